@@ -1,0 +1,1 @@
+"""Values that cross the wire or describe it: strict going out, tolerant coming in. No I/O, no httpx, no pandas."""
