@@ -80,7 +80,7 @@ def _one_line(text: str) -> str:
     return " ".join(redact(text).split())
 
 
-class _ThreeLines:
+class _ThreeLines(BaseException):
     """What happened, what it means for the session and the bill, what to do: at most three lines."""
 
     def __init__(self, what: str, means: str = "", do: str = "") -> None:

@@ -300,14 +300,48 @@ def _read_v1(raw: Mapping[str, Any], known: Known) -> dict[str, Any]:
 
 
 V3_FIELDS = frozenset(
-    "session_id url org_id status status_detail created_at updated_at acus_consumed tags pull_requests title user_id "
-    "service_user_id playbook_id parent_session_id child_session_ids is_archived origin category subcategory "
-    "structured_output devin_mode".split()
+    {
+        "session_id",
+        "url",
+        "org_id",
+        "status",
+        "status_detail",
+        "created_at",
+        "updated_at",
+        "acus_consumed",
+        "tags",
+        "pull_requests",
+        "title",
+        "user_id",
+        "service_user_id",
+        "playbook_id",
+        "parent_session_id",
+        "child_session_ids",
+        "is_archived",
+        "origin",
+        "category",
+        "subcategory",
+        "structured_output",
+        "devin_mode",
+    }
 )
 """The fields of `SessionResponse` that a snapshot has a place for; the rest go to `extra`."""
 V1_FIELDS = frozenset(
-    "session_id url status status_enum title created_at updated_at tags pull_request structured_output "
-    "requesting_user_email playbook_id messages".split()
+    {
+        "session_id",
+        "url",
+        "status",
+        "status_enum",
+        "title",
+        "created_at",
+        "updated_at",
+        "tags",
+        "pull_request",
+        "structured_output",
+        "requesting_user_email",
+        "playbook_id",
+        "messages",
+    }
 )
 """The same for the session objects of v1."""
 
