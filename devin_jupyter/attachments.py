@@ -1,0 +1,148 @@
+"""What `--attach` and `--secrets` name, read into values: a file, an address, a variable; an environment variable.
+
+Reading happens before anything is sent, so that a missing file costs nothing. Nothing is uploaded here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from devin_jupyter.errors import OptionError, keep_secret
+from devin_jupyter.options import nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file to go with a prompt or a message: its content, or the address it has already."""
+
+    name: str
+    content: bytes | None = field(repr=False)
+    url: str | None
+    sha256: str
+    """Of the content; of the address, where that is all there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretValue:
+    """A session secret; its value is in no repr and no identity."""
+
+    value: str = field(repr=False)
+    sensitive: bool = True
+
+
+def read_attachments(items: Iterable[Any], variables: Mapping[str, Any]) -> tuple[Attachment, ...]:
+    """Read every item: a path, a URL, the name of a variable, a table, bytes, or a `(name, value)` pair.
+
+    Raises:
+        OptionError: a file that cannot be read, or an unknown name.
+    """
+    if isinstance(items, Mapping):
+        items = items.items()
+    return tuple(_attachment(item, variables) for item in items)
+
+
+def _attachment(item: Any, variables: Mapping[str, Any]) -> Attachment:
+    if isinstance(item, Attachment):
+        return item
+    if isinstance(item, tuple) and len(item) == 2:
+        return _from_value(str(item[0]), item[1], named=True)
+    if not isinstance(item, str):
+        return _from_value("", item, named=False)
+    if item.startswith(("http://", "https://")):
+        name = unquote(urlsplit(item).path.rsplit("/", 1)[-1]) or "attachment"
+        return Attachment(name, None, item, hashlib.sha256(item.encode()).hexdigest())
+    if item.isidentifier() and item in variables:
+        return _from_value(item, variables[item], named=False)
+    return _from_file(Path(item).expanduser(), item, variables)
+
+
+def _from_value(name: str, value: Any, *, named: bool) -> Attachment:
+    if isinstance(value, os.PathLike):
+        return _from_file(Path(value), str(value), {})
+    if hasattr(value, "to_csv"):
+        index = any(level is not None for level in value.index.names)
+        content, suffix = value.to_csv(index=index, lineterminator="\n").encode(), ".csv"
+    elif isinstance(value, (bytes, bytearray, memoryview)):
+        content, suffix = bytes(value), ".bin"
+    elif isinstance(value, str):
+        content, suffix = value.encode(), ".txt"
+    else:
+        raise OptionError(
+            f"--attach cannot send {name or 'a value'}: it is a {type(value).__name__}",
+            do="attach a path, a URL, a DataFrame, bytes or str",
+        )
+    return _of(name if named else (name or "attachment") + suffix, content)
+
+
+def _from_file(path: Path, said: str, variables: Mapping[str, Any]) -> Attachment:
+    try:
+        return _of(path.name, path.read_bytes())
+    except OSError as problem:
+        names = [name for name in variables if not name.startswith("_")]
+        beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        reason = problem.strerror or type(problem).__name__
+        raise OptionError(
+            f"--attach cannot read {said}: {reason.lower()}{nearest(path.name, [*beside, *names])}",
+            "Nothing was sent.",
+            "give a path, a URL, or the name of a variable of this notebook",
+        ) from None
+
+
+def _of(name: str, content: bytes) -> Attachment:
+    return Attachment(name, content, None, hashlib.sha256(content).hexdigest())
+
+
+def read_secrets(said: tuple[str, ...] | Mapping[str, Any]) -> dict[str, SecretValue]:
+    """Return the values for `NAME[:plain]` words from the environment or Colab, or for a mapping as given.
+
+    Raises:
+        OptionError: a name without a value, or one that the API refuses.
+    """
+    if isinstance(said, Mapping):
+        pairs = {
+            str(name): value if isinstance(value, SecretValue) else SecretValue(str(value))
+            for name, value in said.items()
+        }
+    else:
+        pairs = dict(_from_environment(word) for word in said)
+    for name, secret in pairs.items():
+        if not 1 <= len(name) <= 256:
+            raise OptionError("the name of a secret has 1 to 256 characters", "Nothing was sent.")
+        if len(secret.value) > 65536:
+            raise OptionError(f"the secret {name} is longer than 65,536 characters", "Nothing was sent.")
+    keep_secret(secret.value for secret in pairs.values() if secret.sensitive)
+    return pairs
+
+
+def _from_environment(word: str) -> tuple[str, SecretValue]:
+    name, _, kind = word.partition(":")
+    if kind not in ("", "plain"):
+        raise OptionError("--secrets takes NAME or NAME:plain", do="for example --secrets NPM_TOKEN REGION:plain")
+    value = os.environ.get(name)
+    if value is None:
+        value = _from_colab(name)
+    if value is None:
+        raise OptionError(
+            f"there is no environment variable {name} for --secrets{nearest(name, os.environ)}",
+            "Nothing was sent.",
+            "set it before the kernel starts, or with os.environ from a prompt: getpass.getpass()",
+        )
+    return name, SecretValue(value, sensitive=kind != "plain")
+
+
+def _from_colab(name: str) -> str | None:
+    try:
+        from google.colab import userdata
+    except ImportError:
+        return None
+    try:
+        value: str | None = userdata.get(name)
+    except Exception:  # Colab has its own exceptions for "no such secret" and "not granted"
+        return None
+    return value

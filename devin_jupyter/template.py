@@ -1,0 +1,117 @@
+"""Filling `{{ expression }}` in prompts and option values from the notebook's variables.
+
+One strict, sandboxed pass over expressions only: text outside them is kept byte for byte (`{%`, `{#`, `$` and
+line ends included), and what an expression gives is never rendered again. jinja2 is loaded only where `{{` occurs.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from devin_jupyter.errors import TemplateError
+
+if TYPE_CHECKING:
+    from jinja2.sandbox import SandboxedEnvironment
+
+_RAW = "correct it, or add --raw to send the text as it is"
+
+
+def render(text: str, variables: Mapping[str, Any]) -> str:
+    """Return `text` with every `{{ expression }}` replaced by its value.
+
+    Raises:
+        TemplateError: an unknown name, a broken expression, or one that raises.
+    """
+    parts, at = [], 0
+    for start, end in expressions(text):
+        parts += [text[at:start], _value(text[start:end], variables)]
+        at = end
+    return "".join([*parts, text[at:]])
+
+
+def placeholders(text: str) -> set[str]:
+    """Return the names that the expressions of `text` ask for."""
+    if "{{" not in text:
+        return set()
+    from jinja2 import TemplateSyntaxError, meta
+
+    names: set[str] = set()
+    for start, end in expressions(text):
+        try:
+            names |= meta.find_undeclared_variables(_environment().parse("{{" + text[start + 2 : end - 2] + "}}"))
+        except TemplateSyntaxError as problem:
+            raise _broken(text[start:end], problem.message or "") from None
+    return names
+
+
+def expressions(text: str, *, strict: bool = True) -> Iterator[tuple[int, int]]:
+    """Yield where each `{{ … }}` starts and ends; quotes and brackets inside are respected.
+
+    Raises:
+        TemplateError: a `{{` that is never closed, where `strict`; otherwise it counts as plain text.
+    """
+    at = text.find("{{")
+    while at >= 0:
+        end = _end(text, at + 2)
+        if end < 0:
+            if strict:
+                raise TemplateError("a {{ is opened and never closed", "Nothing was sent.", _RAW)
+            return
+        yield at, end
+        at = text.find("{{", end)
+
+
+def _end(text: str, at: int) -> int:
+    depth, quote = 0, ""
+    while at < len(text):
+        char = text[at]
+        if quote:
+            at += char == "\\"
+            quote = "" if char == quote else quote
+        elif char in "'\"":
+            quote = char
+        elif not depth and text.startswith("}}", at):
+            return at + 2
+        elif char in "([{":
+            depth += 1
+        elif char in ")]}":
+            depth = max(0, depth - 1)
+        at += 1
+    return -1
+
+
+def _value(expression: str, variables: Mapping[str, Any]) -> str:
+    from jinja2 import TemplateSyntaxError, UndefinedError
+
+    inner = expression[2:-2].removeprefix("-").removesuffix("-").strip()
+    try:
+        return str(_environment().compile_expression(inner, undefined_to_none=False)(dict(variables)))
+    except TemplateSyntaxError as problem:
+        raise _broken(expression, problem.message or "") from None
+    except UndefinedError as problem:
+        raise _unknown(expression, str(problem), variables) from None
+    except Exception as problem:  # whatever the notebook's own objects raise, nothing may be sent
+        raise _broken(expression, f"{type(problem).__name__}: {problem}") from None
+
+
+def _unknown(expression: str, problem: str, variables: Mapping[str, Any]) -> TemplateError:
+    missing = problem.split("'")[1] if problem.endswith("is undefined") and "'" in problem else ""
+    known = [name for name in variables if not name.startswith("_")]
+    close = difflib.get_close_matches(missing, known, n=1) if missing else []
+    hint = f" (did you mean {close[0]}?)" if close else ""
+    return TemplateError(f"{expression} cannot be filled: {problem}{hint}", "Nothing was sent.", _RAW)
+
+
+def _broken(expression: str, problem: str) -> TemplateError:
+    return TemplateError(f"{expression} cannot be read: {problem}", "Nothing was sent.", _RAW)
+
+
+@cache
+def _environment() -> SandboxedEnvironment:
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import SandboxedEnvironment
+
+    return SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
