@@ -223,9 +223,21 @@ _NEEDS = {
     "prefix": "each",
 }
 _WITH_TO = frozenset(
-    ["to", "again", "attach", "wait", "on_interrupt", "quiet", "save_transcript", "out", "raw", "dry_run", "help"]
-    + ["as_user", "budget"]
-)
+    (
+        "to",
+        "again",
+        "attach",
+        "wait",
+        "on_interrupt",
+        "quiet",
+        "save_transcript",
+        "out",
+        "raw",
+        "dry_run",
+        "help",
+        "as_user",
+        "budget",
+    )
 )
 
 
