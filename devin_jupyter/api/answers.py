@@ -1,0 +1,182 @@
+"""What the service's error answers say, whatever their shape, as exceptions with the next step in them.
+
+Knows no HTTP library: a status, headers and bytes come in, an `ApiError` goes out. Never lets the key through.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from devin_jupyter import errors
+
+_LONGEST_DETAIL = 300
+_TAGS = re.compile(r"<[^>]{0,200}>")
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_BY_STATUS: Mapping[int, type[errors.ApiError]] = {
+    400: errors.BadRequest,
+    401: errors.Unauthorized,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    409: errors.Conflict,
+    422: errors.Unprocessable,
+    429: errors.RateLimited,
+}
+_NEXT_STEP = {
+    400: "change what the message names; nothing was started",
+    401: "check the key with %devin whoami; %devin connect or dj.connect(api_key=…) takes a new one without a restart",
+    404: "check the id, and that this key may see it (%devin whoami)",
+    409: "look at the present state first (%devin sessions, or the list of the resource), then decide",
+    422: "change the fields named above; nothing was started",
+    429: "wait and run it again; nothing was started",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The request an answer belongs to, as far as a message may show it."""
+
+    method: str
+    path: str
+    operation: str = ""
+    """Our name of it, such as `sessions.create`."""
+    permission: str | None = None
+    """What the API reference says it needs."""
+    api_version: str = "v3"
+
+
+def error_from(asked: Asked, status: int, headers: Mapping[str, str], body: bytes) -> errors.ApiError:
+    """Return the exception for an error answer: the service's words, what they mean, what to do."""
+    detail, fields = read_detail(body)
+    kind = _BY_STATUS.get(status, errors.ServerError if status >= 500 else errors.BadRequest)
+    wait = retry_after(headers)
+    return kind(
+        f"{status} from {asked.method} {asked.path}: {detail or 'no explanation given'}",
+        _meaning(asked, status, detail, wait),
+        _next_step(asked, status),
+        status_code=status,
+        detail=detail,
+        method=asked.method,
+        path=asked.path,
+        errors=fields,
+        retry_after=wait,
+    )
+
+
+def unreadable(asked: Asked, status: int, body: bytes, why: str = "it is not JSON") -> errors.UnreadableAnswer:
+    """Return the exception for a success whose body cannot be read."""
+    return errors.UnreadableAnswer(
+        f"the answer {status} to {asked.method} {asked.path} cannot be read: {why}",
+        "a paid act may have been applied" if asked.method == "POST" else "nothing was changed",
+        "check DEVIN_API_URL (a proxy or a login page may be answering), then run it again",
+        status_code=status,
+        detail=_plain(body.decode("utf-8", "replace")),
+        method=asked.method,
+        path=asked.path,
+    )
+
+
+def read_detail(body: bytes) -> tuple[str, list[dict[str, Any]]]:
+    """Return the service's words and the list of field errors of any error body, HTML and empty ones included."""
+    text = body.decode("utf-8", "replace").strip()
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return _plain(text), []
+    if isinstance(content, str):
+        return _plain(content), []
+    if not isinstance(content, dict):
+        return _plain(text), []
+    detail, listed = content.get("detail"), content.get("errors")
+    fields = [item for item in _list(detail) + _list(listed) if isinstance(item, dict)]
+    words = (
+        detail if isinstance(detail, str) else content.get("title") or content.get("message") or content.get("error")
+    )
+    said = [str(words)] if isinstance(words, str) and words else []
+    return _shortened("; ".join([*said, *(_field(item) for item in fields)]) or _plain(text)), fields
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the wait that the answer asks for, in seconds."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        value = headers.get(name, "").strip()
+        if not value:
+            continue
+        try:
+            return max(0.0, float(value) * unit)
+        except ValueError:
+            return _seconds_until(value)
+    return None
+
+
+def _seconds_until(date: str) -> float | None:
+    from datetime import UTC, datetime
+
+    try:
+        moment = parsedate_to_datetime(date)
+    except (TypeError, ValueError):
+        return None
+    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _field(item: Mapping[str, Any]) -> str:
+    loc, words = item.get("loc") or item.get("pointer") or item.get("field"), item.get("msg") or item.get("detail")
+    where = ".".join(str(part) for part in loc if part != "body") if isinstance(loc, list) else str(loc or "")
+    return f"{where}: {words}" if where and words else str(words or where or item)
+
+
+def _plain(text: str) -> str:
+    """A page of HTML says little more than its title."""
+    title = _TITLE.search(text)
+    return _shortened(title[1] if title else _TAGS.sub(" ", text))
+
+
+def _shortened(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST_DETAIL else text[: _LONGEST_DETAIL - 1] + "…"
+
+
+def _meaning(asked: Asked, status: int, detail: str, wait: float | None) -> str:
+    if status == 401:
+        return "the key is missing, mistyped, revoked or expired"
+    if status == 403:
+        return _why_forbidden(asked, detail)
+    if status == 404:
+        return "there is no such object, or this key may not see it"
+    if status == 429:
+        return "too many requests" + (f"; the service asks to wait {wait:g} s" if wait is not None else "")
+    if status >= 500:
+        return (
+            "the service failed; the act may or may not have been applied"
+            if asked.method == "POST"
+            else "the service failed; it was tried several times"
+        )
+    return ""
+
+
+def _why_forbidden(asked: Asked, detail: str) -> str:
+    family = "apk_… keys work on v1 only, cog_… keys on v3 only"
+    if asked.api_version == "v1":
+        return f"the key may not do this: {family}, and some acts are for the session's owner"
+    needed = (
+        f"{asked.operation or 'this operation'} needs the permission {asked.permission}" if asked.permission else ""
+    )
+    other = f"or the key is of the wrong family ({family})" if detail.lower() == "unauthorized" else ""
+    return " ".join(part for part in (needed or "the key lacks a permission for this", other) if part)
+
+
+def _next_step(asked: Asked, status: int) -> str:
+    if status == 403:
+        role = f"a role with {asked.permission}" if asked.permission else "the role it lacks"
+        return f"give the key {role} in Settings → Devin API, or use another (%devin whoami shows the present one)"
+    if status >= 500:
+        return "look at %devin sessions before repeating a paid act; otherwise run it again in a while"
+    return _NEXT_STEP.get(status, "")

@@ -1,0 +1,122 @@
+"""The service as one key sees it: a version, an organisation, and calls by operation name.
+
+Between the resource files and the transport. It fills ids into routes and finds the organisation of a key that
+nobody named; it knows nothing of what the answers mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from devin_jupyter.api.answers import Asked, unreadable
+from devin_jupyter.api.operations import BY_NAME
+from devin_jupyter.api.transport import Files, Transport
+from devin_jupyter.errors import ApiError, NoOrganisation
+from devin_jupyter.settings import Settings, remember_org
+
+
+class Service:
+    """Calls operations for one key. `settings` gains the organisation once it was asked for."""
+
+    def __init__(self, transport: Transport, settings: Settings) -> None:
+        """Send nothing yet."""
+        self.transport, self.settings = transport, settings
+        self._org_lock: asyncio.Lock | None = None
+
+    @property
+    def api_version(self) -> str:
+        """`"v3"` or `"v1"`."""
+        return self.settings.api_version
+
+    @property
+    def is_v1(self) -> bool:
+        """Whether the legacy API is spoken."""
+        return self.settings.api_version == "v1"
+
+    async def call(
+        self,
+        operation: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        files: Files | None = None,
+        retries: bool = True,
+        text: bool = False,
+        **ids: str,
+    ) -> Any:
+        """Call an operation and return its parsed answer.
+
+        Args:
+            operation: a name of `OPERATIONS`.
+            params: the query.
+            json: the body.
+            files: the body as multipart.
+            retries: False for callers that pace themselves.
+            text: a body that is not JSON is returned as it is.
+            ids: what the route's placeholders stand for; the organisation is filled in.
+
+        Raises:
+            Unsupported: this API version has no such operation. Nothing is sent.
+            ApiError, ConnectionTrouble: as the transport says.
+        """
+        asked = await self.asked(operation, **ids)
+        return await self.transport.request(
+            asked.method, asked.path, params=params, json=json, files=files, asked=asked, retries=retries, text=text
+        )
+
+    async def call_mapping(self, operation: str, **call: Any) -> dict[str, Any]:
+        """Call an operation whose answer must be a JSON object."""
+        answer = await self.call(operation, **call)
+        if not isinstance(answer, dict):
+            raise unreadable(await self.asked(operation, **_ids(call)), 200, b"", "a JSON object was expected")
+        return answer
+
+    async def asked(self, operation: str, **ids: str) -> Asked:
+        """Return method, path and what error messages need, for an operation of this version."""
+        known = BY_NAME[operation]
+        method, template = known.route(self.api_version)
+        if "{org_id}" in template:
+            ids["org_id"] = await self.org_id()
+        path = template.format(**{name: quote(value, safe="") for name, value in ids.items()})
+        return Asked(method, path, operation, known.permission, self.api_version)
+
+    async def org_id(self) -> str:
+        """Return the organisation: as set, as remembered for this key, or asked for once.
+
+        Raises:
+            NoOrganisation: the key belongs to none or to several.
+        """
+        if self.settings.org_id:
+            return self.settings.org_id
+        self._org_lock = self._org_lock or asyncio.Lock()
+        async with self._org_lock:
+            if not self.settings.org_id:
+                found = await self._ask_for_org()
+                self.settings = await asyncio.to_thread(remember_org, self.settings, found)
+        return self.settings.org_id or ""
+
+    async def _ask_for_org(self) -> str:
+        principal = await self.call_mapping("self")
+        if isinstance(principal.get("org_id"), str) and principal["org_id"]:
+            return str(principal["org_id"])
+        try:
+            answer = await self.call_mapping("organisations")
+        except ApiError:
+            answer = {}
+        items = answer.get("items")
+        organisations = [str(item["org_id"]) for item in items if item.get("org_id")] if isinstance(items, list) else []
+        if len(organisations) == 1:
+            return organisations[0]
+        several = f"the key may work in {len(organisations)}: {', '.join(organisations[:5])}" if organisations else ""
+        raise NoOrganisation(
+            "the API needs an organisation, and this key does not tell one",
+            several or "nothing was started",
+            "set DEVIN_ORG_ID or give org_id='org-…' (Settings → Devin API shows it)",
+        )
+
+
+def _ids(call: Mapping[str, Any]) -> dict[str, str]:
+    return {name: value for name, value in call.items() if name not in ("params", "json", "files", "retries", "text")}

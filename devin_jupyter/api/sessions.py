@@ -1,0 +1,192 @@
+"""Sessions: create, list, get, stop, archive."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from devin_jupyter.api.answers import unreadable
+from devin_jupyter.api.paging import LARGEST_PAGE, Raw, cursor_pages, flatten, offset_pages
+from devin_jupyter.api.service import Service
+from devin_jupyter.errors import BadRequest, Forbidden, NotFound, OptionError, Unsupported
+from devin_jupyter.models.ids import session_id as prefixed
+
+FILTERS = (
+    "session_ids",
+    "created_after",
+    "created_before",
+    "updated_after",
+    "updated_before",
+    "tags",
+    "playbook_id",
+    "origins",
+    "schedule_id",
+    "user_ids",
+    "service_user_ids",
+    "repo_names",
+    "category",
+    "is_archived",
+    "automation_ids",
+    "parent_session_id",
+)
+"""The filters of the v3 list. Times are Unix seconds."""
+V1_FILTERS = ("tags", "user_email")
+
+
+class Sessions:
+    """The sessions of the organisation, as raw objects of the API version in use."""
+
+    def __init__(self, service: Service) -> None:
+        """Send nothing yet."""
+        self._service = service
+
+    async def create(self, body: Mapping[str, Any]) -> Raw:
+        """Start a session from a complete body; never repeated by itself. (`POST …/sessions`)
+
+        This is the bare call: `Devin.create` is the one that never pays twice.
+
+        Raises:
+            UnreadableAnswer: the answer holds no session id; a session may have been started.
+        """
+        answer = await self._service.call("sessions.create", json=dict(body))
+        if not isinstance(answer, dict) or not isinstance(answer.get("session_id"), str):
+            raise unreadable(await self._service.asked("sessions.create"), 200, b"", "it holds no session id")
+        return answer
+
+    async def get(self, session_id: str, *, retries: bool = True) -> Raw:
+        """Read one session; on v1 its messages come with it. (`GET …/sessions/{id}`)
+
+        Some keys may list a session and not get it: then the list answers.
+
+        Args:
+            session_id: in any form.
+            retries: False for callers that pace themselves.
+
+        Raises:
+            NotFound: no such session, or not for this key.
+        """
+        identifier = prefixed(session_id)
+        try:
+            return await self._service.call_mapping("sessions.get", session_id=identifier, retries=retries)
+        except (Forbidden, NotFound):
+            found = await self._from_list(identifier, retries=retries)
+            if found is None:
+                raise
+            return found
+
+    async def _from_list(self, identifier: str, *, retries: bool) -> Raw | None:
+        if self._service.is_v1:
+            return None
+        try:
+            items = await self.some([identifier], retries=retries)
+        except (Forbidden, NotFound):
+            return None
+        return items[0] if items else None
+
+    async def some(self, session_ids: list[str], *, retries: bool = True) -> list[Raw]:
+        """Read up to 100 sessions by id in one request; unknown ids are left out. v3 only."""
+        wanted = {prefixed(identifier) for identifier in session_ids}
+        params = {"session_ids": sorted(wanted), "first": LARGEST_PAGE}
+        page = await self._service.call("sessions.list", params=params, retries=retries)
+        items = page.get("items") if isinstance(page, dict) else None
+        if not isinstance(items, list):
+            raise unreadable(await self._service.asked("sessions.list"), 200, b"", "it holds no list of sessions")
+        return [item for item in items if isinstance(item, dict) and _id_of(item) in wanted]
+
+    def pages(
+        self, *, limit: int | None = None, page_size: int = LARGEST_PAGE, retries: bool = True, **filters: Any
+    ) -> AsyncIterator[list[Raw]]:
+        """Go through the sessions page by page, each session once. (`GET …/sessions`)
+
+        Args:
+            limit: at most so many sessions.
+            page_size: sessions a request, at most 200.
+            retries: False for callers that pace themselves.
+            filters: `FILTERS` on v3 (lists repeat the key; times are Unix seconds), `V1_FILTERS` on v1. Of several
+                tags, a session must carry all: whether the service means any or all is not documented.
+
+        Raises:
+            Unsupported: a filter that this API version does not have.
+        """
+        params = self._checked(filters)
+        tags = set(_as_list(params.get("tags")))
+
+        async def fetch(paging: Raw) -> Any:
+            return await self._service.call("sessions.list", params={**params, **paging}, retries=retries)
+
+        most = None if tags else limit
+        if self._service.is_v1:
+            found = offset_pages(fetch, key="session_id", items="sessions", limit=most, page_size=page_size)
+        else:
+            found = cursor_pages(fetch, key="session_id", limit=most, page_size=page_size)
+        return _tagged(found, tags, limit) if tags else found
+
+    def list(self, *, limit: int | None = None, **filters: Any) -> AsyncIterator[Raw]:
+        """Go through the sessions one by one, with the filters of `pages`. (`GET …/sessions`)"""
+        return flatten(self.pages(limit=limit, **filters))
+
+    async def terminate(self, session_id: str, *, archive: bool = False) -> Raw | None:
+        """Terminate a session for good; one that is already over stays so. (`DELETE …/sessions/{id}`)
+
+        Args:
+            session_id: in any form.
+            archive: also archive it; v3 only.
+        """
+        if archive and self._service.is_v1:
+            raise Unsupported("v1 has no archive; use stop()", "nothing was sent")
+        params = {"archive": "true"} if archive else None
+        try:
+            answer = await self._service.call("sessions.terminate", session_id=prefixed(session_id), params=params)
+        except BadRequest as problem:
+            if self._service.is_v1 and "already" in problem.detail.lower():
+                return None
+            raise
+        return answer if isinstance(answer, dict) else None
+
+    async def archive(self, session_id: str) -> Raw:
+        """Archive a session, putting it to sleep if it runs. v3 only. (`POST …/archive`)"""
+        return await self._service.call_mapping("sessions.archive", session_id=prefixed(session_id))
+
+    async def unarchive(self, session_id: str) -> Raw:
+        """Take a session out of the archive; its children stay. v3 only. (`POST …/unarchive`)"""
+        return await self._service.call_mapping("sessions.unarchive", session_id=prefixed(session_id))
+
+    def _checked(self, filters: Mapping[str, Any]) -> Raw:
+        version, known = self._service.api_version, V1_FILTERS if self._service.is_v1 else FILTERS
+        given = {name: value for name, value in filters.items() if value is not None}
+        unknown = [name for name in given if name not in known]
+        if unknown:
+            raise Unsupported(
+                f"{version} cannot filter sessions by {', '.join(unknown)}",
+                "nothing was sent",
+                f"{version} filters by {', '.join(known)}",
+            )
+        if "session_ids" in given:
+            given["session_ids"] = [prefixed(identifier) for identifier in _as_list(given["session_ids"])]
+        if isinstance(given.get("is_archived"), bool):
+            given["is_archived"] = str(given["is_archived"]).lower()
+        return given
+
+
+def _as_list(value: Any) -> list[str]:
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _id_of(item: Raw) -> str:
+    try:
+        return prefixed(str(item.get("session_id") or ""))
+    except OptionError:
+        return ""
+
+
+async def _tagged(pages: AsyncIterator[list[Raw]], tags: set[str], limit: int | None) -> AsyncIterator[list[Raw]]:
+    left = limit
+    async for page in pages:
+        kept = [item for item in page if tags <= set(_as_list(item.get("tags")))][:left]
+        if kept:
+            yield kept
+        left = None if left is None else left - len(kept)
+        if left == 0:
+            return

@@ -1,0 +1,287 @@
+"""One HTTP exchange with the service: auth, retries of safe calls, the three error bodies as exceptions.
+
+The only importer of httpx. It knows nothing of sessions, and a POST or PATCH is never repeated here: whether a
+paid act may be repeated is decided where its intent is written down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import ssl
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from httpx_retries import Retry, RetryTransport
+
+from devin_jupyter import errors
+from devin_jupyter.api.answers import Asked, error_from, retry_after, unreadable
+from devin_jupyter.settings import Settings, is_loopback
+
+logger = logging.getLogger("devin_jupyter.http")
+logging.getLogger("devin_jupyter").addHandler(logging.NullHandler())
+
+_RETRIED_STATUS = (408, 429, 500, 502, 503, 504, 520, 522, 524, 529)
+_REDIRECTS = (301, 302, 303, 307, 308)
+_MOST_HOPS = 5
+_NEVER_APPLIED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+Sleep = Callable[[float], Awaitable[None]]
+Files = Mapping[str, tuple[str, bytes]]
+
+
+class _Patience(Retry):
+    """Three more tries with growing, jittered pauses; a wait that the service asks for is honoured up to a minute."""
+
+    pause: Sleep = staticmethod(asyncio.sleep)
+
+    async def asleep(self, response: httpx.Response | Exception) -> None:
+        asked = retry_after(response.headers) if isinstance(response, httpx.Response) else None
+        seconds = self.backoff_strategy() if asked is None else min(asked, self.max_backoff_wait)
+        await type(self).pause(seconds)
+
+
+def _patience(sleep: Sleep) -> Retry:
+    kind = type("_Patience", (_Patience,), {"pause": staticmethod(sleep)})
+    return kind(  # type: ignore[no-any-return]
+        total=3,
+        allowed_methods=("GET", "PUT", "DELETE"),
+        status_forcelist=_RETRIED_STATUS,
+        backoff_factor=0.4,
+        backoff_jitter=0.5,
+        max_backoff_wait=60.0,
+    )
+
+
+_NO_PATIENCE = Retry(total=0)
+
+
+class Transport:
+    """Sends requests to one API host with one key. Belongs to the loop that uses it first."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        wire: httpx.AsyncBaseTransport | None = None,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            settings: host, key and time-outs.
+            wire: what carries the requests, in place of the network (for tests).
+            sleep: how to pause between tries.
+        """
+        self._settings, self._wire, self._sleep = settings, wire, sleep
+        self._client: httpx.AsyncClient | None = None
+        self._auth = {"Authorization": f"Bearer {settings.api_key}"}
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        files: Files | None = None,
+        asked: Asked | None = None,
+        retries: bool = True,
+        text: bool = False,
+    ) -> Any:
+        """Send one request and return the parsed JSON of its answer, None for an empty one.
+
+        Args:
+            method: the HTTP method.
+            path: beginning with `/v3` or `/v1`, ids already quoted.
+            params: the query; a list repeats its key, None leaves a key out.
+            json: the body.
+            files: the body as multipart: field → (file name, content).
+            asked: what error messages may say about the request.
+            retries: False for callers that pace themselves.
+            text: a body that is not JSON is returned as it is.
+
+        Raises:
+            ApiError: the service refused; the class follows the status.
+            ConnectionTrouble: there was no answer.
+        """
+        asked = asked or Asked(method, path, api_version=self._settings.api_version)
+        response = await self._send(asked, params=params, json=json, files=files, retries=retries)
+        return _parsed(asked, response, text=text)
+
+    async def get_bytes(
+        self, path: str, params: Mapping[str, Any] | None = None, *, asked: Asked | None = None
+    ) -> bytes:
+        """Return the body of a GET unparsed, for callers that read many pages their own way."""
+        response = await self._send(asked or Asked("GET", path), params=params)
+        return response.content
+
+    @asynccontextmanager
+    async def download(self, path: str, *, asked: Asked | None = None) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open a file for reading in chunks, following redirects; the key goes to the API host only.
+
+        Args:
+            path: of the API, or a whole URL as the service gives it.
+            asked: what error messages may say about the request.
+        """
+        client = self._open()
+        asked = asked or Asked("GET", urlsplit(path).path)
+        url = client.base_url.join(path) if "://" in path else httpx.URL(self._settings.base_url + path)
+        for _ in range(_MOST_HOPS):
+            self._check_download(url)
+            request = client.build_request("GET", url, headers=self._auth if self._is_api(url) else None)
+            response = await self._exchange(asked, request, stream=True)
+            if response.status_code not in _REDIRECTS:
+                break
+            await response.aclose()
+            url = url.join(response.headers.get("location", ""))
+        try:
+            if response.status_code != 200:
+                raise error_from(asked, response.status_code, response.headers, await response.aread())
+            yield self._chunks(asked, response)
+        finally:
+            await response.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections; a later request opens new ones."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def _send(
+        self,
+        asked: Asked,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        files: Files | None = None,
+        retries: bool = True,
+    ) -> httpx.Response:
+        request = self._open().build_request(
+            asked.method,
+            self._settings.base_url + asked.path,
+            params=_query(params),
+            json=json,
+            files=files,
+            headers=self._auth,
+            extensions=None if retries else {"retry": _NO_PATIENCE},
+        )
+        if not retries:  # build_request drops unknown extensions beside its own time-out on some versions
+            request.extensions["retry"] = _NO_PATIENCE
+        response = await self._exchange(asked, request)
+        if response.status_code in _REDIRECTS:
+            elsewhere = urlsplit(response.headers.get("location", "")).netloc or "elsewhere"
+            raise unreadable(asked, response.status_code, b"", f"it redirects to {elsewhere}")
+        if not response.is_success:
+            raise error_from(asked, response.status_code, response.headers, response.content)
+        return response
+
+    async def _exchange(self, asked: Asked, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
+        started = time.perf_counter()
+        try:
+            response = await self._open().send(request, stream=stream)
+        except httpx.HTTPError as problem:
+            _log(asked, type(problem).__name__, started, None)
+            raise _trouble(asked, problem, self._settings) from None
+        _log(asked, response.status_code, started, response)
+        return response
+
+    async def _chunks(self, asked: Asked, response: httpx.Response) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in response.aiter_bytes():
+                yield chunk
+        except httpx.HTTPError as problem:
+            raise _trouble(asked, problem, self._settings) from None
+
+    def _open(self) -> httpx.AsyncClient:
+        if self._client is None:
+            wire = self._wire or _network(self._settings)
+            self._client = httpx.AsyncClient(
+                transport=RetryTransport(wire, retry=_patience(self._sleep)),
+                headers={"User-Agent": _user_agent(), "Accept": "application/json"},
+                timeout=httpx.Timeout(self._settings.timeout_seconds, connect=min(10, self._settings.timeout_seconds)),
+                follow_redirects=False,
+            )
+        return self._client
+
+    def _is_api(self, url: httpx.URL) -> bool:
+        ours = httpx.URL(self._settings.base_url)
+        return (url.scheme, url.host, url.port) == (ours.scheme, ours.host, ours.port)
+
+    def _check_download(self, url: httpx.URL) -> None:
+        safe = url.scheme == "https" or (url.scheme == "http" and (is_loopback(url.host) and self._settings.simulated))
+        if not safe:
+            raise errors.UnreadableAnswer(
+                f"the file is offered at {url.scheme}://{url.host}, which is not https",
+                "nothing was downloaded",
+                "open the session in the web app to fetch it",
+            )
+
+
+def _network(settings: Settings) -> httpx.AsyncBaseTransport:
+    """The real thing. Proxies of the environment count, but not on the way to this machine."""
+    parts = urlsplit(settings.base_url)
+    host = parts.hostname or ""
+    limits = httpx.Limits(max_connections=40, max_keepalive_connections=20, keepalive_expiry=20.0)
+    if parts.scheme == "http":
+        # no trust anchors are loaded, which takes 50 ms: a download that leaves this machine over TLS is refused
+        return httpx.AsyncHTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), limits=limits)
+    proxies = {} if is_loopback(host) or urllib.request.proxy_bypass(host) else urllib.request.getproxies()
+    return httpx.AsyncHTTPTransport(proxy=proxies.get("https") or proxies.get("all"), limits=limits)
+
+
+def _user_agent() -> str:
+    from devin_jupyter import __version__
+
+    return f"devin-jupyter/{__version__} httpx/{httpx.__version__}"
+
+
+def _query(params: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
+    pairs: list[tuple[str, Any]] = []
+    for key, value in (params or {}).items():
+        values = value if isinstance(value, (list, tuple, set, frozenset)) else (value,)
+        pairs.extend((key, item) for item in values if item is not None)
+    return pairs
+
+
+def _parsed(asked: Asked, response: httpx.Response, *, text: bool) -> Any:
+    body = response.content
+    if not body.strip():
+        return None
+    try:
+        return json.loads(body)
+    except ValueError:  # UnicodeDecodeError is one
+        if text and not body.lstrip().startswith(b"<"):
+            return body.decode("utf-8", "replace").strip()
+        raise unreadable(asked, response.status_code, body) from None
+
+
+def _trouble(asked: Asked, problem: httpx.HTTPError, settings: Settings) -> errors.DevinError:
+    host = urlsplit(settings.base_url).netloc
+    words = errors.redact(str(problem)) or type(problem).__name__
+    act = f"{asked.method} {asked.path}"
+    retry = "check the network and DEVIN_API_URL, then run it again"
+    unsure = "the request may have been applied" if asked.method == "POST" else "nothing was changed"
+    if isinstance(problem, _NEVER_APPLIED):
+        return errors.ConnectionFailed(f"no connection to {host}: {words}", "nothing was sent", retry)
+    if isinstance(problem, httpx.TimeoutException):
+        waited = f"{settings.timeout_seconds:g} s"
+        return errors.RequestTimeout(f"no answer from {host} to {act} within {waited}", unsure, retry)
+    if isinstance(problem, httpx.DecodingError):
+        return unreadable(asked, 200, b"", "its compression is broken")
+    return errors.ConnectionLost(f"{host} closed the connection during {act}: {words}", unsure, retry)
+
+
+def _log(asked: Asked, outcome: int | str, started: float, response: httpx.Response | None) -> None:
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    retry = response.extensions.get("retry") if response is not None else None
+    retries = getattr(retry, "attempts_made", 0)
+    seconds = time.perf_counter() - started
+    facts = {"method": asked.method, "path": asked.path, "status": outcome, "seconds": seconds, "retries": retries}
+    logger.info("%(method)s %(path)s %(status)s in %(seconds).3f s, retries: %(retries)d", facts, extra={"http": facts})
