@@ -1,0 +1,33 @@
+"""A snapshot as text, as static HTML and as a record, so that a saved notebook reads well without a kernel.
+
+Everything here is a pure function of the snapshot: no clock, no widgets, no network. The same snapshot gives the
+same bytes, and every string has passed the redactor. Text of the agent is shown, never interpreted, except for
+Markdown that was rendered with HTML off and then cleaned.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.render.markup import markdown
+from devin_jupyter.render.page import html
+from devin_jupyter.render.plain import text
+from devin_jupyter.render.record import RECORD_MIME, notebook_record
+from devin_jupyter.render.wording import acu, safe_text
+
+__all__ = ["RECORD_MIME", "acu", "bundle", "html", "markdown", "notebook_record", "safe_text", "text"]
+
+
+def bundle(snapshot: Snapshot, transcript: bool = False) -> dict[str, Any]:
+    """Return the display bundle of a snapshot: plain text, static HTML and the record to reattach from.
+
+    Args:
+        snapshot: what to show.
+        transcript: keep the conversation in the HTML too, folded.
+    """
+    return {
+        "text/plain": text(snapshot),
+        "text/html": html(snapshot, transcript=transcript),
+        RECORD_MIME: notebook_record(snapshot),
+    }

@@ -1,0 +1,65 @@
+"""The machine-readable side of a saved output: enough to reattach to the session, or to read its answer, from the file.
+
+No transcript, no prompt, no secrets. The record of a simulated session holds neither times nor addresses, which
+change with every simulator.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from devin_jupyter.errors import redact_tree
+from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.render.wording import answer, standing
+
+RECORD_MIME = "application/vnd.devin.session+json"
+RECORD_VERSION = 1
+
+
+def notebook_record(snapshot: Snapshot) -> dict[str, Any]:
+    """Return the redacted record of a session for the saved notebook; a JSON object without nulls."""
+    record = {
+        "version": RECORD_VERSION,
+        "id": snapshot.session_id,
+        "org": snapshot.org_id,
+        "api_version": snapshot.api_version,
+        "fingerprint": _fingerprint(snapshot),
+        "phase": snapshot.phase.value,
+        "title": snapshot.title,
+        "schema": None if snapshot.schema is None else dict(snapshot.schema),
+        "answer": answer(snapshot),
+        "answer_standing": standing(snapshot) or None,
+        "question": snapshot.question,
+        "acus": snapshot.acus,
+        "max_acu_limit": snapshot.max_acu_limit,
+        "pull_requests": [{"url": pr.url, "state": pr.state} for pr in snapshot.pull_requests] or None,
+        "repos": list(snapshot.repos) or None,
+        "tags": list(snapshot.tags) or None,
+        "simulated": snapshot.simulated or None,
+        **({} if snapshot.simulated else _place_and_time(snapshot)),
+    }
+    clean: dict[str, Any] = redact_tree({key: value for key, value in record.items() if value is not None})
+    return clean
+
+
+def _place_and_time(snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        "url": snapshot.url,
+        "created_at": _iso(snapshot.created_at),
+        "updated_at": _iso(snapshot.updated_at),
+    }
+
+
+def _fingerprint(snapshot: Snapshot) -> str | None:
+    """The part that says where differs between two simulators; only the part that says what is kept for them."""
+    text = snapshot.fingerprint
+    if text is None or not snapshot.simulated:
+        return text
+    version, _, rest = text.partition(":")
+    where, _, what = rest.partition(":")
+    return f"{version}:simulator:{what}" if where and what else text
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat().replace("+00:00", "Z") if at else None
