@@ -1,0 +1,187 @@
+"""From a template and rows to the sessions they ask for: every placeholder checked, duplicates found, nothing sent."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from devin_jupyter import template
+from devin_jupyter.attachments import read_attachments
+from devin_jupyter.batch.report import REPORT, is_off
+from devin_jupyter.batch.rows import Rows, named, read_rows
+from devin_jupyter.errors import UsageMistake
+from devin_jupyter.options import Options
+from devin_jupyter.request import Fingerprint, SessionRequest, Where, build, fingerprint
+
+if TYPE_CHECKING:
+    from devin_jupyter.schema import Schema
+
+WHOLE_BATCH = frozenset({"name", "max_parallel", "limit", "when_done", "prefix", "budget", "out", "wait", "on_interrupt"})
+"""Options said once for the batch; all others may differ from row to row."""
+DEFAULT_PARALLEL = 5
+MAX_PROBLEMS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One session to be: what all rows with the same identity share."""
+
+    request: SessionRequest
+    fingerprint: Fingerprint
+    positions: tuple[int, ...]
+    """The rows it is for; more than one where rows are duplicates."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A batch before anything is sent."""
+
+    prompt: str
+    """The template, as it was written."""
+    rows: Rows
+    items: tuple[Item, ...]
+    """In the order of their first rows."""
+    options: Options
+    """What was said for the batch as a whole, rendered."""
+    schema: Schema | None
+    """The shape of every answer; None without one, or where rows have different ones."""
+    is_report: bool
+    """The schema is the built-in report."""
+
+    @property
+    def max_parallel(self) -> int:
+        """How many turns may be open at a time."""
+        return self.options.max_parallel or DEFAULT_PARALLEL
+
+    @property
+    def wanted(self) -> tuple[Item, ...]:
+        """The items to be run: all of them, or the pilot."""
+        return self.items[: self.options.limit]
+
+    @property
+    def item_of_row(self) -> list[int]:
+        """The index of the item of each row."""
+        found = [0] * len(self.rows)
+        for index, item in enumerate(self.items):
+            for position in item.positions:
+                found[position] = index
+        return found
+
+    def labels(self, item: Item) -> list[Hashable]:
+        """Return the labels of the rows of an item."""
+        return [self.rows.labels[position] for position in item.positions]
+
+
+def make_plan(
+    prompt: str,
+    rows: Any,
+    options: Options,
+    *,
+    where: Where,
+    variables: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+) -> Plan:
+    """Return the plan for one session per row; every template is filled in for every row first.
+
+    Args:
+        prompt: the template; `row` is the row in it.
+        rows: a DataFrame, a Series, a list of mappings or a list of values.
+        options: as parsed; templates in them may use `row` as well.
+        where: the first part of every fingerprint.
+        variables: the notebook's names, for the template and for `--schema` and `--attach`.
+        defaults: as for `request.build`.
+
+    Raises:
+        UsageMistake: a placeholder, value or row that cannot be meant, with the rows it concerns.
+    """
+    table, names = read_rows(rows), variables or {}
+    prepared, is_report = _once_for_all(options, names)
+    requests = _requests(prompt, table, prepared, names, defaults, where)
+    return Plan(
+        prompt=prompt,
+        rows=table,
+        items=_merge(requests, where),
+        options=_of_the_batch(options, names),
+        schema=_shared_schema(requests, prepared),
+        is_report=is_report,
+    )
+
+
+def _once_for_all(options: Options, names: Mapping[str, Any]) -> tuple[Options, bool]:
+    """Read the schema and the files now, where they are the same for every row."""
+    is_report = options.schema is None
+    changed: dict[str, Any] = {}
+    if is_off(options.schema):
+        changed["schema"] = None
+    elif is_report or not _is_template(options.schema):
+        from devin_jupyter.schema import load_schema
+
+        changed["schema"] = load_schema(REPORT if is_report else options.schema, names)
+    if not any(_is_template(item) for item in options.attach):
+        changed["attach"] = read_attachments(options.attach, names)
+    pending = {name: text for name, text in options.pending.items() if name not in WHOLE_BATCH}
+    return replace(options, **changed, given=options.given - WHOLE_BATCH, pending=pending), is_report
+
+
+def _is_template(value: Any) -> bool:
+    return isinstance(value, str) and "{{" in value
+
+
+def _of_the_batch(options: Options, names: Mapping[str, Any]) -> Options:
+    pending = {name: text for name, text in options.pending.items() if name in WHOLE_BATCH}
+    said = replace(options, given=options.given & WHOLE_BATCH, pending=pending)
+    rendered = said.render(None if options.raw else lambda text: template.render(text, names))
+    return replace(rendered, given=options.given)
+
+
+def _requests(
+    prompt: str,
+    rows: Rows,
+    options: Options,
+    names: Mapping[str, Any],
+    defaults: Mapping[str, Any] | None,
+    where: Where,
+) -> list[SessionRequest]:
+    requests: list[SessionRequest] = []
+    problems: dict[str, tuple[UsageMistake, list[Hashable]]] = {}
+    for position, label in enumerate(rows.labels):
+        variables = {**names, "row": rows.template_value(position)}
+        try:
+            request = build(prompt, options, variables, defaults)
+            request.check(where.api_version)
+            requests.append(request)
+        except UsageMistake as problem:
+            problems.setdefault(problem.what, (problem, []))[1].append(label)
+    if problems:
+        raise _summed_up(list(problems.values()), len(rows))
+    return requests
+
+
+def _summed_up(problems: list[tuple[UsageMistake, list[Hashable]]], total: int) -> UsageMistake:
+    texts = [f"{problem.what} ({_in_rows(labels, total)})" for problem, labels in problems[:MAX_PROBLEMS]]
+    rest = len(problems) - len(texts)
+    first = problems[0][0]
+    return type(first)("; ".join([*texts, *([f"and {rest} more"] if rest else [])]), "Nothing was sent.", first.do)
+
+
+def _in_rows(labels: list[Hashable], total: int) -> str:
+    return f"in every one of {total} rows" if len(labels) == total > 1 else f"in {named(labels)}"
+
+
+def _merge(requests: list[SessionRequest], where: Where) -> tuple[Item, ...]:
+    found: dict[str, tuple[SessionRequest, Fingerprint, list[int]]] = {}
+    for position, request in enumerate(requests):
+        print_ = fingerprint(request, where)
+        found.setdefault(print_.text, (request, print_, []))[2].append(position)
+    return tuple(Item(request, print_, tuple(positions)) for request, print_, positions in found.values())
+
+
+def _shared_schema(requests: list[SessionRequest], options: Options) -> Schema | None:
+    if not requests:
+        loaded: Schema | None = None if isinstance(options.schema, str) else options.schema
+        return loaded
+    first = requests[0].schema
+    if first is None or any(request.schema is not first for request in requests):
+        return None
+    return first

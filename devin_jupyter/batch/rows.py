@@ -1,0 +1,222 @@
+"""The rows of a batch, read once from whatever the notebook holds them in, as plain values with labels.
+
+Tables are recognised by what they can do, so that pandas is never imported here; nothing is rendered or sent.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from devin_jupyter.errors import OptionError
+from devin_jupyter.options import nearest
+
+SCALAR = "row"
+"""The input column of rows that are plain values and have no name of their own."""
+_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Labels and values, one each a row; `source` is the table as it was given, or None."""
+
+    labels: tuple[Hashable, ...]
+    """The index labels of a DataFrame or Series, else the positions."""
+    values: tuple[Any, ...]
+    """A mapping of column to value per row, or the plain value itself."""
+    columns: tuple[str, ...]
+    is_table: bool
+    """Whether a row has columns; otherwise it is one plain value."""
+    source: Any = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def record(self, position: int) -> dict[str, Any]:
+        """Return the row at this position as a mapping, also where it is a plain value."""
+        value = self.values[position]
+        return dict(value) if self.is_table else {self.columns[0]: value}
+
+    def template_value(self, position: int) -> Any:
+        """Return what `row` stands for in the template: a `Row`, or the plain value."""
+        value = self.values[position]
+        if self.is_table:
+            return Row(value)
+        return _null("row is null") if is_null(value) else value
+
+
+class Row:
+    """One row in a template: `row.repo` or `row["repo"]`; a null can be tested and defaulted, not printed."""
+
+    __slots__ = ("_cells",)
+
+    def __init__(self, cells: Mapping[str, Any]) -> None:
+        """Hold the cells; every name that is not a dunder is a column."""
+        self._cells = cells
+
+    def __getitem__(self, column: Any) -> Any:
+        if column not in self._cells:
+            return _null(f"there is no column {column!r}{nearest(str(column), map(str, self._cells))}")
+        value = self._cells[column]
+        return _null(f"row.{column} is null") if is_null(value) else value
+
+    def __getattr__(self, column: str) -> Any:
+        if column.startswith("__"):
+            raise AttributeError(column)
+        return self[column]
+
+    def __contains__(self, column: object) -> bool:
+        return column in self._cells
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._cells)
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    def __str__(self) -> str:
+        return json.dumps(plain(self._cells), ensure_ascii=False)
+
+    def __repr__(self) -> str:
+        return f"Row({dict(self._cells)!r})"
+
+
+def read_rows(given: Any) -> Rows:
+    """Return the rows of a DataFrame, a Series, a list of mappings or records, or a list of plain values.
+
+    Raises:
+        OptionError: anything else, a mixture, or column names that occur twice.
+    """
+    if isinstance(given, Rows):
+        return given
+    if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Iterable):
+        raise OptionError(
+            f"the rows of a batch cannot be a {type(given).__name__}",
+            do="give a DataFrame, a Series, a list of dicts or a list of values",
+        )
+    if hasattr(given, "columns") and hasattr(given, "to_dict"):
+        return _from_frame(given)
+    if hasattr(given, "index") and hasattr(given, "to_list"):
+        return _from_series(given)
+    return _from_items(given.to_dicts() if hasattr(given, "to_dicts") else list(given))
+
+
+def _from_frame(frame: Any) -> Rows:
+    names = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    whole = frame.reset_index(level=names) if names else frame
+    columns = [str(column) for column in whole.columns]
+    _check_columns(columns)
+    records = [dict(zip(columns, record, strict=True)) for record in whole.to_dict("split")["data"]]
+    return Rows(tuple(frame.index.tolist()), tuple(records), tuple(columns), is_table=True, source=frame)
+
+
+def _from_series(series: Any) -> Rows:
+    column = SCALAR if series.name is None else str(series.name)
+    return Rows(tuple(series.index.tolist()), tuple(series.to_list()), (column,), is_table=False, source=series)
+
+
+def _from_items(items: Sequence[Any]) -> Rows:
+    records = [_record(item) for item in items]
+    labels = tuple(range(len(items)))
+    if not any(record is not None for record in records):
+        return Rows(labels, tuple(items), (SCALAR,), is_table=False)
+    odd = [position for position, record in enumerate(records) if record is None]
+    if odd:
+        raise OptionError(
+            f"some rows have columns and some are plain values: {named(odd)}",
+            do="make every row a dict, or every row a value",
+        )
+    tables = [{str(name): value for name, value in record.items()} for record in records if record is not None]
+    columns = tuple(dict.fromkeys(name for record in tables for name in record))
+    return Rows(labels, tuple(tables), columns, is_table=True)
+
+
+def _record(item: Any) -> Mapping[Any, Any] | None:
+    if isinstance(item, Mapping):
+        return item
+    if hasattr(item, "model_dump"):
+        dumped: Mapping[Any, Any] = item.model_dump()
+        return dumped
+    if dataclasses.is_dataclass(item) and not isinstance(item, type):
+        return {field.name: getattr(item, field.name) for field in dataclasses.fields(item)}
+    if hasattr(item, "_asdict"):
+        fields: Mapping[Any, Any] = item._asdict()
+        return fields
+    return None
+
+
+def _check_columns(columns: Sequence[str]) -> None:
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    if twice:
+        raise OptionError(f"the rows have more than one column {twice[0]!r}", do="give every column its own name")
+
+
+def is_null(value: Any) -> bool:
+    """Tell whether a cell holds nothing: None, NaN, NaT or pandas' NA."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    differs = isinstance(value, float) or type(value).__name__ in ("datetime64", "timedelta64")
+    return differs and bool(value != value)
+
+
+def plain(value: Any) -> Any:
+    """Return a cell as the JSON value by which it is stored and recognised again."""
+    if is_null(value):
+        return None
+    if isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    scalar = getattr(value, "item", None)
+    if callable(scalar) and getattr(value, "shape", None) == ():
+        return plain(scalar())
+    return str(value)
+
+
+def named(labels: Iterable[Any]) -> str:
+    """Return `row 3` or `rows 3, 17 and 5 more`, for messages."""
+    every = [str(label) for label in labels]
+    shown = every if len(every) <= _SHOWN + 1 else every[:_SHOWN]
+    rest = len(every) - len(shown)
+    word = "row" if len(every) == 1 else "rows"
+    return f"{word} {', '.join(shown)}" + (f" and {rest} more" if rest else "")
+
+
+@cache
+def _null_type() -> type[Any]:
+    from jinja2 import StrictUndefined
+
+    class Null(StrictUndefined):
+        """A null cell: false, equal to None, open to `default`, and an error where it would be printed."""
+
+        __slots__ = ()
+
+        def __bool__(self) -> bool:
+            return False
+
+        def __eq__(self, other: object) -> bool:
+            return other is None or isinstance(other, Null)
+
+        def __ne__(self, other: object) -> bool:
+            return not self == other
+
+        __hash__ = None  # type: ignore[assignment]
+
+    return Null
+
+
+def _null(hint: str) -> Any:
+    return _null_type()(hint)
+
