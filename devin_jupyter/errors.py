@@ -1,4 +1,4 @@
-"""The exceptions of this package, how they show in a notebook, and the redactor every outgoing string passes.
+"""The exceptions of this package, and how they show in a notebook.
 
 DevinError
 ├── UsageMistake            nothing was sent
@@ -38,42 +38,16 @@ KeyboardInterrupt
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+import sys
+import traceback
+from collections.abc import Sequence
+from types import TracebackType
 from typing import Any
 
-_KEY = re.compile(r"\b(cog|apk)_[A-Za-z0-9_\-]{4,}")
-_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=\-]{6,}")
-_MASK = "•••"
-_SIMULATOR_KEYS = frozenset({"cog_simulator", "apk_simulator"})
-_planted: set[str] = set()
-
-
-def keep_secret(values: Iterable[str]) -> None:
-    """Remember values (keys in use, session secrets) that `redact` must mask wherever they turn up."""
-    _planted.update(value for value in values if len(value) >= 4 and value not in _SIMULATOR_KEYS)
-
-
-def redact(text: str) -> str:
-    """Return `text` with API keys, bearer headers and every value given to `keep_secret` masked.
-
-    The two keys of the simulator's defaults are public and stay readable.
-    """
-    for value in sorted(_planted, key=len, reverse=True):
-        text = text.replace(value, _MASK)
-    text = _KEY.sub(lambda m: m[0] if m[0] in _SIMULATOR_KEYS else f"{m[1]}_{_MASK}", text)
-    return _BEARER.sub(lambda m: f"{m[1]} {_MASK}", text)
-
-
-def redact_tree(value: Any) -> Any:
-    """Return a copy of a JSON value in which every string, keys included, has passed `redact`."""
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, dict):
-        return {redact(str(key)): redact_tree(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [redact_tree(item) for item in value]
-    return value
+from devin_jupyter.redaction import keep_secret as keep_secret
+from devin_jupyter.redaction import redact as redact
+from devin_jupyter.redaction import redact_coloured
+from devin_jupyter.redaction import redact_tree as redact_tree
 
 
 def _one_line(text: str) -> str:
@@ -82,6 +56,8 @@ def _one_line(text: str) -> str:
 
 class _ThreeLines(BaseException):
     """What happened, what it means for the session and the bill, what to do: at most three lines."""
+
+    _shown_traceback: TracebackType | None = None
 
     def __init__(self, what: str, means: str = "", do: str = "") -> None:
         """Keep the three sentences, each on one redacted line; empty ones are left out."""
@@ -94,8 +70,21 @@ class _ThreeLines(BaseException):
         return [line for line in (self.what, self.means, self.do) if line]
 
     def _render_traceback_(self) -> list[str]:
+        """Return the three lines the first time one raising is shown, and every frame when `%tb` asks again."""
+        if self.__traceback__ is not None and self.__traceback__ is self._shown_traceback:
+            return [redact_coloured(part) for part in _every_frame(self)]
+        self._shown_traceback = self.__traceback__
         first, *rest = self.lines
         return [f"{type(self).__name__}: {first}", *(f"  {line}" for line in rest)]
+
+
+def _every_frame(error: BaseException) -> list[str]:
+    """The traceback as the notebook's own formatter gives it, or Python's where there is no notebook."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is None:
+        return traceback.format_exception(error)
+    stb: list[str] = shell.InteractiveTB.structured_traceback(type(error), error, error.__traceback__)
+    return stb
 
 
 class DevinError(_ThreeLines, Exception):
