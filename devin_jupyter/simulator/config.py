@@ -1,0 +1,39 @@
+"""What a simulator is started with: one frozen value, so that equal ones can share a running server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+TURN_SECONDS = 240.0
+"""How long a default turn takes at speed 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The options of `python -m devin_jupyter.simulator`, under the same names."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    """0 takes a free one."""
+    api_key: str = "cog_simulator"
+    v1_key: str = "apk_simulator"
+    org: str = "org-simulator"
+    speed: float = 60.0
+    """A default turn takes 240 s divided by this."""
+    seed: int = 7
+    preload: int = 0
+    """Past sessions, spread over the year before the start."""
+    latency_ms: float = 0.0
+    """Added to every answer."""
+    state: Path | None = None
+    """A SQLite file that keeps everything across restarts; None keeps it in memory."""
+    strict_ids: bool = False
+    """Answer session ids without `devin-` in paths with 404, as one reading of the documentation has it."""
+    problem_json: bool = False
+    """Answer v3 errors as RFC 9457 problem details instead of FastAPI's shape."""
+
+    @property
+    def turn_seconds(self) -> float:
+        """How long a default turn takes here."""
+        return TURN_SECONDS / self.speed
