@@ -92,7 +92,12 @@ def read_detail(body: bytes) -> tuple[str, list[dict[str, Any]]]:
     if not isinstance(content, dict):
         return _plain(text), []
     detail, listed = content.get("detail"), content.get("errors")
-    fields = [item for item in _list(detail) + _list(listed) if isinstance(item, dict)]
+    # `input` and `ctx` repeat what was sent, secrets included
+    fields = [
+        {key: value for key, value in item.items() if key not in ("input", "ctx")}
+        for item in _list(detail) + _list(listed)
+        if isinstance(item, dict)
+    ]
     words = (
         detail if isinstance(detail, str) else content.get("title") or content.get("message") or content.get("error")
     )
@@ -177,6 +182,8 @@ def _next_step(asked: Asked, status: int) -> str:
     if status == 403:
         role = f"a role with {asked.permission}" if asked.permission else "the role it lacks"
         return f"give the key {role} in Settings → Devin API, or use another (%devin whoami shows the present one)"
+    if status >= 500 and asked.method != "POST":
+        return "run it again in a while"
     if status >= 500:
-        return "look at %devin sessions before repeating a paid act; otherwise run it again in a while"
+        return "look at %devin sessions before repeating it"
     return _NEXT_STEP.get(status, "")

@@ -16,6 +16,9 @@ _EMPTY_PAGES = 3
 """So many pages in a row without anything new, and the end is taken for reached."""
 
 Raw = dict[str, Any]
+"""One object of an answer."""
+Raws = list[Raw]
+"""Several; classes with a method called `list` need another word for the type."""
 Fetch = Callable[[Raw], Awaitable[Any]]
 
 

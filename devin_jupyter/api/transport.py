@@ -12,8 +12,7 @@ import logging
 import ssl
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -121,31 +120,21 @@ class Transport:
         response = await self._send(asked or Asked("GET", path), params=params)
         return response.content
 
-    @asynccontextmanager
-    async def download(self, path: str, *, asked: Asked | None = None) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Open a file for reading in chunks, following redirects; the key goes to the API host only.
-
-        Args:
-            path: of the API, or a whole URL as the service gives it.
-            asked: what error messages may say about the request.
-        """
+    async def fetch(self, path: str, *, asked: Asked | None = None) -> bytes:
+        """Return the content of a file, following redirects; the key goes to the API host only."""
         client = self._open()
-        asked = asked or Asked("GET", urlsplit(path).path)
-        url = client.base_url.join(path) if "://" in path else httpx.URL(self._settings.base_url + path)
+        asked = asked or Asked("GET", path)
+        url = httpx.URL(self._settings.base_url + path)
         for _ in range(_MOST_HOPS):
             self._check_download(url)
             request = client.build_request("GET", url, headers=self._auth if self._is_api(url) else None)
-            response = await self._exchange(asked, request, stream=True)
+            response = await self._exchange(asked, request)
             if response.status_code not in _REDIRECTS:
                 break
-            await response.aclose()
-            url = url.join(response.headers.get("location", ""))
-        try:
-            if response.status_code != 200:
-                raise error_from(asked, response.status_code, response.headers, await response.aread())
-            yield self._chunks(asked, response)
-        finally:
-            await response.aclose()
+            url = _joined(asked, url, response.headers.get("location", ""))
+        if response.status_code != 200:
+            raise error_from(asked, response.status_code, response.headers, response.content)
+        return response.content
 
     async def aclose(self) -> None:
         """Close the connections; a later request opens new ones."""
@@ -181,22 +170,15 @@ class Transport:
             raise error_from(asked, response.status_code, response.headers, response.content)
         return response
 
-    async def _exchange(self, asked: Asked, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
+    async def _exchange(self, asked: Asked, request: httpx.Request) -> httpx.Response:
         started = time.perf_counter()
         try:
-            response = await self._open().send(request, stream=stream)
+            response = await self._open().send(request)
         except httpx.HTTPError as problem:
             _log(asked, type(problem).__name__, started, None)
             raise _trouble(asked, problem, self._settings) from None
         _log(asked, response.status_code, started, response)
         return response
-
-    async def _chunks(self, asked: Asked, response: httpx.Response) -> AsyncIterator[bytes]:
-        try:
-            async for chunk in response.aiter_bytes():
-                yield chunk
-        except httpx.HTTPError as problem:
-            raise _trouble(asked, problem, self._settings) from None
 
     def _open(self) -> httpx.AsyncClient:
         if self._client is None:
@@ -233,6 +215,13 @@ def _network(settings: Settings) -> httpx.AsyncBaseTransport:
         return httpx.AsyncHTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), limits=limits)
     proxies = {} if is_loopback(host) or urllib.request.proxy_bypass(host) else urllib.request.getproxies()
     return httpx.AsyncHTTPTransport(proxy=proxies.get("https") or proxies.get("all"), limits=limits)
+
+
+def _joined(asked: Asked, url: httpx.URL, location: str) -> httpx.URL:
+    try:
+        return url.join(location)
+    except httpx.InvalidURL:
+        raise unreadable(asked, 307, b"", "it redirects to something that is no address") from None
 
 
 def _user_agent() -> str:

@@ -1,0 +1,115 @@
+"""Files: upload them, list those of a session, fetch them back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from devin_jupyter.api.answers import unreadable
+from devin_jupyter.api.paging import Raw, Raws, items_of
+from devin_jupyter.api.service import Service
+from devin_jupyter.errors import OptionError
+from devin_jupyter.models.filenames import safe_name
+from devin_jupyter.models.ids import session_id as prefixed
+
+
+Paths = list[Path]
+
+
+class Attachments:
+    """The files of the organisation and of its sessions."""
+
+    def __init__(self, service: Service) -> None:
+        """Send nothing yet."""
+        self._service = service
+
+    async def upload(self, name: str, content: bytes) -> Raw:
+        """Upload a file and return `{attachment_id, name, url}`. (`POST …/attachments`)
+
+        Nothing is attached by uploading: the `url` goes into a create or a message. v1 tells the URL only.
+
+        Args:
+            name: the file's base name.
+            content: its bytes.
+        """
+        answer = await self._service.call("attachments.upload", files={"file": (name, content)}, text=True)
+        if isinstance(answer, str):
+            return {"attachment_id": None, "name": name, "url": answer.strip().strip('"')}
+        if not isinstance(answer, dict) or not isinstance(answer.get("url"), str):
+            raise unreadable(await self._service.asked("attachments.upload"), 200, b"", "it holds no URL")
+        return answer
+
+    async def list(self, session_id: str) -> Raws:
+        """List the files of a session; `source` is `devin` or `user`, names may repeat. (`GET …/attachments`)"""
+        return items_of(await self._service.call("attachments.list", session_id=prefixed(session_id)))
+
+    async def fetch(self, attachment: Mapping[str, Any] | str) -> bytes:
+        """Return the content of a file. (`GET …/attachments/{uuid}/{name}`, redirects followed without the key)
+
+        Args:
+            attachment: an entry of `list`, or the URL of an upload.
+        """
+        uuid, name = _address(attachment)
+        asked = await self._service.asked("attachments.download", uuid=uuid, name=name)
+        return await self._service.transport.fetch(asked.path, asked=asked)
+
+    async def download(self, session_id: str, folder: str | os.PathLike[str] | None = None) -> Paths:
+        """Fetch all files of a session into a folder and return their paths.
+
+        Names are made safe; a file that is there already with the same content is left alone, another of the same
+        name is never overwritten: the new one becomes `name (2).csv`.
+
+        Args:
+            session_id: in any form.
+            folder: made if missing; by default named after the session, in the working directory.
+        """
+        target = Path(folder) if folder is not None else Path(prefixed(session_id))
+        listed = await self.list(session_id)
+        return [
+            await asyncio.to_thread(_keep, target, str(entry.get("name") or "file"), await self.fetch(entry))
+            for entry in listed
+        ]
+
+
+def _address(attachment: Mapping[str, Any] | str) -> tuple[str, str]:
+    """The last two steps of an URL name a file, as `attachment_id` and `name` do."""
+    if isinstance(attachment, Mapping) and attachment.get("attachment_id") and attachment.get("name"):
+        return str(attachment["attachment_id"]), str(attachment["name"])
+    url = attachment if isinstance(attachment, str) else str(attachment.get("url") or "")
+    steps = [unquote(step) for step in urlsplit(url).path.split("/") if step]
+    if len(steps) < 2:
+        raise OptionError(f"{url!r} is not the URL of an uploaded file", do="give an entry of attachments.list()")
+    return steps[-2], steps[-1]
+
+
+def _keep(folder: Path, name: str, content: bytes) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in _free_names(folder / safe_name(name)):
+        if path.is_file() and not path.is_symlink() and path.read_bytes() == content:
+            return path
+        if not os.path.lexists(path):
+            _write(path, content)
+            return path
+    raise AssertionError("names do not run out")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """A file that was cut short must not look like a whole one."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    Path(temporary).chmod(0o644)
+    os.replace(temporary, path)
+
+
+def _free_names(path: Path) -> Iterator[Path]:
+    yield path
+    number = 2
+    while True:
+        yield path.with_name(f"{path.stem} ({number}){path.suffix}")
+        number += 1

@@ -1,0 +1,162 @@
+"""Knowledge notes: what Devin should know, and when."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from devin_jupyter.api.named import differs, find, find_or_fail
+from devin_jupyter.api.paging import Raw, Raws, cursor_pages, flatten, items_of
+from devin_jupyter.api.service import Service
+from devin_jupyter.errors import Unsupported
+
+_V1_NAMES = {"note_id": "id", "trigger": "trigger_description", "folder_id": "parent_folder_id"}
+
+
+class Knowledge:
+    """The notes of the organisation, in the field names of v3 on both versions.
+
+    Where a note is asked for, its id or its exact name will do.
+    """
+
+    def __init__(self, service: Service) -> None:
+        """Send nothing yet."""
+        self._service = service
+
+    async def list(
+        self,
+        *,
+        search: str | None = None,
+        folder_path: str | None = None,
+        pinned_repo: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[Raw]:
+        """Go through the notes. (`GET …/knowledge/notes`, v1: `GET /v1/knowledge`)
+
+        Args:
+            search: words to look for; v3 only.
+            folder_path: only of this folder; v3 only.
+            pinned_repo: only those pinned to this `owner/repo`.
+            limit: at most so many.
+        """
+        filters = {"search": search, "folder_path": folder_path, "pinned_repo": pinned_repo}
+        if self._service.is_v1:
+            for note in (await self._v1_notes(filters))[:limit]:
+                yield note
+            return
+
+        async def fetch(paging: Raw) -> Any:
+            return await self._service.call("knowledge.list", params={**filters, **paging})
+
+        async for note in flatten(cursor_pages(fetch, key="note_id", limit=limit)):
+            yield note
+
+    async def get(self, note: str) -> Raw:
+        """Read a note. (`GET …/knowledge/notes/{id}`)
+
+        Args:
+            note: its id or name.
+        """
+        if note.startswith("note-") and not self._service.is_v1:
+            return await self._service.call_mapping("knowledge.get", note_id=note)
+        return await find_or_fail(self.list(), note, what="note", id_field="note_id", name_field="name")
+
+    async def create(
+        self,
+        name: str,
+        body: str,
+        trigger: str,
+        *,
+        folder_id: str | None = None,
+        is_enabled: bool | None = None,
+        pinned_repo: str | None = None,
+        macro: str | None = None,
+    ) -> Raw:
+        """Write a new note. (`POST …/knowledge/notes`, v1: `POST /v1/knowledge`)
+
+        Args:
+            name: what people see.
+            body: what Devin should know.
+            trigger: when it matters.
+            folder_id: the folder to put it into.
+            is_enabled: whether it is used; v3 only.
+            pinned_repo: `owner/repo` for which it always counts; on v1 also `all`.
+            macro: a short form such as `!style`; v1 only.
+        """
+        fields = {"name": name, "body": body, "trigger": trigger, "folder_id": folder_id}
+        return await self._write("knowledge.create", {**fields, **_optional(is_enabled, pinned_repo, macro)})
+
+    async def update(self, note: str, **changes: Any) -> Raw:
+        """Change a note; what is not given stays. (`PUT …/knowledge/notes/{id}`)
+
+        Args:
+            note: its id or name.
+            changes: the keywords of `create`.
+        """
+        return await self._rewrite(await self.get(note), changes)
+
+    async def delete(self, note: str) -> Raw:
+        """Delete a note and return it as it was. (`DELETE …/knowledge/notes/{id}`)
+
+        Args:
+            note: its id or name.
+        """
+        present = await self.get(note)
+        await self._service.call("knowledge.delete", note_id=str(present["note_id"]))
+        return present
+
+    async def ensure(self, name: str, body: str, trigger: str, **optional: Any) -> Raw:
+        """Make sure that a note of this name says this: create it, rewrite it, or leave it alone.
+
+        Args:
+            name: by which it is found.
+            body: what Devin should know.
+            trigger: when it matters.
+            optional: the other keywords of `create`.
+        """
+        present = await find(self.list(), name, what="note", id_field="note_id", name_field="name")
+        if present is None:
+            return await self.create(name, body, trigger, **optional)
+        wanted = {"body": body, "trigger": trigger, **optional}
+        return await self._rewrite(present, wanted) if differs(present, wanted) else present
+
+    async def folders(self) -> Raws:
+        """List the folders of notes. (`GET …/knowledge/folders`, v1: with the notes)"""
+        folders = items_of(await self._service.call("knowledge.folders"), "folders")
+        return [{"folder_id": folder.get("id"), **folder} if self._service.is_v1 else folder for folder in folders]
+
+    async def _v1_notes(self, filters: Raw) -> Raws:
+        if filters["search"] or filters["folder_path"]:
+            raise Unsupported("v1 cannot search notes", "nothing was sent", "list them all and look through them")
+        notes = [_as_v3(note) for note in items_of(await self._service.call("knowledge.list"), "knowledge")]
+        wanted = filters["pinned_repo"]
+        return [note for note in notes if wanted is None or note.get("pinned_repo") == wanted]
+
+    async def _rewrite(self, present: Raw, changes: Raw) -> Raw:
+        kept = ("name", "body", "trigger", "folder_id", "is_enabled", "pinned_repo", "macro")
+        whole = {name: present.get(name) for name in kept if present.get(name) is not None} | changes
+        if not self._service.is_v1 and "macro" not in changes:
+            whole.pop("macro", None)
+        if self._service.is_v1:
+            whole.pop("is_enabled", None)
+        return await self._write("knowledge.update", whole, note_id=str(present["note_id"]))
+
+    async def _write(self, operation: str, fields: Raw, **ids: str) -> Raw:
+        lacking = ("is_enabled",) if self._service.is_v1 else ("macro",)
+        body = {name: value for name, value in fields.items() if value is not None}
+        for name in lacking:
+            if name in body:
+                raise Unsupported(f"{self._service.api_version} notes have no {name}", "nothing was sent")
+        if self._service.is_v1:
+            body = {_V1_NAMES.get(name, name): value for name, value in body.items()}
+        answer = await self._service.call_mapping(operation, json=body, **ids)
+        return _as_v3(answer) if self._service.is_v1 else answer
+
+
+def _optional(is_enabled: bool | None, pinned_repo: str | None, macro: str | None) -> Raw:
+    return {"is_enabled": is_enabled, "pinned_repo": pinned_repo, "macro": macro}
+
+
+def _as_v3(note: Raw) -> Raw:
+    renamed = {new: note.get(old) for new, old in _V1_NAMES.items()}
+    return renamed | {name: value for name, value in note.items() if name not in _V1_NAMES.values()}

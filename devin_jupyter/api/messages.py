@@ -1,0 +1,102 @@
+"""The conversation of a session: read it, add to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from devin_jupyter.api.paging import LARGEST_PAGE, Raw, cursor_pages, flatten
+from devin_jupyter.api.service import Service
+from devin_jupyter.errors import Conflict, Unsupported
+from devin_jupyter.models.ids import session_id as prefixed
+
+
+class Messages:
+    """The messages of sessions, oldest first, as raw objects of the API version in use."""
+
+    def __init__(self, service: Service) -> None:
+        """Send nothing yet."""
+        self._service = service
+
+    async def pages(
+        self, session_id: str, *, limit: int | None = None, after: str | None = None, retries: bool = True
+    ) -> AsyncIterator[list[Raw]]:
+        """Go through the messages page by page, each once. (`GET …/sessions/{id}/messages`)
+
+        On v1, which sends them with the session, all come as one page.
+
+        Args:
+            session_id: in any form.
+            limit: at most so many messages.
+            after: the cursor to start behind; v3 only.
+            retries: False for callers that pace themselves.
+        """
+        identifier = prefixed(session_id)
+        if self._service.is_v1:
+            session = await self._service.call_mapping("messages.list", session_id=identifier, retries=retries)
+            listed = session.get("messages")
+            yield [item for item in listed if isinstance(item, dict)][:limit] if isinstance(listed, list) else []
+            return
+
+        async def fetch(paging: Raw) -> Any:
+            return await self._service.call("messages.list", session_id=identifier, params=paging, retries=retries)
+
+        async for page in cursor_pages(fetch, key="event_id", limit=limit, page_size=LARGEST_PAGE, after=after):
+            yield page
+
+    def list(self, session_id: str, *, limit: int | None = None) -> AsyncIterator[Raw]:
+        """Go through the messages one by one, oldest first. (`GET …/sessions/{id}/messages`)
+
+        Args:
+            session_id: in any form.
+            limit: at most so many messages.
+        """
+        return flatten(self.pages(session_id, limit=limit))
+
+    async def send(
+        self, session_id: str, message: str, *, attachment_urls: Sequence[str] = (), as_user: str | None = None
+    ) -> Raw | None:
+        """Send a message; never repeated by itself. (`POST …/sessions/{id}/messages`, v1: `…/message`)
+
+        This is the bare call: `Devin.send` is the one that never sends twice. A message wakes a sleeping session
+        on v3; v1 does not promise it.
+
+        Args:
+            session_id: in any form.
+            message: the text.
+            attachment_urls: URLs of uploaded files; v1 gets them as `ATTACHMENT:"…"` lines.
+            as_user: send in the name of this user (`message_as_user_id`); v3 only.
+
+        Returns:
+            The session after the message on v3; None on v1.
+
+        Raises:
+            Conflict: v1 did not take the message because the session is suspended.
+        """
+        identifier = prefixed(session_id)
+        if not self._service.is_v1:
+            body: Raw = {"message": message}
+            if attachment_urls:
+                body["attachment_urls"] = list(attachment_urls)
+            if as_user:
+                body["message_as_user_id"] = as_user
+            return await self._service.call_mapping("messages.send", session_id=identifier, json=body)
+        if as_user:
+            raise Unsupported("v1 cannot send in another user's name", "nothing was sent", "leave as_user out")
+        lines = [message, *(f'ATTACHMENT:"{url}"' for url in attachment_urls)]
+        answer = await self._service.call("messages.send", session_id=identifier, json={"message": "\n".join(lines)})
+        _check_v1_taken(identifier, answer)
+        return None
+
+
+def _check_v1_taken(identifier: str, answer: Any) -> None:
+    """A session that is suspended answers 200 with words in place of null, and the message is not delivered."""
+    words = str(answer.get("detail") or "") if isinstance(answer, dict) else ""
+    if "suspend" in words.lower():
+        raise Conflict(
+            f"{identifier} did not take the message: {words}",
+            "the message was not delivered",
+            "wake the session in the web app, then send again",
+            status_code=200,
+            detail=words,
+        )

@@ -1,0 +1,113 @@
+"""Playbooks: instructions that a session can be started with."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from devin_jupyter.api.named import differs, find, find_or_fail
+from devin_jupyter.api.paging import Raw, cursor_pages, flatten, items_of
+from devin_jupyter.api.service import Service
+
+
+class Playbooks:
+    """The playbooks of the organisation; where a playbook is asked for, its id or its exact title will do."""
+
+    def __init__(self, service: Service) -> None:
+        """Send nothing yet."""
+        self._service = service
+
+    async def list(self, *, limit: int | None = None) -> AsyncIterator[Raw]:
+        """Go through the playbooks. (`GET …/playbooks`)
+
+        Args:
+            limit: at most so many.
+        """
+        if self._service.is_v1:
+            for item in items_of(await self._service.call("playbooks.list"))[:limit]:
+                yield item
+            return
+
+        async def fetch(paging: Raw) -> Any:
+            return await self._service.call("playbooks.list", params=paging)
+
+        async for item in flatten(cursor_pages(fetch, key="playbook_id", limit=limit)):
+            yield item
+
+    async def get(self, playbook: str) -> Raw:
+        """Read a playbook. (`GET …/playbooks/{id}`)
+
+        Args:
+            playbook: its id or title.
+        """
+        if playbook.startswith("playbook-"):
+            return await self._service.call_mapping("playbooks.get", playbook_id=playbook)
+        return await self._find(playbook)
+
+    async def create(self, title: str, body: str, *, macro: str | None = None) -> Raw:
+        """Write a new playbook. (`POST …/playbooks`)
+
+        Args:
+            title: what people see.
+            body: the instructions.
+            macro: a short form such as `!review`.
+        """
+        return await self._service.call_mapping("playbooks.create", json=_body(title, body, macro))
+
+    async def update(
+        self, playbook: str, *, title: str | None = None, body: str | None = None, macro: str | None = None
+    ) -> Raw:
+        """Change a playbook; what is not given stays. (`PUT …/playbooks/{id}`)
+
+        Args:
+            playbook: its id or title.
+            title: the new title.
+            body: the new instructions.
+            macro: the new short form.
+        """
+        present = await self.get(playbook)
+        return await self._rewrite(present, title, body, macro)
+
+    async def delete(self, playbook: str) -> Raw:
+        """Delete a playbook and return it as it was. (`DELETE …/playbooks/{id}`)
+
+        Args:
+            playbook: its id or title.
+        """
+        present = await self.get(playbook)
+        await self._service.call("playbooks.delete", playbook_id=str(present["playbook_id"]))
+        return present
+
+    async def ensure(self, title: str, body: str, *, macro: str | None = None) -> Raw:
+        """Make sure that a playbook of this title says this: create it, rewrite it, or leave it alone.
+
+        Args:
+            title: by which it is found.
+            body: the instructions it shall have.
+            macro: the short form it shall have; None leaves it.
+        """
+        present = await find(self.list(), title, what="playbook", id_field="playbook_id", name_field="title")
+        if present is None:
+            return await self.create(title, body, macro=macro)
+        if not differs(present, {"body": body, "macro": macro}):
+            return present
+        return await self._rewrite(present, title, body, macro)
+
+    async def _find(self, playbook: str) -> Raw:
+        return await find_or_fail(self.list(), playbook, what="playbook", id_field="playbook_id", name_field="title")
+
+    async def _rewrite(self, present: Raw, title: str | None, body: str | None, macro: str | None) -> Raw:
+        identifier = str(present["playbook_id"])
+        whole = _body(
+            str(present.get("title") if title is None else title),
+            str(present.get("body") if body is None else body),
+            present.get("macro") if macro is None else macro,
+        )
+        answer = await self._service.call("playbooks.update", playbook_id=identifier, json=whole)
+        if isinstance(answer, dict) and answer.get("playbook_id"):
+            return answer
+        return await self.get(identifier)  # v1 answers {"status": "success"}
+
+
+def _body(title: str, body: str, macro: Any) -> Raw:
+    return {"title": title, "body": body} | ({"macro": macro} if macro is not None else {})

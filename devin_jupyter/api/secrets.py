@@ -1,0 +1,100 @@
+"""Secrets of the organisation: names and notes are read, values only ever written."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from devin_jupyter.api.named import find, find_or_fail
+from devin_jupyter.api.paging import Raw, cursor_pages, flatten, items_of
+from devin_jupyter.api.service import Service
+from devin_jupyter.errors import keep_secret
+
+
+class Secrets:
+    """The stored secrets, in the field names of v3 on both versions. The API never returns a value."""
+
+    def __init__(self, service: Service) -> None:
+        """Send nothing yet."""
+        self._service = service
+
+    async def list(self, *, limit: int | None = None) -> AsyncIterator[Raw]:
+        """Go through the secrets: id, name (`key`), type, note. Never a value. (`GET …/secrets`)
+
+        Args:
+            limit: at most so many.
+        """
+        if self._service.is_v1:
+            for secret in items_of(await self._service.call("secrets.list"), "secrets")[:limit]:
+                yield {"key": secret.get("secret_name"), **secret}
+            return
+
+        async def fetch(paging: Raw) -> Any:
+            return await self._service.call("secrets.list", params=paging)
+
+        async for secret in flatten(cursor_pages(fetch, key="secret_id", limit=limit)):
+            yield secret
+
+    async def create(
+        self, key: str, value: str, *, type: str = "key-value", is_sensitive: bool = True, note: str | None = None
+    ) -> Raw:
+        """Store a secret; sessions see it as an environment variable. (`POST …/secrets`)
+
+        Args:
+            key: its name.
+            value: never shown, logged or kept by this package.
+            type: `key-value`, `cookie` or `totp`.
+            is_sensitive: hide the value from people too.
+            note: what it is for.
+
+        Raises:
+            Conflict: the name is taken.
+        """
+        keep_secret([value])
+        if self._service.is_v1:
+            body: Raw = {"type": type, "key": key, "value": value, "sensitive": is_sensitive, "note": note or ""}
+            answer = await self._service.call_mapping("secrets.create", json=body)
+            return {"secret_id": answer.get("id"), "key": key, "secret_type": type, **answer}
+        body = {"type": type, "key": key, "value": value, "is_sensitive": is_sensitive}
+        return await self._service.call_mapping("secrets.create", json=body | ({"note": note} if note else {}))
+
+    async def delete(self, secret: str) -> Raw:
+        """Delete a secret and return what was known of it. (`DELETE …/secrets/{id}`)
+
+        Args:
+            secret: its id or name.
+        """
+        present = await find_or_fail(self.list(), secret, what="secret", id_field="secret_id", name_field="key")
+        await self._service.call("secrets.delete", secret_id=str(present["secret_id"]))
+        return present
+
+    async def ensure(
+        self,
+        key: str,
+        value: str,
+        *,
+        replace: bool = False,
+        type: str = "key-value",
+        is_sensitive: bool = True,
+        note: str | None = None,
+    ) -> Raw:
+        """Make sure that there is a secret of this name.
+
+        The API neither tells nor changes a value, so one that exists is left alone; `replace=True` deletes it and
+        stores the new one, which gets a new id.
+
+        Args:
+            key: its name.
+            value: stored where the name is free, or with `replace`.
+            replace: put this value in place of whatever is there.
+            type: as for `create`.
+            is_sensitive: as for `create`.
+            note: as for `create`.
+        """
+        keep_secret([value])
+        present = await find(self.list(), key, what="secret", id_field="secret_id", name_field="key")
+        if present is not None and not replace:
+            return present
+        if present is not None:
+            await self._service.call("secrets.delete", secret_id=str(present["secret_id"]))
+        return await self.create(key, value, type=type, is_sensitive=is_sensitive, note=note)
