@@ -1,0 +1,91 @@
+"""The facts of this project against the OpenAPI documents in the folder `DEVIN_SPECS`, where there is one."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from contract.openapi import ORG, document, facts, statuses
+from contract.plain import plain
+
+SPECS = os.environ.get("DEVIN_SPECS", "")
+pytestmark = pytest.mark.skipif(
+    not SPECS, reason="DEVIN_SPECS names no folder with v3-openapi.yaml and v1-openapi.yaml"
+)
+OUT_OF_SCOPE = ("/v3/enterprise/sessions", "/v3/enterprise/consumption", "/v3beta1/", f"{ORG}/pr-reviews")
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+@cache
+def published(version: str) -> dict[str, Any]:
+    return yaml.safe_load((Path(SPECS) / f"{version}-openapi.yaml").read_text(encoding="utf-8"))
+
+
+@cache
+def ours(version: str) -> dict[str, Any]:
+    return document(version, newest=False)
+
+
+def operations(spec: dict[str, Any]) -> dict[tuple[str, str], Any]:
+    return {
+        (method, path): paths[method]
+        for path, paths in spec["paths"].items()
+        for method in METHODS
+        if method in paths and not path.startswith(OUT_OF_SCOPE)
+    }
+
+
+def pairs() -> list[Any]:
+    if not SPECS:
+        return []
+    return [
+        pytest.param(version, *call, id=f"{call[0].upper()} {call[1]}")
+        for version in ("v3", "v1")
+        for call in operations(published(version))
+    ]
+
+
+@pytest.mark.parametrize("version", ["v3", "v1"])
+def test_the_same_operations_are_known(version: str) -> None:
+    assert set(operations(ours(version))) == set(operations(published(version)))
+
+
+@pytest.mark.parametrize(("version", "method", "path"), pairs())
+def test_an_operation_is_written_down_as_published(version: str, method: str, path: str) -> None:
+    mine, theirs = ours(version), published(version)
+    our, their = mine["paths"][path][method], theirs["paths"][path][method]
+    assert _parameters(our, mine) == _parameters(their, theirs)
+    assert _content(our.get("requestBody"), mine) == _content(their.get("requestBody"), theirs)
+    for status in ("200", "201", "204", "307"):
+        assert (status in our["responses"]) == (status in their["responses"])
+        answer = our["responses"].get(status), their["responses"].get(status)
+        assert _content(answer[0], mine) == _content(answer[1], theirs)
+        assert set((answer[0] or {}).get("headers", ())) == set((answer[1] or {}).get("headers", ()))
+
+
+@pytest.mark.parametrize(("version", "method", "path"), pairs())
+def test_an_operation_answers_the_published_statuses(version: str, method: str, path: str) -> None:
+    their = published(version)["paths"][path][method]["responses"]
+    for part in facts(version):
+        for call, fact in part["calls"].items():
+            if call.replace("{org}", ORG) == f"{method.upper()} {path}":
+                successes = {str(status) for status in fact if isinstance(status, int)}
+                assert successes | {str(status) for status in statuses(fact, part, also=False)} == set(their)
+
+
+def _parameters(operation: dict[str, Any], spec: dict[str, Any]) -> dict[tuple[str, str], Any]:
+    found = {}
+    for parameter in operation.get("parameters", []):
+        schema = {} if parameter["in"] == "path" else plain(parameter["schema"], spec)
+        found[parameter["in"], parameter["name"]] = (bool(parameter.get("required")), schema)
+    return found
+
+
+def _content(holder: dict[str, Any] | None, spec: dict[str, Any]) -> Any:
+    content = (holder or {}).get("content") or {}
+    media_type = next((kind for kind in ("application/json", "multipart/form-data") if kind in content), None)
+    return plain(content[media_type]["schema"], spec) if media_type else None
