@@ -202,8 +202,9 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ` (did you mean …?)` for the nearest known word, or nothing."""
-    close = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
-    return f" (did you mean {close[0]}?)" if close else ""
+    spelt = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), list(spelt), n=1, cutoff=0.6)
+    return f" (did you mean {spelt[close[0]]}?)" if close else ""
 
 
 _APART = (

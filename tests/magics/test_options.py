@@ -1,0 +1,183 @@
+"""The option line: read as a shell would, with errors that say what to do, and nothing secret repeated."""
+
+import contextlib
+import math
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from devin_jupyter import options
+from devin_jupyter.errors import DevinError, OptionError
+from devin_jupyter.options import BY_NAME, OPTIONS
+from devin_jupyter.options.help import help_text, readme_table
+from devin_jupyter.options.values import NAMES
+
+HINTS = [
+    ("--repoz a/b", "--repos"),
+    ("--scehma X", "--schema"),
+    ("--max_acu 3", "--max-acu"),
+    ("--mode fst", "fast"),
+    ("--on-interrupt sotp", "stop"),
+]
+
+
+def refusal(line):
+    with pytest.raises(OptionError) as caught:
+        options.parse(line)
+    assert len(caught.value.lines) <= 3
+    return str(caught.value)
+
+
+def test_the_table_and_the_options_value_hold_the_same_names():
+    assert set(NAMES) == {option.name for option in OPTIONS}
+
+
+def test_every_example_of_the_table_parses_or_needs_its_partner():
+    for option in OPTIONS:
+        partner = {"again": "", "name": "--each t ", "schema_optional": ""}.get(option.name, "")
+        partner = "--each t " if option.name in ("max_parallel", "limit", "when_done", "prefix") else partner
+        assert option.name in options.parse(partner + option.example).given
+
+
+def test_quotes_equal_signs_and_repeated_lists_work_as_in_a_shell():
+    read = options.parse(
+        """--repos a/b --repos c/d e/f --title="two words" --schema '{"type": "object"}' --max-acu=5"""
+    )
+    assert read.repos == ("a/b", "c/d", "e/f")
+    assert read.title == "two words"
+    assert read.schema == '{"type": "object"}'
+    assert read.max_acu == 5
+
+
+def test_a_placeholder_is_one_word_with_its_spaces_and_quotes():
+    read = options.parse("""--title {{ d["a b"] | upper }} --tags x-{{ n + 1 }} y""")
+    assert read.title == '{{ d["a b"] | upper }}'
+    assert read.tags == ("x-{{ n + 1 }}", "y")
+
+
+def test_templates_in_numbers_and_choices_are_converted_once_filled_in():
+    read = options.parse("--max-acu {{ cap }} --mode {{ m }} --title {{ t }}")
+    assert read.max_acu is None
+    filled = read.render(lambda text: {"{{ cap }}": "7", "{{ m }}": "lite", "{{ t }}": "{{ x }}"}[text])
+    assert (filled.max_acu, filled.mode, filled.title) == (7, "lite", "{{ x }}")
+    assert filled.render(lambda text: "again").title == "{{ x }}"
+
+
+def test_a_template_that_fills_a_number_with_words_is_refused():
+    with pytest.raises(OptionError, match="whole number above 0"):
+        options.parse("--max-acu {{ cap }}").render(lambda text: "many")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("30m", 1800), ("4h", 14400), ("1.5h", 5400), ("6d", 518400), ("2w", 1209600)]
+)
+def test_times_have_units(text, seconds):
+    assert options.parse(f"--wait {text}").wait == seconds
+
+
+def test_wait_without_a_time_waits_without_limit():
+    assert options.parse("--wait").wait == math.inf
+    assert options.parse("--wait --quiet").quiet
+    assert options.parse("--quiet").wait is None
+
+
+@pytest.mark.parametrize(("line", "hint"), HINTS)
+def test_what_is_nearly_right_gets_the_nearest_right_word(line, hint):
+    assert f"did you mean {hint}?" in refusal(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("hello", "the prompt goes below"),
+        ("--title 'x", "a quote is opened"),
+        ("--max-acu 0", "whole number above 0, not '0'"),
+        ("--max-acu -3", "whole number above 0, not '-3'"),
+        ("--max-acu 2.5", "whole number above 0"),
+        ("--max-acu", "--max-acu: expected one argument"),
+        ("--budget nan", "number above 0"),
+        ("--quiet=3", "--quiet takes no value"),
+        ("--wait soon", "30m"),
+        ("-o 3x", "name of a variable"),
+        ("--knowledge a --no-knowledge", "contradict"),
+        ("--new --take 2", "contradict"),
+        ("--replace --beside", "contradict"),
+        ("--again", "means nothing without --to"),
+        ("--limit 3", "means nothing without --each"),
+        ("--schema-optional", "means nothing without --schema"),
+        ("--to s --repos a/b", "--repos cannot go with --to"),
+        ("--repo a/b", "did you mean --repos?"),
+        ("--secrets NAME:hidden --repos", "--repos: expected at least one argument"),
+    ],
+)
+def test_a_mistake_is_named(line, words):
+    assert words in refusal(line)
+
+
+@pytest.mark.parametrize("line", ["--title cog_AbCdEf123456", "--tags=apk_user_AbCdEf123", "'cog_abcd efgh'"])
+def test_a_key_on_the_line_is_refused_and_not_repeated(line):
+    said = refusal(line)
+    assert "AbCdEf" not in said
+    assert "abcd" not in said
+    assert "API key" in said
+
+
+def test_the_keys_of_the_simulator_are_no_secret():
+    assert options.parse("--title cog_simulator").title == "cog_simulator"
+
+
+@pytest.mark.parametrize(
+    "line", ["--secrets TOKEN=hunter2222", "--secrets=TOKEN=hunter2222", "--secrets A B=hunter2222"]
+)
+def test_a_secret_value_on_the_line_is_refused_and_not_repeated(line):
+    assert "hunter2222" not in refusal(line)
+
+
+def test_lines_that_end_in_a_backslash_go_on_in_the_body():
+    line, body = options.continued("--repos a/b \\", "  --title 'x' \\\n--quiet\nThe prompt\\\nstays.\n")
+    assert (line, body) == ("--repos a/b --title 'x' --quiet", "The prompt\\\nstays.\n")
+    assert options.continued("--title a\\\\", "body\n") == ("--title a\\\\", "body\n")
+
+
+def test_keywords_have_the_names_of_the_table():
+    read = options.from_keywords(repos=["a/b"], max_acu=3, wait=True, knowledge=[], take=2, title=None, quiet=False)
+    assert (read.repos, read.max_acu, read.wait, read.knowledge, read.take) == (("a/b",), 3, math.inf, (), "2")
+    assert read.given == {"repos", "max_acu", "wait", "knowledge", "take"}
+    assert options.from_keywords(repos="a/b").repos == ("a/b",)
+
+
+def test_a_wrong_keyword_gets_the_nearest_name():
+    with pytest.raises(OptionError, match="did you mean max_acu"):
+        options.from_keywords(max_acus=3)
+    with pytest.raises(OptionError, match="did you mean fast"):
+        options.from_keywords(mode="fats")
+
+
+def test_the_help_and_the_readme_show_every_option_with_its_example():
+    for text in (help_text(), readme_table().replace("\\|", "|")):
+        for option in OPTIONS:
+            assert option.usage in text
+            assert option.example in text
+
+
+def test_no_option_is_a_single_letter_but_out_and_help():
+    assert {option.short for option in OPTIONS if option.short} == {"-o", "-h"}
+
+
+@given(st.dictionaries(st.sampled_from(["title", "platform", "key", "schema"]), st.text(min_size=1), max_size=4))
+def test_any_text_survives_quoting(values):
+    clean = {name: text for name, text in values.items() if "{{" not in text}
+    line = " ".join(f"{BY_NAME[name].flag}={shlex.quote(text)}" for name, text in clean.items())
+    read = options.parse(line)
+    assert {name: getattr(read, name) for name in clean} == clean
+
+
+PIECES = ["--repos ", "--wait ", "--max-acu", "--schema=", "{{ x }}", "--", "{{", "}}", *"""-="' \\abow{}|:.,/3é\n"""]
+
+
+@given(st.lists(st.sampled_from(PIECES)).map("".join))
+def test_no_line_does_anything_but_parse_or_give_a_clean_error(line):
+    with contextlib.suppress(DevinError):  # and neither SystemExit nor an error of argparse
+        options.parse(line)

@@ -1,0 +1,278 @@
+"""Requests: every field of both create calls, the prompt byte for byte, and an identity that ignores what it should."""
+
+import dataclasses
+import json
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from devin_jupyter import options
+from devin_jupyter.errors import OptionError, SchemaError, TemplateError, Unsupported, redact
+from devin_jupyter.options import OPTIONS
+from devin_jupyter.request import Fingerprint, SecretValue, Where, build, fingerprint
+
+HERE = Where("https://api.devin.ai", "org-1", "v3")
+V3_FIELDS = frozenset(
+    """prompt title tags devin_mode max_acu_limit structured_output_schema structured_output_required attachment_urls
+    repos knowledge_ids secret_ids session_secrets playbook_id child_playbook_id session_links platform resumable
+    bypass_approval create_as_user_id""".split()  # noqa: SIM905 a list this long reads better as words
+)
+V1_FIELDS = frozenset(
+    """prompt title tags idempotent max_acu_limit playbook_id snapshot_id knowledge_ids secret_ids session_secrets
+    structured_output_schema unlisted""".split()  # noqa: SIM905 the same
+)
+EVERYTHING = {
+    "title": "t",
+    "tags": ["a"],
+    "max_acu": 5,
+    "schema": "count:int",
+    "playbook": "playbook-1",
+    "knowledge": ["note-1"],
+    "secret_ids": ["secret-1"],
+    "secrets": {"TOKEN": "hunter2222"},
+}
+V3_ONLY = {
+    "mode": "fast",
+    "schema_optional": True,
+    "repos": ["a/b"],
+    "child_playbook": "playbook-2",
+    "links": ["devin-" + "a" * 32],
+    "platform": "windows",
+    "disposable": True,
+    "bypass_approval": True,
+    "as_user": "user-1",
+}
+V1_ONLY = {"snapshot": "snapshot-1", "unlisted": True}
+
+
+def made(prompt="Fix it", variables=None, defaults=None, **keywords):
+    return build(prompt, options.from_keywords(**keywords), variables, defaults)
+
+
+def what(*args, **keywords):
+    return fingerprint(made(*args, **keywords), HERE).what
+
+
+def test_all_19_fields_of_v3_can_be_set():
+    body = made(**EVERYTHING, **V3_ONLY).body("v3", tag="nb-1", attachment_urls=["https://x/f"])
+    assert set(body) == V3_FIELDS
+    assert (body["structured_output_required"], body["resumable"], body["tags"]) == (False, False, ["a", "nb-1"])
+    assert body["session_secrets"] == [{"key": "TOKEN", "value": "hunter2222", "sensitive": True}]
+
+
+def test_all_12_fields_of_v1_can_be_set():
+    assert set(made(**EVERYTHING, **V1_ONLY).body("v1", tag="nb-1", idempotent=True)) == V1_FIELDS
+
+
+def test_what_is_not_said_is_not_sent():
+    assert made().body("v3", tag=None) == {"prompt": "Fix it"}
+    assert made().body("v1", tag=None) == {"prompt": "Fix it"}
+
+
+def test_no_knowledge_is_an_empty_list_and_all_knowledge_is_nothing():
+    body = made(no_knowledge=True, no_secrets=True).body("v1", tag=None)
+    assert (body["knowledge_ids"], body["secret_ids"]) == ([], [])
+
+
+@pytest.mark.parametrize(("name", "value"), [*V3_ONLY.items()])
+def test_a_field_of_v3_on_a_v1_key_is_refused_with_what_to_do_instead(name, value):
+    partner = {"schema": "count:int"} if name == "schema_optional" else {}
+    with pytest.raises(Unsupported) as caught:
+        made(**{name: value}, **partner).body("v1", tag=None)
+    option = next(option for option in OPTIONS if option.name == name)
+    assert caught.value.do == option.instead
+    assert option.flag in caught.value.what
+
+
+@pytest.mark.parametrize(("name", "value"), [*V1_ONLY.items()])
+def test_a_field_of_v1_on_a_v3_key_is_refused(name, value):
+    with pytest.raises(Unsupported, match="needs the v1 API"):
+        made(**{name: value}).check("v3")
+
+
+@given(st.text().filter(lambda text: text.strip() and "{{" not in text))
+def test_the_prompt_reaches_the_body_byte_for_byte(prompt):
+    for version in ("v3", "v1"):
+        assert build(prompt, options.parse(""), {"x": 1}).body(version, tag=None)["prompt"] == prompt
+
+
+def test_a_prompt_is_filled_in_once_and_raw_leaves_it_alone():
+    assert build("a {{ x }}", options.parse(""), {"x": "{{ y }}"}).prompt == "a {{ y }}"
+    assert build("a {{ x }}", options.parse("--raw"), {"x": 1}).prompt == "a {{ x }}"
+    assert build("a {{ x }}", options.parse(""), None).prompt == "a {{ x }}"
+    with pytest.raises(TemplateError):
+        build("a {{ z }}", options.parse(""), {"x": 1})
+
+
+def test_option_values_are_templates_too():
+    request = build("p", options.parse("--title {{ x }} --max-acu {{ n }} --tags t-{{ n }}"), {"x": "A b", "n": 3})
+    assert (request.title, request.max_acu, request.tags) == ("A b", 3, ("t-3",))
+
+
+def test_an_empty_prompt_is_refused():
+    for prompt in ("", " \n\t"):
+        with pytest.raises(OptionError, match="prompt is empty"):
+            made(prompt)
+
+
+def test_defaults_fill_what_was_not_said():
+    request = made(defaults={"mode": "lite", "max_acu": 3, "tags": ("nb", "a")}, tags=["a", "b"])
+    assert (request.mode, request.max_acu, request.tags) == ("lite", 3, ("nb", "a", "b"))
+    assert made(defaults={"mode": "lite"}, mode="fast").mode == "fast"
+
+
+def test_repositories_may_be_given_as_addresses():
+    assert made(repos=["https://github.com/acme/api.git", "acme/web"]).repos == ("acme/api", "acme/web")
+    with pytest.raises(OptionError, match="OWNER/REPO"):
+        made(repos=["api"])
+
+
+def test_links_may_be_names_ids_or_addresses():
+    class Handle:
+        id = "devin-" + "b" * 32
+
+    links = ["audit", "c" * 32, "https://app.devin.ai/sessions/" + "d" * 32]
+    assert made(variables={"audit": Handle()}, links=links).links == tuple("devin-" + letter * 32 for letter in "bcd")
+
+
+def test_too_many_tags_are_refused_before_anything_is_sent():
+    with pytest.raises(OptionError, match="50 tags"):
+        made(tags=[str(n) for n in range(50)]).check("v3")
+
+
+def test_attachments_come_from_files_addresses_and_variables(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_bytes(b"hello")
+    table = pd.DataFrame({"a": [1]}, index=pd.Index(["x"], name="row"))
+    names = {"table": table, "blob": b"\x00", "text": "plain", "plain": pd.DataFrame({"a": [1]})}
+    said = [str(path), "https://example.org/files/a%20b.pdf?x=1", *names]
+    read = made(variables=names, attach=said).attachments
+    assert [(item.name, item.content) for item in read] == [
+        ("notes.txt", b"hello"),
+        ("a b.pdf", None),
+        ("table.csv", b"row,a\nx,1\n"),
+        ("blob.bin", b"\x00"),
+        ("text.txt", b"plain"),
+        ("plain.csv", b"a\n1\n"),
+    ]
+    assert read[1].url == said[1]
+
+
+def test_attachments_in_python_may_be_values_with_names(tmp_path):
+    read = made(attach={"rows.csv": pd.DataFrame({"a": [1]}), "n.txt": "text"}).attachments
+    assert [(item.name, item.content) for item in read] == [("rows.csv", b"a\n1\n"), ("n.txt", b"text")]
+
+
+def test_a_missing_file_names_the_nearest_one(tmp_path):
+    (tmp_path / "report.csv").write_text("x")
+    with pytest.raises(OptionError, match=r"did you mean report\.csv"):
+        made(attach=[str(tmp_path / "reprot.csv")])
+    with pytest.raises(OptionError, match="it is a int"):
+        made(variables={"n": 3}, attach=["n"])
+
+
+def test_v1_writes_attachment_lines_on_their_own():
+    body = made("Read it", variables={"x": "t"}, attach=["x"]).body("v1", tag=None, attachment_urls=["https://f/1"])
+    assert body["prompt"] == 'Read it\nATTACHMENT:"https://f/1"'
+    assert made("Read it\n").body("v1", tag=None, attachment_urls=["u"])["prompt"] == 'Read it\nATTACHMENT:"u"'
+
+
+def test_secrets_come_from_the_environment_and_are_masked_from_then_on(monkeypatch):
+    monkeypatch.setenv("MY_TOKEN", "hunter-is-secret")
+    monkeypatch.setenv("MY_REGION", "eu-central")
+    request = build("p", options.parse("--secrets MY_TOKEN MY_REGION:plain"), {})
+    assert request.secrets == {
+        "MY_TOKEN": SecretValue("hunter-is-secret"),
+        "MY_REGION": SecretValue("eu-central", False),
+    }
+    assert "hunter" not in repr(request) + json.dumps(request.identity()) + json.dumps(request.incidental())
+    assert redact("a hunter-is-secret b") == "a ••• b"
+    assert redact("eu-central") == "eu-central"
+    assert "hunter" not in json.dumps(request.body("v3", tag=None, reveal=False))
+
+
+def test_a_secret_without_a_value_names_the_nearest_variable(monkeypatch):
+    monkeypatch.setenv("NPM_TOKEN", "x")
+    with pytest.raises(OptionError, match="did you mean NPM_TOKEN"):
+        build("p", options.parse("--secrets NPM_TOKN"), {})
+
+
+def test_trailing_white_space_makes_no_other_session():
+    assert what("Fix it") == what("Fix it \n\n")
+    assert what("Fix it") != what(" Fix it")
+
+
+SAME = [
+    {"title": "t"},
+    {"tags": ["x"]},
+    {"max_acu": 3},
+    {"bypass_approval": True},
+    {"take": 1},
+]
+OTHER = [
+    {"repos": ["a/b"]},
+    {"mode": "fast"},
+    {"schema": "count:int"},
+    {"playbook": "p"},
+    {"child_playbook": "p"},
+    {"knowledge": ["n"]},
+    {"no_knowledge": True},
+    {"secret_ids": ["s"]},
+    {"no_secrets": True},
+    {"secrets": {"A": "bbbb"}},
+    {"links": ["a" * 32]},
+    {"platform": "windows"},
+    {"as_user": "u"},
+    {"attach": {"a.txt": "x"}},
+    {"take": 2},
+    {"key": "k"},
+]
+
+
+@pytest.mark.parametrize("keywords", SAME)
+def test_what_is_not_identity_attaches(keywords):
+    assert what(**keywords) == what()
+
+
+def test_what_is_identity_makes_another_session():
+    prints = [what(), *(what(**keywords) for keywords in OTHER)]
+    assert len(set(prints)) == len(prints)
+
+
+def test_a_key_replaces_the_prompt():
+    assert what("one", key="k") == what("two", key="k") != what("one", key="l")
+
+
+def test_secret_values_titles_of_schemas_and_order_are_not_identity():
+    assert what(secrets={"A": "one1"}) == what(secrets={"A": "two2"})
+    assert what(repos=["a/b", "c/d"]) == what(repos=["c/d", "a/b"])
+    plain = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    assert what(schema=plain) == what(
+        schema={"title": "T", "$schema": "http://json-schema.org/draft-07/schema#"} | plain
+    )
+
+
+def test_the_fingerprint_has_two_parts_and_a_tag_of_both():
+    request = made()
+    one = fingerprint(request, HERE)
+    other = fingerprint(request, dataclasses.replace(HERE, org_id="org-2"))
+    assert one.what == other.what
+    assert one.where != other.where
+    assert one.tag != other.tag
+    assert (len(one.tag), len(one.where), len(one.what), one.version) == (19, 16, 64, 1)
+    assert Fingerprint.parse(one.text) == one
+    assert fingerprint(request, dataclasses.replace(HERE, base_url="https://API.devin.ai/")) == one
+
+
+def test_the_fingerprint_of_version_1_never_changes():
+    """Sessions that were paid for are found by it: a change needs a new version, and the old one kept beside it."""
+    one = fingerprint(made("Fix it", repos=["a/b"], mode="fast", no_knowledge=True, take="2"), HERE)
+    assert one.text == "1:19a33d831ebdad89:515560913ae4971ab79cbde0cca85c5e7447d78eb610c544c0214e93f0a7c484"
+
+
+def test_schemas_are_checked_before_anything_is_sent():
+    with pytest.raises(SchemaError):
+        made(schema={"type": "array"})
+    assert made(schema="none").schema is None

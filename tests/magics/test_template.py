@@ -1,0 +1,76 @@
+"""Templates: one strict pass over expressions, everything else byte for byte."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from devin_jupyter.errors import TemplateError
+from devin_jupyter.template import placeholders, render
+
+
+def refusal(text, **variables):
+    with pytest.raises(TemplateError) as caught:
+        render(text, variables)
+    assert "--raw" in str(caught.value)
+    assert len(caught.value.lines) <= 3
+    return str(caught.value)
+
+
+def test_expressions_are_filled_in():
+    assert render(
+        "Fix {{ repo }} in {{ days + 1 }} days, {{ who | upper }}", {"repo": "a/b", "days": 2, "who": "x"}
+    ) == ("Fix a/b in 3 days, X")
+
+
+def test_text_around_expressions_keeps_every_byte():
+    text = "{% raw %}\r\n${x} {# note #} {{ n }} %s {a: {b: 1}}\t\r\n\n"
+    assert render(text, {"n": 1}) == text.replace("{{ n }}", "1")
+
+
+@given(st.text().filter(lambda text: "{{" not in text))
+def test_a_text_without_double_braces_is_untouched(text):
+    assert render(text, {}) == text
+
+
+@given(st.text(), st.text())
+def test_values_are_never_rendered_again(before, value):
+    assert render("{{ x }}", {"x": value + "{{ y }}"}) == value + "{{ y }}"
+
+
+def test_braces_and_quotes_inside_an_expression_do_not_end_it():
+    assert render("""{{ {"}}": 1}["}}"] }} {{ "}}" }} {{ '{{' }}""", {}) == "1 }} {{"
+
+
+def test_an_unknown_name_names_the_nearest_and_the_way_out():
+    said = refusal("{{ reop }}", repo=1)
+    assert "did you mean repo?" in said
+
+
+@pytest.mark.parametrize("text", ["{{ open", "{{ a +* b }}", "{{ }}", "{{ 1 / 0 }}", "{{ x.y }}", "{{ x.__class__ }}"])
+def test_what_cannot_be_filled_in_is_an_error(text):
+    refusal(text, x=1)
+
+
+def test_an_object_that_raises_while_it_is_shown_is_an_error():
+    class Broken:
+        def __str__(self):
+            raise RuntimeError("no text for you")
+
+    assert "no text for you" in refusal("{{ x }}", x=Broken())
+
+
+def test_the_sandbox_refuses_to_reach_behind_objects():
+    refusal("{{ f.__globals__ }}", f=render)
+    refusal("{{ ().__class__.__base__.__subclasses__() }}")
+
+
+def test_placeholders_are_the_names_asked_for():
+    assert placeholders("{{ row.repo }} {{ a + b | join(c) }} {% set d = e %}") == {"row", "a", "b", "c"}
+    assert placeholders("none") == set()
+
+
+def test_jinja_is_not_loaded_for_a_text_without_expressions(run_python):
+    out = run_python(
+        "import sys; from devin_jupyter.template import render; render('{% x %}', {}); print('jinja2' in sys.modules)"
+    )
+    assert out.strip() == "False"
