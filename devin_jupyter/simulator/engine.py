@@ -1,6 +1,6 @@
-"""Acts on sessions: create, send, terminate, archive, tags, sleep. Every act is a deed: kept, and done again on restart.
+"""Acts on sessions: create, send, terminate, archive, tags, sleep.
 
-What a session shows is a function of seed, request, order and the times of its deeds, never of anybody's reading.
+Every act is a deed: it is kept, and done again on restart. What a session shows is a function of seed, request, order and the times of its deeds, never of anybody's reading.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from devin_jupyter.simulator.texts import repos_in, title_of
 from devin_jupyter.simulator.timeline import Frame, Word
 
 IDLE_SECONDS = 1800.0
-"""An idle session falls asleep after this much time added through `/_sim/clock`; time that merely passes is not counted."""
+"""An idle session falls asleep after this much time added through `/_sim/clock`; passing time does not count."""
 SERVICE_USER = "service-user-simulator"
 """The principal behind the v3 key."""
 _CONTENT = ("prompt", "repos", "devin_mode", "structured_output_schema", "max_acu_limit", "playbook_id")
@@ -77,7 +77,7 @@ class Engine:
         return session
 
     def send(self, session: Session, text: str, *, user_id: str | None = None, files: list[str] | None = None) -> None:
-        """Give a message to a session: it steers a working one, opens a new turn of an idle one, wakes a sleeping one."""
+        """Give a message to a session: it steers a working one, gives an idle one a turn, wakes a sleeping one."""
         now = self._clock.now()
         self._refuse_message(session, now)
         rule = self._faults.on_state("stale")

@@ -1,0 +1,88 @@
+"""The command `python -m devin_jupyter.simulator`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from devin_jupyter.simulator.config import Config
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser; every option has the default of `Config`."""
+    default = Config()
+    options = argparse.ArgumentParser(
+        prog="python -m devin_jupyter.simulator",
+        description="The Devin API, v3 and v1, in one local process. Everything it answers is made up.",
+        allow_abbrev=False,
+    )
+    add = options.add_argument
+    add("--host", default=default.host)
+    add("--port", type=_port, default=default.port, help="0 takes a free one (default)")
+    add("--api-key", default=default.api_key, metavar="cog_…", help="the v3 key it takes (default: %(default)s)")
+    add("--v1-key", default=default.v1_key, metavar="apk_…", help="the v1 key it takes (default: %(default)s)")
+    add("--org", default=default.org, help="the organisation id (default: %(default)s)")
+    add("--speed", type=_positive, default=default.speed, help="a turn takes 240 s divided by this (default: 60)")
+    add("--seed", type=int, default=default.seed, help="equal seeds give equal ids, texts, costs and outputs")
+    add("--preload", type=_count, default=default.preload, metavar="N", help="past sessions, spread over a year")
+    add("--latency-ms", type=_not_negative, default=default.latency_ms, help="added to every answer")
+    add("--state", type=Path, default=default.state, metavar="FILE", help="SQLite file that survives restarts")
+    add("--strict-ids", action="store_true", help="answer session ids without devin- with 404")
+    add("--problem-json", action="store_true", help="answer v3 errors as RFC 9457 problem details")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until interrupted or terminated."""
+    config = Config(**vars(parser().parse_args(arguments)))
+    from devin_jupyter.simulator.server import start
+
+    done = threading.Event()
+    for name in ("SIGINT", "SIGTERM"):
+        signal.signal(getattr(signal, name), lambda *_: done.set())
+    try:
+        running = start(config)
+    except OSError as error:
+        print(f"cannot listen on {config.host}:{config.port}: {error.strerror}", file=sys.stderr)
+        return 1
+    print(f"Devin simulator listening on {running.url}", flush=True)
+    while running.is_alive and not done.wait(1.0):
+        pass
+    running.stop()
+    return 0
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 65535:
+        raise argparse.ArgumentTypeError("must be between 0 and 65535")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must not be negative")
+    return value
+
+
+def _not_negative(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError("must not be negative")
+    return value
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError("must be greater than 0")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

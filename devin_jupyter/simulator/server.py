@@ -1,0 +1,127 @@
+"""Runs simulators on loopback ports, each in a daemon thread, and reuses the one that runs with the same options."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import socket
+import threading
+from dataclasses import dataclass, field
+
+import uvicorn
+
+from devin_jupyter.simulator.app import Simulator, create_app
+from devin_jupyter.simulator.config import Config
+from devin_jupyter.simulator.store import Store
+
+START_SECONDS = 30.0
+_running: dict[Config, Running] = {}
+_lock = threading.Lock()
+
+
+@dataclass(slots=True, eq=False)
+class Running:
+    """A simulator that serves."""
+
+    config: Config
+    url: str
+    """`http://127.0.0.1:PORT`, without `/v3`."""
+    app: Simulator = field(repr=False)
+    _server: uvicorn.Server = field(repr=False)
+    _thread: threading.Thread = field(repr=False)
+
+    @property
+    def api_key(self) -> str:
+        """The v3 key it takes."""
+        return self.config.api_key
+
+    @property
+    def v1_key(self) -> str:
+        """The v1 key it takes."""
+        return self.config.v1_key
+
+    @property
+    def org_id(self) -> str:
+        """The one organisation it has."""
+        return self.config.org
+
+    @property
+    def store(self) -> Store:
+        """Its state; belongs to the server's thread."""
+        return self.app.store
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still serves."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Close every connection and end the thread; a second call does nothing."""
+        with _lock:
+            if _running.get(self.config) is self:
+                del _running[self.config]
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join(timeout=10)
+
+
+def start(config: Config | None = None) -> Running:
+    """Return a running simulator with these options: the one there is, or a new one on a bound port."""
+    config = config or Config()
+    with _lock:
+        known = _running.get(config)
+        if known is not None and known.is_alive:
+            return known
+        _running[config] = running = _start(config)
+        return running
+
+
+def _start(config: Config) -> Running:
+    listener = socket.create_server((config.host, config.port), backlog=2048)
+    app = create_app(config)
+    settings = uvicorn.Config(
+        app,
+        http="auto",
+        ws="none",
+        lifespan="off",
+        loop="asyncio",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=300,
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(settings)
+    ready = threading.Event()
+    thread = threading.Thread(target=_serve, args=(server, listener, app, ready), name="devin-simulator", daemon=True)
+    thread.start()
+    if not ready.wait(START_SECONDS) or not server.started:
+        raise RuntimeError("the simulator did not start")
+    host, port = listener.getsockname()[:2]
+    return Running(config, f"http://{f'[{host}]' if ':' in host else host}:{port}", app, server, thread)
+
+
+def _serve(server: uvicorn.Server, listener: socket.socket, app: Simulator, ready: threading.Event) -> None:
+    async def main() -> None:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.001)
+        ready.set()
+        await serving
+
+    try:
+        with asyncio.Runner() as runner:
+            runner.run(main())
+    finally:
+        ready.set()
+        listener.close()
+        app.store.close()
+
+
+@atexit.register
+def stop_all() -> None:
+    """Stop every simulator of this process."""
+    for running in list(_running.values()):
+        running.stop()

@@ -1,0 +1,146 @@
+"""What every test stands on: no real network, no key of the person who runs it, and a simulator over real HTTP."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from devin_jupyter.simulator.config import Config
+from devin_jupyter.simulator.server import Running, start
+
+KEPT = {"DEVIN_SPECS"}
+"""Variables that speak to the tests, not to the package."""
+_connect = socket.socket.connect
+
+
+def _is_local(address: Any) -> bool:
+    if not isinstance(address, tuple):
+        return True
+    try:
+        return ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback
+    except ValueError:
+        return address[0] == "localhost"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def loopback_only() -> Iterator[None]:
+    def connect(self: socket.socket, address: Any) -> None:
+        if self.family != getattr(socket, "AF_UNIX", None) and not _is_local(address):
+            raise PermissionError(f"a test tried to reach {address}")
+        _connect(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", connect)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("DEVIN_") and name not in KEPT]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("DEVIN_JUPYTER_HOME", str(tmp_path / "home"))
+
+
+@dataclass(frozen=True)
+class SimulatorHandle:
+    """A running simulator and its control endpoints."""
+
+    running: Running
+    _control: httpx.Client
+
+    @property
+    def url(self) -> str:
+        return self.running.url
+
+    @property
+    def api_key(self) -> str:
+        return self.running.api_key
+
+    @property
+    def v1_key(self) -> str:
+        return self.running.v1_key
+
+    @property
+    def org_id(self) -> str:
+        return self.running.org_id
+
+    @property
+    def turn_seconds(self) -> float:
+        return self.running.config.turn_seconds
+
+    def stats(self) -> dict[str, Any]:
+        """Requests by "METHOD template", and the number of sessions created."""
+        return self._ask("GET", "stats")
+
+    def requests(self, key: str) -> int:
+        """How often one route was asked, such as "POST /v3/organizations/{org_id}/sessions"."""
+        count: int = self.stats()["requests"].get(key, 0)
+        return count
+
+    def clock(self, seconds: float) -> None:
+        """Add to the simulated time."""
+        self._ask("POST", "clock", {"advance": seconds})
+
+    def faults(self, *rules: dict[str, Any]) -> None:
+        """Replace all fault rules."""
+        self._ask("POST", "faults", {"rules": list(rules)})
+
+    def reset(self) -> None:
+        """Forget sessions, faults, counts and added time."""
+        self._ask("POST", "reset")
+
+    def v3(self, **options: Any) -> httpx.Client:
+        """A plain client with the v3 key; its base URL is the organisation."""
+        return self._client(self.api_key, f"/v3/organizations/{self.org_id}", options)
+
+    def v1(self, **options: Any) -> httpx.Client:
+        """A plain client with the v1 key; its base URL is /v1."""
+        return self._client(self.v1_key, "/v1", options)
+
+    def _client(self, key: str, path: str, options: dict[str, Any]) -> httpx.Client:
+        headers = {"authorization": f"Bearer {key}"}
+        return httpx.Client(base_url=self.url + path, headers=headers, trust_env=False, timeout=30, **options)
+
+    def _ask(self, method: str, name: str, body: Any = None) -> dict[str, Any]:
+        answer = self._control.request(method, f"{self.url}/_sim/{name}", json=body)
+        assert answer.status_code == 200, answer.text
+        result: dict[str, Any] = answer.json()
+        return result
+
+
+@pytest.fixture(scope="session")
+def _control() -> Iterator[httpx.Client]:
+    with httpx.Client(trust_env=False, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture
+def simulator_with(_control: httpx.Client) -> Callable[..., SimulatorHandle]:
+    """Return a fresh simulator with these options of `Config`; equal ones share a server, which is reset."""
+
+    def make(**options: Any) -> SimulatorHandle:
+        handle = SimulatorHandle(start(Config(**{"speed": 600.0, **options})), _control)
+        handle.reset()
+        return handle
+
+    return make
+
+
+@pytest.fixture
+def simulator(simulator_with: Callable[..., SimulatorHandle]) -> SimulatorHandle:
+    """A fresh simulator whose default turn takes 0.4 s."""
+    return simulator_with()
+
+
+@pytest.fixture
+def slow_simulator(simulator_with: Callable[..., SimulatorHandle]) -> SimulatorHandle:
+    """A fresh simulator at speed 1: a turn takes 240 s, passed by `.clock(240)`."""
+    return simulator_with(speed=1.0)
