@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter import template
@@ -17,7 +17,9 @@ from devin_jupyter.request import Fingerprint, SessionRequest, Where, build, fin
 if TYPE_CHECKING:
     from devin_jupyter.schema import Schema
 
-WHOLE_BATCH = frozenset({"name", "max_parallel", "limit", "when_done", "prefix", "budget", "out", "wait", "on_interrupt"})
+WHOLE_BATCH = frozenset(
+    {"name", "max_parallel", "limit", "when_done", "prefix", "budget", "out", "wait", "on_interrupt"}
+)
 """Options said once for the batch; all others may differ from row to row."""
 DEFAULT_PARALLEL = 5
 MAX_PROBLEMS = 3
@@ -31,6 +33,10 @@ class Item:
     fingerprint: Fingerprint
     positions: tuple[int, ...]
     """The rows it is for; more than one where rows are duplicates."""
+    secret_names: Mapping[str, bool] = field(default_factory=dict)
+    """From a record: the secrets to read again before it can be sent, and whether each is sensitive."""
+    is_whole: bool = True
+    """False for an item from a record that could not keep all of its request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -219,4 +219,3 @@ def _null_type() -> type[Any]:
 
 def _null(hint: str) -> Any:
     return _null_type()(hint)
-

@@ -1,0 +1,90 @@
+"""Notices that a template was edited over rows that have been answered already, before anything is paid twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from devin_jupyter.batch.money import most_of
+from devin_jupyter.batch.plan import Item, Plan
+from devin_jupyter.batch.record import KnownRow
+from devin_jupyter.batch.rows import named, plain
+from devin_jupyter.errors import SessionChanged, redact_tree
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """A session that a row has from an earlier run."""
+
+    session_id: str
+    is_answered: bool
+    is_open: bool
+    acus: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """An item whose row is known, under an identity that it no longer has."""
+
+    item: Item
+    paid: Paid
+
+
+def changed_rows(plan: Plan, known: Sequence[KnownRow], paid: Callable[[str], Paid | None]) -> list[Changed]:
+    """Return the items that would pay for a known row again.
+
+    A row is known by the cells of the columns that both runs have. Rows whose identity is the same as before cost
+    nothing and are left out, and so are rows that were never started.
+    """
+    columns = _shared_columns(plan, known)
+    if not columns:
+        return []
+    before: dict[str, dict[str, None]] = {}
+    for row in known:
+        before.setdefault(_cells(row.cells, columns), {})[row.fingerprint] = None
+    found = []
+    for item in plan.items:
+        identities = before.get(_cells(redact_tree(plain(plan.rows.record(item.positions[0]))), columns), {})
+        if item.fingerprint.text in identities:
+            continue
+        session = next((session for session in map(paid, reversed(identities)) if session is not None), None)
+        if session is not None:
+            found.append(Changed(item, session))
+    return found
+
+
+def refuse_repeats(plan: Plan, changed: Sequence[Changed]) -> None:
+    """Refuse to pay again for rows that are answered or at work, unless `--beside` or `--take` says so.
+
+    Raises:
+        SessionChanged: with the arithmetic and the ways to go on.
+    """
+    again = [change for change in changed if change.paid.is_answered or change.paid.is_open]
+    if not again or plan.options.given & {"beside", "take", "new"}:
+        return
+    answered = sum(change.paid.is_answered for change in again)
+    spent = sum(change.paid.acus or 0.0 for change in again)
+    most = most_of([change.item for change in again])
+    cost = f"up to {most:,} ACU" if most is not None else "an unlimited number of ACUs"
+    at_work = f" and {len(again) - answered} are at work" if answered < len(again) else ""
+    labels = named(plan.rows.labels[change.item.positions[0]] for change in again)
+    raise SessionChanged(
+        f"the template or its options changed, and {answered} of {len(plan.items)} rows are answered already"
+        f"{at_work} ({labels}; {spent:.2f} ACU paid)",
+        f"Running these again would cost {cost}. Nothing was sent.",
+        "--key '{{ … }}' says what a row is and keeps the answers (only rows not started yet use the new text); "
+        "--beside runs all rows again; or undo the edit",
+    )
+
+
+def _shared_columns(plan: Plan, known: Sequence[KnownRow]) -> list[str]:
+    if not known:
+        return []
+    had = set.intersection(*(set(row.cells) for row in known))
+    return [column for column in plan.rows.columns if column in had]
+
+
+def _cells(cells: Mapping[str, Any], columns: Sequence[str]) -> str:
+    return json.dumps([cells.get(column) for column in columns], sort_keys=True, ensure_ascii=False)

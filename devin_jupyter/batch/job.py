@@ -1,0 +1,141 @@
+"""The life of one item of a batch, and what all of them add up to. Plain state: no I/O, no loop, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from statistics import median
+
+from devin_jupyter.batch import report
+from devin_jupyter.batch.plan import Item
+from devin_jupyter.errors import DevinError
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.snapshot import Known, Snapshot
+
+
+class Stage(StrEnum):
+    """How far a row is, before the phase of its session says more."""
+
+    WAITING = "waiting"
+    """Not started yet."""
+    STARTING = "starting"
+    """Being started just now."""
+    STARTED = "started"
+    """It has a session."""
+    REFUSED = "refused"
+    """It could not be started; nothing was paid."""
+
+
+@dataclass(slots=True)
+class Job:
+    """One item on its way. Changed on the loop's thread only; other threads read."""
+
+    item: Item
+    stage: Stage = Stage.WAITING
+    take: str | None = None
+    """The take that counts now; None is the one that the request says."""
+    how: str = ""
+    """`created`, `attached`, `adopted` or `recorded`."""
+    known: Known | None = None
+    snapshot: Snapshot | None = None
+    error: DevinError | None = None
+    """Why it was refused."""
+    earlier: list[str] = field(default_factory=list)
+    """The sessions of earlier takes."""
+    began: float | None = None
+    """When its open turn was first seen here, on the batch's clock."""
+    lasted: float | None = None
+    """How many seconds that turn took, once it is over."""
+
+    @property
+    def session_id(self) -> str | None:
+        """The session of the take that counts, or None."""
+        return self.snapshot.session_id if self.snapshot else None
+
+    @property
+    def phase(self) -> str:
+        """The phase of the session, or `waiting` or `refused` without one."""
+        if self.stage is Stage.STARTED and self.snapshot is not None:
+            return self.snapshot.phase
+        return Stage.REFUSED if self.stage is Stage.REFUSED else Stage.WAITING
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes up one of the parallel places."""
+        if self.stage is Stage.STARTING:
+            return True
+        return self.stage is Stage.STARTED and self.snapshot is not None and not self.snapshot.turn_over
+
+    @property
+    def question(self) -> str | None:
+        """What a person must answer: asked in the conversation, or in the report."""
+        if self.snapshot is None or self.is_open:
+            return None
+        if self.snapshot.needs_you:
+            return self.snapshot.question or "(no message)"
+        return report.question(self.snapshot.structured_output)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What a batch adds up to at one instant."""
+
+    rows: int
+    counts: dict[str, int]
+    """Rows by phase, in the order of the phases; `waiting` and `refused` for rows without a session."""
+    wanted: int
+    """Items that shall be run: all, or the pilot."""
+    over: int
+    """Of these, how many are over or refused."""
+    waiting: int
+    open: int
+    acus: float
+    acus_unknown: int
+    """Sessions that worked and whose cost the service did not say."""
+    needs_you: int
+    seconds_left: float | None
+    """From the turns that ended here; None while none did."""
+
+    @property
+    def text(self) -> str:
+        """The counts and the cost in one line, without anything that changes by itself."""
+        shown = [f"{count} {_word(phase)}" for phase, count in self.counts.items() if count]
+        unknown = f" and {self.acus_unknown} unknown" if self.acus_unknown else ""
+        return " · ".join([*shown, f"{self.acus:.2f} ACU{unknown}"])
+
+
+def tally(jobs: Sequence[Job], *, rows: int, wanted: int, parallel: int, now: float) -> Tally:
+    """Add up the jobs; the first `wanted` are those to be run."""
+    counts = {str(phase): 0 for phase in (*Phase, Stage.WAITING, Stage.REFUSED)}
+    for job in jobs:
+        counts[job.phase] += len(job.item.positions)
+    run = [job for index, job in enumerate(jobs) if index < wanted or job.stage is not Stage.WAITING]
+    costs = [job.snapshot.acus for job in jobs if job.snapshot is not None]
+    return Tally(
+        rows=rows,
+        counts={phase: count for phase, count in counts.items() if count},
+        wanted=len(run),
+        over=sum(not job.is_open and job.stage is not Stage.WAITING for job in run),
+        waiting=sum(job.stage is Stage.WAITING for job in run),
+        open=sum(job.is_open for job in run),
+        acus=sum(cost for cost in costs if cost is not None),
+        acus_unknown=sum(cost is None for cost in costs),
+        needs_you=sum(job.question is not None for job in jobs),
+        seconds_left=_seconds_left(run, parallel, now),
+    )
+
+
+def _seconds_left(jobs: Sequence[Job], parallel: int, now: float) -> float | None:
+    lasted = [job.lasted for job in jobs if job.lasted is not None]
+    if not lasted:
+        return None
+    usual = median(lasted)
+    at_work = [max(usual * 0.1, usual - (now - job.began)) for job in jobs if job.is_open and job.began is not None]
+    waiting = sum(job.stage is Stage.WAITING for job in jobs)
+    at_a_time = max(1, min(parallel, waiting + len(at_work)))
+    return (sum(at_work) + waiting * usual) / at_a_time
+
+
+def _word(phase: str) -> str:
+    return Phase(phase).label if phase in Phase._value2member_map_ else phase

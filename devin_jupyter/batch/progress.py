@@ -1,0 +1,55 @@
+"""The one line that a waiting batch shows: a bar, the phases, the cost, the time left."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import TextIO
+
+from devin_jupyter.batch.job import Tally
+
+_CELLS = 20
+
+
+def line(name: str, tally: Tally, notice: str | None = None) -> str:
+    """Return the progress of a batch in one line."""
+    done = round(_CELLS * tally.over / tally.wanted) if tally.wanted else _CELLS
+    bar = "█" * done + "░" * (_CELLS - done)
+    parts = [f"{name} {bar} {tally.over}/{tally.wanted}", tally.text]
+    if tally.seconds_left is not None and tally.over < tally.wanted:
+        parts.append(f"about {span(tally.seconds_left)} left")
+    return "  ".join([*parts, *([f"[{notice}]"] if notice else [])])
+
+
+def span(seconds: float) -> str:
+    """Return a duration as people say it: `40 s`, `12 min`, `3 h 20 min`."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+class Ticker:
+    """Writes a line over the one before it; writes nothing where nobody watches."""
+
+    def __init__(self, stream: TextIO | None = None, *, is_watched: bool = True) -> None:
+        """Write to `stream`, by default the standard error stream of the moment."""
+        self._stream, self._is_watched, self._length = stream, is_watched, 0
+
+    def show(self, text: str) -> None:
+        """Replace the line."""
+        if not self._is_watched:
+            return
+        stream = self._stream or sys.stderr
+        text = text[: max(20, shutil.get_terminal_size((160, 24)).columns - 1)]
+        stream.write("\r" + text + " " * max(0, self._length - len(text)))
+        stream.flush()
+        self._length = len(text)
+
+    def finish(self) -> None:
+        """Leave the line as it is, and go on below it."""
+        if self._length:
+            stream = self._stream or sys.stderr
+            stream.write("\n")
+            stream.flush()
+            self._length = 0

@@ -1,0 +1,168 @@
+"""What the journal keeps of a batch: its rows, its requests, its settings; enough to be finished by another process.
+
+Values of secrets and contents of files stay out, so a row that needs them can only be started by its cell.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from devin_jupyter.attachments import Attachment, read_secrets
+from devin_jupyter.batch.plan import Item, Plan
+from devin_jupyter.batch.rows import Rows, plain
+from devin_jupyter.errors import OptionError, redact_tree
+from devin_jupyter.options import from_keywords
+from devin_jupyter.request import Fingerprint, SessionRequest, Where, fingerprint
+
+if TYPE_CHECKING:
+    from devin_jupyter.schema import Schema
+
+VERSION = 1
+SETTINGS = ("max_parallel", "limit", "when_done", "prefix", "budget")
+_APART = frozenset({"schema", "secrets", "attachments"})
+_TUPLES = frozenset({"repos", "tags", "knowledge_ids", "secret_ids", "links"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The cell a batch was started from, as far as there is one."""
+
+    notebook: str | None = None
+    cell_id: str | None = None
+    out: str | None = None
+
+    def key(self, where: str, name: str, *, was_named: bool) -> str:
+        """Return the key of the record: the name if one was given, else the cell, else the template."""
+        if was_named or not (self.notebook and (self.cell_id or self.out)):
+            return f"{where}/{name}" if was_named else f"{where}/~{name}"
+        return f"{where}/{self.notebook}#{self.cell_id or self.out}"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRow:
+    """A row of an earlier run: its cells, and the identity it had."""
+
+    cells: Mapping[str, Any]
+    fingerprint: str
+
+
+def write_record(name: str, plan: Plan, takes: Mapping[int, str], earlier: list[KnownRow]) -> dict[str, Any]:
+    """Return the record of a batch as JSON, redacted.
+
+    Args:
+        name: what the batch is called.
+        plan: as made from the cell or read from a record.
+        takes: the take that counts now, by index of item, where it is not the first.
+        earlier: rows of earlier runs that this one has not.
+    """
+    record = {
+        "version": VERSION,
+        "name": name,
+        "prompt": plan.prompt,
+        "is_report": plan.is_report,
+        "is_table": plan.rows.is_table,
+        "columns": list(plan.rows.columns),
+        "labels": [_plain_label(label) for label in plan.rows.labels],
+        "rows": [plain(plan.rows.record(position)) for position in range(len(plan.rows))],
+        "schema": plan.schema.wire if plan.schema else None,
+        "settings": {name: getattr(plan.options, name) for name in SETTINGS},
+        "items": [_item_to_json(index, item, plan.schema, takes) for index, item in enumerate(plan.items)],
+        "earlier": [{"cells": row.cells, "fingerprint": row.fingerprint} for row in earlier],
+    }
+    cleaned: dict[str, Any] = redact_tree(record)
+    return cleaned
+
+
+def read_plan(record: Mapping[str, Any], where: Where, from_wire: Callable[[Any], Schema]) -> Plan:
+    """Return the plan of a record; requests that could not be kept whole become items that cannot be started."""
+    schema = from_wire(record["schema"]) if record.get("schema") else None
+    columns = tuple(record["columns"])
+    cells = record["rows"]
+    values = tuple(cells if record["is_table"] else (row[columns[0]] for row in cells))
+    rows = Rows(tuple(_label(label) for label in record["labels"]), values, columns, is_table=record["is_table"])
+    said = {name: value for name, value in record["settings"].items() if value is not None}
+    return Plan(
+        prompt=record["prompt"],
+        rows=rows,
+        items=tuple(_item_from_json(item, schema, where, from_wire) for item in record["items"]),
+        options=from_keywords(each=rows, **said),
+        schema=schema,
+        is_report=bool(record["is_report"]),
+    )
+
+
+def read_takes(record: Mapping[str, Any]) -> dict[int, str]:
+    """Return the take that counts for each item that was tried again."""
+    return {index: item["take"] for index, item in enumerate(record["items"]) if item.get("take")}
+
+
+def known_rows(record: Mapping[str, Any]) -> list[KnownRow]:
+    """Return every row the record knows, those of earlier runs included."""
+    found = [KnownRow(row["cells"], row["fingerprint"]) for row in record.get("earlier", ())]
+    for item in record["items"]:
+        found += [KnownRow(record["rows"][position], item["fingerprint"]) for position in item["positions"]]
+    return found
+
+
+def _item_to_json(index: int, item: Item, shared: Schema | None, takes: Mapping[int, str]) -> dict[str, Any]:
+    request = item.request
+    fields: dict[str, Any] = {}
+    for field in dataclasses.fields(SessionRequest):
+        value = getattr(request, field.name)
+        if field.name not in _APART and value != field.default:
+            fields[field.name] = plain(value)
+    if request.schema is not None and request.schema is not shared:
+        fields["schema"] = request.schema.wire
+    if request.secrets:
+        fields["secrets"] = {name: secret.sensitive for name, secret in request.secrets.items()}
+    if request.attachments:
+        fields["attachments"] = [[file.name, file.url, file.sha256] for file in request.attachments]
+    take = {"take": takes[index]} if index in takes else {}
+    return {"fingerprint": item.fingerprint.text, "positions": list(item.positions), "request": fields, **take}
+
+
+def _item_from_json(
+    record: Mapping[str, Any], shared: Schema | None, where: Where, from_wire: Callable[[Any], Schema]
+) -> Item:
+    fields = dict(record["request"])
+    secrets, files = fields.pop("secrets", {}), fields.pop("attachments", [])
+    own = fields.pop("schema", None)
+    request = SessionRequest(
+        **{name: tuple(value) if name in _TUPLES else value for name, value in fields.items()},
+        schema=from_wire(own) if own else shared,
+        attachments=tuple(Attachment(name, None, url, digest) for name, url, digest in files),
+    )
+    print_ = Fingerprint.parse(record["fingerprint"])
+    item = Item(request, print_, tuple(record["positions"]), secret_names=dict(secrets))
+    lacks_file = any(file.url is None for file in request.attachments)
+    is_whole = lacks_file or bool(secrets) or fingerprint(request, where) == print_
+    return replace(item, is_whole=is_whole and not lacks_file)
+
+
+def complete(item: Item) -> SessionRequest:
+    """Return the request of an item as it can be sent; secrets are read from the environment again.
+
+    Raises:
+        OptionError: a file, a secret or a masked text is only in the cell it came from.
+    """
+    if not item.is_whole:
+        raise OptionError(
+            "the journal keeps no files and no secret values, and this row needs one",
+            "Nothing was sent for it.",
+            "run the cell of the batch again",
+        )
+    if not item.secret_names:
+        return item.request
+    words = tuple(name if is_sensitive else f"{name}:plain" for name, is_sensitive in item.secret_names.items())
+    return replace(item.request, secrets=read_secrets(words))
+
+
+def _plain_label(label: Hashable) -> Any:
+    return plain(label)
+
+
+def _label(label: Any) -> Hashable:
+    return tuple(label) if isinstance(label, list) else label
