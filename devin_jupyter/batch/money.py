@@ -40,7 +40,7 @@ def check_caps(items: Sequence[Item], budget: float | None) -> None:
         else f"the budget is below 1 ACU for each of {count}"
     )
     raise BudgetExceeded(
-        f"{_of_them(len(uncapped), count)} of {count} sessions have no cap, and a budget of {budget:g} ACU reserves the cap",
+        f"{_of_them(len(uncapped), count)} of {count} sessions have no cap; the budget of {budget:g} ACU needs one",
         "Nothing was sent.",
         f"add --max-acu N ({fits})",
     )

@@ -130,8 +130,9 @@ def _item_from_json(
     fields = dict(record["request"])
     secrets, files = fields.pop("secrets", {}), fields.pop("attachments", [])
     own = fields.pop("schema", None)
+    plain_fields: dict[str, Any] = {k: tuple(v) if k in _TUPLES else v for k, v in fields.items()}
     request = SessionRequest(
-        **{name: tuple(value) if name in _TUPLES else value for name, value in fields.items()},
+        **plain_fields,
         schema=from_wire(own) if own else shared,
         attachments=tuple(Attachment(name, None, url, digest) for name, url, digest in files),
     )

@@ -36,6 +36,7 @@ class Rows:
     source: Any = None
 
     def __len__(self) -> int:
+        """Count the rows."""
         return len(self.labels)
 
     def record(self, position: int) -> dict[str, Any]:
@@ -61,29 +62,36 @@ class Row:
         self._cells = cells
 
     def __getitem__(self, column: Any) -> Any:
+        """Return a cell; what is null or missing is an undefined value that says so when it is printed."""
         if column not in self._cells:
             return _null(f"there is no column {column!r}{nearest(str(column), map(str, self._cells))}")
         value = self._cells[column]
         return _null(f"row.{column} is null") if is_null(value) else value
 
     def __getattr__(self, column: str) -> Any:
+        """Return a cell, as `row[column]` does."""
         if column.startswith("__"):
             raise AttributeError(column)
         return self[column]
 
     def __contains__(self, column: object) -> bool:
+        """Tell whether there is such a column."""
         return column in self._cells
 
     def __iter__(self) -> Iterator[str]:
+        """Go through the names of the columns."""
         return iter(self._cells)
 
     def __len__(self) -> int:
+        """Count the columns."""
         return len(self._cells)
 
     def __str__(self) -> str:
+        """Return the whole row as JSON."""
         return json.dumps(plain(self._cells), ensure_ascii=False)
 
     def __repr__(self) -> str:
+        """Show the cells."""
         return f"Row({dict(self._cells)!r})"
 
 
@@ -196,23 +204,20 @@ def named(labels: Iterable[Any]) -> str:
 
 @cache
 def _null_type() -> type[Any]:
-    from jinja2 import StrictUndefined
+    from jinja2 import Undefined
 
-    class Null(StrictUndefined):
-        """A null cell: false, equal to None, open to `default`, and an error where it would be printed."""
+    class Null(Undefined):
+        """A cell without a value: false, equal to None, open to `default`, and an error where it would be printed."""
 
         __slots__ = ()
 
-        def __bool__(self) -> bool:
-            return False
+        def __str__(self) -> str:
+            return self._fail_with_undefined_error()
 
         def __eq__(self, other: object) -> bool:
             return other is None or isinstance(other, Null)
 
-        def __ne__(self, other: object) -> bool:
-            return not self == other
-
-        __hash__ = None  # type: ignore[assignment]
+        __hash__ = Undefined.__hash__
 
     return Null
 

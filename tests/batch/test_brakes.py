@@ -127,7 +127,7 @@ def test_with_a_cap_any_number_may_run() -> None:
 
 
 def test_a_budget_needs_a_cap_on_each_session_and_says_which_fits() -> None:
-    with pytest.raises(BudgetExceeded, match="reserves the cap") as refused:
+    with pytest.raises(BudgetExceeded, match="needs one") as refused:
         check_caps(items(3), 10)
     assert "--max-acu 3 lets all 3 run under it" in refused.value.do
 
