@@ -19,43 +19,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
-DevinMode = Literal["normal", "fast", "lite", "ultra"]
-Status = Literal["new", "claimed", "running", "exit", "error", "suspended", "resuming"]
-StatusDetail = Literal[
-    "working",
-    "waiting_for_user",
-    "waiting_for_approval",
-    "finished",
-    "inactivity",
-    "user_request",
-    "usage_limit_exceeded",
-    "out_of_credits",
-    "out_of_quota",
-    "no_quota_allocation",
-    "payment_declined",
-    "org_usage_limit_exceeded",
-    "total_session_limit_exceeded",
-    "error",
-]
-Origin = Literal[
-    "webapp", "slack", "teams", "api", "linear", "jira", "automation", "cli", "desktop", "code_scan", "other"
-]
-Category = Literal[
-    "bug_fixing",
-    "ci_cd_and_devops",
-    "code_quality_and_security",
-    "code_review",
-    "code_review_and_analysis",
-    "data_and_automation",
-    "documentation_and_content",
-    "feature_development",
-    "migrations_and_upgrades",
-    "other",
-    "refactoring_and_optimization",
-    "research_and_exploration",
-    "security",
-    "unit_test_generation",
-]
+from devin_jupyter.models.vocabulary import Category, DevinMode, Origin, Status, StatusDetail
+
 SCHEMA_BYTES = 64 * 1024
 """The largest structured output schema, serialised."""
 TAGS_MAX = 50
