@@ -17,7 +17,6 @@ from devin_jupyter.errors import OptionError
 from devin_jupyter.models.filenames import safe_name
 from devin_jupyter.models.ids import session_id as prefixed
 
-
 Paths = list[Path]
 
 

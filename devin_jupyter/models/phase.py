@@ -64,7 +64,7 @@ def phase_of(facts: Facts) -> Phase:
     """Return the phase for these facts; unknown values count as working, so that nobody stops watching."""
     if facts.terminated:
         return Phase.STOPPED
-    word = facts.status if facts.api_version == "v3" else (facts.detail or facts.status)
+    word = _deciding_word(facts)
     phase = _V1.get(word or "") if facts.api_version == "v1" else None
     phase = phase or _by_status(word, facts)
     if facts.has_answer and phase in (Phase.YOUR_TURN, Phase.ASLEEP) and not _v1_asleep(facts):
@@ -96,6 +96,13 @@ _SUSPENDED = {
     "error": Phase.FAILED,
 }
 _QUEUED = frozenset({"new", "claimed", "creating", "resuming"})
+
+
+def _deciding_word(facts: Facts) -> str | None:
+    """On v1 the enum decides where it says something we know, else the free text beside it."""
+    if facts.api_version == "v1" and (facts.detail in _V1 or facts.detail == "expired"):
+        return facts.detail
+    return facts.status
 
 
 def _by_status(word: str | None, facts: Facts) -> Phase:

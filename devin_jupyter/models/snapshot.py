@@ -5,38 +5,42 @@ Raw answers come in, `Snapshot` values go out; nothing here does I/O or remember
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from devin_jupyter.models.ids import bare_id, session_id
 from devin_jupyter.models.phase import Facts, Phase, phase_of
+from devin_jupyter.models.raw import (
+    FINGERPRINT_TAG,
+    NO_ID,
+    WEB_APP,
+    Message,
+    PullRequest,
+    parse_time,
+    read_message,
+    read_v1,
+    read_v3,
+    visible_tags,
+)
 
-FINGERPRINT_TAG = "nb-"
-SIMULATED_HOSTS = ("127.0.0.1", "localhost", "[::1]")
-WEB_APP = "https://app.devin.ai/sessions/"
-
-
-@dataclass(frozen=True, slots=True)
-class PullRequest:
-    """A pull request of a session, as the service names it."""
-
-    url: str
-    state: str | None = None
-    """`open`, `merged`, `closed` or whatever the service says; None where it does not (v1)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message of the conversation."""
-
-    event_id: str
-    source: str
-    """`"devin"` or `"user"`."""
-    text: str
-    created_at: datetime | None
-    """UTC."""
+__all__ = [
+    "FINGERPRINT_TAG",
+    "WEB_APP",
+    "Known",
+    "Message",
+    "PullRequest",
+    "Sent",
+    "Snapshot",
+    "after_send",
+    "note_send",
+    "observe",
+    "parse_time",
+    "read_message",
+    "visible_tags",
+]
+_PATIENCE_WITH_BLOCKED = timedelta(seconds=60)
+"""How long a message to a blocked session may go unnoticed before the block is believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +49,14 @@ class Sent:
 
     text: str
     at: datetime
+    """When we sent it, by this machine's clock, UTC."""
     phase_before: Phase
+    """The phase before the send, without regard to the output."""
     output_before: Any = None
     updated_at: datetime | None = None
     """`updated_at` in the answer to the send; None on v1, which answers null."""
+    last_event: str | None = None
+    """The newest message that was read before the send; clocks differ, the order of messages does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,8 +170,10 @@ def observe(
         previous: the snapshot before; carries a pending send and a question over.
         messages: the conversation as read so far; None keeps that of `previous`.
     """
-    read = _read_v1 if known.api_version == "v1" else _read_v3
-    fields = read(raw, known)
+    read = read_v1 if known.api_version == "v1" else read_v3
+    fields = read(raw, org_id=known.org_id, repos=known.repos)
+    if fields["session_id"] == NO_ID and previous is not None:
+        fields |= {"session_id": previous.session_id, "url": previous.url}
     if messages is None:
         messages = previous.messages if previous else ()
     fresh, valid = _judge_output(fields["structured_output"], known, previous)
@@ -181,16 +191,39 @@ def observe(
         observed_at=at,
     )
     phase = _phase(snapshot, known, send_pending=False)
-    pending = _still_pending(phase, snapshot, known, previous)
-    phase = _phase(snapshot, known, send_pending=pending) if pending else phase
+    pending = _still_pending(replace(snapshot, phase=phase), known, previous)
+    phase = _phase(snapshot, known, send_pending=True) if pending else phase
     question = _question(phase, snapshot, previous)
     return replace(snapshot, phase=phase, send_pending=pending, question=question)
+
+
+def note_send(snapshot: Snapshot, text: str, *, at: datetime, answer: Mapping[str, Any] | None) -> Sent:
+    """Return what must be kept of a message to tell its turn from the one before.
+
+    Args:
+        snapshot: the session as last seen before the send.
+        text: the message.
+        at: when it was sent, UTC.
+        answer: the session in the answer to the send (v3), or None.
+    """
+    return Sent(
+        text=text,
+        at=at,
+        phase_before=_bare_phase(snapshot.api_version, snapshot.status, snapshot.status_detail),
+        output_before=snapshot.structured_output,
+        updated_at=parse_time(answer.get("updated_at")) if isinstance(answer, Mapping) else None,
+        last_event=snapshot.messages[-1].event_id if snapshot.messages else None,
+    )
 
 
 def after_send(snapshot: Snapshot) -> Snapshot:
     """Return the snapshot as it stands right after a message was sent: the turn is open again."""
     phase = snapshot.phase if not snapshot.turn_over else Phase.QUEUED
     return replace(snapshot, phase=phase, send_pending=True, output_is_fresh=False, question=None)
+
+
+def _bare_phase(api_version: str, status: str | None, detail: str | None) -> Phase:
+    return phase_of(Facts(api_version=api_version, status=status, detail=detail))
 
 
 def _phase(snapshot: Snapshot, known: Known, *, send_pending: bool) -> Phase:
@@ -213,24 +246,41 @@ def _judge_output(output: Any, known: Known, previous: Snapshot | None) -> tuple
     fresh = known.sent is None or output != known.sent.output_before
     if previous is not None and previous.schema is known.schema and previous.structured_output == output:
         return fresh, previous.output_is_valid
-    return fresh, known.is_valid is None or known.is_valid(output)
+    try:
+        return fresh, known.is_valid is None or known.is_valid(output)
+    except (ValueError, TypeError, RecursionError):  # JSON that no validator can walk, such as NaN
+        return fresh, False
 
 
-def _still_pending(phase: Phase, snapshot: Snapshot, known: Known, previous: Snapshot | None) -> bool:
+def _still_pending(snapshot: Snapshot, known: Known, previous: Snapshot | None) -> bool:
     sent = known.sent
     if sent is None or (previous is not None and not previous.send_pending):
         return False
     moved = bool(sent.updated_at and snapshot.updated_at and snapshot.updated_at > sent.updated_at)
-    return not (phase != sent.phase_before or moved or _answered(sent, snapshot.messages))
+    if moved or _changed(sent, snapshot) or _answered(sent, snapshot.messages):
+        return False
+    waited = snapshot.observed_at - sent.at if snapshot.observed_at else timedelta(0)
+    return snapshot.phase is not Phase.BLOCKED or waited < _PATIENCE_WITH_BLOCKED
+
+
+def _changed(sent: Sent, snapshot: Snapshot) -> bool:
+    """Tell whether the service shows another phase than before the send; the output plays no part in it."""
+    now = _bare_phase(snapshot.api_version, snapshot.status, snapshot.status_detail)
+    if sent.phase_before is Phase.DONE and now in (Phase.YOUR_TURN, Phase.ASLEEP):
+        return False  # it may have counted as done for its output
+    return now != sent.phase_before
 
 
 def _answered(sent: Sent, messages: Sequence[Message]) -> bool:
-    for message in reversed(messages):
-        if message.source == "user":
-            return False
-        if message.source == "devin" and message.created_at and message.created_at >= sent.at:
-            return True
-    return False
+    """Tell whether Devin wrote after the message we sent."""
+    newest = next((index for index in reversed(range(len(messages))) if messages[index].source == "user"), -1)
+    answers = [message for message in messages[newest + 1 :] if message.source == "devin"]
+    if not answers:
+        return False
+    identifiers = [message.event_id for message in messages]
+    if sent.last_event in identifiers:
+        return newest > identifiers.index(sent.last_event)
+    return any(message.created_at and message.created_at >= sent.at for message in answers)
 
 
 def _question(phase: Phase, snapshot: Snapshot, previous: Snapshot | None) -> str | None:
@@ -243,149 +293,3 @@ def _question(phase: Phase, snapshot: Snapshot, previous: Snapshot | None) -> st
         return previous.question
     newest = snapshot.messages[-1] if snapshot.messages else None
     return newest.text if newest and newest.source == "devin" else None
-
-
-def _read_v3(raw: Mapping[str, Any], known: Known) -> dict[str, Any]:
-    identifier = session_id(str(raw.get("session_id") or ""))
-    tags = _strings(raw.get("tags"))
-    updated, created = _unix(raw.get("updated_at")), _unix(raw.get("created_at"))
-    return {
-        "session_id": identifier,
-        "url": str(raw.get("url") or WEB_APP + bare_id(identifier)),
-        "status": raw.get("status"),
-        "status_detail": raw.get("status_detail"),
-        "title": raw.get("title"),
-        "acus": _acus(raw.get("acus_consumed"), raw.get("status"), created, updated),
-        "created_at": created,
-        "updated_at": updated,
-        "tags": visible_tags(tags),
-        "pull_requests": _pull_requests(raw.get("pull_requests")),
-        "structured_output": raw.get("structured_output"),
-        "org_id": raw.get("org_id") or known.org_id,
-        "user_id": raw.get("user_id"),
-        "service_user_id": raw.get("service_user_id"),
-        "playbook_id": raw.get("playbook_id"),
-        "parent_session_id": raw.get("parent_session_id"),
-        "child_session_ids": _strings(raw.get("child_session_ids")),
-        "is_archived": bool(raw.get("is_archived")),
-        "origin": raw.get("origin"),
-        "category": raw.get("category"),
-        "subcategory": raw.get("subcategory"),
-        "mode": raw.get("devin_mode"),
-        "repos": known.repos,
-        "extra": {key: value for key, value in raw.items() if key not in V3_FIELDS},
-    }
-
-
-def _read_v1(raw: Mapping[str, Any], known: Known) -> dict[str, Any]:
-    identifier = session_id(str(raw.get("session_id") or ""))
-    pull_request = raw.get("pull_request")
-    return {
-        "session_id": identifier,
-        "url": str(raw.get("url") or WEB_APP + bare_id(identifier)),
-        "status": raw.get("status"),
-        "status_detail": raw.get("status_enum"),
-        "title": raw.get("title"),
-        "created_at": parse_time(raw.get("created_at")),
-        "updated_at": parse_time(raw.get("updated_at")),
-        "tags": visible_tags(_strings(raw.get("tags"))),
-        "pull_requests": _pull_requests([pull_request] if pull_request else []),
-        "structured_output": raw.get("structured_output"),
-        "org_id": known.org_id,
-        "user_id": raw.get("requesting_user_email"),
-        "playbook_id": raw.get("playbook_id"),
-        "repos": known.repos,
-        "extra": {key: value for key, value in raw.items() if key not in V1_FIELDS},
-    }
-
-
-V3_FIELDS = frozenset(
-    {
-        "session_id",
-        "url",
-        "org_id",
-        "status",
-        "status_detail",
-        "created_at",
-        "updated_at",
-        "acus_consumed",
-        "tags",
-        "pull_requests",
-        "title",
-        "user_id",
-        "service_user_id",
-        "playbook_id",
-        "parent_session_id",
-        "child_session_ids",
-        "is_archived",
-        "origin",
-        "category",
-        "subcategory",
-        "structured_output",
-        "devin_mode",
-    }
-)
-"""The fields of `SessionResponse` that a snapshot has a place for; the rest go to `extra`."""
-V1_FIELDS = frozenset(
-    {
-        "session_id",
-        "url",
-        "status",
-        "status_enum",
-        "title",
-        "created_at",
-        "updated_at",
-        "tags",
-        "pull_request",
-        "structured_output",
-        "requesting_user_email",
-        "playbook_id",
-        "messages",
-    }
-)
-"""The same for the session objects of v1."""
-
-
-def visible_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    """Return the tags a person set: without the `nb-…` tag by which this package finds its sessions again."""
-    return tuple(tag for tag in tags if not tag.startswith(FINGERPRINT_TAG))
-
-
-def parse_time(value: Any) -> datetime | None:
-    """Read a Unix time in seconds or an ISO 8601 string as UTC; None where there is no readable time."""
-    if isinstance(value, str):
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            return None
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return _unix(value)
-
-
-def _unix(value: Any) -> datetime | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    try:
-        return datetime.fromtimestamp(value, UTC)
-    except (OverflowError, ValueError, OSError):
-        return None
-
-
-def _acus(value: Any, status: Any, created: datetime | None, updated: datetime | None) -> float | None:
-    """Zero on a session that has worked means not reported, so it is unknown."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    untouched = status in ("new", "claimed", "creating") or (status is not None and created == updated)
-    return float(value) if value or untouched else None
-
-
-def _strings(value: Any) -> tuple[str, ...]:
-    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, (list, tuple)) else ()
-
-
-def _pull_requests(value: Any) -> tuple[PullRequest, ...]:
-    if not isinstance(value, (list, tuple)):
-        return ()
-    found = (item for item in value if isinstance(item, Mapping))
-    pairs = ((item.get("pr_url") or item.get("url"), item.get("pr_state")) for item in found)
-    return tuple(PullRequest(str(url), None if state is None else str(state)) for url, state in pairs if url)

@@ -1,0 +1,270 @@
+"""What a raw answer becomes, what a message changes, and that no answer whatever can raise."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.raw import V1_FIELDS, V3_FIELDS
+from devin_jupyter.models.snapshot import Known, Message, after_send, note_send, observe, read_message
+
+NOW = datetime(2026, 11, 21, 18, 0, tzinfo=UTC)
+HEX = "0123456789abcdef" * 2
+ANSWER = {"count": 2}
+KNOWN = Known(schema={"type": "object"}, is_valid=lambda value: isinstance(value.get("count"), int))
+
+
+def v3(status="running", detail="working", **changes):
+    return {
+        "session_id": HEX,
+        "url": "https://app.devin.ai/sessions/" + HEX,
+        "org_id": "org-x",
+        "status": status,
+        "status_detail": detail,
+        "created_at": 1_700_000_000,
+        "updated_at": 1_700_000_060,
+        "acus_consumed": 1.25,
+        "tags": ["audit", "nb-0011223344556677"],
+        "pull_requests": [{"pr_url": "https://github.com/a/b/pull/1", "pr_state": "open"}],
+        **changes,
+    }
+
+
+def seen(raw, known=KNOWN, *, at=NOW, **more):
+    return observe(raw, known, at=at, **more)
+
+
+def said(source, text, number, at=NOW):
+    return Message(f"event-{number}", source, text, at)
+
+
+def test_a_bare_id_becomes_prefixed_and_our_own_tag_is_hidden():
+    snapshot = seen(v3())
+
+    assert snapshot.session_id == "devin-" + HEX
+    assert snapshot.tags == ("audit",)
+    assert snapshot.acus == 1.25
+    assert snapshot.pull_requests[0].state == "open"
+
+
+def test_a_waiting_session_with_a_valid_output_is_done():
+    snapshot = seen(v3(detail="waiting_for_user", structured_output=ANSWER))
+
+    assert snapshot.phase is Phase.DONE
+    assert snapshot.output_is_final
+
+
+def test_an_output_that_does_not_fit_is_no_answer():
+    snapshot = seen(v3(detail="waiting_for_user", structured_output={"count": "two"}))
+
+    assert snapshot.phase is Phase.YOUR_TURN
+    assert not snapshot.output_is_valid
+
+
+def test_an_output_of_a_working_session_is_provisional():
+    snapshot = seen(v3(structured_output=ANSWER))
+
+    assert snapshot.phase is Phase.WORKING
+    assert not snapshot.output_is_final
+
+
+def test_a_question_survives_falling_asleep():
+    talk = [said("user", "audit", 1), said("devin", "which branch?", 2)]
+    asked = seen(v3(detail="waiting_for_user"), messages=talk)
+    asleep = seen(v3(status="suspended", detail="inactivity"), previous=asked)
+
+    assert (asked.question, asked.needs_you) == ("which branch?", True)
+    assert asleep.phase is Phase.ASLEEP
+    assert (asleep.question, asleep.needs_you) == ("which branch?", True)
+
+
+def test_a_session_put_to_sleep_while_working_asks_nothing():
+    working = seen(v3(), messages=[said("user", "audit", 1)])
+    asleep = seen(v3(status="suspended", detail="user_request"), previous=working)
+
+    assert (asleep.question, asleep.needs_you) == (None, False)
+
+
+def test_zero_acus_of_a_session_that_has_worked_are_unknown():
+    assert seen(v3(acus_consumed=0)).acus is None
+    assert seen(v3(status="new", detail=None, acus_consumed=0)).acus == 0.0
+    assert seen(v3(acus_consumed="lots")).acus is None
+
+
+# --- a message opens the turn again -----------------------------------------------------------------------------
+
+
+def sent_to(snapshot, known=KNOWN, text="and the tests?", updated_at=1_700_000_060):
+    """The session right after a message, and what is known from then on."""
+    answer = None if updated_at is None else {"updated_at": updated_at}
+    note = note_send(snapshot, text, at=NOW, answer=answer)
+    return after_send(snapshot), replace(known, sent=note)
+
+
+DONE = v3(detail="waiting_for_user", structured_output=ANSWER)
+TALK = [said("user", "audit", 1), said("devin", "found two", 2)]
+
+
+@pytest.fixture
+def pending():
+    return sent_to(seen(DONE, messages=TALK))
+
+
+def test_right_after_a_send_the_turn_is_open_and_the_old_output_is_stale(pending):
+    before, known = pending
+    stale = seen(DONE, known, previous=before)
+
+    assert before.phase is Phase.QUEUED
+    assert stale.phase is Phase.QUEUED
+    assert not stale.output_is_fresh
+
+
+def test_it_stays_open_while_the_service_shows_the_old_state_again_and_again(pending):
+    before, known = pending
+    for _ in range(5):
+        before = seen(DONE, known, previous=before)
+
+    assert before.phase is Phase.QUEUED
+
+
+def test_a_changed_phase_takes_the_message_as_noticed_and_the_end_counts_again(pending):
+    before, known = pending
+    working = seen(v3(structured_output=ANSWER), known, previous=before)
+    waiting = seen(DONE, known, previous=working)
+
+    assert working.phase is Phase.WORKING
+    assert waiting.phase is Phase.YOUR_TURN  # the old output does not answer the new message
+    answered = seen(v3(detail="waiting_for_user", structured_output={"count": 3}), known, previous=working)
+    assert answered.phase is Phase.DONE
+
+
+def test_a_later_updated_at_takes_the_message_as_noticed(pending):
+    before, known = pending
+    after = seen(DONE | {"updated_at": 1_700_000_061, "structured_output": {"count": 3}}, known, previous=before)
+
+    assert after.phase is Phase.DONE
+
+
+def test_a_newer_word_by_devin_takes_the_message_as_noticed_even_with_clocks_apart(pending):
+    before, known = pending
+    early = NOW - timedelta(hours=3)
+    talk = [*TALK, said("user", "and the tests?", 3, early), said("devin", "fine", 4, early)]
+
+    assert seen(DONE, known, previous=before, messages=talk).phase is Phase.YOUR_TURN
+    assert seen(DONE, known, previous=before, messages=talk[:3]).phase is Phase.QUEUED
+    assert seen(DONE, known, previous=before, messages=talk[:2]).phase is Phase.QUEUED
+
+
+def test_old_messages_of_a_service_whose_clock_is_ahead_answer_nothing():
+    ahead = NOW + timedelta(hours=3)
+    talk = [said("user", "audit", 1, ahead), said("devin", "found two", 2, ahead)]
+    before, known = sent_to(seen(DONE, messages=talk))
+
+    assert seen(DONE, known, previous=before, messages=talk).phase is Phase.QUEUED
+
+
+def test_steering_a_working_session_ends_with_its_turn():
+    before, known = sent_to(seen(v3()), updated_at=1_700_000_060)
+    still = seen(v3(), known, previous=before)
+    over = seen(v3(detail="waiting_for_user"), known, previous=still)
+
+    assert (before.phase, still.phase, over.phase) == (Phase.WORKING, Phase.WORKING, Phase.YOUR_TURN)
+
+
+def test_a_session_that_was_woken_counts_from_the_first_sign_of_life():
+    asleep = seen(v3(status="suspended", detail="inactivity"), messages=TALK)
+    before, known = sent_to(asleep)
+
+    assert seen(v3(status="suspended", detail="inactivity"), known, previous=before).phase is Phase.QUEUED
+    assert seen(v3(status="resuming", detail=None), known, previous=before).phase is Phase.QUEUED
+
+
+def test_an_ended_session_is_not_kept_open_by_a_message(pending):
+    before, known = pending
+
+    assert seen(v3(status="error", detail=None), known, previous=before).phase is Phase.FAILED
+
+
+def test_a_block_that_a_message_did_not_lift_is_believed_after_a_minute():
+    blocked = v3(status="suspended", detail="out_of_credits")
+    before, known = sent_to(seen(blocked))
+    soon = seen(blocked, known, previous=before, at=NOW + timedelta(seconds=5))
+    later = seen(blocked, known, previous=soon, at=NOW + timedelta(seconds=61))
+
+    assert soon.phase is Phase.QUEUED
+    assert later.phase is Phase.BLOCKED
+
+
+def test_v1_tells_the_new_turn_by_its_messages():
+    known = Known(api_version="v1", schema={"type": "object"})
+    raw = {"session_id": "devin-" + HEX, "status": "running", "status_enum": "blocked", "structured_output": ANSWER}
+    before, known = sent_to(observe(raw, known, at=NOW, messages=TALK), known, updated_at=None)
+    talk = [*TALK, said("user", "and the tests?", 3), said("devin", "fine", 4)]
+
+    assert observe(raw, known, at=NOW, previous=before).phase is Phase.QUEUED
+    assert observe(raw, known, at=NOW, previous=before, messages=talk).phase is Phase.YOUR_TURN
+
+
+# --- ended by us ------------------------------------------------------------------------------------------------
+
+
+def test_a_session_that_we_ended_is_stopped_and_one_that_was_done_before_stays_done():
+    over = v3(status="exit", detail=None, structured_output=ANSWER)
+
+    assert seen(v3(status="exit", detail=None), replace(KNOWN, terminated=True)).phase is Phase.STOPPED
+    assert seen(over, KNOWN).phase is Phase.DONE
+
+
+# --- nothing raises ---------------------------------------------------------------------------------------------
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.mark.parametrize("version", ["v3", "v1"])
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_no_json_in_any_field_can_raise(version, data):
+    names = sorted(V3_FIELDS if version == "v3" else V1_FIELDS)
+    raw = data.draw(st.dictionaries(st.sampled_from([*names, "new_field"]), json_values))
+    known = Known(api_version=version, schema={})
+    first = observe(raw, known, at=NOW)
+    note = note_send(first, "x", at=NOW, answer=raw)
+    second = observe(raw, replace(known, sent=note), at=NOW, previous=after_send(first))
+
+    assert isinstance(first.phase, Phase)
+    assert isinstance(second.phase, Phase)
+    assert isinstance(hash(first.phase) ^ hash(second.session_id), int)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    raw=st.dictionaries(
+        st.sampled_from(["event_id", "source", "type", "message", "created_at", "timestamp"]), json_values
+    )
+)
+def test_no_message_can_raise(raw):
+    message = read_message(raw)
+
+    assert isinstance(message.text, str)
+    assert isinstance(message.event_id, str)
+
+
+def test_an_answer_without_an_id_keeps_the_one_that_was_asked_for():
+    before = seen(v3())
+
+    assert seen({"status": "running"}, previous=before).session_id == "devin-" + HEX
+
+
+def test_unknown_fields_and_values_are_kept_as_they_came():
+    snapshot = seen(v3(status="dreaming", detail="vividly", is_advanced=True, devin_mode="swe-2-max"))
+
+    assert (snapshot.status, snapshot.status_detail, snapshot.mode) == ("dreaming", "vividly", "swe-2-max")
+    assert snapshot.extra == {"is_advanced": True}
+    assert snapshot.phase is Phase.WORKING
