@@ -1,0 +1,56 @@
+"""The command table as words: the overview of `%devin help`, one command explained, and the README's table."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+
+from devin_jupyter.magics.command import Call, Command, find
+from devin_jupyter.magics.command_table import COMMANDS, GROUPS
+
+
+def show(call: Call) -> None:
+    """`%devin help [COMMAND]`."""
+    topic = call.said.topic
+    if topic is None:
+        print(overview())
+    elif topic.lstrip("%") == "devin":
+        from devin_jupyter.options.help import help_text
+
+        print(help_text())
+    else:
+        print(explained(find(topic)))
+
+
+def overview() -> str:
+    """Return every command with one line, and where the options of `%%devin` are explained."""
+    lines = ["%devin COMMAND …", ""]
+    width = max(map(len, COMMANDS)) + 2
+    for group in GROUPS:
+        lines.append(f"{group}:")
+        lines += [f"    {one.name:{width}}{summary(one)}" for one in COMMANDS.values() if one.group == group]
+        lines.append("")
+    return "\n".join([*lines, "%devin help COMMAND explains one. A session is started by a %%devin cell: see %%devin?"])
+
+
+def explained(command: Command) -> str:
+    """Return usage, arguments and an example of one command."""
+    lines = [*wrap(command.usage, 100, subsequent_indent="    "), "", f"    {summary(command)}", ""]
+    width = max((len(argument.bare) for argument in command.arguments), default=0) + 2
+    lines += [f"    {argument.bare:{width}}{argument.explanation}" for argument in command.arguments]
+    if command.arguments:
+        lines.append("")
+    return "\n".join([*lines, f"    e.g. {command.example}", *(["", f"    {command.more}"] if command.more else [])])
+
+
+def summary(command: Command) -> str:
+    """Return the line on a command, with the API version where there is only one."""
+    return command.help + (f" ({command.api} only)" if command.api != "both" else "")
+
+
+def readme_table() -> str:
+    """Return the Markdown table of all commands for the README."""
+    lines = ["| command | what it does | example |", "| --- | --- | --- |"]
+    for command in COMMANDS.values():
+        cells = [f"`{command.usage}`", summary(command), f"`{command.example}`"]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)

@@ -1,0 +1,288 @@
+"""The one table of `%devin` commands: parsing, help, completion and the README are read from it."""
+
+from __future__ import annotations
+
+from devin_jupyter.magics.command import Argument, Command
+
+SESSIONS, FILES, LIBRARY, MONEY, SETUP = (
+    "Sessions",
+    "What a session holds",
+    "What the organisation has",
+    "Money and records",
+    "Setting up",
+)
+GROUPS = (SESSIONS, FILES, LIBRARY, MONEY, SETUP)
+ORIGINS = ("webapp", "slack", "teams", "api", "linear", "jira", "automation", "cli", "desktop", "code_scan", "other")
+PHASES = ("queued", "working", "your_turn", "needs_approval", "done", "asleep", "blocked", "stopped", "failed")
+
+_WHICH = Argument(
+    "session", "a name in the notebook, an id or a URL; default: the last one", metavar="SESSION", values="sessions"
+)
+_ONE = Argument("session", "a name in the notebook, an id or a URL", metavar="SESSION", needed=True, values="sessions")
+_MANY = Argument("sessions", "names, ids or URLs; default: the last one", "words", "SESSION", values="sessions")
+_TEXT = Argument("text", "only those with this text in the name", metavar="TEXT")
+_OUT = Argument("--out", "the variable to set", metavar="NAME", short="-o", values="out")
+
+_TABLE = (
+    Command(
+        "sessions",
+        SESSIONS,
+        "list sessions of the organisation, newest first",
+        "commands_list:sessions",
+        "%devin sessions login --origin slack --since 7d --mine",
+        (
+            Argument("text", "only those with this text in title, tags, repositories or id", metavar="TEXT"),
+            Argument("--since", "started within this time, or since a date", metavar="TIME"),
+            Argument("--until", "started before", metavar="TIME"),
+            Argument("--mine", "started by this key's principal", "flag"),
+            Argument("--origin", "where they were started", "words", "ORIGIN", choices=ORIGINS),
+            Argument("--phase", "only in these phases", "words", "PHASE", choices=PHASES),
+            Argument("--tags", "with these tags", "words", metavar="TAG", values="tags"),
+            Argument("--repos", "on these repositories", "words", metavar="OWNER/REPO", values="repos"),
+            Argument("--playbook", "following this playbook", metavar="ID", values="playbooks"),
+            Argument("--category", "of this category", metavar="CATEGORY"),
+            Argument("--archived", "the archived ones only", "flag"),
+            Argument("--limit", "at most this many", "int", "N"),
+            Argument("--live", "a live board instead of a table", "flag"),
+        ),
+        more="Returns the table, so `found = %devin sessions login` keeps it; found.frame is a DataFrame.",
+    ),
+    Command(
+        "open",
+        SESSIONS,
+        "make a handle on a session that exists, and show it",
+        "commands_act:open_session",
+        "%devin open https://app.devin.ai/sessions/1a2b… -o s",
+        (
+            _ONE,
+            _OUT,
+            Argument("--schema", "what its answer looks like", metavar="SPEC", values="schemas"),
+            Argument("--quiet", "show nothing", "flag"),
+        ),
+    ),
+    Command(
+        "show",
+        SESSIONS,
+        "show a session as it is now",
+        "commands_act:show",
+        "%devin show audit",
+        (_WHICH, Argument("--transcript", "with the conversation", "flag")),
+    ),
+    Command(
+        "wait",
+        SESSIONS,
+        "wait until the turn is over",
+        "commands_act:wait",
+        "%devin wait audit 30m",
+        (
+            _WHICH,
+            Argument("time", "no longer than this", "time", "TIME"),
+            Argument("--on-interrupt", "what Ctrl-C does to it", choices=("detach", "stop")),
+        ),
+    ),
+    Command(
+        "send",
+        SESSIONS,
+        "send a message to a session",
+        "commands_act:send",
+        "%devin send audit 'Please also look at the tests' --wait",
+        (
+            _ONE,
+            Argument("text", "the message; a %%devin --to cell is better for long ones", "words", "TEXT", needed=True),
+            Argument("--attach", "paths, URLs or names of variables", "words", "FILE", values="files"),
+            Argument("--again", "send it though it was sent before", "flag"),
+            Argument("--wait", "wait for the reply", "optional", "TIME"),
+            Argument("--as-user", "write as this member", metavar="ID"),
+        ),
+    ),
+    Command(
+        "stop",
+        SESSIONS,
+        "end sessions for good; --all: halt this journal and end what this notebook started",
+        "commands_act:stop",
+        "%devin stop audit",
+        (
+            _MANY,
+            Argument("--all", "every open session of this notebook; nothing is posted until %devin resume", "flag"),
+            Argument("--everything", "with --all: of the whole journal", "flag"),
+            Argument("--archive", "archive them too", "flag"),
+        ),
+        more="A stopped session cannot be woken up. When the kernel hangs: python -m devin_jupyter stop --all",
+    ),
+    Command("resume", SESSIONS, "lift the halt that stop --all has set", "commands_act:resume", "%devin resume"),
+    Command(
+        "archive",
+        SESSIONS,
+        "put sessions away; asleep and out of the lists",
+        "commands_act:archive",
+        "%devin archive audit",
+        (_MANY, Argument("--undo", "take them out of the archive", "flag")),
+        api="v3",
+    ),
+    Command(
+        "tags",
+        FILES,
+        "show or add a session's tags",
+        "commands_data:tags",
+        "%devin tags audit --add release-12",
+        (
+            _WHICH,
+            Argument("--add", "tags to add", "words", "TAG", values="tags"),
+            Argument("--replace", "exactly these tags from now on", "words", "TAG", values="tags"),
+        ),
+    ),
+    Command(
+        "messages",
+        FILES,
+        "show the conversation",
+        "commands_data:messages",
+        "%devin messages audit --limit 5",
+        (_WHICH, Argument("--limit", "the newest N only", "int", "N")),
+    ),
+    Command(
+        "files",
+        FILES,
+        "list a session's files, or download them",
+        "commands_data:files",
+        "%devin files audit --download results",
+        (
+            _WHICH,
+            Argument(
+                "--download",
+                "into this folder; default: one named after the session",
+                "optional",
+                "FOLDER",
+                values="files",
+            ),
+        ),
+        api="v3",
+    ),
+    Command(
+        "insights",
+        FILES,
+        "what the service says about how a session went",
+        "commands_data:insights",
+        "%devin insights audit --generate",
+        (_WHICH, Argument("--generate", "have the analysis made; about a minute", "flag")),
+        api="v3",
+    ),
+    Command(
+        "playbooks",
+        LIBRARY,
+        "list playbooks, or show one",
+        "commands_library:playbooks",
+        "%devin playbooks upgrade",
+        (_TEXT, Argument("--show", "one of them in full", metavar="ID", values="playbooks")),
+    ),
+    Command(
+        "knowledge",
+        LIBRARY,
+        "list knowledge notes, or show one",
+        "commands_library:knowledge",
+        "%devin knowledge deploy",
+        (_TEXT, Argument("--show", "one of them in full", metavar="ID", values="knowledge")),
+    ),
+    Command(
+        "secrets",
+        LIBRARY,
+        "list the names of the organisation's secrets; never values",
+        "commands_library:secrets",
+        "%devin secrets",
+        (_TEXT,),
+    ),
+    Command(
+        "schedules",
+        LIBRARY,
+        "list scheduled sessions",
+        "commands_library:schedules",
+        "%devin schedules",
+        (_TEXT,),
+        api="v3",
+    ),
+    Command(
+        "usage",
+        MONEY,
+        "ACUs by day, where the key may see them; else summed over sessions",
+        "commands_money:usage",
+        "%devin usage --since 30d",
+        (Argument("--since", "from", metavar="TIME"), Argument("--until", "before", metavar="TIME")),
+    ),
+    Command(
+        "budget",
+        MONEY,
+        "show or set how many ACUs this notebook may spend",
+        "commands_money:budget",
+        "%devin budget 20",
+        (
+            Argument("acus", "the limit; what was spent stays counted", "number", "ACU"),
+            Argument("--off", "no limit any more", "flag"),
+        ),
+    ),
+    Command(
+        "journal",
+        MONEY,
+        "what this machine knows it has paid for",
+        "commands_money:journal",
+        "%devin journal check",
+        (
+            Argument("act", "default: show", choices=("show", "check", "export", "repair"), values="acts"),
+            Argument("file", "for export", metavar="FILE", values="files"),
+        ),
+    ),
+    Command(
+        "lock",
+        MONEY,
+        "write what this notebook got to a file that replays it without a key",
+        "commands_money:lock",
+        "%devin lock audit.devin.json",
+        (Argument("file", "default: NAME.devin.json beside the notebook", metavar="FILE", values="files"),),
+    ),
+    Command(
+        "connect",
+        SETUP,
+        "choose key, organisation and host; asks for the key hidden where none is found",
+        "commands_account:connect",
+        "%devin connect --profile work --save",
+        (
+            Argument("--org", "the organisation", metavar="ORG"),
+            Argument("--url", "scheme and host of a dedicated deployment", metavar="URL"),
+            Argument("--api", "for keys whose prefix does not tell", choices=("v1", "v3")),
+            Argument("--profile", "a saved key of this name", metavar="NAME", values="profiles"),
+            Argument("--save", "keep the key in the system's keyring", "flag"),
+            Argument("--new-key", "ask for a key although one is known", "flag"),
+            Argument("--simulator", "the simulator in this process", "flag"),
+        ),
+    ),
+    Command(
+        "whoami",
+        SETUP,
+        "who acts, where, with which key, and what it may do",
+        "commands_account:whoami",
+        "%devin whoami",
+    ),
+    Command(
+        "simulator",
+        SETUP,
+        "a Devin that costs nothing: start it in this process and connect to it",
+        "commands_account:simulator",
+        "%devin simulator",
+        (Argument("--v1", "with a v1 key", "flag"), Argument("--preload", "with this many past sessions", "int", "N")),
+    ),
+    Command(
+        "debug",
+        SETUP,
+        "a report for a bug ticket, without secrets",
+        "commands_debug:debug",
+        "%devin debug report.txt",
+        (Argument("file", "default: show it here", metavar="FILE", values="files"),),
+    ),
+    Command(
+        "help",
+        SETUP,
+        "this list, or one command",
+        "command_help:show",
+        "%devin help send",
+        (Argument("topic", "a command", metavar="COMMAND", values="commands"),),
+    ),
+)
+COMMANDS = {command.name: command for command in _TABLE}

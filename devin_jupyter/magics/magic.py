@@ -1,0 +1,112 @@
+"""`%%devin` and `%devin`: the thin layer between IPython and everything else.
+
+Loading it must stay free: nothing heavy is imported before the first magic runs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
+from traitlets import Bool, Enum, Float, Integer, List, Unicode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from devin_jupyter.magics.notebook import Notebook
+
+
+@magics_class
+class DevinMagics(Magics):
+    """The magics of devin_jupyter; the defaults below hold for every `%%devin` cell that does not say otherwise."""
+
+    mode = Enum(("normal", "fast", "lite", "ultra"), None, allow_none=True, help="--mode of cells that give none.").tag(
+        config=True
+    )
+    max_acu = Integer(None, allow_none=True, min=1, help="--max-acu of cells that give none.").tag(config=True)
+    tags = List(Unicode(), help="Tags that every new session gets.").tag(config=True)
+    on_interrupt = Enum(
+        ("detach", "stop"), "detach", help="What Ctrl-C does to the remote session while a cell waits."
+    ).tag(config=True)
+    panel = Bool(True, help="Show the live panel; otherwise text and static HTML only.").tag(config=True)
+    poll_seconds = Float(
+        10.0, min=1.0, help="The longest pause between two looks at a session at work, in seconds."
+    ).tag(config=True)
+
+    @no_var_expand
+    @cell_magic("devin")
+    def run_cell(self, line: str, cell: str) -> None:
+        """Start, attach to or message a Devin session with the cell as the prompt."""
+        from devin_jupyter.magics import cell as cells
+
+        _guarded(cells.run, self._notebook(), line, cell)
+
+    @no_var_expand
+    @line_magic("devin")
+    def run_line(self, line: str) -> Any:
+        """Run one of the commands that `%devin help` lists."""
+        from devin_jupyter.magics import command
+
+        return _guarded(command.run, self._notebook(), line)
+
+    def _notebook(self) -> Notebook:
+        from devin_jupyter.magics.notebook import Notebook
+
+        return Notebook(self.shell, self)
+
+
+def _guarded(work: Callable[..., Any], *args: Any) -> Any:
+    """Run `work`; an exception that is not one of ours is a fault of ours, and shows in three lines too."""
+    from devin_jupyter.errors import DevinError
+
+    try:
+        return work(*args)
+    except DevinError:
+        raise
+    except Exception as fault:
+        raise DevinError(
+            f"a fault in devin_jupyter: {type(fault).__name__}: {fault}",
+            "Nothing tells whether something was sent; %devin sessions shows what is there.",
+            "%tb shows where it happened; %devin debug writes a report for a bug ticket, without secrets",
+        ) from fault
+
+
+def load(shell: InteractiveShell) -> None:
+    """Register the magics, the help on `%%devin?` and the completer."""
+    from devin_jupyter.magics.lazy_help import attach_help
+
+    unload(shell)
+    magics = DevinMagics(shell)
+    shell.register_magics(magics)
+    attach_help(shell.magics_manager)
+    completers = shell.Completer.custom_matchers
+    completers.append(_Matcher(magics))
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take the magics and the completer away again."""
+    for kind in ("cell", "line"):
+        shell.magics_manager.magics[kind].pop("devin", None)
+    shell.magics_manager.registry.pop(DevinMagics.__name__, None)
+    shell.configurables[:] = [item for item in shell.configurables if not isinstance(item, DevinMagics)]
+    matchers = shell.Completer.custom_matchers
+    matchers[:] = [item for item in matchers if not isinstance(item, _Matcher)]
+
+
+class _Matcher:
+    """What the completer asks; the real work is imported at the first Tab."""
+
+    matcher_api_version = 2
+    matcher_identifier = "devin_jupyter"
+    matcher_priority = 200
+    __qualname__ = "devin_jupyter"
+
+    def __init__(self, magics: DevinMagics) -> None:
+        self._magics = magics
+
+    def __call__(self, context: Any) -> Any:
+        from devin_jupyter.magics.completion import complete
+
+        return complete(self._magics._notebook(), context)

@@ -1,0 +1,126 @@
+"""What commands give back: plain texts and tables that show well in a notebook, a terminal and a saved file.
+
+Everything that came from the service is escaped and made safe here; links go to http(s) only.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from devin_jupyter.render.values import CELL, table
+from devin_jupyter.render.wording import one_line, safe_text, web_address
+
+WIDTH = 120
+
+
+class Text:
+    """A text that shows as it is, without quotes."""
+
+    def __init__(self, text: str) -> None:
+        """Keep the text, made safe."""
+        self.text = safe_text(text)
+
+    def __repr__(self) -> str:
+        """The text itself."""
+        return self.text
+
+
+class Link(str):
+    """A cell of a table that leads somewhere; the text is what is read."""
+
+    url: str | None
+
+    def __new__(cls, text: str, url: str | None) -> Link:
+        """Make the text, with a checked address."""
+        made = super().__new__(cls, text)
+        made.url = web_address(url) if url else None
+        return made
+
+
+class Table:
+    """Rows under headings; `.rows` are plain dicts."""
+
+    def __init__(self, rows: Sequence[Mapping[str, Any]], *, title: str = "", empty: str = "nothing to show") -> None:
+        """Keep the rows; the keys of the first one are the headings.
+
+        Args:
+            rows: values are shown as text; None as a dash.
+            title: a line above.
+            empty: what is said where there are no rows.
+        """
+        self.rows = [dict(row) for row in rows]
+        self.title, self.empty = title, empty
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return len(self.rows)
+
+    @property
+    def headings(self) -> list[str]:
+        """The headings, in order."""
+        return list(self.rows[0]) if self.rows else []
+
+    def __repr__(self) -> str:
+        """The table as aligned text."""
+        return self._drawn(colours=False)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(self._drawn(colours=sys.stdout.isatty() and not cycle))
+
+    def _repr_html_(self) -> str:
+        if not self.rows:
+            return f"<div>{escape(self.title or self.empty)}</div>"
+        head = "".join(f'<th style="{CELL}"><strong>{escape(name)}</strong></th>' for name in self.headings)
+        body = "".join(f"<tr>{''.join(_html_cell(value) for value in row.values())}</tr>" for row in self.rows)
+        title = f'<div style="margin:4px 0"><strong>{escape(self.title)}</strong></div>' if self.title else ""
+        return f'<div style="overflow-x:auto">{title}{table(body, f"<thead><tr>{head}</tr></thead>")}</div>'
+
+    def _drawn(self, *, colours: bool) -> str:
+        if not self.rows:
+            return self.title or self.empty
+        from io import StringIO
+
+        from rich.console import Console
+
+        into = StringIO()
+        Console(file=into, width=_width(colours), force_terminal=colours, no_color=not colours).print(self._rich())
+        lines = [line.rstrip() for line in into.getvalue().rstrip().split("\n")]
+        return "\n".join(([self.title] if self.title else []) + [line for line in lines if line])
+
+    def _rich(self) -> Any:
+        from rich.box import SIMPLE_HEAD
+        from rich.table import Table as RichTable
+        from rich.text import Text as RichText
+
+        drawn = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for name in self.headings:
+            drawn.add_column(name, overflow="fold")
+        for row in self.rows:
+            drawn.add_row(*(RichText(_plain(value), style=_style(value)) for value in row.values()))
+        return drawn
+
+
+def _plain(value: Any) -> str:
+    return "–" if value is None or value == "" else one_line(value, 200)
+
+
+def _style(value: Any) -> str:
+    return f"link {value.url}" if isinstance(value, Link) and value.url else ""
+
+
+def _html_cell(value: Any) -> str:
+    inner = escape(_plain(value))
+    if isinstance(value, Link) and value.url:
+        inner = f'<a href="{escape(value.url)}" target="_blank" rel="noopener noreferrer">{inner}</a>'
+    return f'<td style="{CELL}">{inner}</td>'
+
+
+def _width(colours: bool) -> int:
+    if not colours:
+        return WIDTH
+    import shutil
+
+    return shutil.get_terminal_size().columns
