@@ -44,27 +44,27 @@ class Message:
 
 def read_v3(raw: Mapping[str, Any], *, org_id: str | None, repos: tuple[str, ...]) -> dict[str, Any]:
     """Return the fields of a snapshot that a v3 `SessionResponse` tells."""
-    identifier = _identifier(raw)
+    session = identifier(raw)
     updated, created = _unix(raw.get("updated_at")), _unix(raw.get("created_at"))
     status = word(raw.get("status"))
     return {
-        "session_id": identifier,
-        "url": _url(raw, identifier),
+        "session_id": session,
+        "url": _url(raw, session),
         "status": status,
         "status_detail": word(raw.get("status_detail")),
         "title": word(raw.get("title"), longest=None),
         "acus": _acus(raw.get("acus_consumed"), status, created, updated),
         "created_at": created,
         "updated_at": updated,
-        "tags": visible_tags(_strings(raw.get("tags"))),
-        "pull_requests": _pull_requests(raw.get("pull_requests")),
+        "tags": visible_tags(strings(raw.get("tags"))),
+        "pull_requests": pull_requests(raw.get("pull_requests")),
         "structured_output": raw.get("structured_output"),
         "org_id": word(raw.get("org_id")) or org_id,
         "user_id": word(raw.get("user_id")),
         "service_user_id": word(raw.get("service_user_id")),
         "playbook_id": word(raw.get("playbook_id")),
-        "parent_session_id": word(raw.get("parent_session_id")),
-        "child_session_ids": _strings(raw.get("child_session_ids")),
+        "parent_session_id": related_id(raw.get("parent_session_id")),
+        "child_session_ids": tuple(filter(None, map(related_id, strings(raw.get("child_session_ids"))))),
         "is_archived": raw.get("is_archived") is True,
         "origin": word(raw.get("origin")),
         "category": word(raw.get("category")),
@@ -77,18 +77,18 @@ def read_v3(raw: Mapping[str, Any], *, org_id: str | None, repos: tuple[str, ...
 
 def read_v1(raw: Mapping[str, Any], *, org_id: str | None, repos: tuple[str, ...]) -> dict[str, Any]:
     """Return the fields of a snapshot that a v1 `SessionSummary` or `SessionDetails` tells."""
-    identifier = _identifier(raw)
+    session = identifier(raw)
     pull_request = raw.get("pull_request")
     return {
-        "session_id": identifier,
-        "url": _url(raw, identifier),
+        "session_id": session,
+        "url": _url(raw, session),
         "status": word(raw.get("status")),
         "status_detail": word(raw.get("status_enum")),
         "title": word(raw.get("title"), longest=None),
         "created_at": parse_time(raw.get("created_at")),
         "updated_at": parse_time(raw.get("updated_at")),
-        "tags": visible_tags(_strings(raw.get("tags"))),
-        "pull_requests": _pull_requests([pull_request] if pull_request else []),
+        "tags": visible_tags(strings(raw.get("tags"))),
+        "pull_requests": pull_requests([pull_request] if pull_request else []),
         "structured_output": raw.get("structured_output"),
         "org_id": org_id,
         "user_id": word(raw.get("requesting_user_email")),
@@ -140,11 +140,17 @@ def _unix(value: Any) -> datetime | None:
         return None
 
 
-def _identifier(raw: Mapping[str, Any]) -> str:
+def identifier(raw: Mapping[str, Any]) -> str:
+    """Return the id of a raw session, prefixed; `NO_ID` where there is none."""
+    return related_id(raw.get("session_id")) or NO_ID
+
+
+def related_id(value: Any) -> str | None:
+    """Return a session id as everything of ours spells it, or None."""
     try:
-        return session_id(str(raw.get("session_id") or ""))
+        return session_id(str(value or ""))
     except OptionError:
-        return NO_ID
+        return None
 
 
 def _url(raw: Mapping[str, Any], identifier: str) -> str:
@@ -160,11 +166,13 @@ def _acus(value: Any, status: str | None, created: datetime | None, updated: dat
     return float(value) if value or untouched else None
 
 
-def _strings(value: Any) -> tuple[str, ...]:
+def strings(value: Any) -> tuple[str, ...]:
+    """Return the texts of a list; nothing for what is no list."""
     return tuple(item for item in value if isinstance(item, str)) if isinstance(value, (list, tuple)) else ()
 
 
-def _pull_requests(value: Any) -> tuple[PullRequest, ...]:
+def pull_requests(value: Any) -> tuple[PullRequest, ...]:
+    """Return the pull requests of a raw session."""
     if not isinstance(value, (list, tuple)):
         return ()
     found = (item for item in value if isinstance(item, Mapping))
