@@ -6,17 +6,16 @@ line ends included), and what an expression gives is never rendered again. jinja
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.errors import TemplateError
+from devin_jupyter.options import nearest
+from devin_jupyter.options.expressions import RAW, expressions
 
 if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
-
-_RAW = "correct it, or add --raw to send the text as it is"
 
 
 def render(text: str, variables: Mapping[str, Any]) -> str:
@@ -47,42 +46,6 @@ def placeholders(text: str) -> set[str]:
     return names
 
 
-def expressions(text: str, *, strict: bool = True) -> Iterator[tuple[int, int]]:
-    """Yield where each `{{ … }}` starts and ends; quotes and brackets inside are respected.
-
-    Raises:
-        TemplateError: a `{{` that is never closed, where `strict`; otherwise it counts as plain text.
-    """
-    at = text.find("{{")
-    while at >= 0:
-        end = _end(text, at + 2)
-        if end < 0:
-            if strict:
-                raise TemplateError("a {{ is opened and never closed", "Nothing was sent.", _RAW)
-            return
-        yield at, end
-        at = text.find("{{", end)
-
-
-def _end(text: str, at: int) -> int:
-    depth, quote = 0, ""
-    while at < len(text):
-        char = text[at]
-        if quote:
-            at += char == "\\"
-            quote = "" if char == quote else quote
-        elif char in "'\"":
-            quote = char
-        elif not depth and text.startswith("}}", at):
-            return at + 2
-        elif char in "([{":
-            depth += 1
-        elif char in ")]}":
-            depth = max(0, depth - 1)
-        at += 1
-    return -1
-
-
 def _value(expression: str, variables: Mapping[str, Any]) -> str:
     from jinja2 import TemplateSyntaxError, UndefinedError
 
@@ -100,13 +63,12 @@ def _value(expression: str, variables: Mapping[str, Any]) -> str:
 def _unknown(expression: str, problem: str, variables: Mapping[str, Any]) -> TemplateError:
     missing = problem.split("'")[1] if problem.endswith("is undefined") and "'" in problem else ""
     known = [name for name in variables if not name.startswith("_")]
-    close = difflib.get_close_matches(missing, known, n=1) if missing else []
-    hint = f" (did you mean {close[0]}?)" if close else ""
-    return TemplateError(f"{expression} cannot be filled: {problem}{hint}", "Nothing was sent.", _RAW)
+    hint = nearest(missing, known) if missing else ""
+    return TemplateError(f"{expression} cannot be filled: {problem}{hint}", "Nothing was sent.", RAW)
 
 
 def _broken(expression: str, problem: str) -> TemplateError:
-    return TemplateError(f"{expression} cannot be read: {problem}", "Nothing was sent.", _RAW)
+    return TemplateError(f"{expression} cannot be read: {problem}", "Nothing was sent.", RAW)
 
 
 @cache

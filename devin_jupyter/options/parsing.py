@@ -13,9 +13,9 @@ from functools import cache
 from typing import Any, NoReturn
 
 from devin_jupyter.errors import OptionError
+from devin_jupyter.options.expressions import expressions
 from devin_jupyter.options.table import BY_FLAG, BY_NAME, OPTIONS
 from devin_jupyter.options.values import Options, nearest, of
-from devin_jupyter.template import expressions
 
 _KEY = re.compile(r"(?:^|[=\s'\"])(?:cog|apk)_[A-Za-z0-9_\-]{4,}")
 _PUBLIC_KEYS = re.compile(r"\b(cog|apk)_simulator\b")
