@@ -19,15 +19,16 @@ from devin_jupyter.render.wording import acu, safe_text
 __all__ = ["RECORD_MIME", "acu", "bundle", "html", "markdown", "notebook_record", "safe_text", "text"]
 
 
-def bundle(snapshot: Snapshot, transcript: bool = False) -> dict[str, Any]:
+def bundle(snapshot: Snapshot, transcript: bool = False, home: str = "") -> dict[str, Any]:
     """Return the display bundle of a snapshot: plain text, static HTML and the record to reattach from.
 
     Args:
         snapshot: what to show.
         transcript: keep the conversation in the HTML too, folded.
+        home: names the place in the HTML where the live panel of that name may settle.
     """
     return {
         "text/plain": text(snapshot),
-        "text/html": html(snapshot, transcript=transcript),
+        "text/html": html(snapshot, transcript=transcript, home=home),
         RECORD_MIME: notebook_record(snapshot),
     }

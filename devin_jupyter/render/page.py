@@ -21,12 +21,13 @@ _QUOTE = "border-left:3px solid rgba(128,128,128,0.6);padding:0 0 0 10px;margin:
 _LINE = "margin:4px 0"
 
 
-def html(snapshot: Snapshot, *, transcript: bool = False) -> str:
+def html(snapshot: Snapshot, *, transcript: bool = False, home: str = "") -> str:
     """Return the snapshot as static HTML with inline styles.
 
     Args:
         snapshot: what to show.
         transcript: add the conversation, folded.
+        home: names the place where the live panel of that name may settle.
     """
     parts = [
         _headline(snapshot),
@@ -37,7 +38,8 @@ def html(snapshot: Snapshot, *, transcript: bool = False) -> str:
         _about(snapshot),
         _transcript(snapshot.messages) if transcript else "",
     ]
-    return f'<div class="dv-snapshot" style="{_BOX}">{"".join(parts)}</div>'
+    place = f" dv-home-{escape(home)}" if home else ""
+    return f'<div class="dv-snapshot{place}" style="{_BOX}">{"".join(parts)}</div>'
 
 
 def anchor(url: str | None, label: str) -> str:

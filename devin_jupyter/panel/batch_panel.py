@@ -1,0 +1,184 @@
+"""`BatchPanel`: up to a thousand sessions in one widget, as a board and as a table; changes travel row by row."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import anywidget
+import traitlets
+
+from devin_jupyter.models.ids import session_id
+from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.panel.assets import STYLES, script
+from devin_jupyter.panel.feed import Feed
+from devin_jupyter.panel.pacing import Pacer
+from devin_jupyter.panel.state import looks, row_state
+from devin_jupyter.render import wording
+
+LIMIT = 1000
+
+
+class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not typed
+    """A live board of sessions.
+
+    >>> BatchPanel(batch.sessions, title="upgrade")            # doctest: +SKIP
+    """
+
+    _esm = script("batch")
+    _css = STYLES
+    about = traitlets.Dict().tag(sync=True)
+    detail = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    table = traitlets.Any(None).tag(sync=True, to_json=lambda _value, panel: panel._whole_table())
+
+    def __init__(
+        self,
+        sessions: Iterable[Any] = (),
+        *,
+        title: str = "Sessions",
+        names: Mapping[str, str] | None = None,
+        open_session: Callable[[str], Any] | None = None,
+    ) -> None:
+        """Show the sessions and follow those that can be followed.
+
+        Args:
+            sessions: handles (`.snapshot`, `.subscribe`) or bare snapshots; rows beyond a thousand are only counted.
+            title: the heading.
+            names: what the rows are called, by session id; a batch gives its row's key.
+            open_session: returns a handle for the session that a person opens; needed for bare snapshots.
+        """
+        self._lock = threading.Lock()
+        self._rows: dict[str, dict[str, Any]] = {}
+        self._handles: dict[str, Any] = {}
+        self._names = dict(names or {})
+        self._open_session = open_session
+        self._changed: set[str] = set()
+        self._beyond: set[str] = set()
+        self._sequence = 0
+        self._waiting: int | None = None
+        self._title = wording.one_line(title)
+        self._feed: Feed | None = None
+        self._unsubscribe: list[Callable[[], None]] = []
+        self._pacer: Pacer[None] = Pacer(self._publish)
+        followed = [self._take(each) for each in sessions]
+        super().__init__(about=self._about())
+        self.on_msg(self._received)
+        for handle in filter(None, followed):
+            self.follow(handle)
+
+    def follow(self, session: Any, name: str | None = None) -> None:
+        """Add a session's row, under a name of its own, and keep it up to date."""
+        if name is not None:
+            self._names[session.snapshot.session_id] = name
+        self._handles[session.snapshot.session_id] = session
+        self._unsubscribe.append(session.subscribe(self.put))
+        self.put(session.snapshot)
+
+    def put(self, snapshot: Snapshot) -> None:
+        """Add or replace the row of this session; from any thread, passed on at most four times a second."""
+        with self._lock:
+            if self._store(snapshot):
+                self._changed.add(snapshot.session_id)
+        if self._changed:
+            self._pacer.offer(None)
+
+    def waiting(self, count: int) -> None:
+        """Say how many rows of the batch have no session yet."""
+        self._waiting = count
+        self._pacer.offer(None)
+
+    def close(self) -> None:
+        """Stop following every session and remove every view."""
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
+        if self._feed is not None:
+            self._feed.close()
+        self._pacer.close()
+        super().close()
+
+    def __repr__(self) -> str:
+        """Say the same for the same rows, so that it may stand in a saved output."""
+        with self._lock:
+            rows = list(self._rows.values())
+        needy = sum(row["needs_you"] for row in rows)
+        over = sum(row["turn_over"] and not row["needs_you"] for row in rows)
+        counts = f"{len(rows) - needy - over} working, {needy} needs you, {over} done"
+        return f"<BatchPanel {self._title!r} {len(rows)} sessions: {counts}>"
+
+    def _take(self, each: Any) -> Any:
+        """Store a row before the widget exists; returns the handle if there is one to follow."""
+        snapshot = each if isinstance(each, Snapshot) else each.snapshot
+        self._store(snapshot)
+        return None if isinstance(each, Snapshot) else each
+
+    def _store(self, snapshot: Snapshot) -> bool:
+        row = row_state(snapshot, self._names.get(snapshot.session_id))
+        if row == self._rows.get(row["id"]):
+            return False
+        if row["id"] not in self._rows and len(self._rows) >= LIMIT:
+            self._beyond.add(row["id"])
+            return False
+        self._rows[row["id"]] = row
+        return True
+
+    def _about(self) -> dict[str, Any]:
+        return {"title": self._title, "looks": looks(), "waiting": self._waiting, "beyond": len(self._beyond)}
+
+    def _whole_table(self) -> dict[str, Any]:
+        """Read by the widget machinery whenever a page asks for the state, so a reloaded page is up to date."""
+        with self._lock:
+            return {"sequence": self._sequence, "rows": list(self._rows.values())}
+
+    def _publish(self, _: None) -> None:
+        with self._lock:
+            rows = [self._rows[key] for key in sorted(self._changed)]
+            self._changed.clear()
+            self._sequence += bool(rows)
+            delta = {"kind": "rows", "sequence": self._sequence, "rows": rows}
+        if rows:
+            self.send(delta)
+        self.about = self._about()
+
+    def _received(self, _widget: Any, content: Any, buffers: Sequence[Any]) -> None:
+        if not isinstance(content, Mapping):
+            return
+        action = content.get("action")
+        if action == "table":
+            self.send({"kind": "table", **self._whole_table()})
+        elif action == "open":
+            self._open(str(content.get("session")), content.get("token"))
+        elif action == "shut":
+            self._shut()
+        elif self._feed is not None:
+            self._feed.receive(content, buffers)
+
+    def _open(self, identifier: str, token: Any) -> None:
+        threading.Thread(target=self._show, args=(identifier, token), name="devin-panel-open", daemon=True).start()
+
+    def _show(self, identifier: str, token: Any) -> None:
+        try:
+            session = self._handle(session_id(identifier))
+            self._shut()
+            self._feed = Feed(session, publish=self._publish_detail, send=self.send)
+            self.detail = self._feed.state()
+            self._feed.follow()
+            self.send({"kind": "outcome", "token": token})
+        except Exception as problem:
+            self.send({"kind": "outcome", "token": token, "error": wording.safe_text(problem, 400)})
+
+    def _handle(self, identifier: str) -> Any:
+        if identifier not in self._handles:
+            if self._open_session is None:
+                raise LookupError("this board cannot open sessions; use dj.get(id).panel()")
+            self._handles[identifier] = self._open_session(identifier)
+        return self._handles[identifier]
+
+    def _shut(self) -> None:
+        feed, self._feed = self._feed, None
+        if feed is not None:
+            feed.close()
+        self.detail = None
+
+    def _publish_detail(self, state: dict[str, Any]) -> None:
+        self.detail = state

@@ -1,0 +1,139 @@
+// The widget of many sessions: totals, a board or a table, and the panel of the one that was opened.
+import { boardView } from "./board.js";
+import { act, channelOf } from "./channel.js";
+import { chatStore } from "./chat.js";
+import { h, uniqueId } from "./dom.js";
+import { matches, rowStore, totals, totalWords } from "./rows.js";
+import { sessionView } from "./session.js";
+import { tableView } from "./table.js";
+import { number } from "./words.js";
+
+export default () => {
+  let store = null;
+  const watchers = new Set();
+  return {
+    initialize({ model }) {
+      store = rowStore(() => model.send({ action: "table" }));
+      store.fill(model.get("table"));
+      const take = (content) => {
+        if (content && store.take(content).length) for (const watcher of watchers) watcher();
+      };
+      model.on("msg:custom", take);
+      return () => model.off("msg:custom", take);
+    },
+    render({ model, el }) {
+      const view = batchView(model, store);
+      el.append(view.el);
+      watchers.add(view.update);
+      return () => {
+        watchers.delete(view.update);
+        view.close();
+      };
+    },
+  };
+};
+
+function batchView(model, store) {
+  const channel = channelOf(model);
+  const looks = model.get("about").looks;
+  const opened = detailView(model, channel);
+  const heading = h("strong", { class: "dv-title" });
+  const words = h("span", { class: "dv-totals" });
+  const bar = h("progress", { class: "dv-bar", "aria-label": "Sessions done" });
+  const note = h("p", { class: "dv-quiet", role: "status" });
+  const tools = toolRow(looks, () => update());
+  const views = { board: boardView(looks, opened.open), table: tableView(looks, opened.open) };
+  const frame = h("section", { class: "dv-board-frame", "data-lm-suppress-shortcuts": "true" },
+    h("div", { class: "dv-head" }, heading), h("div", { class: "dv-row" }, words, bar), tools.el, note, views.board.el, views.table.el, opened.el);
+  const el = h("div", { class: "dv-live" }, frame);
+
+  const update = () => {
+    const about = model.get("about");
+    const rows = store.all();
+    const shown = rows.filter((row) => matches(row, tools.words(), tools.phase()));
+    const sum = totals(rows, about.waiting);
+    heading.textContent = about.title;
+    frame.setAttribute("aria-label", about.title);
+    words.textContent = totalWords(sum);
+    bar.max = Math.max(1, sum.all);
+    bar.value = sum.done;
+    note.textContent = remarks(rows, shown, about);
+    note.hidden = !note.textContent;
+    for (const [name, view] of Object.entries(views)) {
+      view.el.hidden = name !== tools.view() || !shown.length;
+      if (!view.el.hidden) view.update(shown, opened.id());
+    }
+  };
+  opened.onChange(update);
+  model.on("change:about", update);
+  update();
+  const close = () => {
+    model.off("change:about", update);
+    opened.close();
+    channel.close();
+  };
+  return { el, update, close };
+}
+
+function remarks(rows, shown, about) {
+  if (!rows.length) return "No sessions yet.";
+  const words = [];
+  if (!shown.length) words.push("No session matches the filter.");
+  else if (shown.length < rows.length) words.push(`${number(shown.length)} of ${number(rows.length)} shown.`);
+  if (about.beyond) words.push(`${number(about.beyond)} more sessions are not shown here.`);
+  return words.join(" ");
+}
+
+function toolRow(looks, changed) {
+  const [searchId, phaseId] = [uniqueId("search"), uniqueId("phase")];
+  const search = h("input", { id: searchId, type: "search", class: "dv-field", placeholder: "Filter", autocomplete: "off" });
+  const options = Object.entries(looks).map(([phase, look]) => h("option", { value: phase }, look.label));
+  const phase = h("select", { id: phaseId, class: "dv-field" }, h("option", { value: "" }, "all phases"), ...options);
+  const choices = ["board", "table"].map((name) => h("button", { type: "button", class: "dv-button", "aria-pressed": String(name === "board") }, name === "board" ? "Board" : "Table"));
+  let view = "board";
+  choices.forEach((button, index) => button.addEventListener("click", () => {
+    view = index ? "table" : "board";
+    choices.forEach((each, which) => each.setAttribute("aria-pressed", String(which === index)));
+    changed();
+  }));
+  search.addEventListener("input", changed);
+  phase.addEventListener("change", changed);
+  const el = h("div", { class: "dv-tools" }, h("span", { class: "dv-row", role: "group", "aria-label": "View" }, ...choices),
+    h("label", { for: searchId, class: "dv-hidden" }, "Filter sessions"), search, h("label", { for: phaseId, class: "dv-hidden" }, "Phase"), phase);
+  return { el, words: () => search.value, phase: () => phase.value, view: () => view };
+}
+
+// The panel below the board. The kernel opens the session; its conversation is kept per session.
+function detailView(model, channel) {
+  const problem = h("p", { class: "dv-problem", role: "alert", hidden: true });
+  const place = h("div");
+  const shut = h("button", { type: "button", class: "dv-button" }, "Close");
+  const bar = h("div", { class: "dv-row", hidden: true }, shut);
+  const el = h("div", { class: "dv-detail" }, problem, bar, place);
+  let current = null;
+  let chat = null;
+  let changed = () => {};
+  const take = (content) => { if (content?.kind === "messages" && content.session === current?.id) chat.take(content); };
+  const leave = () => { current?.view.close(); current = null; place.replaceChildren(); };
+  const draw = () => {
+    const state = model.get("detail");
+    if (state?.id !== current?.id) {
+      leave();
+      if (state) {
+        chat = chatStore();
+        current = { id: state.id, view: sessionView(channel, chat) };
+        place.append(current.view.el);
+      }
+      bar.hidden = !state;
+      changed();
+    }
+    current?.view.update(state);
+  };
+  const open = (session) => act(channel, { action: "open", session }, [], { controls: [], problem, busy: () => {} });
+  shut.addEventListener("click", () => channel.tell({ action: "shut" }));
+  model.on("change:detail", draw);
+  model.on("msg:custom", take);
+  draw();
+  const close = () => { model.off("change:detail", draw); model.off("msg:custom", take); leave(); };
+  return { el, open, id: () => current?.id ?? null, onChange: (callback) => { changed = callback; }, close };
+}

@@ -1,0 +1,66 @@
+// Elements from values. Text of others goes through text nodes; HTML only through `prose`, cleaned by the kernel.
+
+export function h(tag, props = {}, ...children) {
+  const el = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) el.addEventListener(name.slice(2), value);
+    else el.setAttribute(name, value === true ? "" : value);
+  }
+  el.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  return el;
+}
+
+export function webAddress(url) {
+  return typeof url === "string" && /^https?:\/\/[^\s@]+$/i.test(url) ? url : null;
+}
+
+export function link(url, label, props = {}) {
+  const href = webAddress(url);
+  return href ? h("a", { ...props, href, target: "_blank", rel: "noopener noreferrer" }, label) : h("span", props, label);
+}
+
+export function prose(html) {
+  const el = h("div", { class: "dv-prose" });
+  el.innerHTML = html;
+  return el;
+}
+
+export function badge(state) {
+  const el = h("span", { class: "dv-badge" }, h("span", { "aria-hidden": "true" }, `${state.icon} `), state.label);
+  el.style.backgroundColor = state.colour;
+  return el;
+}
+
+export function labelled(words) {
+  return h("span", { class: "dv-label" }, words);
+}
+
+// A part of the panel that is drawn anew only when what it shows has changed, so that focus and scroll stay.
+export function part(props, pick, draw) {
+  const el = h("div", props);
+  let shown;
+  const update = (state) => {
+    const value = pick(state);
+    const key = JSON.stringify(value ?? null);
+    if (key === shown) return;
+    shown = key;
+    el.replaceChildren(...[draw(value)].flat().filter(Boolean));
+    el.hidden = !el.childNodes.length;
+  };
+  return { el, update };
+}
+
+// A folded section; `lazy` parts inside are only drawn while it is open.
+export function fold(title, inner, { open = false } = {}) {
+  const heading = h("span", { class: "dv-fold-title" }, title);
+  const note = h("span", { class: "dv-quiet" });
+  const el = h("details", { class: "dv-fold", open }, h("summary", {}, heading, note), inner);
+  return { el, note: (words) => { if (note.textContent !== words) note.textContent = words; } };
+}
+
+let count = 0;
+export function uniqueId(stem) {
+  count += 1;
+  return `dv-${stem}-${count}-${Math.random().toString(36).slice(2, 8)}`;
+}

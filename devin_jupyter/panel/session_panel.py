@@ -1,0 +1,79 @@
+"""`Panel`: one session, live. A widget with one state, moved by snapshots and by nothing else."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import anywidget
+import traitlets
+
+from devin_jupyter import render
+from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.panel.acts import Act
+from devin_jupyter.panel.assets import STYLES, script
+from devin_jupyter.panel.feed import Feed, SessionLike
+from devin_jupyter.panel.stage import Stage
+
+
+class Panel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not typed
+    """A live view of one session, with a reply box.
+
+    >>> Panel(dj.last())            # doctest: +SKIP
+    """
+
+    _esm = script("panel")
+    _css = STYLES
+    state = traitlets.Dict().tag(sync=True)
+    home = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, session: SessionLike, *, acts: Mapping[str, Act] | None = None) -> None:
+        """Follow the session until `close`.
+
+        Args:
+            session: anything with `.snapshot` and `.subscribe`; `.send`, `.stop` and `.archive` become buttons.
+            acts: what the buttons call instead; plain or coroutine functions.
+        """
+        self._feed = Feed(session, publish=self._publish, send=self.send, acts=acts)
+        super().__init__(state=self._feed.state(), home=secrets.token_hex(6))
+        self.session = session
+        self.on_msg(self._received)
+        self._feed.follow()
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The newest snapshot shown."""
+        return self._feed.snapshot
+
+    def trouble(self, words: str | None, seen: Any = None) -> None:
+        """Show that the service cannot be reached, with the time it was last seen; None when it is back."""
+        self._feed.trouble(words, seen)
+
+    def close(self) -> None:
+        """Stop following the session and remove every view."""
+        self._feed.close()
+        super().close()
+
+    def view_bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the widget's own view as a bundle: what a front end with a widget manager shows."""
+        data, metadata = super()._repr_mimebundle_()
+        return {**data, "text/plain": repr(self)}, metadata
+
+    def __repr__(self) -> str:
+        """Say the same for the same snapshot, so that it may stand in a saved output."""
+        return f'<Panel {self.snapshot.session_id} {self.snapshot.phase.value} "{render.wording.title(self.snapshot)}">'
+
+    def _ipython_display_(self) -> None:
+        Stage(self).open()
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        data, metadata = self.view_bundle()
+        return {**render.bundle(self.snapshot), **data, "text/plain": render.text(self.snapshot)}, metadata
+
+    def _publish(self, state: dict[str, Any]) -> None:
+        self.state = state
+
+    def _received(self, _widget: Any, content: Any, buffers: Sequence[Any]) -> None:
+        if isinstance(content, Mapping):
+            self._feed.receive(content, buffers)

@@ -1,0 +1,132 @@
+"""The outputs of a live panel in a notebook cell, such that the saved file never needs a kernel to be read.
+
+While the turn is open there are two: the widget, and below it a static snapshot, hidden as long as the widget
+lives. A bundle that holds both would reopen as "model not found". When the turn is over the widget's output is
+emptied and the snapshot holds the final state; a panel whose page is still open moves into that output, so it can
+be answered there. Front ends that show each output in a frame of its own get one output with the static HTML as
+fallback.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from devin_jupyter import render
+from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.panel.pacing import Pacer
+
+SNAPSHOT_SECONDS = 1.0
+Bundle = dict[str, Any]
+_EMPTY: Bundle = {"text/plain": "", "text/html": ""}
+
+
+class PanelLike(Protocol):
+    """What a stage needs of a panel."""
+
+    home: str
+    session: Any
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The newest snapshot."""
+
+    def view_bundle(self) -> tuple[Bundle, Bundle]:
+        """The widget's view, as data and metadata."""
+
+
+class Output:
+    """One output of a cell that can be replaced from any thread."""
+
+    def __init__(self, data: Bundle, metadata: Bundle | None = None) -> None:
+        """Show the bundle under the cell that is running."""
+        self._id = "dv-" + os.urandom(8).hex()
+        self._last = data
+        self._lock = threading.Lock()
+        _publish(data, metadata or {}, self._id, update=False)
+
+    def replace(self, data: Bundle, metadata: Bundle | None = None) -> None:
+        """Replace the bundle where it differs from the one shown."""
+        with self._lock:
+            if data != self._last:
+                self._last = data
+                _publish(data, metadata or {}, self._id, update=True)
+
+
+class Stage:
+    """Shows a panel in the cell that is running, and keeps the saved form of its output up to date."""
+
+    def __init__(self, panel: PanelLike, *, transcript: bool = False) -> None:
+        """Show nothing yet.
+
+        Args:
+            panel: the panel to show.
+            transcript: keep the conversation in the saved form too.
+        """
+        self._panel, self._transcript = panel, transcript
+        self._widget: Output | None = None
+        self._static: Output | None = None
+        self._pacer: Pacer[Snapshot] = Pacer(self._show, SNAPSHOT_SECONDS)
+        self._unsubscribe: Callable[[], None] | None = None
+
+    def open(self) -> None:
+        """Display the panel; call it on the main thread, in the cell that it belongs to."""
+        snapshot, kind = self._panel.snapshot, front_end()
+        if kind == "frames":
+            data, metadata = self._panel.view_bundle()
+            self._widget = Output({**self._saved(snapshot), **data}, metadata)
+        else:
+            if kind == "page" and not snapshot.turn_over:
+                self._widget = Output(*self._panel.view_bundle())
+            self._static = Output(self._saved(snapshot))
+        if kind != "file":
+            self._unsubscribe = self._panel.session.subscribe(self._pacer.offer)
+
+    def close(self) -> None:
+        """Leave the newest snapshot in the cell and stop following the session."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        self._pacer.close()
+        self._show(self._panel.session.snapshot)
+
+    def _show(self, snapshot: Snapshot) -> None:
+        if self._static is None:
+            self._show_framed(snapshot)
+            return
+        self._static.replace(self._saved(snapshot))
+        if snapshot.turn_over and self._widget is not None:
+            self._widget.replace(_EMPTY)
+
+    def _show_framed(self, snapshot: Snapshot) -> None:
+        """Frames keep the widget as long as somebody may want to answer in it."""
+        if self._widget is not None and snapshot.turn_over and not snapshot.needs_you:
+            self._widget.replace(self._saved(snapshot))
+
+    def _saved(self, snapshot: Snapshot) -> Bundle:
+        return render.bundle(snapshot, transcript=self._transcript, home=self._panel.home)
+
+
+def front_end() -> str:
+    """Return what looks at this kernel.
+
+    `page` shows all outputs in one page (JupyterLab, Notebook); `frames` shows each apart, or never replaces one
+    (VS Code, Colab, voila); `file` means that nobody looks: a terminal, or a run that only fills the file.
+    """
+    from IPython import get_ipython
+
+    if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
+        return "frames"
+    shell = get_ipython()
+    if not getattr(getattr(shell, "kernel", None), "_allow_stdin", False):
+        return "file"
+    apart = "google.colab" in sys.modules or "__vsc_ipynb_file__" in shell.user_ns
+    return "frames" if apart else "page"
+
+
+def _publish(data: Bundle, metadata: Bundle, display_id: str, *, update: bool) -> None:
+    from IPython.display import publish_display_data
+
+    publish_display_data(data, metadata, transient={"display_id": display_id}, update=update)

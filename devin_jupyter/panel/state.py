@@ -1,0 +1,151 @@
+"""What the browser is told about a session: one JSON value per snapshot, equal for snapshots that look the same.
+
+Nothing here grows with the conversation, and nothing changes merely because time passed; the browser's own clock
+makes elapsed times tick.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from devin_jupyter.errors import redact_tree
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
+from devin_jupyter.render import markdown, wording
+
+OUTPUT_BYTES = 60_000
+MESSAGE_LIMIT = 20_000
+_OVER_FOR_GOOD = (Phase.STOPPED, Phase.FAILED)
+
+
+def session_state(snapshot: Snapshot) -> dict[str, Any]:
+    """Return the state of a session's panel for this snapshot, as JSON."""
+    look = wording.LOOKS[snapshot.phase]
+    return {
+        "id": snapshot.session_id,
+        "url": wording.link(snapshot),
+        "title": wording.title(snapshot),
+        "labels": wording.labels(snapshot),
+        "phase": snapshot.phase.value,
+        "label": snapshot.phase.label,
+        "icon": look.icon,
+        "colour": look.colour,
+        "needs_you": snapshot.needs_you,
+        "turn_over": snapshot.turn_over,
+        "explanation": wording.explanation(snapshot),
+        "question": markdown(snapshot.question, MESSAGE_LIMIT) if snapshot.question else None,
+        **_answer(snapshot),
+        **_money_and_time(snapshot),
+        "repos": [wording.one_line(repo) for repo in snapshot.repos],
+        "pull_requests": [_pull_request(each) for each in snapshot.pull_requests[:50]],
+        "facts": [[name, wording.one_line(value, 400)] for name, value in _facts(snapshot) if value],
+        "messages": len(snapshot.messages),
+        "can": _possible(snapshot),
+    }
+
+
+def message_item(message: Message) -> dict[str, Any]:
+    """Return one message as the panel shows it: who, when, and safe HTML."""
+    return {
+        "id": message.event_id,
+        "devin": message.source == "devin",
+        "at": seconds(message.created_at),
+        "html": markdown(message.text, MESSAGE_LIMIT),
+        "long": len(message.text) > 1500 or message.text.count("\n") > 25,
+    }
+
+
+def moment_of(snapshot: Snapshot) -> dict[str, Any]:
+    """Return the entry of this snapshot's phase in the timeline."""
+    look = wording.LOOKS[snapshot.phase]
+    at = snapshot.updated_at or snapshot.observed_at
+    return {"phase": snapshot.phase.value, "label": snapshot.phase.label, "icon": look.icon, "at": seconds(at)}
+
+
+def row_state(snapshot: Snapshot, name: str | None = None) -> dict[str, Any]:
+    """Return one row of the board for this snapshot, as JSON."""
+    return {
+        "id": snapshot.session_id,
+        "name": wording.one_line(name, 80) if name else "",
+        "title": wording.title(snapshot),
+        "phase": snapshot.phase.value,
+        "needs_you": snapshot.needs_you,
+        "turn_over": snapshot.turn_over,
+        "acus": snapshot.acus,
+        "created": seconds(snapshot.created_at),
+        "updated": seconds(snapshot.updated_at),
+        "repos": ", ".join(wording.one_line(repo) for repo in snapshot.repos[:5]),
+        "pull_requests": len(snapshot.pull_requests),
+        "question": wording.one_line(snapshot.question, 200) if snapshot.question else "",
+        "labels": wording.labels(snapshot),
+    }
+
+
+def looks() -> dict[str, dict[str, str]]:
+    """Return word, icon and colour of every phase."""
+    return {
+        phase.value: {"label": phase.label, "icon": look.icon, "colour": look.colour}
+        for phase, look in wording.LOOKS.items()
+    }
+
+
+def seconds(at: datetime | None) -> float | None:
+    """Return a time as Unix seconds."""
+    return None if at is None else round(at.timestamp(), 3)
+
+
+def _answer(snapshot: Snapshot) -> dict[str, Any]:
+    value = wording.answer(snapshot)
+    output = snapshot.structured_output
+    too_long = output is not None and len(json.dumps(output, default=str)) > OUTPUT_BYTES
+    return {
+        "answer": markdown(value, MESSAGE_LIMIT) if isinstance(value, str) else None,
+        "output": None if too_long else json.loads(json.dumps(redact_tree(output), default=str)),
+        "output_note": "too long to show here; read it with .output" if too_long else None,
+        "standing": wording.standing(snapshot),
+    }
+
+
+def _money_and_time(snapshot: Snapshot) -> dict[str, Any]:
+    word = snapshot.last_word
+    return {
+        "cost": wording.cost(snapshot),
+        "acus": snapshot.acus,
+        "cap": snapshot.max_acu_limit,
+        "started": seconds(snapshot.created_at),
+        "ended": seconds(snapshot.updated_at) if snapshot.turn_over else None,
+        "last_word": seconds(word.created_at) if word else None,
+    }
+
+
+def _pull_request(pull_request: PullRequest) -> dict[str, Any]:
+    return {
+        "name": wording.pull_request_name(pull_request),
+        "url": wording.web_address(pull_request.url),
+        "state": wording.one_line(pull_request.state or "state unknown", 40),
+    }
+
+
+def _facts(snapshot: Snapshot) -> Iterable[tuple[str, str | None]]:
+    yield "session", snapshot.session_id
+    yield "organisation", snapshot.org_id
+    yield "mode", snapshot.mode
+    yield "tags", ", ".join(snapshot.tags)
+    yield "status", " / ".join(filter(None, (snapshot.status, snapshot.status_detail)))
+    yield "category", " / ".join(filter(None, (snapshot.category, snapshot.subcategory)))
+    yield "playbook", snapshot.playbook_id
+    yield "parent session", snapshot.parent_session_id
+    yield "child sessions", ", ".join(snapshot.child_session_ids)
+    yield "started", wording.moment(snapshot.created_at)
+    yield "last change", wording.moment(snapshot.updated_at)
+
+
+def _possible(snapshot: Snapshot) -> list[str]:
+    if snapshot.recorded is not None:
+        return []
+    over = snapshot.phase in _OVER_FOR_GOOD or snapshot.status in ("exit", "error")
+    acts = [] if over else ["send", "stop"]
+    return acts if snapshot.is_archived or snapshot.api_version == "v1" else [*acts, "archive"]
