@@ -147,8 +147,10 @@ def identifier(raw: Mapping[str, Any]) -> str:
 
 def related_id(value: Any) -> str | None:
     """Return a session id as everything of ours spells it, or None."""
+    if not value:
+        return None
     try:
-        return session_id(str(value or ""))
+        return session_id(str(value))
     except OptionError:
         return None
 
