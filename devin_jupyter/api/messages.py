@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from devin_jupyter.api.paging import LARGEST_PAGE, Raw, cursor_pages, flatten
+from devin_jupyter.api.paging import LARGEST_PAGE, Raw, Raws, cursor_pages, flatten, items_of, next_cursor
 from devin_jupyter.api.service import Service
 from devin_jupyter.errors import Conflict, Unsupported
 from devin_jupyter.models.ids import session_id as prefixed
@@ -43,6 +43,27 @@ class Messages:
 
         async for page in cursor_pages(fetch, key="event_id", limit=limit, page_size=LARGEST_PAGE, after=after):
             yield page
+
+    async def tail(self, session_id: str, cursor: str | None = None) -> tuple[Raws, str | None]:
+        """Read the messages from a place in the conversation to its end; v3 only, tried once.
+
+        Returns:
+            The messages, and the place to go on from: the beginning of the last page, since the cursor at its end
+            may linger, repeat or be missing. So the last page is read again, and each message is to be taken once.
+        """
+        items: Raws = []
+        while True:
+            params = {"first": LARGEST_PAGE, "after": cursor}
+            page = await self._service.call(
+                "messages.list", session_id=prefixed(session_id), params=params, retries=False
+            )
+            found = items_of(page)
+            known = {item.get("event_id") for item in items}
+            items += [item for item in found if item.get("event_id") not in known]
+            following = next_cursor(page)
+            if following is None or following == cursor or all(item.get("event_id") in known for item in found):
+                return items, cursor
+            cursor = following
 
     def list(self, session_id: str, *, limit: int | None = None) -> AsyncIterator[Raw]:
         """Go through the messages one by one, oldest first. (`GET …/sessions/{id}/messages`)

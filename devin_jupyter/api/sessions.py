@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from devin_jupyter.api.answers import unreadable
-from devin_jupyter.api.paging import LARGEST_PAGE, Raw, cursor_pages, flatten, offset_pages
+from devin_jupyter.api.paging import LARGEST_PAGE, Raw, cursor_pages, flatten, items_of, offset_pages
 from devin_jupyter.api.service import Service
 from devin_jupyter.errors import BadRequest, Forbidden, NotFound, OptionError, Unsupported
 from devin_jupyter.models.ids import session_id as prefixed
@@ -78,20 +78,28 @@ class Sessions:
         if self._service.is_v1:
             return None
         try:
-            items = await self.some([identifier], retries=retries)
+            found = await self.some([identifier], retries=retries)
         except (Forbidden, NotFound):
             return None
-        return items[0] if items else None
+        return found.get(identifier)
 
-    async def some(self, session_ids: list[str], *, retries: bool = True) -> list[Raw]:
-        """Read up to 100 sessions by id in one request; unknown ids are left out. v3 only."""
-        wanted = {prefixed(identifier) for identifier in session_ids}
-        params = {"session_ids": sorted(wanted), "first": LARGEST_PAGE}
+    async def some(self, session_ids: Iterable[str], *, retries: bool = True) -> dict[str, Raw]:
+        """Read up to 100 sessions in one request: `devin-…` → session; unknown ones are left out. v3 only.
+
+        Args:
+            session_ids: in any form.
+            retries: False for callers that pace themselves.
+        """
+        wanted = [prefixed(identifier) for identifier in session_ids]
+        params = {"session_ids": wanted, "first": LARGEST_PAGE}
         page = await self._service.call("sessions.list", params=params, retries=retries)
-        items = page.get("items") if isinstance(page, dict) else None
-        if not isinstance(items, list):
-            raise unreadable(await self._service.asked("sessions.list"), 200, b"", "it holds no list of sessions")
-        return [item for item in items if isinstance(item, dict) and _id_of(item) in wanted]
+        found = self.by_id(items_of(page))
+        return {identifier: found[identifier] for identifier in wanted if identifier in found}
+
+    @staticmethod
+    def by_id(items: Iterable[Raw]) -> dict[str, Raw]:
+        """Return raw sessions by their prefixed id; objects without a readable id are left out."""
+        return {identifier: item for item in items if (identifier := _id_of(item))}
 
     def pages(
         self, *, limit: int | None = None, page_size: int = LARGEST_PAGE, retries: bool = True, **filters: Any

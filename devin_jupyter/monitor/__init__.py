@@ -1,0 +1,290 @@
+"""One poll loop for all watched sessions; emits snapshots to whoever listens.
+
+It lives on the loop's thread, looks at a session until its turn is over, and stops when nobody watches. It knows
+no panel and no IPython, never raises into a listener, and rides out whatever the connection does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, Protocol
+
+from devin_jupyter.api.messages import Messages
+from devin_jupyter.api.sessions import Sessions
+from devin_jupyter.errors import ApiError, DevinError, Forbidden, NotFound, Unauthorized
+from devin_jupyter.models.snapshot import Known, Snapshot, observe
+from devin_jupyter.monitor.clock import Clock
+from devin_jupyter.monitor.connection import Connection
+from devin_jupyter.monitor.reading import Raw, Reader, Sight
+from devin_jupyter.monitor.watched import Watch, Watched, merged, same_look
+from devin_jupyter.settings import Pace
+
+__all__ = ["Clock", "Connection", "Monitor", "Watch"]
+logger = logging.getLogger("devin_jupyter.monitor")
+_MISSES = 2
+"""So often in a row must the service not know a session before it is believed: a list may lag behind a create."""
+_LONGEST_BACKOFF = 30.0
+_TOGETHER = 0.5
+"""Sessions due within this part of their interval are looked at in the same sweep."""
+
+
+class Keeper(Protocol):
+    """Where snapshots are kept: the journal."""
+
+    def save_snapshots(self, snapshots: Iterable[Snapshot]) -> None:
+        """Keep how sessions look now."""
+
+
+class Monitor:
+    """Watches any number of sessions. Every method is for the loop's thread."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        messages: Messages,
+        *,
+        api_version: str = "v3",
+        keeper: Keeper | None = None,
+        pace: Pace | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Watch nothing yet.
+
+        Args:
+            sessions: how to read sessions.
+            messages: how to read their conversations.
+            api_version: of both.
+            keeper: gets the snapshots that changed, once a sweep.
+            pace: how often to look.
+            clock: time, for tests.
+        """
+        self._reader = Reader(sessions, messages, api_version=api_version)
+        self._keeper, self._pace, self._clock = keeper, pace or Pace(), clock or Clock()
+        self._entries: dict[str, Watched] = {}
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._failures, self._not_before = 0, 0.0
+        self.connection = Connection()
+
+    def watch(
+        self,
+        session_id: str,
+        known: Known,
+        snapshot: Snapshot | None = None,
+        *,
+        on_snapshot: Callable[[Snapshot], None] | None = None,
+        on_trouble: Callable[[Connection], None] | None = None,
+        messages: bool = False,
+        keep: bool = False,
+    ) -> Watch:
+        """Look at a session until its turn is over, and tell the listener every change.
+
+        Args:
+            session_id: `devin-…`.
+            known: what the service does not say about it.
+            snapshot: as last seen; one whose turn is over is believed, `nudge` has it looked at all the same.
+            on_snapshot: called on the loop's thread with each new snapshot.
+            on_trouble: called when the connection fails, at every further try, and when it heals.
+            messages: read the conversation while it grows, not only at the end of the turn.
+            keep: go on slowly after the end of the turn.
+        """
+        entry = self._entries.get(session_id)
+        if entry is None:
+            now = self._clock.monotonic()
+            entry = Watched(session_id, known, snapshot, acted_at=now, due=now)
+            entry.is_settled = snapshot is not None and snapshot.turn_over
+            self._entries[session_id] = entry
+        watch = Watch(session_id, on_snapshot, on_trouble, messages, keep, self._let_go)
+        entry.watches.append(watch)
+        if messages:
+            entry.due, entry.raw = self._clock.monotonic(), None
+        self._stir()
+        return watch
+
+    def latest(self, session_id: str) -> Snapshot | None:
+        """Return the session as last seen, or None."""
+        entry = self._entries.get(session_id)
+        return entry.snapshot if entry else None
+
+    def nudge(self, session_id: str, *, known: Known | None = None, snapshot: Snapshot | None = None) -> None:
+        """Something was done to a session: take over what is known now, and look again at once.
+
+        Args:
+            session_id: `devin-…`.
+            known: in place of what was known.
+            snapshot: as it stands after the act; listeners are told.
+        """
+        entry = self._entries.get(session_id)
+        if entry is None:
+            return
+        entry.known = known or entry.known
+        entry.is_settled = False
+        entry.nudge(self._clock.monotonic())
+        if snapshot is not None:
+            entry.accept(snapshot)
+        self._stir()
+
+    async def turn_over(self, session_id: str, timeout: float | None = None) -> Snapshot | None:
+        """Wait for the end of the turn, or the time-out, and return the session as last seen.
+
+        Raises:
+            DevinError: the session cannot be watched: unknown, or refused to this key.
+        """
+        entry = self._entries[session_id]
+        if entry.problem is not None:
+            entry.nudge(self._clock.monotonic())
+        if entry.is_settled:
+            return entry.snapshot
+        waiter: asyncio.Future[Snapshot] = asyncio.get_running_loop().create_future()
+        entry.waiters.append(waiter)
+        self._stir()
+        try:
+            return await asyncio.wait_for(waiter, timeout)
+        except TimeoutError:
+            return entry.snapshot
+        finally:
+            if waiter in entry.waiters:
+                entry.waiters.remove(waiter)
+
+    async def aclose(self) -> None:
+        """Stop watching; whoever waits is told that the client was closed."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        for entry in self._entries.values():
+            entry.give_up(DevinError("the client was closed while the session was watched", "the session goes on"))
+        self._entries.clear()
+
+    def _let_go(self, watch: Watch) -> None:
+        entry = self._entries.get(watch.session_id)
+        if entry is None or watch not in entry.watches:
+            return
+        entry.watches.remove(watch)
+        if not entry.watches and not entry.waiters:
+            del self._entries[watch.session_id]
+        self._wake.set()
+
+    def _stir(self) -> None:
+        self._wake.set()
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._run(), name="devin-monitor")
+
+    async def _run(self) -> None:
+        while active := [entry for entry in self._entries.values() if entry.is_active]:
+            self._wake.clear()
+            now = self._clock.monotonic()
+            first = max(min(entry.due for entry in active), self._not_before)
+            if first > now:
+                await self._clock.pause(first - now, self._wake)
+                continue
+            due = [entry for entry in active if entry.due <= now + _TOGETHER * entry.interval(self._pace, now)]
+            try:
+                await self._sweep(due)
+            except Exception as bug:  # whoever waits must not hang on a mistake of ours
+                logger.exception("a sweep failed")
+                self._set_connection(DevinError(f"a mistake of this package: {bug!r}"))
+
+    async def _sweep(self, entries: list[Watched]) -> None:
+        sight = await self._reader.look([entry.session_id for entry in entries])
+        changed: list[Snapshot] = []
+        talking: list[tuple[Watched, Raw]] = []
+        for entry in entries:
+            raw = sight.raws.get(entry.session_id)
+            if raw is None:
+                continue
+            entry.misses = 0
+            if self._unchanged(entry, raw):
+                continue
+            snapshot = self._observed(entry, raw, None)
+            if entry.wants_messages or snapshot.turn_over or snapshot.send_pending:
+                talking.append((entry, raw))
+            elif self._accept(entry, raw, snapshot):
+                changed.append(snapshot)
+        listened = await asyncio.gather(*(self._listen(entry, raw, sight) for entry, raw in talking))
+        self._judge_problems(entries, sight)
+        now, jitter = self._clock.monotonic(), self._clock.jitter()
+        for entry in entries:
+            entry.due = now + entry.interval(self._pace, now) * jitter
+        await self._keep([*changed, *(snapshot for snapshot in listened if snapshot is not None)])
+
+    def _unchanged(self, entry: Watched, raw: Raw) -> bool:
+        if entry.snapshot is None or entry.snapshot.send_pending or raw != entry.raw:
+            return False
+        return entry.is_settled or not entry.snapshot.turn_over
+
+    async def _listen(self, entry: Watched, raw: Raw, sight: Sight) -> Snapshot | None:
+        """Take an answer together with the conversation; None where nothing changed or it could not be read."""
+        known, before = entry.known, entry.snapshot
+        try:
+            read = await self._reader.conversation(entry, raw)
+        except (Forbidden, NotFound):
+            read = []  # a key may see a session and not its conversation; the state is known all the same
+        except DevinError as problem:
+            sight.problems[entry.session_id] = problem
+            return None
+        if entry.known is not known or entry.snapshot is not before:
+            return None  # something was done meanwhile: this answer may be older than that
+        snapshot = self._observed(entry, raw, merged(before.messages if before else (), read))
+        return snapshot if self._accept(entry, raw, snapshot) else None
+
+    def _accept(self, entry: Watched, raw: Raw, snapshot: Snapshot) -> bool:
+        """Take a snapshot over and tell whether it says anything new."""
+        before = entry.snapshot
+        entry.raw, entry.is_settled = raw, snapshot.turn_over
+        if not same_look(before, snapshot):
+            entry.accept(snapshot)
+            return True
+        entry.snapshot = snapshot
+        if entry.is_settled:
+            entry.release(snapshot)
+        return False
+
+    def _observed(self, entry: Watched, raw: Raw, messages: Any) -> Snapshot:
+        now = self._clock.now()
+        seen = observe(raw, entry.known, at=now, previous=entry.snapshot, messages=messages)
+        return seen if seen.session_id == entry.session_id else replace(seen, session_id=entry.session_id)
+
+    def _judge_problems(self, entries: list[Watched], sight: Sight) -> None:
+        trouble: DevinError | None = None
+        for entry in entries:
+            problem = sight.problems.get(entry.session_id)
+            if isinstance(problem, NotFound):
+                entry.misses += 1
+            if isinstance(problem, (Forbidden, Unauthorized)) or entry.misses >= _MISSES:
+                assert problem is not None
+                entry.give_up(problem)
+                entry.tell_trouble(Connection(self.connection.last_seen, self._clock.now(), problem.what))
+            elif problem is not None and not isinstance(problem, NotFound):
+                trouble = problem
+        self._set_connection(trouble)
+
+    def _set_connection(self, trouble: DevinError | None) -> None:
+        before, now = self.connection, self._clock.now()
+        if trouble is None:
+            self.connection, self._failures, self._not_before = Connection(last_seen=now), 0, 0.0
+        else:
+            self.connection = Connection(before.last_seen, before.troubled_since or now, trouble.what)
+            self._back_off(trouble)
+            logger.info("trouble while watching: %s", trouble.what)
+        if trouble is None and before.is_ok:
+            return
+        for entry in self._entries.values():
+            entry.tell_trouble(self.connection)
+
+    def _back_off(self, trouble: DevinError) -> None:
+        self._failures += 1
+        pause = min(_LONGEST_BACKOFF, self._pace.fast * 2 ** min(self._failures - 1, 10))
+        asked = trouble.retry_after if isinstance(trouble, ApiError) else None
+        self._not_before = self._clock.monotonic() + max(pause * self._clock.jitter(), asked or 0.0)
+
+    async def _keep(self, snapshots: list[Snapshot]) -> None:
+        if self._keeper is None or not snapshots:
+            return
+        try:
+            await asyncio.to_thread(self._keeper.save_snapshots, snapshots)
+        except DevinError as problem:  # the journal speaks up where money is spent; watching goes on without it
+            logger.warning("snapshots were not kept: %s", problem.what)
