@@ -7,8 +7,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from devin_jupyter.models.v3 import Answer, PageQuery, SessionResponse
+from devin_jupyter.models.vocabulary import SessionSize
 
-SessionSize = Literal["xs", "s", "m", "l", "xl"]
 ActionType = Literal["machine_setup", "repo_config", "knowledge", "prompt_improvement", "external", "other"]
 EventCategory = Literal[
     "shell",

@@ -131,7 +131,7 @@ class SecretWrite(Request):
 
     type: SecretType
     key: str
-    value: str = Field(max_length=65536, repr=False)
+    value: str = Field(repr=False)
     is_sensitive: bool = True
     note: str | None = None
 
@@ -156,7 +156,7 @@ class SchedulesQuery(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    limit: int = Field(default=100, ge=1)
+    limit: int | None = Field(default=None, ge=1)
     offset: int = Field(default=0, ge=0)
 
 

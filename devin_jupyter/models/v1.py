@@ -8,18 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from devin_jupyter.models.resources import Moment, SecretType
 from devin_jupyter.models.v3 import TAGS_MAX, Answer, Integer, Request, SessionSecret
-
-StatusEnum = Literal[
-    "working",
-    "blocked",
-    "expired",
-    "finished",
-    "suspend_requested",
-    "suspend_requested_frontend",
-    "resume_requested",
-    "resume_requested_frontend",
-    "resumed",
-]
+from devin_jupyter.models.vocabulary import StatusEnum
 
 
 class CreateSessionParams(Request):
@@ -124,7 +113,7 @@ class PostMessageParams(Request):
 class UpdateTagsParams(Request):
     """The body that replaces all tags."""
 
-    tags: list[str] = Field(max_length=TAGS_MAX)
+    tags: list[str]
 
 
 class Detail(Answer):
@@ -138,7 +127,7 @@ class CreateSecretRequest(Request):
 
     type: SecretType
     key: str
-    value: str = Field(max_length=65536, repr=False)
+    value: str = Field(repr=False)
     sensitive: bool
     note: str
 

@@ -8,14 +8,42 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from devin_jupyter.simulator import control, sessions_v3
+from devin_jupyter.simulator import control, sessions_v3, v1_resources, v1_sessions
 from devin_jupyter.simulator.config import Config
 from devin_jupyter.simulator.gate import Gate
 from devin_jupyter.simulator.problems import Problem, field_errors, problem_response
+from devin_jupyter.simulator.resources import (
+    consumption,
+    events,
+    files,
+    insights,
+    knowledge,
+    metrics,
+    organisations,
+    playbooks,
+    schedules,
+    secrets,
+)
 from devin_jupyter.simulator.routes import RouteTable
 from devin_jupyter.simulator.store import Store
 
-ROUTERS: tuple[APIRouter, ...] = (control.router, sessions_v3.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    control.router,
+    insights.router,
+    sessions_v3.router,
+    events.router,
+    files.router,
+    playbooks.router,
+    knowledge.router,
+    secrets.router,
+    schedules.router,
+    consumption.router,
+    metrics.router,
+    organisations.router,
+    v1_sessions.router,
+    v1_resources.router,
+    v1_resources.sentences,
+)
 """Every router, in the order in which their routes are tried: literal segments before ids."""
 
 
@@ -26,6 +54,7 @@ class Simulator(FastAPI):
         """Build the app around a store."""
         super().__init__(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
         self.store = self.state.store = store
+        store.seed_with(knowledge.seed_folders)
         for router in ROUTERS:
             self.include_router(router)
         self.add_exception_handler(Problem, _problem)

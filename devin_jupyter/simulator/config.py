@@ -32,6 +32,13 @@ class Config:
     """Answer session ids without `devin-` in paths with 404, as one reading of the documentation has it."""
     problem_json: bool = False
     """Answer v3 errors as RFC 9457 problem details instead of FastAPI's shape."""
+    events: bool = True
+    """Whether the service has the events of a session; where it has not, they are unknown paths."""
+
+    @property
+    def is_enterprise(self) -> bool:
+        """Whether the v3 key is one of an enterprise: it belongs to no organisation, and may list them all."""
+        return self.api_key.startswith("cog_enterprise")
 
     @property
     def turn_seconds(self) -> float:

@@ -15,15 +15,17 @@ from devin_jupyter.simulator.store import Store
 Test = Callable[[Session], bool]
 
 
-def list_sessions(store: Store, query: SessionsQuery) -> Response:
-    """Answer a page of sessions."""
+def list_sessions(
+    store: Store, query: SessionsQuery, row: Callable[[Session, float], bytes] = Session.read
+) -> Response:
+    """Answer a page of sessions, each as `row(session, now)` shows it."""
     now = store.now()
     found = matching(store, query, now, before=_place(query))
     page = [session for session, _ in zip(found, range(query.first), strict=False)]
     more = next(found, None) is not None
     cursor = encode_cursor("sessions", page[-1].order) if page and more else None
     total = None if _tests(query, now) else len(store.engine.ordered)
-    return page_response([session.read(now) for session in page], cursor, total)
+    return page_response([row(session, now) for session in page], cursor, total)
 
 
 def matching(store: Store, query: SessionsQuery, now: float, before: int | None = None) -> Iterator[Session]:

@@ -57,7 +57,7 @@ async def read_self(store: StoreDep) -> Response:
             "principal_type": "service_user",
             "service_user_id": SERVICE_USER,
             "service_user_name": "simulator",
-            "org_id": store.config.org,
+            "org_id": None if store.config.is_enterprise else store.config.org,
         }
     )
 
@@ -66,7 +66,7 @@ async def read_self(store: StoreDep) -> Response:
 async def create_session(store: StoreDep, body: Annotated[SessionCreate, Body()]) -> Response:
     """Start a session."""
     check_create(body)
-    session = store.engine.create(body.model_dump())
+    session = store.engine.create(body.model_dump(exclude={"session_secrets": {"__all__": {"value"}}}))
     return json_response(session.answer(session.created_at))
 
 
