@@ -1,6 +1,7 @@
 """Acts on sessions: create, send, terminate, archive, tags, sleep.
 
-Every act is a deed: it is kept, and done again on restart. What a session shows is a function of seed, request, order and the times of its deeds, never of anybody's reading.
+Every act is a deed: it is kept, and done again on restart. What a session shows is a function of seed, request,
+order and the times of its deeds, never of anybody's reading.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from devin_jupyter.simulator.ids import digest, opaque
 from devin_jupyter.simulator.persist import Keeper
 from devin_jupyter.simulator.preload import preloaded
 from devin_jupyter.simulator.problems import Problem
-from devin_jupyter.simulator.scenarios import IDLE, Pace, plan_turn, scenarios_of, unknown_fields
+from devin_jupyter.simulator.scenarios import IDLE, scenarios_of
 from devin_jupyter.simulator.sessions import Session
 from devin_jupyter.simulator.texts import repos_in, title_of
 from devin_jupyter.simulator.timeline import Frame, Word
+from devin_jupyter.simulator.turns import Opener, plan_turn
 
 IDLE_SECONDS = 1800.0
 """An idle session falls asleep after this much time added through `/_sim/clock`; passing time does not count."""
@@ -143,11 +145,11 @@ class Engine:
             categorised_at=at + 0.3 * self._config.turn_seconds,
             extra=dict(birth["extra"]),
         )
-        if "unknown" in scenarios_of(session.request.get("tags")):
-            session.extra |= unknown_fields(seed)
-            session.category, session.origin, session.mode = "time_travel", "carrier_pigeon", "swe-2-preview"
-        session.timeline.extend(words=[Word(at, "user", request["prompt"], opaque("event", seed, 0), birth["user_id"])])
-        plan_turn(session, at, Pace(self._config.turn_seconds))
+        if "unknown" in scenarios_of(request.get("tags")):
+            _estrange(session)
+        prompt = request["prompt"]
+        session.timeline.extend(words=[Word(at, "user", prompt, opaque("event", seed, 0), birth["user_id"])])
+        plan_turn(session, Opener(at, prompt, request.get("attachment_urls") or ()), self._config.turn_seconds)
         self.ordered.append(session)
         self.sessions[session.id] = session
         return session
@@ -187,14 +189,12 @@ class Engine:
             session.tags = list(deed["tags"])
 
     def _take_message(self, session: Session, deed: Deed) -> None:
-        at = deed["at"]
+        at, timeline = deed["at"], session.timeline
+        opener = Opener(at, deed["text"], deed["files"], timeline.frame(at), timeline.frames[-1].at)
+        timeline.cut(at)
         event_id = opaque("event", session.seed, "message", len(session.deeds))
-        word = Word(at, "user", deed["text"], event_id, deed["user_id"])
-        before = session.timeline.frame(at)
-        planned_end = session.timeline.frames[-1].at
-        session.timeline.cut(at)
-        session.timeline.extend(words=[word])
-        plan_turn(session, at, Pace(self._config.turn_seconds), before=before, planned_end=planned_end, message=deed)
+        timeline.extend(words=[Word(at, "user", deed["text"], event_id, deed["user_id"])])
+        plan_turn(session, opener, self._config.turn_seconds)
 
     def _refuse_message(self, session: Session, now: float) -> None:
         status = session.timeline.frame(now).status
@@ -210,3 +210,10 @@ def _stop(session: Session, at: float, status: str, detail: str | None) -> None:
     last = session.timeline.frame(at)
     session.timeline.cut(at)
     session.timeline.extend(frames=[Frame(at, status, detail, last.acus, last.output)])
+
+
+def _estrange(session: Session) -> None:
+    """Give a session values that no documentation names, as a service that grew would."""
+    session.category, session.subcategory = "time_travel", "Paradox"
+    session.origin, session.mode = "carrier_pigeon", "swe-2-preview"
+    session.extra |= {"automation_id": None, "confidence_band": {"low": 0.4, "high": 0.9}, "weather": "fair"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import socket
+import sys
 import threading
 from dataclasses import dataclass, field
 
@@ -76,7 +77,7 @@ def start(config: Config | None = None) -> Running:
 
 
 def _start(config: Config) -> Running:
-    listener = socket.create_server((config.host, config.port), backlog=2048)
+    listener = _listen(config.host, config.port)
     app = create_app(config)
     settings = uvicorn.Config(
         app,
@@ -93,29 +94,48 @@ def _start(config: Config) -> Running:
         timeout_keep_alive=300,
         timeout_graceful_shutdown=1,
     )
-    server = uvicorn.Server(settings)
-    ready = threading.Event()
-    thread = threading.Thread(target=_serve, args=(server, listener, app, ready), name="devin-simulator", daemon=True)
+    server = _Server(settings)
+    thread = threading.Thread(target=_serve, args=(server, listener, app), name="devin-simulator", daemon=True)
     thread.start()
-    if not ready.wait(START_SECONDS) or not server.started:
+    if not server.ready.wait(START_SECONDS) or not server.started:
         raise RuntimeError("the simulator did not start")
     host, port = listener.getsockname()[:2]
     return Running(config, f"http://{f'[{host}]' if ':' in host else host}:{port}", app, server, thread)
 
 
-def _serve(server: uvicorn.Server, listener: socket.socket, app: Simulator, ready: threading.Event) -> None:
-    async def main() -> None:
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started and not serving.done():
-            await asyncio.sleep(0.001)
-        ready.set()
-        await serving
+def _listen(host: str, port: int) -> socket.socket:
+    """Bind with the protocol spelled out: asyncio switches Nagle's algorithm off only where it sees TCP."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if sys.platform != "win32":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
+
+class _Server(uvicorn.Server):
+    """Tells when it listens, or has failed to."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+
+def _serve(server: _Server, listener: socket.socket, app: Simulator) -> None:
     try:
         with asyncio.Runner() as runner:
-            runner.run(main())
+            runner.run(server.serve(sockets=[listener]))
     finally:
-        ready.set()
+        server.ready.set()
         listener.close()
         app.store.close()
 
