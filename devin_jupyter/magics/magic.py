@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from devin_jupyter.magics.notebook import Notebook
 
 
+_MATCHER = "devin_jupyter"
+
+
 @magics_class
 class DevinMagics(Magics):
     """The magics of devin_jupyter; the defaults below hold for every `%%devin` cell that does not say otherwise."""
@@ -81,8 +84,7 @@ def load(shell: InteractiveShell) -> None:
     magics = DevinMagics(shell)
     shell.register_magics(magics)
     attach_help(shell.magics_manager)
-    completers = shell.Completer.custom_matchers
-    completers.append(_Matcher(magics))
+    shell.Completer.custom_matchers.append(_matcher(magics))
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -92,21 +94,17 @@ def unload(shell: InteractiveShell) -> None:
     shell.magics_manager.registry.pop(DevinMagics.__name__, None)
     shell.configurables[:] = [item for item in shell.configurables if not isinstance(item, DevinMagics)]
     matchers = shell.Completer.custom_matchers
-    matchers[:] = [item for item in matchers if not isinstance(item, _Matcher)]
+    matchers[:] = [item for item in matchers if getattr(item, "matcher_identifier", "") != _MATCHER]
 
 
-class _Matcher:
-    """What the completer asks; the real work is imported at the first Tab."""
+def _matcher(magics: DevinMagics) -> Callable[[Any], Any]:
+    """Return what the completer asks at Tab; the real work is imported at the first one."""
 
-    matcher_api_version = 2
-    matcher_identifier = "devin_jupyter"
-    matcher_priority = 200
-    __qualname__ = "devin_jupyter"
-
-    def __init__(self, magics: DevinMagics) -> None:
-        self._magics = magics
-
-    def __call__(self, context: Any) -> Any:
+    def match(context: Any) -> Any:
         from devin_jupyter.magics.completion import complete
 
-        return complete(self._magics._notebook(), context)
+        return complete(magics._notebook(), context)
+
+    for name, value in (("matcher_api_version", 2), ("matcher_identifier", _MATCHER), ("matcher_priority", 200)):
+        setattr(match, name, value)
+    return match

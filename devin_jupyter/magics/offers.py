@@ -1,0 +1,103 @@
+"""The values that may follow an option, by kind: names of the notebook, files, and what was seen. Reads no network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from devin_jupyter.magics.seen import SEEN
+
+if TYPE_CHECKING:
+    from devin_jupyter.magics.notebook import Notebook
+
+MOST = 500
+_PLATFORMS = ("inherit", "linux", "windows")
+Offer = tuple[str, str]
+
+
+def offers(notebook: Notebook, kind: str, fragment: str) -> list[Offer]:
+    """Return values of a kind with what is shown beside them; an unknown kind has none."""
+    makers: dict[str, Callable[[], list[Offer]]] = {
+        "sessions": lambda: [*_names(notebook, _is_session), *_seen(notebook, "sessions")],
+        "tags": lambda: _seen(notebook, "tags"),
+        "repos": lambda: _seen(notebook, "repos"),
+        "schemas": lambda: [*_names(notebook, _is_schema), *_files(fragment, (".json",))],
+        "tables": lambda: _names(notebook, _is_table),
+        "out": lambda: _names(notebook, _is_session),
+        "files": lambda: [*_names(notebook, _is_content), *_files(fragment)],
+        "environment": lambda: [(name, "") for name in sorted(os.environ) if name != "DEVIN_API_KEY"],
+        "platforms": lambda: [*SEEN.get("platforms"), *((name, "") for name in _PLATFORMS)],
+        "profiles": _profiles,
+    }
+    return makers.get(kind, lambda: SEEN.get(kind))()[:MOST]
+
+
+def _seen(notebook: Notebook, kind: str) -> list[Offer]:
+    SEEN.refresh(lambda: _journal_entries())
+    return SEEN.get(kind)
+
+
+def _journal_entries() -> list[Any]:
+    from devin_jupyter import devin
+
+    client = devin.current()
+    if client is not None:
+        return list(client.journal.sessions(ours=False))
+    from devin_jupyter.journal import Journal
+    from devin_jupyter.settings import home
+
+    journal = Journal(home())
+    return journal.sessions(ours=False) if Path(journal.path).exists() else []
+
+
+def _names(notebook: Notebook, fits: Callable[[Any], bool]) -> list[Offer]:
+    hidden = notebook.shell.user_ns_hidden
+    names = [name for name in list(notebook.variables) if not name.startswith("_") and name not in hidden]
+    return [(name, type(notebook.variables[name]).__name__) for name in names if fits(notebook.variables.get(name))]
+
+
+def _is_session(value: Any) -> bool:
+    kind = type(value)
+    return kind.__module__.startswith("devin_jupyter.") and hasattr(kind, "send") and hasattr(kind, "result")
+
+
+def _is_schema(value: Any) -> bool:
+    is_model = isinstance(value, type) and (
+        hasattr(value, "model_json_schema") or hasattr(value, "__dataclass_fields__") or hasattr(value, "__total__")
+    )
+    return is_model or (isinstance(value, dict) and "type" in value)
+
+
+def _is_table(value: Any) -> bool:
+    return hasattr(type(value), "to_csv") or (isinstance(value, (list, tuple)) and len(value) > 0)
+
+
+def _is_content(value: Any) -> bool:
+    return hasattr(type(value), "to_csv") or isinstance(value, (bytes, bytearray, str, os.PathLike))
+
+
+def _files(fragment: str, suffixes: tuple[str, ...] = ()) -> list[Offer]:
+    folder, _, start = fragment.rpartition("/")
+    base = Path(folder or ("/" if fragment.startswith("/") else ".")).expanduser()
+    try:
+        entries = sorted(entry for entry in os.scandir(base) if entry.name.startswith(start))[:MOST]
+    except (OSError, TypeError):
+        entries = []
+    found = []
+    for entry in entries:
+        if entry.name.startswith(".") and not start.startswith("."):
+            continue
+        if entry.is_dir() or not suffixes or entry.name.endswith(suffixes):
+            path = f"{folder}/{entry.name}" if "/" in fragment else entry.name
+            found.append((path + ("/" if entry.is_dir() else ""), "folder" if entry.is_dir() else "file"))
+    return found
+
+
+def _profiles() -> list[Offer]:
+    from devin_jupyter import keys
+    from devin_jupyter.settings import home
+
+    profiles = keys.saved(home()).get("profiles")
+    return [(name, "") for name in profiles] if isinstance(profiles, dict) else []
