@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from devin_jupyter.models.resources import Moment, SecretType
-from devin_jupyter.models.v3 import TAGS_MAX, Answer, Integer, Request, SessionSecret
+from devin_jupyter.models.v3 import TAGS_MAX, Answer, PositiveInteger, Request, SessionSecret
 from devin_jupyter.models.vocabulary import StatusEnum
 
 
@@ -19,7 +19,7 @@ class CreateSessionParams(Request):
     tags: Annotated[list[str], Field(max_length=TAGS_MAX)] | None = None
     idempotent: bool = False
     """Answer an equivalent earlier session instead of starting one."""
-    max_acu_limit: Annotated[Integer, Field(gt=0)] | None = None
+    max_acu_limit: PositiveInteger | None = None
     playbook_id: str | None = None
     snapshot_id: str | None = None
     knowledge_ids: list[str] | None = None

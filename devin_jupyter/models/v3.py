@@ -40,6 +40,7 @@ def _whole(value: object) -> object:
 
 
 Integer = Annotated[int, BeforeValidator(_whole)]
+PositiveInteger = Annotated[int, Field(gt=0), BeforeValidator(_whole)]
 Uri = Annotated[
     str,
     Field(min_length=1, max_length=2083),

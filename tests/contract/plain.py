@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-_TALK = ("title", "description", "example", "examples", "contentMediaType")
+_TALK = ("title", "description", "example", "examples", "$defs")
 
 
 def plain(schema: Any, spec: dict[str, Any]) -> Any:
@@ -16,23 +16,27 @@ def plain(schema: Any, spec: dict[str, Any]) -> Any:
         beside = {key: value for key, value in schema.items() if key != "$ref"}
         return plain({**_follow(schema["$ref"], spec), **beside}, spec)
     kept = {key: value for key, value in schema.items() if key not in _TALK and not key.startswith("x-")}
-    if kept.get("additionalProperties") is True:
-        del kept["additionalProperties"]
-    if "default" in kept and kept["default"] is None:
-        del kept["default"]
-    for several in ("anyOf", "oneOf"):
-        if several in kept:
-            choices = [plain(choice, spec) for choice in kept.pop(several)]
-            kept["anyOf"] = sorted(choices, key=json.dumps)
+    if kept.pop("contentMediaType", None):
+        kept["format"] = "binary"
+    for word, default in (("additionalProperties", True), ("default", None)):
+        if word in kept and kept[word] is default:
+            del kept[word]
+    return _sorted(_inside(kept, spec))
+
+
+def _inside(kept: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
+    choices = kept.pop("anyOf", kept.pop("oneOf", None))
+    if choices is not None:
+        kept["anyOf"] = sorted((plain(choice, spec) for choice in choices), key=json.dumps)
     if "items" in kept:
         kept["items"] = plain(kept["items"], spec)
     if "properties" in kept:
-        fields = {name: plain(field, spec) for name, field in kept["properties"].items()}
-        kept["properties"] = {name: fields[name] for name in sorted(fields)}
-    for words in ("required", "enum"):
-        if words in kept:
-            kept[words] = sorted(kept[words])
-    return {key: kept[key] for key in sorted(kept)}
+        kept["properties"] = _sorted({name: plain(field, spec) for name, field in kept["properties"].items()})
+    return kept | {word: sorted(kept[word]) for word in ("required", "enum") if word in kept}
+
+
+def _sorted(mapping: dict[str, Any]) -> dict[str, Any]:
+    return {key: mapping[key] for key in sorted(mapping)}
 
 
 def _follow(reference: str, spec: dict[str, Any]) -> Any:
