@@ -15,6 +15,8 @@ from devin_jupyter.errors import OptionError
 from devin_jupyter.options import Parser, duration, nearest, split
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from devin_jupyter.magics.notebook import Notebook
 
 
@@ -167,6 +169,9 @@ def _parser(command: Command) -> Parser:
     return parser
 
 
+_READERS: dict[str, Callable[[Any], Any]] = {"int": int, "number": float, "time": duration}
+
+
 def _converted(argument: Argument, value: Any) -> Any:
     if value is None or argument.kind == "flag":
         return value
@@ -177,8 +182,7 @@ def _converted(argument: Argument, value: Any) -> Any:
                 do=f"one of: {', '.join(argument.choices)}",
             )
     try:
-        readers = {"int": int, "number": float, "time": duration}
-        return readers[argument.kind](value) if argument.kind in readers else value
+        return _READERS[argument.kind](value) if argument.kind in _READERS else value
     except ValueError:
         wanted = {"int": "a whole number", "number": "a number"}.get(argument.kind, "a time such as 90, 30m or 4h")
         raise OptionError(f"{argument.bare} takes {wanted}, not {value!r}") from None

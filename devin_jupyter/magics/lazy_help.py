@@ -35,9 +35,3 @@ class LineMagic(CellMagic):  # noqa: D101
 
     def __repr__(self) -> str:  # noqa: D105 the same
         return "<%devin>"
-
-
-def attach_help(manager: Any) -> None:
-    """Wrap the registered magics in objects that make their help when asked."""
-    for kind, wrapper in (("cell", CellMagic), ("line", LineMagic)):
-        manager.magics[kind]["devin"] = wrapper(manager.magics[kind]["devin"])

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 from traitlets import Bool, Enum, Float, Integer, List, Unicode
+from traitlets.config import Configurable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 _MATCHER = "devin_jupyter"
 
 
-@magics_class
-class DevinMagics(Magics):
+class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
     """The magics of devin_jupyter; the defaults below hold for every `%%devin` cell that does not say otherwise."""
 
     mode = Enum(("normal", "fast", "lite", "ultra"), None, allow_none=True, help="--mode of cells that give none.").tag(
@@ -38,16 +37,17 @@ class DevinMagics(Magics):
         10.0, min=1.0, help="The longest pause between two looks at a session at work, in seconds."
     ).tag(config=True)
 
-    @no_var_expand
-    @cell_magic("devin")
+    def __init__(self, shell: InteractiveShell) -> None:
+        """Take the defaults from the shell's configuration."""
+        super().__init__(parent=shell)
+        self.shell = shell
+
     def run_cell(self, line: str, cell: str) -> None:
         """Start, attach to or message a Devin session with the cell as the prompt."""
         from devin_jupyter.magics import cell as cells
 
         _guarded(cells.run, self._notebook(), line, cell)
 
-    @no_var_expand
-    @line_magic("devin")
     def run_line(self, line: str) -> Any:
         """Run one of the commands that `%devin help` lists."""
         from devin_jupyter.magics import command
@@ -78,12 +78,13 @@ def _guarded(work: Callable[..., Any], *args: Any) -> Any:
 
 def load(shell: InteractiveShell) -> None:
     """Register the magics, the help on `%%devin?` and the completer."""
-    from devin_jupyter.magics.lazy_help import attach_help
+    from devin_jupyter.magics.lazy_help import CellMagic, LineMagic
 
     unload(shell)
     magics = DevinMagics(shell)
-    shell.register_magics(magics)
-    attach_help(shell.magics_manager)
+    shell.configurables.append(magics)
+    shell.magics_manager.register_function(CellMagic(magics.run_cell), "cell", "devin")
+    shell.magics_manager.register_function(LineMagic(magics.run_line), "line", "devin")
     shell.Completer.custom_matchers.append(_matcher(magics))
 
 
@@ -91,7 +92,6 @@ def unload(shell: InteractiveShell) -> None:
     """Take the magics and the completer away again."""
     for kind in ("cell", "line"):
         shell.magics_manager.magics[kind].pop("devin", None)
-    shell.magics_manager.registry.pop(DevinMagics.__name__, None)
     shell.configurables[:] = [item for item in shell.configurables if not isinstance(item, DevinMagics)]
     matchers = shell.Completer.custom_matchers
     matchers[:] = [item for item in matchers if getattr(item, "matcher_identifier", "") != _MATCHER]

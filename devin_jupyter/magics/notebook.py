@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from devin_jupyter.errors import OptionError
+from devin_jupyter.options import nearest
+
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from devin_jupyter.journal import CellRef
     from devin_jupyter.magics.magic import DevinMagics
 
 
@@ -61,6 +65,38 @@ class Notebook:
         config = self.config
         usual = {"max_acu": config.max_acu, "tags": tuple(config.tags)}
         return usual if api_version == "v1" else {"mode": config.mode, **usual}
+
+    def cell(self, out: str | None) -> CellRef:
+        """Return how the journal names the running cell."""
+        from devin_jupyter.journal import CellRef
+
+        return CellRef(notebook=self.name, cell_id=self.cell_id, out=out)
+
+    def session(self, word: Any) -> Any:
+        """Return the session that a word means: a variable, an id or a URL; the last one for None.
+
+        Raises:
+            OptionError: it means none.
+        """
+        from devin_jupyter import devin
+        from devin_jupyter.models.ids import is_session_id
+
+        if word is None:
+            return devin.last()
+        found = self.variables.get(word) if isinstance(word, str) else word
+        if hasattr(type(found), "send") and hasattr(found, "snapshot"):
+            return found
+        if isinstance(found, str) and is_session_id(found):
+            return devin.get(found)
+        if isinstance(word, str) and (is_session_id(word) or word.startswith("devin-") or "://" in word):
+            return devin.get(word)
+        raise OptionError(
+            f"{word!r} is neither a session in this notebook nor an id{nearest(str(word), self._session_names())}",
+            do="give the variable that -o has set, an id (devin-…) or the session's URL",
+        )
+
+    def _session_names(self) -> list[str]:
+        return [name for name, value in self.variables.items() if hasattr(type(value), "send") and name[:1] != "_"]
 
     def bind(self, name: str | None, value: Any) -> None:
         """Set a variable of the notebook."""

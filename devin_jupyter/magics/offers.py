@@ -82,11 +82,11 @@ def _files(fragment: str, suffixes: tuple[str, ...] = ()) -> list[Offer]:
     folder, _, start = fragment.rpartition("/")
     base = Path(folder or ("/" if fragment.startswith("/") else ".")).expanduser()
     try:
-        entries = sorted(entry for entry in os.scandir(base) if entry.name.startswith(start))[:MOST]
+        entries = [entry for entry in os.scandir(base) if entry.name.startswith(start)][:MOST]
     except (OSError, TypeError):
         entries = []
     found = []
-    for entry in entries:
+    for entry in sorted(entries, key=lambda entry: entry.name):
         if entry.name.startswith(".") and not start.startswith("."):
             continue
         if entry.is_dir() or not suffixes or entry.name.endswith(suffixes):

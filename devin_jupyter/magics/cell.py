@@ -1,0 +1,148 @@
+"""What a `%%devin` cell does: start or attach, or send a message, or run a batch; bind, show, wait.
+
+Reads as the order of events. Everything that costs money is decided below, in the client.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from devin_jupyter.errors import Detached, OptionError
+from devin_jupyter.magics import display
+from devin_jupyter.options import Options, continued, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from devin_jupyter.magics.notebook import Notebook
+
+HEADLESS_SECONDS = 4 * 3600.0
+
+
+def run(notebook: Notebook, line: str, body: str) -> None:
+    """Run a `%%devin` cell.
+
+    Raises:
+        DevinError: with what happened, what it means and what to do; the cell fails.
+    """
+    line, body = continued(line, body)
+    options = parse(line)
+    if options.help:
+        from devin_jupyter.options.help import help_text
+
+        print(help_text())
+    elif options.each is not None:
+        _batch(notebook, body, options)
+    elif options.to is not None:
+        _message(notebook, body, options)
+    else:
+        _start(notebook, body, options)
+
+
+def _start(notebook: Notebook, body: str, options: Options) -> None:
+    from devin_jupyter import request
+    from devin_jupyter.creation import Policy
+
+    devin = client()
+    options = options.render(_fill(notebook, options))
+    wanted = request.build(body, options, notebook.variables, notebook.defaults(devin.settings.api_version))
+    wanted.check(devin.settings.api_version)
+    policy = Policy(
+        take_new=options.new,
+        max_age=options.max_age,
+        replace=options.replace,
+        beside=options.beside,
+        guard=notebook.cell(options.out),
+        interactive=not notebook.is_headless,
+        budget=options.budget,
+    )
+    if options.dry_run:
+        from devin_jupyter.magics.dry_run import DryRun
+
+        display.show(DryRun(devin.plan(wanted, policy), devin.settings, wanted))
+        return
+    session = devin.start(wanted, policy)
+    notebook.bind(options.out, session)
+    follow(notebook, session, options)
+
+
+def _message(notebook: Notebook, body: str, options: Options) -> None:
+    from devin_jupyter import template
+    from devin_jupyter.attachments import read_attachments
+
+    fill = _fill(notebook, options)
+    text, options = (template.render(body, notebook.variables) if fill else body), options.render(fill)
+    files = read_attachments(options.attach, notebook.variables)
+    session = notebook.session(options.to)
+    if options.dry_run:
+        names = ", ".join(file.name for file in files)
+        print(f"would send to {session.id}{f' with {names}' if names else ''}:\n{text}")
+        return
+    notebook.bind(options.out, session)
+    session.send(text, attach=files or None, again=options.again, **_present(as_user=options.as_user))
+    follow(notebook, session, options)
+
+
+def _batch(notebook: Notebook, body: str, options: Options) -> None:
+    raise OptionError("--each is not there yet", "Nothing was sent.", "start one session: leave --each out")
+
+
+def follow(notebook: Notebook, session: Any, options: Options) -> None:
+    """Print the notice, show the session, and wait where that was asked for or nobody can click.
+
+    Raises:
+        TurnError: the turn is over without an answer, or not over in time.
+        Detached: the wait was interrupted.
+    """
+    if session.notice:
+        print(session.notice)
+    seconds = _seconds(notebook, options)
+    view = display.view(notebook, session, options, waiting=seconds is not None)
+    if seconds is None:
+        view.open()
+        return
+    with view:
+        wait(session, None if seconds == math.inf else seconds, options.on_interrupt or notebook.config.on_interrupt)
+
+
+def wait(session: Any, seconds: float | None, on_interrupt: str) -> None:
+    """Wait for the answer; Ctrl-C detaches, or stops the session where that was asked for.
+
+    Raises:
+        TurnError: there is none.
+        Detached: the wait was interrupted.
+    """
+    try:
+        session.result(seconds)
+    except KeyboardInterrupt:
+        if on_interrupt != "stop":
+            raise
+        session.stop()
+        raise Detached(f"interrupted: {session.id} was stopped for good, as --on-interrupt stop says") from None
+
+
+def client() -> Any:
+    """Return the default client, connecting at first use."""
+    from devin_jupyter import devin
+
+    return devin.default()
+
+
+def _seconds(notebook: Notebook, options: Options) -> float | None:
+    """How long to wait: infinity without a limit, None not at all."""
+    if options.wait is not None:
+        return HEADLESS_SECONDS if options.wait == math.inf and notebook.is_headless else options.wait
+    return HEADLESS_SECONDS if notebook.is_headless else None
+
+
+def _fill(notebook: Notebook, options: Options) -> Callable[[str], str] | None:
+    if options.raw:
+        return None
+    from devin_jupyter import template
+
+    return lambda text: template.render(text, notebook.variables)
+
+
+def _present(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
