@@ -16,11 +16,12 @@ NOT_READ = {"devin_id"}
 """Query parameters of unknown purpose: accepted and ignored."""
 OWN = ("/_sim/", "/files/", "/v1/session/")
 """Control, the second step of a download, and the singular alias of v1."""
+_ALL = [route for router in ROUTERS for route in router.routes]
 ROUTES: dict[str, Any] = get_openapi(
     title="simulator",
     version="0",
     openapi_version="3.1.0",
-    routes=[route for router in ROUTERS for route in router.routes],
+    routes=_ALL,
 )
 
 
