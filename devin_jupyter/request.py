@@ -209,6 +209,11 @@ def fingerprint(request: SessionRequest, where: Where) -> Fingerprint:
     return Fingerprint(FINGERPRINT_VERSION, _sha256(place)[:16], _sha256(request.identity()))
 
 
+def fingerprints(request: SessionRequest, where: Where) -> tuple[Fingerprint, ...]:
+    """Return the fingerprint, then those that earlier versions of this package gave the same request."""
+    return (fingerprint(request, where),)
+
+
 def build(
     prompt: str,
     options: Options,

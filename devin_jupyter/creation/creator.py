@@ -1,0 +1,261 @@
+"""`Creator`: from a request to the one session that stands for it, whatever happened to earlier tries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from devin_jupyter.creation import planning, replay
+from devin_jupyter.creation.deed import Creation
+from devin_jupyter.creation.guard import Guard
+from devin_jupyter.creation.job import Job, make_job
+from devin_jupyter.creation.leased import leased
+from devin_jupyter.creation.lookup import Lookup, Sweep, id_of, made_at, owner_of
+from devin_jupyter.creation.outcome import Outcome
+from devin_jupyter.creation.policy import Api, Plan, Policy, Raw, Started
+from devin_jupyter.creation.seeing import Eyes
+from devin_jupyter.creation.wording import when
+from devin_jupyter.errors import BudgetExceeded, ColleaguesSession, Halted, OptionError
+from devin_jupyter.journal import Entry, Journal
+from devin_jupyter.journal.intents import LeaseLost, lease_name, refuse_if_halted
+from devin_jupyter.journal.lockfile import Lock
+from devin_jupyter.paid import Clock, Run, once, settle, to_the_end
+from devin_jupyter.request import SessionRequest, Where, fingerprints
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was there before the POST."""
+
+    raw: Raw | None = None
+    """Ours, to attach to."""
+    others: frozenset[str] = frozenset()
+    """Sessions with the tag that are not the one meant."""
+    was_lost: bool = False
+    note: str = ""
+
+
+class Creator:
+    """Starts sessions exactly once. One for each client; any number of kernels share the journal."""
+
+    def __init__(
+        self,
+        api: Api,
+        journal: Journal,
+        where: Callable[[], Awaitable[Where]],
+        *,
+        api_version: str = "v3",
+        clock: Clock | None = None,
+        simulated: bool = False,
+        lock: Lock | None = None,
+    ) -> None:
+        """Ask nothing yet.
+
+        Args:
+            api: the calls it needs.
+            journal: what is remembered.
+            where: tells base URL, organisation and API version; asked at the first use.
+            api_version: `"v3"` or `"v1"`.
+            clock: time, for tests.
+            simulated: the sessions are a simulator's.
+            lock: recorded sessions, used for requests that the journal does not know.
+        """
+        self.api, self.journal, self.clock = api, journal, clock or Clock()
+        self.lookup = Lookup(api.sessions, api.account, api_version)
+        self.lock = lock
+        self._where, self._simulated = where, simulated
+        self._eyes = Eyes(api, journal, self.clock, simulated)
+        self._guard = Guard(api=api, journal=journal, lookup=self.lookup, eyes=self._eyes)
+        self._outcome = Outcome(journal, self._eyes, self.clock, simulated)
+
+    async def start(self, request: SessionRequest, policy: Policy | None = None) -> Started:
+        """Return the session of a request: attached to, adopted, or started by one POST.
+
+        When the caller is cancelled, a POST in flight is still carried to its end and written down.
+
+        Raises:
+            Refused: one of our guards said no; nothing was paid.
+            CreateUncertain: it could not be settled whether a session was started.
+            DevinError: the service refused, or could not be reached; no session was started.
+        """
+        policy = policy or Policy()
+        run = Run(self.clock, policy.say, policy.slowed)
+        return await to_the_end(lambda run: self._start(request, policy, run), run)
+
+    async def plan(self, request: SessionRequest, policy: Policy | None = None) -> Plan:
+        """Tell what `start` would do, from the journal alone: nothing is sent."""
+        job = await self._job(request, policy or Policy())
+        return await asyncio.to_thread(planning.plan, job, self.journal, self.clock.now())
+
+    async def sweep(self, requests: Sequence[SessionRequest]) -> Sweep:
+        """Look up on the service, once for a whole batch, the requests that the journal does not know."""
+        jobs = [await self._job(request, Policy()) for request in requests]
+        known = await asyncio.to_thread(self.journal.sessions_for, [job.fingerprint for job in jobs])
+        return await self.lookup.sweep(job.tag for job in jobs if job.fingerprint not in known)
+
+    async def _job(self, request: SessionRequest, policy: Policy) -> Job:
+        where = await self._where()
+        request.check(where.api_version)
+        return make_job(request, policy, where)
+
+    async def _start(self, request: SessionRequest, policy: Policy, run: Run) -> Started:
+        job = await self._job(request, policy)
+        if policy.take_new:
+            job = make_job(await self._next_free_take(job), policy, job.where)
+        while True:
+            try:
+                return await self._attach_or_create(job, run)
+            except LeaseLost:  # somebody else acts, or the journal was replaced: look again from the start
+                await run.sleep(run.clock.poll_seconds)
+
+    async def _attach_or_create(self, job: Job, run: Run) -> Started:
+        entry = await self._entry(job)
+        if entry is not None:
+            return await self._outcome.attached(job, entry)
+        recorded = self._recorded(job)
+        if recorded is not None:
+            return recorded
+        name = lease_name(job.fingerprint)
+        async with leased(self.journal, name, run, meanwhile=lambda: self._entry(job)) as (lease, entry):
+            if lease is None:
+                return await self._outcome.attached(job, entry)
+            return await self._create(job, lease, run)
+
+    def _recorded(self, job: Job) -> Started | None:
+        """A colleague's checkout may hold the answer; one that was not there yet is asked for."""
+        found = replay.recorded(job.request, self.lock) if self.lock is not None else None
+        if found is None or not found.snapshot.turn_over:
+            return None
+        made, not_before = found.snapshot.created_at, job.not_before(self.clock.now())
+        return None if not_before and (made is None or made.timestamp() < not_before) else found
+
+    async def _entry(self, job: Job) -> Entry | None:
+        not_before = job.not_before(self.clock.now())
+        for item in job.fingerprints:
+            found = await self._do(self.journal.session_for, item.text, not_before=not_before)
+            if found is not None:
+                return found
+        return None
+
+    async def _create(self, job: Job, lease: str, run: Run) -> Started:
+        """Under the lease, without an entry in the journal."""
+        found = await self._before(job, lease, run)
+        if found.raw is not None:
+            how = "adopted" if found.was_lost else "attached"
+            return await self._outcome.found(job, found.raw, how=how, note=found.note)
+        await self._refuse_if_halted()
+        note = await self._guard.pass_or_refuse(job, run)
+        await self._reserve(job, found.others)
+        deed = self._deed(job, lease, found.others, await self._upload(job))
+        raw, was_lost = await once(deed, run)
+        return await self._outcome.created(job, raw, was_lost=was_lost, note=note)
+
+    async def _before(self, job: Job, lease: str, run: Run) -> _Found:
+        intent = await self._do(self.journal.intents.get, job.fingerprint)
+        if intent is None or not intent.posts:
+            return await self._look_up(job)
+        run.say("an earlier kernel was about to start this session; looking whether it did")
+        raw = await settle(self._deed(job, lease, intent.known_before, []), run)
+        return _Found(raw, intent.known_before, was_lost=True)
+
+    async def _look_up(self, job: Job) -> _Found:
+        swept = job.policy.swept.found if job.policy.swept else {}
+        not_before = job.not_before(self.clock.now()) or 0.0
+        mine: list[Raw] = []
+        others: list[Raw] = []
+        listed = [
+            raw
+            for item in job.fingerprints
+            for raw in (swept[item.tag] if item.tag in swept else await self.lookup.find(item.tag))
+        ]
+        for raw in listed:
+            if (made_at(raw) or self.clock.now()) >= not_before:
+                is_mine = await self.lookup.is_mine(raw, job.request.as_user)
+                (mine if is_mine else others).append(raw)
+        if mine:
+            rest = ", ".join(str(id_of(raw)) for raw in mine[1:])
+            return _Found(mine[0], note=f"the oldest of {len(mine)} for this request, beside {rest}" if rest else "")
+        if others and not job.policy.beside:
+            raise _colleagues(others[0])
+        return _Found(others=frozenset(str(id_of(raw)) for raw in listed))
+
+    async def _refuse_if_halted(self) -> None:
+        since = await self._do(self.journal.halted_since)
+        if since is not None:
+            with self.journal.database.read() as db:
+                refuse_if_halted(db)
+            raise Halted("everything was halted", "Nothing was sent.", "%devin resume lifts it")
+
+    async def _reserve(self, job: Job, others: frozenset[str]) -> None:
+        """Write the intent; before a budget refuses, look how its open sessions are by now."""
+        start, now = job.start(), self.clock.now()
+        if job.policy.budget is not None:
+            await self._do(self.journal.budgets.set, job.scopes[-1], job.policy.budget, now=now)
+        try:
+            await self._do(self.journal.intents.write, start, known_before=others, now=now)
+        except BudgetExceeded:
+            for session_id in await self._do(self.journal.budgets.open_payers, start.scopes):
+                entry = await self._do(self.journal.entry, session_id)
+                if entry is not None:
+                    await self._eyes.look(entry)
+            await self._do(self.journal.intents.write, start, known_before=others, now=now)
+
+    async def _upload(self, job: Job) -> list[str]:
+        try:
+            return [
+                item.url or str((await self.api.attachments.upload(item.name, item.content or b""))["url"])
+                for item in job.request.attachments
+            ]
+        except BaseException:
+            await self._do(self.journal.intents.clear, job.fingerprint)
+            raise
+
+    def _deed(self, job: Job, lease: str, others: frozenset[str], urls: list[str]) -> Creation:
+        version = job.where.api_version
+        idempotent = (job.request.take is None and not others) if version == "v1" else None
+        body = job.request.body(version, tag=job.tag, attachment_urls=urls, idempotent=idempotent)
+        return Creation(
+            api=self.api,
+            journal=self.journal,
+            lookup=self.lookup,
+            clock=self.clock,
+            job=job,
+            lease=lease,
+            body=body,
+            known_before=others,
+        )
+
+    async def _next_free_take(self, job: Job) -> SessionRequest:
+        if not job.policy.interactive:
+            raise OptionError(
+                "--new is for people at the keyboard: run again by itself it would pay again",
+                "Nothing was sent.",
+                "write --take LABEL instead",
+            )
+        number = 1
+        while True:
+            request = replace(job.request, take=str(number) if number > 1 else None)
+            candidate = fingerprints(request, job.where)[0]
+            intent = await self._do(self.journal.intents.get, candidate.text)
+            if intent is not None and intent.posts:
+                return request  # an earlier try at this take, to be settled
+            known = await self._do(self.journal.session_for, candidate.text)
+            if known is None and not await self.lookup.find(candidate.tag):
+                return request
+            number += 1
+
+    async def _do(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        return await asyncio.to_thread(work, *args, **kwargs)
+
+
+def _colleagues(raw: Raw) -> ColleaguesSession:
+    session_id = id_of(raw)
+    return ColleaguesSession(
+        f"{owner_of(raw)} started the same request on {when(made_at(raw))}: {session_id}",
+        "Nothing was sent and nothing was paid.",
+        f"%devin open {session_id} -o NAME reads it; --beside starts one of your own",
+    )

@@ -1,0 +1,115 @@
+"""The changed cell: an edit must not start a second session while the first is still at work, unless that is said."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+
+from devin_jupyter.creation.deed import Lost
+from devin_jupyter.creation.job import Job
+from devin_jupyter.creation.lookup import Lookup, id_of, made_at
+from devin_jupyter.creation.policy import Api, Raw
+from devin_jupyter.creation.seeing import Eyes, Look
+from devin_jupyter.creation.wording import change, state
+from devin_jupyter.errors import ApiError, BadRequest, Conflict, NotFound, SessionChanged
+from devin_jupyter.journal import Entry, Journal
+from devin_jupyter.journal.codec import clean
+from devin_jupyter.journal.intents import Intent, lease_name
+from devin_jupyter.paid import Run, settle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """Looks at the session that a cell had before."""
+
+    api: Api
+    journal: Journal
+    lookup: Lookup
+    eyes: Eyes
+
+    async def earlier(self, job: Job) -> Entry | None:
+        """Return the session of the cell's earlier text, or None: also when only the take differs."""
+        cell = job.policy.guard
+        if cell is None or job.policy.batch is not None:
+            return None
+        entry = await asyncio.to_thread(self.journal.last_used, cell)
+        if entry is None or entry.base == job.base or entry.fingerprint in {item.text for item in job.fingerprints}:
+            return None
+        return entry
+
+    async def pass_or_refuse(self, job: Job, run: Run) -> str:
+        """Return a note about the earlier session, after stopping it for `--replace`; empty without one.
+
+        Raises:
+            SessionChanged: it is still at work, and nobody said what shall become of it.
+        """
+        await self._settle_others(job, run)
+        entry = await self.earlier(job)
+        if entry is None:
+            return ""
+        look = Look(entry.snapshot)
+        if entry.is_open:
+            look = await self._look(entry)
+        named = f"{entry.session_id} ({state(look.snapshot, entry)})"
+        if look.snapshot is not None and look.snapshot.turn_over:
+            return f"the earlier session of this cell, {named}, is over"
+        if job.policy.replace:
+            return await self._stop(entry, named)
+        if job.policy.beside or not job.policy.interactive:
+            return f"the earlier session of this cell, {named}, goes on"
+        raise refusal(job, entry, named)
+
+    async def _look(self, entry: Entry) -> Look:
+        try:
+            return await self.eyes.look(entry)
+        except ApiError:
+            return Look(entry.snapshot)
+
+    async def _stop(self, entry: Entry, named: str) -> str:
+        with suppress(BadRequest, NotFound, Conflict):  # it is over already
+            await self.api.sessions.terminate(entry.session_id)
+        await asyncio.to_thread(self.journal.mark_terminated, entry.session_id)
+        return f"stopped the earlier session of this cell, {named}"
+
+    async def _settle_others(self, job: Job, run: Run) -> None:
+        """Sessions of this cell whose answer was lost with their kernel may be at work without being known."""
+        cell = job.policy.guard
+        if cell is None or job.policy.batch is not None:  # the rows of a batch share a cell, and settle themselves
+            return
+        for intent in await asyncio.to_thread(lambda: self.journal.intents.all(cell=cell)):
+            if intent.start.fingerprint != job.fingerprint and intent.posts:
+                await adopt_lost(self.api, self.journal, self.lookup, intent, run)
+
+
+async def adopt_lost(api: Api, journal: Journal, lookup: Lookup, intent: Intent, run: Run) -> Raw | None:
+    """Settle an intent that a dead process left behind, and keep the session that it made, if any."""
+    name, now = lease_name(intent.start.fingerprint), run.clock.now()
+    token = await asyncio.to_thread(journal.leases.take, name, now=now, seconds=4 * run.clock.lease_seconds)
+    if token is None:
+        return None  # somebody is at it
+    try:
+        raw = await settle(Lost(journal=journal, lookup=lookup, intent=intent), run)
+        if raw is None:
+            await asyncio.to_thread(journal.intents.clear, intent.start.fingerprint)
+            return None
+        identifier, at = id_of(raw), made_at(raw) or intent.written_at
+        assert identifier is not None
+        await asyncio.to_thread(
+            journal.remember, identifier, intent.start, how="adopted", started_at=at, now=intent.written_at
+        )
+        return raw
+    finally:
+        await asyncio.to_thread(journal.leases.give_back, name, token)
+
+
+def refusal(job: Job, entry: Entry, named: str) -> SessionChanged:
+    """Return the error for a changed cell, with the size of the change and the three ways on."""
+    cell = job.policy.guard
+    to = (cell.out if cell and cell.out else None) or entry.session_id
+    return SessionChanged(
+        f"this cell was changed ({change(entry.prompt, clean(job.request.prompt))}), and the session of its earlier"
+        f" text is still at work: {named}",
+        "Nothing was sent and nothing was paid.",
+        f"--to {to} sends it the text, --replace stops it and starts this one, --beside runs both",
+    )

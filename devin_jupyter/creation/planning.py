@@ -1,0 +1,87 @@
+"""What a dry run shows: create or attach and why, and what it may cost. From the journal alone; nothing is sent."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+
+from devin_jupyter.creation import wording
+from devin_jupyter.creation.job import Job
+from devin_jupyter.creation.policy import Plan
+from devin_jupyter.journal import Entry, Journal
+
+MODE_COSTS = {"fast": "about 4 times the price of normal, and 2 times as fast"}
+MOST_COMPARED = 50
+
+
+def plan(job: Job, journal: Journal, now: float) -> Plan:
+    """Return what starting this job would do."""
+    action, why, session_id = _decision(job, journal, now)
+    return Plan(
+        action=action,
+        why=why,
+        session_id=session_id,
+        fingerprint=job.fingerprint,
+        tag=job.tag,
+        body=job.request.body(job.where.api_version, tag=job.tag, reveal=False),
+        costs=tuple(_costs(job, journal)),
+    )
+
+
+def _decision(job: Job, journal: Journal, now: float) -> tuple[str, str, str | None]:
+    for item in job.fingerprints:
+        entry = journal.session_for(item.text, not_before=job.not_before(now))
+        if entry is not None and not job.policy.take_new:
+            return "attach", f"the journal has {_named(entry)} for the same request", entry.session_id
+    intent = journal.intents.get(job.fingerprint)
+    if intent is not None and intent.posts:
+        return "create", f"unless an earlier try has: the service is first asked for the tag {job.tag}", None
+    refused = _changed(job, journal)
+    if refused is not None:
+        return "refuse", f"the cell was changed while {_named(refused)} is at work", refused.session_id
+    if job.policy.take_new:
+        return "create", "the next free take was asked for", None
+    return "create", f"the journal has none; the service is first asked for the tag {job.tag}", None
+
+
+def _changed(job: Job, journal: Journal) -> Entry | None:
+    policy = job.policy
+    if policy.guard is None or policy.beside or policy.replace or not policy.interactive or policy.batch:
+        return None
+    entry = journal.last_used(policy.guard)
+    return entry if entry is not None and entry.is_open and entry.base != job.base else None
+
+
+def _named(entry: Entry) -> str:
+    return f"{entry.session_id} of {wording.when(entry.started_at)} ({wording.state(entry.snapshot, entry)})"
+
+
+def _costs(job: Job, journal: Journal) -> list[str]:
+    request = job.request
+    cap = f"at most {request.max_acu} ACU (--max-acu)" if request.max_acu else "no cap: --max-acu N sets one"
+    lines = [cap]
+    if request.mode in MODE_COSTS:
+        lines.append(f"mode {request.mode}: {MODE_COSTS[request.mode]}")
+    lines += [str(account) for scope in job.scopes if (account := journal.budgets.account(scope)).limit is not None]
+    if job.policy.budget is not None:
+        lines.append(f"refused beyond {job.policy.budget:g} ACU (--budget)")
+    past = _similar(job, journal.finished(base_url=job.where.base_url, org_id=job.where.org_id))
+    return [*lines, past] if past else lines
+
+
+def _similar(job: Job, finished: list[Entry]) -> str:
+    """The nearest kind of likeness that any finished session has."""
+    request, wire = job.request, job.start().schema
+    kinds: tuple[tuple[str, Callable[[Entry], bool]], ...] = (
+        ("of this request", lambda entry: entry.base == job.base),
+        ("with this schema", lambda entry: wire is not None and entry.schema == wire),
+        ("on these repositories", lambda entry: bool(request.repos) and set(entry.repos) == set(request.repos)),
+        (f"in mode {request.mode or 'as set'}", lambda entry: entry.mode == request.mode),
+    )
+    for words, is_alike in kinds:
+        acus = [entry.acus for entry in finished if entry.acus and is_alike(entry)][:MOST_COMPARED]
+        if acus:
+            low, high = wording.cost(min(acus)), wording.cost(max(acus))
+            middle = wording.cost(statistics.median(acus))
+            return f"{len(acus)} finished {words}: {low} to {high}, median {middle}"
+    return ""

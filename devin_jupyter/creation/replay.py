@@ -1,0 +1,59 @@
+"""Running a notebook from its lock file: no key, no POST, no GET, the same values, labelled as recorded."""
+
+from __future__ import annotations
+
+from devin_jupyter.creation.policy import Started
+from devin_jupyter.errors import NotRecorded
+from devin_jupyter.journal.lockfile import Lock, Recorded
+from devin_jupyter.models.snapshot import Known
+from devin_jupyter.request import SessionRequest, Where, fingerprints
+
+_NOWHERE = Where("", None, "v3")
+"""A lock file matches on what is asked, wherever it was sent."""
+
+
+def replay(request: SessionRequest, lock: Lock) -> Started:
+    """Return the recorded session of a request.
+
+    Raises:
+        NotRecorded: the lock file does not hold it.
+    """
+    found = recorded(request, lock)
+    if found is None:
+        raise NotRecorded(
+            f"{lock.name} does not hold this cell, and there is no key to run it with",
+            do="set DEVIN_API_KEY to run it, or ask who recorded the notebook to run %devin lock again",
+        )
+    return found
+
+
+def recorded(request: SessionRequest, lock: Lock) -> Started | None:
+    """Return the recorded session of a request, or None."""
+    for item in fingerprints(request, _NOWHERE):
+        entry = lock.find(item.what)
+        if entry is not None:
+            return _started(request, entry)
+    return None
+
+
+def _started(request: SessionRequest, entry: Recorded) -> Started:
+    snapshot = entry.snapshot
+    known = Known(
+        api_version=snapshot.api_version,
+        org_id=snapshot.org_id,
+        schema=snapshot.schema,
+        is_valid=request.schema.is_valid if request.schema else None,
+        max_acu_limit=snapshot.max_acu_limit,
+        repos=snapshot.repos,
+        fingerprint=snapshot.fingerprint,
+        simulated=snapshot.simulated,
+    )
+    return Started(
+        session_id=snapshot.session_id,
+        how="recorded",
+        known=known,
+        snapshot=snapshot,
+        notice=f"recorded {entry.date.isoformat()}: {snapshot.session_id}, replayed from {entry.file}",
+        schema=request.schema,
+        take=request.take,
+    )

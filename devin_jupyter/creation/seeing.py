@@ -1,0 +1,68 @@
+"""Looking once at sessions the journal knows, so that decisions rest on how they are now; offline, on how they were."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from devin_jupyter.creation.policy import Api, Raw
+from devin_jupyter.errors import ApiError, ConnectionTrouble, NotFound, Unauthorized
+from devin_jupyter.journal import Entry, Journal
+from devin_jupyter.models.snapshot import Known, Snapshot, observe
+from devin_jupyter.paid import Clock
+
+LOOK_SECONDS = 5.0
+OFFLINE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look brought."""
+
+    snapshot: Snapshot | None
+    """As it is, or as it was last seen."""
+    raw: Raw | None = None
+    """The service's answer; None when there was none."""
+    why_not: str = ""
+    """Why the service did not tell."""
+
+
+@dataclass(slots=True)
+class Eyes:
+    """Reads sessions; after one failure it does not make the next cells wait for the same."""
+
+    api: Api
+    journal: Journal
+    clock: Clock
+    simulated: bool = False
+    _offline_until: float = field(default=0.0)
+
+    async def look(self, entry: Entry, known: Known | None = None) -> Look:
+        """Return a session as it is now, noted in the journal; as last seen when the service cannot be reached.
+
+        Raises:
+            ApiError, ConnectionTrouble: it was never seen before and cannot be now.
+        """
+        if entry.snapshot is not None and self.clock.now() < self._offline_until:
+            return Look(entry.snapshot, None, "the service cannot be reached")
+        try:
+            get = self.api.sessions.get(entry.session_id, retries=entry.snapshot is None)
+            raw = await asyncio.wait_for(get, LOOK_SECONDS if entry.snapshot else None)
+        except NotFound:
+            if entry.snapshot is None:
+                raise
+            return Look(entry.snapshot, None, "the service does not know it any more")
+        except (ApiError, ConnectionTrouble, TimeoutError) as problem:
+            if entry.snapshot is None or isinstance(problem, Unauthorized):
+                raise
+            if isinstance(problem, (ConnectionTrouble, TimeoutError)):
+                self._offline_until = self.clock.now() + OFFLINE_SECONDS
+            return Look(entry.snapshot, None, "the service cannot be reached")
+        return Look(await self.note(raw, known or entry.known(simulated=self.simulated), entry.snapshot), raw)
+
+    async def note(self, raw: Raw, known: Known, previous: Snapshot | None = None) -> Snapshot:
+        """Return the snapshot of an answer, and keep it in the journal."""
+        snapshot = observe(raw, known, at=datetime.fromtimestamp(self.clock.now(), UTC), previous=previous)
+        await asyncio.to_thread(self.journal.save_snapshot, snapshot)
+        return snapshot

@@ -1,0 +1,83 @@
+"""The one line that says which session a cell has got, and why; times are absolute, money is in ACUs."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from devin_jupyter.journal.entries import Entry
+from devin_jupyter.models.snapshot import Snapshot
+
+_NAMES = {"max_acu": "cap", "bypass_approval": "approval", "schema_optional": "schema-optional"}
+
+
+def when(unix: float | datetime | None) -> str:
+    """Return a time as `2026-11-21 18:04 UTC`."""
+    if unix is None:
+        return "an unknown time"
+    moment = unix if isinstance(unix, datetime) else datetime.fromtimestamp(unix, UTC)
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def cost(acus: float | None) -> str:
+    """Return `1.4 ACU`, or that it is unknown."""
+    if acus is None:
+        return "ACU unknown"
+    return f"{acus:.2f}".rstrip("0").rstrip(".") + " ACU"
+
+
+def state(snapshot: Snapshot | None, entry: Entry | None = None) -> str:
+    """Return `done, 1.4 ACU`."""
+    if snapshot is not None:
+        return f"{snapshot.phase.label}, {cost(snapshot.acus)}"
+    return f"not seen since it was started, {cost(entry.acus if entry else None)}"
+
+
+def attached(
+    session_id: str,
+    *,
+    started_at: float | None,
+    acus: float | None,
+    next_take: str,
+    verb: str = "attached to",
+    notes: Iterable[str] = (),
+) -> str:
+    """Return the line for a session that was there already."""
+    said = "".join(f"; {note}" for note in notes if note)
+    return f"{verb} {session_id} of {when(started_at)}, {cost(acus)}{said}; --take {next_take} starts another"
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Name what differs without making another session: it stays as it was started."""
+    names = [_NAMES.get(name, name) for name in now if name in before and before[name] != now[name]]
+    if not names:
+        return ""
+    return f"{' and '.join([', '.join(names[:-1]), names[-1]] if names[1:] else names)} stay as first given"
+
+
+def next_take(take: str | None, taken: Iterable[str | None]) -> str:
+    """Return a take that is free, as far as the journal knows: 2 after the first, else counting on."""
+    used = set(taken)
+    if take is None or take.isdigit():
+        number = int(take or 1) + 1
+        while str(number) in used:
+            number += 1
+        return str(number)
+    number = 2
+    while f"{take}-{number}" in used:
+        number += 1
+    return f"{take}-{number}"
+
+
+def change(before: str, now: str) -> str:
+    """Return the size of a change between two prompts, in words."""
+    old, new = before.split(), now.split()
+    if old == new:
+        return "other options, same words"
+    matcher = difflib.SequenceMatcher(None, old, new, autojunk=len(old) + len(new) > 4000)  # else slow
+    edits = [code for code in matcher.get_opcodes() if code[0] != "equal"]
+    removed = sum(high - low for _, low, high, _, _ in edits)
+    added = sum(high - low for _, _, _, low, high in edits)
+    return f"{added} in and {removed} out of {len(old)} words"

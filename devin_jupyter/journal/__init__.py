@@ -1,0 +1,8 @@
+"""The journal: what was paid for, what is about to be, and where to find it again. Never httpx, never IPython."""
+
+from __future__ import annotations
+
+from devin_jupyter.journal.book import Journal
+from devin_jupyter.journal.entries import CellRef, Entry, Start
+
+__all__ = ["CellRef", "Entry", "Journal", "Start"]

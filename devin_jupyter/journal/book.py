@@ -1,0 +1,158 @@
+"""`Journal`: the local record that makes paid acts exactly-once and sessions findable again.
+
+Safe for many kernels and threads at once. Methods are short and synchronous; asynchronous callers run them in a
+thread. No value of a secret, nor anything made from one, may come in here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from devin_jupyter.journal import maintenance
+from devin_jupyter.journal.batches import Batches
+from devin_jupyter.journal.budgets import Budgets
+from devin_jupyter.journal.database import BUSY_SECONDS, IN_MEMORY, Database, Step
+from devin_jupyter.journal.entries import CellRef, Entry, Start
+from devin_jupyter.journal.flags import Flags
+from devin_jupyter.journal.intents import Intents
+from devin_jupyter.journal.leases import Leases
+from devin_jupyter.journal.sends import Sends
+from devin_jupyter.journal.sessions import SessionBook
+from devin_jupyter.models.snapshot import Sent, Snapshot
+
+FILE_NAME = "journal.db"
+
+
+class Journal:
+    """All that is remembered, in one file.
+
+    Its parts are `.intents`, `.sends`, `.budgets`, `.leases`, `.flags` and `.batches`.
+    """
+
+    def __init__(
+        self, path: Path | str = IN_MEMORY, *, busy_seconds: float = BUSY_SECONDS, on_step: Step | None = None
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            path: the file, the folder it is in, or `":memory:"` for one that ends with the process.
+            busy_seconds: how long to wait for other kernels.
+            on_step: told about every transaction (for tests).
+        """
+        place = path if str(path) == IN_MEMORY or Path(path).suffix else Path(path) / FILE_NAME
+        self.database = Database(place, busy_seconds=busy_seconds, on_step=on_step)
+        self.intents = Intents(self.database)
+        self.sends = Sends(self.database)
+        self.budgets = Budgets(self.database)
+        self.leases = Leases(self.database)
+        self.flags = Flags(self.database)
+        self.batches = Batches(self.database)
+        self._sessions = SessionBook(self.database)
+
+    def __repr__(self) -> str:
+        """Show where it is kept."""
+        return f"<Journal {self.path}>"
+
+    @property
+    def path(self) -> Path | str:
+        """The file, or `":memory:"`."""
+        return self.database.path
+
+    def session_for(self, fingerprint: str, *, not_before: float | None = None) -> Entry | None:
+        """Return the newest session with this fingerprint, not older than a Unix time, or None."""
+        return self._sessions.session_for(fingerprint, not_before=not_before)
+
+    def remember(self, session_id: str, start: Start, *, how: str, started_at: float, now: float) -> None:
+        """Keep a session that was started or found, and end its intent."""
+        self._sessions.remember(session_id, start, how=how, started_at=started_at, now=now)
+
+    def sessions_for(self, fingerprints: Iterable[str]) -> dict[str, Entry]:
+        """Return the newest session of each of many fingerprints, where there is one."""
+        return self._sessions.sessions_for(fingerprints)
+
+    def use_many(self, session_ids: Iterable[str], cell: CellRef, *, now: float) -> None:
+        """Note in one transaction that a cell uses many sessions."""
+        self._sessions.use_many(session_ids, cell, now=now)
+
+    def use(self, session_id: str, cell: CellRef, *, now: float) -> None:
+        """Note that a cell uses a session."""
+        self._sessions.use(session_id, cell, now=now)
+
+    def save_snapshot(self, *snapshots: Snapshot) -> None:
+        """Keep how sessions look now; older looks never replace newer ones."""
+        self._sessions.save_snapshots(snapshots)
+
+    def save_snapshots(self, snapshots: Iterable[Snapshot]) -> None:
+        """Keep how many sessions look now, in one transaction."""
+        self._sessions.save_snapshots(snapshots)
+
+    def snapshot(self, session_id: str) -> Snapshot | None:
+        """Return how a session looked last, or None."""
+        return self._sessions.snapshot(session_id)
+
+    def entry(self, session_id: str) -> Entry | None:
+        """Return what is known of a session, or None."""
+        return self._sessions.entry(session_id)
+
+    def sessions(
+        self,
+        *,
+        notebook: str | None = None,
+        cell: CellRef | None = None,
+        batch: str | None = None,
+        is_open: bool | None = None,
+        ours: bool = True,
+    ) -> list[Entry]:
+        """Return sessions, oldest first: all, or those of a notebook, a cell, a batch; open ones, ended ones."""
+        return self._sessions.sessions(notebook=notebook, cell=cell, batch=batch, is_open=is_open, ours=ours)
+
+    def last_used(self, cell: CellRef) -> Entry | None:
+        """Return the session that a cell used last, or None."""
+        return self._sessions.last_used(cell)
+
+    def mark_sent(self, session_id: str, sent: Sent) -> None:
+        """Keep the last message sent: its turn is open now."""
+        self._sessions.mark_sent(session_id, sent)
+
+    def mark_terminated(self, session_id: str) -> None:
+        """Keep that we ended a session."""
+        self._sessions.mark_terminated(session_id)
+
+    def takes(self, base: str) -> list[str | None]:
+        """Return the takes there are of a request, whose fingerprint without its take is `base`."""
+        return self._sessions.takes(base)
+
+    def finished(self, *, base_url: str | None, org_id: str | None) -> list[Entry]:
+        """Return the newest finished sessions of an organisation whose cost is known, for estimates."""
+        return self._sessions.costs(base_url=base_url, org_id=org_id)
+
+    def halt(self, *, now: float, by: str = "") -> None:
+        """Set the halt flag: no kernel on this journal posts until `resume`."""
+        self.flags.halt(now=now, by=by)
+
+    def resume(self) -> bool:
+        """Lift the halt flag; tell whether it was set."""
+        return self.flags.resume()
+
+    def halted_since(self) -> datetime | None:
+        """Return since when everything is halted, or None."""
+        return self.flags.halted_since()
+
+    def check(self) -> list[str]:
+        """Return what is wrong with the file; an empty list when nothing is."""
+        return maintenance.check(self.database)
+
+    def export(self) -> dict[str, Any]:
+        """Return everything as plain JSON, redacted."""
+        return maintenance.export(self.database)
+
+    def repair(self) -> maintenance.Repaired:
+        """Save what can be read of a damaged file into a new one; the damaged one is kept beside it."""
+        return maintenance.repair(self.database)
+
+    def close(self) -> None:
+        """Close the file; the next use opens it again. An in-memory journal is gone then."""
+        self.database.close()

@@ -1,0 +1,202 @@
+"""Budgets in ACUs: what is consumed, plus what open turns may still consume up to their caps.
+
+A reservation is made in the transaction that writes the intent, so that two kernels cannot both have the last ACU.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from devin_jupyter.errors import BudgetExceeded
+from devin_jupyter.journal.database import Database, row, rows
+from devin_jupyter.journal.entries import CellRef
+
+_PAYERS = """
+    SELECT p.payer, p.baseline, s.session_id, s.acus, s.is_open, COALESCE(s.max_acu, i.max_acu) AS max_acu, i.tag
+    FROM spending p
+    LEFT JOIN sessions s ON s.session_id = p.payer
+    LEFT JOIN intents i ON i.fingerprint = p.payer
+    WHERE p.scope = ?
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Where a budget stands. All figures in ACUs."""
+
+    scope: str
+    limit: float | None
+    consumed: float
+    reserved: float
+    """What open turns may still consume: cap minus consumed; unknown counts as the cap."""
+    n_open: int
+    uncapped: tuple[str, ...] = ()
+    """Open sessions without a cap: nothing can be promised until their turns end."""
+    unknown: tuple[str, ...] = ()
+    """Sessions that are over, whose cost the service does not tell and no cap bounds."""
+
+    @property
+    def left(self) -> float | None:
+        """What may still be reserved; None without a limit."""
+        return None if self.limit is None else max(0.0, self.limit - self.consumed - self.reserved)
+
+    def __str__(self) -> str:
+        """Return the arithmetic on one line."""
+        sums = f"{self.consumed:g} consumed + {self.reserved:g} reserved by {self.n_open} open"
+        limit = "no budget is set" if self.limit is None else f"{self.left:g} of {self.limit:g} ACU left"
+        rest = f"; {len(self.unknown)} of unknown cost not counted" if self.unknown else ""
+        return f"{name_of(self.scope)}: {sums} = {self.consumed + self.reserved:g} ACU; {limit}{rest}"
+
+
+class Budgets:
+    """The part of the journal that counts money."""
+
+    def __init__(self, database: Database) -> None:
+        """Read nothing yet."""
+        self._database = database
+
+    def set(self, scope: str, acus: float | None, *, now: float) -> None:
+        """Set the limit of a scope, None for no limit; what was spent stays spent."""
+        with self._database.write("budget") as db:
+            if acus is None:
+                db.execute("DELETE FROM budgets WHERE scope = ?", (scope,))
+            else:
+                db.execute("INSERT OR REPLACE INTO budgets VALUES (?, ?, ?)", (scope, acus, now))
+
+    def account(self, scope: str) -> Account:
+        """Return where a scope stands."""
+        with self._database.read() as db:
+            return account(db, scope)
+
+    def open_payers(self, scopes: Iterable[str]) -> list[str]:
+        """Return the open sessions that count in these scopes, to be looked at again before refusing."""
+        found: dict[str, None] = {}
+        with self._database.read() as db:
+            for scope in scopes:
+                found |= {item["session_id"]: None for item in rows(db, _PAYERS, scope) if item["is_open"]}
+        return list(found)
+
+    def scopes_of(self, session_id: str) -> list[str]:
+        """Return the scopes that a session counts in."""
+        with self._database.read() as db:
+            return [item["scope"] for item in rows(db, "SELECT scope FROM spending WHERE payer = ?", session_id)]
+
+
+def check(db: sqlite3.Connection, scopes: Iterable[str], *, payer: str, cap: float | None) -> None:
+    """Inside a transaction: refuse unless every budget among `scopes` still holds `cap` for `payer`.
+
+    Raises:
+        BudgetExceeded: with the arithmetic.
+    """
+    for scope in scopes:
+        now = account(db, scope, without=payer)
+        if now.limit is None:
+            continue
+        if cap is None:
+            raise BudgetExceeded(
+                f"{name_of(scope)} is {now.limit:g} ACU, and this session has no cap",
+                "Nothing was sent and nothing was paid.",
+                "give it one with --max-acu N",
+            )
+        if now.uncapped:
+            raise BudgetExceeded(
+                f"{name_of(scope)} is {now.limit:g} ACU, and {now.uncapped[0]} is at work without a cap",
+                "Nothing was sent and nothing was paid.",
+                "wait until its turn is over, or stop it",
+            )
+        _check_sum(now, cap)
+
+
+def _check_sum(now: Account, cap: float) -> None:
+    total = now.consumed + now.reserved + cap
+    if now.limit is None or total <= now.limit + 1e-9:
+        return
+    raise BudgetExceeded(
+        f"{name_of(now.scope)} is {now.limit:g} ACU: {now.consumed:g} consumed + {now.reserved:g} reserved by"
+        f" {now.n_open} open + {cap:g} for this one = {total:g}",
+        "Nothing was sent and nothing was paid.",
+        f"raise the budget to {total:g}, lower --max-acu, or wait until open turns are over",
+    )
+
+
+def account(db: sqlite3.Connection, scope: str, *, without: str = "") -> Account:
+    """Inside a transaction: return where a scope stands, leaving one payer out."""
+    limit = row(db, "SELECT acus FROM budgets WHERE scope = ?", scope)
+    consumed = reserved = 0.0
+    n_open, uncapped, unknown = 0, list[str](), list[str]()
+    for item in rows(db, _PAYERS, scope):
+        if item["payer"] == without or (item["session_id"] is None and item["tag"] is None):
+            continue
+        used, kept, is_open = _exposure(item)
+        consumed, reserved, n_open = consumed + used, reserved + (kept or 0.0), n_open + is_open
+        if kept is None:
+            (uncapped if is_open else unknown).append(item["payer"])
+    return Account(
+        scope=scope,
+        limit=limit["acus"] if limit else None,
+        consumed=round(consumed, 6),
+        reserved=round(reserved, 6),
+        n_open=n_open,
+        uncapped=tuple(uncapped),
+        unknown=tuple(unknown),
+    )
+
+
+def _exposure(item: sqlite3.Row) -> tuple[float, float | None, bool]:
+    """Return consumed, reserved (None: nothing bounds it) and whether the turn is open."""
+    is_open = item["session_id"] is None or bool(item["is_open"])
+    cap, acus, baseline = item["max_acu"], item["acus"], item["baseline"]
+    if acus is None and not is_open:  # over, and the service does not tell: it may have cost its cap
+        return (float(cap), 0.0, False) if cap is not None else (0.0, None, False)
+    used = max(0.0, (acus or 0.0) - baseline)
+    if not is_open:
+        return used, 0.0, False
+    return used, (max(0.0, cap - max(acus or 0.0, baseline)) if cap is not None else None), True
+
+
+def notebook_scope(notebook: str) -> str:
+    """Return the scope of everything that a notebook pays for."""
+    return f"notebook {notebook}"
+
+
+def batch_scope(name: str) -> str:
+    """Return the scope of a batch."""
+    return f"batch {name}"
+
+
+def cell_scope(cell: CellRef | None, base: str) -> str:
+    """Return the scope of a cell; of the request itself where the cell cannot be named."""
+    return f"cell {cell.notebook} {cell.cell}" if cell and cell.cell else f"cell {base}"
+
+
+def join(db: sqlite3.Connection, scopes: Iterable[str], session_id: str) -> None:
+    """Inside a transaction: let a session that gets a message count in these scopes, from what it has consumed on.
+
+    Raises:
+        BudgetExceeded: a budget does not hold what the session may still consume.
+    """
+    found = row(db, "SELECT acus, max_acu FROM sessions WHERE session_id = ?", session_id)
+    acus, cap = (found["acus"] or 0.0, found["max_acu"]) if found else (0.0, None)
+    for scope in scopes:
+        db.execute("INSERT OR IGNORE INTO spending VALUES (?, ?, ?)", (scope, session_id, acus))
+        counted = row(db, "SELECT baseline FROM spending WHERE scope = ? AND payer = ?", scope, session_id)
+        baseline = counted["baseline"] if counted else 0.0
+        limit = row(db, "SELECT acus FROM budgets WHERE scope = ?", scope)
+        if limit and cap is None:
+            raise BudgetExceeded(
+                f"{name_of(scope)} is {limit['acus']:g} ACU, and {session_id} has no cap that is known here",
+                "Nothing was sent and nothing was paid.",
+                "lift the budget (%devin budget off), or send from a notebook without one",
+            )
+        check(db, [scope], payer=session_id, cap=None if cap is None else max(0.0, cap - baseline))
+
+
+def name_of(scope: str) -> str:
+    """Return how a message calls the budget of a scope."""
+    kind, _, name = scope.partition(" ")
+    if kind == "cell":
+        return "the budget of this cell"
+    return f"the budget of the {kind} {PurePath(name).name}"

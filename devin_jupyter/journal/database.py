@@ -1,0 +1,214 @@
+"""One SQLite file that many kernels share: opening, migrating, transactions, and errors in plain words.
+
+Rollback journal and full sync, because hub homes are often on NFS, where WAL does not work. It knows nothing of
+sessions, and never opens the file but through SQLite: closing a plain handle would drop SQLite's locks.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from devin_jupyter.errors import JournalError
+from devin_jupyter.journal.tables import MIGRATIONS
+
+IN_MEMORY = ":memory:"
+BUSY_SECONDS = 30.0
+_PAGES_LOOKED_THROUGH = 10_000
+"""A journal of up to 40 MB is looked through when it is opened, which takes some 50 ms."""
+_opening = threading.Lock()
+_left_to_the_parent: list[sqlite3.Connection] = []
+"""Connections found in a forked child: closing them there could disturb the parent's transaction."""
+
+Step = Callable[[str], None]
+
+
+class Database:
+    """A lazily opened connection, shared by threads, reopened in a forked child and when the file was replaced."""
+
+    def __init__(
+        self, path: Path | str = IN_MEMORY, *, busy_seconds: float = BUSY_SECONDS, on_step: Step | None = None
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            path: the file, or `":memory:"`.
+            busy_seconds: how long to wait for other kernels.
+            on_step: told `NAME:begin`, `NAME:commit` and `NAME:done` around every transaction (for tests).
+        """
+        self.path = IN_MEMORY if str(path) == IN_MEMORY else Path(path).expanduser()
+        self._busy_seconds, self._on_step = busy_seconds, on_step or _silent
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        self._opened_as: tuple[int, tuple[int, int] | None] = (0, None)
+
+    @contextmanager
+    def write(self, step: str) -> Iterator[sqlite3.Connection]:
+        """Run one durable transaction; an exception rolls it back.
+
+        Raises:
+            JournalError: the file is damaged, read-only, full or locked for too long.
+        """
+        with self._lock, self._plain_words():
+            self._on_step(f"{step}:begin")
+            connection = self._open()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                self._on_step(f"{step}:commit")
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            self._on_step(f"{step}:done")
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection for reading. Errors as in `write`."""
+        with self._lock, self._plain_words():
+            yield self._open()
+
+    def close(self) -> None:
+        """Close the connection; the next use opens a new one. An in-memory journal is gone then."""
+        with self._lock:
+            if self._connection is not None and self._opened_as[0] == os.getpid():
+                self._connection.close()
+            self._connection = None
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is not None and not self._is_stale():
+            return self._connection
+        if self._connection is not None:
+            self._let_go(self._connection)
+            self._connection = None
+        with _opening:
+            if isinstance(self.path, Path):
+                _create(self.path)
+            connection = sqlite3.connect(
+                self.path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False
+            )
+            try:
+                connection.row_factory = sqlite3.Row
+                _prepare(connection, str(self.path))
+            except BaseException:
+                connection.close()
+                raise
+            self._connection, self._opened_as = connection, (os.getpid(), _inode(self.path))
+        return connection
+
+    def _is_stale(self) -> bool:
+        pid, inode = self._opened_as
+        return pid != os.getpid() or (inode is not None and inode != _inode(self.path))
+
+    def _let_go(self, connection: sqlite3.Connection) -> None:
+        if self._opened_as[0] == os.getpid():
+            connection.close()
+        else:
+            _left_to_the_parent.append(connection)
+
+    @contextmanager
+    def _plain_words(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as problem:
+            raise explain(problem, self.path) from problem
+
+
+def explain(problem: Exception, path: Path | str) -> JournalError:
+    """Return the error for a failure of the file: what is wrong, what it means for the bill, what to do."""
+    code = getattr(problem, "sqlite_errorcode", 0) & 0xFF
+    means = "without its journal nothing that costs money is started"
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return JournalError(
+            f"the journal {path} is locked by another process", means, "run it again; %devin journal shows who"
+        )
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or type(problem) is sqlite3.DatabaseError:
+        return JournalError(
+            f"the journal {path} is damaged: {problem}",
+            means,
+            "%devin journal repair keeps what can be read and starts afresh; sessions are found again by their tags",
+        )
+    elsewhere = "or set DEVIN_JUPYTER_HOME to a folder that can be written"
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM) or isinstance(problem, OSError):
+        return JournalError(f"the journal {path} cannot be written: {problem}", means, f"make it writable, {elsewhere}")
+    if code == sqlite3.SQLITE_FULL:
+        return JournalError(f"the journal {path} cannot grow: {problem}", means, f"free some space, {elsewhere}")
+    return JournalError(f"the journal {path} failed: {problem}", means, "%devin journal check looks into it")
+
+
+def _silent(step: str) -> None:
+    pass
+
+
+def _inode(path: Path | str) -> tuple[int, int] | None:
+    if not isinstance(path, Path):
+        return None
+    try:
+        facts = os.stat(path)
+    except OSError:
+        return (0, 0)
+    return facts.st_dev, facts.st_ino
+
+
+def _create(path: Path) -> None:
+    """Make folder and file with access for their owner only; SQLite gives its side files the same mode."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def _prepare(connection: sqlite3.Connection, path: str) -> None:
+    connection.execute("PRAGMA trusted_schema=OFF")
+    connection.execute("PRAGMA synchronous=EXTRA")
+    mode: str = connection.execute("PRAGMA journal_mode").fetchone()[0]
+    if mode == "wal":
+        connection.execute("PRAGMA journal_mode=DELETE")
+    if connection.execute("PRAGMA page_count").fetchone()[0] <= _PAGES_LOOKED_THROUGH:
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)
+    _migrate(connection, path)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _migrate(connection: sqlite3.Connection, path: str) -> None:
+    version = _version(connection)
+    if version == len(MIGRATIONS):
+        return
+    if version > len(MIGRATIONS):
+        raise JournalError(
+            f"the journal {path} was written by a newer version of devin-jupyter (format {version})",
+            "this version does not know how to keep it exact, so nothing is started",
+            "update with pip install -U devin-jupyter, or set DEVIN_JUPYTER_HOME to another folder",
+        )
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for number in range(_version(connection), len(MIGRATIONS)):  # another kernel may have been faster
+            for statement in MIGRATIONS[number]:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version={number + 1}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def rows(connection: sqlite3.Connection, query: str, *values: Any) -> list[sqlite3.Row]:
+    """Return all rows of a query."""
+    return connection.execute(query, values).fetchall()
+
+
+def row(connection: sqlite3.Connection, query: str, *values: Any) -> sqlite3.Row | None:
+    """Return the first row of a query, or None."""
+    found: sqlite3.Row | None = connection.execute(query, values).fetchone()
+    return found

@@ -1,0 +1,39 @@
+"""The halt flag: while it is set, no kernel on this journal posts anything that costs money."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime
+
+from devin_jupyter.journal.database import Database, row
+
+_HALT = "halt"
+
+
+class Flags:
+    """The part of the journal that can stop everybody."""
+
+    def __init__(self, database: Database) -> None:
+        """Read nothing yet."""
+        self._database = database
+
+    def halt(self, *, now: float, by: str = "") -> None:
+        """Set the halt flag; the time of an earlier one is kept."""
+        with self._database.write("halt") as db:
+            db.execute("INSERT OR IGNORE INTO flags VALUES (?, ?, ?)", (_HALT, by, now))
+
+    def resume(self) -> bool:
+        """Lift the halt flag; tell whether it was set."""
+        with self._database.write("resume") as db:
+            return db.execute("DELETE FROM flags WHERE name = ?", (_HALT,)).rowcount > 0
+
+    def halted_since(self) -> datetime | None:
+        """Return since when everything is halted, or None."""
+        with self._database.read() as db:
+            return halted(db)
+
+
+def halted(db: sqlite3.Connection) -> datetime | None:
+    """Inside a transaction: return since when everything is halted, or None."""
+    found = row(db, "SELECT set_at FROM flags WHERE name = ?", _HALT)
+    return datetime.fromtimestamp(found["set_at"], UTC) if found else None

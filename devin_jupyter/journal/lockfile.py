@@ -1,0 +1,176 @@
+"""The lock file beside a notebook: what its cells were answered, to be replayed without a key and read in a diff.
+
+Entries are found by *what* was asked alone, wherever it was sent. Everything in it is redacted, in a stable order,
+and a session that did not change keeps every byte of its entry.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from devin_jupyter.errors import JournalError
+from devin_jupyter.journal.codec import snapshot_from_json, snapshot_to_json
+from devin_jupyter.journal.entries import Entry
+from devin_jupyter.journal.sends import Message
+from devin_jupyter.models.snapshot import Message as Said
+from devin_jupyter.models.snapshot import Snapshot
+
+SUFFIX = ".devin.json"
+FORMAT = 1
+_LEFT_OUT = ("messages", "observed_at", "recorded", "extra", "send_pending")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One recorded session."""
+
+    snapshot: Snapshot
+    """With `.recorded` set."""
+    date: date
+    """When it was last seen on the service."""
+    file: str
+    """The lock file's name."""
+    sent: Mapping[str, str] = field(default_factory=dict)
+    """Messages that had arrived: key → time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """The recorded sessions of one or more lock files."""
+
+    name: str
+    by_what: Mapping[str, Recorded]
+
+    def find(self, what: str) -> Recorded | None:
+        """Return the session recorded for the second part of a fingerprint, or None."""
+        return self.by_what.get(what)
+
+    def session(self, session_id: str) -> Recorded | None:
+        """Return a recorded session by its id, or None."""
+        return next((item for item in self.by_what.values() if item.snapshot.session_id == session_id), None)
+
+    @property
+    def sessions(self) -> list[Recorded]:
+        """Every recorded session, in the order of the file."""
+        return list(self.by_what.values())
+
+    def was_sent(self, key: str) -> str | None:
+        """Return when the message with this key had arrived, or None."""
+        return next((item.sent[key] for item in self.by_what.values() if key in item.sent), None)
+
+
+def write(path: Path, entries: Iterable[Entry], sent: Iterable[Message] = ()) -> int:
+    """Write a lock file and return how many sessions it holds. Sessions that were never seen are left out.
+
+    Raises:
+        JournalError: the file cannot be written.
+    """
+    messages: dict[str, dict[str, str]] = {}
+    for message in sent:
+        if message.sent_at is not None:
+            messages.setdefault(message.session_id, {})[message.key] = _iso(message.sent_at)
+    ordered = sorted(entries, key=lambda entry: (entry.started_at, entry.session_id))
+    records = {
+        entry.fingerprint.split(":")[-1]: _record(entry, messages.get(entry.session_id, {}))
+        for entry in ordered
+        if entry.fingerprint and entry.snapshot
+    }
+    text = json.dumps({"devin_lock": FORMAT, "sessions": records}, indent=1, ensure_ascii=False)
+    _replace(path, text.encode("utf-8", "backslashreplace") + b"\n")
+    return len(records)
+
+
+def load(path: Path) -> Lock:
+    """Read a lock file.
+
+    Raises:
+        JournalError: it is not one, or of a newer format.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+        if content["devin_lock"] > FORMAT:
+            raise JournalError(
+                f"{path} was written by a newer devin-jupyter", do="update with pip install -U devin-jupyter"
+            )
+        return Lock(path.name, {what: _recorded(record, path.name) for what, record in content["sessions"].items()})
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as problem:
+        raise JournalError(
+            f"the lock file {path} cannot be read: {problem}",
+            "nothing was sent",
+            "take the version from your repository's history, or record it again with %devin lock",
+        ) from None
+
+
+def beside(folder: Path) -> Lock | None:
+    """Return all lock files of a folder as one, or None where there is none."""
+    found = [load(path) for path in sorted(folder.glob(f"*{SUFFIX}")) if path.is_file()]
+    if not found:
+        return None
+    every = {what: item for lock in found for what, item in lock.by_what.items()}
+    return Lock(", ".join(lock.name for lock in found), every)
+
+
+def default_path(notebook: str | None, folder: Path) -> Path:
+    """Return where the lock file of a notebook belongs: beside it, named like it."""
+    name = Path(notebook).stem if notebook and notebook.endswith(".ipynb") else None
+    if name is None:
+        notebooks = sorted(folder.glob("*.ipynb"))
+        name = notebooks[0].stem if len(notebooks) == 1 else "notebook"
+    return folder / f"{name}{SUFFIX}"
+
+
+def _record(entry: Entry, sent: Mapping[str, str]) -> dict[str, Any]:
+    snapshot = entry.snapshot
+    assert snapshot is not None
+    seen = (snapshot.observed_at or datetime.now(UTC)).astimezone(UTC).date()
+    word = snapshot.last_word
+    record = snapshot_to_json(replace(snapshot, schema=entry.schema), without=_LEFT_OUT)
+    record["fingerprint"] = entry.fingerprint
+    record["recorded"] = seen.isoformat()
+    if word is not None:
+        said = snapshot_to_json(replace(snapshot, messages=(word,)))["messages"][0]
+        record["last_word"] = {"text": said["text"], "created_at": said["created_at"]}
+    if sent:
+        record["sent"] = dict(sorted(sent.items(), key=lambda item: (item[1], item[0])))
+    return record
+
+
+def _recorded(record: Mapping[str, Any], name: str) -> Recorded:
+    seen = date.fromisoformat(record["recorded"])
+    word = record.get("last_word")
+    messages: tuple[Said, ...] = ()
+    if word:
+        moment = datetime.fromisoformat(word["created_at"]) if word.get("created_at") else None
+        messages = (Said("recorded", "devin", word["text"], moment),)
+    return Recorded(
+        snapshot_from_json(record, recorded=seen, messages=messages), seen, name, dict(record.get("sent") or {})
+    )
+
+
+def _iso(unix: float) -> str:
+    return datetime.fromtimestamp(unix, UTC).isoformat(timespec="seconds")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write all or nothing, so that an interrupted write leaves the earlier file."""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            Path(temporary).chmod(0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as problem:
+        raise JournalError(
+            f"the lock file {path} cannot be written: {problem}", do="give another place: %devin lock FILE"
+        ) from problem

@@ -1,0 +1,121 @@
+"""Looking after the journal: check it, export it, and save what can be read of a damaged one."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from devin_jupyter.errors import JournalError, redact_tree
+from devin_jupyter.journal.database import Database, explain, row, rows
+from devin_jupyter.journal.tables import MIGRATIONS
+
+TABLES = ("sessions", "uses", "schemas", "intents", "messages", "budgets", "spending", "leases", "flags", "batches")
+_PASSING = ("leases",)
+"""Tables that mean nothing to a later process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What `repair` did."""
+
+    damaged: Path | None
+    """Where the damaged file is kept; None when nothing was wrong."""
+    kept: dict[str, int]
+    """Rows saved, by table."""
+
+    def __str__(self) -> str:
+        """Return one line."""
+        if self.damaged is None:
+            return "the journal is sound; nothing was changed"
+        rows_kept = ", ".join(f"{count} {name}" for name, count in self.kept.items() if count) or "nothing"
+        return f"kept {rows_kept}; the damaged file is {self.damaged}; sessions missing here are found by their tags"
+
+
+def check(database: Database) -> list[str]:
+    """Return what is wrong with the journal, an empty list when nothing is.
+
+    Acts without outcome are not wrong, only worth knowing: `Intents.all` has them.
+    """
+    try:
+        with database.read() as db:
+            problems = [item[0] for item in rows(db, "PRAGMA integrity_check") if item[0] != "ok"]
+            problems += _broken_references(db)
+        with database.write("check"):
+            pass
+    except JournalError as problem:
+        return [" ".join(problem.lines)]
+    return problems
+
+
+def export(database: Database) -> dict[str, Any]:
+    """Return every row as plain JSON, redacted once more."""
+    with database.read() as db:
+        tables = {name: [dict(item) for item in rows(db, f"SELECT * FROM {name}")] for name in TABLES}
+        cleaned: dict[str, Any] = redact_tree({"format": len(MIGRATIONS), **tables})
+    return cleaned
+
+
+def repair(database: Database) -> Repaired:
+    """Move a damaged journal aside and start a new one with every row that can still be read.
+
+    Raises:
+        JournalError: the folder cannot be written, or another kernel is at work on the journal.
+    """
+    if not isinstance(database.path, Path) or not check(database):
+        return Repaired(None, {})
+    path = database.path
+    saved = _readable_rows(path)
+    database.close()
+    damaged = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
+    try:
+        path.rename(damaged)
+        for side_file in (f"{path.name}-journal", f"{path.name}-wal", f"{path.name}-shm"):
+            with suppress(FileNotFoundError):
+                path.with_name(side_file).rename(damaged.with_name(damaged.name + side_file.removeprefix(path.name)))
+    except OSError as problem:
+        raise explain(problem, path) from problem
+    kept = dict.fromkeys(TABLES, 0)
+    with database.write("repair") as db:
+        for name, record in saved:
+            marks = ", ".join("?" * len(record))
+            with suppress(sqlite3.Error):
+                db.execute(f"INSERT OR IGNORE INTO {name} ({', '.join(record)}) VALUES ({marks})", (*record.values(),))
+                kept[name] += 1
+    return Repaired(damaged, kept)
+
+
+def _readable_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
+    found: list[tuple[str, dict[str, Any]]] = []
+    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+        db.row_factory = sqlite3.Row
+        db.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        for name in TABLES:
+            if name not in _PASSING:
+                found += [(name, record) for record in _rows_until_damage(db, name)]
+    return found
+
+
+def _rows_until_damage(db: sqlite3.Connection, name: str) -> Iterator[dict[str, Any]]:
+    """Read a table from both ends, since one broken page stops a scan."""
+    seen: set[Any] = set()
+    for order in ("ASC", "DESC"):
+        with suppress(sqlite3.Error):
+            for record in db.execute(f"SELECT rowid AS _row, * FROM {name} ORDER BY rowid {order}"):
+                values = dict(record)
+                if values.pop("_row") not in seen:
+                    seen.add(record["_row"])
+                    yield values
+
+
+def _broken_references(db: sqlite3.Connection) -> list[str]:
+    query = (
+        "SELECT COUNT(*) AS n FROM sessions"
+        " WHERE schema_hash IS NOT NULL AND schema_hash NOT IN (SELECT hash FROM schemas)"
+    )
+    lost = row(db, query)
+    return [f"{lost['n']} sessions have lost their schema"] if lost and lost["n"] else []
