@@ -25,8 +25,12 @@ class SessionLike(Protocol):
     def snapshot(self) -> Snapshot:
         """The newest snapshot."""
 
-    def subscribe(self, callback: Callable[[Snapshot], None]) -> Callable[[], None]:
-        """Call back with every new snapshot, on any thread, until the returned function is called."""
+    @property
+    def subscribe(self) -> Callable[..., Callable[[], None]]:
+        """Call back with every new snapshot, on any thread, until the function it returns is called.
+
+        `messages=True` asks for the conversation while it grows, `on_trouble` for the state of the connection.
+        """
 
 
 class Feed:
@@ -49,12 +53,18 @@ class Feed:
         self._told = 0
         self._acts = Acts(session_acts(session) if acts is None else acts, send)
         self._pacer: Pacer[Snapshot] = Pacer(self._show)
-        self._subscribe = session.subscribe
+        self._session = session
         self._unsubscribe: Callable[[], None] | None = None
+        self._reads_along = True
 
     def follow(self) -> None:
         """Publish every further snapshot of the session until `close`."""
-        self._unsubscribe = self._subscribe(self.offer)
+        before = self._unsubscribe
+        self._unsubscribe = self._session.subscribe(
+            self.offer, messages=self._reads_along, on_trouble=self._connection_changed
+        )
+        if before is not None:
+            before()
 
     def offer(self, snapshot: Snapshot) -> None:
         """Take the next snapshot; published at most four times a second, and only if something changed."""
@@ -66,12 +76,6 @@ class Feed:
             self.snapshot = snapshot
         self._pacer.offer(snapshot)
 
-    def trouble(self, words: str | None, seen: Any = None) -> None:
-        """Show that the service cannot be reached, with the time it was last seen; None when it is back."""
-        with self._lock:
-            self._trouble = None if words is None else {"words": words, "seen": seconds(seen)}
-        self._pacer.offer(self.snapshot)
-
     def state(self) -> dict[str, Any]:
         """Return the state for the newest snapshot."""
         with self._lock:
@@ -81,6 +85,8 @@ class Feed:
         """Take a message of the browser."""
         if content.get("action") == "messages":
             self._tell(_index(content.get("have")))
+        elif content.get("action") == "seen":
+            self._on_screen(content.get("visible") is True)
         else:
             self._acts.start(content, buffers)
 
@@ -89,6 +95,19 @@ class Feed:
         if self._unsubscribe is not None:
             self._unsubscribe()
         self._pacer.close()
+
+    def _on_screen(self, visible: bool) -> None:
+        """The conversation is read along only while somebody can see the panel."""
+        if self._unsubscribe is not None and visible is not self._reads_along:
+            self._reads_along = visible
+            self.follow()
+
+    def _connection_changed(self, connection: Any) -> None:
+        with self._lock:
+            self._trouble = (
+                None if connection.is_ok else {"words": "reconnecting", "seen": seconds(connection.last_seen)}
+            )
+        self._pacer.offer(self.snapshot)
 
     def _show(self, _newest: Snapshot) -> None:
         self._publish(self.state())

@@ -46,10 +46,6 @@ class Panel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not type
         """The newest snapshot shown."""
         return self._feed.snapshot
 
-    def trouble(self, words: str | None, seen: Any = None) -> None:
-        """Show that the service cannot be reached, with the time it was last seen; None when it is back."""
-        self._feed.trouble(words, seen)
-
     def close(self) -> None:
         """Stop following the session and remove every view."""
         self._feed.close()

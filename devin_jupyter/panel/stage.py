@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from devin_jupyter import render
@@ -70,7 +69,6 @@ class Stage:
         self._widget: Output | None = None
         self._static: Output | None = None
         self._pacer: Pacer[Snapshot] = Pacer(self._show, SNAPSHOT_SECONDS)
-        self._unsubscribe: Callable[[], None] | None = None
 
     def open(self) -> None:
         """Display the panel; call it on the main thread, in the cell that it belongs to."""
@@ -83,13 +81,11 @@ class Stage:
                 self._widget = Output(*self._panel.view_bundle())
             self._static = Output(self._saved(snapshot))
         if kind != "file":
-            self._unsubscribe = self._panel.session.subscribe(self._pacer.offer)
+            self._panel.session.subscribe(self._pacer.offer)
 
     def close(self) -> None:
-        """Leave the newest snapshot in the cell and stop following the session."""
-        if self._unsubscribe is not None:
-            self._unsubscribe()
-        self._pacer.close()
+        """Leave the newest snapshot in the cell at once; a session that goes on is still followed."""
+        self._pacer.flush()
         self._show(self._panel.session.snapshot)
 
     def _show(self, snapshot: Snapshot) -> None:

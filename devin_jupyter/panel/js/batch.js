@@ -2,17 +2,19 @@
 import { boardView } from "./board.js";
 import { act, channelOf } from "./channel.js";
 import { chatStore } from "./chat.js";
-import { h, uniqueId } from "./dom.js";
-import { matches, rowStore, totals, totalWords } from "./rows.js";
+import { h, labelled, uniqueId } from "./dom.js";
+import { isSimulated, matches, rowStore, totals, totalWords } from "./rows.js";
 import { sessionView } from "./session.js";
 import { tableView } from "./table.js";
 import { number } from "./words.js";
 
 export default () => {
+  let model = null; // the face of `initialize`, which outlives every view
   let store = null;
   const watchers = new Set();
   return {
-    initialize({ model }) {
+    initialize(context) {
+      model = context.model;
       store = rowStore(() => model.send({ action: "table" }));
       store.fill(model.get("table"));
       const take = (content) => {
@@ -21,7 +23,7 @@ export default () => {
       model.on("msg:custom", take);
       return () => model.off("msg:custom", take);
     },
-    render({ model, el }) {
+    render({ el }) {
       const view = batchView(model, store);
       el.append(view.el);
       watchers.add(view.update);
@@ -38,13 +40,14 @@ function batchView(model, store) {
   const looks = model.get("about").looks;
   const opened = detailView(model, channel);
   const heading = h("strong", { class: "dv-title" });
+  const simulated = labelled("simulated");
   const words = h("span", { class: "dv-totals" });
   const bar = h("progress", { class: "dv-bar", "aria-label": "Sessions done" });
   const note = h("p", { class: "dv-quiet", role: "status" });
   const tools = toolRow(looks, () => update());
   const views = { board: boardView(looks, opened.open), table: tableView(looks, opened.open) };
   const frame = h("section", { class: "dv-board-frame", "data-lm-suppress-shortcuts": "true" },
-    h("div", { class: "dv-head" }, heading), h("div", { class: "dv-row" }, words, bar), tools.el, note, views.board.el, views.table.el, opened.el);
+    h("div", { class: "dv-head" }, heading, simulated), h("div", { class: "dv-row" }, words, bar), tools.el, note, views.board.el, views.table.el, opened.el);
   const el = h("div", { class: "dv-live" }, frame);
 
   const update = () => {
@@ -53,6 +56,7 @@ function batchView(model, store) {
     const shown = rows.filter((row) => matches(row, tools.words(), tools.phase()));
     const sum = totals(rows, about.waiting);
     heading.textContent = about.title;
+    simulated.hidden = !rows.some(isSimulated);
     frame.setAttribute("aria-label", about.title);
     words.textContent = totalWords(sum);
     bar.max = Math.max(1, sum.all);

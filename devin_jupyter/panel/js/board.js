@@ -1,6 +1,6 @@
 // The board: three columns of cards. A card is replaced only when its row changed.
 import { h } from "./dom.js";
-import { COLUMNS, columnOf } from "./rows.js";
+import { COLUMNS, columnOf, isSimulated } from "./rows.js";
 import { number } from "./words.js";
 
 export function boardView(looks, open) {
@@ -8,15 +8,17 @@ export function boardView(looks, open) {
   const columns = Object.fromEntries(COLUMNS.map(({ key, title }) => [key, column(title)]));
   const el = h("div", { class: "dv-columns" }, ...COLUMNS.map(({ key }) => columns[key].el));
 
+  // Said once over the board, unless only some of the rows are.
   const update = (rows, opened) => {
+    const mixed = rows.some(isSimulated) && !rows.every(isSimulated);
     const placed = { working: [], needs_you: [], done: [] };
-    for (const row of rows) placed[columnOf(row)].push(cardFor(row, opened));
+    for (const row of rows) placed[columnOf(row)].push(cardFor(row, opened, mixed));
     for (const { key } of COLUMNS) columns[key].show(placed[key]);
   };
-  const cardFor = (row, opened) => {
+  const cardFor = (row, opened, mixed) => {
     let known = cards.get(row.id);
-    if (!known || known.row !== row) {
-      known = { row, el: card(row, looks, open) };
+    if (!known || known.row !== row || known.mixed !== mixed) {
+      known = { row, mixed, el: card(row, looks, open, mixed) };
       cards.set(row.id, known);
     }
     known.el.firstChild.setAttribute("aria-expanded", String(row.id === opened));
@@ -48,7 +50,7 @@ export function arrange(list, items) {
   });
 }
 
-function card(row, looks, open) {
+function card(row, looks, open, mixed) {
   const look = looks[row.phase];
   const dot = h("span", { class: "dv-dot", "aria-hidden": "true" });
   dot.style.backgroundColor = look.colour;
@@ -56,7 +58,7 @@ function card(row, looks, open) {
     h("span", { class: "dv-phase" }, dot, look.label),
     h("span", { class: "dv-quiet" }, row.acus === null ? "ACU unknown" : `${number(row.acus)} ACU`),
     row.pull_requests ? h("span", { class: "dv-quiet" }, `${row.pull_requests} PR`) : null,
-    ...row.labels.map((label) => h("span", { class: "dv-quiet" }, label)));
+    ...row.labels.filter((label) => mixed || label !== "simulated").map((label) => h("span", { class: "dv-quiet" }, label)));
   const title = h("span", { class: "dv-card-title" }, row.name || row.title);
   const asks = row.question ? h("span", { class: "dv-card-asks" }, row.question) : null;
   const button = h("button", { type: "button", class: "dv-card", title: row.name ? row.title : null, "aria-expanded": "false" }, title, note, asks);

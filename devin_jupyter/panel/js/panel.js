@@ -10,7 +10,10 @@ export default () => {
   const shown = new Set();
   let place = null;
 
-  const liveView = (model) => {
+  // Of the two faces of the model only the one of `initialize` lives as long as the widget: the other is deaf after its view.
+  let model = null;
+
+  const liveView = () => {
     const channel = channelOf(model);
     const view = sessionView(channel, chat);
     const el = h("div", { class: "dv-live" }, view.el);
@@ -26,17 +29,18 @@ export default () => {
   };
 
   return {
-    initialize({ model }) {
+    initialize(context) {
+      model = context.model;
       model.on("msg:custom", chat.take);
-      place = settle(model.get("home"), () => liveView(model), () => shown.size > 0);
+      place = settle(model.get("home"), liveView, () => shown.size > 0);
       place.look();
       return () => {
         model.off("msg:custom", chat.take);
         place.close();
       };
     },
-    render({ model, el }) {
-      const view = liveView(model);
+    render({ el }) {
+      const view = liveView();
       el.append(view.el);
       shown.add(view);
       place?.look();

@@ -12,6 +12,10 @@ export function columnOf(row) {
   return row.turn_over ? "done" : "working";
 }
 
+export function isSimulated(row) {
+  return row.labels.includes("simulated");
+}
+
 export function totals(rows, waiting) {
   const counts = { working: 0, needs_you: 0, done: 0 };
   let acus = 0, unknown = 0;
@@ -28,7 +32,8 @@ export function money({ acus, unknown }) {
 }
 
 export function totalWords(sum) {
-  const words = [plural(sum.all, "session"), `${number(sum.working)} working`, `${number(sum.needs_you)} needs you`, `${number(sum.done)} done`];
+  const needy = `${number(sum.needs_you)} ${sum.needs_you === 1 ? "needs" : "need"} you`;
+  const words = [plural(sum.all, "session"), `${number(sum.working)} working`, needy, `${number(sum.done)} done`];
   if (sum.waiting) words.push(`${number(sum.waiting)} not started`);
   return [...words, money(sum)].join(" · ");
 }

@@ -35,8 +35,11 @@ export function sessionView(channel, chat) {
     for (const each of parts) each.update(next);
     tick();
   };
+  const seen = new IntersectionObserver((entries) => channel.tell({ action: "seen", visible: entries.at(-1).isIntersecting }));
+  seen.observe(el);
   const close = () => {
     clearInterval(timer);
+    seen.disconnect();
     for (const each of parts) each.close?.();
   };
   return { el, update, close };

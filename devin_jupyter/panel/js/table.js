@@ -2,15 +2,15 @@
 import { h } from "./dom.js";
 import { arrange } from "./board.js";
 import { sorted } from "./rows.js";
-import { clock, number } from "./words.js";
+import { day, number } from "./words.js";
 
 const FIELDS = [
-  { key: "title", title: "Session", width: "30%" },
-  { key: "phase", title: "Phase", width: "16%" },
+  { key: "title", title: "Session", width: "31%" },
+  { key: "phase", title: "Phase", width: "18%" },
   { key: "acus", title: "ACU", width: "9%", number: true },
   { key: "repos", title: "Repositories", width: "17%", wide: true },
   { key: "pull_requests", title: "PRs", width: "7%", number: true, wide: true },
-  { key: "updated", title: "Last change", width: "21%", wide: true },
+  { key: "updated", title: "Last change", width: "18%", wide: true },
 ];
 
 export function tableView(looks, open) {
@@ -63,8 +63,8 @@ function tableRow(row, looks, open) {
   const look = looks[row.phase];
   const dot = h("span", { class: "dv-dot", "aria-hidden": "true" });
   dot.style.backgroundColor = look.colour;
-  const name = h("button", { type: "button", class: "dv-link", title: row.title }, row.name || row.title);
+  const name = h("button", { type: "button", class: "dv-link dv-cut", title: row.title }, row.name || row.title);
   name.addEventListener("click", () => open(row.id));
-  const cells = [name, h("span", {}, dot, look.label), row.acus === null ? "unknown" : number(row.acus), row.repos, number(row.pull_requests), row.updated ? clock(row.updated) : ""];
+  const cells = [name, h("span", {}, dot, look.label), row.acus === null ? "unknown" : number(row.acus), row.repos, number(row.pull_requests), row.updated ? day(row.updated) : ""];
   return h("tr", {}, ...cells.map((cell, index) => h("td", { class: classes(FIELDS[index]) }, cell)));
 }

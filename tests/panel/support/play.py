@@ -1,0 +1,110 @@
+"""Imported by notebooks of the browser tests: a session that cells move by hand, without any service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
+
+START = datetime.now(UTC) - timedelta(minutes=12)
+
+
+def message(number: int, text: str, source: str = "devin") -> Message:
+    return Message(event_id=f"event-{number}", source=source, text=text, created_at=START + timedelta(minutes=number))
+
+
+class Play:
+    """A session handle whose snapshots the notebook makes up."""
+
+    def __init__(self, number: int = 1, **fields: Any) -> None:
+        bare = f"{number:032x}"
+        self.snapshot = Snapshot(
+            session_id=f"devin-{bare}",
+            **{"url": f"https://app.devin.ai/sessions/{bare}", "phase": Phase.WORKING, "created_at": START, **fields},
+        )
+        self.asked: list[Any] = []
+        self._callbacks: list[Callable[[Snapshot], None]] = []
+
+    def subscribe(self, callback: Callable[[Snapshot], None], **_: Any) -> Callable[[], None]:
+        self._callbacks.append(callback)
+        return lambda: self._callbacks.remove(callback)
+
+    def show(self, **fields: Any) -> None:
+        from dataclasses import replace
+
+        self.snapshot = replace(self.snapshot, **fields)
+        for callback in list(self._callbacks):
+            callback(self.snapshot)
+
+    def send(self, text: str, attach: Any = None, again: bool = False) -> None:
+        self.asked.append(("send", text, attach))
+        self.show(phase=Phase.QUEUED, question=None, send_pending=True)
+
+    def stop(self) -> None:
+        self.asked.append(("stop",))
+        self.show(phase=Phase.STOPPED)
+
+    def archive(self) -> None:
+        raise RuntimeError("archiving is closed today")
+
+
+def audit(**fields: Any) -> Play:
+    """A session with everything a panel can show."""
+    rows = [
+        {"file": "billing/refunds.py", "severity": "high", "lines": [12, 40], "advice": "Use a parameterised query."},
+        {"file": "api/login.py", "severity": "low", "lines": [7], "advice": None},
+    ]
+    usual: dict[str, Any] = {
+        "title": "Audit the payment API for injection flaws",
+        "acus": 1.37,
+        "max_acu_limit": 5,
+        "repos": ("acme/api", "acme/billing"),
+        "tags": ("security", "q4"),
+        "mode": "fast",
+        "org_id": "org-acme",
+        "status": "running",
+        "status_detail": "working",
+        "pull_requests": (
+            PullRequest("https://github.com/acme/api/pull/12", "open"),
+            PullRequest("https://github.com/acme/billing/pull/7", "merged"),
+        ),
+        "structured_output": {"summary": "Two findings so far", "findings": rows, "complete": False},
+        "output_is_fresh": True,
+        "output_is_valid": True,
+        "schema": {"type": "object"},
+        "simulated": True,
+        "messages": (
+            message(0, "Audit the payment API for injection flaws and open a pull request per fix.", "user"),
+            message(
+                3,
+                'I read both repositories.\n\n1. `refunds.py` builds SQL from strings\n2. **login** is fine\n\n```python\ncursor.execute(f"select {x}")\n```',
+            ),
+            message(
+                8, "Opened [the first pull request](https://github.com/acme/api/pull/12). " + "Details follow. " * 140
+            ),
+        ),
+    }
+    return Play(**{**usual, **fields})
+
+
+def many(count: int) -> list[Play]:
+    """A thousand sessions in every phase."""
+    phases = [Phase.WORKING, Phase.WORKING, Phase.QUEUED, Phase.YOUR_TURN, Phase.NEEDS_APPROVAL, Phase.ASLEEP]
+    phases += [Phase.DONE, Phase.DONE, Phase.DONE, Phase.DONE, Phase.BLOCKED, Phase.STOPPED, Phase.FAILED]
+    return [
+        Play(
+            number,
+            title=f"Upgrade service {number} to the new runtime and repair its tests",
+            phase=phases[number % len(phases)],
+            acus=None if number % 17 == 0 else round(0.1 + number % 40 / 9, 2),
+            repos=(f"acme/service-{number}",),
+            updated_at=START + timedelta(seconds=number),
+            question="Which version of the database driver shall I use?" if number % len(phases) == 3 else None,
+            pull_requests=(PullRequest(f"https://github.com/acme/service-{number}/pull/1", "open"),) * (number % 3),
+            simulated=True,
+        )
+        for number in range(1, count + 1)
+    ]
