@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from devin_jupyter.models.snapshot import Message, Snapshot
 from devin_jupyter.panel.acts import Act, Acts
 from devin_jupyter.panel.pacing import Pacer
-from devin_jupyter.panel.state import message_item, moment_of, seconds, session_state
+from devin_jupyter.panel.state import message_item, moment_of, seconds, session_state, trouble_state
 
 CHUNK = 40
 TIMELINE = 40
@@ -65,6 +65,7 @@ class Feed:
         )
         if before is not None:
             before()
+        self.offer(self._session.snapshot)
 
     def offer(self, snapshot: Snapshot) -> None:
         """Take the next snapshot; published at most four times a second, and only if something changed."""
@@ -104,9 +105,7 @@ class Feed:
 
     def _connection_changed(self, connection: Any) -> None:
         with self._lock:
-            self._trouble = (
-                None if connection.is_ok else {"words": "reconnecting", "seen": seconds(connection.last_seen)}
-            )
+            self._trouble = None if connection.is_ok else trouble_state(connection)
         self._pacer.offer(self.snapshot)
 
     def _show(self, _newest: Snapshot) -> None:

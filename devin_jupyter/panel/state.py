@@ -65,6 +65,11 @@ def moment_of(snapshot: Snapshot) -> dict[str, Any]:
     return {"phase": snapshot.phase.value, "label": snapshot.phase.label, "icon": look.icon, "at": seconds(at)}
 
 
+def trouble_state(connection: Any) -> dict[str, Any]:
+    """Return what is said while the service does not answer."""
+    return {"seen": seconds(connection.last_seen), "problem": wording.one_line(connection.problem, 200)}
+
+
 def row_state(snapshot: Snapshot, name: str | None = None) -> dict[str, Any]:
     """Return one row of the board for this snapshot, as JSON."""
     return {

@@ -53,6 +53,6 @@ export function tempo(state, now) {
 
 export function trouble(state, now) {
   if (!state.trouble) return "";
-  const seen = state.trouble.seen ? `, last seen ${ago(state.trouble.seen, now)}` : "";
-  return `${state.trouble.words}${seen}`;
+  const { seen, problem } = state.trouble;
+  return ["reconnecting", seen ? `, last seen ${ago(seen, now)}` : ", not seen yet", problem ? ` (${problem})` : ""].join("");
 }

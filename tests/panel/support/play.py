@@ -9,6 +9,14 @@ from typing import Any
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
 
+READ = """I read both repositories.
+
+1. `refunds.py` builds SQL from strings
+2. **login** is fine
+
+```python
+cursor.execute(f"select {x}")
+```"""
 START = datetime.now(UTC) - timedelta(minutes=12)
 
 
@@ -77,14 +85,9 @@ def audit(**fields: Any) -> Play:
         "schema": {"type": "object"},
         "simulated": True,
         "messages": (
-            message(0, "Audit the payment API for injection flaws and open a pull request per fix.", "user"),
-            message(
-                3,
-                'I read both repositories.\n\n1. `refunds.py` builds SQL from strings\n2. **login** is fine\n\n```python\ncursor.execute(f"select {x}")\n```',
-            ),
-            message(
-                8, "Opened [the first pull request](https://github.com/acme/api/pull/12). " + "Details follow. " * 140
-            ),
+            message(0, "Audit the payment API and open a pull request per fix.", "user"),
+            message(3, READ),
+            message(8, "Opened [the first pull request](https://github.com/acme/api/pull/12). " + "And so on. " * 140),
         ),
     }
     return Play(**{**usual, **fields})
