@@ -1,0 +1,25 @@
+"""DataFrames from what the service says: pure builders, the only importers of pandas.
+
+Raw pages, snapshots and outputs come in; nothing here fetches anything. Every frame has the same columns and dtypes
+whether it holds no rows, only nulls or a million.
+"""
+
+from devin_jupyter.frames.outputs import Output, outputs
+from devin_jupyter.frames.pull_requests import pull_requests
+from devin_jupyter.frames.sessions import SessionRows
+from devin_jupyter.frames.storage import read_csv, read_parquet, write_csv, write_parquet
+from devin_jupyter.frames.tables import consumption, insights, messages
+
+__all__ = [
+    "Output",
+    "SessionRows",
+    "consumption",
+    "insights",
+    "messages",
+    "outputs",
+    "pull_requests",
+    "read_csv",
+    "read_parquet",
+    "write_csv",
+    "write_parquet",
+]

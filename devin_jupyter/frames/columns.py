@@ -1,0 +1,202 @@
+"""Columns with a fixed dtype, whatever they hold: no rows, only nulls, or a million values.
+
+pandas guesses a dtype from the values, which differs from day to day; here every column says its own. Values come
+from the network, so a wrong one becomes a null or a text, never an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from devin_jupyter.models.raw import parse_time, word
+
+Kind = Literal["text", "word", "time", "day", "integer", "number", "boolean", "object"]
+
+TEXT = pd.StringDtype()
+TIME = pd.DatetimeTZDtype("us", "UTC")
+DAY = np.dtype("datetime64[us]")
+_MOST_SECONDS = 253_402_300_799  # the end of the year 9999, where datetime ends
+_INT64 = range(-(2**63), 2**63)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column before it has values."""
+
+    name: str
+    kind: Kind
+    values: tuple[Any, ...] = ()
+    """All values known beforehand, for the kind `word`: the categories, in this order, before any others."""
+
+
+def frame_of(columns: Iterable[Column], data: dict[str, Any]) -> pd.DataFrame:
+    """Return the frame with exactly these columns, taking their values out of `data`; absent ones are null.
+
+    Args:
+        columns: names and kinds.
+        data: lists of equal length, or arrays already made, by column name. Emptied on the way, to save memory.
+    """
+    count = max((len(values) for values in data.values()), default=0)
+    made = {}
+    for column in columns:
+        values = data.pop(column.name, None)
+        values = [None] * count if values is None else values
+        made[column.name] = array_of(column, values) if isinstance(values, list) else values
+    return pd.DataFrame(made, index=pd.RangeIndex(count), copy=False)
+
+
+def array_of(column: Column, values: list[Any]) -> Any:
+    """Return the values as an array of the column's dtype."""
+    if column.kind == "word":
+        return words(values, column.values)
+    return _MAKERS[column.kind](values)
+
+
+def words(values: list[Any], known: Sequence[Any]) -> Any:
+    """Return a categorical with all known values, then the others that occur, sorted."""
+    codes = Codes(known)
+    codes.extend(values)
+    return codes.categorical()
+
+
+class Codes:
+    """Grows a categorical from pieces, so that equal words are not kept a million times."""
+
+    def __init__(self, known: Sequence[Any]) -> None:
+        """Start with the known values."""
+        self._known, self._codes = tuple(known), list[int]()
+        self._index = _Index({**{value: code for code, value in enumerate(known)}, None: -1})
+
+    def extend(self, values: Iterable[Any]) -> None:
+        """Append values; one that cannot be a category counts as its text."""
+        index = self._index
+        try:
+            self._codes += [index[value] for value in values]
+        except TypeError:  # unhashable
+            self._codes += [index[value if isinstance(value, (str, int)) else word(value)] for value in values]
+
+    def categorical(self) -> Any:
+        """Return what was collected."""
+        extra = sorted((value for value in self._index if value is not None and value not in self._known), key=str)
+        categories = [*self._known, *extra]
+        codes = np.array(self._codes, dtype="int32")
+        if extra:
+            place = {value: code for code, value in enumerate(categories)}
+            moved = np.array([*(place[value] for value in self._index if value is not None), -1], dtype="int32")
+            codes = moved[codes]
+        return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(categories))
+
+
+class _Index(dict[Any, int]):
+    def __missing__(self, value: Any) -> int:
+        code = self[value] = len(self) - 1  # None has a place without a code
+        return code
+
+
+def texts(values: list[Any]) -> Any:
+    """Return a string array."""
+    if not set(map(type, values)) <= {str, type(None)}:
+        values = [word(value, longest=None) for value in values]
+    try:
+        return pd.array(values, dtype=TEXT)
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can hold and Arrow cannot
+        return pd.array([_mended(value) for value in values], dtype=TEXT)
+
+
+def _mended(value: str | None) -> str | None:
+    return None if value is None else value.encode("utf-8", "replace").decode()
+
+
+def times(values: list[Any]) -> Any:
+    """Return UTC times with microseconds, from Unix seconds, ISO 8601 texts or datetimes."""
+    if set(map(type, values)) <= {int}:
+        seconds = np.array(values, dtype=object)
+        if not len(seconds) or (seconds.min() >= 0 and seconds.max() <= _MOST_SECONDS):
+            return _utc((seconds.astype("int64") * 1_000_000).view("M8[us]"))
+    return _utc(np.array([_moment(value) for value in values], dtype="M8[us]"))
+
+
+def _utc(moments: Any) -> Any:
+    return pd.DatetimeIndex(moments).tz_localize("UTC").array
+
+
+def _moment(value: Any) -> Any:
+    if isinstance(value, datetime):
+        moment: datetime | None = value.astimezone(UTC) if value.tzinfo else value
+    else:
+        moment = parse_time(value)
+    return np.datetime64("NaT", "us") if moment is None or pd.isna(moment) else moment.replace(tzinfo=None)
+
+
+def days(values: list[Any]) -> Any:
+    """Return dates, as midnights without a zone."""
+    return pd.DatetimeIndex(np.array([_day(value) for value in values], dtype="M8[us]")).array
+
+
+def _day(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            value = date.fromisoformat(value)
+        except ValueError:
+            moment = parse_time(value)
+            value = moment.date() if moment else None
+    if isinstance(value, datetime):
+        value = value.date()
+    return value if isinstance(value, date) else np.datetime64("NaT", "us")
+
+
+def integers(values: list[Any]) -> Any:
+    """Return nullable 64-bit integers."""
+    if set(map(type, values)) <= {int} and all(value in _INT64 for value in values):
+        return pd.arrays.IntegerArray(np.array(values, dtype="int64"), np.zeros(len(values), dtype=bool))
+    return pd.array([_integer(value) for value in values], dtype="Int64")
+
+
+def _integer(value: Any) -> int | None:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value in _INT64 else None
+
+
+def numbers(values: list[Any]) -> Any:
+    """Return nullable floats; what is not finite is null."""
+    if not set(map(type, values)) <= {float}:
+        values = [_number(value) for value in values]
+    found = np.array(values, dtype="float64")
+    mask = ~np.isfinite(found)
+    found[mask] = 0.0  # what stands behind a null takes part in no comparison, but in hashes of the buffer
+    return pd.arrays.FloatingArray(found, mask)
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else float("nan")
+    except OverflowError:
+        return float("nan")
+
+
+def booleans(values: list[Any]) -> Any:
+    """Return nullable booleans."""
+    return pd.array([value if isinstance(value, bool) else None for value in values], dtype="boolean")
+
+
+def objects(values: Sequence[Any]) -> Any:
+    """Return Python objects as they are; pandas would otherwise turn texts into strings."""
+    return pd.Series(np.fromiter(values, dtype=object, count=len(values)), dtype=object, copy=False)
+
+
+_MAKERS: Mapping[Kind, Callable[[list[Any]], Any]] = {
+    "text": texts,
+    "time": times,
+    "day": days,
+    "integer": integers,
+    "number": numbers,
+    "boolean": booleans,
+    "object": objects,
+}

@@ -1,0 +1,61 @@
+"""Pull requests as a frame, one row per distinct URL, and what an URL says: repository and number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+
+from devin_jupyter.frames.columns import frame_of
+from devin_jupyter.frames.shapes import PULL_REQUESTS
+from devin_jupyter.models.raw import PullRequest
+
+_FORGES = re.compile(
+    r"https?://[^/]+/(?P<repo>.+?)/(?:-/)?"
+    r"(?:pull|pulls|pull-requests|pullrequest|merge_requests)/(?P<number>\d{1,18})(?:[/?#].*)?"
+)
+_LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
+_repositories: dict[str, str | None] = {}
+
+Made = tuple[str, datetime | None, datetime | None, Iterable[PullRequest]]
+"""A session's id, when it was created and updated, and its pull requests."""
+
+
+def repository(url: str) -> str | None:
+    """Return `owner/repo` for the URL of a pull request on any of the usual forges, or None."""
+    place = url.rpartition("/")[0]
+    if place not in _repositories:
+        if len(_repositories) > 10_000:
+            _repositories.clear()
+        match = _FORGES.fullmatch(url)
+        _repositories[place] = match["repo"].removesuffix("/_git").replace("/_git/", "/") if match else None
+    return _repositories[place]
+
+
+def _number(url: str) -> int | None:
+    match = _FORGES.fullmatch(url)
+    return int(match["number"]) if match else None
+
+
+def pull_requests(sessions: Iterable[Made]) -> pd.DataFrame:
+    """Return one row per distinct URL: the session that had it first, and the state that was seen last."""
+    first: dict[str, tuple[datetime, str]] = {}
+    last: dict[str, tuple[datetime, str]] = {}
+    for session_id, created, updated, found in sessions:
+        for request in found:
+            born, seen = (created or _LONG_AGO, session_id), updated or _LONG_AGO
+            first[request.url] = min(first.get(request.url, born), born)
+            if request.state is not None and seen >= last.get(request.url, (_LONG_AGO, ""))[0]:
+                last[request.url] = (seen, request.state)
+    urls = sorted(first, key=lambda url: (first[url], url))
+    data: dict[str, Any] = {
+        "url": list(urls),
+        "repo": [repository(url) for url in urls],
+        "number": [_number(url) for url in urls],
+        "state": [last[url][1] if url in last else None for url in urls],
+        "session_id": [first[url][1] for url in urls],
+    }
+    return frame_of(PULL_REQUESTS, data)

@@ -1,0 +1,275 @@
+"""Sessions as a frame: raw pages or snapshots in, one row a session out.
+
+Twenty thousand sessions pass through here, so they are read column by column and no object is made per row, except
+for the few the journal knows more about. What it says must equal what a `Snapshot` of the same answer says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from devin_jupyter.frames.columns import Codes, frame_of, numbers, times
+from devin_jupyter.frames.pull_requests import repository
+from devin_jupyter.frames.shapes import SESSIONS
+from devin_jupyter.models.phase import Facts, Phase, phase_of
+from devin_jupyter.models.raw import (
+    FINGERPRINT_TAG,
+    NO_ID,
+    V1_FIELDS,
+    V3_FIELDS,
+    WEB_APP,
+    PullRequest,
+    related_id,
+    strings,
+    visible_tags,
+    word,
+)
+from devin_jupyter.models.raw import identifier as read_identifier
+from devin_jupyter.models.raw import pull_requests as read_pull_requests
+from devin_jupyter.models.snapshot import Known, Snapshot, observe
+
+Raw = Mapping[str, Any]
+Counted = tuple[int, int | None, list[str]]
+"""How many pull requests, how many of them merged (None where no state is known), and their repositories."""
+
+_SAME_IN_BOTH = ("title", "status", "created_at", "updated_at", "playbook_id", "structured_output")
+_V3_ONLY = ("status_detail", "origin", "category", "subcategory", "user_id", "service_user_id", "org_id")
+_PLAIN = {
+    "v3": {
+        **{name: name for name in (*_SAME_IN_BOTH, *_V3_ONLY)},
+        "acus": "acus_consumed",
+        "mode": "devin_mode",
+    },
+    "v1": {
+        **{name: name for name in _SAME_IN_BOTH},
+        "status_detail": "status_enum",
+        "user_id": "requesting_user_email",
+    },
+}
+"""Columns that are a field of the answer, as each version calls it."""
+_FIELDS = {"v3": V3_FIELDS, "v1": V1_FIELDS}
+_WAITS = (Phase.YOUR_TURN, Phase.NEEDS_APPROVAL)
+_UNTOUCHED = ("new", "claimed", "creating")
+_BARE = re.compile("[0-9a-f]{32}")
+
+
+class SessionRows:
+    """Collects sessions, each once, column by column."""
+
+    def __init__(
+        self, *, api_version: str = "v3", org_id: str | None = None, known: Mapping[str, Known] | None = None
+    ) -> None:
+        """Start empty.
+
+        Args:
+            api_version: of the raw answers.
+            org_id: the organisation, where the answers do not say it.
+            known: by session id, what the journal knows and the service does not say.
+        """
+        self._version, self._org_id, self._known = api_version, org_id, known or {}
+        self._words = {column.name: Codes(column.values) for column in SESSIONS if column.kind == "word"}
+        self._data: dict[str, list[Any]] = {column.name: [] for column in SESSIONS if column.kind != "word"}
+        self._seen: set[str] = set()
+        self._unknown_fields: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._phases = _Phases(api_version)
+
+    def __len__(self) -> int:
+        """Return the number of sessions so far."""
+        return len(self._seen)
+
+    def add(self, items: Sequence[Raw], *, at: datetime | None = None) -> int:
+        """Add the raw sessions of a page and return how many were new.
+
+        Args:
+            items: `SessionResponse`s of v3 or session objects of v1.
+            at: when the answer came, for the sessions the journal knows.
+        """
+        identifiers = [_prefixed(item) for item in items]
+        before = len(self._seen)
+        if self._seen.isdisjoint(identifiers) and len(set(identifiers)) == len(items):
+            self._seen.update(identifiers)
+        else:
+            items, identifiers = self._new_ones(items, identifiers)
+        if self._known and not self._known.keys().isdisjoint(identifiers):
+            items, identifiers = self._without_known(items, identifiers, at)
+        if items:
+            self._add_columns(items, identifiers)
+        return len(self._seen) - before
+
+    def add_snapshots(self, snapshots: Iterable[Snapshot]) -> None:
+        """Add sessions that were read before."""
+        for snapshot in snapshots:
+            self._seen.add(snapshot.session_id)
+            for name, codes in self._words.items():
+                codes.extend([getattr(snapshot, name)])
+            facts = dict(zip(("n_prs", "n_merged", "repos"), _counted(snapshot.pull_requests), strict=True))
+            for name, column in self._data.items():
+                column.append(facts.get(name) if name in facts else _attribute(snapshot, name))
+            self._data["repos"][-1] = list(snapshot.repos) or facts["repos"]
+
+    def frame(self, *, newest_first: bool = False) -> pd.DataFrame:
+        """Return what was collected, which is gone afterwards, in the order it came or newest first."""
+        data: dict[str, Any] = dict(self._data)
+        self._data = {}
+        data |= {name: codes.categorical() for name, codes in self._words.items()}
+        for name in ("created_at", "updated_at"):
+            data[name] = times(data[name])
+        data["acus"] = numbers(_honest(data["acus"], data))
+        order = _newest_first(data) if newest_first else None
+        frame = frame_of(SESSIONS, data)
+        return frame if order is None else frame.take(order).reset_index(drop=True)
+
+    def _new_ones(self, items: Sequence[Raw], identifiers: list[str]) -> tuple[list[Raw], list[str]]:
+        kept: list[Raw] = []
+        names: list[str] = []
+        for item, name in zip(items, identifiers, strict=True):
+            if name not in self._seen or name == NO_ID:
+                self._seen.add(name)
+                kept.append(item)
+                names.append(name)
+        return kept, names
+
+    def _without_known(
+        self, items: Sequence[Raw], identifiers: list[str], at: datetime | None
+    ) -> tuple[list[Raw], list[str]]:
+        pairs = list(zip(items, identifiers, strict=True))
+        moment = at or datetime.max
+        self.add_snapshots(observe(item, self._known[name], at=moment) for item, name in pairs if name in self._known)
+        rest = [(item, name) for item, name in pairs if name not in self._known]
+        return [item for item, _ in rest], [name for _, name in rest]
+
+    def _add_columns(self, items: Sequence[Raw], identifiers: list[str]) -> None:
+        data, plain = self._data, _PLAIN[self._version]
+        for column, field in plain.items():
+            values = [item.get(field) for item in items]
+            if column in self._words:
+                self._words[column].extend(values)
+            else:
+                data[column] += values
+        phases = [self._phases.of(item) for item in items]
+        self._words["phase"].extend(phases)
+        data["needs_you"] += [phase in _WAITS for phase in phases]
+        data["session_id"] += identifiers
+        data["url"] += [item.get("url") or WEB_APP + name[6:] for item, name in zip(items, identifiers, strict=True)]
+        data["tags"] += [_tags(item.get("tags")) for item in items]
+        data["extra"] += [self._extra(item) for item in items]
+        self._add_relations(items)
+        self._pad(plain, len(items))
+
+    def _add_relations(self, items: Sequence[Raw]) -> None:
+        data = self._data
+        if self._version == "v1":
+            counted = [_count([item.get("pull_request")]) for item in items]
+        else:
+            counted = [_count(item.get("pull_requests")) for item in items]
+            data["parent_session_id"] += [related_id(item.get("parent_session_id")) for item in items]
+            data["child_session_ids"] += [_children(item.get("child_session_ids")) for item in items]
+            data["is_archived"] += [item.get("is_archived") is True for item in items]
+        data["n_prs"] += [count for count, _, _ in counted]
+        data["n_merged"] += [merged for _, merged, _ in counted]
+        data["repos"] += [repos for _, _, repos in counted]
+
+    def _pad(self, plain: Mapping[str, str], count: int) -> None:
+        """Fill the columns that this version does not tell."""
+        size = len(self._data["session_id"])
+        if self._org_id and "org_id" not in plain:
+            self._data["org_id"] += [self._org_id] * count
+        for column in self._data.values():
+            column += [None] * (size - len(column))
+        for name, codes in self._words.items():
+            if name not in plain and name != "phase":
+                codes.extend([None] * count)
+
+    def _extra(self, item: Raw) -> dict[str, Any] | None:
+        names = tuple(item)
+        unknown = self._unknown_fields.get(names)
+        if unknown is None:
+            unknown = self._unknown_fields[names] = tuple(name for name in names if name not in _FIELDS[self._version])
+        return {name: item[name] for name in unknown if item[name] is not None} or None if unknown else None
+
+
+class _Phases:
+    """Phases of sessions we know nothing more about: any output counts as the answer."""
+
+    def __init__(self, api_version: str) -> None:
+        self._version, self._found = api_version, dict[Any, Phase]()
+        self._detail = _PLAIN[api_version]["status_detail"]
+
+    def of(self, item: Raw) -> Phase:
+        status, detail = item.get("status"), item.get(self._detail)
+        key = (status, detail, item.get("structured_output") is not None)
+        try:
+            return self._found[key]
+        except KeyError:
+            self._found[key] = self._compute(*key)
+            return self._found[key]
+        except TypeError:  # unhashable
+            return self._compute(*key)
+
+    def _compute(self, status: Any, detail: Any, has_answer: bool) -> Phase:
+        return phase_of(
+            Facts(api_version=self._version, status=word(status), detail=word(detail), has_answer=has_answer)
+        )
+
+
+def _prefixed(item: Raw) -> str:
+    text = item.get("session_id")
+    return "devin-" + text if isinstance(text, str) and _BARE.fullmatch(text) else read_identifier(item)
+
+
+def _tags(value: Any) -> list[str]:
+    if type(value) is not list:
+        return list(visible_tags(strings(value)))
+    return [tag for tag in value if type(tag) is str and not tag.startswith(FINGERPRINT_TAG)]
+
+
+def _children(value: Any) -> list[str]:
+    return [name for name in map(related_id, strings(value)) if name] if value else []
+
+
+def _count(value: Any) -> Counted:
+    if not value:
+        return 0, 0, []
+    if type(value) is list and len(value) == 1 and type(value[0]) is dict:  # nearly always
+        url, state = value[0].get("pr_url"), value[0].get("pr_state")
+        if type(url) is str and url and (state is None or type(state) is str):
+            repo = repository(url)
+            return 1, None if state is None else int(state == "merged"), [repo] if repo else []
+    return _counted(read_pull_requests(value))
+
+
+def _counted(requests: Sequence[PullRequest]) -> Counted:
+    if not requests:
+        return 0, 0, []
+    states = [request.state for request in requests if request.state is not None]
+    repos = dict.fromkeys(name for name in (repository(request.url) for request in requests) if name)
+    return len(requests), states.count("merged") if states else None, list(repos)
+
+
+def _attribute(snapshot: Snapshot, name: str) -> Any:
+    value = getattr(snapshot, name)
+    if name == "extra":
+        return dict(value) or None
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _honest(acus: list[Any], data: Mapping[str, Any]) -> list[Any]:
+    """Zero on a session that has worked means not reported, so it is null."""
+    zero = np.array([value == 0 for value in acus], dtype=bool)
+    if not zero.any():
+        return acus
+    status = pd.Series(data["status"])
+    untouched = status.isin(_UNTOUCHED) | (status.notna() & (data["created_at"] == data["updated_at"]))
+    return [None if hidden else value for value, hidden in zip(acus, zero & ~untouched.to_numpy(), strict=True)]
+
+
+def _newest_first(data: Mapping[str, Any]) -> Any:
+    created = data["created_at"].asi8
+    order = np.lexsort((np.array(data["session_id"], dtype=object).astype(str), -created))
+    return None if (np.diff(order) == 1).all() else order

@@ -1,0 +1,146 @@
+"""Frames to files and back, without loss: Parquet keeps everything, CSV what text can hold.
+
+Parquet cannot hold free-form objects, so they travel as JSON text, marked in the file's metadata; other readers see
+that text. A file is complete or not there: it is written beside its place and moved.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from devin_jupyter.errors import OptionError
+from devin_jupyter.frames.columns import Column, array_of, frame_of
+
+_MARK = b"devin_jupyter"
+
+
+def write_parquet(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
+    """Write a frame so that `read_parquet` gives back an equal one.
+
+    Raises:
+        OptionError: pyarrow is not installed.
+    """
+    arrow, parquet = _pyarrow()
+    loose = _loose(frame)
+    flat = frame.assign(**{name: _to_json(frame[name]) for name in loose})
+    table = arrow.Table.from_pandas(flat, preserve_index=False)
+    note = {"objects": loose, "categories": _categories(frame)}
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _MARK: json.dumps(note).encode()})
+    with replacing(Path(path)) as place:
+        parquet.write_table(table, place)
+
+
+def read_parquet(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read a frame that `write_parquet` wrote; other files as pandas reads them."""
+    _, parquet = _pyarrow()
+    table = parquet.read_table(path, partitioning=None)
+    note = json.loads((table.schema.metadata or {}).get(_MARK, b"{}"))
+    frame = table.to_pandas()
+    for name in note.get("objects", ()):
+        frame[name] = pd.Series([None if pd.isna(text) else json.loads(text) for text in frame[name]], dtype=object)
+    for name, values in note.get("categories", {}).items():
+        frame[name] = frame[name].astype(pd.CategoricalDtype(values))
+    return _restored(frame)
+
+
+def write_csv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
+    """Write a frame as CSV, objects as JSON; `read_csv` needs to be told its columns."""
+    loose = _loose(frame)
+    with replacing(Path(path)) as place:
+        frame.assign(**{name: _to_json(frame[name]) for name in loose}).to_csv(place, index=False)
+
+
+def read_csv(path: str | os.PathLike[str], like: pd.DataFrame) -> pd.DataFrame:
+    """Read a CSV that `write_csv` wrote into the dtypes of another frame with the same columns.
+
+    Args:
+        path: the file.
+        like: any frame of the same kind, such as one with no rows.
+    """
+    texts = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
+    missing = [str(name) for name in like.columns if name not in texts]
+    if missing:
+        raise OptionError(f"{path} has no column {missing[0]!r}", do="give the kind of frame that was written")
+    columns = [_column(name, dtype) for name, dtype in like.dtypes.items()]
+    data: dict[str, Any] = {}
+    for column in columns:
+        values = [None if pd.isna(text) else _read(text, column) for text in texts[column.name]]
+        data[column.name] = array_of(column, values)
+    return frame_of(columns, data)
+
+
+def _column(name: Any, dtype: Any) -> Column:
+    if isinstance(dtype, pd.CategoricalDtype):
+        return Column(name, "word", tuple(dtype.categories))
+    kinds: dict[str, Any] = {
+        "Int64": "integer",
+        "Float64": "number",
+        "boolean": "boolean",
+        "object": "object",
+        "datetime64[us]": "day",
+        "datetime64[us, UTC]": "time",
+    }
+    return Column(name, kinds.get(str(dtype), "text"))
+
+
+def _read(text: str, column: Column) -> Any:
+    if column.kind in ("object", "integer", "number"):
+        return json.loads(text)
+    if column.kind == "boolean":
+        return text == "True"
+    if column.kind == "word" and column.values and isinstance(column.values[0], int):
+        return int(text)
+    return text
+
+
+def _to_json(values: pd.Series[Any]) -> pd.Series[Any]:
+    texts = [None if value is None else json.dumps(value, ensure_ascii=True, default=str) for value in values]
+    return pd.Series(texts, dtype="string", index=values.index)
+
+
+def _categories(frame: pd.DataFrame) -> dict[str, Sequence[Any]]:
+    dtypes = {str(name): dtype for name, dtype in frame.dtypes.items()}
+    return {name: list(dtype.categories) for name, dtype in dtypes.items() if isinstance(dtype, pd.CategoricalDtype)}
+
+
+def _restored(frame: pd.DataFrame) -> pd.DataFrame:
+    """pyarrow may come back with another unit of time or kind of string than the frame had."""
+    for name, dtype in frame.dtypes.items():
+        if isinstance(dtype, pd.DatetimeTZDtype) and dtype.unit != "us":
+            frame[name] = frame[name].dt.as_unit("us")
+        elif isinstance(dtype, pd.StringDtype) and dtype != pd.StringDtype():
+            frame[name] = frame[name].astype(pd.StringDtype())
+    return frame
+
+
+def _loose(frame: pd.DataFrame) -> list[str]:
+    return [str(name) for name, dtype in frame.dtypes.items() if pd.api.types.is_object_dtype(dtype)]
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a place beside the path to write to; when all went well it takes the path's place, else it is removed."""
+    place = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield place
+        with place.open("rb") as file:
+            os.fsync(file.fileno())
+        place.replace(path)
+    finally:
+        place.unlink(missing_ok=True)
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        import pyarrow.parquet as parquet
+    except ImportError:
+        raise OptionError("Parquet needs pyarrow", do="pip install 'devin-jupyter[parquet]'") from None
+    return pyarrow, parquet
