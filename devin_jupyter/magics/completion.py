@@ -136,5 +136,5 @@ def _values(notebook: Notebook, kind: str, choices: Iterable[str], fragment: str
     known = [(choice, "") for choice in choices] or offers(notebook, kind, fragment)
     low = fragment.lower()
     starts = [offer for offer in known if offer[0].lower().startswith(low)]
-    inside = [offer for offer in known if offer not in starts and low and low in " ".join(offer).lower()]
+    inside = [offer for offer in known if offer not in starts and low in " ".join(offer).lower()] if low[2:] else []
     return Found(fragment, starts + inside)

@@ -1,9 +1,16 @@
-"""What the magic's tests share: a fresh interpreter."""
+"""What the magic's tests share: a fresh interpreter, and IPython's shell with the extension loaded."""
 
 import subprocess
 import sys
+from dataclasses import dataclass
+from typing import Any
 
+import IPython
 import pytest
+from IPython.core.completer import provisionalcompleter
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from traitlets.config import Config
 
 
 @pytest.fixture
@@ -11,10 +18,77 @@ def run_python():
     """Return a function that runs code in a fresh interpreter and gives what it printed."""
 
     def run(code, *args):
-        done = subprocess.run(
-            [sys.executable, "-c", code, *args], capture_output=True, text=True, timeout=120, check=False
-        )
+        command = [sys.executable, "-c", code, *args]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     return run
+
+
+@dataclass
+class Ran:
+    """What a cell did."""
+
+    out: str
+    """What was printed, errors included."""
+    shown: list[dict[str, Any]]
+    """The bundles that were displayed."""
+    error: BaseException | None
+    value: Any
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines that an error shows."""
+        assert self.error is not None, self.out
+        return self.out.strip().splitlines()
+
+
+class Shell:
+    """IPython's shell, as a test uses it."""
+
+    def __init__(self, ipython: InteractiveShell) -> None:
+        self.ipython = ipython
+
+    @property
+    def names(self) -> dict[str, Any]:
+        return self.ipython.user_ns
+
+    def run(self, code: str, *, fails: bool = False) -> Ran:
+        """Run a cell; it must fail, or must not."""
+        with capture_output() as captured:
+            result = self.ipython.run_cell(code, store_history=False)
+        error = result.error_before_exec or result.error_in_exec
+        shown = [output.data for output in captured.outputs]
+        ran = Ran(captured.stdout + captured.stderr, shown, error, result.result)
+        assert (error is not None) is fails, ran
+        return ran
+
+    def tab(self, code: str) -> list[str]:
+        """Complete where `|` stands; what the line would become up to the cursor."""
+        at = code.index("|")
+        text = code[:at] + code[at + 1 :]
+        with provisionalcompleter():
+            found = list(self.ipython.Completer.completions(text, at))
+        start = text.rfind("\n", 0, at) + 1
+        return [text[start : item.start] + item.text for item in found]
+
+
+@pytest.fixture(scope="session")
+def _ipython():
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.InteractiveShell.colors = "nocolor" if IPython.version_info >= (9,) else "NoColor"
+    config.Completer.use_jedi = False
+    ipython = InteractiveShell.instance(config=config)
+    yield ipython
+    InteractiveShell.clear_instance()
+
+
+@pytest.fixture
+def shell(_ipython):
+    """Return the shell with the extension loaded and no names."""
+    _ipython.reset(new_session=False)
+    _ipython.extension_manager.load_extension("devin_jupyter")
+    yield Shell(_ipython)
+    _ipython.extension_manager.unload_extension("devin_jupyter")

@@ -1,0 +1,118 @@
+"""Tab in a magic: options, values and commands from what is known, and silence in the prompt."""
+
+import pytest
+
+from devin_jupyter.magics import seen
+from devin_jupyter.options import OPTIONS
+
+SESSION = "devin-" + "a" * 32
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch):
+    """Something was seen, and nothing else is read."""
+    fresh = seen.Seen()
+    fresh.refresh = lambda read: None
+    fresh.add("repos", [("acme/api", ""), ("acme/web", "")])
+    fresh.add("tags", [("audit", "")])
+    fresh.add("playbooks", [("playbook-1", "Upgrade dependencies")])
+    fresh.add("knowledge", [("note-1", "How we deploy")])
+    fresh.add("sessions", [(SESSION, "Audit of the API (done)")])
+    monkeypatch.setattr("devin_jupyter.magics.offers.SEEN", fresh)
+
+
+def test_a_dash_offers_the_options(shell):
+    assert shell.tab("%%devin --mo|\nprompt") == ["%%devin --mode"]
+    assert set(shell.tab("%%devin --|\nprompt")) == {f"%%devin {option.flag}" for option in OPTIONS}
+
+
+def test_an_empty_place_offers_the_options(shell):
+    assert "%%devin --repos" in shell.tab("%%devin |\nprompt")
+
+
+def test_an_option_that_was_given_is_not_offered_again_unless_it_is_a_list(shell):
+    offered = shell.tab("%%devin --mode fast --tags a --|\nprompt")
+    assert "%%devin --mode fast --tags a --mode" not in offered
+    assert "%%devin --mode fast --tags a --tags" in offered
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("--mode f", "fast"),
+        ("--repos acme/a", "acme/api"),
+        ("--repos acme/api acme/w", "acme/web"),
+        ("--tags a", "audit"),
+        ("--playbook upgr", "playbook-1"),
+        ("--knowledge deploy", "note-1"),
+        ("--to devin-a", SESSION),
+        ("--to audit", SESSION),
+        ("--on-interrupt s", "stop"),
+        ("--schema Fin", "Finding"),
+        ("--each ta", "table"),
+        ("--attach bl", "blob"),
+        ("-o han", "handle"),
+        ("--secrets MY_TO", "MY_TOKEN"),
+    ],
+)
+def test_values_come_from_what_was_seen_and_from_the_notebook(shell, monkeypatch, line, value):
+    monkeypatch.setenv("MY_TOKEN", "x")
+    shell.run(
+        "import dataclasses\n@dataclasses.dataclass\nclass Finding:\n    n: int\n"
+        "import pandas; table = pandas.DataFrame(); blob = b'x'; n = 3"
+    )
+    shell.names["handle"] = Handle()
+    start = line.rpartition(" ")[0]
+    assert shell.tab(f"%%devin {line}|\nprompt") == [f"%%devin {start} {value}"]
+
+
+class Handle:
+    """Looks like a session."""
+
+    __module__ = "devin_jupyter.session"
+
+    def send(self): ...
+
+    def result(self): ...
+
+
+def test_a_value_may_follow_an_equal_sign(shell):
+    assert shell.tab("%%devin --mode=fa|\nprompt") == ["%%devin --mode=fast"]
+
+
+def test_files_are_offered_for_paths(shell, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "report.csv").touch()
+    (tmp_path / "shape.json").touch()
+    assert shell.tab("%%devin --attach dat|\np") == ["%%devin --attach data/"]
+    assert shell.tab("%%devin --attach data/r|\np") == ["%%devin --attach data/report.csv"]
+    assert shell.tab("%%devin --schema sh|\np") == ["%%devin --schema shape.json"]
+
+
+def test_lines_joined_by_a_backslash_complete_too(shell):
+    assert shell.tab("%%devin --repos a/b \\\n  --mo|\nprompt") == ["  --mode"]
+
+
+def test_nothing_is_offered_inside_the_prompt(shell):
+    assert "%%devin --repos a/b --mode" in shell.tab("%%devin --repos a/b --mo|")
+    for code in ("%%devin --repos a/b\nUse --mo|", "%%devin\n%devin se|", "%%time\n%devin se|"):
+        assert not {"Use --mode", "%devin sessions"}.intersection(shell.tab(code))
+
+
+def test_commands_and_their_arguments_complete(shell):
+    assert set(shell.tab("%devin se|")) == {"%devin sessions", "%devin send", "%devin secrets"}
+    assert shell.tab("found = %devin sess|") == ["found = %devin sessions"]
+    assert shell.tab("%devin help wh|") == ["%devin help whoami"]
+    assert shell.tab("%devin sessions --or|") == ["%devin sessions --origin"]
+    assert shell.tab("%devin sessions --origin sl|") == ["%devin sessions --origin slack"]
+    assert shell.tab("%devin show devin-|") == [f"%devin show {SESSION}"]
+    assert shell.tab("%devin archive a b devin-|") == [f"%devin archive a b {SESSION}"]
+
+
+def test_after_unloading_nothing_is_offered(shell):
+    shell.ipython.extension_manager.unload_extension("devin_jupyter")
+    try:
+        assert not any("--mode" in line for line in shell.tab("%%devin --mo|\nprompt"))
+    finally:
+        shell.ipython.extension_manager.load_extension("devin_jupyter")

@@ -1,0 +1,85 @@
+"""Help is where people look for it, and it is all made from the two tables."""
+
+import pytest
+
+from devin_jupyter.magics.command_table import COMMANDS, GROUPS
+from devin_jupyter.options import OPTIONS
+
+
+@pytest.fixture
+def pager(monkeypatch):
+    pages = []
+    monkeypatch.setattr("IPython.core.page.page", lambda text, **_: pages.append(text))
+    return pages
+
+
+def as_text(page):
+    return page["text/plain"] if isinstance(page, dict) else page
+
+
+def test_a_question_mark_shows_every_option(shell, pager):
+    shell.run("%%devin?")
+    assert all(option.usage in as_text(pager[0]) for option in OPTIONS)
+
+
+def test_a_question_mark_on_the_line_magic_shows_every_command(shell, pager):
+    shell.run("%devin?")
+    assert all(f"    {name} " in as_text(pager[0]) for name in COMMANDS)
+
+
+def test_help_on_a_cell_works_with_any_body_and_sends_nothing(shell):
+    said = shell.run("%%devin --help --title {{ x }}\nanything {{ at all").out
+    assert all(option.usage in said for option in OPTIONS)
+
+
+@pytest.mark.parametrize("line", ["%devin", "%devin help", "%devin --help"])
+def test_the_overview_lists_all_commands_in_their_groups(shell, line):
+    said = shell.run(line).out
+    assert all(f"{group}:" in said for group in GROUPS)
+    assert all(command.help in said for command in COMMANDS.values())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_explained_with_an_example(shell, name):
+    said = shell.run(f"%devin help {name}").out
+    assert f"e.g. {COMMANDS[name].example}" in said
+    assert all(argument.bare in said for argument in COMMANDS[name].arguments)
+    assert shell.run(f"%devin {name} --help").out == said
+
+
+def test_help_knows_the_cell_magic_too(shell):
+    assert "--repos OWNER/REPO" in shell.run("%devin help %%devin").out
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("%devin sned", "did you mean send?"),
+        ("%devin help sned", "did you mean send?"),
+        ("%devin sessions --orign slack", "did you mean --origin?"),
+        ("%devin sessions --origin slak", "did you mean slack?"),
+        ("%devin open", "%devin open needs SESSION"),
+        ("%devin send s", "%devin send needs TEXT"),
+        ("%devin wait s soon", "TIME takes a time such as 90"),
+        ("%devin budget much", "ACU takes a number"),
+        ("%devin show a b", "cannot take 'b' as well"),
+        ("%devin connect --url", "expected one argument"),
+        ("%devin show 'a", "a quote is opened"),
+        ("%devin connect cog_AbCdEf123456", "looks like an API key"),
+    ],
+)
+def test_a_mistyped_command_is_named_in_three_lines(shell, line, words):
+    ran = shell.run(line, fails=True)
+    assert words in ran.out
+    assert "AbCdEf" not in ran.out
+    assert len(ran.lines) <= 3
+    assert ran.lines[0].startswith("OptionError: ")
+
+
+def test_defaults_are_configured_as_ipython_does_it(shell):
+    shown = shell.run("%config DevinMagics").out
+    for name in ("mode", "max_acu", "tags", "on_interrupt", "panel", "poll_seconds"):
+        assert f"DevinMagics.{name}" in shown
+    shell.run("%config DevinMagics.max_acu = 3")
+    assert shell.run("%config DevinMagics.max_acu").value == 3
+    shell.run("%config DevinMagics.max_acu = None")
