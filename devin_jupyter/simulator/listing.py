@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from starlette.responses import Response
 
@@ -21,7 +22,7 @@ def list_sessions(
     """Answer a page of sessions, each as `row(session, now)` shows it."""
     now = store.now()
     found = matching(store, query, now, before=_place(query))
-    page = [session for session, _ in zip(found, range(query.first), strict=False)]
+    page = list(islice(found, query.first))
     more = next(found, None) is not None
     cursor = encode_cursor("sessions", page[-1].order) if page and more else None
     total = None if _tests(query, now) else len(store.engine.ordered)

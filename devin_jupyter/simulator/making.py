@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from devin_jupyter.simulator.words import TOPICS, Topic, date_for, range_for, te
 _NODES = 5000
 _DEEP, _DEEPEST = 5, 60
 _LONG = 100_000
-_FORMATS = {
+_FORMATS: dict[str, Callable[[Dice], str]] = {
     "date-time": lambda dice: f"{date_for(dice)}T{dice.below(24):02d}:{dice.below(60):02d}:00Z",
     "date": date_for,
     "time": lambda dice: f"{dice.below(24):02d}:{dice.below(60):02d}:00Z",
@@ -217,8 +218,8 @@ def _number(schema: Schema, name: str, dice: Dice, *, whole: bool) -> int | floa
         first, last = math.ceil(low / step), math.floor(high / step)
         first += first * step == schema.get("exclusiveMinimum")
         last -= last * step == schema.get("exclusiveMaximum")
-        value = (first + dice.below(max(1, last - first + 1))) * step
-        return int(value) if whole or float(value).is_integer() else round(value, 10)
+        multiple = (first + dice.below(max(1, last - first + 1))) * step
+        return int(multiple) if whole or float(multiple).is_integer() else round(multiple, 10)
     value = dice.between(float(low), float(high))
     return round(value, 2) if low < round(value, 2) < high else value
 

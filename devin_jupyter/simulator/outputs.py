@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from devin_jupyter.simulator.ids import digest
-from devin_jupyter.simulator.making import Impossible, Maker
+from devin_jupyter.simulator.keywords import Impossible
+from devin_jupyter.simulator.making import Maker
 from devin_jupyter.simulator.schemas import validator
 from devin_jupyter.simulator.words import tokens_of
 

@@ -8,7 +8,7 @@ from devin_jupyter.simulator.categories import SUBCATEGORIES
 from devin_jupyter.simulator.ids import Dice, digest
 from devin_jupyter.simulator.sessions import Session
 from devin_jupyter.simulator.timeline import Frame, Pull, Timeline, Word
-from devin_jupyter.simulator.words import TOPICS
+from devin_jupyter.simulator.words import TOPICS, Topic
 
 DAY, YEAR = 86400, 365
 _PROJECTS = ("api", "web", "mobile", "billing", "search", "infra", "data-pipeline", "docs", "design", "auth")
@@ -18,8 +18,13 @@ TEAMS = ("payments", "platform", "growth", "search", "mobile", "security")
 USERS = tuple(f"user-{name}" for name in _PEOPLE)
 SERVICE_USERS = ("service-user-ci", "service-user-nightly")
 PLAYBOOKS = ("playbook-audit", "playbook-upgrade", "playbook-review")
-ORIGINS = ("webapp",) * 6 + ("slack",) * 4 + ("api",) * 4 + ("linear", "jira", "teams", "automation", "automation")
-ORIGINS += ("cli", "desktop", "code_scan", "other")
+ORIGINS = (
+    *(("webapp",) * 6),
+    *(("slack",) * 4),
+    *(("api",) * 4),
+    *(("automation",) * 2),
+    *("linear", "jira", "teams", "cli", "desktop", "code_scan", "other"),
+)
 TASKS = {
     "bug_fixing": "Fix: {title} in {repo}",
     "ci_cd_and_devops": "Make the CI of {repo} pass again and cut its time in half",
@@ -98,7 +103,9 @@ def _birth(dice: Dice, today: int) -> float:
 
 def _session(dice: Dice, seed: str, created_at: float, order: int, today: int, org_id: str) -> Session:
     category, repo, topic = dice.pick(CATEGORIES), dice.pick(REPOS), dice.pick(TOPICS)
-    prompt = TASKS[category].format(repo=repo, title=topic.title, file=topic.file, **_names(topic))
+    prompt = TASKS[category].format(
+        repo=repo, title=topic.title, file=topic.file, package=topic.package, symbol=topic.symbol
+    )
     origin = dice.pick(ORIGINS)
     by_machine = origin in ("api", "automation", "code_scan")
     recent = created_at > today - DAY
@@ -131,8 +138,9 @@ def _session(dice: Dice, seed: str, created_at: float, order: int, today: int, o
     return session
 
 
-def _names(topic: Any) -> dict[str, str]:
-    return {"package": topic.package, "symbol": topic.symbol}
+def _prompt(category: str, repo: str, topic: Topic) -> str:
+    named = {"title": topic.title, "file": topic.file, "package": topic.package, "symbol": topic.symbol}
+    return TASKS[category].format(repo=repo, **named)
 
 
 def _tags(dice: Dice) -> list[str]:
