@@ -60,7 +60,8 @@ class Simulator(FastAPI):
         self.add_exception_handler(Problem, _problem)
         self.add_exception_handler(RequestValidationError, _invalid)
         self.add_exception_handler(HTTPException, _http_error)
-        self._gate = Gate(super().__call__, store, RouteTable(ROUTERS))
+        self.state.table = RouteTable(ROUTERS)
+        self._gate = Gate(super().__call__, store, self.state.table)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection through the gate."""
@@ -94,4 +95,6 @@ async def _http_error(request: Request, error: Exception) -> Response:
         return _respond(request, 422, [{"loc": ["body"], "msg": str(error.detail), "type": "json_invalid"}])
     response = _respond(request, error.status_code, str(error.detail))
     response.headers.update(error.headers or {})
+    if error.status_code == 405:
+        response.headers["allow"] = ", ".join(request.app.state.table.methods(request.url.path))
     return response

@@ -18,9 +18,11 @@ class RouteTable:
         """Collect every route of the routers."""
         self._fixed: dict[str, str] = {}
         self._patterns: list[tuple[Pattern[str], str]] = []
+        self._methods: dict[str, set[str]] = {}
         for router in routers:
             for route in router.routes:
                 assert isinstance(route, APIRoute)
+                self._methods.setdefault(route.path_format, set()).update(route.methods or ())
                 if "{" in route.path:
                     self._patterns.append((route.path_regex, route.path_format))
                 else:
@@ -31,3 +33,7 @@ class RouteTable:
         if path in self._fixed:
             return self._fixed[path]
         return next((template for pattern, template in self._patterns if pattern.match(path)), UNKNOWN)
+
+    def methods(self, path: str) -> list[str]:
+        """Return the methods that are served on a path; no single route knows them all."""
+        return sorted(self._methods.get(self.template(path), ()))

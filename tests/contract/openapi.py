@@ -44,11 +44,18 @@ def facts(version: str) -> list[dict[str, Any]]:
     return [document for document in documents if document["version"] == version]
 
 
-def document(version: str, known: Mapping[str, list[str]] | None = None, *, newest: bool = True) -> dict[str, Any]:
+def document(
+    version: str,
+    known: Mapping[str, list[str]] | None = None,
+    examples: Mapping[str, Any] | None = None,
+    *,
+    newest: bool = True,
+) -> dict[str, Any]:
     """Return the OpenAPI document of `version`, `"v3"` or `"v1"`.
 
     Args:
         known: for names of path parameters, ids that exist, so that generated requests reach something.
+        examples: for names of shapes and of query parameters, a sensible value.
         newest: with the fields that were seen in the wild but are in no published document.
     """
     schemas: dict[str, Any] = {"ValidationError": _FIELD_ERROR}
@@ -60,6 +67,7 @@ def document(version: str, known: Mapping[str, list[str]] | None = None, *, newe
             method, path = call.replace("{org}", ORG).split(" ", 1)
             paths.setdefault(path, {})[method.lower()] = _operation(call, path, fact, part, known or {})
     _name_pages(paths, schemas)
+    _show(paths, examples or {})
     return {
         "openapi": "3.1.0",
         "info": {"title": f"Devin API {version}", "version": "the facts this project relies on"},
@@ -85,6 +93,17 @@ def _operation(
     return operation
 
 
+def _show(paths: dict[str, Any], examples: Mapping[str, Any]) -> None:
+    operations = [operation for methods in paths.values() for operation in methods.values()]
+    for parameter in (parameter for operation in operations for parameter in operation["parameters"]):
+        if parameter["in"] == "query" and parameter["name"] in examples:
+            parameter["example"] = examples[parameter["name"]]
+    for content in (operation.get("requestBody", {}).get("content", {}) for operation in operations):
+        name = content.get("application/json", {}).get("schema", {}).get("$ref", "").rsplit("/", 1)[-1]
+        if name in examples:
+            content["application/json"]["example"] = examples[name]
+
+
 def _body(media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"required": True, "content": {media_type: {"schema": schema}}}
 
@@ -93,7 +112,8 @@ def _path_parameter(name: str, known: Mapping[str, list[str]]) -> dict[str, Any]
     schema: dict[str, Any] = {"type": "string", "minLength": 1}
     if name in known:
         schema = {"anyOf": [{"type": "string", "enum": list(known[name])}] * 3 + [schema]}
-    return {"name": name, "in": "path", "required": True, "schema": schema}
+    example = {"example": known[name][0]} if name in known else {}
+    return {"name": name, "in": "path", "required": True, "schema": schema, **example}
 
 
 def _query(given: Any, part: dict[str, Any]) -> dict[str, str]:
