@@ -18,7 +18,7 @@ from devin_jupyter.creation.wording import when
 from devin_jupyter.errors import Forbidden, NotFound, OptionError
 from devin_jupyter.journal import CellRef, Journal
 from devin_jupyter.journal.budgets import notebook_scope
-from devin_jupyter.journal.intents import LeaseLost, refuse_if_halted
+from devin_jupyter.journal.intents import LeaseLost
 from devin_jupyter.journal.sends import Message, lease_name
 from devin_jupyter.models.ids import session_id as prefixed
 from devin_jupyter.models.snapshot import Known, Sent, note_send, observe, parse_time
@@ -130,8 +130,7 @@ class Messenger:
             return await self._post(letter, conversation, lease, run)
 
     async def _post(self, letter: Letter, conversation: Conversation | None, lease: str, run: Run) -> SendResult:
-        with self._journal.database.read() as db:
-            refuse_if_halted(db)
+        await asyncio.to_thread(self._journal.flags.refuse)
         sent = await self._as_it_stands(letter, conversation)
         message = await asyncio.to_thread(
             lambda: self._journal.sends.write(

@@ -17,9 +17,9 @@ from devin_jupyter.creation.outcome import Outcome
 from devin_jupyter.creation.policy import Api, Plan, Policy, Raw, Started
 from devin_jupyter.creation.seeing import Eyes
 from devin_jupyter.creation.wording import when
-from devin_jupyter.errors import BudgetExceeded, ColleaguesSession, Halted, OptionError
+from devin_jupyter.errors import BudgetExceeded, ColleaguesSession, OptionError
 from devin_jupyter.journal import Entry, Journal
-from devin_jupyter.journal.intents import LeaseLost, lease_name, refuse_if_halted
+from devin_jupyter.journal.intents import LeaseLost, lease_name
 from devin_jupyter.journal.lockfile import Lock
 from devin_jupyter.paid import Clock, Run, once, settle, to_the_end
 from devin_jupyter.request import SessionRequest, Where, fingerprints
@@ -147,7 +147,7 @@ class Creator:
         if found.raw is not None:
             how = "adopted" if found.was_lost else "attached"
             return await self._outcome.found(job, found.raw, how=how, note=found.note)
-        await self._refuse_if_halted()
+        await self._do(self.journal.flags.refuse)
         note = await self._guard.pass_or_refuse(job, run)
         await self._reserve(job, found.others)
         deed = self._deed(job, lease, found.others, await self._upload(job))
@@ -182,13 +182,6 @@ class Creator:
         if others and not job.policy.beside:
             raise _colleagues(others[0])
         return _Found(others=frozenset(str(id_of(raw)) for raw in listed))
-
-    async def _refuse_if_halted(self) -> None:
-        since = await self._do(self.journal.halted_since)
-        if since is not None:
-            with self.journal.database.read() as db:
-                refuse_if_halted(db)
-            raise Halted("everything was halted", "Nothing was sent.", "%devin resume lifts it")
 
     async def _reserve(self, job: Job, others: frozenset[str]) -> None:
         """Write the intent; before a budget refuses, look how its open sessions are by now."""

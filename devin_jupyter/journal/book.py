@@ -109,6 +109,10 @@ class Journal:
         """Return sessions, oldest first: all, or those of a notebook, a cell, a batch; open ones, ended ones."""
         return self._sessions.sessions(notebook=notebook, cell=cell, batch=batch, is_open=is_open, ours=ours)
 
+    def notebooks_of(self, session_ids: Iterable[str]) -> dict[str, list[str]]:
+        """Return the notebooks that use these sessions."""
+        return self._sessions.notebooks_of(session_ids)
+
     def last_used(self, cell: CellRef) -> Entry | None:
         """Return the session that a cell used last, or None."""
         return self._sessions.last_used(cell)

@@ -43,7 +43,7 @@ class Account:
         """What may still be reserved; None without a limit."""
         return None if self.limit is None else max(0.0, self.limit - self.consumed - self.reserved)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """Return the arithmetic on one line."""
         sums = f"{self.consumed:g} consumed + {self.reserved:g} reserved by {self.n_open} open"
         limit = "no budget is set" if self.limit is None else f"{self.left:g} of {self.limit:g} ACU left"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import UTC, datetime
 
+from devin_jupyter.errors import Halted
 from devin_jupyter.journal.database import Database, row
 
 _HALT = "halt"
@@ -31,6 +32,22 @@ class Flags:
         """Return since when everything is halted, or None."""
         with self._database.read() as db:
             return halted(db)
+
+    def refuse(self) -> None:
+        """Raise `Halted` while the halt flag is set."""
+        with self._database.read() as db:
+            refuse_if_halted(db)
+
+
+def refuse_if_halted(db: sqlite3.Connection) -> None:
+    """Inside a transaction: raise `Halted` while the halt flag is set."""
+    since = halted(db)
+    if since is not None:
+        raise Halted(
+            f"everything was halted on {since:%Y-%m-%d %H:%M} UTC (%devin stop --all)",
+            "Nothing was sent and nothing was paid.",
+            "%devin resume lifts it",
+        )
 
 
 def halted(db: sqlite3.Connection) -> datetime | None:

@@ -10,12 +10,11 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from devin_jupyter.errors import Halted
 from devin_jupyter.journal import budgets, leases
 from devin_jupyter.journal.codec import dumps
 from devin_jupyter.journal.database import Database, row, rows
 from devin_jupyter.journal.entries import CellRef, Start
-from devin_jupyter.journal.flags import halted
+from devin_jupyter.journal.flags import refuse_if_halted
 from devin_jupyter.journal.sessions import session_for
 
 
@@ -103,17 +102,6 @@ class Intents:
         if notebook is not None:
             found = [item for item in found if item.start.cell and item.start.cell.notebook == notebook]
         return found
-
-
-def refuse_if_halted(db: sqlite3.Connection) -> None:
-    """Inside a transaction: raise `Halted` while the halt flag is set."""
-    since = halted(db)
-    if since is not None:
-        raise Halted(
-            f"everything was halted on {since:%Y-%m-%d %H:%M} UTC (%devin stop --all)",
-            "Nothing was sent and nothing was paid.",
-            "%devin resume lifts it",
-        )
 
 
 def lease_name(fingerprint: str) -> str:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from devin_jupyter.journal import budgets, leases
 from devin_jupyter.journal.codec import dumps, sent_from_json, sent_to_json
 from devin_jupyter.journal.database import Database, row, rows
-from devin_jupyter.journal.intents import LeaseLost, refuse_if_halted
+from devin_jupyter.journal.flags import refuse_if_halted
+from devin_jupyter.journal.intents import LeaseLost
 from devin_jupyter.models.snapshot import Sent
 
 
@@ -122,6 +123,12 @@ class Sends:
         """Forget a message that certainly did not arrive."""
         with self._database.write("message-clear") as db:
             db.execute("DELETE FROM messages WHERE key = ? AND nth = ? AND sent_at IS NULL", (message.key, message.nth))
+
+    def undecided(self) -> list[Message]:
+        """Return the messages that were posted and are not known to have arrived."""
+        with self._database.read() as db:
+            found = rows(db, "SELECT * FROM messages WHERE sent_at IS NULL AND posts > 0 ORDER BY written_at")
+        return [_message(item) for item in found]
 
     def sent(self, session_ids: Iterable[str]) -> list[Message]:
         """Return the messages known to have arrived at these sessions, oldest first."""

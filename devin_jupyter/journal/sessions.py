@@ -110,6 +110,12 @@ class SessionBook:
         with self._database.read() as db:
             return [entry_of(found) for found in rows(db, f"{query} ORDER BY s.started_at, s.session_id", *values)]
 
+    def notebooks_of(self, session_ids: Iterable[str]) -> dict[str, list[str]]:
+        """Return the notebooks that use these sessions."""
+        query = "SELECT DISTINCT notebook FROM uses WHERE session_id = ? ORDER BY notebook"
+        with self._database.read() as db:
+            return {name: [item["notebook"] for item in rows(db, query, name)] for name in session_ids}
+
     def last_used(self, cell: CellRef) -> Entry | None:
         """Return the session that this cell used last; None for a cell that cannot be named."""
         if not cell.cell:

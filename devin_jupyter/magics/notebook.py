@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.errors import OptionError
@@ -57,8 +55,9 @@ class Notebook:
     @property
     def name(self) -> str:
         """The notebook's path, where the front end tells it; else the working directory."""
-        told = self.variables.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
-        return str(told or Path.cwd())
+        from devin_jupyter.journal.place import here
+
+        return here(self.variables)
 
     def defaults(self, api_version: str) -> dict[str, Any]:
         """Return what `%config DevinMagics` says for requests that do not say it, as far as the API has it."""

@@ -1,0 +1,67 @@
+"""After a crash or a restart: which sessions of this notebook went on meanwhile, and what they have cost since."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from devin_jupyter.creation.policy import Api
+from devin_jupyter.creation.seeing import Eyes
+from devin_jupyter.creation.wording import cost, when
+from devin_jupyter.errors import DevinError
+from devin_jupyter.journal import Entry, Journal
+from devin_jupyter.journal.process import this_process
+from devin_jupyter.paid import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A session that went on while no kernel looked."""
+
+    entry: Entry
+    phase: str
+    acus: float | None
+    since: float | None
+    """ACUs consumed since it was last looked at; None where unknown."""
+
+
+async def still_live(api: Api, journal: Journal, notebook: str, clock: Clock | None = None) -> list[Live]:
+    """Return the sessions of a notebook that were at work when its last kernel ended, and are still.
+
+    Sessions that this process has looked at already are left out.
+    """
+    me = this_process().text
+    open_ones = await asyncio.to_thread(lambda: journal.sessions(notebook=notebook, is_open=True))
+    left = [entry for entry in open_ones if entry.seen_by != me]
+    eyes = Eyes(api, journal, clock or Clock())
+
+    async def one(entry: Entry) -> Live | None:
+        try:
+            look = await eyes.look(entry)
+        except DevinError:
+            return None
+        seen = look.snapshot
+        if seen is None or seen.turn_over:
+            return None
+        since = seen.acus - entry.acus if seen.acus is not None and entry.acus is not None else None
+        return Live(entry, seen.phase.label, seen.acus, since)
+
+    return [item for item in await asyncio.gather(*map(one, left)) if item is not None]
+
+
+def live_line(lives: Sequence[Live]) -> str | None:
+    """Return the one line about them, or None."""
+    if not lives:
+        return None
+    named = ", ".join(f"{item.entry.session_id} ({item.phase}, {_costs(item)})" for item in lives[:3])
+    more = f" and {len(lives) - 3} more" if len(lives) > 3 else ""
+    verb = "session of this notebook is" if len(lives) == 1 else "sessions of this notebook are"
+    return f"{len(lives)} {verb} still live: {named}{more}; %devin open ID -o NAME binds one"
+
+
+def _costs(live: Live) -> str:
+    seen = live.entry.snapshot.observed_at if live.entry.snapshot else None
+    if live.since is None or seen is None:
+        return cost(live.acus)
+    return f"{cost(live.acus)}, {cost(live.since).removesuffix(' ACU')} of it since {when(seen)}"

@@ -1,0 +1,160 @@
+"""Stop everything: first nobody posts any more, then every session at work is ended, whoever started it here.
+
+Sessions whose creation was cut off are looked for as well: they cost money and no cell knows them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from devin_jupyter.creation.guard import adopt_lost
+from devin_jupyter.creation.lookup import Lookup
+from devin_jupyter.creation.policy import Api
+from devin_jupyter.creation.seeing import Eyes
+from devin_jupyter.creation.wording import cost
+from devin_jupyter.errors import BadRequest, Conflict, DevinError, NotFound
+from devin_jupyter.journal import Entry, Journal
+from devin_jupyter.journal.intents import Intent
+from devin_jupyter.paid import Clock, Run
+
+_AT_A_TIME = 8
+
+
+class Place(Protocol):
+    """Where the key reaches: a `Where` does."""
+
+    @property
+    def base_url(self) -> str: ...  # noqa: D102 - as in Where
+
+    @property
+    def org_id(self) -> str | None: ...  # noqa: D102
+
+    @property
+    def api_version(self) -> str: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """What became of one session."""
+
+    session_id: str
+    title: str | None
+    result: str
+    """`stopped`, `was over`, or why not."""
+    acus: float | None
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it may still cost money."""
+        return self.result not in ("stopped", "was over")
+
+    def __str__(self) -> str:
+        """Return one line of the table."""
+        return f"{self.session_id:<38}  {self.result:<10}  {cost(self.acus):>12}  {self.title or ''}".rstrip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopper:
+    """Ends the sessions that one key reaches."""
+
+    api: Api
+    journal: Journal
+    place: Place
+    clock: Clock = field(default_factory=Clock)
+
+    async def stop_all(self, is_meant: Callable[[str], bool] | None = None) -> list[Stopped]:
+        """Set the halt flag, then end every session whose turn is open.
+
+        Args:
+            is_meant: tells by a notebook's path whether its sessions are meant; None means all of the journal.
+        """
+        await asyncio.to_thread(self.journal.halt, now=self.clock.now(), by="stop --all")
+        known = await self._end_all(await asyncio.to_thread(self._at_work, is_meant))
+        await self._settle(is_meant)
+        done = {item.session_id for item in known}
+        late = [entry for entry in await asyncio.to_thread(self._at_work, is_meant) if entry.session_id not in done]
+        return [*known, *await self._end_all(late)]
+
+    def _at_work(self, is_meant: Callable[[str], bool] | None) -> list[Entry]:
+        woken = {message.session_id for message in self.journal.sends.undecided()}
+        candidates = [entry for entry in self.journal.sessions() if entry.is_open or entry.session_id in woken]
+        if is_meant is None:
+            return candidates
+        used = self.journal.notebooks_of([entry.session_id for entry in candidates])
+        return [entry for entry in candidates if any(map(is_meant, used.get(entry.session_id, ())))]
+
+    async def _settle(self, is_meant: Callable[[str], bool] | None) -> None:
+        """Wait for POSTs that are in flight in a live kernel, and adopt what dead ones left behind."""
+        lookup = Lookup(self.api.sessions, self.api.account, self.place.api_version)
+        until = self.clock.now() + self.clock.settle_at[-1] + self.clock.lease_seconds
+        while self.clock.now() < until:
+            pending = [intent for intent in await asyncio.to_thread(self.journal.intents.all) if intent.posts]
+            mine = [intent for intent in pending if self._reaches(intent.start) and _is_of(intent, is_meant)]
+            if not mine:
+                return
+            runs = (adopt_lost(self.api, self.journal, lookup, item, Run(self.clock)) for item in mine)
+            await asyncio.gather(*runs, return_exceptions=True)
+            await self.clock.sleep(self.clock.poll_seconds)
+
+    async def _end_all(self, entries: Iterable[Entry]) -> list[Stopped]:
+        turns = asyncio.Semaphore(_AT_A_TIME)
+
+        async def one(entry: Entry) -> Stopped:
+            async with turns:
+                return await self._end(entry)
+
+        return list(await asyncio.gather(*map(one, entries)))
+
+    async def _end(self, entry: Entry) -> Stopped:
+        title = entry.snapshot.title if entry.snapshot else None
+        if not self._reaches(entry):
+            of = f"{entry.api_version} of {entry.org_id or entry.base_url}"
+            return Stopped(session_id=entry.session_id, title=title, result=f"needs a key for {of}", acus=entry.acus)
+        try:
+            look = await Eyes(self.api, self.journal, self.clock).look(entry)
+            seen = look.snapshot
+            if look.raw is not None and seen is not None and seen.turn_over:
+                return Stopped(session_id=entry.session_id, title=seen.title, result="was over", acus=seen.acus)
+            await self.api.sessions.terminate(entry.session_id)
+        except (BadRequest, Conflict, NotFound):
+            result = "was over"
+        except DevinError as problem:
+            return Stopped(session_id=entry.session_id, title=title, result=problem.what, acus=entry.acus)
+        else:
+            result = "stopped"
+        await asyncio.to_thread(self.journal.mark_terminated, entry.session_id)
+        now = await asyncio.to_thread(self.journal.entry, entry.session_id)
+        return Stopped(session_id=entry.session_id, title=title, result=result, acus=now.acus if now else None)
+
+    def _reaches(self, item: Entry | Place) -> bool:
+        place = self.place
+        same_org = place.org_id is None or item.org_id in (None, place.org_id)
+        return (item.base_url, item.api_version) == (place.base_url, place.api_version) and same_org
+
+
+def table(stopped: Sequence[Stopped]) -> str:
+    """Return what became of all sessions, a line each, and what remains to be done."""
+    if not stopped:
+        return "nothing was at work; nobody on this journal posts until %devin resume"
+    left = sum(item.is_at_work for item in stopped)
+    rest = f"; {left} could not be stopped: open them in the web app" if left else ""
+    n_stopped = sum(item.result == "stopped" for item in stopped)
+    return "\n".join(
+        [*map(str, stopped), f"{n_stopped} stopped{rest}; nobody on this journal posts until %devin resume"]
+    )
+
+
+def within(folder: Path) -> Callable[[str], bool]:
+    """Return a test for notebooks and scripts in a folder or below it, or for the one at that path."""
+    root = folder.resolve()
+    return lambda notebook: Path(notebook).is_relative_to(root)
+
+
+def _is_of(intent: Intent, is_meant: Callable[[str], bool] | None) -> bool:
+    if is_meant is None:
+        return True
+    return intent.start.cell is not None and is_meant(intent.start.cell.notebook)
