@@ -10,14 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from devin_jupyter.simulator.config import Config
+from devin_jupyter.simulator.scenarios import DESCRIPTIONS
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser; every option has the default of `Config`."""
     default = Config()
+    scenarios = "\n".join(f"  sim:{name:16}{meaning}" for name, meaning in DESCRIPTIONS.items())
     options = argparse.ArgumentParser(
         prog="python -m devin_jupyter.simulator",
         description="The Devin API, v3 and v1, in one local process. Everything it answers is made up.",
+        epilog=f"A session's tags choose its scenario (none: it works, answers, and waits for its user):\n{scenarios}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     add = options.add_argument

@@ -39,6 +39,7 @@ async def clock(store: StoreDep, body: Annotated[Advance, Body()]) -> Response:
 async def faults(store: StoreDep, body: Annotated[Rules, Body()]) -> Response:
     """Replace all fault rules."""
     store.faults.replace(body.rules)
+    store.engine.apply_faults()
     return json_response({"rules": [rule.model_dump(exclude_none=True) for rule in store.faults.rules]})
 
 

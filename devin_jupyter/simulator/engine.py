@@ -117,6 +117,13 @@ class Engine:
                 if deadline is not None:
                     self._do(session, {"kind": "sleep", "at": deadline})
 
+    def apply_faults(self) -> None:
+        """Take up new fault rules: what older ones hid or held back shows again, what is young may be hidden."""
+        seconds = self._faults.hidden_seconds()
+        for session in self.ordered:
+            session.stale_polls = 0
+            session.hidden_until = session.created_at + seconds if session.order >= 0 else 0.0
+
     def _born(self, birth: dict[str, Any]) -> Session:
         request, at = birth["request"], birth["at"]
         content = json.dumps({name: request.get(name) for name in _CONTENT}, sort_keys=True)

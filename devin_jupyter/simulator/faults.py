@@ -62,6 +62,10 @@ class Faults:
         """Return the first rule of kind `hide_new` or `stale`, and count it; these match any request."""
         return self._take(rule for rule in self.rules if rule.kind == kind and rule.times != 0)
 
+    def hidden_seconds(self) -> float:
+        """Return for how long lasting `hide_new` rules keep a session out of the list."""
+        return max((rule.seconds for rule in self.rules if rule.kind == "hide_new" and rule.times is None), default=0.0)
+
     def _take(self, rules: Iterable[Rule]) -> Rule | None:
         rule = next(iter(rules), None)
         if rule is not None and rule.times is not None:

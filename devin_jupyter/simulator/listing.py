@@ -38,7 +38,7 @@ def matching(store: Store, query: SessionsQuery, now: float, before: int | None 
 
 
 def _place(query: SessionsQuery) -> int | None:
-    if query.after is None:
+    if not query.after:
         return None
     place = decode_cursor("sessions", query.after)
     try:

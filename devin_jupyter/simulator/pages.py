@@ -44,7 +44,7 @@ def page_of(
 ) -> Response:
     """Answer with the page after the row that the cursor names; rows may come and go between pages."""
     start = 0
-    if query.after is not None:
+    if query.after:  # an empty cursor is none
         index, _, identifier = decode_cursor(kind, query.after).partition("/")
         if not index.isdecimal():
             raise invalid(("query", "after"), "Invalid cursor", "cursor_invalid")

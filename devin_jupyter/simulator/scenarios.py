@@ -43,8 +43,23 @@ _ENDINGS = {
     "credits": Ending(0.6, "suspended", "out_of_credits"),
     "sleep": Ending(0.7, "suspended", "inactivity", "tired"),
 }
-OUTPUTS = ("partial-output", "invalid-output", "no-output")
-NAMES = frozenset({*_ENDINGS, *OUTPUTS, "slow", "unknown"})
+DESCRIPTIONS = {
+    "finished": "ends running/finished with an answer",
+    "exit": "ends exit/finished with an answer; takes no messages then",
+    "question": "asks something halfway; the reply opens a turn that answers",
+    "approval": "waits for an approval, unless created with bypass_approval",
+    "fail": "breaks: error/error",
+    "limit": "is suspended at its ACU limit, and again after every message",
+    "credits": "is suspended without credits, and again after every message",
+    "sleep": "falls asleep before it has an answer; a message wakes it",
+    "partial-output": "submits an output that is filled in only in part, early; the final one follows",
+    "invalid-output": "ends with an output that does not fit the schema",
+    "no-output": "ends without the output that the schema asks for",
+    "slow": "takes ten times as long",
+    "unknown": "shows states, values and fields that no documentation names on the way",
+}
+"""What each scenario does; a session without one works, answers and waits for its user."""
+NAMES = frozenset(DESCRIPTIONS)
 """Every scenario; they combine, and of several endings the first in the table above that still applies holds."""
 
 _SPEED = {"fast": 0.5, "lite": 0.75, "ultra": 1.5}

@@ -109,7 +109,7 @@ class _Plan:
 
     def _cap(self) -> float | None:
         limit = self.session.request.get("max_acu_limit")
-        return None if limit is None else max(0.0, float(limit))
+        return None if limit is None else float(min(max(0, limit), 10**9))
 
     def _cost(self, cap: float | None, after: float) -> float:
         if "limit" in self.names and cap is not None:

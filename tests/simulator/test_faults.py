@@ -88,6 +88,15 @@ def test_hide_new_keeps_the_next_session_out_of_the_list_for_a_while(simulator, 
     assert len(client.get("/sessions").json()["items"]) == 2
 
 
+def test_a_lasting_hide_new_covers_young_sessions_and_ends_with_its_rule(simulator, client):
+    create(client)
+    simulator.faults({"kind": "hide_new", "seconds": 60})
+    create(client)
+    assert client.get("/sessions").json()["items"] == []
+    simulator.faults()
+    assert len(client.get("/sessions").json()["items"]) == 2
+
+
 def test_stale_shows_the_old_state_for_a_number_of_reads(slow_simulator):
     with slow_simulator.v3() as client:
         path = f"/sessions/{create(client).json()['session_id']}"

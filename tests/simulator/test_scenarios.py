@@ -183,6 +183,7 @@ def test_the_cap_stops_a_session_exactly_at_its_limit(life):
     assert state(last) == ("suspended", "usage_limit_exceeded")
     assert last["acus_consumed"] == 1
     assert last["structured_output"] is None
+    assert life(max_acu_limit=10**400).after(245)["status"] == "running"
     assert life("sim:limit", max_acu_limit=3).after(245)["acus_consumed"] == 3
 
 

@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
 from devin_jupyter.simulator.config import Config
+from devin_jupyter.simulator.scenarios import NAMES
 from devin_jupyter.simulator.server import start
 
 
@@ -72,6 +74,29 @@ def test_every_answer_is_labelled_as_simulated(simulator):
             httpx.get(simulator.url + "/v3/self", trust_env=False),
         ]
     assert [answer.headers["x-devin-simulator"] for answer in answers] == ["1", "1", "1"]
+
+
+def test_the_help_names_every_scenario():
+    done = subprocess.run(
+        [sys.executable, "-m", "devin_jupyter.simulator", "--help"], capture_output=True, text=True, timeout=60
+    )
+    assert [name for name in NAMES if f"sim:{name} " not in done.stdout] == []
+
+
+def test_a_stop_ends_requests_under_way_without_noise(capfd):
+    running = start(Config(seed=42))
+    with httpx.Client(trust_env=False, base_url=running.url) as client:
+        client.post("/_sim/faults", json={"rules": [{"kind": "slow", "seconds": 60}]})
+        with ThreadPoolExecutor() as pool:
+            waiting = pool.submit(client.get, "/v3/self")
+            with httpx.Client(trust_env=False, base_url=running.url) as other:
+                while not other.get("/_sim/stats").json()["requests"]:
+                    pass
+            running.stop()
+            with pytest.raises(httpx.TransportError):
+                waiting.result(timeout=20)
+    assert not running.is_alive
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("wrong", [["--speed", "0"], ["--preload", "-1"], ["--port", "70000"], ["--sped", "3"]])
