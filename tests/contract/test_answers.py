@@ -59,9 +59,7 @@ def request(operation: dict[str, Any], path: str, ids: Ids) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("version", "method", "path"), CALLS)
-def test_a_sensible_call_gets_its_documented_answer(
-    simulator_with: Any, version: str, method: str, path: str
-) -> None:
+def test_a_sensible_call_gets_its_documented_answer(simulator_with: Any, version: str, method: str, path: str) -> None:
     simulator = simulator_with(api_key="cog_enterprise_test") if path == ENTERPRISE else simulator_with()
     spec = closed(version)
     operation = spec["paths"][path][method]

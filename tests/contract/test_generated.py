@@ -20,7 +20,9 @@ from contract.world import BODIES, QUERIES, Ids, populate
 
 pytestmark = [pytest.mark.schemathesis, pytest.mark.timeout(900)]
 SPECS = os.environ.get("DEVIN_SPECS", "")
-OUT_OF_SCOPE = rf"^(/v3/enterprise/(sessions|consumption)|/v3beta1/|{ORG.replace('{', '.').replace('}', '.')}/pr-reviews)"
+OUT_OF_SCOPE = (
+    rf"^(/v3/enterprise/(sessions|consumption)|/v3beta1/|{ORG.replace('{', '.').replace('}', '.')}/pr-reviews)"
+)
 EXAMPLES = 25
 
 

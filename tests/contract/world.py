@@ -62,9 +62,7 @@ def populate(simulator: Simulator) -> Ids:
             "playbook_id": [_made(v3.post("/playbooks", json=BODIES["PlaybookCreateRequest"]))["playbook_id"]],
             "note_id": [_made(v3.post("/knowledge/notes", json=BODIES["KnowledgeNoteCreateRequest"]))["note_id"]],
             "secret_id": [_made(v3.post("/secrets", json={**BODIES["SecretCreateRequest"], "key": "A"}))["secret_id"]],
-            "schedule_id": [
-                _made(v3.post("/schedules", json=BODIES["ScheduleCreateRequest"]))["scheduled_session_id"]
-            ],
+            "schedule_id": [_made(v3.post("/schedules", json=BODIES["ScheduleCreateRequest"]))["scheduled_session_id"]],
         }
         old = _made(v1.post("/sessions", json=BODIES["CreateSessionParams"]))
         return {**ids, "session_id": [old["session_id"]]}
