@@ -56,7 +56,9 @@ class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
 
     def _notebook(self) -> Notebook:
         from devin_jupyter.magics.notebook import Notebook
+        from devin_jupyter.magics.recent_log import keep_recent
 
+        keep_recent()
         return Notebook(self.shell, self)
 
 

@@ -1,0 +1,132 @@
+"""`%devin connect`, `whoami`, `simulator`: which key, whose, where."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from typing import Any
+
+from devin_jupyter.errors import NoKey, OptionError
+from devin_jupyter.magics.command import Call
+from devin_jupyter.magics.notebook import Notebook
+from devin_jupyter.magics.shown import Table
+
+
+def connect(call: Call) -> None:
+    """Choose key, organisation and host, and say what came out."""
+    from devin_jupyter import devin
+
+    said = call.said
+    if said.simulator:
+        _simulated(devin.connect(simulator=True, **({"api_version": said.api} if said.api else {})))
+        return
+    wanted = {"org_id": said.org, "base_url": said.url, "api_version": said.api, "profile": said.profile}
+    wanted = {name: value for name, value in wanted.items() if value}
+    client = devin.connect(api_key=_key(call.notebook, wanted, ask=said.new_key or said.save), **wanted)
+    if said.save:
+        _save(client, said.profile)
+    print(_line(client))
+
+
+def _key(notebook: Notebook, wanted: dict[str, Any], *, ask: bool) -> str | None:
+    """None where a key is known; else one asked for, hidden."""
+    from devin_jupyter import settings
+
+    if ask:
+        return ask_for_key(notebook)
+    try:
+        settings.resolve(**wanted)
+    except NoKey:
+        if "profile" in wanted:
+            raise
+        return ask_for_key(notebook)
+    return None
+
+
+def ask_for_key(notebook: Notebook) -> str:
+    """Ask for a key without showing it.
+
+    Raises:
+        NoKey: nobody can be asked, or nothing was typed.
+    """
+    from devin_jupyter.errors import keep_secret
+
+    can_ask = not notebook.is_headless if notebook.in_kernel else sys.stdin is not None and sys.stdin.isatty()
+    if not can_ask:
+        raise NoKey(
+            "no Devin API key was found, and nobody can be asked for one here",
+            "Nothing was sent.",
+            "set DEVIN_API_KEY before the kernel starts; to try things out without a key: %devin simulator",
+        )
+    key = getpass.getpass("Devin API key (cog_… or apk_…, not shown): ").strip()
+    if not key:
+        raise NoKey("no key was typed", "Nothing was sent.", "create one in the Devin settings, under API keys")
+    keep_secret([key])
+    return key
+
+
+def _save(client: Any, profile: str | None) -> None:
+    from devin_jupyter import settings
+
+    if not settings.save_profile(client.settings, profile):
+        raise OptionError(
+            "the key was not saved: there is no keyring on this machine",
+            "The connection holds until the kernel ends.",
+            "pip install 'devin-jupyter[keyring]', or set DEVIN_API_KEY",
+        )
+    print(f"saved in the keyring{f' as {profile}' if profile else ''}")
+
+
+def _line(client: Any) -> str:
+    chosen = client.settings
+    org = chosen.org_id or (
+        "the key's organisation" if chosen.api_version == "v1" else "organisation asked for at first use"
+    )
+    key = f"key {chosen.masked_key} from {chosen.key_source}"
+    return f"connected to {chosen.base_url} ({chosen.api_version}), {org}, {key}"
+
+
+def simulator(call: Call) -> None:
+    """Start the simulator in this process, or find the running one, and connect to it."""
+    from devin_jupyter import devin
+
+    options: dict[str, Any] = {"api_version": "v1"} if call.said.v1 else {}
+    if call.said.preload is not None:
+        options["preload"] = call.said.preload
+    _simulated(devin.connect(simulator=True, **options))
+
+
+def _simulated(client: Any) -> None:
+    version = client.settings.api_version
+    print(f"connected to the simulator in this process ({version}): sessions are simulated, and cost nothing")
+
+
+def whoami(call: Call) -> Table:
+    """Say who acts, where, with which key, and what it may read."""
+    devin = call.devin
+    chosen = devin.settings
+    rows = [
+        *_principal(devin),
+        ("API", f"{chosen.base_url} ({chosen.api_version}){', simulated' if chosen.simulated else ''}"),
+        ("key", f"{chosen.masked_key} from {chosen.key_source}"),
+        ("journal", None if chosen.simulated else str(devin.journal.path)),
+        *((f"may use {name}", _YES[may]) for name, may in devin.permissions().items()),
+    ]
+    return Table([{"": name, "value": value} for name, value in rows if value is not None])
+
+
+_YES = {True: "yes", False: "no", None: "not known"}
+
+
+def _principal(devin: Any) -> list[tuple[str, str | None]]:
+    chosen = devin.settings
+    if chosen.api_version == "v1":
+        return [("principal", "v1 does not tell"), ("organisation", "the key's own")]
+    who = devin.self()
+    kind = str(who.get("principal_type") or "unknown").replace("_", " ")
+    name = who.get("service_user_name") or who.get("user_name")
+    identifier = who.get("service_user_id") or who.get("user_id")
+    person = " ".join(str(part) for part in (kind, name, f"({identifier})" if identifier else None) if part)
+    org = devin.settings.org_id or who.get("org_id")
+    source = f" (from {chosen.org_source})" if chosen.org_source and not chosen.simulated else ""
+    return [("principal", person), ("organisation", f"{org}{source}" if org else "not known yet")]

@@ -1,0 +1,130 @@
+"""`%devin open`, `show`, `wait`, `send`, `stop`, `archive`, `resume`: what is done with sessions that exist."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from devin_jupyter.errors import DevinError, OptionError
+from devin_jupyter.magics import cell
+from devin_jupyter.magics.command import Call
+from devin_jupyter.magics.shown import Table
+from devin_jupyter.options import Options, duration
+from devin_jupyter.render import wording
+
+
+def open_session(call: Call) -> None:
+    """Make a handle on a session that exists, bind it and show it."""
+    said, notebook = call.said, call.notebook
+    schema = None
+    if said.schema:
+        from devin_jupyter.schema import load_schema
+
+        schema = load_schema(said.schema, notebook.variables)
+    session = notebook.session(said.session) if schema is None else call.devin.get(said.session, schema=schema)
+    notebook.bind(said.out, session)
+    session.refresh()
+    _show(call, session, Options(quiet=said.quiet, wait=0.0 if notebook.is_headless else None))
+
+
+def show(call: Call) -> None:
+    """Show a session as it is now."""
+    from devin_jupyter import render
+    from devin_jupyter.magics.display import publish
+
+    session = call.notebook.session(call.said.session)
+    session.refresh()
+    publish(render.bundle(session.snapshot, transcript=call.said.transcript))
+
+
+def wait(call: Call) -> None:
+    """Wait until the turn is over; Ctrl-C detaches."""
+    word, seconds = call.said.session, call.said.time
+    if seconds is None and word and word not in call.notebook.variables and _is_time(word):
+        word, seconds = None, duration(word)
+    session = call.notebook.session(word)
+    options = Options(wait=math.inf if seconds is None else seconds, on_interrupt=call.said.on_interrupt)
+    cell.follow(call.notebook, session, options)
+
+
+def send(call: Call) -> None:
+    """Send a message; one that was sent before is not sent again."""
+    from devin_jupyter.attachments import read_attachments
+
+    said, notebook = call.said, call.notebook
+    files = read_attachments(said.attach or (), notebook.variables)
+    seconds = None if said.wait is None else (math.inf if said.wait == "" else duration(said.wait))
+    session = notebook.session(said.session)
+    extra = {"as_user": said.as_user} if said.as_user else {}
+    session.send(" ".join(said.text), attach=files or None, again=said.again, **extra)
+    cell.follow(notebook, session, Options(wait=seconds))
+
+
+def stop(call: Call) -> Any:
+    """End sessions for good; `--all` halts the journal first."""
+    said = call.said
+    if said.everything and not said.all:
+        raise OptionError("--everything means nothing without --all", do="%devin stop --all --everything")
+    if said.all:
+        if said.sessions:
+            raise OptionError("--all stops every session: name none", do="leave out --all, or the names")
+        return _stop_all(call)
+    return _each(call, lambda session: session.stop(archive=said.archive), "stopped")
+
+
+def _stop_all(call: Call) -> Table:
+    notebook = None if call.said.everything else call.notebook.name
+    results = call.devin.stop_all(notebook=notebook)
+    rows = [{"session": result.session_id, "result": result.text} for result in results]
+    return Table(
+        rows,
+        title="halted: nothing is posted from this journal until %devin resume",
+        empty="no open sessions",
+    )
+
+
+def resume(call: Call) -> None:
+    """Lift the halt."""
+    lifted = call.devin.journal.resume()
+    print("the halt is lifted: sessions may be started again" if lifted else "there was no halt")
+
+
+def archive(call: Call) -> Any:
+    """Put sessions away, or take them out again."""
+    if call.said.undo:
+        return _each(call, lambda session: session.unarchive(), "out of the archive")
+    return _each(call, lambda session: session.archive(), "archived")
+
+
+def _each(call: Call, act: Any, done: str) -> Table | None:
+    """Do one thing to every session named; a failure does not keep the rest from it."""
+    sessions = [call.notebook.session(word) for word in call.said.sessions or [None]]
+    if len(sessions) == 1:
+        act(sessions[0])
+        print(f"{sessions[0].id} {done}, {wording.cost(sessions[0].snapshot)}")
+        return None
+    rows, failed = [], 0
+    for session in sessions:
+        try:
+            act(session)
+            result = done
+        except DevinError as problem:
+            result, failed = problem.what, failed + 1
+        rows.append({"session": session.id, "result": result, "cost": wording.cost(session.snapshot)})
+    return Table(rows, title=f"{failed} of {len(rows)} failed" if failed else "")
+
+
+def _show(call: Call, session: Any, options: Options) -> None:
+    from devin_jupyter.magics import display
+
+    if session.notice:
+        print(session.notice)
+    display.view(call.notebook, session, options, waiting=False).open()
+
+
+def _is_time(word: str) -> bool:
+    try:
+        duration(word)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,88 @@
+"""`%devin debug`: what a bug ticket needs, with every secret masked."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from devin_jupyter.errors import DevinError, redact
+from devin_jupyter.magics.command import Call
+from devin_jupyter.magics.recent_log import recent_lines
+from devin_jupyter.redaction import redact_coloured
+
+_PACKAGES = (
+    "devin-jupyter",
+    "ipython",
+    "ipykernel",
+    "ipywidgets",
+    "anywidget",
+    "jupyterlab",
+    "httpx",
+    "pydantic",
+    "pandas",
+)
+_NOTHING = "nothing; logging.getLogger('devin_jupyter').setLevel('DEBUG') records requests: then try again"
+
+
+def debug(call: Call) -> None:
+    """Write the report to a file, or show it."""
+    text = report(call)
+    if not call.said.file:
+        print(text)
+        return
+    path = Path(call.said.file).expanduser()
+    path.write_text(text + "\n", encoding="utf-8")
+    print(f"{path}: please read it before you attach it to a ticket")
+
+
+def report(call: Call) -> str:
+    """Return the report; every line has passed the redactor."""
+    parts = {
+        "versions": _versions(),
+        "front end": _front_end(call),
+        "connection": _connection(),
+        "last error": _last_error(),
+        "log": "\n".join(recent_lines()) or _NOTHING,
+    }
+    blocks = [f"== {name}\n{text}" for name, text in parts.items()]
+    return redact("\n\n".join(["devin_jupyter report, redacted", *blocks]))
+
+
+def _versions() -> str:
+    lines = [f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"]
+    for name in _PACKAGES:
+        try:
+            lines.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            lines.append(f"{name} is not installed")
+    return "\n".join(lines)
+
+
+def _front_end(call: Call) -> str:
+    notebook = call.notebook
+    kind = "Jupyter kernel" if notebook.in_kernel else "terminal"
+    return f"{kind}, {'headless' if notebook.is_headless else 'interactive'}, cell id {notebook.cell_id or 'not told'}"
+
+
+def _connection() -> str:
+    from devin_jupyter import devin
+
+    client: Any = devin.current()
+    if client is None:
+        return "not connected"
+    try:
+        problems = client.journal.check()
+    except DevinError as problem:
+        problems = [problem.what]
+    return "\n".join([repr(client.settings), f"journal {client.journal.path}: {'; '.join(problems) or 'sound'}"])
+
+
+def _last_error() -> str:
+    error = getattr(sys, "last_value", None)
+    if error is None:
+        return "none in this kernel"
+    return redact_coloured("".join(traceback.format_exception(error))).strip()

@@ -1,0 +1,146 @@
+"""`%devin sessions`: find sessions of the organisation, as a table or as a live board."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from devin_jupyter.errors import OptionError, Unsupported
+from devin_jupyter.magics.command import Call
+from devin_jupyter.magics.seen import SEEN
+from devin_jupyter.magics.shown import Link, Table
+from devin_jupyter.models.snapshot import Known, Snapshot, observe, parse_time
+from devin_jupyter.options import duration
+from devin_jupyter.render import wording
+
+SHOWN, SEARCHED, ON_BOARD = 20, 2000, 1000
+
+
+class SessionTable(Table):
+    """Sessions as a table; `.frame` is the same as a DataFrame, `.ids` their ids."""
+
+    def __init__(self, found: list[tuple[dict[str, Any], Snapshot]], title: str) -> None:
+        """Keep the raw sessions and their snapshots."""
+        super().__init__([_row(snapshot) for _, snapshot in found], title=title, empty="no such sessions")
+        self._raw = [raw for raw, _ in found]
+        self.ids = [snapshot.session_id for _, snapshot in found]
+
+    @property
+    def frame(self) -> Any:
+        """The sessions as a DataFrame with the columns of `dj.sessions_frame()`."""
+        from devin_jupyter.frames import SessionRows
+
+        rows = SessionRows()
+        rows.add(self._raw)
+        return rows.frame()
+
+
+def sessions(call: Call) -> Any:
+    """List sessions, newest first."""
+    said, limit = call.said, call.said.limit
+    if call.said.live:
+        return _board(call)
+    found = list(islice(_wanted(call), (limit or SHOWN) + 1))
+    SEEN.add_sessions(snapshot for _, snapshot in found)
+    shown, rest = found[: limit or SHOWN], len(found) > (limit or SHOWN)
+    hint = f"the newest {len(shown)}; --limit N shows more, dj.sessions_frame() has all" if rest and not limit else ""
+    searched = " among the newest 2,000" if said.text else ""
+    return SessionTable(shown, hint or (f"no session matches{searched}" if not shown and said.text else ""))
+
+
+def _board(call: Call) -> Any:
+    from devin_jupyter.panel import BatchPanel
+
+    wanted = islice(_wanted(call), call.said.limit or ON_BOARD)
+    return BatchPanel([call.devin.get(snapshot.session_id) for _, snapshot in wanted])
+
+
+def _wanted(call: Call) -> Iterator[tuple[dict[str, Any], Snapshot]]:
+    """The sessions that fit, newest first, each with its raw object."""
+    said = call.said
+    most = SEARCHED if said.text or said.phase else said.limit and said.limit + 1
+    raws = call.devin.sessions.list(limit=most or SHOWN + 1, **_filters(call))
+    at = datetime.now(UTC)
+    found = [(raw, observe(raw, _known(call.devin, raw), at=at)) for raw in raws]
+    found.sort(key=lambda pair: pair[1].created_at or at, reverse=True)
+    for raw, snapshot in found:
+        if said.phase and snapshot.phase.value not in said.phase:
+            continue
+        if said.text and said.text.lower() not in _haystack(snapshot):
+            continue
+        yield raw, snapshot
+
+
+def _haystack(snapshot: Snapshot) -> str:
+    places = (pull.url for pull in snapshot.pull_requests)
+    return " ".join([snapshot.title or "", snapshot.session_id, *snapshot.tags, *snapshot.repos, *places]).lower()
+
+
+def _known(devin: Any, raw: dict[str, Any]) -> Known:
+    entry = devin.journal.entry("devin-" + str(raw.get("session_id")).removeprefix("devin-"))
+    if entry is not None:
+        known: Known = entry.known(simulated=devin.settings.simulated)
+        return known
+    return Known(
+        api_version=devin.settings.api_version, org_id=devin.settings.org_id, simulated=devin.settings.simulated
+    )
+
+
+def _filters(call: Call) -> dict[str, Any]:
+    said = call.said
+    filters = {
+        "created_after": moment(said.since),
+        "created_before": moment(said.until),
+        "origins": said.origin,
+        "tags": said.tags,
+        "repo_names": said.repos,
+        "playbook_id": said.playbook,
+        "category": said.category,
+        "is_archived": True if said.archived else None,
+        **(_mine(call.devin) if said.mine else {}),
+    }
+    return {name: value for name, value in filters.items() if value}
+
+
+def _mine(devin: Any) -> dict[str, Any]:
+    if devin.settings.api_version == "v1":
+        raise Unsupported("--mine needs the v3 API; this key speaks v1", do="leave it out, or search by --tags")
+    principal = devin.self()
+    if principal.get("service_user_id"):
+        return {"service_user_ids": [principal["service_user_id"]]}
+    return {"user_ids": [principal["user_id"]]} if principal.get("user_id") else {}
+
+
+def moment(text: str | None) -> int | None:
+    """Return Unix seconds for `7d` (that long ago) or a date or time.
+
+    Raises:
+        OptionError: it is neither.
+    """
+    if text is None:
+        return None
+    try:
+        return int((datetime.now(UTC) - timedelta(seconds=duration(text))).timestamp())
+    except ValueError:
+        at = parse_time(text)
+    if at is None:
+        raise OptionError(f"{text!r} is no time", do="for example 7d, 12h, 2026-11-01 or 2026-11-01T18:00")
+    return int(at.timestamp())
+
+
+def _row(snapshot: Snapshot) -> dict[str, Any]:
+    address = wording.link(snapshot)
+    merged = [pull for pull in snapshot.pull_requests if pull.state == "merged"]
+    count = len(snapshot.pull_requests)
+    row = {
+        "title": Link(wording.title(snapshot), address),
+        "phase": snapshot.phase.label,
+        "ACU": None if snapshot.acus is None else wording.amount(snapshot.acus),
+        "started": None if snapshot.simulated else wording.moment(snapshot.created_at),
+        "origin": snapshot.origin,
+        "PRs": f"{count} ({len(merged)} merged)" if merged else count or None,
+        "id": snapshot.session_id,
+    }
+    return {name: value for name, value in row.items() if not (snapshot.simulated and name == "started")}

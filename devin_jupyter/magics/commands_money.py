@@ -1,0 +1,97 @@
+"""`%devin usage`, `budget`, `journal`, `lock`: what was spent, what may be, and what is written down about it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from devin_jupyter.errors import Forbidden, NotFound, OptionError, Unsupported
+from devin_jupyter.magics.command import Call
+from devin_jupyter.magics.commands_list import moment
+from devin_jupyter.magics.shown import Table
+from devin_jupyter.render import wording
+
+
+def usage(call: Call) -> Table:
+    """ACUs by day; where the key may not see that, the sum over sessions by the day they started."""
+    since, until = moment(call.said.since), moment(call.said.until)
+    try:
+        found = call.devin.consumption.daily(since=since, until=until)
+    except (Forbidden, NotFound, Unsupported) as problem:
+        return _summed(call, since, until, problem.what)
+    rows = [
+        {"day": f"{datetime.fromtimestamp(day['date'], UTC):%Y-%m-%d}", "ACU": wording.amount(day.get("acus") or 0)}
+        for day in found.get("consumption_by_date") or ()
+    ]
+    return Table(
+        rows, title=f"{wording.acu(found.get('total_acus'))} in all; days begin at 08:00 UTC", empty="no usage"
+    )
+
+
+def _summed(call: Call, since: int | None, until: int | None, why: str) -> Table:
+    """The cheap way: what the sessions themselves say."""
+    if call.devin.settings.api_version == "v1":
+        raise Unsupported("v1 tells no ACUs", "", "see the usage page of the web app, or use a v3 key")
+    filters = {name: value for name, value in (("created_after", since), ("created_before", until)) if value}
+    days: dict[str, float] = {}
+    unknown = 0
+    for raw in call.devin.sessions.list(**filters):
+        acus = raw.get("acus_consumed")
+        day = f"{datetime.fromtimestamp(raw.get('created_at') or 0, UTC):%Y-%m-%d}"
+        days[day] = days.get(day, 0.0) + (acus or 0.0)
+        unknown += not acus
+    rows = [{"day": day, "ACU": wording.amount(acus)} for day, acus in sorted(days.items(), reverse=True)]
+    missing = f"; unknown for {unknown} sessions" if unknown else ""
+    total = wording.acu(sum(days.values()))
+    return Table(rows, title=f"{total} over sessions by the day they started{missing} ({why})", empty="no sessions")
+
+
+def budget(call: Call) -> None:
+    """Show or set the budget of this notebook, with the arithmetic."""
+    said = call.said
+    if said.off and said.acus is not None:
+        raise OptionError("--off and a limit contradict each other", do="keep one of them")
+    print(call.devin.budget("off" if said.off else said.acus, notebook=call.notebook.name))
+
+
+def journal(call: Call) -> Any:
+    """Show, check, export or repair the journal."""
+    return {"check": _check, "export": _export, "repair": _repair}.get(call.said.act or "show", _show)(call)
+
+
+def _show(call: Call) -> Table:
+    book = call.devin.journal
+    rows = [
+        {
+            "session": entry.session_id,
+            "title": entry.snapshot.title if entry.snapshot else None,
+            "phase": entry.snapshot.phase.label if entry.snapshot else None,
+            "ACU": None if entry.acus is None else wording.amount(entry.acus),
+            "take": entry.take,
+            "batch": entry.batch,
+        }
+        for entry in reversed(book.sessions(notebook=call.notebook.name))
+    ]
+    return Table(rows, title=f"sessions of this notebook in {book.path}", empty="the journal has none of this notebook")
+
+
+def _check(call: Call) -> None:
+    problems = call.devin.journal.check()
+    print("\n".join(problems) if problems else f"{call.devin.journal.path} is sound")
+
+
+def _export(call: Call) -> None:
+    path = Path(call.said.file or "devin-journal.json").expanduser()
+    path.write_text(json.dumps(call.devin.journal.export(), indent=1, ensure_ascii=False), encoding="utf-8")
+    print(path)
+
+
+def _repair(call: Call) -> None:
+    print(call.devin.journal.repair())
+
+
+def lock(call: Call) -> None:
+    """Write the lock file of this notebook."""
+    print(call.devin.lock(call.said.file, notebook=call.notebook.name))
