@@ -1,4 +1,4 @@
-"""The newest lines of the `devin_jupyter` log, kept in memory for `%devin debug`. Levels are left as the user set them."""
+"""The newest lines of the `devin_jupyter` log, in memory for `%devin debug`. Levels stay as the user set them."""
 
 from __future__ import annotations
 
