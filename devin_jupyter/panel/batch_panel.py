@@ -90,11 +90,12 @@ class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
 
     def close(self) -> None:
         """Stop following every session and remove every view."""
-        for unsubscribe in self._unsubscribe:
-            unsubscribe()
-        if self._feed is not None:
-            self._feed.close()
-        self._pacer.close()
+        if hasattr(self, "_pacer"):  # Python also closes what it could not construct
+            for unsubscribe in self._unsubscribe:
+                unsubscribe()
+            if self._feed is not None:
+                self._feed.close()
+            self._pacer.close()
         super().close()
 
     def __repr__(self) -> str:

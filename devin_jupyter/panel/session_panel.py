@@ -48,7 +48,8 @@ class Panel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not type
 
     def close(self) -> None:
         """Stop following the session and remove every view."""
-        self._feed.close()
+        if hasattr(self, "_feed"):  # Python also closes what it could not construct
+            self._feed.close()
         super().close()
 
     def view_bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -26,6 +26,7 @@ CHROMIUM = next((path for path in map(Path, ("/usr/bin/chromium", "/usr/bin/chro
 ARTEFACTS = Path(__file__).parents[1] / "artefacts"
 SUPPORT = Path(__file__).parent / "support"
 REPOSITORY = Path(__file__).parents[2]
+sys.path.insert(0, str(SUPPORT))  # modules that tests and the notebooks in the browser import alike
 KERNEL_READY = """async () => {
   const app = window.jupyterapp; if (!app) return false; await app.restored;
   const widget = app.shell.currentWidget; if (!widget || !widget.sessionContext) return false;

@@ -1,0 +1,73 @@
+"""Text that tries to do something. Everything in it must end up as words."""
+
+from __future__ import annotations
+
+RLO, FSI, ZWSP = "\u202e", "\u2068", "\u200b"
+
+HOSTILE = [
+    "<script>window.pwned = 1</script>",
+    '<img src=x onerror="window.pwned=1">',
+    "<svg onload=window.pwned=1>",
+    "<svg><script>window.pwned=1</script></svg>",
+    '<iframe srcdoc="<script>parent.pwned=1</script>"></iframe>',
+    "<details open ontoggle=window.pwned=1>x</details>",
+    "<math><mtext></form><form><mglyph><style></math><img src onerror=window.pwned=1>",
+    '<a href="javascript:window.pwned=1">click</a>',
+    "[click](javascript:window.pwned=1)",
+    "[click](JaVaScRiPt:window.pwned=1)",
+    "[click](&#106;avascript:window.pwned=1)",
+    "[click](java\nscript:window.pwned=1)",
+    "[click](data:text/html,<script>window.pwned=1</script>)",
+    "[click](vbscript:msgbox(1))",
+    "[click](file:///etc/passwd)",
+    "[click](<javascript:window.pwned=1>)",
+    "[click][1]\n\n[1]: javascript:window.pwned=1",
+    "<javascript:window.pwned=1>",
+    "![x](javascript:window.pwned=1)",
+    "![x](https://evil.example/track.png)",
+    '![x](x" onerror="window.pwned=1)',
+    '[x](https://a.example "title" onclick=window.pwned=1)',
+    '[x](https://a.example/"onmouseover="window.pwned=1)',
+    "`<img src=x onerror=window.pwned=1>`",
+    "```html\n<script>window.pwned=1</script>\n```",
+    '```"><script>window.pwned=1</script>\n```',
+    "<style>*{display:none}</style>",
+    '<div style="position:fixed;inset:0;background:red">',
+    "<base href=https://evil.example/>",
+    "<form action=https://evil.example><input name=q></form>",
+    "<meta http-equiv=refresh content=0;url=https://evil.example>",
+    "<link rel=stylesheet href=https://evil.example/x.css>",
+    "<object data=javascript:window.pwned=1>",
+    "</textarea></script></style></title>-->\"'><img src=x onerror=window.pwned=1>",
+    '"><img src=x onerror=window.pwned=1>',
+    "{{constructor.constructor('window.pwned=1')()}}",
+    "${window.pwned=1}",
+    "$$\\href{javascript:window.pwned=1}{x}$$",
+    f"invoice{RLO}fdp.exe",
+    f"{FSI}report{ZWSP}.txt\u0000\u0007\x1b[31mred",
+    "&lt;script&gt;window.pwned=1&lt;/script&gt;",
+    "# " * 500 + "deep",
+    "> " * 2000 + "deep",
+    "*" * 5000,
+    "[" * 5000,
+    "<" * 5000,
+    "x" * 100_000,
+    "| a |\n|---|\n" + "| <img src=x onerror=window.pwned=1> |\n" * 5,
+]
+"""Markdown and plain text alike."""
+
+ADDRESSES = [
+    "javascript:window.pwned=1",
+    "data:text/html,<script>1</script>",
+    "https://user:secret@evil.example/",
+    'https://evil.example/"onmouseover="window.pwned=1',
+    "https://evil.example/ x",
+    "//evil.example/",
+    "ftp://evil.example/",
+    "https://",
+    "http://[::1",
+    f"https://good.example/{RLO}gnp.js",
+    "https://good.example/" + "x" * 3000,
+    "",
+]
+"""Addresses that must not become links."""

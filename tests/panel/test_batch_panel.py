@@ -1,0 +1,156 @@
+"""The board of many sessions: one widget, rows as deltas, one session opened below; no browser needed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import ipywidgets
+import pytest
+from wire import Wire
+
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.snapshot import Message, Snapshot
+from devin_jupyter.panel import BatchPanel
+
+Make = Callable[..., Snapshot]
+
+
+def _board(sessions: list[Any], **options: Any) -> tuple[BatchPanel, Wire]:
+    panel = BatchPanel(sessions, **options)
+    panel.comm = wire = Wire()
+    return panel, wire
+
+
+def _detail(wire: Wire, wanted: Callable[[Any], Any]) -> Any:
+    """Wait for a state of the session opened below."""
+    return wire.wait(lambda: [state for state in wire.trait("detail") if wanted(state)])[-1]
+
+
+def _rows(panel: BatchPanel) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = panel.get_state("table")["table"]["rows"]
+    return rows
+
+
+def test_a_thousand_sessions_are_one_widget_whose_whole_state_is_one_message(snapshot: Make) -> None:
+    alive = ipywidgets.widgets.widget._instances
+    before = {id(widget) for widget in alive.values()}
+    panel, _ = _board([snapshot(number) for number in range(1, 1001)])
+
+    made = {id(widget) for widget in alive.values()} - before
+    assert len(made) == 2  # the widget and its layout
+    assert len(_rows(panel)) == 1000
+    assert len(json.dumps(panel.get_state("table"))) < 500_000
+
+
+def test_rows_beyond_a_thousand_are_counted_not_shown(snapshot: Make) -> None:
+    panel, _ = _board([snapshot(number) for number in range(1, 1021)])
+
+    panel.put(snapshot(1020))
+    assert len(_rows(panel)) == 1000
+    assert panel.about["beyond"] == 20
+
+
+def test_only_the_rows_that_changed_travel(stand_in: Callable[..., Any]) -> None:
+    sessions = [stand_in(number) for number in range(1, 301)]
+    _, wire = _board(sessions)
+
+    sessions[7].show(replace(sessions[7].snapshot, phase=Phase.DONE))
+    delta = wire.last(kind="rows")
+
+    assert [row["id"] for row in delta["rows"]] == [sessions[7].snapshot.session_id]
+    assert len(json.dumps(delta)) < 1000
+
+
+def test_equal_snapshots_send_nothing(stand_in: Callable[..., Any]) -> None:
+    session = stand_in()
+    _, wire = _board([session])
+
+    session.show(replace(session.snapshot))
+    session.show(replace(session.snapshot, phase=Phase.DONE))
+    wire.last(kind="rows")
+
+    assert len([data for data in wire.sent if data.get("method") == "custom"]) == 1
+
+
+def test_a_page_that_is_loaded_again_gets_the_present_rows(stand_in: Callable[..., Any]) -> None:
+    session = stand_in()
+    panel, wire = _board([session])
+    session.show(replace(session.snapshot, phase=Phase.FAILED))
+    sequence = wire.last(kind="rows")["sequence"]
+
+    table = panel.get_state("table")["table"]
+    assert table["rows"][0]["phase"] == "failed"
+    assert table["sequence"] == sequence
+
+    panel._received(panel, {"action": "table"}, [])
+    assert wire.last(kind="table")["rows"] == table["rows"]
+
+
+def test_rows_carry_the_names_a_batch_gave_them(stand_in: Callable[..., Any]) -> None:
+    first, second = stand_in(1), stand_in(2)
+    panel, _ = _board([first], names={first.snapshot.session_id: "acme/api"})
+    panel.follow(second, "acme/web")
+
+    assert [row["name"] for row in _rows(panel)] == ["acme/api", "acme/web"]
+
+
+def test_a_row_opens_its_session_which_is_then_followed_and_can_be_answered(stand_in: Callable[..., Any]) -> None:
+    sessions = [stand_in(1), stand_in(2, phase=Phase.YOUR_TURN, messages=(Message("e", "devin", "Well?", None),))]
+    panel, wire = _board(sessions)
+    identifier = sessions[1].snapshot.session_id
+
+    panel._received(panel, {"action": "open", "session": identifier, "token": "1"}, [])
+    assert _detail(wire, bool)["id"] == identifier
+    wire.last(kind="outcome")
+    panel._received(panel, {"action": "messages", "have": 0}, [])
+    assert wire.last(kind="messages")["session"] == identifier
+
+    panel._received(panel, {"action": "send", "text": "yes", "token": "2"}, [])
+    wire.last(kind="outcome", token="2")
+    sessions[1].show(replace(sessions[1].snapshot, phase=Phase.DONE))
+    assert _detail(wire, lambda state: state["phase"] == "done")
+    assert sessions[0].asked == []
+
+    panel._received(panel, {"action": "shut"}, [])
+    assert panel.detail is None
+    assert len(sessions[1].callbacks) == 1
+
+
+def test_a_bare_snapshot_is_opened_by_the_function_given(stand_in: Callable[..., Any], snapshot: Make) -> None:
+    session = stand_in(4)
+    panel, wire = _board([snapshot(4)], open_session=lambda identifier: session)
+
+    panel._received(panel, {"action": "open", "session": snapshot(4).session_id, "token": "1"}, [])
+
+    assert _detail(wire, bool)["id"] == session.snapshot.session_id
+
+
+def test_a_session_that_cannot_be_opened_says_why(snapshot: Make) -> None:
+    panel, wire = _board([snapshot(4)])
+
+    panel._received(panel, {"action": "open", "session": snapshot(4).session_id, "token": "1"}, [])
+    assert "dj.get" in wire.last(kind="outcome")["error"]
+
+    panel._received(panel, {"action": "open", "session": "<script>", "token": "2"}, [])
+    assert "not a session id" in wire.last(kind="outcome", token="2")["error"]
+
+
+def test_the_repr_counts_and_is_stable(stand_in: Callable[..., Any]) -> None:
+    panel, _ = _board([stand_in(1), stand_in(2, phase=Phase.DONE), stand_in(3, phase=Phase.YOUR_TURN)], title="up")
+
+    assert repr(panel) == "<BatchPanel 'up' 3 sessions: 1 working, 1 needs you, 1 done>"
+
+
+def test_a_closed_board_follows_nothing(stand_in: Callable[..., Any]) -> None:
+    sessions = [stand_in(number) for number in (1, 2)]
+    BatchPanel(sessions).close()
+
+    assert [session.callbacks for session in sessions] == [[], []]
+
+
+def test_unknown_keywords_are_refused() -> None:
+    with pytest.raises(TypeError, match="colour"):
+        BatchPanel([], colour="red")  # type: ignore[call-arg]

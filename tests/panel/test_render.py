@@ -1,0 +1,242 @@
+"""What a session looks like in a saved notebook and in a terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from devin_jupyter import render
+from devin_jupyter.errors import keep_secret
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
+from devin_jupyter.render.wording import LOOKS
+
+Make = Callable[..., Snapshot]
+AT = datetime(2026, 11, 21, 18, 4, 30, tzinfo=UTC)
+FINDINGS = {"findings": [{"file": "a.py", "count": 2, "cve": None}, {"file": "b.py", "count": 0, "cve": "CVE-1"}]}
+
+
+@pytest.fixture
+def done(snapshot: Make) -> Snapshot:
+    return snapshot(
+        phase=Phase.DONE,
+        title="Audit the API",
+        acus=1.4,
+        max_acu_limit=5,
+        repos=("acme/api",),
+        created_at=AT,
+        updated_at=AT,
+        observed_at=AT,
+        schema={"type": "object"},
+        structured_output=FINDINGS,
+        output_is_fresh=True,
+        output_is_valid=True,
+        pull_requests=(PullRequest("https://github.com/acme/api/pull/12", "open"),),
+    )
+
+
+def test_the_text_tells_phase_title_cost_place_answer_and_pull_requests(done: Snapshot) -> None:
+    assert render.text(done).splitlines() == [
+        "✓ done · Audit the API · 1.4 of 5 ACU",
+        f"  {done.session_id}  {done.url}",
+        "  answer (validated):",
+        "    {",
+        '      "findings": [',
+        '        {"file": "a.py", "count": 2, "cve": null},',
+        '        {"file": "b.py", "count": 0, "cve": "CVE-1"}',
+        "      ]",
+        "    }",
+        "  pull request acme/api#12 (open)  https://github.com/acme/api/pull/12",
+    ]
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_every_phase_has_a_text_a_page_and_a_record(snapshot: Make, phase: Phase) -> None:
+    shown = snapshot(phase=phase, status_detail="usage_limit_exceeded")
+
+    assert phase.label in render.text(shown).splitlines()[0]
+    assert phase.label in render.html(shown)
+    assert render.notebook_record(shown)["phase"] == phase.value
+
+
+def test_a_blocked_session_says_why(snapshot: Make) -> None:
+    shown = snapshot(phase=Phase.BLOCKED, status_detail="usage_limit_exceeded")
+
+    assert "Suspended by the service: usage limit exceeded." in render.text(shown)
+
+
+def test_a_question_is_shown_also_when_the_session_fell_asleep(snapshot: Make) -> None:
+    shown = snapshot(phase=Phase.ASLEEP, question="Which **branch**?")
+
+    assert "    Which **branch**?" in render.text(shown).splitlines()
+    assert "<strong>branch</strong>" in render.html(shown)
+
+
+def test_without_a_schema_the_last_message_is_the_answer(snapshot: Make) -> None:
+    shown = snapshot(phase=Phase.DONE, messages=(Message("e1", "devin", "All *green*.", AT),))
+
+    assert render.text(shown).splitlines()[-2:] == ["  answer:", "    All *green*."]
+    assert "<em>green</em>" in render.html(shown)
+
+
+def test_unknown_cost_is_not_free(snapshot: Make) -> None:
+    assert render.acu(None) == "ACU unknown"
+    assert render.acu(0.0) == "0 ACU"
+    assert "unknown of 5 ACU" in render.text(snapshot(acus=None, max_acu_limit=5))
+
+
+def test_simulated_and_recorded_sessions_say_so(snapshot: Make) -> None:
+    shown = snapshot(simulated=True, recorded=date(2026, 11, 21))
+
+    for form in (render.text(shown), render.html(shown)):
+        assert "simulated" in form
+        assert "recorded 2026-11-21" in form
+
+
+def test_a_simulated_session_shows_neither_times_nor_addresses(done: Snapshot, snapshot: Make) -> None:
+    fields = {name: getattr(done, name) for name in ("phase", "created_at", "updated_at", "pull_requests")}
+    shown = snapshot(**fields, simulated=True, fingerprint="1:aaaa:bbbb", url="http://127.0.0.1:4711/x")
+
+    whole = json.dumps(render.bundle(shown))
+    assert "2026" not in whole
+    assert "4711" not in whole
+    assert render.notebook_record(shown)["fingerprint"] == "1:simulator:bbbb"
+
+
+def test_the_same_snapshot_gives_the_same_bytes_in_any_process(done: Snapshot) -> None:
+    program = (
+        "from devin_jupyter import render; from devin_jupyter.models.snapshot import Snapshot;"
+        "from devin_jupyter.models.phase import Phase;"
+        "s = Snapshot(session_id='devin-1', url='https://a.example/1', phase=Phase.DONE, tags=('b', 'a'),"
+        "structured_output={'z': 1, 'a': [1]}, output_is_fresh=True); print(render.bundle(s))"
+    )
+    runs = {
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    }
+
+    assert len(runs) == 1
+
+
+def test_the_record_holds_what_is_needed_to_reattach_and_no_conversation(done: Snapshot, snapshot: Make) -> None:
+    record = render.notebook_record(done)
+
+    assert record["id"] == done.session_id
+    assert record["answer"] == FINDINGS
+    assert record["schema"] == {"type": "object"}
+    assert record["created_at"] == "2026-11-21T18:04:30Z"
+    assert json.loads(json.dumps(record)) == record
+    assert "hello" not in json.dumps(render.bundle(snapshot(messages=(Message("e1", "user", "hello", AT),))))
+
+
+def test_the_conversation_is_kept_only_on_request(snapshot: Make) -> None:
+    shown = snapshot(messages=(Message("e1", "user", "hello", AT), Message("e2", "devin", "hi", AT)))
+
+    assert "Conversation (2)" not in render.html(shown)
+    assert "Conversation (2)" in render.html(shown, transcript=True)
+
+
+def test_no_form_shows_a_secret(snapshot: Make) -> None:
+    keep_secret(["hunter2hunter2"])
+    leak = "cog_abcdef0123456789 and hunter2hunter2"
+    shown = snapshot(
+        phase=Phase.YOUR_TURN,
+        title=leak,
+        question=leak,
+        structured_output={leak: [leak]},
+        output_is_fresh=True,
+        tags=(leak,),
+        messages=(Message("e1", "devin", leak, AT),),
+    )
+
+    whole = json.dumps(render.bundle(shown, transcript=True), ensure_ascii=False)
+    assert "abcdef0123456789" not in whole
+    assert "hunter2" not in whole
+
+
+class _Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attributes)))
+
+
+def _tags(html: str) -> list[tuple[str, dict[str, str | None]]]:
+    parser = _Tags()
+    parser.feed(html)
+    return parser.seen
+
+
+def test_the_page_uses_only_what_sanitisers_leave(done: Snapshot) -> None:
+    html = render.html(done, transcript=True)
+    tags = _tags(html)
+
+    assert {tag for tag, _ in tags} <= {
+        *("div", "span", "strong", "a", "table", "thead", "tbody", "tr", "th", "td", "details", "summary")
+    }
+    assert {name for _, attributes in tags for name in attributes} <= {"class", "style", "href", "target", "rel"}
+    assert "var(" not in html
+
+
+def test_text_colour_is_inherited_except_on_filled_badges(done: Snapshot) -> None:
+    for _, attributes in _tags(render.html(done)):
+        style = attributes.get("style") or ""
+        assert ("color:#ffffff" in style) == ("background-color:" in style)
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_badges_have_enough_contrast(phase: Phase) -> None:
+    assert 1.05 / (_luminance(LOOKS[phase].colour) + 0.05) >= 4.5
+
+
+def test_long_answers_are_cut_and_say_so(snapshot: Make) -> None:
+    rows = [{"n": number, "text": "x" * 50} for number in range(5000)]
+    shown = snapshot(phase=Phase.DONE, structured_output={"rows": rows}, output_is_fresh=True, output_is_valid=True)
+
+    assert len(render.text(shown)) < 10_000
+    assert "more lines" in render.text(shown)
+    assert len(render.html(shown)) < 60_000
+    assert "4,950 more" in render.html(shown)
+
+
+@pytest.mark.parametrize("value", [0, "", [], {}, None, True, 1.5, [[1, [2]]], [{"a": 1}, 2], {"a": {"b": {"c": {}}}}])
+def test_any_output_can_be_shown(snapshot: Make, value: Any) -> None:
+    shown = snapshot(phase=Phase.DONE, structured_output={"value": value}, output_is_fresh=True)
+
+    assert "value" in render.text(shown)
+    assert "value" in render.html(shown)
+
+
+def test_no_style_sheet_of_a_viewer_moves_the_tables(done: Snapshot) -> None:
+    cells = [attributes for tag, attributes in _tags(render.html(done)) if tag in ("td", "th")]
+
+    assert cells
+    assert all("text-align:left" in (attributes["style"] or "") for attributes in cells)
+
+
+def test_nothing_heavy_is_imported_for_plain_text(done: Snapshot) -> None:
+    program = (
+        "import sys; from devin_jupyter import render; from devin_jupyter.models.snapshot import Snapshot;"
+        "from devin_jupyter.models.phase import Phase;"
+        "render.text(Snapshot(session_id='devin-1', url='', phase=Phase.DONE));"
+        "print([name for name in ('markdown_it', 'nh3', 'ipywidgets', 'pandas', 'httpx') if name in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+    assert re.sub(r"\s", "", shown) == "[]"

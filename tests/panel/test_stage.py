@@ -1,0 +1,163 @@
+"""The outputs of a live panel in a cell, seen as the messages a kernel publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.panel import Panel, Stage, stage
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+class Page:
+    """The outputs of one cell as a front end keeps them."""
+
+    def __init__(self) -> None:
+        self.outputs: dict[str, dict[str, Any]] = {}
+
+    def publish(
+        self, data: Any, metadata: Any = None, *, transient: Any = None, update: bool = False, **_: Any
+    ) -> None:
+        identifier = transient["display_id"]
+        assert update == (identifier in self.outputs)
+        self.outputs[identifier] = dict(data)
+
+    @property
+    def kinds(self) -> list[set[str]]:
+        return [{kind for kind, value in data.items() if value} for data in self.outputs.values()]
+
+    @property
+    def html(self) -> str:
+        return "".join(data.get("text/html", "") for data in self.outputs.values())
+
+
+@pytest.fixture(scope="module")
+def shell() -> Iterator[InteractiveShell]:
+    """IPython's shell: the one that is there, or one of our own."""
+    is_ours = not InteractiveShell.initialized()
+    config = Config()
+    config.HistoryManager.enabled = False
+    yield InteractiveShell.instance(config=config)
+    if is_ours:
+        InteractiveShell.clear_instance()
+
+
+@pytest.fixture
+def page(shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch) -> Page:
+    shown = Page()
+    monkeypatch.setattr(shell.display_pub, "publish", shown.publish)
+    return shown
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Say what looks at the kernel."""
+    return lambda kind: monkeypatch.setattr(stage, "front_end", lambda: kind)
+
+
+def _opened(session: Any) -> Stage:
+    shown = Stage(Panel(session))
+    shown._pacer._seconds = 0.0  # every snapshot at once
+    shown.open()
+    return shown
+
+
+def test_while_the_turn_is_open_there_is_a_widget_and_below_it_a_readable_snapshot(
+    page: Page, looks: Callable[[str], None], stand_in: Callable[..., Any]
+) -> None:
+    looks("page")
+    _opened(stand_in())
+
+    assert page.kinds == [{VIEW, "text/plain"}, {"text/plain", "text/html", stage.render.RECORD_MIME}]
+    assert "working" in page.html
+
+
+def test_no_output_ever_holds_both_a_view_and_html(
+    page: Page, looks: Callable[[str], None], stand_in: Callable[..., Any]
+) -> None:
+    looks("page")
+    session = stand_in()
+    _opened(session)
+    for phase in (Phase.QUEUED, Phase.WORKING, Phase.YOUR_TURN, Phase.WORKING, Phase.DONE):
+        session.show(replace(session.snapshot, phase=phase))
+        assert not any({VIEW, "text/html"} <= kinds for kinds in page.kinds)
+
+
+@pytest.mark.parametrize("phase", [phase for phase in Phase if phase.turn_over])
+def test_after_the_turn_no_widget_view_is_left_and_the_final_state_is(
+    page: Page, looks: Callable[[str], None], stand_in: Callable[..., Any], phase: Phase
+) -> None:
+    looks("page")
+    session = stand_in()
+    _opened(session)
+    session.show(replace(session.snapshot, phase=phase))
+
+    assert page.kinds == [set(), {"text/plain", "text/html", stage.render.RECORD_MIME}]
+    assert phase.label in page.html
+
+
+def test_a_finished_session_opens_without_a_widget_view(
+    page: Page, looks: Callable[[str], None], stand_in: Callable[..., Any]
+) -> None:
+    looks("page")
+    _opened(stand_in(phase=Phase.DONE))
+
+    assert page.kinds == [{"text/plain", "text/html", stage.render.RECORD_MIME}]
+
+
+def test_a_reply_after_the_turn_still_moves_the_saved_form(
+    page: Page, looks: Callable[[str], None], stand_in: Callable[..., Any]
+) -> None:
+    looks("page")
+    session = stand_in(phase=Phase.YOUR_TURN)
+    shown = _opened(session)
+    shown.close()
+    session.show(replace(session.snapshot, phase=Phase.DONE))
+
+    assert "✓ done" in page.html
+
+
+def test_frames_get_one_output_with_the_page_as_fallback_until_nobody_is_needed(
+    page: Page, looks: Callable[[str], None], stand_in: Callable[..., Any]
+) -> None:
+    looks("frames")
+    session = stand_in()
+    _opened(session)
+    assert len(page.kinds) == 1
+    assert {VIEW, "text/html"} <= page.kinds[0]
+
+    session.show(replace(session.snapshot, phase=Phase.YOUR_TURN))
+    assert VIEW in page.kinds[0]
+
+    session.show(replace(session.snapshot, phase=Phase.DONE))
+    assert VIEW not in page.kinds[0]
+
+
+def test_a_run_that_only_fills_the_file_gets_one_static_output(
+    page: Page, looks: Callable[[str], None], stand_in: Callable[..., Any]
+) -> None:
+    looks("file")
+    session = stand_in()
+    _opened(session)
+    session.show(replace(session.snapshot, phase=Phase.DONE))
+
+    assert page.kinds == [{"text/plain", "text/html", stage.render.RECORD_MIME}]
+    assert "working" in page.html
+
+
+@pytest.mark.usefixtures("shell")
+def test_a_terminal_counts_as_nobody_looking() -> None:
+    assert stage.front_end() == "file"
+
+
+def test_voila_and_colab_are_told_apart_from_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5.13")
+
+    assert stage.front_end() == "frames"

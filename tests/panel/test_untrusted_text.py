@@ -1,0 +1,116 @@
+"""Text of others can do nothing: not in the saved file, not in the panel's state, not in a terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable
+from html.parser import HTMLParser
+
+import pytest
+from hostile import ADDRESSES, HOSTILE
+
+from devin_jupyter import render
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
+from devin_jupyter.panel.state import message_item, row_state, session_state
+from devin_jupyter.render.wording import web_address
+
+Make = Callable[..., Snapshot]
+WORDS = "a blockquote br code del em h4 h5 h6 hr li ol p pre s strong table tbody td th thead tr ul"
+SAFE_TAGS = {*WORDS.split(), "div", "span", "details", "summary"}
+
+
+class _Audit(HTMLParser):
+    """Collects whatever could do something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bad: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        if tag not in SAFE_TAGS:
+            self.bad.append(f"<{tag}>")
+        for name, value in attributes:
+            if name == "href" and not re.match(r"https?://", value or ""):
+                self.bad.append(f"href={value}")
+            elif name not in ("href", "class", "style", "rel", "target", "start", "colspan"):
+                self.bad.append(f"{name}={value}")
+            elif name == "style" and re.search(r"url|position|expression|var\(", value or ""):
+                self.bad.append(f"style={value}")
+
+
+def _audit(html: str) -> list[str]:
+    audit = _Audit()
+    audit.feed(html)
+    return audit.bad
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_markdown_becomes_words_and_web_links_only(text: str) -> None:
+    assert _audit(render.markdown(text)) == []
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_the_saved_page_is_safe_wherever_the_text_stands(snapshot: Make, text: str) -> None:
+    shown = snapshot(
+        phase=Phase.YOUR_TURN,
+        title=text,
+        question=text,
+        structured_output={text: text, "rows": [{text: text}]},
+        output_is_fresh=True,
+        repos=(text,),
+        tags=(text,),
+        mode=text,
+        status_detail=text,
+        pull_requests=(PullRequest(text, text), PullRequest(f"https://github.com/a/b/pull/1?{text}", text)),
+        messages=(Message("e", "devin", text, None),),
+    )
+
+    assert _audit(render.html(shown, transcript=True)) == []
+    assert len(render.html(shown, transcript=True)) < 200_000
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_the_terminal_gets_no_control_and_no_bidi_characters(snapshot: Make, text: str) -> None:
+    shown = snapshot(phase=Phase.YOUR_TURN, title=text, question=text, structured_output={text: text})
+
+    kinds = {unicodedata.category(character) for character in render.text(shown) if character != "\n"}
+    assert kinds.isdisjoint({"Cc", "Cf", "Cs", "Zl", "Zp"})
+    assert len(render.text(shown).splitlines()[0]) <= 110
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_only_plain_web_addresses_become_links(snapshot: Make, address: str) -> None:
+    assert web_address(address) is None
+    assert session_state(snapshot(url=address))["url"] is None
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_the_state_of_a_panel_holds_html_only_where_it_was_cleaned(snapshot: Make, text: str) -> None:
+    state = session_state(snapshot(phase=Phase.YOUR_TURN, title=text, question=text))
+    item = message_item(Message("e", "devin", text, None))
+
+    assert _audit(state["question"]) == []
+    assert _audit(item["html"]) == []
+    assert len(json.dumps(state)) < 150_000
+    assert len(row_state(snapshot(title=text), text)["title"]) <= 160
+
+
+def test_a_picture_becomes_a_link_so_that_reading_fetches_nothing() -> None:
+    html = render.markdown("![chart](https://a.example/c.png)")
+
+    assert "<img" not in html
+    assert 'href="https://a.example/c.png"' in html
+    assert "picture: chart" in html
+
+
+def test_headings_stay_below_those_of_the_panel() -> None:
+    assert render.markdown("# Title") == "<h4>Title</h4>\n"
+
+
+def test_ordinary_text_in_any_script_is_left_alone() -> None:
+    text = "naïve café – 日本語 – עברית – العربية – 👩‍💻\n\ttabs too"
+
+    assert render.safe_text(text) == text
