@@ -121,13 +121,13 @@ class Transport:
         return response.content
 
     async def fetch(self, path: str, *, asked: Asked | None = None) -> bytes:
-        """Return the content of a file, following redirects; the key goes to the API host only."""
+        """Return the content of a file, following redirects; the key is never sent along."""
         client = self._open()
         asked = asked or Asked("GET", path)
         url = httpx.URL(self._settings.base_url + path)
-        for _ in range(_MOST_HOPS):
+        for hop in range(_MOST_HOPS):
             self._check_download(url)
-            request = client.build_request("GET", url, headers=self._auth if self._is_api(url) else None)
+            request = client.build_request("GET", url, headers=None if hop else self._auth)
             response = await self._exchange(asked, request)
             if response.status_code not in _REDIRECTS:
                 break
@@ -190,10 +190,6 @@ class Transport:
                 follow_redirects=False,
             )
         return self._client
-
-    def _is_api(self, url: httpx.URL) -> bool:
-        ours = httpx.URL(self._settings.base_url)
-        return (url.scheme, url.host, url.port) == (ours.scheme, ours.host, ours.port)
 
     def _check_download(self, url: httpx.URL) -> None:
         safe = url.scheme == "https" or (url.scheme == "http" and (is_loopback(url.host) and self._settings.simulated))
