@@ -7,6 +7,7 @@ order and the times of its deeds, never of anybody's reading.
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from typing import Any
 
@@ -84,7 +85,7 @@ class Engine:
         self._refuse_message(session, now)
         rule = self._faults.on_state("stale")
         if rule:
-            session.stale_polls, session.stale_view = rule.polls, session.rendered(now)
+            session.stale_polls, session.stale_at = rule.polls, math.nextafter(now, 0)
         self._do(session, {"kind": "message", "at": now, "text": text, "user_id": user_id, "files": files or []})
 
     def terminate(self, session: Session, *, archive: bool = False) -> None:
@@ -179,10 +180,12 @@ class Engine:
     def _apply(self, session: Session, deed: Deed) -> None:
         kind, at = deed["kind"], deed["at"]
         session.deeds.append(deed)
-        session.touch(at)
+        session.forget_rendering()
         if kind == "message":
             self._take_message(session, deed)
-        elif kind == "terminate":
+            return
+        session.touch(at)
+        if kind == "terminate":
             _stop(session, at, "exit", None)
         elif kind == "sleep":
             _stop(session, at, "suspended", "inactivity")

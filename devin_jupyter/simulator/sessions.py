@@ -51,8 +51,8 @@ class Session:
     hidden_until: float = 0.0
     """Not listed before this (the fault `hide_new`)."""
     stale_polls: int = 0
-    """How many more reads show `stale_view` (the fault `stale`)."""
-    stale_view: bytes = b""
+    """How many more reads show the state of `stale_at` (the fault `stale`)."""
+    stale_at: float = 0.0
     extra: dict[str, Any] = field(default_factory=dict)
     """Fields of the answer that no documentation names."""
     timeline: Timeline = field(default_factory=Timeline)
@@ -64,8 +64,11 @@ class Session:
     _bytes: bytes = b""
 
     def touch(self, now: float) -> None:
-        """Note a change, so that `updated_at` moves and nothing stale is shown."""
+        """Note a change that the timeline does not hold, so that `updated_at` moves."""
         self.touched = max(self.touched, now)
+
+    def forget_rendering(self) -> None:
+        """Let the next read be made anew."""
         self._valid_until = 0.0
 
     def updated_at(self, now: float) -> float:
@@ -116,9 +119,17 @@ class Session:
                 self._valid_until = min(self._valid_until, self.categorised_at)
         return self._bytes
 
+    def moment(self, now: float) -> float:
+        """Return the time whose state a reader gets to see: now, unless the fault `stale` holds it back."""
+        return self.stale_at if self.stale_polls > 0 else now
+
+    def next_moment(self, now: float) -> float:
+        """Return the same for one read of get or list, and count it."""
+        moment = self.moment(now)
+        self.stale_polls -= moment != now
+        return moment
+
     def read(self, now: float) -> bytes:
-        """Return what one read of get or list shows: the present, unless the fault `stale` holds it back."""
-        if self.stale_polls > 0:
-            self.stale_polls -= 1
-            return self.stale_view
-        return self.rendered(now)
+        """Return what one read of get or list shows."""
+        moment = self.next_moment(now)
+        return self.rendered(now) if moment == now else json_bytes(self.view(moment))

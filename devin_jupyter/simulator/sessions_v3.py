@@ -109,7 +109,8 @@ async def unarchive_session(store: StoreDep, devin_id: str) -> Response:
 @router.get(SESSION + "/messages")
 async def read_messages(store: StoreDep, devin_id: str, query: Annotated[PageQuery, Query()]) -> Response:
     """Answer a page of messages, oldest first."""
-    words = find(store, devin_id).timeline.said(store.now())
+    session = find(store, devin_id)
+    words = session.timeline.said(session.moment(store.now()))
     return page_of("messages", words, query, lambda word: word.event_id, _message)
 
 

@@ -138,12 +138,14 @@ async def read_sessions(store: StoreDep, query: Annotated[SessionsQuery, Query()
         found = (session for session in found if _email(session) == query.user_email)
     start = query.offset or query.skip or 0
     page = [session for index, session in zip(range(start + query.limit), found, strict=False) if index >= start]
-    return json_response({"sessions": [{**_facts(one, now), "requesting_user_email": _email(one)} for one in page]})
+    rows = [{**_facts(one, one.next_moment(now)), "requesting_user_email": _email(one)} for one in page]
+    return json_response({"sessions": rows})
 
 
 async def read_session(store: StoreDep, session_id: str) -> Response:
     """Answer one session with its whole conversation."""
-    session, now = find(store, session_id), store.now()
+    session = find(store, session_id)
+    now = session.next_moment(store.now())
     return json_response({**_facts(session, now), "messages": _messages(session, now)})
 
 

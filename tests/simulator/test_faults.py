@@ -104,9 +104,12 @@ def test_stale_shows_the_old_state_for_a_number_of_reads(slow_simulator):
         before = client.get(path).json()
         slow_simulator.faults({"kind": "stale", "polls": 2, "times": 1})
         assert client.post(path + "/messages", json={"message": "More"}).json()["status"] == "running"
+        assert client.get(path + "/messages").json()["items"][-1]["source"] == "devin"
         assert client.get(path).json() == before
         assert client.get("/sessions").json()["items"] == [before]
+        words = client.get(path + "/messages").json()["items"]
         assert client.get(path).json()["status_detail"] == "working"
+        assert words[-1]["message"] == "More"
 
 
 @pytest.mark.parametrize("rules", [[{"kind": "explode"}], [{"kind": "status", "status": 200}], "no list"])
