@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -14,8 +15,10 @@ from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.panel.assets import STYLES, script
 from devin_jupyter.panel.feed import Feed
 from devin_jupyter.panel.pacing import Pacer
+from devin_jupyter.panel.stage import Stage
 from devin_jupyter.panel.state import looks, row_state
-from devin_jupyter.render import wording
+from devin_jupyter.render import many_bundle, wording
+from devin_jupyter.render.many import totals
 
 LIMIT = 1000
 
@@ -28,6 +31,7 @@ class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
 
     _esm = script("batch")
     _css = STYLES
+    home = traitlets.Unicode().tag(sync=True)
     about = traitlets.Dict().tag(sync=True)
     detail = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     table = traitlets.Any(None).tag(sync=True, to_json=lambda _value, panel: panel._whole_table())
@@ -50,6 +54,8 @@ class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
         """
         self._lock = threading.Lock()
         self._rows: dict[str, dict[str, Any]] = {}
+        self._snapshots: dict[str, Snapshot] = {}
+        self._listeners: list[Callable[[], None]] = []
         self._handles: dict[str, Any] = {}
         self._names = dict(names or {})
         self._open_session = open_session
@@ -62,7 +68,7 @@ class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
         self._unsubscribe: list[Callable[[], None]] = []
         self._pacer: Pacer[None] = Pacer(self._publish)
         followed = [self._take(each) for each in sessions]
-        super().__init__(about=self._about())
+        super().__init__(about=self._about(), home=secrets.token_hex(6))
         self.on_msg(self._received)
         for handle in filter(None, followed):
             self.follow(handle)
@@ -82,6 +88,8 @@ class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
                 self._changed.add(snapshot.session_id)
         if self._changed:
             self._pacer.offer(None)
+            for listener in tuple(self._listeners):
+                listener()
 
     def waiting(self, count: int) -> None:
         """Say how many rows of the batch have no session yet."""
@@ -98,14 +106,43 @@ class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
             self._pacer.close()
         super().close()
 
+    def view_bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the widget's own view as a bundle: what a front end with a widget manager shows."""
+        data, metadata = super()._repr_mimebundle_()
+        return {**data, "text/plain": repr(self)}, metadata
+
+    def saved_bundle(self, *, transcript: bool = False) -> dict[str, Any]:
+        """Return what a saved notebook keeps: totals and rows as text and static HTML, no view."""
+        return many_bundle(self._title, self._shown(), names=self._names, waiting=self._waiting or 0, home=self.home)
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call back, on any thread, whenever a row changed."""
+        self._listeners.append(callback)
+
+    @property
+    def turn_over(self) -> bool:
+        """Whether nothing is at work any more."""
+        return not self._waiting and all(snapshot.turn_over for snapshot in self._shown())
+
+    @property
+    def needs_you(self) -> bool:
+        """Whether any session waits for a person."""
+        return any(snapshot.needs_you for snapshot in self._shown())
+
     def __repr__(self) -> str:
         """Say the same for the same rows, so that it may stand in a saved output."""
+        return f"<BatchPanel {self._title!r} {totals(self._shown(), self._waiting or 0)}>"
+
+    def _ipython_display_(self) -> None:
+        Stage(self).open()
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        data, metadata = self.view_bundle()
+        return {**self.saved_bundle(), **data}, metadata
+
+    def _shown(self) -> list[Snapshot]:
         with self._lock:
-            rows = list(self._rows.values())
-        needy = sum(row["needs_you"] for row in rows)
-        over = sum(row["turn_over"] and not row["needs_you"] for row in rows)
-        counts = f"{len(rows) - needy - over} working, {needy} needs you, {over} done"
-        return f"<BatchPanel {self._title!r} {len(rows)} sessions: {counts}>"
+            return list(self._snapshots.values())
 
     def _take(self, each: Any) -> Any:
         """Store a row before the widget exists; returns the handle if there is one to follow."""
@@ -121,6 +158,7 @@ class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
             self._beyond.add(row["id"])
             return False
         self._rows[row["id"]] = row
+        self._snapshots[row["id"]] = snapshot
         return True
 
     def _about(self) -> dict[str, Any]:

@@ -56,6 +56,7 @@ class Feed:
         self._session = session
         self._unsubscribe: Callable[[], None] | None = None
         self._reads_along = True
+        self.listeners: list[Callable[[], None]] = []
 
     def follow(self) -> None:
         """Publish every further snapshot of the session until `close`."""
@@ -76,6 +77,8 @@ class Feed:
                 self._acts.turn_moved()
             self.snapshot = snapshot
         self._pacer.offer(snapshot)
+        for listener in tuple(self.listeners):
+            listener()
 
     def state(self) -> dict[str, Any]:
         """Return the state for the newest snapshot."""

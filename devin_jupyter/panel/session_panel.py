@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import anywidget
@@ -56,6 +56,24 @@ class Panel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not type
         """Return the widget's own view as a bundle: what a front end with a widget manager shows."""
         data, metadata = super()._repr_mimebundle_()
         return {**data, "text/plain": repr(self)}, metadata
+
+    def saved_bundle(self, *, transcript: bool = False) -> dict[str, Any]:
+        """Return what a saved notebook keeps: text, static HTML and the record, no view."""
+        return render.bundle(self.snapshot, transcript=transcript, home=self.home)
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call back, on any thread, after every further snapshot."""
+        self._feed.listeners.append(callback)
+
+    @property
+    def turn_over(self) -> bool:
+        """Whether Devin has stopped working on the last prompt or message."""
+        return self.snapshot.turn_over
+
+    @property
+    def needs_you(self) -> bool:
+        """Whether Devin waits for a person."""
+        return self.snapshot.needs_you
 
     def __repr__(self) -> str:
         """Say the same for the same snapshot, so that it may stand in a saved output."""

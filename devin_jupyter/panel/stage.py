@@ -12,10 +12,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any, Protocol
 
-from devin_jupyter import render
-from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.panel.pacing import Pacer
 
 SNAPSHOT_SECONDS = 1.0
@@ -26,15 +25,22 @@ _EMPTY: Bundle = {"text/plain": "", "text/html": ""}
 class PanelLike(Protocol):
     """What a stage needs of a panel."""
 
-    home: str
-    session: Any
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """The newest snapshot."""
-
     def view_bundle(self) -> tuple[Bundle, Bundle]:
         """The widget's view, as data and metadata."""
+
+    def saved_bundle(self, *, transcript: bool) -> Bundle:
+        """What the file keeps, static."""
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call back, on any thread, when something changed."""
+
+    @property
+    def turn_over(self) -> bool:
+        """Whether nothing is at work any more."""
+
+    @property
+    def needs_you(self) -> bool:
+        """Whether somebody may want to answer in the panel."""
 
 
 class Output:
@@ -68,41 +74,41 @@ class Stage:
         self._panel, self._transcript = panel, transcript
         self._widget: Output | None = None
         self._static: Output | None = None
-        self._pacer: Pacer[Snapshot] = Pacer(self._show, SNAPSHOT_SECONDS)
+        self._pacer: Pacer[None] = Pacer(self._show, SNAPSHOT_SECONDS)
 
     def open(self) -> None:
         """Display the panel; call it on the main thread, in the cell that it belongs to."""
-        snapshot, kind = self._panel.snapshot, front_end()
+        kind = front_end()
         if kind == "frames":
             data, metadata = self._panel.view_bundle()
-            self._widget = Output({**self._saved(snapshot), **data}, metadata)
+            self._widget = Output({**self._saved(), **data}, metadata)
         else:
-            if kind == "page" and not snapshot.turn_over:
+            if kind == "page" and not self._panel.turn_over:
                 self._widget = Output(*self._panel.view_bundle())
-            self._static = Output(self._saved(snapshot))
+            self._static = Output(self._saved())
         if kind != "file":
-            self._panel.session.subscribe(self._pacer.offer)
+            self._panel.on_change(lambda: self._pacer.offer(None))
 
     def close(self) -> None:
-        """Leave the newest snapshot in the cell at once; a session that goes on is still followed."""
+        """Leave the newest state in the cell at once; what goes on is still followed."""
         self._pacer.flush()
-        self._show(self._panel.session.snapshot)
+        self._show(None)
 
-    def _show(self, snapshot: Snapshot) -> None:
+    def _show(self, _: None) -> None:
         if self._static is None:
-            self._show_framed(snapshot)
+            self._show_framed()
             return
-        self._static.replace(self._saved(snapshot))
-        if snapshot.turn_over and self._widget is not None:
+        self._static.replace(self._saved())
+        if self._panel.turn_over and self._widget is not None:
             self._widget.replace(_EMPTY)
 
-    def _show_framed(self, snapshot: Snapshot) -> None:
+    def _show_framed(self) -> None:
         """Frames keep the widget as long as somebody may want to answer in it."""
-        if self._widget is not None and snapshot.turn_over and not snapshot.needs_you:
-            self._widget.replace(self._saved(snapshot))
+        if self._widget is not None and self._panel.turn_over and not self._panel.needs_you:
+            self._widget.replace(self._saved())
 
-    def _saved(self, snapshot: Snapshot) -> Bundle:
-        return render.bundle(snapshot, transcript=self._transcript, home=self._panel.home)
+    def _saved(self) -> Bundle:
+        return self._panel.saved_bundle(transcript=self._transcript)
 
 
 def front_end() -> str:

@@ -14,11 +14,11 @@ from devin_jupyter.render import wording
 from devin_jupyter.render.markup import markdown
 from devin_jupyter.render.values import CELL, table, value_html
 
-_BOX = "border:1px solid rgba(128,128,128,0.4);border-radius:6px;padding:10px 14px;margin:2px 0;line-height:1.5"
+BOX = "border:1px solid rgba(128,128,128,0.4);border-radius:6px;padding:10px 14px;margin:2px 0;line-height:1.5"
 _BADGE = "color:#ffffff;border-radius:10px;padding:1px 9px;font-weight:600;white-space:nowrap"
-_QUIET = "opacity:0.8"
+QUIET = "opacity:0.8"
 _QUOTE = "border-left:3px solid rgba(128,128,128,0.6);padding:0 0 0 10px;margin:8px 0"
-_LINE = "margin:4px 0"
+LINE = "margin:4px 0"
 
 
 def html(snapshot: Snapshot, *, transcript: bool = False, home: str = "") -> str:
@@ -39,7 +39,7 @@ def html(snapshot: Snapshot, *, transcript: bool = False, home: str = "") -> str
         _transcript(snapshot.messages) if transcript else "",
     ]
     place = f" dv-home-{escape(home)}" if home else ""
-    return f'<div class="dv-snapshot{place}" style="{_BOX}">{"".join(parts)}</div>'
+    return f'<div class="dv-snapshot{place}" style="{BOX}">{"".join(parts)}</div>'
 
 
 def anchor(url: str | None, label: str) -> str:
@@ -51,26 +51,27 @@ def anchor(url: str | None, label: str) -> str:
 
 def _headline(snapshot: Snapshot) -> str:
     look = wording.LOOKS[snapshot.phase]
-    badge = _badge(f"{look.icon} {snapshot.phase.label}", look.colour)
-    notes = "".join(f" {_badge(label, '#57606a')}" for label in wording.labels(snapshot))
+    phase = badge(f"{look.icon} {snapshot.phase.label}", look.colour)
+    notes = "".join(f" {badge(label, '#57606a')}" for label in wording.labels(snapshot))
     title = anchor(wording.link(snapshot), wording.title(snapshot))
-    cost = f'<span style="{_QUIET};white-space:nowrap">{escape(wording.cost(snapshot))}</span>'
-    return f'<div style="{_LINE}">{badge}{notes} <strong>{title}</strong> · {cost}</div>'
+    cost = f'<span style="{QUIET};white-space:nowrap">{escape(wording.cost(snapshot))}</span>'
+    return f'<div style="{LINE}">{phase}{notes} <strong>{title}</strong> · {cost}</div>'
 
 
-def _badge(words: str, colour: str) -> str:
+def badge(words: str, colour: str) -> str:
+    """Return a filled badge that reads on light and dark."""
     return f'<span style="background-color:{colour};{_BADGE}">{escape(words)}</span>'
 
 
 def _explained(snapshot: Snapshot) -> str:
     sentence = wording.explanation(snapshot)
-    return f'<div style="{_LINE};{_QUIET}">{escape(sentence)}</div>' if sentence else ""
+    return f'<div style="{LINE};{QUIET}">{escape(sentence)}</div>' if sentence else ""
 
 
 def _question(snapshot: Snapshot) -> str:
     if not snapshot.question:
         return ""
-    return f'<div style="{_LINE}"><strong>Devin wrote</strong></div>{_quote(snapshot.question)}'
+    return f'<div style="{LINE}"><strong>Devin wrote</strong></div>{_quote(snapshot.question)}'
 
 
 def _quote(text: str) -> str:
@@ -82,14 +83,14 @@ def _answer(snapshot: Snapshot) -> str:
     if value is None:
         return ""
     standing = wording.standing(snapshot)
-    note = f' <span style="{_QUIET}">({escape(standing)})</span>' if standing else ""
+    note = f' <span style="{QUIET}">({escape(standing)})</span>' if standing else ""
     body = _quote(value) if isinstance(value, str) else f'<div style="overflow-x:auto">{value_html(value)}</div>'
-    return f'<div style="{_LINE}"><strong>Answer</strong>{note}</div>{body}'
+    return f'<div style="{LINE}"><strong>Answer</strong>{note}</div>{body}'
 
 
 def _pull_requests(snapshot: Snapshot) -> str:
     rows = "".join(_pull_request(each, snapshot.simulated) for each in snapshot.pull_requests)
-    return f'<div style="{_LINE}"><strong>Pull requests</strong></div>{table(rows)}' if rows else ""
+    return f'<div style="{LINE}"><strong>Pull requests</strong></div>{table(rows)}' if rows else ""
 
 
 def _pull_request(pull_request: PullRequest, simulated: bool) -> str:
@@ -101,7 +102,7 @@ def _pull_request(pull_request: PullRequest, simulated: bool) -> str:
 
 def _about(snapshot: Snapshot) -> str:
     rows = "".join(_fact(name, value) for name, value in _facts(snapshot) if value)
-    return f'<details><summary style="{_QUIET}">Session</summary>{table(rows)}</details>'
+    return f'<details><summary style="{QUIET}">Session</summary>{table(rows)}</details>'
 
 
 def _facts(snapshot: Snapshot) -> list[tuple[str, str | None]]:
@@ -119,12 +120,12 @@ def _facts(snapshot: Snapshot) -> list[tuple[str, str | None]]:
 
 def _fact(name: str, value: str | None) -> str:
     label, fact = escape(name), escape(wording.one_line(value, 400))
-    return f'<tr><td style="{CELL};{_QUIET}">{label}</td><td style="{CELL}">{fact}</td></tr>'
+    return f'<tr><td style="{CELL};{QUIET}">{label}</td><td style="{CELL}">{fact}</td></tr>'
 
 
 def _transcript(messages: tuple[Message, ...]) -> str:
     said = "".join(
-        f'<div style="{_LINE}"><strong>{"Devin" if each.source == "devin" else "You"}</strong></div>{_quote(each.text)}'
+        f'<div style="{LINE}"><strong>{"Devin" if each.source == "devin" else "You"}</strong></div>{_quote(each.text)}'
         for each in messages
     )
     return f"<details><summary>Conversation ({len(messages)})</summary>{said}</details>" if messages else ""

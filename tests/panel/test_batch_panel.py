@@ -141,7 +141,7 @@ def test_a_session_that_cannot_be_opened_says_why(snapshot: Make) -> None:
 def test_the_repr_counts_and_is_stable(stand_in: Callable[..., Any]) -> None:
     panel, _ = _board([stand_in(1), stand_in(2, phase=Phase.DONE), stand_in(3, phase=Phase.YOUR_TURN)], title="up")
 
-    assert repr(panel) == "<BatchPanel 'up' 3 sessions: 1 working, 1 needs you, 1 done>"
+    assert repr(panel) == "<BatchPanel 'up' 3 sessions · 1 needs you · 1 working · 1 done · 0 ACU + 3 unknown>"
 
 
 def test_a_closed_board_follows_nothing(stand_in: Callable[..., Any]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+from devin_jupyter import render
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.panel import Panel, Stage, stage
 
@@ -75,7 +76,7 @@ def test_while_the_turn_is_open_there_is_a_widget_and_below_it_a_readable_snapsh
     looks("page")
     _opened(stand_in())
 
-    assert page.kinds == [{VIEW, "text/plain"}, {"text/plain", "text/html", stage.render.RECORD_MIME}]
+    assert page.kinds == [{VIEW, "text/plain"}, {"text/plain", "text/html", render.RECORD_MIME}]
     assert "working" in page.html
 
 
@@ -99,7 +100,7 @@ def test_after_the_turn_no_widget_view_is_left_and_the_final_state_is(
     _opened(session)
     session.show(replace(session.snapshot, phase=phase))
 
-    assert page.kinds == [set(), {"text/plain", "text/html", stage.render.RECORD_MIME}]
+    assert page.kinds == [set(), {"text/plain", "text/html", render.RECORD_MIME}]
     assert phase.label in page.html
 
 
@@ -109,7 +110,7 @@ def test_a_finished_session_opens_without_a_widget_view(
     looks("page")
     _opened(stand_in(phase=Phase.DONE))
 
-    assert page.kinds == [{"text/plain", "text/html", stage.render.RECORD_MIME}]
+    assert page.kinds == [{"text/plain", "text/html", render.RECORD_MIME}]
 
 
 def test_a_reply_after_the_turn_still_moves_the_saved_form(
@@ -148,7 +149,7 @@ def test_a_run_that_only_fills_the_file_gets_one_static_output(
     _opened(session)
     session.show(replace(session.snapshot, phase=Phase.DONE))
 
-    assert page.kinds == [{"text/plain", "text/html", stage.render.RECORD_MIME}]
+    assert page.kinds == [{"text/plain", "text/html", render.RECORD_MIME}]
     assert "working" in page.html
 
 

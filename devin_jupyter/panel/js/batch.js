@@ -3,39 +3,28 @@ import { boardView } from "./board.js";
 import { act, channelOf } from "./channel.js";
 import { chatStore } from "./chat.js";
 import { h, labelled, uniqueId } from "./dom.js";
+import { resident } from "./home.js";
 import { isSimulated, matches, rowStore, totals, totalWords } from "./rows.js";
 import { sessionView } from "./session.js";
 import { tableView } from "./table.js";
 import { number } from "./words.js";
 
 export default () => {
-  let model = null; // the face of `initialize`, which outlives every view
-  let store = null;
   const watchers = new Set();
-  return {
-    initialize(context) {
-      model = context.model;
-      store = rowStore(() => model.send({ action: "table" }));
-      store.fill(model.get("table"));
-      const take = (content) => {
-        if (content && store.take(content).length) for (const watcher of watchers) watcher();
-      };
-      model.on("msg:custom", take);
-      return () => model.off("msg:custom", take);
-    },
-    render({ el }) {
-      const view = batchView(model, store);
-      el.append(view.el);
-      watchers.add(view.update);
-      return () => {
-        watchers.delete(view.update);
-        view.close();
-      };
-    },
+  let store = null;
+  const begin = (model) => {
+    store = rowStore(() => model.send({ action: "table" }));
+    store.fill(model.get("table"));
+    const take = (content) => {
+      if (content && store.take(content).length) for (const watcher of watchers) watcher();
+    };
+    model.on("msg:custom", take);
+    return () => model.off("msg:custom", take);
   };
+  return resident((model) => batchView(model, store, watchers), begin);
 };
 
-function batchView(model, store) {
+function batchView(model, store, watchers) {
   const channel = channelOf(model);
   const looks = model.get("about").looks;
   const opened = detailView(model, channel);
@@ -70,13 +59,15 @@ function batchView(model, store) {
   };
   opened.onChange(update);
   model.on("change:about", update);
+  watchers.add(update);
   update();
   const close = () => {
     model.off("change:about", update);
+    watchers.delete(update);
     opened.close();
     channel.close();
   };
-  return { el, update, close };
+  return { el, close };
 }
 
 function remarks(rows, shown, about) {

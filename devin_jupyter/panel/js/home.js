@@ -1,14 +1,48 @@
-// Where a panel lives. While its output shows the widget, there; afterwards in the static snapshot of the same cell,
-// whose output stays in the saved file. The kernel marks that place with a name that only this panel has.
+// Where a widget lives. While its output shows it, there; afterwards in the static snapshot of the same cell, whose
+// output stays in the saved file. The kernel marks that place with a name that only this widget has.
 
-export function settle(name, makeView, isShown) {
+// The two hooks of a widget, from a function that makes a view of its model, and one that begins listening to it.
+export function resident(makeView, begin) {
+  const shown = new Set();
+  let place = null;
+  let model = null; // of the two faces of a model the one of `initialize`: the other is deaf after its view
+  return {
+    initialize(context) {
+      model = context.model;
+      const end = begin(model);
+      place = settle(model.get("home"), () => makeView(model), () => shown.size > 0);
+      place.look();
+      return () => {
+        end();
+        place.close();
+      };
+    },
+    render({ el }) {
+      const view = makeView(model);
+      view.refocus = keepFocus(view.el);
+      el.append(view.el);
+      shown.add(view);
+      place.look();
+      return () => {
+        shown.delete(view);
+        if (shown.size || !place.adopt(view)) view.close();
+        place.look();
+      };
+    },
+  };
+}
+
+function settle(name, makeView, isShown) {
   const places = document.getElementsByClassName(`dv-home-${name}`);
   let view = null;
   const look = () => {
-    const place = isShown() ? null : places[0];
-    if (!place) { leave(); return; }
-    view ??= makeView();
-    if (view.el.parentNode !== place) { place.prepend(view.el); view.refocus(); }
+    const home = isShown() ? null : places[0];
+    if (!home) { leave(); return; }
+    if (!view) {
+      view = makeView();
+      view.refocus = keepFocus(view.el);
+    }
+    if (view.el.parentNode !== home) { home.prepend(view.el); view.refocus(); }
   };
   const leave = () => {
     view?.close();
@@ -27,7 +61,7 @@ export function settle(name, makeView, isShown) {
 }
 
 // Moving an element takes its focus away without a word; a blur of a connected element is a person's doing.
-export function keepFocus(el) {
+function keepFocus(el) {
   let last = null;
   el.addEventListener("focusin", (event) => { last = event.target; });
   el.addEventListener("focusout", () => { if (el.isConnected) last = null; });
