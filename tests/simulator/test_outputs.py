@@ -59,6 +59,30 @@ FITTING = {
     },
     "nullable list of types": {"properties": {"v": {"type": ["integer", "null"]}}, "required": ["v"]},
     "dependencies": {"properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}, "dependencies": {"a": ["b"]}},
+    "an anchor": {
+        "properties": {"v": {"$ref": "#item"}},
+        "required": ["v"],
+        "definitions": {"i": {"$id": "#item", "type": "boolean"}},
+    },
+    "an escaped pointer into a list": {
+        "properties": {"v": {"$ref": "#/definitions/a~1b%25/oneOf/1"}},
+        "required": ["v"],
+        "definitions": {"a/b%": {"oneOf": [{"const": 1}, {"const": 2}]}},
+    },
+    "joined bounds": {
+        "properties": {
+            "v": {"allOf": [{"minimum": 3, "type": "integer"}, {"minimum": 5}, {"maximum": 9}, {"maximum": 6}]}
+        },
+        "required": ["v"],
+    },
+    "joined enums": {"properties": {"v": {"allOf": [{"enum": [1, 2]}, {"enum": [2, 3]}]}}, "required": ["v"]},
+    "names by rule": {
+        "propertyNames": {"pattern": "^[a-c]{4}$"},
+        "minProperties": 2,
+        "additionalProperties": {"type": "null"},
+    },
+    "no more items": {"properties": {"l": {"type": "array", "items": False}}, "required": ["l"]},
+    "otherwise": {"properties": {"k": {"type": "integer"}}, "if": {"required": ["z"]}, "else": {"required": ["k"]}},
     "not a string": {"properties": {"v": {"not": {"type": "string"}}}, "required": ["v"]},
     **{
         name: {"properties": {"t": {"type": "string", "format": name}}, "required": ["t"]}
