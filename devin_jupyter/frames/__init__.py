@@ -4,22 +4,25 @@ Raw pages, snapshots and outputs come in; nothing here fetches anything. Every f
 whether it holds no rows, only nulls or a million.
 """
 
-from devin_jupyter.frames.outputs import Output, outputs
-from devin_jupyter.frames.pull_requests import pull_requests
+from devin_jupyter.frames.outputs import Output, outputs, outputs_of
+from devin_jupyter.frames.pull_requests import PullRequestRows, pull_requests
 from devin_jupyter.frames.sessions import SessionRows
-from devin_jupyter.frames.storage import read_csv, read_parquet, write_csv, write_parquet
+from devin_jupyter.frames.storage import read_csv, read_parquet, replacing, write_csv, write_parquet
 from devin_jupyter.frames.tables import consumption, insights, messages
 
 __all__ = [
     "Output",
+    "PullRequestRows",
     "SessionRows",
     "consumption",
     "insights",
     "messages",
     "outputs",
+    "outputs_of",
     "pull_requests",
     "read_csv",
     "read_parquet",
+    "replacing",
     "write_csv",
     "write_parquet",
 ]

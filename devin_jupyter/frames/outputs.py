@@ -17,6 +17,7 @@ from devin_jupyter.frames.columns import Column, array_of, frame_of
 from devin_jupyter.frames.fields import Field, Path, fields_of, list_paths, merged
 from devin_jupyter.frames.inferred import inferred
 from devin_jupyter.frames.shapes import OUTPUT_TAIL
+from devin_jupyter.models.phase import Phase
 from devin_jupyter.schema import Schema, from_wire, json_path
 
 Place = tuple[str | int, ...]
@@ -58,7 +59,7 @@ def outputs(
 
     Args:
         found: outputs; those of sessions without one have `raw` None.
-        schema: for outputs that come without one; also decides the columns when there are no outputs.
+        schema: to read all outputs with, whatever they were asked for; decides the columns even without outputs.
         explode: the dotted path of a list to take apart; its items' fields stand in its place.
         keep_empty: also keep a row for sessions without an output, or with an empty list.
         prefix: put before the names of the schema's fields.
@@ -83,8 +84,33 @@ def outputs(
     return frame_of(whole, data)
 
 
+def outputs_of(
+    sessions: pd.DataFrame, *, provisional: Mapping[str, bool], schemas: Mapping[str, Schema]
+) -> list[Output]:
+    """Return the outputs that a sessions frame holds.
+
+    Args:
+        sessions: a sessions frame.
+        provisional: by session id, where it is known better than from the phase.
+        schemas: by session id, what was asked for.
+    """
+    columns = [sessions[name] for name in ("session_id", "url", "phase", "acus", "structured_output")]
+    return [
+        Output(
+            session_id=name,
+            url=url,
+            phase=phase,
+            acus=None if pd.isna(acus) else float(acus),
+            raw=raw,
+            provisional=provisional.get(name, phase in (Phase.QUEUED, Phase.WORKING)),
+            schema=schemas.get(name),
+        )
+        for name, url, phase, acus, raw in zip(*columns, strict=True)
+    ]
+
+
 def _key(output: Output, schema: Schema | None) -> int:
-    asked = output.schema or schema
+    asked = schema or output.schema
     return id(asked.wire) if asked else 0
 
 
@@ -92,7 +118,7 @@ def _plans(found: Sequence[Output], schema: Schema | None, explode: str | None) 
     """One plan per schema; outputs without one share a plan that is read off their values."""
     groups: dict[int, tuple[Schema | None, list[Any]]] = {id(schema.wire): (schema, [])} if schema else {}
     for output in found:
-        groups.setdefault(_key(output, schema), (output.schema or schema, []))[1].append(output.raw)
+        groups.setdefault(_key(output, schema), (schema or output.schema, []))[1].append(output.raw)
     plans = {}
     for key, (asked, raws) in groups.items():
         shape = asked or from_wire(inferred(raws))

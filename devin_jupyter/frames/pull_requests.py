@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from devin_jupyter.frames.columns import frame_of
 from devin_jupyter.frames.shapes import PULL_REQUESTS
-from devin_jupyter.models.raw import PullRequest
+from devin_jupyter.models.raw import PullRequest, read_v1, read_v3
 
 _FORGES = re.compile(
     r"https?://[^/]+/(?P<repo>.+?)/(?:-/)?"
@@ -38,6 +38,33 @@ def repository(url: str) -> str | None:
 def _number(url: str) -> int | None:
     match = _FORGES.fullmatch(url)
     return int(match["number"]) if match else None
+
+
+class PullRequestRows:
+    """Collects the pull requests of raw sessions, each session once."""
+
+    def __init__(self, *, api_version: str = "v3") -> None:
+        """Start empty."""
+        self._read = read_v1 if api_version == "v1" else read_v3
+        self._found: dict[str, Made] = {}
+
+    def __len__(self) -> int:
+        """Return the number of sessions so far."""
+        return len(self._found)
+
+    def add(self, items: Iterable[Mapping[str, Any]], *, at: datetime | None = None) -> int:
+        """Add the raw sessions of a page and return how many were new."""
+        before = len(self._found)
+        for item in items:
+            fields = self._read(item, org_id=None, repos=())
+            made = (fields["session_id"], fields["created_at"], fields["updated_at"], fields["pull_requests"])
+            self._found.setdefault(made[0], made)
+        return len(self._found) - before
+
+    def frame(self, limit: int | None = None) -> pd.DataFrame:
+        """Return the pull requests of the newest `limit` sessions, or of all."""
+        newest = sorted(self._found.values(), key=lambda made: made[1] or _LONG_AGO, reverse=True)
+        return pull_requests(newest[:limit])
 
 
 def pull_requests(sessions: Iterable[Made]) -> pd.DataFrame:

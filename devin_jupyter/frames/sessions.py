@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ from devin_jupyter.models.raw import pull_requests as read_pull_requests
 from devin_jupyter.models.snapshot import Known, Snapshot, observe
 
 Raw = Mapping[str, Any]
+Journalled = tuple[Known, Snapshot | None]
 Counted = tuple[int, int | None, list[str]]
 """How many pull requests, how many of them merged (None where no state is known), and their repositories."""
 
@@ -63,19 +64,21 @@ class SessionRows:
     """Collects sessions, each once, column by column."""
 
     def __init__(
-        self, *, api_version: str = "v3", org_id: str | None = None, known: Mapping[str, Known] | None = None
+        self, *, api_version: str = "v3", org_id: str | None = None, known: Mapping[str, Journalled] | None = None
     ) -> None:
         """Start empty.
 
         Args:
             api_version: of the raw answers.
             org_id: the organisation, where the answers do not say it.
-            known: by session id, what the journal knows and the service does not say.
+            known: by session id, what the journal knows and the service does not say, and the last look at it.
         """
         self._version, self._org_id, self._known = api_version, org_id, known or {}
         self._words = {column.name: Codes(column.values) for column in SESSIONS if column.kind == "word"}
         self._data: dict[str, list[Any]] = {column.name: [] for column in SESSIONS if column.kind != "word"}
         self._seen: set[str] = set()
+        self.provisional: dict[str, bool] = {}
+        """Of the sessions that are known better, whether their output is not the final answer."""
         self._unknown_fields: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._phases = _Phases(api_version)
 
@@ -106,6 +109,7 @@ class SessionRows:
         """Add sessions that were read before."""
         for snapshot in snapshots:
             self._seen.add(snapshot.session_id)
+            self.provisional[snapshot.session_id] = not snapshot.output_is_final
             for name, codes in self._words.items():
                 codes.extend([getattr(snapshot, name)])
             facts = dict(zip(("n_prs", "n_merged", "repos"), _counted(snapshot.pull_requests), strict=True))
@@ -113,17 +117,23 @@ class SessionRows:
                 column.append(facts.get(name) if name in facts else _attribute(snapshot, name))
             self._data["repos"][-1] = list(snapshot.repos) or facts["repos"]
 
-    def frame(self, *, newest_first: bool = False) -> pd.DataFrame:
-        """Return what was collected, which is gone afterwards, in the order it came or newest first."""
+    def frame(self, *, newest_first: bool = False, order: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return what was collected, which is gone afterwards.
+
+        Args:
+            newest_first: sort by `created_at`.
+            order: session ids, in the order that is wanted instead.
+        """
         data: dict[str, Any] = dict(self._data)
         self._data = {}
         data |= {name: codes.categorical() for name, codes in self._words.items()}
         for name in ("created_at", "updated_at"):
             data[name] = times(data[name])
         data["acus"] = numbers(_honest(data["acus"], data))
-        order = _newest_first(data) if newest_first else None
+        is_named = not newest_first
+        places = _as_named(data["session_id"], order) if is_named else by_time(data["created_at"], data["session_id"])
         frame = frame_of(SESSIONS, data)
-        return frame if order is None else frame.take(order).reset_index(drop=True)
+        return frame if places is None else frame.take(places).reset_index(drop=True)
 
     def _new_ones(self, items: Sequence[Raw], identifiers: list[str]) -> tuple[list[Raw], list[str]]:
         kept: list[Raw] = []
@@ -139,8 +149,11 @@ class SessionRows:
         self, items: Sequence[Raw], identifiers: list[str], at: datetime | None
     ) -> tuple[list[Raw], list[str]]:
         pairs = list(zip(items, identifiers, strict=True))
-        moment = at or datetime.max
-        self.add_snapshots(observe(item, self._known[name], at=moment) for item, name in pairs if name in self._known)
+        moment = at or datetime.now(UTC)
+        for item, name in pairs:
+            if name in self._known:
+                known, previous = self._known[name]
+                self.add_snapshots([observe(item, known, at=moment, previous=previous)])
         rest = [(item, name) for item, name in pairs if name not in self._known]
         return [item for item, _ in rest], [name for _, name in rest]
 
@@ -269,7 +282,15 @@ def _honest(acus: list[Any], data: Mapping[str, Any]) -> list[Any]:
     return [None if hidden else value for value, hidden in zip(acus, zero & ~untouched.to_numpy(), strict=True)]
 
 
-def _newest_first(data: Mapping[str, Any]) -> Any:
-    created = data["created_at"].asi8
-    order = np.lexsort((np.array(data["session_id"], dtype=object).astype(str), -created))
+def _as_named(found: Sequence[str], order: Sequence[str] | None) -> Any:
+    if order is None or list(found) == list(order):
+        return None
+    places = {name: place for place, name in enumerate(found)}
+    return [places[name] for name in order if name in places]
+
+
+def by_time(created: Any, session_ids: Iterable[str]) -> Any:
+    """Return the places that put sessions in order, the newest first; None where they are so already."""
+    names = np.array(list(session_ids), dtype=object).astype(str)
+    order = np.lexsort((names, -created.asi8))
     return None if (np.diff(order) == 1).all() else order

@@ -1,0 +1,205 @@
+"""What happened so far, as frames: which sessions are meant, read concurrently, handed to the builders in `frames`.
+
+Every function takes the core of a client and runs on its loop. Nothing here imports pandas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from devin_jupyter import frames
+from devin_jupyter.api.consumption import Consumption
+from devin_jupyter.errors import OptionError, Unsupported
+from devin_jupyter.history.dataset import sync
+from devin_jupyter.history.filters import Filters, When, moment
+from devin_jupyter.history.partitions import dask_sessions
+from devin_jupyter.history.reading import (
+    IDS_A_PAGE,
+    Found,
+    Handle,
+    fetch_named,
+    fill,
+    find,
+    identifiers,
+    read_journal,
+    utc_now,
+)
+from devin_jupyter.history.together import each
+from devin_jupyter.models.raw import Message, read_message
+from devin_jupyter.models.snapshot import Known, observe
+from devin_jupyter.schema import load_schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from devin_jupyter.client.core import Core
+
+__all__ = ["Filters", "consumption", "insights", "messages", "outputs", "pull_requests", "sessions", "sync"]
+
+_IN_A_FRAME = {"session_id", "url", "phase", "acus", "structured_output"}
+
+
+async def sessions(
+    core: Core, sessions: Any = None, *, engine: str | None = None, limit: int | None = None, **filters: Any
+) -> Any:
+    """Return sessions as a frame, the newest first; named ones in the order they were named.
+
+    Args:
+        core: the client.
+        sessions: handles, ids or a frame with `session_id`; None for what the filters select.
+        engine: `"dask"` for a Dask DataFrame whose partitions are time windows.
+        limit: at most so many.
+        filters: see `Filters`.
+    """
+    if engine not in (None, "pandas", "dask"):
+        raise OptionError(f"engine={engine!r} is unknown", do="leave it out for pandas, or give 'dask'")
+    if engine != "dask":
+        return (await find(core, sessions, filters, limit)).frame
+    if sessions is not None or limit is not None:
+        raise OptionError("engine='dask' reads whole time windows", do="select with filters, without limit=")
+    return await dask_sessions(core, filters)
+
+
+async def outputs(
+    core: Core,
+    sessions: Any = None,
+    *,
+    schema: Any = None,
+    explode: str | None = None,
+    keep_empty: bool = False,
+    prefix: str = "",
+    limit: int | None = None,
+    **filters: Any,
+) -> pd.DataFrame:
+    """Return structured outputs as a frame: the schema's fields, then which session they come from.
+
+    Args:
+        core: the client.
+        sessions: handles, ids or a sessions frame; None for what the filters select.
+        schema: what to read them with; by default what each session was asked for, where that is known.
+        explode: the dotted path of a list to take apart, a row per item.
+        keep_empty: also keep sessions without an output, or with an empty list.
+        prefix: put before the names of the schema's fields.
+        limit: at most so many sessions.
+        filters: see `Filters`.
+    """
+    asked = None if schema is None else load_schema(schema)
+    found = await _with_outputs(core, sessions, filters, limit)
+    listed = frames.outputs_of(found.frame, provisional=found.provisional, schemas=found.schemas)
+    return frames.outputs(listed, schema=asked, explode=explode, keep_empty=keep_empty, prefix=prefix)
+
+
+async def _with_outputs(core: Core, sessions: Any, filters: Mapping[str, Any], limit: int | None) -> Found:
+    is_complete = hasattr(sessions, "columns") and _IN_A_FRAME.issubset(sessions.columns)
+    if not is_complete or filters or limit is not None:
+        return await find(core, sessions, filters, limit)
+    return Found(sessions, {}, read_journal(core).schemas)
+
+
+async def messages(core: Core, sessions: Any = None, *, limit: int | None = None, **filters: Any) -> pd.DataFrame:
+    """Return the messages of sessions as a frame, session by session, oldest first.
+
+    Args:
+        core: the client.
+        sessions: handles, ids or a sessions frame; None for what the filters select.
+        limit: at most so many sessions.
+        filters: see `Filters`.
+    """
+
+    async def conversation(name: str) -> list[Message]:
+        return [read_message(raw) async for raw in core.messages.list(name)]
+
+    names = await _names(core, sessions, filters, limit)
+    return frames.messages(zip(names, await each(conversation, names), strict=True))
+
+
+async def pull_requests(core: Core, sessions: Any = None, *, limit: int | None = None, **filters: Any) -> pd.DataFrame:
+    """Return pull requests as a frame, one row per distinct URL.
+
+    Args:
+        core: the client.
+        sessions: handles, ids or a sessions frame; None for what the filters select.
+        limit: of at most so many sessions.
+        filters: see `Filters`.
+    """
+    chosen = Filters.of(filters)
+    if sessions is None and not chosen.phases:
+        rows = frames.PullRequestRows(api_version=core.settings.api_version)
+        await fill(core, rows, chosen, limit)
+        return rows.frame(limit)
+    handles = [sessions] if isinstance(sessions, Handle) else sessions
+    if isinstance(handles, (list, tuple)) and handles and all(isinstance(item, Handle) for item in handles):
+        looks = [handle.snapshot for handle in handles]
+        made = ((look.session_id, look.created_at, look.updated_at, look.pull_requests) for look in looks)
+        return frames.pull_requests(made)
+    rows = frames.PullRequestRows(api_version=core.settings.api_version)
+    rows.add(await fetch_named(core, await _names(core, sessions, filters, limit)))
+    return rows.frame()
+
+
+async def insights(core: Core, sessions: Any = None, *, limit: int | None = None, **filters: Any) -> pd.DataFrame:
+    """Return how sessions went, as the service judges it, as a frame. v3 only.
+
+    Args:
+        core: the client.
+        sessions: handles, ids or a sessions frame; None for what the filters select.
+        limit: at most so many sessions.
+        filters: see `Filters`.
+    """
+    if core.service.is_v1:
+        raise Unsupported("v1 has no insights", "nothing was read", "use a v3 key (cog_…)")
+    names = await _names(core, sessions, filters, limit)
+
+    async def some(chunk: list[str]) -> list[dict[str, Any]]:
+        return [raw async for raw in core.insights.list(session_ids=chunk)]
+
+    chunks = [names[at : at + IDS_A_PAGE] for at in range(0, len(names), IDS_A_PAGE)]
+    raws = [raw for page in await each(some, chunks) for raw in page]
+    known = read_journal(core).known
+    looks = {}
+    for raw in raws:
+        look = observe(raw, Known(org_id=core.settings.org_id), at=utc_now())
+        if look.session_id in known:
+            look = observe(raw, known[look.session_id][0], at=utc_now(), previous=known[look.session_id][1])
+        looks[look.session_id] = (look, raw)
+    return frames.insights(looks[name] for name in names if name in looks)
+
+
+async def consumption(
+    core: Core,
+    *,
+    since: When = None,
+    until: When = None,
+    user: str | None = None,
+    service_user: str | None = None,
+    session: str | Handle | None = None,
+) -> pd.DataFrame:
+    """Return the ACUs of each day, which begins at 08:00 UTC, as a frame. v3 only; most keys lack the permission.
+
+    Args:
+        core: the client.
+        since: a moment.
+        until: a moment.
+        user: of this user only.
+        service_user: of this service user only.
+        session: of this session only.
+    """
+    if sum(item is not None for item in (user, service_user, session)) > 1:
+        raise OptionError("consumption is of a user, a service user or a session", do="give one of them")
+    daily, now = Consumption(core.service), utc_now()
+    span = {"since": moment(since, now), "until": moment(until, now, "until")}
+    if user is not None:
+        return frames.consumption(await daily.user(user, **span))
+    if service_user is not None:
+        return frames.consumption(await daily.service_user(service_user, **span))
+    if session is not None:
+        name = session.snapshot.session_id if isinstance(session, Handle) else session
+        return frames.consumption(await daily.session(name, **span))
+    return frames.consumption(await daily.daily(**span))
+
+
+async def _names(core: Core, sessions: Any, filters: Mapping[str, Any], limit: int | None) -> list[str]:
+    if sessions is not None and not filters and limit is None:
+        return identifiers(sessions)
+    return [str(name) for name in (await find(core, sessions, filters, limit)).frame["session_id"]]
