@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
@@ -38,14 +39,13 @@ _ENUMS: dict[tuple[str, str | None], str] = {
 }
 
 
-def status_enum(session: Session, now: float) -> str | None:
+def status_enum(session: Session, status: str, detail: str | None) -> str | None:
     """Return the v1 word for what v3 says in two."""
-    frame = session.timeline.frame(now)
-    if (frame.status, frame.detail) in _ENUMS:
-        return _ENUMS[frame.status, frame.detail]
-    if frame.status == "exit":
+    if (status, detail) in _ENUMS:
+        return _ENUMS[status, detail]
+    if status == "exit":
         return "expired" if _was_terminated(session) else "finished"
-    return {"running": "working", "suspended": "blocked", "resuming": "resume_requested"}.get(frame.status)
+    return {"running": "working", "suspended": "blocked", "resuming": "resume_requested"}.get(status)
 
 
 def _was_terminated(session: Session) -> bool:
@@ -59,15 +59,16 @@ def _email(session: Session) -> str | None:
 
 
 def _facts(session: Session, now: float) -> dict[str, Any]:
-    view = session.view(now)
+    is_stale = session.stale_polls > 0
+    view = json.loads(session.read(now))
     pulls = view["pull_requests"]
     return {
         "session_id": f"devin-{session.id}",
         "status": view["status"],
-        "status_enum": status_enum(session, now),
+        "status_enum": status_enum(session, view["status"], view["status_detail"]),
         "title": session.title,
         "created_at": iso(session.created_at),
-        "updated_at": iso(session.updated_at(now)),
+        "updated_at": iso(view["updated_at"] if is_stale else session.updated_at(now)),
         "snapshot_id": session.request.get("snapshot_id"),
         "playbook_id": session.playbook_id,
         "tags": list(session.tags),

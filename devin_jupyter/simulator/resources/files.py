@@ -121,8 +121,17 @@ def _given(request: Request, store: Store, url: str) -> dict[str, Any]:
     record = store.table("files").get(match[1]) if match else None
     if record is not None:
         return _entry(request, record, "user")
-    name = PurePosixPath(unquote(urlsplit(url).path)).name or "attachment"
-    return {"attachment_id": _uuid(url), "name": name, "url": url, "source": "user", "content_type": None}
+    return {**_entry(request, _copy(store, url), "user"), "url": url, "content_type": None}
+
+
+def _copy(store: Store, url: str) -> Record:
+    """Stand in for the copy that the service takes of a file from elsewhere; nothing is fetched."""
+    identifier = _uuid(url)
+    if identifier not in store.table("files"):
+        name = PurePosixPath(unquote(urlsplit(url).path)).name or "attachment"
+        store.blobs.put(identifier, f"Simulated copy of {url}\n".encode("utf-8", "replace"))
+        store.table("files")[identifier] = {"uuid": identifier, "name": name, "content_type": "text/plain"}
+    return store.table("files")[identifier]
 
 
 def _entry(request: Request, record: Record, source: str) -> dict[str, Any]:
