@@ -52,7 +52,8 @@ class StopLoss:
         elif snapshot.phase is Phase.DONE:
             self._in_a_row = 0
         if self._in_a_row >= self.failures:
-            return f"{self._in_a_row} rows in a row failed; the last is {snapshot.phase.label} ({snapshot.url})"
+            how = "reports that it failed" if snapshot.phase is Phase.DONE else f"is {snapshot.phase.label}"
+            return f"{self._in_a_row} rows in a row failed; the last {how} ({snapshot.url})"
         return self._too_dear()
 
     def _too_dear(self) -> str | None:
@@ -96,6 +97,15 @@ class Throttle:
     def at_a_time(self) -> int:
         """How many turns may be open now."""
         return min(self._now, self.most)
+
+    @property
+    def streak(self) -> int:
+        """How many times in a row it was slowed down."""
+        return self._streak
+
+    def reset(self) -> None:
+        """Go back to full speed."""
+        self._now, self._streak, self._until, self._why = self.most, 0, 0.0, ""
 
     @property
     def pause_seconds(self) -> float:

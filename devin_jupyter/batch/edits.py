@@ -22,6 +22,8 @@ class Paid:
     is_answered: bool
     is_open: bool
     acus: float | None
+    started_at: float
+    """Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)

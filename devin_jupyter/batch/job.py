@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from statistics import median
+from typing import TYPE_CHECKING
 
 from devin_jupyter.batch import report
 from devin_jupyter.batch.plan import Item
 from devin_jupyter.errors import DevinError
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.models.snapshot import Known, Snapshot
+from devin_jupyter.models.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from devin_jupyter.client import State
 
 
 class Stage(StrEnum):
@@ -37,21 +41,28 @@ class Job:
     """The take that counts now; None is the one that the request says."""
     how: str = ""
     """`created`, `attached`, `adopted` or `recorded`."""
-    known: Known | None = None
-    snapshot: Snapshot | None = None
+    state: State | None = None
+    """Its session, shared with every handle on it."""
     error: DevinError | None = None
-    """Why it was refused."""
+    """Why it was refused, or why its session cannot be watched."""
     earlier: list[str] = field(default_factory=list)
     """The sessions of earlier takes."""
     began: float | None = None
     """When its open turn was first seen here, on the batch's clock."""
     lasted: float | None = None
     """How many seconds that turn took, once it is over."""
+    let_go: Callable[[], None] | None = None
+    """Ends the runner's listening to the session."""
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The session as last seen, or None without one."""
+        return self.state.snapshot if self.state else None
 
     @property
     def session_id(self) -> str | None:
         """The session of the take that counts, or None."""
-        return self.snapshot.session_id if self.snapshot else None
+        return self.state.session_id if self.state else None
 
     @property
     def phase(self) -> str:
@@ -65,7 +76,16 @@ class Job:
         """Whether it takes up one of the parallel places."""
         if self.stage is Stage.STARTING:
             return True
-        return self.stage is Stage.STARTED and self.snapshot is not None and not self.snapshot.turn_over
+        return self.stage is Stage.STARTED and self.error is None and not self._is_turn_over
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether its turn was open when watching it was given up."""
+        return self.stage is Stage.STARTED and self.error is not None and not self._is_turn_over
+
+    @property
+    def _is_turn_over(self) -> bool:
+        return self.snapshot is not None and self.snapshot.turn_over
 
     @property
     def question(self) -> str | None:

@@ -50,6 +50,8 @@ class Plan:
     """In the order of their first rows."""
     options: Options
     """What was said for the batch as a whole, rendered."""
+    where: Where
+    """Where the requests go."""
     schema: Schema | None
     """The shape of every answer; None without one, or where rows have different ones."""
     is_report: bool
@@ -109,6 +111,7 @@ def make_plan(
         rows=table,
         items=_merge(requests, where),
         options=_of_the_batch(options, names),
+        where=where,
         schema=_shared_schema(requests, prepared),
         is_report=is_report,
     )

@@ -29,6 +29,16 @@ def span(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def is_watched() -> bool:
+    """Tell whether somebody sees a line move: a terminal, or a notebook in which a person can click."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        return sys.stderr.isatty()
+    content = kernel.get_parent("shell").get("content") or {}
+    return content.get("allow_stdin") is not False
+
+
 class Ticker:
     """Writes a line over the one before it; writes nothing where nobody watches."""
 
@@ -46,9 +56,10 @@ class Ticker:
         stream.flush()
         self._length = len(text)
 
-    def finish(self) -> None:
-        """Leave the line as it is, and go on below it."""
+    def finish(self, text: str) -> None:
+        """Leave this line, and go on below it; nothing where none was shown."""
         if self._length:
+            self.show(text)
             stream = self._stream or sys.stderr
             stream.write("\n")
             stream.flush()

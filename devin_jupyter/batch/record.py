@@ -65,6 +65,7 @@ def write_record(name: str, plan: Plan, takes: Mapping[int, str], earlier: list[
         "is_report": plan.is_report,
         "is_table": plan.rows.is_table,
         "columns": list(plan.rows.columns),
+        "dtypes": dict(plan.rows.dtypes),
         "labels": [_plain_label(label) for label in plan.rows.labels],
         "rows": [plain(plan.rows.record(position)) for position in range(len(plan.rows))],
         "schema": plan.schema.wire if plan.schema else None,
@@ -82,13 +83,20 @@ def read_plan(record: Mapping[str, Any], where: Where, from_wire: Callable[[Any]
     columns = tuple(record["columns"])
     cells = record["rows"]
     values = tuple(cells if record["is_table"] else (row[columns[0]] for row in cells))
-    rows = Rows(tuple(_label(label) for label in record["labels"]), values, columns, is_table=record["is_table"])
+    rows = Rows(
+        tuple(_label(label) for label in record["labels"]),
+        values,
+        columns,
+        is_table=record["is_table"],
+        dtypes=record.get("dtypes", {}),
+    )
     said = {name: value for name, value in record["settings"].items() if value is not None}
     return Plan(
         prompt=record["prompt"],
         rows=rows,
         items=tuple(_item_from_json(item, schema, where, from_wire) for item in record["items"]),
         options=from_keywords(each=rows, **said),
+        where=where,
         schema=schema,
         is_report=bool(record["is_report"]),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import cache
@@ -24,7 +24,7 @@ _SHOWN = 8
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Labels and values, one each a row; `source` is the table as it was given, or None."""
+    """Labels and values, one each a row."""
 
     labels: tuple[Hashable, ...]
     """The index labels of a DataFrame or Series, else the positions."""
@@ -34,6 +34,9 @@ class Rows:
     is_table: bool
     """Whether a row has columns; otherwise it is one plain value."""
     source: Any = None
+    """A copy of the table as a frame; None where it was none."""
+    dtypes: Mapping[str, str] = field(default_factory=dict)
+    """The dtypes of the table, by name, for reading it back from the journal."""
 
     def __len__(self) -> int:
         """Count the rows."""
@@ -121,12 +124,15 @@ def _from_frame(frame: Any) -> Rows:
     columns = [str(column) for column in whole.columns]
     _check_columns(columns)
     records = [dict(zip(columns, record, strict=True)) for record in whole.to_dict("split")["data"]]
-    return Rows(tuple(frame.index.tolist()), tuple(records), tuple(columns), is_table=True, source=frame)
+    dtypes = {str(name): str(dtype) for name, dtype in whole.dtypes.items()}
+    labels = tuple(frame.index.tolist())
+    return Rows(labels, tuple(records), tuple(columns), is_table=True, source=frame.copy(), dtypes=dtypes)
 
 
 def _from_series(series: Any) -> Rows:
     column = SCALAR if series.name is None else str(series.name)
-    return Rows(tuple(series.index.tolist()), tuple(series.to_list()), (column,), is_table=False, source=series)
+    labels, source = tuple(series.index.tolist()), series.to_frame(column)
+    return Rows(labels, tuple(series.to_list()), (column,), is_table=False, source=source)
 
 
 def _from_items(items: Sequence[Any]) -> Rows:

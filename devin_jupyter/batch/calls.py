@@ -1,0 +1,107 @@
+"""What the clients and the magic call: open a batch from a template and rows, find one by its name, compare two."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from devin_jupyter.batch import opening
+from devin_jupyter.batch.handle import Batch
+from devin_jupyter.batch.opening import Order
+from devin_jupyter.batch.plan import Plan
+from devin_jupyter.client import Core
+from devin_jupyter.creation import CellRef
+from devin_jupyter.errors import OptionError
+from devin_jupyter.options import from_keywords
+from devin_jupyter.request import Where
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from devin_jupyter.session import Bridge
+
+
+def order_of(prompt: str, rows: Any, options: dict[str, Any]) -> Order:
+    """Return the order that keywords of `map` stand for.
+
+    Raises:
+        OptionError: an option that cannot be meant.
+    """
+    said = from_keywords(each=rows, **options)
+    cell = CellRef(notebook=os.environ.get("JPY_SESSION_NAME") or str(Path.cwd()), out=said.out)
+    return Order(prompt=prompt, rows=rows, options=said, variables={}, cell=cell)
+
+
+async def plan_batch(core: Core, order: Order) -> Plan:
+    """Return the plan of a batch, every row checked; nothing is paid for.
+
+    Raises:
+        UsageMistake: something that cannot be meant, with the rows it concerns.
+    """
+    return opening.plan_order(order, await _where(core))
+
+
+async def start_batch(core: Core, order: Order, bridge: Bridge | None = None) -> Batch:
+    """Start a batch, or attach to what there is of it; returns as soon as that is known.
+
+    Raises:
+        UsageMistake: something that cannot be meant; nothing was sent.
+        Refused: a guard said no; nothing was paid.
+        DevinError: the journal or the service said no; nothing was paid.
+    """
+    plan = await plan_batch(core, order)
+    return Batch(await opening.open_batch(core, order, plan), bridge)
+
+
+async def find_batch(core: Core, name: str, bridge: Bridge | None = None) -> Batch:
+    """Return the batch of this name, from the journal; nothing is started before `.resume()`.
+
+    Raises:
+        OptionError: the journal knows none.
+    """
+    return Batch(await opening.find_batch(core, name, await _where(core)), bridge)
+
+
+def compare(one: Batch, other: Batch, on: str | list[str]) -> pd.DataFrame:
+    """Return two batches side by side, a row per key, columns in pairs named after the batches.
+
+    Args:
+        one: a batch.
+        other: another one over the same kind of rows.
+        on: the input column or columns that say what a row is.
+
+    Raises:
+        OptionError: a column that one of them has not.
+    """
+    keys = [on] if isinstance(on, str) else list(on)
+    names = (one.name, other.name) if one.name != other.name else (f"{one.name}_1", f"{other.name}_2")
+    for batch in (one, other):
+        lacking = [key for key in keys if key not in batch.frame.columns]
+        if lacking:
+            raise OptionError(f"{batch.name} has no column {lacking[0]!r}", do="on= names an input column of both")
+    sides = [batch.frame.rename_axis(None).reset_index(drop=True) for batch in (one, other)]
+    inputs = [set(batch._runner.plan.rows.columns) for batch in (one, other)]
+    shared = [column for column in inputs[0] & inputs[1] if column not in keys]
+    sides[1] = sides[1].drop(columns=shared)
+    merged = sides[0].merge(sides[1], on=keys, how="outer", suffixes=(f"_{names[0]}", f"_{names[1]}"))
+    return merged[_paired(list(merged.columns), [f"_{name}" for name in names])]
+
+
+def _paired(columns: list[str], suffixes: list[str]) -> list[str]:
+    """The columns with those of one name beside each other."""
+    first, second = suffixes
+    ordered: dict[str, None] = {}
+    for column in columns:
+        ordered[column] = None
+        twin = column.removesuffix(first) + second
+        if column.endswith(first) and twin in columns:
+            ordered[twin] = None
+    return list(ordered)
+
+
+async def _where(core: Core) -> Where:
+    settings = core.settings
+    if not settings.api_key:  # replaying a lock file, which matches on what is asked, wherever it was sent
+        return Where(settings.base_url, settings.org_id, settings.api_version)
+    return await core.where()

@@ -1,0 +1,298 @@
+"""`Batch`: the handle on many sessions that came from one template, one a row.
+
+Attributes never ask the service; methods do. The work itself goes on in the background, led by the process that
+started it; another one takes over by running the same cell, or with `dj.batch(name).resume()`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping
+from concurrent import futures
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from devin_jupyter.batch import acts, opening, showing
+from devin_jupyter.batch.job import Job, Tally
+from devin_jupyter.batch.money import check_caps
+from devin_jupyter.batch.progress import Ticker, is_watched, line
+from devin_jupyter.batch.runner import Runner
+from devin_jupyter.batch.table import batch_frame
+from devin_jupyter.errors import Detached, DetachedAwait, OptionError
+from devin_jupyter.loop import SLICE_SECONDS
+from devin_jupyter.session import Session
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from devin_jupyter.panel import BatchPanel
+    from devin_jupyter.session import Bridge
+
+T = TypeVar("T")
+
+
+class Batch:
+    """Many Devin sessions from one template.
+
+        upgrade = dj.map("Upgrade {{ row.repo }} to Python 3.13", repos, repos=["{{ row.repo }}"], max_acu=5)
+        upgrade.wait()                                  # one line of progress; Ctrl-C leaves all running
+        upgrade.frame                                   # inputs, answers, phases and costs, a row per row
+        upgrade.send(upgrade.questions, "Use the LTS")  # answers everybody who asked
+        upgrade.retry(phase="failed")                   # take 2 of those rows, once
+
+    `.phase_counts` counts rows: by phase, `waiting` for those not started yet, `refused` for those that could not be.
+    """
+
+    def __init__(self, opened: opening.Opened, bridge: Bridge | None = None) -> None:
+        """Made by `map` and `batch`, not by hand."""
+        self._opened, self._bridge = opened, bridge
+        self._sessions: dict[str, Session] = {}
+        self.name = opened.name
+        """What `dj.batch(name)` finds it by."""
+        self.notice: str | None = showing.opening_line(opened.runner)
+        """A line worth printing: how many were started, how many were there already."""
+
+    # --- what was last seen ---------------------------------------------------------------------------------
+
+    @property
+    def sessions(self) -> list[Session]:
+        """The sessions that there are, in the order of their rows; duplicates share one."""
+        return [self._session(job) for job in self._runner.jobs if job.state is not None]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """A row per row at any time: input columns, output columns, session columns.
+
+        `provisional` marks outputs of turns that are open; `phase` is `waiting` or `refused` without a session.
+        """
+        return batch_frame(self._runner.plan, self._runner.jobs)
+
+    @property
+    def phase_counts(self) -> dict[str, int]:
+        """How many rows are in which phase."""
+        return dict(self.tally.counts)
+
+    @property
+    def questions(self) -> dict[Any, str]:
+        """What Devin asks, by row label: the sessions that need a person."""
+        plan = self._runner.plan
+        asked = [(job, job.question) for job in self._runner.jobs]
+        return {plan.labels(job.item)[0]: question for job, question in asked if question is not None}
+
+    @property
+    def acus(self) -> float:
+        """ACUs consumed so far, as far as the service tells."""
+        return self.tally.acus
+
+    @property
+    def paused(self) -> str | None:
+        """Why nothing more is started; None while it goes on."""
+        return self._runner.paused
+
+    @property
+    def tally(self) -> Tally:
+        """All of it added up."""
+        return self._runner.tally()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do: every turn is over, and nothing waits or the batch is paused."""
+        return not self._runner.is_driving
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self._runner.plan.rows)
+
+    def __iter__(self) -> Iterator[Session]:
+        """Go through the sessions."""
+        return iter(self.sessions)
+
+    def __getitem__(self, label: Any) -> Session:
+        """Return the session of a row, by the label of the row."""
+        positions = acts.positions_of(self._runner.plan.rows, [label], self._runner.jobs)
+        job = self._runner.jobs[self._runner.plan.item_of_row[min(positions)]]
+        if job.state is None:
+            why = f": {job.error.what}" if job.error else ""
+            raise OptionError(f"row {label!r} has no session, it is {job.phase}{why}", do=".resume() starts what waits")
+        return self._session(job)
+
+    # --- waiting --------------------------------------------------------------------------------------------
+
+    def wait(self, timeout: float | None = None, *, on_interrupt: str = "detach") -> Batch:
+        """Block until nothing is left to do, or the time-out, showing one line of progress; return the batch.
+
+        Ctrl-C returns at once: what is open goes on, and what waits is still started.
+
+        Args:
+            timeout: seconds; None waits as long as it takes.
+            on_interrupt: `"stop"` stops everything on Ctrl-C.
+
+        Raises:
+            Detached: interrupted (a KeyboardInterrupt).
+        """
+        ticker = Ticker(is_watched=is_watched())
+        waiting = self._submit(self._over(timeout))
+        try:
+            while not futures.wait([waiting], timeout=SLICE_SECONDS).done:
+                ticker.show(line(self.name, self.tally, self._runner.notice))
+            waiting.result()
+        except KeyboardInterrupt:
+            if on_interrupt == "stop":
+                self.stop()
+            raise Detached(*self._detached(on_interrupt)) from None
+        finally:
+            waiting.cancel()
+            ticker.finish(line(self.name, self.tally, self._runner.notice))
+        return self
+
+    def __await__(self) -> Generator[Any, None, Batch]:
+        """Wait without blocking; cancelling detaches, the sessions go on."""
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> Batch:
+        waiting = self._over(None)
+        future = asyncio.wrap_future(self._bridge.submit(waiting)) if self._bridge else asyncio.ensure_future(waiting)
+        try:
+            while not (await asyncio.wait([future], timeout=SLICE_SECONDS))[0]:
+                pass
+        except asyncio.CancelledError:
+            raise DetachedAwait(*self._detached("detach")) from None
+        finally:
+            future.cancel()
+        future.result()
+        return self
+
+    async def _over(self, timeout: float | None) -> None:
+        try:
+            await asyncio.wait_for(self._runner.over(), timeout)
+        except TimeoutError:
+            return
+
+    # --- acting ---------------------------------------------------------------------------------------------
+
+    def pause(self) -> Batch:
+        """Start nothing more; what is open goes on."""
+        self._do(lambda runner: runner.pause("you said so; .resume() goes on"))
+        return self
+
+    def resume(self, *, all_rows: bool = False) -> Batch:
+        """Start what waits.
+
+        Args:
+            all_rows: also the rows beyond `limit`: the pilot was good.
+
+        Raises:
+            BudgetExceeded: nothing bounds what that may cost.
+        """
+        runner = self._runner
+        if all_rows:
+            check_caps(runner.plan.items, runner.plan.options.budget)
+
+        def go(runner: Runner) -> None:
+            runner.limit = None if all_rows else runner.limit
+            runner.resume()
+
+        self._do(go)
+        return self
+
+    def retry(self, phase: str | Iterable[str] = "failed", *, take: int | str = 2, rows: Any = None) -> Batch:
+        """Start another take of the rows in a phase, once: the same call again starts nothing.
+
+        Args:
+            phase: `"failed"`, or several of them.
+            take: which take that is; a third try of a row is `take=3`.
+            rows: only these: labels, a mask, or a slice of `.frame`.
+        """
+        phases = acts.phases_of(phase)
+        runner = self._runner
+        positions = None if rows is None else acts.positions_of(runner.plan.rows, rows, runner.jobs)
+        label = acts.take_after(runner, take)
+        self.notice = self._run(self._retry(phases, label, positions))
+        return self
+
+    async def _retry(self, phases: set[str], take: str, positions: set[int] | None) -> str:
+        runner, had = self._runner, self._runner.attached
+        chosen = acts.retry(runner, phases, take, positions)
+        if chosen:
+            await asyncio.to_thread(opening.remember, self._opened)
+            await runner.attach()
+            runner.resume()
+        return showing.retry_line(take, chosen, runner.attached - had)
+
+    def send(self, rows: Any, text: str, attach: Any = None, *, again: bool = False, raw: bool = False) -> Batch:
+        """Send a message to the sessions of many rows, once each; `{{ row… }}` is filled in for each row.
+
+        Args:
+            rows: labels, a mask, a slice of `.frame`, `.questions`, or sessions.
+            text: what to say.
+            attach: a path, URL, DataFrame, bytes or `(name, content)`, or a list of them.
+            again: send it though it was sent before.
+            raw: send the text as it is.
+
+        Raises:
+            TemplateError: it cannot be filled in for one of the rows; nothing was sent.
+            DevinError: every message was refused.
+        """
+        runner = self._runner
+        positions = acts.positions_of(runner.plan.rows, rows, runner.jobs)
+        jobs = [job for job in runner.jobs if positions & set(job.item.positions)]
+        texts = acts.texts_for(jobs, runner.plan.rows, text, raw=raw)
+        done = self._run(acts.send(runner, jobs, texts, acts.files_of(attach), again=again))
+        self.notice = showing.outcome_line(done, runner.plan)
+        return self
+
+    def stop(self) -> Batch:
+        """Start nothing more, and terminate every session whose turn is open; what is done stays done."""
+        done = self._run(acts.stop(self._runner, "stopped; .resume() starts what waits"))
+        self.notice = showing.outcome_line(done, self._runner.plan)
+        return self
+
+    # --- showing --------------------------------------------------------------------------------------------
+
+    def panel(self) -> BatchPanel:
+        """Return a live board of all rows."""
+        return showing.panel(self)
+
+    def listen(self, listener: Callable[[Job], None]) -> Callable[[], None]:
+        """Have a function called on the loop's thread with every job that changed, until the returned one is called."""
+        return self._runner.listen(listener)
+
+    def __repr__(self) -> str:
+        """Show name, phases and cost: the same for the same state."""
+        return f"<Batch {self.name} {len(self)} rows: {self.tally.text}>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Mapping[str, Any]:
+        return showing.bundle(self.name, self._runner)
+
+    @property
+    def _runner(self) -> Runner:
+        return self._opened.runner
+
+    def _session(self, job: Job) -> Session:
+        assert job.state is not None
+        known = self._sessions.get(job.state.session_id)
+        if known is None or known.state is not job.state:
+            schema, take = job.item.request.schema, job.take or job.item.request.take
+            known = Session(self._runner.core, job.state, schema=schema, how=job.how, take=take, bridge=self._bridge)
+            self._sessions[job.state.session_id] = known
+        return known
+
+    def _detached(self, on_interrupt: str) -> tuple[str, str, str]:
+        return showing.detached(self._runner, stopped=on_interrupt == "stop")
+
+    def _do(self, act: Callable[[Runner], None]) -> None:
+        async def on_loop() -> None:
+            act(self._runner)
+
+        self._run(on_loop())
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._checked(work).run(work)
+
+    def _submit(self, work: Coroutine[Any, Any, T]) -> futures.Future[T]:
+        return self._checked(work).submit(work)
+
+    def _checked(self, work: Coroutine[Any, Any, T]) -> Bridge:
+        if self._bridge is None:
+            work.close()
+            raise OptionError("this batch belongs to an AsyncDevin, whose loop must not be blocked", do="await batch")
+        return self._bridge

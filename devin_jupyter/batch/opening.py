@@ -1,0 +1,208 @@
+"""Opening a batch: plan it, refuse what must be refused, attach to what there is, and set the runner going.
+
+The order matters: nothing is paid for before every check has passed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from devin_jupyter.batch.brakes import StopLoss
+from devin_jupyter.batch.edits import Changed, Paid, changed_rows, refuse_repeats
+from devin_jupyter.batch.money import check_caps
+from devin_jupyter.batch.plan import Plan, make_plan
+from devin_jupyter.batch.record import KnownRow, known_rows, read_plan, read_takes, write_record
+from devin_jupyter.batch.runner import Runner
+from devin_jupyter.batch.table import check_names
+from devin_jupyter.client import Core
+from devin_jupyter.creation import CellRef, Policy
+from devin_jupyter.creation.job import make_job
+from devin_jupyter.errors import OptionError
+from devin_jupyter.journal.budgets import batch_scope, notebook_scope
+from devin_jupyter.journal.entries import Entry
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.options import Options, nearest
+from devin_jupyter.request import Where
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a cell or a call asks for."""
+
+    prompt: str
+    rows: Any
+    options: Options
+    variables: Mapping[str, Any] | None = None
+    defaults: Mapping[str, Any] | None = None
+    cell: CellRef | None = None
+    brakes: StopLoss | None = None
+
+
+@dataclass(slots=True)
+class Opened:
+    """A batch with its name, ready to be handled."""
+
+    name: str
+    runner: Runner
+
+
+def plan_order(order: Order, where: Where) -> Plan:
+    """Return the plan of an order, with every check that needs no journal.
+
+    Raises:
+        UsageMistake: something that cannot be meant.
+    """
+    plan = make_plan(
+        order.prompt,
+        order.rows,
+        order.options,
+        where=where,
+        variables=order.variables,
+        defaults=order.defaults,
+    )
+    check_names(plan)
+    return plan
+
+
+def name_of(plan: Plan) -> str:
+    """Return what a batch is called: its name, else the variable it is bound to, else a short hash of its template."""
+    options = plan.options
+    return options.name or options.out or "batch-" + hashlib.sha256(plan.prompt.encode()).hexdigest()[:6]
+
+
+def key_of(plan: Plan, name: str, cell: CellRef | None) -> str:
+    """Return what the journal calls a batch: by its name if one was given, else by its cell, else by its template."""
+    place = hashlib.sha256(repr(plan.where).encode()).hexdigest()[:8]
+    if plan.options.name is None and cell is not None and cell.cell:
+        return f"{place}/{cell.notebook} {cell.cell}"
+    return f"{place}/{name}"
+
+
+async def open_batch(core: Core, order: Order, plan: Plan) -> Opened:
+    """Check a plan against the journal, write it down, attach to what there is, and start what waits.
+
+    Raises:
+        SessionChanged: the template was edited over rows that are answered.
+        BudgetExceeded: nothing bounds what it may cost.
+        DevinError: the journal or the service said no; nothing was paid.
+    """
+    name = name_of(plan)
+    key = key_of(plan, name, order.cell)
+    await _retire(core, key)
+    check_caps(plan.wanted, await asyncio.to_thread(_budget, core, plan, order.cell))
+    record = await asyncio.to_thread(core.journal.batches.load, key)
+    known = known_rows(record) if record else []
+    changed = await asyncio.to_thread(lambda: changed_rows(plan, known, lambda text: _paid(core, text)))
+    if "key" in plan.options.given and "take" not in plan.options.given:
+        await _keep(core, key, plan.where, changed)
+    else:
+        refuse_repeats(plan, changed)
+    runner = Runner(core, plan, key=key, cell=order.cell, brakes=order.brakes)
+    await asyncio.to_thread(_write_down, runner, name, known, order.cell)
+    return await _begin(Opened(name, runner))
+
+
+async def find_batch(core: Core, name: str, where: Where) -> Opened:
+    """Return the batch that the journal knows by this name; nothing is started before `resume`.
+
+    Raises:
+        OptionError: it knows none.
+    """
+    key, record = await asyncio.to_thread(_look_up, core, name, where)
+    running = _running(core).get(key)
+    if running is not None:
+        return Opened(record["name"], running)
+    from devin_jupyter.schema import from_wire
+
+    plan = read_plan(record, where, from_wire)
+    runner = Runner(core, plan, key=key)
+    for index, take in read_takes(record).items():
+        runner.jobs[index].take = take
+    runner.pause("found by its name; .resume() starts what waits")
+    return await _begin(Opened(record["name"], runner))
+
+
+def remember(opened: Opened) -> None:
+    """Write down which takes count by now."""
+    runner = opened.runner
+    record = runner.core.journal.batches.load(runner.key)
+    _write_down(runner, opened.name, known_rows(record) if record else [], runner.cell)
+
+
+async def _begin(opened: Opened) -> Opened:
+    runner = opened.runner
+    _running(runner.core)[runner.key] = runner
+    await runner.attach()
+    runner.go()
+    return opened
+
+
+async def _retire(core: Core, key: str) -> None:
+    """The same cell was run again: the new runner takes over from the old one."""
+    old = _running(core).pop(key, None)
+    if old is not None:
+        await old.retire()
+
+
+_runners: WeakKeyDictionary[Core, dict[str, Runner]] = WeakKeyDictionary()
+
+
+def _running(core: Core) -> dict[str, Runner]:
+    return _runners.setdefault(core, {})
+
+
+def _budget(core: Core, plan: Plan, cell: CellRef | None) -> float | None:
+    limits = [plan.options.budget]
+    if cell is not None:
+        limits.append(core.journal.budgets.account(notebook_scope(cell.notebook)).limit)
+    said = [limit for limit in limits if limit is not None]
+    return min(said) if said else None
+
+
+def _paid(core: Core, fingerprint: str) -> Paid | None:
+    entry: Entry | None = core.journal.session_for(fingerprint)
+    if entry is None:
+        return None
+    is_answered = entry.snapshot is not None and entry.snapshot.phase is Phase.DONE
+    return Paid(entry.session_id, is_answered, entry.is_open, entry.acus, entry.started_at)
+
+
+async def _keep(core: Core, key: str, where: Where, changed: list[Changed]) -> None:
+    """`--key` says that these rows are the same as before: their sessions answer to the new identity from now on."""
+    for change in changed:
+        job = make_job(change.item.request, Policy(batch=key), where)
+        await core.tags.append(change.paid.session_id, [job.tag])
+        start, moment = job.start(), change.paid.started_at
+        await asyncio.to_thread(
+            core.journal.remember, change.paid.session_id, start, how="attached", started_at=moment, now=time.time()
+        )
+
+
+def _write_down(runner: Runner, name: str, known: list[KnownRow], cell: CellRef | None) -> None:
+    journal, plan, now = runner.core.journal, runner.plan, time.time()
+    takes = {index: job.take for index, job in enumerate(runner.jobs) if job.take is not None}
+    prints = {item.fingerprint.text for item in plan.items}
+    earlier = [row for row in known if row.fingerprint not in prints]
+    notebook = cell.notebook if cell else None
+    journal.batches.save(runner.key, write_record(name, plan, takes, earlier), notebook=notebook, now=now)
+    journal.budgets.set(batch_scope(runner.key), plan.options.budget, now=now)
+
+
+def _look_up(core: Core, name: str, where: Where) -> tuple[str, dict[str, Any]]:
+    found = []
+    place = hashlib.sha256(repr(where).encode()).hexdigest()[:8]
+    for key in core.journal.batches.names():
+        record = core.journal.batches.load(key) if key.startswith(f"{place}/") else None
+        if record is not None and record.get("name") == name:
+            return key, record
+        found += [record["name"]] if record else []
+    raise OptionError(
+        f"the journal knows no batch {name!r}{nearest(name, found)}",
+        do=f"it knows {', '.join(found[:8])}" if found else "--name NAME gives one its name",
+    )

@@ -1,0 +1,298 @@
+"""Runs a batch on the loop: attaches what there is, starts what fits, follows every open turn, and stops in time.
+
+One runner at a time drives a batch, whichever kernels know it. It pays for nothing itself: every start goes through
+the creator, which attaches before it posts. It never prints.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from devin_jupyter.batch.brakes import StopLoss, Throttle
+from devin_jupyter.batch.finding import Finder
+from devin_jupyter.batch.job import Job, Stage, Tally, tally
+from devin_jupyter.batch.leading import Lead
+from devin_jupyter.batch.plan import Plan
+from devin_jupyter.batch.setbacks import Setback, setback_of
+from devin_jupyter.batch.tidying import put_away
+from devin_jupyter.client import Core, Listener
+from devin_jupyter.creation import CellRef, Policy, Started, replay
+from devin_jupyter.errors import DevinError
+from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.request import SessionRequest
+
+AT_ONCE = 8
+"""So many sessions are attached to at a time; attaching costs nothing."""
+AWAY_TIMES = 6
+"""After so many tries in a row the service counts as away."""
+
+
+class Runner:
+    """The jobs of one batch, and the task that moves them on. Every method is for the loop's thread."""
+
+    def __init__(
+        self, core: Core, plan: Plan, *, key: str, cell: CellRef | None = None, brakes: StopLoss | None = None
+    ) -> None:
+        """Start nothing yet.
+
+        Args:
+            core: the client.
+            plan: what shall be run.
+            key: what the journal calls the batch.
+            cell: the cell that asks.
+            brakes: when to pause by itself.
+        """
+        self.core, self.plan, self.key, self.cell = core, plan, key, cell
+        self.finder = Finder(core, plan)
+        self.jobs = [Job(item) for item in plan.items]
+        self.limit = plan.options.limit
+        self.paused: str | None = None
+        """Why nothing more is started, or None."""
+        self.started = 0
+        """Sessions that this runner paid for."""
+        self.attached = 0
+        self.brakes = brakes or StopLoss()
+        self.throttle = Throttle(plan.max_parallel, clock=time.monotonic)
+        self._lead = Lead(core.journal, key, partial(self.attach, sweep=False))
+        self._no_room: str | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._starts: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._listeners: list[Callable[[Job], None]] = []
+
+    @property
+    def wanted(self) -> list[Job]:
+        """The jobs to be run: all of them, or the pilot."""
+        return self.jobs[: self.limit]
+
+    @property
+    def is_driving(self) -> bool:
+        """Whether something is still to be started or to be waited for."""
+        return self._task is not None and not self._task.done()
+
+    @property
+    def notice(self) -> str | None:
+        """What the person should know about the pace, or None when all is as asked."""
+        if self.paused is not None:
+            return f"paused: {self.paused}"
+        if self._lead.is_elsewhere and self.is_driving:
+            return "another kernel runs this batch; following it"
+        return self._no_room or self.throttle.notice
+
+    def tally(self) -> Tally:
+        """Add everything up."""
+        limit = len(self.jobs) if self.limit is None else self.limit
+        now, parallel = time.monotonic(), self.throttle.at_a_time
+        return tally(self.jobs, rows=len(self.plan.rows), wanted=limit, parallel=parallel, now=now)
+
+    def listen(self, listener: Callable[[Job], None]) -> Callable[[], None]:
+        """Tell the listener of every job that changed; returns what ends that."""
+        self._listeners.append(listener)
+
+        def leave() -> None:
+            with suppress(ValueError):
+                self._listeners.remove(listener)
+
+        return leave
+
+    async def attach(self, *, sweep: bool = True) -> None:
+        """Find the sessions that there are already: in the journal, and with one sweep over the service."""
+        waiting = [job for job in self.wanted if job.stage is Stage.WAITING]
+        known = await self.finder.known(waiting, sweep=sweep)
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def attach(job: Job) -> None:
+            async with turns:
+                await self._begin(job, pays=False)
+
+        await asyncio.gather(*map(attach, known))
+        if self.cell is not None and (used := [job.session_id for job in self.jobs if job.session_id]):
+            await asyncio.to_thread(self.core.journal.use_many, used, self.cell, now=time.time())
+
+    def go(self) -> None:
+        """Start what waits, and go on until nothing is left to do; harmless while it is under way."""
+        self._wake.set()
+        if not self.is_driving and not self._is_over():
+            self._task = asyncio.get_running_loop().create_task(self._drive(), name=f"devin-batch {self.key}")
+
+    async def over(self) -> None:
+        """Wait until nothing is left to do: every turn is over, and nothing waits or the batch is paused."""
+        while self._task is not None and not self._task.done():
+            await asyncio.shield(self._task)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def pause(self, why: str) -> None:
+        """Start nothing more; open turns go on."""
+        self.paused = self.paused or why
+        self._wake.set()
+
+    def resume(self) -> None:
+        """Lift a pause and start what waits."""
+        self.paused = self._no_room = None
+        self.brakes.reset()
+        self.throttle.reset()
+        for job in self.jobs:
+            if job.is_lost and job.snapshot is not None:
+                job.error = None
+                self._seen(job, job.snapshot)
+        self.go()
+
+    async def starts_settled(self) -> None:
+        """Wait until no start is under way."""
+        while any(job.stage is Stage.STARTING for job in self.jobs):
+            await asyncio.wait(self._starts)
+
+    async def retire(self) -> None:
+        """Let go of the batch without touching its sessions: a POST in flight still ends and is written down."""
+        tasks = [*self._tasks, *([self._task] if self._task else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for job in self.jobs:
+            if job.let_go is not None:
+                job.let_go()
+
+    def again(self, job: Job, take: str | None = None) -> None:
+        """Put a job back in the queue, under another take if one is given."""
+        if job.session_id is not None:
+            job.earlier.append(job.session_id)
+        if job.let_go is not None:
+            job.let_go()
+        job.take, job.stage = take or job.take, Stage.WAITING
+        job.state = job.error = job.began = job.lasted = job.let_go = None
+        self._tell(job)
+
+    async def _drive(self) -> None:
+        """Start what fits until nothing is left; while another kernel leads the batch, follow it."""
+        async with self._lead.held():
+            while not self._is_over():
+                self._wake.clear()
+                self._fill()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), self.throttle.pause_seconds or None)
+
+    def _is_over(self) -> bool:
+        if any(job.is_open for job in self.jobs):
+            return False
+        return self.paused is not None or not any(job.stage is Stage.WAITING for job in self.wanted)
+
+    def _fill(self) -> None:
+        """Start as many as have room."""
+        n_open = sum(job.is_open for job in self.jobs)
+        if self.paused is not None or self.throttle.pause_seconds or (self._no_room and n_open):
+            return
+        waiting = (job for job in self.wanted if job.stage is Stage.WAITING)
+        for _, job in zip(range(self.throttle.at_a_time - n_open), waiting, strict=False):
+            job.stage = Stage.STARTING
+            self._tell(job)
+            self._starts.add(task := self._spawn(self._begin(job, pays=True)))
+            task.add_done_callback(self._starts.discard)
+
+    async def _begin(self, job: Job, *, pays: bool) -> None:
+        job.stage = Stage.STARTING
+        try:
+            started = await self._start(self.finder.request_of(job), self._policy(pays=pays))
+        except DevinError as problem:
+            self._set_back(job, problem)
+        except asyncio.CancelledError:
+            job.stage = Stage.WAITING
+            raise
+        else:
+            self._took(job, started)
+        self._wake.set()
+
+    async def _start(self, request: SessionRequest, policy: Policy) -> Started:
+        if self.finder.replays is not None:
+            return replay(request, self.finder.replays)
+        return await self.core.creator.start(request, policy)
+
+    def _policy(self, *, pays: bool) -> Policy:
+        options = self.plan.options
+        return Policy(
+            max_age=options.max_age,
+            beside=options.beside,
+            guard=self.cell if pays else None,
+            batch=self.key,
+            swept=self.finder.swept,
+            refresh=False,
+            slowed=partial(self.throttle.slow_down, "the service asks to slow down"),
+        )
+
+    def _took(self, job: Job, started: Started) -> None:
+        job.stage, job.how, job.error = Stage.STARTED, started.how, None
+        job.state = self.core.tracker.track(started.known, started.snapshot)
+        is_new = started.how in ("created", "adopted")
+        self.started, self.attached = self.started + is_new, self.attached + (not is_new)
+        if is_new:
+            self.throttle.went_well()
+            self._no_room = None
+        job.let_go = self.core.tracker.listen(job.state, Listener(partial(self._seen, job)))
+        if job.state.snapshot.turn_over:
+            self._spawn(self._put_away(job))
+        self._seen(job, job.state.snapshot)
+
+    def _set_back(self, job: Job, problem: DevinError) -> None:
+        kind = setback_of(problem)
+        job.stage = Stage.REFUSED if kind is Setback.REFUSED else Stage.WAITING
+        if kind is Setback.REFUSED:
+            job.error = problem
+            self._pause_if(self.brakes.refused(problem.what))
+        elif kind is Setback.PAUSE:
+            self.pause(problem.what)
+        elif kind is Setback.NO_ROOM:
+            self._no_room = f"waiting for room in the budget: {problem.what}"
+            if not any(other.is_open for other in self.jobs):
+                self.pause(problem.what)
+        else:
+            self.throttle.slow_down(problem.what, getattr(problem, "retry_after", None))
+            self._pause_if(f"{problem.what} ({AWAY_TIMES} times)" if self.throttle.streak >= AWAY_TIMES else None)
+        self._tell(job)
+
+    def _seen(self, job: Job, snapshot: Snapshot) -> None:
+        """A session looks different: its turn may have ended, or a message may have opened another."""
+        if not snapshot.turn_over and job.began is None:
+            job.began, job.lasted = time.monotonic(), None
+            self._spawn(self._watch(job))
+            self.go()
+        elif snapshot.turn_over and job.began is not None:
+            job.lasted, job.began = time.monotonic() - job.began, None
+            self._no_room = None
+            self._pause_if(self.brakes.ended(snapshot))
+            self._spawn(self._put_away(job))
+            self._wake.set()
+        self._tell(job)
+
+    async def _watch(self, job: Job) -> None:
+        """Notice when an open turn cannot be watched any more."""
+        assert job.state is not None
+        try:
+            await self.core.wait(job.state)
+        except DevinError as problem:
+            job.error, job.began = problem, None
+            self.pause(f"{job.session_id} cannot be watched: {problem.what}")
+            self._tell(job)
+
+    async def _put_away(self, job: Job) -> None:
+        await put_away(self.core, job, self.plan.options.when_done or "keep")
+        self._tell(job)
+
+    def _pause_if(self, why: str | None) -> None:
+        if why is not None:
+            self.pause(why)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _tell(self, job: Job) -> None:
+        for listener in tuple(self._listeners):
+            listener(job)

@@ -1,0 +1,40 @@
+"""What a start that failed means for the rest of a batch: try later, wait for room, pause, or give this row up."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from devin_jupyter.errors import (
+    BudgetExceeded,
+    ConnectionTrouble,
+    DevinError,
+    Forbidden,
+    Halted,
+    RateLimited,
+    SetupError,
+    Unauthorized,
+)
+
+
+class Setback(Enum):
+    """The four ways a start can fail."""
+
+    LATER = "later"
+    """The service is busy or away: slow down, and try this row again."""
+    NO_ROOM = "no room"
+    """The budget does not hold it now: wait until open turns end."""
+    PAUSE = "pause"
+    """It would fail for every row: stop until the person looked."""
+    REFUSED = "refused"
+    """It fails for this row."""
+
+
+def setback_of(problem: DevinError) -> Setback:
+    """Return what this problem means for the batch."""
+    if isinstance(problem, (RateLimited, ConnectionTrouble)):
+        return Setback.LATER
+    if isinstance(problem, BudgetExceeded):
+        return Setback.NO_ROOM
+    if isinstance(problem, (Halted, Unauthorized, Forbidden, SetupError)):
+        return Setback.PAUSE
+    return Setback.REFUSED

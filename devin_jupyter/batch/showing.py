@@ -1,0 +1,163 @@
+"""How a batch reads: one line when it opens, a static table in the saved notebook, a live board, what a detach says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from devin_jupyter.batch.acts import Acted
+from devin_jupyter.batch.job import Job, Stage, Tally
+from devin_jupyter.batch.money import cost_line
+from devin_jupyter.batch.plan import Plan
+from devin_jupyter.batch.rows import named
+from devin_jupyter.batch.runner import Runner
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.render.values import CELL, table
+from devin_jupyter.render.wording import one_line, web_address
+
+if TYPE_CHECKING:
+    from devin_jupyter.batch.handle import Batch
+    from devin_jupyter.panel import BatchPanel
+
+_LISTED = 12
+_TROUBLED = (Phase.FAILED, Phase.STOPPED, Phase.BLOCKED)
+
+
+def opening_line(runner: Runner) -> str:
+    """Return what a cell prints when its batch opens: `0 started, 300 attached, 0 ACU`."""
+    to_start = [job for job in runner.wanted if job.stage in (Stage.WAITING, Stage.STARTING)]
+    refused = sum(job.stage is Stage.REFUSED for job in runner.jobs)
+    parts = [f"{runner.started} started, {runner.attached} attached"]
+    if to_start:
+        parts[0] = f"{len(to_start)} to start, {runner.attached} attached"
+        parts.append(f"{runner.throttle.most} at a time")
+        parts.append(cost_line([job.item for job in to_start], runner.plan.options.budget))
+    else:
+        parts.append("0 ACU")
+    beyond = len(runner.jobs) - len(runner.wanted)
+    duplicates = len(runner.plan.rows) - len(runner.plan.items)
+    parts += [f"{beyond} beyond --limit"] if beyond else []
+    parts += [f"{duplicates} duplicate rows share a session"] if duplicates else []
+    parts += [f"{refused} refused"] if refused else []
+    parts += [f"paused: {runner.paused}"] if runner.paused else []
+    return ", ".join(parts)
+
+
+def retry_line(take: str, chosen: Sequence[Job], n_attached: int) -> str:
+    """Return what a retry prints."""
+    to_start = [job.item for job in chosen if job.stage in (Stage.WAITING, Stage.STARTING)]
+    cost = cost_line(to_start, None) if to_start else "0 ACU"
+    return f"take {take}: {len(to_start)} to start, {n_attached} attached, {cost}"
+
+
+def detached(runner: Runner, *, stopped: bool) -> tuple[str, str, str]:
+    """Return the three lines of a detach from everything."""
+    sums = runner.tally()
+    if stopped:
+        return f"interrupted: {sums.text}", "every open session was stopped, as --on-interrupt stop says", ""
+    waits = f", and {sums.waiting} rows wait to be started" if sums.waiting else ""
+    return (
+        f"interrupted: {sums.open} sessions go on{waits} ({sums.acus:.2f} ACU so far)",
+        "nothing was stopped, and it goes on to cost",
+        ".wait() waits again, .pause() starts no more, .stop() ends every open session",
+    )
+
+
+def outcome_line(done: Sequence[Acted], plan: Plan) -> str:
+    """Return what became of an act on many rows.
+
+    Raises:
+        DevinError: it failed for all of them.
+    """
+    failed = [acted for acted in done if acted.problem is not None]
+    if failed and len(failed) == len(done):
+        assert failed[0].problem is not None
+        raise failed[0].problem
+    words = {"sent": "sent", "already": "sent already (again=True repeats)", "stopped": "stopped"}
+    counts = [(word, sum(acted.how == how for acted in done)) for how, word in words.items()]
+    parts = [f"{count} {word}" for word, count in counts if count]
+    if failed:
+        where = named(label for acted in failed for label in plan.labels(acted.job.item))
+        parts.append(f"{len(failed)} failed ({where}): {failed[0].problem}")
+    return ", ".join(parts) or "nothing to do"
+
+
+def bundle(name: str, runner: Runner) -> dict[str, Any]:
+    """Return the saved form: plain text and static HTML, the same for the same state."""
+    sums = runner.tally()
+    return {"text/plain": _text(name, runner, sums), "text/html": _html(name, runner, sums)}
+
+
+def _text(name: str, runner: Runner, sums: Tally) -> str:
+    lines = [f"{name}: {sums.rows} rows · {sums.text}"]
+    lines += [one_line(runner.notice, 400)] if runner.notice else []
+    listed = _to_look_at(runner)
+    lines += [f"  {row_name(runner.plan, job)}: {_phase(job)}: {_says(job)}" for job in listed[:_LISTED]]
+    lines += [f"  … and {len(listed) - _LISTED} more"] if len(listed) > _LISTED else []
+    return "\n".join(lines)
+
+
+def _html(name: str, runner: Runner, sums: Tally) -> str:
+    head = f"<div><strong>{escape(one_line(name, 120))}</strong> · {sums.rows} rows · {escape(sums.text)}</div>"
+    notice = f'<div style="margin:2px 0">{escape(one_line(runner.notice, 400))}</div>' if runner.notice else ""
+    listed = _to_look_at(runner)
+    rows = "".join(_html_row(runner.plan, job) for job in listed[:_LISTED])
+    more = f"<div>… and {len(listed) - _LISTED} more, see .frame</div>" if len(listed) > _LISTED else ""
+    return f'<div style="overflow-x:auto">{head}{notice}{table(rows) if rows else ""}{more}</div>'
+
+
+def _html_row(plan: Plan, job: Job) -> str:
+    name, url = escape(row_name(plan, job)), web_address(job.snapshot.url) if job.snapshot else None
+    if url:
+        name = f'<a href="{escape(url)}" target="_blank" rel="noopener noreferrer">{name}</a>'
+    cells = (name, escape(_phase(job)), escape(_says(job)))
+    return "<tr>" + "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells) + "</tr>"
+
+
+def _to_look_at(runner: Runner) -> list[Job]:
+    """The rows a person cares for: first those that ask, then those that went wrong."""
+    asking = [job for job in runner.jobs if job.question is not None]
+    wrong = [job for job in runner.jobs if job.stage is Stage.REFUSED or job.phase in _TROUBLED]
+    return [*asking, *wrong]
+
+
+def _phase(job: Job) -> str:
+    return job.snapshot.phase.label if job.snapshot else job.phase
+
+
+def _says(job: Job) -> str:
+    if job.question is not None:
+        return one_line(job.question, 160)
+    if job.error is not None:
+        return one_line(job.error.what, 160)
+    detail = job.snapshot.status_detail if job.snapshot else None
+    return one_line(detail or "", 160)
+
+
+def row_name(plan: Plan, job: Job) -> str:
+    """Return what a row is called: its label if that says something, else its first text."""
+    rows, position = plan.rows, job.item.positions[0]
+    label = rows.labels[position]
+    texts = [value for value in rows.record(position).values() if isinstance(value, str)]
+    return one_line(texts[0] if isinstance(label, int) and texts else label, 80)
+
+
+def panel(batch: Batch) -> BatchPanel:
+    """Return a live board that rows join as they are started."""
+    from devin_jupyter.panel import BatchPanel
+
+    runner = batch._runner
+    names = {job.session_id: row_name(runner.plan, job) for job in runner.jobs if job.session_id}
+    board = BatchPanel(batch.sessions, title=batch.name, names=names)
+    shown = set(names)
+
+    def joined(job: Job) -> None:
+        board.waiting(runner.tally().waiting)
+        if job.session_id is not None and job.session_id not in shown:
+            shown.add(job.session_id)
+            board.follow(batch._session(job), row_name(runner.plan, job))
+
+    board.waiting(runner.tally().waiting)
+    batch.listen(joined)
+    return board

@@ -1,0 +1,82 @@
+"""The state of a batch as rows for `.frame`, and the check of its column names before anything is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from devin_jupyter.batch.job import Job
+from devin_jupyter.batch.plan import Plan
+from devin_jupyter.errors import OptionError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from devin_jupyter.frames.batches import BatchRow
+
+
+def check_names(plan: Plan) -> None:
+    """Refuse names that would occur twice in `.frame`, before anything is spent.
+
+    Raises:
+        OptionError: naming them, and `--prefix`.
+    """
+    from devin_jupyter.frames.batches import BATCH_TAIL, output_names
+
+    prefix = plan.options.prefix or ""
+    ours = {column.name: "session" for column in BATCH_TAIL}
+    inputs = dict.fromkeys(plan.rows.columns, "input")
+    outputs = dict.fromkeys(output_names(plan.schema, prefix), "output")
+    for one, other in ((outputs, inputs), (outputs, ours), (inputs, ours)):
+        both = [name for name in one if name in other]
+        if both:
+            raise OptionError(
+                f"{', '.join(both)}: an {one[both[0]]} column and a column of the {other[both[0]]} have the same name",
+                "Nothing was sent.",
+                "--prefix devin_ renames the output columns"
+                if one is outputs
+                else "rename the column of the rows: frame.rename(columns={…})",
+            )
+
+
+def batch_frame(plan: Plan, jobs: Sequence[Job]) -> pd.DataFrame:
+    """Return a row per row: input columns, output columns, session columns."""
+    from devin_jupyter.frames.batches import Inputs, batch
+
+    rows = plan.rows
+    inputs = Inputs(
+        columns=rows.columns,
+        records=[rows.record(position) for position in range(len(rows))],
+        labels=rows.labels,
+        source=rows.source,
+        dtypes=rows.dtypes,
+    )
+    made = [_row(job) for job in jobs]
+    return batch(inputs, [made[index] for index in plan.item_of_row], plan.schema, plan.options.prefix or "")
+
+
+def _row(job: Job) -> BatchRow:
+    from devin_jupyter.frames.batches import BatchRow
+
+    snapshot, schema = job.snapshot, job.item.request.schema
+    problem = job.error.what if job.error else None
+    if snapshot is None:
+        return BatchRow(phase=job.phase, schema=schema, error=problem)
+    raw = snapshot.structured_output
+    is_final = raw is not None and snapshot.output_is_final
+    problems = schema.check(raw) if schema is not None and raw is not None and snapshot.turn_over else []
+    word = snapshot.last_word
+    return BatchRow(
+        phase=job.phase,
+        session_id=snapshot.session_id,
+        url=snapshot.url,
+        needs_you=job.question is not None,
+        asked=job.question,
+        acus=snapshot.acus,
+        n_prs=len(snapshot.pull_requests),
+        provisional=None if raw is None else not is_final,
+        error="; ".join([*([problem] if problem else []), *problems]) or None,
+        raw=raw,
+        answer=word.text if word and snapshot.turn_over else None,
+        schema=schema,
+    )
