@@ -1,4 +1,7 @@
-"""The one-line schema: `severity:low|high, count:int, cve:str?`, with `[ … ]` around it for a list of rows."""
+"""The one-line schema: `severity:low|high, count:int, cve:str?`, with `[ … ]` around it for a list of rows.
+
+A field may be a list too: `tests:[name:str, seconds:float], owners:[str]`.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ TYPES: dict[str, Json] = {
     "datetime": {"type": "string", "format": "date-time"},
 }
 _FIELD = re.compile(r"[^\s:,|?\[\]{}]+")
+_DEEPEST = 20
 _INTEGER = re.compile(r"-?(0|[1-9]\d*)")
 _EXAMPLE = "write name:type, … with str int float bool date datetime or low|high, and ? where a value may be missing"
 
@@ -28,19 +32,18 @@ def read_shorthand(text: str) -> Json:
     Raises:
         SchemaError: naming the field that cannot be read.
     """
-    body, is_list = text.strip(), False
-    if body.startswith("["):
-        if not body.endswith("]"):
-            raise SchemaError(f"the list of rows is not closed: {text!r}", do="end it with ]")
-        body, is_list = body[1:-1], True
-    row = _row(body, text)
-    return wrapped({"type": "array", "items": row}) if is_list else row
+    body = text.strip()
+    if not body.startswith("["):
+        return _row(body, text)
+    if not body.endswith("]"):
+        raise SchemaError(f"the list of rows is not closed: {text!r}", do="end it with ]")
+    return wrapped({"type": "array", "items": _row(body[1:-1], text)})
 
 
 def _row(body: str, text: str) -> Json:
     properties: Json = {}
     required: list[str] = []
-    for part in body.split(","):
+    for part in _fields(body, text):
         name, colon, kind = (piece.strip() for piece in part.partition(":"))
         if not colon or not kind or not _FIELD.fullmatch(name):
             raise SchemaError(f"{part.strip() or text!r} is no field of a schema", do=_EXAMPLE)
@@ -52,7 +55,27 @@ def _row(body: str, text: str) -> Json:
     return {"type": "object", "properties": properties, "required": required}
 
 
+def _fields(body: str, text: str) -> list[str]:
+    """Split at the commas that are in no inner list."""
+    fields, depth = [""], 0
+    for sign in body:
+        depth += {"[": 1, "]": -1}.get(sign, 0)
+        if sign == "," and depth == 0:
+            fields.append("")
+        else:
+            fields[-1] += sign
+        if depth < 0 or depth > _DEEPEST:
+            break
+    if depth:
+        raise SchemaError(f"the brackets of the schema do not match: {text!r}", do="close each [ with a ]")
+    return fields
+
+
 def _type(kind: str, name: str, *, optional: bool) -> Json:
+    if kind.startswith("[") and kind.endswith("]"):
+        inner = kind[1:-1].strip()
+        items = _row(inner, inner) if ":" in inner else _type(inner, name, optional=False)
+        return {"type": ["array", "null"] if optional else "array", "items": items}
     words = [word.strip() for word in kind.split("|")]
     if not all(words) or len(set(words)) < len(words):
         raise SchemaError(f"the alternatives of {name!r} are empty or repeated: {kind!r}", do=_EXAMPLE)
@@ -63,9 +86,7 @@ def _type(kind: str, name: str, *, optional: bool) -> Json:
         close = difflib.get_close_matches(words[0], TYPES, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
         raise SchemaError(f"{words[0]!r} is not a type of the field {name!r}{hint}", do=_EXAMPLE)
-    if known:
-        return _typed(known, optional=optional)
-    return _alternatives(words, optional=optional)
+    return _typed(known, optional=optional) if known else _alternatives(words, optional=optional)
 
 
 def _typed(known: list[str], *, optional: bool) -> Json:
