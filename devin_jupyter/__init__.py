@@ -50,6 +50,7 @@ _HOMES = {
         "ConnectionTrouble",
         "CreateUncertain",
         "Detached",
+        "DetachedAwait",
         "DevinError",
         "Forbidden",
         "Halted",

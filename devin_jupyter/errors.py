@@ -34,10 +34,13 @@ DevinError
 
 KeyboardInterrupt
 └── Detached                the local wait was interrupted; the session goes on
+asyncio.CancelledError
+└── DetachedAwait           the same for `await session`
 """
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import traceback
 from collections.abc import Sequence
@@ -93,6 +96,10 @@ class DevinError(_ThreeLines, Exception):
 
 class Detached(_ThreeLines, KeyboardInterrupt):
     """A wait was interrupted here; the remote session goes on, and is paid for, until it ends or is stopped."""
+
+
+class DetachedAwait(_ThreeLines, asyncio.CancelledError):
+    """An `await session` was cancelled; the remote session goes on, as with `Detached`."""
 
 
 class UsageMistake(DevinError):

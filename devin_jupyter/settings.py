@@ -80,6 +80,8 @@ def home() -> Path:
 
 def mask(api_key: str) -> str:
     """Return the prefix and the last four characters of a long key, and nothing else of it."""
+    if not api_key:
+        return "no key"
     prefix = next((prefix for prefix in ("apk_user_", *_PREFIXES) if api_key.startswith(prefix)), "")
     return f"{prefix}•••{api_key[-4:] if len(api_key) - len(prefix) >= 16 else ''}"
 
@@ -182,6 +184,16 @@ def simulator(base_url: str, *, api_version: str = "v3", org_id: str = SIMULATOR
     )
 
 
+def replaying(lock_name: str) -> Settings:
+    """Return the settings of a client without a key, which replays a lock file and asks nobody."""
+    return Settings(api_key="", key_source=f"none: replaying {lock_name}", home=home())
+
+
+def no_key() -> NoKey:
+    """Return the error for whatever needs a key when there is none."""
+    return NoKey("no Devin API key was found", "nothing was sent", _WHERE_FROM)
+
+
 def remember_org(settings: Settings, org_id: str) -> Settings:
     """Note the organisation of a key for the next time, and return the settings with it."""
     keys.save(settings.home, "organisations", keys.key_hash(settings.base_url, settings.api_key), org_id)
@@ -218,7 +230,7 @@ def _find_key(api_key: str | None, profile: str | None, dotenv: Mapping[str, str
         found: str | None = look()
         if found:
             return found, source
-    raise NoKey("no Devin API key was found", "nothing was sent", _WHERE_FROM)
+    raise no_key()
 
 
 _WHERE_FROM = (

@@ -15,7 +15,7 @@ from devin_jupyter.api.answers import Asked, unreadable
 from devin_jupyter.api.operations import BY_NAME
 from devin_jupyter.api.transport import Files, Transport
 from devin_jupyter.errors import ApiError, NoOrganisation
-from devin_jupyter.settings import Settings, remember_org
+from devin_jupyter.settings import Settings, no_key, remember_org
 
 
 class Service:
@@ -77,6 +77,8 @@ class Service:
     async def asked(self, operation: str, **ids: str) -> Asked:
         """Return method, path and what error messages need, for an operation of this version."""
         known = BY_NAME[operation]
+        if not self.settings.api_key:
+            raise no_key()
         method, template = known.route(self.api_version)
         if "{org_id}" in template:
             ids["org_id"] = await self.org_id()

@@ -93,13 +93,8 @@ class Sessions:
         wanted = [prefixed(identifier) for identifier in session_ids]
         params = {"session_ids": wanted, "first": LARGEST_PAGE}
         page = await self._service.call("sessions.list", params=params, retries=retries)
-        found = self.by_id(items_of(page))
+        found = by_id(items_of(page))
         return {identifier: found[identifier] for identifier in wanted if identifier in found}
-
-    @staticmethod
-    def by_id(items: Iterable[Raw]) -> dict[str, Raw]:
-        """Return raw sessions by their prefixed id; objects without a readable id are left out."""
-        return {identifier: item for item in items if (identifier := _id_of(item))}
 
     def pages(
         self, *, limit: int | None = None, page_size: int = LARGEST_PAGE, retries: bool = True, **filters: Any
@@ -174,6 +169,11 @@ class Sessions:
         if isinstance(given.get("is_archived"), bool):
             given["is_archived"] = str(given["is_archived"]).lower()
         return given
+
+
+def by_id(items: Iterable[Raw]) -> dict[str, Raw]:
+    """Return raw sessions by their prefixed id; objects without a readable id are left out."""
+    return {identifier: item for item in items if (identifier := _id_of(item))}
 
 
 def _as_list(value: Any) -> list[str]:

@@ -254,13 +254,20 @@ def _judge_output(output: Any, known: Known, previous: Snapshot | None) -> tuple
 
 def _still_pending(snapshot: Snapshot, known: Known, previous: Snapshot | None) -> bool:
     sent = known.sent
-    if sent is None or (previous is not None and not previous.send_pending):
+    if sent is None:
+        return False
+    if previous is not None and not previous.send_pending and not _is_older(previous, sent):
         return False
     moved = bool(sent.updated_at and snapshot.updated_at and snapshot.updated_at > sent.updated_at)
     if moved or _changed(sent, snapshot) or _answered(sent, snapshot.messages):
         return False
     waited = snapshot.observed_at - sent.at if snapshot.observed_at else timedelta(0)
     return snapshot.phase is not Phase.BLOCKED or waited < _PATIENCE_WITH_BLOCKED
+
+
+def _is_older(previous: Snapshot, sent: Sent) -> bool:
+    """A kernel may have ended between a send and the snapshot after it."""
+    return previous.observed_at is not None and previous.observed_at < sent.at
 
 
 def _changed(sent: Sent, snapshot: Snapshot) -> bool:
@@ -272,15 +279,21 @@ def _changed(sent: Sent, snapshot: Snapshot) -> bool:
 
 
 def _answered(sent: Sent, messages: Sequence[Message]) -> bool:
-    """Tell whether Devin wrote after the message we sent."""
-    newest = next((index for index in reversed(range(len(messages))) if messages[index].source == "user"), -1)
-    answers = [message for message in messages[newest + 1 :] if message.source == "devin"]
-    if not answers:
-        return False
+    """Tell whether Devin wrote after the message we sent. Goes by order and text: clocks differ."""
     identifiers = [message.event_id for message in messages]
-    if sent.last_event in identifiers:
-        return newest > identifiers.index(sent.last_event)
-    return any(message.created_at and message.created_at >= sent.at for message in answers)
+    first = identifiers.index(sent.last_event) + 1 if sent.last_event in identifiers else 0
+    ours = [index for index in range(first, len(messages)) if _is_ours(sent, messages[index])]
+    return bool(ours) and any(message.source == "devin" for message in messages[ours[-1] :])
+
+
+def _is_ours(sent: Sent, message: Message) -> bool:
+    return message.source == "user" and _essence(message.text) == _essence(sent.text)
+
+
+def _essence(text: str) -> str:
+    """White space may change on the way, v1 adds lines for files, and the journal keeps beginnings only."""
+    lines = (line for line in text.splitlines() if not line.startswith('ATTACHMENT:"'))
+    return " ".join(" ".join(lines).split())[:160]
 
 
 def _question(phase: Phase, snapshot: Snapshot, previous: Snapshot | None) -> str | None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from devin_jupyter.api.messages import Messages
 from devin_jupyter.api.sessions import Sessions
@@ -19,7 +19,7 @@ from devin_jupyter.models.snapshot import Known, Snapshot, observe
 from devin_jupyter.monitor.clock import Clock
 from devin_jupyter.monitor.connection import Connection
 from devin_jupyter.monitor.reading import Raw, Reader, Sight
-from devin_jupyter.monitor.watched import Watch, Watched, merged, same_look
+from devin_jupyter.monitor.watched import Keeper, Watch, Watched, merged, same_look
 from devin_jupyter.settings import Pace
 
 __all__ = ["Clock", "Connection", "Monitor", "Watch"]
@@ -29,13 +29,6 @@ _MISSES = 2
 _LONGEST_BACKOFF = 30.0
 _TOGETHER = 0.5
 """Sessions due within this part of their interval are looked at in the same sweep."""
-
-
-class Keeper(Protocol):
-    """Where snapshots are kept: the journal."""
-
-    def save_snapshots(self, snapshots: Iterable[Snapshot]) -> None:
-        """Keep how sessions look now."""
 
 
 class Monitor:
@@ -97,12 +90,23 @@ class Monitor:
             entry = Watched(session_id, known, snapshot, acted_at=now, due=now)
             entry.is_settled = snapshot is not None and snapshot.turn_over
             self._entries[session_id] = entry
-        watch = Watch(session_id, on_snapshot, on_trouble, messages, keep, self._let_go)
+        watch = Watch(session_id, on_snapshot, on_trouble, False, keep, self._let_go)
         entry.watches.append(watch)
-        if messages:
+        self.adjust(watch, messages=messages, keep=keep)
+        return watch
+
+    def adjust(self, watch: Watch, *, messages: bool, keep: bool) -> None:
+        """Change what a listener wants, as `watch` says it."""
+        entry = self._entries.get(watch.session_id)
+        wants_now = messages and not watch.messages
+        watch.messages, watch.keep = messages, keep
+        if entry is not None and wants_now:
             entry.due, entry.raw = self._clock.monotonic(), None
         self._stir()
-        return watch
+
+    def set_pace(self, pace: Pace) -> None:
+        """Look more or less often from now on."""
+        self._pace = pace
 
     def latest(self, session_id: str) -> Snapshot | None:
         """Return the session as last seen, or None."""
@@ -148,6 +152,7 @@ class Monitor:
         finally:
             if waiter in entry.waiters:
                 entry.waiters.remove(waiter)
+            self._forget_if_alone(entry)
 
     async def aclose(self) -> None:
         """Stop watching; whoever waits is told that the client was closed."""
@@ -164,9 +169,12 @@ class Monitor:
         if entry is None or watch not in entry.watches:
             return
         entry.watches.remove(watch)
-        if not entry.watches and not entry.waiters:
-            del self._entries[watch.session_id]
+        self._forget_if_alone(entry)
         self._wake.set()
+
+    def _forget_if_alone(self, entry: Watched) -> None:
+        if not entry.watches and not entry.waiters and self._entries.get(entry.session_id) is entry:
+            del self._entries[entry.session_id]
 
     def _stir(self) -> None:
         self._wake.set()

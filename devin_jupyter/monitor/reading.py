@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from devin_jupyter.api.messages import Messages
-from devin_jupyter.api.sessions import Sessions
+from devin_jupyter.api.sessions import Sessions, by_id
 from devin_jupyter.errors import BadRequest, DevinError, Unprocessable
 from devin_jupyter.models.raw import read_message
 from devin_jupyter.models.snapshot import Message
@@ -86,7 +86,7 @@ class Reader:
 
         async def read() -> None:
             async for page in self._sessions.pages(limit=most, page_size=PAGE, retries=False):
-                found = self._sessions.by_id(page)
+                found = by_id(page)
                 sight.raws.update({name: raw for name, raw in found.items() if name in wanted})
                 if len(sight.raws) == len(wanted):
                     return

@@ -1,0 +1,325 @@
+"""`AsyncDevin`: Devin for applications that run an event loop of their own."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from devin_jupyter import settings as places
+from devin_jupyter.aftermath import live_line, still_live
+from devin_jupyter.api.consumption import Consumption
+from devin_jupyter.api.events import Events
+from devin_jupyter.api.knowledge import Knowledge
+from devin_jupyter.api.metrics import Metrics
+from devin_jupyter.api.playbooks import Playbooks
+from devin_jupyter.api.schedules import Schedules
+from devin_jupyter.api.secrets import Secrets
+from devin_jupyter.api.transport import Transport
+from devin_jupyter.client.core import Core
+from devin_jupyter.creation import CellRef, Plan, Policy
+from devin_jupyter.errors import OptionError
+from devin_jupyter.journal import Journal
+from devin_jupyter.journal.lockfile import Lock
+from devin_jupyter.journal.place import here
+from devin_jupyter.options import Options, from_keywords
+from devin_jupyter.request import SessionRequest, build
+from devin_jupyter.settings import Settings
+from devin_jupyter.stopping import Stopped, within
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from devin_jupyter.session import Bridge, Session
+
+_ELSEWHERE = {
+    "to": "use session.send(…)",
+    "again": "it belongs to session.send(…)",
+    "dry_run": "use plan(prompt, …)",
+    "each": "use map(prompt, rows, …)",
+    "name": "use map(prompt, rows, …)",
+    "max_parallel": "use map(prompt, rows, …)",
+    "limit": "use map(prompt, rows, …)",
+    "when_done": "use map(prompt, rows, …)",
+    "prefix": "use map(prompt, rows, …)",
+}
+
+
+class AsyncDevin:
+    """A client for one key, as coroutines. `Devin` is the same for notebooks and scripts.
+
+    The operations of the API are in namespaces: `.sessions`, `.messages`, `.tags`, `.attachments`, `.insights`,
+    `.events`, `.playbooks`, `.knowledge`, `.secrets`, `.schedules`, `.consumption`, `.metrics`. They are bare calls;
+    what is paid for exactly once is `create` and `send`.
+
+        async with AsyncDevin() as devin:
+            session = await devin.create("List the flaky tests", repos=["acme/api"], schema="tests:[name:str]")
+            print(await devin.result(session))
+
+    A client belongs to the event loop that uses it first.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        org_id: str | None = None,
+        base_url: str | None = None,
+        api_version: str | None = None,
+        profile: str | None = None,
+        settings: Settings | None = None,
+        journal: Journal | None = None,
+        transport: Transport | None = None,
+        lock: Lock | None = None,
+    ) -> None:
+        """Find the key; send nothing yet.
+
+        Args:
+            api_key: `cog_…` (v3) or `apk_…` (v1); else `DEVIN_API_KEY` and the places after it.
+            org_id: `org-…`; else `DEVIN_ORG_ID`, else asked for.
+            base_url: scheme and host; else `DEVIN_API_URL`, else `https://api.devin.ai`.
+            api_version: `"v3"` or `"v1"`, for keys whose prefix does not tell.
+            profile: of `%devin connect --save`.
+            settings: in place of all the above.
+            journal: where paid acts are written down; else the one in `DEVIN_JUPYTER_HOME`.
+            transport: what carries requests (for tests).
+            lock: recorded sessions to replay.
+
+        Raises:
+            NoKey: no key was found.
+            WrongKeyFamily: the key belongs to the other API version.
+        """
+        settings = settings or places.resolve(api_key, org_id, base_url, api_version, profile)
+        self._core = core = Core(settings, journal=journal, transport=transport, lock=lock)
+        self._bridge: Bridge | None = None
+        self._last: Session | None = None
+        self.journal, self.creator, self.messenger = core.journal, core.creator, core.messenger
+        self.monitor, self.transport, self.where = core.monitor, core.transport, core.where
+        self.sessions, self.messages, self.tags = core.sessions, core.messages, core.tags
+        self.attachments, self.insights = core.attachments, core.insights
+        self.events, self.playbooks = Events(core.service), Playbooks(core.service)
+        self.knowledge, self.secrets = Knowledge(core.service), Secrets(core.service)
+        self.schedules, self.consumption = Schedules(core.service), Consumption(core.service)
+        self.metrics = Metrics(core.service)
+
+    def __repr__(self) -> str:
+        """Show where it talks to, and the key masked."""
+        return f"<{type(self).__name__} {self.settings!r}>"
+
+    async def __aenter__(self) -> AsyncDevin:
+        """Return the client itself."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        await self.aclose()
+
+    @property
+    def settings(self) -> Settings:
+        """Key (masked when shown), organisation, host and version, and where they came from."""
+        return self._core.settings
+
+    async def aclose(self) -> None:
+        """Stop watching and close the connections; sessions go on."""
+        await self._core.aclose()
+
+    async def self(self) -> dict[str, Any]:
+        """Return who the key is: `principal_type`, its id and name, `org_id`. v3 only. (`GET /v3/self`)"""
+        return await self._core.account.self()
+
+    async def permissions(self) -> dict[str, bool | None]:
+        """Probe what the key may read: permission → yes, no, or None where the service did not tell."""
+        return await self._core.account.permissions()
+
+    async def create(self, prompt: str, **options: Any) -> Session:
+        """Start a session, or attach to the one that this request has already; returns once its id is known.
+
+        Never pays twice for the same request: see `%devin help`. (`POST …/sessions`)
+
+        Args:
+            prompt: what Devin shall do; sent byte for byte.
+            options: those of `%%devin` with `_`: `repos`, `mode`, `schema`, `title`, `tags`, `max_acu` (ACU),
+                `playbook`, `knowledge`, `secrets={"NAME": value}`, `attach`, `take`, `key`, `max_age`, `budget`
+                (ACU), `wait` (seconds, or `"30m"`), and so on.
+
+        Raises:
+            UsageMistake: an option that cannot be meant, or that this API version lacks; nothing was sent.
+            Refused: a budget, the halt flag or a colleague's session stopped it; nothing was paid.
+            CreateUncertain: it could not be settled whether a session was started.
+            DevinError: the service refused or could not be reached; no session was started.
+        """
+        wanted = read_options(options)
+        session = await self.start(build(prompt, wanted), policy_of(wanted))
+        if wanted.wait is not None:
+            await self.wait(session, finite(wanted.wait))
+        return session
+
+    async def plan(self, wanted: str | SessionRequest, policy: Policy | None = None, **options: Any) -> Plan:
+        """Tell what `create` would do: attach or create and why, the exact body, the costs. Nothing is started.
+
+        Args:
+            wanted: the prompt, or a resolved request.
+            policy: how it would be started; by default as this notebook.
+            options: as for `create`, with a prompt.
+        """
+        if isinstance(wanted, str):
+            read = read_options({name: value for name, value in options.items() if name != "dry_run"})
+            wanted, policy = build(wanted, read), policy or policy_of(read)
+        return await self._core.creator.plan(wanted, policy or policy_of(Options()))
+
+    async def start(self, request: SessionRequest, policy: Policy | None = None) -> Session:
+        """Start the session of a resolved request, or attach to it; what `create` and `%%devin` call.
+
+        Args:
+            request: from `devin_jupyter.request.build`.
+            policy: how to start it; by default as this folder's notebook.
+        """
+        started, state = await self._core.start(request, policy or policy_of(Options()))
+        return self._handle(state, schema=started.schema, how=started.how, notice=started.notice, take=started.take)
+
+    async def get(self, session: str, schema: Any = None) -> Session:
+        """Look a session up and return a handle on it. (`GET …/sessions/{id}`)
+
+        Args:
+            session: its id, bare or prefixed, or its URL.
+            schema: what its output is to be read as; else the schema it was started with, where known.
+
+        Raises:
+            NotFound: there is none, or this key may not see it.
+        """
+        typed = None
+        if schema is not None:
+            from devin_jupyter.schema import load_schema
+
+            typed = load_schema(schema)
+        opened = await self._core.open(session, typed)
+        return self._handle(opened.state, schema=opened.schema, how="opened", notice=opened.notice)
+
+    async def last(self) -> Session:
+        """Return the session that was started or opened last: by this client, else in this notebook.
+
+        Raises:
+            OptionError: there is none yet.
+        """
+        if self._last is not None:
+            return self._last
+        entries = await asyncio.to_thread(self._core.journal.sessions, notebook=here())
+        if not entries:
+            raise OptionError("there is no session yet", do="start one with %%devin or dj.create(…)")
+        return await self.get(entries[-1].session_id)
+
+    async def send(
+        self,
+        session: Session | str,
+        text: str,
+        attach: Any = None,
+        again: bool = False,
+        as_user: str | None = None,
+    ) -> Session:
+        """Send a message, once: what was sent already is not sent again. (`POST …/messages`)
+
+        On v3 it wakes a session that sleeps. The returned handle's `.notice` says when nothing was sent.
+
+        Args:
+            session: a handle, an id or a URL.
+            text: what to say.
+            attach: a path, URL, DataFrame, bytes or `(name, content)`, or a list of them.
+            again: send it though it was sent before.
+            as_user: in the name of this user; v3 only.
+
+        Raises:
+            CreateUncertain: it could not be settled whether the message arrived.
+            DevinError: the service refused or could not be reached; nothing arrived.
+        """
+        handle = await self._resolved(session)
+        handle.notice = await self._core.send(handle.state, text, attach, again=again, as_user=as_user)
+        self._last = handle
+        return handle
+
+    async def wait(self, session: Session | str, timeout: float | None = None) -> Session:
+        """Wait for the end of the turn or the time-out, whatever the phase then is.
+
+        Args:
+            session: a handle, an id or a URL.
+            timeout: seconds.
+        """
+        handle = await self._resolved(session)
+        await self._core.wait(handle.state, timeout)
+        return handle
+
+    async def result(self, session: Session | str, timeout: float | None = None) -> Any:
+        """Wait for the end of the turn and return the answer: the typed output, or Devin's last message.
+
+        Args:
+            session: a handle, an id or a URL.
+            timeout: seconds.
+
+        Raises:
+            TurnError: there is no answer; the class says why.
+        """
+        return (await self.wait(session, timeout)).answer(waited=timeout)
+
+    async def stop(self, session: Session | str, archive: bool = False) -> Session:
+        """Terminate a session for good; it cannot be resumed. (`DELETE …/sessions/{id}`)
+
+        Args:
+            session: a handle, an id or a URL.
+            archive: also archive it; v3 only.
+        """
+        handle = await self._resolved(session)
+        await self._core.stop(handle.state, archive=archive)
+        return handle
+
+    async def stop_all(self, notebook: str | None = None) -> list[Stopped]:
+        """Halt every kernel on this journal, then end the sessions that are at work; `journal.resume()` lifts the halt.
+
+        Args:
+            notebook: only those of this notebook, script or folder; None means all of the journal, never those of
+                others in the organisation.
+        """
+        return await self._core.stop_all(within(Path(notebook)) if notebook is not None else None)
+
+    async def still_live(self, notebook: str | None = None) -> str | None:
+        """Return one line about the sessions that went on while no kernel looked, with what they cost since; or None.
+
+        Args:
+            notebook: whose; by default this one's.
+        """
+        return live_line(await still_live(self.creator.api, self.journal, notebook or here()))
+
+    async def _resolved(self, session: Session | str) -> Session:
+        return await self.get(session) if isinstance(session, str) else session
+
+    def _handle(self, state: Any, **facts: Any) -> Session:
+        from devin_jupyter.session import Session
+
+        self._last = Session(self._core, state, bridge=self._bridge, **facts)
+        return self._last
+
+
+def read_options(keywords: dict[str, Any]) -> Options:
+    """Return the options of a `create` in Python; those of other calls are refused, with the call they belong to."""
+    options = from_keywords(**keywords)
+    for name in sorted(options.given & _ELSEWHERE.keys()):
+        raise OptionError(f"create has no {name}", "nothing was sent", _ELSEWHERE[name])
+    return options
+
+
+def policy_of(options: Options, *, interactive: bool = False) -> Policy:
+    """Return how a request of Python code is to be started."""
+    return Policy(
+        take_new=options.new,
+        max_age=options.max_age,
+        replace=options.replace,
+        beside=options.beside,
+        guard=CellRef(notebook=here(), out=options.out),
+        interactive=interactive,
+        budget=options.budget,
+    )
+
+
+def finite(seconds: float) -> float | None:
+    """Return a time-out; infinity is none."""
+    return None if seconds == float("inf") else seconds

@@ -1,0 +1,275 @@
+"""Everything a client is made of, and what its handles ask of it. Belongs to one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from devin_jupyter.api.account import Account
+from devin_jupyter.api.attachments import Attachments
+from devin_jupyter.api.insights import Insights
+from devin_jupyter.api.messages import Messages
+from devin_jupyter.api.service import Service
+from devin_jupyter.api.sessions import Sessions
+from devin_jupyter.api.tags import Tags
+from devin_jupyter.api.transport import Transport
+from devin_jupyter.attachments import Attachment, read_attachments
+from devin_jupyter.client.tracking import State, Tracker
+from devin_jupyter.creation import Api, CellRef, Creator, Policy, Started, replay
+from devin_jupyter.errors import ConnectionTrouble, DevinError, Forbidden, NotFound, NotRecorded
+from devin_jupyter.journal import Entry, Journal
+from devin_jupyter.journal.lockfile import Lock
+from devin_jupyter.journal.place import here
+from devin_jupyter.journal.sends import message_key
+from devin_jupyter.messages import Messenger
+from devin_jupyter.models.ids import session_id as prefixed
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.snapshot import Known, Message, Snapshot, after_send, observe, read_message, visible_tags
+from devin_jupyter.monitor import Monitor
+from devin_jupyter.request import SessionRequest, Where
+from devin_jupyter.settings import Settings
+from devin_jupyter.stopping import Stopped, Stopper
+
+if TYPE_CHECKING:
+    from devin_jupyter.schema import Schema
+
+_STAY_AS_THEY_ARE = (Phase.DONE, Phase.FAILED)
+"""Phases that a later stop does not change: the session was over, for better or worse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session that was looked up."""
+
+    state: State
+    schema: Schema | None
+    notice: str | None = None
+
+
+class Core:
+    """The parts of a client and the acts on sessions, which work on states and know no handles."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        journal: Journal | None = None,
+        transport: Transport | None = None,
+        lock: Lock | None = None,
+    ) -> None:
+        """Send nothing yet."""
+        self.journal = journal if journal is not None else Journal(settings.home)
+        self.transport = transport or Transport(settings)
+        self.lock = lock
+        self.service = Service(self.transport, settings)
+        self.account = Account(self.service)
+        self.sessions, self.messages = Sessions(self.service), Messages(self.service)
+        self.attachments, self.tags = Attachments(self.service), Tags(self.service)
+        self.insights = Insights(self.service)
+        version = settings.api_version
+        api = Api(self.sessions, self.attachments, self.account)
+        self.creator = Creator(
+            api, self.journal, self.where, api_version=version, simulated=settings.simulated, lock=lock
+        )
+        self.messenger = Messenger(self.messages, self.sessions, self.attachments, self.journal)
+        self.monitor = Monitor(
+            self.sessions, self.messages, api_version=version, keeper=self.journal, pace=settings.pace
+        )
+        self.tracker = Tracker(self.monitor)
+
+    @property
+    def settings(self) -> Settings:
+        """Key, organisation, host; the organisation once it was asked for."""
+        return self.service.settings
+
+    async def where(self) -> Where:
+        """Return where requests go, asking for the organisation if need be."""
+        org_id = None if self.service.is_v1 else await self.service.org_id()
+        return Where(self.settings.base_url, org_id, self.settings.api_version)
+
+    async def aclose(self) -> None:
+        """Stop watching and close the connections."""
+        await self.monitor.aclose()
+        await self.transport.aclose()
+
+    async def start(self, request: SessionRequest, policy: Policy | None) -> tuple[Started, State]:
+        """Attach to the session of a request, adopt it, or start it with one POST."""
+        if not self.settings.api_key and self.lock is not None:
+            started = replay(request, self.lock)
+        else:
+            started = await self.creator.start(request, policy)
+        snapshot = started.snapshot
+        if snapshot.turn_over and started.raw is not None and snapshot.last_word is None:
+            snapshot = await self._with_conversation(snapshot)
+        return started, self.tracker.track(started.known, snapshot)
+
+    async def open(self, session: str, schema: Schema | None) -> Opened:
+        """Look a session up by its id or URL, in the journal and on the service."""
+        identifier = prefixed(session)
+        recorded = self.lock.session(identifier) if self.lock is not None and not self.settings.api_key else None
+        if recorded is not None:
+            known = Known(schema=recorded.snapshot.schema, api_version=recorded.snapshot.api_version)
+            return Opened(self.tracker.track(known, recorded.snapshot), schema or _schema(recorded.snapshot.schema))
+        entry = await asyncio.to_thread(self.journal.entry, identifier)
+        schema = schema or _schema(entry.schema if entry else None)
+        state = self.tracker.find(identifier)
+        known = self._known(state, entry, schema)
+        previous = state.snapshot if state else entry.snapshot if entry else None
+        notice = None
+        try:
+            snapshot = await self.look(identifier, known, previous)
+        except ConnectionTrouble as problem:
+            if previous is None:
+                raise
+            snapshot, notice = previous, f"{identifier} as last seen: {problem.what}"
+        return Opened(self.tracker.track(known, snapshot), schema, notice)
+
+    def _known(self, state: State | None, entry: Entry | None, schema: Schema | None) -> Known:
+        if state is not None:
+            known = state.known
+        elif entry is not None:
+            known = entry.known(simulated=self.settings.simulated)
+        else:
+            settings = self.settings
+            known = Known(api_version=settings.api_version, org_id=settings.org_id, simulated=settings.simulated)
+        return known if schema is None else replace(known, schema=schema.wire, is_valid=schema.is_valid)
+
+    async def look(self, session_id: str, known: Known, previous: Snapshot | None) -> Snapshot:
+        """Read a session once, with its conversation where the turn is over, and keep it in the journal."""
+        raw = await self.sessions.get(session_id)
+        snapshot = observe(raw, known, at=_now(), previous=previous)
+        if snapshot.turn_over or snapshot.send_pending:
+            snapshot = observe(raw, known, at=_now(), previous=previous, messages=await self._conversation(session_id))
+        await asyncio.to_thread(self.journal.save_snapshot, snapshot)
+        return snapshot
+
+    async def refresh(self, state: State) -> None:
+        """Read a session now, whatever the monitor does."""
+        if state.snapshot.recorded is None:
+            self.tracker.update(state, await self.look(state.session_id, state.known, state.snapshot))
+
+    async def wait(self, state: State, timeout: float | None = None) -> Snapshot:
+        """Wait for the end of the turn or the time-out, and return the session as last seen."""
+        if not state.snapshot.turn_over and state.snapshot.recorded is None:
+            self.tracker.follow(state)
+            await self.monitor.turn_over(state.session_id, timeout)
+        return state.snapshot
+
+    async def send(
+        self,
+        state: State,
+        text: str,
+        attach: Any = None,
+        *,
+        again: bool = False,
+        as_user: str | None = None,
+        cell: CellRef | None = None,
+    ) -> str | None:
+        """Send a message once, and return the line to print, if any."""
+        files = await asyncio.to_thread(read_attachments, _listed(attach), {})
+        if not self.settings.api_key:
+            return self._replayed_send(state, text, files)
+        result = await self.messenger.send(
+            state.session_id,
+            text,
+            files,
+            again=again,
+            as_user=as_user,
+            known=state.known,
+            cell=cell or CellRef(notebook=here()),
+        )
+        if result.how == "sent" and result.sent is not None:
+            messages = state.snapshot.messages
+            sent = replace(result.sent, last_event=messages[-1].event_id if messages else None)
+            snapshot = after_send(state.snapshot)
+            self.tracker.update(state, snapshot, known=replace(state.known, sent=sent, terminated=False))
+            await asyncio.to_thread(self._keep_sent, state)
+        return result.notice
+
+    def _keep_sent(self, state: State) -> None:
+        if state.known.sent is not None:
+            self.journal.mark_sent(state.session_id, state.known.sent)
+        self.journal.save_snapshot(state.snapshot)
+
+    def _replayed_send(self, state: State, text: str, files: Sequence[Attachment]) -> str:
+        key = message_key(state.session_id, text, (item.sha256 for item in files))
+        at = self.lock.was_sent(key) if self.lock is not None else None
+        if at is None:
+            raise NotRecorded(
+                f"this message to {state.session_id} is not recorded, and there is no key to send it with",
+                "nothing was sent",
+                "set DEVIN_API_KEY to send it",
+            )
+        return f"already sent on {at} (recorded)"
+
+    async def stop(self, state: State, *, archive: bool = False) -> None:
+        """Terminate a session for good. One that was done before stays done."""
+        before = await self.look(state.session_id, state.known, state.snapshot)
+        await self.sessions.terminate(state.session_id, archive=archive)
+        known = state.known
+        if before.phase not in _STAY_AS_THEY_ARE:
+            known = replace(known, terminated=True)
+            await asyncio.to_thread(self.journal.mark_terminated, state.session_id)
+        self.tracker.update(state, await self.look(state.session_id, known, before), known=known)
+
+    async def stop_all(self, is_meant: Callable[[str], bool] | None) -> list[Stopped]:
+        """Set the halt flag and end every session at work, of some notebooks or of the whole journal."""
+        stopper = Stopper(api=self.creator.api, journal=self.journal, place=await self.where())
+        results = await stopper.stop_all(is_meant)
+        for result in results:
+            state = self.tracker.find(result.session_id)
+            if state is not None:
+                entry = await asyncio.to_thread(self.journal.entry, result.session_id)
+                state.known = replace(state.known, terminated=bool(entry and entry.is_terminated))
+                await self.refresh(state)
+        return results
+
+    async def archive(self, state: State, *, undo: bool = False) -> None:
+        """Archive a session, which puts it to sleep if it runs; or take it out of the archive."""
+        await (self.sessions.unarchive if undo else self.sessions.archive)(state.session_id)
+        await self.refresh(state)
+
+    async def tag(self, state: State, tags: Sequence[str], *, replace_all: bool) -> tuple[str, ...]:
+        """Add tags, or replace all but our own, and return what a person set."""
+        write = self.tags.replace if replace_all else self.tags.append
+        visible = visible_tags(await write(state.session_id, tags))
+        self.tracker.update(state, replace(state.snapshot, tags=visible))
+        return visible
+
+    async def _with_conversation(self, snapshot: Snapshot) -> Snapshot:
+        """A session that was attached to must have its question and its last message at hand."""
+        try:
+            messages = await self._conversation(snapshot.session_id)
+        except DevinError:
+            return snapshot
+        question = messages[-1].text if messages and snapshot.needs_you and messages[-1].source == "devin" else None
+        return replace(snapshot, messages=tuple(messages), question=snapshot.question or question)
+
+    async def _conversation(self, session_id: str) -> list[Message]:
+        try:
+            return [read_message(raw) async for raw in self.messages.list(session_id)]
+        except (Forbidden, NotFound):
+            return []  # a key may see a session and not its conversation
+
+
+def _listed(attach: Any) -> list[Any]:
+    """One thing or several; a pair of a name and a content is one."""
+    if attach is None:
+        return []
+    is_pair = isinstance(attach, tuple) and len(attach) == 2 and isinstance(attach[0], str)
+    return list(attach) if isinstance(attach, (list, tuple)) and not is_pair else [attach]
+
+
+def _schema(wire: Any) -> Schema | None:
+    if wire is None:
+        return None
+    from devin_jupyter.schema import from_wire
+
+    return from_wire(wire)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,134 @@
+"""The default client: the one behind `%%devin` and the functions of the package, held by one small registry.
+
+It is made at first use. `connect` replaces it; existing handles keep the client they came from.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from devin_jupyter import settings as places
+from devin_jupyter.devin.facade import Devin
+from devin_jupyter.errors import NoKey, OptionError
+from devin_jupyter.journal import Journal, lockfile
+from devin_jupyter.settings import Settings
+
+_VARIABLES = ("DEVIN_API_KEY", "DEVIN_ORG_ID", "DEVIN_API_URL", "DEVIN_JUPYTER_HOME")
+
+
+@dataclass
+class _Registry:
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    client: Devin | None = None
+    environment: tuple[str | None, ...] | None = None
+    """What the environment said when the client was made by itself; None for one that was asked for."""
+    simulated: dict[str, Journal] = field(default_factory=dict)
+    """The journals of the simulators in this process, by address: a second `connect` finds the first one's sessions."""
+
+
+_registry = _Registry()
+
+
+def default() -> Devin:
+    """Return the default client, made from the environment at first use, and anew when the environment changes.
+
+    Raises:
+        NoKey: there is no key, and no lock file in the working directory to replay.
+    """
+    with _registry.lock:
+        environment = tuple(map(os.environ.get, _VARIABLES))
+        is_stale = _registry.environment is not None and _registry.environment != environment
+        if _registry.client is None or is_stale:
+            _registry.client = _made(None)
+            _registry.environment = environment
+        return _registry.client
+
+
+def current() -> Devin | None:
+    """Return the default client if there is one yet; never makes one."""
+    return _registry.client
+
+
+def connect(
+    api_key: str | None = None,
+    org_id: str | None = None,
+    base_url: str | None = None,
+    simulator: bool = False,
+    *,
+    api_version: str | None = None,
+    profile: str | None = None,
+    poll_seconds: float | None = None,
+    **simulator_options: Any,
+) -> Devin:
+    """Choose the client that `%%devin` and the functions of this package use, and return it.
+
+    Sends nothing yet. Handles that exist keep their client.
+
+    Args:
+        api_key: `cog_…` (v3) or `apk_…` (v1); else `DEVIN_API_KEY`, `.env`, the keyring, Colab's user data.
+        org_id: `org-…`; else `DEVIN_ORG_ID`, else asked for.
+        base_url: scheme and host; else `DEVIN_API_URL`, else `https://api.devin.ai`.
+        simulator: use a simulator in this process instead; nothing is real and nothing costs anything.
+        api_version: `"v3"` or `"v1"`, for keys whose prefix does not tell, and for the simulator.
+        profile: of `%devin connect --save --profile`.
+        poll_seconds: the longest pause between two looks at a session at work.
+        simulator_options: `speed`, `seed`, `preload` and the others of `python -m devin_jupyter.simulator`.
+
+    Raises:
+        NoKey: no key was found.
+        WrongKeyFamily: the key belongs to the other API version.
+    """
+    if simulator:
+        client = _simulated(api_version, simulator_options)
+    elif simulator_options:
+        raise OptionError(f"connect has no option {min(simulator_options)!r}", "nothing was sent")
+    else:
+        client = _made((api_key, org_id, base_url, api_version, profile))
+    if poll_seconds is not None:
+        client.asynchronous.monitor.set_pace(replace(client.settings.pace, slow=poll_seconds))
+    with _registry.lock:
+        _registry.client, _registry.environment = client, None
+    return client
+
+
+def disconnect() -> None:
+    """Forget the default client; the next use connects anew. Sessions go on, handles keep their client."""
+    with _registry.lock:
+        _registry.client = _registry.environment = None
+
+
+def _made(chosen: tuple[str | None, ...] | None) -> Devin:
+    lock = lockfile.beside(Path.cwd())
+    try:
+        return Devin(settings=places.resolve(*(chosen or ())), lock=lock)
+    except NoKey:
+        if lock is None or (chosen and any(chosen)):
+            raise
+        return Devin(settings=places.replaying(lock.name), journal=Journal(), lock=lock)
+
+
+def _simulated(api_version: str | None, options: dict[str, Any]) -> Devin:
+    try:
+        from devin_jupyter.simulator.config import Config
+        from devin_jupyter.simulator.server import start
+    except ImportError as missing:
+        raise OptionError(
+            f"the simulator needs {missing.name or 'more packages'}", do="pip install 'devin-jupyter[simulator]'"
+        ) from None
+    try:
+        running = start(Config(**options))
+    except TypeError as mistake:
+        raise OptionError(f"the simulator cannot be started like this: {mistake}", "nothing was started") from None
+    chosen = _simulator_settings(running, api_version)
+    with _registry.lock:
+        journal = _registry.simulated.setdefault(running.url, Journal())
+    return Devin(settings=chosen, journal=journal, lock=lockfile.beside(Path.cwd()))
+
+
+def _simulator_settings(running: Any, api_version: str | None) -> Settings:
+    chosen = places.simulator(running.url, api_version=api_version or "v3", org_id=running.org_id, folder=places.home())
+    return replace(chosen, api_key=running.v1_key if chosen.api_version == "v1" else running.api_key)

@@ -1,0 +1,163 @@
+"""`Devin`: the client of notebooks and scripts. Each method is one line into `AsyncDevin`, on the loop's thread."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from devin_jupyter import loop, namespaces
+from devin_jupyter.client import AsyncDevin
+from devin_jupyter.client.asynchronous import finite, read_options
+from devin_jupyter.journal import Journal, lockfile
+from devin_jupyter.journal.place import here
+from devin_jupyter.namespaces.documented import as_in
+from devin_jupyter.request import SessionRequest
+from devin_jupyter.session import Session
+from devin_jupyter.settings import Settings
+
+if TYPE_CHECKING:
+    from devin_jupyter.api.transport import Transport
+    from devin_jupyter.creation import Plan, Policy
+    from devin_jupyter.journal.budgets import Account
+    from devin_jupyter.stopping import Stopped
+
+
+@as_in(AsyncDevin)
+class Devin:
+    """A client for one key, for notebooks and scripts: every call blocks until the service has answered.
+
+        devin = Devin()                                    # the key comes from DEVIN_API_KEY
+        audit = devin.create("Find the flaky tests", repos=["acme/api"], schema="tests:[name:str]")
+        audit.result()
+
+    The operations of the API are in namespaces: `.sessions`, `.messages`, `.tags`, `.attachments`, `.insights`,
+    `.events`, `.playbooks`, `.knowledge`, `.secrets`, `.schedules`, `.consumption`, `.metrics`. They are bare calls;
+    what is paid for exactly once is `create` and `send`. `AsyncDevin` is the same as coroutines.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        org_id: str | None = None,
+        base_url: str | None = None,
+        api_version: str | None = None,
+        profile: str | None = None,
+        settings: Settings | None = None,
+        journal: Journal | None = None,
+        transport: Transport | None = None,
+        lock: lockfile.Lock | None = None,
+    ) -> None:
+        self._async = twin = AsyncDevin(
+            api_key,
+            org_id=org_id,
+            base_url=base_url,
+            api_version=api_version,
+            profile=profile,
+            settings=settings,
+            journal=journal,
+            transport=transport,
+            lock=lock,
+        )
+        twin._bridge = loop
+        self.sessions, self.messages = namespaces.Sessions(twin.sessions), namespaces.Messages(twin.messages)
+        self.tags, self.attachments = namespaces.Tags(twin.tags), namespaces.Attachments(twin.attachments)
+        self.insights, self.events = namespaces.Insights(twin.insights), namespaces.Events(twin.events)
+        self.playbooks, self.knowledge = namespaces.Playbooks(twin.playbooks), namespaces.Knowledge(twin.knowledge)
+        self.secrets, self.schedules = namespaces.Secrets(twin.secrets), namespaces.Schedules(twin.schedules)
+        self.consumption, self.metrics = namespaces.Consumption(twin.consumption), namespaces.Metrics(twin.metrics)
+
+    def __repr__(self) -> str:
+        return f"<Devin {self.settings!r}>"
+
+    @property
+    def asynchronous(self) -> AsyncDevin:
+        """The client behind this one; it lives on the loop's thread."""
+        return self._async
+
+    @property
+    def settings(self) -> Settings:
+        """Key (masked when shown), organisation, host and version, and where they came from."""
+        return self._async.settings
+
+    @property
+    def journal(self) -> Journal:
+        """What was paid for, what is about to be, and where to find it again."""
+        return self._async.journal
+
+    def close(self) -> None:
+        """Stop watching and close the connections; sessions go on."""
+        loop.run(self._async.aclose())
+
+    def self(self) -> dict[str, Any]:
+        return loop.run(self._async.self())
+
+    def permissions(self) -> dict[str, bool | None]:
+        return loop.run(self._async.permissions())
+
+    def create(self, prompt: str, **options: Any) -> Session:
+        wanted = read_options(options)
+        session = loop.run(self._async.create(prompt, **{name: options[name] for name in options if name != "wait"}))
+        return session if wanted.wait is None else session.wait(finite(wanted.wait))
+
+    def plan(self, wanted: str | SessionRequest, policy: Policy | None = None, **options: Any) -> Plan:
+        return loop.run(self._async.plan(wanted, policy, **options))
+
+    def start(self, request: SessionRequest, policy: Policy | None = None) -> Session:
+        return loop.run(self._async.start(request, policy))
+
+    def get(self, session: str, schema: Any = None) -> Session:
+        return loop.run(self._async.get(session, schema))
+
+    def last(self) -> Session:
+        return loop.run(self._async.last())
+
+    def send(
+        self,
+        session: Session | str,
+        text: str,
+        attach: Any = None,
+        again: bool = False,
+        as_user: str | None = None,
+    ) -> Session:
+        return loop.run(self._async.send(session, text, attach, again, as_user))
+
+    def wait(self, session: Session | str, timeout: float | None = None) -> Session:
+        return (self.get(session) if isinstance(session, str) else session).wait(timeout)
+
+    def result(self, session: Session | str, timeout: float | None = None) -> Any:
+        return self.wait(session, timeout).answer(waited=timeout)
+
+    def stop(self, session: Session | str, archive: bool = False) -> Session:
+        return loop.run(self._async.stop(session, archive))
+
+    def stop_all(self, notebook: str | None = None) -> list[Stopped]:
+        return loop.run(self._async.stop_all(notebook))
+
+    def still_live(self, notebook: str | None = None) -> str | None:
+        return loop.run(self._async.still_live(notebook))
+
+    def budget(self, acus: float | str | None = None, *, notebook: str | None = None) -> Account:
+        """Set or show the budget of a notebook; its repr is the arithmetic. What was spent stays spent.
+
+        Args:
+            acus: the limit in ACUs, `"off"` for none, None to show it.
+            notebook: whose; by default this one's.
+        """
+        from devin_jupyter.budget import budget
+
+        return budget(self.journal, notebook or here(), acus, now=time.time())
+
+    def lock(self, path: str | Path | None = None, *, notebook: str | None = None) -> str:
+        """Write the lock file of a notebook, from which it can be replayed without a key; return a line about it.
+
+        Args:
+            path: by default `NAME.devin.json` in the working directory.
+            notebook: whose sessions; by default this one's.
+        """
+        name = notebook or here()
+        target = Path(path) if path is not None else lockfile.default_path(name, Path.cwd())
+        entries = self.journal.sessions(notebook=name)
+        count = lockfile.write(target, entries, self.journal.sends.sent(entry.session_id for entry in entries))
+        return f"{count} session{'' if count == 1 else 's'} in {target}"
