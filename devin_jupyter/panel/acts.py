@@ -69,7 +69,7 @@ class Acts:
             result = call()
             if inspect.iscoroutine(result):
                 result = loop.run(result)
-            self._reply(token, notice=_notice(result))
+            self._reply(token, notice=_notice(result) if name == "send" else None)
         except Exception as problem:
             self._said = None if name == "send" else self._said
             self._reply(token, error=_words(problem))

@@ -78,7 +78,7 @@ class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
         if name is not None:
             self._names[session.snapshot.session_id] = name
         self._handles[session.snapshot.session_id] = session
-        self._unsubscribe.append(session.subscribe(self.put))
+        self._unsubscribe.append(session.subscribe(self.put, messages=False))
         self.put(session.snapshot)
 
     def put(self, snapshot: Snapshot) -> None:

@@ -212,15 +212,15 @@ def test_a_callback_returns_before_the_act_is_through(shown: Any) -> None:
 def test_coroutine_functions_are_acts_too(stand_in: Callable[..., Any]) -> None:
     done = []
 
-    async def stop() -> str:
+    async def send(**_: Any) -> str:
         done.append(True)
-        return "stopped"
+        return "had been sent before"
 
-    panel = Panel(stand_in(), acts={"stop": stop})
+    panel = Panel(stand_in(), acts={"send": send})
     panel.comm = wire = Wire()
-    panel._received(panel, {"action": "stop", "token": "1"}, [])
+    panel._received(panel, {"action": "send", "text": "go", "token": "1"}, [])
 
-    assert _outcome(wire, "1")["notice"] == "stopped"
+    assert _outcome(wire, "1")["notice"] == "had been sent before"
     assert done == [True]
 
 

@@ -1,0 +1,125 @@
+// The front end's pure functions, with node's own test runner.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+const folder = process.env.PANEL_JS;
+const { ago, duration, tempo, trouble } = await import(`${folder}/words.js`);
+const { columnOf, matches, rowStore, sorted, totals, totalWords } = await import(`${folder}/rows.js`);
+const { refuse } = await import(`${folder}/reply.js`);
+const { callFor } = await import(`${folder}/attention.js`);
+const { scalar, summary } = await import(`${folder}/tree.js`);
+const { webAddress } = await import(`${folder}/dom.js`);
+const { chatStore } = await import(`${folder}/chat.js`);
+const { channelOf } = await import(`${folder}/channel.js`);
+
+const row = (id, fields = {}) => ({ id, name: "", title: id, repos: "", question: "", phase: "working", needs_you: false, turn_over: false, acus: 1, labels: [], ...fields });
+
+test("durations read like a person says them", () => {
+  assert.deepEqual([0, 59, 60, 95, 600, 3600, 7500, 200000].map(duration), ["0 s", "59 s", "1 min", "1 min 35 s", "10 min", "1 h", "2 h 5 min", "2 days"]);
+  assert.equal(duration(-5), "0 s");
+});
+
+test("a clock that runs behind never makes the past the future", () => {
+  assert.equal(ago(100, 90), "0 s ago");
+  assert.equal(ago(0, 240), "4 min ago");
+});
+
+test("an open turn ticks, a finished one says how long it took", () => {
+  assert.equal(tempo({ started: 100, ended: null, last_word: 160 }, 400), "5 min so far · last word 4 min ago");
+  assert.equal(tempo({ started: 100, ended: 220, last_word: 160 }, 9999), "took 2 min");
+  assert.equal(tempo({ started: null, ended: null, last_word: null }, 1), "");
+});
+
+test("trouble names when the service was last seen", () => {
+  assert.equal(trouble({ trouble: null }, 0), "");
+  assert.equal(trouble({ trouble: { seen: 88, problem: "refused" } }, 100), "reconnecting, last seen 12 s ago (refused)");
+});
+
+test("a row is in one column: working, needs you or done", () => {
+  assert.equal(columnOf(row("a")), "working");
+  assert.equal(columnOf(row("a", { needs_you: true, turn_over: true })), "needs_you");
+  assert.equal(columnOf(row("a", { turn_over: true })), "done");
+});
+
+test("totals tell unknown costs from none", () => {
+  const sum = totals([row("a", { acus: 1.5 }), row("b", { acus: null, needs_you: true }), row("c", { acus: 0, turn_over: true })], 4);
+  assert.equal(totalWords(sum), "7 sessions · 1 working · 1 needs you · 1 done · 4 not started · 1.5 ACU + 1 unknown");
+});
+
+test("sorting keeps nulls last in both directions and compares numbers in names", () => {
+  const rows = [row("s10", { acus: null }), row("s9", { acus: 2 }), row("s1", { acus: 1 })];
+  assert.deepEqual(sorted(rows, "acus", false).map(({ id }) => id), ["s1", "s9", "s10"]);
+  assert.deepEqual(sorted(rows, "acus", true).map(({ id }) => id), ["s9", "s1", "s10"]);
+  assert.deepEqual(sorted(rows, "title", false).map(({ id }) => id), ["s1", "s9", "s10"]);
+});
+
+test("every word of the filter must occur", () => {
+  assert.ok(matches(row("a", { title: "Upgrade the API", repos: "acme/api" }), "acme upgrade", ""));
+  assert.ok(!matches(row("a", { title: "Upgrade" }), "acme", ""));
+  assert.ok(!matches(row("a"), "", "done"));
+});
+
+test("row deltas apply in sequence, old ones are ignored, a gap asks for the table", () => {
+  let asked = 0;
+  const store = rowStore(() => { asked += 1; });
+  store.fill({ sequence: 3, rows: [row("a"), row("b")] });
+  assert.deepEqual(store.take({ kind: "rows", sequence: 3, rows: [row("a", { phase: "old" })] }), []);
+  assert.deepEqual(store.take({ kind: "rows", sequence: 4, rows: [row("a", { phase: "done" })] }), ["a"]);
+  assert.equal(asked, 0);
+  store.take({ kind: "rows", sequence: 6, rows: [row("c")] });
+  assert.equal(asked, 1);
+  store.take({ kind: "table", sequence: 6, rows: [row("a"), row("b"), row("c"), row("d")] });
+  assert.deepEqual(store.all().map(({ id }) => id), ["a", "b", "c", "d"]);
+});
+
+test("a conversation takes chunks once, in any repetition, and leaves no holes", () => {
+  const store = chatStore();
+  const items = (...ids) => ids.map((id) => ({ id }));
+  store.take({ kind: "messages", from: 2, items: items("c") });
+  assert.equal(store.items.length, 0);
+  store.take({ kind: "messages", from: 0, items: items("a", "b") });
+  store.take({ kind: "messages", from: 1, items: items("b", "c") });
+  assert.deepEqual(store.items.map(({ id }) => id), ["a", "b", "c"]);
+});
+
+test("a person is called once the session needs them or ends, not for what was so before", () => {
+  const state = (fields) => ({ id: "x", title: "t", label: "done", needs_you: false, turn_over: false, ...fields });
+  assert.equal(callFor(null, state({ turn_over: true })), null);
+  assert.equal(callFor(state(), state({ turn_over: true })), "Devin: done: t");
+  assert.match(callFor(state(), state({ turn_over: true, needs_you: true })), /needs you/);
+  assert.equal(callFor(state({ turn_over: true }), state({ turn_over: true })), null);
+  assert.equal(callFor(state({ id: "y" }), state({ turn_over: true })), null);
+});
+
+test("an empty reply and too many bytes are refused before anything is sent", () => {
+  assert.match(refuse("  ", []), /first/);
+  assert.match(refuse("x", [{ size: 9 * 1024 * 1024 }]), /9\.0 MB/);
+  assert.equal(refuse("x", [{ size: 10 }]), "");
+});
+
+test("only web addresses are links", () => {
+  for (const bad of ["javascript:alert(1)", "data:text/html,x", "https://user@host/", "https://a b", "//host", "", null, 5]) assert.equal(webAddress(bad), null);
+  assert.equal(webAddress("https://app.devin.ai/sessions/1"), "https://app.devin.ai/sessions/1");
+});
+
+test("a folded value says what it holds", () => {
+  assert.equal(summary([1, 2], [["0", 1], ["1", 2]]), "2 items");
+  assert.equal(summary({}, [["file", "a.py"], ["why", null], ["rows", []]]), "a.py");
+  assert.equal(scalar(false), "no");
+  assert.equal(scalar(null), "–");
+});
+
+test("an outcome reaches only the one who asked", async () => {
+  const handlers = new Set();
+  const sent = [];
+  const model = { on: (_, handler) => handlers.add(handler), off: (_, handler) => handlers.delete(handler), send: (content) => sent.push(content) };
+  const [first, second] = [channelOf(model), channelOf(model)];
+  const outcome = first.ask({ action: "stop" });
+  let other = false;
+  second.ask({ action: "stop" }).then(() => { other = true; });
+  for (const handler of handlers) handler({ kind: "outcome", token: sent[0].token, error: "no" });
+  assert.equal((await outcome).error, "no");
+  assert.equal(other, false);
+  first.close();
+  assert.equal(handlers.size, 1);
+});
