@@ -133,7 +133,8 @@ async def read_active_users(store: StoreDep, query: Annotated[ActiveQuery, Query
 
 def _by_stretch(store: Store, query: ActiveQuery, length: int) -> Iterator[dict[str, Any]]:
     sessions = _created(store, query)
-    start, stop = day_of(query.time_after), query.time_before
+    start = day_of(query.time_after)
+    stop = query.time_before if query.time_before > query.time_after else start
     if (stop - start) // length > STRETCHES_MAX:
         start = day_of(sessions[0].created_at) if sessions else start
         stop = min(stop, int(store.now()) + DAY) if sessions else start
