@@ -7,16 +7,20 @@ keep a kernel from exiting, and code that runs on it never prints, displays or c
 from __future__ import annotations
 
 import asyncio
+import atexit
 import concurrent.futures
 import os
 import threading
-from collections.abc import Coroutine
+import weakref
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 SLICE_SECONDS = 0.2
 """How long the main thread sleeps at a time, so that an interrupt is seen at once."""
+_CLOSE_SECONDS = 1.0
+"""How long the exit of the process may wait for connections to close."""
 
 
 class LoopThread:
@@ -28,6 +32,8 @@ class LoopThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._pid = 0
+        self._is_exiting = False
+        self._closers: list[weakref.WeakMethod[Callable[[], Coroutine[Any, Any, None]]]] = []
 
     def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """Start the coroutine on the loop and return its future at once."""
@@ -45,7 +51,40 @@ class LoopThread:
         except BaseException:
             future.cancel()
             raise
+        if self._is_exiting and threading.current_thread().daemon:
+            threading.Event().wait()  # the process ends: the traceback of a background thread would help nobody
         return future.result()
+
+    def at_close(self, closer: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Have an async method awaited before the loop ends; its object is not kept alive for that."""
+        self._closers.append(weakref.WeakMethod(closer))
+
+    def close(self) -> None:
+        """Close connections, cancel what runs, and end the thread; a later call starts anew."""
+        with self._lock:
+            loop, thread, self._loop = self._loop, self._thread, None
+            if loop is None or thread is None or not thread.is_alive() or self._pid != os.getpid():
+                return
+            ending = asyncio.run_coroutine_threadsafe(self._wind_up(), loop)
+            concurrent.futures.wait([ending], timeout=_CLOSE_SECONDS)
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(_CLOSE_SECONDS)
+            if not thread.is_alive():
+                loop.close()
+
+    def exit(self) -> None:
+        """Close for good, silently: the process ends."""
+        self._is_exiting = True
+        self.close()
+
+    async def _wind_up(self) -> None:
+        closers = [closer for reference in self._closers if (closer := reference()) is not None]
+        self._closers.clear()
+        await asyncio.gather(*(closer() for closer in closers), return_exceptions=True)
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -73,5 +112,7 @@ class LoopThread:
 _shared = LoopThread()
 submit = _shared.submit
 run = _shared.run
+at_close = _shared.at_close
+atexit.register(_shared.exit)
 if hasattr(os, "register_at_fork"):  # a forked child has the lock's state, but neither the thread nor the loop
     os.register_at_fork(after_in_child=lambda: _shared.__init__())  # type: ignore[misc]

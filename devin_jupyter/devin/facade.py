@@ -61,6 +61,7 @@ class Devin:
             lock=lock,
         )
         twin._bridge = loop
+        loop.at_close(twin.aclose)
         self.sessions, self.messages = namespaces.Sessions(twin.sessions), namespaces.Messages(twin.messages)
         self.tags, self.attachments = namespaces.Tags(twin.tags), namespaces.Attachments(twin.attachments)
         self.insights, self.events = namespaces.Insights(twin.insights), namespaces.Events(twin.events)
