@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from devin_jupyter.errors import Detached, OptionError
+from devin_jupyter import loop
+from devin_jupyter.errors import Detached
 from devin_jupyter.magics import display
 from devin_jupyter.options import Options, continued, parse
 
@@ -33,7 +34,9 @@ def run(notebook: Notebook, line: str, body: str) -> None:
 
         print(help_text())
     elif options.each is not None:
-        _batch(notebook, body, options)
+        from devin_jupyter.magics import batch_cell
+
+        batch_cell.run(notebook, client(), body, options)
     elif options.to is not None:
         _message(notebook, body, options)
     else:
@@ -60,10 +63,11 @@ def _start(notebook: Notebook, body: str, options: Options) -> None:
     if options.dry_run:
         from devin_jupyter.magics.dry_run import DryRun
 
-        display.show(DryRun(devin.plan(wanted, policy), devin.settings, wanted))
+        display.show(DryRun(loop.run(devin.core.creator.plan(wanted, policy)), devin.settings, wanted))
         return
     session = devin.start(wanted, policy)
     notebook.bind(options.out, session)
+    say(session.notice)
     follow(notebook, session, options)
 
 
@@ -80,24 +84,21 @@ def _message(notebook: Notebook, body: str, options: Options) -> None:
         print(f"would send to {session.id}{f' with {names}' if names else ''}:\n{text}")
         return
     notebook.bind(options.out, session)
-    session.send(text, attach=files or None, again=options.again, **_present(as_user=options.as_user))
+    session = client().send(
+        session, text, files, options.again, as_user=options.as_user, cell=notebook.cell(options.out)
+    )
+    say(session.notice)
     follow(notebook, session, options)
 
 
-def _batch(notebook: Notebook, body: str, options: Options) -> None:
-    raise OptionError("--each is not there yet", "Nothing was sent.", "start one session: leave --each out")
-
-
 def follow(notebook: Notebook, session: Any, options: Options) -> None:
-    """Print the notice, show the session, and wait where that was asked for or nobody can click.
+    """Show the session, and wait where that was asked for or nobody can click.
 
     Raises:
         TurnError: the turn is over without an answer, or not over in time.
         Detached: the wait was interrupted.
     """
-    if session.notice:
-        print(session.notice)
-    seconds = _seconds(notebook, options)
+    seconds = wait_seconds(notebook, options)
     view = display.view(notebook, session, options, waiting=seconds is not None)
     if seconds is None:
         view.open()
@@ -122,6 +123,12 @@ def wait(session: Any, seconds: float | None, on_interrupt: str) -> None:
         raise Detached(f"interrupted: {session.id} was stopped for good, as --on-interrupt stop says") from None
 
 
+def say(notice: str | None) -> None:
+    """Print the one line on what was attached to or not sent, if there is one."""
+    if notice:
+        print(notice)
+
+
 def client() -> Any:
     """Return the default client, connecting at first use."""
     from devin_jupyter import devin
@@ -129,7 +136,7 @@ def client() -> Any:
     return devin.default()
 
 
-def _seconds(notebook: Notebook, options: Options) -> float | None:
+def wait_seconds(notebook: Notebook, options: Options) -> float | None:
     """How long to wait: infinity without a limit, None not at all."""
     if options.wait is not None:
         return HEADLESS_SECONDS if options.wait == math.inf and notebook.is_headless else options.wait
@@ -142,7 +149,3 @@ def _fill(notebook: Notebook, options: Options) -> Callable[[str], str] | None:
     from devin_jupyter import template
 
     return lambda text: template.render(text, notebook.variables)
-
-
-def _present(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}

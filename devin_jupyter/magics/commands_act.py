@@ -55,8 +55,9 @@ def send(call: Call) -> None:
     files = read_attachments(said.attach or (), notebook.variables)
     seconds = None if said.wait is None else (math.inf if said.wait == "" else duration(said.wait))
     session = notebook.session(said.session)
-    extra = {"as_user": said.as_user} if said.as_user else {}
-    session.send(" ".join(said.text), attach=files or None, again=said.again, **extra)
+    text, where = " ".join(said.text), notebook.cell(None)
+    session = call.devin.send(session, text, files, said.again, as_user=said.as_user, cell=where)
+    cell.say(session.notice)
     cell.follow(notebook, session, Options(wait=seconds))
 
 
@@ -117,8 +118,7 @@ def _each(call: Call, act: Any, done: str) -> Table | None:
 def _show(call: Call, session: Any, options: Options) -> None:
     from devin_jupyter.magics import display
 
-    if session.notice:
-        print(session.notice)
+    cell.say(session.notice)
     display.view(call.notebook, session, options, waiting=False).open()
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
+from devin_jupyter import loop
 from devin_jupyter.errors import OptionError, Unsupported
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.seen import SEEN
@@ -51,10 +52,24 @@ def sessions(call: Call) -> Any:
 
 
 def _board(call: Call) -> Any:
+    """A live board; what is at work is followed, a row opens its session."""
     from devin_jupyter.panel import BatchPanel
 
-    wanted = islice(_wanted(call), call.said.limit or ON_BOARD)
-    return BatchPanel([call.devin.get(snapshot.session_id) for _, snapshot in wanted])
+    devin = call.devin
+    found = list(islice(_wanted(call), call.said.limit or ON_BOARD))
+    known = [(_known(devin, raw), snapshot) for raw, snapshot in found]
+    return BatchPanel(loop.run(_handles(devin, known)), open_session=devin.get)
+
+
+async def _handles(devin: Any, known: list[tuple[Known, Snapshot]]) -> list[Any]:
+    """Handles on what is at work, without asking for each; bare snapshots for the rest."""
+    from devin_jupyter.session import Session
+
+    tracker = devin.core.tracker
+    return [
+        snapshot if snapshot.turn_over else Session(devin.core, tracker.track(what, snapshot), bridge=loop)
+        for what, snapshot in known
+    ]
 
 
 def _wanted(call: Call) -> Iterator[tuple[dict[str, Any], Snapshot]]:
@@ -79,7 +94,7 @@ def _haystack(snapshot: Snapshot) -> str:
 
 
 def _known(devin: Any, raw: dict[str, Any]) -> Known:
-    entry = devin.journal.entry("devin-" + str(raw.get("session_id")).removeprefix("devin-"))
+    entry = devin.core.journal.entry("devin-" + str(raw.get("session_id")).removeprefix("devin-"))
     if entry is not None:
         known: Known = entry.known(simulated=devin.settings.simulated)
         return known

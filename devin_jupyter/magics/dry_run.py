@@ -10,6 +10,8 @@ from devin_jupyter.errors import redact_tree
 from devin_jupyter.render.values import CELL, table
 from devin_jupyter.render.wording import safe_text
 
+_REPORT = "no --schema: the built-in report is asked for; --schema none turns it off"
+
 
 class DryRun:
     """A plan, readable; nothing was sent."""
@@ -36,17 +38,68 @@ class DryRun:
     @property
     def body(self) -> str:
         """The exact body as JSON; values of secrets are masked."""
-        return safe_text(json.dumps(redact_tree(self.plan.body), indent=2, ensure_ascii=False))
+        return _json(self.plan.body)
 
     def __repr__(self) -> str:
         """Facts and body as text."""
-        lines = [f"{name:12}{value}" for name, value in self.facts]
-        return "\n".join([*lines, self.body, "nothing was sent"])
+        return _text(self.facts, self.body)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f'<tr><td style="{CELL};opacity:0.8">{name}</td><td style="{CELL}">{escape(safe_text(value))}</td></tr>'
-            for name, value in self.facts
-        )
-        body = f'<pre style="margin:6px 0;white-space:pre-wrap">{escape(self.body)}</pre>'
-        return f"<div>{table(rows)}{body}<div>nothing was sent</div></div>"
+        return _html(self.facts, self.body)
+
+
+class BatchDryRun:
+    """The plan of a batch, readable: how many, at what cost, and the first request in full."""
+
+    def __init__(self, plan: Any, settings: Any) -> None:
+        """Keep what would be done."""
+        self.plan, self._settings = plan, settings
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """What is shown above the first request, as pairs."""
+        from devin_jupyter.batch.money import cost_line
+
+        plan = self.plan
+        duplicates = len(plan.rows) - len(plan.items)
+        counted = f"{len(plan.rows)} rows, {len(plan.items)} sessions"
+        return [
+            ("dry run", counted + (f" ({duplicates} duplicate rows share one)" if duplicates else "")),
+            ("at a time", str(plan.max_parallel)),
+            ("cost", cost_line(plan.wanted, plan.options.budget)),
+            *([("report", _REPORT)] if plan.is_report else []),
+            ("request", f"the first of {len(plan.wanted)}"),
+        ]
+
+    @property
+    def body(self) -> str:
+        """The body of the first request as JSON; values of secrets are masked."""
+        if not self.plan.wanted:
+            return "no rows"
+        first = self.plan.wanted[0]
+        body = first.request.body(self._settings.api_version, tag=first.fingerprint.tag, reveal=False)
+        return _json(body)
+
+    def __repr__(self) -> str:
+        """Facts and body as text."""
+        return _text(self.facts, self.body)
+
+    def _repr_html_(self) -> str:
+        return _html(self.facts, self.body)
+
+
+def _json(body: Any) -> str:
+    return safe_text(json.dumps(redact_tree(body), indent=2, ensure_ascii=False))
+
+
+def _text(facts: list[tuple[str, str]], body: str) -> str:
+    return "\n".join([*(f"{name:12}{safe_text(value)}" for name, value in facts), body, "nothing was sent"])
+
+
+def _html(facts: list[tuple[str, str]], body: str) -> str:
+    rows = "".join(
+        f'<tr><td style="{CELL};opacity:0.8">{name}</td><td style="{CELL}">{escape(safe_text(value))}</td></tr>'
+        for name, value in facts
+    )
+    shown = f'<pre style="margin:6px 0;white-space:pre-wrap">{escape(body)}</pre>'
+    return f"<div>{table(rows)}{shown}<div>nothing was sent</div></div>"

@@ -10,6 +10,7 @@ import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from jupyter_client.manager import start_new_kernel
 from traitlets.config import Config
 
 
@@ -92,3 +93,71 @@ def shell(_ipython):
     _ipython.extension_manager.load_extension("devin_jupyter")
     yield Shell(_ipython)
     _ipython.extension_manager.unload_extension("devin_jupyter")
+
+
+class Kernel:
+    """A real kernel, driven as a front end drives it."""
+
+    def __init__(self) -> None:
+        self.manager, self.client = start_new_kernel(kernel_name="python3")
+        self.late: list[dict[str, Any]] = []
+
+    def run(
+        self, code: str, *, headless: bool = False, cell_id: str | None = None, fails: bool = False, seconds: float = 60
+    ) -> list[dict[str, Any]]:
+        """Run a cell and return its outputs as nbformat has them."""
+        outputs: list[dict[str, Any]] = []
+        request = self.send(code, headless=headless, cell_id=cell_id)
+        reply = self.gather(request, outputs, seconds)
+        assert (reply["status"] == "error") is fails, outputs
+        return outputs
+
+    def send(self, code: str, *, headless: bool = False, cell_id: str | None = None) -> str:
+        """Send an execute request and return its id."""
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": not headless,
+            "stop_on_error": True,
+        }
+        metadata = {"cellId": cell_id} if cell_id else {}
+        message = self.client.session.msg("execute_request", content, metadata=metadata)
+        self.client.shell_channel.send(message)
+        identifier: str = message["header"]["msg_id"]
+        return identifier
+
+    def gather(self, request: str, outputs: list[dict[str, Any]], seconds: float = 60) -> dict[str, Any]:
+        """Collect outputs until the request's reply, applying updates as a front end does."""
+        while True:
+            message = self.client.get_iopub_msg(timeout=seconds)
+            if message["parent_header"].get("msg_id") != request:
+                self.late.append(message)
+                continue
+            if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+                break
+            self._apply(message, outputs)
+        reply = self.client.get_shell_msg(timeout=seconds)
+        content: dict[str, Any] = reply["content"]
+        return content
+
+    def _apply(self, message: dict[str, Any], outputs: list[dict[str, Any]]) -> None:
+        kind, content = message["msg_type"], message["content"]
+        if kind in ("display_data", "execute_result", "stream", "error"):
+            outputs.append({"output_type": kind, **content})
+        elif kind == "update_display_data":
+            for output in outputs:
+                if output.get("transient", {}).get("display_id") == content["transient"]["display_id"]:
+                    output["data"] = content["data"]
+
+    def stop(self) -> None:
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+
+
+@pytest.fixture
+def kernel():
+    running = Kernel()
+    yield running
+    running.stop()

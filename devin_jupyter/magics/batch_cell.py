@@ -1,0 +1,78 @@
+"""A `%%devin --each` cell: one session per row of a table, shown as a board, with one line while it waits."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from devin_jupyter import loop
+from devin_jupyter.errors import OptionError
+from devin_jupyter.magics import display
+from devin_jupyter.magics.cell import say, wait_seconds
+from devin_jupyter.options import Options, nearest
+
+if TYPE_CHECKING:
+    from devin_jupyter.batch.handle import Batch
+    from devin_jupyter.batch.opening import Order
+    from devin_jupyter.magics.notebook import Notebook
+
+
+def run(notebook: Notebook, devin: Any, body: str, options: Options) -> None:
+    """Start the batch, or attach to what there is of it; bind, show and wait.
+
+    Raises:
+        DevinError: nothing was paid, or the wait was interrupted.
+    """
+    from devin_jupyter.batch import calls
+
+    order = _order(notebook, body, options, devin.settings.api_version)
+    if options.dry_run:
+        from devin_jupyter.magics.dry_run import BatchDryRun
+
+        display.show(BatchDryRun(loop.run(calls.plan_batch(devin.core, order)), devin.settings))
+        return
+    batch = loop.run(calls.start_batch(devin.core, order, bridge=loop))
+    notebook.bind(order.options.out or options.out, batch)
+    say(batch.notice)
+    _follow(notebook, batch, options)
+
+
+def _follow(notebook: Notebook, batch: Batch, options: Options) -> None:
+    seconds = wait_seconds(notebook, options)
+    on_interrupt = options.on_interrupt or notebook.config.on_interrupt
+    board = notebook.in_kernel and not notebook.is_headless and notebook.config.panel and not batch.is_over
+    if board and not options.quiet:
+        display.show(batch.panel())
+    try:
+        if seconds is not None:
+            batch.wait(None if seconds == math.inf else seconds, on_interrupt=on_interrupt)
+    finally:
+        if not board and not options.quiet:
+            display.show(batch)
+
+
+def _order(notebook: Notebook, body: str, options: Options, api_version: str) -> Order:
+    from devin_jupyter.batch.opening import Order
+
+    rows = options.each
+    if isinstance(rows, str):
+        rows = _rows(notebook, rows)
+    return Order(
+        prompt=body,
+        rows=rows,
+        options=options,
+        variables=notebook.variables,
+        defaults=notebook.defaults(api_version),
+        cell=notebook.cell(options.out),
+    )
+
+
+def _rows(notebook: Notebook, name: str) -> Any:
+    if name not in notebook.variables:
+        names = [known for known in notebook.variables if not known.startswith("_")]
+        raise OptionError(
+            f"there is no variable {name!r} for --each{nearest(name, names)}",
+            "Nothing was sent.",
+            "--each takes the name of a DataFrame or a list in this notebook",
+        )
+    return notebook.variables[name]
