@@ -10,19 +10,28 @@ from devin_jupyter.devin.facade import Devin
 from devin_jupyter.session import Session
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from devin_jupyter.journal.budgets import Account
 
 __all__ = [
     "Devin",
     "budget",
     "connect",
+    "consumption_frame",
     "create",
     "current",
     "default",
     "disconnect",
     "from_notebook",
     "get",
+    "insights_frame",
     "last",
+    "messages_frame",
+    "outputs_frame",
+    "pull_requests_frame",
+    "sessions_frame",
+    "sync",
 ]
 
 
@@ -71,3 +80,49 @@ def from_notebook(path: str | Path) -> list[Session]:
     from devin_jupyter.devin.recorded import sessions_in
 
     return sessions_in(Path(path))
+
+
+def sessions_frame(sessions: Any = None, **chosen: Any) -> Any:
+    """Return sessions as a DataFrame, read with the default client: see `Devin.sessions_frame`.
+
+    Args:
+        sessions: handles, ids or a frame with `session_id`; None for what the filters select.
+        chosen: filters such as `since="30d"`, `tags`, `repos`, `origin`, `category`, `archived`, `playbook`; `limit`;
+            `engine="dask"`.
+    """
+    return default().sessions_frame(sessions, **chosen)
+
+
+def outputs_frame(sessions: Any = None, **chosen: Any) -> pd.DataFrame:
+    """Return structured outputs as a DataFrame, read with the default client: see `Devin.outputs_frame`.
+
+    Args:
+        sessions: handles, ids or a sessions frame; None for what the filters select.
+        chosen: `schema`, `explode`, `keep_empty`, `prefix`, `limit`, and the filters of `sessions_frame`.
+    """
+    return default().outputs_frame(sessions, **chosen)
+
+
+def messages_frame(sessions: Any = None, **chosen: Any) -> pd.DataFrame:
+    """Return the messages of sessions as a DataFrame, read with the default client: see `Devin.messages_frame`."""
+    return default().messages_frame(sessions, **chosen)
+
+
+def pull_requests_frame(sessions: Any = None, **chosen: Any) -> pd.DataFrame:
+    """Return pull requests as a DataFrame, read with the default client: see `Devin.pull_requests_frame`."""
+    return default().pull_requests_frame(sessions, **chosen)
+
+
+def insights_frame(sessions: Any = None, **chosen: Any) -> pd.DataFrame:
+    """Return how sessions went as a DataFrame, read with the default client: see `Devin.insights_frame`."""
+    return default().insights_frame(sessions, **chosen)
+
+
+def consumption_frame(**chosen: Any) -> pd.DataFrame:
+    """Return the ACUs of each day as a DataFrame, read with the default client: see `Devin.consumption_frame`."""
+    return default().consumption_frame(**chosen)
+
+
+def sync(folder: str | Path, **filters: Any) -> pd.DataFrame:
+    """Bring a folder of Parquet files up to date with the default client: see `Devin.sync`."""
+    return default().sync(folder, **filters)

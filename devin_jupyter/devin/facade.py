@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from devin_jupyter import loop, namespaces
 from devin_jupyter.client import AsyncDevin
 from devin_jupyter.client.asynchronous import finite, read_options
+from devin_jupyter.devin import tables
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.journal.place import here
 from devin_jupyter.namespaces.documented import as_in
@@ -68,6 +69,10 @@ class Devin:
         self.playbooks, self.knowledge = namespaces.Playbooks(twin.playbooks), namespaces.Knowledge(twin.knowledge)
         self.secrets, self.schedules = namespaces.Secrets(twin.secrets), namespaces.Schedules(twin.schedules)
         self.consumption, self.metrics = namespaces.Consumption(twin.consumption), namespaces.Metrics(twin.metrics)
+
+    sessions_frame, outputs_frame, messages_frame = tables.sessions_frame, tables.outputs_frame, tables.messages_frame
+    pull_requests_frame, insights_frame = tables.pull_requests_frame, tables.insights_frame
+    consumption_frame, sync = tables.consumption_frame, tables.sync
 
     def __repr__(self) -> str:
         return f"<Devin {self.settings!r}>"
