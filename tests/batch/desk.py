@@ -1,0 +1,37 @@
+"""One process's client on a simulator, and the calls that `dj.map` and `dj.batch` make."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from devin_jupyter import loop, settings
+from devin_jupyter.batch import Batch
+from devin_jupyter.batch.brakes import StopLoss
+from devin_jupyter.batch.calls import find_batch, order_of, start_batch
+from devin_jupyter.client import Core
+from devin_jupyter.journal import Journal
+from devin_jupyter.settings import Pace
+
+POST = "POST /v3/organizations/{org_id}/sessions"
+LIST = "GET /v3/organizations/{org_id}/sessions"
+SEND = "POST /v3/organizations/{org_id}/sessions/{devin_id}/messages"
+
+
+class Desk:
+    """A client with its journal."""
+
+    def __init__(self, url: str, journal: Path) -> None:
+        place = replace(settings.simulator(url, folder=journal.parent), pace=Pace(fast=0.05))
+        self.core = Core(place, journal=Journal(journal))
+
+    def map(self, prompt: str, rows: Any, *, brakes: StopLoss | None = None, **options: Any) -> Batch:
+        order = order_of(prompt, rows, options)
+        return loop.run(start_batch(self.core, replace(order, brakes=brakes), bridge=loop))
+
+    def find(self, name: str) -> Batch:
+        return loop.run(find_batch(self.core, name, bridge=loop))
+
+    def close(self) -> None:
+        loop.run(self.core.aclose())

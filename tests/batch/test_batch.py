@@ -1,0 +1,412 @@
+"""A batch from the first row to the frame, against the simulator over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+from batch.desk import POST, SEND, Desk
+
+from devin_jupyter.batch.brakes import StopLoss
+from devin_jupyter.errors import BudgetExceeded, OptionError, SessionChanged, TemplateError
+
+REPOS = pd.DataFrame({"repo": [f"acme/r{n}" for n in range(6)], "scenario": ["sim:finished"] * 6})
+
+
+def upgrade(desk: Desk, rows: Any = REPOS, **options: Any) -> Any:
+    said = {"tags": ["{{ row.scenario }}"], "max_acu": 5, **options}
+    return desk.map("Upgrade {{ row.repo }}", rows, **said)
+
+
+def scenarios(*names: str) -> pd.DataFrame:
+    return pd.DataFrame({"repo": [f"acme/r{n}" for n in range(len(names))], "scenario": [f"sim:{n}" for n in names]})
+
+
+def test_every_row_ends_in_an_answer_beside_its_inputs(desk: Desk, simulator: Any) -> None:
+    batch = upgrade(desk, schema="version:str, tests:passed|failed").wait()
+
+    frame = batch.frame
+    assert list(frame.columns[:4]) == ["repo", "scenario", "version", "tests"]
+    assert frame["phase"].tolist() == ["done"] * 6
+    assert frame["provisional"].tolist() == [False] * 6
+    assert frame["session_id"].is_unique
+    assert simulator.stats()["sessions"] == 6
+    assert batch.phase_counts == {"done": 6}
+    assert batch.is_over
+
+
+def test_running_the_cell_again_attaches_to_everything(new_desk: Callable[..., Desk], simulator: Any) -> None:
+    first = upgrade(new_desk()).wait()
+    before = simulator.stats()
+
+    again = upgrade(new_desk())
+
+    assert again.is_over
+    assert again.notice == "0 started, 6 attached, 0 ACU"
+    assert simulator.stats() == before
+    assert [s.id for s in again.sessions] == [s.id for s in first.sessions]
+    pd.testing.assert_frame_equal(again.frame, first.frame)
+
+
+def test_another_machine_finds_everything_by_one_sweep(new_desk: Callable[..., Desk], simulator: Any) -> None:
+    upgrade(new_desk()).wait()
+
+    again = upgrade(new_desk("elsewhere.db")).wait()
+
+    assert again.notice.startswith("0 started, 6 attached")
+    assert simulator.requests(POST) == 6
+    assert again.frame["phase"].tolist() == ["done"] * 6
+
+
+def test_rows_added_later_cost_only_themselves(desk: Desk, simulator: Any) -> None:
+    upgrade(desk, REPOS.iloc[:4]).wait()
+
+    batch = upgrade(desk, REPOS.iloc[::-1])
+
+    assert batch.notice.startswith("2 to start, 4 attached, 5 at a time, 2 × 5 = 10 ACU at most")
+    batch.wait()
+    assert simulator.requests(POST) == 6
+    assert batch.frame["repo"].tolist() == REPOS["repo"].tolist()[::-1]
+
+
+def test_duplicate_rows_share_one_session(desk: Desk, simulator: Any) -> None:
+    rows = pd.concat([REPOS, REPOS.iloc[:2]], ignore_index=True)
+
+    batch = upgrade(desk, rows).wait()
+
+    assert simulator.requests(POST) == 6
+    assert len(batch.sessions) == 6
+    assert len(batch.frame) == 8
+    assert batch.frame["session_id"].tolist()[:2] == batch.frame["session_id"].tolist()[6:]
+    assert "2 duplicate rows share a session" in batch.notice
+
+
+def test_a_pilot_is_not_paid_again(desk: Desk, simulator: Any) -> None:
+    pilot = upgrade(desk, limit=2).wait()
+    assert pilot.phase_counts == {"done": 2, "waiting": 4}
+    assert "4 beyond --limit" in pilot.notice
+
+    rest = upgrade(desk)
+
+    assert rest.notice.startswith("4 to start, 2 attached")
+    rest.wait()
+    assert simulator.requests(POST) == 6
+
+
+def test_a_pilot_can_go_on_by_itself(desk: Desk, simulator: Any) -> None:
+    batch = upgrade(desk, limit=2).wait().resume(all_rows=True).wait()
+
+    assert batch.phase_counts == {"done": 6}
+    assert simulator.requests(POST) == 6
+
+
+def test_without_a_schema_every_row_ends_in_the_report(desk: Desk) -> None:
+    batch = upgrade(desk).wait()
+
+    assert list(batch.frame.columns[2:5]) == ["outcome", "summary", "question"]
+    assert set(batch.frame["outcome"].dropna()) <= {"done", "needs_input", "failed"}
+
+
+def test_with_schema_none_the_last_message_is_the_answer(desk: Desk) -> None:
+    batch = upgrade(desk, schema="none").wait()
+
+    assert batch.frame["answer"].notna().all()
+
+
+def test_no_more_turns_are_open_than_asked(desk: Desk) -> None:
+    seen = [0]
+    batch = upgrade(desk, max_parallel=2)
+    batch.listen(lambda job: seen.append(batch.tally.open))
+
+    batch.wait()
+
+    assert max(seen) == 2
+
+
+def test_a_missing_column_stops_the_cell_before_anything_is_sent(desk: Desk, simulator: Any) -> None:
+    with pytest.raises(TemplateError, match="no column 'scenario'"):
+        upgrade(desk, REPOS[["repo"]])
+
+    assert simulator.requests(POST) == 0
+
+
+def test_a_column_that_occurs_twice_stops_the_cell_and_a_prefix_helps(desk: Desk, simulator: Any) -> None:
+    rows = REPOS.assign(version="3.11")
+    with pytest.raises(OptionError, match="version") as refused:
+        upgrade(desk, rows, schema="version:str")
+    assert "--prefix" in refused.value.do
+    assert simulator.requests(POST) == 0
+
+    batch = upgrade(desk, rows, schema="version:str", prefix="new_").wait()
+
+    assert list(batch.frame.columns[:4]) == ["repo", "scenario", "version", "new_version"]
+
+
+def test_more_than_ten_rows_without_a_bound_are_refused(desk: Desk, simulator: Any) -> None:
+    with pytest.raises(BudgetExceeded, match="11 sessions, all without a cap"):
+        desk.map("Upgrade {{ row }}", range(11))
+
+    assert simulator.requests(POST) == 0
+
+
+def test_an_edited_template_over_answered_rows_is_refused_with_the_arithmetic(desk: Desk, simulator: Any) -> None:
+    desk.map("Upgrade {{ row.repo }}", REPOS, name="up", max_acu=5).wait()
+
+    with pytest.raises(SessionChanged) as refused:
+        desk.map("Upgrade {{ row.repo }} at once", REPOS, name="up", max_acu=5)
+
+    assert "6 of 6 rows are answered already" in refused.value.what
+    assert "up to 30 ACU" in refused.value.means
+    assert "--key" in refused.value.do
+    assert "--beside" in refused.value.do
+    assert simulator.requests(POST) == 6
+
+
+def test_with_a_key_answered_rows_stay_and_only_the_others_use_the_new_text(
+    new_desk: Callable[..., Desk], simulator: Any
+) -> None:
+    desk = new_desk()
+    desk.map("Upgrade {{ row.repo }}", REPOS, name="up", max_acu=5, limit=4).wait()
+
+    edited: dict[str, Any] = {"name": "up", "max_acu": 5, "key": "{{ row.repo }}"}
+    batch = desk.map("Upgrade {{ row.repo }} at once", REPOS, **edited)
+
+    assert batch.notice.startswith("2 to start, 4 attached")
+    batch.wait()
+    assert simulator.requests(POST) == 6
+    prompts = [session.messages[0].text for session in batch.sessions]
+    assert [prompt.endswith("at once") for prompt in prompts] == [False] * 4 + [True] * 2
+    elsewhere = new_desk("elsewhere.db").map("Upgrade {{ row.repo }} now", REPOS, **edited)
+    assert elsewhere.notice.startswith("0 started, 6 attached")
+
+
+def test_beside_runs_the_edited_template_for_every_row(desk: Desk, simulator: Any) -> None:
+    desk.map("Upgrade {{ row.repo }}", REPOS, name="up", max_acu=5).wait()
+
+    desk.map("Upgrade {{ row.repo }} at once", REPOS, name="up", max_acu=5, beside=True).wait()
+
+    assert simulator.requests(POST) == 12
+
+
+def test_rows_that_were_never_started_may_be_edited_freely(desk: Desk, simulator: Any) -> None:
+    desk.map("Upgrade {{ row.repo }}", REPOS, name="up", max_acu=5, limit=1).wait()
+
+    with pytest.raises(SessionChanged, match="1 of 6 rows"):
+        desk.map("Upgrade {{ row.repo }}!", REPOS, name="up", max_acu=5)
+    desk.map("Upgrade {{ row.repo }}!", REPOS.iloc[1:], name="up", max_acu=5).wait()
+
+    assert simulator.requests(POST) == 6
+
+
+def test_a_retry_is_take_two_once(new_desk: Callable[..., Desk], simulator: Any) -> None:
+    rows = scenarios("finished", "fail", "fail")
+    batch = upgrade(new_desk(), rows).wait()
+    assert batch.phase_counts == {"done": 1, "failed": 2}
+
+    batch.retry(phase="failed").wait()
+    assert batch.notice == "take 2: 2 to start, 0 attached, 2 × 5 = 10 ACU at most"
+    assert simulator.requests(POST) == 5
+
+    batch.retry(phase="failed").wait()
+    assert batch.notice == "take 2: 0 to start, 0 attached, 0 ACU"
+    again = upgrade(new_desk(), rows).wait()
+    assert again.phase_counts == {"done": 1, "failed": 2}
+    again.retry(phase="failed").wait()
+    assert again.notice == "take 2: 0 to start, 2 attached, 0 ACU"
+    assert simulator.requests(POST) == 5
+    assert [s.id for s in again.sessions] == [s.id for s in batch.sessions]
+
+    again.retry(phase="failed", take=3).wait()
+    assert simulator.requests(POST) == 7
+
+
+def test_five_failures_in_a_row_pause_the_batch_until_somebody_goes_on(desk: Desk, simulator: Any) -> None:
+    batch = upgrade(desk, scenarios(*["fail"] * 9), max_parallel=1).wait()
+
+    assert "5 rows in a row failed" in batch.paused
+    assert batch.phase_counts == {"failed": 5, "waiting": 4}
+    batch.resume().wait()
+    assert batch.phase_counts == {"failed": 9}
+    assert simulator.requests(POST) == 9
+
+
+def test_an_exhausted_account_pauses_the_batch(desk: Desk) -> None:
+    batch = upgrade(desk, scenarios(*["credits"] * 4), max_parallel=1).wait()
+
+    assert "out_of_credits" in batch.paused
+    assert batch.phase_counts == {"blocked": 1, "waiting": 3}
+
+
+def test_a_median_above_the_limit_pauses_the_batch(desk: Desk) -> None:
+    batch = upgrade(desk, max_parallel=1, brakes=StopLoss(median_acus=0.001)).wait()
+
+    assert "half of the 3 sessions" in batch.paused
+    assert batch.phase_counts == {"done": 3, "waiting": 3}
+
+
+def test_questions_are_listed_and_answered_together_once(desk: Desk, simulator: Any) -> None:
+    rows = scenarios("question", "finished", "question").set_index("repo", drop=False).rename_axis(None)
+    batch = upgrade(desk, rows, schema="version:str").wait()
+
+    assert list(batch.questions) == ["acme/r0", "acme/r2"]
+    assert batch.frame.loc["acme/r0", "needs_you"]
+    assert batch.frame.loc["acme/r0", "asked"] == batch.questions["acme/r0"]
+    asked = batch.questions
+    batch.send(asked, "Use the LTS in {{ row.repo }}").wait()
+
+    assert batch.notice == "2 sent"
+    assert batch.phase_counts == {"done": 3}
+    assert batch.questions == {}
+    batch.send(asked, "Use the LTS in {{ row.repo }}")
+    assert batch.notice == "2 sent already (again=True repeats)"
+    assert simulator.requests(SEND) == 2
+    assert "Use the LTS in acme/r2" in [message.text for message in batch["acme/r2"].messages]
+
+
+def test_a_message_to_one_session_reopens_the_batch(desk: Desk) -> None:
+    batch = upgrade(desk, scenarios("question"), schema="version:str").wait()
+    assert batch.is_over
+
+    batch.sessions[0].send("Use the LTS")
+
+    assert not batch.is_over
+    assert batch.wait().phase_counts == {"done": 1}
+
+
+def test_a_budget_starts_no_more_than_it_holds_and_says_why(desk: Desk, simulator: Any) -> None:
+    batch = upgrade(desk, max_acu=4, budget=5, max_parallel=6).wait(30)
+
+    assert batch.paused is not None
+    assert "+ 4 for this one" in batch.paused
+    assert batch.acus <= 5
+    assert simulator.requests(POST) < 6
+    more = upgrade(desk, max_acu=4, budget=100, max_parallel=6).wait()
+    assert more.phase_counts == {"done": 6}
+    assert simulator.requests(POST) == 6
+
+
+def test_pause_starts_no_more_and_resume_goes_on(desk: Desk, simulator: Any) -> None:
+    batch = upgrade(desk, max_parallel=1).pause().wait()
+    started = simulator.requests(POST)
+
+    assert started < 6
+    assert "you said so" in batch.paused
+    batch.resume().wait()
+    assert batch.paused is None
+    assert batch.phase_counts == {"done": 6}
+
+
+def test_stop_ends_what_is_open_and_keeps_what_is_done(desk: Desk, simulator: Any) -> None:
+    done = upgrade(desk, REPOS.iloc[:2], name="up").wait()
+    rows = REPOS.assign(scenario=["sim:finished"] * 2 + ["sim:slow"] * 4)
+
+    batch = upgrade(desk, rows, name="up", max_parallel=2).stop().wait()
+
+    assert batch.frame["phase"].tolist()[:2] == ["done", "done"]
+    assert set(batch.frame["phase"].tolist()[2:]) <= {"stopped", "waiting"}
+    assert batch.paused == "stopped; .resume() starts what waits"
+    assert done.phase_counts == {"done": 2}
+
+
+@pytest.mark.parametrize("when_done", ["archive", "stop"])
+def test_sessions_that_are_done_are_put_away(new_desk: Callable[..., Desk], simulator: Any, when_done: str) -> None:
+    rows = scenarios("finished", "question")
+    batch = upgrade(new_desk(), rows, when_done=when_done, schema="version:str").wait()
+
+    assert batch.phase_counts == {"done": 1, "your_turn": 1}
+    done = batch.sessions[0].snapshot
+    assert done.is_archived if when_done == "archive" else done.status == "exit"
+    before = simulator.stats()
+    again = upgrade(new_desk(), rows, when_done=when_done, schema="version:str").wait()
+    assert again.phase_counts == {"done": 1, "your_turn": 1}
+    assert simulator.stats() == before
+
+
+def test_a_batch_is_found_again_by_its_name_and_goes_on(new_desk: Callable[..., Desk], simulator: Any) -> None:
+    rows = REPOS.assign(when=pd.Timestamp("2026-11-22"), size=[1, 2, 3, 4, 5, None])
+    started = upgrade(new_desk(), rows, name="up", limit=2, schema="version:str").wait()
+
+    found = new_desk().find("up")
+
+    assert found.name == "up"
+    assert found.phase_counts == {"done": 2, "waiting": 4}
+    pd.testing.assert_frame_equal(found.frame, started.frame, check_dtype=True)
+    assert simulator.requests(POST) == 2
+    found.resume(all_rows=True).wait()
+    assert found.phase_counts == {"done": 6}
+    assert simulator.requests(POST) == 6
+
+
+def test_a_batch_that_nobody_knows_is_an_error_with_the_nearest_name(desk: Desk) -> None:
+    upgrade(desk, REPOS.iloc[:1], name="upgrade").wait()
+
+    with pytest.raises(OptionError, match=r"no batch 'upgrad' \(did you mean upgrade\?\)"):
+        desk.find("upgrad")
+
+
+def test_two_kernels_never_drive_the_same_rows(new_desk: Callable[..., Desk], simulator: Any) -> None:
+    one = upgrade(new_desk(), name="up", max_parallel=2)
+    other = upgrade(new_desk(), name="up", max_parallel=2)
+
+    other.wait(60)
+    one.wait(60)
+
+    assert simulator.requests(POST) == 6
+    assert one.phase_counts == other.phase_counts == {"done": 6}
+
+
+def test_slowing_down_is_obeyed_and_said(desk: Desk, simulator: Any) -> None:
+    rule = {"method": "POST", "route": POST.split()[1], "kind": "status", "status": 429, "retry_after": 1, "times": 2}
+    simulator.faults(rule)
+    said = set()
+    batch = upgrade(desk, max_parallel=4)
+    batch.listen(lambda job: said.add(batch._runner.notice))
+
+    batch.wait()
+
+    assert batch.phase_counts == {"done": 6}
+    assert any("slowed to" in (line or "") for line in said)
+
+
+def test_a_row_the_service_refuses_does_not_stop_the_others(desk: Desk, simulator: Any) -> None:
+    rows = REPOS.assign(platform=["linux", "plan9", *["linux"] * 4])
+
+    batch = upgrade(desk, rows, platform="{{ row.platform }}").wait()
+
+    assert batch.phase_counts == {"done": 5, "refused": 1}
+    assert "plan9" in batch.frame.loc[1, "error"]
+    assert pd.isna(batch.frame.loc[1, "session_id"])
+    with pytest.raises(OptionError, match="row 1 has no session"):
+        batch[1]
+
+
+def test_the_frame_is_valid_at_any_time_with_the_same_columns(desk: Desk) -> None:
+    batch = upgrade(desk, schema="version:str")
+    early = batch.frame
+    batch.wait()
+
+    assert list(early.columns) == list(batch.frame.columns)
+    assert early.dtypes.tolist() == batch.frame.dtypes.tolist()
+    empty = upgrade(desk, REPOS.iloc[:0], schema="version:str").wait()
+    assert empty.frame.dtypes.tolist() == batch.frame.dtypes.tolist()
+    assert len(empty.frame) == 0
+    assert empty.notice == "0 started, 0 attached, 0 ACU"
+
+
+async def test_a_batch_can_be_awaited(desk: Desk) -> None:
+    batch = upgrade(desk)
+
+    assert (await batch) is batch
+    assert batch.phase_counts == {"done": 6}
+
+
+def test_the_saved_form_is_the_same_for_the_same_state(new_desk: Callable[..., Desk]) -> None:
+    rows = scenarios("finished", "question", "fail")
+    first = upgrade(new_desk(), rows, schema="version:str").wait()
+    again = upgrade(new_desk(), rows, schema="version:str").wait()
+
+    assert repr(first) == repr(again)
+    assert first._repr_mimebundle_() == again._repr_mimebundle_()
+    assert "acme/r1: replied, your turn: " in first._repr_mimebundle_()["text/plain"]
