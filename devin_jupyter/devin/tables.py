@@ -14,6 +14,7 @@ from devin_jupyter import loop
 if TYPE_CHECKING:
     import pandas as pd
 
+    from devin_jupyter.client import Core
     from devin_jupyter.devin.facade import Devin
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ def sessions_frame(
     Args:
         sessions: handles, ids or a frame with `session_id`, kept in their order; None for what the filters select.
         engine: `"dask"` for a Dask DataFrame whose partitions are time windows.
-        limit: at most so many.
+        filters: all must hold: `tags` (all of them), `repos`, `origin`, `category`, `user`, `service_user`, `phase`
         sessions: handles, ids or a frame with `session_id`, in their order; None for what the filters select.
             of them), `playbook`, `parent`, `schedule`, `archived` (both by default), `since` and `until`: half-open on
             `created_at`, UTC, absolute or such as `"7d"`; `updated_since`.
@@ -161,8 +162,8 @@ def sync(self: Devin, folder: str | Path, **filters: Any) -> pd.DataFrame:
     return _run(history.sync(_core(self), folder, **filters))
 
 
-def _core(devin: Devin) -> Any:
-    return devin.asynchronous._core
+def _core(devin: Devin) -> Core:
+    return devin.core
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
