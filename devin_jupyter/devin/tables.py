@@ -32,10 +32,10 @@ def sessions_frame(
     Args:
         sessions: handles, ids or a frame with `session_id`, kept in their order; None for what the filters select.
         engine: `"dask"` for a Dask DataFrame whose partitions are time windows.
+        limit: at most so many.
         filters: all must hold: `tags` (all of them), `repos`, `origin`, `category`, `user`, `service_user`, `phase`
-        sessions: handles, ids or a frame with `session_id`, in their order; None for what the filters select.
-            of them), `playbook`, `parent`, `schedule`, `archived` (both by default), `since` and `until`: half-open on
-            `created_at`, UTC, absolute or such as `"7d"`; `updated_since`.
+            (any of them), `playbook`, `parent`, `schedule`, `archived` (both by default), `since` and `until`: half-open
+            on `created_at`, UTC, absolute or such as `"7d"`; `updated_since`.
 
     Raises:
         OptionError: a filter that does not exist, or sessions and filters at once.
