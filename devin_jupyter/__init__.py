@@ -19,7 +19,7 @@ _HOMES = {
     "models.snapshot": ("Snapshot",),
     "client": ("AsyncDevin",),
     "session": ("Session",),
-    "batch": ("Batch",),
+    "batches": ("Batch",),
     "devin": (
         "Devin",
         "batch",

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from devin_jupyter import loop, settings
-from devin_jupyter.batch import Batch
-from devin_jupyter.batch.brakes import StopLoss
-from devin_jupyter.batch.calls import find_batch, order_of, start_batch
+from devin_jupyter.batches import Batch
+from devin_jupyter.batches.brakes import StopLoss
+from devin_jupyter.batches.calls import find_batch, order_of, start_batch
 from devin_jupyter.client import Core
 from devin_jupyter.journal import Journal
 from devin_jupyter.settings import Pace

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from batch.desk import POST, SEND, Desk
 
-from devin_jupyter.batch.brakes import StopLoss
+from devin_jupyter.batches.brakes import StopLoss
 from devin_jupyter.errors import BudgetExceeded, OptionError, SessionChanged, TemplateError
 
 REPOS = pd.DataFrame({"repo": [f"acme/r{n}" for n in range(6)], "scenario": ["sim:finished"] * 6})

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from devin_jupyter.batch.brakes import StopLoss, Throttle
-from devin_jupyter.batch.money import check_caps, cost_line
-from devin_jupyter.batch.plan import Item, make_plan
+from devin_jupyter.batches.brakes import StopLoss, Throttle
+from devin_jupyter.batches.money import check_caps, cost_line
+from devin_jupyter.batches.plan import Item, make_plan
 from devin_jupyter.errors import BudgetExceeded
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Snapshot

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from devin_jupyter import options
-from devin_jupyter.batch.plan import Plan, make_plan
+from devin_jupyter.batches.plan import Plan, make_plan
 from devin_jupyter.errors import OptionError, TemplateError, Unsupported
 from devin_jupyter.request import Where
 

@@ -11,12 +11,12 @@ from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, 
 from concurrent import futures
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from devin_jupyter.batch import acts, opening, showing
-from devin_jupyter.batch.job import Job, Tally
-from devin_jupyter.batch.money import check_caps
-from devin_jupyter.batch.progress import Ticker, is_watched, line
-from devin_jupyter.batch.runner import Runner
-from devin_jupyter.batch.table import batch_frame
+from devin_jupyter.batches import acts, opening, showing
+from devin_jupyter.batches.job import Job, Tally
+from devin_jupyter.batches.money import check_caps
+from devin_jupyter.batches.progress import Ticker, is_watched, line
+from devin_jupyter.batches.runner import Runner
+from devin_jupyter.batches.table import batch_frame
 from devin_jupyter.errors import Detached, DetachedAwait, OptionError
 from devin_jupyter.loop import SLICE_SECONDS
 from devin_jupyter.session import Session

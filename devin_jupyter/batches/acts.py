@@ -9,9 +9,9 @@ from typing import Any
 
 from devin_jupyter import template
 from devin_jupyter.attachments import Attachment, read_attachments
-from devin_jupyter.batch.job import Job, Stage
-from devin_jupyter.batch.rows import Rows
-from devin_jupyter.batch.runner import Runner
+from devin_jupyter.batches.job import Job, Stage
+from devin_jupyter.batches.rows import Rows
+from devin_jupyter.batches.runner import Runner
 from devin_jupyter.errors import DevinError, OptionError
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.options import nearest

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from devin_jupyter.batch.money import most_of
-from devin_jupyter.batch.plan import Item, Plan
-from devin_jupyter.batch.record import KnownRow
-from devin_jupyter.batch.rows import named, plain
+from devin_jupyter.batches.money import most_of
+from devin_jupyter.batches.plan import Item, Plan
+from devin_jupyter.batches.record import KnownRow
+from devin_jupyter.batches.rows import named, plain
 from devin_jupyter.errors import SessionChanged, redact_tree
 
 

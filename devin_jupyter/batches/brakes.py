@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
 
-from devin_jupyter.batch.report import FAILED, outcome
+from devin_jupyter.batches.report import FAILED, outcome
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Snapshot
 

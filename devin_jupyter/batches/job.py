@@ -8,8 +8,8 @@ from enum import StrEnum
 from statistics import median
 from typing import TYPE_CHECKING
 
-from devin_jupyter.batch import report
-from devin_jupyter.batch.plan import Item
+from devin_jupyter.batches import report
+from devin_jupyter.batches.plan import Item
 from devin_jupyter.errors import DevinError
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Snapshot

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from devin_jupyter.batch.brakes import StopLoss
-from devin_jupyter.batch.edits import Changed, Paid, changed_rows, refuse_repeats
-from devin_jupyter.batch.money import check_caps
-from devin_jupyter.batch.plan import Plan, make_plan
-from devin_jupyter.batch.record import KnownRow, known_rows, read_plan, read_takes, write_record
-from devin_jupyter.batch.runner import Runner
-from devin_jupyter.batch.table import check_names
+from devin_jupyter.batches.brakes import StopLoss
+from devin_jupyter.batches.edits import Changed, Paid, changed_rows, refuse_repeats
+from devin_jupyter.batches.money import check_caps
+from devin_jupyter.batches.plan import Plan, make_plan
+from devin_jupyter.batches.record import KnownRow, known_rows, read_plan, read_takes, write_record
+from devin_jupyter.batches.runner import Runner
+from devin_jupyter.batches.table import check_names
 from devin_jupyter.client import Core
 from devin_jupyter.creation import CellRef, Policy
 from devin_jupyter.creation.job import make_job

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from devin_jupyter.batch.job import Job
-from devin_jupyter.batch.plan import Plan
+from devin_jupyter.batches.job import Job
+from devin_jupyter.batches.plan import Plan
 from devin_jupyter.errors import OptionError
 
 if TYPE_CHECKING:

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from devin_jupyter.batch.acts import Acted
-from devin_jupyter.batch.job import Job, Stage, Tally
-from devin_jupyter.batch.money import cost_line
-from devin_jupyter.batch.plan import Plan
-from devin_jupyter.batch.rows import named
-from devin_jupyter.batch.runner import Runner
+from devin_jupyter.batches.acts import Acted
+from devin_jupyter.batches.job import Job, Stage, Tally
+from devin_jupyter.batches.money import cost_line
+from devin_jupyter.batches.plan import Plan
+from devin_jupyter.batches.rows import named
+from devin_jupyter.batches.runner import Runner
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.render.values import CELL, table
 from devin_jupyter.render.wording import one_line, web_address
 
 if TYPE_CHECKING:
-    from devin_jupyter.batch.handle import Batch
+    from devin_jupyter.batches.handle import Batch
     from devin_jupyter.panel import BatchPanel
 
 _LISTED = 12

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devin_jupyter.batch import opening
-from devin_jupyter.batch.handle import Batch
-from devin_jupyter.batch.opening import Order
-from devin_jupyter.batch.plan import Plan
+from devin_jupyter.batches import opening
+from devin_jupyter.batches.handle import Batch
+from devin_jupyter.batches.opening import Order
+from devin_jupyter.batches.plan import Plan
 from devin_jupyter.client import Core
 from devin_jupyter.creation import CellRef
 from devin_jupyter.errors import OptionError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from devin_jupyter.batch.plan import Item
+from devin_jupyter.batches.plan import Item
 from devin_jupyter.errors import BudgetExceeded
 
 FREE_ROWS = 10

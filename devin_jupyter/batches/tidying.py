@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from devin_jupyter.batch.job import Job
+from devin_jupyter.batches.job import Job
 from devin_jupyter.client import Core
 from devin_jupyter.errors import DevinError
 from devin_jupyter.models.phase import Phase
@@ -12,7 +12,7 @@ from devin_jupyter.models.snapshot import Snapshot
 
 KEEP, ARCHIVE, STOP = "keep", "archive", "stop"
 _OVER_FOR_GOOD = ("exit", "error", "expired")
-logger = logging.getLogger("devin_jupyter.batch")
+logger = logging.getLogger("devin_jupyter.batches")
 
 
 async def put_away(core: Core, job: Job, when_done: str) -> None:

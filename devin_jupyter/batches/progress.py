@@ -6,7 +6,7 @@ import shutil
 import sys
 from typing import TextIO
 
-from devin_jupyter.batch.job import Tally
+from devin_jupyter.batches.job import Tally
 
 _CELLS = 20
 

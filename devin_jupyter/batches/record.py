@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.attachments import Attachment, read_secrets
-from devin_jupyter.batch.plan import Item, Plan
-from devin_jupyter.batch.rows import Rows, plain
+from devin_jupyter.batches.plan import Item, Plan
+from devin_jupyter.batches.rows import Rows, plain
 from devin_jupyter.errors import OptionError, redact_tree
 from devin_jupyter.options import from_keywords
 from devin_jupyter.request import Fingerprint, SessionRequest, Where, fingerprint

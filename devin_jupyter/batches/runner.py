@@ -13,13 +13,13 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from devin_jupyter.batch.brakes import StopLoss, Throttle
-from devin_jupyter.batch.finding import Finder
-from devin_jupyter.batch.job import Job, Stage, Tally, tally
-from devin_jupyter.batch.leading import Lead
-from devin_jupyter.batch.plan import Plan
-from devin_jupyter.batch.setbacks import Setback, setback_of
-from devin_jupyter.batch.tidying import put_away
+from devin_jupyter.batches.brakes import StopLoss, Throttle
+from devin_jupyter.batches.finding import Finder
+from devin_jupyter.batches.job import Job, Stage, Tally, tally
+from devin_jupyter.batches.leading import Lead
+from devin_jupyter.batches.plan import Plan
+from devin_jupyter.batches.setbacks import Setback, setback_of
+from devin_jupyter.batches.tidying import put_away
 from devin_jupyter.client import Core, Listener
 from devin_jupyter.creation import CellRef, Policy, Started, replay
 from devin_jupyter.errors import DevinError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from devin_jupyter.batch.handle import Batch
+    from devin_jupyter.batches.handle import Batch
 
 __all__ = ["Batch"]
 
@@ -13,6 +13,6 @@ __all__ = ["Batch"]
 def __getattr__(name: str) -> Any:
     if name != "Batch":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from devin_jupyter.batch.handle import Batch
+    from devin_jupyter.batches.handle import Batch
 
     return Batch

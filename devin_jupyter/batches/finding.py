@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from devin_jupyter.batch.job import Job
-from devin_jupyter.batch.plan import Plan
-from devin_jupyter.batch.record import complete
+from devin_jupyter.batches.job import Job
+from devin_jupyter.batches.plan import Plan
+from devin_jupyter.batches.record import complete
 from devin_jupyter.client import Core
 from devin_jupyter.creation import Sweep
 from devin_jupyter.journal.lockfile import Lock
