@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from devin_jupyter import loop
 from devin_jupyter.errors import OptionError
 from devin_jupyter.magics import display
-from devin_jupyter.magics.cell import say, wait_seconds
+from devin_jupyter.magics.cell import say, tell_what_goes_on, wait_seconds
 from devin_jupyter.options import Options, nearest
 
 if TYPE_CHECKING:
-    from devin_jupyter.batch.handle import Batch
-    from devin_jupyter.batch.opening import Order
+    from devin_jupyter.batches.handle import Batch
+    from devin_jupyter.batches.opening import Order
     from devin_jupyter.magics.notebook import Notebook
 
 
@@ -23,7 +23,7 @@ def run(notebook: Notebook, devin: Any, body: str, options: Options) -> None:
     Raises:
         DevinError: nothing was paid, or the wait was interrupted.
     """
-    from devin_jupyter.batch import calls
+    from devin_jupyter.batches import calls
 
     order = _order(notebook, body, options, devin.settings.api_version)
     if options.dry_run:
@@ -31,6 +31,7 @@ def run(notebook: Notebook, devin: Any, body: str, options: Options) -> None:
 
         display.show(BatchDryRun(loop.run(calls.plan_batch(devin.core, order)), devin.settings))
         return
+    tell_what_goes_on(notebook, devin)
     batch = loop.run(calls.start_batch(devin.core, order, bridge=loop))
     notebook.bind(order.options.out or options.out, batch)
     say(batch.notice)
@@ -52,7 +53,7 @@ def _follow(notebook: Notebook, batch: Batch, options: Options) -> None:
 
 
 def _order(notebook: Notebook, body: str, options: Options, api_version: str) -> Order:
-    from devin_jupyter.batch.opening import Order
+    from devin_jupyter.batches.opening import Order
 
     rows = options.each
     if isinstance(rows, str):

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
-from devin_jupyter import loop
 from devin_jupyter.errors import Detached
 from devin_jupyter.magics import display
 from devin_jupyter.options import Options, continued, parse
@@ -63,8 +63,9 @@ def _start(notebook: Notebook, body: str, options: Options) -> None:
     if options.dry_run:
         from devin_jupyter.magics.dry_run import DryRun
 
-        display.show(DryRun(loop.run(devin.core.creator.plan(wanted, policy)), devin.settings, wanted))
+        display.show(DryRun(devin.plan(wanted, policy), devin.settings, wanted))
         return
+    tell_what_goes_on(notebook, devin)
     session = devin.start(wanted, policy)
     notebook.bind(options.out, session)
     say(session.notice)
@@ -84,9 +85,7 @@ def _message(notebook: Notebook, body: str, options: Options) -> None:
         print(f"would send to {session.id}{f' with {names}' if names else ''}:\n{text}")
         return
     notebook.bind(options.out, session)
-    session = client().send(
-        session, text, files, options.again, as_user=options.as_user, cell=notebook.cell(options.out)
-    )
+    session = client().send(session, text, files, options.again, options.as_user)
     say(session.notice)
     follow(notebook, session, options)
 
@@ -127,6 +126,17 @@ def say(notice: str | None) -> None:
     """Print the one line on what was attached to or not sent, if there is one."""
     if notice:
         print(notice)
+
+
+def tell_what_goes_on(notebook: Notebook, devin: Any) -> None:
+    """Say once, after a restart, which sessions of this notebook went on meanwhile, and what they cost since."""
+    if devin in _told or notebook.is_headless:
+        return
+    _told.add(devin)
+    say(devin.still_live(notebook.name))
+
+
+_told: WeakSet[Any] = WeakSet()
 
 
 def client() -> Any:

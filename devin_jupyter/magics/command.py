@@ -17,6 +17,7 @@ from devin_jupyter.options import Parser, duration, nearest, split
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from devin_jupyter.journal import Journal
     from devin_jupyter.magics.notebook import Notebook
 
 
@@ -102,6 +103,11 @@ class Call:
 
         return devin.default()
 
+    @property
+    def journal(self) -> Journal:
+        """The journal of the default client; the one in the home folder where nothing is connected."""
+        return journal()
+
 
 def run(notebook: Notebook, line: str) -> Any:
     """Run a `%devin` line and return what the notebook shows."""
@@ -115,6 +121,16 @@ def run(notebook: Notebook, line: str) -> Any:
     call = Call(notebook, command, parse(command, rest), line)
     module, _, function = command.run.partition(":")
     return getattr(import_module(f"devin_jupyter.magics.{module}"), function)(call)
+
+
+def journal() -> Journal:
+    """Return the journal in use, without asking for a key."""
+    from devin_jupyter import devin
+    from devin_jupyter.journal import Journal
+    from devin_jupyter.settings import home
+
+    client = devin.current()
+    return Journal(home()) if client is None else client.journal
 
 
 def find(name: str) -> Command:

@@ -55,8 +55,7 @@ def send(call: Call) -> None:
     files = read_attachments(said.attach or (), notebook.variables)
     seconds = None if said.wait is None else (math.inf if said.wait == "" else duration(said.wait))
     session = notebook.session(said.session)
-    text, where = " ".join(said.text), notebook.cell(None)
-    session = call.devin.send(session, text, files, said.again, as_user=said.as_user, cell=where)
+    session = call.devin.send(session, " ".join(said.text), files, said.again, said.as_user)
     cell.say(session.notice)
     cell.follow(notebook, session, Options(wait=seconds))
 
@@ -74,19 +73,20 @@ def stop(call: Call) -> Any:
 
 
 def _stop_all(call: Call) -> Table:
-    notebook = None if call.said.everything else call.notebook.name
-    results = call.devin.stop_all(notebook=notebook)
-    rows = [{"session": result.session_id, "result": result.text} for result in results]
-    return Table(
-        rows,
-        title="halted: nothing is posted from this journal until %devin resume",
-        empty="no open sessions",
-    )
+    results = call.devin.stop_all(None if call.said.everything else call.notebook.name)
+    rows = [
+        {"session": one.session_id, "title": one.title, "result": one.result, "cost": wording.acu(one.acus)}
+        for one in results
+    ]
+    left = sum(one.is_at_work for one in results)
+    rest = f"{left} could not be stopped, see the web app; " if left else ""
+    done = "" if rows else "nothing was at work; "
+    return Table(rows, title=f"{done}{rest}halted: nobody on this journal posts until %devin resume")
 
 
 def resume(call: Call) -> None:
     """Lift the halt."""
-    lifted = call.devin.journal.resume()
+    lifted = call.journal.resume()
     print("the halt is lifted: sessions may be started again" if lifted else "there was no halt")
 
 

@@ -34,7 +34,7 @@ class Conversation:
 
     def __repr__(self) -> str:
         """One block a message."""
-        blocks = [f"{self._head(one)}\n{wording.safe_text(one.text)}" for one in self.messages]
+        blocks = [f"{self._head(one)}\n{wording.safe_text(one.text).strip()}" for one in self.messages]
         return "\n\n".join([*([self._left_out] if self._before else []), *blocks]) or "no messages"
 
     def _repr_html_(self) -> str:

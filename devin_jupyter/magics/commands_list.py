@@ -94,7 +94,7 @@ def _haystack(snapshot: Snapshot) -> str:
 
 
 def _known(devin: Any, raw: dict[str, Any]) -> Known:
-    entry = devin.core.journal.entry("devin-" + str(raw.get("session_id")).removeprefix("devin-"))
+    entry = devin.journal.entry("devin-" + str(raw.get("session_id")).removeprefix("devin-"))
     if entry is not None:
         known: Known = entry.known(simulated=devin.settings.simulated)
         return known

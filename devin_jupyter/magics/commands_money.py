@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,10 @@ def budget(call: Call) -> None:
     said = call.said
     if said.off and said.acus is not None:
         raise OptionError("--off and a limit contradict each other", do="keep one of them")
-    print(call.devin.budget("off" if said.off else said.acus, notebook=call.notebook.name))
+    from devin_jupyter.budgeting import budget as set_or_show
+
+    wanted = "off" if said.off else said.acus
+    print(set_or_show(call.journal, call.notebook.name, wanted, now=time.time()))
 
 
 def journal(call: Call) -> Any:
@@ -62,7 +66,7 @@ def journal(call: Call) -> Any:
 
 
 def _show(call: Call) -> Table:
-    book = call.devin.journal
+    book = call.journal
     rows = [
         {
             "session": entry.session_id,
@@ -78,20 +82,28 @@ def _show(call: Call) -> Table:
 
 
 def _check(call: Call) -> None:
-    problems = call.devin.journal.check()
-    print("\n".join(problems) if problems else f"{call.devin.journal.path} is sound")
+    problems = call.journal.check()
+    print("\n".join(problems) if problems else f"{call.journal.path} is sound")
 
 
 def _export(call: Call) -> None:
     path = Path(call.said.file or "devin-journal.json").expanduser()
-    path.write_text(json.dumps(call.devin.journal.export(), indent=1, ensure_ascii=False), encoding="utf-8")
+    path.write_text(json.dumps(call.journal.export(), indent=1, ensure_ascii=False), encoding="utf-8")
     print(path)
 
 
 def _repair(call: Call) -> None:
-    print(call.devin.journal.repair())
+    print(call.journal.repair())
 
 
 def lock(call: Call) -> None:
     """Write the lock file of this notebook."""
-    print(call.devin.lock(call.said.file, notebook=call.notebook.name))
+    from devin_jupyter.journal import lockfile
+
+    book, notebook = call.journal, call.notebook.name
+    entries = book.sessions(notebook=notebook)
+    if not entries:
+        raise OptionError("this notebook has started no session yet", "nothing was written", "run its cells first")
+    path = Path(call.said.file).expanduser() if call.said.file else lockfile.default_path(notebook, Path.cwd())
+    written = lockfile.write(path, entries, book.sends.sent(entry.session_id for entry in entries))
+    print(f"{path}: {written} {'session' if written == 1 else 'sessions'}; it replays them without a key")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from devin_jupyter.magics.command import journal
 from devin_jupyter.magics.seen import SEEN
 
 if TYPE_CHECKING:
@@ -35,21 +36,15 @@ def offers(notebook: Notebook, kind: str, fragment: str) -> list[Offer]:
 
 
 def _seen(notebook: Notebook, kind: str) -> list[Offer]:
-    SEEN.refresh(lambda: _journal_entries())
+    SEEN.refresh(_journal_entries)
     return SEEN.get(kind)
 
 
 def _journal_entries() -> list[Any]:
-    from devin_jupyter import devin
-
-    client = devin.current()
-    if client is not None:
-        return list(client.journal.sessions(ours=False))
-    from devin_jupyter.journal import Journal
-    from devin_jupyter.settings import home
-
-    journal = Journal(home())
-    return journal.sessions(ours=False) if Path(journal.path).exists() else []
+    book = journal()
+    if book.path != ":memory:" and not Path(book.path).exists():
+        return []
+    return book.sessions(ours=False)
 
 
 def _names(notebook: Notebook, fits: Callable[[Any], bool]) -> list[Offer]:

@@ -13,7 +13,9 @@ from typing import Any
 from devin_jupyter.render.values import CELL, table
 from devin_jupyter.render.wording import one_line, safe_text, web_address
 
-WIDTH = 120
+WIDTH = 130
+_GIVE_WAY = frozenset({"title", "value", "when", "note", "result"})
+"""Columns that become narrower where room is short; ids, phases and figures are always whole."""
 
 
 class Text:
@@ -97,7 +99,10 @@ class Table:
 
         drawn = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
         for name in self.headings:
-            drawn.add_column(name, overflow="fold")
+            if name in _GIVE_WAY:
+                drawn.add_column(name, no_wrap=name == "title", overflow="ellipsis" if name == "title" else "fold")
+            else:
+                drawn.add_column(name, min_width=max(len(_plain(row.get(name))) for row in self.rows), no_wrap=True)
         for row in self.rows:
             drawn.add_row(*(RichText(_plain(value), style=_style(value)) for value in row.values()))
         return drawn
