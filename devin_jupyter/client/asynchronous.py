@@ -17,12 +17,13 @@ from devin_jupyter.api.schedules import Schedules
 from devin_jupyter.api.secrets import Secrets
 from devin_jupyter.api.transport import Transport
 from devin_jupyter.client.core import Core
-from devin_jupyter.creation import CellRef, Plan, Policy
+from devin_jupyter.client.keywords import finite, policy_of, read_options
+from devin_jupyter.creation import Plan, Policy
 from devin_jupyter.errors import OptionError
 from devin_jupyter.journal import Journal
 from devin_jupyter.journal.lockfile import Lock
 from devin_jupyter.journal.place import here
-from devin_jupyter.options import Options, from_keywords
+from devin_jupyter.options import Options
 from devin_jupyter.request import SessionRequest, build
 from devin_jupyter.settings import Settings
 from devin_jupyter.stopping import Stopped, within
@@ -30,19 +31,8 @@ from devin_jupyter.stopping import Stopped, within
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from devin_jupyter.batches import Batch
     from devin_jupyter.session import Bridge, Session
-
-_ELSEWHERE = {
-    "to": "use session.send(…)",
-    "again": "it belongs to session.send(…)",
-    "dry_run": "use plan(prompt, …)",
-    "each": "use map(prompt, rows, …)",
-    "name": "use map(prompt, rows, …)",
-    "max_parallel": "use map(prompt, rows, …)",
-    "limit": "use map(prompt, rows, …)",
-    "when_done": "use map(prompt, rows, …)",
-    "prefix": "use map(prompt, rows, …)",
-}
 
 
 class AsyncDevin:
@@ -90,7 +80,7 @@ class AsyncDevin:
             WrongKeyFamily: the key belongs to the other API version.
         """
         settings = settings or places.resolve(api_key, org_id, base_url, api_version, profile)
-        self._core = core = Core(settings, journal=journal, transport=transport, lock=lock)
+        self.core = core = Core(settings, journal=journal, transport=transport, lock=lock)
         self._bridge: Bridge | None = None
         self._last: Session | None = None
         self.journal, self.creator, self.messenger = core.journal, core.creator, core.messenger
@@ -119,19 +109,19 @@ class AsyncDevin:
     @property
     def settings(self) -> Settings:
         """Key (masked when shown), organisation, host and version, and where they came from."""
-        return self._core.settings
+        return self.core.settings
 
     async def aclose(self) -> None:
         """Stop watching and close the connections; sessions go on."""
-        await self._core.aclose()
+        await self.core.aclose()
 
     async def self(self) -> dict[str, Any]:
         """Return who the key is: `principal_type`, its id and name, `org_id`. v3 only. (`GET /v3/self`)"""
-        return await self._core.account.self()
+        return await self.core.account.self()
 
     async def permissions(self) -> dict[str, bool | None]:
         """Probe what the key may read: permission → yes, no, or None where the service did not tell."""
-        return await self._core.account.permissions()
+        return await self.core.account.permissions()
 
     async def create(self, prompt: str, **options: Any) -> Session:
         """Start a session, or attach to the one that this request has already; returns once its id is known.
@@ -167,7 +157,7 @@ class AsyncDevin:
         if isinstance(wanted, str):
             read = read_options({name: value for name, value in options.items() if name != "dry_run"})
             wanted, policy = build(wanted, read), policy or policy_of(read)
-        return await self._core.creator.plan(wanted, policy or policy_of(Options()))
+        return await self.core.creator.plan(wanted, policy or policy_of(Options()))
 
     async def start(self, request: SessionRequest, policy: Policy | None = None) -> Session:
         """Start the session of a resolved request, or attach to it; what `create` and `%%devin` call.
@@ -176,8 +166,34 @@ class AsyncDevin:
             request: from `devin_jupyter.request.build`.
             policy: how to start it; by default as this folder's notebook.
         """
-        started, state = await self._core.start(request, policy or policy_of(Options()))
+        started, state = await self.core.start(request, policy or policy_of(Options()))
         return self._handle(state, schema=started.schema, how=started.how, notice=started.notice, take=started.take)
+
+    async def map(self, prompt: str, rows: Any, **options: Any) -> Batch:
+        """Start one session a row, or attach to those there are; returns at once, work goes on in the background.
+
+        Args:
+            prompt: a template; `{{ row.column }}` is filled in for each row.
+            rows: a DataFrame, or a list of dicts, values or names.
+            options: those of `create`, templates allowed in them, and `name`, `max_parallel`, `limit`, `budget` (ACU).
+
+        Raises:
+            UsageMistake: a row or an option that cannot be meant; nothing was sent.
+            Refused: a guard said no; nothing was paid.
+        """
+        from devin_jupyter.batches import calls
+
+        return await calls.start_batch(self.core, calls.order_of(prompt, rows, options), self._bridge)
+
+    async def batch(self, name: str) -> Batch:
+        """Return a batch by its name, from the journal; nothing is started before its `.resume()`.
+
+        Args:
+            name: as given with `name=`, or as the batch printed it.
+        """
+        from devin_jupyter.batches import calls
+
+        return await calls.find_batch(self.core, name, self._bridge)
 
     async def get(self, session: str, schema: Any = None) -> Session:
         """Look a session up and return a handle on it. (`GET …/sessions/{id}`)
@@ -194,7 +210,7 @@ class AsyncDevin:
             from devin_jupyter.schema import load_schema
 
             typed = load_schema(schema)
-        opened = await self._core.open(session, typed)
+        opened = await self.core.open(session, typed)
         return self._handle(opened.state, schema=opened.schema, how="opened", notice=opened.notice)
 
     async def last(self) -> Session:
@@ -205,7 +221,7 @@ class AsyncDevin:
         """
         if self._last is not None:
             return self._last
-        entries = await asyncio.to_thread(self._core.journal.sessions, notebook=here())
+        entries = await asyncio.to_thread(self.core.journal.sessions, notebook=here())
         if not entries:
             raise OptionError("there is no session yet", do="start one with %%devin or dj.create(…)")
         return await self.get(entries[-1].session_id)
@@ -234,7 +250,7 @@ class AsyncDevin:
             DevinError: the service refused or could not be reached; nothing arrived.
         """
         handle = await self._resolved(session)
-        handle.notice = await self._core.send(handle.state, text, attach, again=again, as_user=as_user)
+        handle.notice = await self.core.send(handle.state, text, attach, again=again, as_user=as_user)
         self._last = handle
         return handle
 
@@ -246,7 +262,7 @@ class AsyncDevin:
             timeout: seconds.
         """
         handle = await self._resolved(session)
-        await self._core.wait(handle.state, timeout)
+        await self.core.wait(handle.state, timeout)
         return handle
 
     async def result(self, session: Session | str, timeout: float | None = None) -> Any:
@@ -269,7 +285,7 @@ class AsyncDevin:
             archive: also archive it; v3 only.
         """
         handle = await self._resolved(session)
-        await self._core.stop(handle.state, archive=archive)
+        await self.core.stop(handle.state, archive=archive)
         return handle
 
     async def stop_all(self, notebook: str | None = None) -> list[Stopped]:
@@ -279,7 +295,7 @@ class AsyncDevin:
             notebook: only those of this notebook, script or folder; None means all of the journal, never those of
                 others in the organisation.
         """
-        return await self._core.stop_all(within(Path(notebook)) if notebook is not None else None)
+        return await self.core.stop_all(within(Path(notebook)) if notebook is not None else None)
 
     async def still_live(self, notebook: str | None = None) -> str | None:
         """Return one line about the sessions that went on while no kernel looked, with what they cost since; or None.
@@ -295,31 +311,5 @@ class AsyncDevin:
     def _handle(self, state: Any, **facts: Any) -> Session:
         from devin_jupyter.session import Session
 
-        self._last = Session(self._core, state, bridge=self._bridge, **facts)
+        self._last = Session(self.core, state, bridge=self._bridge, **facts)
         return self._last
-
-
-def read_options(keywords: dict[str, Any]) -> Options:
-    """Return the options of a `create` in Python; those of other calls are refused, with the call they belong to."""
-    options = from_keywords(**keywords)
-    for name in sorted(options.given & _ELSEWHERE.keys()):
-        raise OptionError(f"create has no {name}", "nothing was sent", _ELSEWHERE[name])
-    return options
-
-
-def policy_of(options: Options, *, interactive: bool = False) -> Policy:
-    """Return how a request of Python code is to be started."""
-    return Policy(
-        take_new=options.new,
-        max_age=options.max_age,
-        replace=options.replace,
-        beside=options.beside,
-        guard=CellRef(notebook=here(), out=options.out),
-        interactive=interactive,
-        budget=options.budget,
-    )
-
-
-def finite(seconds: float) -> float | None:
-    """Return a time-out; infinity is none."""
-    return None if seconds == float("inf") else seconds

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from devin_jupyter.devin.default import connect, current, default, disconnect
 from devin_jupyter.devin.facade import Devin
 from devin_jupyter.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
+    from devin_jupyter.batches import Batch
     from devin_jupyter.journal.budgets import Account
 
 __all__ = [
     "Devin",
+    "batch",
     "budget",
+    "compare",
     "connect",
     "consumption_frame",
     "create",
@@ -27,44 +33,123 @@ __all__ = [
     "get",
     "insights_frame",
     "last",
+    "map",
     "messages_frame",
     "outputs_frame",
     "pull_requests_frame",
     "sessions_frame",
     "sync",
 ]
+F = TypeVar("F", bound="Callable[..., Any]")
 
 
+def _as(method: Callable[..., Any]) -> Callable[[F], F]:
+    """Return a decorator that gives a function the documentation of the method it calls."""
+
+    def documented(function: F) -> F:
+        function.__doc__ = f"{inspect.cleandoc(method.__doc__ or '')}\n\nWith the default client: see `connect`."
+        return function
+
+    return documented
+
+
+@_as(Devin.create)
 def create(prompt: str, **options: Any) -> Session:
-    """Start a session with the default client, or attach to the one that this request has already.
-
-    Returns as soon as its id is known; `.result()` waits for the answer. Never pays twice for the same request.
-
-    Args:
-        prompt: what Devin shall do; sent byte for byte.
-        options: those of `%%devin` with `_`, such as `repos`, `mode`, `schema`, `max_acu`, `take`: see `Devin.create`.
-    """
     return default().create(prompt, **options)
 
 
-def get(id_or_url: str, schema: Any = None) -> Session:
-    """Return a handle on a session that exists, looked up with the default client.
-
-    Args:
-        id_or_url: its id, bare or prefixed, or its URL.
-        schema: what its output is to be read as; else the one it was started with, where known.
-    """
-    return default().get(id_or_url, schema)
+@_as(Devin.get)
+def get(session: str, schema: Any = None) -> Session:
+    return default().get(session, schema)
 
 
+@_as(Devin.last)
 def last() -> Session:
-    """Return the session that was started or opened last: by the default client, else in this notebook."""
     return default().last()
 
 
-def budget(acus: float | str | None = None) -> Account:
-    """Set or show the budget of this notebook, in ACUs; its repr is the arithmetic. `"off"` lifts it."""
-    return default().budget(acus)
+@_as(Devin.map)
+def map(prompt: str, rows: Any, **options: Any) -> Batch:
+    return default().map(prompt, rows, **options)
+
+
+@_as(Devin.batch)
+def batch(name: str) -> Batch:
+    return default().batch(name)
+
+
+@_as(Devin.budget)
+def budget(acus: float | str | None = None, *, notebook: str | None = None) -> Account:
+    return default().budget(acus, notebook=notebook)
+
+
+@_as(Devin.sessions_frame)
+def sessions_frame(sessions: Any = None, *, engine: str | None = None, limit: int | None = None, **filters: Any) -> Any:
+    return default().sessions_frame(sessions, engine=engine, limit=limit, **filters)
+
+
+@_as(Devin.outputs_frame)
+def outputs_frame(
+    sessions: Any = None,
+    *,
+    schema: Any = None,
+    explode: str | None = None,
+    keep_empty: bool = False,
+    prefix: str = "",
+    limit: int | None = None,
+    **filters: Any,
+) -> pd.DataFrame:
+    return default().outputs_frame(
+        sessions, schema=schema, explode=explode, keep_empty=keep_empty, prefix=prefix, limit=limit, **filters
+    )
+
+
+@_as(Devin.messages_frame)
+def messages_frame(sessions: Any = None, *, limit: int | None = None, **filters: Any) -> pd.DataFrame:
+    return default().messages_frame(sessions, limit=limit, **filters)
+
+
+@_as(Devin.pull_requests_frame)
+def pull_requests_frame(sessions: Any = None, *, limit: int | None = None, **filters: Any) -> pd.DataFrame:
+    return default().pull_requests_frame(sessions, limit=limit, **filters)
+
+
+@_as(Devin.insights_frame)
+def insights_frame(sessions: Any = None, *, limit: int | None = None, **filters: Any) -> pd.DataFrame:
+    return default().insights_frame(sessions, limit=limit, **filters)
+
+
+@_as(Devin.consumption_frame)
+def consumption_frame(
+    *,
+    since: Any = None,
+    until: Any = None,
+    user: str | None = None,
+    service_user: str | None = None,
+    session: Any = None,
+) -> pd.DataFrame:
+    return default().consumption_frame(since=since, until=until, user=user, service_user=service_user, session=session)
+
+
+@_as(Devin.sync)
+def sync(folder: str | Path, **filters: Any) -> pd.DataFrame:
+    return default().sync(folder, **filters)
+
+
+def compare(one: Batch, other: Batch, on: str | list[str]) -> pd.DataFrame:
+    """Return two batches side by side: a row per key, columns in pairs named after the batches.
+
+    Args:
+        one: a batch.
+        other: another one over the same kind of rows.
+        on: the input column or columns that say what a row is.
+
+    Raises:
+        OptionError: a column that one of them has not.
+    """
+    from devin_jupyter.batches import calls
+
+    return calls.compare(one, other, on)
 
 
 def from_notebook(path: str | Path) -> list[Session]:
@@ -80,49 +165,3 @@ def from_notebook(path: str | Path) -> list[Session]:
     from devin_jupyter.devin.recorded import sessions_in
 
     return sessions_in(Path(path))
-
-
-def sessions_frame(sessions: Any = None, **chosen: Any) -> Any:
-    """Return sessions as a DataFrame, read with the default client: see `Devin.sessions_frame`.
-
-    Args:
-        sessions: handles, ids or a frame with `session_id`; None for what the filters select.
-        chosen: filters such as `since="30d"`, `tags`, `repos`, `origin`, `category`, `archived`, `playbook`; `limit`;
-            `engine="dask"`.
-    """
-    return default().sessions_frame(sessions, **chosen)
-
-
-def outputs_frame(sessions: Any = None, **chosen: Any) -> pd.DataFrame:
-    """Return structured outputs as a DataFrame, read with the default client: see `Devin.outputs_frame`.
-
-    Args:
-        sessions: handles, ids or a sessions frame; None for what the filters select.
-        chosen: `schema`, `explode`, `keep_empty`, `prefix`, `limit`, and the filters of `sessions_frame`.
-    """
-    return default().outputs_frame(sessions, **chosen)
-
-
-def messages_frame(sessions: Any = None, **chosen: Any) -> pd.DataFrame:
-    """Return the messages of sessions as a DataFrame, read with the default client: see `Devin.messages_frame`."""
-    return default().messages_frame(sessions, **chosen)
-
-
-def pull_requests_frame(sessions: Any = None, **chosen: Any) -> pd.DataFrame:
-    """Return pull requests as a DataFrame, read with the default client: see `Devin.pull_requests_frame`."""
-    return default().pull_requests_frame(sessions, **chosen)
-
-
-def insights_frame(sessions: Any = None, **chosen: Any) -> pd.DataFrame:
-    """Return how sessions went as a DataFrame, read with the default client: see `Devin.insights_frame`."""
-    return default().insights_frame(sessions, **chosen)
-
-
-def consumption_frame(**chosen: Any) -> pd.DataFrame:
-    """Return the ACUs of each day as a DataFrame, read with the default client: see `Devin.consumption_frame`."""
-    return default().consumption_frame(**chosen)
-
-
-def sync(folder: str | Path, **filters: Any) -> pd.DataFrame:
-    """Bring a folder of Parquet files up to date with the default client: see `Devin.sync`."""
-    return default().sync(folder, **filters)

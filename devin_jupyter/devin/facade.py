@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter import loop, namespaces
-from devin_jupyter.client import AsyncDevin
-from devin_jupyter.client.asynchronous import finite, read_options
+from devin_jupyter.client import AsyncDevin, Core
+from devin_jupyter.client.keywords import finite, read_options
 from devin_jupyter.devin import tables
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.journal.place import here
@@ -19,6 +19,7 @@ from devin_jupyter.settings import Settings
 
 if TYPE_CHECKING:
     from devin_jupyter.api.transport import Transport
+    from devin_jupyter.batches import Batch
     from devin_jupyter.creation import Plan, Policy
     from devin_jupyter.journal.budgets import Account
     from devin_jupyter.stopping import Stopped
@@ -50,7 +51,7 @@ class Devin:
         transport: Transport | None = None,
         lock: lockfile.Lock | None = None,
     ) -> None:
-        self._async = twin = AsyncDevin(
+        twin = AsyncDevin(
             api_key,
             org_id=org_id,
             base_url=base_url,
@@ -61,7 +62,7 @@ class Devin:
             transport=transport,
             lock=lock,
         )
-        twin._bridge = loop
+        self._async, twin._bridge = twin, loop
         loop.at_close(twin.aclose)
         self.sessions, self.messages = namespaces.Sessions(twin.sessions), namespaces.Messages(twin.messages)
         self.tags, self.attachments = namespaces.Tags(twin.tags), namespaces.Attachments(twin.attachments)
@@ -81,6 +82,11 @@ class Devin:
     def asynchronous(self) -> AsyncDevin:
         """The client behind this one; it lives on the loop's thread."""
         return self._async
+
+    @property
+    def core(self) -> Core:
+        """What both are made of; everything in it belongs to the loop's thread."""
+        return self._async.core
 
     @property
     def settings(self) -> Settings:
@@ -112,6 +118,12 @@ class Devin:
 
     def start(self, request: SessionRequest, policy: Policy | None = None) -> Session:
         return loop.run(self._async.start(request, policy))
+
+    def map(self, prompt: str, rows: Any, **options: Any) -> Batch:
+        return loop.run(self._async.map(prompt, rows, **options))
+
+    def batch(self, name: str) -> Batch:
+        return loop.run(self._async.batch(name))
 
     def get(self, session: str, schema: Any = None) -> Session:
         return loop.run(self._async.get(session, schema))
@@ -151,7 +163,7 @@ class Devin:
             acus: the limit in ACUs, `"off"` for none, None to show it.
             notebook: whose; by default this one's.
         """
-        from devin_jupyter.budget import budget
+        from devin_jupyter.budgeting import budget
 
         return budget(self.journal, notebook or here(), acus, now=time.time())
 
