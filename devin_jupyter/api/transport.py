@@ -13,6 +13,7 @@ import ssl
 import time
 import urllib.request
 from collections.abc import Awaitable, Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -221,9 +222,11 @@ def _joined(asked: Asked, url: httpx.URL, location: str) -> httpx.URL:
 
 
 def _user_agent() -> str:
-    from devin_jupyter import __version__
-
-    return f"devin-jupyter/{__version__} httpx/{httpx.__version__}"
+    try:
+        ours = version("devin-jupyter")
+    except PackageNotFoundError:  # run from a checkout
+        ours = "0"
+    return f"devin-jupyter/{ours} httpx/{httpx.__version__}"
 
 
 def _query(params: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
