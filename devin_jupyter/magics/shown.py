@@ -87,22 +87,31 @@ class Table:
 
         from rich.console import Console
 
-        into = StringIO()
-        Console(file=into, width=_width(colours), force_terminal=colours, no_color=not colours).print(self._rich())
+        into, width = StringIO(), _width(colours)
+        # left to itself in a kernel, rich displays what it prints at once
+        console = Console(file=into, width=width, force_terminal=colours, no_color=not colours, force_jupyter=False)
+        console.print(self._rich(width))
         lines = [line.rstrip() for line in into.getvalue().rstrip().split("\n")]
         return "\n".join(([self.title] if self.title else []) + [line for line in lines if line])
 
-    def _rich(self) -> Any:
+    def _longest(self, name: str) -> int:
+        return max(len(name), *(len(_plain(row.get(name))) for row in self.rows))
+
+    def _rich(self, width: int) -> Any:
         from rich.box import SIMPLE_HEAD
         from rich.table import Table as RichTable
         from rich.text import Text as RichText
 
         drawn = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        whole = {name: self._longest(name) for name in self.headings if name not in _GIVE_WAY}
+        room = width - sum(whole.values()) - 3 * (len(self.headings) - 1)
+        share = max(16, room // max(1, len(self.headings) - len(whole)))
         for name in self.headings:
-            if name in _GIVE_WAY:
-                drawn.add_column(name, no_wrap=name == "title", overflow="ellipsis" if name == "title" else "fold")
+            if name in whole:
+                drawn.add_column(name, min_width=whole[name], no_wrap=True)
             else:
-                drawn.add_column(name, min_width=max(len(_plain(row.get(name))) for row in self.rows), no_wrap=True)
+                cut = name == "title"
+                drawn.add_column(name, max_width=share, no_wrap=cut, overflow="ellipsis" if cut else "fold")
         for row in self.rows:
             drawn.add_row(*(RichText(_plain(value), style=_style(value)) for value in row.values()))
         return drawn

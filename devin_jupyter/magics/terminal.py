@@ -31,7 +31,7 @@ class Following:
         self._snapshot = snapshot
         self._since = time.monotonic()
         self._spinner = Spinner("dots")
-        self._live = Live(self, console=Console(), refresh_per_second=8, transient=True)
+        self._live = Live(self, console=Console(force_jupyter=False), refresh_per_second=8, transient=True)
 
     def start(self) -> None:
         """Start drawing."""
