@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.batches import opening
@@ -13,6 +11,7 @@ from devin_jupyter.batches.plan import Plan
 from devin_jupyter.client import Core
 from devin_jupyter.creation import CellRef
 from devin_jupyter.errors import OptionError
+from devin_jupyter.journal.place import here
 from devin_jupyter.options import from_keywords
 from devin_jupyter.request import Where
 
@@ -29,7 +28,7 @@ def order_of(prompt: str, rows: Any, options: dict[str, Any]) -> Order:
         OptionError: an option that cannot be meant.
     """
     said = from_keywords(each=rows, **options)
-    cell = CellRef(notebook=os.environ.get("JPY_SESSION_NAME") or str(Path.cwd()), out=said.out)
+    cell = CellRef(notebook=here(), out=said.out)
     return Order(prompt=prompt, rows=rows, options=said, variables={}, cell=cell)
 
 
@@ -80,15 +79,16 @@ def compare(one: Batch, other: Batch, on: str | list[str]) -> pd.DataFrame:
         lacking = [key for key in keys if key not in batch.frame.columns]
         if lacking:
             raise OptionError(f"{batch.name} has no column {lacking[0]!r}", do="on= names an input column of both")
-    sides = [batch.frame.rename_axis(None).reset_index(drop=True) for batch in (one, other)]
-    inputs = [set(batch._runner.plan.rows.columns) for batch in (one, other)]
-    shared = [column for column in inputs[0] & inputs[1] if column not in keys]
-    sides[1] = sides[1].drop(columns=shared)
-    merged = sides[0].merge(sides[1], on=keys, how="outer", suffixes=(f"_{names[0]}", f"_{names[1]}"))
-    return merged[_paired(list(merged.columns), [f"_{name}" for name in names])]
+    left, right = (batch.frame.reset_index(drop=True) for batch in (one, other))
+    suffixes = f"_{names[0]}", f"_{names[1]}"
+    merged = left.merge(right, on=keys, how="outer", suffixes=suffixes)
+    for column in set(one.inputs) & set(other.inputs) - set(keys):  # the same on both sides, or on one only
+        merged[column] = merged.pop(column + suffixes[0]).combine_first(merged.pop(column + suffixes[1]))
+    inputs = [column for column in (*keys, *one.inputs, *other.inputs) if column in merged.columns]
+    return merged[list(dict.fromkeys([*inputs, *_paired(list(merged.columns), suffixes)]))]
 
 
-def _paired(columns: list[str], suffixes: list[str]) -> list[str]:
+def _paired(columns: list[str], suffixes: tuple[str, str]) -> list[str]:
     """The columns with those of one name beside each other."""
     first, second = suffixes
     ordered: dict[str, None] = {}

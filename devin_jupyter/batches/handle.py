@@ -67,6 +67,11 @@ class Batch:
         return batch_frame(self._runner.plan, self._runner.jobs)
 
     @property
+    def inputs(self) -> tuple[str, ...]:
+        """The input columns of `.frame`."""
+        return self._runner.plan.rows.columns
+
+    @property
     def phase_counts(self) -> dict[str, int]:
         """How many rows are in which phase."""
         return dict(self.tally.counts)

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.batches.acts import Acted
-from devin_jupyter.batches.job import Job, Stage, Tally
+from devin_jupyter.batches.job import Job, Stage
 from devin_jupyter.batches.money import cost_line
 from devin_jupyter.batches.plan import Plan
 from devin_jupyter.batches.rows import named
 from devin_jupyter.batches.runner import Runner
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.render.values import CELL, table
-from devin_jupyter.render.wording import one_line, web_address
+from devin_jupyter.render import many_bundle
+from devin_jupyter.render.wording import one_line
 
 if TYPE_CHECKING:
     from devin_jupyter.batches.handle import Batch
     from devin_jupyter.panel import BatchPanel
 
 _LISTED = 12
-_TROUBLED = (Phase.FAILED, Phase.STOPPED, Phase.BLOCKED)
 
 
 def opening_line(runner: Runner) -> str:
@@ -84,55 +83,32 @@ def outcome_line(done: Sequence[Acted], plan: Plan) -> str:
 
 
 def bundle(name: str, runner: Runner) -> dict[str, Any]:
-    """Return the saved form: plain text and static HTML, the same for the same state."""
-    sums = runner.tally()
-    return {"text/plain": _text(name, runner, sums), "text/html": _html(name, runner, sums)}
+    """Return the saved form: plain text, static HTML and records, the same for the same state."""
+    snapshots = [job.snapshot for job in runner.jobs if job.snapshot is not None]
+    shown = many_bundle(name, snapshots, names=names_of(runner), waiting=runner.tally().counts.get(Stage.WAITING, 0))
+    lines = list(_remarks(runner))
+    if lines:
+        shown["text/plain"] += "\n" + "\n".join(lines)
+        shown["text/html"] += "".join(f"<div>{escape(line)}</div>" for line in lines)
+    return shown
 
 
-def _text(name: str, runner: Runner, sums: Tally) -> str:
-    lines = [f"{name}: {sums.rows} rows · {sums.text}"]
-    lines += [one_line(runner.notice, 400)] if runner.notice else []
-    listed = _to_look_at(runner)
-    lines += [f"  {row_name(runner.plan, job)}: {_phase(job)}: {_says(job)}" for job in listed[:_LISTED]]
-    lines += [f"  … and {len(listed) - _LISTED} more"] if len(listed) > _LISTED else []
-    return "\n".join(lines)
+def _remarks(runner: Runner) -> Iterator[str]:
+    """What the sessions themselves do not show: why it is paused, rows without a session, questions in reports."""
+    if runner.notice:
+        yield one_line(runner.notice, 400)
+    refused = [job for job in runner.jobs if job.stage is Stage.REFUSED and job.error is not None]
+    asking = [job for job in runner.jobs if job.question is not None and job.phase == Phase.DONE]
+    remarks = [f"{row_name(runner.plan, job)} was refused: {job.error.what}" for job in refused if job.error]
+    remarks += [f"{row_name(runner.plan, job)} asks: {job.question}" for job in asking]
+    yield from (one_line(remark, 200) for remark in remarks[:_LISTED])
+    if len(remarks) > _LISTED:
+        yield f"… and {len(remarks) - _LISTED} more, see .frame"
 
 
-def _html(name: str, runner: Runner, sums: Tally) -> str:
-    head = f"<div><strong>{escape(one_line(name, 120))}</strong> · {sums.rows} rows · {escape(sums.text)}</div>"
-    notice = f'<div style="margin:2px 0">{escape(one_line(runner.notice, 400))}</div>' if runner.notice else ""
-    listed = _to_look_at(runner)
-    rows = "".join(_html_row(runner.plan, job) for job in listed[:_LISTED])
-    more = f"<div>… and {len(listed) - _LISTED} more, see .frame</div>" if len(listed) > _LISTED else ""
-    return f'<div style="overflow-x:auto">{head}{notice}{table(rows) if rows else ""}{more}</div>'
-
-
-def _html_row(plan: Plan, job: Job) -> str:
-    name, url = escape(row_name(plan, job)), web_address(job.snapshot.url) if job.snapshot else None
-    if url:
-        name = f'<a href="{escape(url)}" target="_blank" rel="noopener noreferrer">{name}</a>'
-    cells = (name, escape(_phase(job)), escape(_says(job)))
-    return "<tr>" + "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells) + "</tr>"
-
-
-def _to_look_at(runner: Runner) -> list[Job]:
-    """The rows a person cares for: first those that ask, then those that went wrong."""
-    asking = [job for job in runner.jobs if job.question is not None]
-    wrong = [job for job in runner.jobs if job.stage is Stage.REFUSED or job.phase in _TROUBLED]
-    return [*asking, *wrong]
-
-
-def _phase(job: Job) -> str:
-    return job.snapshot.phase.label if job.snapshot else job.phase
-
-
-def _says(job: Job) -> str:
-    if job.question is not None:
-        return one_line(job.question, 160)
-    if job.error is not None:
-        return one_line(job.error.what, 160)
-    detail = job.snapshot.status_detail if job.snapshot else None
-    return one_line(detail or "", 160)
+def names_of(runner: Runner) -> dict[str, str]:
+    """Return what the rows are called, by session id."""
+    return {job.session_id: row_name(runner.plan, job) for job in runner.jobs if job.session_id}
 
 
 def row_name(plan: Plan, job: Job) -> str:
@@ -148,7 +124,7 @@ def panel(batch: Batch) -> BatchPanel:
     from devin_jupyter.panel import BatchPanel
 
     runner = batch._runner
-    names = {job.session_id: row_name(runner.plan, job) for job in runner.jobs if job.session_id}
+    names = names_of(runner)
     board = BatchPanel(batch.sessions, title=batch.name, names=names)
     shown = set(names)
 

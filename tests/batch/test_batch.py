@@ -10,6 +10,7 @@ import pytest
 from batch.desk import POST, SEND, Desk
 
 from devin_jupyter.batches.brakes import StopLoss
+from devin_jupyter.batches.calls import compare
 from devin_jupyter.errors import BudgetExceeded, OptionError, SessionChanged, TemplateError
 
 REPOS = pd.DataFrame({"repo": [f"acme/r{n}" for n in range(6)], "scenario": ["sim:finished"] * 6})
@@ -409,4 +410,21 @@ def test_the_saved_form_is_the_same_for_the_same_state(new_desk: Callable[..., D
 
     assert repr(first) == repr(again)
     assert first._repr_mimebundle_() == again._repr_mimebundle_()
-    assert "acme/r1: replied, your turn: " in first._repr_mimebundle_()["text/plain"]
+    assert "acme/r1" in first._repr_mimebundle_()["text/plain"]
+    assert "simulated" in first._repr_mimebundle_()["text/html"]
+
+
+def test_two_batches_side_by_side(desk: Desk) -> None:
+    rows = REPOS.assign(owner="me")
+    one = desk.map("Upgrade {{ row.repo }}", rows.iloc[:2], name="old", tags=["sim:finished"], schema="version:str")
+    two = desk.map("Lift {{ row.repo }}", rows.iloc[1:3], name="new", tags=["sim:finished"], schema="version:str")
+
+    frame = compare(one.wait(), two.wait(), on="repo")
+
+    assert list(frame.columns[:6]) == ["repo", "scenario", "owner", "version_old", "version_new", "session_id_old"]
+    assert frame["owner"].tolist() == ["me"] * 3
+    assert frame["version_old"].notna().tolist() == [True, True, False]
+    assert frame["version_new"].notna().tolist() == [False, True, True]
+    assert frame["phase_new"].dtype == two.frame["phase"].dtype
+    with pytest.raises(OptionError, match="no column 'repository'"):
+        compare(one, two, on="repository")
