@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from devin_jupyter.simulator.server import Running, start
 
 KEPT = {"DEVIN_SPECS"}
 """Variables that speak to the tests, not to the package."""
+PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Everything here is plain http; loading trust anchors takes longer than most tests."""
 _connect = socket.socket.connect
 
 
@@ -107,7 +110,9 @@ class SimulatorHandle:
 
     def _client(self, key: str, path: str, options: dict[str, Any]) -> httpx.Client:
         headers = {"authorization": f"Bearer {key}"}
-        return httpx.Client(base_url=self.url + path, headers=headers, trust_env=False, timeout=30, **options)
+        return httpx.Client(
+            base_url=self.url + path, headers=headers, trust_env=False, verify=PLAIN, timeout=30, **options
+        )
 
     def _ask(self, method: str, name: str, body: Any = None) -> dict[str, Any]:
         answer = self._control.request(method, f"{self.url}/_sim/{name}", json=body)
@@ -118,7 +123,7 @@ class SimulatorHandle:
 
 @pytest.fixture(scope="session")
 def _control() -> Iterator[httpx.Client]:
-    with httpx.Client(trust_env=False, timeout=60) as client:
+    with httpx.Client(trust_env=False, verify=PLAIN, timeout=60) as client:
         yield client
 
 
