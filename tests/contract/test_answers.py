@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -18,7 +19,15 @@ CALLS = [
     for path, operations in document(version)["paths"].items()
     for method in operations
 ]
+NAMING = [call for call in CALLS if "{" in call.values[2]]
 ENTERPRISE = "/v3/enterprise/organizations"
+
+
+@pytest.fixture(scope="module")
+def bare() -> Iterator[httpx.Client]:
+    """A client without a key."""
+    with httpx.Client(trust_env=False) as client:
+        yield client
 
 
 def closed(version: str) -> dict[str, Any]:
@@ -70,13 +79,11 @@ def test_a_sensible_call_gets_its_documented_answer(simulator_with: Any, version
     assert problems(answer, operation, spec) == []
 
 
-@pytest.mark.parametrize(("version", "method", "path"), CALLS)
+@pytest.mark.parametrize(("version", "method", "path"), NAMING)
 def test_an_unknown_id_is_not_found(simulator: Any, version: str, method: str, path: str) -> None:
     spec = document(version)
     operation = spec["paths"][path][method]
     names = re.findall(r"{(\w+)}", path)
-    if not names:
-        pytest.skip("names nothing")
     ids = {name: ["nobody"] for name in names} | ({} if names == ["org_id"] else {"org_id": [simulator.org_id]})
     call = request(operation, path, ids)
     with simulator.v3() if version == "v3" else simulator.v1() as client:
@@ -88,7 +95,7 @@ def test_an_unknown_id_is_not_found(simulator: Any, version: str, method: str, p
 @pytest.mark.parametrize(("version", "method", "path"), CALLS)
 @pytest.mark.parametrize("modern", [False, True], ids=["detail", "problem"])
 def test_a_key_that_does_not_open_it_is_refused(
-    simulator_with: Any, version: str, method: str, path: str, modern: bool
+    simulator_with: Any, bare: httpx.Client, version: str, method: str, path: str, modern: bool
 ) -> None:
     simulator = simulator_with(problem_json=modern)
     spec = document(version)
@@ -98,6 +105,6 @@ def test_a_key_that_does_not_open_it_is_refused(
     other = simulator.v1_key if version == "v3" else simulator.api_key
     for key, status in (("", 401), ("cog_unknown", 401 if version == "v3" else 403), (other, 403)):
         headers = {"authorization": f"Bearer {key}"} if key else {}
-        answer = httpx.request(method, url, headers=headers, trust_env=False)
+        answer = bare.request(method, url, headers=headers)
         assert answer.status_code == status
         assert problems(answer, operation, spec) == []

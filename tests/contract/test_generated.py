@@ -15,15 +15,15 @@ from typing import Any
 
 import pytest
 import yaml
-from contract.openapi import ORG, document
+from contract.openapi import document
 from contract.world import BODIES, QUERIES, Ids, populate
 
 pytestmark = [pytest.mark.schemathesis, pytest.mark.timeout(900)]
 SPECS = os.environ.get("DEVIN_SPECS", "")
-OUT_OF_SCOPE = (
-    rf"^(/v3/enterprise/(sessions|consumption)|/v3beta1/|{ORG.replace('{', '.').replace('}', '.')}/pr-reviews)"
-)
+OUT_OF_SCOPE = r"^(/v3/enterprise/(sessions|consumption)|/v3beta1/)|/pr-reviews$"
 EXAMPLES = 25
+SEED = 20
+"""The requests are the same in every run, so that a red run is never luck."""
 
 
 def run(folder: Path, spec: dict[str, Any], simulator: Any, key: str, ids: Ids) -> None:
@@ -34,7 +34,7 @@ def run(folder: Path, spec: dict[str, Any], simulator: Any, key: str, ids: Ids) 
     (folder / "schemathesis.toml").write_text(settings, encoding="utf-8")
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", "schemathesis.toml", "run", "spec.json"]
     command += ["--url", simulator.url, "--header", f"Authorization: Bearer {key}", "--no-color"]
-    command += ["--phases", "examples,coverage,fuzzing", "--max-examples", str(EXAMPLES)]
+    command += ["--phases", "examples,coverage,fuzzing", "--max-examples", str(EXAMPLES), "--seed", str(SEED)]
     command += ["--exclude-checks", "positive_data_acceptance", "--exclude-path-regex", OUT_OF_SCOPE]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2_000:]
