@@ -186,4 +186,4 @@ def _next_step(asked: Asked, status: int) -> str:
         return "run it again in a while"
     if status >= 500:
         return "look at %devin sessions before repeating it"
-    return _NEXT_STEP.get(status, "")
+    return _NEXT_STEP.get(status, "change the request; %devin debug writes a report for a bug ticket")

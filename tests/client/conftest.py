@@ -1,0 +1,135 @@
+"""Clients for the tests: on the simulator over real HTTP, and on answers that are made up at the wire."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from devin_jupyter import AsyncDevin, Devin, settings
+from devin_jupyter.api.service import Service
+from devin_jupyter.api.transport import Transport
+from devin_jupyter.devin import disconnect
+from devin_jupyter.settings import Pace, Settings
+
+KEY, V1_KEY = "cog_0123456789abcdefghij", "apk_0123456789abcdefghij"
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+@pytest.fixture(autouse=True)
+def no_default_client() -> Iterator[None]:
+    disconnect()
+    yield
+    disconnect()
+
+
+@pytest.fixture(params=["v3", "v1"])
+def version(request: pytest.FixtureRequest) -> str:
+    """Both API versions."""
+    chosen: str = request.param
+    return chosen
+
+
+def key_of(simulator: Any, version: str) -> str:
+    """The simulator's key for an API version."""
+    return str(simulator.v1_key if version == "v1" else simulator.api_key)
+
+
+@pytest.fixture
+def devin(simulator: Any) -> Iterator[Devin]:
+    """A v3 client of the simulator, whose turns take 0.4 s."""
+    client = Devin(simulator.api_key, base_url=simulator.url, org_id=simulator.org_id)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def devin_v1(simulator: Any) -> Iterator[Devin]:
+    """A v1 client of the simulator."""
+    client = Devin(simulator.v1_key, base_url=simulator.url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def either(simulator: Any, version: str) -> Iterator[Devin]:
+    """A client of the simulator, once for each API version."""
+    client = Devin(key_of(simulator, version), base_url=simulator.url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+async def core_client(simulator: Any) -> AsyncIterator[AsyncDevin]:
+    """An async v3 client of the simulator, on the loop of the test."""
+    async with AsyncDevin(simulator.api_key, base_url=simulator.url, org_id=simulator.org_id) as client:
+        yield client
+
+
+class Slept(list[float]):
+    """Notes every pause and takes none."""
+
+    async def __call__(self, seconds: float) -> None:
+        self.append(seconds)
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def slept() -> Slept:
+    return Slept()
+
+
+def some_settings(version: str = "v3", **changes: Any) -> Settings:
+    """Settings as `resolve` would find them, without looking anywhere."""
+    org_id = None if version == "v1" else "org-x"
+    key = V1_KEY if version == "v1" else KEY
+    return Settings(**{"api_key": key, "api_version": version, "org_id": org_id, "home": Path("nowhere"), **changes})
+
+
+@pytest.fixture
+def answering(slept: Slept) -> Callable[..., Service]:
+    """Return a service whose answers a function makes up."""
+
+    def make(handler: Handler, version: str = "v3", **changes: Any) -> Service:
+        chosen = some_settings(version, **changes)
+        return Service(Transport(chosen, wire=httpx.MockTransport(handler), sleep=slept), chosen)
+
+    return make
+
+
+class FakeClock:
+    """Time that passes only when the monitor pauses, and as fast as it can."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+        self.pauses: list[float] = []
+
+    def now(self) -> datetime:
+        return datetime(2026, 11, 21, tzinfo=UTC) + timedelta(seconds=self.seconds)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def jitter(self) -> float:
+        return 1.0
+
+    async def pause(self, seconds: float, wake: asyncio.Event) -> None:
+        await asyncio.sleep(0)
+        if not wake.is_set():
+            self.pauses.append(seconds)
+            self.seconds += seconds
+
+
+@pytest.fixture
+def fake_clock() -> FakeClock:
+    return FakeClock()
+
+
+PACE = Pace()
+Answer = Callable[..., Awaitable[Any]]
+__all__ = ["KEY", "PACE", "V1_KEY", "FakeClock", "Slept", "key_of", "settings", "some_settings"]

@@ -1,0 +1,257 @@
+"""Where key, organisation and address come from, and what is never shown or redirected."""
+
+import json
+import stat
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from devin_jupyter import keys, settings
+from devin_jupyter.errors import NoKey, OptionError, WrongKeyFamily, redact
+
+KEY, OTHER, V1_KEY = "cog_aaaaaaaaaaaaaaaaaaaa1111", "cog_bbbbbbbbbbbbbbbbbbbb2222", "apk_cccccccccccccccccccc3333"
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def keyring(monkeypatch):
+    """A keyring in memory, in place of the machine's."""
+    entries = {}
+    module = types.ModuleType("keyring")
+    module.get_password = lambda service, name: entries.get((service, name))
+    module.set_password = lambda service, name, value: entries.__setitem__((service, name), value)
+    module.errors = types.ModuleType("keyring.errors")
+    module.errors.KeyringError = type("KeyringError", (Exception,), {})
+    monkeypatch.setitem(sys.modules, "keyring", module)
+    monkeypatch.setitem(sys.modules, "keyring.errors", module.errors)
+    return entries
+
+
+def test_without_a_key_the_message_names_every_way_to_go_on(keyring):
+    with pytest.raises(NoKey) as problem:
+        settings.resolve()
+
+    said = "\n".join(problem.value.lines)
+    assert len(problem.value.lines) == 3
+    for way in ("DEVIN_API_KEY", "dj.connect", "simulator"):
+        assert way in said
+
+
+def test_the_argument_goes_before_everything(monkeypatch):
+    monkeypatch.setenv("DEVIN_API_KEY", OTHER)
+    monkeypatch.setenv("DEVIN_ORG_ID", "org-environment")
+
+    found = settings.resolve(KEY, "org-argument")
+
+    assert (found.api_key, found.key_source) == (KEY, "argument")
+    assert (found.org_id, found.org_source) == ("org-argument", "argument")
+
+
+def test_the_environment_goes_before_the_dotenv_file(monkeypatch, empty_folder):
+    (empty_folder / ".env").write_text(f'DEVIN_API_KEY={OTHER}\nexport DEVIN_ORG_ID="org-file" # ours\n')
+    monkeypatch.setenv("DEVIN_API_KEY", KEY)
+
+    found = settings.resolve()
+
+    assert (found.api_key, found.key_source) == (KEY, "DEVIN_API_KEY")
+    assert (found.org_id, found.org_source) == ("org-file", ".env")
+
+
+def test_a_key_from_the_dotenv_file_is_reported_and_brings_its_address(empty_folder):
+    lines = ["# ours", f"export DEVIN_API_KEY='{KEY}'", "DEVIN_API_URL=https://api.acme.devinenterprise.com/v3", "X=1"]
+    (empty_folder / ".env").write_text("\n".join(lines))
+
+    found = settings.resolve()
+
+    assert found.key_source == ".env"
+    assert found.base_url == "https://api.acme.devinenterprise.com"
+
+
+def test_a_dotenv_file_cannot_redirect_a_key_from_elsewhere(monkeypatch, empty_folder):
+    (empty_folder / ".env").write_text("DEVIN_API_URL=https://evil.example\n")
+    monkeypatch.setenv("DEVIN_API_KEY", KEY)
+
+    assert settings.resolve().base_url == settings.DEFAULT_BASE_URL
+
+
+def test_an_unreadable_dotenv_file_is_no_file(empty_folder):
+    (empty_folder / ".env").write_bytes(b"\xff\xfe\x00DEVIN_API_KEY=x")
+
+    with pytest.raises(NoKey):
+        settings.resolve()
+
+
+def test_profiles_live_in_the_keyring_and_go_before_the_environment(monkeypatch, keyring):
+    saved = settings.resolve(KEY, "org-work", "https://api.acme.devinenterprise.com")
+    assert settings.save_profile(saved, "work")
+    monkeypatch.setenv("DEVIN_API_KEY", OTHER)
+
+    found = settings.resolve(profile="work")
+
+    assert (found.api_key, found.key_source) == (KEY, "keyring, profile work")
+    assert (found.org_id, found.base_url) == ("org-work", "https://api.acme.devinenterprise.com")
+
+
+def test_the_default_profile_is_the_last_place_before_colab(keyring):
+    assert settings.save_profile(settings.resolve(KEY))
+
+    assert settings.resolve().key_source == "keyring"
+
+
+def test_an_unknown_profile_says_how_to_save_one(keyring):
+    with pytest.raises(NoKey, match="nobody"):
+        settings.resolve(profile="nobody")
+
+
+def test_a_saved_key_is_in_the_keyring_only(keyring, tmp_path):
+    settings.save_profile(settings.resolve(KEY), "work")
+
+    written = settings.home() / "settings.json"
+    assert KEY not in written.read_text()
+    assert stat.S_IMODE(written.stat().st_mode) == 0o600
+
+
+def test_without_a_keyring_saving_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "keyring", None)
+
+    assert not settings.save_profile(settings.resolve(KEY))
+
+
+def test_colab_user_data_is_the_last_place(monkeypatch, keyring):
+    colab = types.ModuleType("google.colab")
+    colab.userdata = types.SimpleNamespace(get=lambda name: KEY if name == "DEVIN_API_KEY" else None)
+    monkeypatch.setitem(sys.modules, "google", types.ModuleType("google"))
+    monkeypatch.setitem(sys.modules, "google.colab", colab)
+
+    assert settings.resolve().key_source == "Colab user data"
+
+
+@pytest.mark.parametrize(
+    ("key", "version", "expected"),
+    [(KEY, None, "v3"), (V1_KEY, None, "v1"), ("apk_user_" + "x" * 20, None, "v1"), ("x" * 30, None, "v3")],
+)
+def test_the_version_follows_the_key(key, version, expected):
+    assert settings.resolve(key, api_version=version).api_version == expected
+
+
+def test_the_version_can_be_said_for_keys_that_do_not_tell():
+    assert settings.resolve("x" * 30, api_version="v1").api_version == "v1"
+
+
+@pytest.mark.parametrize(("key", "version"), [(KEY, "v1"), (V1_KEY, "v3")])
+def test_a_key_of_the_other_family_is_refused_before_anything_is_sent(key, version):
+    with pytest.raises(WrongKeyFamily) as problem:
+        settings.resolve(key, api_version=version)
+
+    assert key not in str(problem.value)
+    assert len(problem.value.lines) == 3
+
+
+def test_an_unknown_version_is_refused():
+    with pytest.raises(OptionError, match="v2"):
+        settings.resolve(KEY, api_version="v2")
+
+
+def test_a_v1_key_has_no_organisation(monkeypatch):
+    monkeypatch.setenv("DEVIN_ORG_ID", "org-environment")
+
+    assert settings.resolve(V1_KEY).org_id is None
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("https://api.devin.ai/", "https://api.devin.ai"),
+        ("https://api.devin.ai/v3", "https://api.devin.ai"),
+        ("https://api.devin.ai/v3/", "https://api.devin.ai"),
+        ("https://api.devin.ai/v1", "https://api.devin.ai"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("http://localhost:8000/v3", "http://localhost:8000"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_addresses_are_brought_to_scheme_and_host(given, expected):
+    assert settings.check_base_url(given) == expected
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "http://api.devin.ai",
+        "http://127.0.0.1.evil.example",
+        "api.devin.ai",
+        "ftp://api.devin.ai",
+        "https://user:secret@api.devin.ai",
+        "https://api.devin.ai?x=1",
+        "https://",
+        "",
+    ],
+)
+def test_addresses_that_would_leak_or_mislead_are_refused(given):
+    with pytest.raises(OptionError):
+        settings.check_base_url(given)
+
+
+def test_this_machine_means_simulated():
+    assert settings.resolve(KEY, base_url="http://127.0.0.1:1").simulated
+    assert not settings.resolve(KEY).simulated
+
+
+def test_the_key_is_in_no_repr_and_masked_everywhere():
+    found = settings.resolve(KEY)
+
+    assert KEY not in repr(found)
+    assert found.masked_key == "cog_•••1111"
+    assert KEY not in redact(f"the header was {KEY}")
+
+
+def test_a_short_key_shows_nothing_of_itself():
+    assert settings.mask("cog_short") == "cog_•••"
+
+
+@pytest.mark.parametrize("key", ["", "   ", "cog_with space_inside_of_it", "cog_ünïcode_0123456789", "cog_line\nbreak"])
+def test_a_key_that_no_header_could_carry_is_refused(key):
+    with pytest.raises(NoKey):
+        settings.resolve(key)
+
+
+def test_the_organisation_is_remembered_for_the_key_by_hash():
+    settings.remember_org(settings.resolve(KEY), "org-found")
+
+    assert settings.resolve(KEY).org_id == "org-found"
+    assert settings.resolve(KEY).org_source == "remembered for this key"
+    assert settings.resolve(OTHER).org_id is None
+    content = json.loads((settings.home() / "settings.json").read_text())
+    assert KEY not in json.dumps(content)
+
+
+def test_a_home_that_cannot_be_written_is_no_reason_to_fail(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("DEVIN_JUPYTER_HOME", str(tmp_path / "file" / "below"))
+
+    assert settings.remember_org(settings.resolve(KEY), "org-found").org_id == "org-found"
+
+
+def test_damaged_settings_are_no_settings():
+    folder = settings.home()
+    folder.mkdir(parents=True)
+    (folder / "settings.json").write_text("{ not json")
+
+    assert settings.resolve(KEY).org_id is None
+    assert keys.profile_of(folder, "work") == {}
+
+
+def test_the_home_is_the_platforms_data_folder_by_default(monkeypatch):
+    monkeypatch.delenv("DEVIN_JUPYTER_HOME")
+
+    assert settings.home().name == "devin_jupyter"
+    assert Path.home() in settings.home().parents

@@ -1,0 +1,425 @@
+"""One exchange with the service: what is retried, what its errors become, and where the key may go."""
+
+import asyncio
+import json
+import logging
+import socket
+import ssl
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+
+from devin_jupyter import errors
+from devin_jupyter.api.operations import BY_NAME, OPERATIONS
+from devin_jupyter.api.sessions import Sessions
+from devin_jupyter.api.transport import Transport
+
+from .conftest import KEY, some_settings
+
+GET, PUT, DELETE, POST, PATCH = "GET", "PUT", "DELETE", "POST", "PATCH"
+
+
+def transport_with(handler, slept, **changes):
+    return Transport(some_settings(**changes), wire=httpx.MockTransport(handler), sleep=slept)
+
+
+def answers(*responses):
+    """A handler that gives each answer once and the last one for ever, and notes the requests."""
+    left = list(responses)
+
+    def handler(request):
+        handler.requests.append(request)
+        response = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(response, Exception):
+            raise response
+        return httpx.Response(response.status_code, headers=response.headers, content=response.content)
+
+    handler.requests = []
+    return handler
+
+
+OK = httpx.Response(200, json={"ok": True})
+
+
+# --- retries ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("method", [GET, PUT, DELETE])
+async def test_safe_calls_are_tried_again(method, status, slept):
+    handler = answers(httpx.Response(status), httpx.Response(status), OK)
+
+    assert await transport_with(handler, slept).request(method, "/v3/x") == {"ok": True}
+    assert len(handler.requests) == 3
+    assert all(0 < pause < 5 for pause in slept)
+
+
+@pytest.mark.parametrize("method", [GET, PUT, DELETE])
+async def test_safe_calls_are_tried_again_when_the_connection_breaks(method, slept):
+    handler = answers(httpx.ConnectError("refused"), httpx.ReadError("reset"), httpx.ReadTimeout("slow"), OK)
+
+    assert await transport_with(handler, slept).request(method, "/v3/x") == {"ok": True}
+
+
+async def test_safe_calls_are_given_up_after_three_more_tries(slept):
+    handler = answers(httpx.Response(503))
+
+    with pytest.raises(errors.ServerError):
+        await transport_with(handler, slept).request(GET, "/v3/x")
+    assert len(handler.requests) == 4
+
+
+@pytest.mark.parametrize("fault", [httpx.Response(503), httpx.Response(429), httpx.ReadError("reset")])
+@pytest.mark.parametrize("method", [POST, PATCH])
+async def test_a_post_is_never_sent_twice(method, fault, slept):
+    handler = answers(fault, OK)
+
+    with pytest.raises(errors.DevinError):
+        await transport_with(handler, slept).request(method, "/v3/x", json={})
+    assert len(handler.requests) == 1
+    assert slept == []
+
+
+@pytest.mark.parametrize(("header", "pause"), [({"retry-after": "7"}, 7.0), ({"retry-after-ms": "250"}, 0.25)])
+async def test_the_wait_that_the_service_asks_for_is_honoured(header, pause, slept):
+    await transport_with(answers(httpx.Response(429, headers=header), OK), slept).request(GET, "/v3/x")
+
+    assert slept == [pause]
+
+
+async def test_an_absurd_wait_is_cut_to_a_minute(slept):
+    await transport_with(answers(httpx.Response(503, headers={"retry-after": "86400"}), OK), slept).request(
+        GET, "/v3/x"
+    )
+
+    assert slept == [60.0]
+
+
+async def test_a_rate_limited_post_tells_how_long_to_wait(slept):
+    handler = answers(httpx.Response(429, headers={"retry-after": "3"}, json={"detail": "slow down"}))
+
+    with pytest.raises(errors.RateLimited) as problem:
+        await transport_with(handler, slept).request(POST, "/v3/x", json={})
+    assert problem.value.retry_after == 3.0
+
+
+async def test_callers_that_pace_themselves_are_not_made_to_wait(slept):
+    handler = answers(httpx.Response(503))
+
+    with pytest.raises(errors.ServerError):
+        await transport_with(handler, slept).request(GET, "/v3/x", retries=False)
+    assert len(handler.requests) == 1
+
+
+# --- errors -----------------------------------------------------------------------------------------------------
+
+BODIES = {
+    "legacy": ({"detail": "no such thing"}, "no such thing"),
+    "fields": (
+        {"detail": [{"loc": ["body", "prompt"], "msg": "Field required", "type": "missing"}]},
+        "prompt: Field required",
+    ),
+    "problem": ({"type": "about:blank", "title": "Nope", "status": 400, "detail": "try another"}, "try another"),
+    "problem without detail": ({"title": "Nope", "status": 400}, "Nope"),
+    "problem with fields": (
+        {"title": "Invalid", "status": 422, "errors": [{"pointer": "/prompt", "detail": "is too long"}]},
+        "/prompt: is too long",
+    ),
+    "string": ("just words", "just words"),
+}
+
+
+@pytest.mark.parametrize(("body", "words"), BODIES.values(), ids=BODIES)
+async def test_the_services_words_are_read_from_every_shape_of_error(body, words, slept):
+    with pytest.raises(errors.BadRequest) as problem:
+        await transport_with(answers(httpx.Response(400, json=body)), slept).request(GET, "/v3/x")
+    assert words in problem.value.what
+    assert words in problem.value.detail
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "no explanation given"),
+        (b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>", "502 Bad Gateway"),
+        (b"upstream connect error", "upstream connect error"),
+        (b"\xff\xfe\x00", "502"),
+        (b"[1, 2]", "[1, 2]"),
+        (b"null", "null"),
+        (b'{"detail": null}', "detail"),
+        (b'{"detail": [1, "x", {"loc": 5}]}', "5"),
+    ],
+)
+async def test_bodies_that_are_no_error_answers_are_survived(content, words, slept):
+    with pytest.raises(errors.ServerError) as problem:
+        await transport_with(answers(httpx.Response(502, content=content)), slept).request(POST, "/v3/x", json={})
+    assert words in problem.value.what
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, errors.BadRequest),
+        (401, errors.Unauthorized),
+        (403, errors.Forbidden),
+        (404, errors.NotFound),
+        (409, errors.Conflict),
+        (418, errors.BadRequest),
+        (422, errors.Unprocessable),
+        (429, errors.RateLimited),
+        (500, errors.ServerError),
+        (599, errors.ServerError),
+    ],
+)
+async def test_every_status_has_its_exception_in_at_most_three_lines_without_the_key(status, kind, slept):
+    handler = answers(httpx.Response(status, json={"detail": f"the key {KEY} is bad"}))
+
+    with pytest.raises(kind) as problem:
+        await transport_with(handler, slept).request(POST, "/v3/x", json={})
+    assert problem.value.status_code == status
+    assert (problem.value.method, problem.value.path) == (POST, "/v3/x")
+    assert 2 <= len(problem.value.lines) <= 3
+    assert KEY not in "\n".join([*problem.value.lines, problem.value.detail, repr(problem.value)])
+
+
+async def test_field_errors_are_kept_without_what_was_sent(slept):
+    fields = [{"loc": ["body", "session_secrets", 0], "msg": "too long", "type": "x", "input": "hunter2", "ctx": {}}]
+    handler = answers(httpx.Response(422, json={"detail": fields}))
+
+    with pytest.raises(errors.Unprocessable) as problem:
+        await transport_with(handler, slept).request(POST, "/v3/x", json={})
+    assert problem.value.errors == [{"loc": ["body", "session_secrets", 0], "msg": "too long", "type": "x"}]
+
+
+@pytest.mark.parametrize("name", [operation.name for operation in OPERATIONS if operation.permission])
+async def test_a_403_names_the_permission_of_its_operation(name, answering):
+    service = answering(lambda request: httpx.Response(403, json={"detail": "Missing permission"}))
+    ids = dict.fromkeys(("session_id", "uuid", "name", "playbook_id", "note_id", "secret_id", "schedule_id"), "a")
+
+    with pytest.raises(errors.Forbidden) as problem:
+        await service.call(name, **ids, user_id="u", service_user_id="s")
+    assert BY_NAME[name].permission in "\n".join(problem.value.lines)
+
+
+async def test_a_bare_unauthorized_hints_at_the_wrong_family(answering):
+    service = answering(lambda request: httpx.Response(403, json={"detail": "Unauthorized"}))
+
+    with pytest.raises(errors.Forbidden, match="cog_… keys on v3"):
+        await service.call("sessions.list")
+
+
+@pytest.mark.parametrize("content", [b"{ broken", b"<html>a login page</html>", b"\xff"])
+async def test_a_success_that_does_not_parse_is_told_as_such(content, slept):
+    with pytest.raises(errors.UnreadableAnswer, match="DEVIN_API_URL"):
+        await transport_with(answers(httpx.Response(200, content=content)), slept).request(GET, "/v3/x")
+
+
+@pytest.mark.parametrize("status", [200, 204])
+async def test_an_empty_success_is_none(status, slept):
+    assert await transport_with(answers(httpx.Response(status)), slept).request(DELETE, "/v1/x") is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (httpx.ConnectError("refused"), errors.ConnectionFailed),
+        (httpx.ConnectTimeout("slow"), errors.ConnectionFailed),
+        (httpx.PoolTimeout("full"), errors.ConnectionFailed),
+        (httpx.ProxyError("403"), errors.ConnectionFailed),
+        (httpx.ReadTimeout("slow"), errors.RequestTimeout),
+        (httpx.WriteTimeout("slow"), errors.RequestTimeout),
+        (httpx.ReadError("reset"), errors.ConnectionLost),
+        (httpx.WriteError("reset"), errors.ConnectionLost),
+        (httpx.RemoteProtocolError("closed"), errors.ConnectionLost),
+        (httpx.DecodingError("bad gzip"), errors.UnreadableAnswer),
+    ],
+)
+async def test_trouble_is_told_by_whether_the_request_may_have_been_applied(fault, kind, slept):
+    with pytest.raises(kind) as problem:
+        await transport_with(answers(fault), slept).request(POST, "/v3/x", json={})
+    assert KEY not in str(problem.value)
+    assert len(problem.value.lines) == 3
+
+
+# --- the wire ---------------------------------------------------------------------------------------------------
+
+
+async def test_lists_repeat_their_key_and_none_is_left_out(answering):
+    handler = answers(httpx.Response(200, json={"items": []}))
+    found = Sessions(answering(handler)).list(tags=["a", "b,c"], playbook_id=None, is_archived=False, limit=3)
+
+    assert [item async for item in found] == []
+    query = handler.requests[0].url.query.decode()
+    assert query == "tags=a&tags=b%2Cc&is_archived=false&first=200"
+
+
+async def test_ids_are_quoted_in_paths(answering):
+    handler = answers(OK)
+    await answering(handler).call("consumption.user", user_id="email|a/b@c")
+
+    assert handler.requests[0].url.raw_path == b"/v3/organizations/org-x/consumption/daily/users/email%7Ca%2Fb%40c"
+
+
+async def test_requests_carry_the_key_and_our_name(slept):
+    handler = answers(OK)
+    await transport_with(handler, slept).request(GET, "/v3/x")
+
+    headers = handler.requests[0].headers
+    assert headers["authorization"] == f"Bearer {KEY}"
+    assert headers["user-agent"].startswith("devin-jupyter/")
+
+
+async def test_redirects_are_not_followed(slept):
+    handler = answers(httpx.Response(302, headers={"location": "https://login.example/?next=x"}))
+
+    with pytest.raises(errors.UnreadableAnswer, match=r"login\.example"):
+        await transport_with(handler, slept).request(GET, "/v3/x")
+    assert len(handler.requests) == 1
+
+
+def elsewhere(location, content=b"a,b\n1,2\n"):
+    """The API redirects a download; the other place answers with the file."""
+
+    def handler(request):
+        handler.requests.append(request)
+        if request.url.path.startswith("/v3"):
+            return httpx.Response(307, headers={"location": location})
+        return httpx.Response(200, content=content)
+
+    handler.requests = []
+    return handler
+
+
+async def test_a_download_follows_redirects_and_leaves_the_key_behind(slept):
+    handler = elsewhere("https://files.example/signed?x=1")
+
+    assert await transport_with(handler, slept).fetch("/v3/file") == b"a,b\n1,2\n"
+    assert "authorization" in handler.requests[0].headers
+    assert "authorization" not in handler.requests[1].headers
+
+
+@pytest.mark.parametrize("location", ["https://api.devin.ai.evil.example/x", "https://api.devin.ai:8443/x", "/second"])
+async def test_the_key_goes_along_no_redirect_wherever_it_leads(location, slept):
+    handler = elsewhere(location)
+    await transport_with(handler, slept).fetch("/v3/file")
+
+    assert "authorization" not in handler.requests[1].headers
+
+
+@pytest.mark.parametrize(
+    "location", ["http://files.example/x", "http://127.0.0.1:1/x", "file:///etc/passwd", "http://["]
+)
+async def test_a_download_goes_nowhere_that_is_not_https(location, slept):
+    with pytest.raises(errors.UnreadableAnswer):
+        await transport_with(elsewhere(location), slept).fetch("/v3/file")
+
+
+async def test_a_download_that_goes_round_in_circles_ends(slept):
+    handler = answers(httpx.Response(307, headers={"location": "/v3/file"}))
+
+    with pytest.raises(errors.ApiError):
+        await transport_with(handler, slept).fetch("/v3/file")
+    assert len(handler.requests) == 5
+
+
+async def test_logging_tells_the_request_and_no_body_query_or_key(slept, caplog):
+    caplog.set_level(logging.INFO, "devin_jupyter.http")
+    handler = answers(httpx.Response(503), OK)
+    await transport_with(handler, slept).request(GET, "/v3/x", params={"search": "private words"})
+
+    record = next(record for record in caplog.records if record.name == "devin_jupyter.http")
+    assert (record.http["method"], record.http["path"], record.http["status"]) == (GET, "/v3/x", 200)
+    assert record.http["retries"] == 1
+    assert record.http["seconds"] >= 0
+    assert "private" not in record.getMessage()
+    assert KEY not in record.getMessage()
+
+
+async def test_failures_are_logged_too(slept, caplog):
+    caplog.set_level(logging.INFO, "devin_jupyter.http")
+    with pytest.raises(errors.ConnectionFailed):
+        await transport_with(answers(httpx.ConnectError("refused")), slept).request(POST, "/v3/x", json={"a": "secret"})
+
+    assert [record.http["status"] for record in caplog.records if record.name == "devin_jupyter.http"] == [
+        "ConnectError"
+    ]
+
+
+# --- real sockets -----------------------------------------------------------------------------------------------
+
+
+async def test_a_refused_connection_is_certainly_not_applied(slept):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    transport = Transport(some_settings(base_url=f"http://127.0.0.1:{port}", simulated=True), sleep=slept)
+
+    with pytest.raises(errors.ConnectionFailed, match=str(port)):
+        await transport.request(POST, "/v3/x", json={})
+    await transport.aclose()
+
+
+async def test_a_time_out_may_have_been_applied(slept):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        transport = Transport(some_settings(base_url=url, simulated=True, timeout_seconds=0.2), sleep=slept)
+
+        with pytest.raises(errors.RequestTimeout, match="may have been applied"):
+            await transport.request(POST, "/v3/x", json={})
+        await transport.aclose()
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after"])
+async def test_a_connection_closed_without_an_answer_is_lost(kind, core_client, simulator):
+    route = "/v3/organizations/{org_id}/sessions"
+    simulator.faults({"method": POST, "route": route, "kind": kind, "times": 1})
+
+    with pytest.raises(errors.ConnectionLost):
+        await core_client.sessions.create({"prompt": "x"})
+    assert simulator.stats()["sessions"] == (1 if kind == "drop_after" else 0)
+
+
+async def test_tls_is_verified(slept, tmp_path):
+    """A server with a certificate that nobody vouches for is refused before anything is sent."""
+    certificate = Path(__file__).with_name("self_signed.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    received = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_serve_once, args=(context, listener, received))
+        thread.start()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        transport = Transport(some_settings(base_url=url), sleep=slept)
+        with pytest.raises(errors.ConnectionFailed, match=r"(?i)certificate"):
+            await transport.request(POST, "/v3/x", json={})
+        await transport.aclose()
+        await asyncio.to_thread(thread.join)
+    assert received == []
+
+
+def _serve_once(context, listener, received):
+    connection, _ = listener.accept()
+    try:
+        with context.wrap_socket(connection, server_side=True) as secure:
+            received.append(secure.recv(1000))
+    except OSError:
+        connection.close()
+
+
+async def test_answers_are_what_the_service_sent_byte_for_byte(core_client, simulator):
+    await core_client.sessions.create({"prompt": "x"})
+    path = f"/v3/organizations/{simulator.org_id}/sessions"
+
+    raw = await core_client.transport.get_bytes(path, {"first": 1})
+
+    assert json.loads(raw)["items"][0]["status"]
+
+
+async def test_a_closed_transport_opens_again(core_client):
+    await core_client.transport.aclose()
+
+    assert await core_client.self()
