@@ -138,9 +138,11 @@ class Kernel:
             if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
                 break
             self._apply(message, outputs)
-        reply = self.client.get_shell_msg(timeout=seconds)
-        content: dict[str, Any] = reply["content"]
-        return content
+        while True:
+            reply = self.client.get_shell_msg(timeout=seconds)
+            if reply["parent_header"].get("msg_id") == request:
+                content: dict[str, Any] = reply["content"]
+                return content
 
     def _apply(self, message: dict[str, Any], outputs: list[dict[str, Any]]) -> None:
         kind, content = message["msg_type"], message["content"]
