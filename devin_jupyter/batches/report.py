@@ -11,7 +11,8 @@ REPORT: dict[str, Any] = {
         "outcome": {
             "type": "string",
             "enum": [DONE, NEEDS_INPUT, FAILED],
-            "description": "done: what was asked for is finished; needs_input: a person must answer; failed: no way",
+            "description": "done: what was asked for is finished; needs_input: a person must answer first; "
+            "failed: it could not be done",
         },
         "summary": {"type": "string", "description": "what was done, in one to three sentences"},
         "question": {"type": ["string", "null"], "description": "what a person must answer, if outcome is needs_input"},

@@ -11,6 +11,7 @@ from devin_jupyter.batches import Batch
 from devin_jupyter.batches.brakes import StopLoss
 from devin_jupyter.batches.calls import find_batch, order_of, start_batch
 from devin_jupyter.client import Core
+from devin_jupyter.creation import Api, Clock, Creator
 from devin_jupyter.journal import Journal
 from devin_jupyter.settings import Pace
 
@@ -19,12 +20,18 @@ LIST = "GET /v3/organizations/{org_id}/sessions"
 SEND = "POST /v3/organizations/{org_id}/sessions/{devin_id}/messages"
 
 
+SOON = Clock(settle_at=(0.0, 0.1, 0.3, 1.0))
+"""The simulator lists new sessions at once, so a lost answer need not be looked for for ten seconds."""
+
+
 class Desk:
     """A client with its journal."""
 
     def __init__(self, url: str, journal: Path) -> None:
         place = replace(settings.simulator(url, folder=journal.parent), pace=Pace(fast=0.05))
-        self.core = Core(place, journal=Journal(journal))
+        self.core = core = Core(place, journal=Journal(journal))
+        api = Api(core.sessions, core.attachments, core.account)
+        core.creator = Creator(api, core.journal, core.where, clock=SOON, simulated=True)
 
     def map(self, prompt: str, rows: Any, *, brakes: StopLoss | None = None, **options: Any) -> Batch:
         order = order_of(prompt, rows, options)

@@ -1,0 +1,12 @@
+"""A process that runs a batch until it is killed: `dies.py URL JOURNAL COUNT`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from batch.desk import Desk
+
+if __name__ == "__main__":
+    url, journal, count = sys.argv[1:]
+    Desk(url, Path(journal)).map("Upgrade {{ row }}", range(int(count)), max_acu=5, max_parallel=8, name="up").wait()
