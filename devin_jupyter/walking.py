@@ -20,12 +20,13 @@ def walk(items: AsyncIterator[T], *, unit: str = "items") -> Iterator[T]:
         items: what to go through; closed when the caller stops early.
         unit: what the bar counts.
     """
-    count, bar = 0, None
+    count = 0
+    bar: Any = None
     try:
         while chunk := loop.run(_take(items)):
             count += len(chunk)
             if count > _LONG:
-                bar = bar or _bar(unit)
+                bar = _bar(unit) if bar is None else bar  # an empty bar is false, or has no truth at all
                 bar.update(count - bar.n)
             yield from chunk
     finally:

@@ -1,0 +1,173 @@
+"""Going through lists: to the end, each item once, and never round in circles."""
+
+import httpx
+import pytest
+
+from devin_jupyter.api.messages import Messages
+from devin_jupyter.api.paging import cursor_pages, items_of, next_cursor, offset_pages
+from devin_jupyter.api.sessions import Sessions
+from devin_jupyter.errors import UnreadableAnswer, Unsupported
+
+
+def numbered(count, start=0):
+    return [{"id": f"i{number}"} for number in range(start, start + count)]
+
+
+class Service:
+    """A list of so many items, read by cursor, with the quirks that were reported."""
+
+    def __init__(self, count, quirk=""):
+        self.items, self.quirk, self.asked = numbered(count), quirk, []
+
+    async def page(self, paging):
+        self.asked.append(paging)
+        start = int(paging["after"] or 0)
+        end = min(start + paging["first"], len(self.items))
+        more = end < len(self.items)
+        page = {"items": self.items[start:end], "has_next_page": more, "end_cursor": str(end) if more else None}
+        if self.quirk == "lingers":
+            page["end_cursor"] = str(end)
+        if self.quirk == "says more for ever":
+            page |= {"has_next_page": True, "end_cursor": str(end)}
+        if self.quirk == "new cursors for ever":
+            page |= {"has_next_page": True, "end_cursor": str(len(self.items) + len(self.asked))}
+        if self.quirk == "overlaps":
+            page["items"] = self.items[max(0, start - 2) : end]
+        return page
+
+
+async def read(pages):
+    return [item["id"] async for page in pages for item in page]
+
+
+@pytest.mark.parametrize("quirk", ["", "lingers", "says more for ever", "overlaps"])
+@pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 25])
+async def test_every_item_is_read_once_whatever_the_cursors_do(count, quirk):
+    service = Service(count, quirk)
+
+    found = await read(cursor_pages(service.page, key="id", page_size=10))
+
+    assert found == [item["id"] for item in numbered(count)]
+
+
+async def test_cursors_that_are_new_for_ever_end_all_the_same():
+    service = Service(5, "new cursors for ever")
+
+    assert await read(cursor_pages(service.page, key="id", page_size=10)) == [f"i{n}" for n in range(5)]
+    assert len(service.asked) < 10
+
+
+@pytest.mark.parametrize("limit", [1, 10, 15])
+async def test_a_limit_stops_early_and_asks_for_no_more_than_needed(limit):
+    service = Service(100)
+
+    assert len(await read(cursor_pages(service.page, key="id", page_size=10, limit=limit))) == limit
+    assert sum(paging["first"] for paging in service.asked) == limit
+
+
+async def test_a_page_is_never_larger_than_the_service_allows():
+    service = Service(1)
+    await read(cursor_pages(service.page, key="id", page_size=5000))
+
+    assert service.asked[0]["first"] == 200
+
+
+@pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 25])
+async def test_lists_with_offsets_end_at_the_first_short_page(count):
+    async def fetch(paging):
+        return {"sessions": numbered(count)[paging["offset"] : paging["offset"] + paging["limit"]]}
+
+    found = await read(offset_pages(fetch, key="id", items="sessions", page_size=10))
+    assert found == [item["id"] for item in numbered(count)]
+
+
+async def test_a_service_that_ignores_offsets_is_not_read_for_ever():
+    async def fetch(paging):
+        return {"sessions": numbered(10)}
+
+    assert len(await read(offset_pages(fetch, key="id", items="sessions", page_size=10))) == 10
+
+
+@pytest.mark.parametrize("page", [[{"id": 1}], {"items": [{"id": 1}]}, {"items": [{"id": 1}, None, "x"]}])
+def test_bare_arrays_and_wrapped_ones_are_pages(page):
+    assert items_of(page) == [{"id": 1}]
+
+
+@pytest.mark.parametrize("page", [None, "x", 3, {}, {"items": None}, {"items": {}}])
+def test_anything_else_is_no_page(page):
+    with pytest.raises(UnreadableAnswer):
+        items_of(page)
+
+
+@pytest.mark.parametrize("page", [[], {}, {"has_next_page": True}, {"has_next_page": True, "end_cursor": 5}])
+def test_without_a_readable_cursor_there_is_no_next_page(page):
+    assert next_cursor(page) is None
+
+
+# --- sessions and messages ----------------------------------------------------------------------------------------
+
+HEX = "0123456789abcdef" * 2
+
+
+async def test_items_without_an_id_are_kept(answering):
+    service = answering(lambda request: httpx.Response(200, json={"items": [{"x": 1}, {"x": 2}]}))
+
+    assert [item async for item in Sessions(service).list()] == [{"x": 1}, {"x": 2}]
+
+
+async def test_several_tags_mean_all_of_them_whatever_the_service_thinks(answering):
+    items = [{"session_id": "a", "tags": ["x"]}, {"session_id": "b", "tags": ["x", "y"]}, {"session_id": "c"}]
+    service = answering(lambda request: httpx.Response(200, json={"items": items}))
+
+    found = [item["session_id"] async for item in Sessions(service).list(tags=["x", "y"], limit=1)]
+
+    assert found == ["b"]
+
+
+async def test_ids_in_filters_are_normalised(answering):
+    asked = []
+
+    def handler(request):
+        asked.append(request.url.params.get_list("session_ids"))
+        return httpx.Response(200, json={"items": []})
+
+    url = f"https://app.devin.ai/sessions/{HEX}"
+    assert [item async for item in Sessions(answering(handler)).list(session_ids=[url, HEX.upper()])] == []
+    assert asked == [["devin-" + HEX, "devin-" + HEX]]
+
+
+@pytest.mark.parametrize(("version", "wrong"), [("v3", "user_email"), ("v1", "created_after"), ("v3", "limits")])
+async def test_a_filter_of_the_other_version_is_refused_before_anything_is_sent(version, wrong, answering):
+    service = answering(lambda request: pytest.fail("it was sent"), version)
+
+    with pytest.raises(Unsupported, match=wrong):
+        [item async for item in Sessions(service).list(**{wrong: 1})]
+
+
+async def test_the_list_answers_where_the_session_itself_is_refused(answering):
+    def handler(request):
+        if request.url.path.endswith(HEX):
+            return httpx.Response(403, json={"detail": "no"})
+        return httpx.Response(200, json={"items": [{"session_id": HEX, "status": "running"}]})
+
+    assert (await Sessions(answering(handler)).get(HEX))["status"] == "running"
+
+
+async def test_a_conversation_is_gone_on_with_from_its_last_page(answering):
+    said = [{"event_id": f"e{number}"} for number in range(250)]
+
+    def handler(request):
+        start = int(request.url.params.get("after", 0))
+        page = said[start : start + 200]
+        more = start + 200 < len(said)
+        return httpx.Response(200, json={"items": page, "has_next_page": more, "end_cursor": str(start + 200)})
+
+    messages = Messages(answering(handler))
+    items, cursor = await messages.tail(HEX)
+    said.append({"event_id": "e250"})
+    later, again = await messages.tail(HEX, cursor)
+
+    assert [item["event_id"] for item in items] == [f"e{number}" for number in range(250)]
+    assert cursor == again == "200"
+    assert later[-1]["event_id"] == "e250"
+    assert len(later) == 51
