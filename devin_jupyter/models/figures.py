@@ -144,3 +144,10 @@ class OrganizationInfo(Answer):
     name: str
     max_session_acu_limit: int | None = None
     max_cycle_acu_limit: int | None = None
+
+
+class ConsumptionCycle(Answer):
+    """A billing cycle, half-open."""
+
+    after: int
+    before: int

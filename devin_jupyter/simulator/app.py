@@ -14,12 +14,12 @@ from devin_jupyter.simulator.gate import Gate
 from devin_jupyter.simulator.problems import Problem, field_errors, problem_response
 from devin_jupyter.simulator.resources import (
     consumption,
+    enterprise,
     events,
     files,
     insights,
     knowledge,
     metrics,
-    organisations,
     playbooks,
     schedules,
     secrets,
@@ -39,7 +39,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     schedules.router,
     consumption.router,
     metrics.router,
-    organisations.router,
+    enterprise.router,
     v1_sessions.router,
     v1_resources.router,
     v1_resources.sentences,

@@ -65,7 +65,8 @@ def document(
         schemas |= {name: shape(fields, newest=newest) for name, fields in part["shapes"].items()}
         for call, fact in part["calls"].items():
             method, path = call.replace("{org}", ORG).split(" ", 1)
-            paths.setdefault(path, {})[method.lower()] = _operation(call, path, fact, part, known or {})
+            operation = _operation(call, path, fact, part, known or {}, newest=newest)
+            paths.setdefault(path, {})[method.lower()] = operation
     _name_pages(paths, schemas)
     _show(paths, examples or {})
     return {
@@ -78,12 +79,16 @@ def document(
 
 
 def _operation(
-    call: str, path: str, fact: dict[Any, Any], part: dict[str, Any], known: Mapping[str, list[str]]
+    call: str, path: str, fact: dict[Any, Any], part: dict[str, Any], known: Mapping[str, list[str]], *, newest: bool
 ) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": re.sub(r"\W+", "_", call).strip("_"),
         "parameters": [_path_parameter(name, known) for name in re.findall(r"{(\w+)}", path)]
-        + [_query_parameter(name, text) for name, text in _query(fact.get("query"), part).items()],
+        + [
+            _query_parameter(name, text)
+            for name, text in _query(fact.get("query"), part).items()
+            if newest or not read(text).newer
+        ],
         "responses": _answers(fact, part),
     }
     if "body" in fact:

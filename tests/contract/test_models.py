@@ -72,6 +72,7 @@ ANSWERS: dict[str, dict[str, type[BaseModel]]] = {
         "SearchMetricsResponse": figures.SearchMetrics,
         "ActiveUserMetrics": figures.ActiveUsers,
         "OrganizationInfo": figures.OrganizationInfo,
+        "ConsumptionCycle": figures.ConsumptionCycle,
     },
     "v1": {
         "CreateSessionResponse": v1.CreateSessionResponse,

@@ -148,14 +148,3 @@ def test_an_endless_window_is_cut_to_the_time_with_sessions(client):
 @pytest.mark.parametrize("name", ["sessions", "prs", "searches", "dau", "wau", "mau", "active-users"])
 def test_a_window_must_be_given(client, name):
     assert client.get(f"/metrics/{name}", params={"time_after": 1}).status_code == 422
-
-
-def test_only_an_enterprise_key_lists_organisations(simulator, simulator_with):
-    path = "/v3/enterprise/organizations"
-    with simulator.v3() as client:
-        assert client.get(simulator.url + path).status_code == 403
-    enterprise = simulator_with(api_key="cog_enterprise_test")
-    with enterprise.v3() as client:
-        assert client.get(enterprise.url + "/v3/self").json()["org_id"] is None
-        (row,) = client.get(enterprise.url + path).json()["items"]
-    assert row["org_id"] == enterprise.org_id

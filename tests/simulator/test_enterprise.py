@@ -1,0 +1,55 @@
+"""A key of an enterprise over plain HTTP: it belongs to no organisation and sees all of them."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def enterprise(simulator_with):
+    return simulator_with(api_key="cog_enterprise_test", preload=20)
+
+
+@pytest.fixture
+def client(enterprise):
+    with enterprise.v3() as client:
+        client.base_url = enterprise.url + "/v3/enterprise"
+        yield client
+
+
+def test_its_key_tells_no_organisation_and_lists_the_one_there_is(client, enterprise):
+    assert client.get(enterprise.url + "/v3/self").json()["org_id"] is None
+    (row,) = client.get("/organizations").json()["items"]
+    assert row["org_id"] == enterprise.org_id
+
+
+@pytest.mark.parametrize("path", ["/organizations", "/sessions", "/consumption/daily", "/consumption/cycles"])
+def test_any_other_key_is_refused(simulator, path):
+    with simulator.v3() as client:
+        answer = client.get(f"{simulator.url}/v3/enterprise{path}")
+    assert (answer.status_code, answer.json()) == (403, {"detail": "This endpoint needs an enterprise service user"})
+
+
+def test_sessions_are_the_same_as_those_of_the_organisation(client, enterprise):
+    with enterprise.v3() as org:
+        made = org.post("/sessions", json={"prompt": "Count", "tags": ["a"]}).json()
+        assert client.get("/sessions").json() == org.get("/sessions").json()
+    path = f"/sessions/devin-{made['session_id']}"
+    assert client.get(path, params={"org_id": enterprise.org_id}).json()["session_id"] == made["session_id"]
+    assert client.get(path, params={"org_id": "org-0"}).status_code == 404
+    assert client.get("/sessions", params={"org_ids": "org-0"}).json()["items"] == []
+    assert client.post(path + "/tags", json={"tags": ["b"]}).json() == {"tags": ["a", "b"]}
+    assert client.get(path + "/messages").json()["items"][0]["message"] == "Count"
+
+
+def test_consumption_is_that_of_its_organisations(client, enterprise):
+    total = client.get("/consumption/daily").json()
+    assert total["total_acus"] > 0
+    assert client.get(f"/consumption/daily/organizations/{enterprise.org_id}").json() == total
+    assert client.get("/consumption/daily/organizations/org-0").status_code == 404
+
+
+def test_cycles_follow_each_other(client):
+    cycles = client.get("/consumption/cycles").json()["items"]
+    assert len(cycles) == 12
+    assert [cycle["after"] for cycle in cycles[:-1]] == [cycle["before"] for cycle in cycles[1:]]
