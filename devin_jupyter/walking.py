@@ -32,7 +32,7 @@ def walk(items: AsyncIterator[T], *, unit: str = "items") -> Iterator[T]:
     finally:
         if bar is not None:
             bar.close()
-        loop.run(_close(items))
+        _let_go(items)
 
 
 async def _take(items: AsyncIterator[T]) -> list[T]:
@@ -42,6 +42,15 @@ async def _take(items: AsyncIterator[T]) -> list[T]:
         if len(taken) == _AT_A_TIME:
             break
     return taken
+
+
+def _let_go(items: AsyncIterator[Any]) -> None:
+    """Without waiting: a generator that was given up may end on any thread, and at the end of the process."""
+    closing = _close(items)
+    try:
+        loop.submit(closing)
+    except RuntimeError:
+        closing.close()
 
 
 async def _close(items: AsyncIterator[Any]) -> None:
