@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -43,7 +42,7 @@ def sessions(call: Call) -> Any:
     said, limit = call.said, call.said.limit
     if call.said.live:
         return _board(call)
-    found = list(islice(_wanted(call), (limit or SHOWN) + 1))
+    found = _wanted(call, (limit or SHOWN) + 1)
     SEEN.add_sessions(snapshot for _, snapshot in found)
     shown, rest = found[: limit or SHOWN], len(found) > (limit or SHOWN)
     hint = f"the newest {len(shown)}; --limit N shows more, dj.sessions_frame() has all" if rest and not limit else ""
@@ -56,7 +55,7 @@ def _board(call: Call) -> Any:
     from devin_jupyter.panel import BatchPanel
 
     devin = call.devin
-    found = list(islice(_wanted(call), call.said.limit or ON_BOARD))
+    found = _wanted(call, call.said.limit or ON_BOARD)
     known = [(_known(devin, raw), snapshot) for raw, snapshot in found]
     return BatchPanel(loop.run(_handles(devin, known)), open_session=devin.get)
 
@@ -72,20 +71,21 @@ async def _handles(devin: Any, known: list[tuple[Known, Snapshot]]) -> list[Any]
     ]
 
 
-def _wanted(call: Call) -> Iterator[tuple[dict[str, Any], Snapshot]]:
-    """The sessions that fit, newest first, each with its raw object."""
-    said = call.said
-    most = SEARCHED if said.text or said.phase else said.limit and said.limit + 1
-    raws = call.devin.sessions.list(limit=most or SHOWN + 1, **_filters(call))
-    at = datetime.now(UTC)
+def _wanted(call: Call, count: int) -> list[tuple[dict[str, Any], Snapshot]]:
+    """At most `count` sessions that fit, newest first, each with its raw object."""
+    said, at = call.said, datetime.now(UTC)
+    is_searched = said.text or said.phase
+    raws = call.devin.sessions.list(limit=SEARCHED if is_searched else count, **_filters(call))
     found = [(raw, observe(raw, _known(call.devin, raw), at=at)) for raw in raws]
     found.sort(key=lambda pair: pair[1].created_at or at, reverse=True)
-    for raw, snapshot in found:
-        if said.phase and snapshot.phase.value not in said.phase:
-            continue
-        if said.text and said.text.lower() not in _haystack(snapshot):
-            continue
-        yield raw, snapshot
+    fitting = (pair for pair in found if not is_searched or _fits(pair[1], said.text, said.phase))
+    return list(islice(fitting, count))
+
+
+def _fits(snapshot: Snapshot, text: str | None, phases: list[str] | None) -> bool:
+    if phases and snapshot.phase.value not in phases:
+        return False
+    return not text or text.lower() in _haystack(snapshot)
 
 
 def _haystack(snapshot: Snapshot) -> str:

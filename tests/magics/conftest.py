@@ -163,3 +163,37 @@ def kernel():
     running = Kernel()
     yield running
     running.stop()
+
+
+@pytest.fixture
+def connected(shell, monkeypatch):
+    """Return a function that connects the shell to a simulator as a person does: through the environment."""
+    clients = []
+
+    def connect(simulator, api_key):
+        monkeypatch.setenv("DEVIN_API_KEY", api_key)
+        monkeypatch.setenv("DEVIN_API_URL", simulator.url)
+        clients.append(shell.run("import devin_jupyter as dj; dj.connect()").value)
+        return simulator
+
+    yield connect
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def service(connected, simulator):
+    """A fresh simulator, and the shell connected to it with a v3 key."""
+    return connected(simulator, simulator.api_key)
+
+
+@pytest.fixture
+def old_service(connected, simulator):
+    """The same with a v1 key."""
+    return connected(simulator, simulator.v1_key)
+
+
+@pytest.fixture
+def slow_service(connected, slow_simulator):
+    """A simulator in which turns take 240 s, with a v3 key."""
+    return connected(slow_simulator, slow_simulator.api_key)

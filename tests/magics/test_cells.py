@@ -1,0 +1,222 @@
+"""`%%devin` against the simulator over HTTP: what is sent, bound, shown, waited for, and what fails before that."""
+
+import pytest
+
+CREATE = "POST /v3/organizations/{org_id}/sessions"
+SEND = "POST /v3/organizations/{org_id}/sessions/{devin_id}/messages"
+
+
+def prompts(service):
+    """The first message of every session, as the service holds it."""
+    with service.v3() as client:
+        sessions = client.get("/sessions").json()["items"]
+        read = [client.get(f"/sessions/devin-{one['session_id']}/messages").json()["items"][0] for one in sessions]
+    return [message["message"] for message in read]
+
+
+def test_the_prompt_arrives_byte_for_byte(shell, service):
+    body = "Fix {this: {a: 1}} for $5, 100%!\n\n{% raw %} `$(x)` é\t\n"
+    shell.run(f"%%devin --quiet\n{body}")
+    assert prompts(service) == [body]
+
+
+def test_placeholders_are_filled_in_the_prompt_and_in_options(shell, service):
+    shell.run("repo = 'acme/api'; n = 2")
+    shell.run("%%devin -o s --title 'Audit {{ repo }}' --max-acu {{ n + 1 }} --repos {{ repo }}\nCheck {{ repo }}")
+    assert prompts(service) == ["Check acme/api\n"]
+    assert shell.run("s.title, s.snapshot.max_acu_limit").value == ("Audit acme/api", 3)
+
+
+def test_raw_sends_braces_as_they_are(shell, service):
+    shell.run("%%devin --raw\nWrite {{ cookiecutter.name }}")
+    assert prompts(service) == ["Write {{ cookiecutter.name }}\n"]
+
+
+def test_the_handle_is_bound_and_the_cell_has_no_value(shell, service):
+    ran = shell.run("%%devin -o audit --repos acme/api\nAudit it")
+    assert ran.value is None
+    assert shell.run("audit.id == dj.last().id").value is True
+
+
+def test_waiting_ends_with_the_turn_and_shows_the_answer(shell, service):
+    ran = shell.run("%%devin --schema 'count:int' --wait -o s\nCount them")
+    [shown] = ran.shown
+    assert "✓ done" in shown["text/plain"]
+    assert shown["application/vnd.devin.session+json"]["phase"] == "done"
+    assert isinstance(shell.run("s.result()['count']").value, int)
+
+
+def test_a_schema_may_be_a_class_of_the_notebook(shell, service):
+    shell.run("import dataclasses\n@dataclasses.dataclass\nclass Report:\n    count: int\n")
+    shell.run("%%devin --schema list[Report] --wait -o s\nCount them")
+    assert shell.run("all(type(one) is Report for one in s.result())").value is True
+
+
+@pytest.mark.parametrize(
+    ("scenario", "error"),
+    [
+        ("sim:fail", "SessionFailed"),
+        ("sim:limit", "SessionBlocked"),
+        ("sim:approval", "NeedsApproval"),
+        ("sim:question", "NeedsReply"),
+        ("sim:invalid-output", "OutputInvalid"),
+    ],
+)
+def test_a_wait_without_an_answer_fails_the_cell_and_keeps_the_handle(shell, service, scenario, error):
+    ran = shell.run(f"%%devin --schema 'count:int' --wait -o s --tags {scenario}\nCount", fails=True)
+    assert type(ran.error).__name__ == error
+    assert len(ran.out[ran.out.index(error) :].strip().splitlines()) <= 3
+    assert len(ran.shown) == 1
+    assert shell.run("s.id").value == ran.error.session_id
+
+
+def test_a_wait_has_a_limit(shell, slow_service):
+    ran = shell.run("%%devin --wait 0.3\nTake your time", fails=True)
+    assert type(ran.error).__name__ == "WaitTimeout"
+
+
+def test_a_quiet_cell_shows_nothing(shell, service):
+    ran = shell.run("%%devin --quiet --wait\nDo it")
+    assert (ran.shown, ran.out) == ([], "")
+
+
+def test_a_rerun_attaches_and_says_so(shell, service):
+    shell.run("%%devin --wait -o one\nDo it")
+    ran = shell.run("%%devin --wait -o two\nDo it")
+    assert "attached to devin-" in ran.out
+    assert "--take 2 starts another" in ran.out
+    assert shell.run("one.id == two.id").value is True
+    assert service.requests(CREATE) == 1
+
+
+def test_a_dry_run_sends_nothing_and_shows_the_request(shell, service, monkeypatch):
+    monkeypatch.setenv("NPM_TOKEN", "hunter-two")
+    ran = shell.run("%%devin --dry-run --repos a/b --mode fast --max-acu 3 --secrets NPM_TOKEN\nDo {{ 1 + 1 }}")
+    [shown] = ran.shown
+    for words in (
+        "would start a session",
+        "at most 3 ACU",
+        '"devin_mode": "fast"',
+        "4 times",
+        '"Do 2\\n"',
+        "nothing was sent",
+    ):
+        assert words in shown["text/plain"]
+    assert "hunter" not in str(shown)
+    assert service.requests(CREATE) == 0
+    shell.run("%%devin --wait --repos a/b\nDo 2")
+    assert "would attach" in shell.run("%%devin --dry-run --repos a/b\nDo 2").shown[0]["text/plain"]
+
+
+BAD = [
+    ("--repoz a/b\nx", "OptionError", "--repos"),
+    ("--mode turbo\nx", "OptionError", "one of: normal"),
+    ("--max-acu 0\nx", "OptionError", "above 0"),
+    ("\n  \n", "OptionError", "the prompt is empty"),
+    ("\n{{ nobody }}", "TemplateError", "--raw"),
+    ("--title {{ nobody }}\nx", "TemplateError", "--raw"),
+    ("--schema Nobody\nx", "SchemaError", "Nobody"),
+    ("--schema missing.json\nx", "SchemaError", "missing.json"),
+    ('--schema \'{"type": "array"}\'\nx', "SchemaError", "object"),
+    ('--schema \'{"type": "object", "$ref": "https://x.org/s.json"}\'\nx', "SchemaError", "self-contained"),
+    ("--attach missing.csv\nx", "OptionError", "missing.csv"),
+    ("--secrets NOT_SET_ANYWHERE\nx", "OptionError", "NOT_SET_ANYWHERE"),
+    ("--to nobody\nx", "OptionError", "nobody"),
+    ("--each nothing\nx", "OptionError", "nothing"),
+    ("--snapshot s-1\nx", "Unsupported", "v1"),
+    ("--unlisted\nx", "Unsupported", "v1"),
+]
+
+
+@pytest.mark.parametrize(("cell", "error", "words"), BAD)
+def test_bad_input_stops_the_cell_before_anything_is_sent(shell, service, cell, error, words):
+    separator = "" if cell.startswith("\n") else " "
+    ran = shell.run(f"%%devin{separator}{cell}", fails=True)
+    assert type(ran.error).__name__ == error
+    assert words in ran.out
+    assert len(ran.lines) <= 3
+    assert not any(request.startswith("POST") for request in service.stats()["requests"])
+
+
+def test_a_schema_over_64_kb_is_refused(shell, service):
+    shell.run("Huge = {'type': 'object', 'properties': {f'field_{n}': {'type': 'string'} for n in range(3000)}}")
+    ran = shell.run("%%devin --schema Huge\nx", fails=True)
+    assert type(ran.error).__name__ == "SchemaError"
+    assert service.requests(CREATE) == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["--repos a/b", "--mode fast", "--platform windows", "--disposable", "--as-user user-1", "--bypass-approval"],
+)
+def test_what_only_v3_has_is_refused_on_v1_with_what_to_do(shell, old_service, line):
+    ran = shell.run(f"%%devin {line}\nx", fails=True)
+    assert type(ran.error).__name__ == "Unsupported"
+    assert old_service.requests("POST /v1/sessions") == 0
+
+
+def test_the_same_cell_works_with_a_v1_key(shell, old_service):
+    shell.run("%%devin --schema 'count:int' --wait -o s\nCount them")
+    assert isinstance(shell.run("s.result()['count']").value, int)
+
+
+def test_without_a_key_the_error_names_the_ways_and_no_simulator_is_started(shell, monkeypatch):
+    shell.run("import devin_jupyter.devin; devin_jupyter.devin._default = None")
+    ran = shell.run("%%devin\nx", fails=True)
+    assert type(ran.error).__name__ == "NoKey"
+    assert all(words in ran.out for words in ("DEVIN_API_KEY", "dj.connect", "simulator"))
+    assert len(ran.lines) <= 3
+
+
+def test_a_cell_may_be_a_message_and_is_sent_once(shell, service):
+    shell.run("%%devin --schema 'count:int' --wait -o s\nCount them")
+    shell.run("%%devin --to s --wait\nCount again, {{ 1 + 1 }} times")
+    ran = shell.run("%%devin --to s --wait\nCount again, 2 times")
+    assert "already sent" in ran.out
+    assert "--again repeats" in ran.out
+    assert service.requests(SEND) == 1
+    shell.run("%%devin --to s --wait --again\nCount again, 2 times")
+    assert service.requests(SEND) == 2
+    assert shell.run("[m.text for m in s.messages if m.source == 'user'][1]").value == "Count again, 2 times\n"
+
+
+def test_a_message_may_go_to_an_id_and_carry_files(shell, service):
+    shell.run("%%devin --wait -o s\nDo it")
+    shell.run("import pandas as pd; table = pd.DataFrame({'a': [1]})")
+    shell.run("%%devin --to {{ s.id }} --attach table --wait\nUse the table")
+    shell.run(f"%%devin --to {shell.names['s'].url} --dry-run\nNot this")
+    assert service.requests(SEND) == 1
+    assert "table.csv" in shell.run("[one['name'] for one in s.attachments()]").value
+
+
+def test_a_frame_is_attached_as_csv(shell, service):
+    shell.run("import pandas as pd; rows = pd.DataFrame({'a': [1]}, index=pd.Index(['x'], name='k'))")
+    shell.run("%%devin --attach rows --wait -o s\nRead it")
+    assert shell.run("s.read('rows.csv')").value.to_dict("list") == {"k": ["x"], "a": [1]}
+
+
+def test_defaults_of_the_notebook_count(shell, service):
+    shell.run("%config DevinMagics.max_acu = 4")
+    shell.run("%config DevinMagics.tags = ['nightly']")
+    try:
+        shell.run("%%devin -o s --tags mine\nDo it")
+        shell.run("%%devin -o t --max-acu 2\nDo that")
+        assert shell.run("s.snapshot.max_acu_limit, s.tags").value == (4, ("nightly", "mine"))
+        assert shell.run("t.snapshot.max_acu_limit").value == 2
+    finally:
+        shell.run("%config DevinMagics.max_acu = None")
+        shell.run("%config DevinMagics.tags = []")
+
+
+def test_one_session_per_row(shell, service):
+    shell.run("rows = ['acme/api', 'acme/web', 'acme/api']")
+    ran = shell.run("%%devin --each rows --max-acu 2 --repos {{ row }} --wait -o b\nUpgrade {{ row }}")
+    assert service.requests(CREATE) == 2
+    assert "2 to start" in ran.out
+    assert len(shell.run("b.frame").value) == 3
+    ran = shell.run("%%devin --each rows --max-acu 2 --repos {{ row }} --wait -o b\nUpgrade {{ row }}")
+    assert "0 started, 2 attached, 0 ACU" in ran.out
+    dry = shell.run("%%devin --each rows --max-acu 2 --dry-run\nOther {{ row }}").shown[0]["text/plain"]
+    assert "3 rows, 2 sessions" in dry
+    assert "2 × 2 = 4 ACU at most" in dry
+    assert service.requests(CREATE) == 2

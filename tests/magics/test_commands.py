@@ -1,0 +1,247 @@
+"""`%devin` commands against the simulator over HTTP."""
+
+import re
+
+import pytest
+
+from devin_jupyter.magics.seen import SEEN
+
+SEND = "POST /v3/organizations/{org_id}/sessions/{devin_id}/messages"
+
+
+@pytest.fixture
+def done(shell, service):
+    """A session that is done, bound to `s`."""
+    shell.run("%%devin --repos acme/api --schema 'count:int' --title 'Count it' --tags red --wait -o s\nCount")
+    return service
+
+
+def rows(ran):
+    return ran.value.rows
+
+
+def test_sessions_are_listed_with_links_newest_first(shell, done):
+    shell.run("%%devin --repos acme/web --title 'Another' --wait\nDo more")
+    ran = shell.run("%devin sessions")
+    assert [row["title"] for row in rows(ran)] == ["Another", "Count it"]
+    assert rows(ran)[1]["phase"] == "done"
+    assert rows(ran)[1]["id"] == shell.names["s"].id
+    assert ran.value.frame["session_id"].tolist() == ran.value.ids
+    assert "Count it" in repr(ran.value)
+    assert "<table" in ran.value._repr_html_()
+
+
+def test_sessions_are_found_by_text_tag_phase_and_origin(shell, done):
+    assert len(rows(shell.run("%devin sessions count"))) == 1
+    assert len(rows(shell.run("%devin sessions --tags red"))) == 1
+    assert len(rows(shell.run("%devin sessions --tags blue"))) == 0
+    assert len(rows(shell.run("%devin sessions --phase done --mine --since 7d --origin api"))) == 1
+    assert len(rows(shell.run("%devin sessions --origin slack"))) == 0
+    assert len(rows(shell.run("%devin sessions --until 2020-01-01"))) == 0
+    assert "no session matches" in repr(shell.run("%devin sessions nowhere").value)
+    assert "is no time" in shell.run("%devin sessions --since yesterday", fails=True).out
+
+
+def test_a_long_list_says_that_there_is_more(shell, connected, simulator_with):
+    simulator = simulator_with(preload=60)
+    connected(simulator, simulator.api_key)
+    table = shell.run("%devin sessions").value
+    assert len(table) == 20
+    assert "--limit N shows more" in repr(table)
+    assert len(shell.run("%devin sessions --limit 60").value) == 60
+    assert len(shell.run("%devin sessions --live").value._shown()) == 60
+
+
+def test_what_was_listed_completes(shell, done):
+    shell.run("%devin sessions")
+    assert shell.names["s"].id in dict(SEEN.get("sessions"))
+
+
+def test_a_session_is_opened_by_id_or_url_and_continued(shell, done):
+    identifier = shell.names["s"].id
+    ran = shell.run(f"%devin open {identifier.removeprefix('devin-')} -o t")
+    assert "Count it" in ran.shown[0]["text/plain"]
+    assert shell.run("t.result() == s.result()").value is True
+    shell.run(f"%devin open {shell.names['s'].url} -o u --quiet")
+    shell.run("%%devin --to u --wait\nAgain")
+    assert done.requests(SEND) == 1
+
+
+def test_an_opened_session_may_be_given_a_schema(shell, done):
+    shell.run("import dataclasses\n@dataclasses.dataclass\nclass Report:\n    count: int\n")
+    shell.run(f"%devin open {shell.names['s'].id} -o t --schema Report --quiet")
+    assert shell.run("type(t.result()) is Report").value is True
+
+
+def test_show_and_wait_take_the_last_session_by_default(shell, done):
+    assert "✓ done" in shell.run("%devin show").shown[0]["text/plain"]
+    assert "✓ done" in shell.run("%devin wait").shown[0]["text/plain"]
+    assert "✓ done" in shell.run("%devin wait 30m").shown[0]["text/plain"]
+    assert "Count" in shell.run("%devin show s --transcript").shown[0]["text/html"]
+
+
+def test_a_message_is_sent_once(shell, done):
+    shell.run("%devin send s 'Count again please' --wait")
+    assert "already sent" in shell.run("%devin send s Count again please").out
+    assert done.requests(SEND) == 1
+
+
+def test_stop_ends_a_session_and_says_what_it_cost(shell, slow_service):
+    shell.run("%%devin -o s\nTake your time")
+    assert re.fullmatch(r"devin-\w+ stopped, .*ACU.*\n", shell.run("%devin stop s").out)
+    assert shell.run("s.phase").value == "stopped"
+
+
+def test_stop_all_halts_and_resume_lifts_it(shell, slow_service):
+    shell.run("%%devin -o one\nFirst")
+    shell.run("%%devin -o two\nSecond")
+    table = shell.run("%devin stop --all").value
+    assert [row["result"] for row in table.rows] == ["stopped", "stopped"]
+    assert "until %devin resume" in repr(table)
+    refused = shell.run("%%devin\nThird", fails=True)
+    assert type(refused.error).__name__ == "Halted"
+    assert "lifted" in shell.run("%devin resume").out
+    shell.run("%%devin\nThird")
+    assert "leave out --all" in shell.run("%devin stop one --all", fails=True).out
+
+
+def test_archive_and_back(shell, done):
+    assert "archived" in shell.run("%devin archive s").out
+    assert len(rows(shell.run("%devin sessions --archived"))) == 1
+    assert "out of the archive" in shell.run("%devin archive s --undo").out
+
+
+def test_several_sessions_at_once_give_a_table(shell, done):
+    shell.run("%%devin --wait -o t\nAnother")
+    table = shell.run("%devin archive s t").value
+    assert [row["result"] for row in table.rows] == ["archived", "archived"]
+
+
+def test_tags_are_shown_added_and_replaced(shell, done):
+    assert shell.run("%devin tags s").out == "red\n"
+    assert shell.run("%devin tags s --add blue").out == "red, blue\n"
+    assert shell.run("%devin tags s --replace green").out == "green\n"
+
+
+def test_messages_are_shown_oldest_first(shell, done):
+    said = repr(shell.run("%devin messages s").value)
+    assert said.startswith("You\nCount\n")
+    assert "earlier messages left out" in repr(shell.run("%devin messages s --limit 1").value)
+    assert "<script" not in shell.run("%devin messages s").value._repr_html_()
+
+
+def test_files_are_listed_and_downloaded(shell, done, tmp_path):
+    names = {row["name"] for row in rows(shell.run("%devin files s"))}
+    shell.run(f"%devin files s --download {tmp_path / 'got'}")
+    assert {path.name for path in (tmp_path / "got").iterdir()} == names
+
+
+def test_insights_are_shown(shell, done):
+    assert "no analysis yet" in repr(shell.run("%devin insights s").value)
+
+
+def test_the_library_is_listed_by_name_and_shown(shell, service):
+    client = shell.run("dj.Devin()").value
+    playbook = client.playbooks.create("Upgrade", "Do the upgrade step by step")
+    note = client.knowledge.create("Deploys", "We deploy on Mondays", "deploying")
+    client.secrets.create("NPM_TOKEN", "hunter-two")
+    client.schedules.create("Nightly", "Check it", frequency="0 3 * * *")
+    try:
+        assert [row["title"] for row in rows(shell.run("%devin playbooks upgr"))] == ["Upgrade"]
+        assert "step by step" in repr(shell.run(f"%devin playbooks --show {playbook['playbook_id']}").value)
+        assert [row["name"] for row in rows(shell.run("%devin knowledge"))] == ["Deploys"]
+        assert "Mondays" in repr(shell.run(f"%devin knowledge --show {note['note_id']}").value)
+        secrets = shell.run("%devin secrets").value
+        assert [row["name"] for row in secrets.rows] == ["NPM_TOKEN"]
+        assert "hunter" not in repr(secrets)
+        assert [row["when"] for row in rows(shell.run("%devin schedules"))] == ["0 3 * * *"]
+        assert rows(shell.run("%devin playbooks nothing")) == []
+    finally:
+        client.close()
+
+
+def test_usage_is_shown_by_day(shell, done):
+    table = shell.run("%devin usage --since 7d").value
+    assert len(table.rows) == 1
+    assert "ACU in all" in repr(table)
+
+
+def test_usage_falls_back_to_the_sessions_where_the_key_may_not_see_it(shell, done):
+    rule = {"method": "GET", "route": "/v3/organizations/{org_id}/consumption/daily", "kind": "status", "status": 403}
+    done.faults(rule)
+    assert "over sessions by the day they started" in repr(shell.run("%devin usage").value)
+
+
+def test_a_budget_is_set_shown_and_taken_away(shell, done):
+    assert "no budget is set" in shell.run("%devin budget").out
+    assert "20 ACU" in shell.run("%devin budget 20").out
+    shell.run("%devin budget 1")
+    refused = shell.run("%%devin --max-acu 5\nMore", fails=True)
+    assert type(refused.error).__name__ == "BudgetExceeded"
+    assert "no budget is set" in shell.run("%devin budget --off").out
+
+
+def test_the_journal_is_shown_checked_exported(shell, done, tmp_path):
+    assert [row["session"] for row in rows(shell.run("%devin journal"))] == [shell.names["s"].id]
+    assert "is sound" in shell.run("%devin journal check").out
+    shell.run(f"%devin journal export {tmp_path / 'out.json'}")
+    assert shell.names["s"].id in (tmp_path / "out.json").read_text()
+
+
+def test_a_lock_file_is_written(shell, done, tmp_path):
+    said = shell.run(f"%devin lock {tmp_path / 'x.devin.json'}").out
+    assert "1 session;" in said
+    assert shell.names["s"].id in (tmp_path / "x.devin.json").read_text()
+
+
+def test_whoami_shows_principal_place_and_permissions_and_no_key(shell, service):
+    facts = {row[""]: row["value"] for row in rows(shell.run("%devin whoami"))}
+    assert "service user" in facts["principal"]
+    assert service.org_id in facts["organisation"]
+    assert facts["may use ViewOrgSessions"] == "yes"
+    assert "DEVIN_API_KEY" in facts["key"]
+
+
+def test_connect_uses_the_environment_and_says_where_it_is(shell, service):
+    said = shell.run("%devin connect").out
+    assert said.startswith(f"connected to {service.url} (v3)")
+    assert "from DEVIN_API_KEY" in said
+
+
+def test_connect_never_hangs_where_nobody_can_type(shell, monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    ran = shell.run("%devin connect", fails=True)
+    assert type(ran.error).__name__ == "NoKey"
+    assert len(ran.lines) <= 3
+
+
+def test_connect_asks_for_a_key_without_showing_it(shell, simulator, monkeypatch):
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("getpass.getpass", lambda prompt: simulator.api_key)
+    said = shell.run(f"%devin connect --url {simulator.url}").out
+    assert said.startswith(f"connected to {simulator.url}")
+
+
+def test_the_debug_report_holds_no_secret(shell, service, tmp_path, monkeypatch):
+    monkeypatch.setenv("CANARY", "hunter-is-secret")
+    shell.run("%%devin --secrets CANARY --quiet\nDo it")
+    shell.run("raise dj.DevinError('hunter-is-secret')", fails=True)
+    report = shell.run("%devin debug").out
+    assert "hunter" not in report
+    assert all(f"== {part}" in report for part in ("versions", "front end", "connection", "last error", "log"))
+    shell.run(f"%devin debug {tmp_path / 'report.txt'}")
+    assert "hunter" not in (tmp_path / "report.txt").read_text()
+
+
+@pytest.mark.parametrize("line", ["archive s", "files s", "insights s", "schedules", "sessions --mine", "usage"])
+def test_what_v1_lacks_is_one_clear_line(shell, old_service, line):
+    shell.run("%%devin --wait -o s\nDo it")
+    ran = shell.run(f"%devin {line}", fails=True)
+    assert type(ran.error).__name__ == "Unsupported"
+    assert "v1" in ran.out
+
+
+@pytest.mark.parametrize("line", ["sessions", "messages s", "tags s", "playbooks", "knowledge", "secrets", "whoami"])
+def test_what_v1_has_works_the_same(shell, old_service, line):
+    shell.run("%%devin --wait -o s\nDo it")
+    shell.run(f"%devin {line}")
