@@ -67,12 +67,16 @@ class Sessions:
         """
         identifier = prefixed(session_id)
         try:
-            return await self._service.call_mapping("sessions.get", session_id=identifier, retries=retries)
+            answer = await self._service.call_mapping("sessions.get", session_id=identifier, retries=retries)
         except (Forbidden, NotFound):
             found = await self._from_list(identifier, retries=retries)
             if found is None:
                 raise
             return found
+        if not _id_of(answer):
+            asked = await self._service.asked("sessions.get", session_id=identifier)
+            raise unreadable(asked, 200, b"", "it holds no session")
+        return answer
 
     async def _from_list(self, identifier: str, *, retries: bool) -> Raw | None:
         if self._service.is_v1:
