@@ -138,5 +138,14 @@ def tired(told: Told) -> str:
 
 
 def _names(urls: Sequence[str]) -> str:
-    names = [unquote(urlsplit(url).path.rsplit("/", 1)[-1]) or "file" for url in urls]
+    names = [file_name(url) for url in urls]
     return ", ".join(f"`{name}`" for name in names)
+
+
+def file_name(url: str) -> str:
+    """Return the name of the file behind a URL; anything passes for one."""
+    try:
+        path = urlsplit(url).path
+    except ValueError:  # such as a bracket that is never closed
+        path = ""
+    return unquote(path.rsplit("/", 1)[-1]) or "file"

@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterable, Iterator
-from pathlib import PurePosixPath
 from typing import Annotated, Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 from fastapi import APIRouter, File, Query, Request, UploadFile
 from starlette.responses import Response
@@ -24,6 +23,7 @@ from devin_jupyter.simulator.resources.records import ORG, fresh_id
 from devin_jupyter.simulator.sessions import Session
 from devin_jupyter.simulator.sessions_v3 import SESSION, find
 from devin_jupyter.simulator.store import Store, StoreDep
+from devin_jupyter.simulator.texts import file_name
 
 router = APIRouter()
 ATTACHMENTS = ORG + "/attachments"
@@ -128,9 +128,8 @@ def _copy(store: Store, url: str) -> Record:
     """Stand in for the copy that the service takes of a file from elsewhere; nothing is fetched."""
     identifier = _uuid(url)
     if identifier not in store.table("files"):
-        name = PurePosixPath(unquote(urlsplit(url).path)).name or "attachment"
         store.blobs.put(identifier, f"Simulated copy of {url}\n".encode("utf-8", "replace"))
-        store.table("files")[identifier] = {"uuid": identifier, "name": name, "content_type": "text/plain"}
+        store.table("files")[identifier] = {"uuid": identifier, "name": file_name(url), "content_type": "text/plain"}
     return store.table("files")[identifier]
 
 
