@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
@@ -57,8 +58,16 @@ def _candidates(store: Store, query: SessionsQuery, before: int | None) -> Itera
         return
     first = ordered[0].order if ordered else 0
     stop = len(ordered) if before is None else max(0, min(len(ordered), before - first))
-    for index in range(stop - 1, -1, -1):
+    if query.created_before is not None:
+        stop = bisect_right(ordered, query.created_before + 1, hi=stop, key=_created)
+    start = 0 if query.created_after is None else bisect_left(ordered, query.created_after, hi=stop, key=_created)
+    for index in range(stop - 1, start - 1, -1):
         yield ordered[index]
+
+
+def _created(session: Session) -> float:
+    """They stand in the order they were created in, so a long history need not be walked for a short window."""
+    return session.created_at
 
 
 def _tests(query: SessionsQuery, now: float) -> list[Test]:
