@@ -115,10 +115,8 @@ def _mended(value: str | None) -> str | None:
 
 def times(values: list[Any]) -> Any:
     """Return UTC times with microseconds, from Unix seconds, ISO 8601 texts or datetimes."""
-    if set(map(type, values)) <= {int}:
-        seconds = np.array(values, dtype=object)
-        if not len(seconds) or (seconds.min() >= 0 and seconds.max() <= _MOST_SECONDS):
-            return _utc((seconds.astype("int64") * 1_000_000).view("M8[us]"))
+    if values and set(map(type, values)) == {int} and min(values) >= 0 and max(values) <= _MOST_SECONDS:
+        return _utc((np.array(values, dtype="int64") * 1_000_000).view("M8[us]"))
     return _utc(np.array([_moment(value) for value in values], dtype="M8[us]"))
 
 
@@ -166,9 +164,11 @@ def _integer(value: Any) -> int | None:
 
 def numbers(values: list[Any]) -> Any:
     """Return nullable floats; what is not finite is null."""
-    if not set(map(type, values)) <= {float}:
-        values = [_number(value) for value in values]
-    found = np.array(values, dtype="float64")
+    try:
+        is_plain = set(map(type, values)) <= {int, float, type(None)}
+        found = np.array(values if is_plain else list(map(_number, values)), dtype="float64")
+    except OverflowError:  # an integer beyond the largest float
+        found = np.array(list(map(_number, values)), dtype="float64")
     mask = ~np.isfinite(found)
     found[mask] = 0.0  # what stands behind a null takes part in no comparison, but in hashes of the buffer
     return pd.arrays.FloatingArray(found, mask)

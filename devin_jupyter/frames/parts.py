@@ -34,7 +34,7 @@ def stacked(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
         return SessionRows().frame()
     columns = {name: _joined([part[name] for part in filled]) for name in filled[0].columns}
     frame = pd.DataFrame(columns)
-    order = by_time(frame["created_at"].array, frame["session_id"])
+    order = by_time(frame["created_at"].array, frame["session_id"].tolist())
     return frame if order is None else frame.take(order).reset_index(drop=True)
 
 

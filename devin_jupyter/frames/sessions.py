@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ _PLAIN = {
 }
 """Columns that are a field of the answer, as each version calls it."""
 _FIELDS = {"v3": V3_FIELDS, "v1": V1_FIELDS}
-_WAITS = (Phase.YOUR_TURN, Phase.NEEDS_APPROVAL)
+_WAITS = (Phase.YOUR_TURN.value, Phase.NEEDS_APPROVAL.value)
 _UNTOUCHED = ("new", "claimed", "creating")
 _BARE = re.compile("[0-9a-f]{32}")
 
@@ -129,7 +130,7 @@ class SessionRows:
         data |= {name: codes.categorical() for name, codes in self._words.items()}
         for name in ("created_at", "updated_at"):
             data[name] = times(data[name])
-        data["acus"] = numbers(_honest(data["acus"], data))
+        data["acus"] = _honest(numbers(data["acus"]), data)
         is_named = not newest_first
         places = _as_named(data["session_id"], order) if is_named else by_time(data["created_at"], data["session_id"])
         frame = frame_of(SESSIONS, data)
@@ -159,18 +160,20 @@ class SessionRows:
 
     def _add_columns(self, items: Sequence[Raw], identifiers: list[str]) -> None:
         data, plain = self._data, _PLAIN[self._version]
-        for column, field in plain.items():
-            values = [item.get(field) for item in items]
+        cells = {column: _values(items, field) for column, field in plain.items()}
+        for column, values in cells.items():
             if column in self._words:
                 self._words[column].extend(values)
             else:
                 data[column] += values
-        phases = [self._phases.of(item) for item in items]
+        has_output = [output is not None for output in cells["structured_output"]]
+        phases = self._phases.of(zip(cells["status"], cells["status_detail"], has_output, strict=True))
         self._words["phase"].extend(phases)
         data["needs_you"] += [phase in _WAITS for phase in phases]
         data["session_id"] += identifiers
-        data["url"] += [item.get("url") or WEB_APP + name[6:] for item, name in zip(items, identifiers, strict=True)]
-        data["tags"] += [_tags(item.get("tags")) for item in items]
+        urls = zip(_values(items, "url"), identifiers, strict=True)
+        data["url"] += [url or WEB_APP + name.removeprefix("devin-") for url, name in urls]
+        data["tags"] += [_tags(tags) for tags in _values(items, "tags")]
         data["extra"] += [self._extra(item) for item in items]
         self._add_relations(items)
         self._pad(plain, len(items))
@@ -178,12 +181,13 @@ class SessionRows:
     def _add_relations(self, items: Sequence[Raw]) -> None:
         data = self._data
         if self._version == "v1":
-            counted = [_count([item.get("pull_request")]) for item in items]
+            counted = [_count([found]) for found in _values(items, "pull_request")]
         else:
-            counted = [_count(item.get("pull_requests")) for item in items]
-            data["parent_session_id"] += [related_id(item.get("parent_session_id")) for item in items]
-            data["child_session_ids"] += [_children(item.get("child_session_ids")) for item in items]
-            data["is_archived"] += [item.get("is_archived") is True for item in items]
+            counted = [_count(found) for found in _values(items, "pull_requests")]
+            parents = _values(items, "parent_session_id")
+            data["parent_session_id"] += [related_id(parent) if parent else None for parent in parents]
+            data["child_session_ids"] += [_children(names) for names in _values(items, "child_session_ids")]
+            data["is_archived"] += [flag is True for flag in _values(items, "is_archived")]
         data["n_prs"] += [count for count, _, _ in counted]
         data["n_merged"] += [merged for _, merged, _ in counted]
         data["repos"] += [repos for _, _, repos in counted]
@@ -207,28 +211,32 @@ class SessionRows:
         return {name: item[name] for name in unknown if item[name] is not None} or None if unknown else None
 
 
-class _Phases:
-    """Phases of sessions we know nothing more about: any output counts as the answer."""
+class _Phases(dict[tuple[Any, Any, bool], str]):
+    """Phases of sessions we know nothing more about, by status, detail and whether there is an output."""
 
     def __init__(self, api_version: str) -> None:
-        self._version, self._found = api_version, dict[Any, Phase]()
-        self._detail = _PLAIN[api_version]["status_detail"]
+        super().__init__()
+        self._version = api_version
 
-    def of(self, item: Raw) -> Phase:
-        status, detail = item.get("status"), item.get(self._detail)
-        key = (status, detail, item.get("structured_output") is not None)
+    def of(self, keys: Iterable[tuple[Any, Any, bool]]) -> list[str]:
+        keys = list(keys)
         try:
-            return self._found[key]
-        except KeyError:
-            self._found[key] = self._compute(*key)
-            return self._found[key]
+            return [self[key] for key in keys]
         except TypeError:  # unhashable
-            return self._compute(*key)
+            return [self[word(status), word(detail), has_output] for status, detail, has_output in keys]
 
-    def _compute(self, status: Any, detail: Any, has_answer: bool) -> Phase:
-        return phase_of(
-            Facts(api_version=self._version, status=word(status), detail=word(detail), has_answer=has_answer)
-        )
+    def __missing__(self, key: tuple[Any, Any, bool]) -> str:
+        status, detail, has_output = key
+        facts = Facts(api_version=self._version, status=word(status), detail=word(detail), has_answer=has_output)
+        phase = self[key] = phase_of(facts).value
+        return phase
+
+
+def _values(items: Sequence[Raw], field: str) -> list[Any]:
+    try:
+        return list(map(itemgetter(field), items))
+    except KeyError:
+        return [item.get(field) for item in items]
 
 
 def _prefixed(item: Raw) -> str:
@@ -249,12 +257,13 @@ def _children(value: Any) -> list[str]:
 def _count(value: Any) -> Counted:
     if not value:
         return 0, 0, []
-    if type(value) is list and len(value) == 1 and type(value[0]) is dict:  # nearly always
-        url, state = value[0].get("pr_url"), value[0].get("pr_state")
-        if type(url) is str and url and (state is None or type(state) is str):
-            repo = repository(url)
-            return 1, None if state is None else int(state == "merged"), [repo] if repo else []
-    return _counted(read_pull_requests(value))
+    if type(value) is not list or len(value) > 1 or type(value[0]) is not dict:
+        return _counted(read_pull_requests(value))
+    url, state = value[0].get("pr_url"), value[0].get("pr_state")
+    if not url or type(url) is not str or type(state) is not str:
+        return _counted(read_pull_requests(value))
+    repo = repository(url)
+    return 1, int(state == "merged"), [repo] if repo else []
 
 
 def _counted(requests: Sequence[PullRequest]) -> Counted:
@@ -272,14 +281,14 @@ def _attribute(snapshot: Snapshot, name: str) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _honest(acus: list[Any], data: Mapping[str, Any]) -> list[Any]:
+def _honest(acus: Any, data: Mapping[str, Any]) -> Any:
     """Zero on a session that has worked means not reported, so it is null."""
-    zero = np.array([value == 0 for value in acus], dtype=bool)
-    if not zero.any():
-        return acus
-    status = pd.Series(data["status"])
-    untouched = status.isin(_UNTOUCHED) | (status.notna() & (data["created_at"] == data["updated_at"]))
-    return [None if hidden else value for value, hidden in zip(acus, zero & ~untouched.to_numpy(), strict=True)]
+    zero = (acus == 0).to_numpy(dtype=bool, na_value=False)
+    if zero.any():
+        status = pd.Series(data["status"])
+        untouched = status.isin(_UNTOUCHED) | (status.notna() & (data["created_at"] == data["updated_at"]))
+        acus[zero & ~untouched.to_numpy()] = pd.NA
+    return acus
 
 
 def _as_named(found: Sequence[str], order: Sequence[str] | None) -> Any:
@@ -289,8 +298,11 @@ def _as_named(found: Sequence[str], order: Sequence[str] | None) -> Any:
     return [places[name] for name in order if name in places]
 
 
-def by_time(created: Any, session_ids: Iterable[str]) -> Any:
+def by_time(created: Any, session_ids: Sequence[str]) -> Any:
     """Return the places that put sessions in order, the newest first; None where they are so already."""
-    names = np.array(list(session_ids), dtype=object).astype(str)
-    order = np.lexsort((names, -created.asi8))
+    order = np.argsort(-created.asi8, kind="stable")
+    same = np.flatnonzero(np.diff(created.asi8[order]) == 0)
+    for run in np.split(same, np.flatnonzero(np.diff(same) > 1) + 1) if len(same) else ():
+        second = slice(run[0], run[-1] + 2)  # created in the same second: in the order of their ids
+        order[second] = sorted(order[second], key=lambda place: session_ids[place])
     return None if (np.diff(order) == 1).all() else order

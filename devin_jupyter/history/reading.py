@@ -7,7 +7,9 @@ of a session and the service does not say (its schema, our last message, that we
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -158,11 +160,24 @@ async def fetch_named(core: Core, identifiers: Sequence[str]) -> list[Raw]:
 async def _selected(core: Core, filters: Filters, limit: int | None) -> Found:
     journalled = await asyncio.to_thread(read_journal, core)
     rows = _rows(core, journalled)
-    await fill(core, rows, filters, limit)
-    frame = await asyncio.to_thread(rows.frame, newest_first=True)
+    with _collector_paused():
+        await fill(core, rows, filters, limit)
+        frame = await asyncio.to_thread(rows.frame, newest_first=True)
     if filters.phases:
         frame = frame[frame["phase"].isin(filters.phases)].reset_index(drop=True)
     return Found(frame if limit is None else frame.head(limit), rows.provisional, journalled.schemas)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep Python from looking for garbage among thousands of new dicts, which takes as long as parsing them does."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _rows(core: Core, journalled: Journalled) -> SessionRows:

@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
+from math import ceil
 from typing import Any
 
 from devin_jupyter.api.paging import LARGEST_PAGE, items_of, next_cursor
 from devin_jupyter.errors import UnreadableAnswer
 from devin_jupyter.history.together import AT_ONCE, causes
 
-SERIAL = 6
-"""So many pages are read one after another; more are divided."""
-_MOST_WINDOWS = 32
+SERIAL = 4
+"""So many pages are always read one after another; more are divided."""
+_PAGES_BETWEEN_COLLECTIONS = 250
 
 Raw = dict[str, Any]
 Fetch = Callable[[Raw], Awaitable[bytes]]
@@ -47,7 +49,7 @@ class Window:
         """Divide it into equal parts, newest first; an open one into its last `span` seconds and one for the rest."""
         assert self.end is not None
         low = self.end - max(span, 1) if self.start is None else self.start
-        parts = max(1, min(parts, self.end - low))
+        parts = max(2, min(parts, self.end - low))
         edges = [low + (self.end - low) * index // parts for index in range(parts + 1)]
         inner = [Window(start, end) for start, end in pairwise(edges)]
         return [*reversed(inner), *([Window(None, low)] if self.start is None else [])]
@@ -65,8 +67,7 @@ class Page:
     @property
     def is_ordered(self) -> bool:
         """Whether it is newest first, so that the rest is older than its last session."""
-        times = self.created
-        return bool(times) and all(left >= right for left, right in pairwise(times))
+        return bool(self.created) and self.created == sorted(self.created, reverse=True)
 
 
 class _NoHeed(Exception):
@@ -97,19 +98,23 @@ async def read_sessions(fetch: Fetch, take: Take, window: Window, *, at_once: in
 
 class _Reader:
     def __init__(self, fetch: Fetch, take: Take, at_once: int) -> None:
-        self._fetch, self._take, self._turn = fetch, take, asyncio.Semaphore(at_once)
+        self._fetch, self._take, self.at_once = fetch, take, at_once
+        self._turn: asyncio.Semaphore | None = None
+        self._pages = 0
 
-    async def read(self, window: Window) -> None:
-        """Read a window: in order where it is short, divided where it is long."""
+    async def read(self, window: Window, serial: int = SERIAL) -> None:
+        """Read a window: in order where about `serial` pages are left, divided where there are more."""
         page = await self._page(window)
         seen, count, cursors = len(page.items), 1, set[str]()
         while page.cursor is not None and page.cursor not in cursors:
             cursors.add(page.cursor)
             rest = _rest(window, page)
             left = _pages_left(rest, page, seen)
-            if _is_worth(rest) and (count >= SERIAL if left is None else left > SERIAL):
-                parts = min(_MOST_WINDOWS, 4 if left is None else -(-left // SERIAL))
-                await _together(self.read(part) for part in rest.split(parts, _span(page, left or 4 * count)))
+            if _is_worth(rest) and (count >= serial if left is None else left > serial):
+                left = left or 4 * count
+                parts = rest.split(min(self.at_once, ceil(left / SERIAL)), _span(page, left))
+                share = max(SERIAL, 2 * left // len(parts))  # sessions are never spread evenly
+                await _together(self.read(part, share) for part in parts)
                 return
             page = await self._page(window, page.cursor)
             seen, count = seen + len(page.items), count + 1
@@ -123,32 +128,50 @@ class _Reader:
             page = await self._page(window, page.cursor, check=False)
 
     async def _page(self, window: Window, cursor: str | None = None, *, check: bool = True) -> Page:
+        params = {**window.params(), "first": LARGEST_PAGE, "after": cursor}
+        if self._turn is None:
+            return await self._first_page(window, params, check)
         async with self._turn:
-            body = await self._fetch({**window.params(), "first": LARGEST_PAGE, "after": cursor})
+            body = await self._fetch(params)
+        return self._taken(window, body, check)
+
+    async def _first_page(self, window: Window, params: Raw, check: bool) -> Page:
+        """Find out how many requests at once keep this machine busy: more would only compete for it."""
+        started = time.perf_counter()
+        body = await self._fetch(params)
+        answered = time.perf_counter()
+        page = self._taken(window, body, check)
+        worked = time.perf_counter() - answered
+        self.at_once = min(self.at_once, max(2, ceil((answered - started) / max(worked, 1e-4))))
+        self._turn = asyncio.Semaphore(self.at_once)
+        return page
+
+    def _taken(self, window: Window, body: bytes, check: bool) -> Page:
         page = parsed(body)
-        inside = [item for item, created in zip(page.items, page.created, strict=True) if window.holds(created)]
-        if check and len(inside) < len(page.items) and not _only_edges(window, page.created):
-            raise _NoHeed
-        self._take(inside)
+        items = page.items
+        if items and not (window.holds(min(page.created)) and window.holds(max(page.created))):
+            if check and not _only_edges(window, page.created):
+                raise _NoHeed
+            items = [item for item, created in zip(items, page.created, strict=True) if window.holds(created)]
+        self._take(items)
+        self._pages += 1
+        if self._pages % _PAGES_BETWEEN_COLLECTIONS == 0 and not gc.isenabled():
+            gc.collect(1)
         return page
 
 
 def parsed(body: bytes) -> Page:
     """Read the body of a page."""
-    was_on = gc.isenabled()
-    gc.disable()  # thousands of new dicts and no garbage among them: looking for some takes as long as the parsing
     try:
         answer = json.loads(body)
     except ValueError:
         raise UnreadableAnswer(
             "a page of sessions does not parse", "nothing was changed", "run it again in a while"
         ) from None
-    finally:
-        if was_on:
-            gc.enable()
     items = items_of(answer)
     total = answer.get("total") if isinstance(answer, dict) else None
-    created = [_seconds(item.get("created_at")) for item in items]
+    times = (item.get("created_at") for item in items)
+    created = [value if type(value) is int else _seconds(value) for value in times]
     return Page(items, created, next_cursor(answer), total if type(total) is int and total >= 0 else None)
 
 
