@@ -50,7 +50,8 @@ class Feed:
         self.snapshot = session.snapshot
         self.timeline = [_beginning(self.snapshot), moment_of(self.snapshot)]
         self._trouble: dict[str, Any] | None = None
-        self._told = 0
+        length = len(self.snapshot.messages)
+        self._told = length if length > CHUNK else 0  # a long conversation travels when somebody unfolds it
         self._acts = Acts(session_acts(session) if acts is None else acts, send)
         self._pacer: Pacer[Snapshot] = Pacer(self._show)
         self._session = session

@@ -87,12 +87,17 @@ class Stage:
                 self._widget = Output(*self._panel.view_bundle())
             self._static = Output(self._saved())
         if kind != "file":
-            self._panel.on_change(lambda: self._pacer.offer(None))
+            self._panel.on_change(self._changed)
 
     def close(self) -> None:
         """Leave the newest state in the cell at once; what goes on is still followed."""
         self._pacer.flush()
         self._show(None)
+
+    def _changed(self) -> None:
+        self._pacer.offer(None)
+        if self._panel.turn_over:
+            self._pacer.flush()  # whoever saves right after the end saves the end
 
     def _show(self, _: None) -> None:
         if self._static is None:

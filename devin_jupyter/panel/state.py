@@ -40,7 +40,7 @@ def session_state(snapshot: Snapshot) -> dict[str, Any]:
         **_answer(snapshot),
         **_money_and_time(snapshot),
         "repos": [wording.one_line(repo) for repo in snapshot.repos],
-        "pull_requests": [_pull_request(each) for each in snapshot.pull_requests[:50]],
+        "pull_requests": [_pull_request(each, snapshot.simulated) for each in snapshot.pull_requests[:50]],
         "facts": [[name, wording.one_line(value, 400)] for name, value in _facts(snapshot) if value],
         "messages": len(snapshot.messages),
         "can": _possible(snapshot),
@@ -126,10 +126,10 @@ def _money_and_time(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _pull_request(pull_request: PullRequest) -> dict[str, Any]:
+def _pull_request(pull_request: PullRequest, simulated: bool) -> dict[str, Any]:
     return {
         "name": wording.pull_request_name(pull_request),
-        "url": wording.web_address(pull_request.url),
+        "url": None if simulated else wording.web_address(pull_request.url),
         "state": wording.one_line(pull_request.state or "state unknown", 40),
     }
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from devin_jupyter.errors import redact_tree
 from devin_jupyter.models.snapshot import Snapshot
-from devin_jupyter.render.wording import answer, standing
+from devin_jupyter.render.wording import answer, one_line, safe_text, standing
 
 RECORD_MIME = "application/vnd.devin.session+json"
 RECORD_VERSION = 1
@@ -26,11 +26,11 @@ def notebook_record(snapshot: Snapshot) -> dict[str, Any]:
         "api_version": snapshot.api_version,
         "fingerprint": _fingerprint(snapshot),
         "phase": snapshot.phase.value,
-        "title": snapshot.title,
+        "title": one_line(snapshot.title, 400) if snapshot.title else None,
         "schema": None if snapshot.schema is None else dict(snapshot.schema),
         "answer": answer(snapshot),
         "answer_standing": standing(snapshot) or None,
-        "question": snapshot.question,
+        "question": safe_text(snapshot.question) if snapshot.question else None,
         "acus": snapshot.acus,
         "max_acu_limit": snapshot.max_acu_limit,
         "pull_requests": [{"url": pr.url, "state": pr.state} for pr in snapshot.pull_requests] or None,

@@ -12,12 +12,13 @@ from devin_jupyter.render.wording import one_line, safe_text
 ROWS, COLUMNS, DEPTH, SCALAR = 50, 12, 5, 2000
 CELL = "padding:2px 14px 2px 0;text-align:left;vertical-align:top;border:0"
 _HEAD = f"{CELL};border-bottom:1px solid rgba(128,128,128,0.5)"
+_ROW = '<tr style="background-color:transparent">'
 _TABLE = "border-collapse:collapse;border:0;margin:2px 0"
 
 
 def table(rows: str, head: str = "") -> str:
     """Return a table of ready-made rows that no viewer's style sheet centres, stripes or floats to the right."""
-    return f'<table style="{_TABLE}">{head}<tbody>{rows}</tbody></table>'
+    return f'<table style="{_TABLE}">{head}<tbody>{rows.replace("<tr>", _ROW)}</tbody></table>'
 
 
 def value_html(value: Any, depth: int = 0) -> str:

@@ -191,7 +191,7 @@ def test_the_page_uses_only_what_sanitisers_leave(done: Snapshot) -> None:
 def test_text_colour_is_inherited_except_on_filled_badges(done: Snapshot) -> None:
     for _, attributes in _tags(render.html(done)):
         style = attributes.get("style") or ""
-        assert ("color:#ffffff" in style) == ("background-color:" in style)
+        assert ("color:#ffffff" in style) == ("background-color:#" in style)
 
 
 def _luminance(colour: str) -> float:

@@ -1,7 +1,7 @@
 // Calls the person back: the tab's title, and a desktop notification where that was allowed. Once per event.
 
 // Several panels may show one session, each with this module to itself: what was told is kept on the page.
-const page = (globalThis[Symbol.for("devin-jupyter")] ??= { told: new Set(), title: null });
+const page = (globalThis[Symbol.for("devin-jupyter")] ??= { told: new Set(), title: null, claim: null });
 
 // Only a change that happened before our eyes counts; a page that opens on a finished session stays quiet.
 export function callFor(before, after) {
@@ -24,16 +24,27 @@ export function attend(before, after) {
   notify(words, key);
 }
 
+const DOINGS = ["focus", "pointerdown", "keydown"];
+
+// Stands until the person does anything; a title that the host sets meanwhile is kept for afterwards.
 function setTitle(words) {
-  if (page.title === null) page.title = document.title;
-  document.title = `● ${words}`;
-  for (const event of ["focus", "pointerdown", "keydown"]) window.addEventListener(event, calm, { once: true, capture: true });
+  calm();
+  const claim = () => {
+    if (document.title === `● ${words}`) return;
+    page.title = document.title;
+    document.title = `● ${words}`;
+  };
+  claim();
+  page.claim = new MutationObserver(claim);
+  page.claim.observe(document.head, { childList: true, characterData: true, subtree: true });
+  for (const event of DOINGS) window.addEventListener(event, calm, { once: true, capture: true });
 }
 
 export function calm() {
-  for (const event of ["focus", "pointerdown", "keydown"]) window.removeEventListener(event, calm, { capture: true });
-  if (page.title !== null && document.title.startsWith("● ")) document.title = page.title;
-  page.title = null;
+  for (const event of DOINGS) window.removeEventListener(event, calm, { capture: true });
+  page.claim?.disconnect();
+  if (page.title !== null) document.title = page.title;
+  page.claim = page.title = null;
 }
 
 function notify(words, tag) {

@@ -35,7 +35,7 @@ function batchView(model, store, watchers) {
   const note = h("p", { class: "dv-quiet", role: "status" });
   const tools = toolRow(looks, () => update());
   const views = { board: boardView(looks, opened.open), table: tableView(looks, opened.open) };
-  const frame = h("section", { class: "dv-board-frame", "data-lm-suppress-shortcuts": "true" },
+  const frame = h("section", { class: "dv-board-frame" },
     h("div", { class: "dv-head" }, heading, simulated), h("div", { class: "dv-row" }, words, bar), tools.el, note, views.board.el, views.table.el, opened.el);
   const el = h("div", { class: "dv-live" }, frame);
 
@@ -104,7 +104,7 @@ function detailView(model, channel) {
   const place = h("div");
   const shut = h("button", { type: "button", class: "dv-button" }, "Close");
   const bar = h("div", { class: "dv-row", hidden: true }, shut);
-  const el = h("div", { class: "dv-detail" }, problem, bar, place);
+  const el = h("div", { class: "dv-detail", hidden: true }, problem, bar, place);
   let current = null;
   let chat = null;
   let changed = () => {};
@@ -120,11 +120,15 @@ function detailView(model, channel) {
         place.append(current.view.el);
       }
       bar.hidden = !state;
+      el.hidden = !state && problem.hidden;
       changed();
     }
     current?.view.update(state);
   };
-  const open = (session) => act(channel, { action: "open", session }, [], { controls: [], problem, busy: () => {} });
+  const open = (session) => {
+    el.hidden = false;
+    return act(channel, { action: "open", session }, [], { controls: [], problem, busy: () => {} });
+  };
   shut.addEventListener("click", () => channel.tell({ action: "shut" }));
   model.on("change:detail", draw);
   model.on("msg:custom", take);

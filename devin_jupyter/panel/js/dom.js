@@ -1,7 +1,15 @@
 // Elements from values. Text of others goes through text nodes; HTML only through `prose`, cleaned by the kernel.
 
+// JupyterLab takes single keys on anything focused in a notebook for its shortcuts, unless the element itself objects.
+const FOCUSABLE = new Set(["a", "button", "input", "select", "summary", "textarea"]);
+
+function keepKeys(el) {
+  el.setAttribute("data-lm-suppress-shortcuts", "true");
+}
+
 export function h(tag, props = {}, ...children) {
   const el = document.createElement(tag);
+  if (FOCUSABLE.has(tag) || "tabindex" in props) keepKeys(el);
   for (const [name, value] of Object.entries(props)) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) el.addEventListener(name.slice(2), value);
@@ -23,6 +31,7 @@ export function link(url, label, props = {}) {
 export function prose(html) {
   const el = h("div", { class: "dv-prose" });
   el.innerHTML = html;
+  el.querySelectorAll("a").forEach(keepKeys);
   return el;
 }
 

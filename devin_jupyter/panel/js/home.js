@@ -60,10 +60,12 @@ function settle(name, makeView, isShown) {
   return { look, adopt, close: () => { observer.disconnect(); leave(); } };
 }
 
-// Moving an element takes its focus away without a word; a blur of a connected element is a person's doing.
+// Moving an element takes its focus away; where the element is still there a moment later, a person did.
 function keepFocus(el) {
   let last = null;
   el.addEventListener("focusin", (event) => { last = event.target; });
-  el.addEventListener("focusout", () => { if (el.isConnected) last = null; });
+  el.addEventListener("focusout", () => setTimeout(() => {
+    if (el.isConnected && !el.contains(document.activeElement)) last = null;
+  }));
   return () => last?.focus({ preventScroll: true });
 }

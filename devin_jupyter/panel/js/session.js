@@ -8,13 +8,13 @@ import { treeView } from "./tree.js";
 import { clock, plural, tempo, trouble } from "./words.js";
 
 export function sessionView(channel, chat) {
-  const parts = [headline(), money(), asked(), replyBox(channel), answer(), work(), output(), talk(channel, chat), timeline(), facts(), buttonRow(channel)];
+  const parts = [headline(), money(), asked(), answer(), output(), replyBox(channel), work(), talk(channel, chat), timeline(), facts(), buttonRow(channel)];
   const ticking = h("span", { class: "dv-quiet dv-tempo" });
   const cut = h("div", { class: "dv-trouble", hidden: true });
   const news = h("div", { class: "dv-hidden", role: "status", "aria-live": "polite" });
   parts[1].el.append(ticking);
   const body = [...parts.slice(0, 2).map((each) => each.el), cut, ...parts.slice(2).map((each) => each.el), news];
-  const el = h("section", { class: "dv-panel", "data-lm-suppress-shortcuts": "true" }, ...body);
+  const el = h("section", { class: "dv-panel" }, ...body);
   let state = null;
 
   const tick = () => {
@@ -92,9 +92,12 @@ function pullRequest({ name, url, state }) {
 function output() {
   const tree = treeView();
   const note = h("p", { class: "dv-quiet" });
-  const folded = fold("Output", h("div", {}, note, tree.el), { open: true });
+  const folded = fold("Output", h("div", {}, note, tree.el));
   let shown;
-  const update = ({ output: value, output_note, standing }) => {
+  let asked;
+  const update = ({ output: value, output_note, standing, needs_you }) => {
+    if (needs_you !== asked) folded.el.open = !needs_you; // nothing stands between a question and its reply box
+    asked = needs_you;
     folded.el.hidden = value === null && !output_note;
     folded.note(standing);
     setText(note, output_note || "");

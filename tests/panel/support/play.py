@@ -8,6 +8,7 @@ from typing import Any
 
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
+from devin_jupyter.monitor import Connection
 
 READ = """I read both repositories.
 
@@ -18,6 +19,7 @@ READ = """I read both repositories.
 cursor.execute(f"select {x}")
 ```"""
 START = datetime.now(UTC) - timedelta(minutes=12)
+END = START + timedelta(minutes=11)
 
 
 def message(number: int, text: str, source: str = "devin") -> Message:
@@ -29,16 +31,28 @@ class Play:
 
     def __init__(self, number: int = 1, **fields: Any) -> None:
         bare = f"{number:032x}"
-        self.snapshot = Snapshot(
-            session_id=f"devin-{bare}",
-            **{"url": f"https://app.devin.ai/sessions/{bare}", "phase": Phase.WORKING, "created_at": START, **fields},
-        )
+        usual: dict[str, Any] = {
+            "session_id": f"devin-{bare}",
+            "url": f"https://app.devin.ai/sessions/{bare}",
+            "phase": Phase.WORKING,
+            "created_at": START,
+        }
+        self.snapshot = Snapshot(**{**usual, **fields})
         self.asked: list[Any] = []
         self._callbacks: list[Callable[[Snapshot], None]] = []
+        self._on_trouble: Callable[[Connection], None] | None = None
 
-    def subscribe(self, callback: Callable[[Snapshot], None], **_: Any) -> Callable[[], None]:
+    def subscribe(
+        self, callback: Callable[[Snapshot], None], on_trouble: Callable[[Connection], None] | None = None, **_: Any
+    ) -> Callable[[], None]:
         self._callbacks.append(callback)
+        self._on_trouble = on_trouble
         return lambda: self._callbacks.remove(callback)
+
+    def trouble(self, there_is: bool = True) -> None:
+        assert self._on_trouble is not None
+        since = END if there_is else None
+        self._on_trouble(Connection(last_seen=END, troubled_since=since, problem="connection refused"))
 
     def show(self, **fields: Any) -> None:
         from dataclasses import replace
@@ -111,3 +125,39 @@ def many(count: int) -> list[Play]:
         )
         for number in range(1, count + 1)
     ]
+
+
+def attacked(first: int = 0, last: int | None = None) -> list[Play]:
+    """Sessions in which every text that a service or an agent can set is hostile."""
+    from hostile import HOSTILE
+
+    return [_attacked(number, text) for number, text in enumerate(HOSTILE[first:last], start=1 + first)]
+
+
+def _attacked(number: int, text: str) -> Play:
+    return Play(
+        number,
+        title=text,
+        phase=Phase.YOUR_TURN,
+        question=text,
+        repos=(text,),
+        tags=(text,),
+        mode=text,
+        status=text,
+        pull_requests=(PullRequest(text, text), PullRequest(f"https://github.com/a/b/pull/1?{text}", text)),
+        structured_output={text: text, "rows": [{text: [text]}]},
+        output_is_fresh=True,
+        messages=(message(1, text), message(2, text, "user")),
+    )
+
+
+def write_saved(name: str) -> None:
+    """Write a notebook, never trusted, that holds the static form of every hostile session."""
+    import nbformat
+    from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+    from devin_jupyter import render
+
+    bundles = [render.bundle(play.snapshot, transcript=True) for play in attacked()]
+    cells = [new_code_cell("", outputs=[new_output("display_data", bundle)]) for bundle in bundles]
+    nbformat.write(new_notebook(cells=cells), name)
