@@ -125,7 +125,8 @@ class Messenger:
                 return await self._already(letter, last.sent_at)
             conversation = await self._conversation(letter)
             times = conversation.of(letter.text) if conversation else []
-            if times and last is None and not letter.again:
+            known = await asyncio.to_thread(self._journal.sends.count, letter.words)
+            if last is None and not letter.again and len(times) > known:
                 return await self._found(letter, times)
             return await self._post(letter, conversation, lease, run)
 
@@ -136,6 +137,7 @@ class Messenger:
             lambda: self._journal.sends.write(
                 letter.key,
                 letter.session_id,
+                words=letter.words,
                 seen_before=len(conversation.of(letter.text)) if conversation else None,
                 sent=sent,
                 scopes=dict.fromkeys([*letter.scopes, *self._journal.budgets.scopes_of(letter.session_id)]),
@@ -177,6 +179,7 @@ class Messenger:
             key=letter.key,
             nth=1,
             session_id=letter.session_id,
+            words=letter.words,
             written_at=at,
             posts=1,
             seen_before=None,

@@ -175,7 +175,7 @@ def is_refusal(problem: DevinError) -> bool:
         return True
     if not isinstance(problem, ApiError) or isinstance(problem, (ServerError, UnreadableAnswer, Conflict)):
         return False
-    return 400 <= problem.status_code < 500 and problem.status_code not in (408, 409, 429)
+    return 400 <= problem.status_code < 500 and problem.status_code != 408
 
 
 async def _post(deed: Deed[T], run: Run) -> T:
@@ -185,9 +185,9 @@ async def _post(deed: Deed[T], run: Run) -> T:
         try:
             return await deed.post()
         except RateLimited as refused:
-            pause = refused.retry_after if refused.retry_after is not None else min(60.0, pause * 2)
+            asked = refused.retry_after
+            pause = max(1.0, asked) if asked is not None else min(60.0, pause * 2)
             if waited + pause > MOST_RATE_LIMIT_SECONDS:
-                await deed.clear()
                 raise
             run.say(f"the service asks to slow down; trying again in {pause:g} s")
             run.slowed(pause)

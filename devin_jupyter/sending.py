@@ -52,6 +52,11 @@ class Letter:
         """What makes two messages the same."""
         return message_key(self.session_id, self.text, (item.sha256 for item in self.files))
 
+    @property
+    def words(self) -> str:
+        """The same without files: all that a conversation shows."""
+        return message_key(self.session_id, normalised(self.text), ())
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

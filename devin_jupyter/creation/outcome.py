@@ -93,8 +93,8 @@ class Outcome:
                 how=how,
                 started_at=made_at(raw) or now,
                 now=now,
+                snapshot=snapshot,
             )
-            await asyncio.to_thread(self.journal.save_snapshot, snapshot)
         except JournalError as problem:
             return f"not written down ({problem.what}), it will be found by its tag {job.tag}"
         return ""

@@ -65,9 +65,18 @@ class Journal:
         """Return the newest session with this fingerprint, not older than a Unix time, or None."""
         return self._sessions.session_for(fingerprint, not_before=not_before)
 
-    def remember(self, session_id: str, start: Start, *, how: str, started_at: float, now: float) -> None:
+    def remember(
+        self,
+        session_id: str,
+        start: Start,
+        *,
+        how: str,
+        started_at: float,
+        now: float,
+        snapshot: Snapshot | None = None,
+    ) -> None:
         """Keep a session that was started or found, and end its intent."""
-        self._sessions.remember(session_id, start, how=how, started_at=started_at, now=now)
+        self._sessions.remember(session_id, start, how=how, started_at=started_at, now=now, snapshot=snapshot)
 
     def sessions_for(self, fingerprints: Iterable[str]) -> dict[str, Entry]:
         """Return the newest session of each of many fingerprints, where there is one."""

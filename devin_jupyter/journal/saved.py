@@ -51,7 +51,7 @@ def read_notebook(path: Path) -> list[Saved]:
     """
     try:
         content = json.loads(path.read_bytes())
-        cells = content["cells"]
+        cells = list(content["cells"])
         seen = datetime.fromtimestamp(path.stat().st_mtime, UTC).date()
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise OptionError(

@@ -22,6 +22,8 @@ class Message:
     key: str
     nth: int
     session_id: str
+    words: str
+    """The key of the same text without files: all that a conversation shows."""
     written_at: float
     posts: int
     seen_before: int | None
@@ -55,6 +57,7 @@ class Sends:
         key: str,
         session_id: str,
         *,
+        words: str,
         seen_before: int | None,
         sent: Sent,
         scopes: Iterable[str],
@@ -72,9 +75,9 @@ class Sends:
             db.execute("DELETE FROM messages WHERE key = ? AND sent_at IS NULL", (key,))
             nth = db.execute("SELECT COALESCE(MAX(nth), 0) + 1 FROM messages WHERE key = ?", (key,)).fetchone()[0]
             db.execute(
-                "INSERT INTO messages (key, nth, session_id, written_at, seen_before, before)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (key, nth, session_id, now, seen_before, sent_to_json(sent)),
+                "INSERT INTO messages (key, nth, session_id, words, written_at, seen_before, before)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (key, nth, session_id, words, now, seen_before, sent_to_json(sent)),
             )
             found = row(db, "SELECT * FROM messages WHERE key = ? AND nth = ?", key, nth)
         assert found is not None
@@ -102,13 +105,14 @@ class Sends:
         """Keep that a message arrived. `sent` is None for one that another machine sent: its turn may be over."""
         with self._database.write("message-arrived") as db:
             db.execute(
-                "INSERT INTO messages (key, nth, session_id, written_at, posts, seen_before, before, sent_at)"
-                " VALUES (?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT (key, nth) DO UPDATE SET sent_at = excluded.sent_at,"
+                "INSERT INTO messages (key, nth, session_id, words, written_at, posts, seen_before, before, sent_at)"
+                " VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT (key, nth) DO UPDATE SET sent_at = excluded.sent_at,"
                 " before = excluded.before",
                 (
                     message.key,
                     message.nth,
                     message.session_id,
+                    message.words,
                     message.written_at,
                     message.seen_before,
                     sent_to_json(sent) or "",
@@ -123,6 +127,12 @@ class Sends:
         """Forget a message that certainly did not arrive."""
         with self._database.write("message-clear") as db:
             db.execute("DELETE FROM messages WHERE key = ? AND nth = ? AND sent_at IS NULL", (message.key, message.nth))
+
+    def count(self, words: str) -> int:
+        """Return how many messages with this text are known to have arrived, with whatever files."""
+        with self._database.read() as db:
+            found = row(db, "SELECT COUNT(*) AS n FROM messages WHERE words = ? AND sent_at IS NOT NULL", words)
+        return int(found["n"]) if found else 0
 
     def undecided(self) -> list[Message]:
         """Return the messages that were posted and are not known to have arrived."""

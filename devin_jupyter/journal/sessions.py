@@ -31,10 +31,21 @@ class SessionBook:
         with self._database.read() as db:
             return session_for(db, fingerprint, not_before=not_before)
 
-    def remember(self, session_id: str, start: Start, *, how: str, started_at: float, now: float) -> None:
+    def remember(
+        self,
+        session_id: str,
+        start: Start,
+        *,
+        how: str,
+        started_at: float,
+        now: float,
+        snapshot: Snapshot | None = None,
+    ) -> None:
         """Keep a session that was started or found, end its intent, and move its reservations to it: all or nothing."""
         with self._database.write("remember") as db:
             _insert(db, session_id, start, how, started_at)
+            if snapshot is not None:
+                _save_snapshot(db, snapshot, this_process().text)
             for scope in start.scopes:
                 db.execute("INSERT OR IGNORE INTO spending VALUES (?, ?, 0)", (scope, session_id))
             db.execute("DELETE FROM spending WHERE payer = ?", (start.fingerprint,))
@@ -153,7 +164,7 @@ class SessionBook:
 
 def session_for(db: sqlite3.Connection, fingerprint: str, *, not_before: float | None = None) -> Entry | None:
     """Inside a transaction: return the newest session with this fingerprint."""
-    query = f"{_SELECT} WHERE s.fingerprint = ? AND s.started_at >= ? ORDER BY s.started_at DESC, s.session_id LIMIT 1"
+    query = f"{_SELECT} WHERE s.fingerprint = ? AND s.started_at >= ? ORDER BY s.started_at DESC, s.rowid DESC LIMIT 1"
     found = row(db, query, fingerprint, not_before or 0.0)
     return entry_of(found) if found else None
 

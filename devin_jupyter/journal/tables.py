@@ -55,6 +55,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             key TEXT NOT NULL,
             nth INTEGER NOT NULL,             -- 1, and one more for every --again
             session_id TEXT NOT NULL,
+            words TEXT NOT NULL,              -- the key of the same text without files
             written_at REAL NOT NULL,
             posts INTEGER NOT NULL DEFAULT 0,
             seen_before INTEGER,              -- how often the conversation held this text before

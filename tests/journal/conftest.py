@@ -1,0 +1,127 @@
+"""A client's worth of paid acts over real HTTP, with a clock that makes the ten seconds of settling a fraction."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devin_jupyter import settings as settings_module
+from devin_jupyter.api.account import Account
+from devin_jupyter.api.attachments import Attachments
+from devin_jupyter.api.messages import Messages
+from devin_jupyter.api.service import Service
+from devin_jupyter.api.sessions import Sessions
+from devin_jupyter.api.transport import Transport
+from devin_jupyter.creation import Api, CellRef, Clock, Creator, Policy
+from devin_jupyter.journal import Journal
+from devin_jupyter.messages import Messenger
+from devin_jupyter.request import SessionRequest, Where
+from devin_jupyter.stopping import Stopper
+
+POST = "POST /v3/organizations/{org_id}/sessions"
+CREATE = {"method": "POST", "route": "/v3/organizations/{org_id}/sessions"}
+SEND = {"method": "POST", "route": "/v3/organizations/{org_id}/sessions/{devin_id}/messages"}
+FAST = Clock(settle_at=(0.0, 0.02, 0.06, 0.2), poll_seconds=0.02)
+CELL = CellRef(notebook="/work/audit.ipynb", cell_id="c1", out="audit")
+
+
+def plainly(simulator: Any, method: str, path: str, **options: Any) -> Any:
+    """Ask the simulator without the package, as somebody else would."""
+    with simulator.v3() as client:
+        answer = client.request(method, path, **options)
+        answer.raise_for_status()
+        return answer.json()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that another thread or process does."""
+    while not condition():  # noqa: ASYNC110 - there is no event to wait for
+        await asyncio.sleep(0.01)
+
+
+async def no_pause(seconds: float) -> None:
+    """In place of the pauses between tries of safe calls."""
+
+
+@dataclass
+class Kernel:
+    """What one kernel has of the package: a key, a journal, and the acts that cost money."""
+
+    url: str
+    journal: Journal
+    api_key: str = "cog_simulator"
+    api_version: str = "v3"
+    clock: Clock = FAST
+    timeout: float = 10.0
+    said: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.settings = settings_module.Settings(
+            api_key=self.api_key,
+            org_id=None if self.api_version == "v1" else "org-simulator",
+            base_url=self.url,
+            api_version=self.api_version,
+            home=Path("/nonexistent"),
+            simulated=True,
+            timeout_seconds=self.timeout,
+        )
+        self.transport = Transport(self.settings, sleep=no_pause)
+        service = Service(self.transport, self.settings)
+        self.api = Api(Sessions(service), Attachments(service), Account(service))
+        self.messages = Messages(service)
+        self.creator = Creator(
+            self.api, self.journal, self.where, api_version=self.api_version, clock=self.clock, simulated=True
+        )
+        self.messenger = Messenger(
+            self.messages, self.api.sessions, self.api.attachments, self.journal, clock=self.clock
+        )
+
+    async def where(self) -> Where:
+        return Where(self.url, self.settings.org_id, self.api_version)
+
+    async def start(self, prompt: str = "audit the API", *, policy: Policy | None = None, **fields: Any) -> Any:
+        policy = policy or Policy(guard=CELL, interactive=True, say=self.said.append)
+        return await self.creator.start(SessionRequest(prompt=prompt, **fields), policy)
+
+    async def stopper(self) -> Stopper:
+        return Stopper(api=self.api, journal=self.journal, place=await self.where(), clock=self.clock)
+
+
+@pytest.fixture
+def simulator(simulator_with: Callable[..., Any]) -> Any:
+    """A fresh simulator whose turns outlast every test; `.clock(500)` ends them."""
+    return simulator_with(speed=1.0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """Where journals are: in memory where the machine can, since every one of their transactions is synced."""
+    if not os.access("/dev/shm", os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+async def kernel(simulator: Any, folder: Path) -> AsyncIterator[Callable[..., Kernel]]:
+    """Make kernels; without a journal of their own they share the one in `folder`."""
+    made: list[Kernel] = []
+
+    def make(journal: Journal | None = None, **options: Any) -> Kernel:
+        made.append(Kernel(simulator.url, journal or Journal(folder / "home"), **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        await one.transport.aclose()
+        one.journal.close()
+    for _ in range(3):
+        await asyncio.sleep(0)  # sockets close on a later turn of the loop

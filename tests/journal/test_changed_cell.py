@@ -1,0 +1,134 @@
+"""An edited cell does not start a second session while its first is at work, unless somebody says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from devin_jupyter.creation import CellRef, Policy
+from devin_jupyter.creation.wording import change
+from devin_jupyter.errors import SessionChanged
+
+from .conftest import CELL, CREATE, POST, plainly
+
+AT_KEYBOARD = Policy(guard=CELL, interactive=True)
+LONG = "audit every public endpoint of the API and list what lacks a test"
+
+
+async def test_it_is_refused_before_the_post_with_its_size_and_three_ways(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    first = await one.start(LONG)
+    with pytest.raises(SessionChanged) as caught:
+        await one.start(LONG.replace("public endpoint", "private route quickly"))
+    assert "(3 in and 2 out of 13 words)" in caught.value.what
+    assert first.session_id in caught.value.what
+    assert caught.value.means == "Nothing was sent and nothing was paid."
+    assert all(way in caught.value.do for way in ("--to audit ", "--replace ", "--beside "))
+    assert simulator.requests(POST) == 1
+
+
+async def test_the_text_changed_back_attaches_again(kernel: Any) -> None:
+    one = kernel()
+    first = await one.start(LONG)
+    with pytest.raises(SessionChanged):
+        await one.start("other")
+    assert (await one.start(LONG)).session_id == first.session_id
+
+
+async def test_beside_goes_ahead_and_says_so(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    first = await one.start(LONG)
+    second = await one.start("other", policy=Policy(guard=CELL, interactive=True, beside=True))
+    assert f"the earlier session of this cell, {first.session_id} (" in second.notice
+    assert second.notice.endswith("goes on")
+    assert simulator.requests(POST) == 2
+
+
+async def test_replace_stops_the_earlier_one_and_a_rerun_attaches(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    first = await one.start(LONG)
+    policy = Policy(guard=CELL, interactive=True, replace=True)
+    second = await one.start("other", policy=policy)
+    assert second.notice.startswith(f"stopped the earlier session of this cell, {first.session_id} (")
+    assert plainly(simulator, "GET", f"/sessions/{first.session_id}")["status"] == "exit"
+    assert (await one.start("other", policy=policy)).how == "attached"
+    assert (simulator.requests(POST), one.journal.entry(first.session_id).is_terminated) == (2, True)
+
+
+async def test_an_earlier_session_that_is_over_is_named_with_its_cost(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    first = await one.start(LONG)
+    simulator.clock(500)
+    second = await one.start("other")
+    assert second.how == "created"
+    assert second.notice.startswith(f"the earlier session of this cell, {first.session_id} (replied, your turn, ")
+    assert second.notice.endswith(" ACU), is over")
+
+
+async def test_where_nobody_can_click_it_goes_ahead(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    await one.start(LONG)
+    assert (await one.start("other", policy=Policy(guard=CELL, interactive=False))).how == "created"
+
+
+async def test_a_further_take_is_not_a_change(kernel: Any) -> None:
+    one = kernel()
+    await one.start(LONG)
+    assert (await one.start(LONG, take="2")).how == "created"
+
+
+async def test_without_a_cell_id_the_name_it_binds_tells_the_cell(kernel: Any) -> None:
+    one = kernel()
+    named = CellRef(notebook="/work/audit.ipynb", out="audit")
+    await one.start(LONG, policy=Policy(guard=named, interactive=True))
+    with pytest.raises(SessionChanged):
+        await one.start("other", policy=Policy(guard=named, interactive=True))
+    elsewhere = CellRef(notebook="/work/other.ipynb", out="audit")
+    assert (await one.start("other", policy=Policy(guard=elsewhere, interactive=True))).how == "created"
+
+
+async def test_cells_that_cannot_be_named_are_not_guarded(kernel: Any) -> None:
+    one = kernel()
+    nameless = Policy(guard=CellRef(notebook="/work/audit.ipynb"), interactive=True)
+    await one.start(LONG, policy=nameless)
+    assert (await one.start("other", policy=nameless)).how == "created"
+
+
+async def test_changed_options_count_as_a_change_too(kernel: Any) -> None:
+    one = kernel()
+    await one.start(LONG)
+    with pytest.raises(SessionChanged, match="other options, same words"):
+        await one.start(LONG, mode="fast")
+
+
+async def test_a_session_that_a_dead_kernel_started_guards_its_cell(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    simulator.faults({**CREATE, "kind": "drop_after"})
+    one.creator.lookup.find = _unreachable  # as if the kernel died before it could look
+    with pytest.raises(RuntimeError):
+        await one.start(LONG)
+    simulator.faults()
+    with pytest.raises(SessionChanged):
+        await kernel().start("other")
+    assert simulator.stats()["sessions"] == 1
+
+
+async def _unreachable(tag: str, *, fresh_only: bool = False) -> list[Any]:
+    if fresh_only:
+        raise RuntimeError("the kernel is gone")
+    return []
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "size"),
+    [
+        ("a b c", "a b c", "other options, same words"),
+        ("a  b\nc", "a b c", "other options, same words"),
+        ("a b c", "a x c", "1 in and 1 out of 3 words"),
+        ("a b c", "a b c d e", "2 in and 0 out of 3 words"),
+        ("", "a", "1 in and 0 out of 0 words"),
+    ],
+)
+def test_the_size_of_a_change_is_told_in_words(before: str, now: str, size: str) -> None:
+    assert change(before, now) == size

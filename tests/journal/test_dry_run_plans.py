@@ -1,0 +1,78 @@
+"""A dry run tells create or attach, why, and what it may cost, without a request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from devin_jupyter.attachments import SecretValue
+from devin_jupyter.budgeting import budget
+from devin_jupyter.creation import Plan, Policy
+from devin_jupyter.request import SessionRequest
+
+from .conftest import CELL
+
+POLICY = Policy(guard=CELL, interactive=True)
+
+
+async def plan(one: Any, policy: Policy = POLICY, **fields: Any) -> Plan:
+    found: Plan = await one.creator.plan(SessionRequest(**{"prompt": "audit the API", **fields}), policy)
+    return found
+
+
+async def test_a_new_request_would_create_and_nothing_is_sent(kernel: Any, simulator: Any) -> None:
+    found = await plan(kernel(), max_acu=5, mode="fast", secrets={"T": SecretValue("s3cret-value")})
+    assert (found.action, found.session_id) == ("create", None)
+    assert found.tag in found.why
+    assert found.body["max_acu_limit"] == 5
+    assert "s3cret" not in str(found)
+    assert "at most 5 ACU (--max-acu)" in found.costs
+    assert any("4 times the price" in line for line in found.costs)
+    assert simulator.stats()["requests"] == {}
+
+
+async def test_a_known_request_would_attach(kernel: Any) -> None:
+    one = kernel()
+    started = await one.start()
+    found = await plan(one)
+    assert (found.action, found.session_id) == ("attach", started.session_id)
+    assert started.session_id in found.why
+    assert (await plan(one, take="2")).action == "create"
+    assert (await plan(one, Policy(guard=CELL, interactive=True, take_new=True))).action == "create"
+    assert (await plan(one, Policy(max_age=0.0))).action == "create"
+
+
+async def test_a_changed_cell_would_be_refused(kernel: Any) -> None:
+    one = kernel()
+    started = await one.start()
+    found = await plan(one, prompt="other")
+    assert (found.action, found.session_id) == ("refuse", started.session_id)
+    assert (await plan(one, Policy(guard=CELL, interactive=True, beside=True), prompt="other")).action == "create"
+    assert (await plan(one, Policy(guard=CELL), prompt="other")).action == "create"
+
+
+async def test_it_shows_caps_budgets_and_what_similar_sessions_have_cost(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    assert "no cap: --max-acu N sets one" in (await plan(one)).costs
+    for number in range(3):
+        await one.start(f"row {number}", policy=Policy(guard=CELL), repos=("acme/api",))
+    simulator.clock(500)
+    for number in range(3):
+        await one.start(f"row {number}", policy=Policy(guard=CELL), repos=("acme/api",))
+    budget(one.journal, CELL.notebook, 50, now=1.0)
+    costs = (await plan(one, Policy(guard=CELL, budget=9), prompt="row 4", repos=("acme/api",))).costs
+    assert any(line.startswith("the budget of the notebook audit.ipynb: ") for line in costs)
+    assert "refused beyond 9 ACU (--budget)" in costs
+    assert any(line.startswith("3 finished on these repositories: ") and "median" in line for line in costs)
+    assert any(
+        line.startswith("1 finished of this request")
+        for line in (await plan(one, prompt="row 1", repos=("acme/api",), take="2")).costs
+    )
+
+
+async def test_a_try_whose_fate_is_unknown_is_told(kernel: Any) -> None:
+    one = kernel()
+    job = await one.creator._job(SessionRequest(prompt="audit the API"), POLICY)
+    one.journal.intents.write(job.start(), known_before=[], now=1.0)
+    token = one.journal.leases.take(f"start {job.fingerprint}", now=1.0)
+    one.journal.intents.about_to_post(job.fingerprint, token, now=1.0)
+    assert "unless an earlier try has" in (await plan(one)).why

@@ -1,0 +1,259 @@
+"""The journal as a file: private, durable, shared by many, and clear about what is wrong with it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sqlite3
+import stat
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devin_jupyter.errors import JournalError
+from devin_jupyter.journal import CellRef, Journal, Start
+from devin_jupyter.journal.tables import MIGRATIONS
+
+from .conftest import POST
+
+
+def start_of(name: str, **fields: Any) -> Start:
+    return Start(fingerprint=f"1:w:{name}", base=f"1:w:{name}", tag=f"nb-{name}", **fields)
+
+
+def remember(journal: Journal, name: str, **fields: Any) -> str:
+    session_id = f"devin-{name:0>32}"
+    journal.remember(session_id, start_of(name, **fields), how="created", started_at=1.0, now=1.0)
+    return session_id
+
+
+def test_it_is_private_and_uses_a_rollback_journal_with_full_sync(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "deep" / "home")
+    remember(journal, "a")
+    path = tmp_path / "deep" / "home" / "journal.db"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    with journal.database.read() as db:
+        assert db.execute("PRAGMA journal_mode").fetchone()[0] == "delete"
+        assert db.execute("PRAGMA synchronous").fetchone()[0] == 3
+    with journal.database.write("look") as db:
+        db.execute("UPDATE sessions SET mode = 'x'")
+        side_file = path.with_name("journal.db-journal")
+        assert stat.S_IMODE(side_file.stat().st_mode) == 0o600
+
+
+def test_a_failed_transaction_leaves_nothing(folder: Path) -> None:
+    journal = Journal(folder)
+
+    def half() -> None:
+        with journal.database.write("half") as db:
+            db.execute("INSERT INTO flags VALUES ('halt', '', 0)")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        half()
+    assert journal.halted_since() is None
+
+
+def test_many_threads_share_one_journal(folder: Path) -> None:
+    journal = Journal(folder)
+
+    def work(number: int) -> None:
+        for step in range(5):
+            remember(journal, f"{number}a{step}")
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(journal.sessions()) == 40
+
+
+def _work_elsewhere(folder: Path, number: int) -> None:
+    journal = Journal(folder)
+    for step in range(10):
+        remember(journal, f"{number}b{step}")
+
+
+def test_many_processes_share_one_journal(folder: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    workers = [spawn.Process(target=_work_elsewhere, args=(folder, number)) for number in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    assert len(Journal(folder).sessions()) == 30
+    assert Journal(folder).check() == []
+
+
+def test_a_forked_child_opens_it_anew(folder: Path) -> None:
+    journal = Journal(folder)
+    remember(journal, "parent")
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            remember(journal, "child")
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
+    remember(journal, "after")
+    assert len(journal.sessions()) == 3
+
+
+def test_a_deleted_journal_is_begun_afresh(folder: Path) -> None:
+    journal = Journal(folder)
+    remember(journal, "a")
+    Path(journal.path).unlink()
+    assert journal.sessions() == []
+    remember(journal, "b")
+    assert len(Journal(folder).sessions()) == 1
+
+
+def _truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:3000])
+
+
+def _scribble(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[4096:12288] = b"\xff" * 8192
+    path.write_bytes(content)
+
+
+def _replace(path: Path) -> None:
+    path.write_text("this is no database at all, and long enough to be looked at as one" * 99)
+
+
+def _by_a_newer_version(path: Path) -> None:
+    with sqlite3.connect(path) as db:
+        db.execute(f"PRAGMA user_version={len(MIGRATIONS) + 1}")
+    db.close()
+
+
+@pytest.mark.parametrize("spoil", [_truncate, _scribble, _replace, _by_a_newer_version])
+async def test_a_journal_that_cannot_be_trusted_stops_everything_in_three_lines_before_a_post(
+    kernel: Any, simulator: Any, folder: Path, spoil: Callable[[Path], None]
+) -> None:
+    remember(Journal(folder / "home"), "a")
+    path = folder / "home" / "journal.db"
+    spoil(path)
+    with pytest.raises(JournalError) as caught:
+        await kernel().start()
+    assert len(caught.value.lines) == 3
+    assert str(path) in caught.value.what
+    assert simulator.requests(POST) == 0
+
+
+async def test_a_read_only_journal_stops_everything_before_a_post(kernel: Any, simulator: Any, folder: Path) -> None:
+    remember(Journal(folder / "home"), "a")
+    one = kernel()
+    one.journal.sessions()
+    with one.journal.database.read() as db:
+        db.execute("PRAGMA query_only=1")  # as a file system mounted read-only answers; tests may run as root
+    with pytest.raises(JournalError) as caught:
+        await one.start()
+    assert "cannot be written" in caught.value.what
+    assert "DEVIN_JUPYTER_HOME" in caught.value.do
+    assert simulator.requests(POST) == 0
+
+
+def test_a_folder_that_cannot_be_made_is_told_in_three_lines(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(JournalError) as caught:
+        Journal(tmp_path / "file" / "home").sessions()
+    assert len(caught.value.lines) == 3
+
+
+def test_a_journal_locked_for_too_long_is_told(folder: Path) -> None:
+    remember(Journal(folder), "a")
+    holder = sqlite3.connect(folder / "journal.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    try:
+        with pytest.raises(JournalError, match="locked by another process"):
+            remember(Journal(folder, busy_seconds=0.05), "b")
+    finally:
+        holder.close()
+
+
+def test_repair_keeps_what_can_be_read_and_the_damaged_file(folder: Path) -> None:
+    journal = Journal(folder)
+    for number in range(200):
+        remember(journal, f"{number}", prompt="words " * 50, schema={"type": "object", "title": str(number)})
+    journal.close()
+    path = folder / "journal.db"
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2 // 4096 * 4096
+    content[middle : middle + 4096] = b"\xff" * 4096
+    path.write_bytes(content)
+    assert journal.check() != []
+    repaired = journal.repair()
+    assert repaired.damaged is not None
+    assert repaired.damaged.exists()
+    assert 100 < len(journal.sessions()) <= 200
+    assert journal.check() == [] or journal.check()[0].endswith("lost their schema")
+    assert "the damaged file is" in str(repaired)
+
+
+def test_repair_of_a_sound_journal_changes_nothing(folder: Path) -> None:
+    journal = Journal(folder)
+    remember(journal, "a")
+    assert str(journal.repair()) == "the journal is sound; nothing was changed"
+    assert len(journal.sessions()) == 1
+
+
+def test_an_export_is_plain_and_redacted(folder: Path) -> None:
+    journal = Journal(folder)
+    remember(journal, "a", prompt="use cog_abcdefgh12345678 please", cell=CellRef(notebook="n", cell_id="c"))
+    exported = journal.export()
+    assert exported["format"] == len(MIGRATIONS)
+    assert "cog_abcdefgh" not in str(exported)
+    assert exported["uses"] == [
+        {"notebook": "n", "cell": "id:c", "session_id": journal.sessions()[0].session_id, "used_at": 1.0}
+    ]
+
+
+def test_broken_unicode_can_be_kept(folder: Path) -> None:
+    journal = Journal(folder)
+    remember(journal, "a", prompt="half a \ud83d smile", incidental={"title": "\udcff"})
+    assert journal.sessions()[0].incidental == {"title": "\udcff"}
+
+
+def test_a_journal_in_memory_keeps_nothing(folder: Path) -> None:
+    journal = Journal()
+    remember(journal, "a")
+    assert len(journal.sessions()) == 1
+    assert journal.path == ":memory:"
+    assert list(folder.iterdir()) == []
+    journal.close()
+    assert journal.sessions() == []
+
+
+def test_a_write_ahead_journal_is_turned_into_a_rollback_journal(folder: Path) -> None:
+    with sqlite3.connect(folder / "journal.db") as db:
+        db.execute("PRAGMA journal_mode=WAL")
+    db.close()
+    journal = Journal(folder)
+    with journal.database.read() as read:
+        assert read.execute("PRAGMA journal_mode").fetchone()[0] == "delete"
+
+
+async def test_no_value_of_a_secret_is_in_the_file(kernel: Any, folder: Path) -> None:
+    from devin_jupyter.attachments import read_secrets
+
+    one = kernel()
+    started = await one.start(
+        "the token is s3cr3t-canary-value and the key cog_canary12345678",
+        secrets=read_secrets({"NPM_TOKEN": "s3cr3t-canary-value"}),
+        title="s3cr3t-canary-value",
+    )
+    await one.messenger.send(started.session_id, "again: s3cr3t-canary-value")
+    one.journal.halt(now=1.0)
+    content = (folder / "home" / "journal.db").read_bytes()
+    assert b"s3cr3t" not in content
+    assert b"cog_canary" not in content

@@ -1,0 +1,174 @@
+"""A lock file replays a notebook without a key, a POST or a GET, and reads well in a diff."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devin_jupyter.creation import Creator, Policy, replay
+from devin_jupyter.errors import JournalError, NotRecorded
+from devin_jupyter.journal import Journal, lockfile
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
+from devin_jupyter.request import SessionRequest
+from devin_jupyter.schema import load_schema
+
+from .conftest import CELL, POST
+
+SCHEMA = load_schema("severity:low|high, count:int")
+
+
+async def record(one: Any, simulator: Any, folder: Path, prompt: str = "audit the API") -> Path:
+    started = await one.start(prompt, policy=Policy(guard=CELL), schema=SCHEMA)
+    await one.messenger.send(started.session_id, "and the tests")
+    simulator.clock(1000)
+    await one.start(prompt, policy=Policy(guard=CELL), schema=SCHEMA)
+    path = folder / "audit.devin.json"
+    entries = one.journal.sessions(notebook=CELL.notebook)
+    lockfile.write(path, entries, one.journal.sends.sent([entry.session_id for entry in entries]))
+    return path
+
+
+async def test_it_replays_the_same_answer_without_a_request(kernel: Any, simulator: Any, folder: Path) -> None:
+    one = kernel()
+    path = await record(one, simulator, folder)
+    live = (await one.start(policy=Policy(guard=CELL), schema=SCHEMA)).snapshot
+    simulator.reset()
+    started = replay(SessionRequest(prompt="audit the API", schema=SCHEMA), lockfile.load(path))
+    today = datetime.now(UTC).date()
+    assert (started.how, started.snapshot.recorded) == ("recorded", today)
+    assert started.notice == f"recorded {today}: {live.session_id}, replayed from audit.devin.json"
+    for name in ("session_id", "phase", "structured_output", "acus", "pull_requests", "created_at", "tags", "schema"):
+        assert getattr(started.snapshot, name) == getattr(live, name), name
+    assert started.snapshot.output_is_final
+    assert simulator.stats()["requests"] == {}
+
+
+async def test_a_cell_that_is_not_in_it_fails_in_two_lines(kernel: Any, simulator: Any, folder: Path) -> None:
+    path = await record(kernel(), simulator, folder)
+    with pytest.raises(NotRecorded) as caught:
+        replay(SessionRequest(prompt="something else"), lockfile.load(path))
+    assert caught.value.what == "audit.devin.json does not hold this cell, and there is no key to run it with"
+    assert len(caught.value.lines) == 2
+
+
+async def test_it_matches_on_what_is_asked_wherever_it_was_sent(kernel: Any, simulator: Any, folder: Path) -> None:
+    lock = lockfile.load(await record(kernel(), simulator, folder))
+    elsewhere = SessionRequest(prompt="audit the API \n", schema=SCHEMA, title="other", tags=("x",))
+    assert replay(elsewhere, lock).how == "recorded"
+    for other in (SessionRequest(prompt="audit the API"), SessionRequest(prompt="audit the API", take="2")):
+        with pytest.raises(NotRecorded):
+            replay(other, lock)
+
+
+async def test_messages_are_recorded_as_sent(kernel: Any, simulator: Any, folder: Path) -> None:
+    from devin_jupyter.journal.sends import message_key
+
+    lock = lockfile.load(await record(kernel(), simulator, folder))
+    session_id = lock.sessions[0].snapshot.session_id
+    assert lock.was_sent(message_key(session_id, "and the tests", ())) is not None
+    assert lock.was_sent(message_key(session_id, "and more", ())) is None
+
+
+async def test_with_a_key_it_stands_in_for_what_this_journal_does_not_know(
+    kernel: Any, simulator: Any, folder: Path
+) -> None:
+    lock = lockfile.load(await record(kernel(), simulator, folder))
+    other = kernel(Journal(folder / "other"))
+    other.creator = Creator(other.api, other.journal, other.where, clock=other.clock, lock=lock)
+    posts = simulator.requests(POST)
+    assert (await other.start(policy=Policy(guard=CELL), schema=SCHEMA)).how == "recorded"
+    assert simulator.requests(POST) == posts
+    assert (await other.start("new work", policy=Policy(guard=CELL))).how == "created"
+    assert (await other.start(policy=Policy(max_age=0.001), schema=SCHEMA)).how == "created"
+
+
+async def test_writing_it_again_changes_no_byte(kernel: Any, simulator: Any, folder: Path) -> None:
+    one = kernel()
+    path = await record(one, simulator, folder)
+    first = path.read_bytes()
+    await record(one, simulator, folder)
+    assert path.read_bytes() == first
+    await record(one, simulator, folder, "another cell")
+    old, new = first.decode().splitlines(), path.read_text().splitlines()
+    assert [line for line in old if line.rstrip(",") not in {item.rstrip(",") for item in new}] == []
+
+
+def snapshot_of(**fields: Any) -> Snapshot:
+    moment = datetime(2026, 11, 21, 18, 4, tzinfo=UTC)
+    plain: dict[str, Any] = {
+        "session_id": "devin-" + "a" * 32,
+        "url": "https://app.devin.ai/sessions/" + "a" * 32,
+        "phase": Phase.DONE,
+        "observed_at": moment,
+        "created_at": moment,
+    }
+    return Snapshot(**{**plain, **fields})
+
+
+def written(folder: Path, snapshot: Snapshot) -> Path:
+    from .test_journal_file import start_of
+
+    journal = Journal(folder / "home")
+    start = start_of("f" * 64, cell=CELL)
+    journal.remember(snapshot.session_id, start, how="created", started_at=1.0, now=1.0, snapshot=snapshot)
+    path = folder / "audit.devin.json"
+    assert lockfile.write(path, journal.sessions()) == 1
+    return path
+
+
+def test_secrets_of_an_answer_are_masked_and_the_date_is_when_it_was_seen(folder: Path) -> None:
+    word = Message("e1", "devin", "your key is cog_abcdefgh1234", datetime(2026, 11, 21, tzinfo=UTC))
+    path = written(
+        folder,
+        snapshot_of(
+            messages=(word,),
+            structured_output={"token": "cog_abcdefgh1234"},
+            pull_requests=(PullRequest("https://github.com/acme/api/pull/1", "open"),),
+        ),
+    )
+    assert "cog_abcdefgh" not in path.read_text()
+    recorded = lockfile.load(path).sessions[0]
+    assert recorded.date == date(2026, 11, 21)
+    assert recorded.snapshot.last_word is not None
+    assert recorded.snapshot.last_word.text == "your key is cog_•••"
+    assert recorded.snapshot.pull_requests[0].state == "open"
+
+
+def test_broken_unicode_of_an_answer_can_be_written_and_read(folder: Path) -> None:
+    path = written(folder, snapshot_of(structured_output={"text": "half \ud83d"}))
+    assert lockfile.load(path).sessions[0].snapshot.structured_output == {"text": "half \ud83d"}
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"devin_lock": 99, "sessions": {}}', '{"devin_lock": 1, "sessions": {"x": {}}}']
+)
+def test_a_file_that_is_no_lock_file_is_named(folder: Path, content: str) -> None:
+    path = folder / "x.devin.json"
+    path.write_text(content)
+    with pytest.raises(JournalError, match=r"x\.devin\.json"):
+        lockfile.beside(folder)
+
+
+def test_all_lock_files_of_a_folder_count(folder: Path) -> None:
+    assert lockfile.beside(folder) is None
+    written(folder, snapshot_of())
+    content = json.loads((folder / "audit.devin.json").read_text())
+    content["sessions"] = {"0" * 64: {**next(iter(content["sessions"].values())), "session_id": "devin-" + "b" * 32}}
+    (folder / "other.devin.json").write_text(json.dumps(content))
+    lock = lockfile.beside(folder)
+    assert lock is not None
+    assert len(lock.sessions) == 2
+    assert lock.session("devin-" + "b" * 32) is not None
+    assert lock.name == "audit.devin.json, other.devin.json"
+
+
+def test_it_lies_beside_its_notebook(folder: Path) -> None:
+    assert lockfile.default_path("/work/audit.ipynb", folder) == folder / "audit.devin.json"
+    assert lockfile.default_path("/work", folder) == folder / "notebook.devin.json"
+    (folder / "only.ipynb").write_text("{}")
+    assert lockfile.default_path(None, folder) == folder / "only.devin.json"

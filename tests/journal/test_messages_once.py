@@ -1,0 +1,135 @@
+"""A message arrives once, whatever happened to its answer, its cell or its kernel."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devin_jupyter.errors import ApiError, CreateUncertain, Halted, OptionError
+from devin_jupyter.journal import Journal
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.request import Attachment
+
+from .conftest import SEND, plainly
+
+ROUTE = "POST /v3/organizations/{org_id}/sessions/{devin_id}/messages"
+
+
+def texts(simulator: Any, session_id: str) -> list[str]:
+    page = plainly(simulator, "GET", f"/sessions/{session_id}/messages", params={"first": 200})
+    return [item["message"] for item in page["items"] if item["source"] == "user"][1:]
+
+
+async def test_a_rerun_says_already_sent_and_again_repeats(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    session_id = (await one.start()).session_id
+    first = await one.messenger.send(session_id, "also the tests")
+    second = await one.messenger.send(session_id, "also the tests\n")
+    assert (first.how, second.how) == ("sent", "already")
+    assert second.notice.startswith("already sent on 20")
+    assert second.notice.endswith(" UTC; --again repeats")
+    third = await one.messenger.send(session_id, "also the tests", again=True)
+    assert (third.how, texts(simulator, session_id)) == ("sent", ["also the tests"] * 2)
+
+
+async def test_other_files_make_another_message(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    session_id = (await one.start()).session_id
+    file = Attachment("a.txt", b"a", None, "a" * 64)
+    other = Attachment("a.txt", b"b", None, "b" * 64)
+    assert (await one.messenger.send(session_id, "look", [file])).how == "sent"
+    assert (await one.messenger.send(session_id, "look", [file])).how == "already"
+    assert (await one.messenger.send(session_id, "look", [other])).how == "sent"
+    assert len(texts(simulator, session_id)) == 2
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "malformed", "status"])
+@pytest.mark.parametrize("version", ["v3", "v1"])
+async def test_a_lost_answer_is_settled_by_reading_the_messages(
+    kernel: Any, simulator: Any, kind: str, version: str
+) -> None:
+    route = SEND if version == "v3" else {"method": "POST", "route": "/v1/sessions/{session_id}/message"}
+    one = kernel(api_version=version, api_key=simulator.api_key if version == "v3" else simulator.v1_key)
+    session_id = (await one.start()).session_id
+    simulator.faults({**route, "kind": kind, "times": 1})
+    result = await one.messenger.send(session_id, "more")
+    assert result.how == "sent"
+    simulator.faults()
+    assert texts(simulator, session_id) == ["more"]
+
+
+async def test_another_machine_sends_nothing_twice(kernel: Any, simulator: Any, folder: Path) -> None:
+    session_id = (await kernel().start()).session_id
+    await kernel().messenger.send(session_id, "more")
+    result = await kernel(Journal(folder / "other")).messenger.send(session_id, "more")
+    assert (result.how, texts(simulator, session_id)) == ("already", ["more"])
+
+
+async def test_two_kernels_at_once_send_one(kernel: Any, simulator: Any) -> None:
+    session_id = (await kernel().start()).session_id
+    results = await asyncio.gather(*(kernel().messenger.send(session_id, "more") for _ in range(4)))
+    assert sorted(item.how for item in results) == ["already", "already", "already", "sent"]
+    assert texts(simulator, session_id) == ["more"]
+
+
+async def test_a_cancelled_send_is_carried_to_its_end(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    session_id = (await one.start()).session_id
+    simulator.faults({**SEND, "kind": "slow", "seconds": 0.2, "times": 1})
+    sending = asyncio.create_task(one.messenger.send(session_id, "more"))
+    while simulator.requests(ROUTE) == 0:  # noqa: ASYNC110 - the simulator counts in another thread
+        await asyncio.sleep(0.01)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    assert (await one.messenger.send(session_id, "more")).how == "already"
+
+
+async def test_three_lost_posts_end_in_uncertainty(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    session_id = (await one.start()).session_id
+    simulator.faults({**SEND, "kind": "drop_before"})
+    with pytest.raises(CreateUncertain) as caught:
+        await one.messenger.send(session_id, "more")
+    assert session_id in caught.value.means
+    assert simulator.requests(ROUTE) == 3
+    simulator.faults()
+    assert (await one.messenger.send(session_id, "more")).how == "sent"
+    assert texts(simulator, session_id) == ["more"]
+
+
+async def test_an_ended_session_refuses_at_once_and_leaves_nothing_undecided(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    session_id = (await one.start()).session_id
+    plainly(simulator, "DELETE", f"/sessions/{session_id}")
+    with pytest.raises(ApiError):
+        await one.messenger.send(session_id, "more")
+    assert simulator.requests(ROUTE) == 1
+    assert one.journal.sends.undecided() == []
+
+
+async def test_what_the_session_held_before_is_kept_for_the_next_kernel(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    session_id = (await one.start()).session_id
+    simulator.clock(500)
+    result = await one.messenger.send(session_id, "more")
+    kept = kernel().journal.entry(session_id)
+    assert kept.sent == result.sent
+    assert kept.sent.phase_before is Phase.YOUR_TURN
+    assert kept.is_open
+
+
+async def test_nothing_is_sent_while_halted_or_empty(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    session_id = (await one.start()).session_id
+    one.journal.halt(now=0.0)
+    with pytest.raises(Halted):
+        await one.messenger.send(session_id, "more")
+    with pytest.raises(OptionError):
+        await one.messenger.send(session_id, " \n")
+    assert simulator.requests(ROUTE) == 0
+    assert one.journal.resume()
+    assert (await one.messenger.send(session_id, "more")).how == "sent"

@@ -1,0 +1,97 @@
+"""Sessions can be picked up again from a notebook file alone."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devin_jupyter.errors import OptionError
+from devin_jupyter.journal.saved import read_notebook
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
+from devin_jupyter.render import RECORD_MIME, notebook_record
+
+ID = "devin-" + "a" * 32
+MOMENT = datetime(2026, 11, 21, 18, 4, tzinfo=UTC)
+
+
+def notebook(folder: Path, *records: Any) -> Path:
+    cells: list[dict[str, Any]] = [{"cell_type": "markdown", "source": "# no outputs here"}]
+    for record in records:
+        output = {"output_type": "display_data", "data": {"text/plain": "x", RECORD_MIME: record}, "metadata": {}}
+        cells.append({"cell_type": "code", "source": "", "outputs": [{"output_type": "stream", "text": "y"}, output]})
+    path = folder / "audit.ipynb"
+    path.write_text(json.dumps({"cells": cells, "nbformat": 4, "nbformat_minor": 5, "metadata": {}}))
+    return path
+
+
+def snapshot_of(**fields: Any) -> Snapshot:
+    plain: dict[str, Any] = {"session_id": ID, "url": f"https://app.devin.ai/sessions/{'a' * 32}", "phase": Phase.DONE}
+    return Snapshot(**{**plain, **fields})
+
+
+def test_an_answer_comes_back_as_it_was(folder: Path) -> None:
+    before = snapshot_of(
+        structured_output={"severity": "high", "n": [1, 2]},
+        output_is_fresh=True,
+        output_is_valid=True,
+        schema={"type": "object"},
+        acus=1.4,
+        max_acu_limit=5,
+        title="Audit",
+        tags=("a",),
+        repos=("acme/api",),
+        pull_requests=(PullRequest("https://github.com/acme/api/pull/1", "merged"),),
+        created_at=MOMENT,
+        updated_at=MOMENT,
+        fingerprint="1:w:x",
+        org_id="org-1",
+    )
+    saved = read_notebook(notebook(folder, notebook_record(before)))
+    assert [item.cell for item in saved] == [1]
+    after = saved[0].snapshot
+    assert after.output_is_final
+    assert after.recorded == MOMENT.date()
+    for name in ("structured_output", "acus", "max_acu_limit", "title", "tags", "repos", "pull_requests", "created_at"):
+        assert getattr(after, name) == getattr(before, name), name
+    assert (after.fingerprint, after.schema, after.org_id) == ("1:w:x", {"type": "object"}, "org-1")
+
+
+def test_an_answer_in_words_and_a_question_come_back(folder: Path) -> None:
+    done = snapshot_of(messages=(Message("e", "devin", "All green.", None),))
+    asked = snapshot_of(session_id="devin-" + "b" * 32, phase=Phase.YOUR_TURN, question="Which branch?")
+    saved = read_notebook(notebook(folder, notebook_record(done), notebook_record(asked)))
+    assert saved[0].snapshot.last_word is not None
+    assert saved[0].snapshot.last_word.text == "All green."
+    assert (saved[1].snapshot.question, saved[1].snapshot.needs_you) == ("Which branch?", True)
+
+
+def test_the_last_output_of_a_session_counts(folder: Path) -> None:
+    early, late = snapshot_of(phase=Phase.WORKING), snapshot_of(phase=Phase.FAILED)
+    saved = read_notebook(notebook(folder, notebook_record(early), notebook_record(late)))
+    assert [(item.snapshot.phase, item.cell) for item in saved] == [(Phase.FAILED, 2)]
+
+
+def test_records_as_text_and_of_batches_are_read(folder: Path) -> None:
+    record = notebook_record(snapshot_of())
+    other = {**record, "id": "b" * 32}
+    saved = read_notebook(notebook(folder, json.dumps(record), {"sessions": [record, other, 3]}))
+    assert {item.snapshot.session_id for item in saved} == {ID, "devin-" + "b" * 32}
+
+
+@pytest.mark.parametrize("record", [None, 3, "text", "{", {}, {"id": "no id!"}, {"id": ID, "phase": "dancing"}, [1]])
+def test_records_that_somebody_edited_are_skipped(folder: Path, record: Any) -> None:
+    assert read_notebook(notebook(folder, record)) == []
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", '{"cells": 3}', "\xff"])
+def test_a_file_that_is_no_notebook_is_named(folder: Path, content: str | None) -> None:
+    path = folder / "x.ipynb"
+    if content is not None:
+        path.write_text(content, encoding="latin-1")
+    with pytest.raises(OptionError, match=r"x\.ipynb"):
+        read_notebook(path)

@@ -1,0 +1,187 @@
+"""The emergency brake, and what a restarted kernel is told."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devin_jupyter.aftermath import live_line, still_live
+from devin_jupyter.creation import CellRef, Policy
+from devin_jupyter.errors import Halted
+from devin_jupyter.journal import Journal
+from devin_jupyter.stopping import table, within
+
+from .conftest import CELL, CREATE, POST, plainly
+
+OTHER = Policy(guard=CellRef(notebook="/elsewhere/other.ipynb", cell_id="x"))
+DELETE = "DELETE /v3/organizations/{org_id}/sessions/{devin_id}"
+
+
+def status(simulator: Any, session_id: str) -> str:
+    found: str = plainly(simulator, "GET", f"/sessions/{session_id}")["status"]
+    return found
+
+
+async def test_it_halts_first_and_then_ends_what_this_notebook_started(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    mine = await one.start("one", policy=Policy(guard=CELL), title="mine")
+    others = await one.start("two", policy=OTHER)
+    stopped = await (await one.stopper()).stop_all(lambda notebook: notebook == CELL.notebook)
+    assert [(item.session_id, item.result, item.title) for item in stopped] == [(mine.session_id, "stopped", "mine")]
+    assert status(simulator, mine.session_id) == "exit"
+    assert status(simulator, others.session_id) != "exit"
+    with pytest.raises(Halted, match="everything was halted on 20"):
+        await kernel().start("three")
+    assert (await kernel().start("one", policy=Policy(guard=CELL))).how == "attached"
+    assert one.journal.resume()
+    assert (await kernel().start("three", policy=Policy())).how == "created"
+
+
+async def test_everything_means_the_journals_sessions_and_no_others(kernel: Any, simulator: Any, folder: Path) -> None:
+    one = kernel()
+    ids = [(await one.start(text, policy=policy)).session_id for text, policy in (("1", Policy()), ("2", OTHER))]
+    stranger = (await kernel(Journal(folder / "other")).start("3", policy=Policy())).session_id
+    stopped = await (await one.stopper()).stop_all()
+    assert sorted(item.session_id for item in stopped) == sorted(ids)
+    assert status(simulator, stranger) != "exit"
+    assert table(stopped).endswith("2 stopped; nobody on this journal posts until %devin resume")
+
+
+async def test_sessions_whose_turn_is_over_are_left_alone(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    session_id = (await one.start()).session_id
+    simulator.clock(500)
+    stopped = await (await one.stopper()).stop_all()
+    assert [item.result for item in stopped] == ["was over"]
+    assert (status(simulator, session_id), simulator.requests(DELETE)) == ("running", 0)
+
+
+async def test_a_session_whose_answer_was_lost_with_its_kernel_is_ended_too(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    simulator.faults({**CREATE, "kind": "drop_after"})
+
+    async def gone(tag: str, *, fresh_only: bool = False) -> list[Any]:
+        if fresh_only:
+            raise RuntimeError("the kernel is gone")
+        return []
+
+    one.creator.lookup.find = gone
+    with pytest.raises(RuntimeError):
+        await one.start()
+    simulator.faults()
+    stopped = await (await kernel().stopper()).stop_all(lambda notebook: notebook == CELL.notebook)
+    assert [item.result for item in stopped] == ["stopped"]
+    assert status(simulator, stopped[0].session_id) == "exit"
+
+
+async def test_what_cannot_be_stopped_is_said(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    await one.start()
+    simulator.faults({"method": "DELETE", "kind": "status", "status": 403})
+    stopped = await (await one.stopper()).stop_all()
+    assert stopped[0].is_at_work
+    assert "403" in stopped[0].result
+    assert "1 could not be stopped" in table(stopped)
+    v1 = await (await kernel(api_version="v1", api_key=simulator.v1_key).stopper()).stop_all()
+    assert v1[0].result == "needs a key for v3 of org-simulator"
+
+
+async def test_a_halt_set_between_intent_and_post_stops_the_post(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    write = one.journal.intents.write
+
+    def write_then_halt(*args: Any, **kwargs: Any) -> None:
+        write(*args, **kwargs)
+        one.journal.halt(now=1.0)
+
+    one.journal.intents.write = write_then_halt
+    with pytest.raises(Halted):
+        await one.start()
+    assert simulator.requests(POST) == 0
+    assert one.journal.intents.all() == []
+
+
+def test_the_command_line_stops_what_the_folder_started(simulator: Any, folder: Path) -> None:
+    here = folder / "project"
+    here.mkdir()
+    environment = {
+        **os.environ,
+        "DEVIN_API_KEY": simulator.api_key,
+        "DEVIN_ORG_ID": simulator.org_id,
+        "DEVIN_API_URL": simulator.url,
+        "DEVIN_JUPYTER_HOME": str(folder / "home"),
+        "PYTHONPATH": os.getcwd(),
+    }
+    make = (
+        "import asyncio, devin_jupyter as dj\n"
+        "from devin_jupyter.journal import CellRef\n"
+        "from devin_jupyter.creation import Policy\n"
+        "from devin_jupyter.request import SessionRequest\n"
+        "from devin_jupyter.client import AsyncDevin\n"
+        "from devin_jupyter import settings\n"
+        "async def main():\n"
+        "    client = AsyncDevin(settings=settings.resolve())\n"
+        f"    for name, place in (('a', {str(here / 'a.ipynb')!r}), ('b', '/elsewhere/b.ipynb')):\n"
+        "        cell = CellRef(notebook=place, cell_id='c')\n"
+        "        await client.creator.start(SessionRequest(prompt=name), Policy(guard=cell))\n"
+        "    await client.aclose()\n"
+        "asyncio.run(main())\n"
+    )
+    run = {"cwd": here, "env": environment, "capture_output": True, "text": True, "timeout": 60}
+    made = subprocess.run([sys.executable, "-c", make], **run)  # type: ignore[call-overload]
+    assert made.returncode == 0, made.stderr
+    command = [sys.executable, "-m", "devin_jupyter"]
+    stop = subprocess.run([*command, "stop", "--all"], **run)  # type: ignore[call-overload]
+    assert stop.returncode == 0, stop.stderr
+    assert "1 stopped; nobody on this journal posts until %devin resume" in stop.stdout
+    stop = subprocess.run([*command, "stop", "--all", "--everything"], **run)  # type: ignore[call-overload]
+    assert "1 stopped" in stop.stdout
+    resume = subprocess.run([*command, "resume"], **run)  # type: ignore[call-overload]
+    assert resume.stdout == "the halt is lifted\n"
+
+
+def test_without_a_key_the_command_line_still_halts(folder: Path) -> None:
+    environment = {**os.environ, "DEVIN_JUPYTER_HOME": str(folder), "PYTHONPATH": os.getcwd()}
+    command = [sys.executable, "-m", "devin_jupyter", "stop", "--all"]
+    stop = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
+    assert stop.returncode == 1
+    assert "halted: nobody posts on" in stop.stdout
+    assert "no Devin API key was found" in stop.stderr
+    assert Journal(folder).halted_since() is not None
+
+
+def test_within_means_a_folder_and_below() -> None:
+    test = within(Path("/work"))
+    assert test("/work/a.ipynb")
+    assert test("/work/deep/a.ipynb")
+    assert not test("/workshop/a.ipynb")
+
+
+async def test_after_a_restart_one_line_says_what_is_live_and_what_it_cost_since(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    session_id = (await one.start()).session_id
+    assert await still_live(one.api, one.journal, CELL.notebook) == []
+    with one.journal.database.write("restart") as db:
+        db.execute("UPDATE sessions SET seen_by = 'a kernel that is gone'")
+    simulator.clock(120)
+    lives = await still_live(one.api, one.journal, CELL.notebook)
+    line = live_line(lives)
+    assert line is not None
+    assert line.startswith(f"1 session of this notebook is still live: {session_id} (working, ")
+    assert " of it since 20" in line
+    assert line.endswith("%devin open ID -o NAME binds one")
+    assert live_line(await still_live(one.api, one.journal, CELL.notebook)) is None
+
+
+async def test_a_session_that_ended_meanwhile_is_not_called_live(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    await one.start()
+    with one.journal.database.write("restart") as db:
+        db.execute("UPDATE sessions SET seen_by = NULL")
+    simulator.clock(500)
+    assert await still_live(one.api, one.journal, CELL.notebook) == []
