@@ -1,5 +1,8 @@
 """What the magic's tests share: a fresh interpreter, and IPython's shell with the extension loaded."""
 
+import asyncio
+import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -10,7 +13,7 @@ import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-from jupyter_client.manager import start_new_kernel
+from jupyter_client.manager import start_new_async_kernel
 from traitlets.config import Config
 
 
@@ -99,7 +102,8 @@ class Kernel:
     """A real kernel, driven as a front end drives it."""
 
     def __init__(self) -> None:
-        self.manager, self.client = start_new_kernel(kernel_name="python3")
+        self._runner = asyncio.Runner()
+        self.manager, self.client = self._runner.run(start_new_async_kernel(kernel_name="python3"))
         self.late: list[dict[str, Any]] = []
 
     def run(
@@ -131,20 +135,29 @@ class Kernel:
     def gather(self, request: str, outputs: list[dict[str, Any]], seconds: float = 60) -> dict[str, Any]:
         """Collect outputs until the request's reply, applying updates as a front end does."""
         while True:
-            message = self.client.get_iopub_msg(timeout=seconds)
+            message = self.next(seconds)
             if message["parent_header"].get("msg_id") != request:
                 self.late.append(message)
                 continue
             if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
                 break
-            self._apply(message, outputs)
+            self.apply(message, outputs)
         while True:
-            reply = self.client.get_shell_msg(timeout=seconds)
+            reply = self._runner.run(self.client.get_shell_msg(timeout=seconds))
             if reply["parent_header"].get("msg_id") == request:
                 content: dict[str, Any] = reply["content"]
                 return content
 
-    def _apply(self, message: dict[str, Any], outputs: list[dict[str, Any]]) -> None:
+    def next(self, seconds: float = 60) -> dict[str, Any]:
+        """Return the next message to all front ends."""
+        message: dict[str, Any] = self._runner.run(self.client.get_iopub_msg(timeout=seconds))
+        return message
+
+    def interrupt(self) -> None:
+        """Press the stop button."""
+        os.kill(self.manager.provisioner.pid, signal.SIGINT)
+
+    def apply(self, message: dict[str, Any], outputs: list[dict[str, Any]]) -> None:
         kind, content = message["msg_type"], message["content"]
         if kind in ("display_data", "execute_result", "stream", "error"):
             outputs.append({"output_type": kind, **content})
@@ -155,14 +168,29 @@ class Kernel:
 
     def stop(self) -> None:
         self.client.stop_channels()
-        self.manager.shutdown_kernel(now=True)
+        self._runner.run(self.manager.shutdown_kernel(now=True))
+        self._runner.close()
 
 
 @pytest.fixture
-def kernel():
-    running = Kernel()
-    yield running
-    running.stop()
+def kernel_of():
+    """Return a function that starts a kernel in the environment of the moment and runs a first cell."""
+    running = []
+
+    def start(code):
+        running.append(Kernel())
+        running[-1].run(code)
+        return running[-1]
+
+    yield start
+    for kernel in running:
+        kernel.stop()
+
+
+@pytest.fixture
+def kernel(kernel_of):
+    """A kernel with nothing loaded."""
+    return kernel_of("pass")
 
 
 @pytest.fixture

@@ -1,0 +1,157 @@
+"""`%%devin` in a real kernel: what a front end gets to show and to save, headless runs, and the stop button."""
+
+import threading
+import time
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+pytestmark = pytest.mark.kernel
+WIDGET = "application/vnd.jupyter.widget-view+json"
+RECORD = "application/vnd.devin.session+json"
+
+
+@pytest.fixture
+def live(simulator, monkeypatch, kernel_of):
+    """A kernel whose environment holds the simulator's key."""
+    monkeypatch.setenv("DEVIN_API_KEY", simulator.api_key)
+    monkeypatch.setenv("DEVIN_API_URL", simulator.url)
+    return kernel_of("%load_ext devin_jupyter")
+
+
+@pytest.fixture
+def slow(slow_simulator, monkeypatch, kernel_of):
+    """The same with turns of 240 s."""
+    monkeypatch.setenv("DEVIN_API_KEY", slow_simulator.api_key)
+    monkeypatch.setenv("DEVIN_API_URL", slow_simulator.url)
+    return kernel_of("%load_ext devin_jupyter")
+
+
+def data_of(outputs):
+    return [output["data"] for output in outputs if output["output_type"] == "display_data"]
+
+
+def test_a_live_cell_shows_the_panel_and_a_static_snapshot_and_keeps_the_final_state(live):
+    outputs = live.run("%%devin --schema 'n:int' --wait -o s\nCount")
+    widget, static = data_of(outputs)
+    assert WIDGET not in widget
+    assert widget["text/html"] == ""
+    assert "✓ done" in static["text/plain"]
+    assert static[RECORD]["phase"] == "done"
+
+
+def test_a_live_cell_that_does_not_wait_returns_at_once_with_a_view(slow):
+    outputs = slow.run("%%devin -o s\nCount")
+    widget, static = data_of(outputs)
+    assert WIDGET in widget
+    assert "dv-snapshot" in static["text/html"]
+    assert WIDGET not in static
+
+
+def test_the_outputs_of_a_cell_that_does_not_wait_still_reach_their_final_state(live):
+    outputs = live.run("%%devin --schema 'n:int' -o s\nCount")
+    live.run("s.wait(); import time; time.sleep(2)")
+    for message in live.late:
+        live.apply(message, outputs)
+    widget, static = data_of(outputs)
+    assert widget["text/html"] == ""
+    assert "✓ done" in static["text/plain"]
+
+
+def test_without_the_panel_there_is_one_static_output(live):
+    live.run("%config DevinMagics.panel = False")
+    [static] = data_of(live.run("%%devin --schema 'n:int' --wait -o s\nCount"))
+    assert "✓ done" in static["text/plain"]
+
+
+def test_a_rerun_of_a_finished_cell_shows_it_without_a_widget(live):
+    live.run("%%devin --schema 'n:int' --wait -o s\nCount")
+    outputs = live.run("%%devin --schema 'n:int' --wait -o s\nCount")
+    [static] = data_of(outputs)
+    assert "✓ done" in static["text/plain"]
+
+
+def test_a_headless_cell_waits_and_shows_once_at_the_end(live):
+    outputs = live.run("%%devin --schema 'n:int' -o s\nCount", headless=True)
+    assert [output["output_type"] for output in outputs] == ["display_data"]
+    assert "✓ done" in outputs[0]["data"]["text/plain"]
+    [value] = live.run("s.result()", headless=True)
+    assert value["output_type"] == "execute_result"
+
+
+def test_a_headless_cell_without_an_answer_fails(live):
+    outputs = live.run("%%devin --tags sim:fail -o s\nCount", headless=True, fails=True)
+    shown, error = outputs
+    assert "failed" in shown["data"]["text/plain"]
+    assert error["ename"] == "SessionFailed"
+    assert len(error["traceback"]) <= 3
+    assert live.run("s.id", headless=True)[0]["output_type"] == "execute_result"
+
+
+def test_new_is_for_people_only(live):
+    [error] = live.run("%%devin --new\nCount", headless=True, fails=True)
+    assert error["ename"] == "OptionError"
+    assert "--take" in error["traceback"][-1]
+    live.run("%%devin --new --wait --quiet\nCount")
+    outputs = live.run("%%devin --new --wait --quiet\nCount")
+    assert "--take 2" in outputs[0]["text"]
+
+
+async def test_nbclient_runs_a_notebook_to_its_answers(simulator, monkeypatch):
+    monkeypatch.setenv("DEVIN_API_KEY", simulator.api_key)
+    monkeypatch.setenv("DEVIN_API_URL", simulator.url)
+    cells = ["%load_ext devin_jupyter", "%%devin --schema 'n:int' -o s\nCount", "type(s.result()['n']).__name__"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    await NotebookClient(notebook, kernel_name="python3").async_execute()
+    [shown] = notebook.cells[1].outputs
+    assert shown.data[RECORD]["phase"] == "done"
+    assert notebook.cells[2].outputs[0].data["text/plain"] == "'int'"
+    assert simulator.requests("POST /v3/organizations/{org_id}/sessions") == 1
+
+
+def interrupted(kernel, code):
+    """Run a cell, interrupt it once it waits, and return its outputs and the seconds that took."""
+    outputs, request = [], kernel.send(code)
+    pressed = []
+
+    def press():
+        pressed.append(time.monotonic())
+        kernel.interrupt()
+
+    seen = kernel.next()
+    while seen["msg_type"] != "display_data":
+        kernel.apply(seen, outputs)
+        seen = kernel.next()
+    kernel.apply(seen, outputs)
+    threading.Timer(0.5, press).start()
+    reply = kernel.gather(request, outputs)
+    assert reply["status"] == "error"
+    return outputs, time.monotonic() - pressed[0]
+
+
+def test_the_stop_button_detaches_within_half_a_second_and_the_session_goes_on(slow, slow_simulator):
+    outputs, seconds = interrupted(slow, "%%devin --wait -o s\nCount")
+    error = outputs[-1]
+    assert error["ename"] == "Detached"
+    assert len(error["traceback"]) == 1
+    assert "goes on" in error["traceback"][0]
+    assert seconds < 0.5
+    slow_simulator.clock(240)
+    [value] = slow.run("s.wait(30).phase.turn_over")
+    assert value["data"]["text/plain"] == "True"
+
+
+def test_on_interrupt_stop_ends_the_remote_session(slow):
+    outputs, _ = interrupted(slow, "%%devin --wait --on-interrupt stop -o s\nCount")
+    assert "stopped for good" in outputs[-1]["traceback"][0]
+    [value] = slow.run("s.phase.value")
+    assert value["data"]["text/plain"] == "'stopped'"
+
+
+def test_a_batch_shows_a_board_and_waits_headless(live):
+    live.run("rows = ['acme/api', 'acme/web']")
+    cell = "%%devin --each rows --max-acu 2 -o b\nUpgrade {{ row }}"
+    outputs = live.run(cell, headless=True)
+    assert [output["output_type"] for output in outputs] == ["stream", "display_data"]
+    assert "2 sessions" in outputs[1]["data"]["text/plain"]
