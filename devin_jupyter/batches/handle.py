@@ -135,7 +135,8 @@ class Batch:
             Detached: interrupted (a KeyboardInterrupt).
         """
         ticker = Ticker(is_watched=is_watched())
-        waiting = self._submit(self._over(timeout))
+        over = self._over(timeout)
+        waiting = self._checked(over).submit(over)
         try:
             while not futures.wait([waiting], timeout=SLICE_SECONDS).done:
                 ticker.show(line(self.name, self.tally, self._runner.notice))
@@ -259,7 +260,7 @@ class Batch:
 
     def listen(self, listener: Callable[[Job], None]) -> Callable[[], None]:
         """Have a function called on the loop's thread with every job that changed, until the returned one is called."""
-        return self._runner.listen(listener)
+        return self._runner.roster.listen(listener)
 
     def __repr__(self) -> str:
         """Show name, phases and cost: the same for the same state."""
@@ -293,11 +294,8 @@ class Batch:
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return self._checked(work).run(work)
 
-    def _submit(self, work: Coroutine[Any, Any, T]) -> futures.Future[T]:
-        return self._checked(work).submit(work)
-
     def _checked(self, work: Coroutine[Any, Any, T]) -> Bridge:
-        if self._bridge is None:
-            work.close()
-            raise OptionError("this batch belongs to an AsyncDevin, whose loop must not be blocked", do="await batch")
-        return self._bridge
+        if self._bridge is not None:
+            return self._bridge
+        work.close()
+        raise OptionError("this batch belongs to an AsyncDevin, whose loop must not be blocked", do="await batch")

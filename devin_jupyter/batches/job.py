@@ -31,10 +31,11 @@ class Stage(StrEnum):
     """It could not be started; nothing was paid."""
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class Job:
     """One item on its way. Changed on the loop's thread only; other threads read."""
 
+    index: int
     item: Item
     stage: Stage = Stage.WAITING
     take: str | None = None

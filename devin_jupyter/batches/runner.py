@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from devin_jupyter.batches.brakes import StopLoss, Throttle
@@ -18,6 +19,7 @@ from devin_jupyter.batches.finding import Finder
 from devin_jupyter.batches.job import Job, Stage, Tally, tally
 from devin_jupyter.batches.leading import Lead
 from devin_jupyter.batches.plan import Plan
+from devin_jupyter.batches.roster import Roster
 from devin_jupyter.batches.setbacks import Setback, setback_of
 from devin_jupyter.batches.tidying import put_away
 from devin_jupyter.client import Core, Listener
@@ -49,7 +51,7 @@ class Runner:
         """
         self.core, self.plan, self.key, self.cell = core, plan, key, cell
         self.finder = Finder(core, plan)
-        self.jobs = [Job(item) for item in plan.items]
+        self.roster = Roster([Job(index, item) for index, item in enumerate(plan.items)])
         self.limit = plan.options.limit
         self.paused: str | None = None
         """Why nothing more is started, or None."""
@@ -64,7 +66,11 @@ class Runner:
         self._tasks: set[asyncio.Task[None]] = set()
         self._starts: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
-        self._listeners: list[Callable[[Job], None]] = []
+
+    @property
+    def jobs(self) -> list[Job]:
+        """One for each item of the plan."""
+        return self.roster.jobs
 
     @property
     def wanted(self) -> list[Job]:
@@ -91,21 +97,15 @@ class Runner:
         now, parallel = time.monotonic(), self.throttle.at_a_time
         return tally(self.jobs, rows=len(self.plan.rows), wanted=limit, parallel=parallel, now=now)
 
-    def listen(self, listener: Callable[[Job], None]) -> Callable[[], None]:
-        """Tell the listener of every job that changed; returns what ends that."""
-        self._listeners.append(listener)
-
-        def leave() -> None:
-            with suppress(ValueError):
-                self._listeners.remove(listener)
-
-        return leave
-
     async def attach(self, *, sweep: bool = True) -> None:
         """Find the sessions that there are already: in the journal, and with one sweep over the service."""
         waiting = [job for job in self.wanted if job.stage is Stage.WAITING]
         known = await self.finder.known(waiting, sweep=sweep)
         turns = asyncio.Semaphore(AT_ONCE)
+
+        for job in known:
+            job.stage = Stage.STARTING  # nobody else may start it meanwhile
+            self.roster.note(job)
 
         async def attach(job: Job) -> None:
             async with turns:
@@ -167,7 +167,7 @@ class Runner:
             job.let_go()
         job.take, job.stage = take or job.take, Stage.WAITING
         job.state = job.error = job.began = job.lasted = job.let_go = None
-        self._tell(job)
+        self.roster.note(job)
 
     async def _drive(self) -> None:
         """Start what fits until nothing is left; while another kernel leads the batch, follow it."""
@@ -179,30 +179,28 @@ class Runner:
                     await asyncio.wait_for(self._wake.wait(), self.throttle.pause_seconds or None)
 
     def _is_over(self) -> bool:
-        if any(job.is_open for job in self.jobs):
-            return False
-        return self.paused is not None or not any(job.stage is Stage.WAITING for job in self.wanted)
+        return not self.roster.open and (self.paused is not None or next(self.roster.waiting(self.limit), None) is None)
 
     def _fill(self) -> None:
         """Start as many as have room."""
-        n_open = sum(job.is_open for job in self.jobs)
-        if self.paused is not None or self.throttle.pause_seconds or (self._no_room and n_open):
+        if self.paused is not None or self.throttle.pause_seconds or (self._no_room and self.roster.open):
             return
-        waiting = (job for job in self.wanted if job.stage is Stage.WAITING)
-        for _, job in zip(range(self.throttle.at_a_time - n_open), waiting, strict=False):
+        for job in list(
+            islice(self.roster.waiting(self.limit), max(0, self.throttle.at_a_time - len(self.roster.open)))
+        ):
             job.stage = Stage.STARTING
-            self._tell(job)
+            self.roster.note(job)
             self._starts.add(task := self._spawn(self._begin(job, pays=True)))
             task.add_done_callback(self._starts.discard)
 
     async def _begin(self, job: Job, *, pays: bool) -> None:
-        job.stage = Stage.STARTING
         try:
             started = await self._start(self.finder.request_of(job), self._policy(pays=pays))
         except DevinError as problem:
             self._set_back(job, problem)
         except asyncio.CancelledError:
             job.stage = Stage.WAITING
+            self.roster.note(job)
             raise
         else:
             self._took(job, started)
@@ -248,26 +246,28 @@ class Runner:
             self.pause(problem.what)
         elif kind is Setback.NO_ROOM:
             self._no_room = f"waiting for room in the budget: {problem.what}"
-            if not any(other.is_open for other in self.jobs):
+            if self.roster.open <= {job}:
                 self.pause(problem.what)
         else:
             self.throttle.slow_down(problem.what, getattr(problem, "retry_after", None))
             self._pause_if(f"{problem.what} ({AWAY_TIMES} times)" if self.throttle.streak >= AWAY_TIMES else None)
-        self._tell(job)
+        self.roster.note(job)
 
     def _seen(self, job: Job, snapshot: Snapshot) -> None:
         """A session looks different: its turn may have ended, or a message may have opened another."""
         if not snapshot.turn_over and job.began is None:
             job.began, job.lasted = time.monotonic(), None
+            self.roster.note(job)
             self._spawn(self._watch(job))
             self.go()
-        elif snapshot.turn_over and job.began is not None:
+            return
+        if snapshot.turn_over and job.began is not None:
             job.lasted, job.began = time.monotonic() - job.began, None
             self._no_room = None
             self._pause_if(self.brakes.ended(snapshot))
             self._spawn(self._put_away(job))
-            self._wake.set()
-        self._tell(job)
+        self.roster.note(job)
+        self._wake.set()
 
     async def _watch(self, job: Job) -> None:
         """Notice when an open turn cannot be watched any more."""
@@ -277,11 +277,11 @@ class Runner:
         except DevinError as problem:
             job.error, job.began = problem, None
             self.pause(f"{job.session_id} cannot be watched: {problem.what}")
-            self._tell(job)
+            self.roster.note(job)
 
     async def _put_away(self, job: Job) -> None:
         await put_away(self.core, job, self.plan.options.when_done or "keep")
-        self._tell(job)
+        self.roster.note(job)
 
     def _pause_if(self, why: str | None) -> None:
         if why is not None:
@@ -292,7 +292,3 @@ class Runner:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-    def _tell(self, job: Job) -> None:
-        for listener in tuple(self._listeners):
-            listener(job)

@@ -129,11 +129,11 @@ def panel(batch: Batch) -> BatchPanel:
     shown = set(names)
 
     def joined(job: Job) -> None:
-        board.waiting(runner.tally().waiting)
+        board.waiting(runner.roster.n_waiting)
         if job.session_id is not None and job.session_id not in shown:
             shown.add(job.session_id)
             board.follow(batch._session(job), row_name(runner.plan, job))
 
-    board.waiting(runner.tally().waiting)
+    board.waiting(runner.roster.n_waiting)
     batch.listen(joined)
     return board

@@ -1,0 +1,59 @@
+"""The books on the jobs of a batch: which wait, which are open, and who is told when one changes.
+
+A thousand jobs change three thousand times, so nothing here goes through all of them at a change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+
+from devin_jupyter.batches.job import Job, Stage
+
+Listener = Callable[[Job], None]
+
+
+class Roster:
+    """All jobs of a batch. Changed on the loop's thread only."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        """Let all of them wait."""
+        self.jobs = list(jobs)
+        self.open: set[Job] = set()
+        """Jobs that take up one of the parallel places."""
+        self._waiting = dict.fromkeys(self.jobs)
+        self._listeners: list[Listener] = []
+
+    @property
+    def n_waiting(self) -> int:
+        """How many have no session and are not being started."""
+        return len(self._waiting)
+
+    def waiting(self, limit: int | None) -> Iterator[Job]:
+        """Go through those that wait: in the order of their rows, those that are tried again last.
+
+        Args:
+            limit: only the first so many jobs count.
+        """
+        most = len(self.jobs) if limit is None else limit
+        return (job for job in self._waiting if job.index < most)
+
+    def note(self, job: Job) -> None:
+        """Keep the books on a job that changed, and tell the listeners."""
+        if job.stage is Stage.WAITING:
+            self._waiting.setdefault(job)
+        else:
+            self._waiting.pop(job, None)
+        (self.open.add if job.is_open else self.open.discard)(job)
+        for listener in tuple(self._listeners):
+            listener(job)
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Tell the listener of every job that changed; returns what ends that."""
+        self._listeners.append(listener)
+
+        def leave() -> None:
+            with suppress(ValueError):
+                self._listeners.remove(listener)
+
+        return leave
