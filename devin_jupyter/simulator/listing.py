@@ -65,7 +65,7 @@ def _candidates(store: Store, query: SessionsQuery, before: int | None) -> Itera
         yield ordered[index]
 
 
-def _created(session: Session) -> float:
+def _created(session: Session) -> int:
     """They stand in the order they were created in, so a long history need not be walked for a short window."""
     return session.created_at
 
