@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.batches import opening
 from devin_jupyter.batches.handle import Batch
-from devin_jupyter.batches.opening import Order
+from devin_jupyter.batches.opening import Order, Preview
 from devin_jupyter.batches.plan import Plan
 from devin_jupyter.client import Core
 from devin_jupyter.creation import CellRef
@@ -39,6 +40,16 @@ async def plan_batch(core: Core, order: Order) -> Plan:
         UsageMistake: something that cannot be meant, with the rows it concerns.
     """
     return opening.plan_order(order, await _where(core))
+
+
+async def preview_batch(core: Core, order: Order) -> Preview:
+    """Return what `start_batch` would do, every row checked: nothing is paid for and nothing is written down.
+
+    Raises:
+        UsageMistake: something that cannot be meant, with the rows it concerns.
+    """
+    plan = await plan_batch(core, order)
+    return await asyncio.to_thread(opening.preview, core, order, plan)
 
 
 async def start_batch(core: Core, order: Order, bridge: Bridge | None = None) -> Batch:

@@ -23,7 +23,7 @@ from devin_jupyter.batches.table import check_names
 from devin_jupyter.client import Core
 from devin_jupyter.creation import CellRef, Policy
 from devin_jupyter.creation.job import make_job
-from devin_jupyter.errors import OptionError
+from devin_jupyter.errors import OptionError, Refused
 from devin_jupyter.journal.budgets import batch_scope, notebook_scope
 from devin_jupyter.journal.entries import Entry
 from devin_jupyter.models.phase import Phase
@@ -95,17 +95,34 @@ async def open_batch(core: Core, order: Order, plan: Plan) -> Opened:
     name = name_of(plan)
     key = key_of(plan, name, order.cell)
     await _retire(core, key)
-    check_caps(plan.wanted, await asyncio.to_thread(_budget, core, plan, order.cell))
-    record = await asyncio.to_thread(core.journal.batches.load, key)
-    known = known_rows(record) if record else []
-    changed = await asyncio.to_thread(lambda: changed_rows(plan, known, lambda text: _paid(core, text)))
-    if "key" in plan.options.given and "take" not in plan.options.given:
-        await _keep(core, key, plan.where, changed)
-    else:
-        refuse_repeats(plan, changed)
+    known, kept = await asyncio.to_thread(_check, core, plan, key, order.cell)
+    await _keep(core, key, plan.where, kept)
     runner = Runner(core, plan, key=key, cell=order.cell, brakes=order.brakes)
     await asyncio.to_thread(_write_down, runner, name, known, order.cell)
     return await _begin(Opened(name, runner))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What opening a batch would do, for a dry run."""
+
+    plan: Plan
+    n_known: int
+    """So many of the wanted sessions are in the journal, and would be attached to."""
+    refusal: Refused | None
+    """Why it would be refused; None where it would not."""
+
+
+def preview(core: Core, order: Order, plan: Plan) -> Preview:
+    """Tell what opening would do, from the journal alone: nothing is sent, nothing is written."""
+    refusal, kept = None, list[Changed]()
+    try:
+        _, kept = _check(core, plan, key_of(plan, name_of(plan), order.cell), order.cell)
+    except Refused as problem:
+        refusal = problem
+    wanted = {item.fingerprint.text for item in plan.wanted}
+    found = core.journal.sessions_for(wanted).keys() | {change.item.fingerprint.text for change in kept}
+    return Preview(plan=plan, n_known=len(found & wanted), refusal=refusal)
 
 
 async def find_batch(core: Core, name: str, where: Where) -> Opened:
@@ -155,6 +172,22 @@ _runners: WeakKeyDictionary[Core, dict[str, Runner]] = WeakKeyDictionary()
 
 def _running(core: Core) -> dict[str, Runner]:
     return _runners.setdefault(core, {})
+
+
+def _check(core: Core, plan: Plan, key: str, cell: CellRef | None) -> tuple[list[KnownRow], list[Changed]]:
+    """Return the rows of earlier runs, and those among them that `--key` keeps.
+
+    Raises:
+        Refused: nothing bounds the cost, or an edit would pay for answered rows again.
+    """
+    check_caps(plan.wanted, _budget(core, plan, cell))
+    record = core.journal.batches.load(key)
+    known = known_rows(record) if record else []
+    changed = changed_rows(plan, known, lambda text: _paid(core, text))
+    if "key" in plan.options.given and "take" not in plan.options.given:
+        return known, changed
+    refuse_repeats(plan, changed)
+    return known, []
 
 
 def _budget(core: Core, plan: Plan, cell: CellRef | None) -> float | None:

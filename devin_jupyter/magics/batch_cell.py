@@ -29,7 +29,7 @@ def run(notebook: Notebook, devin: Any, body: str, options: Options) -> None:
     if options.dry_run:
         from devin_jupyter.magics.dry_run import BatchDryRun
 
-        display.show(BatchDryRun(loop.run(calls.plan_batch(devin.core, order)), devin.settings))
+        display.show(BatchDryRun(loop.run(calls.preview_batch(devin.core, order)), devin.settings))
         return
     tell_what_goes_on(notebook, devin)
     batch = loop.run(calls.start_batch(devin.core, order, bridge=loop))

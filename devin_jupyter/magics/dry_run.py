@@ -51,9 +51,9 @@ class DryRun:
 class BatchDryRun:
     """The plan of a batch, readable: how many, at what cost, and the first request in full."""
 
-    def __init__(self, plan: Any, settings: Any) -> None:
+    def __init__(self, preview: Any, settings: Any) -> None:
         """Keep what would be done."""
-        self.plan, self._settings = plan, settings
+        self.preview, self.plan, self._settings = preview, preview.plan, settings
 
     @property
     def facts(self) -> list[tuple[str, str]]:
@@ -62,9 +62,14 @@ class BatchDryRun:
 
         plan = self.plan
         duplicates = len(plan.rows) - len(plan.items)
-        counted = f"{len(plan.rows)} rows, {len(plan.items)} sessions"
+        counted = f"{len(plan.rows)} rows, {len(plan.wanted)} of {len(plan.items)} sessions"
+        known, refusal = self.preview.n_known, self.preview.refusal
+        action = f"would start {len(plan.wanted) - known} sessions and attach to {known} that the journal has"
+        if refusal is not None:
+            action = f"would be refused: {refusal.what}"
         return [
-            ("dry run", counted + (f" ({duplicates} duplicate rows share one)" if duplicates else "")),
+            ("dry run", action),
+            ("rows", counted + (f" ({duplicates} duplicate rows share one)" if duplicates else "")),
             ("at a time", str(plan.max_parallel)),
             ("cost", cost_line(plan.wanted, plan.options.budget)),
             *([("report", _REPORT)] if plan.is_report else []),
