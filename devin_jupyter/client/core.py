@@ -120,7 +120,7 @@ class Core:
         previous = state.snapshot if state else entry.snapshot if entry else None
         notice = None
         try:
-            snapshot = await self.look(identifier, known, previous)
+            snapshot = await self.look(identifier, known, previous, retries=previous is None)
         except ConnectionTrouble as problem:
             if previous is None:
                 raise
@@ -137,9 +137,9 @@ class Core:
             known = Known(api_version=settings.api_version, org_id=settings.org_id, simulated=settings.simulated)
         return known if schema is None else replace(known, schema=schema.wire, is_valid=schema.is_valid)
 
-    async def look(self, session_id: str, known: Known, previous: Snapshot | None) -> Snapshot:
+    async def look(self, session_id: str, known: Known, previous: Snapshot | None, *, retries: bool = True) -> Snapshot:
         """Read a session once, with its conversation where the turn is over, and keep it in the journal."""
-        raw = await self.sessions.get(session_id)
+        raw = await self.sessions.get(session_id, retries=retries)
         snapshot = observe(raw, known, at=_now(), previous=previous)
         if snapshot.turn_over or snapshot.send_pending:
             snapshot = observe(raw, known, at=_now(), previous=previous, messages=await self._conversation(session_id))

@@ -41,6 +41,8 @@ __all__ = [
 ]
 _PATIENCE_WITH_BLOCKED = timedelta(seconds=60)
 """How long a message to a blocked session may go unnoticed before the block is believed."""
+_PATIENCE_WITH_OUTPUT = timedelta(seconds=10)
+"""How long the output may lag behind the message that announces it, where nothing else tells that the turn is new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,9 +261,12 @@ def _still_pending(snapshot: Snapshot, known: Known, previous: Snapshot | None) 
     if previous is not None and not previous.send_pending and not _is_older(previous, sent):
         return False
     moved = bool(sent.updated_at and snapshot.updated_at and snapshot.updated_at > sent.updated_at)
-    if moved or _changed(sent, snapshot) or _answered(sent, snapshot.messages):
+    if moved or _changed(sent, snapshot):
         return False
     waited = snapshot.observed_at - sent.at if snapshot.observed_at else timedelta(0)
+    if _answered(sent, snapshot.messages):
+        lags = known.schema is not None and not snapshot.output_is_fresh
+        return lags and waited < _PATIENCE_WITH_OUTPUT
     return snapshot.phase is not Phase.BLOCKED or waited < _PATIENCE_WITH_BLOCKED
 
 

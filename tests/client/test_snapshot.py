@@ -153,9 +153,27 @@ def test_a_newer_word_by_devin_takes_the_message_as_noticed_even_with_clocks_apa
     early = NOW - timedelta(hours=3)
     talk = [*TALK, said("user", "and the tests?", 3, early), said("devin", "fine", 4, early)]
 
-    assert seen(DONE, known, previous=before, messages=talk).phase is Phase.YOUR_TURN
-    assert seen(DONE, known, previous=before, messages=talk[:3]).phase is Phase.QUEUED
+    later = NOW + timedelta(seconds=11)
+    assert seen(DONE, known, previous=before, messages=talk, at=later).phase is Phase.YOUR_TURN
+    assert seen(DONE, known, previous=before, messages=talk[:3], at=later).phase is Phase.QUEUED
     assert seen(DONE, known, previous=before, messages=talk[:2]).phase is Phase.QUEUED
+
+
+def test_a_newer_word_waits_a_while_for_the_output_that_it_announces(pending):
+    before, known = pending
+    talk = [*TALK, said("user", "and the tests?", 3), said("devin", "see the output", 4)]
+
+    assert seen(DONE, known, previous=before, messages=talk).phase is Phase.QUEUED
+    fresh = DONE | {"structured_output": {"count": 3}}
+    assert seen(fresh, known, previous=before, messages=talk).phase is Phase.DONE
+
+
+def test_without_a_schema_a_newer_word_is_all_there_is_to_wait_for():
+    plain = Known()
+    before, known = sent_to(seen(v3(detail="waiting_for_user"), plain, messages=TALK), plain)
+    talk = [*TALK, said("user", "and the tests?", 3), said("devin", "fine", 4)]
+
+    assert seen(v3(detail="waiting_for_user"), known, previous=before, messages=talk).phase is Phase.YOUR_TURN
 
 
 def test_old_messages_of_a_service_whose_clock_is_ahead_answer_nothing():
@@ -205,7 +223,8 @@ def test_v1_tells_the_new_turn_by_its_messages():
     talk = [*TALK, said("user", "and the tests?", 3), said("devin", "fine", 4)]
 
     assert observe(raw, known, at=NOW, previous=before).phase is Phase.QUEUED
-    assert observe(raw, known, at=NOW, previous=before, messages=talk).phase is Phase.YOUR_TURN
+    later = NOW + timedelta(seconds=11)
+    assert observe(raw, known, at=later, previous=before, messages=talk).phase is Phase.YOUR_TURN
 
 
 # --- ended by us ------------------------------------------------------------------------------------------------
