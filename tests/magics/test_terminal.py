@@ -1,0 +1,105 @@
+"""Terminal IPython, in a pseudo-terminal: a line that moves while it waits, tables, colours, Ctrl-C."""
+
+import os
+import re
+import sys
+
+import pytest
+
+pexpect = pytest.importorskip("pexpect")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals"),
+    pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning"),
+]
+COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+PROMPT = r"In \[\d+\]: "
+
+
+@pytest.fixture
+def terminal(slow_simulator, monkeypatch, tmp_path):
+    """IPython in a terminal of 100 columns, connected to a simulator in which turns take 240 s."""
+    monkeypatch.setenv("DEVIN_API_KEY", slow_simulator.api_key)
+    monkeypatch.setenv("DEVIN_API_URL", slow_simulator.url)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("TERM", "xterm-256color")
+    command = ["-m", "IPython", "--simple-prompt", "--no-banner", "--no-confirm-exit", "--HistoryManager.enabled=False"]
+    child = pexpect.spawn(
+        sys.executable, command, encoding="utf-8", timeout=30, dimensions=(40, 100), env=dict(os.environ)
+    )
+    child.expect(PROMPT)
+    say(child, "%load_ext devin_jupyter")
+    yield child
+    child.close(force=True)
+
+
+def say(child, line):
+    """Type a line, wait for the next prompt, and return what was shown."""
+    child.sendline(line)
+    child.expect(PROMPT)
+    return child.before
+
+
+def plain(text):
+    return COLOURS.sub("", text)
+
+
+def start(child, options, prompt):
+    """Type a cell; it runs at the second empty line."""
+    child.sendline(f"%%devin {options}")
+    child.expect(r"\.\.\.: ")
+    child.sendline(prompt)
+    child.expect(r"\.\.\.: ")
+    child.sendline("")
+    child.expect(r"\.\.\.: ")
+    child.sendline("")
+
+
+def test_a_wait_moves_and_ends_in_the_final_text(terminal, slow_simulator):
+    start(terminal, "--schema 'n:int' --wait -o s", "Count")
+    terminal.expect("working")
+    terminal.expect("Ctrl-C detaches")
+    slow_simulator.clock(240)
+    terminal.expect(PROMPT)
+    shown = plain(terminal.before)
+    assert "✓ done" in shown
+    assert "answer (validated)" in shown
+    assert "Out[" not in shown
+
+
+def test_ctrl_c_detaches_in_one_line(terminal):
+    start(terminal, "--wait -o s", "Count")
+    terminal.expect("Ctrl-C detaches")
+    terminal.sendintr()
+    terminal.expect(PROMPT)
+    shown = plain(terminal.before)
+    assert "Detached: devin-" in shown
+    assert "goes on" in shown
+    assert "Traceback" not in shown
+    assert "True" in say(terminal, "s.phase.turn_over is False")
+
+
+def test_tables_are_coloured_on_a_terminal_and_fit_it(terminal):
+    start(
+        terminal, "-o s --title 'A rather long title that says at length what it is all about and then some'", "Count"
+    )
+    terminal.expect(PROMPT)
+    shown = say(terminal, "%devin sessions")
+    assert "\x1b[" in shown
+    assert "phase" in plain(shown)
+    assert max(map(len, plain(shown).splitlines())) <= 100
+
+
+def test_without_waiting_the_session_is_shown_once_as_text(terminal):
+    start(terminal, "-o s", "Count")
+    terminal.expect(PROMPT)
+    shown = plain(terminal.before)
+    assert re.search(r"(working|queued) · .* · simulated", shown)
+    assert "<div" not in shown
+
+
+def test_leaving_says_nothing(terminal):
+    start(terminal, "-o s", "Count")
+    terminal.expect(PROMPT)
+    terminal.sendline("exit")
+    terminal.expect(pexpect.EOF)
+    assert plain(terminal.before).replace("exit", "").strip() == ""
