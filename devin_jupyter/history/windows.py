@@ -113,8 +113,8 @@ class _Reader:
             if _is_worth(rest) and (count >= serial if left is None else left > serial):
                 left = left or 4 * count
                 parts = rest.split(min(self.at_once, ceil(left / SERIAL)), _span(page, left))
-                share = max(SERIAL, 2 * left // len(parts))  # sessions are never spread evenly
-                await _together(self.read(part, share) for part in parts)
+                share = max(SERIAL, 5 * left // (4 * len(parts)))  # fuller windows than that are divided again
+                await _together(self.read(part, share if part.start is not None else 2) for part in parts)
                 return
             page = await self._page(window, page.cursor)
             seen, count = seen + len(page.items), count + 1
@@ -210,7 +210,7 @@ def _pages_left(rest: Window, page: Page, seen: int) -> int | None:
 def _span(page: Page, pages: int) -> int:
     """How far back so many pages reach, if the density stays the same; a little more."""
     width = max(page.created, default=1) - min(page.created, default=0)
-    return max(1, width) * pages * 5 // 4
+    return max(1, width) * pages * 3 // 2
 
 
 async def _together(reads: Iterable[Coroutine[Any, Any, None]]) -> None:

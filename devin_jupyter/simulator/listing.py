@@ -59,13 +59,15 @@ def _candidates(store: Store, query: SessionsQuery, before: int | None) -> Itera
     first = ordered[0].order if ordered else 0
     stop = len(ordered) if before is None else max(0, min(len(ordered), before - first))
     if query.created_before is not None:
-        stop = bisect_right(ordered, query.created_before + 1, hi=stop, key=_created)
-    start = 0 if query.created_after is None else bisect_left(ordered, query.created_after, hi=stop, key=_created)
+        stop = bisect_right(ordered, query.created_before + 1.0, hi=stop, key=_created)
+    start = (
+        0 if query.created_after is None else bisect_left(ordered, float(query.created_after), hi=stop, key=_created)
+    )
     for index in range(stop - 1, start - 1, -1):
         yield ordered[index]
 
 
-def _created(session: Session) -> int:
+def _created(session: Session) -> float:
     """They stand in the order they were created in, so a long history need not be walked for a short window."""
     return session.created_at
 
