@@ -141,6 +141,7 @@ class Engine:
             title=request.get("title") or title_of(request["prompt"]),
             mode=request.get("devin_mode") or "normal",
             tags=list(dict.fromkeys(request.get("tags") or [])),
+            attempt=self._alike[content],
             repos=repos,
             org_id=self._config.org,
             origin=birth["origin"],

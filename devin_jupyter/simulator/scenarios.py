@@ -39,6 +39,7 @@ _ENDINGS = {
     "question": Ending(0.5, "running", "waiting_for_user", "question"),
     "approval": Ending(0.5, "running", "waiting_for_approval", "approval"),
     "fail": Ending(0.6, "error", "error"),
+    "flaky": Ending(0.6, "error", "error"),
     "limit": Ending(0.6, "suspended", "usage_limit_exceeded", "limit"),
     "credits": Ending(0.6, "suspended", "out_of_credits"),
     "sleep": Ending(0.7, "suspended", "inactivity", "tired"),
@@ -49,6 +50,7 @@ DESCRIPTIONS = {
     "question": "asks something halfway; the reply opens a turn that answers",
     "approval": "waits for an approval, unless created with bypass_approval",
     "fail": "breaks: error/error",
+    "flaky": "breaks the first time; the same request started again works",
     "limit": "is suspended at its ACU limit, and again after every message",
     "credits": "is suspended without credits, and again after every message",
     "sleep": "falls asleep before it has an answer; a message wakes it",
@@ -73,10 +75,11 @@ def scenarios_of(tags: Iterable[str] | None) -> frozenset[str]:
 
 
 def ending_of(session: Session, names: frozenset[str]) -> Ending:
-    """Return how the next turn ends: a question is asked once, a nap is taken once, the rest happens every time."""
+    """Return how the next turn ends: a question is asked once, a nap is taken once, most else happens every time."""
     past = session.timeline.frames
     over = {"question": any(frame.detail == "waiting_for_user" for frame in past)}
     over["sleep"] = any(frame.status == "suspended" for frame in past)
+    over["flaky"] = session.attempt > 1
     over["approval"] = session.request.get("bypass_approval") is True
     chosen = next((name for name in _ENDINGS if name in names and not over.get(name)), None)
     return _ENDINGS[chosen] if chosen else _REGULAR

@@ -32,6 +32,8 @@ class Session:
     title: str
     mode: str
     tags: list[str]
+    attempt: int = 1
+    """How often this was asked for so far, itself included."""
     repos: tuple[str, ...] = ()
     org_id: str = ""
     origin: str = "api"

@@ -101,6 +101,12 @@ def test_pull_requests_meet_their_fate_as_the_clock_goes_on(life):
     assert {"merged", "open"} <= fates
 
 
+def test_what_is_flaky_breaks_the_first_time_only(life):
+    first, second = life("sim:flaky"), life("sim:flaky")
+    assert state(first.after(245)) == ("error", "error")
+    assert state(second.after(0)) == ("running", "waiting_for_user")
+
+
 ENDS = {
     "sim:finished": ("running", "finished"),
     "sim:exit": ("exit", "finished"),
