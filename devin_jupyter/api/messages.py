@@ -47,6 +47,10 @@ class Messages:
     async def tail(self, session_id: str, cursor: str | None = None) -> tuple[Raws, str | None]:
         """Read the messages from a place in the conversation to its end; v3 only, tried once.
 
+        Args:
+            session_id: in any form.
+            cursor: the place, from the call before; None for the beginning.
+
         Returns:
             The messages, and the place to go on from: the beginning of the last page, since the cursor at its end
             may linger, repeat or be missing. So the last page is read again, and each message is to be taken once.

@@ -19,12 +19,21 @@ class Tags:
         self._service = service
 
     async def get(self, session_id: str) -> list[str]:
-        """Read all tags, the `nb-…` tag by which this package finds its sessions included. (`GET …/tags`)"""
+        """Read all tags, the `nb-…` tag by which this package finds its sessions included. (`GET …/tags`)
+
+        Args:
+            session_id: in any form.
+        """
         answer = await self._service.call_mapping("tags.get", session_id=prefixed(session_id))
         return _tags_of(answer)
 
     async def append(self, session_id: str, tags: Iterable[str]) -> list[str]:
-        """Add tags and return all of them; v1 reads them first. (`POST …/tags`, v1: `PUT`)"""
+        """Add tags and return all of them; v1 reads them first. (`POST …/tags`, v1: `PUT`)
+
+        Args:
+            session_id: in any form.
+            tags: those to add; one that is there already is not doubled.
+        """
         identifier, added = prefixed(session_id), list(dict.fromkeys(tags))
         if self._service.is_v1:
             together = list(dict.fromkeys([*await self.get(identifier), *added]))
@@ -35,6 +44,10 @@ class Tags:
         """Replace the tags and return all of them. (`PUT …/tags`)
 
         The `nb-…` tag stays: without it the session would not be found again, and be paid for twice.
+
+        Args:
+            session_id: in any form.
+            tags: those to put in their place.
         """
         identifier = prefixed(session_id)
         kept = [tag for tag in await self.get(identifier) if tag.startswith(FINGERPRINT_TAG)]

@@ -12,6 +12,7 @@ import logging
 import ssl
 import time
 import urllib.request
+import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -80,6 +81,7 @@ class Transport:
         """
         self._settings, self._wire, self._sleep = settings, wire, sleep
         self._client: httpx.AsyncClient | None = None
+        self._closing: weakref.finalize[[asyncio.AbstractEventLoop, httpx.AsyncClient], Transport] | None = None
         self._auth = {"Authorization": f"Bearer {settings.api_key}"}
 
     async def request(
@@ -140,6 +142,8 @@ class Transport:
     async def aclose(self) -> None:
         """Close the connections; a later request opens new ones."""
         client, self._client = self._client, None
+        if self._closing is not None:
+            self._closing.detach()
         if client is not None:
             await client.aclose()
 
@@ -190,6 +194,8 @@ class Transport:
                 timeout=httpx.Timeout(self._settings.timeout_seconds, connect=min(10, self._settings.timeout_seconds)),
                 follow_redirects=False,
             )
+            self._closing = weakref.finalize(self, _close_later, asyncio.get_running_loop(), self._client)
+            self._closing.atexit = False
         return self._client
 
     def _check_download(self, url: httpx.URL) -> None:
@@ -200,6 +206,15 @@ class Transport:
                 "nothing was downloaded",
                 "open the session in the web app to fetch it",
             )
+
+
+def _close_later(loop: asyncio.AbstractEventLoop, client: httpx.AsyncClient) -> None:
+    """Close the connections of a client that was dropped: garbage is collected on any thread, sockets belong to one."""
+    closing = client.aclose()
+    try:
+        asyncio.run_coroutine_threadsafe(closing, loop)
+    except RuntimeError:
+        closing.close()  # the loop is closed, and its sockets with it
 
 
 def _network(settings: Settings) -> httpx.AsyncBaseTransport:

@@ -218,6 +218,9 @@ class Monitor:
         for entry in entries:
             entry.due = now + entry.interval(self._pace, now) * jitter
         await self._keep([*changed, *(snapshot for snapshot in listened if snapshot is not None)])
+        for entry in entries:  # whoever waited finds the end of the turn in the journal too
+            if entry.is_settled and entry.snapshot is not None:
+                entry.release(entry.snapshot)
 
     def _unchanged(self, entry: Watched, raw: Raw) -> bool:
         if entry.snapshot is None or entry.snapshot.send_pending or raw != entry.raw:
@@ -247,8 +250,6 @@ class Monitor:
             entry.accept(snapshot)
             return True
         entry.snapshot = snapshot
-        if entry.is_settled:
-            entry.release(snapshot)
         return False
 
     def _observed(self, entry: Watched, raw: Raw, messages: Any) -> Snapshot:
@@ -294,5 +295,5 @@ class Monitor:
             return
         try:
             await asyncio.to_thread(self._keeper.save_snapshots, snapshots)
-        except DevinError as problem:  # the journal speaks up where money is spent; watching goes on without it
-            logger.warning("snapshots were not kept: %s", problem.what)
+        except Exception as problem:  # the journal speaks up where money is spent; watching goes on without it
+            logger.warning("snapshots were not kept: %s", problem)

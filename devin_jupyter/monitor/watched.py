@@ -91,13 +91,11 @@ class Watched:
         self.acted_at, self.due, self.raw, self.problem, self.misses = now, now, None, None, 0
 
     def accept(self, snapshot: Snapshot) -> None:
-        """Take a snapshot over, tell the listeners, and let go of those who waited for the end of the turn."""
+        """Take a snapshot over and tell the listeners."""
         self.snapshot = snapshot
         for watch in tuple(self.watches):
             if watch.on_snapshot is not None:
                 _tell(watch.on_snapshot, snapshot)
-        if self.is_settled:
-            self.release(snapshot)
 
     def release(self, outcome: Snapshot | DevinError) -> None:
         """Give everyone who waits the outcome."""

@@ -1,0 +1,141 @@
+"""The default client: made at first use, replaced by `connect`, never by `Devin()`, and anew for a new key."""
+
+import pytest
+
+import devin_jupyter as dj
+from devin_jupyter.devin import current, default, disconnect
+
+KEY, OTHER = "cog_aaaaaaaaaaaaaaaaaaaa1111", "cog_bbbbbbbbbbbbbbbbbbbb2222"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    return work
+
+
+@pytest.fixture
+def environment(monkeypatch, simulator):
+    monkeypatch.setenv("DEVIN_API_KEY", simulator.api_key)
+    monkeypatch.setenv("DEVIN_API_URL", simulator.url)
+    return monkeypatch
+
+
+def test_it_is_made_of_the_environment_at_first_use(environment, simulator):
+    assert current() is None
+    session = dj.create("hello")
+
+    assert default() is current()
+    assert default().settings.key_source == "DEVIN_API_KEY"
+    assert dj.last().id == session.id
+    assert dj.get(session.id).wait(30).result()
+
+
+def test_without_a_key_it_never_uses_the_simulator_by_itself(simulator):
+    with pytest.raises(dj.NoKey, match="simulator"):
+        dj.create("hello")
+    assert simulator.stats()["sessions"] == 0
+
+
+def test_connect_replaces_it_and_a_client_of_ones_own_does_not(environment, simulator):
+    first = default()
+    own = dj.Devin(KEY)
+    assert default() is first
+    second = dj.connect(OTHER)
+
+    assert default() is second
+    assert default().settings.api_key == OTHER
+    assert own is not second
+
+
+def test_handles_keep_the_client_they_came_from(environment, simulator):
+    session = dj.create("count", schema="count:int")
+    dj.connect(OTHER, base_url="https://api.devin.ai")
+
+    assert isinstance(session.result(30)["count"], int)
+
+
+def test_a_new_key_in_the_environment_is_taken_without_a_restart(environment):
+    first = default()
+    environment.setenv("DEVIN_API_KEY", OTHER)
+
+    assert default() is not first
+    assert default().settings.api_key == OTHER
+    assert default() is default()
+
+
+def test_a_client_that_was_asked_for_stays_whatever_the_environment_says(environment):
+    chosen = dj.connect(KEY)
+    environment.setenv("DEVIN_API_KEY", OTHER)
+
+    assert default() is chosen
+
+
+def test_disconnecting_connects_anew(environment):
+    first = default()
+    disconnect()
+
+    assert current() is None
+    assert default() is not first
+
+
+def test_the_simulator_in_this_process_needs_no_key_and_keeps_its_journal_to_itself(tmp_path):
+    client = dj.connect(simulator=True, speed=600.0)
+    session = dj.create("count", schema="count:int")
+    answer = session.result(30)
+
+    assert client.settings.simulated
+    assert client.journal.path == ":memory:"
+    assert not (tmp_path / "home").exists()
+    again = dj.connect(simulator=True, speed=600.0)
+    assert again is not client
+    attached = dj.create("count", schema="count:int")
+    assert (attached.how, attached.result()) == ("attached", answer)
+
+
+def test_the_simulator_speaks_v1_too():
+    client = dj.connect(simulator=True, api_version="v1", speed=600.0)
+
+    assert client.settings.api_version == "v1"
+    assert dj.create("hello").wait(30).phase.turn_over
+
+
+def test_mistaken_options_are_refused():
+    with pytest.raises(dj.OptionError, match="sped"):
+        dj.connect(simulator=True, sped=3)
+    with pytest.raises(dj.OptionError, match="speed"):
+        dj.connect(KEY, speed=3)
+
+
+def test_the_pace_can_be_chosen():
+    client = dj.connect(KEY, poll_seconds=25.0)
+
+    assert client.core.monitor._pace.slow == 25.0
+
+
+def test_a_lock_file_is_replayed_without_a_key_a_post_or_a_get(environment, simulator, folder):
+    session = dj.create("count", schema="count:int")
+    answer = session.result(30)
+    question = dj.create("ask", tags=["sim:question"]).wait(30)
+    question.send("the first one").wait(30)
+    assert default().lock() == f"2 sessions in {folder}/notebook.devin.json"
+    asked = sum(simulator.stats()["requests"].values())
+    environment.delenv("DEVIN_API_KEY")
+    environment.setenv("DEVIN_JUPYTER_HOME", str(folder / "elsewhere"))
+
+    replayed = dj.create("count", schema="count:int")
+
+    assert replayed.how == "recorded"
+    assert replayed.result() == answer
+    assert replayed.notice.startswith("recorded ")
+    again = dj.create("ask", tags=["sim:question"])
+    assert "recorded" in again.send("the first one").notice
+    assert again.wait().phase is question.phase
+    assert dj.get(session.id).result() == answer
+    with pytest.raises(dj.NotRecorded):
+        dj.create("something else")
+    with pytest.raises(dj.NoKey):
+        default().self()
+    assert sum(simulator.stats()["requests"].values()) == asked
