@@ -36,7 +36,13 @@ class LoopThread:
         self._closers: list[weakref.WeakMethod[Callable[[], Coroutine[Any, Any, None]]]] = []
 
     def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        """Start the coroutine on the loop and return its future at once."""
+        """Start the coroutine on the loop and return its future at once; cancelled when the process is ending."""
+        if self._is_exiting:  # a thread cannot be started any more: whoever tries, such as a `__del__`, hangs for ever
+            work.close()
+            future: concurrent.futures.Future[T] = concurrent.futures.Future()
+            future.cancel()
+            future.set_running_or_notify_cancel()  # or `wait` would not count it as done
+            return future
         return asyncio.run_coroutine_threadsafe(work, self._running_loop())
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:

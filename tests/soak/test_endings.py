@@ -1,0 +1,51 @@
+"""A process ends at once and without a word, whatever was left open."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+OPEN = {
+    "sessions at work and a thread that waits": """
+        import threading
+        sessions = [dj.create(f"left running {number}", max_acu=1) for number in range(3)]
+        threading.Thread(target=sessions[0].wait, daemon=True).start()
+    """,
+    "a panel that nobody closed": """
+        panel = dj.create("left running", max_acu=1).panel()
+    """,
+    "a panel that was closed, and another that holds itself": """
+        closed, kept = (dj.create("left running", max_acu=1).panel() for _ in range(2))
+        closed.close()
+        kept.me = kept
+    """,
+    "a batch at work and its board": """
+        batch = dj.map("Look at {{ row.n }}", [{"n": n} for n in range(5)], max_acu=1)
+        board = batch.panel()
+    """,
+    "a list that was not read to its end": """
+        for _ in zip(range(3), dj.connect(simulator=True, preload=300).sessions.list()): pass
+    """,
+}
+
+
+def ending(code: str) -> tuple[str, float]:
+    """Run code in a process of its own; return what it wrote to stderr and the seconds from its last line to its end."""
+    program = f"import devin_jupyter as dj\ndj.connect(simulator=True, speed=1)\n{textwrap.dedent(code)}\nimport time; print(time.time())"
+    command = [sys.executable, "-W", "error", "-c", program]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stderr, time.time() - float(done.stdout.split()[-1])
+
+
+@pytest.mark.parametrize("code", OPEN.values(), ids=OPEN)
+def test_a_process_ends_quietly_with(code: str) -> None:
+    said, seconds = ending(code)
+    assert said == ""
+    assert seconds < 20  # a hang, not slowness: the usual is well under one
