@@ -57,7 +57,7 @@ class Environment:
     def run(self, *arguments: str | Path) -> str:
         """Run its interpreter outside the checkout, and return what it printed."""
         command = [self.python, *arguments]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

@@ -34,11 +34,20 @@ OPEN = {
 }
 
 
+PROGRAM = """
+import devin_jupyter as dj
+dj.connect(simulator=True, speed=1)
+{code}
+import time
+print(time.time())
+"""
+
+
 def ending(code: str) -> tuple[str, float]:
-    """Run code in a process of its own; return what it wrote to stderr and the seconds from its last line to its end."""
-    program = f"import devin_jupyter as dj\ndj.connect(simulator=True, speed=1)\n{textwrap.dedent(code)}\nimport time; print(time.time())"
-    command = [sys.executable, "-W", "error", "-c", program]
+    """Run code in a process of its own; return its stderr, and the seconds from its last line to its end."""
+    program = PROGRAM.format(code=textwrap.dedent(code))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-W", "error", "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     return done.stderr, time.time() - float(done.stdout.split()[-1])
