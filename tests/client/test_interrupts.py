@@ -1,0 +1,92 @@
+"""The stop button: a wait, blocking or awaited, ends within half a second, and the session goes on."""
+
+import asyncio
+import os
+import signal
+import threading
+import time
+
+import pytest
+from jupyter_client.manager import start_new_async_kernel
+
+import devin_jupyter as dj
+
+SETUP = """
+import devin_jupyter as dj
+client = dj.connect({key!r}, base_url={url!r})
+session = client.create("count", tags=["sim:slow"])
+"""
+
+
+def test_an_interrupted_wait_detaches_within_half_a_second(simulator_with):
+    simulator = simulator_with(speed=1.0)
+    client = dj.Devin(simulator.api_key, base_url=simulator.url)
+    session = client.create("count")
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    began = time.monotonic()
+
+    with pytest.raises(KeyboardInterrupt) as problem:
+        session.result()
+
+    assert time.monotonic() - began < 0.3 + 0.5
+    assert isinstance(problem.value, dj.Detached)
+    (line,) = problem.value.lines
+    assert "goes on" in line
+    assert ".stop()" in line
+    assert client.sessions.get(session.id)["status"] != "exit"
+    simulator.clock(600)
+    assert session.refresh().phase.turn_over
+    client.close()
+
+
+@pytest.fixture
+async def kernel(simulator_with):
+    """A real kernel, with a session of a slow simulator in it."""
+    simulator = simulator_with(speed=1.0)
+    manager, client = await start_new_async_kernel()
+    try:
+        await run(client, SETUP.format(key=simulator.api_key, url=simulator.url))
+        yield manager, client
+    finally:
+        client.stop_channels()
+        await manager.shutdown_kernel(now=True)
+
+
+async def run(client, code, *, once_it_runs=None):
+    """Run a cell and return its error output, or None."""
+    request = client.execute(code, allow_stdin=False)
+    error = None
+    while True:
+        message = await client.get_iopub_msg(timeout=60)
+        if message["parent_header"].get("msg_id") != request:
+            continue
+        kind, content = message["msg_type"], message["content"]
+        if kind == "execute_input" and once_it_runs is not None:
+            pressing = asyncio.create_task(once_it_runs())
+        if kind == "error":
+            error = content
+        if kind == "status" and content["execution_state"] == "idle":
+            if once_it_runs is not None:
+                await pressing
+            return error
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(("code", "kind"), [("session.wait()", "Detached"), ("await session", "DetachedAwait")])
+async def test_the_stop_button_detaches_in_a_kernel_and_the_kernel_goes_on(kernel, code, kind):
+    manager, client = kernel
+    pressed = []
+
+    async def press():
+        await asyncio.sleep(1.0)  # the wait has to be under way, whichever way the kernel runs it
+        pressed.append(time.monotonic())
+        await manager.interrupt_kernel()
+
+    error = await run(client, code, once_it_runs=press)
+
+    assert time.monotonic() - pressed[0] < 1.0
+    assert error["ename"] == kind
+    assert "goes on" in error["evalue"]
+    assert len(error["traceback"]) == 1
+    assert await run(client, "assert session.refresh().phase in ('queued', 'working')") is None
+    assert await run(client, "assert session.stop().phase == 'stopped'") is None
