@@ -1,0 +1,235 @@
+"""Whatever the author wrote, what is sent is self-contained Draft 7, or refused by name and place."""
+
+from __future__ import annotations
+
+import enum
+import json
+from typing import Any
+
+import pytest
+
+from devin_jupyter.errors import SchemaError
+from devin_jupyter.schema import load_schema
+from devin_jupyter.schema.draft7 import DRAFT_7, MOST_BYTES
+
+
+def wire_of(**schema: Any) -> dict[str, Any]:
+    return load_schema({"type": "object", **schema}).wire
+
+
+def test_it_says_which_draft_it_is() -> None:
+    wire = wire_of(**{"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "https://x.test/s"})
+
+    assert wire == {"$schema": DRAFT_7, "type": "object"}
+
+
+def test_definitions_and_references_to_them_move_together() -> None:
+    wire = wire_of(
+        properties={
+            "a": {"$ref": "#/$defs/A"},
+            "b": {"$ref": "#/properties/c/prefixItems/0"},
+            "c": {"prefixItems": [{}]},
+        },
+        **{"$defs": {"A": {"type": "string"}}},
+    )
+
+    assert wire["definitions"] == {"A": {"type": "string"}}
+    assert wire["properties"]["a"] == {"$ref": "#/definitions/A"}
+    assert wire["properties"]["b"] == {"$ref": "#/properties/c/items/0"}
+
+
+def test_what_stands_beside_a_reference_keeps_its_meaning() -> None:
+    wire = wire_of(properties={"a": {"$ref": "#/$defs/A", "minLength": 2}}, **{"$defs": {"A": {"type": "string"}}})
+
+    assert wire["properties"]["a"] == {"minLength": 2, "allOf": [{"$ref": "#/definitions/A"}]}
+    assert load_schema(wire).check({"a": "x"})
+
+
+def test_a_reference_at_the_top_is_unfolded() -> None:
+    source = {"$ref": "#/$defs/N", "$defs": {"N": {"type": "object", "properties": {"n": {"$ref": "#/$defs/N"}}}}}
+
+    wire = load_schema(source).wire
+
+    assert wire["type"] == "object"
+    assert wire["properties"] == {"n": {"$ref": "#/definitions/N"}}
+    assert load_schema(source).check({"n": {"n": 3}}) == ['$.n.n: 3 is not of type "object"']
+
+
+def test_a_reference_at_the_top_with_rules_of_its_own_keeps_both() -> None:
+    source = {
+        "$ref": "#/$defs/N",
+        "required": ["b"],
+        "$defs": {"N": {"type": "object", "properties": {"a": {}}, "required": ["a"]}},
+    }
+
+    schema = load_schema(source)
+
+    assert len(schema.check({})) == 2
+
+
+def test_tuples_dependencies_anchors_and_contains_are_translated() -> None:
+    wire = wire_of(
+        properties={
+            "pair": {"prefixItems": [{"type": "integer"}], "items": False},
+            "some": {"contains": {"type": "integer"}, "minContains": 1},
+            "none": {"contains": {"type": "integer"}, "minContains": 0},
+            "named": {"$ref": "#money"},
+            "tail": {"$ref": "#/properties/pair/items"},
+        },
+        dependentRequired={"a": ["b"]},
+        dependentSchemas={"c": {"required": ["d"]}},
+        **{"$defs": {"M": {"$anchor": "money", "type": "number"}}},
+    )
+
+    properties = wire["properties"]
+    assert properties["pair"] == {"items": [{"type": "integer"}], "additionalItems": False}
+    assert properties["some"] == {"contains": {"type": "integer"}}
+    assert properties["none"] == {}
+    assert properties["named"] == {"$ref": "#/definitions/M"}
+    assert properties["tail"] == {"$ref": "#/properties/pair/additionalItems"}
+    schema = load_schema(wire)
+    assert schema.check({"a": 1})
+    assert schema.check({"c": 1})
+    assert schema.is_valid({"a": 1, "b": 1, "c": 1, "d": 1})
+
+
+@pytest.mark.parametrize(
+    ("part", "valid", "invalid"),
+    [
+        ({"type": "string", "nullable": True}, [None, "a"], [1]),
+        ({"type": ["string", "integer"], "nullable": True}, [None, "a", 1], [1.5]),
+        ({"enum": ["a"], "nullable": True}, [None, "a"], ["b"]),
+        ({"const": "a", "nullable": True}, [None, "a"], ["b"]),
+        ({"$ref": "#/definitions/S", "nullable": True}, [None, "a"], [1]),
+        ({"anyOf": [{"type": "string"}], "nullable": True}, [None, "a"], [1]),
+        ({"oneOf": [{"type": "string"}], "nullable": True}, [None, "a"], [1]),
+        ({"type": "string", "nullable": False}, ["a"], [None]),
+    ],
+)
+def test_nullable_of_openapi_allows_null(part: dict[str, Any], valid: list[Any], invalid: list[Any]) -> None:
+    schema = load_schema({"type": "object", "properties": {"x": part}, "definitions": {"S": {"type": "string"}}})
+
+    assert "nullable" not in json.dumps(schema.wire)
+    assert all(schema.is_valid({"x": value}) for value in valid)
+    assert not any(schema.is_valid({"x": value}) for value in invalid)
+
+
+def test_properties_may_be_called_like_keywords() -> None:
+    names = ["title", "$defs", "$ref", "nullable", "prefixItems", "unevaluatedProperties", "$schema", "discriminator"]
+    schema = load_schema({"type": "object", "properties": {name: {"type": "string", "title": "x"} for name in names}})
+
+    assert list(schema.wire["properties"]) == names
+    assert list(schema.identity()["properties"]) == names
+    assert schema.identity()["properties"]["title"] == {"type": "string"}
+
+
+def test_values_are_not_taken_for_schemas() -> None:
+    value = {"$ref": "http://elsewhere", "title": "t", "$defs": {}}
+    part = {"const": value, "default": value, "examples": [value], "enum": [value]}
+
+    wire = wire_of(properties={"a": part})
+
+    assert wire["properties"]["a"] == part
+    assert load_schema(wire).identity()["properties"]["a"] == part
+
+
+def test_identity_is_without_titles_and_draft() -> None:
+    plain, titled = {"type": "object"}, {"type": "object", "title": "T", "$schema": DRAFT_7}
+
+    assert load_schema(plain).identity() == load_schema(titled).identity() == {"type": "object"}
+
+
+def test_discriminators_and_annotations_of_other_drafts_go() -> None:
+    wire = wire_of(properties={"a": {"oneOf": [{}], "discriminator": {"propertyName": "k"}, "deprecated": True}})
+
+    assert wire["properties"]["a"] == {"oneOf": [{}]}
+
+
+class Word(enum.StrEnum):
+    A = "a"
+
+
+def test_members_of_enums_are_sent_as_their_values() -> None:
+    assert json.dumps(wire_of(properties={"x": {"const": Word.A}})["properties"]) == '{"x": {"const": "a"}}'
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"a": {}}},
+        {"required": ["a"]},
+        {"allOf": [{"type": "object"}]},
+        {"anyOf": [{"type": "object"}, {"properties": {}}]},
+        {"type": ["object"]},
+        {"$ref": "#/definitions/A", "definitions": {"A": {"properties": {}}}},
+    ],
+)
+def test_what_can_only_be_an_object_is_said_to_be_one(schema: dict[str, Any]) -> None:
+    assert load_schema(schema).wire["type"] in ("object", ["object"])
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ({}, "does not say that it is an object"),
+        ({"type": "array"}, "is 'array'"),
+        ({"type": ["object", "null"]}, "null"),
+        ({"anyOf": [{"type": "object"}, {"type": "string"}]}, "does not say"),
+        ({"type": "object", "unevaluatedProperties": False}, r"unevaluatedProperties at \$ cannot"),
+        (
+            {"type": "object", "properties": {"a": {"unevaluatedItems": False}}},
+            "unevaluatedItems at",
+        ),
+        ({"type": "object", "properties": {"a": {"$dynamicRef": "#x"}}}, r"\$dynamicRef at \$\.properties\.a"),
+        ({"type": "object", "properties": {"a": {"contains": {}, "maxContains": 2}}}, "maxContains"),
+        ({"type": "object", "properties": {"a": {"contains": {}, "minContains": 2}}}, "minContains"),
+        ({"type": "object", "properties": {"a": {"$ref": "https://x.test/s.json"}}}, "refers outside itself at"),
+        ({"type": "object", "properties": {"a": {"$ref": "other.json#/a"}}}, "refers outside itself at"),
+        ({"type": "object", "properties": {"a": {"$ref": "#/definitions/B"}}}, "points to nothing"),
+        ({"type": "object", "properties": {"a": {"$ref": "#nowhere"}}}, "points to nothing"),
+        ({"type": "object", "properties": {"a": {"$ref": "#/components/S"}}, "components": {"S": {}}}, "no place"),
+        ({"type": "object", "properties": {"a": {"$id": "https://x.test/a"}}}, r"\$id of its own"),
+        ({"type": "object", "definitions": {"A": {"$ref": "#/definitions/A"}}}, "nothing but itself"),
+        ({"type": "object", "$defs": {"A": {"type": "string"}}, "definitions": {"A": {}}}, "stands in"),
+        ({"type": "object", "properties": {"a": {"type": "strng"}}}, "did you mean 'string'"),
+        ({"type": "object", "properties": {"a": {"minimum": "x"}}}, r"\$\.properties\.a\.minimum"),
+        ({"type": "object", "properties": {"a": {"required": True}}}, r"\$\.properties\.a\.required"),
+        ({"type": "object", "properties": {"a": {"pattern": "(a"}}}, r"\$\.properties\.a\.pattern"),
+        ({"type": "object", "x": {1, 2}}, r"no JSON at \$\.x"),
+        ({"type": "object", "x": float("nan")}, r"no JSON at \$\.x: nan"),
+        ({"type": "object", "x": "\ud800"}, r"no JSON at \$\.x"),
+        ({"type": "object", 1: 2}, "a key that is no text"),
+        ({"type": "object", "description": "a" * MOST_BYTES}, r"takes 65,\d\d\d bytes.*"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_with_its_place(schema: dict[str, Any], words: str) -> None:
+    with pytest.raises(SchemaError, match=words) as caught:
+        load_schema(schema)
+
+    assert len(caught.value.lines) <= 3
+
+
+def test_the_largest_schema_is_counted_as_it_is_sent() -> None:
+    empty = len(json.dumps(wire_of(description=""), separators=(",", ":")))
+
+    assert load_schema({"type": "object", "description": "a" * (MOST_BYTES - empty)})
+    with pytest.raises(SchemaError):
+        load_schema({"type": "object", "description": "a" * (MOST_BYTES - empty + 1)})
+
+
+def test_a_schema_that_contains_itself_as_an_object_ends() -> None:
+    loop: dict[str, Any] = {"type": "object"}
+    loop["properties"] = {"a": loop}
+    with pytest.raises(SchemaError, match="contains itself"):
+        load_schema(loop)
+
+
+def test_a_very_deep_schema_is_refused_and_not_a_crash() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(5000):
+        deep = {"type": "object", "properties": {"a": deep}}
+
+    with pytest.raises(SchemaError, match="too deeply"):
+        load_schema(deep)
+    with pytest.raises(SchemaError):
+        load_schema("{" + '"a":{' * 100_000)
