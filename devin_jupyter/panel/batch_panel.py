@@ -111,9 +111,10 @@ class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
         data, metadata = super()._repr_mimebundle_()
         return {**data, "text/plain": repr(self)}, metadata
 
-    def saved_bundle(self, *, transcript: bool = False) -> dict[str, Any]:
+    def saved_bundle(self, *, transcript: bool = False, live: bool = False) -> dict[str, Any]:
         """Return what a saved notebook keeps: totals and rows as text and static HTML, no view."""
-        return many_bundle(self._title, self._shown(), names=self._names, waiting=self._waiting or 0, home=self.home)
+        home, waiting = self.home if live else "", self._waiting or 0
+        return many_bundle(self._title, self._shown(), names=self._names, waiting=waiting, home=home)
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call back, on any thread, whenever a row changed."""

@@ -57,9 +57,9 @@ class Panel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not type
         data, metadata = super()._repr_mimebundle_()
         return {**data, "text/plain": repr(self)}, metadata
 
-    def saved_bundle(self, *, transcript: bool = False) -> dict[str, Any]:
+    def saved_bundle(self, *, transcript: bool = False, live: bool = False) -> dict[str, Any]:
         """Return what a saved notebook keeps: text, static HTML and the record, no view."""
-        return render.bundle(self.snapshot, transcript=transcript, home=self.home)
+        return render.bundle(self.snapshot, transcript=transcript, home=self.home if live else "")
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call back, on any thread, after every further snapshot."""

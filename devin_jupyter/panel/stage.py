@@ -28,8 +28,8 @@ class PanelLike(Protocol):
     def view_bundle(self) -> tuple[Bundle, Bundle]:
         """The widget's view, as data and metadata."""
 
-    def saved_bundle(self, *, transcript: bool) -> Bundle:
-        """What the file keeps, static."""
+    def saved_bundle(self, *, transcript: bool, live: bool) -> Bundle:
+        """What the file keeps, static; with a place where the panel may settle as long as it is live."""
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call back, on any thread, when something changed."""
@@ -71,7 +71,7 @@ class Stage:
             panel: the panel to show.
             transcript: keep the conversation in the saved form too.
         """
-        self._panel, self._transcript = panel, transcript
+        self._panel, self._transcript, self._is_live = panel, transcript, False
         self._widget: Output | None = None
         self._static: Output | None = None
         self._pacer: Pacer[None] = Pacer(self._show, SNAPSHOT_SECONDS)
@@ -79,6 +79,7 @@ class Stage:
     def open(self) -> None:
         """Display the panel; call it on the main thread, in the cell that it belongs to."""
         kind = front_end()
+        self._is_live = kind == "page"
         if kind == "frames":
             data, metadata = self._panel.view_bundle()
             self._widget = Output({**self._saved(), **data}, metadata)
@@ -113,7 +114,7 @@ class Stage:
             self._widget.replace(self._saved())
 
     def _saved(self) -> Bundle:
-        return self._panel.saved_bundle(transcript=self._transcript)
+        return self._panel.saved_bundle(transcript=self._transcript, live=self._is_live)
 
 
 def front_end() -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from devin_jupyter.render.wording import one_line, safe_text
 
-ROWS, COLUMNS, DEPTH, SCALAR = 50, 12, 5, 2000
+ROWS, COLUMNS, DEPTH, SCALAR, ONE_LINE = 50, 12, 5, 2000, 80
 CELL = "padding:2px 14px 2px 0;text-align:left;vertical-align:top;border:0"
 _HEAD = f"{CELL};border-bottom:1px solid rgba(128,128,128,0.5)"
 _ROW = '<tr style="background-color:transparent">'
@@ -54,9 +54,17 @@ def _items(value: Sequence[Any], depth: int) -> str:
     columns = _columns(value)
     if columns:
         return _grid(value, columns, depth)
+    if _is_short(value):
+        return ", ".join(_scalar(item) for item in value)
     items = "".join(f"<li>{value_html(item, depth + 1)}</li>" for item in value[:ROWS])
     rest = f"<li>… {len(value) - ROWS:,} more</li>" if len(value) > ROWS else ""
     return f'<ul style="margin:0;padding-left:18px">{items}{rest}</ul>'
+
+
+def _is_short(value: Sequence[Any]) -> bool:
+    """Whether the items read well on one line."""
+    plain = all(not isinstance(item, (Mapping, list, tuple)) and "," not in str(item) for item in value)
+    return plain and len(value) <= ROWS and sum(len(str(item)) for item in value) <= ONE_LINE
 
 
 def _columns(value: Sequence[Any]) -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -162,3 +164,17 @@ def test_voila_and_colab_are_told_apart_from_a_page(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5.13")
 
     assert stage.front_end() == "frames"
+
+
+def test_colab_is_told_to_load_foreign_widgets(monkeypatch: pytest.MonkeyPatch, stand_in: Callable[..., Any]) -> None:
+    asked: list[bool] = []
+    output = ModuleType("google.colab.output")
+    output.enable_custom_widget_manager = lambda: asked.append(True)  # type: ignore[attr-defined]
+    output._widgets = SimpleNamespace(_installed_url="https://ssl.gstatic.com/manager.js")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "google.colab", ModuleType("google.colab"))
+    monkeypatch.setitem(sys.modules, "google.colab.output", output)
+
+    _, metadata = Panel(stand_in()).view_bundle()
+
+    assert asked
+    assert metadata[VIEW]["colab"]["custom_widget_manager"]["url"].startswith("https://")

@@ -15,11 +15,18 @@ function node(key, value, path, depth, touched) {
   if (value === null || typeof value !== "object") return leaf(key, scalar(value));
   const entries = Array.isArray(value) ? value.map((item, index) => [String(index), item]) : Object.entries(value);
   if (!entries.length) return leaf(key, Array.isArray(value) ? "empty list" : "empty object");
+  if (isShort(value)) return leaf(key, value.map(scalar).join(", "));
   if (depth >= DEPTH) return leaf(key, JSON.stringify(value));
   const children = entries.slice(0, ITEMS).map(([name, item]) => node(name, item, `${path}.${name}`, depth + 1, touched));
   if (entries.length > ITEMS) children.push(leaf(null, `… ${entries.length - ITEMS} more`));
   if (key === null) return h("div", {}, ...children);
   return branch(key, summary(value, entries), children, path, depth, touched);
+}
+
+// A few plain values read better on one line.
+export function isShort(value) {
+  if (!Array.isArray(value) || value.length > 20) return false;
+  return value.every((item) => item === null || typeof item !== "object") && value.join(", ").length <= 60;
 }
 
 function branch(key, words, children, path, depth, touched) {

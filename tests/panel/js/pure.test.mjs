@@ -7,7 +7,7 @@ const { ago, duration, tempo, trouble } = await import(`${folder}/words.js`);
 const { columnOf, matches, rowStore, sorted, totals, totalWords } = await import(`${folder}/rows.js`);
 const { refuse } = await import(`${folder}/reply.js`);
 const { callFor } = await import(`${folder}/attention.js`);
-const { scalar, summary } = await import(`${folder}/tree.js`);
+const { isShort, scalar, summary } = await import(`${folder}/tree.js`);
 const { webAddress } = await import(`${folder}/dom.js`);
 const { chatStore } = await import(`${folder}/chat.js`);
 const { channelOf } = await import(`${folder}/channel.js`);
@@ -105,6 +105,8 @@ test("only web addresses are links", () => {
 test("a folded value says what it holds", () => {
   assert.equal(summary([1, 2], [["0", 1], ["1", 2]]), "2 items");
   assert.equal(summary({}, [["file", "a.py"], ["why", null], ["rows", []]]), "a.py");
+  assert.ok(isShort([12, 40, "a"]));
+  assert.ok(!isShort([{}]) && !isShort({}) && !isShort(["x".repeat(80)]));
   assert.equal(scalar(false), "no");
   assert.equal(scalar(null), "–");
 });

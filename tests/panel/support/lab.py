@@ -163,7 +163,6 @@ def _command(app: str, root: Path, port: int, *extra: str) -> list[str]:
         *(sys.executable, "-m", "jupyter", app, "--no-browser", "--ServerApp.ip=127.0.0.1"),
         *(f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}"),
         *("--IdentityProvider.token=", "--ServerApp.password=", "--ServerApp.allow_root=True"),
-        *("--ServerApp.disable_check_xsrf=True",),
         *(lab if app == "lab" else []),
         *extra,
     ]
@@ -185,7 +184,8 @@ def _environment(root: Path) -> dict[str, str]:
     }
     folders = {name: str(home / folder) for name, folder in places.items()}
     path = os.pathsep.join([str(SUPPORT), str(REPOSITORY)])
-    return {**os.environ, **folders, "JUPYTER_PLATFORM_DIRS": "1", "PYTHONPATH": path}
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("DEVIN_")}
+    return {**outside, **folders, "JUPYTER_PLATFORM_DIRS": "1", "PYTHONPATH": path}
 
 
 def _await_server(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
