@@ -81,7 +81,9 @@ class Stopper:
 
     def _at_work(self, is_meant: Callable[[str], bool] | None) -> list[Entry]:
         woken = {message.session_id for message in self.journal.sends.undecided()}
-        candidates = [entry for entry in self.journal.sessions() if entry.is_open or entry.session_id in woken]
+        at_work = self.journal.sessions(is_open=True)
+        others = (self.journal.entry(session_id) for session_id in woken - {entry.session_id for entry in at_work})
+        candidates = [*at_work, *(entry for entry in others if entry is not None and entry.fingerprint)]
         if is_meant is None:
             return candidates
         used = self.journal.notebooks_of([entry.session_id for entry in candidates])

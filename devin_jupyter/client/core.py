@@ -88,7 +88,8 @@ class Core:
     async def where(self) -> Where:
         """Return where requests go, asking for the organisation if need be."""
         org_id = None if self.service.is_v1 else await self.service.org_id()
-        return Where(self.settings.base_url, org_id, self.settings.api_version)
+        settings = self.settings
+        return Where(settings.known_as or settings.base_url, org_id, settings.api_version)
 
     async def aclose(self) -> None:
         """Stop watching and close the connections."""
@@ -182,17 +183,10 @@ class Core:
             cell=cell or CellRef(notebook=here()),
         )
         if result.how == "sent" and result.sent is not None:
-            messages = state.snapshot.messages
-            sent = replace(result.sent, last_event=messages[-1].event_id if messages else None)
             snapshot = after_send(state.snapshot)
-            self.tracker.update(state, snapshot, known=replace(state.known, sent=sent, terminated=False))
-            await asyncio.to_thread(self._keep_sent, state)
+            self.tracker.update(state, snapshot, known=replace(state.known, sent=result.sent, terminated=False))
+            await asyncio.to_thread(self.journal.save_snapshot, snapshot)
         return result.notice
-
-    def _keep_sent(self, state: State) -> None:
-        if state.known.sent is not None:
-            self.journal.mark_sent(state.session_id, state.known.sent)
-        self.journal.save_snapshot(state.snapshot)
 
     def _replayed_send(self, state: State, text: str, files: Sequence[Attachment]) -> str:
         key = message_key(state.session_id, text, (item.sha256 for item in files))

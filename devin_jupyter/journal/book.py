@@ -38,11 +38,12 @@ class Journal:
         """Open nothing yet.
 
         Args:
-            path: the file, the folder it is in, or `":memory:"` for one that ends with the process.
+            path: the folder it is in, the `.db` file itself, or `":memory:"` for one that ends with the process.
             busy_seconds: how long to wait for other kernels.
             on_step: told about every transaction (for tests).
         """
-        place = path if str(path) == IN_MEMORY or Path(path).suffix else Path(path) / FILE_NAME
+        is_file = str(path) == IN_MEMORY or Path(path).suffix == Path(FILE_NAME).suffix
+        place = path if is_file else Path(path) / FILE_NAME
         self.database = Database(place, busy_seconds=busy_seconds, on_step=on_step)
         self.intents = Intents(self.database)
         self.sends = Sends(self.database)

@@ -189,7 +189,7 @@ def join(db: sqlite3.Connection, scopes: Iterable[str], session_id: str) -> None
             raise BudgetExceeded(
                 f"{name_of(scope)} is {limit['acus']:g} ACU, and {session_id} has no cap that is known here",
                 "Nothing was sent and nothing was paid.",
-                "lift the budget (%devin budget off), or send from a notebook without one",
+                "lift the budget (%devin budget --off), or send from a notebook without one",
             )
         check(db, [scope], payer=session_id, cap=None if cap is None else max(0.0, cap - baseline))
 

@@ -257,3 +257,8 @@ async def test_no_value_of_a_secret_is_in_the_file(kernel: Any, folder: Path) ->
     content = (folder / "home" / "journal.db").read_bytes()
     assert b"s3cr3t" not in content
     assert b"cog_canary" not in content
+
+
+def test_a_home_with_a_dot_in_its_name_is_a_folder(folder: Path) -> None:
+    assert Journal(folder / "my.home").path == folder / "my.home" / "journal.db"
+    assert Journal(folder / "other.db").path == folder / "other.db"
