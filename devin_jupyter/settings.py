@@ -48,6 +48,8 @@ class Settings:
     base_url: str = DEFAULT_BASE_URL
     """Scheme and host, without `/v3`."""
     api_version: str = "v3"
+    known_as: str | None = None
+    """What fingerprints say in place of the address: the port of a simulator in this process changes with the kernel."""
     profile: str | None = None
     home: Path = field(default_factory=lambda: home())
     """The folder of the journal and of `settings.json`."""

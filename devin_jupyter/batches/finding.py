@@ -53,8 +53,12 @@ class Finder:
         rest = [job for job in jobs if job not in found]
         if not sweep or not rest:
             return found
-        if self.swept is None:
-            self.swept = await self._core.creator.sweep([self.request_of(job) for job in rest])
+        asked = self.swept.found if self.swept else {}
+        unasked = [job for job in rest if self.fingerprint_of(job).tag not in asked]
+        if unasked:
+            more = await self._core.creator.sweep([self.request_of(job) for job in unasked])
+            self.swept = Sweep({**asked, **more.found})
+        assert self.swept is not None
         if self._plan.options.given & {"max_age", "beside"}:
             return found  # what was found may not count: decided one by one, when its turn comes
         return [*found, *(job for job in rest if self.swept.found.get(self.fingerprint_of(job).tag))]

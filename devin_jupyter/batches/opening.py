@@ -95,9 +95,11 @@ async def open_batch(core: Core, order: Order, plan: Plan) -> Opened:
     name = name_of(plan)
     key = key_of(plan, name, order.cell)
     await _retire(core, key)
-    known, kept = await asyncio.to_thread(_check, core, plan, key, order.cell)
+    record = await asyncio.to_thread(core.journal.batches.load, key)
+    known, kept = await asyncio.to_thread(_check, core, plan, record, order.cell)
     await _keep(core, key, plan.where, kept)
     runner = Runner(core, plan, key=key, cell=order.cell, brakes=order.brakes)
+    _take_up(runner, record)
     await asyncio.to_thread(_write_down, runner, name, known, order.cell)
     return await _begin(Opened(name, runner))
 
@@ -117,7 +119,8 @@ def preview(core: Core, order: Order, plan: Plan) -> Preview:
     """Tell what opening would do, from the journal alone: nothing is sent, nothing is written."""
     refusal, kept = None, list[Changed]()
     try:
-        _, kept = _check(core, plan, key_of(plan, name_of(plan), order.cell), order.cell)
+        record = core.journal.batches.load(key_of(plan, name_of(plan), order.cell))
+        _, kept = _check(core, plan, record, order.cell)
     except Refused as problem:
         refusal = problem
     wanted = {item.fingerprint.text for item in plan.wanted}
@@ -139,8 +142,7 @@ async def find_batch(core: Core, name: str, where: Where) -> Opened:
 
     plan = read_plan(record, where, from_wire)
     runner = Runner(core, plan, key=key)
-    for index, take in read_takes(record).items():
-        runner.jobs[index].take = take
+    _take_up(runner, record)
     runner.pause("found by its name; .resume() starts what waits")
     return await _begin(Opened(record["name"], runner))
 
@@ -174,14 +176,22 @@ def _running(core: Core) -> dict[str, Runner]:
     return _runners.setdefault(core, {})
 
 
-def _check(core: Core, plan: Plan, key: str, cell: CellRef | None) -> tuple[list[KnownRow], list[Changed]]:
+def _take_up(runner: Runner, record: dict[str, Any] | None) -> None:
+    """Rows that were tried again stay at the take that counted last."""
+    takes = read_takes(record) if record else {}
+    for job in runner.jobs:
+        job.take = takes.get(job.item.fingerprint.text)
+
+
+def _check(
+    core: Core, plan: Plan, record: dict[str, Any] | None, cell: CellRef | None
+) -> tuple[list[KnownRow], list[Changed]]:
     """Return the rows of earlier runs, and those among them that `--key` keeps.
 
     Raises:
         Refused: nothing bounds the cost, or an edit would pay for answered rows again.
     """
     check_caps(plan.wanted, _budget(core, plan, cell))
-    record = core.journal.batches.load(key)
     known = known_rows(record) if record else []
     changed = changed_rows(plan, known, lambda text: _paid(core, text))
     if "key" in plan.options.given and "take" not in plan.options.given:

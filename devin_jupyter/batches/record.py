@@ -102,9 +102,9 @@ def read_plan(record: Mapping[str, Any], where: Where, from_wire: Callable[[Any]
     )
 
 
-def read_takes(record: Mapping[str, Any]) -> dict[int, str]:
-    """Return the take that counts for each item that was tried again."""
-    return {index: item["take"] for index, item in enumerate(record["items"]) if item.get("take")}
+def read_takes(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return the take that counts for each item that was tried again, by the item's fingerprint."""
+    return {item["fingerprint"]: item["take"] for item in record["items"] if item.get("take")}
 
 
 def known_rows(record: Mapping[str, Any]) -> list[KnownRow]:

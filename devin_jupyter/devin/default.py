@@ -131,4 +131,5 @@ def _simulated(api_version: str | None, options: dict[str, Any]) -> Devin:
 
 def _simulator_settings(running: Any, api_version: str | None) -> Settings:
     chosen = places.simulator(running.url, api_version=api_version or "v3", org_id=running.org_id, folder=places.home())
-    return replace(chosen, api_key=running.v1_key if chosen.api_version == "v1" else running.api_key)
+    key = running.v1_key if chosen.api_version == "v1" else running.api_key
+    return replace(chosen, api_key=key, known_as="simulator")
