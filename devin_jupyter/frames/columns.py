@@ -69,27 +69,25 @@ class Codes:
     """Grows a categorical from pieces, so that equal words are not kept a million times."""
 
     def __init__(self, known: Sequence[Any]) -> None:
-        """Start with the known values."""
+        """Start with the known values, all texts or all integers."""
         self._known, self._codes = tuple(known), list[int]()
+        self._kind = type(known[0]) if known else str
         self._index = _Index({**{value: code for code, value in enumerate(known)}, None: -1})
 
-    def extend(self, values: Iterable[Any]) -> None:
-        """Append values; one that cannot be a category counts as its text."""
-        index = self._index
-        try:
-            self._codes += [index[value] for value in values]
-        except TypeError:  # unhashable
-            self._codes += [index[value if isinstance(value, (str, int)) else word(value)] for value in values]
+    def extend(self, values: Sequence[Any]) -> None:
+        """Append values; one of another kind counts as its text."""
+        if not set(map(type, values)) <= {self._kind, type(None)}:
+            values = [value if type(value) is self._kind else word(value) for value in values]
+        self._codes += map(self._index.__getitem__, values)
 
     def categorical(self) -> Any:
         """Return what was collected."""
-        extra = sorted((value for value in self._index if value is not None and value not in self._known), key=str)
-        categories = [*self._known, *extra]
-        codes = np.array(self._codes, dtype="int32")
-        if extra:
-            place = {value: code for code, value in enumerate(categories)}
-            moved = np.array([*(place[value] for value in self._index if value is not None), -1], dtype="int32")
-            codes = moved[codes]
+        found = [value for value in self._index if value is not None]
+        shown = [_mended(value) if isinstance(value, str) else value for value in found]
+        categories = [*self._known, *sorted(set(shown) - set(self._known), key=str)]
+        place = {value: code for code, value in enumerate(categories)}
+        moved = np.array([*(place[value] for value in shown), -1], dtype="int32")
+        codes = moved[np.array(self._codes, dtype="int32")]
         return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(categories))
 
 
@@ -105,11 +103,12 @@ def texts(values: list[Any]) -> Any:
         values = [word(value, longest=None) for value in values]
     try:
         return pd.array(values, dtype=TEXT)
-    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can hold and Arrow cannot
+    except UnicodeEncodeError:
         return pd.array([_mended(value) for value in values], dtype=TEXT)
 
 
 def _mended(value: str | None) -> str | None:
+    """Half of a surrogate pair, which JSON can hold and Arrow cannot, becomes a question mark."""
     return None if value is None else value.encode("utf-8", "replace").decode()
 
 

@@ -18,6 +18,7 @@ import pandas as pd
 from devin_jupyter.frames.columns import Codes, frame_of, numbers, times
 from devin_jupyter.frames.pull_requests import repository
 from devin_jupyter.frames.shapes import SESSIONS
+from devin_jupyter.models.ids import bare_id
 from devin_jupyter.models.phase import Facts, Phase, phase_of
 from devin_jupyter.models.raw import (
     FINGERPRINT_TAG,
@@ -172,7 +173,7 @@ class SessionRows:
         data["needs_you"] += [phase in _WAITS for phase in phases]
         data["session_id"] += identifiers
         urls = zip(_values(items, "url"), identifiers, strict=True)
-        data["url"] += [url or WEB_APP + name.removeprefix("devin-") for url, name in urls]
+        data["url"] += [url if url and type(url) is str else WEB_APP + bare_id(name) for url, name in urls]
         data["tags"] += [_tags(tags) for tags in _values(items, "tags")]
         data["extra"] += [self._extra(item) for item in items]
         self._add_relations(items)
@@ -300,8 +301,9 @@ def _as_named(found: Sequence[str], order: Sequence[str] | None) -> Any:
 
 def by_time(created: Any, session_ids: Sequence[str]) -> Any:
     """Return the places that put sessions in order, the newest first; None where they are so already."""
-    order = np.argsort(-created.asi8, kind="stable")
-    same = np.flatnonzero(np.diff(created.asi8[order]) == 0)
+    seconds = np.where(created.isna(), np.iinfo("int64").min + 1, created.asi8)
+    order = np.argsort(-seconds, kind="stable")
+    same = np.flatnonzero(np.diff(seconds[order]) == 0)
     for run in np.split(same, np.flatnonzero(np.diff(same) > 1) + 1) if len(same) else ():
         second = slice(run[0], run[-1] + 2)  # created in the same second: in the order of their ids
         order[second] = sorted(order[second], key=lambda place: session_ids[place])
