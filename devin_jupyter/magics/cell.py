@@ -6,6 +6,7 @@ Reads as the order of events. Everything that costs money is decided below, in t
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -36,7 +37,7 @@ def run(notebook: Notebook, line: str, body: str) -> None:
     elif options.each is not None:
         from devin_jupyter.magics import batch_cell
 
-        batch_cell.run(notebook, client(), body, options)
+        batch_cell.run(notebook, client(notebook), body, options)
     elif options.to is not None:
         _message(notebook, body, options)
     else:
@@ -47,7 +48,7 @@ def _start(notebook: Notebook, body: str, options: Options) -> None:
     from devin_jupyter import request
     from devin_jupyter.creation import Policy
 
-    devin = client()
+    devin = client(notebook)
     options = options.render(_fill(notebook, options))
     wanted = request.build(body, options, notebook.variables, notebook.defaults(devin.settings.api_version))
     wanted.check(devin.settings.api_version)
@@ -85,7 +86,7 @@ def _message(notebook: Notebook, body: str, options: Options) -> None:
         print(f"would send to {session.id}{f' with {names}' if names else ''}:\n{text}")
         return
     notebook.bind(options.out, session)
-    session = client().send(session, text, files, options.again, options.as_user)
+    session = client(notebook).send(session, text, files, options.again, options.as_user)
     say(session.notice)
     follow(notebook, session, options)
 
@@ -139,11 +140,15 @@ def tell_what_goes_on(notebook: Notebook, devin: Any) -> None:
 _told: WeakSet[Any] = WeakSet()
 
 
-def client() -> Any:
-    """Return the default client, connecting at first use."""
+def client(notebook: Notebook) -> Any:
+    """Return the default client at the notebook's pace, connecting at first use."""
     from devin_jupyter import devin
 
-    return devin.default()
+    found = devin.default()
+    if notebook.config.poll_seconds is not None:
+        pace = replace(found.settings.pace, slow=notebook.config.poll_seconds)
+        found.asynchronous.monitor.set_pace(pace)
+    return found
 
 
 def wait_seconds(notebook: Notebook, options: Options) -> float | None:

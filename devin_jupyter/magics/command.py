@@ -99,9 +99,9 @@ class Call:
     @property
     def devin(self) -> Any:
         """The default client; connects at first use."""
-        from devin_jupyter import devin
+        from devin_jupyter.magics.cell import client
 
-        return devin.default()
+        return client(self.notebook)
 
     @property
     def journal(self) -> Journal:

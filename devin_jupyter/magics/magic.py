@@ -34,7 +34,7 @@ class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
     ).tag(config=True)
     panel = Bool(True, help="Show the live panel; otherwise text and static HTML only.").tag(config=True)
     poll_seconds = Float(
-        10.0, min=1.0, help="The longest pause between two looks at a session at work, in seconds."
+        None, allow_none=True, min=1.0, help="The longest pause between two looks at a session at work (default 10)."
     ).tag(config=True)
 
     def __init__(self, shell: InteractiveShell) -> None:

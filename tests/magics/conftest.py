@@ -16,6 +16,8 @@ from IPython.utils.capture import capture_output
 from jupyter_client.manager import start_new_async_kernel
 from traitlets.config import Config
 
+from devin_jupyter.devin import disconnect
+
 
 @pytest.fixture
 def run_python():
@@ -207,6 +209,7 @@ def connected(shell, monkeypatch):
     yield connect
     for client in clients:
         client.close()
+    disconnect()
 
 
 @pytest.fixture
