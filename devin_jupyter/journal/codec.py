@@ -63,7 +63,12 @@ def sent_from_json(text: str | None) -> Sent | None:
 
 
 def dumps(value: Any) -> str:
-    """Return compact JSON with a stable order of keys, in ASCII: broken Unicode from anywhere can be kept."""
+    """Return compact JSON in ASCII: broken Unicode from anywhere can be kept, and so is the order of an answer."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def canonical(value: Any) -> str:
+    """Return JSON that is equal for equal values, for hashes."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from devin_jupyter.journal import budgets, leases
-from devin_jupyter.journal.codec import dumps, sent_from_json, sent_to_json
+from devin_jupyter.journal.codec import canonical, sent_from_json, sent_to_json
 from devin_jupyter.journal.database import Database, row, rows
 from devin_jupyter.journal.flags import refuse_if_halted
 from devin_jupyter.journal.intents import LeaseLost
@@ -36,7 +36,7 @@ class Message:
 
 def message_key(session_id: str, text: str, hashes: Iterable[str]) -> str:
     """Return what makes two messages the same: the session, the text and the files."""
-    return hashlib.sha256(dumps([session_id, text.strip(), sorted(hashes)]).encode()).hexdigest()
+    return hashlib.sha256(canonical([session_id, text.strip(), sorted(hashes)]).encode()).hexdigest()
 
 
 class Sends:

@@ -200,9 +200,9 @@ def _insert(db: sqlite3.Connection, session_id: str, start: Start, how: str, sta
 def _keep_schema(db: sqlite3.Connection, schema: Mapping[str, Any] | None) -> str | None:
     if schema is None:
         return None
-    text = dumps(redact_tree(dict(schema)))
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    db.execute("INSERT OR IGNORE INTO schemas VALUES (?, ?)", (digest, text))
+    cleaned = redact_tree(dict(schema))
+    digest = hashlib.sha256(dumps(cleaned).encode()).hexdigest()
+    db.execute("INSERT OR IGNORE INTO schemas VALUES (?, ?)", (digest, dumps(cleaned)))
     return digest
 
 
