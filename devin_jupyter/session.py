@@ -353,7 +353,7 @@ class Session:
         callback: Callable[[Snapshot], None],
         *,
         on_trouble: Callable[[Connection], None] | None = None,
-        messages: bool = True,
+        messages: bool = False,
         keep: bool = False,
     ) -> Callable[[], None]:
         """Have a function called with every new snapshot, until the returned function is called.

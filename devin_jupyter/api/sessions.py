@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 
 from devin_jupyter.api.answers import unreadable
 from devin_jupyter.api.paging import LARGEST_PAGE, Raw, cursor_pages, flatten, items_of, offset_pages
 from devin_jupyter.api.service import Service
 from devin_jupyter.errors import BadRequest, Forbidden, NotFound, OptionError, Unsupported
+from devin_jupyter.models.ids import bare_id
 from devin_jupyter.models.ids import session_id as prefixed
 
 FILTERS = (
@@ -39,6 +40,8 @@ class Sessions:
     def __init__(self, service: Service) -> None:
         """Send nothing yet."""
         self._service = service
+        # which form of an id the filter of the list takes is not documented; the one that finds something is kept
+        self._id_forms: tuple[Callable[[str], str], ...] = (prefixed, bare_id)
 
     async def create(self, body: Mapping[str, Any]) -> Raw:
         """Start a session from a complete body; never repeated by itself. (`POST …/sessions`)
@@ -95,10 +98,14 @@ class Sessions:
             retries: False for callers that pace themselves.
         """
         wanted = [prefixed(identifier) for identifier in session_ids]
-        params = {"session_ids": wanted, "first": LARGEST_PAGE}
-        page = await self._service.call("sessions.list", params=params, retries=retries)
-        found = by_id(items_of(page))
-        return {identifier: found[identifier] for identifier in wanted if identifier in found}
+        for form in self._id_forms:
+            params = {"session_ids": [form(identifier) for identifier in wanted], "first": LARGEST_PAGE}
+            found = by_id(items_of(await self._service.call("sessions.list", params=params, retries=retries)))
+            named = {identifier: found[identifier] for identifier in wanted if identifier in found}
+            if named:
+                self._id_forms = (form,)
+                return named
+        return {}
 
     def pages(
         self, *, limit: int | None = None, page_size: int = LARGEST_PAGE, retries: bool = True, **filters: Any

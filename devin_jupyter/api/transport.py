@@ -81,6 +81,7 @@ class Transport:
         """
         self._settings, self._wire, self._sleep = settings, wire, sleep
         self._client: httpx.AsyncClient | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._closing: weakref.finalize[[asyncio.AbstractEventLoop, httpx.AsyncClient], Transport] | None = None
         self._auth = {"Authorization": f"Bearer {settings.api_key}"}
 
@@ -165,8 +166,6 @@ class Transport:
             headers=self._auth,
             extensions=None if retries else {"retry": _NO_PATIENCE},
         )
-        if not retries:  # build_request drops unknown extensions beside its own time-out on some versions
-            request.extensions["retry"] = _NO_PATIENCE
         response = await self._exchange(asked, request)
         if response.status_code in _REDIRECTS:
             elsewhere = urlsplit(response.headers.get("location", "")).netloc or "elsewhere"
@@ -186,7 +185,11 @@ class Transport:
         return response
 
     def _open(self) -> httpx.AsyncClient:
+        loop = asyncio.get_running_loop()
+        if self._client is not None and self._loop is not loop:
+            raise RuntimeError("this client belongs to another event loop; make one for each, or aclose() it there")
         if self._client is None:
+            self._loop = loop
             wire = self._wire or _network(self._settings)
             self._client = httpx.AsyncClient(
                 transport=RetryTransport(wire, retry=_patience(self._sleep)),
@@ -194,7 +197,7 @@ class Transport:
                 timeout=httpx.Timeout(self._settings.timeout_seconds, connect=min(10, self._settings.timeout_seconds)),
                 follow_redirects=False,
             )
-            self._closing = weakref.finalize(self, _close_later, asyncio.get_running_loop(), self._client)
+            self._closing = weakref.finalize(self, _close_later, loop, self._client)
             self._closing.atexit = False
         return self._client
 

@@ -195,11 +195,11 @@ class AsyncDevin:
 
         return await calls.find_batch(self.core, name, self._bridge)
 
-    async def get(self, session: str, schema: Any = None) -> Session:
+    async def get(self, id_or_url: str, schema: Any = None) -> Session:
         """Look a session up and return a handle on it. (`GET …/sessions/{id}`)
 
         Args:
-            session: its id, bare or prefixed, or its URL.
+            id_or_url: its id, bare or prefixed, or its URL.
             schema: what its output is to be read as; else the schema it was started with, where known.
 
         Raises:
@@ -210,7 +210,7 @@ class AsyncDevin:
             from devin_jupyter.schema import load_schema
 
             typed = load_schema(schema)
-        opened = await self.core.open(session, typed)
+        opened = await self.core.open(id_or_url, typed)
         return self._handle(opened.state, schema=opened.schema, how="opened", notice=opened.notice)
 
     async def last(self) -> Session:

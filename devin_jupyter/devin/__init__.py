@@ -59,8 +59,8 @@ def create(prompt: str, **options: Any) -> Session:
 
 
 @_as(Devin.get)
-def get(session: str, schema: Any = None) -> Session:
-    return default().get(session, schema)
+def get(id_or_url: str, schema: Any = None) -> Session:
+    return default().get(id_or_url, schema)
 
 
 @_as(Devin.last)

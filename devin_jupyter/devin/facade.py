@@ -125,8 +125,8 @@ class Devin:
     def batch(self, name: str) -> Batch:
         return loop.run(self._async.batch(name))
 
-    def get(self, session: str, schema: Any = None) -> Session:
-        return loop.run(self._async.get(session, schema))
+    def get(self, id_or_url: str, schema: Any = None) -> Session:
+        return loop.run(self._async.get(id_or_url, schema))
 
     def last(self) -> Session:
         return loop.run(self._async.last())

@@ -34,8 +34,8 @@ def sessions_frame(
         engine: `"dask"` for a Dask DataFrame whose partitions are time windows.
         limit: at most so many.
         filters: all must hold: `tags` (all of them), `repos`, `origin`, `category`, `user`, `service_user`, `phase`
-            (any of them), `playbook`, `parent`, `schedule`, `archived` (both by default), `since` and `until`: half-open
-            on `created_at`, UTC, absolute or such as `"7d"`; `updated_since`.
+            (any of them), `playbook`, `parent`, `schedule`, `archived` (both by default), `since` and `until`
+            (half-open on `created_at`, UTC, absolute or such as `"7d"`), `updated_since`.
 
     Raises:
         OptionError: a filter that does not exist, or sessions and filters at once.

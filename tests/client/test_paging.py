@@ -153,6 +153,21 @@ async def test_the_list_answers_where_the_session_itself_is_refused(answering):
     assert (await Sessions(answering(handler)).get(HEX))["status"] == "running"
 
 
+async def test_the_form_of_ids_that_the_filter_takes_is_found_out_once(answering):
+    asked = []
+
+    def handler(request):
+        wanted = request.url.params.get_list("session_ids")
+        asked.append(wanted)
+        return httpx.Response(200, json={"items": [{"session_id": name} for name in wanted if len(name) == 32]})
+
+    sessions = Sessions(answering(handler))
+
+    assert list(await sessions.some([HEX])) == ["devin-" + HEX]
+    assert list(await sessions.some([HEX])) == ["devin-" + HEX]
+    assert asked == [["devin-" + HEX], [HEX], [HEX]]
+
+
 async def test_a_conversation_is_gone_on_with_from_its_last_page(answering):
     said = [{"event_id": f"e{number}"} for number in range(250)]
 

@@ -1,0 +1,83 @@
+"""Whose organisation a key works in, when nobody said."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from devin_jupyter import settings
+from devin_jupyter.errors import NoOrganisation, Unauthorized
+
+from .conftest import KEY
+
+
+@pytest.fixture
+def asked_for(answering, tmp_path):
+    """Return a service without an organisation: `asked_for(self_answer, organisations)`; notes the paths."""
+
+    def make(principal, organisations=None):
+        paths = []
+
+        def handler(request):
+            paths.append(request.url.path)
+            if request.url.path == "/v3/self":
+                return httpx.Response(200, json=principal) if isinstance(principal, dict) else principal
+            if organisations is None:
+                return httpx.Response(403, json={"detail": "no"})
+            return httpx.Response(200, json={"items": [{"org_id": name} for name in organisations]})
+
+        service = answering(handler, org_id=None, home=tmp_path / "home")
+        service.paths = paths
+        return service
+
+    return make
+
+
+async def test_the_key_tells_it_and_it_is_remembered(asked_for):
+    service = asked_for({"principal_type": "service_user", "org_id": "org-mine"})
+
+    assert await service.org_id() == "org-mine"
+    assert service.settings.org_source == "the service"
+    assert settings.resolve(KEY).org_id == "org-mine"
+
+
+async def test_many_calls_at_once_ask_once(asked_for):
+    service = asked_for({"org_id": "org-mine"})
+
+    assert set(await asyncio.gather(*(service.org_id() for _ in range(20)))) == {"org-mine"}
+    assert service.paths == ["/v3/self"]
+
+
+async def test_the_only_organisation_of_an_enterprise_is_meant(asked_for):
+    service = asked_for({"org_id": None}, ["org-only"])
+
+    assert await service.org_id() == "org-only"
+
+
+@pytest.mark.parametrize("organisations", [None, [], ["org-a", "org-b"]])
+async def test_otherwise_somebody_has_to_say(asked_for, organisations):
+    service = asked_for({"org_id": None}, organisations)
+
+    with pytest.raises(NoOrganisation, match="DEVIN_ORG_ID") as problem:
+        await service.org_id()
+    assert len(problem.value.lines) == 3
+    if organisations:
+        assert "org-a, org-b" in str(problem.value)
+
+
+async def test_a_bad_key_is_told_as_such(asked_for):
+    service = asked_for(httpx.Response(401, json={"detail": "bad key"}))
+
+    with pytest.raises(Unauthorized):
+        await service.call("sessions.list")
+
+
+def test_an_enterprise_key_works_on_the_simulator(simulator_with):
+    from devin_jupyter import Devin
+
+    simulator = simulator_with(api_key="cog_enterprise_0123456789")
+    client = Devin(simulator.api_key, base_url=simulator.url)
+
+    assert list(client.sessions.list()) == []
+    assert client.settings.org_id == simulator.org_id
+    client.close()
