@@ -18,7 +18,7 @@ _FORGES = re.compile(
     r"(?:pull|pulls|pull-requests|pullrequest|merge_requests)/(?P<number>\d{1,18})(?:[/?#].*)?"
 )
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
-_repositories: dict[str, str | None] = {}
+_repositories: dict[str, str] = {}
 
 Made = tuple[str, datetime | None, datetime | None, Iterable[PullRequest]]
 """A session's id, when it was created and updated, and its pull requests."""
@@ -27,12 +27,15 @@ Made = tuple[str, datetime | None, datetime | None, Iterable[PullRequest]]
 def repository(url: str) -> str | None:
     """Return `owner/repo` for the URL of a pull request on any of the usual forges, or None."""
     place = url.rpartition("/")[0]
-    if place not in _repositories:
+    found = _repositories.get(place)
+    if found is None:
+        match = _FORGES.fullmatch(url)
+        if match is None:
+            return None
         if len(_repositories) > 10_000:
             _repositories.clear()
-        match = _FORGES.fullmatch(url)
-        _repositories[place] = match["repo"].removesuffix("/_git").replace("/_git/", "/") if match else None
-    return _repositories[place]
+        found = _repositories[place] = match["repo"].removesuffix("/_git").replace("/_git/", "/")
+    return found
 
 
 def _number(url: str) -> int | None:

@@ -1,0 +1,340 @@
+"""Outputs as a frame: columns and dtypes from the schema alone, nothing thrown away."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Literal
+
+import pandas as pd
+import pytest
+from data.payloads import session
+from pydantic import BaseModel
+
+from devin_jupyter.errors import OptionError
+from devin_jupyter.frames import Output, SessionRows, outputs, outputs_of
+from devin_jupyter.frames.fields import fields_of, list_paths
+from devin_jupyter.schema import Schema, load_schema
+
+TAIL = ["session_id", "url", "phase", "acus", "provisional", "error"]
+
+
+class Finding(BaseModel):
+    file: str
+    severity: Literal["low", "high"]
+    cves: list[str] = []
+
+
+class Meta(BaseModel):
+    tool: str
+    version: float | int
+
+
+class Report(BaseModel):
+    summary: str
+    day: dt.date
+    at: dt.datetime | None = None
+    count: int = 7
+    meta: Meta | None = None
+    findings: list[Finding]
+
+
+class Node(BaseModel):
+    name: str
+    parent: Node | None = None
+    children: list[Node] = []
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+    lives: int
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+    lives: float
+    name: str
+
+
+REPORT, FINDINGS = load_schema(Report), load_schema(list[Finding])
+RAW = {
+    "summary": "two",
+    "day": "2026-11-21",
+    "at": "2026-11-21T10:00:00+02:00",
+    "meta": {"tool": "ruff", "version": 1},
+    "findings": [
+        {"file": "a.py", "severity": "high", "cves": ["C-1", "C-2"]},
+        {"file": "b.py", "severity": "low"},
+    ],
+}
+
+
+def output(raw: Any, schema: Schema | None = REPORT, number: int = 0, **changes: Any) -> Output:
+    facts = {"url": "https://x.test", "phase": "done", "acus": 1.5, "provisional": False, **changes}
+    return Output(session_id=f"devin-{number}", raw=raw, schema=schema, **facts)
+
+
+def columns_of(source: Any, **options: Any) -> list[tuple[str, str, tuple[Any, ...]]]:
+    fields = fields_of(load_schema(source).wire, **options)
+    return [(field.column.name, field.column.kind, field.column.values) for field in fields]
+
+
+def test_a_row_per_output_with_the_fields_first() -> None:
+    frame = outputs([output(RAW)])
+
+    fields = ["summary", "day", "at", "count", "meta.tool", "meta.version", "findings"]
+    assert list(frame.columns) == [*fields, *TAIL]
+    assert [str(dtype) for dtype in frame.dtypes] == [
+        *["string", "datetime64[us]", "datetime64[us, UTC]", "Int64", "string", "Float64", "object"],
+        *["string", "string", "category", "Float64", "boolean", "string"],
+    ]
+    row = frame.iloc[0]
+    assert row["day"] == pd.Timestamp("2026-11-21")
+    assert row["at"] == pd.Timestamp("2026-11-21T08:00:00Z")
+    assert (row["count"], row["meta.tool"], row["findings"]) == (7, "ruff", RAW["findings"])
+    assert pd.isna(row["error"])
+
+
+def test_dtypes_are_the_same_without_outputs() -> None:
+    some = outputs([output(RAW)])
+
+    pd.testing.assert_series_equal(outputs([], schema=REPORT).dtypes, some.dtypes)
+    pd.testing.assert_series_equal(outputs([output(None)], keep_empty=True).dtypes, some.dtypes)
+    pd.testing.assert_series_equal(outputs([output(RAW)] * 1000).dtypes, some.dtypes)
+
+
+def test_a_list_of_rows_is_a_row_per_item() -> None:
+    frame = outputs([output({"items": RAW["findings"]}, FINDINGS), output({"items": []}, FINDINGS, 1)])
+
+    assert list(frame.columns) == ["file", "severity", "cves", *TAIL]
+    assert frame["file"].tolist() == ["a.py", "b.py"]
+    assert frame["severity"].dtype == pd.CategoricalDtype(["low", "high"])
+    assert frame["cves"].tolist() == [["C-1", "C-2"], []]
+    assert frame["session_id"].tolist() == ["devin-0", "devin-0"]
+
+
+def test_exploding_gives_a_row_per_item_linked_by_the_session() -> None:
+    frame = outputs([output(RAW), output({**RAW, "findings": []}, number=1)], explode="findings")
+
+    assert list(frame.columns)[:8] == [
+        "summary",
+        "day",
+        "at",
+        "count",
+        "meta.tool",
+        "meta.version",
+        "findings.file",
+        "findings.severity",
+    ]
+    assert frame["findings.file"].tolist() == ["a.py", "b.py"]
+    assert frame["session_id"].tolist() == ["devin-0", "devin-0"]
+
+
+def test_sessions_without_items_are_kept_on_request() -> None:
+    given = [output(RAW), output({**RAW, "findings": []}, number=1), output(None, number=2)]
+
+    kept = outputs(given, explode="findings", keep_empty=True)
+    assert kept["session_id"].tolist() == ["devin-0", "devin-0", "devin-1", "devin-2"]
+    assert kept["findings.file"].isna().tolist() == [False, False, True, True]
+    assert outputs(given, explode="findings")["session_id"].unique().tolist() == ["devin-0"]
+    assert outputs(given)["session_id"].tolist() == ["devin-0", "devin-1"]
+
+
+def test_lists_inside_lists_are_taken_apart_on_the_way() -> None:
+    deep = outputs([output(RAW)], explode="findings.cves")
+    wrapped = outputs([output({"items": RAW["findings"]}, FINDINGS)], explode="cves")
+
+    assert deep["findings.cves"].tolist() == ["C-1", "C-2"]
+    assert deep["findings.file"].tolist() == ["a.py", "a.py"]
+    assert wrapped["cves"].tolist() == ["C-1", "C-2"]
+    assert str(wrapped["cves"].dtype) == "string"
+    assert len(outputs([output(RAW)], explode="findings.cves", keep_empty=True)) == 3
+
+
+@pytest.mark.parametrize("explode", ["nothing", "summary", "meta", "findings.file", "findings.nothing"])
+def test_a_path_that_is_no_list_is_refused_with_the_lists_there_are(explode: str) -> None:
+    with pytest.raises(OptionError, match="names no list") as caught:
+        outputs([output(RAW)], explode=explode)
+    assert "findings" in caught.value.do
+
+
+def test_an_output_that_does_not_fit_keeps_its_row_and_says_why() -> None:
+    wrong = {**RAW, "summary": 3, "count": "many", "at": "soon"}
+
+    frame = outputs([output(wrong), output("not an object", number=1), output(RAW, number=2)])
+
+    assert "$.count" in frame.loc[0, "error"]
+    assert "$: " in frame.loc[1, "error"]
+    assert pd.isna(frame.loc[2, "error"])
+    assert frame.loc[0, "summary"] == "3"
+    assert pd.isna(frame.loc[0, "count"])
+    assert pd.isna(frame.loc[0, "at"])
+    assert frame.loc[0, "meta.tool"] == "ruff"
+
+
+def test_a_problem_of_one_item_stands_at_that_item() -> None:
+    items = [{"file": "a", "severity": "low"}, {"file": 1, "severity": "low"}, {"file": "c", "severity": "huge"}]
+
+    frame = outputs([output({"items": items}, FINDINGS)])
+
+    assert frame["error"].isna().tolist() == [True, False, False]
+    assert "$.items[1].file" in frame.loc[1, "error"]
+    assert frame["severity"].tolist() == ["low", "low", "huge"]
+
+
+def test_ten_items_are_told_from_one() -> None:
+    items: list[Any] = [{"file": "a", "severity": "low"} for _ in range(12)]
+    items[1] = {"file": 1, "severity": "low"}
+    items[11] = {"file": 1, "severity": "low"}
+
+    frame = outputs([output({"items": items}, FINDINGS)])
+
+    assert [index for index, error in enumerate(frame["error"]) if not pd.isna(error)] == [1, 11]
+    assert frame.loc[1, "error"].count("$") == 1
+
+
+def test_what_a_column_cannot_hold_is_named() -> None:
+    frame = outputs([output({**RAW, "count": 10**30})])
+
+    assert pd.isna(frame.loc[0, "count"])
+    assert "$.count: 1000" in frame.loc[0, "error"]
+
+
+def test_missing_values_are_what_the_schema_says_they_mean() -> None:
+    assert outputs([output(RAW)]).loc[0, "count"] == 7
+    assert pd.isna(outputs([output({**RAW, "meta": None})]).loc[0, "meta.tool"])
+
+
+def test_a_scalar_or_an_optional_model_is_unwrapped() -> None:
+    assert outputs([output({"value": 3}, load_schema(int))])["value"].tolist() == [3]
+    frame = outputs([output({"value": {"tool": "x", "version": 1}}, load_schema(Meta | None))])
+    assert list(frame.columns) == ["tool", "version", *TAIL]
+    assert outputs([output({"items": [1, 2]}, load_schema(list[int]))])["items"].tolist() == [1, 2]
+
+
+def test_a_field_with_the_name_of_a_column_is_refused_before_it_hides_one() -> None:
+    schema = load_schema("url:str, error:str?")
+    found = [output({"url": "mine", "error": None}, schema)]
+
+    with pytest.raises(OptionError, match="'url'"):
+        outputs(found)
+    assert list(outputs(found, prefix="output.").columns) == ["output.url", "output.error", *TAIL]
+
+
+def test_without_a_schema_the_values_decide() -> None:
+    frame = outputs([output({"a": 1, "b": {"c": "x"}, "d": [1]}, None), output({"a": 2.5, "e": None}, None)])
+
+    assert [str(dtype) for dtype in frame.dtypes][:5] == ["Float64", "string", "object", "object", "string"]
+    assert list(frame.columns)[:4] == ["a", "b.c", "d", "e"]
+    assert frame["a"].tolist() == [1.0, 2.5]
+
+
+def test_without_a_schema_a_text_is_kept_and_not_an_error() -> None:
+    frame = outputs([output("free text", None), output({"a": 1}, None), output([1], None)])
+
+    assert frame["error"].isna().all()
+    assert len(frame) == 3
+
+
+def test_outputs_of_several_schemas_share_a_frame() -> None:
+    other = load_schema("summary:int, extra:str")
+
+    frame = outputs([output(RAW), output({"summary": 1, "extra": "x"}, other)])
+
+    assert str(frame["summary"].dtype) == "object"
+    assert frame["summary"].tolist() == ["two", 1]
+    assert frame["extra"].isna().tolist() == [True, False]
+
+
+def test_a_schema_that_is_given_reads_all() -> None:
+    frame = outputs([output({"n": 1}, None), output({"n": 2}, REPORT)], schema=load_schema("n:int"))
+
+    assert frame["n"].tolist() == [1, 2]
+    assert frame["error"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("source", "columns"),
+    [
+        ("a:low|high?, b:1|2, c:int|float, d:int|str, e:[x:int]", ["word", "word", "number", "object", "object"]),
+        (
+            {"type": "object", "properties": {"a": {"enum": [True, False]}, "b": {"enum": ["a", 1]}}},
+            ["boolean", "object"],
+        ),
+        (
+            {"type": "object", "properties": {"a": {"const": "x"}, "b": {}, "c": {"type": "object"}}},
+            ["word", "object", "object"],
+        ),
+        ({"type": "object", "properties": {"a": {"type": "array", "items": [{"type": "integer"}]}}}, ["object"]),
+        ({"type": "object", "properties": {"a": {"allOf": [{"type": "integer"}, {"minimum": 1}]}}}, ["integer"]),
+        ({"type": "object", "properties": {"a": {"anyOf": [{"const": "x"}, {"type": "string"}]}}}, ["text"]),
+        ({"type": "object", "properties": {"a": {"type": "null"}}}, ["object"]),
+    ],
+)
+def test_kinds_follow_the_schema(source: Any, columns: list[str]) -> None:
+    assert [kind for _, kind, _ in columns_of(source)] == columns
+
+
+def test_models_that_refer_to_themselves_end_in_object_columns() -> None:
+    assert columns_of(Node) == [
+        ("name", "text", ()),
+        ("parent.name", "text", ()),
+        ("parent.parent", "object", ()),
+        ("parent.children", "object", ()),
+        ("children", "object", ()),
+    ]
+
+
+def test_alternatives_of_objects_share_their_columns() -> None:
+    class Pet(BaseModel):
+        pet: Cat | Dog
+
+    assert columns_of(Pet) == [
+        ("pet.kind", "word", ("cat", "dog")),
+        ("pet.lives", "number", ()),
+        ("pet.name", "text", ()),
+    ]
+
+
+def test_names_with_dots_stay_apart() -> None:
+    source = {
+        "type": "object",
+        "properties": {
+            "a.b": {"type": "string"},
+            "a": {"type": "object", "properties": {"b": {"type": "integer"}}},
+        },
+    }
+
+    frame = outputs([output({"a.b": "x", "a": {"b": 1}}, load_schema(source))])
+
+    assert list(frame.columns)[:2] == ["['a.b']", "a.b"]
+    assert frame.iloc[0, :2].tolist() == ["x", 1]
+
+
+def test_definitions_that_multiply_stay_bounded() -> None:
+    levels = {
+        f"L{level}": {
+            "type": "object",
+            "properties": {side: {"$ref": f"#/definitions/L{level + 1}"} for side in ("left", "right")},
+        }
+        for level in range(40)
+    }
+    levels["L40"] = {"type": "string"}
+    source = {"type": "object", "properties": {"top": {"$ref": "#/definitions/L0"}}, "definitions": levels}
+
+    assert len(columns_of(source)) < 600
+
+
+def test_the_lists_of_a_schema_are_known() -> None:
+    assert list_paths(REPORT.wire, []) == [("findings",)]
+    assert list_paths(REPORT.wire, [("findings",)]) == [("findings", "cves")]
+
+
+def test_outputs_are_taken_from_a_sessions_frame() -> None:
+    rows = SessionRows()
+    rows.add([session(1), session(2, status_detail="working"), session(3, structured_output=None, acus_consumed=0)])
+
+    found = outputs_of(rows.frame(), provisional={f"devin-{1:032x}": True}, schemas={})
+
+    assert [item.provisional for item in found] == [True, True, False]
+    assert [item.raw for item in found] == [{"n": 1}, {"n": 1}, None]
+    assert found[2].acus is None
