@@ -13,6 +13,7 @@ from devin_jupyter.batches.plan import Item
 from devin_jupyter.errors import DevinError
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.request import Fingerprint
 
 if TYPE_CHECKING:
     from devin_jupyter.client import State
@@ -40,6 +41,8 @@ class Job:
     stage: Stage = Stage.WAITING
     take: str | None = None
     """The take that counts now; None is the one that the request says."""
+    identity_of_take: Fingerprint | None = None
+    """The identity that goes with that take."""
     how: str = ""
     """`created`, `attached`, `adopted` or `recorded`."""
     state: State | None = None
@@ -54,6 +57,11 @@ class Job:
     """How many seconds that turn took, once it is over."""
     let_go: Callable[[], None] | None = None
     """Ends the runner's listening to the session."""
+
+    @property
+    def identity(self) -> Fingerprint:
+        """What the session is known by, with the take that counts."""
+        return self.identity_of_take or self.item.fingerprint
 
     @property
     def snapshot(self) -> Snapshot | None:

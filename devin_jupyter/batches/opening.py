@@ -17,7 +17,7 @@ from devin_jupyter.batches.brakes import StopLoss
 from devin_jupyter.batches.edits import Changed, Paid, changed_rows, refuse_repeats
 from devin_jupyter.batches.money import check_caps
 from devin_jupyter.batches.plan import Plan, make_plan
-from devin_jupyter.batches.record import KnownRow, known_rows, read_plan, read_takes, write_record
+from devin_jupyter.batches.record import KnownRow, known_rows, read_plan, take_up, write_record
 from devin_jupyter.batches.runner import Runner
 from devin_jupyter.batches.table import check_names
 from devin_jupyter.client import Core
@@ -99,7 +99,8 @@ async def open_batch(core: Core, order: Order, plan: Plan) -> Opened:
     known, kept = await asyncio.to_thread(_check, core, plan, record, order.cell)
     await _keep(core, key, plan.where, kept)
     runner = Runner(core, plan, key=key, cell=order.cell, brakes=order.brakes)
-    _take_up(runner, record)
+    if record is not None:
+        take_up(runner.jobs, record)
     await asyncio.to_thread(_write_down, runner, name, known, order.cell)
     return await _begin(Opened(name, runner))
 
@@ -142,7 +143,7 @@ async def find_batch(core: Core, name: str, where: Where) -> Opened:
 
     plan = read_plan(record, where, from_wire)
     runner = Runner(core, plan, key=key)
-    _take_up(runner, record)
+    take_up(runner.jobs, record)
     runner.pause("found by its name; .resume() starts what waits")
     return await _begin(Opened(record["name"], runner))
 
@@ -174,13 +175,6 @@ _runners: WeakKeyDictionary[Core, dict[str, Runner]] = WeakKeyDictionary()
 
 def _running(core: Core) -> dict[str, Runner]:
     return _runners.setdefault(core, {})
-
-
-def _take_up(runner: Runner, record: dict[str, Any] | None) -> None:
-    """Rows that were tried again stay at the take that counted last."""
-    takes = read_takes(record) if record else {}
-    for job in runner.jobs:
-        job.take = takes.get(job.item.fingerprint.text)
 
 
 def _check(
@@ -229,11 +223,10 @@ async def _keep(core: Core, key: str, where: Where, changed: list[Changed]) -> N
 
 def _write_down(runner: Runner, name: str, known: list[KnownRow], cell: CellRef | None) -> None:
     journal, plan, now = runner.core.journal, runner.plan, time.time()
-    takes = {index: job.take for index, job in enumerate(runner.jobs) if job.take is not None}
     prints = {item.fingerprint.text for item in plan.items}
     earlier = [row for row in known if row.fingerprint not in prints]
     notebook = cell.notebook if cell else None
-    journal.batches.save(runner.key, write_record(name, plan, takes, earlier), notebook=notebook, now=now)
+    journal.batches.save(runner.key, write_record(name, plan, runner.jobs, earlier), notebook=notebook, now=now)
     journal.budgets.set(batch_scope(runner.key), plan.options.budget, now=now)
 
 

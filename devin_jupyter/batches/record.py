@@ -6,11 +6,12 @@ Values of secrets and contents of files stay out, so a row that needs them can o
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.attachments import Attachment, read_secrets
+from devin_jupyter.batches.job import Job
 from devin_jupyter.batches.plan import Item, Plan
 from devin_jupyter.batches.rows import Rows, plain
 from devin_jupyter.errors import OptionError, redact_tree
@@ -49,13 +50,13 @@ class KnownRow:
     fingerprint: str
 
 
-def write_record(name: str, plan: Plan, takes: Mapping[int, str], earlier: list[KnownRow]) -> dict[str, Any]:
+def write_record(name: str, plan: Plan, jobs: Sequence[Job], earlier: list[KnownRow]) -> dict[str, Any]:
     """Return the record of a batch as JSON, redacted.
 
     Args:
         name: what the batch is called.
         plan: as made from the cell or read from a record.
-        takes: the take that counts now, by index of item, where it is not the first.
+        jobs: one for each item, with the take that counts now.
         earlier: rows of earlier runs that this one has not.
     """
     record = {
@@ -70,7 +71,7 @@ def write_record(name: str, plan: Plan, takes: Mapping[int, str], earlier: list[
         "rows": [plain(plan.rows.record(position)) for position in range(len(plan.rows))],
         "schema": plan.schema.wire if plan.schema else None,
         "settings": {name: getattr(plan.options, name) for name in SETTINGS},
-        "items": [_item_to_json(index, item, plan.schema, takes) for index, item in enumerate(plan.items)],
+        "items": [_job_to_json(job, plan.schema) for job in jobs],
         "earlier": [{"cells": row.cells, "fingerprint": row.fingerprint} for row in earlier],
     }
     cleaned: dict[str, Any] = redact_tree(record)
@@ -102,9 +103,12 @@ def read_plan(record: Mapping[str, Any], where: Where, from_wire: Callable[[Any]
     )
 
 
-def read_takes(record: Mapping[str, Any]) -> dict[str, str]:
-    """Return the take that counts for each item that was tried again, by the item's fingerprint."""
-    return {item["fingerprint"]: item["take"] for item in record["items"] if item.get("take")}
+def take_up(jobs: Sequence[Job], record: Mapping[str, Any]) -> None:
+    """Leave the jobs that were tried again at the take that counted last."""
+    takes = {item["fingerprint"]: item["take"] for item in record["items"] if item.get("take")}
+    for job in jobs:
+        label, identity = takes.get(job.item.fingerprint.text, (None, None))
+        job.take, job.identity_of_take = label, Fingerprint.parse(identity) if identity else None
 
 
 def known_rows(record: Mapping[str, Any]) -> list[KnownRow]:
@@ -115,8 +119,8 @@ def known_rows(record: Mapping[str, Any]) -> list[KnownRow]:
     return found
 
 
-def _item_to_json(index: int, item: Item, shared: Schema | None, takes: Mapping[int, str]) -> dict[str, Any]:
-    request = item.request
+def _job_to_json(job: Job, shared: Schema | None) -> dict[str, Any]:
+    item, request = job.item, job.item.request
     fields: dict[str, Any] = {}
     for field in dataclasses.fields(SessionRequest):
         value = getattr(request, field.name)
@@ -128,7 +132,7 @@ def _item_to_json(index: int, item: Item, shared: Schema | None, takes: Mapping[
         fields["secrets"] = {name: secret.sensitive for name, secret in request.secrets.items()}
     if request.attachments:
         fields["attachments"] = [[file.name, file.url, file.sha256] for file in request.attachments]
-    take = {"take": takes[index]} if index in takes else {}
+    take = {"take": [job.take, job.identity.text]} if job.take else {}
     return {"fingerprint": item.fingerprint.text, "positions": list(item.positions), "request": fields, **take}
 
 
@@ -151,8 +155,12 @@ def _item_from_json(
     return replace(item, is_whole=is_whole and not lacks_file)
 
 
-def complete(item: Item) -> SessionRequest:
+def complete(item: Item, take: str | None = None) -> SessionRequest:
     """Return the request of an item as it can be sent; secrets are read from the environment again.
+
+    Args:
+        item: of a plan.
+        take: in place of the one that the request says.
 
     Raises:
         OptionError: a file, a secret or a masked text is only in the cell it came from.
@@ -163,10 +171,11 @@ def complete(item: Item) -> SessionRequest:
             "Nothing was sent for it.",
             "run the cell of the batch again",
         )
+    request = item.request if take is None else replace(item.request, take=take)
     if not item.secret_names:
-        return item.request
+        return request
     words = tuple(name if is_sensitive else f"{name}:plain" for name, is_sensitive in item.secret_names.items())
-    return replace(item.request, secrets=read_secrets(words))
+    return replace(request, secrets=read_secrets(words))
 
 
 def _plain_label(label: Hashable) -> Any:

@@ -46,7 +46,10 @@ class Roster:
             self._waiting.pop(job, None)
         (self.open.add if job.is_open else self.open.discard)(job)
         for listener in tuple(self._listeners):
-            listener(job)
+            try:
+                listener(job)
+            except Exception:  # a broken display must not stop the batch
+                logger.exception("a listener of a batch failed")
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Tell the listener of every job that changed; returns what ends that."""

@@ -15,10 +15,11 @@ from itertools import islice
 from typing import Any
 
 from devin_jupyter.batches.brakes import StopLoss, Throttle
-from devin_jupyter.batches.finding import Finder
+from devin_jupyter.batches.finding import Finder, reopened
 from devin_jupyter.batches.job import Job, Stage, Tally, tally
 from devin_jupyter.batches.leading import Lead
 from devin_jupyter.batches.plan import Plan
+from devin_jupyter.batches.record import complete
 from devin_jupyter.batches.roster import Roster
 from devin_jupyter.batches.setbacks import Setback, setback_of
 from devin_jupyter.batches.tidying import put_away
@@ -26,7 +27,7 @@ from devin_jupyter.client import Core, Listener
 from devin_jupyter.creation import CellRef, Policy, Started, replay
 from devin_jupyter.errors import DevinError
 from devin_jupyter.models.snapshot import Snapshot
-from devin_jupyter.request import SessionRequest
+from devin_jupyter.request import fingerprint
 
 AT_ONCE = 8
 """So many sessions are attached to at a time; attaching costs nothing."""
@@ -161,6 +162,8 @@ class Runner:
 
     def again(self, job: Job, take: str | None = None) -> None:
         """Put a job back in the queue, under another take if one is given."""
+        if take is not None:
+            job.identity_of_take = fingerprint(complete(job.item, take), self.plan.where)
         if job.session_id is not None:
             job.earlier.append(job.session_id)
         if job.let_go is not None:
@@ -195,7 +198,7 @@ class Runner:
 
     async def _begin(self, job: Job, *, pays: bool) -> None:
         try:
-            started = await self._start(self.finder.request_of(job), self._policy(pays=pays))
+            started = await self._start(job, self._policy(pays=pays))
         except DevinError as problem:
             self._set_back(job, problem)
         except asyncio.CancelledError:
@@ -206,10 +209,13 @@ class Runner:
             self._took(job, started)
         self._wake.set()
 
-    async def _start(self, request: SessionRequest, policy: Policy) -> Started:
+    async def _start(self, job: Job, policy: Policy) -> Started:
         if self.finder.replays is not None:
-            return replay(request, self.finder.replays)
-        return await self.core.creator.start(request, policy)
+            return replay(complete(job.item, job.take), self.finder.replays)
+        entry = None if job.item.is_whole else self.core.journal.session_for(job.identity.text)
+        if entry is not None:
+            return await reopened(self.core, entry, job.item.request.schema)
+        return await self.core.creator.start(complete(job.item, job.take), policy)
 
     def _policy(self, *, pays: bool) -> Policy:
         options = self.plan.options

@@ -59,7 +59,7 @@ class Maker:
         if "const" in schema:
             return schema["const"]
         if schema.get("enum"):
-            return dice.pick(schema["enum"])
+            return _choice(schema["enum"], dice)
         topic = topic or TOPICS[dice.below(len(TOPICS))]
         kind = type_of(schema, dice, deep=self._is_deep(path)) if path else "object"
         if kind == "object":
@@ -235,3 +235,8 @@ def _bounds(schema: Schema, name: str) -> tuple[float, float]:
         lowest if lowest > -math.inf else min(low, highest - 10),
         highest if highest < math.inf else max(high, lowest + 10),
     )
+
+
+def _choice(values: list[Any], dice: Dice) -> Any:
+    """Simulated work mostly succeeds: where a value says so, it is the usual one."""
+    return "done" if "done" in values and dice.chance(0.8) else dice.pick(values)

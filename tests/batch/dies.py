@@ -9,4 +9,6 @@ from batch.desk import Desk
 
 if __name__ == "__main__":
     url, journal, count = sys.argv[1:]
-    Desk(url, Path(journal)).map("Upgrade {{ row }}", range(int(count)), max_acu=5, max_parallel=8, name="up").wait()
+    Desk(url, Path(journal)).map(
+        "Upgrade {{ row }}", range(int(count)), max_acu=5, max_parallel=8, name="up", schema="version:str"
+    ).wait()

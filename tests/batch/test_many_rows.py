@@ -91,7 +91,11 @@ def test_processes_that_are_killed_lose_and_double_nothing(
         process.send_signal(signal.SIGKILL)
         process.wait()
 
-    batch = new_desk().map("Upgrade {{ row }}", range(count), max_acu=5, max_parallel=8, name="up").wait()
+    batch = (
+        new_desk()
+        .map("Upgrade {{ row }}", range(count), max_acu=5, max_parallel=8, name="up", schema="version:str")
+        .wait()
+    )
 
     assert simulator.stats()["sessions"] == count
     assert batch.phase_counts == {"done": count}
@@ -107,7 +111,11 @@ def test_a_running_process_is_followed_and_taken_over_when_it_dies(
         assert process.poll() is None
         time.sleep(0.01)
 
-    batch = new_desk().map("Upgrade {{ row }}", range(60), max_acu=5, max_parallel=8, name="up").wait(1)
+    batch = (
+        new_desk()
+        .map("Upgrade {{ row }}", range(60), max_acu=5, max_parallel=8, name="up", schema="version:str")
+        .wait(1)
+    )
     was = batch._runner.notice
     process.kill()
     process.wait()

@@ -1,0 +1,301 @@
+"""Batches at their edges: interrupts, halts, lost keys, the other API version, lock files, secrets, colleagues."""
+
+from __future__ import annotations
+
+import _thread
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from batch.desk import LIST, POST, Desk
+
+from devin_jupyter import loop, settings
+from devin_jupyter.batches import acts
+from devin_jupyter.batches.job import Job, tally
+from devin_jupyter.batches.plan import make_plan
+from devin_jupyter.batches.progress import Ticker, line, span
+from devin_jupyter.batches.rows import read_rows
+from devin_jupyter.client import Core
+from devin_jupyter.errors import (
+    ColleaguesSession,
+    Detached,
+    DetachedAwait,
+    NotFound,
+    NotRecorded,
+    OptionError,
+    Unauthorized,
+)
+from devin_jupyter.journal import Journal, lockfile
+from devin_jupyter.options import from_keywords
+from devin_jupyter.request import Where
+
+REPOS = ["acme/a", "acme/b", "acme/c"]
+
+
+def upgrade(desk: Desk, rows: Any = REPOS, **options: Any) -> Any:
+    said = {"tags": ["sim:finished"], "max_acu": 5, "schema": "version:str", **options}
+    return desk.map("Upgrade {{ row }}", rows, **said)
+
+
+@contextmanager
+def interrupted_after(seconds: float) -> Iterator[None]:
+    timer = threading.Timer(seconds, _thread.interrupt_main)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.join()
+
+
+def test_ctrl_c_detaches_from_all_within_half_a_second(desk: Desk) -> None:
+    batch = upgrade(desk, range(9), tags=["sim:slow"], max_parallel=3)
+    began = time.monotonic()
+
+    with interrupted_after(0.3), pytest.raises(Detached) as detached:
+        batch.wait()
+
+    assert time.monotonic() - began < 0.8
+    assert "sessions go on" in detached.value.what
+    assert "rows wait to be started" in detached.value.what
+    assert "nothing was stopped" in detached.value.means
+    assert ".stop() ends" in detached.value.do
+    assert batch.stop().wait().is_over
+
+
+def test_ctrl_c_stops_everything_where_that_was_asked_for(desk: Desk) -> None:
+    batch = upgrade(desk, range(9), tags=["sim:slow"], max_parallel=3)
+
+    with interrupted_after(0.3), pytest.raises(Detached, match="interrupted"):
+        batch.wait(on_interrupt="stop")
+
+    assert batch.wait().tally.open == 0
+    assert batch.paused is not None
+
+
+async def test_cancelling_an_await_detaches_too(desk: Desk) -> None:
+    batch = upgrade(desk, tags=["sim:slow"])
+
+    async def waiting() -> None:
+        await batch
+
+    task = asyncio.ensure_future(waiting())
+    await asyncio.sleep(0.3)
+    task.cancel()
+
+    with pytest.raises(DetachedAwait, match="sessions go on"):
+        await task
+    assert batch.wait().phase_counts == {"done": 3}
+
+
+def test_a_wait_that_runs_out_returns_the_batch_as_it_is(desk: Desk) -> None:
+    batch = upgrade(desk, tags=["sim:slow"])
+
+    assert batch.wait(0.01) is batch
+    assert not batch.is_over
+    batch.stop().wait()
+
+
+def test_the_halt_flag_pauses_a_batch(desk: Desk, simulator: Any) -> None:
+    desk.core.journal.halt(now=time.time())
+
+    batch = upgrade(desk).wait()
+
+    assert "halted" in batch.paused
+    assert simulator.requests(POST) == 0
+    desk.core.journal.resume()
+    assert batch.resume().wait().phase_counts == {"done": 3}
+
+
+def test_a_key_that_is_refused_pauses_instead_of_failing_every_row(desk: Desk, simulator: Any) -> None:
+    simulator.faults({"method": "POST", "route": POST.split()[1], "kind": "status", "status": 401, "times": 3})
+
+    batch = upgrade(desk).wait()
+
+    assert batch.phase_counts == {"waiting": 3}
+    assert "401" in batch.paused
+    simulator.faults()
+    assert batch.resume().wait().phase_counts == {"done": 3}
+
+
+def test_a_batch_that_cannot_be_watched_pauses_and_goes_on_later(desk: Desk, simulator: Any) -> None:
+    batch = upgrade(desk, tags=["sim:slow"])
+    simulator.faults({"method": "GET", "route": LIST.split()[1], "kind": "status", "status": 401, "times": 1000})
+
+    batch.wait(30)
+
+    assert batch.is_over
+    assert "cannot be watched" in batch.paused
+    assert batch.phase_counts.keys() <= {"queued", "working"}
+    simulator.faults()
+    assert batch.resume().wait().phase_counts == {"done": 3}
+
+
+def test_a_service_that_is_away_is_waited_for(desk: Desk, simulator: Any) -> None:
+    batch = upgrade(desk, max_parallel=1)
+    throttle = batch._runner.throttle
+    loop.run(_slow_down(throttle))
+
+    assert batch._runner.notice == "slowed to 1 at a time: the line is down"
+    assert batch.wait().phase_counts == {"done": 3}
+
+
+async def _slow_down(throttle: Any) -> None:
+    throttle.slow_down("the line is down", 0.5)
+
+
+def test_v1_runs_batches_too(simulator: Any, tmp_path: Path) -> None:
+    place = settings.simulator(simulator.url, api_version="v1", folder=tmp_path)
+    desk = Desk.__new__(Desk)
+    desk.core = Core(replace(place, pace=settings.Pace(fast=0.05)), journal=Journal(tmp_path / "v1.db"))
+
+    batch = upgrade(desk).wait()
+    again = upgrade(desk)
+
+    assert batch.phase_counts == {"done": 3}
+    assert batch.frame["acus"].isna().all()
+    assert batch.tally.text == "3 done · 0.00 ACU and 3 unknown"
+    assert again.notice == "0 started, 3 attached, 0 ACU"
+    desk.close()
+
+
+def test_a_lock_file_replays_a_batch_without_a_key(desk: Desk, simulator: Any, tmp_path: Path) -> None:
+    recorded = upgrade(desk).wait()
+    path = tmp_path / "up.devin.json"
+    lockfile.write(path, desk.core.journal.sessions(), [])
+    before = simulator.stats()
+    replaying = Desk.__new__(Desk)
+    place = replace(settings.replaying(path.name), home=tmp_path / "nowhere")
+    replaying.core = Core(place, journal=Journal(), lock=lockfile.load(path))
+
+    batch = upgrade(replaying).wait()
+
+    assert batch.phase_counts == {"done": 3}
+    pd.testing.assert_frame_equal(batch.frame, recorded.frame)
+    assert simulator.stats() == before
+    assert upgrade(replaying, ["acme/new"]).wait().phase_counts == {"refused": 1}
+    replaying.close()
+
+
+def test_secrets_are_read_again_and_files_need_the_cell(
+    new_desk: Callable[..., Desk], simulator: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("NPM_TOKEN", "npm-canary-value")
+    upgrade(new_desk(), name="secret", secrets=["NPM_TOKEN"], limit=1).wait()
+    upgrade(new_desk(), name="file", attach=[("notes.txt", "read this")], limit=1).wait()
+
+    secret = new_desk().find("secret").resume(all_rows=True).wait()
+    file = new_desk().find("file").resume(all_rows=True).wait()
+
+    assert secret.phase_counts == {"done": 3}
+    assert file.phase_counts == {"done": 1, "refused": 2}
+    assert "run the cell" in file._runner.jobs[1].error.do
+    assert b"npm-canary-value" not in (tmp_path / "journal.db").read_bytes()
+
+
+def test_a_colleagues_session_is_named_and_not_taken(new_desk: Callable[..., Desk], simulator: Any) -> None:
+    upgrade(new_desk("zoe.db"), ["acme/a"]).wait()
+    desk = new_desk()
+    desk.core.creator.lookup._principal = {"service_user_id": "service-user-bob"}
+
+    batch = upgrade(desk, ["acme/a", "acme/b"]).wait()
+
+    assert batch.phase_counts == {"done": 1, "refused": 1}
+    assert isinstance(batch._runner.jobs[0].error, ColleaguesSession)
+    beside = upgrade(desk, ["acme/a", "acme/b"], beside=True).wait()
+    assert beside.phase_counts == {"done": 2}
+    assert simulator.requests(POST) == 3
+
+
+def test_old_sessions_do_not_count_where_an_age_is_given(new_desk: Callable[..., Desk], simulator: Any) -> None:
+    upgrade(new_desk(), name="up").wait()
+    simulator.clock(10)
+
+    assert upgrade(new_desk(), name="up", max_age="1h").notice == "0 started, 3 attached, 0 ACU"
+    assert upgrade(new_desk(), name="up", max_age=0.001).wait().phase_counts == {"done": 3}
+    assert simulator.requests(POST) == 6
+
+
+def test_a_blocking_call_on_a_batch_of_an_application_is_refused(desk: Desk) -> None:
+    batch = upgrade(desk).wait()
+    batch._bridge = None
+
+    with pytest.raises(OptionError, match="must not be blocked"):
+        batch.wait()
+
+
+def test_messages_that_all_fail_raise_and_some_that_fail_are_counted(desk: Desk) -> None:
+    batch = upgrade(desk, [*REPOS], tags=["sim:exit"]).wait()
+
+    with pytest.raises(Exception, match="devin-") as refused:
+        batch.send(0, "Go on")
+
+    assert not isinstance(refused.value, (Unauthorized, NotFound, NotRecorded))
+
+
+FRAME = pd.DataFrame({"repo": REPOS, "n": [1, 2, 3]}, index=["x", "y", "z"])
+
+
+@pytest.mark.parametrize(
+    ("chosen", "places"),
+    [
+        ("y", {1}),
+        (["x", "z"], {0, 2}),
+        (FRAME["n"] > 1, {1, 2}),
+        (FRAME[FRAME["n"] == 3], {2}),
+        (FRAME["n"], {0, 1, 2}),
+        ([False, True, False], {1}),
+        (lambda row: row["n"] < 3, {0, 1}),
+        ({"z": "a question"}, {2}),
+        ([], set()),
+    ],
+)
+def test_rows_are_chosen_as_pandas_users_choose_them(chosen: Any, places: set[int]) -> None:
+    assert acts.positions_of(read_rows(FRAME), chosen, []) == places
+
+
+def test_a_row_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(OptionError, match="no row 'w'"):
+        acts.positions_of(read_rows(FRAME), "w", [])
+
+
+def test_a_phase_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(OptionError, match="did you mean failed"):
+        acts.phases_of("fail")
+
+
+def _waiting(count: int) -> list[Job]:
+    plan = make_plan("{{ row }}", range(count), from_keywords(each=[1], schema="none"), where=Where("u", "o", "v3"))
+    return [Job(index, item) for index, item in enumerate(plan.items)]
+
+
+def test_the_progress_is_one_line_that_replaces_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    sums = tally(_waiting(4), rows=4, wanted=4, parallel=2, now=0.0)
+    text = line("up", sums, "paused: you said so")
+
+    assert text == "up ░░░░░░░░░░░░░░░░░░░░ 0/4  4 waiting · 0.00 ACU  [paused: you said so]"
+    ticker = Ticker()
+    ticker.show("a long line")
+    ticker.finish("short")
+    assert capsys.readouterr().err == "\ra long line\rshort      \n"
+    silent = Ticker(is_watched=False)
+    silent.show("nothing")
+    silent.finish("nothing")
+    assert capsys.readouterr().err == ""
+
+
+def test_the_time_left_comes_from_the_turns_that_ended() -> None:
+    jobs = _waiting(6)
+    jobs[0].lasted, jobs[1].lasted = 100.0, 300.0
+
+    assert tally(jobs, rows=6, wanted=6, parallel=2, now=0.0).seconds_left == 6 * 200 / 2
+
+
+def test_durations_read_as_people_say_them() -> None:
+    assert [span(seconds) for seconds in (40, 720, 12000)] == ["40 s", "12 min", "3 h 20 min"]
