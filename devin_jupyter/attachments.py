@@ -89,7 +89,7 @@ def _from_file(path: Path, said: str, variables: Mapping[str, Any]) -> Attachmen
         reason = problem.strerror or type(problem).__name__
         raise OptionError(
             f"--attach cannot read {said}: {reason.lower()}{nearest(path.name, [*beside, *names])}",
-            "Nothing was sent.",
+            "nothing was sent",
             "give a path, a URL, or the name of a variable of this notebook",
         ) from None
 
@@ -113,9 +113,9 @@ def read_secrets(said: tuple[str, ...] | Mapping[str, Any]) -> dict[str, SecretV
         pairs = dict(_from_environment(word) for word in said)
     for name, secret in pairs.items():
         if not 1 <= len(name) <= 256:
-            raise OptionError("the name of a secret has 1 to 256 characters", "Nothing was sent.")
+            raise OptionError("the name of a secret has 1 to 256 characters", "nothing was sent")
         if len(secret.value) > 65536:
-            raise OptionError(f"the secret {name} is longer than 65,536 characters", "Nothing was sent.")
+            raise OptionError(f"the secret {name} is longer than 65,536 characters", "nothing was sent")
     keep_secret(secret.value for secret in pairs.values() if secret.sensitive)
     return pairs
 
@@ -130,7 +130,7 @@ def _from_environment(word: str) -> tuple[str, SecretValue]:
     if value is None:
         raise OptionError(
             f"there is no environment variable {name} for --secrets{nearest(name, os.environ)}",
-            "Nothing was sent.",
+            "nothing was sent",
             "set it before the kernel starts, or with os.environ from a prompt: getpass.getpass()",
         )
     return name, SecretValue(value, sensitive=kind != "plain")

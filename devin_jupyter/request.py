@@ -71,13 +71,13 @@ class SessionRequest:
                 continue
             raise Unsupported(
                 f"{option.flag} needs the {option.api} API; this key speaks {api_version}",
-                "Nothing was sent.",
+                "nothing was sent",
                 option.instead,
             )
         if len(self.tags) > MAX_TAGS:
             raise OptionError(
                 f"{len(self.tags)} tags are too many: the service holds 50, and one is used to find the session again",
-                "Nothing was sent.",
+                "nothing was sent",
                 f"keep {MAX_TAGS}",
             )
 
@@ -238,7 +238,7 @@ def build(
     prompt, options = (fill(prompt) if fill else prompt), options.render(fill)
     if not prompt.strip():
         raise OptionError(
-            "the prompt is empty", "Nothing was sent.", "write below the %%devin line what Devin shall do"
+            "the prompt is empty", "nothing was sent", "write below the %%devin line what Devin shall do"
         )
     usual = defaults or {}
     return SessionRequest(

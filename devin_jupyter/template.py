@@ -64,11 +64,11 @@ def _unknown(expression: str, problem: str, variables: Mapping[str, Any]) -> Tem
     missing = problem.split("'")[1] if problem.endswith("is undefined") and "'" in problem else ""
     known = [name for name in variables if not name.startswith("_")]
     hint = nearest(missing, known) if missing else ""
-    return TemplateError(f"{expression} cannot be filled: {problem}{hint}", "Nothing was sent.", RAW)
+    return TemplateError(f"{expression} cannot be filled: {problem}{hint}", "nothing was sent", RAW)
 
 
 def _broken(expression: str, problem: str) -> TemplateError:
-    return TemplateError(f"{expression} cannot be read: {problem}", "Nothing was sent.", RAW)
+    return TemplateError(f"{expression} cannot be read: {problem}", "nothing was sent", RAW)
 
 
 @cache

@@ -73,7 +73,7 @@ def _rows(notebook: Notebook, name: str) -> Any:
         names = [known for known in notebook.variables if not known.startswith("_")]
         raise OptionError(
             f"there is no variable {name!r} for --each{nearest(name, names)}",
-            "Nothing was sent.",
+            "nothing was sent",
             "--each takes the name of a DataFrame or a list in this notebook",
         )
     return notebook.variables[name]

@@ -55,12 +55,12 @@ def ask_for_key(notebook: Notebook) -> str:
     if not can_ask:
         raise NoKey(
             "no Devin API key was found, and nobody can be asked for one here",
-            "Nothing was sent.",
+            "nothing was sent",
             "set DEVIN_API_KEY before the kernel starts; to try things out without a key: %devin simulator",
         )
     key = getpass.getpass("Devin API key (cog_… or apk_…, not shown): ").strip()
     if not key:
-        raise NoKey("no key was typed", "Nothing was sent.", "create one in the Devin settings, under API keys")
+        raise NoKey("no key was typed", "nothing was sent", "create one in the Devin settings, under API keys")
     keep_secret([key])
     return key
 
@@ -71,7 +71,7 @@ def _save(client: Any, profile: str | None) -> None:
     if not settings.save_profile(client.settings, profile):
         raise OptionError(
             "the key was not saved: there is no keyring on this machine",
-            "The connection holds until the kernel ends.",
+            "the connection holds until the kernel ends",
             "pip install 'devin-jupyter[keyring]', or set DEVIN_API_KEY",
         )
     print(f"saved in the keyring{f' as {profile}' if profile else ''}")

@@ -73,7 +73,7 @@ def _guarded(work: Callable[..., Any], *args: Any) -> Any:
     except Exception as fault:
         raise DevinError(
             f"a fault in devin_jupyter: {type(fault).__name__}: {fault}",
-            "Nothing tells whether something was sent; %devin sessions shows what is there.",
+            "nothing tells whether something was sent; %devin sessions shows what is there",
             "%tb shows where it happened; %devin debug writes a report for a bug ticket, without secrets",
         ) from fault
 

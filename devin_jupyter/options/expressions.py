@@ -20,7 +20,7 @@ def expressions(text: str, *, strict: bool = True) -> Iterator[tuple[int, int]]:
         end = _end(text, at + 2)
         if end < 0:
             if strict:
-                raise TemplateError("a {{ is opened and never closed", "Nothing was sent.", RAW)
+                raise TemplateError("a {{ is opened and never closed", "nothing was sent", RAW)
             return
         yield at, end
         at = text.find("{{", end)

@@ -79,7 +79,7 @@ def refuse_keys(line: str) -> None:
     if _KEY.search(_PUBLIC_KEYS.sub("", line)):
         raise OptionError(
             "the line holds a word that looks like an API key (cog_… or apk_…)",
-            "A notebook keeps every line it is given; nothing was sent.",
+            "a notebook keeps every line it is given; nothing was sent",
             "take it off the line, set DEVIN_API_KEY or run %devin connect; rotate the key if the notebook was saved",
         )
 
@@ -146,6 +146,6 @@ def _refuse_secret_values(words: Any) -> None:
     if any("=" in str(word) for word in words):
         raise OptionError(
             "--secrets takes names only, never a value",
-            "The value on the line is in this cell now, and was not sent; remove it before you save.",
+            "the value is in this cell now, and was not sent; remove it before you save",
             "put it in an environment variable and write --secrets NAME, or in Python secrets={'NAME': value}",
         )
