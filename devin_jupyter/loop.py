@@ -47,7 +47,7 @@ class LoopThread:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run the coroutine on the loop and wait for it; Ctrl-C cancels it and is raised within a slice."""
-        if threading.current_thread() is self._thread:
+        if self.is_here():
             work.close()
             raise RuntimeError("a blocking call was made on the loop's own thread; await the async form instead")
         future = self.submit(work)
@@ -60,6 +60,10 @@ class LoopThread:
         if self._is_exiting and threading.current_thread().daemon:
             threading.Event().wait()  # the process ends: the traceback of a background thread would help nobody
         return future.result()
+
+    def is_here(self) -> bool:
+        """Tell whether the caller is on the loop's own thread, where nothing may block."""
+        return threading.current_thread() is self._thread
 
     def at_close(self, closer: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Have an async method awaited before the loop ends; its object is not kept alive for that."""
@@ -118,6 +122,7 @@ class LoopThread:
 _shared = LoopThread()
 submit = _shared.submit
 run = _shared.run
+is_here = _shared.is_here
 at_close = _shared.at_close
 atexit.register(_shared.exit)
 if hasattr(os, "register_at_fork"):  # a forked child has the lock's state, but neither the thread nor the loop

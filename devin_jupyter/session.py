@@ -39,6 +39,9 @@ class Bridge(Protocol):
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Start a coroutine there."""
 
+    def is_here(self) -> bool:
+        """Tell whether the caller is there already."""
+
 
 class Session:
     """A Devin session.
@@ -371,7 +374,8 @@ class Session:
 
         if self._bridge is None:
             return self._core.tracker.listen(self.state, listener)
-        bridge, stop = self._bridge, self._run(listen())
+        bridge = self._bridge
+        stop = self._core.tracker.listen(self.state, listener) if bridge.is_here() else self._run(listen())
 
         async def end() -> None:
             stop()

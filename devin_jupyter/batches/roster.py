@@ -5,11 +5,13 @@ A thousand jobs change three thousand times, so nothing here goes through all of
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 from devin_jupyter.batches.job import Job, Stage
 
+logger = logging.getLogger("devin_jupyter.batches")
 Listener = Callable[[Job], None]
 
 
