@@ -88,8 +88,6 @@ class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
                 self._changed.add(snapshot.session_id)
         if self._changed:
             self._pacer.offer(None)
-            for listener in tuple(self._listeners):
-                listener()
 
     def waiting(self, count: int) -> None:
         """Say how many rows of the batch have no session yet."""
@@ -179,6 +177,8 @@ class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
         if rows:
             self.send(delta)
         self.about = self._about()
+        for listener in tuple(self._listeners):
+            listener()
 
     def _received(self, _widget: Any, content: Any, buffers: Sequence[Any]) -> None:
         if not isinstance(content, Mapping):

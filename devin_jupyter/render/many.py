@@ -9,23 +9,10 @@ from typing import Any
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.render import wording
 from devin_jupyter.render.page import BOX, LINE, QUIET, anchor, badge
-from devin_jupyter.render.record import RECORD_MIME, RECORD_VERSION, notebook_record
+from devin_jupyter.render.record import RECORD_MIME, RECORD_VERSION, short_record
 from devin_jupyter.render.values import CELL, table
 
 TEXT_ROWS, HTML_ROWS = 40, 200
-_KEPT = (
-    "id",
-    "org",
-    "api_version",
-    "fingerprint",
-    "phase",
-    "title",
-    "acus",
-    "url",
-    "created_at",
-    "updated_at",
-    "simulated",
-)
 
 
 def many_bundle(
@@ -47,14 +34,13 @@ def many_bundle(
     """
     ordered = sorted(snapshots, key=_column)
     heading = f"{wording.one_line(title)}: {totals(ordered, waiting)}"
-    records = [notebook_record(snapshot) for snapshot in ordered]
     return {
         "text/plain": _text(heading, ordered, names or {}),
         "text/html": _html(heading, ordered, names or {}, home),
         RECORD_MIME: {
             "version": RECORD_VERSION,
             "title": wording.one_line(title),
-            "sessions": [{key: record[key] for key in _KEPT if key in record} for record in records],
+            "sessions": [short_record(snapshot) for snapshot in ordered],
         },
     }
 

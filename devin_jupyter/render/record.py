@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from devin_jupyter.errors import redact_tree
+from devin_jupyter.errors import redact, redact_tree
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.render.wording import answer, one_line, safe_text, standing
 
@@ -43,9 +43,25 @@ def notebook_record(snapshot: Snapshot) -> dict[str, Any]:
     return clean
 
 
+def short_record(snapshot: Snapshot) -> dict[str, Any]:
+    """Return what a board keeps of each of its many sessions: where to find it, and how it stood."""
+    record = {
+        "id": snapshot.session_id,
+        "org": snapshot.org_id,
+        "api_version": snapshot.api_version,
+        "fingerprint": _fingerprint(snapshot),
+        "phase": snapshot.phase.value,
+        "title": one_line(snapshot.title, 160) if snapshot.title else None,
+        "acus": snapshot.acus,
+        "simulated": snapshot.simulated or None,
+        **({} if snapshot.simulated else _place_and_time(snapshot)),
+    }
+    return {key: value for key, value in record.items() if value is not None}
+
+
 def _place_and_time(snapshot: Snapshot) -> dict[str, Any]:
     return {
-        "url": snapshot.url,
+        "url": redact(snapshot.url),
         "created_at": _iso(snapshot.created_at),
         "updated_at": _iso(snapshot.updated_at),
     }

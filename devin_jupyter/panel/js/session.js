@@ -70,7 +70,7 @@ function asked() {
   return part({ class: "dv-asks" }, pick, ({ question, explanation, phase, url }) => [
     question ? h("div", { class: "dv-quote" }, h("div", { class: "dv-quiet" }, phase === "asleep" ? "Asleep, asked:" : "Devin wrote:"), prose(question)) : null,
     explanation ? h("p", { class: "dv-means" }, explanation) : null,
-    phase === "needs_approval" ? h("p", {}, link(url, "Approve it in Devin", { class: "dv-button dv-primary" })) : null,
+    phase === "needs_approval" && url ? h("p", {}, link(url, "Approve it in Devin", { class: "dv-button dv-primary" })) : null,
   ]);
 }
 
