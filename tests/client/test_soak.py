@@ -1,0 +1,78 @@
+"""Many sessions on a bad line: every wait ends, with the phase that the session really has."""
+
+import asyncio
+import random
+
+import pytest
+
+from devin_jupyter import AsyncDevin
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.settings import Pace, Settings
+
+from .conftest import key_of
+
+ENDS = {
+    "sim:plain": Phase.YOUR_TURN,
+    "sim:finished": Phase.DONE,
+    "sim:exit": Phase.DONE,
+    "sim:question": Phase.YOUR_TURN,
+    "sim:fail": Phase.FAILED,
+    "sim:slow": Phase.YOUR_TURN,
+    "sim:unknown": Phase.YOUR_TURN,
+}
+KINDS = (
+    {"kind": "drop_before"},
+    {"kind": "drop_after"},
+    {"kind": "status", "status": 503},
+    {"kind": "status", "status": 429, "retry_after": 1},
+    {"kind": "status", "status": 500},
+    {"kind": "malformed"},
+    {"kind": "slow", "seconds": 1},
+)
+COUNT, SECONDS = 120, 150
+
+
+@pytest.mark.soak
+async def test_every_wait_on_a_bad_line_ends_as_the_session_does(simulator_with, version, tmp_path):
+    dice = random.Random(7)
+    simulator = simulator_with(speed=80.0)
+    settings = Settings(
+        api_key=key_of(simulator, version),
+        org_id=None if version == "v1" else simulator.org_id,
+        base_url=simulator.url,
+        api_version=version,
+        home=tmp_path,
+        simulated=True,
+        pace=Pace(fast=0.2, slow=1.0),
+        timeout_seconds=5.0,
+    )
+    async with AsyncDevin(settings=settings) as client:
+        plans = [dice.choice(list(ENDS)) for _ in range(COUNT)]
+        sessions = await asyncio.gather(
+            *(client.create(f"{number} {tag}", tags=[tag]) for number, tag in enumerate(plans))
+        )
+        waits = [asyncio.create_task(_ended(client, session)) for session in sessions]
+        faults = asyncio.create_task(_trouble(simulator, dice))
+        ended = await asyncio.gather(*waits)
+        faults.cancel()
+        await asyncio.gather(faults, return_exceptions=True)
+        simulator.faults()
+        now = [(await client.get(session.id)).phase for session in sessions]
+
+    assert [snapshot.phase for snapshot in ended] == now == [ENDS[plan] for plan in plans]
+    assert all(snapshot.messages for snapshot in ended)
+    assert simulator.stats()["sessions"] == COUNT
+
+
+async def _ended(client, session):
+    return (await client.wait(session, SECONDS)).snapshot
+
+
+async def _trouble(simulator, dice):
+    """Now one fault, now another, on everything that is read."""
+    while True:
+        rules = [
+            {"method": "GET", "times": dice.randint(1, 5), **dice.choice(KINDS)} for _ in range(dice.randint(0, 2))
+        ]
+        await asyncio.to_thread(simulator.faults, *rules)
+        await asyncio.sleep(dice.uniform(0.2, 1.5))
