@@ -26,7 +26,7 @@ LIMIT = 1000
 class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not typed
     """A live board of sessions.
 
-    >>> BatchPanel(batch.sessions, title="upgrade")            # doctest: +SKIP
+    BatchPanel([dj.get("devin-…"), dj.last()], title="this week")
     """
 
     _esm = script("batch")

@@ -20,7 +20,7 @@ from devin_jupyter.panel.stage import Stage
 class Panel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not typed
     """A live view of one session, with a reply box.
 
-    >>> Panel(dj.last())            # doctest: +SKIP
+    dj.last().panel()         # the same as Panel(dj.last())
     """
 
     _esm = script("panel")

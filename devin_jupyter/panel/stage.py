@@ -28,6 +28,9 @@ class PanelLike(Protocol):
     def view_bundle(self) -> tuple[Bundle, Bundle]:
         """The widget's view, as data and metadata."""
 
+    def close(self) -> None:
+        """Stop following and remove every view."""
+
     def saved_bundle(self, *, transcript: bool, live: bool) -> Bundle:
         """What the file keeps, static; with a place where the panel may settle as long as it is live."""
 
@@ -80,6 +83,8 @@ class Stage:
         """Display the panel; call it on the main thread, in the cell that it belongs to."""
         kind = front_end()
         self._is_live = kind == "page"
+        if kind != "file":
+            _replace_earlier(self._panel)
         if kind == "frames":
             data, metadata = self._panel.view_bundle()
             self._widget = Output({**self._saved(), **data}, metadata)
@@ -115,6 +120,44 @@ class Stage:
 
     def _saved(self) -> Bundle:
         return self._panel.saved_bundle(transcript=self._transcript, live=self._is_live)
+
+
+class _Run:
+    """The panels that the newest run of a cell has shown."""
+
+    def __init__(self, request: str) -> None:
+        self.request = request
+        self.panels: list[PanelLike] = []
+
+
+_runs: dict[str, _Run] = {}
+
+
+def _replace_earlier(panel: PanelLike) -> None:
+    """Close what an earlier run of this cell has shown, unless another cell shows it too: nobody sees it any more."""
+    request, cell = _running()
+    if cell is None:
+        return
+    before = _runs.get(cell)
+    if before is None or before.request != request:
+        _runs[cell] = _Run(request)
+    _runs[cell].panels.append(panel)
+    shown = [each for run in _runs.values() for each in run.panels]
+    for earlier in before.panels if before is not None and before is not _runs[cell] else ():
+        if not any(earlier is each for each in shown):
+            earlier.close()
+
+
+def _running() -> tuple[str, str | None]:
+    """The request that is carried out, and the id of its cell where the front end tells it."""
+    from IPython import get_ipython
+
+    kernel = getattr(get_ipython(), "kernel", None)
+    parent = kernel.get_parent("shell") if kernel is not None else None
+    if not isinstance(parent, dict):
+        return "", None
+    cell = parent.get("metadata", {}).get("cellId")
+    return str(parent.get("header", {}).get("msg_id")), str(cell) if cell else None
 
 
 def front_end() -> str:

@@ -83,6 +83,15 @@ def test_the_static_form_reads_well_and_passes_axe_in_both_themes(desk: Any) -> 
     assert _looked_at(desk, "static", ".dv-snapshot") == []
 
 
+def test_a_cell_that_runs_again_closes_the_panel_of_its_earlier_run(desk: Any) -> None:
+    code = "earlier = globals().get('panel'); panel = Panel(globals().setdefault('kept', play.audit())); panel"
+    desk.show(code)
+    expect(desk.page.locator(LIVE)).to_have_count(1)
+    desk.show(code)
+    expect(desk.page.locator(LIVE)).to_have_count(1)
+    assert desk.ask("[earlier.comm is None, panel.comm is None, len(kept._callbacks)]") == [True, False, 1]
+
+
 def test_a_narrow_panel_keeps_everything_in_view(panel: Any) -> None:
     panel.page.set_viewport_size({"width": 700, "height": 1500})
     _unfold(panel, "Conversation", "Timeline", "Details")
