@@ -129,9 +129,13 @@ class Tally:
     @property
     def text(self) -> str:
         """The counts and the cost in one line, without anything that changes by itself."""
-        shown = [f"{count} {_word(phase)}" for phase, count in self.counts.items() if count]
         unknown = f" and {self.acus_unknown} unknown" if self.acus_unknown else ""
-        return " · ".join([*shown, f"{self.acus:.2f} ACU{unknown}"])
+        return " · ".join([*([self.words] if self.words else []), f"{self.acus:.2f} ACU{unknown}"])
+
+    @property
+    def words(self) -> str:
+        """The counts in words, such as `35 done · 3 failed`."""
+        return " · ".join(f"{count} {_word(phase)}" for phase, count in self.counts.items() if count)
 
 
 def tally(jobs: Sequence[Job], *, rows: int, wanted: int, parallel: int, now: float) -> Tally:

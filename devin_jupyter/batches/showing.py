@@ -86,15 +86,16 @@ def bundle(name: str, runner: Runner) -> dict[str, Any]:
     """Return the saved form: plain text, static HTML and records, the same for the same state."""
     snapshots = [job.snapshot for job in runner.jobs if job.snapshot is not None]
     shown = many_bundle(name, snapshots, names=names_of(runner), waiting=runner.tally().counts.get(Stage.WAITING, 0))
-    lines = list(_remarks(runner))
-    if lines:
-        shown["text/plain"] += "\n" + "\n".join(lines)
-        shown["text/html"] += "".join(f"<div>{escape(line)}</div>" for line in lines)
+    for line in _remarks(runner):
+        shown["text/plain"] += f"\n{line}"
+        shown["text/html"] += f"<div>{escape(line)}</div>"
     return shown
 
 
 def _remarks(runner: Runner) -> Iterator[str]:
-    """What the sessions themselves do not show: why it is paused, rows without a session, questions in reports."""
+    """What the sessions themselves do not show: rows by phase, why it is paused, what was refused, asked in reports."""
+    sums = runner.tally()
+    yield f"{sums.rows} rows: {sums.words}"
     if runner.notice:
         yield one_line(runner.notice, 400)
     refused = [job for job in runner.jobs if job.stage is Stage.REFUSED and job.error is not None]

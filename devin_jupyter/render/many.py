@@ -98,7 +98,7 @@ def _row(snapshot: Snapshot, names: Mapping[str, str]) -> str:
     cells = [
         badge(f"{look.icon} {snapshot.phase.label}", look.colour),
         anchor(wording.link(snapshot), _name(snapshot, names, 80)),
-        escape(wording.acu(snapshot.acus)),
+        f'<span style="white-space:nowrap">{escape(wording.acu(snapshot.acus))}</span>',
         escape(wording.one_line(snapshot.question, 120)) if snapshot.question else "",
     ]
     return "<tr>" + "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells) + "</tr>"
