@@ -24,7 +24,7 @@ def line(name: str, tally: Tally, notice: str | None = None) -> str:
 def span(seconds: float) -> str:
     """Return a duration as people say it: `40 s`, `12 min`, `3 h 20 min`."""
     if seconds < 60:
-        return f"{seconds:.0f} s"
+        return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
@@ -44,12 +44,13 @@ class Ticker:
 
     def __init__(self, stream: TextIO | None = None, *, is_watched: bool = True) -> None:
         """Write to `stream`, by default the standard error stream of the moment."""
-        self._stream, self._is_watched, self._length = stream, is_watched, 0
+        self._stream, self._is_watched, self._length, self._text = stream, is_watched, 0, ""
 
     def show(self, text: str) -> None:
         """Replace the line."""
-        if not self._is_watched:
+        if not self._is_watched or text == self._text:
             return
+        self._text = text
         stream = self._stream or sys.stderr
         text = text[: max(20, shutil.get_terminal_size((160, 24)).columns - 1)]
         stream.write("\r" + text + " " * max(0, self._length - len(text)))

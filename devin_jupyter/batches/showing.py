@@ -55,7 +55,7 @@ def detached(runner: Runner, *, stopped: bool) -> tuple[str, str, str]:
     sums = runner.tally()
     if stopped:
         return f"interrupted: {sums.text}", "every open session was stopped, as --on-interrupt stop says", ""
-    waits = f", and {sums.waiting} rows wait to be started" if sums.waiting else ""
+    waits = f", and {sums.waiting} rows that wait will be started" if sums.waiting and not runner.paused else ""
     return (
         f"interrupted: {sums.open} sessions go on{waits} ({sums.acus:.2f} ACU so far)",
         "nothing was stopped, and it goes on to cost",

@@ -63,7 +63,7 @@ def test_ctrl_c_detaches_from_all_within_half_a_second(desk: Desk) -> None:
 
     assert time.monotonic() - began < 0.8
     assert "sessions go on" in detached.value.what
-    assert "rows wait to be started" in detached.value.what
+    assert "rows that wait will be started" in detached.value.what
     assert "nothing was stopped" in detached.value.means
     assert ".stop() ends" in detached.value.do
     assert batch.stop().wait().is_over
