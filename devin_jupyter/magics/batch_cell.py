@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from devin_jupyter import loop
 from devin_jupyter.errors import OptionError
 from devin_jupyter.magics import display
-from devin_jupyter.magics.cell import say, tell_what_goes_on, wait_seconds
+from devin_jupyter.magics.cell import carried_to_its_end, say, tell_what_goes_on, wait_seconds
 from devin_jupyter.options import Options, nearest
 
 if TYPE_CHECKING:
@@ -32,13 +32,19 @@ def run(notebook: Notebook, devin: Any, body: str, options: Options) -> None:
         display.show(BatchDryRun(loop.run(calls.preview_batch(devin.core, order)), devin.settings))
         return
     tell_what_goes_on(notebook, devin)
-    batch = loop.run(calls.start_batch(devin.core, order, bridge=loop))
+    with carried_to_its_end():
+        batch = loop.run(calls.start_batch(devin.core, order, bridge=loop))
     notebook.bind(order.options.out or options.out, batch)
     say(batch.notice)
-    _follow(notebook, batch, options)
+    follow(notebook, batch, options)
 
 
-def _follow(notebook: Notebook, batch: Batch, options: Options) -> None:
+def follow(notebook: Notebook, batch: Batch, options: Options) -> None:
+    """Show the board, and wait where that was asked for or nobody can click.
+
+    Raises:
+        Detached: the wait was interrupted.
+    """
     seconds = wait_seconds(notebook, options)
     on_interrupt = options.on_interrupt or notebook.config.on_interrupt
     board = notebook.in_kernel and not notebook.is_headless and notebook.config.panel and not batch.is_over

@@ -6,6 +6,7 @@ Reads as the order of events. Everything that costs money is decided below, in t
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -15,7 +16,7 @@ from devin_jupyter.magics import display
 from devin_jupyter.options import Options, continued, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from devin_jupyter.magics.notebook import Notebook
 
@@ -67,7 +68,8 @@ def _start(notebook: Notebook, body: str, options: Options) -> None:
         display.show(DryRun(devin.plan(wanted, policy), devin.settings, wanted))
         return
     tell_what_goes_on(notebook, devin)
-    session = devin.start(wanted, policy)
+    with carried_to_its_end():
+        session = devin.start(wanted, policy)
     notebook.bind(options.out, session)
     say(session.notice)
     follow(notebook, session, options)
@@ -86,7 +88,8 @@ def _message(notebook: Notebook, body: str, options: Options) -> None:
         print(f"would send to {session.id}{f' with {names}' if names else ''}:\n{text}")
         return
     notebook.bind(options.out, session)
-    session = client(notebook).send(session, text, files, options.again, options.as_user)
+    with carried_to_its_end():
+        session = client(notebook).send(session, text, files, options.again, options.as_user)
     say(session.notice)
     follow(notebook, session, options)
 
@@ -121,6 +124,19 @@ def wait(session: Any, seconds: float | None, on_interrupt: str) -> None:
             raise
         session.stop()
         raise Detached(f"interrupted: {session.id} was stopped for good, as --on-interrupt stop says") from None
+
+
+@contextmanager
+def carried_to_its_end() -> Iterator[None]:
+    """Say what an interrupt means while something that costs money is on its way."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Detached(
+            "interrupted on the way to Devin: what was being sent is still carried to its end and written down",
+            "it may go on, and cost; nothing is sent twice",
+            "run the same again to attach to it, or %devin journal to see what there is",
+        ) from None
 
 
 def say(notice: str | None) -> None:

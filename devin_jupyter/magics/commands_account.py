@@ -6,9 +6,11 @@ import getpass
 import sys
 from typing import Any
 
+from devin_jupyter import loop
 from devin_jupyter.errors import NoKey, OptionError
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.notebook import Notebook
+from devin_jupyter.magics.seen import warm
 from devin_jupyter.magics.shown import Table
 
 
@@ -23,9 +25,13 @@ def connect(call: Call) -> None:
     wanted = {"org_id": said.org, "base_url": said.url, "api_version": said.api, "profile": said.profile}
     wanted = {name: value for name, value in wanted.items() if value}
     client = devin.connect(api_key=_key(call.notebook, wanted, ask=said.new_key or said.save), **wanted)
+    who = _principal(client)[0][1]  # tells as well whether the key works
+    loop.run(client.asynchronous.where())
     if said.save:
         _save(client, said.profile)
-    print(_line(client))
+    print(_line(client, who))
+    if not call.notebook.is_headless:
+        warm(client)
 
 
 def _key(notebook: Notebook, wanted: dict[str, Any], *, ask: bool) -> str | None:
@@ -77,13 +83,11 @@ def _save(client: Any, profile: str | None) -> None:
     print(f"saved in the keyring{f' as {profile}' if profile else ''}")
 
 
-def _line(client: Any) -> str:
+def _line(client: Any, who: str | None) -> str:
     chosen = client.settings
-    org = chosen.org_id or (
-        "the key's organisation" if chosen.api_version == "v1" else "organisation asked for at first use"
-    )
+    org = chosen.org_id or "the key's own organisation"
     key = f"key {chosen.masked_key} from {chosen.key_source}"
-    return f"connected to {chosen.base_url} ({chosen.api_version}), {org}, {key}"
+    return f"connected to {chosen.base_url} ({chosen.api_version}) as {who}, {org}, {key}"
 
 
 def simulator(call: Call) -> None:
@@ -121,7 +125,8 @@ _YES = {True: "yes", False: "no", None: "not known"}
 def _principal(devin: Any) -> list[tuple[str, str | None]]:
     chosen = devin.settings
     if chosen.api_version == "v1":
-        return [("principal", "v1 does not tell"), ("organisation", "the key's own")]
+        next(iter(devin.sessions.list(limit=1)), None)  # v1 has no call of its own that tells whether a key works
+        return [("principal", "the owner of the key"), ("organisation", "the key's own")]
     who = devin.self()
     kind = str(who.get("principal_type") or "unknown").replace("_", " ")
     name = who.get("service_user_name") or who.get("user_name")

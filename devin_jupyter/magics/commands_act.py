@@ -28,23 +28,32 @@ def open_session(call: Call) -> None:
 
 
 def show(call: Call) -> None:
-    """Show a session as it is now."""
+    """Show a session, or a batch, as it is now."""
     from devin_jupyter import render
-    from devin_jupyter.magics.display import publish
+    from devin_jupyter.magics import display
 
+    batch = call.notebook.batch(call.said.session)
+    if batch is not None:
+        display.show(batch)
+        return
     session = call.notebook.session(call.said.session)
     session.refresh()
-    publish(render.bundle(session.snapshot, transcript=call.said.transcript))
+    display.publish(render.bundle(session.snapshot, transcript=call.said.transcript))
 
 
 def wait(call: Call) -> None:
-    """Wait until the turn is over; Ctrl-C detaches."""
+    """Wait until the turn is over, or all rows of a batch; Ctrl-C detaches."""
     word, seconds = call.said.session, call.said.time
     if seconds is None and word and word not in call.notebook.variables and _is_time(word):
         word, seconds = None, duration(word)
-    session = call.notebook.session(word)
     options = Options(wait=math.inf if seconds is None else seconds, on_interrupt=call.said.on_interrupt)
-    cell.follow(call.notebook, session, options)
+    batch = call.notebook.batch(word)
+    if batch is not None:
+        from devin_jupyter.magics import batch_cell
+
+        batch_cell.follow(call.notebook, batch, options)
+        return
+    cell.follow(call.notebook, call.notebook.session(word), options)
 
 
 def send(call: Call) -> None:
@@ -55,7 +64,8 @@ def send(call: Call) -> None:
     files = read_attachments(said.attach or (), notebook.variables)
     seconds = None if said.wait is None else (math.inf if said.wait == "" else duration(said.wait))
     session = notebook.session(said.session)
-    session = call.devin.send(session, " ".join(said.text), files, said.again, said.as_user)
+    with cell.carried_to_its_end():
+        session = call.devin.send(session, " ".join(said.text), files, said.again, said.as_user)
     cell.say(session.notice)
     cell.follow(notebook, session, Options(wait=seconds))
 
@@ -69,6 +79,10 @@ def stop(call: Call) -> Any:
         if said.sessions:
             raise OptionError("--all stops every session: name none", do="leave out --all, or the names")
         return _stop_all(call)
+    for word in said.sessions:
+        batch = call.notebook.batch(word)
+        if batch is not None:
+            batch.pause()
     return _each(call, lambda session: session.stop(archive=said.archive), "stopped")
 
 
@@ -99,7 +113,7 @@ def archive(call: Call) -> Any:
 
 def _each(call: Call, act: Any, done: str) -> Table | None:
     """Do one thing to every session named; a failure does not keep the rest from it."""
-    sessions = [call.notebook.session(word) for word in call.said.sessions or [None]]
+    sessions = [one for word in call.said.sessions or [None] for one in _sessions(call, word)]
     if len(sessions) == 1:
         act(sessions[0])
         print(f"{sessions[0].id} {done}, {wording.cost(sessions[0].snapshot)}")
@@ -113,6 +127,12 @@ def _each(call: Call, act: Any, done: str) -> Table | None:
             result, failed = problem.what, failed + 1
         rows.append({"session": session.id, "result": result, "cost": wording.cost(session.snapshot)})
     return Table(rows, title=f"{failed} of {len(rows)} failed" if failed else "")
+
+
+def _sessions(call: Call, word: str | None) -> list[Any]:
+    """What a word names: one session, or those of a batch."""
+    batch = call.notebook.batch(word)
+    return [call.notebook.session(word)] if batch is None else list(batch.sessions)
 
 
 def _show(call: Call, session: Any, options: Options) -> None:

@@ -14,6 +14,7 @@ from devin_jupyter.options import nearest
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from devin_jupyter.batches.handle import Batch
     from devin_jupyter.journal import CellRef
     from devin_jupyter.magics.magic import DevinMagics
 
@@ -98,6 +99,11 @@ class Notebook:
             f"{word!r} is neither a session in this notebook nor an id{nearest(str(word), self._session_names())}",
             do="give the variable that -o has set, an id (devin-…) or the session's URL",
         )
+
+    def batch(self, word: Any) -> Batch | None:
+        """Return the batch that a word names, or None where it names none."""
+        found = self.variables.get(word) if isinstance(word, str) else word
+        return found if hasattr(type(found), "phase_counts") else None
 
     def _session_names(self) -> list[str]:
         return [name for name, value in self.variables.items() if hasattr(type(value), "send") and name[:1] != "_"]

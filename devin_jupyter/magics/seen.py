@@ -6,12 +6,14 @@ repositories. Names and titles only, in memory only.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 REFRESH_SECONDS = 5.0
+MOST = 200
 Pairs = list[tuple[str, str]]
 """Values with what is shown beside them."""
 
@@ -63,3 +65,20 @@ class Seen:
 
 
 SEEN = Seen()
+
+
+def warm(client: Any) -> None:
+    """Have the loop look up playbooks and knowledge by name, so that Tab knows them; a failure is no matter."""
+    from devin_jupyter import loop
+
+    loop.submit(_look(client.asynchronous, "playbooks", ("playbook_id",), "title"))
+    loop.submit(_look(client.asynchronous, "knowledge", ("note_id", "id"), "name"))
+
+
+async def _look(client: Any, kind: str, keys: tuple[str, ...], label: str) -> None:
+    with contextlib.suppress(Exception):
+        found = [item async for item in getattr(client, kind).list(limit=MOST)]
+        pairs = (
+            (next((str(item[key]) for key in keys if item.get(key)), ""), str(item.get(label) or "")) for item in found
+        )
+        SEEN.add(kind, pairs)

@@ -1,6 +1,8 @@
 """`%devin` commands against the simulator over HTTP."""
 
 import re
+import threading
+import time
 
 import pytest
 
@@ -117,6 +119,14 @@ def test_several_sessions_at_once_give_a_table(shell, done):
     assert [row["result"] for row in table.rows] == ["archived", "archived"]
 
 
+def test_a_batch_is_shown_waited_for_and_stopped_by_name(shell, service):
+    shell.run("rows = ['acme/api', 'acme/web']")
+    shell.run("%%devin --each rows --max-acu 2 --quiet -o b\nUpgrade {{ row }}")
+    assert "2 sessions" in shell.run("%devin wait b").shown[-1]["text/plain"]
+    assert "2 sessions" in shell.run("%devin show b").shown[-1]["text/plain"]
+    assert [row["result"] for row in shell.run("%devin stop b").value.rows] == ["stopped", "stopped"]
+
+
 def test_tags_are_shown_added_and_replaced(shell, done):
     assert shell.run("%devin tags s").out == "red\n"
     assert shell.run("%devin tags s --add blue").out == "red, blue\n"
@@ -204,8 +214,34 @@ def test_whoami_shows_principal_place_and_permissions_and_no_key(shell, service)
 
 def test_connect_uses_the_environment_and_says_where_it_is(shell, service):
     said = shell.run("%devin connect").out
-    assert said.startswith(f"connected to {service.url} (v3)")
+    assert said.startswith(f"connected to {service.url} (v3) as service user")
+    assert service.org_id in said
     assert "from DEVIN_API_KEY" in said
+
+
+def test_connect_tells_at_once_that_a_key_does_not_work(shell, service, monkeypatch):
+    monkeypatch.setenv("DEVIN_API_KEY", "cog_not-this-one")
+    ran = shell.run("%devin connect", fails=True)
+    assert type(ran.error).__name__ == "Unauthorized"
+    assert "not-this-one" not in ran.out
+    assert len(ran.lines) <= 3
+
+
+def test_connect_reads_the_names_that_tab_offers(shell, service):
+    client = shell.run("dj.Devin()").value
+    playbook = client.playbooks.create("Make it faster", "Step by step")
+    client.close()
+    shell.run("%devin connect")
+    eventually(lambda: playbook["playbook_id"] in dict(SEEN.get("playbooks")))
+    assert shell.tab("%%devin --playbook faster|\nx") == [f"%%devin --playbook {playbook['playbook_id']}"]
+
+
+def eventually(holds):
+    """Wait until it holds, for at most ten seconds."""
+    until = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < until
+        threading.Event().wait(0.02)
 
 
 def test_connect_never_hangs_where_nobody_can_type(shell, monkeypatch):
