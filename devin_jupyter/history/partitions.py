@@ -72,7 +72,7 @@ async def _windows(core: Core, filters: Filters) -> list[Window]:
     end = whole.end if whole.end is not None else int(now.timestamp()) + 1
     start = whole.start if whole.start is not None else await _before_all(core, filters, end)
     count = max(1, min(_MOST_PARTITIONS, round((end - start) / (30 * _DAY))))
-    parts = Window(start, end).split(count, 0)[::-1]
+    parts = Window(start, end).split(count, end - 1, 0)[::-1]
     return [Window(whole.start, parts[0].end), *parts[1:]]
 
 

@@ -36,23 +36,37 @@ class Window:
     start: int | None = None
     end: int | None = None
 
-    def params(self) -> Raw:
-        """The filters that hold at least this window, however the service reads its bounds."""
-        after = None if self.start is None else self.start - 1
-        return {"created_after": after, "created_before": self.end}
+    def params(self, *, after_is_included: bool = False, before_is_included: bool = False) -> Raw:
+        """The filters that hold this window and little more, for what is known of how the service reads them."""
+        after = None if self.start is None else self.start - (not after_is_included)
+        before = None if self.end is None else self.end - before_is_included
+        return {"created_after": after, "created_before": before}
 
     def holds(self, created: int) -> bool:
         """Whether a session created at this second belongs here."""
         return (self.start is None or created >= self.start) and (self.end is None or created < self.end)
 
-    def split(self, parts: int, span: int) -> list[Window]:
-        """Divide it into equal parts, newest first; an open one into its last `span` seconds and one for the rest."""
-        assert self.end is not None
-        low = self.end - max(span, 1) if self.start is None else self.start
-        parts = max(2, min(parts, self.end - low))
-        edges = [low + (self.end - low) * index // parts for index in range(parts + 1)]
-        inner = [Window(start, end) for start, end in pairwise(edges)]
-        return [*reversed(inner), *([Window(None, low)] if self.start is None else [])]
+    @property
+    def is_divisible(self) -> bool:
+        """Whether it is longer than a second."""
+        return self.start is None or self.end is None or self.end - self.start > 1
+
+    def split(self, count: int, last: int, span: int) -> list[Window]:
+        """Divide it so that all parts together are the whole, however sessions are spread in it.
+
+        Args:
+            count: how many equal parts to make of where most sessions are thought to be.
+            last: a second with a session, behind which there may be few.
+            span: how far back from there to look closely where nothing says where it begins.
+        """
+        top = last + 1 if self.end is None else min(last + 1, self.end)
+        low = top - max(span, 1) if self.start is None else self.start
+        count = max(1, min(count, top - low))
+        edges = [low + (top - low) * index // count for index in range(count + 1)]
+        parts = [Window(start, end) for start, end in pairwise(edges)][::-1]
+        if self.end is None or top < self.end:
+            parts.insert(0, Window(top, self.end))
+        return [*parts, *([Window(None, low)] if self.start is None else [])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +77,8 @@ class Page:
     created: list[int]
     cursor: str | None
     total: int | None
+    is_whole: bool = True
+    """All times are whole seconds, as they should be."""
 
     @property
     def is_ordered(self) -> bool:
@@ -101,34 +117,39 @@ class _Reader:
         self._fetch, self._take, self.at_once = fetch, take, at_once
         self._turn: asyncio.Semaphore | None = None
         self._pages = 0
+        self._included = {"after_is_included": False, "before_is_included": False}
 
     async def read(self, window: Window, serial: int = SERIAL) -> None:
         """Read a window: in order where about `serial` pages are left, divided where there are more."""
-        page = await self._page(window)
+        bounds = window.params(**self._included)
+        page = await self._page(window, bounds)
+        if page.cursor is not None and bounds != window.params(**self._included):
+            bounds = window.params(**self._included)  # learned meanwhile: without the crowd next door
+            page = await self._page(window, bounds)
         seen, count, cursors = len(page.items), 1, set[str]()
         while page.cursor is not None and page.cursor not in cursors:
             cursors.add(page.cursor)
-            rest = _rest(window, page)
-            left = _pages_left(rest, page, seen)
-            if _is_worth(rest) and (count >= serial if left is None else left > serial):
+            left = _pages_left(window, page, seen)
+            if window.is_divisible and (count >= serial if left is None else left > serial):
                 left = left or 4 * count
-                parts = rest.split(min(self.at_once, ceil(left / SERIAL)), _span(page, left))
-                share = max(SERIAL, 5 * left // (4 * len(parts)))  # fuller windows than that are divided again
-                await _together(self.read(part, share if part.start is not None else 2) for part in parts)
+                parts = max(2, min(self.at_once, ceil(left / SERIAL)))
+                share = max(SERIAL, 5 * left // (4 * parts))  # fuller windows than that are divided again
+                windows = window.split(parts, max(page.created), _span(page, left))
+                await _together(self.read(part, 2 if part.start is None else share) for part in windows)
                 return
-            page = await self._page(window, page.cursor)
+            page = await self._page(window, {**bounds, "after": page.cursor})
             seen, count = seen + len(page.items), count + 1
 
     async def read_in_order(self, window: Window) -> None:
         """Page after page, whatever the service makes of the window."""
-        cursors: set[str] = set()
-        page = await self._page(window, check=False)
+        bounds, cursors = window.params(), set[str]()
+        page = await self._page(window, bounds, check=False)
         while page.cursor is not None and page.cursor not in cursors:
             cursors.add(page.cursor)
-            page = await self._page(window, page.cursor, check=False)
+            page = await self._page(window, {**bounds, "after": page.cursor}, check=False)
 
-    async def _page(self, window: Window, cursor: str | None = None, *, check: bool = True) -> Page:
-        params = {**window.params(), "first": LARGEST_PAGE, "after": cursor}
+    async def _page(self, window: Window, params: Raw, *, check: bool = True) -> Page:
+        params = {**params, "first": LARGEST_PAGE}
         if self._turn is None:
             return await self._first_page(window, params, check)
         async with self._turn:
@@ -152,12 +173,19 @@ class _Reader:
         if items and not (window.holds(min(page.created)) and window.holds(max(page.created))):
             if check and not _only_edges(window, page.created):
                 raise _NoHeed
+            self._notice(window, page)
             items = [item for item, created in zip(items, page.created, strict=True) if window.holds(created)]
         self._take(items)
         self._pages += 1
         if self._pages % _PAGES_BETWEEN_COLLECTIONS == 0 and not gc.isenabled():
             gc.collect(1)
         return page
+
+    def _notice(self, window: Window, page: Page) -> None:
+        """Learn from sessions that were created on a bound whether the service includes it."""
+        if page.is_whole:
+            self._included["after_is_included"] |= window.start is not None and min(page.created) < window.start
+            self._included["before_is_included"] |= window.end is not None and max(page.created) >= window.end
 
 
 def parsed(body: bytes) -> Page:
@@ -170,9 +198,11 @@ def parsed(body: bytes) -> Page:
         ) from None
     items = items_of(answer)
     total = answer.get("total") if isinstance(answer, dict) else None
-    times = (item.get("created_at") for item in items)
-    created = [value if type(value) is int else _seconds(value) for value in times]
-    return Page(items, created, next_cursor(answer), total if type(total) is int and total >= 0 else None)
+    times: list[Any] = [item.get("created_at") for item in items]
+    is_whole = set(map(type, times)) <= {int}
+    created: list[int] = times if is_whole else [_seconds(value) for value in times]
+    total = total if type(total) is int and total >= 0 else None
+    return Page(items, created, next_cursor(answer), total, is_whole)
 
 
 def _seconds(value: Any) -> int:
@@ -186,25 +216,14 @@ def _only_edges(window: Window, created: Iterable[int]) -> bool:
     return all(low <= moment <= high for moment in created)
 
 
-def _rest(window: Window, page: Page) -> Window:
-    """Where the sessions behind this page are. Those created in the page's last second are looked at again."""
-    if page.is_ordered:
-        return Window(window.start, page.created[-1] + 1)
-    return Window(window.start, window.end if window.end is not None else max(page.created, default=0) + 1)
-
-
-def _is_worth(window: Window) -> bool:
-    return window.start is None or (window.end is not None and window.end - window.start > 1)
-
-
-def _pages_left(rest: Window, page: Page, seen: int) -> int | None:
+def _pages_left(window: Window, page: Page, seen: int) -> int | None:
     """How many pages are behind this one: as the service says, or as the density of this page lets expect."""
     if page.total is not None:
-        return -(-max(0, page.total - seen) // LARGEST_PAGE)
-    if rest.start is None or rest.end is None or not page.is_ordered:
+        return -(-max(0, page.total - seen) // max(1, len(page.items)))
+    if window.start is None or not page.is_ordered:
         return None
     width = max(1, page.created[0] - page.created[-1])
-    return -(-max(0, rest.end - rest.start) // width)
+    return -(-max(0, page.created[-1] - window.start) // width)
 
 
 def _span(page: Page, pages: int) -> int:

@@ -193,6 +193,18 @@ def test_a_file_that_cannot_be_written_whole_does_not_replace_the_old_one(some: 
     assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
 
 
+def test_a_file_that_was_half_written_is_removed(tmp_path: Path) -> None:
+    def write() -> None:
+        with frames.replacing(tmp_path / "a") as place:
+            place.write_text("half")
+            raise KeyError("power")
+
+    with pytest.raises(KeyError):
+        write()
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_parts_are_split_by_month_and_put_together_again(some: pd.DataFrame) -> None:
     rows = frames.SessionRows()
     rows.add([session(number, created_at=1_790_000_000 + number * 86_400 * 7) for number in range(20)])

@@ -1,0 +1,144 @@
+"""Filters: moments in every spelling, and what is sent and what is filtered here."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+
+import pandas as pd
+import pytest
+from data.payloads import V1, V3
+
+from devin_jupyter.errors import OptionError, Unsupported
+from devin_jupyter.history.filters import Filters, moment
+from devin_jupyter.history.windows import Window
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("when", "expected"),
+    [
+        (None, None),
+        ("7d", datetime(2026, 11, 15, 12, tzinfo=UTC)),
+        ("1.5 h", datetime(2026, 11, 22, 10, 30, tzinfo=UTC)),
+        ("2w", datetime(2026, 11, 8, 12, tzinfo=UTC)),
+        (timedelta(days=1), datetime(2026, 11, 21, 12, tzinfo=UTC)),
+        ("2026-11-21", datetime(2026, 11, 21, tzinfo=UTC)),
+        ("2026-11-21T08:00:00+02:00", datetime(2026, 11, 21, 6, tzinfo=UTC)),
+        (date(2026, 11, 21), datetime(2026, 11, 21, tzinfo=UTC)),
+        (datetime(2026, 11, 21, 8), datetime(2026, 11, 21, 8, tzinfo=UTC)),
+        (datetime(2026, 11, 21, 8, tzinfo=timezone(timedelta(hours=2))), datetime(2026, 11, 21, 6, tzinfo=UTC)),
+        (pd.Timestamp("2026-11-21T08:00Z"), datetime(2026, 11, 21, 8, tzinfo=UTC)),
+        (1_790_000_000, datetime.fromtimestamp(1_790_000_000, UTC)),
+    ],
+)
+def test_a_moment_may_be_said_in_many_ways(when: Any, expected: datetime | None) -> None:
+    assert moment(when, NOW) == expected
+
+
+@pytest.mark.parametrize("when", ["yesterday", "7 days ago", "", True, object(), "2026-13-01"])
+def test_what_is_no_moment_is_refused(when: Any) -> None:
+    with pytest.raises(OptionError, match="since="):
+        moment(when, NOW)
+
+
+def test_windows_are_half_open_on_whole_seconds() -> None:
+    filters = Filters(since="2026-11-21T08:00:00.5", until="2026-11-21T09:00:00")
+
+    window = filters.window(NOW)
+
+    assert window == Window(1795248001, 1795251600)
+    assert window.holds(1795248001)
+    assert not window.holds(1795251600)
+    assert window.params() == {"created_after": 1795248000, "created_before": 1795251600}
+
+
+def test_filters_become_the_query_of_v3() -> None:
+    filters = Filters.of(
+        {
+            "tags": "a",
+            "repos": ["acme/api"],
+            "origin": ("slack", "api"),
+            "category": "security",
+            "archived": False,
+            "playbook": "playbook-1",
+            "user": "user-1",
+            "service_user": "service-user-1",
+            "parent": "devin-1",
+            "schedule": "sched-1",
+            "updated_since": "1d",
+        }
+    )
+
+    assert filters.v3_params(NOW) == {
+        "tags": ["a"],
+        "repo_names": ["acme/api"],
+        "origins": ["slack", "api"],
+        "category": "security",
+        "is_archived": "false",
+        "playbook_id": "playbook-1",
+        "user_ids": ["user-1"],
+        "service_user_ids": ["service-user-1"],
+        "parent_session_id": "devin-1",
+        "schedule_id": "sched-1",
+        "updated_after": int(NOW.timestamp()) - 86_401,
+    }
+
+
+def test_several_categories_are_filtered_here() -> None:
+    filters = Filters(category=["security", "other"])
+
+    assert filters.v3_params(NOW)["category"] is None
+    kept = filters.keep([V3, {**V3, "category": "other"}, {**V3, "category": None}], NOW, api_version="v3")
+    assert [item["category"] for item in kept] == ["other"]
+
+
+def test_of_several_tags_a_session_must_carry_all() -> None:
+    items = [{**V3, "tags": tags} for tags in (["a", "b"], ["a"], None, "ab")]
+
+    assert Filters(tags=["a", "b"]).keep(items, NOW, api_version="v3") == items[:1]
+
+
+def test_archived_is_checked_here_as_well() -> None:
+    items = [{**V3, "is_archived": flag} for flag in (True, False, None)]
+
+    assert Filters(archived=True).keep(items, NOW, api_version="v3") == items[:1]
+    assert Filters(archived=False).keep(items, NOW, api_version="v3") == items[1:]
+
+
+@pytest.mark.parametrize(
+    ("filters", "kept"),
+    [
+        (Filters(since="2026-11-21T18:04:00.123456Z"), True),
+        (Filters(since="2026-11-21T18:04:00.123457Z"), False),
+        (Filters(until="2026-11-21T18:04:00.123456Z"), False),
+        (Filters(until="2026-11-22"), True),
+        (Filters(updated_since="2026-11-21T18:04:00Z"), True),
+        (Filters(updated_since="2026-11-21T18:04:01Z"), False),
+        (Filters(playbook="playbook-a"), True),
+        (Filters(playbook="playbook-b"), False),
+        (Filters(user="a@acme.test"), True),
+        (Filters(user=["b@acme.test", "c@acme.test"]), False),
+        (Filters(tags="team:a", archived=False), True),
+    ],
+)
+def test_v1_is_filtered_here(filters: Filters, kept: bool) -> None:
+    assert filters.keep([V1], NOW, api_version="v1") == ([V1] if kept else [])
+
+
+def test_v1_is_asked_what_it_can_be_asked() -> None:
+    assert Filters(tags=["a"], user="x@y.z").v1_params() == {"tags": ["a"], "user_email": "x@y.z"}
+    assert Filters(user=["x@y.z", "y@y.z"]).v1_params()["user_email"] is None
+
+
+@pytest.mark.parametrize("name", ["repos", "origin", "category", "service_user", "parent", "schedule", "archived"])
+def test_what_v1_does_not_tell_is_refused(name: str) -> None:
+    with pytest.raises(Unsupported, match=f"no {name}"):
+        Filters.of({name: "x"}).v1_params()
+
+
+@pytest.mark.parametrize("given", [{"tag": "a"}, {"phase": "finished"}, {"phase": ["done", "dune"]}])
+def test_a_mistyped_filter_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(OptionError):
+        Filters.of(given)

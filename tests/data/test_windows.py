@@ -1,0 +1,201 @@
+"""Reading over many windows at once: nothing lost, nothing twice, whatever the service makes of the bounds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from devin_jupyter.errors import Forbidden, UnreadableAnswer
+from devin_jupyter.frames import SessionRows
+from devin_jupyter.history.together import each
+from devin_jupyter.history.windows import Window, read_sessions
+
+NOON = 1_790_000_000
+
+
+class Service:
+    """A list of sessions behind the two bounds, in pages of three."""
+
+    page_size = 3
+
+    def __init__(
+        self,
+        created: list[int],
+        *,
+        is_inclusive: bool = True,
+        is_ordered: bool = True,
+        tells_total: bool = True,
+        heeds_times: bool = True,
+    ) -> None:
+        self.items = [{"session_id": f"{number:032x}", "created_at": when} for number, when in enumerate(created)]
+        self.items.sort(key=lambda item: item["created_at"], reverse=True)
+        if not is_ordered:
+            self.items = self.items[::2] + self.items[1::2]
+        self.slack = 0 if is_inclusive else 1
+        self.tells_total, self.heeds_times = tells_total, heeds_times
+        self.requests: list[dict[str, Any]] = []
+        self.running = self.most_running = 0
+
+    async def fetch(self, params: dict[str, Any]) -> bytes:
+        self.requests.append(params)
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        await asyncio.sleep(0.002)
+        self.running -= 1
+        return json.dumps(self.page(params)).encode()
+
+    def page(self, params: dict[str, Any]) -> dict[str, Any]:
+        found = [item for item in self.items if not self.heeds_times or self._fits(item["created_at"], params)]
+        start = int(params.get("after") or 0)
+        end = start + self.page_size
+        return {
+            "items": found[start:end],
+            "has_next_page": end < len(found),
+            "end_cursor": str(end) if end < len(found) else None,
+            "total": len(found) if self.tells_total else None,
+        }
+
+    def _fits(self, created: int, params: dict[str, Any]) -> bool:
+        after, before = params["created_after"], params["created_before"]
+        return (after is None or created >= after + self.slack) and (before is None or created <= before - self.slack)
+
+
+async def read(service: Service, window: Window, at_once: int = 10) -> list[str]:
+    rows = SessionRows()
+    await read_sessions(service.fetch, rows.add, window, at_once=at_once)
+    return rows.frame(newest_first=True)["session_id"].tolist()
+
+
+def expected(service: Service, window: Window) -> set[str]:
+    return {"devin-" + item["session_id"] for item in service.items if window.holds(item["created_at"])}
+
+
+kinds = st.fixed_dictionaries(
+    {
+        "is_inclusive": st.booleans(),
+        "is_ordered": st.booleans(),
+        "tells_total": st.booleans(),
+        "heeds_times": st.booleans(),
+    }
+)
+moments = st.integers(NOON - 50, NOON + 50) | st.integers(NOON - 40_000_000, NOON)
+bounds = st.none() | moments
+
+
+@given(st.lists(moments, max_size=80), kinds, bounds, bounds)
+def test_every_session_of_the_window_is_read_and_comes_once(
+    created: list[int], kind: dict[str, bool], start: int | None, end: int | None
+) -> None:
+    service, window = Service(created, **kind), Window(start, end)
+
+    found = asyncio.run(read(service, window))
+
+    assert Counter(found) == Counter(expected(service, window))
+    assert len(service.requests) < 40 + 4 * len(created)
+
+
+def test_a_long_history_is_read_at_several_places_at_once() -> None:
+    service = Service([NOON - 3600 * number for number in range(300)])
+
+    found = asyncio.run(read(service, Window()))
+
+    assert len(found) == 300
+    assert service.most_running > 3
+    assert len(service.requests) < 170
+
+
+def test_a_short_history_takes_no_more_requests_than_pages() -> None:
+    service = Service([NOON - 3600 * number for number in range(12)])
+
+    asyncio.run(read(service, Window()))
+
+    assert len(service.requests) == 4
+
+
+def test_no_more_requests_run_at_once_than_allowed() -> None:
+    service = Service([NOON - 3600 * number for number in range(200)])
+
+    asyncio.run(read(service, Window(), at_once=3))
+
+    assert service.most_running <= 3
+
+
+def test_a_thousand_sessions_of_one_second_are_read() -> None:
+    service = Service([NOON] * 400 + [NOON - 1, NOON + 1])
+
+    assert len(asyncio.run(read(service, Window(NOON - 5, NOON + 5)))) == 402
+    assert len(service.requests) < 300
+
+
+@pytest.mark.parametrize("is_inclusive", [True, False])
+def test_sessions_just_outside_a_window_are_not_read_over_and_over(is_inclusive: bool) -> None:
+    service = Service([NOON] * 200 + [NOON - 100] * 200 + [NOON - 50], is_inclusive=is_inclusive)
+
+    assert len(asyncio.run(read(service, Window(NOON - 99, NOON)))) == 1
+    assert len(service.requests) < 260
+
+
+def test_sessions_that_arrive_meanwhile_hide_none() -> None:
+    service = Service([NOON - 60 * number for number in range(120)])
+    inner = service.page
+
+    def busy(params: dict[str, Any]) -> dict[str, Any]:
+        number = len(service.items)
+        service.items.insert(0, {"session_id": f"{number:032x}", "created_at": NOON + number})
+        return inner(params)
+
+    service.page = busy  # type: ignore[method-assign]
+    before = {f"devin-{number:032x}" for number in range(120)}
+
+    assert before <= set(asyncio.run(read(service, Window())))
+
+
+def test_a_cursor_that_goes_round_ends() -> None:
+    service = Service([NOON - number for number in range(30)])
+    inner = service.page
+    service.page = lambda params: {**inner(params), "has_next_page": True, "end_cursor": "3"}  # type: ignore[method-assign]
+
+    asyncio.run(read(service, Window()))
+
+    assert len(service.requests) < 60
+
+
+@pytest.mark.parametrize("answer", [b"<html>", b"", b"3", b'{"items": 3}', b"\xff"])
+def test_an_answer_that_is_no_page_is_said_to_be_none(answer: bytes) -> None:
+    async def fetch(_: dict[str, Any]) -> bytes:
+        return answer
+
+    with pytest.raises(UnreadableAnswer):
+        asyncio.run(read_sessions(fetch, lambda items: None, Window()))
+
+
+def test_the_first_failure_is_raised_as_it_is_and_stops_the_others() -> None:
+    service = Service([NOON - 3600 * number for number in range(300)])
+    inner = service.fetch
+
+    async def fetch(params: dict[str, Any]) -> bytes:
+        if len(service.requests) > 5:
+            raise Forbidden("no")
+        return await inner(params)
+
+    with pytest.raises(Forbidden, match="no"):
+        asyncio.run(read_sessions(fetch, lambda items: None, Window()))
+    assert len(service.requests) < 20
+
+
+def test_each_keeps_the_order_and_raises_what_went_wrong() -> None:
+    async def work(number: int) -> int:
+        await asyncio.sleep(0.001 * (5 - number))
+        if number == 9:
+            raise Forbidden("nine")
+        return number * 2
+
+    assert asyncio.run(each(work, [1, 2, 3])) == [2, 4, 6]
+    with pytest.raises(Forbidden, match="nine"):
+        asyncio.run(each(work, [1, 9, 3]))
