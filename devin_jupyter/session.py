@@ -17,6 +17,7 @@ from devin_jupyter.client import Core, Listener, State
 from devin_jupyter.errors import DetachedAwait, OptionError
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
+from devin_jupyter.models.submissions import Submission
 from devin_jupyter.monitor import Connection
 
 if TYPE_CHECKING:
@@ -154,6 +155,14 @@ class Session:
             OutputInvalid: it does not fit the schema.
         """
         return turns.output_of(self.snapshot, self.schema)
+
+    @property
+    def outputs(self) -> tuple[Submission, ...]:
+        """The structured outputs seen on this handle's client so far, oldest first: interim ones and answers.
+
+        Each has `.at` (UTC), `.value` (raw) and `.is_final`.
+        """
+        return self.state.outputs
 
     def answer(self, *, waited: float | None = None) -> Any:
         """Return what `result` returns, from what was last seen: without asking or waiting.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
 from devin_jupyter.models.snapshot import Known, Snapshot
+from devin_jupyter.models.submissions import submissions
 from devin_jupyter.monitor import Connection, Monitor, Watch
 
 logger = logging.getLogger("devin_jupyter.client")
@@ -33,13 +34,14 @@ class State:
         """Keep what is known and what was last seen."""
         self.session_id = snapshot.session_id
         self.known, self.snapshot = known, snapshot
+        self.outputs = submissions((), snapshot)
         self.connection = Connection()
         self.listeners: list[Listener] = []
         self.watch: Watch | None = None
 
     def take(self, snapshot: Snapshot) -> None:
         """Take a newer snapshot over and tell the listeners."""
-        self.snapshot = snapshot
+        self.snapshot, self.outputs = snapshot, submissions(self.outputs, snapshot)
         for listener in tuple(self.listeners):
             self._tell(listener.on_snapshot, snapshot)
 
