@@ -78,6 +78,14 @@ class Devin:
     def __repr__(self) -> str:
         return f"<Devin {self.settings!r}>"
 
+    def __enter__(self) -> Devin:
+        """Return the client itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
     @property
     def asynchronous(self) -> AsyncDevin:
         """The client behind this one; it lives on the loop's thread."""

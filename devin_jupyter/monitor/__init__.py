@@ -18,7 +18,7 @@ from devin_jupyter.errors import ApiError, DevinError, Forbidden, NotFound, Unau
 from devin_jupyter.models.snapshot import Known, Snapshot, observe
 from devin_jupyter.monitor.clock import Clock
 from devin_jupyter.monitor.connection import Connection
-from devin_jupyter.monitor.reading import Raw, Reader, Sight
+from devin_jupyter.monitor.reading import PAGE, Raw, Reader, Sight
 from devin_jupyter.monitor.watched import Keeper, Watch, Watched, merged, same_look
 from devin_jupyter.settings import Pace
 
@@ -59,7 +59,7 @@ class Monitor:
         self._entries: dict[str, Watched] = {}
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._failures, self._not_before = 0, 0.0
+        self._failures, self._not_before, self._pages = 0, 0.0, 1.0
         self.connection = Connection()
 
     def watch(
@@ -184,12 +184,13 @@ class Monitor:
     async def _run(self) -> None:
         while active := [entry for entry in self._entries.values() if entry.is_active]:
             self._wake.clear()
+            self._pages = max(1.0, len(active) / PAGE)
             now = self._clock.monotonic()
             first = max(min(entry.due for entry in active), self._not_before)
             if first > now:
                 await self._clock.pause(first - now, self._wake)
                 continue
-            due = [entry for entry in active if entry.due <= now + _TOGETHER * entry.interval(self._pace, now)]
+            due = [entry for entry in active if entry.due <= now + _TOGETHER * self._interval(entry, now)]
             try:
                 await self._sweep(due)
             except Exception as bug:  # whoever waits must not hang on a mistake of ours
@@ -216,11 +217,14 @@ class Monitor:
         self._judge_problems(entries, sight)
         now, jitter = self._clock.monotonic(), self._clock.jitter()
         for entry in entries:
-            entry.due = now + entry.interval(self._pace, now) * jitter
+            entry.due = now + self._interval(entry, now) * jitter
         await self._keep([*changed, *(snapshot for snapshot in listened if snapshot is not None)])
         for entry in entries:  # whoever waited finds the end of the turn in the journal too
             if entry.is_settled and entry.snapshot is not None:
                 entry.release(entry.snapshot)
+
+    def _interval(self, entry: Watched, now: float) -> float:
+        return entry.interval(self._pace, now, pages=self._pages)
 
     def _unchanged(self, entry: Watched, raw: Raw) -> bool:
         if entry.snapshot is None or entry.snapshot.send_pending or raw != entry.raw:

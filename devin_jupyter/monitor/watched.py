@@ -80,11 +80,17 @@ class Watched:
         """Whether a listener shows the conversation."""
         return any(watch.messages for watch in self.watches)
 
-    def interval(self, pace: Pace, now: float) -> float:
-        """Return the pause until the next look."""
+    def interval(self, pace: Pace, now: float, *, pages: float = 1.0) -> float:
+        """Return the pause until the next look.
+
+        Args:
+            pace: how often to look.
+            now: the monotonic time.
+            pages: requests a sweep; with many sessions the service is asked no more often than with few.
+        """
         if self.is_settled:
             return pace.asleep
-        return max(pace.fast, min(pace.slow, pace.growth * (now - self.acted_at)))
+        return max(pace.fast * pages, min(pace.slow, pace.growth * (now - self.acted_at)))
 
     def nudge(self, now: float) -> None:
         """Something was done: look again at once, and often for a while."""

@@ -193,6 +193,16 @@ async def test_a_thousand_sessions_are_ten_requests_a_sweep(scene, version):
     assert len(one.seen) == 1000
 
 
+async def test_many_sessions_are_asked_for_no_more_often_than_one(scene):
+    one = scene(600)
+    for number in range(600):
+        one.watch(number)
+    await one.sweeps(3)
+
+    assert one.clock.pauses[0] == 6.0
+    assert len(one.world.asked) / (one.clock.seconds - 1000.0) <= 1.5
+
+
 async def test_sessions_of_different_ages_share_sweeps(scene):
     one = scene(5)
     for number in range(5):
