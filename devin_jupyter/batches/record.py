@@ -27,21 +27,6 @@ _APART = frozenset({"schema", "secrets", "attachments"})
 _TUPLES = frozenset({"repos", "tags", "knowledge_ids", "secret_ids", "links"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """The cell a batch was started from, as far as there is one."""
-
-    notebook: str | None = None
-    cell_id: str | None = None
-    out: str | None = None
-
-    def key(self, where: str, name: str, *, was_named: bool) -> str:
-        """Return the key of the record: the name if one was given, else the cell, else the template."""
-        if was_named or not (self.notebook and (self.cell_id or self.out)):
-            return f"{where}/{name}" if was_named else f"{where}/~{name}"
-        return f"{where}/{self.notebook}#{self.cell_id or self.out}"
-
-
 @dataclass(frozen=True, slots=True)
 class KnownRow:
     """A row of an earlier run: its cells, and the identity it had."""

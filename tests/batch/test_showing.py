@@ -1,0 +1,169 @@
+"""How a batch is shown and previewed, and what it does with cells, schemas and troubles of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import pytest
+from batch.desk import POST, Desk
+
+from devin_jupyter import loop
+from devin_jupyter.batches.calls import order_of, preview_batch, start_batch
+from devin_jupyter.batches.setbacks import Setback, setback_of
+from devin_jupyter.errors import (
+    BadRequest,
+    BudgetExceeded,
+    ConnectionFailed,
+    DevinError,
+    Halted,
+    JournalError,
+    RateLimited,
+    SessionChanged,
+)
+from devin_jupyter.journal import CellRef
+
+REPOS = ["acme/a", "acme/b", "acme/c"]
+PROMPT = "Upgrade {{ row }}"
+
+
+def upgrade(desk: Desk, rows: Any = REPOS, **options: Any) -> Any:
+    return desk.map(PROMPT, rows, **{"tags": ["sim:finished"], "max_acu": 5, "schema": "version:str", **options})
+
+
+def preview(desk: Desk, prompt: str, rows: Any, **options: Any) -> Any:
+    said = {"schema": "version:str", "name": "up", **options}
+    return loop.run(preview_batch(desk.core, order_of(prompt, rows, said)))
+
+
+def test_a_dry_run_tells_what_would_be_started_and_sends_nothing(desk: Desk, simulator: Any) -> None:
+    upgrade(desk, REPOS[:1], name="up").wait()
+    before = simulator.stats()
+
+    seen = preview(desk, PROMPT, REPOS, max_acu=5)
+
+    assert (seen.n_known, len(seen.plan.wanted), seen.refusal) == (1, 3, None)
+    assert isinstance(preview(desk, PROMPT + "!", REPOS, max_acu=5).refusal, SessionChanged)
+    assert isinstance(preview(desk, PROMPT, range(20)).refusal, BudgetExceeded)
+    assert preview(desk, PROMPT + "!", REPOS, max_acu=5, key="{{ row }}").n_known == 1
+    assert simulator.stats() == before
+    assert desk.core.journal.batches.names()[0].endswith("/up")
+
+
+def test_a_board_shows_the_rows_by_their_names_and_follows_new_ones(desk: Desk) -> None:
+    batch = upgrade(desk, max_parallel=1)
+    panel = batch.panel()
+
+    batch.wait()
+
+    saved = panel.saved_bundle()["text/plain"]
+    assert "up" not in saved.split(":")[0]
+    assert "3 sessions" in saved
+    assert all(repo in saved for repo in REPOS)
+    panel.close()
+
+
+def test_what_the_sessions_do_not_show_is_said_below_them(desk: Desk, simulator: Any) -> None:
+    rows = [{"repo": f"acme/r{n}", "platform": "plan9" if n < 14 else "linux"} for n in range(15)]
+    options: dict[str, Any] = {
+        "platform": "{{ row.platform }}",
+        "max_acu": 5,
+        "schema": "version:str",
+        "max_parallel": 1,
+    }
+
+    text = desk.map("Upgrade {{ row.repo }}", rows, **options).wait()._repr_mimebundle_()["text/plain"]
+
+    assert "15 rows: 10 waiting · 5 refused" in text
+    assert "paused: 5 rows in a row failed" in text
+    assert "acme/r0 was refused: " in text
+
+
+def test_a_cell_is_known_by_its_id_where_no_name_is_given(new_desk: Callable[..., Desk], simulator: Any) -> None:
+    cell = CellRef(notebook="/home/ada/up.ipynb", cell_id="c1", out="up")
+    said = {"schema": "version:str", "tags": ["sim:finished"], "max_acu": 5}
+
+    def run(prompt: str) -> Any:
+        order = replace(order_of(prompt, REPOS, said), cell=cell)
+        return loop.run(start_batch(new_desk().core, order, bridge=loop)).wait()
+
+    assert run(PROMPT).phase_counts == {"done": 3}
+    with pytest.raises(SessionChanged, match="3 of 3 rows"):
+        run(PROMPT + " soon")
+    assert simulator.requests(POST) == 3
+
+
+def test_running_a_cell_again_takes_over_from_the_runner_before(desk: Desk, simulator: Any) -> None:
+    first = upgrade(desk, name="up", max_parallel=1, tags=["sim:slow"])
+    second = upgrade(desk, name="up", max_parallel=3, tags=["sim:slow"])
+
+    assert desk.find("up")._runner is second._runner
+    assert second.wait().phase_counts == {"done": 3}
+    assert first.is_over
+    assert simulator.requests(POST) == 3
+
+
+def test_rows_may_have_schemas_of_their_own(desk: Desk) -> None:
+    rows = pd.DataFrame({"repo": ["acme/a", "acme/b"], "shape": ["version:str", "count:int"]})
+
+    batch = desk.map("Look at {{ row.repo }}", rows, schema="{{ row.shape }}", tags=["sim:finished"]).wait()
+
+    frame = batch.frame
+    assert list(frame.columns[:4]) == ["repo", "shape", "version", "count"]
+    assert frame["version"].notna().tolist() == [True, False]
+    assert frame["count"].notna().tolist() == [False, True]
+
+
+def test_lists_stay_lists_so_that_rows_stay_rows(desk: Desk) -> None:
+    batch = upgrade(desk, schema="[file:str, line:int]").wait()
+
+    assert len(batch.frame) == 3
+    assert all(isinstance(items, list) for items in batch.frame["items"])
+
+
+def test_putting_away_that_fails_spoils_nothing(desk: Desk, simulator: Any) -> None:
+    route = POST.split()[1] + "/{devin_id}"
+    simulator.faults({"method": "DELETE", "route": route, "kind": "status", "status": 403, "times": 9})
+
+    batch = upgrade(desk, when_done="stop").wait()
+
+    assert batch.phase_counts == {"done": 3}
+
+
+@pytest.mark.parametrize(
+    ("problem", "kind"),
+    [
+        (RateLimited("429"), Setback.LATER),
+        (ConnectionFailed("no line"), Setback.LATER),
+        (BudgetExceeded("9 of 9"), Setback.NO_ROOM),
+        (Halted("halted"), Setback.PAUSE),
+        (JournalError("read-only"), Setback.PAUSE),
+        (BadRequest("plan9"), Setback.REFUSED),
+    ],
+)
+def test_every_setback_has_its_consequence(problem: DevinError, kind: Setback) -> None:
+    assert setback_of(problem) is kind
+
+
+def test_a_listener_can_leave(desk: Desk) -> None:
+    heard: list[object] = []
+    batch = upgrade(desk)
+    leave = batch.listen(heard.append)
+    leave()
+    leave()
+
+    batch.wait()
+
+    assert heard == []
+
+
+def test_a_batch_is_a_collection_of_its_sessions(desk: Desk) -> None:
+    batch = upgrade(desk).wait()
+
+    assert len(batch) == 3
+    assert [session.id for session in batch] == [session.id for session in batch.sessions]
+    assert batch[1] is batch.sessions[1]
+    assert batch[batch.sessions[2].id] is batch.sessions[2]
+    assert batch[1].result()["version"] == batch.frame["version"][1]
