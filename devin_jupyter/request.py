@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from devin_jupyter.attachments import Attachment, SecretValue, read_attachments, read_secrets
 from devin_jupyter.errors import OptionError, Unsupported
-from devin_jupyter.models.ids import session_id
+from devin_jupyter.models.ids import is_session_id, session_id
 from devin_jupyter.options import BY_NAME, OPTIONS, Options
 
 if TYPE_CHECKING:
@@ -233,13 +233,13 @@ def build(
     """
     from devin_jupyter import template
 
+    if not isinstance(prompt, str):
+        raise OptionError(f"the prompt is text, not {type(prompt).__name__}", "Nothing was sent.", "give it as a str")
     names = variables if variables is not None else {}
     fill = None if variables is None or options.raw else lambda text: template.render(text, names)
     prompt, options = (fill(prompt) if fill else prompt), options.render(fill)
     if not prompt.strip():
-        raise OptionError(
-            "the prompt is empty", "nothing was sent", "write below the %%devin line what Devin shall do"
-        )
+        raise OptionError("the prompt is empty", "nothing was sent", "write below the %%devin line what Devin shall do")
     usual = defaults or {}
     return SessionRequest(
         prompt=prompt,
@@ -286,7 +286,14 @@ def _schema(spec: Any, variables: Mapping[str, Any]) -> Schema | None:
 
 def _link(item: Any, variables: Mapping[str, Any]) -> str:
     named = variables.get(item, item) if isinstance(item, str) else item
-    return session_id(str(getattr(named, "id", item)))
+    text = str(getattr(named, "id", named))
+    if not (is_session_id(text) or text.startswith("devin-") or "://" in text):
+        raise OptionError(
+            f"{BY_NAME['links'].flag}: {item!r} is neither a session in this notebook nor an id",
+            "Nothing was sent.",
+            "give the variable that -o has set, an id (devin-…) or the session's URL",
+        )
+    return session_id(text)
 
 
 def _with_attachment_lines(prompt: str, urls: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from keyword import iskeyword
 from types import MappingProxyType
 from typing import Any
 
@@ -69,6 +70,8 @@ class Options:
     name: str | None = None
     max_parallel: int | None = None
     limit: int | None = None
+    max_failures: int | None = None
+    max_median: float | None = None
     when_done: str | None = None
     prefix: str | None = None
     given: frozenset[str] = frozenset()
@@ -220,6 +223,8 @@ _NEEDS = {
     "name": "each",
     "max_parallel": "each",
     "limit": "each",
+    "max_failures": "each",
+    "max_median": "each",
     "when_done": "each",
     "prefix": "each",
 }
@@ -256,7 +261,7 @@ def _check_together(options: Options) -> None:
             do="leave one of them out",
         )
     out = options.out
-    if out is not None and not (isinstance(out, str) and ("{{" in out or out.isidentifier())):
+    if out is not None and not (isinstance(out, str) and ("{{" in out or (out.isidentifier() and not iskeyword(out)))):
         raise OptionError(f"--out takes the name of a variable, not {out!r}", do="for example -o audit")
 
 

@@ -77,6 +77,12 @@ def test_times_have_units(text, seconds):
     assert options.parse(f"--wait {text}").wait == seconds
 
 
+@pytest.mark.parametrize("name", ["1x", "class", "a b", ""])
+def test_out_takes_only_what_a_variable_may_be_called(name):
+    with pytest.raises(OptionError, match="takes the name of a variable"):
+        options.from_keywords(out=name)
+
+
 def test_wait_without_a_time_waits_without_limit():
     assert options.parse("--wait").wait == math.inf
     assert options.parse("--wait --quiet").quiet

@@ -117,6 +117,12 @@ def test_an_empty_prompt_is_refused():
             made(prompt)
 
 
+def test_a_prompt_that_is_no_text_is_refused():
+    for prompt in (5, None, b"text"):
+        with pytest.raises(OptionError, match="the prompt is text"):
+            made(prompt)
+
+
 def test_defaults_fill_what_was_not_said():
     request = made(defaults={"mode": "lite", "max_acu": 3, "tags": ("nb", "a")}, tags=["a", "b"])
     assert (request.mode, request.max_acu, request.tags) == ("lite", 3, ("nb", "a", "b"))
@@ -135,6 +141,13 @@ def test_links_may_be_names_ids_or_addresses():
 
     links = ["audit", "c" * 32, "https://app.devin.ai/sessions/" + "d" * 32]
     assert made(variables={"audit": Handle()}, links=links).links == tuple("devin-" + letter * 32 for letter in "bcd")
+
+
+def test_a_link_to_nothing_known_is_refused_before_anything_is_paid():
+    with pytest.raises(OptionError, match="neither a session in this notebook nor an id"):
+        made(variables={"audit": 5}, links=["aduit"])
+    with pytest.raises(OptionError, match="'audit' is neither"):
+        made(variables={"audit": 5}, links=["audit"])
 
 
 def test_too_many_tags_are_refused_before_anything_is_sent():

@@ -48,6 +48,12 @@ def test_the_second_step_needs_its_signature_and_expires(client, slow_simulator)
     assert httpx.get(location, trust_env=False).status_code == 403
 
 
+def test_a_file_that_was_forgotten_since_its_address_was_signed_is_not_found(client, slow_simulator):
+    location = client.get(upload(client)["url"], follow_redirects=False).headers["location"]
+    slow_simulator.reset()
+    assert httpx.get(location, trust_env=False).status_code == 404
+
+
 @pytest.mark.parametrize("name", ["ü b.csv", "../../etc/passwd", "a?b#c%2F.txt", "x" * 200, "line\nbreak.txt"])
 def test_any_file_name_comes_back(client, name):
     made = upload(client, name)

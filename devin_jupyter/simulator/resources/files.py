@@ -94,7 +94,9 @@ async def fetch(
     """Answer the bytes of a file, to whoever knows the signed address."""
     if signature != _signature(store, uuid, expires) or expires < store.now():
         raise Problem(403, "The address is not signed, or has expired")
-    record = store.table("files")[uuid]
+    record = store.table("files").get(uuid)
+    if record is None:  # forgotten since the address was signed
+        raise not_found("Attachment")
     body = _made_again(store, record) if "session" in record else store.blobs.get(uuid)
     disposition = f"attachment; filename*=UTF-8''{_quoted(record['name'])}"
     return Response(body, media_type=_header(record["content_type"]), headers={"content-disposition": disposition})
