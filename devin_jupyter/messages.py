@@ -18,7 +18,7 @@ from devin_jupyter.creation.wording import when
 from devin_jupyter.errors import Forbidden, NotFound, OptionError
 from devin_jupyter.journal import CellRef, Journal
 from devin_jupyter.journal.budgets import notebook_scope
-from devin_jupyter.journal.intents import LeaseLost
+from devin_jupyter.journal.leases import LeaseLost
 from devin_jupyter.journal.sends import Message, lease_name
 from devin_jupyter.models.ids import session_id as prefixed
 from devin_jupyter.models.snapshot import Known, Sent, note_send, observe, parse_time

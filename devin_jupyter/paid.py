@@ -26,6 +26,7 @@ from devin_jupyter.errors import (
     UnreadableAnswer,
     UsageMistake,
 )
+from devin_jupyter.journal.leases import LeaseLost
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -46,6 +47,11 @@ class Clock:
     poll_seconds: float = 0.25
     """How often another process's act is looked at."""
     lease_seconds: float = 15.0
+
+    def refuse_if_late(self, since: float) -> None:
+        """Raise `LeaseLost` when this process stood still since then: its lease may have passed to another."""
+        if self.now() - since > self.lease_seconds / 2:
+            raise LeaseLost
 
 
 class Deed(Protocol, Generic[T_co]):

@@ -81,6 +81,7 @@ class Sending:
         """Count the POST in the journal, then send it."""
         now = self.clock.now()
         await asyncio.to_thread(self.journal.sends.about_to_post, self.message, self.lease, now=now)
+        self.clock.refuse_if_late(now)
         letter = self.letter
         raw = await self.messages.send(
             letter.session_id, letter.text, attachment_urls=self.urls, as_user=letter.as_user

@@ -171,8 +171,10 @@ class Core:
     ) -> str | None:
         """Send a message once, and return the line to print, if any."""
         files = await asyncio.to_thread(read_attachments, _listed(attach), {})
-        if not self.settings.api_key:
-            return self._replayed_send(state, text, files)
+        if not self.settings.api_key or state.snapshot.recorded is not None:
+            replayed = self._replayed_send(state, text, files)
+            if replayed is not None:
+                return replayed
         result = await self.messenger.send(
             state.session_id,
             text,
@@ -183,14 +185,17 @@ class Core:
             cell=cell or CellRef(notebook=here()),
         )
         if result.how == "sent" and result.sent is not None:
-            snapshot = after_send(state.snapshot)
+            snapshot = after_send(replace(state.snapshot, recorded=None))
             self.tracker.update(state, snapshot, known=replace(state.known, sent=result.sent, terminated=False))
             await asyncio.to_thread(self.journal.save_snapshot, snapshot)
         return result.notice
 
-    def _replayed_send(self, state: State, text: str, files: Sequence[Attachment]) -> str:
+    def _replayed_send(self, state: State, text: str, files: Sequence[Attachment]) -> str | None:
+        """Answer a recorded session's message from the lock file; None when a key can send it for real."""
         key = message_key(state.session_id, text, (item.sha256 for item in files))
         at = self.lock.was_sent(key) if self.lock is not None else None
+        if at is None and self.settings.api_key:
+            return None
         if at is None:
             raise NotRecorded(
                 f"this message to {state.session_id} is not recorded, and there is no key to send it with",

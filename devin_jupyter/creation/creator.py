@@ -17,9 +17,10 @@ from devin_jupyter.creation.outcome import Outcome
 from devin_jupyter.creation.policy import Api, Plan, Policy, Raw, Started
 from devin_jupyter.creation.seeing import Eyes
 from devin_jupyter.creation.wording import when
-from devin_jupyter.errors import BudgetExceeded, ColleaguesSession, OptionError
+from devin_jupyter.errors import BudgetExceeded, ColleaguesSession, ConnectionTrouble, NoOrganisation, OptionError
 from devin_jupyter.journal import Entry, Journal
-from devin_jupyter.journal.intents import LeaseLost, lease_name
+from devin_jupyter.journal.intents import lease_name
+from devin_jupyter.journal.leases import LeaseLost
 from devin_jupyter.journal.lockfile import Lock
 from devin_jupyter.paid import Clock, Run, once, settle, to_the_end
 from devin_jupyter.request import SessionRequest, Where, fingerprints
@@ -103,7 +104,13 @@ class Creator:
         return make_job(request, policy, where)
 
     async def _start(self, request: SessionRequest, policy: Policy, run: Run) -> Started:
-        job = await self._job(request, policy)
+        try:
+            job = await self._job(request, policy)
+        except (ConnectionTrouble, NoOrganisation):  # the organisation could not be asked for
+            recorded = replay.recorded(request, self.lock) if self.lock is not None else None
+            if recorded is None:
+                raise
+            return recorded
         if policy.take_new:
             job = make_job(await self._next_free_take(job), policy, job.where)
         while True:

@@ -32,6 +32,7 @@ class Creation:
         """Count the POST in the journal, then send it."""
         now = self.clock.now()
         await asyncio.to_thread(self.journal.intents.about_to_post, self.job.fingerprint, self.lease, now=now)
+        self.clock.refuse_if_late(now)
         raw = await self.api.sessions.create(self.body)
         if not isinstance(raw, dict) or id_of(raw) is None:
             raise UnreadableAnswer("the answer to the create call holds no session id", "a session may have been made")

@@ -56,8 +56,9 @@ class Eyes:
         except (ApiError, ConnectionTrouble, TimeoutError) as problem:
             if entry.snapshot is None or isinstance(problem, Unauthorized):
                 raise
-            if isinstance(problem, (ConnectionTrouble, TimeoutError)):
-                self._offline_until = self.clock.now() + OFFLINE_SECONDS
+            if isinstance(problem, ApiError):
+                return Look(entry.snapshot, None, f"the service does not tell ({problem.status_code})")
+            self._offline_until = self.clock.now() + OFFLINE_SECONDS
             return Look(entry.snapshot, None, "the service cannot be reached")
         return Look(await self.note(raw, known or entry.known(simulated=self.simulated), entry.snapshot), raw)
 

@@ -31,10 +31,6 @@ class Intent:
     """Sessions that carried the tag before: never taken for the one meant here."""
 
 
-class LeaseLost(Exception):
-    """Somebody else acts on this name by now; look again before doing anything."""
-
-
 class Intents:
     """The part of the journal that knows what is under way."""
 
@@ -72,13 +68,13 @@ class Intents:
         with self._database.write("about-to-post") as db:
             refuse_if_halted(db)
             if not leases.keep(db, lease_name(fingerprint), lease, now=now):
-                raise LeaseLost
+                raise leases.LeaseLost
             found = session_for(db, fingerprint)
             intent = row(db, "SELECT known_before FROM intents WHERE fingerprint = ?", fingerprint)
             if intent is None:
-                raise LeaseLost
+                raise leases.LeaseLost
             if found is not None and found.session_id not in json.loads(intent["known_before"]):
-                raise LeaseLost
+                raise leases.LeaseLost
             db.execute("UPDATE intents SET posts = posts + 1, posted_at = ? WHERE fingerprint = ?", (now, fingerprint))
 
     def clear(self, fingerprint: str) -> None:

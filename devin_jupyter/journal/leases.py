@@ -11,6 +11,10 @@ from devin_jupyter.journal.process import Process, this_process
 LEASE_SECONDS = 15.0
 
 
+class LeaseLost(Exception):
+    """Somebody else may act on this name by now; look again before doing anything."""
+
+
 class Leases:
     """Short exclusive rights, broken at once when the process that holds one is gone."""
 

@@ -11,7 +11,6 @@ from devin_jupyter.journal import budgets, leases
 from devin_jupyter.journal.codec import canonical, sent_from_json, sent_to_json
 from devin_jupyter.journal.database import Database, row, rows
 from devin_jupyter.journal.flags import refuse_if_halted
-from devin_jupyter.journal.intents import LeaseLost
 from devin_jupyter.models.snapshot import Sent
 
 
@@ -93,13 +92,13 @@ class Sends:
         with self._database.write("message-about-to-post") as db:
             refuse_if_halted(db)
             if not leases.keep(db, lease_name(message.session_id), lease, now=now):
-                raise LeaseLost
+                raise leases.LeaseLost
             changed = db.execute(
                 "UPDATE messages SET posts = posts + 1 WHERE key = ? AND nth = ? AND sent_at IS NULL",
                 (message.key, message.nth),
             )
             if changed.rowcount == 0:
-                raise LeaseLost
+                raise leases.LeaseLost
 
     def arrived(self, message: Message, *, now: float, sent: Sent | None) -> None:
         """Keep that a message arrived. `sent` is None for one that another machine sent: its turn may be over."""

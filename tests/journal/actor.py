@@ -13,6 +13,7 @@ import select
 import signal
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,9 @@ async def _rest_of(work: asyncio.Task[Any]) -> None:
 
 async def _paid(one: Kernel, act: dict[str, Any]) -> dict[str, Any]:
     if act["kind"] == "create":
-        started = await one.start(act["prompt"], policy=Policy(guard=CELL), take=act["take"])
+        started = await one.start(
+            act["prompt"], policy=Policy(guard=replace(CELL, cell_id=act["prompt"])), take=act["take"]
+        )
         return {"how": started.how, "session_id": started.session_id}
     result = await one.messenger.send(act["session_id"], act["text"], cell=CELL)
     return {"how": result.how}

@@ -110,6 +110,28 @@ async def test_a_session_that_is_listed_late_is_waited_for(kernel: Any, simulato
     assert (started.how, simulator.stats()["sessions"]) == ("adopted", 1)
 
 
+async def test_what_a_dead_kernel_posted_is_looked_for_to_the_end_before_any_post(kernel: Any, simulator: Any) -> None:
+    simulator.faults({**CREATE, "kind": "drop_after", "times": 1}, {"kind": "hide_new", "seconds": 9.0})
+    dead = kernel()
+    dead.creator.lookup.find = _killed_while_looking
+    with pytest.raises(RuntimeError):
+        await dead.start()
+    assert dead.journal.intents.all()[0].posts == 1
+
+    async def sleep(seconds: float) -> None:
+        simulator.clock(seconds)
+
+    started = await kernel(clock=Clock(sleep=sleep)).start()
+    assert (started.how, simulator.requests(POST), simulator.stats()["sessions"]) == ("adopted", 1, 1)
+    assert started.notice.startswith(f"found again (its answer had been lost): {started.session_id} of 20")
+
+
+async def _killed_while_looking(tag: str, *, fresh_only: bool = False) -> list[Any]:
+    if fresh_only:
+        raise RuntimeError("the kernel is gone")
+    return []
+
+
 async def test_three_lost_posts_end_in_uncertainty_that_says_what_to_check(kernel: Any, simulator: Any) -> None:
     simulator.faults({**CREATE, "kind": "drop_before"})
     one = kernel()
@@ -399,3 +421,17 @@ async def test_the_journal_knows_which_cell_uses_a_session(kernel: Any) -> None:
     started = await one.start()
     assert one.journal.last_used(CELL).session_id == started.session_id
     assert [entry.session_id for entry in one.journal.sessions(notebook=CELL.notebook)] == [started.session_id]
+
+
+async def test_a_process_that_stood_still_after_counting_its_post_does_not_send_it(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    count, late = one.journal.intents.about_to_post, [0.0]
+
+    def count_slowly(*args: Any, **kwargs: Any) -> None:
+        count(*args, **kwargs)
+        late[0] += 20.0 if late[0] == 0.0 else 0.0
+
+    one.journal.intents.about_to_post = count_slowly
+    slow = kernel(one.journal, clock=replace(FAST, now=lambda: time.time() + late[0]))
+    assert (await slow.start(policy=Policy())).how == "created"
+    assert simulator.requests(POST) == 1

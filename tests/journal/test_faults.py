@@ -6,18 +6,16 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import json
 import os
 import random
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from .acting import Actors, actors
 
 SEED = int(os.environ.get("FAULTS_SEED", "20261121"))
 ACTS = int(os.environ.get("FAULTS_ACTS", "1000"))
@@ -38,50 +36,6 @@ READS = (
     {"method": "GET", "route": "/v1/sessions"},
 )
 DEAD = ("killed", "crashed", "Cancelled")
-
-
-class Actors:
-    """The process that forks the acts, and the acts it has not answered yet."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process, self._numbers = process, itertools.count()
-        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
-
-    async def perform(self, act: dict[str, Any]) -> dict[str, Any]:
-        number = next(self._numbers)
-        self._waiting[number] = asyncio.get_running_loop().create_future()
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({**act, "number": number}).encode() + b"\n")
-        return await self._waiting[number]
-
-    async def listen(self) -> None:
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
-            answer = json.loads(line)
-            self._waiting.pop(answer["number"]).set_result(answer)
-
-
-@asynccontextmanager
-async def actors(steps: Path) -> AsyncIterator[Actors]:
-    with steps.open("wb") as errors:
-        script = str(Path(__file__).with_name("actor.py"))
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            script,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=errors,
-            env={**os.environ, "PYTHONPATH": os.getcwd()},
-        )
-        found = Actors(process)
-        listening = asyncio.create_task(found.listen())
-        try:
-            yield found
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()
-            await process.wait()
-            await listening
 
 
 class Trial:
@@ -121,11 +75,11 @@ class Trial:
     def accident(self) -> dict[str, Any]:
         """Return how the acting process ends before its time, if it does."""
         chance = self.random.random()
-        if chance < 0.22:
-            return {"die_at_step": self.random.randrange(18)}
-        if chance < 0.30:
+        if chance < 0.20:
+            return {"die_at_step": self.random.randrange(15)}
+        if chance < 0.32:
             return {"die_at_call": self.random.choice(["before", "after", self.random.uniform(0.0, 0.02)])}
-        if chance < 0.34:
+        if chance < 0.36:
             return {"cancel_after": self.random.uniform(0.0, 0.2)}
         return {}
 

@@ -95,3 +95,8 @@ async def test_it_pays_once_however_it_is_run_again(
     recorded = await runs.run()
     assert values(recorded) == values(first)
     assert printed(recorded).count("recorded 20") >= 2
+
+    runs.settings(home="home-4", url=NOWHERE)
+    monkeypatch.delenv("DEVIN_ORG_ID")
+    with_a_key = await runs.run()
+    assert values(with_a_key) == values(first)

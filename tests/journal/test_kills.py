@@ -1,0 +1,78 @@
+"""A kernel that is killed at any one step of a paid act, and the kernel after it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .acting import actors
+from .conftest import plainly
+
+MOMENTS: list[dict[str, Any]] = [
+    *({"die_at_step": number} for number in range(15)),
+    *({"die_at_call": moment} for moment in ("before", "after", 0.001)),
+]
+
+
+def place(simulator: Any, folder: Path, version: str) -> dict[str, Any]:
+    key = simulator.v1_key if version == "v1" else simulator.api_key
+    journal = str(folder / "home")
+    return {"url": simulator.url, "api_key": key, "journal": journal, "version": version, "timeout": 5.0}
+
+
+@pytest.mark.parametrize(("version", "moments"), [("v3", MOMENTS), ("v1", MOMENTS[2::6])])
+async def test_a_creation_killed_at_any_step_is_paid_once(
+    simulator: Any, folder: Path, version: str, moments: Any
+) -> None:
+    simulator.faults({"kind": "hide_new", "seconds": 0.6})
+    steps = folder / "steps"
+
+    async def killed_then_run(number: int, accident: dict[str, Any]) -> None:
+        act = {"kind": "create", "prompt": f"request {number}", "take": "2", **place(simulator, folder, version)}
+        first = await found.perform({**act, **accident})
+        assert first == {"number": first["number"], "error": "killed"}, accident
+        assert (await found.perform(act))["how"] in ("created", "adopted", "attached")
+
+    async with actors(steps) as found:
+        await asyncio.gather(*(killed_then_run(number, accident) for number, accident in enumerate(moments)))
+    simulator.faults()
+    page = plainly(simulator, "GET", "/sessions", params={"first": 200})
+    tags = Counter(tag for item in page["items"] for tag in item["tags"])
+    assert set(tags.values()) == {1}
+    assert len(tags) == len(moments)
+    acts = {name.partition(":")[0] for name in steps.read_text().split()}
+    assert moments is not MOMENTS or {"lease-take", "intent", "about-to-post", "remember"} <= acts
+
+
+@pytest.mark.parametrize(("version", "moments"), [("v3", MOMENTS[::2]), ("v1", MOMENTS[1::6])])
+async def test_a_message_killed_at_any_step_arrives_once(
+    simulator: Any, folder: Path, version: str, moments: Any
+) -> None:
+    base = place(simulator, folder, version)
+    sessions: list[str] = []
+
+    async def killed_then_sent(number: int, accident: dict[str, Any]) -> None:
+        session = await found.perform({"kind": "create", "prompt": f"request {number}", "take": None, **base})
+        sessions.append(session["session_id"])
+        act = {"kind": "send", "session_id": sessions[-1], "text": "more", **base}
+        await found.perform({**act, **accident})
+        assert (await found.perform(act))["how"] in ("sent", "already")
+        assert (await found.perform(act))["how"] == "already"
+
+    async with actors(folder / "steps") as found:
+        await asyncio.gather(*(killed_then_sent(number, accident) for number, accident in enumerate(moments)))
+    for session_id in sessions:
+        page = plainly(simulator, "GET", f"/sessions/{session_id}/messages", params={"first": 200})
+        assert [item["message"] for item in page["items"] if item["source"] == "user"][1:] == ["more"]
+
+
+async def test_the_next_kernel_waits_for_nobody_who_is_gone(simulator: Any, folder: Path) -> None:
+    act = {"kind": "create", "prompt": "one", "take": None, **place(simulator, folder, "v3")}
+    async with actors(folder / "steps") as found:
+        assert (await found.perform({**act, "die_at_call": "before"}))["error"] == "killed"
+        second = await found.perform({**act, "timeout": 1.0})
+    assert second["how"] == "created"

@@ -1,0 +1,126 @@
+"""Finding sessions by tag, whatever the list does with filters, and telling ours from others'."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from devin_jupyter.creation.lookup import Lookup, id_of
+from devin_jupyter.creation.wording import attached, next_take
+from devin_jupyter.errors import Forbidden
+
+TAG = "nb-0123456789abcdef"
+
+
+def raw(letter: str, *tags: str, at: int = 1, **fields: Any) -> dict[str, Any]:
+    return {"session_id": letter * 32, "tags": list(tags), "created_at": at, **fields}
+
+
+class Listed:
+    """A service with these pages, which ignores every filter; counts how many pages were read."""
+
+    def __init__(self, *pages: list[dict[str, Any]]) -> None:
+        self.all_pages, self.read, self.asked = pages, 0, list[dict[str, Any]]()
+
+    async def pages(self, **filters: Any) -> AsyncIterator[list[dict[str, Any]]]:
+        self.asked.append(filters)
+        for page in self.all_pages:
+            self.read += 1
+            yield page
+
+
+class Me:
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    async def self(self) -> Any:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def lookup(listed: Any, me: Any = None, version: str = "v3") -> Lookup:
+    return Lookup(listed, Me(me or {}), version)
+
+
+async def test_a_list_that_ignores_the_filter_is_filtered_here_over_all_pages() -> None:
+    listed = Listed([raw("a", "other"), raw("b", TAG, at=9)], [raw("c"), {"tags": None}], [raw("d", "x", TAG, at=3)])
+    found = await lookup(listed).find(TAG)
+    assert [id_of(item) for item in found] == [f"devin-{'d' * 32}", f"devin-{'b' * 32}"]
+
+
+async def test_archived_sessions_are_asked_for_by_name_since_the_default_is_not_documented() -> None:
+    listed = Listed([])
+    await lookup(listed).find(TAG)
+    assert listed.asked == [{"tags": [TAG], "is_archived": False}, {"tags": [TAG], "is_archived": True}]
+    v1 = Listed([])
+    await lookup(v1, version="v1").find(TAG)
+    assert v1.asked == [{"tags": [TAG]}]
+
+
+async def test_a_long_list_is_not_read_through_for_many_tags() -> None:
+    listed = Listed(*([raw("a", TAG)] for _ in range(500)))
+
+    async def asked(**filters: Any) -> AsyncIterator[list[dict[str, Any]]]:
+        listed.asked.append(filters)
+        if "tags" in filters:
+            yield []
+            return
+        for page in listed.all_pages:
+            listed.read += 1
+            yield page
+
+    listed.pages = asked  # type: ignore[method-assign]
+    tags = [f"nb-{number:016}" for number in range(100)]
+    swept = await lookup(listed).sweep(tags)
+    assert set(swept.found) == set(tags)
+    assert listed.read <= 14
+    assert sum("tags" in filters for filters in listed.asked) == 200
+
+
+async def test_a_sweep_over_many_finds_all_by_reading_the_list() -> None:
+    listed = Listed([raw(letter, f"nb-{letter}") for letter in "abcdef"])
+    tags = [f"nb-{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
+    swept = await lookup(listed).sweep(tags)
+    assert {tag for tag, found in swept.found.items() if found} == {f"nb-{letter}" for letter in "abcdef"}
+    assert all("tags" not in filters for filters in listed.asked)
+
+
+@pytest.mark.parametrize(
+    ("fields", "me", "as_user", "mine"),
+    [
+        ({"service_user_id": "s1"}, {"service_user_id": "s1"}, None, True),
+        ({"service_user_id": "s2"}, {"service_user_id": "s1"}, None, False),
+        ({"user_id": "u1"}, {"user_id": "u1"}, None, True),
+        ({"user_id": "u2"}, {"user_id": "u1"}, None, False),
+        ({"user_id": "u2"}, {"service_user_id": "s1"}, "u2", True),
+        ({"user_id": "u2", "service_user_id": "s1"}, {"service_user_id": "s1"}, None, True),
+        ({}, {"service_user_id": "s1"}, None, True),
+        ({"user_id": "u2"}, {}, None, True),
+        ({"user_id": "u2"}, Forbidden("403"), None, True),
+    ],
+)
+async def test_whose_a_session_is(fields: dict[str, Any], me: Any, as_user: str | None, mine: bool) -> None:
+    assert await lookup(Listed(), me).is_mine(raw("a", TAG, **fields), as_user) is mine
+
+
+@pytest.mark.parametrize(
+    ("take", "taken", "free"),
+    [
+        (None, [], "2"),
+        (None, [None, "2", "3"], "4"),
+        ("2", [None, "2"], "3"),
+        ("week-47", ["week-47"], "week-47-2"),
+        ("week-47", ["week-47", "week-47-2"], "week-47-3"),
+    ],
+)
+def test_the_next_take_is_free(take: str | None, taken: list[str | None], free: str) -> None:
+    assert next_take(take, taken) == free
+
+
+def test_the_line_of_an_attached_session_is_as_promised() -> None:
+    line = attached("devin-1", started_at=1795284240.0, acus=1.4, next_take="2")
+    assert line == "attached to devin-1 of 2026-11-21 18:04 UTC, 1.4 ACU; --take 2 starts another"
+    assert "ACU unknown" in attached("devin-1", started_at=None, acus=None, next_take="2")

@@ -1,0 +1,168 @@
+"""The rule of posting and looking, on a deed that costs nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from devin_jupyter.errors import (
+    ApiError,
+    BadRequest,
+    ConnectionFailed,
+    ConnectionLost,
+    CreateUncertain,
+    DevinError,
+    Forbidden,
+    Halted,
+    JournalError,
+    RateLimited,
+    RequestTimeout,
+    ServerError,
+    UnreadableAnswer,
+)
+from devin_jupyter.paid import Clock, Run, is_refusal, once, settle, to_the_end
+
+LOST = ConnectionLost("closed")
+DOWN = ServerError("503", status_code=503)
+
+
+class Deed:
+    """Answers posts and looks from two scripts; exceptions are raised."""
+
+    def __init__(self, posts: list[Any], looks: list[Any]) -> None:
+        self.posts, self.looks, self.cleared = posts, looks, 0
+
+    async def post(self) -> str:
+        return self._next(self.posts)
+
+    async def look(self) -> str | None:
+        found: str | None = self._next(self.looks)
+        return found
+
+    def _next(self, script: list[Any]) -> Any:
+        answer = script.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    async def clear(self) -> None:
+        self.cleared += 1
+
+    def is_certain(self, problem: DevinError) -> bool:
+        return is_refusal(problem)
+
+    def uncertain(self, problem: DevinError) -> CreateUncertain:
+        return CreateUncertain(problem.what)
+
+
+def run_of(slept: list[float] | None = None) -> Run:
+    async def sleep(seconds: float) -> None:
+        if slept is not None:
+            slept.append(seconds)
+
+    return Run(Clock(sleep=sleep))
+
+
+async def test_a_look_that_fails_is_not_taken_for_nothing_there() -> None:
+    slept: list[float] = []
+    deed = Deed([LOST, "second"], [None, None, None, DOWN, LOST, None])
+    assert await once(deed, run_of(slept)) == ("second", False)
+    assert slept == [0.0, 1.0, 2.0, 7.0, 10.0, 20.0]
+
+
+async def test_without_one_good_look_after_the_last_moment_nothing_is_posted_again() -> None:
+    deed = Deed([LOST], [None, None, None, DOWN, DOWN, DOWN])
+    with pytest.raises(CreateUncertain, match="503"):
+        await once(deed, run_of())
+    assert (deed.posts, deed.cleared) == ([], 0)
+
+
+async def test_a_service_that_refuses_to_be_looked_at_ends_in_uncertainty_at_once() -> None:
+    deed = Deed([LOST], [Forbidden("403", status_code=403)])
+    with pytest.raises(CreateUncertain, match="403"):
+        await once(deed, run_of())
+
+
+async def test_what_is_found_late_counts_as_lost_and_found() -> None:
+    assert await once(Deed([LOST], [None, DOWN, "made"]), run_of()) == ("made", True)
+
+
+@pytest.mark.parametrize("problem", [Halted("no"), JournalError("full"), ConnectionFailed("no route")])
+async def test_what_was_refused_before_the_post_clears_the_intent(problem: DevinError) -> None:
+    deed = Deed([problem], [])
+    with pytest.raises(type(problem)):
+        await once(deed, run_of())
+    assert deed.cleared == 1
+
+
+async def test_an_error_of_our_own_leaves_the_intent_to_be_settled() -> None:
+    deed = Deed([RuntimeError("a bug")], [])
+    with pytest.raises(RuntimeError):
+        await once(deed, run_of())
+    assert deed.cleared == 0
+
+
+async def test_429_backs_off_from_4_to_60_seconds_when_no_wait_is_asked_for() -> None:
+    slept: list[float] = []
+    deed = Deed([*(RateLimited("429", status_code=429) for _ in range(6)), "made"], [])
+    assert await once(deed, run_of(slept)) == ("made", False)
+    assert slept == [4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
+
+
+async def test_a_wait_of_no_seconds_is_not_a_storm() -> None:
+    slept: list[float] = []
+    deed = Deed([RateLimited("429", status_code=429, retry_after=0.0), "made"], [])
+    await once(deed, run_of(slept))
+    assert slept == [1.0]
+
+
+async def test_giving_up_while_slowed_down_clears_the_intent() -> None:
+    run = Run(Clock())
+    deed = Deed([RateLimited("429", status_code=429, retry_after=60.0)], [])
+    starting = asyncio.create_task(once(deed, run))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    run.give_up()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert deed.cleared == 1
+
+
+@pytest.mark.parametrize(
+    ("problem", "certain"),
+    [
+        (ConnectionFailed(""), True),
+        (ConnectionLost(""), False),
+        (RequestTimeout(""), False),
+        (UnreadableAnswer("", status_code=200), False),
+        *((ApiError("", status_code=status), status not in (408,)) for status in (400, 401, 403, 404, 408, 410, 422)),
+        (ServerError("", status_code=500), False),
+        (BadRequest("", status_code=400), True),
+        (RateLimited("", status_code=429), True),
+    ],
+)
+def test_which_failures_are_certain(problem: DevinError, certain: bool) -> None:
+    assert is_refusal(problem) is certain
+
+
+async def test_an_outcome_that_nobody_waits_for_any_more_makes_no_noise() -> None:
+    async def fails(run: Run) -> None:
+        await asyncio.sleep(0.01)
+        raise LOST
+
+    task = asyncio.create_task(to_the_end(fails, Run(Clock())))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.sleep(0.05)
+
+
+async def test_settling_finds_nothing_only_at_the_end() -> None:
+    say: Callable[[str], None] = lambda line: None  # noqa: E731 - the shape of the parameter is the point
+    deed = Deed([], [None] * 4)
+    assert await settle(deed, Run(Clock(sleep=run_of().clock.sleep), say)) is None
+    assert deed.looks == []
