@@ -10,7 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from devin_jupyter.simulator.config import Config
-from devin_jupyter.simulator.scenarios import DESCRIPTIONS
+
+try:
+    from devin_jupyter.simulator.scenarios import DESCRIPTIONS
+except ModuleNotFoundError as missing:
+    raise SystemExit(f"the simulator needs {missing.name}: pip install 'devin-jupyter[simulator]'") from None
 
 
 def parser() -> argparse.ArgumentParser:

@@ -10,20 +10,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-KEY, ORG = "cog_simulator", "org-simulator"
-BUDGETS = {"cpu_vs_plain": 0.7, "cpu_vs_sdk": 5.0, "peak_vs_plain": 1.3, "wall_vs_pages": 4.0}
+from measuring import KEY, ORG, Row, fresh, simulator
+
+Results = dict[str, dict[str, Any]]
 
 
 def plain(url: str) -> Any:
@@ -46,8 +41,8 @@ def plain(url: str) -> Any:
     frame = pd.DataFrame(items).rename(columns={"acus_consumed": "acus", "devin_mode": "mode"})
     for name in ("created_at", "updated_at"):
         frame[name] = pd.to_datetime(frame[name], unit="s", utc=True).astype(dtypes[name])
-    typed = {name: dtypes[name] for name in frame.columns if name in dtypes and name not in ("created_at", "updated_at")}
-    return frame.astype(typed)
+    columns = [name for name in frame.columns if name in dtypes and name not in ("created_at", "updated_at")]
+    return frame.astype({name: dtypes[name] for name in columns})
 
 
 def sdk(url: str) -> Any:
@@ -123,51 +118,53 @@ def measure(name: str, url: str, small: str, rounds: int) -> dict[str, Any]:
     return {"rows": count, "wall": wall, "cpu": cpu, "peak_mb": peak / 1024}
 
 
-@contextmanager
-def simulator(sessions: int, latency_ms: float) -> Iterator[str]:
-    command = [sys.executable, "-m", "devin_jupyter.simulator", "--preload", str(sessions), "--latency-ms", str(latency_ms)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield process.stdout.readline().split()[-1]
-        finally:
-            process.terminate()
-
-
 def run(name: str, url: str, small: str, rounds: int) -> dict[str, Any]:
     """Measure one contender in a fresh process."""
-    with tempfile.TemporaryDirectory() as home:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("DEVIN_")}
-        environment |= {"DEVIN_JUPYTER_HOME": home, "PYTHONPATH": str(Path(__file__).parents[2])}
-        command = [sys.executable, __file__, "--one", name, "--url", url, "--small", small, "--rounds", str(rounds)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    result: dict[str, Any] = json.loads(done.stdout)
+    result: dict[str, Any] = fresh(__file__, name, "--url", url, "--small", small, "--rounds", str(rounds))
     return result
 
 
-def compare(sessions: int, rounds: int, latency_ms: float) -> dict[str, float]:
-    """Print the tables and return the ratios that have a budget."""
-    with simulator(sessions, 0) as url, simulator(400, 0) as small:
+def compare(sessions: int, rounds: int, latency_ms: float) -> list[Row]:
+    """Print the tables and return the budgets."""
+    with simulator(preload=sessions) as url, simulator(preload=400) as small:
         near = {name: run(name, url, small, rounds) for name in ("plain", "sdk", "ours")}
     _table(f"{sessions:,} sessions over loopback HTTP", near, "plain")
-    with simulator(sessions, latency_ms) as url, simulator(400, 0) as small:
+    with simulator(preload=sessions, latency_ms=latency_ms) as url, simulator(preload=400) as small:
         far = {name: run(name, url, small, 1) for name in ("plain", "in_order", "ours")}
     _table(f"the same with {latency_ms:g} ms per page", far, "in_order")
-    ratios = {
-        "cpu_vs_plain": near["plain"]["cpu"] / near["ours"]["cpu"],
-        "cpu_vs_sdk": near["sdk"]["cpu"] / near["ours"]["cpu"],
-        "peak_vs_plain": near["ours"]["peak_mb"] / near["plain"]["peak_mb"],
-        "wall_vs_pages": far["in_order"]["wall"] / far["ours"]["wall"],
-    }
-    print("\nbudget" + " " * 15 + "limit   measured")
-    for name, ratio in ratios.items():
-        sign = "≤" if name == "peak_vs_plain" else "≥"
-        print(f"{name:20} {sign} {BUDGETS[name]:<4}  {ratio:.2f}")
-    return ratios
+    return _budgets(f"{sessions:,} sessions → typed frame", latency_ms, near, far)
+
+
+def _budgets(what: str, latency_ms: float, near: Results, far: Results) -> list[Row]:
+    def speed(found: dict[str, Any]) -> str:
+        return (
+            f"{found['rows'] / found['cpu']:,.0f} rows per CPU second ({found['wall']:.2f} s, CPU {found['cpu']:.2f} s)"
+        )
+
+    def pages(found: dict[str, Any]) -> str:
+        return f"{found['wall']:.1f} s, CPU {found['cpu']:.2f} s"
+
+    plain_cpu, sdk_cpu = (near[name]["cpu"] / near["ours"]["cpu"] for name in ("plain", "sdk"))
+    peak = near["ours"]["peak_mb"] / near["plain"]["peak_mb"]
+    wall = far["in_order"]["wall"] / far["ours"]["wall"]
+    plain, sdk = (
+        f"httpx + json + typed DataFrame: {speed(near['plain'])}",
+        f"`devinai` + `json_normalize`: {speed(near['sdk'])}",
+    )
+    memory, other = (f"{near[name]['peak_mb']:.0f} MB" for name in ("ours", "plain"))
+    order = f"page after page: {pages(far['in_order'])}"
+    slow = f"the same with {latency_ms:g} ms per page"
+    return [
+        Row(what, "≥ 0.7 × plain", speed(near["ours"]), plain, f"{plain_cpu:.2f}", plain_cpu >= 0.7),
+        Row(what, "≥ 5 × official SDK", speed(near["ours"]), sdk, f"{sdk_cpu:.1f}", sdk_cpu >= 5),
+        Row("its peak memory", "≤ 1.3 × plain", memory, f"plain: {other}", f"{peak:.2f}", peak <= 1.3),
+        Row(slow, "≥ 4 × page after page", pages(far["ours"]), order, f"{wall:.1f}", wall >= 4),
+    ]
 
 
 def _table(title: str, results: dict[str, dict[str, Any]], base: str) -> None:
-    print(f"\n{title}\n{'':10}{'rows':>8}{'wall s':>9}{'CPU s':>8}{'rows/wall s':>13}{'rows/CPU s':>12}{'peak MB':>9}{'× ' + base:>12}")
+    head = f"{'':10}{'rows':>8}{'wall s':>9}{'CPU s':>8}{'rows/wall s':>13}{'rows/CPU s':>12}{'peak MB':>9}"
+    print(f"\n{title}\n{head}{'× ' + base:>12}")
     for name, found in results.items():
         rows, wall, cpu = found["rows"], found["wall"], found["cpu"]
         ratio = results[base]["wall"] / wall if base == "in_order" else results[base]["cpu"] / cpu
@@ -189,7 +186,8 @@ def main() -> None:
     if chosen.one:
         print(json.dumps(measure(chosen.one, chosen.url, chosen.small, chosen.rounds)))
     else:
-        compare(chosen.sessions, chosen.rounds, chosen.latency_ms)
+        rows = compare(chosen.sessions, chosen.rounds, chosen.latency_ms)
+        print("", *(row.line() for row in rows), sep="\n")
 
 
 if __name__ == "__main__":

@@ -50,14 +50,12 @@ def test_it_installs_with_the_lowest_versions_that_are_declared(wheel: Path, tmp
     smoke(environment)
 
 
-def test_without_the_simulator_extra_it_says_which_extra_to_install(wheel: Path, tmp_path: Path) -> None:
+def test_without_the_simulator_extra_both_ways_to_it_say_which_extra_to_install(wheel: Path, tmp_path: Path) -> None:
     environment = Environment(interpreter("3.11") or "python3", tmp_path / "env")
     environment.install(str(wheel))
-    code = """
-import devin_jupyter as dj
-try:
-    dj.connect(simulator=True)
-except dj.DevinError as problem:
-    print(*problem.lines, sep="\n")
-"""
+    code = (
+        "import devin_jupyter as dj\ntry: dj.connect(simulator=True)\nexcept dj.DevinError as problem: print(problem)"
+    )
     assert "devin-jupyter[simulator]" in environment.run("-c", code)
+    with pytest.raises(AssertionError, match=r"^the simulator needs \w+: pip install 'devin-jupyter\[simulator\]'$"):
+        environment.run("-m", "devin_jupyter.simulator")
