@@ -1,4 +1,4 @@
-"""The history of a session's structured outputs; the service keeps the latest only, and never says that one is final."""
+"""The history of a session's structured outputs: the service keeps the latest one only, and calls none final."""
 
 from __future__ import annotations
 
