@@ -39,7 +39,8 @@ async def plan_batch(core: Core, order: Order) -> Plan:
     Raises:
         UsageMistake: something that cannot be meant, with the rows it concerns.
     """
-    return opening.plan_order(order, await _where(core))
+    where = await _where(core)
+    return await asyncio.to_thread(opening.plan_order, order, where)  # a thousand rows would hold up the loop
 
 
 async def preview_batch(core: Core, order: Order) -> Preview:

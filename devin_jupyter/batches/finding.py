@@ -5,17 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from devin_jupyter.batches.job import Job
 from devin_jupyter.batches.plan import Plan
 from devin_jupyter.client import Core
-from devin_jupyter.creation import Started, Sweep
-from devin_jupyter.journal import Entry
+from devin_jupyter.creation import Sweep
 from devin_jupyter.journal.lockfile import Lock
-
-if TYPE_CHECKING:
-    from devin_jupyter.schema import Schema
 
 
 class Finder:
@@ -56,17 +51,3 @@ class Finder:
         oldest = 0.0 if max_age is None else time.time() - max_age
         entries = self._core.journal.sessions_for(jobs_by_print)
         return [jobs_by_print[text] for text, entry in entries.items() if entry.started_at >= oldest]
-
-
-async def reopened(core: Core, entry: Entry, schema: Schema | None) -> Started:
-    """Return the session of a job whose request the journal could not keep whole: looked up, never started."""
-    opened = await core.open(entry.session_id, schema)
-    return Started(
-        session_id=entry.session_id,
-        how="attached",
-        known=opened.state.known,
-        snapshot=opened.state.snapshot,
-        notice=opened.notice,
-        schema=schema,
-        take=entry.take,
-    )

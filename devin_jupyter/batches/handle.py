@@ -189,9 +189,8 @@ class Batch:
         Raises:
             BudgetExceeded: nothing bounds what that may cost.
         """
-        runner = self._runner
         if all_rows:
-            check_caps(runner.plan.items, runner.plan.options.budget)
+            check_caps(self._runner.plan.items, self._runner.plan.options.budget)
 
         def go(runner: Runner) -> None:
             runner.limit = None if all_rows else runner.limit

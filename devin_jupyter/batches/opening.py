@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from devin_jupyter.batches.brakes import StopLoss
 from devin_jupyter.batches.edits import Changed, Paid, changed_rows, refuse_repeats
 from devin_jupyter.batches.money import check_caps
 from devin_jupyter.batches.plan import Plan, make_plan
@@ -41,7 +40,6 @@ class Order:
     variables: Mapping[str, Any] | None = None
     defaults: Mapping[str, Any] | None = None
     cell: CellRef | None = None
-    brakes: StopLoss | None = None
 
 
 @dataclass(slots=True)
@@ -73,15 +71,21 @@ def plan_order(order: Order, where: Where) -> Plan:
 def name_of(plan: Plan) -> str:
     """Return what a batch is called: its name, else the variable it is bound to, else a short hash of its template."""
     options = plan.options
-    return options.name or options.out or "batch-" + hashlib.sha256(plan.prompt.encode()).hexdigest()[:6]
+    return options.name or options.out or "batch-" + _short(plan.prompt)[:6]
 
 
 def key_of(plan: Plan, name: str, cell: CellRef | None) -> str:
-    """Return what the journal calls a batch: by its name if one was given, else by its cell, else by its template."""
-    place = hashlib.sha256(repr(plan.where).encode()).hexdigest()[:8]
-    if plan.options.name is None and cell is not None and cell.cell:
+    """Return what the journal calls a batch: by its name if one was given, else by its cell, else by its content."""
+    place = _short(repr(plan.where))
+    if plan.options.name is not None:
+        return f"{place}/{name}"
+    if cell is not None and cell.cell:
         return f"{place}/{cell.notebook} {cell.cell}"
-    return f"{place}/{name}"
+    return f"{place}/{name} {_short(*sorted(item.fingerprint.text for item in plan.items))}"
+
+
+def _short(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:8]
 
 
 async def open_batch(core: Core, order: Order, plan: Plan) -> Opened:
@@ -98,7 +102,7 @@ async def open_batch(core: Core, order: Order, plan: Plan) -> Opened:
     record = await asyncio.to_thread(core.journal.batches.load, key)
     known, kept = await asyncio.to_thread(_check, core, plan, record, order.cell)
     await _keep(core, key, plan.where, kept)
-    runner = Runner(core, plan, key=key, cell=order.cell, brakes=order.brakes)
+    runner = Runner(core, plan, key=key, cell=order.cell)
     if record is not None:
         take_up(runner.jobs, record)
     await asyncio.to_thread(_write_down, runner, name, known, order.cell)
@@ -167,6 +171,7 @@ async def _retire(core: Core, key: str) -> None:
     """The same cell was run again: the new runner takes over from the old one."""
     old = _running(core).pop(key, None)
     if old is not None:
+        old.pause("the same batch was run again after this, which goes on")
         await old.retire()
 
 
@@ -224,7 +229,7 @@ async def _keep(core: Core, key: str, where: Where, changed: list[Changed]) -> N
 def _write_down(runner: Runner, name: str, known: list[KnownRow], cell: CellRef | None) -> None:
     journal, plan, now = runner.core.journal, runner.plan, time.time()
     prints = {item.fingerprint.text for item in plan.items}
-    earlier = [row for row in known if row.fingerprint not in prints]
+    earlier = list({row.fingerprint: row for row in known if row.fingerprint not in prints}.values())
     notebook = cell.notebook if cell else None
     journal.batches.save(runner.key, write_record(name, plan, runner.jobs, earlier), notebook=notebook, now=now)
     journal.budgets.set(batch_scope(runner.key), plan.options.budget, now=now)
@@ -232,7 +237,7 @@ def _write_down(runner: Runner, name: str, known: list[KnownRow], cell: CellRef 
 
 def _look_up(core: Core, name: str, where: Where) -> tuple[str, dict[str, Any]]:
     found = []
-    place = hashlib.sha256(repr(where).encode()).hexdigest()[:8]
+    place = _short(repr(where))
     for key in core.journal.batches.names():
         record = core.journal.batches.load(key) if key.startswith(f"{place}/") else None
         if record is not None and record.get("name") == name:

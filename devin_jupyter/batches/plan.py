@@ -18,7 +18,19 @@ if TYPE_CHECKING:
     from devin_jupyter.schema import Schema
 
 WHOLE_BATCH = frozenset(
-    {"name", "max_parallel", "limit", "when_done", "prefix", "budget", "out", "wait", "on_interrupt"}
+    {
+        "name",
+        "max_parallel",
+        "limit",
+        "max_failures",
+        "max_median",
+        "when_done",
+        "prefix",
+        "budget",
+        "out",
+        "wait",
+        "on_interrupt",
+    }
 )
 """Options said once for the batch; all others may differ from row to row."""
 DEFAULT_PARALLEL = 5

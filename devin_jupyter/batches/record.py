@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from devin_jupyter.schema import Schema
 
 VERSION = 1
-SETTINGS = ("max_parallel", "limit", "when_done", "prefix", "budget")
+SETTINGS = ("max_parallel", "limit", "max_failures", "max_median", "when_done", "prefix", "budget")
 _APART = frozenset({"schema", "secrets", "attachments"})
 _TUPLES = frozenset({"repos", "tags", "knowledge_ids", "secret_ids", "links"})
 

@@ -14,17 +14,18 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from devin_jupyter.batches.brakes import StopLoss, Throttle
-from devin_jupyter.batches.finding import Finder, reopened
+from devin_jupyter.batches.brakes import FAILURES_IN_A_ROW, StopLoss, Throttle
+from devin_jupyter.batches.finding import Finder
 from devin_jupyter.batches.job import Job, Stage, Tally, tally
 from devin_jupyter.batches.leading import Lead
 from devin_jupyter.batches.plan import Plan
 from devin_jupyter.batches.record import complete
 from devin_jupyter.batches.roster import Roster
 from devin_jupyter.batches.setbacks import Setback, setback_of
+from devin_jupyter.batches.starting import start
 from devin_jupyter.batches.tidying import put_away
 from devin_jupyter.client import Core, Listener
-from devin_jupyter.creation import CellRef, Policy, Started, replay
+from devin_jupyter.creation import CellRef, Policy, Started
 from devin_jupyter.errors import DevinError
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.request import fingerprint
@@ -38,9 +39,7 @@ AWAY_TIMES = 6
 class Runner:
     """The jobs of one batch, and the task that moves them on. Every method is for the loop's thread."""
 
-    def __init__(
-        self, core: Core, plan: Plan, *, key: str, cell: CellRef | None = None, brakes: StopLoss | None = None
-    ) -> None:
+    def __init__(self, core: Core, plan: Plan, *, key: str, cell: CellRef | None = None) -> None:
         """Start nothing yet.
 
         Args:
@@ -48,7 +47,6 @@ class Runner:
             plan: what shall be run.
             key: what the journal calls the batch.
             cell: the cell that asks.
-            brakes: when to pause by itself.
         """
         self.core, self.plan, self.key, self.cell = core, plan, key, cell
         self.finder = Finder(core, plan)
@@ -59,7 +57,7 @@ class Runner:
         self.started = 0
         """Sessions that this runner paid for."""
         self.attached = 0
-        self.brakes = brakes or StopLoss()
+        self.brakes = StopLoss(plan.options.max_failures or FAILURES_IN_A_ROW, plan.options.max_median)
         self.throttle = Throttle(plan.max_parallel, clock=time.monotonic)
         self._lead = Lead(core.journal, key, partial(self.attach, sweep=False))
         self._no_room: str | None = None
@@ -121,6 +119,7 @@ class Runner:
         self._wake.set()
         if not self.is_driving and not self._is_over():
             self._task = asyncio.get_running_loop().create_task(self._drive(), name=f"devin-batch {self.key}")
+            self._task.add_done_callback(self._ended)
 
     async def over(self) -> None:
         """Wait until nothing is left to do: every turn is over, and nothing waits or the batch is paused."""
@@ -198,9 +197,11 @@ class Runner:
 
     async def _begin(self, job: Job, *, pays: bool) -> None:
         try:
-            started = await self._start(job, self._policy(pays=pays))
+            started = await start(self.core, self.finder, job, self._policy(pays=pays))
         except DevinError as problem:
             self._set_back(job, problem)
+        except Exception as fault:  # whatever it is, it must not leave the row hanging
+            self._set_back(job, DevinError(f"a fault in devin_jupyter: {type(fault).__name__}: {fault}"))
         except asyncio.CancelledError:
             job.stage = Stage.WAITING
             self.roster.note(job)
@@ -208,14 +209,6 @@ class Runner:
         else:
             self._took(job, started)
         self._wake.set()
-
-    async def _start(self, job: Job, policy: Policy) -> Started:
-        if self.finder.replays is not None:
-            return replay(complete(job.item, job.take), self.finder.replays)
-        entry = None if job.item.is_whole else self.core.journal.session_for(job.identity.text)
-        if entry is not None:
-            return await reopened(self.core, entry, job.item.request.schema)
-        return await self.core.creator.start(complete(job.item, job.take), policy)
 
     def _policy(self, *, pays: bool) -> Policy:
         options = self.plan.options
@@ -297,4 +290,10 @@ class Runner:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A fault must not vanish with its task: the batch pauses over it, and `over` raises it."""
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            self.pause(f"{type(fault).__name__}: {fault}")

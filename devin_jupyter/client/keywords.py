@@ -17,6 +17,8 @@ _ELSEWHERE = {
     "name": "use map(prompt, rows, …)",
     "max_parallel": "use map(prompt, rows, …)",
     "limit": "use map(prompt, rows, …)",
+    "max_failures": "use map(prompt, rows, …)",
+    "max_median": "use map(prompt, rows, …)",
     "when_done": "use map(prompt, rows, …)",
     "prefix": "use map(prompt, rows, …)",
 }

@@ -8,7 +8,6 @@ from typing import Any
 
 from devin_jupyter import loop, settings
 from devin_jupyter.batches import Batch
-from devin_jupyter.batches.brakes import StopLoss
 from devin_jupyter.batches.calls import find_batch, order_of, start_batch
 from devin_jupyter.client import Core
 from devin_jupyter.creation import Api, Clock, Creator
@@ -33,9 +32,8 @@ class Desk:
         api = Api(core.sessions, core.attachments, core.account)
         core.creator = Creator(api, core.journal, core.where, clock=SOON, simulated=True)
 
-    def map(self, prompt: str, rows: Any, *, brakes: StopLoss | None = None, **options: Any) -> Batch:
-        order = order_of(prompt, rows, options)
-        return loop.run(start_batch(self.core, replace(order, brakes=brakes), bridge=loop))
+    def map(self, prompt: str, rows: Any, **options: Any) -> Batch:
+        return loop.run(start_batch(self.core, order_of(prompt, rows, options), bridge=loop))
 
     def find(self, name: str) -> Batch:
         return loop.run(find_batch(self.core, name, bridge=loop))

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from batch.desk import POST, SEND, Desk
 
-from devin_jupyter.batches.brakes import StopLoss
 from devin_jupyter.batches.calls import compare
 from devin_jupyter.errors import BudgetExceeded, OptionError, SessionChanged, TemplateError
 
@@ -243,7 +242,7 @@ def test_an_exhausted_account_pauses_the_batch(desk: Desk) -> None:
 
 
 def test_a_median_above_the_limit_pauses_the_batch(desk: Desk) -> None:
-    batch = upgrade(desk, max_parallel=1, brakes=StopLoss(median_acus=0.001)).wait()
+    batch = upgrade(desk, max_parallel=1, max_median=0.001).wait()
 
     assert "half of the 3 sessions" in batch.paused
     assert batch.phase_counts == {"done": 3, "waiting": 3}

@@ -16,8 +16,6 @@ import pandas as pd
 import pytest
 from batch.desk import POST, Desk
 
-from devin_jupyter.batches.brakes import StopLoss
-
 ENDS = {
     "finished": "done",
     "exit": "done",
@@ -31,7 +29,7 @@ ENDS = {
 """How a session with a schema ends, by scenario."""
 DIES = Path(__file__).with_name("dies.py")
 ROUTE = POST.split()[1]
-PATIENT = StopLoss(failures=10**9)
+PATIENT = 10**9
 
 
 def rows_of(count: int) -> pd.DataFrame:
@@ -51,7 +49,7 @@ def test_mixed_rows_and_faults_end_in_the_right_sessions_and_frame(
     post, listing = {"method": "POST", "route": ROUTE}, {"method": "GET", "route": ROUTE}
     options: dict[str, Any] = {"tags": ["sim:{{ row.scenario }}"], "schema": "version:str", "max_acu": 5}
 
-    batch = new_desk().map("Upgrade {{ row.repo }}", duplicated, brakes=PATIENT, max_parallel=40, **options)
+    batch = new_desk().map("Upgrade {{ row.repo }}", duplicated, max_failures=PATIENT, max_parallel=40, **options)
     simulator.faults(
         {**post, "kind": "drop_after", "times": 4},
         {**post, "kind": "status", "status": 503, "times": count // 250},

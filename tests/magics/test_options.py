@@ -12,6 +12,7 @@ from devin_jupyter import options
 from devin_jupyter.errors import DevinError, OptionError
 from devin_jupyter.options import BY_NAME, OPTIONS
 from devin_jupyter.options.help import help_text, readme_table
+from devin_jupyter.options.option import BATCH
 from devin_jupyter.options.values import NAMES
 
 HINTS = [
@@ -37,7 +38,7 @@ def test_the_table_and_the_options_value_hold_the_same_names():
 def test_every_example_of_the_table_parses_or_needs_its_partner():
     for option in OPTIONS:
         partner = {"again": "", "name": "--each t ", "schema_optional": ""}.get(option.name, "")
-        partner = "--each t " if option.name in ("max_parallel", "limit", "when_done", "prefix") else partner
+        partner = "--each t " if option.group == BATCH and option.name != "each" else partner
         assert option.name in options.parse(partner + option.example).given
 
 

@@ -1,0 +1,43 @@
+"""Getting the session of one job: replayed, looked up again, or by the creator, which attaches before it pays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from devin_jupyter.batches.finding import Finder
+from devin_jupyter.batches.job import Job
+from devin_jupyter.batches.record import complete
+from devin_jupyter.client import Core
+from devin_jupyter.creation import Policy, Started, replay
+from devin_jupyter.journal import Entry
+
+if TYPE_CHECKING:
+    from devin_jupyter.schema import Schema
+
+
+async def start(core: Core, finder: Finder, job: Job, policy: Policy) -> Started:
+    """Return the session of a job.
+
+    Raises:
+        DevinError: there is none, and none was started.
+    """
+    if finder.replays is not None:
+        return replay(complete(job.item, job.take), finder.replays)
+    entry = None if job.item.is_whole else core.journal.session_for(job.identity.text)
+    if entry is not None:
+        return await _reopened(core, entry, job.item.request.schema)
+    return await core.creator.start(complete(job.item, job.take), policy)
+
+
+async def _reopened(core: Core, entry: Entry, schema: Schema | None) -> Started:
+    """Return the session of a job whose request the journal could not keep whole: looked up, never started."""
+    opened = await core.open(entry.session_id, schema)
+    return Started(
+        session_id=entry.session_id,
+        how="attached",
+        known=opened.state.known,
+        snapshot=opened.state.snapshot,
+        notice=opened.notice,
+        schema=schema,
+        take=entry.take,
+    )
