@@ -394,3 +394,13 @@ def test_a_recorded_handle_asks_nobody(tmp_path, simulator):
         session.stop()
     with pytest.raises(dj.NotRecorded):
         session.send("x")
+
+
+def test_a_session_that_a_changed_cell_replaced_was_stopped_and_did_not_end_by_itself(devin):
+    earlier = devin.create("count the files", out="audit", tags=["sim:slow"])
+
+    devin.create("count the lines", out="audit", tags=["sim:slow"], replace=True)
+
+    assert earlier.phase is Phase.STOPPED
+    assert earlier.refresh().phase is Phase.STOPPED
+    assert devin.journal.snapshot(earlier.id).phase is Phase.STOPPED
