@@ -1,0 +1,205 @@
+"""The history as a folder: kept up to date, equal to a fresh frame, and never half written."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import devin_jupyter as dj
+from devin_jupyter.errors import ConnectionTrouble, OptionError
+from devin_jupyter.frames import storage
+from devin_jupyter.history import dataset
+from devin_jupyter.history.dataset import read_dataset
+from devin_jupyter.journal import Journal
+
+LIST = "GET /v3/organizations/{org_id}/sessions"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def year(simulator_with: Callable[..., Any]) -> Any:
+    return simulator_with(preload=500)
+
+
+@pytest.fixture
+def devin(year: Any) -> Iterator[dj.Devin]:
+    with dj.Devin(year.api_key, org_id=year.org_id, base_url=year.url, journal=Journal(":memory:")) as client:
+        yield client
+
+
+def test_the_folder_reads_back_as_a_fresh_frame(devin: dj.Devin, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "sessions"
+
+    returned = devin.sync(folder)
+
+    pd.testing.assert_frame_equal(returned, devin.sessions_frame())
+    pd.testing.assert_frame_equal(read_dataset(folder), returned)
+    assert len(list(folder.glob("sessions-*.parquet"))) >= 12
+
+
+def test_a_second_sync_reads_what_changed_and_nothing_else(devin: dj.Devin, year: Any, tmp_path: Path) -> None:
+    first = devin.sync(tmp_path)
+    session = devin.create("One more", tags=["mine"]).wait()
+    before = year.requests(LIST)
+
+    second = devin.sync(tmp_path)
+
+    assert second["session_id"].tolist() == [session.id, *first["session_id"]]
+    assert second.loc[0, "phase"] == devin.sessions_frame([session.id]).loc[0, "phase"]
+    assert year.requests(LIST) - before < 8
+    assert len(devin.sync(tmp_path)) == 501
+
+
+def test_sessions_with_unmerged_pull_requests_are_read_again(
+    devin: dj.Devin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = devin.sync(tmp_path)
+    asked: list[str] = []
+    some = devin.asynchronous.core.sessions.some
+
+    async def merges(names: list[str], **call: Any) -> dict[str, Any]:
+        asked.extend(names)
+        found = await some(names, **call)
+        for item in found.values():
+            item["pull_requests"] = [{**request, "pr_state": "merged"} for request in item["pull_requests"]]
+        return found
+
+    monkeypatch.setattr(devin.asynchronous.core.sessions, "some", merges)
+
+    second = devin.sync(tmp_path)
+
+    waiting = first[(first["n_prs"] > first["n_merged"]).fillna(False)]
+    assert set(waiting["session_id"]) <= set(asked)
+    quiet = second[second["updated_at"] < pd.Timestamp.now("UTC") - pd.Timedelta(hours=2)]
+    assert (quiet["n_prs"] == quiet["n_merged"]).all()
+    assert len(second) == len(first)
+
+
+def test_words_that_are_new_this_month_do_not_spoil_the_others(
+    devin: dj.Devin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devin.sync(tmp_path)
+    newest = max(tmp_path.glob("sessions-*.parquet"))
+    month = storage.read_parquet(newest)
+    month["status"] = month["status"].cat.add_categories(["parked"]).fillna("parked")
+    month.loc[0, "status"] = "parked"
+    storage.write_parquet(month, newest)
+
+    whole = read_dataset(tmp_path)
+
+    assert whole["status"].value_counts()["parked"] == 1
+    assert list(whole["status"].cat.categories)[-1] == "parked"
+    assert whole.dtypes.drop("status").equals(devin.sessions_frame(limit=1).dtypes.drop("status"))
+
+
+def test_a_sync_that_fails_on_the_way_is_done_over_by_the_next(
+    devin: dj.Devin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, written = storage.write_parquet, []
+
+    def fails_at_the_third(frame: pd.DataFrame, path: Path) -> None:
+        if len(written) == 2:
+            raise OSError("disk full")
+        written.append(path)
+        write(frame, path)
+
+    monkeypatch.setattr(dataset.frames, "write_parquet", fails_at_the_third)
+    with pytest.raises(OSError, match="disk full"):
+        devin.sync(tmp_path)
+    assert not (tmp_path / "_sync.json").exists()
+    monkeypatch.undo()
+
+    pd.testing.assert_frame_equal(devin.sync(tmp_path), devin.sessions_frame())
+
+
+def test_a_sync_that_is_killed_while_writing_leaves_whole_files(year: Any, tmp_path: Path) -> None:
+    script = f"""
+import os
+import devin_jupyter as dj
+from devin_jupyter.frames import storage
+from devin_jupyter.journal import Journal
+done = []
+replace = storage.Path.replace
+def dies(self, target):
+    if len(done) == 4:
+        os.kill(os.getpid(), 9)
+    done.append(target)
+    return replace(self, target)
+storage.Path.replace = dies
+devin = dj.Devin({year.api_key!r}, org_id={year.org_id!r}, base_url={year.url!r}, journal=Journal(":memory:"))
+devin.sync({str(tmp_path)!r})
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    died = subprocess.run(
+        [sys.executable, "-c", script], env=environment, check=False, capture_output=True, cwd=tmp_path
+    )
+    assert died.returncode == -9, died.stderr.decode()
+    assert len(list(tmp_path.glob("sessions-*.parquet"))) == 4
+    assert len(read_dataset(tmp_path)) > 0
+
+    with dj.Devin(year.api_key, org_id=year.org_id, base_url=year.url, journal=Journal(":memory:")) as devin:
+        pd.testing.assert_frame_equal(devin.sync(tmp_path), devin.sessions_frame())
+        for left in tmp_path.glob(".*.tmp"):
+            os.utime(left, (0, 0))
+        devin.sync(tmp_path)
+    assert list(tmp_path.glob(".*.tmp")) == []
+
+
+def test_a_sync_that_loses_the_service_changes_nothing(devin: dj.Devin, year: Any, tmp_path: Path) -> None:
+    first = devin.sync(tmp_path)
+    before = (tmp_path / "_sync.json").read_text()
+    year.faults({"method": "GET", "route": "/v3/organizations/{org_id}/sessions", "kind": "drop_before"})
+
+    with pytest.raises(ConnectionTrouble):
+        devin.sync(tmp_path)
+
+    year.faults()
+    assert (tmp_path / "_sync.json").read_text() == before
+    pd.testing.assert_frame_equal(read_dataset(tmp_path), first)
+
+
+def test_the_folder_of_somebody_else_is_refused(devin: dj.Devin, tmp_path: Path) -> None:
+    devin.sync(tmp_path, tags="team:payments")
+
+    with pytest.raises(OptionError, match="filters"):
+        devin.sync(tmp_path)
+    assert len(devin.sync(tmp_path, tags="team:payments")) == len(devin.sessions_frame(tags="team:payments"))
+    state = json.loads((tmp_path / "_sync.json").read_text())
+    (tmp_path / "_sync.json").write_text(json.dumps({**state, "org_id": "org-other"}))
+    with pytest.raises(OptionError, match="org-other"):
+        devin.sync(tmp_path, tags="team:payments")
+    (tmp_path / "_sync.json").write_text("[]")
+    with pytest.raises(OptionError):
+        devin.sync(tmp_path)
+
+
+def test_a_damaged_state_only_costs_a_full_read(devin: dj.Devin, tmp_path: Path) -> None:
+    first = devin.sync(tmp_path)
+    (tmp_path / "_sync.json").write_text("{half")
+
+    pd.testing.assert_frame_equal(devin.sync(tmp_path), first)
+
+
+def test_v1_is_kept_as_well(year: Any, tmp_path: Path) -> None:
+    with dj.Devin(year.v1_key, base_url=year.url, journal=Journal(":memory:")) as v1:
+        first = v1.sync(tmp_path)
+        session = v1.create("One more").wait()
+
+        assert v1.sync(tmp_path)["session_id"].tolist() == [session.id, *first["session_id"]]
+        pd.testing.assert_frame_equal(read_dataset(tmp_path), v1.sessions_frame())
+
+
+def test_an_empty_history_is_an_empty_frame(simulator: Any, tmp_path: Path) -> None:
+    with dj.Devin(
+        simulator.api_key, org_id=simulator.org_id, base_url=simulator.url, journal=Journal(":memory:")
+    ) as devin:
+        assert devin.sync(tmp_path).empty
+        assert devin.sync(tmp_path).dtypes.equals(devin.sessions_frame().dtypes)

@@ -1,0 +1,301 @@
+"""Frames of a client over real HTTP, against a simulated year of sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import devin_jupyter as dj
+from devin_jupyter.errors import Forbidden, NotFound, OptionError, Unsupported
+from devin_jupyter.journal import Journal
+
+LIST = "GET /v3/organizations/{org_id}/sessions"
+
+
+@pytest.fixture
+def year(simulator_with: Callable[..., Any]) -> Any:
+    return simulator_with(preload=900)
+
+
+@pytest.fixture
+def devin(year: Any) -> Iterator[dj.Devin]:
+    with dj.Devin(year.api_key, org_id=year.org_id, base_url=year.url, journal=Journal(":memory:")) as client:
+        yield client
+
+
+@pytest.fixture
+def v1(year: Any) -> Iterator[dj.Devin]:
+    with dj.Devin(year.v1_key, base_url=year.url, journal=Journal(":memory:")) as client:
+        yield client
+
+
+def raw_sessions(year: Any, **filters: Any) -> list[dict[str, Any]]:
+    """The same sessions as plain httpx reads them, page after page."""
+    found: list[dict[str, Any]] = []
+    with year.v3() as client:
+        after = None
+        while True:
+            params = {"first": 200, **filters, **({"after": after} if after else {})}
+            page = client.get("/sessions", params=params).json()
+            found += page["items"]
+            after = page["end_cursor"]
+            if not page["has_next_page"]:
+                return found
+
+
+def ids(sessions: list[dict[str, Any]]) -> list[str]:
+    return ["devin-" + item["session_id"] for item in sessions]
+
+
+def test_all_sessions_are_there_once_the_newest_first(devin: dj.Devin, year: Any) -> None:
+    frame = devin.sessions_frame()
+
+    assert frame["session_id"].tolist() == ids(raw_sessions(year))
+    assert frame["created_at"].is_monotonic_decreasing
+    assert list(frame.index) == list(range(900))
+
+
+@pytest.mark.parametrize(
+    ("filters", "query"),
+    [
+        ({"tags": "team:payments"}, {"tags": "team:payments"}),
+        ({"repos": "acme/api"}, {"repo_names": "acme/api"}),
+        ({"origin": ["slack", "jira"]}, {"origins": ["slack", "jira"]}),
+        ({"category": "security"}, {"category": "security"}),
+        ({"archived": True}, {"is_archived": True}),
+        ({"archived": False}, {"is_archived": False}),
+        ({"playbook": "playbook-audit"}, {"playbook_id": "playbook-audit"}),
+        ({"user": "user-ana"}, {"user_ids": "user-ana"}),
+    ],
+)
+def test_filters_select_what_the_service_selects(
+    devin: dj.Devin, year: Any, filters: dict[str, Any], query: dict[str, Any]
+) -> None:
+    found = devin.sessions_frame(**filters)["session_id"].tolist()
+
+    assert found == ids(raw_sessions(year, **query))
+    assert 0 < len(found) < 900
+
+
+def test_since_and_until_are_half_open(devin: dj.Devin) -> None:
+    whole = devin.sessions_frame()
+    since, until = whole.loc[300, "created_at"], whole.loc[100, "created_at"]
+
+    found = devin.sessions_frame(since=since, until=until)
+
+    expected = whole[(whole["created_at"] >= since) & (whole["created_at"] < until)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(found, expected)
+    assert len(devin.sessions_frame(since="30d")) < 900
+
+
+def test_a_limit_takes_the_newest(devin: dj.Devin, year: Any) -> None:
+    before = year.requests(LIST)
+
+    found = devin.sessions_frame(limit=7)
+
+    assert found["session_id"].tolist() == ids(raw_sessions(year))[:7]
+    assert len(devin.sessions_frame(limit=0)) == 0
+    assert len(devin.sessions_frame(limit=250)) == 250
+    assert year.requests(LIST) - before < 15
+
+
+def test_phases_are_filtered_here(devin: dj.Devin) -> None:
+    whole = devin.sessions_frame()
+
+    found = devin.sessions_frame(phase=["failed", "blocked"], limit=3)
+
+    assert found["session_id"].tolist() == whole[whole["phase"].isin(["failed", "blocked"])]["session_id"].tolist()[:3]
+
+
+def test_archived_sessions_are_read_also_where_the_list_leaves_them_out(
+    year: Any, devin: dj.Devin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = devin.sessions_frame()
+    transport = devin.asynchronous.transport
+    ask = transport.get_bytes
+
+    async def hides_archived(path: str, params: Any = None, **call: Any) -> bytes:
+        return await ask(path, {"is_archived": "false", **{k: v for k, v in params.items() if v is not None}}, **call)
+
+    monkeypatch.setattr(transport, "get_bytes", hides_archived)
+
+    assert whole["is_archived"].sum() > 10
+    pd.testing.assert_frame_equal(devin.sessions_frame(), whole)
+    assert set(whole["session_id"][:20]) == set(devin.sessions_frame(limit=20)["session_id"])
+
+
+def test_named_sessions_come_in_the_order_they_are_named(devin: dj.Devin) -> None:
+    names = devin.sessions_frame()["session_id"].tolist()[:240][::-1]
+
+    frame = devin.sessions_frame([names[0].removeprefix("devin-"), *names])
+
+    assert frame["session_id"].tolist() == names
+    pd.testing.assert_frame_equal(devin.sessions_frame(frame), frame)
+    assert devin.sessions_frame(names[5])["session_id"].tolist() == [names[5]]
+
+
+def test_a_name_that_nobody_has_is_an_error(devin: dj.Devin) -> None:
+    with pytest.raises(NotFound):
+        devin.sessions_frame(["devin-" + "0" * 32])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda devin: devin.sessions_frame(3),
+        lambda devin: devin.sessions_frame([3]),
+        lambda devin: devin.sessions_frame(pd.DataFrame({"a": [1]})),
+        lambda devin: devin.sessions_frame(["devin-1"], since="7d"),
+        lambda devin: devin.sessions_frame(["devin-1"], limit=3),
+        lambda devin: devin.sessions_frame(tag="x"),
+        lambda devin: devin.sessions_frame(since="whenever"),
+        lambda devin: devin.sessions_frame(limit=-1),
+        lambda devin: devin.sessions_frame(engine="polars"),
+        lambda devin: devin.sessions_frame(["devin-1"], engine="dask"),
+        lambda devin: devin.consumption_frame(user="u", session="devin-1"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_anything_is_sent(
+    devin: dj.Devin, year: Any, call: Callable[[dj.Devin], Any]
+) -> None:
+    before = year.stats()
+
+    with pytest.raises(OptionError) as caught:
+        call(devin)
+
+    assert len(caught.value.lines) <= 3
+    assert year.stats() == before
+
+
+def test_v1_has_the_same_frames(v1: dj.Devin, year: Any) -> None:
+    made = [v1.create(f"Task {number}", tags=["mine"], schema="n:int").wait() for number in range(3)]
+
+    frame = v1.sessions_frame(tags="mine")
+
+    assert set(frame["session_id"]) == {session.id for session in made}
+    assert set(frame["phase"]) == {"done"}
+    assert v1.sessions_frame(limit=2).shape == (2, 27)
+    assert v1.sessions_frame([made[0].id])["session_id"].tolist() == [made[0].id]
+    assert len(v1.sessions_frame(tags="mine", until="1d")) == 0
+    assert "n" in v1.outputs_frame(tags="mine")
+    assert len(v1.messages_frame(made)) >= 6
+    assert len(v1.pull_requests_frame(tags="mine")) <= 3
+    with pytest.raises(Unsupported):
+        v1.sessions_frame(origin="slack")
+    with pytest.raises(Unsupported):
+        v1.insights_frame(tags="mine")
+
+
+def test_handles_are_taken_as_they_stand_without_a_request(devin: dj.Devin, year: Any) -> None:
+    session = devin.create("Audit acme/api", repos=["acme/api"], schema="[file:str, severity:low|high]").wait()
+    before = year.stats()
+
+    frame, outputs = devin.sessions_frame([session]), devin.outputs_frame(session)
+    merged = devin.pull_requests_frame([session])
+
+    assert year.stats() == before
+    assert frame.loc[0, "session_id"] == session.id
+    assert frame.loc[0, "repos"] == ["acme/api"]
+    pd.testing.assert_frame_equal(outputs, session.frame())
+    assert outputs["severity"].dtype == pd.CategoricalDtype(["low", "high"])
+    assert merged["session_id"].tolist() == [session.id]
+
+
+def test_what_the_journal_knows_is_put_to_use(devin: dj.Devin) -> None:
+    stopped = devin.create("Stop me", tags=["sim:slow"])
+    devin.stop(stopped)
+    answered = devin.create("Count", schema="count:int").wait()
+
+    frame = devin.sessions_frame(limit=2).set_index("session_id")
+    outputs = devin.outputs_frame(limit=2)
+
+    assert frame.loc[stopped.id, "phase"] == "stopped"
+    assert frame.loc[answered.id, "phase"] == "done"
+    assert str(outputs["count"].dtype) == "Int64"
+    assert outputs["provisional"].tolist() == [False]
+
+
+def test_outputs_of_a_sessions_frame_need_no_request(devin: dj.Devin, year: Any) -> None:
+    sessions = devin.sessions_frame(limit=200)
+    before = year.stats()
+
+    whole, findings = devin.outputs_frame(sessions), devin.outputs_frame(sessions, explode="findings")
+
+    assert year.stats() == before
+    assert 0 < len(whole) < 200
+    assert findings["session_id"].isin(whole["session_id"]).all()
+    assert len(findings) == sum(len(found) for found in whole["findings"])
+
+
+def test_outputs_are_selected_with_filters_and_read_with_a_schema(devin: dj.Devin) -> None:
+    frame = devin.outputs_frame(since="60d", schema="summary:str, findings:[severity:low|medium|high|critical]")
+
+    assert frame["error"].isna().all()
+    assert list(frame.columns)[:2] == ["summary", "findings"]
+
+
+def test_messages_of_many_sessions_come_session_by_session(devin: dj.Devin) -> None:
+    sessions = devin.sessions_frame(limit=30)
+
+    frame = devin.messages_frame(sessions)
+
+    assert frame["session_id"].drop_duplicates().tolist() == sessions["session_id"].tolist()
+    assert (frame.groupby("session_id", sort=False)["source"].first() == "user").all()
+    assert devin.messages_frame(limit=2)["session_id"].nunique() == 2
+
+
+def test_pull_requests_of_filters_of_names_and_of_phases_agree(devin: dj.Devin) -> None:
+    since = {"since": "60d"}
+    selected = devin.pull_requests_frame(**since)
+
+    assert selected["url"].is_unique
+    assert len(selected) > 5
+    pd.testing.assert_frame_equal(selected, devin.pull_requests_frame(devin.sessions_frame(**since)))
+    done = devin.pull_requests_frame(phase="done", **since)
+    assert set(done["url"]) <= set(selected["url"])
+    assert devin.pull_requests_frame(limit=3)["session_id"].nunique() <= 3
+
+
+def test_insights_tell_how_sessions_went(devin: dj.Devin) -> None:
+    frame = devin.insights_frame(limit=40)
+
+    assert len(frame) == 40
+    assert frame["n_issues"].notna().any()
+    assert frame["session_id"].tolist() == devin.sessions_frame(limit=40)["session_id"].tolist()
+
+
+def test_consumption_is_told_for_everything_that_can_be_asked(devin: dj.Devin) -> None:
+    session = devin.sessions_frame(limit=1).loc[0]
+
+    whole = devin.consumption_frame()
+
+    assert whole["acus"].sum() > 100
+    assert (whole["date"].dt.hour == 8).all()
+    assert len(devin.consumption_frame(since="30d", until="2d")) < len(whole)
+    assert devin.consumption_frame(user="user-ana")["acus"].sum() < whole["acus"].sum()
+    assert devin.consumption_frame(service_user="service-user-ci")["acus"].sum() < whole["acus"].sum()
+    assert devin.consumption_frame(session=session["session_id"])["acus"].sum() == pytest.approx(session["acus"])
+
+
+def test_failures_of_the_service_are_raised_as_they_are(devin: dj.Devin, year: Any) -> None:
+    year.faults({"method": "GET", "route": "/v3/organizations/{org_id}/sessions", "kind": "status", "status": 403})
+    with pytest.raises(Forbidden):
+        devin.sessions_frame()
+    year.faults(
+        {"method": "GET", "route": "/v3/organizations/{org_id}/sessions", "kind": "status", "status": 503, "times": 1}
+    )
+    assert len(devin.sessions_frame(since="5d"))
+
+
+def test_the_functions_of_the_package_use_the_default_client(year: Any) -> None:
+    dj.connect(api_key=year.api_key, org_id=year.org_id, base_url=year.url)
+
+    assert len(dj.sessions_frame(limit=3)) == 3
+    assert len(dj.outputs_frame(limit=30))
+    assert len(dj.messages_frame(limit=1))
+    assert len(dj.pull_requests_frame(limit=30))
+    assert len(dj.insights_frame(limit=3)) == 3
+    assert len(dj.consumption_frame(since="60d"))
