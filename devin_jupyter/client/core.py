@@ -15,7 +15,6 @@ from devin_jupyter.api.messages import Messages
 from devin_jupyter.api.service import Service
 from devin_jupyter.api.sessions import Sessions
 from devin_jupyter.api.tags import Tags
-from devin_jupyter.api.transport import Transport
 from devin_jupyter.attachments import Attachment, read_attachments
 from devin_jupyter.client.tracking import State, Tracker
 from devin_jupyter.creation import Api, CellRef, Creator, Policy, Started, replay
@@ -34,6 +33,7 @@ from devin_jupyter.settings import Settings
 from devin_jupyter.stopping import Stopped, Stopper
 
 if TYPE_CHECKING:
+    from devin_jupyter.api.transport import Transport
     from devin_jupyter.schema import Schema
 
 _STAY_AS_THEY_ARE = (Phase.DONE, Phase.FAILED)
@@ -62,9 +62,8 @@ class Core:
     ) -> None:
         """Send nothing yet."""
         self.journal = journal if journal is not None else Journal(settings.home)
-        self.transport = transport or Transport(settings)
         self.lock = lock
-        self.service = Service(self.transport, settings)
+        self.service = Service(transport, settings)
         self.account = Account(self.service)
         self.sessions, self.messages = Sessions(self.service), Messages(self.service)
         self.attachments, self.tags = Attachments(self.service), Tags(self.service)
@@ -81,6 +80,11 @@ class Core:
         self.tracker = Tracker(self.monitor)
 
     @property
+    def transport(self) -> Transport:
+        """What carries the requests."""
+        return self.service.transport
+
+    @property
     def settings(self) -> Settings:
         """Key, organisation, host; the organisation once it was asked for."""
         return self.service.settings
@@ -94,14 +98,18 @@ class Core:
     async def aclose(self) -> None:
         """Stop watching and close the connections."""
         await self.monitor.aclose()
-        await self.transport.aclose()
+        await self.service.aclose()
 
     async def start(self, request: SessionRequest, policy: Policy | None) -> tuple[Started, State]:
         """Attach to the session of a request, adopt it, or start it with one POST."""
         if not self.settings.api_key and self.lock is not None:
             started = replay(request, self.lock)
         else:
-            started = await self.creator.start(request, policy)
+            try:
+                started = await self.creator.start(request, policy)
+            finally:
+                if policy is not None and policy.replace:
+                    await asyncio.gather(*map(self._note_end, self.tracker.states()), return_exceptions=True)
         snapshot = started.snapshot
         if snapshot.turn_over and started.raw is not None and snapshot.last_word is None:
             snapshot = await self._with_conversation(snapshot)
@@ -221,10 +229,15 @@ class Core:
         for result in results:
             state = self.tracker.find(result.session_id)
             if state is not None:
-                entry = await asyncio.to_thread(self.journal.entry, result.session_id)
-                state.known = replace(state.known, terminated=bool(entry and entry.is_terminated))
-                await self.refresh(state)
+                await self._note_end(state)
         return results
+
+    async def _note_end(self, state: State) -> None:
+        """A session that was ended on the way to something else did not end by itself: its handle must know."""
+        entry = await asyncio.to_thread(self.journal.entry, state.session_id)
+        if entry is not None and entry.is_terminated and not state.known.terminated:
+            state.known = replace(state.known, terminated=True)
+            await self.refresh(state)
 
     async def archive(self, state: State, *, undo: bool = False) -> None:
         """Archive a session, which puts it to sleep if it runs; or take it out of the archive."""

@@ -81,6 +81,10 @@ class Tracker:
         """Return the state of a session that has a handle or is watched; None for others."""
         return self._states.get(session_id)
 
+    def states(self) -> list[State]:
+        """Return the states of all sessions that have a handle or are watched."""
+        return list(self._states.values())
+
     def update(self, state: State, snapshot: Snapshot, *, known: Known | None = None) -> None:
         """Something was done or read: take it over, and look again soon if the turn is open."""
         state.known = known or state.known
