@@ -232,7 +232,7 @@ def test_connect_reads_the_names_that_tab_offers(shell, service):
     playbook = client.playbooks.create("Make it faster", "Step by step")
     client.close()
     shell.run("%devin connect")
-    eventually(lambda: playbook["playbook_id"] in dict(SEEN.get("playbooks")))
+    eventually(lambda: (playbook["playbook_id"], "Make it faster") in SEEN.get("playbooks"))
     assert shell.tab("%%devin --playbook faster|\nx") == [f"%%devin --playbook {playbook['playbook_id']}"]
 
 
