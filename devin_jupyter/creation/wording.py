@@ -54,7 +54,9 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     names = [_NAMES.get(name, name) for name in now if name in before and before[name] != now[name]]
     if not names:
         return ""
-    return f"{' and '.join([', '.join(names[:-1]), names[-1]] if names[1:] else names)} stay as first given"
+    if len(names) == 1:
+        return f"{names[0]} {'stay' if names[0].endswith('s') else 'stays'} as first given"
+    return f"{', '.join(names[:-1])} and {names[-1]} stay as first given"
 
 
 def next_take(take: str | None, taken: Iterable[str | None]) -> str:
