@@ -1,0 +1,107 @@
+"""`%devin connect`: where keys come from, how one is asked for, kept, and never shown."""
+
+import pytest
+
+from devin_jupyter.devin import disconnect
+
+
+@pytest.fixture(autouse=True)
+def nobody_connected():
+    yield
+    disconnect()
+
+
+@pytest.fixture
+def typed(monkeypatch, simulator):
+    """Somebody at a terminal types these keys, one after the other."""
+    keys = [simulator.api_key]
+    asked = []
+
+    def getpass(prompt):
+        asked.append(prompt)
+        return keys.pop(0)
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("getpass.getpass", getpass)
+    monkeypatch.setenv("DEVIN_API_URL", simulator.url)
+    return keys, asked
+
+
+@pytest.fixture
+def ring(monkeypatch):
+    """A keyring in memory."""
+    kept = {}
+
+    def keep(name, key):
+        kept[name] = key
+        return True
+
+    monkeypatch.setattr("devin_jupyter.keys.to_keyring", keep)
+    monkeypatch.setattr("devin_jupyter.keys.from_keyring", kept.get)
+    return kept
+
+
+def test_a_key_is_asked_for_hidden_where_none_is_known(shell, simulator, typed):
+    said = shell.run("%devin connect").out
+    assert said.startswith(f"connected to {simulator.url} (v3) as service user")
+    assert typed[1] == ["Devin API key (cog_… or apk_…, not shown): "]
+
+
+def test_a_known_key_is_not_asked_for_again_unless_a_new_one_is_wanted(shell, simulator, typed, monkeypatch):
+    monkeypatch.setenv("DEVIN_API_KEY", simulator.api_key)
+    shell.run("%devin connect")
+    assert typed[1] == []
+    shell.run("%devin connect --new-key")
+    assert len(typed[1]) == 1
+
+
+def test_an_empty_key_is_refused(shell, typed):
+    typed[0][:] = ["  "]
+    ran = shell.run("%devin connect", fails=True)
+    assert ran.lines[0] == "NoKey: no key was typed"
+
+
+def test_a_key_is_saved_under_a_profile_and_found_by_it(shell, simulator, typed, ring):
+    said = shell.run("%devin connect --save --profile work").out
+    assert "saved in the keyring as work" in said
+    assert ring == {"work": simulator.api_key}
+    disconnect()
+    assert "keyring, profile work" in shell.run("%devin connect --profile work").out
+    assert shell.tab("%devin connect --profile w|") == ["%devin connect --profile work"]
+
+
+def test_an_unknown_profile_is_an_error_and_nobody_is_asked(shell, typed, ring):
+    ran = shell.run("%devin connect --profile nowhere", fails=True)
+    assert type(ran.error).__name__ == "NoKey"
+    assert typed[1] == []
+
+
+def test_without_a_keyring_the_connection_holds_and_the_error_says_so(shell, typed, monkeypatch):
+    monkeypatch.setattr("devin_jupyter.keys.to_keyring", lambda name, key: False)
+    ran = shell.run("%devin connect --save", fails=True)
+    assert "the connection holds until the kernel ends" in ran.out
+    shell.run("%devin whoami")
+
+
+def test_the_simulator_is_one_line_and_says_what_it_is(shell):
+    for line in ("%devin simulator", "%devin connect --simulator"):
+        assert "sessions are simulated, and cost nothing" in shell.run(line).out
+    assert "(v1)" in shell.run("%devin simulator --v1").out
+    facts = {row[""]: row["value"] for row in shell.run("%devin whoami").value.rows}
+    assert facts["organisation"] == "the key's own"
+    assert "simulated" in facts["API"]
+
+
+def test_a_dedicated_host_and_an_organisation_may_be_named(shell, simulator, monkeypatch):
+    monkeypatch.setenv("DEVIN_API_KEY", simulator.api_key)
+    said = shell.run(f"%devin connect --url {simulator.url} --org {simulator.org_id}").out
+    assert simulator.org_id in said
+    assert "plain http" in shell.run("%devin connect --url http://devin.example.com", fails=True).out
+
+
+def test_a_new_key_in_the_environment_is_used_without_a_restart(shell, simulator, monkeypatch):
+    monkeypatch.setenv("DEVIN_API_URL", simulator.url)
+    monkeypatch.setenv("DEVIN_API_KEY", "cog_revoked-by-now")
+    assert type(shell.run("%devin sessions", fails=True).error).__name__ == "Unauthorized"
+    monkeypatch.setenv("DEVIN_API_KEY", simulator.api_key)
+    shell.run("%devin sessions")

@@ -1,0 +1,95 @@
+"""The places where a session is shown, one by one, with a handle that is moved by hand."""
+
+import dataclasses
+import io
+
+import pytest
+from IPython.utils.capture import capture_output
+from rich.console import Console
+
+from devin_jupyter.magics import display
+from devin_jupyter.magics.terminal import Following
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.snapshot import Snapshot
+
+
+class Handle:
+    """A session that the test moves."""
+
+    def __init__(self, phase=Phase.WORKING):
+        self.snapshot = Snapshot(
+            session_id="devin-" + "a" * 32, url="", phase=phase, title="Count them", simulated=True
+        )
+        self.listeners = []
+
+    def subscribe(self, callback):
+        self.listeners.append(callback)
+        return lambda: self.listeners.remove(callback)
+
+    def move(self, phase):
+        self.snapshot = dataclasses.replace(self.snapshot, phase=phase)
+        for listener in list(self.listeners):
+            listener(self.snapshot)
+
+
+def texts(captured):
+    return [output.data["text/plain"].splitlines()[0] for output in captured.outputs]
+
+
+def test_a_view_at_the_end_shows_once(shell):
+    handle = Handle()
+    with capture_output() as captured, display.View(display.AtTheEnd(handle, False, at_once=False)):
+        handle.move(Phase.DONE)
+    assert [text[:6] for text in texts(captured)] == ["✓ done"]
+
+
+def test_a_view_at_the_end_is_shown_although_the_wait_failed_or_was_interrupted(shell):
+    for problem in (ValueError, KeyboardInterrupt):
+        view = display.View(display.AtTheEnd(Handle(), False, at_once=False))
+        with capture_output() as captured, pytest.raises(problem), view:
+            raise problem
+        assert len(captured.outputs) == 1
+
+
+def test_a_replaced_output_follows_the_session_and_lets_go_at_the_end(shell):
+    handle = Handle()
+    with capture_output() as captured, display.View(display.Replaced(handle, False)):
+        handle.move(Phase.YOUR_TURN)
+        handle.move(Phase.DONE)
+    assert [text[:6] for text in texts(captured)] == ["◐ work", "? repl", "✓ done"]
+    assert handle.listeners == []
+
+
+def test_an_interrupted_wait_leaves_a_live_output_alive(shell):
+    handle = Handle()
+    with capture_output(), pytest.raises(KeyboardInterrupt), display.View(display.Replaced(handle, False)):
+        raise KeyboardInterrupt
+    with capture_output() as captured:
+        handle.move(Phase.DONE)
+    assert len(captured.outputs) == 1
+
+
+def test_a_terminal_follows_and_ends_in_text(shell):
+    handle = Handle()
+    with capture_output() as captured, display.View(display.Terminal(handle)):
+        handle.move(Phase.DONE)
+    assert captured.stdout.splitlines()[-2].startswith("✓ done · Count them")
+    assert handle.listeners == []
+
+
+@pytest.mark.parametrize("columns", [30, 60, 200])
+def test_the_moving_line_fits_the_terminal(columns):
+    into = io.StringIO()
+    console = Console(file=into, width=columns, force_terminal=False)
+    line = Following(Handle().snapshot)
+    console.print(line)
+    [shown] = into.getvalue().strip().splitlines()
+    assert len(shown) <= columns
+    assert "working" in shown
+    assert repr(line) == f"<Following {Handle().snapshot.session_id}>"
+
+
+def test_quiet_is_quiet(shell):
+    with capture_output() as captured, display.View(display.Nothing()):
+        pass
+    assert (captured.outputs, captured.stdout) == ([], "")
