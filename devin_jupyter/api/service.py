@@ -8,23 +8,44 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from devin_jupyter.api.answers import Asked, unreadable
 from devin_jupyter.api.operations import BY_NAME
-from devin_jupyter.api.transport import Files, Transport
 from devin_jupyter.errors import ApiError, NoOrganisation
 from devin_jupyter.settings import Settings, no_key, remember_org
+
+if TYPE_CHECKING:
+    from devin_jupyter.api.transport import Files, Transport
 
 
 class Service:
     """Calls operations for one key. `settings` gains the organisation once it was asked for."""
 
-    def __init__(self, transport: Transport, settings: Settings) -> None:
-        """Send nothing yet."""
-        self.transport, self.settings = transport, settings
+    def __init__(self, transport: Transport | None, settings: Settings) -> None:
+        """Send nothing yet.
+
+        Args:
+            transport: what carries requests; None has one made for the first.
+            settings: key, organisation, host and version.
+        """
+        self._transport, self.settings = transport, settings
         self._org_lock: asyncio.Lock | None = None
+
+    @property
+    def transport(self) -> Transport:
+        """What carries requests. Made when first needed: importing an HTTP library takes longer than a dry run may."""
+        if self._transport is None:
+            from devin_jupyter.api.transport import Transport
+
+            self._transport = Transport(self.settings)
+        return self._transport
+
+    async def aclose(self) -> None:
+        """Close the connections, if there are any."""
+        if self._transport is not None:
+            await self._transport.aclose()
 
     @property
     def api_version(self) -> str:

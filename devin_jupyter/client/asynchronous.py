@@ -15,7 +15,6 @@ from devin_jupyter.api.metrics import Metrics
 from devin_jupyter.api.playbooks import Playbooks
 from devin_jupyter.api.schedules import Schedules
 from devin_jupyter.api.secrets import Secrets
-from devin_jupyter.api.transport import Transport
 from devin_jupyter.client.core import Core
 from devin_jupyter.client.keywords import finite, policy_of, read_options
 from devin_jupyter.creation import Plan, Policy
@@ -31,6 +30,7 @@ from devin_jupyter.stopping import Stopped, within
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from devin_jupyter.api.transport import Transport
     from devin_jupyter.batches import Batch
     from devin_jupyter.session import Bridge, Session
 
@@ -84,7 +84,7 @@ class AsyncDevin:
         self._bridge: Bridge | None = None
         self._last: Session | None = None
         self.journal, self.creator, self.messenger = core.journal, core.creator, core.messenger
-        self.monitor, self.transport, self.where = core.monitor, core.transport, core.where
+        self.monitor, self.where = core.monitor, core.where
         self.sessions, self.messages, self.tags = core.sessions, core.messages, core.tags
         self.attachments, self.insights = core.attachments, core.insights
         self.events, self.playbooks = Events(core.service), Playbooks(core.service)
@@ -110,6 +110,11 @@ class AsyncDevin:
     def settings(self) -> Settings:
         """Key (masked when shown), organisation, host and version, and where they came from."""
         return self.core.settings
+
+    @property
+    def transport(self) -> Transport:
+        """What carries the requests."""
+        return self.core.transport
 
     async def aclose(self) -> None:
         """Stop watching and close the connections; sessions go on."""

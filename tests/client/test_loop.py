@@ -118,14 +118,14 @@ def test_a_process_ends_quietly_and_at_once_while_sessions_are_watched():
         time.sleep(0.3)
         print(time.time())
     """
-    done = run_python(code.replace("dj.devin.default()", "dj.connect(simulator=True)"), "-X", "dev")
+    done = run_python(code.replace("dj.devin.default()", "dj.connect(simulator=True)"))
 
     assert done.stderr == ""
     assert time.time() - float(done.stdout) < 3
 
 
-def run_python(code, *options):
-    command = [sys.executable, "-W", "error", *options, "-c", textwrap.dedent(code)]
+def run_python(code):
+    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(code)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, env=environment)
 
