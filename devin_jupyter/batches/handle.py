@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping
-from concurrent import futures
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from devin_jupyter.batches import acts, opening, showing
+from devin_jupyter.batches import acts, opening, showing, waiting
 from devin_jupyter.batches.job import Job, Tally
 from devin_jupyter.batches.money import check_caps
-from devin_jupyter.batches.progress import Ticker, is_watched, line
 from devin_jupyter.batches.runner import Runner
 from devin_jupyter.batches.table import batch_frame
 from devin_jupyter.errors import Detached, DetachedAwait, OptionError
-from devin_jupyter.loop import SLICE_SECONDS
 from devin_jupyter.session import Session
 
 if TYPE_CHECKING:
@@ -134,20 +131,24 @@ class Batch:
         Raises:
             Detached: interrupted (a KeyboardInterrupt).
         """
-        ticker = Ticker(is_watched=is_watched())
-        over = self._over(timeout)
-        waiting = self._checked(over).submit(over)
+        bridge = self._blocking()
         try:
-            while not futures.wait([waiting], timeout=SLICE_SECONDS).done:
-                ticker.show(line(self.name, self.tally, self._runner.notice))
-            waiting.result()
+            waiting.block(self.name, self._runner, bridge, timeout)
         except KeyboardInterrupt:
             if on_interrupt == "stop":
                 self.stop()
-            raise Detached(*self._detached(on_interrupt)) from None
-        finally:
-            waiting.cancel()
-            ticker.finish(line(self.name, self.tally, self._runner.notice))
+            raise Detached(*showing.detached(self._runner, stopped=on_interrupt == "stop")) from None
+        return self
+
+    def check(self) -> Batch:
+        """Return the batch if every row that was wanted came to an end, good or bad: for scripts, after `wait`.
+
+        Raises:
+            Refused: it is paused, and rows wait to be started.
+            WaitTimeout: turns are still open.
+        """
+        if (problem := showing.incomplete(self.name, self._runner)) is not None:
+            raise problem
         return self
 
     def __await__(self) -> Generator[Any, None, Batch]:
@@ -155,23 +156,11 @@ class Batch:
         return self._awaited().__await__()
 
     async def _awaited(self) -> Batch:
-        waiting = self._over(None)
-        future = asyncio.wrap_future(self._bridge.submit(waiting)) if self._bridge else asyncio.ensure_future(waiting)
         try:
-            while not (await asyncio.wait([future], timeout=SLICE_SECONDS))[0]:
-                pass
+            await waiting.tick(self._runner, self._bridge)
         except asyncio.CancelledError:
-            raise DetachedAwait(*self._detached("detach")) from None
-        finally:
-            future.cancel()
-        future.result()
+            raise DetachedAwait(*showing.detached(self._runner, stopped=False)) from None
         return self
-
-    async def _over(self, timeout: float | None) -> None:
-        try:
-            await asyncio.wait_for(self._runner.over(), timeout)
-        except TimeoutError:
-            return
 
     # --- acting ---------------------------------------------------------------------------------------------
 
@@ -281,9 +270,6 @@ class Batch:
             self._sessions[job.state.session_id] = known
         return known
 
-    def _detached(self, on_interrupt: str) -> tuple[str, str, str]:
-        return showing.detached(self._runner, stopped=on_interrupt == "stop")
-
     def _do(self, act: Callable[[Runner], None]) -> None:
         async def on_loop() -> None:
             act(self._runner)
@@ -291,10 +277,11 @@ class Batch:
         self._run(on_loop())
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self._checked(work).run(work)
+        if self._bridge is None:
+            work.close()
+        return self._blocking().run(work)
 
-    def _checked(self, work: Coroutine[Any, Any, T]) -> Bridge:
-        if self._bridge is not None:
-            return self._bridge
-        work.close()
-        raise OptionError("this batch belongs to an AsyncDevin, whose loop must not be blocked", do="await batch")
+    def _blocking(self) -> Bridge:
+        if self._bridge is None:
+            raise OptionError("this batch belongs to an AsyncDevin, whose loop must not be blocked", do="await batch")
+        return self._bridge

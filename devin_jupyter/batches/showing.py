@@ -12,6 +12,7 @@ from devin_jupyter.batches.money import cost_line
 from devin_jupyter.batches.plan import Plan
 from devin_jupyter.batches.rows import named
 from devin_jupyter.batches.runner import Runner
+from devin_jupyter.errors import DevinError, Refused, WaitTimeout
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.render import many_bundle
 from devin_jupyter.render.wording import one_line
@@ -61,6 +62,19 @@ def detached(runner: Runner, *, stopped: bool) -> tuple[str, str, str]:
         "nothing was stopped, and it goes on to cost",
         ".wait() waits again, .pause() starts no more, .stop() ends every open session",
     )
+
+
+def incomplete(name: str, runner: Runner) -> DevinError | None:
+    """Return what is wrong with a batch that was waited for: rows that were never started, turns that are open."""
+    sums = runner.tally()
+    go_on = f"run the cell again, or dj.batch({name!r}).resume(), which attaches to what there is"
+    if sums.open:
+        what = f"{sums.open} of {sums.wanted} turns are still open ({sums.text})"
+        return WaitTimeout(what, "the sessions go on, and what waits is still started", ".wait() waits again")
+    if sums.waiting:
+        what = f"{sums.waiting} of {sums.wanted} sessions were not started, the batch is paused: {runner.paused}"
+        return Refused(what, f"so far: {sums.text}", go_on)
+    return None
 
 
 def outcome_line(done: Sequence[Acted], plan: Plan) -> str:

@@ -44,6 +44,8 @@ def follow(notebook: Notebook, batch: Batch, options: Options) -> None:
 
     Raises:
         Detached: the wait was interrupted.
+        Refused: it paused before every row was started.
+        WaitTimeout: turns are open after the time given.
     """
     seconds = wait_seconds(notebook, options)
     on_interrupt = options.on_interrupt or notebook.config.on_interrupt
@@ -56,6 +58,8 @@ def follow(notebook: Notebook, batch: Batch, options: Options) -> None:
     finally:
         if not board and not options.quiet:
             display.show(batch)
+    if seconds is not None:
+        batch.check()
 
 
 def _order(notebook: Notebook, body: str, options: Options, api_version: str) -> Order:

@@ -30,7 +30,9 @@ from devin_jupyter.errors import (
     NotFound,
     NotRecorded,
     OptionError,
+    Refused,
     Unauthorized,
+    WaitTimeout,
 )
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.options import from_keywords
@@ -99,7 +101,12 @@ def test_a_wait_that_runs_out_returns_the_batch_as_it_is(desk: Desk) -> None:
 
     assert batch.wait(0.01) is batch
     assert not batch.is_over
-    batch.stop().wait()
+    with pytest.raises(WaitTimeout, match="turns are still open"):
+        batch.check()
+    with pytest.raises(Refused, match="were not started, the batch is paused: stopped") as refused:
+        upgrade(desk, range(9), name="more", tags=["sim:slow"], max_parallel=2).stop().wait().check()
+    assert "dj.batch('more').resume()" in refused.value.do
+    assert batch.stop().wait().check() is batch
 
 
 def test_the_halt_flag_pauses_a_batch(desk: Desk, simulator: Any) -> None:

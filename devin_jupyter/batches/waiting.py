@@ -1,0 +1,47 @@
+"""Waiting for a batch: blocking with one line of progress, or in ticks that an interrupt of the kernel gets through."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent import futures
+from typing import TYPE_CHECKING
+
+from devin_jupyter.batches.progress import Ticker, is_watched, line
+from devin_jupyter.batches.runner import Runner
+from devin_jupyter.loop import SLICE_SECONDS
+
+if TYPE_CHECKING:
+    from devin_jupyter.session import Bridge
+
+
+async def until_over(runner: Runner, timeout: float | None) -> None:
+    """Wait, on the loop, until nothing is left to do, or the time-out."""
+    try:
+        await asyncio.wait_for(runner.over(), timeout)
+    except TimeoutError:
+        return
+
+
+def block(name: str, runner: Runner, bridge: Bridge, timeout: float | None) -> None:
+    """Wait in the calling thread, in slices, redrawing one line where somebody watches."""
+    ticker = Ticker(is_watched=is_watched())
+    waiting = bridge.submit(until_over(runner, timeout))
+    try:
+        while not futures.wait([waiting], timeout=SLICE_SECONDS).done:
+            ticker.show(line(name, runner.tally(), runner.notice))
+        waiting.result()
+    finally:
+        waiting.cancel()
+        ticker.finish(line(name, runner.tally(), runner.notice))
+
+
+async def tick(runner: Runner, bridge: Bridge | None) -> None:
+    """Wait in the caller's loop, which stays free."""
+    waiting = until_over(runner, None)
+    future = asyncio.wrap_future(bridge.submit(waiting)) if bridge else asyncio.ensure_future(waiting)
+    try:
+        while not (await asyncio.wait([future], timeout=SLICE_SECONDS))[0]:
+            pass
+    finally:
+        future.cancel()
+    future.result()
