@@ -105,11 +105,21 @@ async def test_an_error_of_our_own_leaves_the_intent_to_be_settled() -> None:
     assert deed.cleared == 0
 
 
-async def test_429_backs_off_from_4_to_60_seconds_when_no_wait_is_asked_for() -> None:
+async def test_429_backs_off_when_no_wait_is_asked_for() -> None:
     slept: list[float] = []
-    deed = Deed([*(RateLimited("429", status_code=429) for _ in range(6)), "made"], [])
+    deed = Deed([*(RateLimited("429", status_code=429) for _ in range(4)), "made"], [])
     assert await once(deed, run_of(slept)) == ("made", False)
-    assert slept == [4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
+    assert slept == [4.0, 8.0, 16.0, 32.0]
+
+
+@pytest.mark.parametrize(("asked", "waits"), [(None, [4.0, 8.0, 16.0, 32.0]), (40.0, [40.0, 40.0]), (600.0, [])])
+async def test_429_is_not_waited_out_for_more_than_a_minute_and_a_half(asked: float | None, waits: list[float]) -> None:
+    slept: list[float] = []
+    deed = Deed([RateLimited("429", status_code=429, retry_after=asked) for _ in range(9)], [])
+    with pytest.raises(RateLimited):
+        await once(deed, run_of(slept))
+    assert slept == waits
+    assert deed.cleared == 1
 
 
 async def test_a_wait_of_no_seconds_is_not_a_storm() -> None:
