@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-_KEY = re.compile(r"\b(cog|apk)_[A-Za-z0-9_\-]{4,}")
-_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=\-]{6,}")
+# a key holds digits or is long; apk_output and "basic functionality" are words of prompts and answers, to be kept
+_KEY = re.compile(r"\b(cog|apk)_(?:(?=[A-Za-z_\-]*[0-9])[A-Za-z0-9_\-]{8,}|[A-Za-z0-9_\-]{16,})")
+_TOKEN = r"(?:(?=\S{10})(?=\S*[0-9=])|(?=\S{12})(?=\S*[a-z][A-Z])|(?=\S{20}))[A-Za-z0-9._~+/=\-]{6,}"
+_BEARER = re.compile(rf"\b((?i:bearer|basic))\s+{_TOKEN}")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _MASK = "•••"
 _SIMULATOR_KEYS = frozenset({"cog_simulator", "apk_simulator"})
