@@ -18,8 +18,8 @@ from devin_jupyter.creation.wording import when
 from devin_jupyter.errors import Forbidden, NotFound, OptionError
 from devin_jupyter.journal import CellRef, Journal
 from devin_jupyter.journal.budgets import notebook_scope
-from devin_jupyter.journal.leases import LeaseLost
-from devin_jupyter.journal.sends import Message, lease_name
+from devin_jupyter.journal.leases import LeaseLost, of_send
+from devin_jupyter.journal.sends import Message
 from devin_jupyter.models.ids import session_id as prefixed
 from devin_jupyter.models.snapshot import Known, Sent, note_send, observe, parse_time
 from devin_jupyter.paid import Clock, Run, once, settle, to_the_end
@@ -114,7 +114,7 @@ class Messenger:
         async def nothing() -> None:
             return None
 
-        async with leased(self._journal, lease_name(letter.session_id), run, meanwhile=nothing) as (lease, _):
+        async with leased(self._journal, of_send(letter.session_id), run, meanwhile=nothing) as (lease, _):
             assert lease is not None
             last = await asyncio.to_thread(self._journal.sends.last, letter.key)
             if last is not None and last.sent_at is None and last.posts:

@@ -19,8 +19,7 @@ from devin_jupyter.creation.seeing import Eyes
 from devin_jupyter.creation.wording import when
 from devin_jupyter.errors import BudgetExceeded, ColleaguesSession, ConnectionTrouble, NoOrganisation, OptionError
 from devin_jupyter.journal import Entry, Journal
-from devin_jupyter.journal.intents import lease_name
-from devin_jupyter.journal.leases import LeaseLost
+from devin_jupyter.journal.leases import LeaseLost, of_start
 from devin_jupyter.journal.lockfile import Lock
 from devin_jupyter.paid import Clock, Run, once, settle, to_the_end
 from devin_jupyter.request import SessionRequest, Where, fingerprints
@@ -126,7 +125,7 @@ class Creator:
         recorded = self._recorded(job)
         if recorded is not None:
             return recorded
-        name = lease_name(job.fingerprint)
+        name = of_start(job.fingerprint)
         async with leased(self.journal, name, run, meanwhile=lambda: self._entry(job)) as (lease, entry):
             if lease is None:
                 return await self._outcome.attached(job, entry)

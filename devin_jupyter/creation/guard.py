@@ -15,7 +15,8 @@ from devin_jupyter.creation.wording import change, state
 from devin_jupyter.errors import ApiError, BadRequest, Conflict, NotFound, SessionChanged
 from devin_jupyter.journal import Entry, Journal
 from devin_jupyter.journal.codec import clean
-from devin_jupyter.journal.intents import Intent, lease_name
+from devin_jupyter.journal.intents import Intent
+from devin_jupyter.journal.leases import of_start
 from devin_jupyter.paid import Run, settle
 
 
@@ -84,7 +85,7 @@ class Guard:
 
 async def adopt_lost(api: Api, journal: Journal, lookup: Lookup, intent: Intent, run: Run) -> Raw | None:
     """Settle an intent that a dead process left behind, and keep the session that it made, if any."""
-    name, now = lease_name(intent.start.fingerprint), run.clock.now()
+    name, now = of_start(intent.start.fingerprint), run.clock.now()
     token = await asyncio.to_thread(journal.leases.take, name, now=now, seconds=4 * run.clock.lease_seconds)
     if token is None:
         return None  # somebody is at it

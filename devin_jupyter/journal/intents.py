@@ -67,7 +67,7 @@ class Intents:
         """
         with self._database.write("about-to-post") as db:
             refuse_if_halted(db)
-            if not leases.keep(db, lease_name(fingerprint), lease, now=now):
+            if not leases.keep(db, leases.of_start(fingerprint), lease, now=now):
                 raise leases.LeaseLost
             found = session_for(db, fingerprint)
             intent = row(db, "SELECT known_before FROM intents WHERE fingerprint = ?", fingerprint)
@@ -98,11 +98,6 @@ class Intents:
         if notebook is not None:
             found = [item for item in found if item.start.cell and item.start.cell.notebook == notebook]
         return found
-
-
-def lease_name(fingerprint: str) -> str:
-    """Return the name under which one process at a time acts on a fingerprint."""
-    return f"start {fingerprint}"
 
 
 def _same_cell(one: CellRef, other: CellRef) -> bool:

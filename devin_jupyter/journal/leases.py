@@ -15,6 +15,16 @@ class LeaseLost(Exception):
     """Somebody else may act on this name by now; look again before doing anything."""
 
 
+def of_start(fingerprint: str) -> str:
+    """Return the name under which one process at a time acts on a fingerprint."""
+    return f"start {fingerprint}"
+
+
+def of_send(session_id: str) -> str:
+    """Return the name under which one process at a time sends to a session."""
+    return f"send {session_id}"
+
+
 class Leases:
     """Short exclusive rights, broken at once when the process that holds one is gone."""
 
@@ -63,6 +73,11 @@ def keep(db: sqlite3.Connection, name: str, token: str, *, now: float, seconds: 
         (name, token, me.host, me.pid, me.born, now + seconds),
     )
     return True
+
+
+def end(db: sqlite3.Connection, name: str) -> None:
+    """Inside a transaction: end a lease, whoever holds it, because what it was for is done."""
+    db.execute("DELETE FROM leases WHERE name = ?", (name,))
 
 
 def _is_free(holder: sqlite3.Row, now: float) -> bool:

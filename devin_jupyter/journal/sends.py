@@ -91,7 +91,7 @@ class Sends:
         """
         with self._database.write("message-about-to-post") as db:
             refuse_if_halted(db)
-            if not leases.keep(db, lease_name(message.session_id), lease, now=now):
+            if not leases.keep(db, leases.of_send(message.session_id), lease, now=now):
                 raise leases.LeaseLost
             changed = db.execute(
                 "UPDATE messages SET posts = posts + 1 WHERE key = ? AND nth = ? AND sent_at IS NULL",
@@ -144,11 +144,6 @@ class Sends:
         query = "SELECT * FROM messages WHERE session_id = ? AND sent_at IS NOT NULL ORDER BY sent_at, key, nth"
         with self._database.read() as db:
             return [_message(item) for identifier in session_ids for item in rows(db, query, identifier)]
-
-
-def lease_name(session_id: str) -> str:
-    """Return the name under which one process at a time sends to a session."""
-    return f"send {session_id}"
 
 
 def _message(found: sqlite3.Row) -> Message:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from devin_jupyter.errors import redact_tree
+from devin_jupyter.journal import leases
 from devin_jupyter.journal.codec import clean, dumps, sent_to_json, snapshot_to_json
 from devin_jupyter.journal.database import Database, row, rows
 from devin_jupyter.journal.entries import CellRef, Entry, Start, entry_of
@@ -50,6 +51,7 @@ class SessionBook:
                 db.execute("INSERT OR IGNORE INTO spending VALUES (?, ?, 0)", (scope, session_id))
             db.execute("DELETE FROM spending WHERE payer = ?", (start.fingerprint,))
             db.execute("DELETE FROM intents WHERE fingerprint = ?", (start.fingerprint,))
+            leases.end(db, leases.of_start(start.fingerprint))  # whoever waits finds the session now
             if start.cell is not None:
                 _use(db, session_id, start.cell, now)
 

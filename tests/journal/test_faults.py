@@ -19,7 +19,7 @@ from .acting import Actors, actors
 
 SEED = int(os.environ.get("FAULTS_SEED", "20261121"))
 ACTS = int(os.environ.get("FAULTS_ACTS", "1000"))
-A_ROUND, AT_A_TIME, MOST_TRIES = 100, 8, 30
+A_ROUND, AT_A_TIME, MOST_TRIES = 50, 8, 30
 LAG = 0.6
 """How long new sessions may be hidden: below the 1.0 s in which the actors settle."""
 CREATES = (
@@ -154,10 +154,10 @@ class Trial:
         """Delete the journal, go to another machine, or stay; what was paid must be listed by then."""
         await asyncio.sleep(LAG)
         chance = self.random.random()
-        if chance < 0.35:
+        if chance < 0.45:
             (self.journal / "journal.db").unlink()
             self.counts["journals deleted"] += 1
-        elif chance < 0.7:
+        elif chance < 0.8:
             self.journal = self.folder / f"home-{self.random.randrange(3)}"
             self.counts["other machines"] += 1
 
