@@ -45,8 +45,7 @@ async def _take(
         result = await meanwhile()
         if result is not None:
             return None, result
-        seconds = run.clock.lease_seconds
-        token = await asyncio.to_thread(journal.leases.take, name, now=run.clock.now(), seconds=seconds)
+        token = await _try(journal, name, run)
         if token is not None:
             result = await meanwhile()  # the one before may have ended between the two questions
             if result is None:
@@ -57,6 +56,19 @@ async def _take(
             run.say("another kernel is at the same request; waiting for its outcome")
             waiting = True
         await run.sleep(run.clock.poll_seconds)
+
+
+async def _try(journal: Journal, name: str, run: Run) -> str | None:
+    """Take it if it is free; a caller who leaves in that moment does not keep it."""
+    seconds = run.clock.lease_seconds
+    taking = asyncio.ensure_future(asyncio.to_thread(journal.leases.take, name, now=run.clock.now(), seconds=seconds))
+    try:
+        return await asyncio.shield(taking)
+    except asyncio.CancelledError:
+        token = await taking
+        if token is not None:
+            await asyncio.to_thread(journal.leases.give_back, name, token)
+        raise
 
 
 async def _renew(journal: Journal, name: str, token: str, run: Run) -> None:
