@@ -1,15 +1,20 @@
-"""Charts of session histories: each takes a frame, works on no rows, and reads well on light and dark pages.
+"""Charts of frames, with Altair: timeline, spend, outcomes, durations.
 
-Altair comes with the extra `charts` and is imported at the first chart. Nothing here fetches anything.
+    dj.charts.timeline(dj.sessions_frame(since="7d"))
+
+Each takes a frame and returns an Altair chart, which can be changed further. It is shown as Vega-Lite where that is
+understood, with links on its marks, and as a picture everywhere else: on GitHub, in nbconvert, without a kernel.
+Colours and grey text are made for light and for dark pages. Altair and vl-convert are imported when a chart is drawn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from math import isnan
+import base64
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.errors import OptionError
+from devin_jupyter.frames import summaries
 from devin_jupyter.models.phase import Phase
 
 if TYPE_CHECKING:
@@ -18,277 +23,249 @@ if TYPE_CHECKING:
 
 __all__ = ["durations", "outcomes", "spend", "timeline"]
 
-_INK = "#7b8088"
-"""Readable on white and on near black."""
-_PHASE_COLOURS = {
-    Phase.QUEUED: "#9aa0a6",
-    Phase.WORKING: "#3b82f6",
-    Phase.YOUR_TURN: "#d69e2e",
-    Phase.NEEDS_APPROVAL: "#b7791f",
-    Phase.DONE: "#2f9e5b",
-    Phase.ASLEEP: "#7c8db0",
+VEGA_LITE = "5.21"
+"""What JupyterLab and VS Code draw; newer specifications are not understood everywhere."""
+MIME = "application/vnd.vegalite.v5+json"
+PHASE_COLOURS = {
+    Phase.QUEUED: "#9aa1a9",
+    Phase.WORKING: "#3f86e0",
+    Phase.YOUR_TURN: "#c9880f",
+    Phase.NEEDS_APPROVAL: "#b062cf",
+    Phase.DONE: "#2f9e57",
+    Phase.ASLEEP: "#7c83c9",
     Phase.BLOCKED: "#dd6b20",
-    Phase.STOPPED: "#a0705a",
-    Phase.FAILED: "#e05252",
+    Phase.STOPPED: "#747b83",
+    Phase.FAILED: "#e0474f",
 }
-_GROUPS = ("tag", "repo", "category", "user")
-_NONE = "(none)"
-_MOST_NAMES = 40
+GROUP_COLOURS = (
+    *("#3f86e0", "#dd6b20", "#2f9e57", "#b062cf", "#c9880f", "#1f9db0"),
+    *("#e0474f", "#7c83c9", "#8a9199"),
+)
+_GREY, _GRID = "#808488", "#80848844"
+_FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 _WIDTH = 640
 
 
-def timeline(sessions: pd.DataFrame) -> alt.Chart:
-    """Draw one bar per session, from its start to its last change, coloured by phase; a click opens it.
+def timeline(sessions: pd.DataFrame) -> alt.LayerChart:
+    """Draw one bar per session over time, from its start to its last activity, coloured by phase.
 
     Args:
-        sessions: a sessions frame; its first row is drawn at the top. Times are UTC.
-
-    Raises:
-        OptionError: the frame lacks a column, or Altair is not installed.
+        sessions: a sessions frame; of many sessions the newest thousand are shown.
     """
-    alt = _altair()
-    rows = _rows(sessions, "session_id", "url", "title", "phase", "acus", "created_at", "updated_at")
-    for row in rows:
-        row["name"] = _short(row["title"] or row["session_id"])
-    phases = list(_PHASE_COLOURS)
-    named = alt.Axis(title=None, labels=len(rows) <= _MOST_NAMES, ticks=False, labelLimit=260)
-    return _dressed(
-        alt.Chart(_data(alt, rows))
-        .mark_bar(cornerRadius=2, height={"band": 0.7}, minBandSize=1)
+    altair = _altair()
+    records = summaries.timeline(sessions)
+    note = f"the newest {len(records):,} of {len(sessions):,} sessions" if len(records) < len(sessions) else ""
+    few = len(records) <= 40
+    step = 16 if few else max(1.0, min(8.0, 600 / max(1, len(records))))
+    bars = (
+        altair.Chart(altair.Data(values=records))
+        .mark_bar(strokeWidth=1, cornerRadius=1, height={"band": 0.8})
         .encode(
-            x=alt.X("created_at:T", title="UTC", scale=alt.Scale(type="utc")),
-            x2="updated_at:T",
-            y=alt.Y("session_id:N", sort=None, axis=_labelled(named, rows)),
-            color=alt.Color(
-                "phase:N",
-                title="phase",
-                scale=alt.Scale(domain=phases, range=[_PHASE_COLOURS[phase] for phase in phases]),
-            ),
+            x=altair.X("start:T", title=None, scale=altair.Scale(type="utc")),
+            x2="end:T",
+            y=altair.Y("place:O", title=None, axis=None),
+            color=_phases(records),
+            stroke=_phases(records),
+            tooltip=_tips(title="title", phase="phase", acus="acus", started="started", took="took"),
             href="url:N",
-            tooltip=["title:N", "phase:N", "acus:Q", _time(alt, "created_at"), _time(alt, "updated_at"), "url:N"],
-        ),
-        "Sessions over time",
-        height=max(60, min(18 * len(rows), 700)),
+        )
     )
+    layers = [bars, *([_titles(records)] if few and records else [])]
+    chart = altair.layer(*layers).properties(width=_WIDTH, height=max(40, int(step * len(records))))
+    return _finished(chart, _title("Sessions over time", note), records, "no sessions")
 
 
-def spend(frame: pd.DataFrame, *, by: str | None = None, tag_prefix: str | None = None) -> alt.Chart:
-    """Draw ACUs a day: by the day a session started, or by true days from a consumption frame.
+def spend(
+    frame: pd.DataFrame, *, by: str | None = None, tag_prefix: str | None = None, unit: str | None = None
+) -> alt.LayerChart:
+    """Draw the ACUs of the sessions by the day they were started on, or the true days of a consumption frame.
+
+    Sessions whose cost is unknown are counted in the title. A session of several groups is divided between them.
 
     Args:
-        frame: a sessions frame, or a consumption frame, whose days begin at 08:00 UTC.
-        by: `"tag"`, `"repo"`, `"category"` or `"user"`; the cost of a session on several repositories is shared
-            evenly among them. Sessions frames only.
-        tag_prefix: group by the first tag that begins so, such as `"team:"`; means `by="tag"`.
-
-    Sessions whose cost is unknown are not in the bars; the subtitle counts them.
-
-    Raises:
-        OptionError: an unknown `by`, or one that this frame has no columns for.
+        frame: a sessions frame, or a consumption frame.
+        by: `"tag"`, `"repo"`, `"category"`, `"user"`, `"origin"`, `"mode"`, `"playbook"` or `"phase"`.
+        tag_prefix: such as `"team:"`: divide by the tags that begin like this.
+        unit: `"day"`, `"week"` or `"month"`; by default what suits the span.
     """
-    alt = _altair()
-    if "date" in frame.columns and "created_at" not in frame.columns:
-        return _true_days(alt, frame, by or tag_prefix)
-    by = "tag" if tag_prefix else by
-    if by is not None and by not in _GROUPS:
-        raise OptionError(f"spend cannot be shown by {by!r}", do=f"one of {', '.join(_GROUPS)}")
-    rows = _rows(frame, "acus", "created_at", *_columns_of(by))
-    known = [row for row in rows if row["acus"] is not None and row["created_at"]]
-    bars = _bars(known, _grouping(by, tag_prefix or ""))
-    chart = alt.Chart(_data(alt, bars)).mark_bar()
-    encoded: dict[str, Any] = {
-        "x": alt.X("yearmonthdate(day):T", title="day of the start (UTC)", scale=alt.Scale(type="utc")),
-        "y": alt.Y("acus:Q", title="ACU"),
-        "tooltip": [_time(alt, "day", "%Y-%m-%d"), alt.Tooltip("acus:Q", format=",.2f"), "sessions:Q"],
-    }
-    if by is not None:
-        encoded["color"] = alt.Color("group:N", title=(tag_prefix or by).rstrip(":"))
-        encoded["tooltip"].append("group:N")
-    return _dressed(chart.encode(**encoded), "Spend by day of start", subtitle=_total(known, len(rows) - len(known)))
+    if {"date", "devin"} <= set(frame.columns):
+        if by or tag_prefix or unit not in (None, "day"):
+            raise OptionError("a consumption frame is shown by day and product", do="give a sessions frame for groups")
+        return _spend(summaries.spend_of_days(frame), "ACUs by day, which begins at 08:00 UTC", "")
+    records, unit = summaries.spend(frame, by or ("tag" if tag_prefix else None), tag_prefix, unit)
+    unknown = summaries.unknown_costs(frame)
+    note = f"{unknown:,} session{'s' * (unknown != 1)} of unknown cost not included" if unknown else ""
+    return _spend(records, f"ACUs by the {unit} sessions were started", note)
 
 
-def outcomes(sessions: pd.DataFrame) -> alt.Chart:
-    """Draw how many sessions there were, how many opened pull requests, and how many had one merged.
+def outcomes(sessions: pd.DataFrame) -> alt.LayerChart:
+    """Draw how many sessions there were, how many made a pull request, and how many had one merged.
 
     Args:
         sessions: a sessions frame.
     """
-    alt = _altair()
-    rows = _rows(sessions, "n_prs", "n_merged")
-    counts = (
-        ("sessions", len(rows)),
-        ("with pull requests", sum(bool(row["n_prs"]) for row in rows)),
-        ("with one merged", sum(bool(row["n_merged"]) for row in rows)),
+    altair = _altair()
+    records = summaries.outcomes(sessions)
+    base = altair.Chart(altair.Data(values=records)).encode(
+        x=altair.X("count:Q", title=None, axis=None, scale=altair.Scale(domainMin=0)),
+        y=altair.Y("stage:N", title=None, sort=altair.SortField("place"), axis=altair.Axis(labelLimit=200)),
+        tooltip=_tips(stage="stage", sessions="share"),
+        href="url:N",
     )
-    steps = [
-        {"step": step, "sessions": count, "share": count / len(rows) if rows else 0.0, "label": _share(count, rows)}
-        for step, count in counts
-    ]
-    base = alt.Chart(_data(alt, steps)).encode(
-        x=alt.X("sessions:Q", title="sessions", axis=alt.Axis(tickMinStep=1, format=",d")),
-        y=alt.Y("step:N", title=None, sort=None),
-        tooltip=["step:N", alt.Tooltip("sessions:Q", format=",d"), alt.Tooltip("share:Q", format=".0%")],
-    )
-    bars = base.mark_bar(color=_PHASE_COLOURS[Phase.DONE], cornerRadiusEnd=3)
-    words = base.mark_text(align="left", dx=5, color=_INK).encode(text="label:N")
-    return _dressed(bars + words, "From sessions to merged pull requests", height=120)
+    colour = altair.Color("stage:N", legend=None, sort=None, scale=altair.Scale(range=list(GROUP_COLOURS[:3])))
+    bars = base.mark_bar(height={"band": 0.7}).encode(color=colour)
+    labels = base.mark_text(align="left", dx=6, color=_GREY, fontSize=12).encode(text="share:N")
+    chart = altair.layer(bars, labels).properties(width=_WIDTH - 120, height=110)
+    return _finished(chart, _title("From sessions to merged pull requests", ""), records if len(sessions) else [])
 
 
-def durations(sessions: pd.DataFrame) -> alt.Chart:
-    """Draw how long sessions took, from start to last change, as a histogram in minutes; the median is marked.
+def durations(sessions: pd.DataFrame) -> alt.LayerChart:
+    """Draw how many sessions took how long from their start to their last activity, coloured by phase.
 
     Args:
-        sessions: a sessions frame; sessions still at work are left out, and counted in the subtitle.
+        sessions: a sessions frame.
     """
-    alt = _altair()
-    rows = _rows(sessions, "phase", "created_at", "updated_at")
-    ended = [row for row in rows if row["phase"] and row["phase"] not in (Phase.QUEUED, Phase.WORKING)]
-    for row in ended:
-        row["minutes"] = _minutes(row)
-    timed = [{"minutes": row["minutes"], "phase": row["phase"]} for row in ended if row["minutes"] is not None]
-    phases = [phase for phase in _PHASE_COLOURS if any(row["phase"] == phase for row in timed)]
-    colours = alt.Scale(domain=phases, range=[_PHASE_COLOURS[phase] for phase in phases])
-    histogram = (
-        alt.Chart(_data(alt, timed))
+    altair = _altair()
+    records = summaries.durations(sessions)
+    axis = altair.Axis(labelAngle=0, labelFlush=False)
+    bars = (
+        altair.Chart(altair.Data(values=records))
         .mark_bar()
         .encode(
-            x=alt.X("minutes:Q", bin=alt.Bin(maxbins=30), title="minutes"),
-            y=alt.Y("count():Q", title="sessions"),
-            color=alt.Color("phase:N", title="phase", scale=colours),
-            tooltip=[alt.Tooltip("minutes:Q", bin=alt.Bin(maxbins=30)), "phase:N", alt.Tooltip("count():Q")],
+            x=altair.X("took:O", title=None, sort=summaries.duration_labels(), axis=axis),
+            y=altair.Y("low:Q", title="sessions"),
+            y2="high:Q",
+            color=_phases(records),
+            tooltip=_tips(took="took", phase="phase", sessions="count", acus="acus", longest="example"),
+            href="url:N",
         )
     )
-    middle = alt.Chart(_data(alt, timed)).mark_rule(color=_INK, strokeDash=[5, 4], size=2)
-    middle = middle.encode(x="median(minutes):Q", tooltip=[alt.Tooltip("median(minutes):Q", format=",.1f")])
-    left_out = len(rows) - len(timed)
-    subtitle = f"{len(timed):,} sessions" + (f"; {left_out:,} without an end are left out" if left_out else "")
-    return _dressed(histogram + middle, "How long sessions took", subtitle=subtitle)
+    chart = altair.layer(bars).properties(width=_WIDTH, height=220)
+    return _finished(chart, _title("How long sessions take", "from their start to their last activity"), records)
 
 
-def _true_days(alt: Any, frame: pd.DataFrame, by: str | None) -> alt.Chart:
-    if by:
-        raise OptionError(
-            "a consumption frame holds days, not sessions, so it cannot be grouped",
-            do="give a sessions frame: dj.charts.spend(dj.sessions_frame(…), by=…)",
-        )
-    rows = _rows(frame, "date", "acus")
-    chart = (
-        alt.Chart(_data(alt, rows))
-        .mark_bar(color=_PHASE_COLOURS[Phase.WORKING])
+def _spend(records: summaries.Records, title: str, note: str) -> alt.LayerChart:
+    altair = _altair()
+    groups = [record["group"] for record in sorted(records, key=lambda record: record["order"])]
+    names = list(dict.fromkeys(groups))
+    scale = altair.Scale(domain=names, range=list(GROUP_COLOURS[: len(names)]))
+    legend = altair.Legend(title=None) if len(names) > 1 else None
+    bars = (
+        altair.Chart(altair.Data(values=records))
+        .mark_rect(strokeWidth=0)
         .encode(
-            x=alt.X("yearmonthdate(date):T", title="day (from 08:00 UTC)", scale=alt.Scale(type="utc")),
-            y=alt.Y("acus:Q", title="ACU"),
-            tooltip=[_time(alt, "date"), alt.Tooltip("acus:Q", format=",.2f")],
+            x=altair.X("start:T", title=None, scale=altair.Scale(type="utc")),
+            x2="end:T",
+            y=altair.Y("low:Q", title="ACU"),
+            y2="high:Q",
+            color=altair.Color("group:N", scale=scale, legend=legend),
+            tooltip=_tips(when="when", group="group", acus="acus", sessions="sessions", dearest="dearest"),
+            href="url:N",
         )
     )
-    return _dressed(chart, "Spend by day", subtitle=_total([row for row in rows if row["acus"] is not None], 0))
+    chart = altair.layer(bars).properties(width=_WIDTH, height=220)
+    return _finished(chart, _title(title, note), records)
 
 
 def _altair() -> Any:
     try:
         import altair
     except ImportError:
-        raise OptionError(
-            "charts need Altair, which is not installed", do="pip install 'devin-jupyter[charts]'"
-        ) from None
+        raise OptionError("charts need Altair", do="pip install 'devin-jupyter[charts]'") from None
     return altair
 
 
-def _rows(frame: pd.DataFrame, *columns: str) -> list[dict[str, Any]]:
-    """Return the columns as plain rows: None for missing, ISO 8601 for times."""
-    missing = [name for name in columns if name not in frame.columns]
-    if missing:
-        raise OptionError(f"the frame has no column {', '.join(missing)}", do="give what dj.sessions_frame returns")
-    lists = [[_plain(value) for value in frame[name].tolist()] for name in columns]
-    return [dict(zip(columns, values, strict=True)) for values in zip(*lists, strict=True)]
+def _title(text: str, note: str) -> Any:
+    return _altair().TitleParams(text=text, subtitle=note, anchor="start", frame="group")
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return list(value)
-    if value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and isnan(value)):
-        return None
-    return value.isoformat() if hasattr(value, "isoformat") else value
+def _tips(**fields: str) -> list[Any]:
+    return [_altair().Tooltip(f"{field}:N", title=name) for name, field in fields.items()]
 
 
-def _data(alt: Any, rows: Sequence[dict[str, Any]]) -> Any:
-    """Inline values are drawn whatever their number; data frames would be refused beyond 5,000 rows."""
-    return alt.InlineData(values=list(rows))
+def _phases(records: summaries.Records) -> Any:
+    altair = _altair()
+    names = summaries.present(records, "phase", [phase.value for phase in PHASE_COLOURS])
+    scale = altair.Scale(domain=names, range=[PHASE_COLOURS[Phase(name)] for name in names])
+    return altair.Color("phase:N", scale=scale, legend=altair.Legend(title=None, orient="top"))
 
 
-def _dressed(chart: Any, title: str, *, subtitle: str = "", height: int = 260) -> Any:
-    head = {"text": title, "anchor": "start", "color": _INK, "subtitle": subtitle, "subtitleColor": _INK}
+def _titles(records: summaries.Records) -> Any:
+    altair = _altair()
     return (
-        chart.properties(title=head, width=_WIDTH, height=height)
-        .configure(background="transparent")
+        altair.Chart(altair.Data(values=records))
+        .mark_text(align="right", dx=-6, baseline="middle", color=_GREY, fontSize=11, limit=260)
+        .encode(x="start:T", y=altair.Y("place:O", axis=None), text="title:N", href="url:N")
+    )
+
+
+def _finished(chart: Any, title: Any, records: summaries.Records, nothing: str = "no sessions") -> alt.LayerChart:
+    """Dress a chart: one look for light and dark, links that open elsewhere, a word where there is nothing."""
+    altair = _altair()
+    if not records:
+        word = altair.Chart(altair.Data(values=[{"word": nothing}])).mark_text(color=_GREY, fontSize=13)
+        chart = altair.layer(word.encode(text="word:N")).properties(width=_WIDTH, height=60)
+    dressed = chart.properties(
+        title=title, usermeta={"embedOptions": {"loader": {"target": "_blank", "rel": "noopener noreferrer"}}}
+    )
+    text = {
+        "labelColor": _GREY,
+        "titleColor": _GREY,
+        "labelFont": _FONT,
+        "titleFont": _FONT,
+        "titleFontWeight": "normal",
+    }
+    dressed = (
+        dressed.configure(background="transparent", font=_FONT)
         .configure_view(stroke=None)
-        .configure_axis(labelColor=_INK, titleColor=_INK, gridColor="#88888833", domainColor="#88888866")
-        .configure_legend(labelColor=_INK, titleColor=_INK, symbolLimit=20)
+        .configure_axis(**text, gridColor=_GRID, domainColor=_GREY, tickColor=_GREY, labelFontSize=11, titleFontSize=11)
+        .configure_legend(**text, labelFontSize=11)
+        .configure_title(color=_GREY, subtitleColor=_GREY, font=_FONT, subtitleFont=_FONT, fontSize=14, offset=10)
     )
+    return _showing_itself(dressed)
 
 
-def _labelled(axis: Any, rows: Iterable[dict[str, Any]]) -> Any:
-    """Show titles where the rows are told apart by id, since titles repeat."""
-    import json
-
-    names = json.dumps({row["session_id"]: row["name"] for row in rows})
-    axis.labelExpr = f"({names})[datum.value]"
-    return axis
-
-
-def _time(alt: Any, name: str, form: str = "%Y-%m-%d %H:%M UTC") -> Any:
-    return alt.Tooltip(f"{name}:T", formatType="utc", format=form)
-
-
-def _columns_of(by: str | None) -> tuple[str, ...]:
-    return {None: (), "tag": ("tags",), "repo": ("repos",), "category": ("category",)}.get(
-        by, ("user_id", "service_user_id")
+def _showing_itself(chart: Any) -> Any:
+    """Give a chart the bundle below, also when it is changed further, whatever renderer is enabled for others."""
+    kind = type(chart)
+    shown = type(
+        kind.__name__, (kind,), {"_repr_mimebundle_": _bundle, "__repr__": _text, "__module__": kind.__module__}
     )
+    object.__setattr__(chart, "__class__", shown)
+    return chart
 
 
-def _grouping(by: str | None, prefix: str) -> Callable[[dict[str, Any]], list[str]]:
-    def groups(row: dict[str, Any]) -> list[str]:
-        if by == "tag":
-            found = [tag for tag in row["tags"] or () if tag.startswith(prefix)]
-            return [found[0].removeprefix(prefix) if found else _NONE]
-        if by == "repo":
-            return list(row["repos"] or (_NONE,))
-        if by == "category":
-            return [row["category"] or _NONE]
-        return [row["user_id"] or row["service_user_id"] or _NONE] if by else [""]
-
-    return groups
+def _text(chart: Any) -> str:
+    title = chart.to_dict().get("title", {})
+    note = f" ({title['subtitle']})" if isinstance(title, dict) and title.get("subtitle") else ""
+    return f"<chart: {title['text'] if isinstance(title, dict) else title}{note}>"
 
 
-def _bars(rows: Iterable[dict[str, Any]], groups: Callable[[dict[str, Any]], list[str]]) -> list[dict[str, Any]]:
-    sums: dict[tuple[str, str], list[float]] = {}
-    for row in rows:
-        names = groups(row)
-        for name in names:
-            sums.setdefault((row["created_at"][:10], name), []).append(row["acus"] / len(names))
-    return [
-        {"day": day, "group": name, "acus": round(sum(costs), 4), "sessions": len(costs)}
-        for (day, name), costs in sorted(sums.items())
-    ]
+def _bundle(chart: Any, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    schema = f"https://vega.github.io/schema/vega-lite/v{VEGA_LITE}.0.json"
+    specification = {**chart.to_dict(), "$schema": schema}
+    bundle: dict[str, Any] = {MIME: specification, "text/plain": repr(chart)}
+    try:
+        import vl_convert
+    except ImportError:
+        return bundle
+    picture = _packed(vl_convert.vegalite_to_png(specification, vl_version=VEGA_LITE, scale=2))
+    return {**bundle, "image/png": base64.b64encode(picture).decode()}
 
 
-def _total(rows: Sequence[dict[str, Any]], n_unknown: int) -> str:
-    total = f"{sum(row['acus'] for row in rows):,.2f} ACU"
-    return total + (f"; the cost of {n_unknown:,} more sessions is unknown" if n_unknown else "")
+def _packed(png: bytes) -> bytes:
+    """Pack a PNG as tightly as it goes: vl-convert's are five times larger, and notebooks keep them for ever."""
+    chunks, at = list[tuple[bytes, bytes]](), 8
+    while at < len(png):
+        size = int.from_bytes(png[at : at + 4], "big")
+        chunks.append((png[at + 4 : at + 8], png[at + 8 : at + 8 + size]))
+        at += 12 + size
+    pixels = zlib.decompress(b"".join(content for kind, content in chunks if kind == b"IDAT"))
+    kept = [chunk for chunk in chunks if chunk[0] == b"IHDR"]
+    packed = [*kept, (b"IDAT", zlib.compress(pixels, 9)), (b"IEND", b"")]
+    return png[:8] + b"".join(_chunk(kind, content) for kind, content in packed)
 
 
-def _share(count: int, rows: Sequence[Any]) -> str:
-    return f"{count:,} ({count / len(rows):.0%})" if rows else "0"
-
-
-def _minutes(row: dict[str, Any]) -> float | None:
-    from datetime import datetime
-
-    if not (row["created_at"] and row["updated_at"]):
-        return None
-    taken = datetime.fromisoformat(row["updated_at"]) - datetime.fromisoformat(row["created_at"])
-    return round(taken.total_seconds() / 60, 2)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 48 else text[:47] + "…"
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    check = zlib.crc32(kind + content)
+    return len(content).to_bytes(4, "big") + kind + content + check.to_bytes(4, "big")

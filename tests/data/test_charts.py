@@ -1,124 +1,322 @@
-"""Charts are drawn from frames: from empty ones too, and what is unknown is counted, not left out in silence."""
+"""Charts work on any frame, link to sessions, and carry their picture."""
 
 from __future__ import annotations
 
+import base64
+import builtins
 import json
-import sys
+import re
+from collections.abc import Callable
 from typing import Any
 
+import pandas as pd
 import pytest
-from data.payloads import session
+from data.payloads import V3, session
 
-from devin_jupyter import charts
+from devin_jupyter import charts, frames
 from devin_jupyter.errors import OptionError
-from devin_jupyter.frames import SessionRows, consumption
+from devin_jupyter.frames import summaries
+from devin_jupyter.models.phase import Phase
+
+pytest.importorskip("altair")
+vl_convert = pytest.importorskip("vl_convert")
 
 DAY = 86_400
-EVERY_CHART = (charts.timeline, charts.spend, charts.outcomes, charts.durations)
+START = 1_790_035_200  # 2026-09-22T00:00Z
+CHARTS: dict[str, Callable[[pd.DataFrame], Any]] = {
+    "timeline": charts.timeline,
+    "spend": charts.spend,
+    "spend by team": lambda frame: charts.spend(frame, tag_prefix="team:"),
+    "outcomes": charts.outcomes,
+    "durations": charts.durations,
+}
 
 
-def frame_of(*sessions: dict[str, Any]) -> Any:
-    rows = SessionRows()
-    rows.add(sessions)
-    return rows.frame()
+def frame_of(*items: dict[str, Any]) -> pd.DataFrame:
+    rows = frames.SessionRows()
+    rows.add(items)
+    return rows.frame(newest_first=True)
 
 
-def values_of(chart: Any) -> list[dict[str, Any]]:
-    """The inline rows, in the specification or in its only data set."""
-    said = chart.to_dict()
-    layers = [said, *said.get("layer", [])]
-    found = [layer["data"]["values"] for layer in layers if "values" in layer.get("data", {})]
-    found += list(said.get("datasets", {}).values())
-    return found[0]
+def many(count: int) -> pd.DataFrame:
+    teams = ("a", "b", None)
+    return frame_of(
+        *(
+            session(
+                number,
+                created_at=START + number * 3600,
+                updated_at=START + number * 3600 + 60 * number,
+                acus_consumed=number % 5,
+                tags=[f"team:{teams[number % 3]}"] if teams[number % 3] else [],
+                title=f"Task {number}",
+                status_detail=("finished", "working", "waiting_for_approval")[number % 3],
+            )
+            for number in range(count)
+        )
+    )
 
 
-MANY = frame_of(
-    session(1, tags=["team:web"], acus_consumed=2.0),
-    session(2, tags=["team:api", "team:late"], acus_consumed=3.0, created_at=1_790_000_000 + DAY),
-    session(3, tags=[], acus_consumed=0, status_detail="working", pull_requests=[], title=None),
-    session(4, tags=["team:web"], acus_consumed=1.0, pull_requests=[{"pr_url": "https://github.com/acme/api/pull/1"}]),
+def bundle(chart: Any) -> dict[str, Any]:
+    found: dict[str, Any] = chart._repr_mimebundle_()
+    return found
+
+
+def values(chart: Any) -> list[dict[str, Any]]:
+    specification = chart.to_dict()
+    layer = specification["layer"][0]
+    found: list[dict[str, Any]] = layer.get("data", specification.get("data"))["values"]
+    return found
+
+
+@pytest.mark.parametrize("draw", CHARTS.values(), ids=CHARTS)
+@pytest.mark.parametrize("count", [0, 1, 60])
+def test_a_chart_of_any_frame_can_be_shown(draw: Callable[[pd.DataFrame], Any], count: int) -> None:
+    shown = bundle(draw(many(count)))
+
+    assert list(shown) == [charts.MIME, "text/plain", "image/png"]
+    assert base64.b64decode(shown["image/png"]).startswith(b"\x89PNG")
+    assert "vega-lite/v5" in shown[charts.MIME]["$schema"]
+    assert re.fullmatch(r"<chart: .+>", shown["text/plain"])
+    assert ("no sessions" in json.dumps(shown[charts.MIME])) == (count == 0)
+
+
+@pytest.mark.parametrize("draw", CHARTS.values(), ids=CHARTS)
+def test_a_chart_is_the_same_every_time(draw: Callable[[pd.DataFrame], Any]) -> None:
+    assert bundle(draw(many(20))) == bundle(draw(many(20)))
+
+
+@pytest.mark.parametrize("draw", CHARTS.values(), ids=CHARTS)
+def test_marks_link_to_sessions_and_only_to_web_pages(draw: Callable[[pd.DataFrame], Any]) -> None:
+    safe, unsafe = draw(many(5)), draw(frame_of(session(1, url="javascript:alert(1)")))
+
+    assert {item["url"] for item in values(safe)} == {V3["url"]}
+    assert "javascript" not in json.dumps(bundle(unsafe)[charts.MIME])
+    layer = bundle(safe)[charts.MIME]["layer"][0]
+    assert layer["encoding"]["href"]["field"] == "url"
+    assert layer["encoding"]["tooltip"]
+    assert bundle(safe)[charts.MIME]["usermeta"]["embedOptions"]["loader"]["target"] == "_blank"
+
+
+@pytest.mark.parametrize("draw", CHARTS.values(), ids=CHARTS)
+def test_a_chart_can_be_changed_further_and_still_shows_itself(draw: Callable[[pd.DataFrame], Any]) -> None:
+    import altair
+
+    changed = draw(many(5)).properties(width=111)
+
+    assert isinstance(changed, altair.LayerChart)
+    assert bundle(changed)[charts.MIME]["width"] == 111
+
+
+def _contrast(one: str, other: str) -> float:
+    def light(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    low, high = sorted([light(one), light(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("page", ["#ffffff", "#111111"])
+def test_colours_can_be_seen_on_light_and_on_dark_pages(page: str) -> None:
+    marks = [*charts.PHASE_COLOURS.values(), *charts.GROUP_COLOURS]
+
+    assert min(_contrast(colour, page) for colour in marks) >= 2.5
+    assert _contrast("#808488", page) >= 3.5
+    assert bundle(charts.timeline(many(3)))[charts.MIME]["config"]["background"] == "transparent"
+
+
+def test_every_phase_has_a_colour() -> None:
+    assert set(charts.PHASE_COLOURS) == set(Phase)
+
+
+def test_a_timeline_has_a_bar_per_session_from_start_to_last_activity() -> None:
+    records = values(charts.timeline(many(3)))
+
+    assert [item["title"] for item in records] == ["Task 2", "Task 1", "Task 0"]
+    assert records[0]["start"] == "2026-09-22T02:00:00+00:00"
+    assert records[0]["end"] == "2026-09-22T02:02:00+00:00"
+    assert records[0]["started"] == "2026-09-22 02:00 UTC"
+    assert [item["took"] for item in records] == ["2 min", "1 min", "0 min"]
+    assert records[2]["phase"] == "done"
+
+
+def test_a_timeline_of_many_sessions_shows_the_newest_and_says_so() -> None:
+    chart = charts.timeline(many(1200))
+
+    assert len(values(chart)) == summaries.MOST_BARS
+    assert repr(chart) == "<chart: Sessions over time (the newest 1,000 of 1,200 sessions)>"
+
+
+def test_an_end_before_the_start_is_no_bar_backwards() -> None:
+    record = values(charts.timeline(frame_of(session(1, updated_at=5))))[0]
+
+    assert record["end"] == record["start"]
+
+
+def test_spending_adds_up_whatever_it_is_divided_by() -> None:
+    frame = many(90)
+    total = frame["acus"].sum()
+
+    for division in ({}, {"tag_prefix": "team:"}, {"by": "repo"}, {"by": "user"}, {"by": "phase"}, {"unit": "month"}):
+        records = values(charts.spend(frame, **division))
+        assert sum(item["high"] - item["low"] for item in records) == pytest.approx(total)
+
+
+def test_a_session_of_several_groups_is_divided_between_them() -> None:
+    records = values(charts.spend(frame_of(session(1, acus_consumed=3)), by="repo"))
+
+    assert {item["group"]: item["acus"] for item in records} == {"acme/api": "1.50 ACU", "acme/web": "1.50 ACU"}
+    assert {item["sessions"] for item in records} == {1}
+
+
+def test_sessions_without_a_group_are_named() -> None:
+    bare = session(1, tags=[], pull_requests=[], user_id=None, category=None, playbook_id=None)
+
+    for division, name in (
+        ({"tag_prefix": "team:"}, "no team"),
+        ({"by": "tag"}, "no tag"),
+        ({"by": "repo"}, "no repository"),
+        ({"by": "user"}, "no user"),
+        ({"by": "category"}, "no category"),
+        ({"by": "playbook"}, "no playbook"),
+    ):
+        assert [item["group"] for item in values(charts.spend(frame_of(bare), **division))] == [name]
+
+
+def test_a_service_user_is_a_user_too() -> None:
+    records = values(charts.spend(frame_of(session(1, user_id=None, service_user_id="service-user-ci")), by="user"))
+
+    assert records[0]["group"] == "service-user-ci"
+
+
+def test_groups_beyond_the_dearest_are_one() -> None:
+    frame = frame_of(*(session(number, tags=[f"t{number}"], acus_consumed=number + 1) for number in range(12)))
+
+    groups = [item["group"] for item in values(charts.spend(frame, by="tag"))]
+
+    assert groups == [*(f"t{number}" for number in range(11, 3, -1)), summaries.OTHER]
+
+
+def test_unknown_costs_are_counted_and_named() -> None:
+    chart = charts.spend(frame_of(session(1), session(2, acus_consumed=0), session(3, acus_consumed=0)))
+
+    assert "2 sessions of unknown cost not included" in repr(chart)
+    assert "unknown" not in repr(charts.spend(frame_of(session(1))))
+
+
+@pytest.mark.parametrize(("days", "unit"), [(3, "day"), (100, "week"), (500, "month")])
+def test_the_unit_suits_the_span(days: int, unit: str) -> None:
+    frame = frame_of(session(1, created_at=START), session(2, created_at=START + days * DAY))
+
+    assert f"by the {unit} sessions" in repr(charts.spend(frame))
+
+
+def test_weeks_begin_on_mondays_and_months_on_the_first() -> None:
+    frame = frame_of(session(1, created_at=START + 4 * DAY))
+
+    week, month = (values(charts.spend(frame, unit=unit))[0] for unit in ("week", "month"))
+
+    assert (week["when"], week["end"]) == ("week of 2026-09-21", "2026-09-28T00:00:00+00:00")
+    assert (month["when"], month["end"]) == ("2026-09", "2026-10-01T00:00:00+00:00")
+
+
+def test_true_days_come_from_a_consumption_frame() -> None:
+    days = [{"date": START + 8 * 3600, "acus": 3, "acus_by_product": {"devin": 2, "cascade": 1, "terminal": 0}}]
+    frame = frames.consumption({"consumption_by_date": days})
+
+    records = values(charts.spend(frame))
+
+    assert [(item["group"], item["low"], item["high"]) for item in records] == [("devin", 0, 2), ("cascade", 2, 3)]
+    assert len(bundle(charts.spend(frame.head(0)))["image/png"]) > 100
+    with pytest.raises(OptionError, match="by day and product"):
+        charts.spend(frame, by="category")
+
+
+def test_outcomes_count_sessions_pull_requests_and_merges() -> None:
+    nothing = session(2, pull_requests=[])
+    still_open = session(3, pull_requests=[{"pr_url": "https://github.com/a/b/pull/1", "pr_state": "open"}])
+
+    records = values(charts.outcomes(frame_of(session(1), nothing, still_open)))
+
+    assert [item["share"] for item in records] == ["3", "2 · 67%", "1 · 33%"]
+
+
+def test_durations_are_counted_in_classes_by_phase() -> None:
+    minutes = [1, 7, 7, 90, 5000]
+    items = [session(number, created_at=START, updated_at=START + 60 * took) for number, took in enumerate(minutes)]
+
+    records = values(charts.durations(frame_of(*items)))
+
+    assert [(item["took"], item["count"]) for item in records] == [
+        ("under 5 min", 1),
+        ("5–15 min", 2),
+        ("1–2 h", 1),
+        ("over a day", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda frame: charts.spend(frame, by="colour"),
+        lambda frame: charts.spend(frame, unit="year"),
+        lambda frame: charts.timeline(frame[["url"]]),
+        lambda frame: charts.outcomes(frame[["url"]]),
+        lambda frame: charts.durations(frame[["url"]]),
+        lambda frame: charts.spend(frame[["url"]]),
+    ],
 )
+def test_what_cannot_be_drawn_is_said(draw: Callable[[pd.DataFrame], Any]) -> None:
+    with pytest.raises(OptionError):
+        draw(many(3))
 
 
-@pytest.mark.parametrize("draw", EVERY_CHART)
-def test_a_chart_of_no_sessions_is_a_chart(draw: Any) -> None:
-    said = draw(frame_of()).to_dict()
+def _without(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    real = builtins.__import__
 
-    assert said["title"]["text"]
-    json.dumps(said, allow_nan=False)
+    def refuse(wanted: str, *details: Any) -> Any:
+        if wanted == name:
+            raise ImportError(name)
+        return real(wanted, *details)
 
-
-@pytest.mark.parametrize("draw", EVERY_CHART)
-def test_a_chart_holds_nothing_that_json_cannot(draw: Any) -> None:
-    json.dumps(draw(MANY).to_dict(), allow_nan=False)
+    monkeypatch.setattr(builtins, "__import__", refuse)
 
 
-@pytest.mark.parametrize("draw", EVERY_CHART)
-def test_a_chart_can_be_drawn_as_a_picture(draw: Any, tmp_path: Any) -> None:
-    draw(MANY).save(tmp_path / "chart.svg")
+def test_without_altair_one_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    _without(monkeypatch, "altair")
 
-    assert "<svg" in (tmp_path / "chart.svg").read_text()
-
-
-def test_more_sessions_than_altair_takes_from_a_frame_are_drawn() -> None:
-    many = frame_of(*(session(number) for number in range(5_500)))
-
-    assert len(values_of(charts.timeline(many))) == 5_500
+    with pytest.raises(OptionError, match="Altair") as caught:
+        charts.timeline(many(1))
+    assert "devin-jupyter[charts]" in caught.value.do
 
 
-def test_bars_of_the_timeline_lead_to_their_session() -> None:
-    said = charts.timeline(MANY).to_dict()
+def test_without_vl_convert_a_chart_has_no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    chart = charts.timeline(many(1))
+    _without(monkeypatch, "vl_convert")
 
-    assert said["encoding"]["href"]["field"] == "url"
-    assert {row["url"] for row in values_of(charts.timeline(MANY))} == set(MANY["url"])
-
-
-def test_spend_of_unknown_cost_is_counted_in_words() -> None:
-    assert charts.spend(MANY).to_dict()["title"]["subtitle"] == "6.00 ACU; the cost of 1 more sessions is unknown"
+    assert list(bundle(chart)) == [charts.MIME, "text/plain"]
 
 
-def test_spend_by_team_adds_up_to_the_whole() -> None:
-    rows = values_of(charts.spend(MANY, tag_prefix="team:"))
+def test_the_picture_is_the_one_that_vl_convert_draws() -> None:
+    chart = charts.outcomes(many(9))
+    shown = bundle(chart)
 
-    assert {(row["group"], row["acus"]) for row in rows} == {("web", 3.0), ("api", 3.0)}
+    drawn = vl_convert.vegalite_to_png(shown[charts.MIME], vl_version=charts.VEGA_LITE, scale=2)
 
-
-@pytest.mark.parametrize("by", ["tag", "repo", "category", "user"])
-def test_every_grouping_shares_out_the_same_sum(by: str) -> None:
-    assert sum(row["acus"] for row in values_of(charts.spend(MANY, by=by))) == pytest.approx(6.0)
-
-
-def test_spend_takes_true_days_from_a_consumption_frame() -> None:
-    days = consumption({"consumption_by_date": [{"date": 1_790_000_000, "acus": 4.5, "acus_by_product": {}}]})
-
-    assert charts.spend(days).to_dict()["title"]["subtitle"] == "4.50 ACU"
-    with pytest.raises(OptionError, match="days, not sessions"):
-        charts.spend(days, by="repo")
+    packed = base64.b64decode(shown["image/png"])
+    assert len(packed) < len(drawn) / 2
+    assert _pixels(packed) == _pixels(drawn)
 
 
-def test_outcomes_count_sessions_and_not_pull_requests() -> None:
-    assert [row["sessions"] for row in values_of(charts.outcomes(MANY))] == [4, 3, 2]
+def _pixels(png: bytes) -> bytes:
+    import zlib
 
-
-def test_durations_leave_out_what_is_still_at_work_and_say_so() -> None:
-    chart = charts.durations(MANY)
-
-    assert chart.to_dict()["title"]["subtitle"] == "3 sessions; 1 without an end are left out"
-    assert {row["minutes"] for row in values_of(chart)} >= {8.33}
-
-
-def test_an_unknown_grouping_names_those_there_are() -> None:
-    with pytest.raises(OptionError, match="tag, repo, category, user"):
-        charts.spend(MANY, by="colour")
-
-
-def test_a_frame_of_something_else_is_refused_by_its_columns() -> None:
-    with pytest.raises(OptionError, match="no column"):
-        charts.outcomes(MANY.drop(columns="n_prs"))
-
-
-def test_without_altair_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "altair", None)
-
-    with pytest.raises(OptionError, match=r"devin-jupyter\[charts\]"):
-        charts.timeline(MANY)
+    found, at = b"", 8
+    while at < len(png):
+        size = int.from_bytes(png[at : at + 4], "big")
+        kind, content = png[at + 4 : at + 8], png[at + 8 : at + 8 + size]
+        assert int.from_bytes(png[at + 8 + size : at + 12 + size], "big") == zlib.crc32(kind + content)
+        found += content if kind == b"IDAT" else b""
+        at += 12 + size
+    return zlib.decompress(found)
