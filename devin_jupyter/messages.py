@@ -117,7 +117,8 @@ class Messenger:
         async with leased(self._journal, of_send(letter.session_id), run, meanwhile=nothing) as (lease, _):
             assert lease is not None
             last = await asyncio.to_thread(self._journal.sends.last, letter.key)
-            if last is not None and last.sent_at is None and last.posts:
+            blindly = letter.again and last is not None and last.seen_before is None
+            if last is not None and last.sent_at is None and last.posts and not blindly:
                 run.say("an earlier kernel was about to send this message; looking whether it arrived")
                 if await settle(self._deed(letter, last, lease, []), run) is not None:
                     return await self._arrived(letter, last, None)

@@ -9,11 +9,12 @@ from typing import Protocol
 
 from devin_jupyter.attachments import Attachment
 from devin_jupyter.creation.policy import Raw
-from devin_jupyter.errors import Conflict, CreateUncertain, DevinError, Refused
+from devin_jupyter.errors import Conflict, CreateUncertain, DevinError, Forbidden
 from devin_jupyter.journal import Journal
 from devin_jupyter.journal.sends import Message, message_key
 from devin_jupyter.models.snapshot import Known, parse_time
 from devin_jupyter.paid import Clock, is_refusal
+from devin_jupyter.redaction import as_answered
 
 
 class MessagesApi(Protocol):
@@ -90,10 +91,11 @@ class Sending:
 
     async def look(self) -> Answer | None:
         """The conversation holds the text once more than before."""
-        if self.message.seen_before is None:
-            raise self.uncertain(Refused("this key may not read the conversation, so nobody can look"))
         conversation = await read_conversation(self.messages, self.letter.session_id)
-        return Answer() if len(conversation.of(self.letter.text)) > self.message.seen_before else None
+        before = self.message.seen_before
+        if before is None:  # it could not be read then
+            before = await asyncio.to_thread(self.journal.sends.count, self.message.words)
+        return Answer() if len(conversation.of(self.letter.text)) > before else None
 
     async def clear(self) -> None:
         """Forget the message: it did not arrive."""
@@ -105,8 +107,12 @@ class Sending:
 
     def uncertain(self, problem: DevinError) -> CreateUncertain:
         """Return the error that says what to check."""
+        what = f"it could not be settled whether the message arrived: {problem.what}"
+        if isinstance(problem, Forbidden):
+            do = "read the conversation in the web app; --again sends it once more"
+            return CreateUncertain(what, f"this key may not read the messages of {self.letter.session_id}", do)
         return CreateUncertain(
-            f"it could not be settled whether the message arrived: {problem.what}",
+            what,
             f"{self.letter.session_id} did not show it up to {self.clock.settle_at[-1]:g} s after the last try",
             "read the conversation in the web app; sending it again looks first, and posts only if it is not there",
         )
@@ -122,7 +128,7 @@ class Conversation:
 
     def of(self, text: str) -> list[float | None]:
         """Return the times of this text."""
-        return self.times.get(normalised(text), [])
+        return self.times.get(normalised(as_answered(text)), [])
 
 
 async def read_conversation(messages: MessagesApi, session_id: str) -> Conversation:

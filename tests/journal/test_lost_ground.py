@@ -1,0 +1,159 @@
+"""What happens when a lease, an intent or the whole journal is gone in the middle of a paid act."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devin_jupyter.aftermath import still_live
+from devin_jupyter.creation import Policy
+from devin_jupyter.errors import CreateUncertain, Forbidden, ServerError
+from devin_jupyter.journal import Journal, process
+from devin_jupyter.journal.leases import LeaseLost, of_start
+from devin_jupyter.request import Attachment
+
+from .conftest import CELL, FAST, POST, SEND, Kernel
+from .test_journal_file import remember, start_of
+from .test_messages_once import ROUTE, texts
+
+
+async def test_a_lease_is_renewed_for_as_long_as_a_post_takes(kernel: Any, simulator: Any) -> None:
+    simulator.faults({"method": "POST", "kind": "slow", "seconds": 1.0, "times": 1})
+    short = replace(FAST, lease_seconds=0.3)
+    started = await asyncio.gather(*(kernel(clock=short).start(policy=Policy()) for _ in range(2)))
+    assert sorted(item.how for item in started) == ["attached", "created"]
+    assert simulator.requests(POST) == 1
+
+
+@pytest.mark.parametrize("step", ["intent:done", "about-to-post:begin"])
+async def test_a_journal_deleted_before_the_post_is_begun_again(
+    kernel: Any, simulator: Any, folder: Path, step: str
+) -> None:
+    gone: list[str] = []
+
+    def on_step(name: str) -> None:
+        if name == step and not gone:
+            (folder / "lost" / "journal.db").unlink()
+            gone.append(name)
+
+    one = kernel(Journal(folder / "lost", on_step=on_step))
+    started = await one.start(policy=Policy())
+    assert (gone, started.how, simulator.requests(POST)) == ([step], "created", 1)
+    assert (await one.start(policy=Policy())).how == "attached"
+
+
+async def test_a_journal_deleted_after_the_post_still_gets_its_session(
+    kernel: Any, simulator: Any, folder: Path
+) -> None:
+    def on_step(name: str) -> None:
+        if name == "about-to-post:done":
+            (folder / "lost" / "journal.db").unlink()
+
+    one = kernel(Journal(folder / "lost", on_step=on_step))
+    started = await one.start(policy=Policy())
+    again = await one.start(policy=Policy())
+    assert (again.how, again.session_id) == ("attached", started.session_id)
+    assert simulator.requests(POST) == 1
+
+
+async def test_a_message_survives_the_loss_of_the_journal_as_well(kernel: Any, simulator: Any, folder: Path) -> None:
+    gone: list[str] = []
+
+    def on_step(name: str) -> None:
+        if name == "message:done" and not gone:
+            (folder / "lost" / "journal.db").unlink()
+            gone.append(name)
+
+    one = kernel(Journal(folder / "lost", on_step=on_step))
+    session_id = (await one.start(policy=Policy())).session_id
+    assert (await one.messenger.send(session_id, "more")).how == "sent"
+    assert texts(simulator, session_id) == ["more"]
+
+
+def test_a_post_is_not_counted_without_lease_intent_or_need(folder: Path) -> None:
+    journal, other = Journal(folder), Journal(folder)
+    start = start_of("a")
+    with pytest.raises(LeaseLost):
+        journal.intents.about_to_post(start.fingerprint, "token", now=1.0)
+    journal.intents.write(start, known_before=[], now=1.0)
+    mine = other.leases.take(of_start(start.fingerprint), now=100.0)
+    with pytest.raises(LeaseLost):
+        journal.intents.about_to_post(start.fingerprint, "token", now=100.0)
+    journal.intents.about_to_post(start.fingerprint, mine or "", now=100.0)
+    assert journal.intents.all()[0].posts == 1
+    remember(journal, "a")
+    journal.intents.write(replace(start, tag="nb-x"), known_before=[], now=1.0)
+    assert len(journal.intents.all()[0].known_before) == 1
+    journal.remember("devin-new", replace(start, fingerprint="1:w:b"), how="created", started_at=1.0, now=1.0)
+    assert [intent.start.cell for intent in journal.intents.all(notebook="elsewhere")] == []
+
+
+async def test_a_failed_upload_leaves_no_message_behind(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    session_id = (await one.start()).session_id
+    simulator.faults({"method": "POST", "route": "/v3/organizations/{org_id}/attachments", "kind": "status"})
+    with pytest.raises(ServerError):
+        await one.messenger.send(session_id, "look", [Attachment("a.txt", b"a", None, "a" * 64)])
+    assert one.journal.sends.undecided() == []
+    assert simulator.requests(ROUTE) == 0
+
+
+async def test_a_key_that_may_send_and_not_read_sends_once_and_says_when_it_cannot_tell(
+    kernel: Any, simulator: Any
+) -> None:
+    one = kernel()
+    session_id = (await one.start()).session_id
+
+    async def unreadable(session_id: str) -> Any:
+        raise Forbidden("403", status_code=403)
+        yield
+
+    one.messenger._messages = _May(one.messages.send, unreadable)
+    assert (await one.messenger.send(session_id, "one")).how == "sent"
+    assert (await one.messenger.send(session_id, "one")).how == "already"
+    simulator.faults({**SEND, "kind": "drop_after", "times": 1})
+    with pytest.raises(CreateUncertain, match="may not read the messages of"):
+        await one.messenger.send(session_id, "two")
+    with pytest.raises(CreateUncertain) as caught:
+        await one.messenger.send(session_id, "two")
+    assert caught.value.do.endswith("--again sends it once more")
+    assert texts(simulator, session_id) == ["one", "two"]
+    assert (await kernel().messenger.send(session_id, "two")).how == "sent"
+    assert texts(simulator, session_id) == ["one", "two"]
+    simulator.faults({**SEND, "kind": "drop_before", "times": 1})
+    with pytest.raises(CreateUncertain):
+        await one.messenger.send(session_id, "three")
+    assert (await one.messenger.send(session_id, "three", again=True)).how == "sent"
+    assert texts(simulator, session_id) == ["one", "two", "three"]
+
+
+class _May:
+    def __init__(self, send: Any, read: Any) -> None:
+        self.send, self.list = send, read
+
+
+async def test_live_sessions_that_cannot_be_looked_at_are_not_guessed_at(kernel: Any, simulator: Any) -> None:
+    one: Kernel = kernel()
+    remember(one.journal, "a", cell=CELL)
+    assert await still_live(one.api, one.journal, CELL.notebook) == []
+
+
+def test_where_processes_cannot_be_looked_into_only_their_number_counts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(process, "_PROC", tmp_path)
+    process._host.cache_clear()
+    process._process.cache_clear()
+    try:
+        me = process.this_process()
+        assert me.born == ""
+        assert not me.is_gone
+        assert process.Process(me.host, 2**22 + 1, "").is_gone
+        assert not process.Process(me.host, 1, "").is_gone
+    finally:
+        process._host.cache_clear()
+        process._process.cache_clear()
