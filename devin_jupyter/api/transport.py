@@ -23,6 +23,7 @@ from httpx_retries import Retry, RetryTransport
 
 from devin_jupyter import errors
 from devin_jupyter.api.answers import Asked, error_from, retry_after, unreadable
+from devin_jupyter.redaction import mask_answer, repeats_secrets
 from devin_jupyter.settings import Settings, is_loopback
 
 logger = logging.getLogger("devin_jupyter.http")
@@ -121,8 +122,12 @@ class Transport:
         self, path: str, params: Mapping[str, Any] | None = None, *, asked: Asked | None = None
     ) -> bytes:
         """Return the body of a GET unparsed, for callers that read many pages their own way."""
-        response = await self._send(asked or Asked("GET", path), params=params)
-        return response.content
+        asked = asked or Asked("GET", path)
+        response = await self._send(asked, params=params)
+        body = response.content
+        if not repeats_secrets(body):
+            return body
+        return json.dumps(_parsed(asked, response, text=False)).encode()
 
     async def fetch(self, path: str, *, asked: Asked | None = None) -> bytes:
         """Return the content of a file, following redirects; the key is never sent along."""
@@ -260,8 +265,9 @@ def _parsed(asked: Asked, response: httpx.Response, *, text: bool) -> Any:
     if not body.strip():
         return None
     try:
-        return json.loads(body)
-    except ValueError:  # UnicodeDecodeError is one
+        answer = json.loads(body)
+        return mask_answer(answer) if repeats_secrets(body) else answer
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
         if text and not body.lstrip().startswith(b"<"):
             return body.decode("utf-8", "replace").strip()
         raise unreadable(asked, response.status_code, body) from None

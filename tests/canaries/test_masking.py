@@ -1,0 +1,80 @@
+"""A secret that the service repeats arrives masked, however JSON writes it, and nothing else is changed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from devin_jupyter import redaction
+from devin_jupyter.api.transport import Transport
+from devin_jupyter.redaction import as_answered, keep_secret, mask_answer, repeats_secrets
+from devin_jupyter.sending import Conversation, normalised
+from devin_jupyter.settings import Settings
+
+KEY = "cog_canary0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def nothing_planted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "_planted", set())
+    monkeypatch.setattr(redaction, "_written", {})
+
+
+@settings(max_examples=200)
+@given(
+    secret=st.text(min_size=12, max_size=40), before=st.text(max_size=5), after=st.text(max_size=5), ascii=st.booleans()
+)
+def test_no_secret_survives_in_a_text_of_an_answer(secret: str, before: str, after: str, ascii: bool) -> None:
+    redaction._planted.clear()
+    redaction._written.clear()
+    keep_secret([secret])
+    try:
+        body = json.dumps({"message": before + secret + after}, ensure_ascii=ascii).encode()
+    except UnicodeEncodeError:
+        return
+    assert repeats_secrets(body)
+    assert secret not in mask_answer(json.loads(body))["message"]
+
+
+def test_a_short_secret_may_be_a_word_and_is_left_in_the_data() -> None:
+    keep_secret(["finished"])
+    assert not repeats_secrets(b'{"status_detail": "finished"}')
+    assert redaction.redact("finished") == "•••"
+
+
+def test_keys_texts_and_lists_are_masked_and_numbers_stay() -> None:
+    keep_secret([KEY])
+    answer = {KEY: [f"x {KEY}", 1.5, None, True, {"a": KEY}]}
+    assert mask_answer(answer) == {"•••": ["x •••", 1.5, None, True, {"a": "•••"}]}
+
+
+def transport(body: bytes) -> Transport:
+    wire = httpx.MockTransport(lambda request: httpx.Response(200, content=body))
+    return Transport(Settings(api_key=KEY, org_id="org-x", home=Path("nowhere")), wire=wire)
+
+
+@pytest.mark.parametrize("text", [f"the key is {KEY}", f"\n{KEY}", KEY * 3])
+async def test_the_transport_hands_out_masked_values_and_masked_pages(text: str) -> None:
+    keep_secret([KEY])
+    served = transport(json.dumps({"items": [{"title": text}]}).encode())
+    expected = {"items": [{"title": text.replace(KEY, "•••")}]}
+    assert await served.request("GET", "/v3/x") == expected
+    assert json.loads(await served.get_bytes("/v3/x")) == expected
+
+
+async def test_a_page_without_secrets_is_handed_on_byte_for_byte() -> None:
+    keep_secret([KEY])
+    body = b'{"items":  [ {"title":"\\u00fc"} ]}'
+    assert await transport(body).get_bytes("/v3/x") == body
+
+
+def test_a_message_that_holds_a_secret_is_recognised_when_the_service_shows_it() -> None:
+    keep_secret([KEY])
+    shown: dict[str, list[Any]] = {normalised(as_answered(f"use {KEY}\nplease")): [1.0]}
+    assert Conversation(shown, None).of(f"use {KEY} \n please") == [1.0]

@@ -1,0 +1,34 @@
+"""Every notebook of the repository, run in an environment full of secrets, leaves none of them anywhere."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from canaries.hunting import ORG_SECRET, SESSION_SECRET, V1_KEY, V3_KEY, artefacts, hits
+from nbclient import NotebookClient
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+SECRETS = {
+    "DEVIN_API_KEY": V3_KEY,
+    "OTHER_KEY": V1_KEY,
+    "NPM_TOKEN": SESSION_SECRET,
+    "DEPLOY_KEY": SESSION_SECRET,
+    "ORG_TOKEN": ORG_SECRET,
+}
+
+
+@pytest.mark.soak
+@pytest.mark.kernel
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_no_notebook_leaves_a_secret(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    folder = tmp_path / "notebooks"
+    shutil.copytree(NOTEBOOKS, folder)
+    notebook = nbformat.read(folder / path.name, as_version=4)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
+    assert hits(artefacts(notebook, folder, tmp_path / "home")) == []
