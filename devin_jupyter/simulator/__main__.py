@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 from devin_jupyter.simulator.config import Config
@@ -37,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     add("--speed", type=_positive, default=default.speed, help="a turn takes 240 s divided by this (default: 60)")
     add("--seed", type=int, default=default.seed, help="equal seeds give equal ids, texts, costs and outputs")
     add("--preload", type=_count, default=default.preload, metavar="N", help="past sessions, spread over a year")
+    add("--today", type=_day, default=default.today, metavar="DATE", help="the last day of that year (default: today)")
     add("--latency-ms", type=_not_negative, default=default.latency_ms, help="added to every answer")
     add("--state", type=Path, default=default.state, metavar="FILE", help="SQLite file that survives restarts")
     add("--strict-ids", action="store_true", help="answer session ids without devin- with 404")
@@ -62,6 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pass
     running.stop()
     return 0
+
+
+def _day(text: str) -> str:
+    return date.fromisoformat(text).isoformat()
 
 
 def _port(text: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 TURN_SECONDS = 240.0
@@ -24,6 +25,8 @@ class Config:
     seed: int = 7
     preload: int = 0
     """Past sessions, spread over the year before the start."""
+    today: str | None = None
+    """The day on which that year ends, such as `2026-11-01`; the real one by default."""
     latency_ms: float = 0.0
     """Added to every answer."""
     state: Path | None = None
@@ -34,6 +37,11 @@ class Config:
     """Answer v3 errors as RFC 9457 problem details instead of FastAPI's shape."""
     events: bool = True
     """Whether the service has the events of a session; where it has not, they are unknown paths."""
+
+    def __post_init__(self) -> None:
+        """Refuse a day that is none."""
+        if self.today is not None:
+            date.fromisoformat(self.today)
 
     @property
     def is_enterprise(self) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -74,7 +75,7 @@ class Store:
         meta = dict(self.keeper.load("meta"))
         self._kept = "start" in meta
         if not self._kept:
-            today = int(self.clock.now()) // DAY * DAY
+            today = _midnight(self.config.today) if self.config.today else int(self.clock.now()) // DAY * DAY
             meta["start"] = {"seed": self.config.seed, "preload": self.config.preload, "today": today}
             self.keeper.save("meta", "start", meta["start"])
         self.clock.restore([(start, length) for start, length in meta.get("jumps", [])])
@@ -85,6 +86,10 @@ class Store:
 
     def _save_clock(self) -> None:
         self.keeper.save("meta", "jumps", self.clock.jumps)
+
+
+def _midnight(day: str) -> int:
+    return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp())
 
 
 def the_store(request: Request) -> Store:
