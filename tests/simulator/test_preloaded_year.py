@@ -29,7 +29,7 @@ def test_the_year_ends_on_the_day_that_is_named(simulator_with: Callable[..., An
 
 @pytest.mark.parametrize("day", ["yesterday", "2026-13-01", "1"])
 def test_a_day_that_is_none_is_refused(day: str) -> None:
-    with pytest.raises(ValueError, match="isoformat|month"):
+    with pytest.raises(ValueError, match=r"isoformat|month"):
         Config(today=day)
     with pytest.raises(SystemExit):
         parser().parse_args(["--today", day])
