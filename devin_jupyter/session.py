@@ -399,7 +399,8 @@ class Session:
         from devin_jupyter import render
 
         title = f' "{render.wording.title(self.snapshot)}"' if self.title else ""
-        return f"<Session {self.id} {self.phase.value} {render.acu(self.acus)}{title}>"
+        label = " simulated" if self.snapshot.simulated else ""
+        return f"<Session {self.id} {self.phase.value} {render.acu(self.acus)}{title}{label}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         from devin_jupyter import render

@@ -49,7 +49,7 @@ class Settings:
     """Scheme and host, without `/v3`."""
     api_version: str = "v3"
     known_as: str | None = None
-    """What fingerprints say in place of the address: the port of a simulator in this process changes with the kernel."""
+    """What fingerprints say in place of the address: the port of a simulator in a process changes with the kernel."""
     profile: str | None = None
     home: Path = field(default_factory=lambda: home())
     """The folder of the journal and of `settings.json`."""

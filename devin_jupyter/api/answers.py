@@ -28,7 +28,7 @@ _BY_STATUS: Mapping[int, type[errors.ApiError]] = {
 }
 _NEXT_STEP = {
     400: "change what the message names; nothing was started",
-    401: "check the key with %devin whoami; %devin connect or dj.connect(api_key=…) takes a new one without a restart",
+    401: "give another one, no restart needed: %devin connect --new-key, dj.connect(api_key=…) or a new DEVIN_API_KEY",
     404: "check the id, and that this key may see it (%devin whoami)",
     409: "look at the present state first (%devin sessions, or the list of the resource), then decide",
     422: "change the fields named above; nothing was started",

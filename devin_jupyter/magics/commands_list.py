@@ -23,6 +23,8 @@ class SessionTable(Table):
 
     def __init__(self, found: list[tuple[dict[str, Any], Snapshot]], title: str) -> None:
         """Keep the raw sessions and their snapshots."""
+        simulated = "simulated sessions" if any(snapshot.simulated for _, snapshot in found) else ""
+        title = "; ".join(part for part in (simulated, title) if part)
         super().__init__([_row(snapshot) for _, snapshot in found], title=title, empty="no such sessions")
         self._raw = [raw for raw, _ in found]
         self.ids = [snapshot.session_id for _, snapshot in found]

@@ -102,8 +102,11 @@ def lock(call: Call) -> None:
 
     book, notebook = call.journal, call.notebook.name
     entries = book.sessions(notebook=notebook)
+    path = Path(call.said.file).expanduser() if call.said.file else lockfile.default_path(notebook, Path.cwd())
+    if not entries and path.exists():  # a recorded notebook that is replayed says this, too
+        print(f"{path} stays as it is: this notebook has started no session since")
+        return
     if not entries:
         raise OptionError("this notebook has started no session yet", "nothing was written", "run its cells first")
-    path = Path(call.said.file).expanduser() if call.said.file else lockfile.default_path(notebook, Path.cwd())
     written = lockfile.write(path, entries, book.sends.sent(entry.session_id for entry in entries))
     print(f"{path}: {written} {'session' if written == 1 else 'sessions'}; it replays them without a key")
