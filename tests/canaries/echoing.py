@@ -36,7 +36,8 @@ def poisoned(value: Any, told: str, *, inside: bool = False) -> Any:
         }
     if isinstance(value, list):
         return [poisoned(item, told, inside=inside) for item in value]
-    return f"{value} {told}" if inside and isinstance(value, str) else value
+    is_free = inside and isinstance(value, str) and len(value) > 12  # a shorter one may be a choice of the schema
+    return f"{value} {told}" if is_free else value
 
 
 class Echo:

@@ -50,7 +50,7 @@ def files(*folders: Path) -> Iterator[tuple[str, bytes]]:
 def artefacts(notebook: nbformat.NotebookNode, folder: Path, home: Path) -> Iterator[tuple[str, bytes]]:
     """Everything a run leaves behind, with the cells' own text taken out of the notebook."""
     for number, cell in enumerate(notebook.cells):
-        yield f"outputs of cell {number}: {cell.source[:60]}", json.dumps(cell.outputs).encode()
+        yield f"outputs of cell {number}: {cell.source[:60]}", json.dumps(cell.get("outputs")).encode()
     yield "metadata and widget state", json.dumps(notebook.metadata).encode()
     page, _ = HTMLExporter().from_notebook_node(notebook)
     yield "HTML export", page.encode()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from canaries.echoing import echoing
 from canaries.hunting import ORG_SECRET, SESSION_SECRET, V1_KEY, V3_KEY, artefacts, hits
 from nbclient import NotebookClient
 
@@ -24,11 +27,23 @@ SECRETS = {
 @pytest.mark.kernel
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
-def test_no_notebook_leaves_a_secret(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_notebook_leaves_a_secret(path: Path, tmp_path: Path, simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     folder = tmp_path / "notebooks"
     shutil.copytree(NOTEBOOKS, folder)
     notebook = nbformat.read(folder / path.name, as_version=4)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
+    with echoing(simulator) as (url, _):  # for a notebook that uses the key it finds
+        monkeypatch.setenv("DEVIN_API_URL", url)
+        NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
     assert hits(artefacts(notebook, folder, tmp_path / "home")) == []
+
+
+@pytest.mark.kernel
+def test_running_the_notebooks_as_tests_uses_nobodys_key(simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEVIN_API_KEY", simulator.api_key)
+    monkeypatch.setenv("DEVIN_API_URL", simulator.url)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", NOTEBOOKS / "run_all_twice.ipynb"]
+    done = subprocess.run(command, cwd=NOTEBOOKS.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert simulator.stats() == {"requests": {}, "sessions": 0}
