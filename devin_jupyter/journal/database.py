@@ -41,7 +41,7 @@ class Database:
             busy_seconds: how long to wait for other kernels.
             on_step: told `NAME:begin`, `NAME:commit` and `NAME:done` around every transaction (for tests).
         """
-        self.path = IN_MEMORY if str(path) == IN_MEMORY else Path(path).expanduser()
+        self.path = IN_MEMORY if str(path) == IN_MEMORY else Path(path).expanduser().absolute()
         self._busy_seconds, self._on_step = busy_seconds, on_step or _silent
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
@@ -128,7 +128,7 @@ def explain(problem: Exception, path: Path | str) -> JournalError:
         return JournalError(
             f"the journal {path} is locked by another process", means, "run it again; %devin journal shows who"
         )
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or type(problem) is sqlite3.DatabaseError:
+    if is_damage(problem):
         return JournalError(
             f"the journal {path} is damaged: {problem}",
             means,
@@ -140,6 +140,12 @@ def explain(problem: Exception, path: Path | str) -> JournalError:
     if code == sqlite3.SQLITE_FULL:
         return JournalError(f"the journal {path} cannot grow: {problem}", means, f"free some space, {elsewhere}")
     return JournalError(f"the journal {path} failed: {problem}", means, "%devin journal check looks into it")
+
+
+def is_damage(problem: BaseException | None) -> bool:
+    """Tell whether the file itself is broken, rather than locked, full or out of reach."""
+    code = getattr(problem, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or type(problem) is sqlite3.DatabaseError
 
 
 def _silent(step: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from devin_jupyter.errors import JournalError, redact_tree
-from devin_jupyter.journal.database import Database, explain, row, rows
+from devin_jupyter.journal.database import Database, explain, is_damage, row, rows
 from devin_jupyter.journal.tables import MIGRATIONS
 
 TABLES = ("sessions", "uses", "schemas", "intents", "messages", "budgets", "spending", "leases", "flags", "batches")
@@ -42,9 +42,7 @@ def check(database: Database) -> list[str]:
     Acts without outcome are not wrong, only worth knowing: `Intents.all` has them.
     """
     try:
-        with database.read() as db:
-            problems = [item[0] for item in rows(db, "PRAGMA integrity_check") if item[0] != "ok"]
-            problems += _broken_references(db)
+        problems = _damage(database) or _broken_references(database)
         with database.write("check"):
             pass
     except JournalError as problem:
@@ -64,9 +62,9 @@ def repair(database: Database) -> Repaired:
     """Move a damaged journal aside and start a new one with every row that can still be read.
 
     Raises:
-        JournalError: the folder cannot be written, or another kernel is at work on the journal.
+        JournalError: it is not damaged but locked, out of reach, or of a newer version.
     """
-    if not isinstance(database.path, Path) or not check(database):
+    if not isinstance(database.path, Path) or not _damage(database):
         return Repaired(None, {})
     path = database.path
     saved = _readable_rows(path)
@@ -87,6 +85,19 @@ def repair(database: Database) -> Repaired:
                 db.execute(f"INSERT OR IGNORE INTO {name} ({', '.join(record)}) VALUES ({marks})", (*record.values(),))
                 kept[name] += 1
     return Repaired(damaged, kept)
+
+
+def _damage(database: Database) -> list[str]:
+    """Return what is broken in the file itself, read anew rather than from the connection's cache."""
+    if isinstance(database.path, Path):
+        database.close()
+    try:
+        with database.read() as db:
+            return [item[0] for item in rows(db, "PRAGMA integrity_check") if item[0] != "ok"]
+    except JournalError as problem:
+        if is_damage(problem.__cause__):
+            return [" ".join(problem.lines)]
+        raise
 
 
 def _readable_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
@@ -112,10 +123,11 @@ def _rows_until_damage(db: sqlite3.Connection, name: str) -> Iterator[dict[str, 
                     yield values
 
 
-def _broken_references(db: sqlite3.Connection) -> list[str]:
+def _broken_references(database: Database) -> list[str]:
     query = (
         "SELECT COUNT(*) AS n FROM sessions"
         " WHERE schema_hash IS NOT NULL AND schema_hash NOT IN (SELECT hash FROM schemas)"
     )
-    lost = row(db, query)
+    with database.read() as db:
+        lost = row(db, query)
     return [f"{lost['n']} sessions have lost their schema"] if lost and lost["n"] else []

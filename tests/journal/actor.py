@@ -7,6 +7,7 @@ exist before a fork.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import os
 import select
@@ -25,6 +26,14 @@ from devin_jupyter.creation import Clock, Policy
 from devin_jupyter.errors import DevinError
 from devin_jupyter.journal import Journal
 
+for _name in (
+    "anyio._backends._asyncio",
+    "httpcore._backends.anyio",
+    "concurrent.futures.thread",
+    "certifi",
+    "sniffio",
+):
+    importlib.import_module(_name)  # at their first request otherwise, in every child
 SETTLE_AT = (0.0, 0.1, 0.3, 1.0)
 """The documented 0, 1, 3 and 10 s, ten times as fast."""
 CLOCK = Clock(settle_at=SETTLE_AT, poll_seconds=0.05)

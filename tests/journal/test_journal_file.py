@@ -262,3 +262,33 @@ async def test_no_value_of_a_secret_is_in_the_file(kernel: Any, folder: Path) ->
 def test_a_home_with_a_dot_in_its_name_is_a_folder(folder: Path) -> None:
     assert Journal(folder / "my.home").path == folder / "my.home" / "journal.db"
     assert Journal(folder / "other.db").path == folder / "other.db"
+
+
+def test_repair_leaves_a_journal_alone_that_is_only_locked_or_newer(folder: Path) -> None:
+    remember(Journal(folder), "a")
+    path = folder / "journal.db"
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    try:
+        with pytest.raises(JournalError, match="locked by another process"):
+            Journal(folder, busy_seconds=0.05).repair()
+    finally:
+        holder.close()
+    _by_a_newer_version(path)
+    with pytest.raises(JournalError, match="newer version"):
+        Journal(folder).repair()
+    assert [item.name for item in folder.iterdir()] == ["journal.db"]
+
+
+def test_a_relative_home_stays_where_it_was_when_the_notebook_changes_folders(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    monkeypatch.chdir(folder)
+    journal = Journal(Path("home"))
+    remember(journal, "a")
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    assert len(journal.sessions()) == 1
+    assert journal.path == folder / "home" / "journal.db"
+    _scribble(folder / "home" / "journal.db")
+    assert journal.repair().damaged is not None
