@@ -94,7 +94,8 @@ def _ipython():
 @pytest.fixture
 def shell(_ipython):
     """Return the shell with the extension loaded and no names."""
-    _ipython.reset(new_session=False)
+    for name in [name for name in _ipython.user_ns if name not in _ipython.user_ns_hidden]:
+        del _ipython.user_ns[name]
     _ipython.extension_manager.load_extension("devin_jupyter")
     yield Shell(_ipython)
     _ipython.extension_manager.unload_extension("devin_jupyter")
@@ -106,7 +107,6 @@ class Kernel:
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
         self.manager, self.client = self._runner.run(start_new_async_kernel(kernel_name="python3"))
-        self.late: list[dict[str, Any]] = []
 
     def run(
         self, code: str, *, headless: bool = False, cell_id: str | None = None, fails: bool = False, seconds: float = 60
@@ -139,11 +139,14 @@ class Kernel:
         while True:
             message = self.next(seconds)
             if message["parent_header"].get("msg_id") != request:
-                self.late.append(message)
                 continue
             if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
                 break
             self.apply(message, outputs)
+        return self.gather_reply(request, seconds)
+
+    def gather_reply(self, request: str, seconds: float = 60) -> dict[str, Any]:
+        """Wait for the reply to a request."""
         while True:
             reply = self._runner.run(self.client.get_shell_msg(timeout=seconds))
             if reply["parent_header"].get("msg_id") == request:
@@ -154,6 +157,13 @@ class Kernel:
         """Return the next message to all front ends."""
         message: dict[str, Any] = self._runner.run(self.client.get_iopub_msg(timeout=seconds))
         return message
+
+    def complete(self, code: str) -> list[str]:
+        """Return what Tab offers where `|` stands."""
+        at = code.index("|")
+        reply = self._runner.run(self.client.complete(code[:at] + code[at + 1 :], at, reply=True, timeout=60))
+        matches: list[str] = reply["content"]["matches"]
+        return matches
 
     def interrupt(self) -> None:
         """Press the stop button."""

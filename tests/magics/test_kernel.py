@@ -48,12 +48,15 @@ def test_a_live_cell_that_does_not_wait_returns_at_once_with_a_view(slow):
     assert WIDGET not in static
 
 
-def test_the_outputs_of_a_cell_that_does_not_wait_still_reach_their_final_state(live):
-    outputs = live.run("%%devin --schema 'n:int' -o s\nCount")
-    live.run("s.wait(); import time; time.sleep(2)")
-    for message in live.late:
-        live.apply(message, outputs)
+def test_the_outputs_of_a_cell_that_does_not_wait_still_reach_their_final_state(slow, slow_simulator):
+    outputs = slow.run("%%devin --schema 'n:int' -o s\nCount")
     widget, static = data_of(outputs)
+    slow_simulator.clock(240)
+    request = slow.send("s.wait()")
+    while "✓ done" not in static["text/plain"] or WIDGET in widget:
+        slow.apply(slow.next(), outputs)
+        widget, static = data_of(outputs)
+    slow.gather_reply(request)
     assert widget["text/html"] == ""
     assert "✓ done" in static["text/plain"]
 
@@ -154,6 +157,21 @@ def test_an_interrupt_while_a_session_is_being_started_loses_nothing(live, simul
     outputs = live.run("%%devin --quiet -o s\nCount")
     assert "attached to devin-" in outputs[0]["text"]
     assert simulator.requests(create) == 1
+
+
+def test_tab_and_help_work_in_a_kernel(live):
+    assert live.complete("%%devin --mo|\nprompt") == ["--mode"]
+    assert live.complete("%devin sess|") == ["sessions"]
+    live.run("%devin playbooks")
+    assert live.complete("%%devin --on-interrupt |\nprompt") == ["detach", "stop"]
+
+
+def test_a_table_has_text_and_html_and_a_board_is_live(slow):
+    slow.run("%%devin -o s --title 'Count them' --quiet\nCount")
+    [table] = slow.run("%devin sessions")
+    assert table["output_type"] == "execute_result"
+    assert {"text/plain", "text/html"} <= set(table["data"])
+    assert any(WIDGET in data for data in data_of(slow.run("%devin sessions --live")))
 
 
 def test_a_batch_shows_a_board_and_waits_headless(live):

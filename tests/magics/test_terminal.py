@@ -56,7 +56,7 @@ def start(child, options, prompt):
 
 def test_a_wait_moves_and_ends_in_the_final_text(terminal, slow_simulator):
     start(terminal, "--schema 'n:int' --wait -o s", "Count")
-    terminal.expect("working")
+    terminal.expect("queued")
     terminal.expect("Ctrl-C detaches")
     slow_simulator.clock(240)
     terminal.expect(PROMPT)
