@@ -106,11 +106,9 @@ async def adopt_lost(api: Api, journal: Journal, lookup: Lookup, intent: Intent,
 
 def refusal(job: Job, entry: Entry, named: str) -> SessionChanged:
     """Return the error for a changed cell, with the size of the change and the three ways on."""
-    cell = job.policy.guard
-    to = (cell.out if cell and cell.out else None) or entry.session_id
     return SessionChanged(
         f"this cell was changed ({change(entry.prompt, clean(job.request.prompt))}), and the session of its earlier"
         f" text is still at work: {named}",
         "Nothing was sent and nothing was paid.",
-        f"--to {to} sends it the text, --replace stops it and starts this one, --beside runs both",
+        f"--to {entry.session_id} sends it the text, --replace stops it and starts this one, --beside runs both",
     )
