@@ -41,16 +41,14 @@ asyncio.CancelledError
 from __future__ import annotations
 
 import asyncio
-import sys
-import traceback
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
 from devin_jupyter.redaction import keep_secret as keep_secret
 from devin_jupyter.redaction import redact as redact
-from devin_jupyter.redaction import redact_coloured
 from devin_jupyter.redaction import redact_tree as redact_tree
+from devin_jupyter.redaction import redacted_traceback
 
 
 def _one_line(text: str) -> str:
@@ -75,19 +73,10 @@ class _ThreeLines(BaseException):
     def _render_traceback_(self) -> list[str]:
         """Return the three lines the first time one raising is shown, and every frame when `%tb` asks again."""
         if self.__traceback__ is not None and self.__traceback__ is self._shown_traceback:
-            return [redact_coloured(part) for part in _every_frame(self)]
+            return redacted_traceback(self)
         self._shown_traceback = self.__traceback__
         first, *rest = self.lines
         return [f"{type(self).__name__}: {first}", *(f"  {line}" for line in rest)]
-
-
-def _every_frame(error: BaseException) -> list[str]:
-    """The traceback as the notebook's own formatter gives it, or Python's where there is no notebook."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    if shell is None:
-        return traceback.format_exception(error)
-    stb: list[str] = shell.InteractiveTB.structured_traceback(type(error), error, error.__traceback__)
-    return stb
 
 
 class DevinError(_ThreeLines, Exception):

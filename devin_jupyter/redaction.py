@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+import traceback
 from collections.abc import Iterable
 from typing import Any
 
@@ -87,3 +89,12 @@ def redact_coloured(text: str) -> str:
     """Redact text with terminal colours, which may cut a key in two: what holds one loses its colours."""
     plain = _COLOUR.sub("", text)
     return text if redact(plain) == plain else redact(plain)
+
+
+def redacted_traceback(error: BaseException) -> list[str]:
+    """The traceback as the notebook's own formatter gives it, or Python's where there is no notebook."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is None:
+        return [redact(part) for part in traceback.format_exception(error)]
+    parts: list[str] = shell.InteractiveTB.structured_traceback(type(error), error, error.__traceback__)
+    return [redact_coloured(part) for part in parts]

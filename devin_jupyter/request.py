@@ -5,8 +5,6 @@ Pure but for reading attachments; it never sends, and it never lets a secret's v
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,15 +12,24 @@ from urllib.parse import urlsplit
 
 from devin_jupyter.attachments import Attachment, SecretValue, read_attachments, read_secrets
 from devin_jupyter.errors import OptionError, Unsupported
+from devin_jupyter.identity import Fingerprint, Where, fingerprint, fingerprints
 from devin_jupyter.models.ids import is_session_id, session_id
 from devin_jupyter.options import BY_NAME, OPTIONS, Options
 
 if TYPE_CHECKING:
     from devin_jupyter.schema import Schema
 
-__all__ = ["Attachment", "Fingerprint", "SecretValue", "SessionRequest", "Where", "build", "fingerprint"]
+__all__ = [
+    "Attachment",
+    "Fingerprint",
+    "SecretValue",
+    "SessionRequest",
+    "Where",
+    "build",
+    "fingerprint",
+    "fingerprints",
+]
 
-FINGERPRINT_VERSION = 1
 MAX_TAGS = 49
 """The service holds 50; one is ours."""
 
@@ -167,53 +174,6 @@ class SessionRequest:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
-    """Where requests go; the first part of a fingerprint."""
-
-    base_url: str
-    org_id: str | None
-    api_version: str
-
-
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
-    """The identity of a request as hashes. A lock file matches on `what` alone."""
-
-    version: int
-    where: str
-    """16 hex digits of base URL, organisation and API version."""
-    what: str
-    """64 hex digits of everything else."""
-
-    @property
-    def text(self) -> str:
-        """`version:where:what`, the form kept in the journal."""
-        return f"{self.version}:{self.where}:{self.what}"
-
-    @property
-    def tag(self) -> str:
-        """The tag by which the session is found again on the service."""
-        return "nb-" + hashlib.sha256(self.text.encode()).hexdigest()[:16]
-
-    @classmethod
-    def parse(cls, text: str) -> Fingerprint:
-        """Read `.text` again."""
-        version, where, what = text.split(":")
-        return cls(int(version), where, what)
-
-
-def fingerprint(request: SessionRequest, where: Where) -> Fingerprint:
-    """Return the fingerprint of `request` sent to `where`."""
-    place = [where.base_url.rstrip("/").lower(), where.org_id, where.api_version]
-    return Fingerprint(FINGERPRINT_VERSION, _sha256(place)[:16], _sha256(request.identity()))
-
-
-def fingerprints(request: SessionRequest, where: Where) -> tuple[Fingerprint, ...]:
-    """Return the fingerprint, then those that earlier versions of this package gave the same request."""
-    return (fingerprint(request, where),)
-
-
 def build(
     prompt: str,
     options: Options,
@@ -231,41 +191,51 @@ def build(
     Raises:
         UsageMistake: anything that cannot be meant; nothing was sent.
     """
-    from devin_jupyter import template
-
-    if not isinstance(prompt, str):
-        raise OptionError(f"the prompt is text, not {type(prompt).__name__}", "Nothing was sent.", "give it as a str")
     names = variables if variables is not None else {}
-    fill = None if variables is None or options.raw else lambda text: template.render(text, names)
-    prompt, options = (fill(prompt) if fill else prompt), options.render(fill)
-    if not prompt.strip():
-        raise OptionError("the prompt is empty", "nothing was sent", "write below the %%devin line what Devin shall do")
+    prompt, options = _filled_in(prompt, options, None if variables is None or options.raw else names)
     usual = defaults or {}
     return SessionRequest(
+        **{name: getattr(options, name) for name in _AS_SAID},
         prompt=prompt,
-        key=options.key,
         repos=tuple(_repo(name) for name in options.repos),
         mode=options.mode or usual.get("mode"),
         schema=_schema(options.schema, names),
-        schema_optional=options.schema_optional,
-        title=options.title,
         tags=tuple(dict.fromkeys([*usual.get("tags", ()), *options.tags])),
         max_acu=options.max_acu or usual.get("max_acu"),
-        playbook=options.playbook,
-        child_playbook=options.child_playbook,
         knowledge_ids=() if options.no_knowledge else options.knowledge,
         secret_ids=() if options.no_secrets else options.secret_ids,
         secrets=read_secrets(options.secrets),
         links=tuple(_link(item, names) for item in options.links),
-        platform=options.platform,
-        disposable=options.disposable,
-        bypass_approval=options.bypass_approval,
-        as_user=options.as_user,
-        snapshot=options.snapshot,
-        unlisted=options.unlisted,
         attachments=read_attachments(options.attach, names),
         take=None if options.take == "1" else options.take,
     )
+
+
+_AS_SAID = (
+    "key",
+    "schema_optional",
+    "title",
+    "playbook",
+    "child_playbook",
+    "platform",
+    "disposable",
+    "bypass_approval",
+    "as_user",
+    "snapshot",
+    "unlisted",
+)
+
+
+def _filled_in(prompt: str, options: Options, names: Mapping[str, Any] | None) -> tuple[str, Options]:
+    from devin_jupyter import template
+
+    if not isinstance(prompt, str):
+        raise OptionError(f"the prompt is text, not {type(prompt).__name__}", "nothing was sent", "give it as a str")
+    fill = None if names is None else lambda text: template.render(text, names)
+    prompt = fill(prompt) if fill else prompt
+    if not prompt.strip():
+        raise OptionError("the prompt is empty", "nothing was sent", "write below the %%devin line what Devin shall do")
+    return prompt, options.render(fill)
 
 
 def _repo(name: str) -> str:
@@ -290,7 +260,7 @@ def _link(item: Any, variables: Mapping[str, Any]) -> str:
     if not (is_session_id(text) or text.startswith("devin-") or "://" in text):
         raise OptionError(
             f"{BY_NAME['links'].flag}: {item!r} is neither a session in this notebook nor an id",
-            "Nothing was sent.",
+            "nothing was sent",
             "give the variable that -o has set, an id (devin-…) or the session's URL",
         )
     return session_id(text)
@@ -305,7 +275,3 @@ def _with_attachment_lines(prompt: str, urls: Sequence[str]) -> str:
 
 def _present(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _sha256(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
