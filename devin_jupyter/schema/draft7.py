@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from devin_jupyter.errors import SchemaError
-from devin_jupyter.schema.places import Json, Place, json_path, plain_json, rebuild
+from devin_jupyter.schema.places import MANY, NAMED, Json, Place, all_schemas, json_path, plain_json, rebuild
 from devin_jupyter.schema.references import anchors, checked_references, moved_reference, target
 
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"
@@ -19,6 +19,12 @@ MOST_BYTES = 64 * 1024
 _NOTES = frozenset({"$comment", "$schema", "default", "deprecated", "description", "examples", "title"})
 _DROPPED = ("$anchor", "$vocabulary", "contentSchema", "deprecated", "discriminator")
 _REFUSED = ("$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor", "unevaluatedItems")
+_SHAPES: dict[str, tuple[type, str]] = {
+    **dict.fromkeys([*NAMED, "dependentRequired"], (dict, "an object")),
+    **dict.fromkeys(MANY - {"items"}, (list, "a list")),
+    "$ref": (str, "a text"),
+}
+"""What keywords must hold before anything is translated; all else is checked afterwards."""
 _TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 _OBJECT_KEYWORDS = frozenset({"additionalProperties", "patternProperties", "properties", "propertyNames", "required"})
 
@@ -68,6 +74,8 @@ def without_names(wire: Json) -> Json:
 
 
 def _translate(schema: Json) -> Json:
+    for place, part in all_schemas(schema):
+        _check_shapes(part, place)
     source = _top_inlined(schema)
     named = anchors(source)
     translated: Json = rebuild(source, lambda part, place: _translated(part, place, source, named))
@@ -75,6 +83,13 @@ def _translate(schema: Json) -> Json:
     if is_object(rest, rest):
         rest.setdefault("type", "object")
     return {"$schema": DRAFT_7, **rest}
+
+
+def _check_shapes(part: Json, place: Place) -> None:
+    for key, value in part.items():
+        needed, words = _SHAPES.get(key, (object, ""))
+        if not isinstance(value, needed):
+            raise SchemaError(f"the schema is wrong at {json_path((*place, key))}: it must be {words}")
 
 
 def _top_inlined(schema: Json) -> Json:

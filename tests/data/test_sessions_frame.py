@@ -202,7 +202,7 @@ def _same(left: Any, right: Any) -> bool:
     if isinstance(right, tuple):
         right = list(right)
     if isinstance(right, str) and isinstance(left, str):
-        return left[:80] == right.encode("utf-8", "replace").decode()[:80]
+        return left == right or left[:80] == right.encode("utf-8", "replace").decode()[:80]
     if isinstance(left, (list, dict)) or isinstance(right, (list, dict)):
         return bool(left == right) or repr(left) == repr(right)
     if left is None or left is pd.NaT or left is pd.NA or left != left:
