@@ -177,8 +177,9 @@ class Runner:
             while not self._is_over():
                 self._wake.clear()
                 self._fill()
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), self.throttle.pause_seconds or None)
+                with suppress(TimeoutError):  # not wait_for, which would swallow a cancellation at the moment of waking
+                    async with asyncio.timeout(self.throttle.pause_seconds or None):
+                        await self._wake.wait()
 
     def _is_over(self) -> bool:
         return not self.roster.open and (self.paused is not None or next(self.roster.waiting(self.limit), None) is None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent import futures
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from devin_jupyter.batches.progress import Ticker, is_watched, line
@@ -16,10 +17,9 @@ if TYPE_CHECKING:
 
 async def until_over(runner: Runner, timeout: float | None) -> None:
     """Wait, on the loop, until nothing is left to do, or the time-out."""
-    try:
-        await asyncio.wait_for(runner.over(), timeout)
-    except TimeoutError:
-        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout):
+            await runner.over()
 
 
 def block(name: str, runner: Runner, bridge: Bridge, timeout: float | None) -> None:

@@ -26,6 +26,9 @@ class Clock:
     async def pause(self, seconds: float, wake: asyncio.Event) -> None:
         """Sleep so long, or until `wake` is set."""
         try:
-            await asyncio.wait_for(wake.wait(), timeout=max(0.0, seconds))
+            async with asyncio.timeout(
+                max(0.0, seconds)
+            ):  # wait_for would swallow a cancellation at the moment of waking
+                await wake.wait()
         except TimeoutError:
             return
