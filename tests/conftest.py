@@ -13,9 +13,19 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 
 from devin_jupyter.simulator.config import Config
 from devin_jupyter.simulator.server import Running, start
+
+# the default run is repeatable; the suites marked `fuzz` draw anew
+settings.register_profile(
+    "repeatable",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+settings.load_profile("repeatable")
 
 KEPT = {"DEVIN_SPECS"}
 """Variables that speak to the tests, not to the package."""
