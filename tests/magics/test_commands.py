@@ -6,7 +6,9 @@ import time
 
 import pytest
 
-from devin_jupyter.magics.seen import SEEN
+from devin_jupyter.devin import disconnect
+from devin_jupyter.magics import offers
+from devin_jupyter.magics.seen import SEEN, Seen
 
 SEND = "POST /v3/organizations/{org_id}/sessions/{devin_id}/messages"
 
@@ -57,6 +59,22 @@ def test_a_long_list_says_that_there_is_more(shell, connected, simulator_with):
 def test_what_was_listed_completes(shell, done):
     shell.run("%devin sessions")
     assert shell.names["s"].id in dict(SEEN.get("sessions"))
+
+
+def test_sessions_of_the_journal_complete_with_their_tags(shell, done, monkeypatch):
+    monkeypatch.setattr("devin_jupyter.magics.offers.SEEN", Seen())
+    wanted = [f"%%devin --links {shell.names['s'].id}"]
+    eventually(lambda: shell.tab("%%devin --links devin-|\nx") == wanted)
+    assert shell.tab("%%devin --tags r|\nx") == ["%%devin --tags red"]
+
+
+def test_without_a_journal_nothing_is_offered_and_none_is_made(shell, monkeypatch, tmp_path):
+    disconnect()
+    seen = Seen()
+    monkeypatch.setattr("devin_jupyter.magics.offers.SEEN", seen)
+    seen.refresh(offers._journal_entries, wait=True)
+    assert seen.get("sessions") == []
+    assert not (tmp_path / "home").exists()
 
 
 def test_a_session_is_opened_by_id_or_url_and_continued(shell, done):
