@@ -138,12 +138,27 @@ def convert(option: Option, value: Any) -> Any:
         wanted = {"int": "a whole number above 0", "number": "a number above 0", "flag": "no value"}
         meant = wanted.get(option.kind, "a time such as 90, 30m, 4h or 6d")
         raise OptionError(f"{option.flag} takes {meant}, not {value!r}", do=f"for example {option.example}") from None
+    if option.kind in ("word", "words") and option.name not in _TAKE_OBJECTS:
+        _refuse_objects(option, read)
     if option.choices and read not in option.choices:
         raise OptionError(
             f"{option.flag} has no {read!r}{nearest(str(read), option.choices)}",
             do=f"one of: {', '.join(option.choices)}",
         )
     return read
+
+
+_TAKE_OBJECTS = frozenset(("schema", "secrets", "attach", "links", "to", "each", "out"))
+
+
+def _refuse_objects(option: Option, read: Any) -> None:
+    for item in read if isinstance(read, tuple) else (read,):
+        if not isinstance(item, str):
+            raise OptionError(
+                f"{option.flag} takes text, not {type(item).__name__}",
+                "nothing was sent",
+                f"for example {option.example}",
+            )
 
 
 def duration(value: Any) -> float:
@@ -185,8 +200,8 @@ def _words(value: Any) -> Any:
     if isinstance(value, Mapping):
         return value
     if isinstance(value, (list, tuple, set, frozenset)):
-        return tuple(value)
-    return (value,)
+        return tuple(_word(item) for item in value)
+    return (_word(value),)
 
 
 def _word(value: Any) -> Any:
