@@ -218,4 +218,4 @@ def test_any_text_is_a_schema_or_refused_in_words(text: str) -> None:
     ],
 )
 def test_it_holds_for_many_more(test: Callable[[], None]) -> None:
-    settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))(test)()
+    settings(max_examples=1000, derandomize=False, deadline=None, suppress_health_check=list(HealthCheck))(test)()
