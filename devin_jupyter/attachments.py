@@ -83,10 +83,11 @@ def _from_value(name: str, value: Any, *, named: bool) -> Attachment:
 def _from_file(path: Path, said: str, variables: Mapping[str, Any]) -> Attachment:
     try:
         return _of(path.name, path.read_bytes())
-    except OSError as problem:
+    except (OSError, ValueError) as problem:  # ValueError: a zero byte, or half a character, in the name
         names = [name for name in variables if not name.startswith("_")]
-        beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        reason = problem.strerror or type(problem).__name__
+        is_named = isinstance(problem, OSError) and path.parent.is_dir()
+        beside = [entry.name for entry in path.parent.iterdir()] if is_named else []
+        reason = getattr(problem, "strerror", None) or str(problem) or type(problem).__name__
         raise OptionError(
             f"--attach cannot read {said}: {reason.lower()}{nearest(path.name, [*beside, *names])}",
             "nothing was sent",
@@ -105,10 +106,7 @@ def read_secrets(said: tuple[str, ...] | Mapping[str, Any]) -> dict[str, SecretV
         OptionError: a name without a value, or one that the API refuses.
     """
     if isinstance(said, Mapping):
-        pairs = {
-            str(name): value if isinstance(value, SecretValue) else SecretValue(str(value))
-            for name, value in said.items()
-        }
+        pairs = {str(name): _secret(str(name), value) for name, value in said.items()}
     else:
         pairs = dict(_from_environment(word) for word in said)
     for name, secret in pairs.items():
@@ -120,9 +118,17 @@ def read_secrets(said: tuple[str, ...] | Mapping[str, Any]) -> dict[str, SecretV
     return pairs
 
 
-def _from_environment(word: str) -> tuple[str, SecretValue]:
-    name, _, kind = word.partition(":")
-    if kind not in ("", "plain"):
+def _secret(name: str, value: Any) -> SecretValue:
+    if isinstance(value, SecretValue):
+        return value
+    if not isinstance(value, (str, int, float)) or isinstance(value, bool):
+        raise OptionError(f"the secret {name} is text, not {type(value).__name__}", "nothing was sent")
+    return SecretValue(str(value))
+
+
+def _from_environment(word: Any) -> tuple[str, SecretValue]:
+    name, _, kind = word.partition(":") if isinstance(word, str) else ("", "", "no text")
+    if kind not in ("", "plain") or not name.isprintable():
         raise OptionError("--secrets takes NAME or NAME:plain", do="for example --secrets NPM_TOKEN REGION:plain")
     value = os.environ.get(name)
     if value is None:

@@ -48,7 +48,7 @@ def from_keywords(**keywords: Any) -> Options:
             raise OptionError(f"there is no option {name!r}{nearest(name, BY_NAME)}", do="help(dj.create) lists them")
     secrets = keywords.get("secrets")
     if secrets is not None and not isinstance(secrets, Mapping):
-        _refuse_secret_values([secrets] if isinstance(secrets, str) else secrets)
+        _refuse_secret_values(secrets if isinstance(secrets, (list, tuple, set, frozenset)) else [secrets])
     return of(keywords)
 
 
