@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from devin_jupyter.batches.edits import Changed, Paid, changed_rows, refuse_repeats
 from devin_jupyter.batches.money import check_caps
@@ -140,8 +139,8 @@ async def find_batch(core: Core, name: str, where: Where) -> Opened:
         OptionError: it knows none.
     """
     key, record = await asyncio.to_thread(_look_up, core, name, where)
-    running = _running(core).get(key)
-    if running is not None:
+    running = core.running.get(key)
+    if isinstance(running, Runner):
         return Opened(record["name"], running)
     from devin_jupyter.schema import from_wire
 
@@ -161,7 +160,7 @@ def remember(opened: Opened) -> None:
 
 async def _begin(opened: Opened) -> Opened:
     runner = opened.runner
-    _running(runner.core)[runner.key] = runner
+    runner.core.running[runner.key] = runner
     await runner.attach()
     runner.go()
     return opened
@@ -169,17 +168,10 @@ async def _begin(opened: Opened) -> Opened:
 
 async def _retire(core: Core, key: str) -> None:
     """The same cell was run again: the new runner takes over from the old one."""
-    old = _running(core).pop(key, None)
-    if old is not None:
+    old = core.running.pop(key, None)
+    if isinstance(old, Runner):
         old.pause("the same batch was run again after this, which goes on")
         await old.retire()
-
-
-_runners: WeakKeyDictionary[Core, dict[str, Runner]] = WeakKeyDictionary()
-
-
-def _running(core: Core) -> dict[str, Runner]:
-    return _runners.setdefault(core, {})
 
 
 def _check(

@@ -68,8 +68,8 @@ def incomplete(name: str, runner: Runner) -> DevinError | None:
     """Return what is wrong with a batch that was waited for: rows that were never started, turns that are open."""
     sums = runner.tally()
     go_on = f"run the cell again, or dj.batch({name!r}).resume(), which attaches to what there is"
-    if sums.open:
-        what = f"{sums.open} of {sums.wanted} turns are still open ({sums.text})"
+    if runner.is_driving:
+        what = f"{sums.wanted - sums.over} of {sums.wanted} sessions are not over ({sums.text})"
         return WaitTimeout(what, "the sessions go on, and what waits is still started", ".wait() waits again")
     if sums.waiting:
         what = f"{sums.waiting} of {sums.wanted} sessions were not started, the batch is paused: {runner.paused}"

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from devin_jupyter.api.account import Account
 from devin_jupyter.api.attachments import Attachments
@@ -38,6 +38,13 @@ if TYPE_CHECKING:
 
 _STAY_AS_THEY_ARE = (Phase.DONE, Phase.FAILED)
 """Phases that a later stop does not change: the session was over, for better or worse."""
+
+
+class Running(Protocol):
+    """Something that goes on in the background."""
+
+    async def retire(self) -> None:
+        """Let go of it; its sessions go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,8 @@ class Core:
             self.sessions, self.messages, api_version=version, keeper=self.journal, pace=settings.pace
         )
         self.tracker = Tracker(self.monitor)
+        self.running: dict[str, Running] = {}
+        """What goes on in the background, by name, and must not outlive the client: batches."""
 
     @property
     def transport(self) -> Transport:
@@ -96,7 +105,9 @@ class Core:
         return Where(settings.known_as or settings.base_url, org_id, settings.api_version)
 
     async def aclose(self) -> None:
-        """Stop watching and close the connections."""
+        """End what goes on in the background, stop watching and close the connections."""
+        running, self.running = list(self.running.values()), {}
+        await asyncio.gather(*(one.retire() for one in running))
         await self.monitor.aclose()
         await self.service.aclose()
 

@@ -101,7 +101,7 @@ def test_a_wait_that_runs_out_returns_the_batch_as_it_is(desk: Desk) -> None:
 
     assert batch.wait(0.01) is batch
     assert not batch.is_over
-    with pytest.raises(WaitTimeout, match="turns are still open"):
+    with pytest.raises(WaitTimeout, match="3 of 3 sessions are not over"):
         batch.check()
     with pytest.raises(Refused, match="were not started, the batch is paused: stopped") as refused:
         upgrade(desk, range(9), name="more", tags=["sim:slow"], max_parallel=2).stop().wait().check()
@@ -306,3 +306,15 @@ def test_the_time_left_comes_from_the_turns_that_ended() -> None:
 
 def test_durations_read_as_people_say_them() -> None:
     assert [span(seconds) for seconds in (40, 720, 12000)] == ["40 s", "12 min", "3 h 20 min"]
+
+
+def test_a_closed_client_starts_nothing_more(new_desk: Callable[..., Desk], simulator: Any) -> None:
+    desk = new_desk()
+    batch = upgrade(desk, range(9), tags=["sim:slow"], max_parallel=2)
+
+    desk.close()
+    before = simulator.requests(POST)
+    batch.wait(1)
+
+    assert batch.is_over
+    assert simulator.requests(POST) == before
