@@ -137,15 +137,10 @@ def days(values: list[Any]) -> Any:
 
 
 def _day(value: Any) -> Any:
-    if isinstance(value, str):
-        try:
-            value = date.fromisoformat(value)
-        except ValueError:
-            moment = parse_time(value)
-            value = moment.date() if moment else None
-    if isinstance(value, datetime):
-        value = value.date()
-    return value if isinstance(value, date) else np.datetime64("NaT", "us")
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        return np.datetime64("NaT", "us")
 
 
 def integers(values: list[Any]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -13,12 +14,10 @@ from devin_jupyter.frames.columns import frame_of
 from devin_jupyter.frames.shapes import PULL_REQUESTS
 from devin_jupyter.models.raw import PullRequest, read_v1, read_v3
 
-_FORGES = re.compile(
-    r"https?://[^/]+/(?P<repo>.+?)/(?:-/)?"
-    r"(?:pull|pulls|pull-requests|pullrequest|merge_requests)/(?P<number>\d{1,18})(?:[/?#].*)?"
-)
+_KINDS = "(?:-/)?(?:pull|pulls|pull-requests|pullrequest|merge_requests)"
+_PLACE = re.compile(rf"https?://[^/]+/(?P<repo>.+?)/{_KINDS}")
+_REQUEST = re.compile(rf"(?P<place>https?://[^/]+/.+?/{_KINDS})/(?P<number>\d{{1,18}})(?:[/?#].*)?")
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
-_repositories: dict[str, str] = {}
 
 Made = tuple[str, datetime | None, datetime | None, Iterable[PullRequest]]
 """A session's id, when it was created and updated, and its pull requests."""
@@ -26,20 +25,21 @@ Made = tuple[str, datetime | None, datetime | None, Iterable[PullRequest]]
 
 def repository(url: str) -> str | None:
     """Return `owner/repo` for the URL of a pull request on any of the usual forges, or None."""
-    place = url.rpartition("/")[0]
-    found = _repositories.get(place)
-    if found is None:
-        match = _FORGES.fullmatch(url)
-        if match is None:
-            return None
-        if len(_repositories) > 10_000:
-            _repositories.clear()
-        found = _repositories[place] = match["repo"].removesuffix("/_git").replace("/_git/", "/")
-    return found
+    place, _, number = url.rpartition("/")
+    if number.isdecimal():
+        return _repository_at(place)
+    match = _REQUEST.fullmatch(url)
+    return _repository_at(match["place"]) if match else None
+
+
+@lru_cache(maxsize=10_000)
+def _repository_at(place: str) -> str | None:
+    match = _PLACE.fullmatch(place)
+    return match["repo"].removesuffix("/_git").replace("/_git/", "/") if match else None
 
 
 def _number(url: str) -> int | None:
-    match = _FORGES.fullmatch(url)
+    match = _REQUEST.fullmatch(url)
     return int(match["number"]) if match else None
 
 

@@ -42,12 +42,12 @@ def read_parquet(path: str | os.PathLike[str]) -> pd.DataFrame:
     _, parquet = _pyarrow()
     table = parquet.read_table(path, partitioning=None)
     note = json.loads((table.schema.metadata or {}).get(_MARK, b"{}"))
-    frame = table.to_pandas()
+    frame: pd.DataFrame = table.to_pandas()
     for name in note.get("objects", ()):
         frame[name] = pd.Series([None if pd.isna(text) else json.loads(text) for text in frame[name]], dtype=object)
     for name, values in note.get("categories", {}).items():
         frame[name] = frame[name].astype(pd.CategoricalDtype(values))
-    return _restored(frame)
+    return frame
 
 
 def write_csv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
@@ -108,16 +108,6 @@ def _to_json(values: pd.Series[Any]) -> pd.Series[Any]:
 def _categories(frame: pd.DataFrame) -> dict[str, Sequence[Any]]:
     dtypes = {str(name): dtype for name, dtype in frame.dtypes.items()}
     return {name: list(dtype.categories) for name, dtype in dtypes.items() if isinstance(dtype, pd.CategoricalDtype)}
-
-
-def _restored(frame: pd.DataFrame) -> pd.DataFrame:
-    """pyarrow may come back with another unit of time or kind of string than the frame had."""
-    for name, dtype in frame.dtypes.items():
-        if isinstance(dtype, pd.DatetimeTZDtype) and dtype.unit != "us":
-            frame[name] = frame[name].dt.as_unit("us")
-        elif isinstance(dtype, pd.StringDtype) and dtype != pd.StringDtype():
-            frame[name] = frame[name].astype(pd.StringDtype())
-    return frame
 
 
 def _loose(frame: pd.DataFrame) -> list[str]:

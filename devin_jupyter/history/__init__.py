@@ -5,6 +5,7 @@ Every function takes the core of a client and runs on its loop. Nothing here imp
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +95,7 @@ async def _with_outputs(core: Core, sessions: Any, filters: Mapping[str, Any], l
     is_complete = hasattr(sessions, "columns") and _IN_A_FRAME.issubset(sessions.columns)
     if not is_complete or filters or limit is not None:
         return await find(core, sessions, filters, limit)
-    return Found(sessions, {}, read_journal(core).schemas)
+    return Found(sessions, {}, (await asyncio.to_thread(read_journal, core)).schemas)
 
 
 async def messages(core: Core, sessions: Any = None, *, limit: int | None = None, **filters: Any) -> pd.DataFrame:
@@ -156,7 +157,7 @@ async def insights(core: Core, sessions: Any = None, *, limit: int | None = None
 
     chunks = [names[at : at + IDS_A_PAGE] for at in range(0, len(names), IDS_A_PAGE)]
     raws = [raw for page in await each(some, chunks) for raw in page]
-    known = read_journal(core).known
+    known = (await asyncio.to_thread(read_journal, core)).known
     looks = {}
     for raw in raws:
         look = observe(raw, Known(org_id=core.settings.org_id), at=utc_now())

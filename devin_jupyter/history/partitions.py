@@ -85,5 +85,5 @@ async def _before_all(core: Core, filters: Filters, end: int) -> int:
         moment = end - months * 30 * _DAY
         page = await reading.page({**filters.v3_params(utc_now()), "created_before": moment, "first": 1})
         if not page.items:
-            return moment
+            break
     return moment

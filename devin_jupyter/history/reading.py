@@ -104,10 +104,8 @@ def _listed(sessions: Any) -> list[Any]:
         return list(dict.fromkeys(str(name) for name in sessions["session_id"]))
     if isinstance(sessions, (str, Handle)):
         return [sessions]
-    inner = getattr(sessions, "sessions", None)  # a batch
+    sessions = getattr(sessions, "sessions", sessions)  # those of a batch
     if not isinstance(sessions, Iterable):
-        if isinstance(inner, Iterable):
-            return list(inner)
         raise OptionError(f"a {type(sessions).__name__} names no sessions", do="give handles, ids or a sessions frame")
     return list(sessions)
 

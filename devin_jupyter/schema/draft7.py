@@ -97,7 +97,7 @@ def _top_inlined(schema: Json) -> Json:
     seen: set[str] = set()
     while "$ref" in schema:
         reference = schema["$ref"]
-        if not isinstance(reference, str) or reference in seen:
+        if reference in seen:
             break
         seen.add(reference)
         found = target(reference, schema) if reference.startswith("#/") else None

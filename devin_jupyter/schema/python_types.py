@@ -47,9 +47,7 @@ def type_schema(source: Any) -> tuple[Json, Reader]:
             warnings.simplefilter("ignore")  # a default that is no JSON only loses its mention in the schema
             adapter = source if isinstance(source, TypeAdapter) else TypeAdapter(_acceptable(source))
             return adapter.json_schema(by_alias=True, mode="validation"), _reader(adapter)
-    except RecursionError:
-        raise SchemaError(f"{named} cannot be a schema: it contains itself without an end") from None
-    except (PydanticUserError, TypeError, ValueError, NameError, AttributeError) as problem:
+    except (PydanticUserError, TypeError, ValueError, NameError, AttributeError, RecursionError) as problem:
         words = str(problem).splitlines()[0]
         raise SchemaError(f"{named} cannot be a schema: {words}", do="use types that JSON can hold") from None
 

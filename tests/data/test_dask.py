@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 import devin_jupyter as dj
+from devin_jupyter.errors import OptionError
 from devin_jupyter.history import partitions
 from devin_jupyter.history.windows import Window
 from devin_jupyter.journal import Journal
@@ -78,3 +80,12 @@ def test_partitions_cover_all_time_without_overlap(devin: dj.Devin) -> None:
 def test_v1_has_partitions_too(year: Any) -> None:
     with dj.Devin(year.v1_key, base_url=year.url, journal=Journal(":memory:")) as v1:
         assert len(v1.sessions_frame(engine="dask", since="60d")) == len(v1.sessions_frame(since="60d"))
+        assert v1.sessions_frame(engine="dask").npartitions == 12
+
+
+def test_without_dask_one_is_told_what_to_install(devin: dj.Devin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dask", None)
+
+    with pytest.raises(OptionError, match="Dask") as caught:
+        devin.sessions_frame(engine="dask")
+    assert "devin-jupyter[dask]" in caught.value.do

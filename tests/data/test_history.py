@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -10,6 +12,7 @@ import pytest
 
 import devin_jupyter as dj
 from devin_jupyter.errors import Forbidden, NotFound, OptionError, Unsupported
+from devin_jupyter.history import windows
 from devin_jupyter.journal import Journal
 
 LIST = "GET /v3/organizations/{org_id}/sessions"
@@ -110,9 +113,53 @@ def test_phases_are_filtered_here(devin: dj.Devin) -> None:
     assert found["session_id"].tolist() == whole[whole["phase"].isin(["failed", "blocked"])]["session_id"].tolist()[:3]
 
 
-def test_archived_sessions_are_read_also_where_the_list_leaves_them_out(
-    year: Any, devin: dj.Devin, monkeypatch: pytest.MonkeyPatch
+def test_a_limit_takes_the_newest_also_where_the_list_does_not_begin_with_them(
+    devin: dj.Devin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    whole = devin.sessions_frame()
+    transport = devin.asynchronous.transport
+    ask = transport.get_bytes
+
+    async def shuffled(*call: Any, **more: Any) -> bytes:
+        page = json.loads(await ask(*call, **more))
+        page["items"].sort(key=lambda item: item["session_id"])
+        return json.dumps(page).encode()
+
+    monkeypatch.setattr(transport, "get_bytes", shuffled)
+
+    pd.testing.assert_frame_equal(devin.sessions_frame(limit=12), whole.head(12))
+
+
+def test_a_batch_stands_for_its_sessions(devin: dj.Devin) -> None:
+    batch = SimpleNamespace(sessions=[devin.create("One").wait(), devin.create("Two").wait()])
+
+    assert devin.sessions_frame(batch)["session_id"].tolist() == [session.id for session in batch.sessions]
+
+
+def test_what_the_journal_knows_of_another_organisation_is_left_alone(devin: dj.Devin, year: Any) -> None:
+    session = devin.create("Stop me", tags=["sim:slow"])
+    devin.stop(session)
+    with dj.Devin(year.api_key, org_id=year.org_id, base_url=year.url + "/", journal=devin.journal) as same:
+        assert same.sessions_frame([session.id])["phase"].tolist() == ["stopped"]
+    elsewhere = year.url.replace("127.0.0.1", "localhost")
+    with dj.Devin(year.api_key, org_id=year.org_id, base_url=elsewhere, journal=devin.journal) as other:
+        assert other.sessions_frame([session.id])["phase"].tolist() == ["done"]
+
+
+def test_insights_of_our_own_sessions_use_what_the_journal_knows(devin: dj.Devin) -> None:
+    session = devin.create("Stop me", tags=["sim:slow"])
+    devin.stop(session)
+
+    assert devin.insights_frame([session])["phase"].tolist() == ["stopped"]
+
+
+@pytest.mark.parametrize("count", [900, 3000])
+def test_archived_sessions_are_read_also_where_the_list_leaves_them_out(
+    simulator_with: Callable[..., Any], count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    year = simulator_with(preload=count)
+    devin = dj.Devin(year.api_key, org_id=year.org_id, base_url=year.url, journal=Journal(":memory:"))
+    monkeypatch.setattr(windows, "_PAGES_BETWEEN_COLLECTIONS", 2)
     whole = devin.sessions_frame()
     transport = devin.asynchronous.transport
     ask = transport.get_bytes
@@ -125,6 +172,7 @@ def test_archived_sessions_are_read_also_where_the_list_leaves_them_out(
     assert whole["is_archived"].sum() > 10
     pd.testing.assert_frame_equal(devin.sessions_frame(), whole)
     assert set(whole["session_id"][:20]) == set(devin.sessions_frame(limit=20)["session_id"])
+    devin.close()
 
 
 def test_named_sessions_come_in_the_order_they_are_named(devin: dj.Devin) -> None:

@@ -310,6 +310,26 @@ def test_names_with_dots_stay_apart() -> None:
     assert frame.iloc[0, :2].tolist() == ["x", 1]
 
 
+def test_names_that_come_out_the_same_are_told_apart() -> None:
+    nested = {"type": "object", "properties": {"b']": {"type": "integer"}}}
+    schema = load_schema({"type": "object", "properties": {"a.b": {"type": "string"}, "['a": nested}})
+
+    frame = outputs([output({"a.b": "x", "['a": {"b']": 1}}, schema)])
+
+    assert list(frame.columns)[:2] == ["['a.b']", "['a.b']'"]
+    assert frame.iloc[0, :2].tolist() == ["x", 1]
+
+
+def test_an_object_with_very_many_keys_is_a_table_and_no_record() -> None:
+    table = {f"k{number}": True for number in range(300)}
+
+    frame = outputs([output({"table": table, "flag": False}, None)])
+
+    assert list(frame.columns)[:2] == ["table", "flag"]
+    assert frame.loc[0, "table"] == table
+    assert str(frame["flag"].dtype) == "boolean"
+
+
 def test_definitions_that_multiply_stay_bounded() -> None:
     levels = {
         f"L{level}": {

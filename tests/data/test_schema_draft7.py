@@ -12,6 +12,8 @@ from devin_jupyter.errors import SchemaError
 from devin_jupyter.schema import load_schema
 from devin_jupyter.schema.draft7 import DRAFT_7, MOST_BYTES
 
+INSIDE = "#/properties/a/allOf/0"
+
 
 def wire_of(**schema: Any) -> dict[str, Any]:
     return load_schema({"type": "object", **schema}).wire
@@ -88,6 +90,25 @@ def test_tuples_dependencies_anchors_and_contains_are_translated() -> None:
     assert properties["named"] == {"$ref": "#/definitions/M"}
     assert properties["tail"] == {"$ref": "#/properties/pair/additionalItems"}
     schema = load_schema(wire)
+    assert schema.check({"a": 1})
+    assert schema.check({"c": 1})
+    assert schema.is_valid({"a": 1, "b": 1, "c": 1, "d": 1})
+
+
+def test_references_by_the_own_address_or_by_an_anchor_of_draft_7_are_local() -> None:
+    wire = wire_of(
+        properties={"a": {"$ref": "https://x.test/s#/definitions/A"}, "b": {"$ref": "#b"}},
+        definitions={"A": {"type": "string"}, "B": {"$id": "#b", "type": "integer"}},
+        **{"$id": "https://x.test/s"},
+    )
+
+    assert wire["properties"] == {"a": {"$ref": "#/definitions/A"}, "b": {"$ref": "#/definitions/B"}}
+    assert wire["definitions"]["B"] == {"type": "integer"}
+
+
+def test_dependencies_of_both_kinds_hold_together() -> None:
+    schema = load_schema({"type": "object", "dependencies": {"a": ["b"]}, "dependentRequired": {"c": ["d"]}})
+
     assert schema.check({"a": 1})
     assert schema.check({"c": 1})
     assert schema.is_valid({"a": 1, "b": 1, "c": 1, "d": 1})
@@ -187,6 +208,12 @@ def test_what_can_only_be_an_object_is_said_to_be_one(schema: dict[str, Any]) ->
         ({"type": "object", "properties": {"a": {"$ref": "other.json#/a"}}}, "refers outside itself at"),
         ({"type": "object", "properties": {"a": {"$ref": "#/definitions/B"}}}, "points to nothing"),
         ({"type": "object", "properties": {"a": {"$ref": "#nowhere"}}}, "points to nothing"),
+        ({"type": "object", "properties": {"a": {"allOf": [{}], "nullable": True}, "b": {"$ref": INSIDE}}}, "nothing"),
+        ({"allOf": [True]}, "does not say"),
+        ({"allOf": [{"$ref": "#"}]}, "does not say"),
+        ({"type": "object", "properties": []}, "must be an object"),
+        ({"type": "object", "anyOf": {}}, "must be a list"),
+        ({"type": "object", "properties": {"a": {"$ref": 3}}}, r"\$\.properties\.a\['\$ref'\]|must be a text"),
         ({"type": "object", "properties": {"a": {"$ref": "#/components/S"}}, "components": {"S": {}}}, "no place"),
         ({"type": "object", "properties": {"a": {"$id": "https://x.test/a"}}}, r"\$id of its own"),
         ({"type": "object", "definitions": {"A": {"$ref": "#/definitions/A"}}}, "nothing but itself"),
@@ -194,6 +221,11 @@ def test_what_can_only_be_an_object_is_said_to_be_one(schema: dict[str, Any]) ->
         ({"type": "object", "properties": {"a": {"type": "strng"}}}, "did you mean 'string'"),
         ({"type": "object", "properties": {"a": {"minimum": "x"}}}, r"\$\.properties\.a\.minimum"),
         ({"type": "object", "properties": {"a": {"required": True}}}, r"\$\.properties\.a\.required"),
+        ({"type": "object", "properties": {"a": {"pattern": "\\p{Foo}"}}}, "cannot be used"),
+        (
+            {"$ref": "#/definitions/A", "definitions": {"A": {"$ref": "#/definitions/A"}}},
+            "nothing but itself|does not say",
+        ),
         ({"type": "object", "properties": {"a": {"pattern": "(a"}}}, r"\$\.properties\.a\.pattern"),
         ({"type": "object", "x": {1, 2}}, r"no JSON at \$\.x"),
         ({"type": "object", "x": float("nan")}, r"no JSON at \$\.x: nan"),

@@ -138,7 +138,9 @@ def test_an_object_with_a_list_called_items_is_not_unwrapped() -> None:
     assert schema.load({"items": [1]}) == {"items": [1]}
 
 
-@pytest.mark.parametrize("source", [Finding, list[Finding], Plain, int, Finding | None, pydantic.TypeAdapter(Finding)])
+@pytest.mark.parametrize(
+    "source", [Finding, list[Finding], Plain, int, Finding | None, pydantic.TypeAdapter(Finding), Old | None, list[Old]]
+)
 def test_types_are_taken_as_objects(source: Any) -> None:
     assert isinstance(load_schema(source), Schema)
 
@@ -239,6 +241,13 @@ def test_anything_at_all_can_be_checked(raw: Any) -> None:
     assert not schema.is_valid(raw)
 
 
+def test_what_is_wrong_with_a_long_value_is_shown_without_the_whole_of_it() -> None:
+    (problem,) = load_schema("a:int").check({"a": "x" * 5000})
+
+    assert problem.endswith('is not of type "integer"')
+    assert len(problem) < 400
+
+
 def test_a_date_time_without_a_zone_is_one() -> None:
     assert load_schema("at:datetime").is_valid({"at": "2026-01-02T03:04:05"})
     assert load_schema("at:date").check({"at": "2026-13-01"}) == ['$.at: "2026-13-01" is not a "date"']
@@ -259,6 +268,8 @@ def test_a_date_time_without_a_zone_is_one() -> None:
         ("a:, b:int", "no field"),
         ("[a:int", "not closed"),
         ("a:[b", "brackets"),
+        ("a:]b[", "brackets"),
+        ("a:" + "[" * 30 + "int" + "]" * 30, "brackets"),
         ("1 + 1", "not understood"),
         ("Finding()", "not understood"),
         ("shape['type']", "not understood"),

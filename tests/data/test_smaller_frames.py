@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,11 @@ def test_a_column_has_its_dtype_with_no_values_with_nulls_and_with_anything(colu
 
     check()
     assert frame_of([column], {"x": [None, None]}).dtypes.equals(empty)
+
+
+def test_numbers_beyond_every_float_are_null() -> None:
+    assert array_of(Column("x", "number"), [10**400, 1, None]).isna().tolist() == [True, False, True]
+    assert array_of(Column("x", "number"), [10**400, "1"]).isna().all()
 
 
 def test_repositories_are_read_from_the_urls_of_all_forges() -> None:
@@ -179,6 +185,24 @@ def test_a_frame_survives_csv_when_its_kind_is_known(some: pd.DataFrame, tmp_pat
     pd.testing.assert_frame_equal(frames.read_csv(tmp_path / "a.csv", like=some), some)
     with pytest.raises(OptionError, match="no column"):
         frames.read_csv(tmp_path / "a.csv", like=pd.DataFrame({"other": []}))
+
+
+def test_categories_that_are_numbers_survive_csv(tmp_path: Path) -> None:
+    column = Column("level", "word", (1, 2, 3))
+    frame = frame_of([column, Column("day", "day")], {"level": [3, None, 1], "day": ["2026-11-21", None, "odd"]})
+    frames.write_csv(frame, tmp_path / "a.csv")
+
+    pd.testing.assert_frame_equal(frames.read_csv(tmp_path / "a.csv", like=frame), frame)
+
+
+def test_without_pyarrow_one_is_told_what_to_install(
+    some: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+
+    with pytest.raises(OptionError, match="pyarrow") as caught:
+        frames.write_parquet(some, tmp_path / "a.parquet")
+    assert "devin-jupyter[parquet]" in caught.value.do
 
 
 def test_a_file_that_cannot_be_written_whole_does_not_replace_the_old_one(some: pd.DataFrame, tmp_path: Path) -> None:

@@ -166,6 +166,16 @@ def test_a_cursor_that_goes_round_ends() -> None:
     assert len(service.requests) < 60
 
 
+def test_times_that_are_no_whole_seconds_are_read_as_well() -> None:
+    service = Service([NOON - 7200 * number for number in range(60)])
+    for item in service.items[::2]:
+        item["created_at"] += 0.5
+    service.items[5]["created_at"] = None
+    service.heeds_times = False
+
+    assert len(asyncio.run(read(service, Window()))) == 60
+
+
 @pytest.mark.parametrize("answer", [b"<html>", b"", b"3", b'{"items": 3}', b"\xff"])
 def test_an_answer_that_is_no_page_is_said_to_be_none(answer: bytes) -> None:
     async def fetch(_: dict[str, Any]) -> bytes:
