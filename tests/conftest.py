@@ -15,6 +15,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 
+from devin_jupyter import redaction
 from devin_jupyter.simulator.config import Config
 from devin_jupyter.simulator.server import Running, start
 
@@ -60,6 +61,13 @@ def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in os.environ if name.startswith("DEVIN_") and name not in KEPT]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("DEVIN_JUPYTER_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(autouse=True)
+def own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test plants is not masked in the texts of the next."""
+    monkeypatch.setattr(redaction, "_planted", set(redaction._planted))
+    monkeypatch.setattr(redaction, "_written", dict(redaction._written))
 
 
 @dataclass(frozen=True)

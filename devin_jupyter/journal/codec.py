@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from types import NoneType
 from typing import Any
 
 from devin_jupyter.errors import redact, redact_tree
@@ -15,6 +16,15 @@ from devin_jupyter.models.snapshot import Message, PullRequest, Sent, Snapshot, 
 _FIELDS = {field.name: field for field in dataclasses.fields(Snapshot)}
 _TIMES = ("created_at", "updated_at", "observed_at")
 _TUPLES = ("tags", "child_session_ids", "repos")
+_KINDS: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "str | None": (str, NoneType),
+    "int | None": (int, NoneType),
+    "float | None": (int, float, NoneType),
+    "bool": (bool,),
+    "Mapping[str, Any] | None": (Mapping, NoneType),
+}
+"""What a field may hold, by its annotation; those of other annotations are read one by one."""
 
 
 def snapshot_to_json(snapshot: Snapshot, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -30,13 +40,18 @@ def snapshot_to_json(snapshot: Snapshot, *, without: tuple[str, ...] = ()) -> di
 
 
 def snapshot_from_json(record: Mapping[str, Any], **changes: Any) -> Snapshot:
-    """Return the snapshot of a record; `changes` go over it."""
-    values = {name: value for name, value in record.items() if name in _FIELDS} | changes
+    """Return the snapshot of a record; `changes` go over it.
+
+    Raises:
+        ValueError, TypeError: the record is not one that `snapshot_to_json` made.
+    """
+    known = {name: value for name, value in record.items() if name in _FIELDS}
+    values = {name: _checked(name, value) for name, value in (known | changes).items()}
     values["phase"] = Phase(values.get("phase", Phase.WORKING))
     for name in _TIMES:
         values[name] = parse_time(values.get(name)) if not isinstance(values.get(name), datetime) else values[name]
     for name in _TUPLES:
-        values[name] = tuple(values.get(name) or ())
+        values[name] = tuple(_text(item) for item in values.get(name) or ())
     values["pull_requests"] = tuple(_pull_request(item) for item in values.get("pull_requests") or ())
     values["messages"] = tuple(_message(item) for item in values.get("messages") or ())
     if isinstance(values.get("recorded"), str):
@@ -89,8 +104,23 @@ def _plain(value: Any) -> Any:
     return value.value if isinstance(value, Phase) else value
 
 
+def _checked(name: str, value: Any) -> Any:
+    kinds = _KINDS.get(str(_FIELDS[name].type))
+    if kinds is not None and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)):
+        raise TypeError(f"{name} is {type(value).__name__}")
+    return value
+
+
+def _text(item: Any) -> str:
+    if not isinstance(item, str):
+        raise TypeError(f"{type(item).__name__} where text belongs")
+    return item
+
+
 def _pull_request(item: Any) -> PullRequest:
-    return item if isinstance(item, PullRequest) else PullRequest(str(item.get("url")), item.get("state"))
+    if isinstance(item, PullRequest):
+        return item
+    return PullRequest(_text(item["url"]), None if item.get("state") is None else _text(item["state"]))
 
 
 def _message(item: Any) -> Message:

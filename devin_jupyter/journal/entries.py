@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from devin_jupyter.errors import redact_tree
+from devin_jupyter.errors import JournalError, redact_tree
 from devin_jupyter.journal.codec import clean, dumps, sent_from_json, snapshot_from_json
 from devin_jupyter.models.snapshot import Known, Sent, Snapshot
 
@@ -127,7 +127,22 @@ class Entry:
 
 
 def entry_of(row: sqlite3.Row) -> Entry:
-    """Return the entry of a row of `sessions` joined with its schema."""
+    """Return the entry of a row of `sessions` joined with its schema.
+
+    Raises:
+        JournalError: the row does not hold what was written.
+    """
+    try:
+        return _entry(row)
+    except (ValueError, TypeError, KeyError, AttributeError) as problem:
+        raise JournalError(
+            f"the journal's entry of {row['session_id']} is damaged: {problem}",
+            "without a journal that can be trusted nothing is started",
+            "move the journal away; sessions are found again by their tags",
+        ) from None
+
+
+def _entry(row: sqlite3.Row) -> Entry:
     schema = json.loads(row["schema"]) if row["schema"] else None
     snapshot = None
     if row["snapshot"]:

@@ -21,20 +21,27 @@ class Checker:
     """A compiled schema."""
 
     def __init__(self, wire: Json) -> None:
-        """Compile the schema."""
+        """Compile the schema. One from a file that somebody edited may be none: then nothing fits it."""
         import jsonschema_rs
 
-        self._validator: Draft7Validator = jsonschema_rs.Draft7Validator(wire, validate_formats=True, formats=_FORMATS)
+        self._validator: Draft7Validator | None = None
+        self._broken = ""
+        try:
+            self._validator = jsonschema_rs.Draft7Validator(wire, validate_formats=True, formats=_FORMATS)
+        except (ValueError, RecursionError) as problem:
+            self._broken = f"$: the schema itself cannot be read: {_short(str(problem))}"
 
     def is_valid(self, value: Any) -> bool:
         """Tell whether the value fits; what is no JSON does not."""
         try:
-            return self._validator.is_valid(value)
+            return self._validator is not None and self._validator.is_valid(value)
         except (ValueError, RecursionError):
             return False
 
     def problems(self, value: Any) -> list[str]:
         """Return every problem with its place, ordered as jsonschema-rs finds them."""
+        if self._validator is None:
+            return [self._broken]
         try:
             found = list(self._validator.iter_errors(value))
         except (ValueError, RecursionError) as problem:

@@ -52,7 +52,8 @@ def open_batch(url: str, count: int, pace: Pace, folder: Path, **options: Any) -
 def watching(count: int, pace_seconds: float, seconds: float) -> dict[str, float]:
     """Open all turns, let the starts settle, and measure nothing but the watching."""
     with simulator(speed=0.5) as url, tempfile.TemporaryDirectory() as folder:
-        pace = Pace(fast=pace_seconds, slow=pace_seconds)
+        # the monitor asks at most one page in `fast` seconds, so this is a sweep every `pace_seconds`
+        pace = Pace(fast=pace_seconds * 100 / max(count, 100), slow=pace_seconds)
         core, batch = open_batch(url, count, pace, Path(folder), max_acu=5, max_parallel=count)
         while batch.tally.open < count or batch.tally.waiting or batch._runner._starts:
             time.sleep(0.2)

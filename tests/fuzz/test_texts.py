@@ -1,0 +1,115 @@
+"""Whatever somebody types is understood, or refused with an error of ours."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fuzz.exploring import JSON, Refused, both, explore, tried
+from hypothesis import strategies as st
+
+from devin_jupyter import template
+from devin_jupyter.errors import OutputInvalid, SchemaError, TemplateError
+from devin_jupyter.magics import command
+from devin_jupyter.options import OPTIONS, from_keywords, parse
+from devin_jupyter.options.parsing import split
+from devin_jupyter.request import build
+from devin_jupyter.schema import load_schema
+
+FLAGS = [option.flag for option in OPTIONS]
+ODD = [
+    "4h",
+    "90",
+    "{{ x }}",
+    "{{ x",
+    "}}",
+    "'",
+    '"',
+    "\\",
+    "a/b",
+    "-1",
+    "--",
+    "=",
+    "--repos=a",
+    "1e9",
+    "nan",
+    "inf",
+    "x:y",
+]
+COMMANDS = ["sessions", "open", "show", "send", "stop", "tags", "journal", "budget", "lock", "help", "--all", "--limit"]
+NAMES: dict[str, Any] = {"x": 1, "row": {"a": "b"}, "nothing": None, "self": "me", "__name__": "n"}
+HOLES = ["{{", "}}", " x ", "row.a", "|upper", "{%", "%}", "{#", "(", ")", "'", "nope", "x.__class__", "\n", "-"]
+SHORTHAND = ["a:int", "b:str?", "c:x|y", "[", "]", ",", ":", "?", "|", "d:[e:int]", " ", "f:date", "{", "}"]
+KEYWORDS = """type properties items required enum const $ref $defs definitions anyOf allOf oneOf not pattern format if
+    minimum maxLength additionalProperties prefixItems dependentRequired then unevaluatedProperties title $id""".split()  # noqa: SIM905
+VALUES = ["string", "object", "array", "#/$defs/a", "#", "http://x/y", "[a-z", "date-time", 3, -1]
+
+
+def made_of(pieces: list[Any], between: str = "", most: int = 10) -> st.SearchStrategy[str]:
+    """Texts put together from pieces that mean something, and others."""
+    word = st.sampled_from(pieces) | st.text(max_size=6)
+    return st.text(max_size=60) | st.lists(word, max_size=most).map(between.join)
+
+
+@both
+def test_an_option_line(examples: int) -> None:
+    def sent(line: str) -> None:
+        build("prompt", parse(line), {}, {}).check("v3")
+
+    explore(examples, lambda line: tried(sent, line), made_of(FLAGS + ODD, " "))
+
+
+@both
+def test_keywords(examples: int) -> None:
+    def sent(keywords: dict[str, Any]) -> None:
+        body = build("prompt", from_keywords(**keywords), {}, {}).body("v3", tag="nb-0")
+        json.dumps(body)
+
+    names = st.sampled_from([option.name for option in OPTIONS])
+    explore(examples, lambda keywords: tried(sent, keywords), st.dictionaries(names, JSON, max_size=4))
+
+
+@both
+def test_a_command_line(examples: int) -> None:
+    def read(line: str) -> None:
+        name, *words = split(line) or ["help"]
+        command.parse(command.find(name), words)
+
+    explore(examples, lambda line: tried(read, line), made_of(COMMANDS + ODD, " "))
+
+
+@both
+def test_a_prompt(examples: int) -> None:
+    def check(text: str) -> None:
+        filled = tried(template.render, text, NAMES, kind=TemplateError)
+        if isinstance(filled, Refused):
+            assert "--raw" in filled.text
+        else:
+            assert "{{" in text or filled == text
+
+    explore(examples, check, made_of(HOLES))
+
+
+@both
+def test_a_schema_in_words(examples: int) -> None:
+    explore(examples, lambda text: tried(load_schema, text, NAMES, kind=SchemaError), made_of(SHORTHAND))
+
+
+SCHEMAS = st.recursive(
+    JSON | st.sampled_from(VALUES),
+    lambda inner: st.dictionaries(st.sampled_from(KEYWORDS), inner, max_size=5) | st.lists(inner, max_size=3),
+    max_leaves=15,
+)
+
+
+@both
+def test_a_json_schema_and_any_answer_to_it(examples: int) -> None:
+    def check(spec: dict[str, Any], answer: Any) -> None:
+        schema = tried(load_schema, {"type": "object", **spec}, NAMES, kind=SchemaError)
+        if isinstance(schema, Refused):
+            return
+        problems = schema.check(answer)
+        assert schema.is_valid(answer) is (not problems)
+        assert isinstance(tried(schema.load, answer, kind=OutputInvalid), Refused) is bool(problems)
+
+    explore(examples, check, st.dictionaries(st.sampled_from(KEYWORDS), SCHEMAS, max_size=6), JSON)
