@@ -82,7 +82,7 @@ def saved(home: Path) -> dict[str, Any]:
     """Return the content of `settings.json`; empty where it is missing or unreadable."""
     try:
         content = json.loads((home / "settings.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -85,7 +85,7 @@ def read_detail(body: bytes) -> tuple[str, list[dict[str, Any]]]:
     text = body.decode("utf-8", "replace").strip()
     try:
         content = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return _plain(text), []
     if isinstance(content, str):
         return _plain(content), []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from devin_jupyter.api.named import differs, find, find_or_fail
+from devin_jupyter.api.named import differs, find, find_or_fail, id_of
 from devin_jupyter.api.paging import Raw, Raws, cursor_pages, flatten, items_of
 from devin_jupyter.api.service import Service
 from devin_jupyter.errors import Unsupported
@@ -102,7 +102,7 @@ class Knowledge:
             note: its id or name.
         """
         present = await self.get(note)
-        await self._service.call("knowledge.delete", note_id=str(present["note_id"]))
+        await self._service.call("knowledge.delete", note_id=id_of(present, "note_id"))
         return present
 
     async def ensure(self, name: str, body: str, trigger: str, **optional: Any) -> Raw:
@@ -139,7 +139,7 @@ class Knowledge:
             whole.pop("macro", None)
         if self._service.is_v1:
             whole.pop("is_enabled", None)
-        return await self._write("knowledge.update", whole, note_id=str(present["note_id"]))
+        return await self._write("knowledge.update", whole, note_id=id_of(present, "note_id"))
 
     async def _write(self, operation: str, fields: Raw, **ids: str) -> Raw:
         lacking = ("is_enabled",) if self._service.is_v1 else ("macro",)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from difflib import get_close_matches
 from typing import Any
 
-from devin_jupyter.errors import NotFound, OptionError
+from devin_jupyter.errors import NotFound, OptionError, UnreadableAnswer
 
 Raw = dict[str, Any]
 
@@ -58,3 +58,17 @@ async def find_or_fail(entries: AsyncIterator[Raw], wanted: str, *, what: str, i
 def differs(present: Raw, wanted: Raw) -> bool:
     """Tell whether writing `wanted` would change anything; None counts as not said."""
     return any(value is not None and present.get(name) != value for name, value in wanted.items())
+
+
+def id_of(entry: Raw, id_field: str) -> str:
+    """Return the id by which an entry that was found is called on.
+
+    Raises:
+        UnreadableAnswer: the service listed it without one.
+    """
+    identifier = entry.get(id_field)
+    if isinstance(identifier, str) and identifier:
+        return identifier
+    raise UnreadableAnswer(
+        f"the service listed an entry without a {id_field}", "nothing was changed", "run it again in a while"
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from devin_jupyter.api.named import differs, find, find_or_fail
+from devin_jupyter.api.named import differs, find, find_or_fail, id_of
 from devin_jupyter.api.paging import Raw, cursor_pages, flatten, items_of
 from devin_jupyter.api.service import Service
 
@@ -75,7 +75,7 @@ class Playbooks:
             playbook: its id or title.
         """
         present = await self.get(playbook)
-        await self._service.call("playbooks.delete", playbook_id=str(present["playbook_id"]))
+        await self._service.call("playbooks.delete", playbook_id=id_of(present, "playbook_id"))
         return present
 
     async def ensure(self, title: str, body: str, *, macro: str | None = None) -> Raw:
@@ -97,7 +97,7 @@ class Playbooks:
         return await find_or_fail(self.list(), playbook, what="playbook", id_field="playbook_id", name_field="title")
 
     async def _rewrite(self, present: Raw, title: str | None, body: str | None, macro: str | None) -> Raw:
-        identifier = str(present["playbook_id"])
+        identifier = id_of(present, "playbook_id")
         whole = _body(
             str(present.get("title") if title is None else title),
             str(present.get("body") if body is None else body),

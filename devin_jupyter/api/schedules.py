@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
 
-from devin_jupyter.api.named import differs, find, find_or_fail
+from devin_jupyter.api.named import differs, find, find_or_fail, id_of
 from devin_jupyter.api.paging import Raw, flatten, offset_pages
 from devin_jupyter.api.service import Service
 from devin_jupyter.errors import OptionError
@@ -118,12 +118,12 @@ class Schedules:
         wanted = {"prompt": prompt, **{key: value for key, value in checked.items() if key in UPDATE_FIELDS}}
         if not differs(_comparable(present), wanted):
             return present
-        return await self.update(str(present["scheduled_session_id"]), **wanted)
+        return await self.update(id_of(present, "scheduled_session_id"), **wanted)
 
     async def _id(self, schedule: str) -> str:
         if schedule.startswith("sched-"):
             return schedule
-        return str((await self.get(schedule))["scheduled_session_id"])
+        return id_of(await self.get(schedule), "scheduled_session_id")
 
 
 def _comparable(present: Raw) -> Raw:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from devin_jupyter.api.named import find, find_or_fail
+from devin_jupyter.api.named import find, find_or_fail, id_of
 from devin_jupyter.api.paging import Raw, cursor_pages, flatten, items_of
 from devin_jupyter.api.service import Service
 from devin_jupyter.errors import keep_secret
@@ -65,7 +65,7 @@ class Secrets:
             secret: its id or name.
         """
         present = await find_or_fail(self.list(), secret, what="secret", id_field="secret_id", name_field="key")
-        await self._service.call("secrets.delete", secret_id=str(present["secret_id"]))
+        await self._service.call("secrets.delete", secret_id=id_of(present, "secret_id"))
         return present
 
     async def ensure(
@@ -96,5 +96,5 @@ class Secrets:
         if present is not None and not replace:
             return present
         if present is not None:
-            await self._service.call("secrets.delete", secret_id=str(present["secret_id"]))
+            await self._service.call("secrets.delete", secret_id=id_of(present, "secret_id"))
         return await self.create(key, value, type=type, is_sensitive=is_sensitive, note=note)

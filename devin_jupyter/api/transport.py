@@ -162,15 +162,24 @@ class Transport:
         files: Files | None = None,
         retries: bool = True,
     ) -> httpx.Response:
-        request = self._open().build_request(
-            asked.method,
-            self._settings.base_url + asked.path,
-            params=_query(params),
-            json=json,
-            files=files,
-            headers=self._auth,
-            extensions=None if retries else {"retry": _NO_PATIENCE},
-        )
+        extensions = None if retries else {"retry": _NO_PATIENCE}
+        url = self._settings.base_url + asked.path
+        try:
+            request = self._open().build_request(
+                asked.method,
+                url,
+                params=_query(params),
+                json=json,
+                files=files,
+                headers=self._auth,
+                extensions=extensions,
+            )
+        except UnicodeEncodeError:
+            raise errors.OptionError(
+                f"a text for {asked.method} {asked.path} holds half a character (a lone surrogate)",
+                "nothing was sent",
+                'clean it: text.encode("utf-8", "replace").decode()',
+            ) from None
         response = await self._exchange(asked, request)
         if response.status_code in _REDIRECTS:
             elsewhere = urlsplit(response.headers.get("location", "")).netloc or "elsewhere"

@@ -105,7 +105,7 @@ def _prepare(folder: Path, owner: dict[str, Any]) -> dict[str, Any]:
         state = json.loads((folder / _STATE).read_text("utf-8"))
     except FileNotFoundError:
         return owner
-    except ValueError:
+    except (ValueError, RecursionError):
         state = {}
     for name, value in owner.items():
         if not isinstance(state, dict) or state.get(name, value) != value:

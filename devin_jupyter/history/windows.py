@@ -192,7 +192,7 @@ def parsed(body: bytes) -> Page:
     """Read the body of a page."""
     try:
         answer = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UnreadableAnswer(
             "a page of sessions does not parse", "nothing was changed", "run it again in a while"
         ) from None

@@ -100,7 +100,7 @@ def load(path: Path) -> Lock:
                 f"{path} was written by a newer devin-jupyter", do="update with pip install -U devin-jupyter"
             )
         return Lock(path.name, {what: _recorded(record, path.name) for what, record in content["sessions"].items()})
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as problem:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as problem:
         raise JournalError(
             f"the lock file {path} cannot be read: {problem}",
             "nothing was sent",

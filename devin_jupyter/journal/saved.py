@@ -53,7 +53,7 @@ def read_notebook(path: Path) -> list[Saved]:
         content = json.loads(path.read_bytes())
         cells = list(content["cells"])
         seen = datetime.fromtimestamp(path.stat().st_mtime, UTC).date()
-    except (OSError, ValueError, KeyError, TypeError) as problem:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
         raise OptionError(
             f"{path} cannot be read as a notebook: {problem}", do="give the path of an .ipynb file"
         ) from None
@@ -83,7 +83,7 @@ def _parsed(record: str | list[Any]) -> Any:
     """Some front ends store JSON types as text, or as lines of text."""
     try:
         return json.loads(record if isinstance(record, str) else "".join(map(str, record)))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -216,6 +216,20 @@ async def test_a_success_that_does_not_parse_is_told_as_such(content, slept):
         await transport_with(answers(httpx.Response(200, content=content)), slept).request(GET, "/v3/x")
 
 
+@pytest.mark.parametrize(("status", "kind"), [(200, errors.UnreadableAnswer), (503, errors.ServerError)])
+async def test_an_answer_nested_without_end_is_told_as_any_other(status, kind, slept):
+    with pytest.raises(kind):
+        await transport_with(answers(httpx.Response(status, content=b"[" * 100_000)), slept).request(GET, "/v3/x")
+
+
+async def test_half_a_character_is_refused_before_anything_is_sent(slept):
+    handler = answers(OK)
+
+    with pytest.raises(errors.OptionError, match="half a character"):
+        await transport_with(handler, slept).request(POST, "/v3/x", json={"prompt": "\ud800"})
+    assert not handler.requests
+
+
 @pytest.mark.parametrize("status", [200, 204])
 async def test_an_empty_success_is_none(status, slept):
     assert await transport_with(answers(httpx.Response(status)), slept).request(DELETE, "/v1/x") is None

@@ -81,6 +81,11 @@ async def test_lists_are_under_names_of_their_own(v1):
         [item async for item in Sessions(v1(json={"something": []})).list()]
 
 
+async def test_an_entry_listed_without_an_id_is_neither_changed_nor_deleted(v1):
+    with pytest.raises(UnreadableAnswer, match="without a playbook_id"):
+        await Playbooks(v1(json=[{"title": "Review"}])).delete("Review")
+
+
 @pytest.mark.parametrize("answer", [None, {}, [], {"session_id": None}, {"session_id": 5}, "devin-1"])
 async def test_a_create_without_an_id_cannot_be_read(v1, answer):
     with pytest.raises(UnreadableAnswer, match="may have been applied"):

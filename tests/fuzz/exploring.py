@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from devin_jupyter.errors import DevinError
 
-SHORT, LONG = 60, 4000
+SHORT, LONG = 60, 1500
 JSON = st.recursive(
     st.none()
     | st.booleans()

@@ -115,7 +115,7 @@ def test_a_session_from_its_start_to_its_answer(examples: int, version: str, sim
 
         tried(run, story())
 
-    explore(max(20, examples // 4), check, st.lists(spoiled(seen[0][1]), min_size=1, max_size=5))
+    explore(max(20, examples // 6), check, st.lists(spoiled(seen[0][1]), min_size=1, max_size=5))
 
 
 def test_the_sound_answers_are_sound(version: str, simulator: Any) -> None:
