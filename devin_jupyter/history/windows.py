@@ -190,12 +190,7 @@ class _Reader:
 
 def parsed(body: bytes) -> Page:
     """Read the body of a page."""
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        raise UnreadableAnswer(
-            "a page of sessions does not parse", "nothing was changed", "run it again in a while"
-        ) from None
+    answer = _value(body)
     items = items_of(answer)
     total = answer.get("total") if isinstance(answer, dict) else None
     times: list[Any] = [item.get("created_at") for item in items]
@@ -203,6 +198,20 @@ def parsed(body: bytes) -> Page:
     created: list[int] = times if is_whole else [_seconds(value) for value in times]
     total = total if type(total) is int and total >= 0 else None
     return Page(items, created, next_cursor(answer), total, is_whole)
+
+
+def _value(body: bytes) -> Any:
+    from pydantic_core import from_json  # pydantic's own: faster than the standard library, and shares equal texts
+
+    try:
+        return from_json(body)
+    except ValueError:
+        try:  # half a character, which the other refuses
+            return json.loads(body)
+        except (ValueError, RecursionError):
+            raise UnreadableAnswer(
+                "a page of sessions does not parse", "nothing was changed", "run it again in a while"
+            ) from None
 
 
 def _seconds(value: Any) -> int:

@@ -86,15 +86,18 @@ def _ipython():
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "nocolor" if IPython.version_info >= (9,) else "NoColor"
     config.Completer.use_jedi = False
+    main = sys.modules["__main__"]  # the shell puts its own in this place
     ipython = InteractiveShell.instance(config=config)
     yield ipython
     InteractiveShell.clear_instance()
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture
 def shell(_ipython):
     """Return the shell with the extension loaded and no names."""
-    for name in [name for name in _ipython.user_ns if name not in _ipython.user_ns_hidden]:
+    hidden = _ipython.user_ns_hidden
+    for name in [name for name in _ipython.user_ns if name not in hidden and not name.startswith("__")]:
         del _ipython.user_ns[name]
     _ipython.extension_manager.load_extension("devin_jupyter")
     yield Shell(_ipython)
