@@ -89,7 +89,7 @@ class Messenger:
             DevinError: the service refused, or could not be reached; nothing arrived.
         """
         if not text.strip():
-            raise OptionError("the message is empty", "Nothing was sent.", "say what Devin shall do")
+            raise OptionError("the message is empty", "nothing was sent", "say what Devin shall do")
         identifier = prefixed(session_id)
         entry = await asyncio.to_thread(self._journal.entry, identifier)
         letter = Letter(

@@ -75,7 +75,7 @@ def refuse_repeats(plan: Plan, changed: Sequence[Changed]) -> None:
     raise SessionChanged(
         f"the template or its options changed, and {answered} of {len(plan.items)} rows are answered already"
         f"{at_work} ({labels}; {spent:.2f} ACU paid)",
-        f"Running these again would cost {cost}. Nothing was sent.",
+        f"nothing was sent; running these again would cost {cost}",
         "--key '{{ … }}' says what a row is and keeps the answers (only rows not started yet use the new text); "
         "--beside runs all rows again; or undo the edit",
     )

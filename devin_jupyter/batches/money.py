@@ -29,7 +29,7 @@ def check_caps(items: Sequence[Item], budget: float | None) -> None:
         raise BudgetExceeded(
             f"{count} sessions, {_of_them(len(uncapped), count)} without a cap: nothing bounds what they cost "
             f"(at 5 ACU each, {count} × 5 = {count * 5:,} ACU)",
-            "Nothing was sent.",
+            "nothing was sent",
             f"--max-acu 5 caps each one ({count} × 5 = {count * 5:,} ACU at most); "
             f"--budget 100 --max-acu 5 starts no more than 100 ACU can pay for; --limit 3 tries three first",
         )
@@ -41,7 +41,7 @@ def check_caps(items: Sequence[Item], budget: float | None) -> None:
     )
     raise BudgetExceeded(
         f"{_of_them(len(uncapped), count)} of {count} sessions have no cap; the budget of {budget:g} ACU needs one",
-        "Nothing was sent.",
+        "nothing was sent",
         f"add --max-acu N ({fits})",
     )
 

@@ -183,7 +183,7 @@ def _summed_up(problems: list[tuple[UsageMistake, list[Hashable]]], total: int) 
     texts = [f"{problem.what} ({_in_rows(labels, total)})" for problem, labels in problems[:MAX_PROBLEMS]]
     rest = len(problems) - len(texts)
     first = problems[0][0]
-    return type(first)("; ".join([*texts, *([f"and {rest} more"] if rest else [])]), "Nothing was sent.", first.do)
+    return type(first)("; ".join([*texts, *([f"and {rest} more"] if rest else [])]), "nothing was sent", first.do)
 
 
 def _in_rows(labels: list[Hashable], total: int) -> str:

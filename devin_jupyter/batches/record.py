@@ -153,7 +153,7 @@ def complete(item: Item, take: str | None = None) -> SessionRequest:
     if not item.is_whole:
         raise OptionError(
             "the journal keeps no files and no secret values, and this row needs one",
-            "Nothing was sent for it.",
+            "nothing was sent for it",
             "run the cell of the batch again",
         )
     request = item.request if take is None else replace(item.request, take=take)

@@ -32,7 +32,7 @@ def check_names(plan: Plan) -> None:
         if both:
             raise OptionError(
                 f"{', '.join(both)}: an {one[both[0]]} column and a column of the {other[both[0]]} have the same name",
-                "Nothing was sent.",
+                "nothing was sent",
                 "--prefix devin_ renames the output columns"
                 if one is outputs
                 else "rename the column of the rows: frame.rename(columns={…})",

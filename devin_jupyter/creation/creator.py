@@ -232,7 +232,7 @@ class Creator:
         if not job.policy.interactive:
             raise OptionError(
                 "--new is for people at the keyboard: run again by itself it would pay again",
-                "Nothing was sent.",
+                "nothing was sent",
                 "write --take LABEL instead",
             )
         number = 1
@@ -255,6 +255,6 @@ def _colleagues(raw: Raw) -> ColleaguesSession:
     session_id = id_of(raw)
     return ColleaguesSession(
         f"{owner_of(raw)} started the same request on {when(made_at(raw))}: {session_id}",
-        "Nothing was sent and nothing was paid.",
+        "nothing was sent and nothing was paid",
         f"%devin open {session_id} -o NAME reads it; --beside starts one of your own",
     )

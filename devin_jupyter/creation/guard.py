@@ -109,6 +109,6 @@ def refusal(job: Job, entry: Entry, named: str) -> SessionChanged:
     return SessionChanged(
         f"this cell was changed ({change(entry.prompt, clean(job.request.prompt))}), and the session of its earlier"
         f" text is still at work: {named}",
-        "Nothing was sent and nothing was paid.",
+        "nothing was sent and nothing was paid",
         f"--to {entry.session_id} sends it the text, --replace stops it and starts this one, --beside runs both",
     )

@@ -98,13 +98,13 @@ def check(db: sqlite3.Connection, scopes: Iterable[str], *, payer: str, cap: flo
         if cap is None:
             raise BudgetExceeded(
                 f"{name_of(scope)} is {now.limit:g} ACU, and this session has no cap",
-                "Nothing was sent and nothing was paid.",
+                "nothing was sent and nothing was paid",
                 "give it one with --max-acu N",
             )
         if now.uncapped:
             raise BudgetExceeded(
                 f"{name_of(scope)} is {now.limit:g} ACU, and {now.uncapped[0]} is at work without a cap",
-                "Nothing was sent and nothing was paid.",
+                "nothing was sent and nothing was paid",
                 "wait until its turn is over, or stop it",
             )
         _check_sum(now, cap)
@@ -117,7 +117,7 @@ def _check_sum(now: Account, cap: float) -> None:
     raise BudgetExceeded(
         f"{name_of(now.scope)} is {now.limit:g} ACU: {now.consumed:g} consumed + {now.reserved:g} reserved by"
         f" {now.n_open} open + {cap:g} for this one = {total:g}",
-        "Nothing was sent and nothing was paid.",
+        "nothing was sent and nothing was paid",
         f"raise the budget to {total:g}, lower --max-acu, or wait until open turns are over",
     )
 
@@ -188,7 +188,7 @@ def join(db: sqlite3.Connection, scopes: Iterable[str], session_id: str) -> None
         if limit and cap is None:
             raise BudgetExceeded(
                 f"{name_of(scope)} is {limit['acus']:g} ACU, and {session_id} has no cap that is known here",
-                "Nothing was sent and nothing was paid.",
+                "nothing was sent and nothing was paid",
                 "lift the budget (%devin budget --off), or send from a notebook without one",
             )
         check(db, [scope], payer=session_id, cap=None if cap is None else max(0.0, cap - baseline))

@@ -45,7 +45,7 @@ def refuse_if_halted(db: sqlite3.Connection) -> None:
     if since is not None:
         raise Halted(
             f"everything was halted on {since:%Y-%m-%d %H:%M} UTC (%devin stop --all)",
-            "Nothing was sent and nothing was paid.",
+            "nothing was sent and nothing was paid",
             "%devin resume lifts it",
         )
 

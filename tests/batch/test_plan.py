@@ -61,7 +61,7 @@ def test_a_missing_column_stops_everything_and_names_its_rows() -> None:
 
     assert "there is no column 'branch'" in refused.value.what
     assert "in every one of 2 rows" in refused.value.what
-    assert refused.value.means == "Nothing was sent."
+    assert refused.value.means == "nothing was sent"
 
 
 def test_nulls_are_reported_with_the_labels_of_their_rows() -> None:

@@ -23,7 +23,7 @@ async def test_it_is_refused_before_the_post_with_its_size_and_three_ways(kernel
         await one.start(LONG.replace("public endpoint", "private route quickly"))
     assert "(3 in and 2 out of 13 words)" in caught.value.what
     assert first.session_id in caught.value.what
-    assert caught.value.means == "Nothing was sent and nothing was paid."
+    assert caught.value.means == "nothing was sent and nothing was paid"
     assert all(way in caught.value.do for way in (f"--to {first.session_id} ", "--replace ", "--beside "))
     assert simulator.requests(POST) == 1
 
