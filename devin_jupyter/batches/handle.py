@@ -146,6 +146,7 @@ class Batch:
         Raises:
             Refused: it is paused, and rows wait to be started.
             WaitTimeout: turns are still open.
+            DevinError: not one row has an answer; what the first of them raises says why.
         """
         if (problem := showing.incomplete(self.name, self._runner)) is not None:
             raise problem

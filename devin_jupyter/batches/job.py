@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from devin_jupyter.batches import report
 from devin_jupyter.batches.plan import Item
-from devin_jupyter.errors import DevinError
+from devin_jupyter.errors import DevinError, TurnError
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.request import Fingerprint
+from devin_jupyter.turns import answer_of
 
 if TYPE_CHECKING:
     from devin_jupyter.client import State
@@ -88,6 +90,17 @@ class Job:
         return self.stage is Stage.STARTED and self.error is None and not self._is_turn_over
 
     @property
+    def problem(self) -> DevinError | None:
+        """Why there is no answer; None where there is one, or may still be."""
+        if self.error is not None or self.snapshot is None or not self._is_turn_over:
+            return self.error
+        try:
+            answer_of(self.snapshot, self.item.request.schema)
+        except TurnError as problem:
+            return problem
+        return None
+
+    @property
     def is_lost(self) -> bool:
         """Whether its turn was open when watching it was given up."""
         return self.stage is Stage.STARTED and self.error is not None and not self._is_turn_over
@@ -113,6 +126,8 @@ class Tally:
     rows: int
     counts: dict[str, int]
     """Rows by phase, in the order of the phases; `waiting` and `refused` for rows without a session."""
+    sessions: dict[str, int]
+    """The same, but rows that share a session count once."""
     wanted: int
     """Items that shall be run: all, or the pilot."""
     over: int
@@ -134,20 +149,21 @@ class Tally:
 
     @property
     def words(self) -> str:
-        """The counts in words, such as `35 done · 3 failed`."""
-        return " · ".join(f"{count} {_word(phase)}" for phase, count in self.counts.items() if count)
+        """The sessions in words, such as `35 done · 3 failed`."""
+        return " · ".join(f"{count} {_word(phase)}" for phase, count in self.sessions.items() if count)
 
 
 def tally(jobs: Sequence[Job], *, rows: int, wanted: int, parallel: int, now: float) -> Tally:
     """Add up the jobs; the first `wanted` are those to be run."""
-    counts = {str(phase): 0 for phase in (*Phase, Stage.WAITING, Stage.REFUSED)}
-    for job in jobs:
-        counts[job.phase] += len(job.item.positions)
+    order = [str(phase) for phase in (*Phase, Stage.WAITING, Stage.REFUSED)]
+    sessions = Counter(job.phase for job in jobs)
+    counts = Counter(phase for job in jobs for phase in [job.phase] * len(job.item.positions))
     run = [job for index, job in enumerate(jobs) if index < wanted or job.stage is not Stage.WAITING]
     costs = [job.snapshot.acus for job in jobs if job.snapshot is not None]
     return Tally(
         rows=rows,
-        counts={phase: count for phase, count in counts.items() if count},
+        counts={phase: counts[phase] for phase in order if counts[phase]},
+        sessions={phase: sessions[phase] for phase in order if sessions[phase]},
         wanted=len(run),
         over=sum(not job.is_open and job.stage is not Stage.WAITING for job in run),
         waiting=sum(job.stage is Stage.WAITING for job in run),

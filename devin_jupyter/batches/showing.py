@@ -12,7 +12,7 @@ from devin_jupyter.batches.money import cost_line
 from devin_jupyter.batches.plan import Plan
 from devin_jupyter.batches.rows import named
 from devin_jupyter.batches.runner import Runner
-from devin_jupyter.errors import DevinError, Refused, WaitTimeout
+from devin_jupyter.errors import DevinError, Refused, TurnError, WaitTimeout
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.render import many_bundle
 from devin_jupyter.render.wording import one_line
@@ -39,6 +39,8 @@ def opening_line(runner: Runner) -> str:
     duplicates = len(runner.plan.rows) - len(runner.plan.items)
     parts += [f"{beyond} beyond --limit"] if beyond else []
     parts += [f"{duplicates} duplicate rows share a session"] if duplicates else []
+    recorded = sum(job.snapshot is not None and job.snapshot.recorded is not None for job in runner.jobs)
+    parts += [f"{recorded} of them recorded"] if recorded else []
     parts += [f"{refused} refused"] if refused else []
     parts += [f"paused: {runner.paused}"] if runner.paused else []
     return ", ".join(parts)
@@ -74,7 +76,19 @@ def incomplete(name: str, runner: Runner) -> DevinError | None:
     if sums.waiting:
         what = f"{sums.waiting} of {sums.wanted} sessions were not started, the batch is paused: {runner.paused}"
         return Refused(what, f"so far: {sums.text}", go_on)
-    return None
+    return _nothing_answered(runner)
+
+
+def _nothing_answered(runner: Runner) -> DevinError | None:
+    """One row without an answer is data; where no row has one, say why as the first of them does."""
+    problems = [job.problem for job in runner.wanted]
+    first = problems[0] if problems else None
+    if first is None or None in problems:
+        return None
+    if len(problems) == 1 or not isinstance(first, TurnError):
+        return first
+    what = f"none of the {len(problems)} sessions has an answer ({runner.tally().words}); first: {first.what}"
+    return type(first)(what, first.means, first.do, session_id=first.session_id)
 
 
 def outcome_line(done: Sequence[Acted], plan: Plan) -> str:
@@ -99,7 +113,7 @@ def outcome_line(done: Sequence[Acted], plan: Plan) -> str:
 def bundle(name: str, runner: Runner) -> dict[str, Any]:
     """Return the saved form: plain text, static HTML and records, the same for the same state."""
     snapshots = [job.snapshot for job in runner.jobs if job.snapshot is not None]
-    shown = many_bundle(name, snapshots, names=names_of(runner), waiting=runner.tally().counts.get(Stage.WAITING, 0))
+    shown = many_bundle(name, snapshots, names=names_of(runner), waiting=runner.tally().sessions.get(Stage.WAITING, 0))
     for line in _remarks(runner):
         shown["text/plain"] += f"\n{line}"
         shown["text/html"] += f"<div>{escape(line)}</div>"
@@ -109,7 +123,8 @@ def bundle(name: str, runner: Runner) -> dict[str, Any]:
 def _remarks(runner: Runner) -> Iterator[str]:
     """What the sessions themselves do not show: rows by phase, why it is paused, what was refused, asked in reports."""
     sums = runner.tally()
-    yield f"{sums.rows} rows: {sums.words}"
+    shared = sums.rows - len(runner.jobs)
+    yield f"{sums.rows} rows{f', {shared} of them duplicates' if shared else ''}: {sums.words}"
     if runner.notice:
         yield one_line(runner.notice, 400)
     refused = [job for job in runner.jobs if job.stage is Stage.REFUSED and job.error is not None]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.render import wording
 from devin_jupyter.render.page import BOX, LINE, QUIET, anchor, badge
@@ -54,13 +56,20 @@ def totals(snapshots: Sequence[Snapshot], waiting: int = 0) -> str:
         f"{count:,} session{'' if count == 1 else 's'}",
         f"{needy:,} need{'s' if needy == 1 else ''} you",
         f"{columns.count(1):,} working",
-        f"{columns.count(2):,} done",
+        *_over(snapshots),
         f"{waiting:,} not started" if waiting else "",
         wording.acu(sum(known))
         + (f" + {len(snapshots) - len(known):,} unknown" if len(known) < len(snapshots) else ""),
         "simulated" if any(snapshot.simulated for snapshot in snapshots) else "",
+        "recorded" if any(snapshot.recorded is not None for snapshot in snapshots) else "",
     ]
     return " · ".join(filter(None, words))
+
+
+def _over(snapshots: Sequence[Snapshot]) -> list[str]:
+    """How many ended and need nobody, by phase; what failed is not called done."""
+    counts = Counter(snapshot.phase for snapshot in snapshots if _column(snapshot) == 2)
+    return [f"{counts[phase]:,} {phase.label}" for phase in Phase if counts[phase] or phase is Phase.DONE]
 
 
 def _column(snapshot: Snapshot) -> int:

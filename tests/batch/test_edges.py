@@ -31,6 +31,8 @@ from devin_jupyter.errors import (
     NotRecorded,
     OptionError,
     Refused,
+    SessionBlocked,
+    SessionStopped,
     Unauthorized,
     WaitTimeout,
 )
@@ -106,7 +108,20 @@ def test_a_wait_that_runs_out_returns_the_batch_as_it_is(desk: Desk) -> None:
     with pytest.raises(Refused, match="were not started, the batch is paused: stopped") as refused:
         upgrade(desk, range(9), name="more", tags=["sim:slow"], max_parallel=2).stop().wait().check()
     assert "dj.batch('more').resume()" in refused.value.do
-    assert batch.stop().wait().check() is batch
+    with pytest.raises(SessionStopped, match=r"none of the 3 sessions has an answer \(3 stopped\)"):
+        batch.stop().wait().check()
+
+
+def test_a_batch_without_a_single_answer_says_why_and_one_with_some_does_not(desk: Desk) -> None:
+    rows = pd.DataFrame({"repo": ["acme/a", "acme/b"], "how": ["sim:limit", "sim:fail"]})
+    prompt, options = "Upgrade {{ row.repo }}", {"tags": ["{{ row.how }}"], "schema": "version:str", "max_acu": 5}
+
+    with pytest.raises(SessionBlocked, match=r"none of the 2 sessions has an answer \(1 blocked · 1 failed\); first: "):
+        desk.map(prompt, rows, **options).wait().check()
+
+    rows.loc[1, ["repo", "how"]] = ["acme/c", "sim:finished"]
+    batch = desk.map(prompt, rows, **options).wait()
+    assert batch.check() is batch
 
 
 def test_the_halt_flag_pauses_a_batch(desk: Desk, simulator: Any) -> None:
@@ -184,6 +199,8 @@ def test_a_lock_file_replays_a_batch_without_a_key(desk: Desk, simulator: Any, t
     batch = upgrade(replaying).wait()
 
     assert batch.phase_counts == {"done": 3}
+    assert batch.notice == "0 started, 3 attached, 0 ACU, 3 of them recorded"
+    assert " · recorded\n" in batch._repr_mimebundle_()["text/plain"]
     pd.testing.assert_frame_equal(batch.frame, recorded.frame)
     assert simulator.stats() == before
     assert upgrade(replaying, ["acme/new"]).wait().phase_counts == {"refused": 1}

@@ -52,6 +52,24 @@ def test_a_dry_run_tells_what_would_be_started_and_sends_nothing(desk: Desk, sim
     assert desk.core.journal.batches.names()[0].endswith("/up")
 
 
+def test_rows_that_share_a_session_are_counted_as_rows_and_as_sessions(desk: Desk) -> None:
+    batch = upgrade(desk, ["acme/a", "acme/b", "acme/a"]).wait()
+
+    assert batch.phase_counts == {"done": 3}
+    assert batch.tally.words == "2 done"
+    shown = batch._repr_mimebundle_()["text/plain"]
+    assert ": 2 sessions · 0 need you · 0 working · 2 done · " in shown
+    assert "3 rows, 1 of them duplicates: 2 done" in shown
+
+
+def test_what_ended_badly_is_not_called_done(desk: Desk) -> None:
+    rows = pd.DataFrame({"repo": ["acme/a", "acme/b"], "how": ["sim:finished", "sim:fail"]})
+
+    batch = desk.map("Upgrade {{ row.repo }}", rows, tags=["{{ row.how }}"], max_acu=5, schema="version:str").wait()
+
+    assert ": 2 sessions · 0 need you · 0 working · 1 done · 1 failed · " in batch._repr_mimebundle_()["text/plain"]
+
+
 def test_a_board_shows_the_rows_by_their_names_and_follows_new_ones(desk: Desk) -> None:
     batch = upgrade(desk, max_parallel=1)
     panel = batch.panel()

@@ -16,15 +16,19 @@ export function isSimulated(row) {
   return row.labels.includes("simulated");
 }
 
+// `over` holds, by phase, those that ended and need nobody.
 export function totals(rows, waiting) {
   const counts = { working: 0, needs_you: 0, done: 0 };
+  const over = { done: 0, asleep: 0, blocked: 0, stopped: 0, failed: 0 };
   let acus = 0, unknown = 0;
   for (const row of rows) {
-    counts[columnOf(row)] += 1;
+    const column = columnOf(row);
+    counts[column] += 1;
+    if (column === "done") over[row.phase] = (over[row.phase] ?? 0) + 1;
     if (row.acus === null) unknown += 1;
     else acus += row.acus;
   }
-  return { ...counts, acus, unknown, all: rows.length + (waiting || 0), waiting: waiting || 0 };
+  return { ...counts, over, acus, unknown, all: rows.length + (waiting || 0), waiting: waiting || 0 };
 }
 
 export function money({ acus, unknown }) {
@@ -33,7 +37,8 @@ export function money({ acus, unknown }) {
 
 export function totalWords(sum) {
   const needy = `${number(sum.needs_you)} ${sum.needs_you === 1 ? "needs" : "need"} you`;
-  const words = [plural(sum.all, "session"), `${number(sum.working)} working`, needy, `${number(sum.done)} done`];
+  const words = [plural(sum.all, "session"), `${number(sum.working)} working`, needy];
+  for (const [phase, count] of Object.entries(sum.over)) if (count || phase === "done") words.push(`${number(count)} ${phase}`);
   if (sum.waiting) words.push(`${number(sum.waiting)} not started`);
   return [...words, money(sum)].join(" · ");
 }
