@@ -125,6 +125,11 @@ class SessionRequest:
             create_as_user_id=self.as_user,
         )
 
+    def preview(self, api_version: str, *, tag: str | None, idempotent: bool | None = None) -> dict[str, Any]:
+        """Return the body as it may be shown: secrets masked, and words in place of addresses that uploads will get."""
+        urls = [item.url or f"(the address of {item.name}, once it is uploaded)" for item in self.attachments]
+        return self.body(api_version, tag=tag, attachment_urls=urls, idempotent=idempotent, reveal=False)
+
     def _common(self, tag: str | None, reveal: bool) -> dict[str, Any]:
         secrets = [
             {"key": name, "value": secret.value if reveal else "•••", "sensitive": secret.sensitive}

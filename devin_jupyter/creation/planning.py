@@ -12,19 +12,21 @@ from devin_jupyter.journal import Entry, Journal
 
 MODE_COSTS = {"fast": "about 4 times the price of normal, and 2 times as fast"}
 MOST_COMPARED = 50
+_FREE = "nothing: the session is there already"
 
 
 def plan(job: Job, journal: Journal, now: float) -> Plan:
     """Return what starting this job would do."""
     action, why, session_id = _decision(job, journal, now)
+    idempotent = job.request.take is None if job.where.api_version == "v1" else None
     return Plan(
         action=action,
         why=why,
         session_id=session_id,
         fingerprint=job.fingerprint,
         tag=job.tag,
-        body=job.request.body(job.where.api_version, tag=job.tag, reveal=False),
-        costs=tuple(_costs(job, journal)),
+        body=job.request.preview(job.where.api_version, tag=job.tag, idempotent=idempotent),
+        costs=(_FREE,) if action == "attach" else tuple(_costs(job, journal)),
     )
 
 
@@ -36,12 +38,27 @@ def _decision(job: Job, journal: Journal, now: float) -> tuple[str, str, str | N
     intent = journal.intents.get(job.fingerprint)
     if intent is not None and intent.posts:
         return "create", f"unless an earlier try has: the service is first asked for the tag {job.tag}", None
-    refused = _changed(job, journal)
+    refused = _refusal(job, journal)
     if refused is not None:
-        return "refuse", f"the cell was changed while {_named(refused)} is at work", refused.session_id
+        return refused
     if job.policy.take_new:
         return "create", "the next free take was asked for", None
     return "create", f"the journal has none; the service is first asked for the tag {job.tag}", None
+
+
+def _refusal(job: Job, journal: Journal) -> tuple[str, str, str | None] | None:
+    """What the guards would say, in their order."""
+    halted = journal.flags.halted_since()
+    if halted is not None:
+        return "refuse", f"everything was halted on {wording.when(halted)}; %devin resume lifts it", None
+    changed = _changed(job, journal)
+    if changed is not None:
+        return "refuse", f"the cell was changed while {_named(changed)} is at work", changed.session_id
+    limits = {} if job.policy.budget is None else {job.scopes[-1]: job.policy.budget}
+    refused = journal.budgets.refusal(job.scopes, payer=job.fingerprint, cap=job.request.max_acu, limits=limits)
+    if refused is not None:
+        return "refuse", f"{refused.what}; {refused.do}", None
+    return None
 
 
 def _changed(job: Job, journal: Journal) -> Entry | None:

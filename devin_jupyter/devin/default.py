@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,16 @@ from devin_jupyter import settings as places
 from devin_jupyter.devin.facade import Devin
 from devin_jupyter.errors import NoKey, OptionError
 from devin_jupyter.journal import Journal, lockfile
+from devin_jupyter.options import nearest
 from devin_jupyter.settings import Settings
 
+_CONNECT = ("api_key", "org_id", "base_url", "simulator", "api_version", "profile", "poll_seconds")
+_ALSO_CALLED = {
+    **dict.fromkeys(("url", "api_url", "host", "server", "endpoint"), "base_url"),
+    **dict.fromkeys(("key", "token", "api_token"), "api_key"),
+    **dict.fromkeys(("org", "organisation", "organization"), "org_id"),
+    **dict.fromkeys(("version", "api"), "api_version"),
+}
 _VARIABLES = ("DEVIN_API_KEY", "DEVIN_ORG_ID", "DEVIN_API_URL", "DEVIN_JUPYTER_HOME")
 
 
@@ -85,7 +94,7 @@ def connect(
     if simulator:
         client = _simulated(api_version, simulator_options)
     elif simulator_options:
-        raise OptionError(f"connect has no option {min(simulator_options)!r}", "nothing was sent")
+        raise _no_option(min(simulator_options), _CONNECT)
     else:
         client = _made((api_key, org_id, base_url, api_version, profile))
     if poll_seconds is not None:
@@ -119,6 +128,10 @@ def _simulated(api_version: str | None, options: dict[str, Any]) -> Devin:
         raise OptionError(
             f"the simulator needs {missing.name or 'more packages'}", do="pip install 'devin-jupyter[simulator]'"
         ) from None
+    known = [one.name for one in fields(Config)]
+    for name in options:
+        if name not in known:
+            raise _no_option(name, [*_CONNECT, *known])
     try:
         running = start(Config(**options))
     except TypeError as mistake:
@@ -127,6 +140,16 @@ def _simulated(api_version: str | None, options: dict[str, Any]) -> Devin:
     with _registry.lock:
         journal = _registry.simulated.setdefault(running.url, Journal())
     return Devin(settings=chosen, journal=journal, lock=lockfile.beside(Path.cwd()))
+
+
+def _no_option(name: str, known: Iterable[str]) -> OptionError:
+    meant = _ALSO_CALLED.get(name)
+    hint = f" (did you mean {meant}?)" if meant else nearest(name, known)
+    return OptionError(
+        f"connect has no option {name!r}{hint}",
+        "nothing was sent",
+        "help(dj.connect) lists them; speed, seed, preload and the like go with simulator=True",
+    )
 
 
 def _simulator_settings(running: Any, api_version: str | None) -> Settings:

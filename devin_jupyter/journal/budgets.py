@@ -6,8 +6,8 @@ A reservation is made in the transaction that writes the intent, so that two ker
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from devin_jupyter.errors import BudgetExceeded
@@ -71,6 +71,17 @@ class Budgets:
         with self._database.read() as db:
             return account(db, scope)
 
+    def refusal(
+        self, scopes: Iterable[str], *, payer: str, cap: float | None, limits: Mapping[str, float]
+    ) -> BudgetExceeded | None:
+        """Return what `check` would raise as things stand, with the limits that are about to be set; None if nothing."""
+        with self._database.read() as db:
+            try:
+                check(db, scopes, payer=payer, cap=cap, limits=limits)
+            except BudgetExceeded as refused:
+                return refused
+        return None
+
     def open_payers(self, scopes: Iterable[str]) -> list[str]:
         """Return the open sessions that count in these scopes, to be looked at again before refusing."""
         found: dict[str, None] = {}
@@ -85,7 +96,14 @@ class Budgets:
             return [item["scope"] for item in rows(db, "SELECT scope FROM spending WHERE payer = ?", session_id)]
 
 
-def check(db: sqlite3.Connection, scopes: Iterable[str], *, payer: str, cap: float | None) -> None:
+def check(
+    db: sqlite3.Connection,
+    scopes: Iterable[str],
+    *,
+    payer: str,
+    cap: float | None,
+    limits: Mapping[str, float] | None = None,
+) -> None:
     """Inside a transaction: refuse unless every budget among `scopes` still holds `cap` for `payer`.
 
     Raises:
@@ -93,6 +111,8 @@ def check(db: sqlite3.Connection, scopes: Iterable[str], *, payer: str, cap: flo
     """
     for scope in scopes:
         now = account(db, scope, without=payer)
+        if limits and scope in limits:
+            now = replace(now, limit=limits[scope])
         if now.limit is None:
             continue
         if cap is None:

@@ -82,7 +82,7 @@ class BatchDryRun:
         if not self.plan.wanted:
             return "no rows"
         first = self.plan.wanted[0]
-        body = first.request.body(self._settings.api_version, tag=first.fingerprint.tag, reveal=False)
+        body = first.request.preview(self._settings.api_version, tag=first.fingerprint.tag)
         return _json(body)
 
     def __repr__(self) -> str:

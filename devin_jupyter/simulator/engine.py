@@ -196,7 +196,7 @@ class Engine:
                 _stop(session, at, "suspended", "user_request")
         elif kind == "unarchive":
             session.archived = False
-        elif kind == "tags":
+        else:
             session.tags = list(deed["tags"])
 
     def _take_message(self, session: Session, deed: Deed) -> None:

@@ -48,7 +48,7 @@ class Dice:
 
     def between(self, low: float, high: float) -> float:
         """Return a float in `low <= x < high`."""
-        return low + (high - low) * (self._next() >> 11) / (1 << 53)
+        return low + (high - low) * ((self._next() >> 11) / (1 << 53))
 
     def chance(self, probability: float) -> bool:
         """Return True with this probability."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from devin_jupyter.attachments import SecretValue
+from devin_jupyter.attachments import SecretValue, read_attachments
 from devin_jupyter.budgeting import budget
 from devin_jupyter.creation import Plan, Policy
 from devin_jupyter.request import SessionRequest
@@ -76,3 +76,35 @@ async def test_a_try_whose_fate_is_unknown_is_told(kernel: Any) -> None:
     token = one.journal.leases.take(f"start {job.fingerprint}", now=1.0)
     one.journal.intents.about_to_post(job.fingerprint, token, now=1.0)
     assert "unless an earlier try has" in (await plan(one)).why
+
+
+async def test_what_the_guards_would_refuse_is_not_said_to_start(kernel: Any) -> None:
+    one = kernel()
+    uncapped = await plan(one, Policy(guard=CELL, budget=9))
+    assert (uncapped.action, uncapped.session_id) == ("refuse", None)
+    assert "the budget of this cell is 9 ACU, and this session has no cap; give it one with --max-acu N" in uncapped.why
+    assert "= 10" in (await plan(one, Policy(guard=CELL, budget=9), max_acu=10)).why
+    assert (await plan(one, Policy(guard=CELL, budget=9), max_acu=9)).action == "create"
+    budget(one.journal, CELL.notebook, 3, now=1.0)
+    assert (await plan(one, max_acu=5)).action == "refuse"
+    budget(one.journal, CELL.notebook, "off", now=1.0)
+    one.journal.flags.halt(now=1.0)
+    assert "%devin resume lifts it" in (await plan(one)).why
+
+
+async def test_a_budget_that_is_only_looked_at_is_not_set(kernel: Any) -> None:
+    one = kernel()
+    await plan(one, Policy(guard=CELL, budget=1), max_acu=5)
+    assert (await plan(one, max_acu=5)).action == "create"
+
+
+async def test_attaching_costs_nothing(kernel: Any) -> None:
+    one = kernel()
+    await one.start(max_acu=5)
+    assert (await plan(one, max_acu=5)).costs == ("nothing: the session is there already",)
+
+
+async def test_the_body_holds_words_for_addresses_that_uploads_will_get(kernel: Any) -> None:
+    files = read_attachments([("report.csv", b"a,b"), "https://example.com/x.pdf"], {})
+    body = (await plan(kernel(), attachments=files)).body
+    assert body["attachment_urls"] == ["(the address of report.csv, once it is uploaded)", "https://example.com/x.pdf"]

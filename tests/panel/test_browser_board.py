@@ -50,7 +50,9 @@ def test_the_command_shows_a_thousand_preloaded_sessions_and_a_row_opens_its_pan
 def test_the_board_reads_well_moves_row_by_row_and_passes_axe(desk: Any) -> None:
     desk.show(MANY)
     board = desk.page.locator(".dv-board-frame")
-    expect(board).to_contain_text("1,000 sessions · 230 working · 154 need you · 616 done")
+    expect(board).to_contain_text(
+        "1,000 sessions · 230 working · 154 need you · 308 done · 77 asleep · 77 blocked · 77 stopped · 77 failed"
+    )
     for theme in ("light", "dark"):
         desk.theme(theme)
         desk.picture(f"board-{theme}", ".dv-board-frame")
@@ -58,7 +60,7 @@ def test_the_board_reads_well_moves_row_by_row_and_passes_axe(desk: Any) -> None
 
     desk.page.evaluate("() => { window.cards = [...document.querySelectorAll('.dv-card')] }")
     desk.do("plays[12].show(phase=play.Phase.DONE); plays[13].show(phase=play.Phase.YOUR_TURN, question='Which?')")
-    expect(board).to_contain_text("228 working · 155 need you · 617 done")
+    expect(board).to_contain_text("228 working · 155 need you · 309 done · ")
     kept = "() => window.cards.filter(card => card.isConnected).length"
     assert desk.page.evaluate(kept) == 998
     desk.theme("light")

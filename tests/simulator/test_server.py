@@ -9,7 +9,6 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
-import pytest
 
 from devin_jupyter.simulator.config import Config
 from devin_jupyter.simulator.scenarios import NAMES
@@ -97,11 +96,3 @@ def test_a_stop_ends_requests_under_way_without_noise(capfd):
             assert failure is not None or waiting.result().status_code == 500
     assert not running.is_alive
     assert capfd.readouterr() == ("", "")
-
-
-@pytest.mark.parametrize("wrong", [["--speed", "0"], ["--preload", "-1"], ["--port", "70000"], ["--sped", "3"]])
-def test_a_wrong_option_is_refused_in_words(wrong):
-    command = [sys.executable, "-m", "devin_jupyter.simulator", *wrong]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 2
-    assert "error:" in done.stderr
