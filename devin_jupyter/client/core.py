@@ -160,6 +160,8 @@ class Core:
     async def look(self, session_id: str, known: Known, previous: Snapshot | None, *, retries: bool = True) -> Snapshot:
         """Read a session once, with its conversation where the turn is over, and keep it in the journal."""
         raw = await self.sessions.get(session_id, retries=retries)
+        if raw.get("status") == "exit" and not known.terminated:  # perhaps another process ended it
+            known = replace(known, terminated=await asyncio.to_thread(self.journal.is_terminated, session_id))
         snapshot = observe(raw, known, at=_now(), previous=previous)
         if snapshot.turn_over or snapshot.send_pending:
             snapshot = observe(raw, known, at=_now(), previous=previous, messages=await self._conversation(session_id))

@@ -135,6 +135,11 @@ class Journal:
         """Keep that we ended a session."""
         self._sessions.mark_terminated(session_id)
 
+    def is_terminated(self, session_id: str) -> bool:
+        """Tell whether somebody on this journal ended a session before it was done."""
+        entry = self.entry(session_id)
+        return entry is not None and entry.is_terminated
+
     def takes(self, base: str) -> list[str | None]:
         """Return the takes there are of a request, whose fingerprint without its take is `base`."""
         return self._sessions.takes(base)

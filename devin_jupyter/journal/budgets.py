@@ -74,7 +74,7 @@ class Budgets:
     def refusal(
         self, scopes: Iterable[str], *, payer: str, cap: float | None, limits: Mapping[str, float]
     ) -> BudgetExceeded | None:
-        """Return what `check` would raise as things stand, with the limits that are about to be set; None if nothing."""
+        """Return what `check` would raise as things stand, with limits that are about to be set; None if nothing."""
         with self._database.read() as db:
             try:
                 check(db, scopes, payer=payer, cap=cap, limits=limits)

@@ -18,8 +18,9 @@ from devin_jupyter.errors import ApiError, DevinError, Forbidden, NotFound, Unau
 from devin_jupyter.models.snapshot import Known, Snapshot, observe
 from devin_jupyter.monitor.clock import Clock
 from devin_jupyter.monitor.connection import Connection
+from devin_jupyter.monitor.keeping import Keeper, ended_elsewhere, keep
 from devin_jupyter.monitor.reading import PAGE, Raw, Reader, Sight
-from devin_jupyter.monitor.watched import Keeper, Watch, Watched, merged, same_look
+from devin_jupyter.monitor.watched import Watch, Watched, merged, same_look
 from devin_jupyter.settings import Pace
 
 __all__ = ["Clock", "Connection", "Monitor", "Watch"]
@@ -218,7 +219,7 @@ class Monitor:
         now, jitter = self._clock.monotonic(), self._clock.jitter()
         for entry in entries:
             entry.due = now + self._interval(entry, now) * jitter
-        await self._keep([*changed, *(snapshot for snapshot in listened if snapshot is not None)])
+        await keep(self._keeper, [*changed, *(snapshot for snapshot in listened if snapshot is not None)])
         for entry in entries:  # whoever waited finds the end of the turn in the journal too
             if entry.is_settled and entry.snapshot is not None:
                 entry.release(entry.snapshot)
@@ -241,8 +242,10 @@ class Monitor:
         except DevinError as problem:
             sight.problems[entry.session_id] = problem
             return None
+        is_ended = await ended_elsewhere(self._keeper, entry, raw)
         if entry.known is not known or entry.snapshot is not before:
             return None  # something was done meanwhile: this answer may be older than that
+        entry.known = replace(known, terminated=True) if is_ended else known
         snapshot = self._observed(entry, raw, merged(before.messages if before else (), read))
         return snapshot if self._accept(entry, raw, snapshot) else None
 
@@ -293,11 +296,3 @@ class Monitor:
         pause = min(_LONGEST_BACKOFF, self._pace.fast * 2 ** min(self._failures - 1, 10))
         asked = trouble.retry_after if isinstance(trouble, ApiError) else None
         self._not_before = self._clock.monotonic() + max(pause * self._clock.jitter(), asked or 0.0)
-
-    async def _keep(self, snapshots: list[Snapshot]) -> None:
-        if self._keeper is None or not snapshots:
-            return
-        try:
-            await asyncio.to_thread(self._keeper.save_snapshots, snapshots)
-        except Exception as problem:  # the journal speaks up where money is spent; watching goes on without it
-            logger.warning("snapshots were not kept: %s", problem)

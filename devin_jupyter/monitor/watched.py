@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 from devin_jupyter.errors import DevinError
 from devin_jupyter.models.snapshot import Known, Message, Snapshot
@@ -17,13 +17,6 @@ from devin_jupyter.monitor.connection import Connection
 from devin_jupyter.settings import Pace
 
 logger = logging.getLogger("devin_jupyter.monitor")
-
-
-class Keeper(Protocol):
-    """Where snapshots are kept: the journal."""
-
-    def save_snapshots(self, snapshots: Iterable[Snapshot]) -> None:
-        """Keep how sessions look now."""
 
 
 @dataclass(eq=False, slots=True)

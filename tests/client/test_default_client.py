@@ -139,3 +139,20 @@ def test_a_lock_file_is_replayed_without_a_key_a_post_or_a_get(environment, simu
     with pytest.raises(dj.NoKey):
         default().self()
     assert sum(simulator.stats()["requests"].values()) == asked
+
+
+@pytest.mark.parametrize(
+    ("options", "meant"),
+    [
+        ({"url": "https://x"}, "base_url"),
+        ({"bas_url": "https://x"}, "base_url"),
+        ({"token": "x"}, "api_key"),
+        ({"organization": "x"}, "org_id"),
+        ({"simulator": True, "sped": 9}, "speed"),
+    ],
+)
+def test_an_unknown_keyword_gets_the_nearest(options, meant):
+    with pytest.raises(dj.OptionError) as refused:
+        dj.connect(**options)
+    assert f"did you mean {meant}?" in refused.value.what
+    assert refused.value.means == "nothing was sent"

@@ -89,9 +89,13 @@ class World:
 class Keeper:
     def __init__(self):
         self.sweeps = []
+        self.terminated = set()
 
     def save_snapshots(self, snapshots):
         self.sweeps.append([snapshot.session_id for snapshot in snapshots])
+
+    def is_terminated(self, session_id):
+        return session_id in self.terminated
 
 
 class Scene:

@@ -404,3 +404,15 @@ def test_a_session_that_a_changed_cell_replaced_was_stopped_and_did_not_end_by_i
     assert earlier.phase is Phase.STOPPED
     assert earlier.refresh().phase is Phase.STOPPED
     assert devin.journal.snapshot(earlier.id).phase is Phase.STOPPED
+
+
+def test_a_session_that_another_kernel_ended_was_stopped_here_too(devin):
+    session = devin.create("count the files", tags=["sim:slow"])
+    with Devin(settings=devin.settings, journal=devin.journal) as other:
+        other.stop(session.id)
+
+    assert session.wait(30).phase is Phase.STOPPED
+    assert session.refresh().phase is Phase.STOPPED
+    assert devin.get(session.id).phase is Phase.STOPPED
+    with pytest.raises(dj.SessionStopped):
+        session.result()
