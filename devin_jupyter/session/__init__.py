@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from devin_jupyter import turns
 from devin_jupyter.client import Core, Listener, State
 from devin_jupyter.errors import DetachedAwait, OptionError
-from devin_jupyter.models.phase import Phase
-from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
-from devin_jupyter.models.submissions import Submission
+from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.monitor import Connection
+from devin_jupyter.session.seen import LastSeen
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +43,7 @@ class Bridge(Protocol):
         """Tell whether the caller is there already."""
 
 
-class Session:
+class Session(LastSeen):
     """A Devin session.
 
         audit = dj.create("Find the flaky tests", repos=["acme/api"], schema="tests:[name:str, why:str]")
@@ -69,113 +68,12 @@ class Session:
         bridge: Bridge | None = None,
     ) -> None:
         """Made by `create`, `get` and `last`, not by hand."""
-        self._core, self.state, self._bridge = core, state, bridge
-        self.schema = schema
-        """What the output is read as; None without one."""
+        self._core, self._bridge = core, bridge
+        self.state, self.schema = state, schema
         self.how, self.take = how, take
         """`created`, `attached`, `adopted`, `recorded` or `opened`; and the take it stands for."""
         self.notice = notice
         """A line worth printing: what the session was attached to, or that a message had been sent before."""
-
-    # --- what was last seen ---------------------------------------------------------------------------------
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """Everything as last seen, in one immutable value."""
-        return self.state.snapshot
-
-    @property
-    def id(self) -> str:
-        """The session's id, `devin-…`."""
-        return self.state.session_id
-
-    @property
-    def url(self) -> str:
-        """Its page in the web app."""
-        return self.snapshot.url
-
-    @property
-    def phase(self) -> Phase:
-        """What it is doing, in one word."""
-        return self.snapshot.phase
-
-    @property
-    def needs_you(self) -> bool:
-        """Whether it waits for a reply or an approval, also when it fell asleep over it."""
-        return self.snapshot.needs_you
-
-    @property
-    def status(self) -> str | None:
-        """The service's own word for its state."""
-        return self.snapshot.status
-
-    @property
-    def status_detail(self) -> str | None:
-        """The service's reason for that state; on v1 its `status_enum`."""
-        return self.snapshot.status_detail
-
-    @property
-    def title(self) -> str | None:
-        """Its title."""
-        return self.snapshot.title
-
-    @property
-    def acus(self) -> float | None:
-        """ACUs consumed so far; None where unknown."""
-        return self.snapshot.acus
-
-    @property
-    def tags(self) -> tuple[str, ...]:
-        """The tags that people set."""
-        return self.snapshot.tags
-
-    @property
-    def pull_requests(self) -> tuple[PullRequest, ...]:
-        """Its pull requests: `.url` and `.state`."""
-        return self.snapshot.pull_requests
-
-    @property
-    def question(self) -> str | None:
-        """Devin's last message, when the turn ended without an answer."""
-        return self.snapshot.question
-
-    @property
-    def messages(self) -> tuple[Message, ...]:
-        """The conversation as read so far, oldest first; read at the end of each turn."""
-        return self.snapshot.messages
-
-    @property
-    def output(self) -> Any:
-        """The structured output of the last turn, typed by the schema; None where there is none.
-
-        `.snapshot.structured_output` is the raw value, also while it is interim.
-
-        Raises:
-            TurnOpen: Devin is still working on it; `.result()` waits.
-            OutputInvalid: it does not fit the schema.
-        """
-        return turns.output_of(self.snapshot, self.schema)
-
-    @property
-    def outputs(self) -> tuple[Submission, ...]:
-        """The structured outputs seen on this handle's client so far, oldest first: interim ones and answers.
-
-        Each has `.at` (UTC), `.value` (raw) and `.is_final`.
-        """
-        return self.state.outputs
-
-    def answer(self, *, waited: float | None = None) -> Any:
-        """Return what `result` returns, from what was last seen: without asking or waiting.
-
-        Args:
-            waited: seconds waited so far, for the message where there is no answer.
-
-        Raises:
-            TurnError: there is no answer; the class says why.
-        """
-        if not self.snapshot.turn_over:
-            raise turns.problem_of(self.snapshot, waited=waited)
-        return turns.answer_of(self.snapshot, self.schema)
 
     # --- waiting --------------------------------------------------------------------------------------------
 
