@@ -4,7 +4,7 @@ import { number, plural } from "./words.js";
 export const COLUMNS = [
   { key: "working", title: "Working" },
   { key: "needs_you", title: "Needs you" },
-  { key: "done", title: "Done" },
+  { key: "done", title: "Done or over" },
 ];
 
 export function columnOf(row) {

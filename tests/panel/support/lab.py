@@ -129,6 +129,7 @@ class Desk:
         )
         is_light = str(name == "light").lower()
         self.page.wait_for_selector(f'body[data-jp-theme-light="{is_light}"]', state="attached")
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")  # it lies over everything for a moment
 
     def picture(self, name: str, selector: str | None = None) -> None:
         """Write a screenshot of a part of the page to the artefacts."""
