@@ -84,7 +84,7 @@ def _from_file(path: Path, said: str, variables: Mapping[str, Any]) -> Attachmen
     try:
         return _of(path.name, path.read_bytes())
     except (OSError, ValueError) as problem:  # ValueError: a zero byte, or half a character, in the name
-        names = [name for name in variables if not name.startswith("_")]
+        names = [name for name, value in variables.items() if not name.startswith("_") and _is_content(value)]
         is_named = isinstance(problem, OSError) and path.parent.is_dir()
         beside = [entry.name for entry in path.parent.iterdir()] if is_named else []
         reason = getattr(problem, "strerror", None) or str(problem) or type(problem).__name__
@@ -93,6 +93,10 @@ def _from_file(path: Path, said: str, variables: Mapping[str, Any]) -> Attachmen
             "nothing was sent",
             "give a path, a URL, or the name of a variable of this notebook",
         ) from None
+
+
+def _is_content(value: Any) -> bool:
+    return hasattr(type(value), "to_csv") or isinstance(value, (bytes, bytearray, str, os.PathLike))
 
 
 def _of(name: str, content: bytes) -> Attachment:

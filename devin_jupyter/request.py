@@ -239,7 +239,8 @@ def _filled_in(prompt: str, options: Options, names: Mapping[str, Any] | None) -
     fill = None if names is None else lambda text: template.render(text, names)
     prompt = fill(prompt) if fill else prompt
     if not prompt.strip():
-        raise OptionError("the prompt is empty", "nothing was sent", "write below the %%devin line what Devin shall do")
+        where = "below the %%devin line, or in Python in the prompt (the first argument)"
+        raise OptionError("the prompt is empty", "nothing was sent", f"say what Devin shall do: {where}")
     return prompt, options.render(fill)
 
 

@@ -64,6 +64,7 @@ def problem_of(snapshot: Snapshot, *, waited: float | None = None) -> errors.Tur
     if not snapshot.turn_over:
         return _still_open(snapshot, waited)
     kind, what, do = _PROBLEMS[snapshot.phase]
+    do = _RAISE_CAP if _reached_cap(snapshot) else do
     asked = f": {_quote(snapshot.question)}" if snapshot.question else ""
     filled = {"id": snapshot.session_id, "url": snapshot.url, "why": _why(snapshot), "asked": asked}
     means = _stands(snapshot) if snapshot.phase in _WAITING else _is_over(snapshot)
@@ -121,11 +122,24 @@ _REASONS = {
 }
 
 
+_RAISE_CAP = (
+    "raise its cap in the web app, then .send('go on'): {url}; "
+    "or --take 2 with a higher --max-acu starts another session, which costs again"
+)
+
+
+def _reached_cap(snapshot: Snapshot) -> bool:
+    """The same word stands for the session's own cap and for a limit of the organisation."""
+    return snapshot.status_detail == "usage_limit_exceeded" and snapshot.max_acu_limit is not None
+
+
 def _why(snapshot: Snapshot) -> str:
     detail = snapshot.status_detail or ""
     if snapshot.phase is Phase.FAILED:
         return f" ({detail})" if detail not in ("", "error") else ""
     reason = _REASONS.get(detail)
+    if _reached_cap(snapshot):
+        reason = f"its own cap, --max-acu {snapshot.max_acu_limit}, is reached"
     return f"{reason} ({detail})" if reason else detail or "the service gives no reason"
 
 
@@ -142,7 +156,10 @@ def _still_open(snapshot: Snapshot, waited: float | None) -> errors.TurnError:
 def detached(snapshot: Snapshot) -> errors.Detached:
     """Return what an interrupted wait says: the session goes on, what it has cost, how to stop it."""
     state = "goes on" if not snapshot.turn_over else f"is as it was ({snapshot.phase.label})"
-    return errors.Detached(f"{snapshot.session_id} {state}, {cost(snapshot)}; .stop() ends it, {snapshot.url} shows it")
+    return errors.Detached(
+        f"{snapshot.session_id} {state}, {cost(snapshot)}; the same cell again, .wait() or %devin wait picks it up, "
+        f".stop() ends it, {snapshot.url} shows it"
+    )
 
 
 def cost(snapshot: Snapshot) -> str:

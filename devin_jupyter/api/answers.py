@@ -26,6 +26,7 @@ _BY_STATUS: Mapping[int, type[errors.ApiError]] = {
     422: errors.Unprocessable,
     429: errors.RateLimited,
 }
+_SEND = "messages.send"
 _NEXT_STEP = {
     400: "change what the message names; nothing was started",
     401: "give another one, no restart needed: %devin connect --new-key, dj.connect(api_key=…) or a new DEVIN_API_KEY",
@@ -156,6 +157,8 @@ def _meaning(asked: Asked, status: int, detail: str, wait: float | None) -> str:
         return _why_forbidden(asked, detail)
     if status == 404:
         return "there is no such object, or this key may not see it"
+    if status == 409 and asked.operation == _SEND:
+        return "the message did not arrive, and nothing was paid"
     if status == 429:
         return "too many requests" + (f"; the service asks to wait {wait:g} s" if wait is not None else "")
     if status >= 500:
@@ -182,6 +185,10 @@ def _next_step(asked: Asked, status: int) -> str:
     if status == 403:
         role = f"a role with {asked.permission}" if asked.permission else "the role it lacks"
         return f"give the key {role} in Settings → Devin API, or use another (%devin whoami shows the present one)"
+    if status == 409 and asked.operation == _SEND:
+        return (
+            "a session that is over takes none; --take 2 on its cell (take='2' in Python) or a new cell starts another"
+        )
     if status >= 500 and asked.method != "POST":
         return "run it again in a while"
     if status >= 500:

@@ -9,6 +9,7 @@ from devin_jupyter import loop
 from devin_jupyter.errors import OptionError
 from devin_jupyter.magics import display
 from devin_jupyter.magics.cell import carried_to_its_end, say, tell_what_goes_on, wait_seconds
+from devin_jupyter.magics.offers import offers
 from devin_jupyter.options import Options, nearest
 
 if TYPE_CHECKING:
@@ -80,10 +81,11 @@ def _order(notebook: Notebook, body: str, options: Options, api_version: str) ->
 
 def _rows(notebook: Notebook, name: str) -> Any:
     if name not in notebook.variables:
-        names = [known for known in notebook.variables if not known.startswith("_")]
+        tables = [known for known, _ in offers(notebook, "tables", "")]
+        there = f"; there {'is' if len(tables) == 1 else 'are'} {', '.join(tables[:5])}" if tables else ""
         raise OptionError(
-            f"there is no variable {name!r} for --each{nearest(name, names)}",
+            f"there is no variable {name!r} for --each{nearest(name, tables) or nearest(name, notebook.own_names)}",
             "nothing was sent",
-            "--each takes the name of a DataFrame or a list in this notebook",
+            f"--each takes the name of a DataFrame or a list in this notebook{there}",
         )
     return notebook.variables[name]

@@ -61,9 +61,27 @@ class Argument:
         return self.bare if self.needed else f"[{self.bare}]"
 
     @property
+    def sample(self) -> str:
+        """A value, for examples."""
+        return self.choices[0] if self.choices else _SAMPLES.get(self.metavar, self.metavar)
+
+    @property
     def explanation(self) -> str:
         """The help, with the choices where the usage does not list them."""
         return f"{self.help}: {', '.join(self.choices)}" if self.choices and self.metavar else self.help
+
+
+_SAMPLES = {
+    "TIME": "7d",
+    "N": "10",
+    "TAG": "audit",
+    "OWNER/REPO": "acme/api",
+    "NAME": "audit",
+    "SPEC": "Finding",
+    "FILE": "report.pdf",
+    "ORG": "org-1a2b",
+    "URL": "https://api.company.devinenterprise.com",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +103,14 @@ class Command:
     def usage(self) -> str:
         """The command with its arguments."""
         return " ".join(["%devin", self.name, *(argument.usage for argument in self.arguments)])
+
+    def example_of(self, flag: str) -> str:
+        """Return the example if it has this flag, else one made for it."""
+        found = next((one for one in self.arguments if flag in (one.name, one.short)), None)
+        if found is None or not found.is_option or flag in self.example.split():
+            return self.example
+        needed = [one.metavar for one in self.arguments if one.needed]
+        return " ".join(["%devin", self.name, *needed, flag, *([] if found.kind == "flag" else [found.sample])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +189,13 @@ def parse(command: Command, words: list[str]) -> argparse.Namespace:
     if missing:
         raise OptionError(f"%devin {command.name} needs {' and '.join(missing)}", do=f"for example {command.example}")
     for argument in command.arguments:
-        setattr(said, argument.dest, _converted(argument, getattr(said, argument.dest)))
+        setattr(said, argument.dest, _converted(command, argument, getattr(said, argument.dest)))
     return said
 
 
 @cache
 def _parser(command: Command) -> Parser:
-    parser = Parser(f"%devin {command.name}")
+    parser = Parser(f"%devin {command.name}", command.example_of)
     for argument in command.arguments:
         flags = [argument.short, argument.name] if argument.short else [argument.name]
         if argument.kind == "flag":
@@ -188,20 +214,22 @@ def _parser(command: Command) -> Parser:
 _READERS: dict[str, Callable[[Any], Any]] = {"int": int, "number": float, "time": duration}
 
 
-def _converted(argument: Argument, value: Any) -> Any:
+def _converted(command: Command, argument: Argument, value: Any) -> Any:
     if value is None or argument.kind == "flag":
         return value
     for word in value if isinstance(value, list) else [value]:
         if argument.choices and word not in argument.choices:
+            place = argument.name if argument.is_option else f"%devin {command.name}"
             raise OptionError(
-                f"{argument.name} has no {word!r}{nearest(word, argument.choices)}",
+                f"{place} has no {word!r}{nearest(word, argument.choices)}",
                 do=f"one of: {', '.join(argument.choices)}",
             )
     try:
         return _READERS[argument.kind](value) if argument.kind in _READERS else value
     except ValueError:
         wanted = {"int": "a whole number", "number": "a number"}.get(argument.kind, "a time such as 90, 30m or 4h")
-        raise OptionError(f"{argument.bare} takes {wanted}, not {value!r}") from None
+        example = f"for example {command.example_of(argument.name)}"
+        raise OptionError(f"{argument.bare} takes {wanted}, not {value!r}", do=example) from None
 
 
 def _refuse(command: Command, rest: list[str]) -> NoReturn:

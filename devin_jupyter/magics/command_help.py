@@ -39,7 +39,8 @@ def explained(command: Command) -> str:
     lines += [f"    {argument.bare:{width}}{argument.explanation}" for argument in command.arguments]
     if command.arguments:
         lines.append("")
-    return "\n".join([*lines, f"    e.g. {command.example}", *(["", f"    {command.more}"] if command.more else [])])
+    more = wrap(command.more, 100, initial_indent="    ", subsequent_indent="    ")
+    return "\n".join([*lines, f"    e.g. {command.example}", *(["", *more] if more else [])])
 
 
 def summary(command: Command) -> str:

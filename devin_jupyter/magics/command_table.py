@@ -43,7 +43,7 @@ _TABLE = (
             Argument("--category", "of this category", metavar="CATEGORY"),
             Argument("--archived", "the archived ones only", "flag"),
             Argument("--limit", "at most this many", "int", "N"),
-            Argument("--live", "a live board instead of a table", "flag"),
+            Argument("--live", "a live board instead of a table; in a notebook", "flag"),
         ),
         more="Returns the table, so `found = %devin sessions login` keeps it; found.frame is a DataFrame.",
     ),
@@ -59,6 +59,8 @@ _TABLE = (
             Argument("--schema", "what its answer looks like", metavar="SPEC", values="schemas"),
             Argument("--quiet", "show nothing", "flag"),
         ),
+        more="A variable that holds an id or a URL goes by its bare name: %devin open found_id. $name and {name} are "
+        "not filled in, here as little as in %%devin.",
     ),
     Command(
         "show",
@@ -214,8 +216,8 @@ _TABLE = (
         "commands_money:budget",
         "%devin budget 20",
         (
-            Argument("acus", "the limit; what was spent stays counted", "number", "ACU"),
-            Argument("--off", "no limit any more", "flag"),
+            Argument("acus", "the limit, or off for none; what was spent stays counted", metavar="ACU|off"),
+            Argument("--off", "the same as off", "flag"),
         ),
     ),
     Command(

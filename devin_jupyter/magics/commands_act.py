@@ -8,7 +8,7 @@ from typing import Any
 from devin_jupyter.errors import DevinError, OptionError
 from devin_jupyter.magics import cell
 from devin_jupyter.magics.command import Call
-from devin_jupyter.magics.shown import Table
+from devin_jupyter.magics.shown import Table, labelled
 from devin_jupyter.options import Options, duration
 from devin_jupyter.render import wording
 
@@ -95,7 +95,8 @@ def _stop_all(call: Call) -> Table:
     left = sum(one.is_at_work for one in results)
     rest = f"{left} could not be stopped, see the web app; " if left else ""
     done = "" if rows else "nothing was at work; "
-    return Table(rows, title=f"{done}{rest}halted: nobody on this journal posts until %devin resume")
+    title = f"{done}{rest}halted: nobody on this journal posts until %devin resume"
+    return Table(rows, title=labelled(title, bool(rows) and call.devin.settings.simulated))
 
 
 def resume(call: Call) -> None:
@@ -116,7 +117,8 @@ def _each(call: Call, act: Any, done: str) -> Table | None:
     sessions = [one for word in call.said.sessions or [None] for one in _sessions(call, word)]
     if len(sessions) == 1:
         act(sessions[0])
-        print(f"{sessions[0].id} {done}, {wording.cost(sessions[0].snapshot)}")
+        seen = sessions[0].snapshot
+        print(", ".join([f"{seen.session_id} {done}", wording.cost(seen), *wording.labels(seen)]))
         return None
     rows, failed = [], 0
     for session in sessions:
@@ -126,7 +128,8 @@ def _each(call: Call, act: Any, done: str) -> Table | None:
         except DevinError as problem:
             result, failed = problem.what, failed + 1
         rows.append({"session": session.id, "result": result, "cost": wording.cost(session.snapshot)})
-    return Table(rows, title=f"{failed} of {len(rows)} failed" if failed else "")
+    title = f"{failed} of {len(rows)} failed" if failed else ""
+    return Table(rows, title=labelled(title, any(session.snapshot.simulated for session in sessions)))
 
 
 def _sessions(call: Call, word: str | None) -> list[Any]:

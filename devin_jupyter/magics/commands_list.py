@@ -10,7 +10,7 @@ from devin_jupyter import loop
 from devin_jupyter.errors import OptionError, Unsupported
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.seen import SEEN
-from devin_jupyter.magics.shown import Link, Table
+from devin_jupyter.magics.shown import Link, Table, labelled
 from devin_jupyter.models.snapshot import Known, Snapshot, observe, parse_time
 from devin_jupyter.options import duration
 from devin_jupyter.render import wording
@@ -23,8 +23,7 @@ class SessionTable(Table):
 
     def __init__(self, found: list[tuple[dict[str, Any], Snapshot]], title: str) -> None:
         """Keep the raw sessions and their snapshots."""
-        simulated = "simulated sessions" if any(snapshot.simulated for _, snapshot in found) else ""
-        title = "; ".join(part for part in (simulated, title) if part)
+        title = labelled(title, any(snapshot.simulated for _, snapshot in found))
         super().__init__([_row(snapshot) for _, snapshot in found], title=title, empty="no such sessions")
         self._raw = [raw for raw, _ in found]
         self.ids = [snapshot.session_id for _, snapshot in found]
@@ -42,14 +41,21 @@ class SessionTable(Table):
 def sessions(call: Call) -> Any:
     """List sessions, newest first."""
     said, limit = call.said, call.said.limit
-    if call.said.live:
+    if said.live and not call.notebook.is_terminal:
         return _board(call)
     found = _wanted(call, (limit or SHOWN) + 1)
     SEEN.add_sessions(snapshot for _, snapshot in found)
     shown, rest = found[: limit or SHOWN], len(found) > (limit or SHOWN)
-    hint = f"the newest {len(shown)}; --limit N shows more, dj.sessions_frame() has all" if rest and not limit else ""
-    searched = " among the newest 2,000" if said.text else ""
-    return SessionTable(shown, hint or (f"no session matches{searched}" if not shown and said.text else ""))
+    return SessionTable(shown, _about(said, len(shown), rest))
+
+
+def _about(said: Any, count: int, rest: bool) -> str:
+    """What is said above the table: what it leaves out, and why it stands still."""
+    still = "the live board needs a notebook; this is how it is now, %devin wait SESSION follows one"
+    more = f"the newest {count}; --limit N shows more, dj.sessions_frame() has all"
+    none = "no session matches among the newest 2,000"
+    parts = {still: said.live, more: rest and not said.limit, none: said.text and not count}
+    return "; ".join(part for part, is_said in parts.items() if is_said)
 
 
 def _board(call: Call) -> Any:

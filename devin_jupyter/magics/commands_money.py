@@ -11,7 +11,7 @@ from typing import Any
 from devin_jupyter.errors import Forbidden, NotFound, OptionError, Unsupported
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.commands_list import moment
-from devin_jupyter.magics.shown import Table
+from devin_jupyter.magics.shown import Table, labelled
 from devin_jupyter.render import wording
 
 
@@ -26,9 +26,8 @@ def usage(call: Call) -> Table:
         {"day": f"{datetime.fromtimestamp(day['date'], UTC):%Y-%m-%d}", "ACU": wording.amount(day.get("acus") or 0)}
         for day in found.get("consumption_by_date") or ()
     ]
-    return Table(
-        rows, title=f"{wording.acu(found.get('total_acus'))} in all; days begin at 08:00 UTC", empty="no usage"
-    )
+    title = f"{wording.acu(found.get('total_acus'))} in all; days begin at 08:00 UTC"
+    return Table(rows, title=labelled(title, call.devin.settings.simulated), empty="no usage")
 
 
 def _summed(call: Call, since: int | None, until: int | None, why: str) -> Table:
@@ -46,13 +45,14 @@ def _summed(call: Call, since: int | None, until: int | None, why: str) -> Table
     rows = [{"day": day, "ACU": wording.amount(acus)} for day, acus in sorted(days.items(), reverse=True)]
     missing = f"; unknown for {unknown} sessions" if unknown else ""
     total = wording.acu(sum(days.values()))
-    return Table(rows, title=f"{total} over sessions by the day they started{missing} ({why})", empty="no sessions")
+    title = f"{total} over sessions by the day they started{missing} ({why})"
+    return Table(rows, title=labelled(title, call.devin.settings.simulated), empty="no sessions")
 
 
 def budget(call: Call) -> None:
     """Show or set the budget of this notebook, with the arithmetic."""
     said = call.said
-    if said.off and said.acus is not None:
+    if said.off and said.acus not in (None, "off"):
         raise OptionError("--off and a limit contradict each other", do="keep one of them")
     from devin_jupyter.budgeting import budget as set_or_show
 
@@ -67,6 +67,10 @@ def journal(call: Call) -> Any:
 
 def _show(call: Call) -> Table:
     book = call.journal
+    entries = book.sessions(notebook=call.notebook.name)
+    simulated = sum(entry.snapshot is not None and entry.snapshot.simulated for entry in entries)
+    label = f"{simulated} of {len(entries)} are simulated; " if 0 < simulated < len(entries) else ""
+    title = f"sessions of this notebook in {book.path}"
     rows = [
         {
             "session": entry.session_id,
@@ -76,9 +80,10 @@ def _show(call: Call) -> Table:
             "take": entry.take,
             "batch": entry.batch,
         }
-        for entry in reversed(book.sessions(notebook=call.notebook.name))
+        for entry in reversed(entries)
     ]
-    return Table(rows, title=f"sessions of this notebook in {book.path}", empty="the journal has none of this notebook")
+    title = labelled(label + title, simulated == len(entries) > 0)
+    return Table(rows, title=title, empty="the journal has none of this notebook")
 
 
 def _check(call: Call) -> None:

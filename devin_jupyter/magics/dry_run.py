@@ -21,7 +21,7 @@ class DryRun:
         self.plan = plan
         version = settings.api_version
         path = "/v1/sessions" if version == "v1" else f"/v3/organizations/{settings.org_id or '{org_id}'}/sessions"
-        self._target = f"POST {settings.base_url}{path}"
+        self._target = f"POST {settings.base_url}{path}{' (simulated)' if settings.simulated else ''}"
         self._files = [(item.name, len(item.content or b"")) for item in request.attachments]
 
     @property

@@ -33,6 +33,12 @@ class Notebook:
         return names
 
     @property
+    def own_names(self) -> list[str]:
+        """The names that a person gave, without those that IPython puts there."""
+        hidden = self.shell.user_ns_hidden
+        return [name for name in list(self.variables) if not name.startswith("_") and name not in hidden]
+
+    @property
     def in_kernel(self) -> bool:
         """Whether a Jupyter front end shows the outputs, rather than a terminal."""
         return getattr(self.shell, "kernel", None) is not None
@@ -97,7 +103,9 @@ class Notebook:
             return devin.get(word)
         raise OptionError(
             f"{word!r} is neither a session in this notebook nor an id{nearest(str(word), self._session_names())}",
-            do="give the variable that -o has set, an id (devin-…) or the session's URL",
+            do="give a variable by its bare name, without $ or braces"
+            if str(word).startswith(("$", "{"))
+            else "give the variable that -o has set, an id (devin-…) or the session's URL",
         )
 
     def batch(self, word: Any) -> Batch | None:

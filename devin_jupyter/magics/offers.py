@@ -48,9 +48,8 @@ def _journal_entries() -> list[Any]:
 
 
 def _names(notebook: Notebook, fits: Callable[[Any], bool]) -> list[Offer]:
-    hidden = notebook.shell.user_ns_hidden
-    names = [name for name in list(notebook.variables) if not name.startswith("_") and name not in hidden]
-    return [(name, type(notebook.variables[name]).__name__) for name in names if fits(notebook.variables.get(name))]
+    values = notebook.variables
+    return [(name, type(values[name]).__name__) for name in notebook.own_names if fits(values.get(name))]
 
 
 def _is_session(value: Any) -> bool:

@@ -117,6 +117,11 @@ class Table:
         return drawn
 
 
+def labelled(title: str, simulated: bool) -> str:
+    """Return a title that says when sessions are simulated."""
+    return "; ".join(part for part in ("simulated sessions" if simulated else "", title) if part)
+
+
 def _plain(value: Any) -> str:
     return "–" if value is None or value == "" else one_line(value, 200)
 

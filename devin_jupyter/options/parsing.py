@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NoReturn
 
@@ -95,9 +95,10 @@ def continued(line: str, body: str) -> tuple[str, str]:
 class Parser(argparse.ArgumentParser):
     """An argparse parser that raises `OptionError` where argparse would print and exit."""
 
-    def __init__(self, prog: str = "%%devin") -> None:
-        """Make a parser without abbreviations and without its own help."""
+    def __init__(self, prog: str = "%%devin", example: Callable[[str], str] | None = None) -> None:
+        """Make a parser without abbreviations and without its own help; `example` gives one of a flag."""
         super().__init__(prog=prog, add_help=False, allow_abbrev=False)
+        self._example = example or _example
 
     def error(self, message: str) -> NoReturn:
         """Turn argparse's message into an `OptionError` with an example."""
@@ -105,11 +106,20 @@ class Parser(argparse.ArgumentParser):
         if not match:
             raise OptionError(message[:1].lower() + message[1:], do=f"{self.prog} --help shows the usage")
         flag = match[1].split("/")[-1]
-        option = BY_FLAG.get(flag) if self.prog == "%%devin" else None
-        do = f"for example {option.example}" if option else ""
-        if option and option.kind == "flag":
-            raise OptionError(f"{flag} takes no value", do=do)
-        raise OptionError(f"{flag}: {match[2]}", do=do)
+        do = f"for example {self._example(flag)}"
+        words = _PLAIN_WORDS.get(match[2].split(" '")[0], match[2])
+        raise OptionError(f"{flag} {words}", do=do)
+
+
+_PLAIN_WORDS = {
+    "expected one argument": "needs a value",
+    "expected at least one argument": "needs at least one value",
+    "ignored explicit argument": "takes no value",
+}
+
+
+def _example(flag: str) -> str:
+    return BY_FLAG[flag].example
 
 
 @cache

@@ -15,7 +15,7 @@ from typing import Any
 from devin_jupyter.errors import OutputInvalid, SchemaError
 from devin_jupyter.schema.checking import Checker
 from devin_jupyter.schema.draft7 import is_object, to_draft7, without_names
-from devin_jupyter.schema.names import is_schema_like, resolve
+from devin_jupyter.schema.names import did_you_mean, is_schema_like, named_kind, not_a_schema, resolve
 from devin_jupyter.schema.places import Json, json_path
 from devin_jupyter.schema.python_types import Reader, is_type, type_schema, wrapped, wrapped_key
 from devin_jupyter.schema.shorthand import read_shorthand
@@ -123,7 +123,7 @@ def load_schema(spec: object, namespace: Mapping[str, Any] | None = None, *, fol
     if is_type(spec):
         return _from_type(spec)
     raise SchemaError(
-        f"a {type(spec).__name__} is not a schema",
+        f"{named_kind(spec)} is not a schema",
         do="give a pydantic model, a dataclass, a TypedDict, list[Model], a JSON Schema, a .json file or name:type, …",
     )
 
@@ -146,9 +146,7 @@ def _from_text(text: str, namespace: Mapping[str, Any], folder: Path | None) -> 
     if isinstance(found, str):
         return _from_text(found.strip(), {}, folder)
     if found is None or not (isinstance(found, (Mapping, Path, Schema)) or is_type(found)):
-        raise SchemaError(
-            f"{text!r} is a {type(found).__name__}, not a schema", do="give its class, or a JSON Schema dict"
-        )
+        raise not_a_schema(text, found)
     return load_schema(found, namespace, folder=folder)
 
 
@@ -164,7 +162,12 @@ def _file(path: Path, folder: Path | None) -> Json:
         text = place.read_text("utf-8-sig")
     except (OSError, ValueError) as problem:
         reason = getattr(problem, "strerror", None) or str(problem)
-        raise SchemaError(f"the schema file {path} cannot be read: {reason}") from None
+        beside = [entry.name for entry in place.parent.glob("*.json")] if isinstance(problem, OSError) else []
+        raise SchemaError(
+            f"the schema file {path} cannot be read: {reason.lower()}{did_you_mean(path.name, beside)}",
+            f"looked for at {place.absolute()}; nothing was sent",
+            "a path starts at the working directory of the kernel; %pwd shows it",
+        ) from None
     return _parsed(text, str(path))
 
 

@@ -9,12 +9,14 @@ import ast
 import datetime
 import difflib
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from keyword import iskeyword
 from typing import Any
 
 from devin_jupyter.errors import SchemaError
 from devin_jupyter.schema.python_types import is_type
 
+_GOOD = "the name of a model, a dict or list[Model] of the notebook, a .json file, JSON in braces, or name:type, …"
 _BUILT_IN: dict[str, Any] = {
     **{kind.__name__: kind for kind in (str, int, float, bool, list, dict, tuple, set)},
     "date": datetime.date,
@@ -63,12 +65,17 @@ def _named(name: str, namespace: Mapping[str, Any]) -> Any:
     if name in _BUILT_IN:
         return _BUILT_IN[name]
     fitting = [key for key, value in namespace.items() if not key.startswith("_") and is_schema_like(value)]
-    close = difflib.get_close_matches(name, fitting, n=3, cutoff=0.6)
-    hint = f"; did you mean {' or '.join(close)}?" if close else ""
     raise SchemaError(
-        f"the notebook has no {name!r} to use as a schema{hint}",
-        do="run the cell that defines it, or give a .json file, JSON in braces, or name:type, …",
+        f"the notebook has no {name!r} to use as a schema{did_you_mean(name, fitting)}",
+        "a word without : or { or .json is the name of a model, dataclass, TypedDict or dict; nothing was sent",
+        "run the cell that defines it, or give a .json file, JSON in braces, or name:type, …",
     )
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ` (did you mean …?)` for the nearest known words, or nothing."""
+    close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
+    return f" (did you mean {' or '.join(close)}?)" if close else ""
 
 
 def is_schema_like(value: object) -> bool:
@@ -94,8 +101,20 @@ def _subscript(generic: Any, argument: Any, text: str) -> Any:
         raise SchemaError(f"{text!r} is no type: {problem}") from None
 
 
-def _not_understood(text: str) -> SchemaError:
+def not_a_schema(text: str, found: object) -> SchemaError:
+    """Return the error for a text that stands for something else."""
+    if not text.replace(".", "").isidentifier() or iskeyword(text):
+        return _not_understood(text)
     return SchemaError(
-        f"{text!r} is not understood as a schema",
-        do="name a model, dict or list[Model] of the notebook, a .json file, JSON in braces, or name:type, …",
+        f"{text} is {named_kind(found)} in this notebook, not a schema", "nothing was sent", f"give {_GOOD}"
     )
+
+
+def named_kind(value: object) -> str:
+    """Return `an int`, `a list`: what kind of thing a value is."""
+    kind = type(value).__name__
+    return f"an {kind}" if kind[0].lower() in "aeiou" else f"a {kind}"
+
+
+def _not_understood(text: str) -> SchemaError:
+    return SchemaError(f"{text!r} is not understood as a schema", "nothing was sent", f"give {_GOOD}")

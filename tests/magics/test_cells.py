@@ -116,13 +116,18 @@ BAD = [
     ("\n{{ nobody }}", "TemplateError", "--raw"),
     ("--title {{ nobody }}\nx", "TemplateError", "--raw"),
     ("--schema Nobody\nx", "SchemaError", "Nobody"),
+    ("--schema nope\nx", "SchemaError", "the name of a model, dataclass, TypedDict or dict"),
+    ("--schema 5\nx", "SchemaError", "'5' is not understood as a schema"),
+    ("--schema True\nx", "SchemaError", "'True' is not understood as a schema"),
     ("--schema missing.json\nx", "SchemaError", "missing.json"),
+    ("--schema ./missing.json\nx", "SchemaError", "missing.json; nothing was sent"),
     ('--schema \'{"type": "array"}\'\nx', "SchemaError", "object"),
     ('--schema \'{"type": "object", "$ref": "https://x.org/s.json"}\'\nx', "SchemaError", "self-contained"),
     ("--attach missing.csv\nx", "OptionError", "missing.csv"),
     ("--secrets NOT_SET_ANYWHERE\nx", "OptionError", "NOT_SET_ANYWHERE"),
     ("--to nobody\nx", "OptionError", "nobody"),
     ("--each nothing\nx", "OptionError", "nothing"),
+    ("--each opn\nx", "OptionError", "there is no variable 'opn' for --each\n"),
     ("--snapshot s-1\nx", "Unsupported", "v1"),
     ("--unlisted\nx", "Unsupported", "v1"),
 ]
@@ -136,6 +141,44 @@ def test_bad_input_stops_the_cell_before_anything_is_sent(shell, service, cell, 
     assert words in ran.out
     assert len(ran.lines) <= 3
     assert not any(request.startswith("POST") for request in service.stats()["requests"])
+
+
+def test_a_variable_that_is_no_schema_is_called_what_it_is(shell, service):
+    shell.run("count = 5")
+    assert "count is an int in this notebook, not a schema" in shell.run("%%devin --schema count\nx", fails=True).out
+
+
+def test_a_table_that_is_not_there_is_answered_with_those_that_are(shell, service):
+    shell.run("repos = ['a/b', 'c/d']; repository = 'a/b'; rows = [1]")
+    out = shell.run("%%devin --each repo\nx", fails=True).out
+    assert "did you mean repos?" in out
+    assert "in this notebook; there are repos, rows" in out
+
+
+def test_a_file_that_is_not_there_gets_the_nearest_file_or_content(shell, service, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "answer.json").write_text("{}")
+    shell.run("reports = b'x'; report_maker = print")
+    assert "did you mean answer.json?" in shell.run("%%devin --schema answers.json\nx", fails=True).out
+    assert "did you mean reports?" in shell.run("%%devin --attach report\nx", fails=True).out
+    assert "did you mean" not in shell.run("%%devin --attach opn\nx", fails=True).out
+
+
+def test_a_message_to_a_session_that_is_over_says_that_nothing_was_paid(shell, service):
+    shell.run("%%devin --tags sim:slow --quiet -o s\nCount")
+    shell.run("%devin stop s")
+    refused = shell.run("%%devin --to s\nGo on", fails=True)
+    assert type(refused.error).__name__ == "Conflict"
+    assert refused.error.means == "the message did not arrive, and nothing was paid"
+    assert "--take 2" in refused.error.do
+
+
+def test_a_session_that_reached_its_own_cap_names_it(shell, service):
+    line = "%%devin --schema 'n:int' --tags sim:limit --wait --quiet"
+    capped = shell.run(f"{line} --max-acu 3\nSpend", fails=True)
+    assert "its own cap, --max-acu 3, is reached (usage_limit_exceeded)" in capped.out
+    assert "--take 2 with a higher --max-acu" in capped.out
+    assert "its ACU limit is used up (usage_limit_exceeded)" in shell.run(f"{line}\nSpend more", fails=True).out
 
 
 def test_a_schema_over_64_kb_is_refused(shell, service):

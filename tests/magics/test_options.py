@@ -103,7 +103,7 @@ def test_what_is_nearly_right_gets_the_nearest_right_word(line, hint):
         ("--max-acu 0", "whole number above 0, not '0'"),
         ("--max-acu -3", "whole number above 0, not '-3'"),
         ("--max-acu 2.5", "whole number above 0"),
-        ("--max-acu", "--max-acu: expected one argument"),
+        ("--max-acu", "--max-acu needs a value"),
         ("--budget nan", "number above 0"),
         ("--quiet=3", "--quiet takes no value"),
         ("--wait soon", "30m"),
@@ -116,7 +116,7 @@ def test_what_is_nearly_right_gets_the_nearest_right_word(line, hint):
         ("--schema-optional", "means nothing without --schema"),
         ("--to s --repos a/b", "--repos cannot go with --to"),
         ("--repo a/b", "did you mean --repos?"),
-        ("--secrets NAME:hidden --repos", "--repos: expected at least one argument"),
+        ("--secrets NAME:hidden --repos", "--repos needs at least one value"),
     ],
 )
 def test_a_mistake_is_named(line, words):

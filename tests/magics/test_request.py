@@ -113,7 +113,7 @@ def test_option_values_are_templates_too():
 
 def test_an_empty_prompt_is_refused():
     for prompt in ("", " \n\t"):
-        with pytest.raises(OptionError, match="prompt is empty"):
+        with pytest.raises(OptionError, match=r"(?s)prompt is empty.*in Python in the prompt \(the first argument\)"):
             made(prompt)
 
 

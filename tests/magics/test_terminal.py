@@ -74,6 +74,7 @@ def test_ctrl_c_detaches_in_one_line(terminal):
     shown = plain(terminal.before)
     assert "Detached: devin-" in shown
     assert "goes on" in shown
+    assert "the same cell again, .wait() or %devin wait picks it up" in " ".join(shown.split())
     assert "Traceback" not in shown
     assert "True" in say(terminal, "s.phase.turn_over is False")
 
@@ -87,6 +88,9 @@ def test_tables_are_coloured_on_a_terminal_and_fit_it(terminal):
     assert "\x1b[" in shown
     assert "phase" in plain(shown)
     assert max(map(len, plain(shown).splitlines())) <= 100
+    still = plain(say(terminal, "%devin sessions --live"))
+    assert "the live board needs a notebook" in still
+    assert "Count" in still or "A rather long title" in still
 
 
 def test_without_waiting_the_session_is_shown_once_as_text(terminal):
