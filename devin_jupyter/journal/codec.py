@@ -126,6 +126,8 @@ def _pull_request(item: Any) -> PullRequest:
 def _message(item: Any) -> Message:
     if isinstance(item, Message):
         return item
+    if not isinstance(item, Mapping):
+        raise TypeError(f"{type(item).__name__} where a message belongs")
     return Message(
         str(item.get("event_id", "")),
         str(item.get("source", "")),

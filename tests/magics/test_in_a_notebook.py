@@ -74,10 +74,10 @@ def notebook(shell):
 
 
 def shown_by(notebook, handle, *, waiting=False, **options):
-    """The bundles that a view of the session publishes."""
+    """The bundles that a view of the session publishes; a board of an earlier test may still publish its own."""
     with capture_output() as captured, display.view(notebook, handle, Options(**options), waiting=waiting):
         pass
-    return [output.data for output in captured.outputs]
+    return [output.data for output in captured.outputs if "Count them" in output.data["text/plain"]]
 
 
 # --- which form ------------------------------------------------------------------------------------------------------

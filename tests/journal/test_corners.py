@@ -1,0 +1,282 @@
+"""The journal's file in bad company, what dead kernels left, and texts that were never meant to be read back."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from devin_jupyter import __main__ as command
+from devin_jupyter.creation.deed import Lost
+from devin_jupyter.creation.guard import adopt_lost
+from devin_jupyter.creation.wording import state, when
+from devin_jupyter.errors import ConnectionLost, DevinError, JournalError
+from devin_jupyter.journal import Journal, codec, database, process
+from devin_jupyter.journal.database import Database, explain
+from devin_jupyter.journal.leases import of_start
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
+from devin_jupyter.paid import Run
+
+from .conftest import CELL, FAST, POST, Kernel, plainly
+from .test_journal_file import remember, start_of
+
+# --- the file ---------------------------------------------------------------------------------------------------------
+
+
+def failure(code: int) -> sqlite3.OperationalError:
+    problem = sqlite3.OperationalError("disk I/O error")
+    problem.sqlite_errorcode = code
+    return problem
+
+
+@pytest.mark.parametrize(
+    ("problem", "word"),
+    [
+        (failure(sqlite3.SQLITE_BUSY), "locked"),
+        (failure(sqlite3.SQLITE_CORRUPT), "damaged"),
+        (failure(sqlite3.SQLITE_READONLY), "cannot be written"),
+        (OSError(errno.EACCES, "Permission denied"), "cannot be written"),
+        (failure(sqlite3.SQLITE_FULL), "cannot grow"),
+        (failure(sqlite3.SQLITE_IOERR), "failed"),
+    ],
+)
+def test_every_failure_of_the_file_says_what_to_do(problem: Exception, word: str) -> None:
+    told = explain(problem, "/home/me/journal.db")
+    assert word in told.what
+    assert "/home/me/journal.db" in told.what
+    assert told.do
+
+
+def test_a_failed_statement_rolls_everything_back_and_is_told_in_words(folder: Path) -> None:
+    file = Database(folder / "journal.db")
+
+    def half() -> None:
+        with file.write("half") as db:
+            db.execute("INSERT INTO flags VALUES ('halt', '', 0)")
+            db.execute("INSERT INTO no_such_table VALUES (1)")
+
+    with pytest.raises(JournalError, match="failed"):
+        half()
+    with file.read() as db:
+        assert db.execute("SELECT count(*) FROM flags").fetchone()[0] == 0
+
+
+def test_a_transaction_that_sqlite_has_ended_itself_is_not_rolled_back_twice(folder: Path) -> None:
+    file = Database(folder / "journal.db")
+
+    def gone() -> None:
+        with file.write("gone") as db:
+            db.execute("ROLLBACK")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        gone()
+    with file.write("after") as db:
+        db.execute("INSERT INTO flags VALUES ('halt', '', 0)")
+    assert Journal(folder).halted_since() is not None
+
+
+def test_closing_in_a_forked_child_leaves_the_connection_to_the_parent(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = Database(folder / "journal.db")
+    with file.read() as parents:
+        pass
+    with monkeypatch.context() as patch:
+        patch.setattr("os.getpid", lambda: -1)
+        file.close()
+    assert parents.execute("SELECT 1").fetchone()[0] == 1
+    parents.close()
+    file.close()
+    with file.read() as db:
+        assert db.execute("SELECT 1").fetchone()[0] == 1
+    file.close()
+
+
+def test_a_large_journal_is_not_looked_through_at_every_start(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    remember(Journal(folder), "a")
+    asked: list[str] = []
+
+    class Watching(sqlite3.Connection):
+        def execute(self, query: str, *values: Any) -> sqlite3.Cursor:  # type: ignore[override]
+            asked.append(query)
+            return super().execute(query, *values)
+
+    for most, is_checked in ((10_000, True), (1, False)):
+        monkeypatch.setattr(database, "_PAGES_LOOKED_THROUGH", most)
+        asked.clear()
+        connection = sqlite3.connect(folder / "journal.db", factory=Watching, isolation_level=None)
+        database._prepare(connection, "journal")
+        connection.close()
+        assert any("quick_check" in query for query in asked) is is_checked
+
+
+def test_damage_that_only_a_look_through_finds_is_damage(folder: Path) -> None:
+    class Broken(sqlite3.Connection):
+        def execute(self, query: str, *values: Any) -> Any:
+            if "quick_check" in query:
+                return SimpleNamespace(fetchone=lambda: ("row 7 missing from index",))
+            return super().execute(query, *values)
+
+    connection = sqlite3.connect(folder / "journal.db", factory=Broken, isolation_level=None)
+    with pytest.raises(sqlite3.DatabaseError, match="row 7") as caught:
+        database._prepare(connection, "journal")
+    connection.close()
+    assert database.is_damage(caught.value)
+
+
+def test_a_migration_that_fails_leaves_the_version_before(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    remember(Journal(folder), "a")
+    before = len(database.MIGRATIONS)
+    for statement in ("CREATE TABLE half (a); INSERT INTO nowhere VALUES (1)", "COMMIT"):
+        steps = ["CREATE TABLE half (a)", *statement.split("; ")[1:]] if ";" in statement else [statement, "BROKEN"]
+        with monkeypatch.context() as patch:
+            patch.setattr(database, "MIGRATIONS", (*database.MIGRATIONS, steps))
+            with pytest.raises(JournalError):
+                Journal(folder).sessions()
+    assert database._version(sqlite3.connect(folder / "journal.db")) == before
+    assert len(Journal(folder).sessions()) == 1
+
+
+def test_a_process_of_somebody_else_counts_as_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(pid: int, signal: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("os.kill", refuse)
+    assert process._exists(1)
+
+
+# --- what is read back ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"session_id": "devin-a", "url": "", "title": 5},
+        {"session_id": "devin-a", "url": "", "tags": [5]},
+        {"session_id": "devin-a", "url": "", "pull_requests": ["https://x"]},
+        {"session_id": "devin-a", "url": "", "messages": [7]},
+        {"session_id": "devin-a", "url": "", "phase": "asleep on the job"},
+    ],
+)
+def test_a_record_that_we_did_not_make_is_refused(record: dict[str, Any]) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        codec.snapshot_from_json(record)
+
+
+def test_a_snapshot_is_read_back_as_it_was_and_with_what_is_known_better() -> None:
+    whole = Snapshot(
+        session_id="devin-a",
+        url="https://x",
+        phase=Phase.DONE,
+        tags=("a",),
+        pull_requests=(PullRequest("https://x/1", "open"), PullRequest("https://x/2", None)),
+        messages=(Message("e", "devin", "done", datetime(2026, 11, 1, tzinfo=UTC)),),
+        recorded=date(2026, 11, 2),
+    )
+    assert codec.snapshot_from_json(codec.snapshot_to_json(whole)) == whole
+    bare = {"session_id": "devin-a", "url": ""}
+    newer = codec.snapshot_from_json(bare, pull_requests=whole.pull_requests, messages=whole.messages)
+    assert (newer.pull_requests, newer.messages) == (whole.pull_requests, whole.messages)
+
+
+def test_times_and_costs_that_are_not_known_are_called_unknown() -> None:
+    assert when(None) == "an unknown time"
+    assert "ACU unknown" in state(None)
+    assert "not seen" in state(None)
+    assert state(Snapshot(session_id="devin-a", url="", phase=Phase.DONE, acus=1.5)) == "done, 1.5 ACU"
+
+
+# --- what dead kernels left -------------------------------------------------------------------------------------------
+
+
+async def test_what_another_process_began_is_never_posted_in_its_name(kernel: Any, simulator: Any) -> None:
+    one: Kernel = kernel()
+    one.journal.intents.write(start_of("a", cell=CELL), known_before=[], now=1.0)
+    lost = Lost(journal=one.journal, lookup=one.creator.lookup, intent=one.journal.intents.all()[0])
+    with pytest.raises(AssertionError):
+        await lost.post()
+    assert not lost.is_certain(DevinError("refused"))
+    assert "an earlier kernel" in lost.uncertain(ConnectionLost("no line")).what
+    await lost.clear()
+    assert one.journal.intents.all() == []
+    assert simulator.requests(POST) == 0
+
+
+async def test_a_dead_kernels_session_is_adopted_once_and_not_taken_for_an_older_one(
+    kernel: Any, simulator: Any
+) -> None:
+    one: Kernel = kernel()
+    older, newer = (
+        plainly(simulator, "POST", "/sessions", json={"prompt": text, "tags": ["nb-a"]})["session_id"]
+        for text in ("older", "newer")
+    )
+    one.journal.intents.write(start_of("a", cell=CELL), known_before=[f"devin-{older}"], now=1.0)
+    [intent] = one.journal.intents.all()
+    arguments = (one.api, one.journal, one.creator.lookup, intent, Run(FAST))
+    holder = one.journal.leases.take(of_start(intent.start.fingerprint), now=FAST.now())
+    assert await adopt_lost(*arguments) is None  # somebody is at it
+    assert one.journal.sessions() == []
+    one.journal.leases.give_back(of_start(intent.start.fingerprint), holder or "")
+    adopted = await adopt_lost(*arguments)
+    assert adopted is not None
+    assert [entry.session_id for entry in one.journal.sessions()] == [f"devin-{newer}"]
+    assert one.journal.intents.all() == []
+
+
+async def test_an_intent_that_made_nothing_is_cleared(kernel: Any, simulator: Any) -> None:
+    one: Kernel = kernel()
+    one.journal.intents.write(start_of("a", cell=CELL), known_before=[], now=1.0)
+    [intent] = one.journal.intents.all()
+    assert await adopt_lost(one.api, one.journal, one.creator.lookup, intent, Run(FAST)) is None
+    assert (one.journal.intents.all(), one.journal.sessions()) == ([], [])
+
+
+# --- the command line, in this process --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def at_home(simulator: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Journal:
+    for name, value in {
+        "DEVIN_API_KEY": simulator.api_key,
+        "DEVIN_ORG_ID": simulator.org_id,
+        "DEVIN_API_URL": simulator.url,
+        "DEVIN_JUPYTER_HOME": str(folder / "home"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(folder)
+    return Journal(folder / "home")
+
+
+def test_stop_and_resume_say_what_they_did(at_home: Journal, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["stop", "--all"]) == 0
+    said = capsys.readouterr().out
+    assert "halted: nobody posts on" in said
+    assert "--everything ends those of other folders too" in said
+    assert at_home.halted_since() is not None
+    assert command.main(["stop", "--all", "--everything"]) == 0
+    assert "--everything" not in capsys.readouterr().out
+    assert command.main(["resume"]) == 0
+    assert command.main(["resume"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["the halt is lifted", "nothing was halted"]
+
+
+def test_without_a_key_stop_still_halts(
+    at_home: Journal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("DEVIN_API_KEY")
+    assert command.main(["stop", "--all"]) == 1
+    assert at_home.halted_since() is not None
+    assert "no Devin API key was found" in capsys.readouterr().err
+
+
+def test_all_is_said_in_full(at_home: Journal) -> None:
+    with pytest.raises(SystemExit):
+        command.main(["stop"])
+    assert at_home.halted_since() is None
