@@ -102,11 +102,17 @@ def outputs_of(
             phase=phase,
             acus=None if pd.isna(acus) else float(acus),
             raw=raw,
-            provisional=provisional.get(name, phase in (Phase.QUEUED, Phase.WORKING)),
+            provisional=provisional[name] if name in provisional else _is_open(phase, raw, schemas.get(name)),
             schema=schemas.get(name),
         )
         for name, url, phase, acus, raw in zip(*columns, strict=True)
     ]
+
+
+def _is_open(phase: str, raw: Any, schema: Schema | None) -> bool:
+    """Whether there may be a better output to come, as far as a frame tells."""
+    is_invalid = raw is not None and schema is not None and not schema.is_valid(raw)
+    return is_invalid or phase in (Phase.QUEUED, Phase.WORKING)
 
 
 def _key(output: Output, schema: Schema | None) -> int:
@@ -119,15 +125,19 @@ def _plans(found: Sequence[Output], schema: Schema | None, explode: str | None) 
     groups: dict[int, tuple[Schema | None, list[Any]]] = {id(schema.wire): (schema, [])} if schema else {}
     for output in found:
         groups.setdefault(_key(output, schema), (schema or output.schema, []))[1].append(output.raw)
-    plans = {}
+    plans, shapes = {}, []
     for key, (asked, raws) in groups.items():
+        if asked is None and all(raw is None for raw in raws):  # nothing says what there might be
+            plans[key] = _Plan(None, (), [])
+            continue
         shape = asked or from_wire(inferred(raws))
+        shapes.append(shape)
         lists = _lists(shape, explode)
         inside: Path = (shape.item_key,) if shape.item_key else ()
         plans[key] = _Plan(asked, lists, fields_of(shape.wire, exploded=lists, inside=inside))
     has_outputs = any(output.raw is not None for output in found) or schema is not None
     if explode and has_outputs and not any(_ends_in(plan.lists, explode) for plan in plans.values()):
-        raise _no_list(explode, [asked.wire for asked, _ in groups.values() if asked])
+        raise _no_list(explode, shapes)
     return plans
 
 
@@ -155,8 +165,8 @@ def _ends_in(lists: Sequence[Path], explode: str) -> bool:
     return bool(lists) and lists[-1][-len(wanted) :] == wanted
 
 
-def _no_list(explode: str, wires: Iterable[Mapping[str, Any]]) -> OptionError:
-    known = sorted({".".join(path) for wire in wires for path in list_paths(wire, [])})
+def _no_list(explode: str, shapes: Iterable[Schema]) -> OptionError:
+    known = sorted({".".join(path) for shape in shapes for path in list_paths(shape.wire, [])})
     return OptionError(
         f"explode={explode!r} names no list of the output",
         do=f"its lists are {', '.join(known)}" if known else "the output has no lists",

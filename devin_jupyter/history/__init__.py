@@ -13,7 +13,7 @@ from devin_jupyter import frames
 from devin_jupyter.api.consumption import Consumption
 from devin_jupyter.errors import OptionError, Unsupported
 from devin_jupyter.history.dataset import sync
-from devin_jupyter.history.filters import Filters, When, moment
+from devin_jupyter.history.filters import Filters, When, checked_limit, moment
 from devin_jupyter.history.partitions import dask_sessions
 from devin_jupyter.history.reading import (
     IDS_A_PAGE,
@@ -95,7 +95,7 @@ async def _with_outputs(core: Core, sessions: Any, filters: Mapping[str, Any], l
     is_complete = hasattr(sessions, "columns") and _IN_A_FRAME.issubset(sessions.columns)
     if not is_complete or filters or limit is not None:
         return await find(core, sessions, filters, limit)
-    return Found(sessions, {}, (await asyncio.to_thread(read_journal, core)).schemas)
+    return Found(sessions.drop_duplicates("session_id"), {}, (await asyncio.to_thread(read_journal, core)).schemas)
 
 
 async def messages(core: Core, sessions: Any = None, *, limit: int | None = None, **filters: Any) -> pd.DataFrame:
@@ -124,12 +124,12 @@ async def pull_requests(core: Core, sessions: Any = None, *, limit: int | None =
         limit: of at most so many sessions.
         filters: see `Filters`.
     """
-    chosen = Filters.of(filters)
+    chosen, limit = Filters.of(filters), checked_limit(limit)
     if sessions is None and not chosen.phases:
         rows = frames.PullRequestRows(api_version=core.settings.api_version)
         await fill(core, rows, chosen, limit)
         return rows.frame(limit)
-    handles = [sessions] if isinstance(sessions, Handle) else sessions
+    handles = () if filters or limit is not None else [sessions] if isinstance(sessions, Handle) else sessions
     if isinstance(handles, (list, tuple)) and handles and all(isinstance(item, Handle) for item in handles):
         looks = [handle.snapshot for handle in handles]
         made = ((look.session_id, look.created_at, look.updated_at, look.pull_requests) for look in looks)

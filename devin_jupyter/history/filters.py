@@ -10,12 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from math import ceil
-from typing import Any
+from operator import index
+from typing import Any, get_args
 
 from devin_jupyter.errors import OptionError, Unsupported
 from devin_jupyter.history.windows import Raw, Window
+from devin_jupyter.models import vocabulary as words
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.raw import parse_time
+from devin_jupyter.options import nearest
 
 When = str | int | float | date | datetime | timedelta | None
 """A moment: a datetime or date (UTC where it names no zone), its ISO 8601 text, Unix seconds, or how long ago: "7d"."""
@@ -23,6 +26,13 @@ When = str | int | float | date | datetime | timedelta | None
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_MOMENTS = ("since", "until", "updated_since")
+_ONE = ("playbook", "parent", "schedule")
+_WORDS: Mapping[str, tuple[str, ...]] = {
+    "phase": tuple(phase.value for phase in Phase),
+    "origin": (*get_args(words.Origin), *words.SEEN_ORIGIN),
+    "category": (*get_args(words.Category), *words.SEEN_CATEGORY),
+}
 _V1_LACKS = ("repos", "origin", "category", "service_user", "parent", "schedule")
 
 
@@ -63,19 +73,17 @@ class Filters:
         """Return the filters for keywords.
 
         Raises:
-            OptionError: an unknown one.
+            OptionError: an unknown one, or a value that cannot be one.
         """
         known = [item.name for item in fields(cls)]
-        unknown = [name for name in given if name not in known]
-        if unknown:
-            raise OptionError(
-                f"sessions cannot be filtered by {unknown[0]!r}", do=f"filter by {', '.join(known)}, limit"
-            )
-        filters = cls(**given)
-        unfit = set(_listed(filters.phase)) - {phase.value for phase in Phase}
-        if unfit:
-            raise OptionError(f"{min(unfit)!r} is no phase", do=f"phases are {', '.join(Phase)}")
-        return filters
+        for name in given:
+            if name not in known:
+                raise OptionError(
+                    f"sessions cannot be filtered by {name!r}{nearest(name, known)}",
+                    "nothing was read",
+                    f"filter by {', '.join(known)}, limit",
+                )
+        return cls(**{name: _checked(name, value) for name, value in given.items() if value is not None})
 
     def window(self, now: datetime) -> Window:
         """Return the time window of `since` and `until`."""
@@ -155,24 +163,77 @@ def moment(when: When, now: datetime, name: str = "since") -> datetime | None:
     """
     if when is None:
         return None
+    try:
+        found = _moment(when, now)
+    except (OverflowError, ValueError):  # before the year 1, or the NaT of pandas
+        found = None
+    if found is None:
+        raise OptionError(
+            f"{name}={when!r:.80} is no moment",
+            "nothing was read",
+            "give 2026-11-21, 2026-11-21T08:00, a datetime, or 7d",
+        )
+    return found
+
+
+def _moment(when: When, now: datetime) -> datetime | None:
     if isinstance(when, timedelta):
         return now - when
-    if isinstance(when, date) and not isinstance(when, datetime):
-        return datetime(when.year, when.month, when.day, tzinfo=UTC)
     if isinstance(when, datetime):
         return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
+    if isinstance(when, date):
+        return datetime(when.year, when.month, when.day, tzinfo=UTC)
     ago = _AGO.fullmatch(when.strip()) if isinstance(when, str) else None
-    if ago:
-        return now - timedelta(seconds=float(ago[1]) * _SECONDS[ago[2]])
-    found = parse_time(when)
-    if found is None:
-        raise OptionError(f"{name}={when!r} is no moment", do="give 2026-11-21, 2026-11-21T08:00, a datetime, or 7d")
-    return found
+    return now - timedelta(seconds=float(ago[1]) * _SECONDS[ago[2]]) if ago else parse_time(when)
 
 
 def _second(when: When, now: datetime, name: str) -> int | None:
     found = moment(when, now, name)
     return None if found is None else ceil(found.timestamp())
+
+
+def checked_limit(limit: Any) -> int | None:
+    """Return how many sessions are wanted at most; None for all.
+
+    Raises:
+        OptionError: it is no number of sessions.
+    """
+    if limit is None:
+        return None
+    if hasattr(limit, "__index__") and not isinstance(limit, bool) and limit >= 0:
+        return index(limit)
+    raise OptionError(f"limit={limit!r:.80} is no number of sessions", "nothing was read", "give 100, or leave it out")
+
+
+def _checked(name: str, value: Any) -> Any:
+    """Return the value of a filter, lists as tuples: an iterator can be read once only."""
+    if name in _MOMENTS:
+        return value
+    if name == "archived":
+        if value not in (True, False):
+            raise _unfit(name, value, "give True or False, or leave it out for both")
+        return bool(value)
+    if not isinstance(value, (str, Iterable)):
+        raise _unfit(name, value, "give a text, or a list of texts")
+    listed = (value,) if isinstance(value, str) else tuple(value)
+    if name in _ONE and len(listed) != 1:
+        raise _unfit(name, value, "give one text")
+    for word in listed:
+        _check_word(name, word)
+    return listed[0] if name in _ONE else listed
+
+
+def _check_word(name: str, word: Any) -> None:
+    if not isinstance(word, str):
+        raise _unfit(name, word, "give a text, or a list of texts")
+    known = _WORDS.get(name, (word,))
+    if word not in known:
+        hint = nearest(word, known)
+        raise OptionError(f"{word!r:.80} is no {name}{hint}", "nothing was read", f"give one of {', '.join(known)}")
+
+
+def _unfit(name: str, value: Any, do: str) -> OptionError:
+    return OptionError(f"{name}={value!r:.80} cannot be filtered by", "nothing was read", do)
 
 
 def _listed(value: str | Iterable[str] | None) -> list[str]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from devin_jupyter.api.paging import LARGEST_PAGE
 from devin_jupyter.errors import OptionError
 from devin_jupyter.frames import SessionRows
-from devin_jupyter.history.filters import Filters
+from devin_jupyter.history.filters import Filters, checked_limit
 from devin_jupyter.history.together import each
 from devin_jupyter.history.windows import Page, Raw, Window, parsed, read_sessions
 from devin_jupyter.models.ids import session_id as prefixed
@@ -72,14 +72,12 @@ async def find(core: Core, sessions: Any, filters: Mapping[str, Any], limit: int
     Raises:
         OptionError: sessions and filters at once, or something that names no session.
     """
-    chosen = Filters.of(filters)
+    chosen, limit = Filters.of(filters), checked_limit(limit)
     if sessions is None:
-        if limit is not None and limit < 0:
-            raise OptionError(f"limit={limit} is no number of sessions", do="give a positive one, or none")
         return await _selected(core, chosen, limit)
-    if filters or limit is not None:
-        name = next(iter(filters), "limit")
-        raise OptionError(f"{name}= selects sessions, and sessions are given already", do="give one or the other")
+    given = [name for name, value in {**filters, "limit": limit}.items() if value is not None]
+    if given:
+        raise OptionError(f"{given[0]}= selects sessions, and sessions are given already", do="give one or the other")
     listed = _listed(sessions)
     handles = [item for item in listed if isinstance(item, Handle)]
     if handles and len(handles) == len(listed):
@@ -275,8 +273,10 @@ def read_journal(core: Core) -> Journalled:
     """Return what the journal knows of the sessions of this host and organisation."""
     found, compiled = Journalled(), dict[str, Schema]()
     settings = core.settings
+    place, org_id = settings.known_as or settings.base_url, settings.org_id
     for entry in core.journal.sessions():
-        if entry.base_url not in (None, settings.base_url) or entry.org_id not in (None, settings.org_id):
+        is_elsewhere = org_id is not None and entry.org_id not in (None, org_id)  # None: not asked for yet
+        if entry.base_url not in (None, place) or is_elsewhere:
             continue
         schema = None
         if entry.schema is not None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from devin_jupyter.errors import SchemaError
 from devin_jupyter.schema.places import MANY, NAMED, ONE, Json, Place, all_schemas, json_path
 
 _RENAMED = {"$defs": "definitions", "dependentSchemas": "dependencies", "prefixItems": "items"}
+_UNQUOTED = "~!$&'()*+,;=:@?"
+"""What may stand in a fragment of a URI as it is, besides letters and digits."""
 _NOWHERE = object()
 
 
@@ -77,7 +79,8 @@ def _steps(reference: str) -> list[str]:
 
 
 def _pointer(place: Place | list[str | int]) -> str:
-    return "#" + "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in place)
+    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in place)
+    return "#" + "".join("/" + quote(step, safe=_UNQUOTED) for step in steps)
 
 
 def _follow(reference: str, root: Any) -> Any:

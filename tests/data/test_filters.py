@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from data.payloads import V1, V3
 
 from devin_jupyter.errors import OptionError, Unsupported
-from devin_jupyter.history.filters import Filters, moment
+from devin_jupyter.history.filters import Filters, checked_limit, moment
 from devin_jupyter.history.windows import Window
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -37,7 +38,9 @@ def test_a_moment_may_be_said_in_many_ways(when: Any, expected: datetime | None)
     assert moment(when, NOW) == expected
 
 
-@pytest.mark.parametrize("when", ["yesterday", "7 days ago", "", True, object(), "2026-13-01"])
+@pytest.mark.parametrize(
+    "when", ["yesterday", "7 days ago", "", True, object(), "2026-13-01", pd.NaT, "9" * 12 + "d", timedelta.max]
+)
 def test_what_is_no_moment_is_refused(when: Any) -> None:
     with pytest.raises(OptionError, match="since="):
         moment(when, NOW)
@@ -134,11 +137,50 @@ def test_v1_is_asked_what_it_can_be_asked() -> None:
 
 @pytest.mark.parametrize("name", ["repos", "origin", "category", "service_user", "parent", "schedule", "archived"])
 def test_what_v1_does_not_tell_is_refused(name: str) -> None:
+    value = {"origin": "slack", "category": "security", "archived": True}.get(name, "x")
+
     with pytest.raises(Unsupported, match=f"no {name}"):
-        Filters.of({name: "x"}).v1_params()
+        Filters.of({name: value}).v1_params()
 
 
-@pytest.mark.parametrize("given", [{"tag": "a"}, {"phase": "finished"}, {"phase": ["done", "dune"]}])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"tag": "a"},
+        {"tags": 3},
+        {"tags": ["a", None]},
+        {"phase": "finished"},
+        {"phase": ["done", "dune"]},
+        {"origin": "Slack"},
+        {"category": ["security", "bugs"]},
+        {"archived": "yes"},
+        {"playbook": ["a", "b"]},
+    ],
+)
 def test_a_mistyped_filter_is_refused(given: dict[str, Any]) -> None:
-    with pytest.raises(OptionError):
+    with pytest.raises(OptionError, match="nothing was read"):
         Filters.of(given)
+
+
+def test_a_mistyped_word_names_the_nearest() -> None:
+    with pytest.raises(OptionError, match=r"no category \(did you mean bug_fixing\?\)"):
+        Filters.of({"category": "bug fixing"})
+
+
+def test_an_iterator_filters_every_page() -> None:
+    filters = Filters.of({"category": (name for name in ("security", "other"))})
+
+    for _ in range(2):
+        assert filters.keep([{**V3, "category": "other"}, {**V3, "category": None}], NOW, api_version="v3")
+        assert not filters.keep([{**V3, "category": None}], NOW, api_version="v3")
+
+
+@pytest.mark.parametrize("limit", [-1, "5", 2.0, True])
+def test_what_is_no_number_of_sessions_is_refused(limit: Any) -> None:
+    with pytest.raises(OptionError, match="limit="):
+        checked_limit(limit)
+
+
+def test_a_limit_may_be_any_integer() -> None:
+    assert checked_limit(np.int64(3)) == 3
+    assert checked_limit(0) == 0

@@ -347,3 +347,22 @@ def test_the_functions_of_the_package_use_the_default_client(year: Any) -> None:
     assert len(dj.pull_requests_frame(limit=30))
     assert len(dj.insights_frame(limit=3)) == 3
     assert len(dj.consumption_frame(since="60d"))
+
+
+def test_the_journal_is_put_to_use_in_the_simulator_of_the_process() -> None:
+    with dj.connect(simulator=True, speed=2000) as client:
+        session = client.create("Look into it", schema="severity:low|high, count:int", repos=["acme/api"]).wait(30)
+
+        by_id = client.outputs_frame(session.id)
+
+        pd.testing.assert_frame_equal(by_id, session.frame())
+        assert list(by_id["severity"].cat.categories) == ["low", "high"]
+        assert client.sessions_frame()["repos"].tolist() == [["acme/api"]]
+
+
+def test_sessions_and_filters_at_once_are_refused_for_handles_too(devin: dj.Devin) -> None:
+    session = devin.get(devin.sessions_frame(limit=1)["session_id"][0])
+
+    with pytest.raises(OptionError, match="tags= selects"):
+        devin.pull_requests_frame([session], tags="x")
+    assert len(devin.sessions_frame([session], tags=None)) == 1

@@ -358,3 +358,28 @@ def test_outputs_are_taken_from_a_sessions_frame() -> None:
     assert [item.provisional for item in found] == [True, True, False]
     assert [item.raw for item in found] == [{"n": 1}, {"n": 1}, None]
     assert found[2].acus is None
+
+
+def test_an_output_that_does_not_fit_is_provisional_in_a_sessions_frame_too() -> None:
+    rows = SessionRows()
+    rows.add([session(1), session(2, structured_output={"n": "one"})])
+
+    found = outputs_of(rows.frame(), provisional={}, schemas={f"devin-{n:032x}": load_schema("n:int") for n in (1, 2)})
+
+    assert [item.provisional for item in found] == [False, True]
+
+
+def test_a_session_without_schema_and_output_adds_no_column() -> None:
+    nothing = Output(session_id="devin-9", url="", phase="done", acus=None, raw=None, provisional=False)
+
+    frame = outputs([output(RAW), nothing], keep_empty=True)
+
+    assert list(frame.columns) == list(outputs([output(RAW)]).columns)
+    assert len(frame) == 2
+
+
+def test_the_lists_of_outputs_without_a_schema_are_named() -> None:
+    loose = Output(session_id="devin-9", url="", phase="done", acus=None, raw={"hits": [1]}, provisional=False)
+
+    with pytest.raises(OptionError, match="its lists are hits"):
+        outputs([loose], explode="hit")

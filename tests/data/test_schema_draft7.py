@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -265,3 +266,16 @@ def test_a_very_deep_schema_is_refused_and_not_a_crash() -> None:
         load_schema(deep)
     with pytest.raises(SchemaError):
         load_schema("{" + '"a":{' * 100_000)
+
+
+@pytest.mark.parametrize("name", ["a/b c", "Größe", "Box[int]", "x%y", "a~1b"])
+@pytest.mark.parametrize("is_quoted", [True, False])
+def test_a_definition_may_have_any_name(name: str, is_quoted: bool) -> None:
+    step = name.replace("~", "~0").replace("/", "~1")
+    reference = "#/$defs/" + (quote(step) if is_quoted else step)
+
+    schema = load_schema(
+        {"type": "object", "properties": {"a": {"$ref": reference}}, "$defs": {name: {"type": "integer"}}}
+    )
+
+    assert schema.check({"a": "x"}) == ['$.a: "x" is not of type "integer"']
