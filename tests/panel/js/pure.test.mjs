@@ -42,8 +42,15 @@ test("a row is in one column: working, needs you or done", () => {
 });
 
 test("totals tell unknown costs from none", () => {
-  const sum = totals([row("a", { acus: 1.5 }), row("b", { acus: null, needs_you: true }), row("c", { acus: 0, turn_over: true })], 4);
+  const sum = totals([row("a", { acus: 1.5 }), row("b", { acus: null, needs_you: true }), row("c", { acus: 0, turn_over: true, phase: "done" })], 4);
   assert.equal(totalWords(sum), "7 sessions · 1 working · 1 needs you · 1 done · 4 not started · 1.5 ACU + 1 unknown");
+});
+
+test("totals call only done what is done", () => {
+  const over = (id, phase) => row(id, { acus: 1, turn_over: true, phase });
+  const sum = totals([over("a", "failed"), over("b", "blocked"), over("c", "failed")], 0);
+  assert.equal(totalWords(sum), "3 sessions · 0 working · 0 need you · 0 done · 1 blocked · 2 failed · 3 ACU");
+  assert.equal(sum.done, 3);
 });
 
 test("sorting keeps nulls last in both directions and compares numbers in names", () => {
