@@ -82,4 +82,4 @@ def change(before: str, now: str) -> str:
     edits = [code for code in matcher.get_opcodes() if code[0] != "equal"]
     removed = sum(high - low for _, low, high, _, _ in edits)
     added = sum(high - low for _, _, _, low, high in edits)
-    return f"{added} in and {removed} out of {len(old)} words"
+    return f"words: {added} added, {removed} of {len(old)} removed"

@@ -36,7 +36,13 @@ def explained(command: Command) -> str:
     """Return usage, arguments and an example of one command."""
     lines = [*wrap(command.usage, 100, subsequent_indent="    "), "", f"    {summary(command)}", ""]
     width = max((len(argument.bare) for argument in command.arguments), default=0) + 2
-    lines += [f"    {argument.bare:{width}}{argument.explanation}" for argument in command.arguments]
+    for argument in command.arguments:
+        lines += wrap(
+            argument.explanation,
+            110,
+            initial_indent=f"    {argument.bare:{width}}",
+            subsequent_indent=" " * (width + 4),
+        )
     if command.arguments:
         lines.append("")
     more = wrap(command.more, 100, initial_indent="    ", subsequent_indent="    ")

@@ -21,6 +21,8 @@ _WHICH = Argument(
 _ONE = Argument("session", "a name in the notebook, an id or a URL", metavar="SESSION", needed=True, values="sessions")
 _MANY = Argument("sessions", "names, ids or URLs; default: the last one", "words", "SESSION", values="sessions")
 _TEXT = Argument("text", "only those with this text in the name", metavar="TEXT")
+_SINCE = Argument("--since", "since this long ago, or since a date: 7d, 12h, 2026-11-01", metavar="TIME")
+_UNTIL = Argument("--until", "before then, said likewise", metavar="TIME")
 _OUT = Argument("--out", "the variable to set", metavar="NAME", short="-o", values="out")
 
 _TABLE = (
@@ -32,8 +34,8 @@ _TABLE = (
         "%devin sessions login --origin slack --since 7d --mine",
         (
             Argument("text", "only those with this text in title, tags, repositories or id", metavar="TEXT"),
-            Argument("--since", "started within this time, or since a date", metavar="TIME"),
-            Argument("--until", "started before", metavar="TIME"),
+            _SINCE,
+            _UNTIL,
             Argument("--mine", "started by this key's principal", "flag"),
             Argument("--origin", "where they were started", "words", "ORIGIN", choices=ORIGINS),
             Argument("--phase", "only in these phases", "words", "PHASE", choices=PHASES),
@@ -56,7 +58,7 @@ _TABLE = (
         (
             _ONE,
             _OUT,
-            Argument("--schema", "what its answer looks like", metavar="SPEC", values="schemas"),
+            Argument("--schema", "the shape of its answer, as in %%devin", metavar="SPEC", values="schemas"),
             Argument("--quiet", "show nothing", "flag"),
         ),
         more="A variable that holds an id or a URL goes by its bare name: %devin open found_id. $name and {name} are "
@@ -78,7 +80,7 @@ _TABLE = (
         "%devin wait audit 30m",
         (
             _WHICH,
-            Argument("time", "no longer than this", "time", "TIME"),
+            Argument("time", "no longer than this: 90 (seconds), 30m, 4h", "time", "TIME"),
             Argument("--on-interrupt", "what Ctrl-C does to it", choices=("detach", "stop")),
         ),
     ),
@@ -93,29 +95,33 @@ _TABLE = (
             Argument("text", "the message; a %%devin --to cell is better for long ones", "words", "TEXT", needed=True),
             Argument("--attach", "paths, URLs or names of variables", "words", "FILE", values="files"),
             Argument("--again", "send it though it was sent before", "flag"),
-            Argument("--wait", "wait for the reply", "optional", "TIME"),
+            Argument("--wait", "wait for the reply, or no longer than this", "optional", "TIME"),
             Argument("--as-user", "write as this member", metavar="ID"),
         ),
     ),
     Command(
         "stop",
         SESSIONS,
-        "end sessions for good; --all: halt this journal and end what this notebook started",
+        "end sessions for good; --all: all that this notebook started, and let none start until %devin resume",
         "commands_act:stop",
         "%devin stop audit",
         (
             _MANY,
-            Argument("--all", "every open session of this notebook; nothing is posted until %devin resume", "flag"),
-            Argument("--everything", "with --all: of the whole journal", "flag"),
+            Argument(
+                "--all",
+                "every session of this notebook that is at work; until %devin resume none can be started",
+                "flag",
+            ),
+            Argument("--everything", "with --all: of every notebook that uses this journal", "flag"),
             Argument("--archive", "archive them too", "flag"),
         ),
         more="A stopped session cannot be woken up. When the kernel hangs: python -m devin_jupyter stop --all",
     ),
-    Command("resume", SESSIONS, "lift the halt that stop --all has set", "commands_act:resume", "%devin resume"),
+    Command("resume", SESSIONS, "allow sessions again after stop --all", "commands_act:resume", "%devin resume"),
     Command(
         "archive",
         SESSIONS,
-        "put sessions away; asleep and out of the lists",
+        "put sessions away: they sleep, and leave the lists",
         "commands_act:archive",
         "%devin archive audit",
         (_MANY, Argument("--undo", "take them out of the archive", "flag")),
@@ -124,7 +130,7 @@ _TABLE = (
     Command(
         "tags",
         FILES,
-        "show or add a session's tags",
+        "show, add or replace a session's tags",
         "commands_data:tags",
         "%devin tags audit --add release-12",
         (
@@ -149,13 +155,7 @@ _TABLE = (
         "%devin files audit --download results",
         (
             _WHICH,
-            Argument(
-                "--download",
-                "into this folder; default: one named after the session",
-                "optional",
-                "FOLDER",
-                values="files",
-            ),
+            Argument("--download", "into FOLDER, or one named after the session", "optional", "FOLDER", values="files"),
         ),
         api="v3",
     ),
@@ -207,7 +207,7 @@ _TABLE = (
         "ACUs by day, where the key may see them; else summed over sessions",
         "commands_money:usage",
         "%devin usage --since 30d",
-        (Argument("--since", "from", metavar="TIME"), Argument("--until", "before", metavar="TIME")),
+        (_SINCE, _UNTIL),
     ),
     Command(
         "budget",
@@ -228,13 +228,15 @@ _TABLE = (
         "%devin journal check",
         (
             Argument("act", "default: show", choices=("show", "check", "export", "repair"), values="acts"),
-            Argument("file", "for export", metavar="FILE", values="files"),
+            Argument("file", "for export; default: devin-journal.json", metavar="FILE", values="files"),
         ),
+        more="show lists the sessions of this notebook; check tells whether the file is sound; export writes all of it "
+        "as JSON, redacted; repair saves what can be read of a damaged file.",
     ),
     Command(
         "lock",
         MONEY,
-        "write what this notebook got to a file that replays it without a key",
+        "write this notebook's sessions and answers to a file that replays them without a key",
         "commands_money:lock",
         "%devin lock audit.devin.json",
         (Argument("file", "default: NAME.devin.json beside the notebook", metavar="FILE", values="files"),),
@@ -246,13 +248,13 @@ _TABLE = (
         "commands_account:connect",
         "%devin connect --profile work --save",
         (
-            Argument("--org", "the organisation", metavar="ORG"),
-            Argument("--url", "scheme and host of a dedicated deployment", metavar="URL"),
-            Argument("--api", "for keys whose prefix does not tell", choices=("v1", "v3")),
+            Argument("--org", "the organisation's id, org-…", metavar="ORG"),
+            Argument("--url", "the API's address, for a dedicated deployment", metavar="URL"),
+            Argument("--api", "the API version, for keys whose prefix does not tell", choices=("v1", "v3")),
             Argument("--profile", "a saved key of this name", metavar="NAME", values="profiles"),
             Argument("--save", "keep the key in the system's keyring", "flag"),
             Argument("--new-key", "ask for a key although one is known", "flag"),
-            Argument("--simulator", "the simulator in this process", "flag"),
+            Argument("--simulator", "the same as %devin simulator", "flag"),
         ),
     ),
     Command(
@@ -268,7 +270,10 @@ _TABLE = (
         "a Devin that costs nothing: start it in this process and connect to it",
         "commands_account:simulator",
         "%devin simulator",
-        (Argument("--v1", "with a v1 key", "flag"), Argument("--preload", "with this many past sessions", "int", "N")),
+        (
+            Argument("--v1", "speak the older API, as with an apk_… key", "flag"),
+            Argument("--preload", "with this many past sessions", "int", "N"),
+        ),
     ),
     Command(
         "debug",
@@ -281,7 +286,7 @@ _TABLE = (
     Command(
         "help",
         SETUP,
-        "this list, or one command",
+        "explain one command; alone: list them all",
         "command_help:show",
         "%devin help send",
         (Argument("topic", "a command", metavar="COMMAND", values="commands"),),

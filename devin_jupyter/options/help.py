@@ -21,8 +21,8 @@ prompt and in option values are filled in from the notebook's variables.
 
     audit.result()"""
 _OUTRO = """\
-Every option is also a keyword of dj.create: --max-acu 5 is max_acu=5. `%devin help` lists the other commands;
-defaults for this notebook: %config DevinMagics"""
+In Python the options are keywords of dj.create, those of batches of dj.map: --max-acu 5 is max_acu=5.
+`%devin help` lists the other commands; defaults for this notebook: %config DevinMagics"""
 
 
 def help_text() -> str:

@@ -67,7 +67,7 @@ WORK_OPTIONS: tuple[Option, ...] = (
         "max_acu",
         "int",
         WORK,
-        "the session is suspended when it has cost this many ACUs",
+        "the session is suspended when it has cost this many ACUs (agent compute units, which Devin is paid by)",
         "--max-acu 5",
         metavar="N",
         field="max_acu_limit",

@@ -92,7 +92,7 @@ def invalid_output(problems: list[str], raw: Any, session_id: str = "") -> Outpu
     more = f" (and {len(problems) - 1} more in .problems)" if len(problems) > 1 else ""
     return OutputInvalid(
         f"the structured output does not fit the schema at {problems[0]}{more}",
-        "the session is not changed by this; the raw value is in .raw",
+        "the session is not changed by this; .snapshot.structured_output is the answer as it came",
         "ask for a correction with .send(…)",
         session_id=session_id,
         problems=problems,

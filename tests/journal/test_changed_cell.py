@@ -21,7 +21,7 @@ async def test_it_is_refused_before_the_post_with_its_size_and_three_ways(kernel
     first = await one.start(LONG)
     with pytest.raises(SessionChanged) as caught:
         await one.start(LONG.replace("public endpoint", "private route quickly"))
-    assert "(3 in and 2 out of 13 words)" in caught.value.what
+    assert "(words: 3 added, 2 of 13 removed)" in caught.value.what
     assert first.session_id in caught.value.what
     assert caught.value.means == "nothing was sent and nothing was paid"
     assert all(way in caught.value.do for way in (f"--to {first.session_id} ", "--replace ", "--beside "))
@@ -125,9 +125,9 @@ async def _unreachable(tag: str, *, fresh_only: bool = False) -> list[Any]:
     [
         ("a b c", "a b c", "other options, same words"),
         ("a  b\nc", "a b c", "other options, same words"),
-        ("a b c", "a x c", "1 in and 1 out of 3 words"),
-        ("a b c", "a b c d e", "2 in and 0 out of 3 words"),
-        ("", "a", "1 in and 0 out of 0 words"),
+        ("a b c", "a x c", "words: 1 added, 1 of 3 removed"),
+        ("a b c", "a b c d e", "words: 2 added, 0 of 3 removed"),
+        ("", "a", "words: 1 added, 0 of 0 removed"),
     ],
 )
 def test_the_size_of_a_change_is_told_in_words(before: str, now: str, size: str) -> None:
