@@ -13,6 +13,7 @@ from devin_jupyter.batches.job import Job, Stage
 from devin_jupyter.batches.rows import Rows
 from devin_jupyter.batches.runner import Runner
 from devin_jupyter.errors import DevinError, OptionError
+from devin_jupyter.models.ids import is_session_id, session_id
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.options import nearest
 
@@ -99,7 +100,10 @@ async def send(
 
 
 async def _send(runner: Runner, job: Job, text: str, files: Sequence[Attachment], *, again: bool) -> Acted:
-    assert job.state is not None
+    if job.state is None:
+        return Acted(
+            job, "failed", OptionError(f"it has no session, it is {job.phase}", do=".resume() starts what waits")
+        )
     try:
         notice = await runner.core.send(job.state, text, files, again=again, cell=runner.cell)
     except DevinError as problem:
@@ -135,6 +139,8 @@ def positions_of(rows: Rows, chosen: object, jobs: Sequence[Job]) -> set[int]:
     Raises:
         OptionError: a label or session that the batch has not.
     """
+    if isinstance(chosen, tuple) and chosen in rows.labels:  # a row of a table with more than one index
+        chosen = [chosen]
     if callable(chosen):
         return {place for place in range(len(rows)) if _holds(chosen, rows.record(place))}
     if hasattr(chosen, "columns") and hasattr(chosen, "index"):
@@ -163,6 +169,7 @@ def _places(rows: Rows, item: object, jobs: Sequence[Job]) -> list[int]:
     found = [place for place, label in enumerate(rows.labels) if label == item]
     if not found:
         identifier = str(getattr(item, "id", item))
+        identifier = session_id(identifier) if is_session_id(identifier) else identifier
         found = [place for job in jobs if job.session_id == identifier for place in job.item.positions]
     if not found:
         raise OptionError(f"the batch has no row {item!r}", do="give labels of its index, a mask, or a slice of .frame")

@@ -9,7 +9,10 @@ from devin_jupyter.batches import opening
 from devin_jupyter.batches.handle import Batch
 from devin_jupyter.batches.opening import Order, Preview
 from devin_jupyter.batches.plan import Plan
+from devin_jupyter.batches.rows import plain
+from devin_jupyter.batches.waiting import until_over
 from devin_jupyter.client import Core
+from devin_jupyter.client.keywords import finite
 from devin_jupyter.creation import CellRef
 from devin_jupyter.errors import OptionError
 from devin_jupyter.journal.place import here
@@ -22,12 +25,20 @@ if TYPE_CHECKING:
     from devin_jupyter.session import Bridge
 
 
+_ELSEWHERE = {
+    "dry_run": "%%devin --each NAME --dry-run shows what a batch would do",
+    "each": "the rows are the second argument: map(prompt, rows, …)",
+}
+
+
 def order_of(prompt: str, rows: Any, options: dict[str, Any]) -> Order:
     """Return the order that keywords of `map` stand for.
 
     Raises:
         OptionError: an option that cannot be meant.
     """
+    for name in sorted(options.keys() & _ELSEWHERE.keys()):
+        raise OptionError(f"map has no {name}", "nothing was sent", _ELSEWHERE[name])
     said = from_keywords(each=rows, **options)
     cell = CellRef(notebook=here(), out=said.out)
     return Order(prompt=prompt, rows=rows, options=said, variables={}, cell=cell)
@@ -65,6 +76,19 @@ async def start_batch(core: Core, order: Order, bridge: Bridge | None = None) ->
     return Batch(await opening.open_batch(core, order, plan), bridge)
 
 
+async def map_rows(core: Core, prompt: str, rows: Any, options: dict[str, Any], bridge: Bridge | None = None) -> Batch:
+    """Do what `map` of a client says: start a batch, and wait for it where `wait` asks for that.
+
+    Raises:
+        DevinError: as for `start_batch`.
+    """
+    order = order_of(prompt, rows, options)
+    batch = await start_batch(core, order, bridge)
+    if order.options.wait is not None:
+        await until_over(batch._runner, finite(order.options.wait))
+    return batch
+
+
 async def find_batch(core: Core, name: str, bridge: Bridge | None = None) -> Batch:
     """Return the batch of this name, from the journal; nothing is started before `.resume()`.
 
@@ -86,6 +110,8 @@ def compare(one: Batch, other: Batch, on: str | list[str]) -> pd.DataFrame:
         OptionError: a column that one of them has not.
     """
     keys = [on] if isinstance(on, str) else list(on)
+    if not keys:
+        raise OptionError("on= names no column", do="on= names an input column of both")
     names = (one.name, other.name) if one.name != other.name else (f"{one.name}_1", f"{other.name}_2")
     for batch in (one, other):
         lacking = [key for key in keys if key not in batch.frame.columns]
@@ -93,11 +119,22 @@ def compare(one: Batch, other: Batch, on: str | list[str]) -> pd.DataFrame:
             raise OptionError(f"{batch.name} has no column {lacking[0]!r}", do="on= names an input column of both")
     left, right = (batch.frame.reset_index(drop=True) for batch in (one, other))
     suffixes = f"_{names[0]}", f"_{names[1]}"
-    merged = left.merge(right, on=keys, how="outer", suffixes=suffixes)
-    for column in set(one.inputs) & set(other.inputs) - set(keys):  # the same on both sides, or on one only
-        merged[column] = merged.pop(column + suffixes[0]).combine_first(merged.pop(column + suffixes[1]))
+    try:
+        merged = left.merge(right, on=keys, how="outer", suffixes=suffixes)
+    except ValueError as problem:
+        raise OptionError(f"the two cannot be set side by side: {problem}", do="give both the same type") from None
+    for column in set(one.inputs) & set(other.inputs) - set(keys):
+        mine, theirs = merged[column + suffixes[0]], merged[column + suffixes[1]]
+        if _agree(mine, theirs):
+            merged[column] = merged.pop(column + suffixes[0]).combine_first(merged.pop(column + suffixes[1]))
     inputs = [column for column in (*keys, *one.inputs, *other.inputs) if column in merged.columns]
     return merged[list(dict.fromkeys([*inputs, *_paired(list(merged.columns), suffixes)]))]
+
+
+def _agree(mine: pd.Series, theirs: pd.Series) -> bool:
+    """An input is the same on both sides, or on one only; where it differs, both are shown."""
+    both = mine.notna() & theirs.notna()
+    return [plain(value) for value in mine[both]] == [plain(value) for value in theirs[both]]
 
 
 def _paired(columns: list[str], suffixes: tuple[str, str]) -> list[str]:

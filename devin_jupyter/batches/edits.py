@@ -20,7 +20,8 @@ class Paid:
 
     session_id: str
     is_answered: bool
-    is_open: bool
+    is_alive: bool
+    """It has no answer yet, and is at work or waits for a person."""
     acus: float | None
     started_at: float
     """Unix seconds."""
@@ -63,14 +64,14 @@ def refuse_repeats(plan: Plan, changed: Sequence[Changed]) -> None:
     Raises:
         SessionChanged: with the arithmetic and the ways to go on.
     """
-    again = [change for change in changed if change.paid.is_answered or change.paid.is_open]
+    again = [change for change in changed if change.paid.is_answered or change.paid.is_alive]
     if not again or plan.options.given & {"beside", "take", "new"}:
         return
     answered = sum(change.paid.is_answered for change in again)
     spent = sum(change.paid.acus or 0.0 for change in again)
     most = most_of([change.item for change in again])
     cost = f"up to {most:,} ACU" if most is not None else "an unlimited number of ACUs"
-    at_work = f" and {len(again) - answered} are at work" if answered < len(again) else ""
+    at_work = f" and {len(again) - answered} are at work or wait for you" if answered < len(again) else ""
     labels = named(plan.rows.labels[change.item.positions[0]] for change in again)
     raise SessionChanged(
         f"the template or its options changed, and {answered} of {len(plan.items)} rows are answered already"

@@ -61,7 +61,7 @@ def cost_line(items: Sequence[Item], budget: float | None) -> str:
     most = most_of(items)
     caps = {item.request.max_acu for item in items}
     if most is None:
-        text = f"{len(items)} sessions, no cap on each: no upper limit"
+        text = f"{len(items)} session{'s' * (len(items) != 1)}, no cap on each: no upper limit"
     elif len(caps) == 1:
         text = f"{len(items)} × {caps.pop()} = {most:,} ACU at most"
     else:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from devin_jupyter.batches.attending import look_again
 from devin_jupyter.batches.edits import Changed, Paid, changed_rows, refuse_repeats
 from devin_jupyter.batches.money import check_caps
 from devin_jupyter.batches.plan import Plan, make_plan
@@ -27,6 +28,9 @@ from devin_jupyter.journal.entries import Entry
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.options import Options, nearest
 from devin_jupyter.request import Where
+
+_REPLIED = (Phase.YOUR_TURN, Phase.ASLEEP)
+"""Without a schema this is how a turn ends that has an answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,12 @@ def plan_order(order: Order, where: Where) -> Plan:
     Raises:
         UsageMistake: something that cannot be meant.
     """
+    if odd := order.options.given & {"new", "replace"}:
+        raise OptionError(
+            f"--{min(odd)} is for one session, not for a batch",
+            "nothing was sent",
+            "--take LABEL runs all rows once more; --beside runs an edited template for all rows",
+        )
     plan = make_plan(
         order.prompt,
         order.rows,
@@ -148,7 +158,10 @@ async def find_batch(core: Core, name: str, where: Where) -> Opened:
     runner = Runner(core, plan, key=key)
     take_up(runner.jobs, record)
     runner.pause("found by its name; .resume() starts what waits")
-    return await _begin(Opened(record["name"], runner))
+    opened = await _begin(Opened(record["name"], runner))
+    if next(runner.roster.waiting(runner.limit), None) is None:
+        runner.paused = None
+    return opened
 
 
 def remember(opened: Opened) -> None:
@@ -162,6 +175,7 @@ async def _begin(opened: Opened) -> Opened:
     runner = opened.runner
     runner.core.running[runner.key] = runner
     await runner.attach()
+    await look_again(runner.core, runner.jobs)
     runner.go()
     return opened
 
@@ -203,8 +217,10 @@ def _paid(core: Core, fingerprint: str) -> Paid | None:
     entry: Entry | None = core.journal.session_for(fingerprint)
     if entry is None:
         return None
-    is_answered = entry.snapshot is not None and entry.snapshot.phase is Phase.DONE
-    return Paid(entry.session_id, is_answered, entry.is_open, entry.acus, entry.started_at)
+    phase = entry.snapshot.phase if entry.snapshot is not None else None
+    is_answered = phase is Phase.DONE or (entry.schema is None and phase in _REPLIED)
+    is_alive = not is_answered and (entry.is_open or phase in (*_REPLIED, Phase.NEEDS_APPROVAL))
+    return Paid(entry.session_id, is_answered, is_alive, entry.acus, entry.started_at)
 
 
 async def _keep(core: Core, key: str, where: Where, changed: list[Changed]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from devin_jupyter.attachments import Attachment, read_secrets
 from devin_jupyter.batches.job import Job
 from devin_jupyter.batches.plan import Item, Plan
-from devin_jupyter.batches.rows import Rows, plain
+from devin_jupyter.batches.rows import Index, Rows, plain
 from devin_jupyter.errors import OptionError, redact_tree
 from devin_jupyter.options import from_keywords
 from devin_jupyter.request import Fingerprint, SessionRequest, Where, fingerprint
@@ -52,6 +52,7 @@ def write_record(name: str, plan: Plan, jobs: Sequence[Job], earlier: list[Known
         "is_table": plan.rows.is_table,
         "columns": list(plan.rows.columns),
         "dtypes": dict(plan.rows.dtypes),
+        "index": dataclasses.asdict(plan.rows.index) if plan.rows.index else None,
         "labels": [_plain_label(label) for label in plan.rows.labels],
         "rows": [plain(plan.rows.record(position)) for position in range(len(plan.rows))],
         "schema": plan.schema.wire if plan.schema else None,
@@ -67,7 +68,7 @@ def read_plan(record: Mapping[str, Any], where: Where, from_wire: Callable[[Any]
     """Return the plan of a record; requests that could not be kept whole become items that cannot be started."""
     schema = from_wire(record["schema"]) if record.get("schema") else None
     columns = tuple(record["columns"])
-    cells = record["rows"]
+    cells, index = record["rows"], record.get("index")
     values = tuple(cells if record["is_table"] else (row[columns[0]] for row in cells))
     rows = Rows(
         tuple(_label(label) for label in record["labels"]),
@@ -75,6 +76,7 @@ def read_plan(record: Mapping[str, Any], where: Where, from_wire: Callable[[Any]
         columns,
         is_table=record["is_table"],
         dtypes=record.get("dtypes", {}),
+        index=_index(index) if index else None,
     )
     said = {name: value for name, value in record["settings"].items() if value is not None}
     return Plan(
@@ -165,6 +167,10 @@ def complete(item: Item, take: str | None = None) -> SessionRequest:
 
 def _plain_label(label: Hashable) -> Any:
     return plain(label)
+
+
+def _index(record: Mapping[str, Any]) -> Index:
+    return Index(tuple(record["names"]), record["dtype"], tuple(record["columns"]))
 
 
 def _label(label: Any) -> Hashable:

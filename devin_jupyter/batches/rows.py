@@ -23,6 +23,16 @@ _SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
+class Index:
+    """What an index is besides its labels."""
+
+    names: tuple[Any, ...]
+    dtype: str
+    columns: tuple[str, ...] = ()
+    """The columns that are levels of it, and in the table only for the template."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
     """Labels and values, one each a row."""
 
@@ -37,6 +47,8 @@ class Rows:
     """A copy of the table as a frame; None where it was none."""
     dtypes: Mapping[str, str] = field(default_factory=dict)
     """The dtypes of the table, by name, for reading it back from the journal."""
+    index: Index | None = None
+    """How the labels of a table or Series are kept."""
 
     def __len__(self) -> int:
         """Count the rows."""
@@ -66,6 +78,7 @@ class Row:
 
     def __getitem__(self, column: Any) -> Any:
         """Return a cell; what is null or missing is an undefined value that says so when it is printed."""
+        column = column if column in self._cells else str(column)  # columns may be numbers; here they are texts
         if column not in self._cells:
             return _null(f"there is no column {column!r}{nearest(str(column), map(str, self._cells))}")
         value = self._cells[column]
@@ -111,7 +124,7 @@ def read_rows(given: Any) -> Rows:
             f"the rows of a batch cannot be a {type(given).__name__}",
             do="give a DataFrame, a Series, a list of dicts or a list of values",
         )
-    if hasattr(given, "columns") and hasattr(given, "to_dict"):
+    if hasattr(given, "columns") and hasattr(given, "index"):
         return _from_frame(given)
     if hasattr(given, "index") and hasattr(given, "to_list"):
         return _from_series(given)
@@ -125,14 +138,19 @@ def _from_frame(frame: Any) -> Rows:
     _check_columns(columns)
     records = [dict(zip(columns, record, strict=True)) for record in whole.to_dict("split")["data"]]
     dtypes = {str(name): str(dtype) for name, dtype in whole.dtypes.items()}
-    labels = tuple(frame.index.tolist())
-    return Rows(labels, tuple(records), tuple(columns), is_table=True, source=frame.copy(), dtypes=dtypes)
+    labels, index = tuple(frame.index.tolist()), _index(frame.index, tuple(map(str, names)))
+    return Rows(labels, tuple(records), tuple(columns), is_table=True, source=frame.copy(), dtypes=dtypes, index=index)
+
+
+def _index(index: Any, columns: tuple[str, ...] = ()) -> Index:
+    return Index(tuple(plain(name) for name in index.names), str(index.dtype), columns)
 
 
 def _from_series(series: Any) -> Rows:
     column = SCALAR if series.name is None else str(series.name)
     labels, source = tuple(series.index.tolist()), series.to_frame(column)
-    return Rows(labels, tuple(series.to_list()), (column,), is_table=False, source=source)
+    index = _index(series.index)
+    return Rows(labels, tuple(series.to_list()), (column,), is_table=False, source=source, index=index)
 
 
 def _from_items(items: Sequence[Any]) -> Rows:

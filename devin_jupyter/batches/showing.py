@@ -98,15 +98,15 @@ def outcome_line(done: Sequence[Acted], plan: Plan) -> str:
         DevinError: it failed for all of them.
     """
     failed = [acted for acted in done if acted.problem is not None]
-    if failed and len(failed) == len(done):
-        assert failed[0].problem is not None
-        raise failed[0].problem
+    first = failed[0].problem if failed else None
+    if first is not None and len(failed) == len(done):
+        raise first
     words = {"sent": "sent", "already": "sent already (again=True repeats)", "stopped": "stopped"}
     counts = [(word, sum(acted.how == how for acted in done)) for how, word in words.items()]
     parts = [f"{count} {word}" for word, count in counts if count]
-    if failed:
+    if first is not None:
         where = named(label for acted in failed for label in plan.labels(acted.job.item))
-        parts.append(f"{len(failed)} failed ({where}): {failed[0].problem}")
+        parts.append(f"{len(failed)} failed ({where}): {first.what}")
     return ", ".join(parts) or "nothing to do"
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from devin_jupyter.batches.job import Job
 from devin_jupyter.batches.plan import Plan
+from devin_jupyter.batches.rows import Index
 from devin_jupyter.errors import OptionError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from devin_jupyter.frames.batches import BatchRow
+    from devin_jupyter.schema import Schema
 
 
 def check_names(plan: Plan) -> None:
@@ -26,7 +29,9 @@ def check_names(plan: Plan) -> None:
     prefix = plan.options.prefix or ""
     ours = {column.name: "session" for column in BATCH_TAIL}
     inputs = dict.fromkeys(plan.rows.columns, "input")
-    outputs = dict.fromkeys(output_names(plan.schema, prefix), "output")
+    shapes = {id(schema): schema for item in plan.items if (schema := item.request.schema) is not None}
+    schemas: list[Schema | None] = [*shapes.values()] or [plan.schema]
+    outputs = dict.fromkeys((name for schema in schemas for name in output_names(schema, prefix)), "output")
     for one, other in ((outputs, inputs), (outputs, ours), (inputs, ours)):
         both = [name for name in one if name in other]
         if both:
@@ -44,15 +49,26 @@ def batch_frame(plan: Plan, jobs: Sequence[Job]) -> pd.DataFrame:
     from devin_jupyter.frames.batches import Inputs, batch
 
     rows = plan.rows
+    levels = rows.index.columns if rows.index else ()
     inputs = Inputs(
-        columns=rows.columns,
+        columns=tuple(column for column in rows.columns if column not in levels),
         records=[rows.record(position) for position in range(len(rows))],
         labels=rows.labels,
         source=rows.source,
         dtypes=rows.dtypes,
     )
     made = [_row(job) for job in jobs]
-    return batch(inputs, [made[index] for index in plan.item_of_row], plan.schema, plan.options.prefix or "")
+    frame = batch(inputs, [made[index] for index in plan.item_of_row], plan.schema, plan.options.prefix or "")
+    if rows.source is None and rows.index is not None:
+        frame.index = _restored(frame.index, rows.index)
+    return frame
+
+
+def _restored(index: pd.Index, kept: Index) -> pd.Index:
+    """The index of a table that comes from the journal, as far as labels in JSON can tell."""
+    with suppress(TypeError, ValueError):  # a dtype of a library that is not loaded, or a damaged value
+        index = index.astype(kept.dtype)
+    return index.set_names(list(kept.names)) if index.nlevels == len(kept.names) else index
 
 
 def _row(job: Job) -> BatchRow:

@@ -188,7 +188,7 @@ class AsyncDevin:
         """
         from devin_jupyter.batches import calls
 
-        return await calls.start_batch(self.core, calls.order_of(prompt, rows, options), self._bridge)
+        return await calls.map_rows(self.core, prompt, rows, options, self._bridge)
 
     async def batch(self, name: str) -> Batch:
         """Return a batch by its name, from the journal; nothing is started before its `.resume()`.

@@ -13,6 +13,7 @@ from devin_jupyter.devin import tables
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.journal.place import here
 from devin_jupyter.namespaces.documented import as_in
+from devin_jupyter.options import from_keywords
 from devin_jupyter.request import SessionRequest
 from devin_jupyter.session import Session
 from devin_jupyter.settings import Settings
@@ -128,7 +129,9 @@ class Devin:
         return loop.run(self._async.start(request, policy))
 
     def map(self, prompt: str, rows: Any, **options: Any) -> Batch:
-        return loop.run(self._async.map(prompt, rows, **options))
+        said = from_keywords(**{name: options[name] for name in ("wait", "on_interrupt") if name in options})
+        batch = loop.run(self._async.map(prompt, rows, **{name: options[name] for name in options if name != "wait"}))
+        return batch if said.wait is None else batch.wait(finite(said.wait), on_interrupt=said.on_interrupt or "detach")
 
     def batch(self, name: str) -> Batch:
         return loop.run(self._async.batch(name))

@@ -20,6 +20,11 @@ def upgrade(desk: Desk, rows: Any = REPOS, **options: Any) -> Any:
     return desk.map("Upgrade {{ row.repo }}", rows, **said)
 
 
+def acts(simulator: Any) -> dict[str, int]:
+    """Every request that changed something, counted."""
+    return {name: count for name, count in simulator.stats()["requests"].items() if not name.startswith("GET")}
+
+
 def scenarios(*names: str) -> pd.DataFrame:
     return pd.DataFrame({"repo": [f"acme/r{n}" for n in range(len(names))], "scenario": [f"sim:{n}" for n in names]})
 
@@ -320,10 +325,10 @@ def test_sessions_that_are_done_are_put_away(new_desk: Callable[..., Desk], simu
     assert batch.phase_counts == {"done": 1, "your_turn": 1}
     done = batch.sessions[0].snapshot
     assert done.is_archived if when_done == "archive" else done.status == "exit"
-    before = simulator.stats()
+    before = acts(simulator)
     again = upgrade(new_desk(), rows, when_done=when_done, schema="version:str").wait()
     assert again.phase_counts == {"done": 1, "your_turn": 1}
-    assert simulator.stats() == before
+    assert acts(simulator) == before
 
 
 def test_a_batch_is_found_again_by_its_name_and_goes_on(new_desk: Callable[..., Desk], simulator: Any) -> None:

@@ -1,0 +1,142 @@
+"""Batches as they are used from day to day: odd tables, edits, answers given elsewhere, two batches side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+from batch.desk import POST, SEND, Desk
+
+from devin_jupyter import loop
+from devin_jupyter.batches.calls import compare, map_rows
+from devin_jupyter.errors import OptionError, SessionChanged
+
+REPOS = ["acme/a", "acme/b", "acme/c"]
+
+
+def ask(desk: Desk, rows: Any = REPOS, **options: Any) -> Any:
+    said = {"tags": ["sim:question"], "max_acu": 5, "schema": "version:str", "name": "up", **options}
+    return desk.map("Upgrade {{ row }}", rows, **said)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"schema": "none"}, "3 of 3 rows are answered already"),
+        ({"schema": "none", "tags": []}, "3 of 3 rows are answered already"),
+        ({}, "0 of 3 rows are answered already and 3 are at work or wait for you"),
+    ],
+)
+def test_rows_that_replied_or_ask_are_not_paid_again_by_an_edit(
+    desk: Desk, simulator: Any, options: dict[str, Any], text: str
+) -> None:
+    batch = ask(desk, **options).wait()
+    assert batch.phase_counts == {"your_turn": 3}
+
+    with pytest.raises(SessionChanged, match=text):
+        desk.map("Upgrade {{ row }} now", REPOS, max_acu=5, name="up", **{"schema": "version:str", **options})
+
+    assert simulator.requests(POST) == 3
+
+
+@pytest.mark.parametrize("option", [{"dry_run": True}, {"each": ["x"]}, {"new": True}, {"replace": True}])
+def test_what_only_makes_sense_elsewhere_is_refused_before_anything_is_sent(
+    desk: Desk, simulator: Any, option: dict[str, Any]
+) -> None:
+    with pytest.raises(OptionError) as refused:
+        ask(desk, **option)
+
+    assert refused.value.means == "nothing was sent"
+    assert simulator.requests(POST) == 0
+
+
+def test_wait_is_heard_in_python_too(desk: Desk) -> None:
+    made = map_rows(desk.core, "Upgrade {{ row }}", REPOS, {"tags": ["sim:finished"], "wait": "1m"}, bridge=loop)
+
+    assert loop.run(made).phase_counts == {"done": 3}
+
+
+def test_columns_that_are_numbers_can_be_named_as_such(desk: Desk) -> None:
+    batch = desk.map("Upgrade {{ row[0] }}", pd.DataFrame([["acme/a", 1], ["acme/b", 2]]), tags=["sim:finished"])
+
+    assert [session.messages[0].text for session in batch.wait().sessions] == ["Upgrade acme/a", "Upgrade acme/b"]
+
+
+def test_names_are_checked_for_every_schema_of_the_rows(desk: Desk, simulator: Any) -> None:
+    rows = [{"repo": "acme/a", "shape": "version:str"}, {"repo": "acme/b", "shape": "repo:str"}]
+
+    with pytest.raises(OptionError, match="repo: an output column and a column of the input"):
+        desk.map("Upgrade {{ row.repo }}", rows, schema="{{ row.shape }}")
+
+    assert simulator.requests(POST) == 0
+
+
+def test_rows_without_a_session_do_not_stop_a_message_to_the_others(desk: Desk, simulator: Any) -> None:
+    batch = ask(desk, limit=2).wait()
+
+    batch.send(batch.frame, "The small one")
+    assert batch.notice == "2 sent, 1 failed (row 2): it has no session, it is waiting"
+    with pytest.raises(OptionError, match="it has no session"):
+        batch.send([2], "The small one")
+
+    assert simulator.requests(SEND) == 2
+
+
+def test_a_row_can_be_named_by_its_url_or_by_all_levels_of_its_index(desk: Desk) -> None:
+    index = pd.MultiIndex.from_tuples([("web", 1), ("api", 2)], names=["team", "n"])
+    table = pd.DataFrame({"repo": REPOS[:2]}, index=index)
+    batch = desk.map("Upgrade {{ row.repo }}", table, tags=["sim:question"], schema="version:str").wait()
+
+    assert batch.send(("api", 2), "The small one").notice == "1 sent"
+    assert batch.send(batch[("web", 1)].url, "The small one").notice == "1 sent"
+
+
+def test_an_answer_given_elsewhere_is_seen_when_the_cell_runs_again(
+    new_desk: Callable[..., Desk], simulator: Any
+) -> None:
+    first = ask(new_desk()).wait()
+    other = new_desk("elsewhere.db")  # as a person in the web app, of whom this journal knows nothing
+    ask(other).send([0], "The small one").wait()
+    assert first.phase_counts == {"your_turn": 3}
+
+    again = ask(new_desk()).wait()
+
+    assert again.phase_counts == {"done": 1, "your_turn": 2}
+    assert list(again.questions) == [1, 2]
+
+
+def test_a_batch_that_is_found_has_the_frame_it_had(new_desk: Callable[..., Desk]) -> None:
+    days = pd.DatetimeIndex(["2026-01-01", "2026-01-02"], name="day")
+    pairs = pd.MultiIndex.from_tuples([("web", 1), ("api", 2)], names=["team", "n"])
+    desk = new_desk()
+    for name, index in (("days", days), ("pairs", pairs)):
+        made = desk.map("Upgrade {{ row.repo }}", pd.DataFrame({"repo": REPOS[:2]}, index=index), name=name).wait()
+
+        found = new_desk().find(name)
+
+        pd.testing.assert_frame_equal(found.frame, made.frame)
+        assert found.paused is None  # nothing waits
+
+
+def test_inputs_that_differ_are_both_shown_side_by_side(desk: Desk) -> None:
+    def over(target: str) -> Any:
+        rows = [{"repo": repo, "owner": "me", "target": target} for repo in REPOS]
+        options: dict[str, Any] = {"schema": "version:str", "tags": ["sim:finished"], "name": f"py{target}"}
+        return desk.map("Upgrade {{ row.repo }} to {{ row.target }}", rows, **options).wait()
+
+    frame = compare(over("3"), over("4"), on="repo")
+
+    assert list(frame.columns[:4]) == ["repo", "owner", "target_py3", "target_py4"]
+    assert frame["target_py4"].tolist() == ["4"] * 3
+
+
+def test_batches_that_do_not_fit_together_are_an_error_in_our_words(desk: Desk) -> None:
+    one = desk.map("One {{ row.repo }}", [{"repo": 1}], name="one").wait()
+    two = desk.map("Two {{ row.repo }}", [{"repo": "1"}], name="two").wait()
+
+    with pytest.raises(OptionError, match="cannot be set side by side"):
+        compare(one, two, on="repo")
+    with pytest.raises(OptionError, match="names no column"):
+        compare(one, two, on=[])
