@@ -84,8 +84,9 @@ def _message(notebook: Notebook, body: str, options: Options) -> None:
     files = read_attachments(options.attach, notebook.variables)
     session = notebook.session(options.to)
     if options.dry_run:
-        names = ", ".join(file.name for file in files)
-        print(f"would send to {session.id}{f' with {names}' if names else ''}:\n{text}")
+        from devin_jupyter.magics.dry_run import message
+
+        print(message(client(notebook).journal, session, text, files, options.again))
         return
     notebook.bind(options.out, session)
     with carried_to_its_end():

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.errors import redact_tree
 from devin_jupyter.render.values import CELL, table
 from devin_jupyter.render.wording import safe_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from devin_jupyter.attachments import Attachment
 
 _REPORT = "no --schema: the built-in report is asked for; --schema none turns it off"
 
@@ -91,6 +96,22 @@ class BatchDryRun:
 
     def _repr_html_(self) -> str:
         return _html(self.facts, self.body)
+
+
+def message(journal: Any, session: Any, text: str, files: Sequence[Attachment], again: bool) -> str:
+    """Return what a `--to` cell would do, from the journal alone."""
+    from devin_jupyter.creation.wording import when
+    from devin_jupyter.journal.sends import message_key
+
+    names = ", ".join(file.name for file in files)
+    known = journal.sends.last(message_key(session.id, text, (file.sha256 for file in files)))
+    halted = journal.halted_since()
+    action = f"would send to {session.id}{f' with {names}' if names else ''}"
+    if known is not None and known.sent_at is not None and not again:
+        action = f"would not send to {session.id}: already sent on {when(known.sent_at)}; --again repeats"
+    elif halted is not None:
+        action = f"would be refused: everything was halted on {when(halted)}; %devin resume lifts it"
+    return f"{action}\n{safe_text(text).rstrip()}\nnothing was sent"
 
 
 def _json(body: Any) -> str:

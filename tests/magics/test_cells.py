@@ -181,6 +181,19 @@ def test_a_session_that_reached_its_own_cap_names_it(shell, service):
     assert "its ACU limit is used up (usage_limit_exceeded)" in shell.run(f"{line}\nSpend more", fails=True).out
 
 
+def test_a_dry_run_of_a_message_knows_what_was_sent_before(shell, service):
+    shell.run("%%devin --wait --quiet -o s\nCount")
+    dry = shell.run("%%devin --to s --dry-run\nAnd the tests").out
+    assert dry.startswith("would send to devin-")
+    assert dry.endswith("And the tests\nnothing was sent\n")
+    shell.run("%%devin --to s --wait --quiet\nAnd the tests")
+    assert "already sent on" in shell.run("%%devin --to s --dry-run\nAnd the tests").out
+    assert "would send to" in shell.run("%%devin --to s --dry-run --again\nAnd the tests").out
+    shell.names["dj"].connect().journal.halt(now=1.0)
+    assert "would be refused" in shell.run("%%devin --to s --dry-run\nAnd more").out
+    shell.run("%devin resume")
+
+
 def test_a_schema_over_64_kb_is_refused(shell, service):
     shell.run("Huge = {'type': 'object', 'properties': {f'field_{n}': {'type': 'string'} for n in range(3000)}}")
     ran = shell.run("%%devin --schema Huge\nx", fails=True)
