@@ -52,9 +52,9 @@ def changed_rows(plan: Plan, known: Sequence[KnownRow], paid: Callable[[str], Pa
         identities = before.get(_cells(redact_tree(plain(plan.rows.record(item.positions[0]))), columns), {})
         if item.fingerprint.text in identities:
             continue
-        session = next((session for session in map(paid, reversed(identities)) if session is not None), None)
-        if session is not None:
-            found.append(Changed(item, session))
+        sessions = [session for session in map(paid, reversed(identities)) if session is not None]
+        if sessions:
+            found.append(Changed(item, max(sessions, key=lambda session: (session.is_answered, session.is_alive))))
     return found
 
 

@@ -236,7 +236,7 @@ async def _keep(core: Core, key: str, where: Where, changed: list[Changed]) -> N
 
 def _write_down(runner: Runner, name: str, known: list[KnownRow], cell: CellRef | None) -> None:
     journal, plan, now = runner.core.journal, runner.plan, time.time()
-    prints = {item.fingerprint.text for item in plan.items}
+    prints = {text for job in runner.jobs for text in (job.item.fingerprint.text, job.identity.text)}
     earlier = list({row.fingerprint: row for row in known if row.fingerprint not in prints}.values())
     notebook = cell.notebook if cell else None
     journal.batches.save(runner.key, write_record(name, plan, runner.jobs, earlier), notebook=notebook, now=now)

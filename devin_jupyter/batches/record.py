@@ -99,10 +99,11 @@ def take_up(jobs: Sequence[Job], record: Mapping[str, Any]) -> None:
 
 
 def known_rows(record: Mapping[str, Any]) -> list[KnownRow]:
-    """Return every row the record knows, those of earlier runs included."""
+    """Return every row the record knows, those of earlier runs included; a row that was retried under both takes."""
     found = [KnownRow(row["cells"], row["fingerprint"]) for row in record.get("earlier", ())]
     for item in record["items"]:
-        found += [KnownRow(record["rows"][position], item["fingerprint"]) for position in item["positions"]]
+        prints = [item["fingerprint"], *(item["take"][1:] if item.get("take") else [])]
+        found += [KnownRow(record["rows"][position], text) for position in item["positions"] for text in prints]
     return found
 
 

@@ -140,3 +140,21 @@ def test_batches_that_do_not_fit_together_are_an_error_in_our_words(desk: Desk) 
         compare(one, two, on="repo")
     with pytest.raises(OptionError, match="names no column"):
         compare(one, two, on=[])
+
+
+def test_what_a_second_take_answered_is_not_paid_again_by_an_edit(
+    new_desk: Callable[..., Desk], simulator: Any
+) -> None:
+    ask(new_desk(), tags=["sim:fail"]).wait()
+    retried = ask(new_desk(), tags=["sim:finished"]).retry(phase="failed").wait()
+    assert retried.phase_counts == {"done": 3}
+
+    edited: dict[str, Any] = {"max_acu": 5, "schema": "version:str", "name": "up"}
+    with pytest.raises(SessionChanged, match="3 of 3 rows are answered already"):
+        new_desk().map("Upgrade {{ row }} now", REPOS, **edited)
+    kept = new_desk().map("Upgrade {{ row }} now", REPOS, key="{{ row }}", **edited)
+    with pytest.raises(SessionChanged, match="3 of 3 rows are answered already"):
+        new_desk().map("Upgrade {{ row }} at once", REPOS, **edited)
+
+    assert [session.id for session in kept.sessions] == [session.id for session in retried.sessions]
+    assert simulator.requests(POST) == 6
