@@ -228,7 +228,8 @@ class AsyncDevin:
             return self._last
         entries = await asyncio.to_thread(self.core.journal.sessions, notebook=here())
         if not entries:
-            raise OptionError("there is no session yet", do="start one with %%devin or dj.create(…)")
+            do = "start one with %%devin or dj.create(…), or open one that exists: %devin sessions, then %devin open ID"
+            raise OptionError("this notebook has started no session yet", do=do)
         return await self.get(entries[-1].session_id)
 
     async def send(

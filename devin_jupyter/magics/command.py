@@ -28,7 +28,7 @@ class Argument:
     name: str
     help: str
     kind: str = "word"
-    """`flag`, `word`, `words`, `int`, `number`, `time`; `optional` is a word that may be left out after its flag."""
+    """`flag`, `word`, `words`, `int` (above 0), `time`; `optional` is a word that may be left out after its flag."""
     metavar: str = ""
     needed: bool = False
     """Positional arguments only."""
@@ -211,7 +211,14 @@ def _parser(command: Command) -> Parser:
     return parser
 
 
-_READERS: dict[str, Callable[[Any], Any]] = {"int": int, "number": float, "time": duration}
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError("not above 0")
+    return number
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {"int": _count, "time": duration}
 
 
 def _converted(command: Command, argument: Argument, value: Any) -> Any:
@@ -227,7 +234,7 @@ def _converted(command: Command, argument: Argument, value: Any) -> Any:
     try:
         return _READERS[argument.kind](value) if argument.kind in _READERS else value
     except ValueError:
-        wanted = {"int": "a whole number", "number": "a number"}.get(argument.kind, "a time such as 90, 30m or 4h")
+        wanted = "a whole number above 0" if argument.kind == "int" else "a time such as 90, 30m or 4h"
         example = f"for example {command.example_of(argument.name)}"
         raise OptionError(f"{argument.bare} takes {wanted}, not {value!r}", do=example) from None
 

@@ -69,6 +69,7 @@ def test_help_knows_the_cell_magic_too(shell):
         ("%devin open --schema", "for example %devin open SESSION --schema Finding"),
         ("%devin sessions --limit few", "for example %devin sessions --limit 10"),
         ("%devin journal frob", "%devin journal has no 'frob'"),
+        ("%devin sessions --limit 0", "--limit N takes a whole number above 0, not '0'"),
         ("%devin journal frob", "one of: show, check, export, repair"),
         ("%devin journal chek", "did you mean check?"),
         ("%devin open $found", "by its bare name, without $"),

@@ -289,3 +289,11 @@ def test_schemas_are_checked_before_anything_is_sent():
     with pytest.raises(SchemaError):
         made(schema={"type": "array"})
     assert made(schema="none").schema is None
+
+
+def test_a_preview_stands_in_for_what_is_not_known_yet():
+    request = build("Read it", options.from_keywords(attach=[("a.txt", b"x")], secrets={"TOKEN": "hush-hush"}), {})
+    shown = request.preview("v1", tag="nb-1", idempotent=True)
+    assert shown["prompt"] == 'Read it\nATTACHMENT:"(the address of a.txt, once it is uploaded)"'
+    assert shown["idempotent"] is True
+    assert "hush" not in str(shown)
