@@ -51,8 +51,8 @@ class Job:
     """Its session, shared with every handle on it."""
     error: DevinError | None = None
     """Why it was refused, or why its session cannot be watched."""
-    earlier: list[str] = field(default_factory=list)
-    """The sessions of earlier takes."""
+    earlier: dict[str, float | None] = field(default_factory=dict)
+    """The sessions of earlier takes, and what each cost."""
     began: float | None = None
     """When its open turn was first seen here, on the batch's clock."""
     lasted: float | None = None
@@ -135,6 +135,7 @@ class Tally:
     waiting: int
     open: int
     acus: float
+    """What all of it cost, earlier takes included."""
     acus_unknown: int
     """Sessions that worked and whose cost the service did not say."""
     needs_you: int
@@ -160,6 +161,7 @@ def tally(jobs: Sequence[Job], *, rows: int, wanted: int, parallel: int, now: fl
     counts = Counter(phase for job in jobs for phase in [job.phase] * len(job.item.positions))
     run = [job for index, job in enumerate(jobs) if index < wanted or job.stage is not Stage.WAITING]
     costs = [job.snapshot.acus for job in jobs if job.snapshot is not None]
+    costs += [cost for job in jobs for cost in job.earlier.values()]
     return Tally(
         rows=rows,
         counts={phase: counts[phase] for phase in order if counts[phase]},

@@ -92,9 +92,11 @@ def read_plan(record: Mapping[str, Any], where: Where, from_wire: Callable[[Any]
 
 def take_up(jobs: Sequence[Job], record: Mapping[str, Any]) -> None:
     """Leave the jobs that were tried again at the take that counted last."""
-    takes = {item["fingerprint"]: item["take"] for item in record["items"] if item.get("take")}
+    tried = {item["fingerprint"]: item for item in record["items"] if item.get("take")}
     for job in jobs:
-        label, identity = takes.get(job.item.fingerprint.text, (None, None))
+        item = tried.get(job.item.fingerprint.text, {})
+        label, identity = item.get("take", (None, None))
+        job.earlier = dict(item.get("earlier", {}))
         job.take, job.identity_of_take = label, Fingerprint.parse(identity) if identity else None
 
 
@@ -120,7 +122,7 @@ def _job_to_json(job: Job, shared: Schema | None) -> dict[str, Any]:
         fields["secrets"] = {name: secret.sensitive for name, secret in request.secrets.items()}
     if request.attachments:
         fields["attachments"] = [[file.name, file.url, file.sha256] for file in request.attachments]
-    take = {"take": [job.take, job.identity.text]} if job.take else {}
+    take = {"take": [job.take, job.identity.text], "earlier": job.earlier} if job.take else {}
     return {"fingerprint": item.fingerprint.text, "positions": list(item.positions), "request": fields, **take}
 
 

@@ -163,8 +163,8 @@ class Runner:
         """Put a job back in the queue, under another take if one is given."""
         if take is not None:
             job.identity_of_take = fingerprint(complete(job.item, take), self.plan.where)
-        if job.session_id is not None:
-            job.earlier.append(job.session_id)
+        if job.state is not None:
+            job.earlier[job.state.session_id] = job.state.snapshot.acus
         if job.let_go is not None:
             job.let_go()
         job.take, job.stage = take or job.take, Stage.WAITING

@@ -125,6 +125,8 @@ def _remarks(runner: Runner) -> Iterator[str]:
     sums = runner.tally()
     shared = sums.rows - len(runner.jobs)
     yield f"{sums.rows} rows{f', {shared} of them duplicates' if shared else ''}: {sums.words}"
+    if before := [cost for job in runner.jobs for cost in job.earlier.values()]:
+        yield f"earlier takes: {len(before)}, {sum(cost or 0.0 for cost in before):.2f} ACU more"
     if runner.notice:
         yield one_line(runner.notice, 400)
     refused = [job for job in runner.jobs if job.stage is Stage.REFUSED and job.error is not None]

@@ -158,3 +158,15 @@ def test_what_a_second_take_answered_is_not_paid_again_by_an_edit(
 
     assert [session.id for session in kept.sessions] == [session.id for session in retried.sessions]
     assert simulator.requests(POST) == 6
+
+
+def test_what_earlier_takes_cost_stays_in_the_sum(new_desk: Callable[..., Desk]) -> None:
+    failed = ask(new_desk(), tags=["sim:fail"]).wait()
+    paid = failed.acus
+    retried = ask(new_desk(), tags=["sim:finished"]).retry(phase="failed").wait()
+    assert retried.acus == pytest.approx(paid + retried.frame["acus"].sum())
+
+    found = new_desk().find("up")
+
+    assert found.acus == pytest.approx(retried.acus)
+    assert f"earlier takes: 3, {paid:.2f} ACU more" in found._repr_mimebundle_()["text/plain"]
