@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import ssl
 import time
 import urllib.request
@@ -61,6 +62,7 @@ def _patience(sleep: Sleep) -> Retry:
 
 
 _NO_PATIENCE = Retry(total=0)
+_left_to_the_parent: list[httpx.AsyncClient | None] = []
 
 
 class Transport:
@@ -83,6 +85,7 @@ class Transport:
         self._settings, self._wire, self._sleep = settings, wire, sleep
         self._client: httpx.AsyncClient | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = 0
         self._closing: weakref.finalize[[asyncio.AbstractEventLoop, httpx.AsyncClient], Transport] | None = None
         self._auth = {"Authorization": f"Bearer {settings.api_key}"}
 
@@ -201,9 +204,9 @@ class Transport:
     def _open(self) -> httpx.AsyncClient:
         loop = asyncio.get_running_loop()
         if self._client is not None and self._loop is not loop:
-            raise RuntimeError("this client belongs to another event loop; make one for each, or aclose() it there")
+            self._leave_to_the_parent()
         if self._client is None:
-            self._loop = loop
+            self._loop, self._pid = loop, os.getpid()
             wire = self._wire or _network(self._settings)
             self._client = httpx.AsyncClient(
                 transport=RetryTransport(wire, retry=_patience(self._sleep)),
@@ -214,6 +217,15 @@ class Transport:
             self._closing = weakref.finalize(self, _close_later, loop, self._client)
             self._closing.atexit = False
         return self._client
+
+    def _leave_to_the_parent(self) -> None:
+        """In a forked child: the sockets are the parent's, and closing them could disturb it."""
+        if self._pid == os.getpid():
+            raise RuntimeError("this client belongs to another event loop; make one for each, or aclose() it there")
+        if self._closing is not None:
+            self._closing.detach()
+        _left_to_the_parent.append(self._client)
+        self._client = None
 
     def _check_download(self, url: httpx.URL) -> None:
         safe = url.scheme == "https" or (url.scheme == "http" and (is_loopback(url.host) and self._settings.simulated))

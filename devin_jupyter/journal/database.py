@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from devin_jupyter.errors import JournalError
 from devin_jupyter.journal.tables import MIGRATIONS
@@ -22,6 +23,7 @@ BUSY_SECONDS = 30.0
 _PAGES_LOOKED_THROUGH = 10_000
 """A journal of up to 40 MB is looked through when it is opened, which takes some 50 ms."""
 _opening = threading.Lock()
+_all: WeakSet[Database] = WeakSet()
 _left_to_the_parent: list[sqlite3.Connection] = []
 """Connections found in a forked child: closing them there could disturb the parent's transaction."""
 
@@ -44,6 +46,7 @@ class Database:
         self.path = IN_MEMORY if str(path) == IN_MEMORY else Path(path).expanduser().absolute()
         self._busy_seconds, self._on_step = busy_seconds, on_step or _silent
         self._lock = threading.RLock()
+        _all.add(self)
         self._connection: sqlite3.Connection | None = None
         self._opened_as: tuple[int, tuple[int, int] | None] = (0, None)
 
@@ -118,6 +121,18 @@ class Database:
             yield
         except (sqlite3.Error, OSError) as problem:
             raise explain(problem, self.path) from problem
+
+
+def _renew_locks() -> None:
+    """In a forked child: whoever held a lock in the parent is not there to release it."""
+    global _opening
+    _opening = threading.Lock()
+    for database in list(_all):
+        database._lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)
 
 
 def explain(problem: Exception, path: Path | str) -> JournalError:

@@ -179,8 +179,10 @@ class Monitor:
 
     def _stir(self) -> None:
         self._wake.set()
-        if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._run(), name="devin-monitor")
+        here = asyncio.get_running_loop()  # another one in a forked child
+        if self._task is None or self._task.done() or self._task.get_loop() is not here:
+            self._wake = asyncio.Event()
+            self._task = here.create_task(self._run(), name="devin-monitor")
 
     async def _run(self) -> None:
         while active := [entry for entry in self._entries.values() if entry.is_active]:

@@ -45,6 +45,7 @@ class Reader:
 
     async def look(self, session_ids: list[str]) -> Sight:
         """Read these sessions."""
+        self._limit = asyncio.Semaphore(_AT_ONCE)  # a forked child inherits one whose holders are gone
         sight = Sight()
         if len(session_ids) > _FEW:
             await (self._newest(session_ids, sight) if self._is_v1 else self._by_id(session_ids, sight))

@@ -10,10 +10,13 @@ import pytest
 
 import devin_jupyter as dj
 from devin_jupyter import loop, walking
+from devin_jupyter.api import transport
 from devin_jupyter.client.tracking import State
 from devin_jupyter.loop import LoopThread
 from devin_jupyter.models.snapshot import Known, Snapshot
 from devin_jupyter.monitor import Connection
+
+from .conftest import some_settings
 
 MESSAGES = "/v3/organizations/{org_id}/sessions/{devin_id}/messages"
 ONE = "/v3/organizations/{org_id}/sessions/{devin_id}"
@@ -188,3 +191,24 @@ def test_attaching_goes_on_where_the_conversation_cannot_be_read(devin, simulato
         again = elsewhere.create("attach to it", tags=["sim:finished"])
         assert again.id == made.id
         assert again.phase is dj.Phase.DONE
+
+
+# --- after a fork -----------------------------------------------------------------------------------------------------
+
+
+def test_a_forked_child_opens_connections_of_its_own_and_leaves_the_parents(simulator, thread, monkeypatch):
+    chosen = some_settings(base_url=simulator.url, api_key=simulator.api_key)
+    carrier, parent = transport.Transport(chosen), LoopThread()
+    monkeypatch.setattr(transport, "_left_to_the_parent", [])
+    try:
+        assert parent.run(carrier.request("GET", "/v3/self"))["org_id"] == simulator.org_id
+        with pytest.raises(RuntimeError, match="another event loop"):
+            thread.run(carrier.request("GET", "/v3/self"))
+        monkeypatch.setattr(carrier, "_pid", -1)
+        assert thread.run(carrier.request("GET", "/v3/self"))["org_id"] == simulator.org_id
+        [left] = transport._left_to_the_parent
+        assert not left.is_closed
+        parent.run(left.aclose())
+        thread.run(carrier.aclose())
+    finally:
+        parent.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+import threading
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -97,6 +98,23 @@ def test_closing_in_a_forked_child_leaves_the_connection_to_the_parent(
     with file.read() as db:
         assert db.execute("SELECT 1").fetchone()[0] == 1
     file.close()
+
+
+def test_a_lock_that_a_thread_of_the_parent_held_does_not_hang_a_forked_child(folder: Path) -> None:
+    journal, held, done = Journal(folder), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with journal.database.read():
+            held.set()
+            assert done.wait(30)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(30)
+    database._renew_locks()  # what a fork does in the child
+    assert journal.halted_since() is None
+    done.set()
+    holder.join()
 
 
 def test_a_large_journal_is_not_looked_through_at_every_start(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
