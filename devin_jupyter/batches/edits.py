@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,13 +35,17 @@ class Changed:
     paid: Paid
 
 
-def changed_rows(plan: Plan, known: Sequence[KnownRow], paid: Callable[[str], Paid | None]) -> list[Changed]:
+def changed_rows(
+    plan: Plan, known: Sequence[KnownRow], paid: Callable[[str], Paid | None], used: Collection[str] = ()
+) -> list[Changed]:
     """Return the items that would pay for a known row again.
 
-    A row is known by the cells of the columns that both runs have. Rows whose identity is the same as before cost
-    nothing and are left out, and so are rows that were never started.
+    A row is known by the cells of the columns that both runs have and one of them used. Rows whose identity is the
+    same as before cost nothing and are left out, and so are rows that were never started.
     """
-    columns = _shared_columns(plan, known)
+    shared = _shared_columns(plan, known)
+    columns = [column for column in shared if column in plan.rows.used or column in used] if used else shared
+    columns = columns or shared
     if not columns:
         return []
     before: dict[str, dict[str, None]] = {}

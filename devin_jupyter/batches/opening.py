@@ -198,7 +198,8 @@ def _check(
     """
     check_caps(plan.wanted, _budget(core, plan, cell))
     known = known_rows(record) if record else []
-    changed = changed_rows(plan, known, lambda text: _paid(core, text))
+    used = record.get("used", ()) if record else ()
+    changed = changed_rows(plan, known, lambda text: _paid(core, text), used)
     if "key" in plan.options.given and "take" not in plan.options.given:
         return known, changed
     refuse_repeats(plan, changed)

@@ -51,6 +51,7 @@ def write_record(name: str, plan: Plan, jobs: Sequence[Job], earlier: list[Known
         "is_report": plan.is_report,
         "is_table": plan.rows.is_table,
         "columns": list(plan.rows.columns),
+        "used": sorted(plan.rows.used),
         "dtypes": dict(plan.rows.dtypes),
         "index": dataclasses.asdict(plan.rows.index) if plan.rows.index else None,
         "labels": [_plain_label(label) for label in plan.rows.labels],
@@ -77,6 +78,7 @@ def read_plan(record: Mapping[str, Any], where: Where, from_wire: Callable[[Any]
         is_table=record["is_table"],
         dtypes=record.get("dtypes", {}),
         index=_index(index) if index else None,
+        used=set(record.get("used", ())),
     )
     said = {name: value for name, value in record["settings"].items() if value is not None}
     return Plan(

@@ -49,6 +49,8 @@ class Rows:
     """The dtypes of the table, by name, for reading it back from the journal."""
     index: Index | None = None
     """How the labels of a table or Series are kept."""
+    used: set[str] = field(default_factory=set, compare=False)
+    """The columns that templates asked for so far; the others say nothing about what a row is."""
 
     def __len__(self) -> int:
         """Count the rows."""
@@ -63,24 +65,25 @@ class Rows:
         """Return what `row` stands for in the template: a `Row`, or the plain value."""
         value = self.values[position]
         if self.is_table:
-            return Row(value)
+            return Row(value, self.used)
         return _null("row is null") if is_null(value) else value
 
 
 class Row:
     """One row in a template: `row.repo` or `row["repo"]`; a null can be tested and defaulted, not printed."""
 
-    __slots__ = ("_cells",)
+    __slots__ = ("_cells", "_used")
 
-    def __init__(self, cells: Mapping[str, Any]) -> None:
-        """Hold the cells; every name that is not a dunder is a column."""
-        self._cells = cells
+    def __init__(self, cells: Mapping[str, Any], used: set[str] | None = None) -> None:
+        """Hold the cells; every name that is not a dunder is a column. What is asked for is noted in `used`."""
+        self._cells, self._used = cells, set() if used is None else used
 
     def __getitem__(self, column: Any) -> Any:
         """Return a cell; what is null or missing is an undefined value that says so when it is printed."""
         column = column if column in self._cells else str(column)  # columns may be numbers; here they are texts
         if column not in self._cells:
             return _null(f"there is no column {column!r}{nearest(str(column), map(str, self._cells))}")
+        self._used.add(column)
         value = self._cells[column]
         return _null(f"row.{column} is null") if is_null(value) else value
 
@@ -96,6 +99,7 @@ class Row:
 
     def __iter__(self) -> Iterator[str]:
         """Go through the names of the columns."""
+        self._used.update(self._cells)
         return iter(self._cells)
 
     def __len__(self) -> int:
@@ -104,6 +108,7 @@ class Row:
 
     def __str__(self) -> str:
         """Return the whole row as JSON."""
+        self._used.update(self._cells)
         return json.dumps(plain(self._cells), ensure_ascii=False)
 
     def __repr__(self) -> str:

@@ -170,3 +170,17 @@ def test_what_earlier_takes_cost_stays_in_the_sum(new_desk: Callable[..., Desk])
 
     assert found.acus == pytest.approx(retried.acus)
     assert f"earlier takes: 3, {paid:.2f} ACU more" in found._repr_mimebundle_()["text/plain"]
+
+
+def test_columns_that_no_template_uses_do_not_hide_an_edit(desk: Desk, simulator: Any) -> None:
+    def over(stars: int, prompt: str, **options: Any) -> Any:
+        rows = [{"repo": repo, "stars": stars} for repo in REPOS]
+        return desk.map(prompt, rows, name="up", max_acu=5, tags=["sim:finished"], **options)
+
+    over(1, "Upgrade {{ row.repo }}").wait()
+
+    assert over(2, "Upgrade {{ row.repo }}").notice == "0 started, 3 attached, 0 ACU"
+    with pytest.raises(SessionChanged, match="3 of 3 rows"):
+        over(3, "Upgrade {{ row.repo }} now")
+    assert over(4, "Upgrade {{ row.repo }} now", key="{{ row.repo }}").notice == "0 started, 3 attached, 0 ACU"
+    assert simulator.requests(POST) == 3
