@@ -46,9 +46,10 @@ async def sync(core: Core, folder: str | Path, **filters: Any) -> pd.DataFrame:
         filters: see `Filters`; the same every time.
 
     Raises:
-        OptionError: the folder holds the sessions of somebody else, or of other filters.
+        OptionError: the folder holds the sessions of somebody else, or of other filters, or cannot be used.
     """
     place = _place(folder)
+    _check_filters(filters)
     if not core.service.is_v1:
         await core.service.org_id()
     state = await asyncio.to_thread(_prepare, place, _owner(core, filters))
@@ -73,11 +74,31 @@ async def sync(core: Core, folder: str | Path, **filters: Any) -> pd.DataFrame:
 
 def read_dataset(folder: str | Path) -> pd.DataFrame:
     """Return the sessions of a folder that `sync` keeps, without asking the service."""
-    return parts.stacked(frames.read_parquet(file) for file in _files(_place(folder)))
+    return parts.stacked(_read(file) for file in _files(_place(folder)))
+
+
+def _read(file: Path) -> pd.DataFrame:
+    try:
+        return frames.read_parquet(file)
+    except (OSError, ValueError) as problem:  # what pyarrow raises are ValueErrors
+        raise OptionError(
+            f"{file} cannot be read: {str(problem).splitlines()[0]:.200}",
+            "the service has all of it still",
+            f"delete it and {_STATE} beside it, and sync again",
+        ) from None
 
 
 def _place(folder: str | Path) -> Path:
     return Path(folder).expanduser()
+
+
+def _check_filters(filters: Mapping[str, Any]) -> None:
+    Filters.of(filters)
+    for name in ("phase", "updated_since"):
+        if filters.get(name) is not None:
+            raise OptionError(
+                f"a folder is not kept by {name}, which changes", "nothing was read", "filter the frame that sync gives"
+            )
 
 
 def _files(folder: Path) -> list[Path]:
@@ -97,7 +118,12 @@ def _owner(core: Core, filters: Mapping[str, Any]) -> dict[str, Any]:
 
 def _prepare(folder: Path, owner: dict[str, Any]) -> dict[str, Any]:
     """Make the folder, remove what killed syncs left, and return its state."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise OptionError(
+            f"{folder} cannot be a folder: {problem.strerror}", "nothing was read", "give another"
+        ) from None
     for left in folder.glob(".*.tmp"):
         if time.time() - left.stat().st_mtime > _STALE_SECONDS:
             left.unlink(missing_ok=True)
@@ -126,7 +152,7 @@ async def _unmerged(core: Core, folder: Path) -> list[Raw]:
 def _store(folder: Path, fresh: pd.DataFrame, state: dict[str, Any]) -> None:
     for month, new in parts.by_month(fresh).items():
         file = folder / f"sessions-{month}.parquet"
-        old = frames.read_parquet(file) if file.exists() else None
+        old = _read(file) if file.exists() else None
         frames.write_parquet(parts.updated(old, new), file)
     with frames.replacing(folder / _STATE) as place:
         place.write_text(json.dumps(state, indent=1, sort_keys=True), "utf-8")

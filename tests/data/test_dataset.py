@@ -203,3 +203,21 @@ def test_an_empty_history_is_an_empty_frame(simulator: Any, tmp_path: Path) -> N
     ) as devin:
         assert devin.sync(tmp_path).empty
         assert devin.sync(tmp_path).dtypes.equals(devin.sessions_frame().dtypes)
+
+
+@pytest.mark.parametrize("filters", [{"phase": "done"}, {"updated_since": "7d"}, {"tag": "a"}])
+def test_a_folder_cannot_be_kept_by_what_changes(devin: dj.Devin, tmp_path: Path, filters: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match="nothing was read"):
+        devin.sync(tmp_path / "new", **filters)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_that_cannot_be_used_says_so(devin: dj.Devin, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OptionError, match="cannot be a folder"):
+        devin.sync(tmp_path / "file")
+
+    devin.sync(tmp_path / "kept", since="60d")
+    next((tmp_path / "kept").glob("sessions-*.parquet")).write_bytes(b"half")
+    with pytest.raises(OptionError, match="delete it"):
+        devin.sync(tmp_path / "kept", since="60d")
