@@ -33,14 +33,14 @@ class Acted:
 def retry(runner: Runner, phases: Collection[str], take: str, rows: set[int] | None) -> list[Job]:
     """Put the rows in these phases back in the queue under another take, and return them.
 
-    Rows that have this take already are left alone, so that the same call again starts nothing. A row that could not
-    be started at all has paid for nothing: it is tried again under the take it has.
+    Rows that have or had this take already are left alone, so that the same call again starts nothing. A row that
+    could not be started at all has paid for nothing: it is tried again under the take it has.
     """
     chosen = []
     for job in runner.wanted:
         if rows is not None and not rows & set(job.item.positions):
             continue
-        if job.phase not in phases or job.take == take or job.is_open:
+        if job.phase not in phases or take in (job.take, *job.tried) or job.is_open:
             continue
         runner.again(job, None if job.stage is Stage.REFUSED else take)
         chosen.append(job)
@@ -63,7 +63,13 @@ def phases_of(said: str | Iterable[str]) -> set[str]:
 
 
 def take_after(runner: Runner, number: int | str) -> str:
-    """Return the label of a take, which continues that of the batch's own `--take`."""
+    """Return the label of a take, which continues that of the batch's own `--take`.
+
+    Raises:
+        OptionError: it is no label, or it is the first take, which the rows have.
+    """
+    if isinstance(number, bool) or not isinstance(number, (int, str)) or str(number).strip() in ("", "0", "1"):
+        raise OptionError(f"a retry cannot be take {number!r}", "nothing was sent", "take=3 is a third try of a row")
     own = next((job.item.request.take for job in runner.jobs if job.item.request.take), None)
     return f"{own}-{number}" if own else str(number)
 

@@ -53,12 +53,26 @@ class Job:
     """Why it was refused, or why its session cannot be watched."""
     earlier: dict[str, float | None] = field(default_factory=dict)
     """The sessions of earlier takes, and what each cost."""
+    tried: set[str] = field(default_factory=set)
+    """The labels of takes that counted before this one."""
     began: float | None = None
     """When its open turn was first seen here, on the batch's clock."""
     lasted: float | None = None
     """How many seconds that turn took, once it is over."""
     let_go: Callable[[], None] | None = None
     """Ends the runner's listening to the session."""
+
+    def put_back(self, take: str | None) -> None:
+        """Wait for a session again, under another take if one is given; what there was is remembered."""
+        if self.state is not None:
+            self.earlier[self.state.session_id] = self.state.snapshot.acus
+        if self.let_go is not None:
+            self.let_go()
+        if take is not None:
+            self.tried |= {self.take} if self.take else set()
+            self.take = take
+        self.stage = Stage.WAITING
+        self.state = self.error = self.began = self.lasted = self.let_go = None
 
     @property
     def identity(self) -> Fingerprint:

@@ -98,7 +98,7 @@ def take_up(jobs: Sequence[Job], record: Mapping[str, Any]) -> None:
     for job in jobs:
         item = tried.get(job.item.fingerprint.text, {})
         label, identity = item.get("take", (None, None))
-        job.earlier = dict(item.get("earlier", {}))
+        job.earlier, job.tried = dict(item.get("earlier", {})), set(item.get("tried", ()))
         job.take, job.identity_of_take = label, Fingerprint.parse(identity) if identity else None
 
 
@@ -124,8 +124,9 @@ def _job_to_json(job: Job, shared: Schema | None) -> dict[str, Any]:
         fields["secrets"] = {name: secret.sensitive for name, secret in request.secrets.items()}
     if request.attachments:
         fields["attachments"] = [[file.name, file.url, file.sha256] for file in request.attachments]
-    take = {"take": [job.take, job.identity.text], "earlier": job.earlier} if job.take else {}
-    return {"fingerprint": item.fingerprint.text, "positions": list(item.positions), "request": fields, **take}
+    takes = {"take": [job.take, job.identity.text], "earlier": job.earlier, "tried": sorted(job.tried)}
+    kept = {"fingerprint": item.fingerprint.text, "positions": list(item.positions), "request": fields}
+    return {**kept, **takes} if job.take else kept
 
 
 def _item_from_json(

@@ -163,12 +163,7 @@ class Runner:
         """Put a job back in the queue, under another take if one is given."""
         if take is not None:
             job.identity_of_take = fingerprint(complete(job.item, take), self.plan.where)
-        if job.state is not None:
-            job.earlier[job.state.session_id] = job.state.snapshot.acus
-        if job.let_go is not None:
-            job.let_go()
-        job.take, job.stage = take or job.take, Stage.WAITING
-        job.state = job.error = job.began = job.lasted = job.let_go = None
+        job.put_back(take)
         self.roster.note(job)
 
     async def _drive(self) -> None:

@@ -184,3 +184,25 @@ def test_columns_that_no_template_uses_do_not_hide_an_edit(desk: Desk, simulator
         over(3, "Upgrade {{ row.repo }} now")
     assert over(4, "Upgrade {{ row.repo }} now", key="{{ row.repo }}").notice == "0 started, 3 attached, 0 ACU"
     assert simulator.requests(POST) == 3
+
+
+def test_a_cell_that_retried_stays_without_effect_after_a_third_take(
+    new_desk: Callable[..., Desk], simulator: Any
+) -> None:
+    batch = ask(new_desk(), tags=["sim:fail"]).wait()
+    batch.retry().wait().retry(take=3).wait()
+    third = [session.id for session in batch.sessions]
+
+    again = ask(new_desk(), tags=["sim:fail"]).wait().retry().wait()
+
+    assert again.notice == "take 2: 0 to start, 0 attached, 0 ACU"
+    assert [session.id for session in again.sessions] == third
+    assert simulator.requests(POST) == 9
+    for take in (None, 0, 1, "", True):
+        with pytest.raises(OptionError, match="a retry cannot be take"):
+            again.retry(take=take)
+
+
+def test_a_batch_name_that_is_no_text_is_an_unknown_one(desk: Desk) -> None:
+    with pytest.raises(OptionError, match="knows no batch None"):
+        desk.find(None)  # type: ignore[arg-type]
