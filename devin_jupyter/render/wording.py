@@ -76,8 +76,9 @@ def cost(snapshot: Snapshot) -> str:
     """Return what the session cost so far, against its cap where it has one."""
     if snapshot.max_acu_limit is None:
         return acu(snapshot.acus)
-    used = "unknown" if snapshot.acus is None else amount(snapshot.acus)
-    return f"{used} of {snapshot.max_acu_limit} ACU"
+    if snapshot.acus is None:
+        return f"ACU unknown, at most {snapshot.max_acu_limit}"
+    return f"{amount(snapshot.acus)} of {snapshot.max_acu_limit} ACU"
 
 
 def title(snapshot: Snapshot) -> str:

@@ -90,7 +90,7 @@ def test_without_a_schema_the_last_message_is_the_answer(snapshot: Make) -> None
 def test_unknown_cost_is_not_free(snapshot: Make) -> None:
     assert render.acu(None) == "ACU unknown"
     assert render.acu(0.0) == "0 ACU"
-    assert "unknown of 5 ACU" in render.text(snapshot(acus=None, max_acu_limit=5))
+    assert "ACU unknown, at most 5" in render.text(snapshot(acus=None, max_acu_limit=5))
 
 
 def test_simulated_and_recorded_sessions_say_so(snapshot: Make) -> None:
