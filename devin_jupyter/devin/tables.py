@@ -83,7 +83,9 @@ def outputs_frame(
 
 
 def messages_frame(self: Devin, sessions: Any = None, *, limit: int | None = None, **filters: Any) -> pd.DataFrame:
-    """Return the messages of sessions as a DataFrame, session by session, oldest first.
+    """Return the messages of sessions as a DataFrame, a row a message, session by session, oldest first.
+
+    The columns are `session_id`, `event_id`, `source` (`user` or `devin`), `text` and `created_at` (UTC).
 
     Args:
         sessions: handles, ids or a sessions frame; None for what the filters select.
@@ -98,6 +100,8 @@ def messages_frame(self: Devin, sessions: Any = None, *, limit: int | None = Non
 def pull_requests_frame(self: Devin, sessions: Any = None, *, limit: int | None = None, **filters: Any) -> pd.DataFrame:
     """Return pull requests as a DataFrame, a row per distinct URL, with the session that had it first.
 
+    The columns are `url`, `repo`, `number`, `state` and `session_id`.
+
     Args:
         sessions: handles, ids or a sessions frame; None for what the filters select.
         limit: of at most so many sessions.
@@ -109,7 +113,10 @@ def pull_requests_frame(self: Devin, sessions: Any = None, *, limit: int | None 
 
 
 def insights_frame(self: Devin, sessions: Any = None, *, limit: int | None = None, **filters: Any) -> pd.DataFrame:
-    """Return how sessions went, as the service judges it, as a DataFrame. v3 only.
+    """Return how sessions went, as the service judges it, as a DataFrame, a row a session. v3 only.
+
+    The columns are some of `sessions_frame`, then sizes, languages, tools and the counts of what was found; `analysis`
+    holds the whole judgement, which sessions without one leave empty.
 
     Args:
         sessions: handles, ids or a sessions frame; None for what the filters select.
@@ -132,6 +139,8 @@ def consumption_frame(
 ) -> pd.DataFrame:
     """Return the ACUs of each day as a DataFrame; a day begins at 08:00 UTC. v3 only; most keys lack the permission.
 
+    There is a row a day: `date`, `acus`, and the part of each product: `devin`, `cascade`, `terminal`, `review`.
+
     Args:
         since: a moment, absolute or such as `"30d"`.
         until: a moment.
@@ -148,7 +157,8 @@ def consumption_frame(
 def sync(self: Devin, folder: str | Path, **filters: Any) -> pd.DataFrame:
     """Bring a folder of Parquet files up to date and return all its sessions as a DataFrame, the newest first.
 
-    Only what changed is read. A sync that is interrupted loses nothing: the next one does it over.
+    Rows and columns are those of `sessions_frame`. Only what changed is read. A sync that is interrupted loses
+    nothing: the next one does it over.
 
     Args:
         folder: made where it does not exist.

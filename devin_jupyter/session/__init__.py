@@ -54,6 +54,12 @@ class Session(LastSeen):
     The attributes show the session as last seen, without asking: `.phase` is `queued`, `working`, `your_turn`,
     `needs_approval`, `done`, `asleep`, `blocked`, `stopped` or `failed`. While the turn is open the session is
     looked at every few seconds in the background. ACUs are agent compute units, times are UTC, time-outs seconds.
+    Beside the attributes below there are `.schema` (what the output is read as), `.notice` (a line worth printing),
+    `.how` (`created`, `attached`, `adopted`, `recorded` or `opened`) and `.take`; each may be None but `.how`.
+
+    Methods that ask the service raise a `DevinError` where it refuses or cannot be reached: `Unauthorized`,
+    `Forbidden`, `NotFound`, `RateLimited`, `ServerError` or another `ApiError`, or `ConnectionTrouble`. What v1 has
+    not raises `Unsupported`, before anything is sent.
     """
 
     def __init__(
@@ -202,6 +208,9 @@ class Session(LastSeen):
 
         Args:
             name: as in `attachments()`; of several with this name, the last.
+
+        Raises:
+            OptionError: there is no such file; the message names those there are.
         """
         content = self._run(self._file(name))
         from devin_jupyter.frames.files import read_file
