@@ -144,10 +144,11 @@ def names_of(runner: Runner) -> dict[str, str]:
 
 
 def row_name(plan: Plan, job: Job) -> str:
-    """Return what a row is called: its label if that says something, else its first text."""
+    """Return what a row is called: its label if that says something, else its first text, one that a template uses."""
     rows, position = plan.rows, job.item.positions[0]
     label = rows.labels[position]
-    texts = [value for value in rows.record(position).values() if isinstance(value, str)]
+    cells = sorted(rows.record(position).items(), key=lambda cell: cell[0] not in rows.used)
+    texts = [value for _, value in cells if isinstance(value, str)]
     return one_line(texts[0] if isinstance(label, int) and texts else label, 80)
 
 

@@ -206,3 +206,12 @@ def test_a_cell_that_retried_stays_without_effect_after_a_third_take(
 def test_a_batch_name_that_is_no_text_is_an_unknown_one(desk: Desk) -> None:
     with pytest.raises(OptionError, match="knows no batch None"):
         desk.find(None)  # type: ignore[arg-type]
+
+
+def test_a_row_is_called_by_a_text_that_its_template_uses(desk: Desk) -> None:
+    rows = [{"added": "2026-01-01", "repo": "acme/a"}, {"added": "2026-01-01", "repo": "acme/b"}]
+
+    batch = desk.map("Upgrade {{ row.repo }}", rows, tags=["sim:finished"]).wait()
+
+    assert "acme/b" in batch._repr_mimebundle_()["text/plain"]
+    assert "2026" not in batch._repr_mimebundle_()["text/plain"]
