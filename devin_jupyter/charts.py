@@ -54,7 +54,8 @@ def timeline(sessions: pd.DataFrame) -> alt.LayerChart:
     """
     altair = _altair()
     records = summaries.timeline(sessions)
-    note = f"the newest {len(records):,} of {len(sessions):,} sessions" if len(records) < len(sessions) else ""
+    known = len(sessions) - summaries.undated(sessions)
+    note = f"the newest {len(records):,} of {known:,} sessions" if len(records) < known else ""
     few = len(records) <= 40
     step = 16 if few else max(1.0, min(8.0, 600 / max(1, len(records))))
     bars = (
@@ -72,7 +73,7 @@ def timeline(sessions: pd.DataFrame) -> alt.LayerChart:
     )
     layers = [bars, *([_titles(records)] if few and records else [])]
     chart = altair.layer(*layers).properties(width=_WIDTH, height=max(40, int(step * len(records))))
-    return _finished(chart, _title("Sessions over time", note), records, "no sessions")
+    return _finished(chart, _title("Sessions over time", note), records, _nothing(sessions, "start"))
 
 
 def spend(
@@ -88,14 +89,17 @@ def spend(
         tag_prefix: such as `"team:"`: divide by the tags that begin like this.
         unit: `"day"`, `"week"` or `"month"`; by default what suits the span.
     """
-    if {"date", "devin"} <= set(frame.columns):
+    if {"date", "devin"} <= set(getattr(frame, "columns", ())):
         if by or tag_prefix or unit not in (None, "day"):
             raise OptionError("a consumption frame is shown by day and product", do="give a sessions frame for groups")
-        return _spend(summaries.spend_of_days(frame), "ACUs by day, which begins at 08:00 UTC", "")
+        records = summaries.spend_of_days(frame)
+        return _spend(records, "ACUs by day, which begins at 08:00 UTC", "", "nothing consumed")
+    if tag_prefix and by not in (None, "tag"):
+        raise OptionError(f"tag_prefix= divides by tags, and by={by!r} does not", do="give one or the other")
     records, unit = summaries.spend(frame, by or ("tag" if tag_prefix else None), tag_prefix, unit)
     unknown = summaries.unknown_costs(frame)
     note = f"{unknown:,} session{'s' * (unknown != 1)} of unknown cost not included" if unknown else ""
-    return _spend(records, f"ACUs by the {unit} sessions were started", note)
+    return _spend(records, f"ACUs by the {unit} sessions were started", note, _nothing(frame, "cost"))
 
 
 def outcomes(sessions: pd.DataFrame) -> alt.LayerChart:
@@ -141,10 +145,11 @@ def durations(sessions: pd.DataFrame) -> alt.LayerChart:
         )
     )
     chart = altair.layer(bars).properties(width=_WIDTH, height=220)
-    return _finished(chart, _title("How long sessions take", "from their start to their last activity"), records)
+    title = _title("How long sessions take", "from their start to their last activity")
+    return _finished(chart, title, records, _nothing(sessions, "duration"))
 
 
-def _spend(records: summaries.Records, title: str, note: str) -> alt.LayerChart:
+def _spend(records: summaries.Records, title: str, note: str, nothing: str) -> alt.LayerChart:
     altair = _altair()
     groups = [record["group"] for record in sorted(records, key=lambda record: record["order"])]
     names = list(dict.fromkeys(groups))
@@ -164,7 +169,7 @@ def _spend(records: summaries.Records, title: str, note: str) -> alt.LayerChart:
         )
     )
     chart = altair.layer(bars).properties(width=_WIDTH, height=220)
-    return _finished(chart, _title(title, note), records)
+    return _finished(chart, _title(title, note), records, nothing)
 
 
 def _altair() -> Any:
@@ -197,6 +202,10 @@ def _titles(records: summaries.Records) -> Any:
         .mark_text(align="right", dx=-6, baseline="middle", color=_GREY, fontSize=11, limit=260)
         .encode(x="start:T", y=altair.Y("place:O", axis=None), text="title:N", href="url:N")
     )
+
+
+def _nothing(sessions: pd.DataFrame, what: str) -> str:
+    return f"no session of known {what}" if len(sessions) else "no sessions"
 
 
 def _finished(chart: Any, title: Any, records: summaries.Records, nothing: str = "no sessions") -> alt.LayerChart:

@@ -64,7 +64,9 @@ def read_csv(path: str | os.PathLike[str], like: pd.DataFrame) -> pd.DataFrame:
         path: the file.
         like: any frame of the same kind, such as one with no rows.
     """
-    texts = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
+    # the names are read as cells, because pandas makes up others for empty and repeated ones
+    texts = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""], header=None)
+    texts = texts.set_axis(texts.iloc[0].fillna("").tolist(), axis="columns").iloc[1:]
     missing = [str(name) for name in like.columns if name not in texts]
     if missing:
         raise OptionError(f"{path} has no column {missing[0]!r}", do="give the kind of frame that was written")

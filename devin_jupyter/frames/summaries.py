@@ -33,20 +33,25 @@ _UNITS = {"day": "%Y-%m-%d", "week": "week of %Y-%m-%d", "month": "%Y-%m"}
 _PRODUCTS = ("devin", "cascade", "terminal", "review")
 
 
-def need(frame: pd.DataFrame, *names: str) -> None:
-    """Make sure that a frame has these columns.
+def checked(frame: Any, *names: str) -> pd.DataFrame:
+    """Return the frame with its times in UTC and a fresh index, made sure to have these columns.
 
     Raises:
-        OptionError: it has not.
+        OptionError: it has not, or it is no frame.
     """
+    if not isinstance(frame, pd.DataFrame):
+        raise OptionError(f"a {type(frame).__name__} cannot be drawn", do="give a frame of dj.sessions_frame(…)")
     missing = [name for name in names if name not in frame.columns]
     if missing:
         raise OptionError(f"the frame has no column {missing[0]!r}", do="give a frame of dj.sessions_frame(…)")
+    moments = [name for name in ("created_at", "updated_at") if name in names]
+    times = {name: pd.to_datetime(frame[name], utc=True, errors="coerce") for name in moments}
+    return frame.assign(**times).reset_index(drop=True)
 
 
 def timeline(sessions: pd.DataFrame) -> Records:
     """Return a record per session, the newest first: when it ran, and what a tooltip says."""
-    need(sessions, "created_at", "updated_at", "phase", "title", "acus", "url")
+    sessions = checked(sessions, "created_at", "updated_at", "phase", "title", "acus", "url")
     known = sessions[sessions["created_at"].notna()].sort_values("created_at", ascending=False, kind="stable")
     shown = known.head(MOST_BARS)
     ends = shown["updated_at"].where(shown["updated_at"] > shown["created_at"], shown["created_at"])
@@ -72,7 +77,7 @@ def spend(sessions: pd.DataFrame, by: str | None, tag_prefix: str | None, unit: 
 
     A session that belongs to several groups is divided between them. Sessions of unknown cost are left out.
     """
-    need(sessions, "created_at", "acus", "url", "title", *_needed(by))
+    sessions = checked(sessions, "created_at", "acus", "url", "title", *_needed(by))
     known = sessions[sessions["created_at"].notna() & sessions["acus"].notna()]
     unit = unit or _fitting(known["created_at"])
     cells = zip(*(known[name] for name in _needed(by)), strict=True)
@@ -99,7 +104,7 @@ def spend_of_days(days: pd.DataFrame) -> Records:
 
 def outcomes(sessions: pd.DataFrame) -> Records:
     """Return how many sessions there are, how many made a pull request, and how many had one merged."""
-    need(sessions, "n_prs", "n_merged", "url", "created_at")
+    sessions = checked(sessions, "n_prs", "n_merged", "url", "created_at")
     stages = (
         ("sessions", sessions),
         ("with a pull request", sessions[(sessions["n_prs"] > 0).fillna(False)]),
@@ -120,7 +125,7 @@ def outcomes(sessions: pd.DataFrame) -> Records:
 
 def durations(sessions: pd.DataFrame) -> Records:
     """Return how many sessions took how long from start to last activity, stacked by phase."""
-    need(sessions, "created_at", "updated_at", "phase", "acus", "url", "title")
+    sessions = checked(sessions, "created_at", "updated_at", "phase", "acus", "url", "title")
     known = sessions[sessions["created_at"].notna() & sessions["updated_at"].notna()]
     minutes = (known["updated_at"] - known["created_at"]).dt.total_seconds() / 60
     edges = [-float("inf"), *(low for low, _ in _DURATIONS[1:]), float("inf")]
@@ -227,6 +232,11 @@ def _starts(moments: pd.Series[Any], unit: str) -> Any:
 
 def _end(start: Any, unit: str) -> Any:
     return start + (pd.DateOffset(months=1) if unit == "month" else pd.Timedelta(days=7 if unit == "week" else 1))
+
+
+def undated(sessions: pd.DataFrame) -> int:
+    """Return how many sessions there are of which nobody knows when they began."""
+    return int(sessions["created_at"].isna().sum())
 
 
 def _shown(value: Any, otherwise: str) -> str:

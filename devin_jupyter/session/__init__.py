@@ -242,10 +242,15 @@ class Session(LastSeen):
 
         return Panel(self)
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self, *, explode: str | None = None, keep_empty: bool = False, prefix: str = "") -> pd.DataFrame:
         """Return the output as a DataFrame: the schema's fields as columns, then id, URL, phase and ACUs.
 
         A schema that is a list of rows gives a row for each.
+
+        Args:
+            explode: the dotted path of another list to take apart, a row per item.
+            keep_empty: give a row also where there is no output, or an empty list.
+            prefix: put before the names of the schema's fields.
         """
         from devin_jupyter import frames
 
@@ -259,7 +264,7 @@ class Session(LastSeen):
             provisional=not seen.output_is_final,
             schema=self.schema,
         )
-        return frames.outputs([output])
+        return frames.outputs([output], explode=explode, keep_empty=keep_empty, prefix=prefix)
 
     def messages_frame(self) -> pd.DataFrame:
         """Return the conversation as read so far as a DataFrame, a row a message, oldest first."""

@@ -320,3 +320,43 @@ def _pixels(png: bytes) -> bytes:
         found += content if kind == b"IDAT" else b""
         at += 12 + size
     return zlib.decompress(found)
+
+
+def test_times_of_another_zone_or_of_none_are_shown_in_utc() -> None:
+    frame = frame_of(session(1))
+    expected = values(charts.timeline(frame)), values(charts.spend(frame)), values(charts.durations(frame))
+
+    for zone in ("Asia/Tokyo", None):
+        moved = frame.copy()
+        for name in ("created_at", "updated_at"):
+            moved[name] = moved[name].dt.tz_convert(zone)
+        assert (
+            values(charts.timeline(moved)),
+            values(charts.spend(moved)),
+            values(charts.durations(moved)),
+        ) == expected
+
+
+def test_frames_put_together_can_be_drawn() -> None:
+    frame = frame_of(session(1))
+
+    for draw in (charts.timeline, charts.spend, charts.outcomes, charts.durations):
+        assert values(draw(pd.concat([frame, frame])))
+
+
+@pytest.mark.parametrize("draw", [charts.timeline, charts.spend, charts.durations])
+def test_where_nothing_is_known_the_chart_does_not_say_that_there_are_no_sessions(draw: Callable[..., Any]) -> None:
+    frame = frame_of(session(1, created_at=None, updated_at=None, acus_consumed=None))
+
+    text = json.dumps(draw(frame).to_dict())
+
+    assert "no session of known" in text
+    assert "of 1 sessions" not in text
+
+
+def test_what_cannot_be_drawn_is_refused() -> None:
+    for draw in (charts.timeline, charts.spend, charts.outcomes, charts.durations):
+        with pytest.raises(OptionError, match="cannot be drawn"):
+            draw([])
+    with pytest.raises(OptionError, match="one or the other"):
+        charts.spend(frame_of(session(1)), by="repo", tag_prefix="team:")

@@ -366,3 +366,13 @@ def test_sessions_and_filters_at_once_are_refused_for_handles_too(devin: dj.Devi
     with pytest.raises(OptionError, match="tags= selects"):
         devin.pull_requests_frame([session], tags="x")
     assert len(devin.sessions_frame([session], tags=None)) == 1
+
+
+def test_the_frame_of_a_handle_is_read_like_the_frame_of_many(devin: dj.Devin) -> None:
+    session = devin.create("Look into it", schema="url:str, hits:[line:int]").wait()
+    how: dict[str, Any] = {"explode": "hits", "prefix": "said."}
+
+    with pytest.raises(OptionError, match="prefix="):
+        session.frame()
+    pd.testing.assert_frame_equal(session.frame(**how), devin.outputs_frame(session.id, **how))
+    assert list(session.frame(**how).columns[:2]) == ["said.url", "said.hits.line"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
@@ -11,7 +12,7 @@ from data.payloads import session
 from pydantic import BaseModel
 
 from devin_jupyter.errors import OptionError
-from devin_jupyter.frames import Output, SessionRows, outputs, outputs_of
+from devin_jupyter.frames import Output, SessionRows, outputs, outputs_of, read_csv, write_csv
 from devin_jupyter.frames.fields import fields_of, list_paths
 from devin_jupyter.schema import Schema, load_schema
 
@@ -383,3 +384,12 @@ def test_the_lists_of_outputs_without_a_schema_are_named() -> None:
 
     with pytest.raises(OptionError, match="its lists are hits"):
         outputs([loose], explode="hit")
+
+
+def test_a_field_without_a_name_goes_through_csv(tmp_path: Path) -> None:
+    schema = load_schema({"type": "object", "properties": {"": {"type": "string"}, "Unnamed: 1": {"type": "integer"}}})
+    frame = outputs([output({"": "NA", "Unnamed: 1": 3}, schema)])
+
+    write_csv(frame, tmp_path / "outputs.csv")
+
+    pd.testing.assert_frame_equal(read_csv(tmp_path / "outputs.csv", like=outputs([], schema=schema)), frame)
