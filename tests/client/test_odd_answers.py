@@ -1,0 +1,114 @@
+"""Answers between right and wrong: pages in other clothes, analyses that never come, words that two phases share."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import httpx
+import pandas as pd
+import pytest
+
+from devin_jupyter import errors, settings
+from devin_jupyter.api.insights import Insights
+from devin_jupyter.api.messages import Messages
+from devin_jupyter.api.paging import items_of
+from devin_jupyter.frames.files import read_file
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.snapshot import Known, note_send, observe
+from devin_jupyter.options import duration
+from devin_jupyter.schema import load_schema
+
+AT = datetime(2026, 11, 21, tzinfo=UTC)
+ID = "devin-" + "a" * 32
+
+
+@pytest.mark.parametrize(
+    "page", [[{"a": 1}], {"playbooks": [{"a": 1}]}, {"items": [{"a": 1}]}, {"playbooks": None, "items": [{"a": 1}]}]
+)
+def test_a_page_is_read_in_every_form_that_the_service_gives_it(page):
+    assert items_of(page, "playbooks") == [{"a": 1}]
+
+
+@pytest.mark.parametrize("page", [None, 7, "x", {}, {"items": 7}, {"playbooks": {"a": 1}}])
+def test_what_is_no_page_is_an_error_in_words(page):
+    with pytest.raises(errors.UnreadableAnswer):
+        items_of(page, "playbooks")
+
+
+async def test_an_analysis_that_never_comes_is_given_up_in_time(answering, slept):
+    service = answering(lambda request: httpx.Response(200, json={"session_id": "a", "analysis": None}))
+    with pytest.raises(errors.RequestTimeout, match="not there within 20 s"):
+        await Insights(service, sleep=slept).generate(ID, timeout=20)
+    assert sum(slept) == 20
+
+
+async def test_another_user_is_named_on_v3_and_refused_on_v1(answering):
+    sent = []
+
+    def take(request):
+        sent.append(request.content)
+        return httpx.Response(200, json={"session_id": "a"})
+
+    await Messages(answering(take)).send(ID, "hello", as_user="user-1")
+    assert b'"message_as_user_id":"user-1"' in sent[0].replace(b": ", b":")
+    with pytest.raises(errors.Unsupported):
+        await Messages(answering(take, "v1")).send(ID, "hello", as_user="user-1")
+    assert len(sent) == 1
+
+
+async def test_two_first_calls_at_once_ask_for_the_organisation_once(answering):
+    asked = []
+
+    def who(request):
+        asked.append(request.url.path)
+        return httpx.Response(200, json={"org_id": "org-found"})
+
+    service = answering(who, org_id=None)
+    assert await asyncio.gather(service.org_id(), service.org_id()) == ["org-found", "org-found"]
+    assert asked == ["/v3/self"]
+
+
+def test_a_session_that_was_done_for_its_output_has_not_moved_by_itself_after_a_message():
+    raw = {"session_id": "a" * 32, "status": "running", "status_detail": "waiting_for_user"}
+    before = replace(observe(raw, Known(), at=AT), phase=Phase.DONE)
+    note = replace(note_send(before, "go on", at=AT, answer=None), phase_before=Phase.DONE)
+    after = observe(raw, Known(sent=note), at=AT, previous=replace(before, send_pending=True))
+    assert after.send_pending
+    moved = observe({**raw, "status_detail": "working"}, Known(sent=note), at=AT, previous=after)
+    assert not moved.send_pending
+
+
+@pytest.mark.parametrize(("key", "shown"), [("", "no key"), ("cog_0123456789abcdefgh", "cog_•••efgh"), ("x", "•••")])
+def test_a_key_is_shown_by_its_ends_only(key, shown):
+    assert settings.mask(key) == shown
+
+
+def test_a_parquet_file_is_read_as_a_table():
+    table, content = pd.DataFrame({"n": [1, 2]}), io.BytesIO()
+    table.to_parquet(content)
+    assert read_file("counts.parquet", content.getvalue())["n"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [("90", 90.0), ("30m", 1800.0), (" 4H ", 14400.0), ("2w", 1209600.0), (7, 7.0), (pd.Timedelta("1min"), 60.0)],
+)
+def test_a_time_is_read_in_every_form(said, seconds):
+    assert duration(said) == seconds
+
+
+@pytest.mark.parametrize("said", [True, "soon", "", "-3", -3, float("nan"), pd.Timedelta("-1min")])
+def test_what_is_no_time_is_refused(said):
+    with pytest.raises(ValueError, match="not a time"):
+        duration(said)
+
+
+def test_dependencies_of_newer_drafts_are_written_as_draft_7_has_them():
+    both = {"a": ["b"]}, {"a": {"required": ["c"]}}
+    wire = load_schema({"type": "object", "dependentRequired": both[0], "dependentSchemas": both[1]}).wire
+    assert wire["dependencies"] == {"a": {"required": ["c"]}}
+    assert wire["allOf"] == [{"dependencies": {"a": ["b"]}}]
+    assert load_schema({"type": "object", "dependentRequired": both[0]}).wire["dependencies"] == {"a": ["b"]}
