@@ -59,14 +59,14 @@ async def test_another_user_is_named_on_v3_and_refused_on_v1(answering):
     assert len(sent) == 1
 
 
-async def test_two_first_calls_at_once_ask_for_the_organisation_once(answering):
+async def test_two_first_calls_at_once_ask_for_the_organisation_once(answering, tmp_path):
     asked = []
 
     def who(request):
         asked.append(request.url.path)
         return httpx.Response(200, json={"org_id": "org-found"})
 
-    service = answering(who, org_id=None)
+    service = answering(who, org_id=None, home=tmp_path)
     assert await asyncio.gather(service.org_id(), service.org_id()) == ["org-found", "org-found"]
     assert asked == ["/v3/self"]
 
