@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from devin_jupyter.errors import (
+    ApiError,
     BudgetExceeded,
     ConnectionTrouble,
     DevinError,
@@ -14,6 +15,8 @@ from devin_jupyter.errors import (
     SetupError,
     Unauthorized,
 )
+
+PAYMENT_REQUIRED = 402
 
 
 class Setback(Enum):
@@ -36,5 +39,7 @@ def setback_of(problem: DevinError) -> Setback:
     if isinstance(problem, BudgetExceeded):
         return Setback.NO_ROOM
     if isinstance(problem, (Halted, Unauthorized, Forbidden, SetupError)):
+        return Setback.PAUSE
+    if isinstance(problem, ApiError) and problem.status_code == PAYMENT_REQUIRED:
         return Setback.PAUSE
     return Setback.REFUSED

@@ -14,6 +14,7 @@ from devin_jupyter import loop
 from devin_jupyter.batches.calls import order_of, preview_batch, start_batch
 from devin_jupyter.batches.setbacks import Setback, setback_of
 from devin_jupyter.errors import (
+    ApiError,
     BadRequest,
     BudgetExceeded,
     ConnectionFailed,
@@ -158,6 +159,7 @@ def test_putting_away_that_fails_spoils_nothing(desk: Desk, simulator: Any) -> N
         (BudgetExceeded("9 of 9"), Setback.NO_ROOM),
         (Halted("halted"), Setback.PAUSE),
         (JournalError("read-only"), Setback.PAUSE),
+        (ApiError("no credits", status_code=402), Setback.PAUSE),
         (BadRequest("plan9"), Setback.REFUSED),
     ],
 )
