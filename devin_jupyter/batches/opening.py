@@ -17,7 +17,7 @@ from devin_jupyter.batches.edits import Changed, Paid, changed_rows, refuse_repe
 from devin_jupyter.batches.money import check_caps
 from devin_jupyter.batches.plan import Plan, make_plan
 from devin_jupyter.batches.record import KnownRow, known_rows, read_plan, take_up, write_record
-from devin_jupyter.batches.runner import Runner
+from devin_jupyter.batches.runner import AT_ONCE, Runner
 from devin_jupyter.batches.table import check_names
 from devin_jupyter.client import Core
 from devin_jupyter.creation import CellRef, Policy
@@ -226,13 +226,18 @@ def _paid(core: Core, fingerprint: str) -> Paid | None:
 
 async def _keep(core: Core, key: str, where: Where, changed: list[Changed]) -> None:
     """`--key` says that these rows are the same as before: their sessions answer to the new identity from now on."""
-    for change in changed:
-        job = make_job(change.item.request, Policy(batch=key), where)
-        await core.tags.append(change.paid.session_id, [job.tag])
-        start, moment = job.start(), change.paid.started_at
-        await asyncio.to_thread(
-            core.journal.remember, change.paid.session_id, start, how="attached", started_at=moment, now=time.time()
-        )
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def keep(change: Changed) -> None:
+        job, paid = make_job(change.item.request, Policy(batch=key), where), change.paid
+        async with turns:
+            await core.tags.append(paid.session_id, [job.tag])
+            start, moment = job.start(), paid.started_at
+            await asyncio.to_thread(
+                core.journal.remember, paid.session_id, start, how="attached", started_at=moment, now=time.time()
+            )
+
+    await asyncio.gather(*map(keep, changed))
 
 
 def _write_down(runner: Runner, name: str, known: list[KnownRow], cell: CellRef | None) -> None:
