@@ -6,6 +6,7 @@ The only place here that imports pydantic, and only when a type is given.
 from __future__ import annotations
 
 import json
+import sys
 import types
 import typing
 import warnings
@@ -22,6 +23,7 @@ Reader = Callable[[Any], tuple[Any, list[str]]]
 """A raw JSON value → the typed value and no problems, or None and the problems with their places."""
 
 ITEMS, VALUE = "items", "value"
+_MARKS = (typing.Required, typing.NotRequired)
 _WRAPPED = "devin_jupyter: the answer is the property "
 
 
@@ -90,14 +92,17 @@ def _reader(adapter: TypeAdapter[Any]) -> Reader:
     return read
 
 
-def _acceptable(source: Any) -> Any:
+def _acceptable(source: Any, twins: dict[Any, Any] | None = None) -> Any:
     """pydantic refuses `typing.TypedDict` before Python 3.12; everything else passes as it is."""
+    if sys.version_info >= (3, 12):
+        return source
+    twins = {} if twins is None else twins
     if typing.is_typeddict(source) and type(source).__module__ == "typing":
-        return _twin(source)
+        return _twin(source, twins)
     arguments = typing.get_args(source)
     if not arguments or not any(_holds_typed_dict(argument) for argument in arguments):
         return source
-    changed = tuple(_acceptable(argument) for argument in arguments)
+    changed = tuple(_acceptable(argument, twins) for argument in arguments)
     if isinstance(source, types.UnionType):
         return typing.Union[changed]  # noqa: UP007 - there is no operator for a tuple of types
     copy_with = getattr(source, "copy_with", None)
@@ -108,14 +113,23 @@ def _holds_typed_dict(source: Any) -> bool:
     return typing.is_typeddict(source) or any(_holds_typed_dict(argument) for argument in typing.get_args(source))
 
 
-def _twin(source: Any) -> Any:
+def _twin(source: Any, twins: dict[Any, Any]) -> Any:
+    """The same TypedDict of the kind that pydantic takes; made before its fields, which may refer to it."""
     from typing_extensions import TypedDict
 
+    if source in twins:
+        return twins[source]
+    twin: Any = TypedDict(source.__name__, {})  # type: ignore[misc]
+    twins[source] = twin
     fields: dict[str, Any] = {}
+    required = set(source.__required_keys__)
     for name, hint in typing.get_type_hints(source, include_extras=True).items():
         origin = typing.get_origin(hint)
-        bare = typing.get_args(hint)[0] if origin in (typing.Required, typing.NotRequired) else hint
-        fields[name] = _acceptable(bare) if name in source.__required_keys__ else typing.NotRequired[_acceptable(bare)]
-    twin = TypedDict(source.__name__, fields)  # type: ignore[misc]
+        if origin is typing.NotRequired:
+            required.discard(name)  # which Python overlooks in annotations that are texts
+        fields[name] = _acceptable(typing.get_args(hint)[0] if origin in _MARKS else hint, twins)
+    twin.__annotations__ = fields
+    twin.__required_keys__ = frozenset(required)
+    twin.__optional_keys__ = frozenset(fields) - required
     twin.__doc__ = source.__doc__
     return twin

@@ -7,7 +7,7 @@ import datetime as dt
 import enum
 import json
 import typing
-from typing import Any, Generic, Literal, NamedTuple, TypedDict, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, NotRequired, TypedDict, TypeVar
 
 import pydantic
 import pytest
@@ -61,6 +61,13 @@ class Checked:
 class Old(TypedDict, total=False):
     count: typing.Required[int]
     day: dt.date
+
+
+class Branch(TypedDict):
+    """Refers to itself; its marks are texts, as in a module that postpones annotations."""
+
+    name: str
+    children: NotRequired[list[Branch]]
 
 
 class Nested(TypedDict):
@@ -317,3 +324,13 @@ def test_names_that_could_be_schemas_are_known() -> None:
 
     assert {"Finding", "shape", "Plain", "Old"} <= set(names)
     assert "json" not in names
+
+
+def test_a_typed_dict_may_refer_to_itself() -> None:
+    schema = load_schema(Branch)
+    tree = {"name": "a", "children": [{"name": "b"}]}
+
+    assert schema.wire["required"] == ["name"]
+    assert schema.load(tree) == tree
+    assert schema.check({"name": "a", "children": [{}]}) == ['$.children[0]: "name" is a required property']
+    assert load_schema(list[Branch]).load({"items": [tree]}) == [tree]
