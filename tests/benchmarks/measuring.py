@@ -90,8 +90,9 @@ def requests(url: str) -> dict[str, int]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return an environment without the key and settings of the person who measures."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("DEVIN_")}
+    """Return an environment without the key and settings of the person who measures; modules are cached as usual."""
+    left_out = ("DEVIN_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     return {**kept, "PYTHONPATH": str(ROOT), **more}
 
 
