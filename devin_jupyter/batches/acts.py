@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +14,7 @@ from devin_jupyter.attachments import Attachment, read_attachments
 from devin_jupyter.batches.job import Job, Stage
 from devin_jupyter.batches.rows import Rows
 from devin_jupyter.batches.runner import Runner
-from devin_jupyter.errors import DevinError, OptionError
+from devin_jupyter.errors import DevinError, JournalError, OptionError
 from devin_jupyter.models.ids import is_session_id, session_id
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.options import nearest
@@ -117,10 +119,26 @@ async def _send(runner: Runner, job: Job, text: str, files: Sequence[Attachment]
     return Acted(job, "sent" if notice is None else "already")
 
 
+async def pause(runner: Runner, why: str) -> None:
+    """Start nothing more, in no kernel; what is open goes on."""
+    runner.pause(why)
+    with suppress(JournalError):  # then at least here
+        await asyncio.to_thread(runner.core.journal.flags.hold, runner.key, now=time.time())
+
+
+async def resume(runner: Runner, *, all_rows: bool = False) -> None:
+    """Start what waits, whoever paused it; also what is beyond `limit`, if asked to."""
+    await asyncio.to_thread(runner.core.journal.flags.release, runner.key)
+    runner.limit = None if all_rows else runner.limit
+    runner.resume()
+
+
 async def stop(runner: Runner, why: str) -> list[Acted]:
     """Start nothing more and terminate every session whose turn is open; what is done stays as it is."""
-    runner.pause(why)
+    await pause(runner, why)
     await runner.starts_settled()
+    if runner.finder.replays is None:
+        await runner.attach(sweep=False)  # to what another kernel started meanwhile
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def one(job: Job) -> Acted:

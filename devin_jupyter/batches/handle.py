@@ -166,8 +166,8 @@ class Batch:
     # --- acting ---------------------------------------------------------------------------------------------
 
     def pause(self) -> Batch:
-        """Start nothing more; what is open goes on."""
-        self._do(lambda runner: runner.pause("you said so; .resume() goes on"))
+        """Start nothing more, here and in other kernels that share the journal; what is open goes on."""
+        self._run(acts.pause(self._runner, "you said so; .resume() goes on"))
         return self
 
     def resume(self, *, all_rows: bool = False) -> Batch:
@@ -182,11 +182,7 @@ class Batch:
         if all_rows:
             check_caps(self._runner.plan.items, self._runner.plan.options.budget)
 
-        def go(runner: Runner) -> None:
-            runner.limit = None if all_rows else runner.limit
-            runner.resume()
-
-        self._do(go)
+        self._run(acts.resume(self._runner, all_rows=all_rows))
         return self
 
     def retry(self, phase: str | Iterable[str] = "failed", *, take: int | str = 2, rows: Any = None) -> Batch:
@@ -210,7 +206,7 @@ class Batch:
         if chosen:
             await asyncio.to_thread(opening.remember, self._opened)
             await runner.attach()
-            runner.resume()
+            await acts.resume(runner)
         return showing.retry_line(take, chosen, runner.attached - had)
 
     def send(self, rows: Any, text: str, attach: Any = None, *, again: bool = False, raw: bool = False) -> Batch:
@@ -270,12 +266,6 @@ class Batch:
             known = Session(self._runner.core, job.state, schema=schema, how=job.how, take=take, bridge=self._bridge)
             self._sessions[job.state.session_id] = known
         return known
-
-    def _do(self, act: Callable[[Runner], None]) -> None:
-        async def on_loop() -> None:
-            act(self._runner)
-
-        self._run(on_loop())
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         if self._bridge is None:

@@ -115,6 +115,7 @@ async def open_batch(core: Core, order: Order, plan: Plan) -> Opened:
     if record is not None:
         take_up(runner.jobs, record)
     await asyncio.to_thread(_write_down, runner, name, known, order.cell)
+    await asyncio.to_thread(core.journal.flags.release, key)
     return await _begin(Opened(name, runner))
 
 

@@ -193,6 +193,8 @@ class Runner:
 
     async def _begin(self, job: Job, *, pays: bool) -> None:
         try:
+            if pays:
+                self.core.journal.flags.refuse_if_held(self.key)
             started = await start(self.core, self.finder, job, self._policy(pays=pays))
         except DevinError as problem:
             self._set_back(job, problem)

@@ -1,4 +1,4 @@
-"""The halt flag: while it is set, no kernel on this journal posts anything that costs money."""
+"""The halt flag: while it is set, no kernel on this journal posts anything that costs money. Batches have one each."""
 
 from __future__ import annotations
 
@@ -32,6 +32,28 @@ class Flags:
         """Return since when everything is halted, or None."""
         with self._database.read() as db:
             return halted(db)
+
+    def hold(self, batch: str, *, now: float) -> None:
+        """Let no kernel start rows of a batch until `release`; the time of an earlier hold is kept."""
+        with self._database.write("pause") as db:
+            db.execute("INSERT OR IGNORE INTO flags VALUES (?, ?, ?)", (f"batch {batch}", "", now))
+
+    def release(self, batch: str) -> None:
+        """Lift the hold on a batch, if there is one."""
+        with self._database.write("resume") as db:
+            db.execute("DELETE FROM flags WHERE name = ?", (f"batch {batch}",))
+
+    def refuse_if_held(self, batch: str) -> None:
+        """Raise `Halted` while a batch is held."""
+        with self._database.read() as db:
+            found = row(db, "SELECT set_at FROM flags WHERE name = ?", f"batch {batch}")
+        if found is not None:
+            since = datetime.fromtimestamp(found["set_at"], UTC)
+            raise Halted(
+                f"the batch was paused or stopped in another kernel on {since:%Y-%m-%d %H:%M} UTC",
+                "nothing was sent and nothing was paid",
+                ".resume() of the batch goes on",
+            )
 
     def refuse(self) -> None:
         """Raise `Halted` while the halt flag is set."""

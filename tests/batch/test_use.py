@@ -215,3 +215,21 @@ def test_a_row_is_called_by_a_text_that_its_template_uses(desk: Desk) -> None:
 
     assert "acme/b" in batch._repr_mimebundle_()["text/plain"]
     assert "2026" not in batch._repr_mimebundle_()["text/plain"]
+
+
+@pytest.mark.parametrize("act", ["pause", "stop"])
+def test_a_batch_is_paused_and_stopped_from_another_kernel_too(
+    new_desk: Callable[..., Desk], simulator: Any, act: str
+) -> None:
+    rows = [f"acme/r{n}" for n in range(30)]
+    running = ask(new_desk(), rows, tags=["sim:finished"], max_parallel=1)
+
+    other = new_desk().find("up")
+    getattr(other, act)()
+    posted = simulator.requests(POST)
+    running.wait()
+    assert "paused or stopped in another kernel" in running.paused
+    assert simulator.requests(POST) <= posted + 1 < 30  # one may have been on its way
+
+    other.resume().wait()
+    assert simulator.requests(POST) == 30
