@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -13,12 +13,15 @@ import pandas as pd
 from devin_jupyter.frames.columns import frame_of
 from devin_jupyter.frames.shapes import PULL_REQUESTS
 from devin_jupyter.models.raw import PullRequest, read_v1, read_v3
+from devin_jupyter.models.raw import pull_requests as read_pull_requests
 
 _KINDS = "(?:-/)?(?:pull|pulls|pull-requests|pullrequest|merge_requests)"
 _PLACE = re.compile(rf"https?://[^/]+/(?P<repo>.+?)/{_KINDS}")
 _REQUEST = re.compile(rf"(?P<place>https?://[^/]+/.+?/{_KINDS})/(?P<number>\d{{1,18}})(?:[/?#].*)?")
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
+Counted = tuple[int, int | None, list[str]]
+"""How many pull requests, how many of them merged (None where no state is known), and their repositories."""
 Made = tuple[str, datetime | None, datetime | None, Iterable[PullRequest]]
 """A session's id, when it was created and updated, and its pull requests."""
 
@@ -41,6 +44,28 @@ def _repository_at(place: str) -> str | None:
 def _number(url: str) -> int | None:
     match = _REQUEST.fullmatch(url)
     return int(match["number"]) if match else None
+
+
+def count(value: Any) -> Counted:
+    """Return what there is to count in the pull requests of a raw session."""
+    if not value:
+        return 0, 0, []
+    if type(value) is not list or len(value) > 1 or type(value[0]) is not dict:
+        return counted(read_pull_requests(value))
+    url, state = value[0].get("pr_url"), value[0].get("pr_state")
+    if not url or type(url) is not str or type(state) is not str:
+        return counted(read_pull_requests(value))
+    repo = repository(url)
+    return 1, int(state == "merged"), [repo] if repo else []
+
+
+def counted(requests: Sequence[PullRequest]) -> Counted:
+    """Return what there is to count in pull requests."""
+    if not requests:
+        return 0, 0, []
+    states = [request.state for request in requests if request.state is not None]
+    repos = dict.fromkeys(name for name in (repository(request.url) for request in requests) if name)
+    return len(requests), states.count("merged") if states else None, list(repos)
 
 
 class PullRequestRows:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from devin_jupyter.frames.columns import Codes, frame_of, numbers, times
-from devin_jupyter.frames.pull_requests import repository
+from devin_jupyter.frames.pull_requests import count, counted
 from devin_jupyter.frames.shapes import SESSIONS
 from devin_jupyter.models.ids import bare_id
 from devin_jupyter.models.phase import Facts, Phase, phase_of
@@ -26,20 +26,16 @@ from devin_jupyter.models.raw import (
     V1_FIELDS,
     V3_FIELDS,
     WEB_APP,
-    PullRequest,
     related_id,
     strings,
     visible_tags,
     word,
 )
 from devin_jupyter.models.raw import identifier as read_identifier
-from devin_jupyter.models.raw import pull_requests as read_pull_requests
 from devin_jupyter.models.snapshot import Known, Snapshot, observe
 
 Raw = Mapping[str, Any]
 Journalled = tuple[Known, Snapshot | None]
-Counted = tuple[int, int | None, list[str]]
-"""How many pull requests, how many of them merged (None where no state is known), and their repositories."""
 
 _SAME_IN_BOTH = ("title", "status", "created_at", "updated_at", "playbook_id", "structured_output")
 _V3_ONLY = ("status_detail", "origin", "category", "subcategory", "user_id", "service_user_id", "org_id")
@@ -114,7 +110,7 @@ class SessionRows:
             self.provisional[snapshot.session_id] = not snapshot.output_is_final
             for name, codes in self._words.items():
                 codes.extend([getattr(snapshot, name)])
-            facts = dict(zip(("n_prs", "n_merged", "repos"), _counted(snapshot.pull_requests), strict=True))
+            facts = dict(zip(("n_prs", "n_merged", "repos"), counted(snapshot.pull_requests), strict=True))
             for name, column in self._data.items():
                 column.append(facts.get(name) if name in facts else _attribute(snapshot, name))
             self._data["repos"][-1] = list(snapshot.repos) or facts["repos"]
@@ -182,16 +178,16 @@ class SessionRows:
     def _add_relations(self, items: Sequence[Raw]) -> None:
         data = self._data
         if self._version == "v1":
-            counted = [_count([found]) for found in _values(items, "pull_request")]
+            requests = [count([found]) for found in _values(items, "pull_request")]
         else:
-            counted = [_count(found) for found in _values(items, "pull_requests")]
+            requests = [count(found) for found in _values(items, "pull_requests")]
             parents = _values(items, "parent_session_id")
             data["parent_session_id"] += [related_id(parent) if parent else None for parent in parents]
             data["child_session_ids"] += [_children(names) for names in _values(items, "child_session_ids")]
             data["is_archived"] += [flag is True for flag in _values(items, "is_archived")]
-        data["n_prs"] += [count for count, _, _ in counted]
-        data["n_merged"] += [merged for _, merged, _ in counted]
-        data["repos"] += [repos for _, _, repos in counted]
+        data["n_prs"] += [number for number, _, _ in requests]
+        data["n_merged"] += [merged for _, merged, _ in requests]
+        data["repos"] += [repos for _, _, repos in requests]
 
     def _pad(self, plain: Mapping[str, str], count: int) -> None:
         """Fill the columns that this version does not tell."""
@@ -255,30 +251,12 @@ def _children(value: Any) -> list[str]:
     return [name for name in map(related_id, strings(value)) if name] if value else []
 
 
-def _count(value: Any) -> Counted:
-    if not value:
-        return 0, 0, []
-    if type(value) is not list or len(value) > 1 or type(value[0]) is not dict:
-        return _counted(read_pull_requests(value))
-    url, state = value[0].get("pr_url"), value[0].get("pr_state")
-    if not url or type(url) is not str or type(state) is not str:
-        return _counted(read_pull_requests(value))
-    repo = repository(url)
-    return 1, int(state == "merged"), [repo] if repo else []
-
-
-def _counted(requests: Sequence[PullRequest]) -> Counted:
-    if not requests:
-        return 0, 0, []
-    states = [request.state for request in requests if request.state is not None]
-    repos = dict.fromkeys(name for name in (repository(request.url) for request in requests) if name)
-    return len(requests), states.count("merged") if states else None, list(repos)
-
-
 def _attribute(snapshot: Snapshot, name: str) -> Any:
+    if snapshot.api_version == "v1" and name in ("is_archived", "child_session_ids"):
+        return None  # which v1 does not tell
     value = getattr(snapshot, name)
     if name == "extra":
-        return dict(value) or None
+        return {key: found for key, found in value.items() if found is not None} or None
     return list(value) if isinstance(value, tuple) else value
 
 

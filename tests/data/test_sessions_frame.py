@@ -267,3 +267,11 @@ def test_no_answer_makes_the_frame_fail_or_change_its_shape(items: list[dict[str
 
     assert list(frame.columns) == [column.name for column in SESSIONS]
     assert [str(dtype) for dtype in frame.dtypes] == list(DTYPES.values())
+
+
+def test_what_v1_does_not_tell_is_null_for_snapshots_too() -> None:
+    raw, held = SessionRows(api_version="v1"), SessionRows()
+    raw.add([V1])
+    held.add_snapshots([observe(V1, Known(api_version="v1"), at=NOW)])
+
+    pd.testing.assert_frame_equal(held.frame(), raw.frame())
