@@ -60,7 +60,8 @@ class Runner:
         self.brakes = StopLoss(plan.options.max_failures or FAILURES_IN_A_ROW, plan.options.max_median)
         self.throttle = Throttle(plan.max_parallel, clock=time.monotonic)
         self._lead = Lead(core.journal, key, partial(self.attach, sweep=False))
-        self._no_room: str | None = None
+        self.no_room: str | None = None
+        """Why the budget holds no further session now, or None."""
         self._task: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._starts: set[asyncio.Task[None]] = set()
@@ -88,7 +89,7 @@ class Runner:
             return f"paused: {self.paused}"
         if self._lead.is_elsewhere and self.is_driving:
             return "another kernel runs this batch; following it"
-        return self._no_room or self.throttle.notice
+        return self.no_room or self.throttle.notice
 
     def tally(self) -> Tally:
         """Add everything up."""
@@ -135,7 +136,7 @@ class Runner:
 
     def resume(self) -> None:
         """Lift a pause and start what waits."""
-        self.paused = self._no_room = None
+        self.paused = self.no_room = None
         self.brakes.reset()
         self.throttle.reset()
         for job in self.jobs:
@@ -181,7 +182,7 @@ class Runner:
 
     def _fill(self) -> None:
         """Start as many as have room."""
-        if self.paused is not None or self.throttle.pause_seconds or (self._no_room and self.roster.open):
+        if self.paused is not None or self.throttle.pause_seconds or (self.no_room and self.roster.open):
             return
         for job in list(
             islice(self.roster.waiting(self.limit), max(0, self.throttle.at_a_time - len(self.roster.open)))
@@ -227,7 +228,7 @@ class Runner:
         self.started, self.attached = self.started + is_new, self.attached + (not is_new)
         if is_new:
             self.throttle.went_well()
-            self._no_room = None
+            self.no_room = None
         job.let_go = self.core.tracker.listen(job.state, Listener(partial(self._seen, job)))
         if job.state.snapshot.turn_over:
             self._spawn(self._put_away(job))
@@ -242,7 +243,7 @@ class Runner:
         elif kind is Setback.PAUSE:
             self.pause(problem.what)
         elif kind is Setback.NO_ROOM:
-            self._no_room = f"waiting for room in the budget: {problem.what}"
+            self.no_room = f"waiting for room in the budget: {problem.what}"
             if self.roster.open <= {job}:
                 self.pause(problem.what)
         else:
@@ -260,7 +261,7 @@ class Runner:
             return
         if snapshot.turn_over and job.began is not None:
             job.lasted, job.began = time.monotonic() - job.began, None
-            self._no_room = None
+            self.no_room = None
             self._pause_if(self.brakes.ended(snapshot))
             self._spawn(self._put_away(job))
         self.roster.note(job)

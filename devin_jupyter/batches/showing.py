@@ -74,6 +74,7 @@ def incomplete(name: str, runner: Runner) -> DevinError | None:
         what = f"{sums.wanted - sums.over} of {sums.wanted} sessions are not over ({sums.text})"
         return WaitTimeout(what, "the sessions go on, and what waits is still started", ".wait() waits again")
     if sums.waiting:
+        go_on = f"raise the budget, then {go_on}" if runner.no_room else go_on
         what = f"{sums.waiting} of {sums.wanted} sessions were not started, the batch is paused: {runner.paused}"
         return Refused(what, f"so far: {sums.text}", go_on)
     return _nothing_answered(runner)

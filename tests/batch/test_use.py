@@ -11,7 +11,7 @@ from batch.desk import POST, SEND, Desk
 
 from devin_jupyter import loop
 from devin_jupyter.batches.calls import compare, map_rows
-from devin_jupyter.errors import OptionError, SessionChanged
+from devin_jupyter.errors import OptionError, Refused, SessionChanged
 
 REPOS = ["acme/a", "acme/b", "acme/c"]
 
@@ -233,3 +233,12 @@ def test_a_batch_is_paused_and_stopped_from_another_kernel_too(
 
     other.resume().wait()
     assert simulator.requests(POST) == 30
+
+
+def test_a_batch_that_its_budget_paused_says_that_the_budget_must_grow(desk: Desk) -> None:
+    batch = ask(desk, tags=["sim:finished"], budget=5).wait()
+
+    with pytest.raises(Refused) as refused:
+        batch.check()
+
+    assert refused.value.do.startswith("raise the budget, then run the cell again")
