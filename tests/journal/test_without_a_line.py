@@ -1,0 +1,76 @@
+"""A cell whose answer is in the lock file, where the organisation cannot be asked for; and cursors that wear out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devin_jupyter.creation import Creator, Policy
+from devin_jupyter.errors import BadRequest, ConnectionLost
+from devin_jupyter.journal import Journal, lockfile
+from devin_jupyter.models.snapshot import Known
+from devin_jupyter.monitor import Monitor
+
+from .conftest import CELL
+from .test_lock_file import SCHEMA, record
+
+
+async def test_a_recorded_answer_needs_no_line_and_anything_else_does(
+    kernel: Any, simulator: Any, folder: Path
+) -> None:
+    lock = lockfile.load(await record(kernel(), simulator, folder))
+    other = kernel(Journal(folder / "other"))
+
+    async def nowhere() -> Any:
+        raise ConnectionLost("the line is gone")
+
+    for known in (lock, None):
+        other.creator = Creator(other.api, other.journal, nowhere, clock=other.clock, lock=known)
+        with pytest.raises(ConnectionLost):
+            await other.start("new work", policy=Policy(guard=CELL))
+    other.creator = Creator(other.api, other.journal, nowhere, clock=other.clock, lock=lock)
+    assert (await other.start(policy=Policy(guard=CELL), schema=SCHEMA)).how == "recorded"
+
+
+class Worn:
+    """Messages whose cursors the service has forgotten."""
+
+    def __init__(self) -> None:
+        self.asked: list[str | None] = []
+
+    async def tail(self, identifier: str, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]:
+        self.asked.append(cursor)
+        if cursor is not None:
+            raise BadRequest("400: no such cursor")
+        return [{"event_id": "e1", "source": "devin", "message": "done"}], "worn out"
+
+
+class Sessions:
+    """A session that is always at work, and says something new each time."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    async def get(self, identifier: str, *, retries: bool) -> dict[str, Any]:
+        self.looks += 1
+        detail = "finished" if self.looks > 3 else "working"
+        times = {"created_at": 1_700_000_000, "updated_at": 1_700_000_000 + self.looks}
+        return {"session_id": identifier, "status": "running", "status_detail": detail, **times}
+
+
+async def test_a_conversation_is_read_from_its_beginning_when_the_cursor_wears_out() -> None:
+    messages = Worn()
+    monitor = Monitor(Sessions(), messages)  # type: ignore[arg-type]
+    monitor.nudge("devin-nobody")  # watched by nobody: nothing happens
+    watch = monitor.watch("devin-a", Known(), messages=True)
+    for _ in range(3):
+        monitor.nudge("devin-a")
+    snapshot = await monitor.turn_over("devin-a", timeout=30)
+    watch.close()
+    watch.close()
+    await monitor.aclose()
+    assert snapshot is not None
+    assert [message.text for message in snapshot.messages] == ["done"]
+    assert messages.asked[:3] == [None, "worn out", None]
