@@ -190,8 +190,9 @@ def _tips(**fields: str) -> list[Any]:
 
 def _phases(records: summaries.Records) -> Any:
     altair = _altair()
-    names = summaries.present(records, "phase", [phase.value for phase in PHASE_COLOURS])
-    scale = altair.Scale(domain=names, range=[PHASE_COLOURS[Phase(name)] for name in names])
+    colours = {**{phase.value: colour for phase, colour in PHASE_COLOURS.items()}, summaries.UNKNOWN: _GREY}
+    names = summaries.present(records, "phase", colours)
+    scale = altair.Scale(domain=names, range=[colours[name] for name in names])
     return altair.Color("phase:N", scale=scale, legend=altair.Legend(title=None, orient="top"))
 
 

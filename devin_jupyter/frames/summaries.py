@@ -11,13 +11,14 @@ from typing import Any
 import pandas as pd
 
 from devin_jupyter.errors import OptionError
+from devin_jupyter.models.phase import Phase
 
 Records = list[dict[str, Any]]
 
 MOST_BARS = 1000
 """A timeline shows so many sessions, the newest."""
 MOST_GROUPS = 8
-OTHER = "other"
+OTHER, UNKNOWN = "other", "unknown"
 _DURATIONS = (
     (0, "under 5 min"),
     (5, "5–15 min"),
@@ -40,13 +41,21 @@ def checked(frame: Any, *names: str) -> pd.DataFrame:
         OptionError: it has not, or it is no frame.
     """
     if not isinstance(frame, pd.DataFrame):
-        raise OptionError(f"a {type(frame).__name__} cannot be drawn", do="give a frame of dj.sessions_frame(…)")
+        do = "give its .compute()" if hasattr(frame, "compute") else "give a frame of dj.sessions_frame(…)"
+        raise OptionError(f"a {type(frame).__name__} cannot be drawn", do=do)
     missing = [name for name in names if name not in frame.columns]
     if missing:
         raise OptionError(f"the frame has no column {missing[0]!r}", do="give a frame of dj.sessions_frame(…)")
     moments = [name for name in ("created_at", "updated_at") if name in names]
     times = {name: pd.to_datetime(frame[name], utc=True, errors="coerce") for name in moments}
-    return frame.assign(**times).reset_index(drop=True)
+    phases = {"phase": _phases(frame["phase"])} if "phase" in names else {}
+    return frame.assign(**times, **phases).reset_index(drop=True)
+
+
+def _phases(values: pd.Series[Any]) -> Any:
+    """The phases in their order, those that are none as unknown."""
+    known = [phase.value for phase in Phase]
+    return pd.Categorical(values.astype(object).where(values.isin(known), UNKNOWN), categories=[*known, UNKNOWN])
 
 
 def timeline(sessions: pd.DataFrame) -> Records:

@@ -360,3 +360,14 @@ def test_what_cannot_be_drawn_is_refused() -> None:
             draw([])
     with pytest.raises(OptionError, match="one or the other"):
         charts.spend(frame_of(session(1)), by="repo", tag_prefix="team:")
+
+
+@pytest.mark.parametrize("draw", [charts.timeline, charts.durations])
+def test_a_phase_that_is_none_is_drawn_as_unknown(draw: Callable[..., Any]) -> None:
+    frame = frame_of(session(1))
+    frame["phase"] = pd.Categorical([None], dtype=frame["phase"].dtype)
+
+    chart = draw(frame)
+
+    assert [record["phase"] for record in values(chart)] == [summaries.UNKNOWN]
+    assert "image/png" in bundle(chart)
