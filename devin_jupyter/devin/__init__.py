@@ -136,20 +136,21 @@ def sync(folder: str | Path, **filters: Any) -> pd.DataFrame:
     return default().sync(folder, **filters)
 
 
-def compare(one: Batch, other: Batch, on: str | list[str]) -> pd.DataFrame:
+def compare(one: Batch | str, other: Batch | str, on: str | list[str]) -> pd.DataFrame:
     """Return two batches side by side: a row per key, columns in pairs named after the batches.
 
     Args:
-        one: a batch.
+        one: a batch, or its name.
         other: another one over the same kind of rows.
         on: the input column or columns that say what a row is.
 
     Raises:
-        OptionError: a column that one of them has not.
+        OptionError: a column that one of them has not, or a name that no batch has.
     """
     from devin_jupyter.batches import calls
 
-    return calls.compare(one, other, on)
+    left, right = (batch(side) if isinstance(side, str) else side for side in (one, other))
+    return calls.compare(left, right, on)
 
 
 def from_notebook(path: str | Path) -> list[Session]:

@@ -33,6 +33,17 @@ def test_it_is_made_of_the_environment_at_first_use(environment, simulator):
     assert dj.get(session.id).wait(30).result()
 
 
+def test_batches_are_compared_by_name_too(environment):
+    for name in ("old", "new"):
+        dj.map(name + " {{ row.repo }}", [{"repo": "acme/api"}], name=name, schema="version:str").wait(30)
+
+    frame = dj.compare("old", dj.batch("new"), on="repo")
+
+    assert list(frame.columns[:3]) == ["repo", "version_old", "version_new"]
+    with pytest.raises(dj.DevinError, match="older"):
+        dj.compare("older", "new", on="repo")
+
+
 def test_without_a_key_it_never_uses_the_simulator_by_itself(simulator):
     with pytest.raises(dj.NoKey, match="simulator"):
         dj.create("hello")
