@@ -1,6 +1,6 @@
-"""What the service's error answers say, whatever their shape, as exceptions with the next step in them.
+"""What the service answers: the value of a success, and errors of any shape as exceptions with the next step in them.
 
-Knows no HTTP library: a status, headers and bytes come in, an `ApiError` goes out. Never lets the key through.
+Knows no HTTP library: a status, headers and bytes come in. Never lets the key through.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from devin_jupyter import errors
+from devin_jupyter.redaction import mask_answer, repeats_secrets
 
 _LONGEST_DETAIL = 300
 _TAGS = re.compile(r"<[^>]{0,200}>")
@@ -48,6 +49,29 @@ class Asked:
     permission: str | None = None
     """What the API reference says it needs."""
     api_version: str = "v3"
+
+
+def read_answer(asked: Asked, status: int, body: bytes, *, text: bool = False) -> Any:
+    """Return the JSON value of a success, secrets masked; None for an empty body.
+
+    Args:
+        asked: the request.
+        status: of the answer.
+        body: of the answer.
+        text: a body that is not JSON is returned as it is.
+
+    Raises:
+        UnreadableAnswer: it is neither.
+    """
+    if not body.strip():
+        return None
+    try:
+        answer = json.loads(body)
+        return mask_answer(answer) if repeats_secrets(body) else answer
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
+        if text and not body.lstrip().startswith(b"<"):
+            return body.decode("utf-8", "replace").strip()
+        raise unreadable(asked, status, body) from None
 
 
 def error_from(asked: Asked, status: int, headers: Mapping[str, str], body: bytes) -> errors.ApiError:

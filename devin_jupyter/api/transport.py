@@ -23,8 +23,8 @@ import httpx
 from httpx_retries import Retry, RetryTransport
 
 from devin_jupyter import errors
-from devin_jupyter.api.answers import Asked, error_from, retry_after, unreadable
-from devin_jupyter.redaction import mask_answer, repeats_secrets
+from devin_jupyter.api.answers import Asked, error_from, read_answer, retry_after, unreadable
+from devin_jupyter.redaction import repeats_secrets
 from devin_jupyter.settings import Settings, is_loopback
 
 logger = logging.getLogger("devin_jupyter.http")
@@ -119,7 +119,7 @@ class Transport:
         """
         asked = asked or Asked(method, path, api_version=self._settings.api_version)
         response = await self._send(asked, params=params, json=json, files=files, retries=retries)
-        return _parsed(asked, response, text=text)
+        return read_answer(asked, response.status_code, response.content, text=text)
 
     async def get_bytes(
         self, path: str, params: Mapping[str, Any] | None = None, *, asked: Asked | None = None
@@ -130,7 +130,7 @@ class Transport:
         body = response.content
         if not repeats_secrets(body):
             return body
-        return json.dumps(_parsed(asked, response, text=False)).encode()
+        return json.dumps(read_answer(asked, response.status_code, body)).encode()
 
     async def fetch(self, path: str, *, asked: Asked | None = None) -> bytes:
         """Return the content of a file, following redirects; the key is never sent along."""
@@ -279,19 +279,6 @@ def _query(params: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
         values = value if isinstance(value, (list, tuple, set, frozenset)) else (value,)
         pairs.extend((key, item) for item in values if item is not None)
     return pairs
-
-
-def _parsed(asked: Asked, response: httpx.Response, *, text: bool) -> Any:
-    body = response.content
-    if not body.strip():
-        return None
-    try:
-        answer = json.loads(body)
-        return mask_answer(answer) if repeats_secrets(body) else answer
-    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
-        if text and not body.lstrip().startswith(b"<"):
-            return body.decode("utf-8", "replace").strip()
-        raise unreadable(asked, response.status_code, body) from None
 
 
 def _trouble(asked: Asked, problem: httpx.HTTPError, settings: Settings) -> errors.DevinError:
