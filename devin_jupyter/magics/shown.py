@@ -16,6 +16,7 @@ from devin_jupyter.render.wording import one_line, safe_text, web_address
 WIDTH = 130
 _GIVE_WAY = frozenset({"title", "value", "when", "note", "result"})
 """Columns that become narrower where room is short; ids, phases and figures are always whole."""
+_GAP, _NARROWEST = 3, 9
 
 
 class Text:
@@ -87,28 +88,35 @@ class Table:
 
         from rich.console import Console
 
-        into, width = StringIO(), _width(colours)
+        into, share = StringIO(), self._share(_width(colours))
+        width = max(_width(colours), self._least() + share * len(_GIVE_WAY.intersection(self.headings)))
         # left to itself in a kernel, rich displays what it prints at once
         console = Console(file=into, width=width, force_terminal=colours, no_color=not colours, force_jupyter=False)
-        console.print(self._rich(width))
+        console.print(self._rich(share))
         lines = [line.rstrip() for line in into.getvalue().rstrip().split("\n")]
         return "\n".join(([self.title] if self.title else []) + [line for line in lines if line])
 
     def _longest(self, name: str) -> int:
         return max(len(name), *(len(_plain(row.get(name))) for row in self.rows))
 
-    def _rich(self, width: int) -> Any:
+    def _least(self) -> int:
+        """How wide the columns are that stay whole, with the gaps between all of them."""
+        whole = [name for name in self.headings if name not in _GIVE_WAY]
+        return sum(map(self._longest, whole)) + _GAP * (len(self.headings) - 1)
+
+    def _share(self, width: int) -> int:
+        """How wide each of the others may be."""
+        return max(_NARROWEST, (width - self._least()) // max(1, len(_GIVE_WAY.intersection(self.headings))))
+
+    def _rich(self, share: int) -> Any:
         from rich.box import SIMPLE_HEAD
         from rich.table import Table as RichTable
         from rich.text import Text as RichText
 
         drawn = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        whole = {name: self._longest(name) for name in self.headings if name not in _GIVE_WAY}
-        room = width - sum(whole.values()) - 3 * (len(self.headings) - 1)
-        share = max(16, room // max(1, len(self.headings) - len(whole)))
         for name in self.headings:
-            if name in whole:
-                drawn.add_column(name, min_width=whole[name], no_wrap=True)
+            if name not in _GIVE_WAY:
+                drawn.add_column(name, min_width=self._longest(name), no_wrap=True)
             else:
                 cut = name == "title"
                 drawn.add_column(name, max_width=share, no_wrap=cut, overflow="ellipsis" if cut else "fold")

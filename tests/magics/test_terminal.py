@@ -22,6 +22,7 @@ def terminal(slow_simulator, monkeypatch, tmp_path):
     monkeypatch.setenv("DEVIN_API_URL", slow_simulator.url)
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("COLUMNS", raising=False)
     command = ["-m", "IPython", "--simple-prompt", "--no-banner", "--no-confirm-exit", "--HistoryManager.enabled=False"]
     child = pexpect.spawn(
         sys.executable, command, encoding="utf-8", timeout=30, dimensions=(40, 100), env=dict(os.environ)
@@ -90,7 +91,16 @@ def test_tables_are_coloured_on_a_terminal_and_fit_it(terminal):
     assert max(map(len, plain(shown).splitlines())) <= 100
     still = plain(say(terminal, "%devin sessions --live"))
     assert "the live board needs a notebook" in still
-    assert "Count" in still or "A rather long title" in still
+    assert "A rather long title" in still
+
+
+def test_the_id_of_a_session_is_whole_in_a_narrow_terminal(terminal):
+    terminal.setwinsize(40, 80)
+    start(terminal, "-o s --title 'A rather long title that says at length what it is all about'", "Count")
+    terminal.expect(PROMPT)
+    shown = plain(say(terminal, "%devin sessions"))
+    assert re.search(r"A rather….*devin-[0-9a-f]{32}", shown)
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_without_waiting_the_session_is_shown_once_as_text(terminal):
