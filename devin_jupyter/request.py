@@ -241,7 +241,20 @@ def _filled_in(prompt: str, options: Options, names: Mapping[str, Any] | None) -
     if not prompt.strip():
         where = "below the %%devin line, or in Python in the prompt (the first argument)"
         raise OptionError("the prompt is empty", "nothing was sent", f"say what Devin shall do: {where}")
-    return prompt, options.render(fill)
+    options = options.render(fill)
+    _refuse_blanks(options)
+    return prompt, options
+
+
+def _refuse_blanks(options: Options) -> None:
+    """A placeholder that was filled with nothing must neither choose another session nor reach the service."""
+    for option in OPTIONS:
+        said = getattr(options, option.name, None)
+        texts = said if isinstance(said, (tuple, list)) else (said,)
+        if any(isinstance(text, str) and not text.strip() for text in texts):
+            raise OptionError(
+                f"{option.flag} is given an empty value", "nothing was sent", "leave it out, or fill it in"
+            )
 
 
 def _repo(name: str) -> str:

@@ -58,6 +58,8 @@ def phases_of(said: str | Iterable[str]) -> set[str]:
     Raises:
         OptionError: there is no such phase.
     """
+    if not isinstance(said, Iterable):
+        raise OptionError(f"{said!r} is no phase", do="rows=[…] chooses rows; phase='failed' says which of them")
     words = {said} if isinstance(said, str) else {str(word) for word in said}
     for word in words.difference(PHASES):
         raise OptionError(f"there is no phase {word!r}{nearest(word, PHASES)}", do=f"one of {', '.join(PHASES)}")

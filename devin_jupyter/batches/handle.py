@@ -119,7 +119,7 @@ class Batch:
 
     # --- waiting --------------------------------------------------------------------------------------------
 
-    def wait(self, timeout: float | None = None, *, on_interrupt: str = "detach") -> Batch:
+    def wait(self, timeout: float | None = None, *, on_interrupt: str = "detach", quiet: bool = False) -> Batch:
         """Block until nothing is left to do, or the time-out, showing one line of progress; return the batch.
 
         Ctrl-C returns at once: what is open goes on, and what waits is still started.
@@ -127,13 +127,14 @@ class Batch:
         Args:
             timeout: seconds; None waits as long as it takes.
             on_interrupt: `"stop"` stops everything on Ctrl-C.
+            quiet: show no line.
 
         Raises:
             Detached: interrupted (a KeyboardInterrupt).
         """
         bridge = self._blocking()
         try:
-            waiting.block(self.name, self._runner, bridge, timeout)
+            waiting.block(self.name, self._runner, bridge, timeout, quiet=quiet)
         except KeyboardInterrupt:
             if on_interrupt == "stop":
                 self.stop()

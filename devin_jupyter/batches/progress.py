@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 from devin_jupyter.batches.job import Tally
 
@@ -29,10 +29,14 @@ def span(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def _kernel() -> Any:
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return getattr(shell, "kernel", None)
+
+
 def is_watched() -> bool:
     """Tell whether somebody sees a line move: a terminal, or a notebook in which a person can click."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    kernel = getattr(shell, "kernel", None)
+    kernel = _kernel()
     if kernel is None:
         return sys.stderr.isatty()
     content = kernel.get_parent("shell").get("content") or {}
@@ -43,7 +47,9 @@ class Ticker:
     """Writes a line over the one before it; writes nothing where nobody watches."""
 
     def __init__(self, stream: TextIO | None = None, *, is_watched: bool = True) -> None:
-        """Write to `stream`, by default the standard error stream of the moment."""
+        """Write to `stream`, by default standard error; in a notebook, which paints that red, standard output."""
+        if stream is None and _kernel() is not None:
+            stream = sys.stdout
         self._stream, self._is_watched, self._length, self._text = stream, is_watched, 0, ""
 
     def show(self, text: str) -> None:

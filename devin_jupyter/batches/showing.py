@@ -160,12 +160,15 @@ def panel(batch: Batch) -> BatchPanel:
     runner = batch._runner
     names = names_of(runner)
     board = BatchPanel(batch.sessions, title=batch.name, names=names)
-    shown = set(names)
+    shown = {job.index: job.session_id for job in runner.jobs if job.session_id}
 
     def joined(job: Job) -> None:
         board.waiting(runner.roster.n_waiting)
-        if job.session_id is not None and job.session_id not in shown:
-            shown.add(job.session_id)
+        before = shown.get(job.index)
+        if job.session_id is not None and job.session_id != before:
+            shown[job.index] = job.session_id
+            if before is not None and before not in shown.values():
+                board.drop(before)  # of an earlier take
             board.follow(batch._session(job), row_name(runner.plan, job))
 
     board.waiting(runner.roster.n_waiting)

@@ -22,9 +22,9 @@ async def until_over(runner: Runner, timeout: float | None) -> None:
             await runner.over()
 
 
-def block(name: str, runner: Runner, bridge: Bridge, timeout: float | None) -> None:
+def block(name: str, runner: Runner, bridge: Bridge, timeout: float | None, *, quiet: bool = False) -> None:
     """Wait in the calling thread, in slices, redrawing one line where somebody watches."""
-    ticker = Ticker(is_watched=is_watched())
+    ticker = Ticker(is_watched=not quiet and is_watched())
     waiting = bridge.submit(until_over(runner, timeout))
     try:
         while not futures.wait([waiting], timeout=SLICE_SECONDS).done:

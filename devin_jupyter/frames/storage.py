@@ -27,7 +27,7 @@ def write_parquet(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     Raises:
         OptionError: pyarrow is not installed.
     """
-    arrow, parquet = _pyarrow()
+    arrow, parquet = require_pyarrow()
     loose = _loose(frame)
     flat = frame.assign(**{name: _to_json(frame[name]) for name in loose})
     table = arrow.Table.from_pandas(flat, preserve_index=False)
@@ -39,7 +39,7 @@ def write_parquet(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
 
 def read_parquet(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Read a frame that `write_parquet` wrote; other files as pandas reads them."""
-    _, parquet = _pyarrow()
+    _, parquet = require_pyarrow()
     table = parquet.read_table(path, partitioning=None)
     note = json.loads((table.schema.metadata or {}).get(_MARK, b"{}"))
     frame: pd.DataFrame = table.to_pandas()
@@ -129,7 +129,12 @@ def replacing(path: Path) -> Iterator[Path]:
         place.unlink(missing_ok=True)
 
 
-def _pyarrow() -> tuple[Any, Any]:
+def require_pyarrow() -> tuple[Any, Any]:
+    """Return pyarrow and its Parquet part.
+
+    Raises:
+        OptionError: it is not installed.
+    """
     try:
         import pyarrow
         import pyarrow.parquet as parquet

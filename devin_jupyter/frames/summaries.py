@@ -18,6 +18,8 @@ Records = list[dict[str, Any]]
 MOST_BARS = 1000
 """A timeline shows so many sessions, the newest."""
 MOST_GROUPS = 8
+MOST_LABELS = 13
+"""So many fit under the bars, and a year of months has them all."""
 OTHER, UNKNOWN = "other", "unknown"
 _DURATIONS = (
     (0, "under 5 min"),
@@ -241,6 +243,24 @@ def _starts(moments: pd.Series[Any], unit: str) -> Any:
 
 def _end(start: Any, unit: str) -> Any:
     return start + (pd.DateOffset(months=1) if unit == "month" else pd.Timedelta(days=7 if unit == "week" else 1))
+
+
+def middles(records: Records, unit: str) -> dict[int, list[str]]:
+    """Return what to write under the middle of which bars: the day or the month, and its year where that changes.
+
+    Middles are UNIX milliseconds. Between the first bar and the last, days without one have a label as well.
+    """
+    if not records:
+        return {}
+    step = {"day": "D", "week": "7D", "month": "MS"}[unit]
+    starts = pd.date_range(records[0]["start"], records[-1]["start"], freq=step)
+    labels, year = dict[int, list[str]](), 0
+    for start in starts[:: -(-len(starts) // MOST_LABELS)]:
+        middle = start + (_end(start, unit) - start) / 2
+        name = start.month_name()[:3] + ("" if unit == "month" else f" {start.day}")
+        labels[int(middle.timestamp() * 1000)] = [name] if start.year == year else [name, str(start.year)]
+        year = start.year
+    return labels
 
 
 def undated(sessions: pd.DataFrame) -> int:

@@ -49,6 +49,7 @@ async def sync(core: Core, folder: str | Path, **filters: Any) -> pd.DataFrame:
         OptionError: the folder holds the sessions of somebody else, or of other filters, or cannot be used.
     """
     place = _place(folder)
+    frames.require_pyarrow()
     _check_filters(filters)
     if not core.service.is_v1:
         await core.service.org_id()

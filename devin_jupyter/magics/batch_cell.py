@@ -55,7 +55,8 @@ def follow(notebook: Notebook, batch: Batch, options: Options) -> None:
         display.show(batch.panel())
     try:
         if seconds is not None:
-            batch.wait(None if seconds == math.inf else seconds, on_interrupt=on_interrupt)
+            limit = None if seconds == math.inf else seconds
+            batch.wait(limit, on_interrupt=on_interrupt, quiet=options.quiet)
     finally:
         if not board and not options.quiet:
             display.show(batch)

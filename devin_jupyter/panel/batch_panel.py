@@ -61,7 +61,9 @@ class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
         self._open_session = open_session
         self._changed: set[str] = set()
         self._beyond: set[str] = set()
+        self._gone: set[str] = set()
         self._sequence = 0
+        self._dropped = False
         self._waiting: int | None = None
         self._title = wording.one_line(title)
         self._feed: Feed | None = None
@@ -77,6 +79,7 @@ class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
         """Add a session's row, under a name of its own, and keep it up to date."""
         if name is not None:
             self._names[session.snapshot.session_id] = name
+        self._gone.discard(session.snapshot.session_id)
         self._handles[session.snapshot.session_id] = session
         self._unsubscribe.append(session.subscribe(self.put, messages=False))
         self.put(session.snapshot)
@@ -88,6 +91,16 @@ class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
                 self._changed.add(snapshot.session_id)
         if self._changed:
             self._pacer.offer(None)
+
+    def drop(self, session_id: str) -> None:
+        """Take away the row of a session that another one stands for now."""
+        with self._lock:
+            self._rows.pop(session_id, None)
+            self._snapshots.pop(session_id, None)
+            self._changed.discard(session_id)
+            self._gone.add(session_id)
+            self._dropped = True
+        self._pacer.offer(None)
 
     def waiting(self, count: int) -> None:
         """Say how many rows of the batch have no session yet."""
@@ -151,7 +164,7 @@ class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
 
     def _store(self, snapshot: Snapshot) -> bool:
         row = row_state(snapshot, self._names.get(snapshot.session_id))
-        if row == self._rows.get(row["id"]):
+        if row["id"] in self._gone or row == self._rows.get(row["id"]):
             return False
         if row["id"] not in self._rows and len(self._rows) >= LIMIT:
             self._beyond.add(row["id"])
@@ -170,11 +183,12 @@ class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
 
     def _publish(self, _: None) -> None:
         with self._lock:
-            rows = [self._rows[key] for key in sorted(self._changed)]
+            kind, self._dropped = "table" if self._dropped else "rows", False
+            rows = list(self._rows.values()) if kind == "table" else [self._rows[key] for key in sorted(self._changed)]
             self._changed.clear()
             self._sequence += bool(rows)
-            delta = {"kind": "rows", "sequence": self._sequence, "rows": rows}
-        if rows:
+            delta = {"kind": kind, "sequence": self._sequence, "rows": rows}
+        if rows or kind == "table":
             self.send(delta)
         self.about = self._about()
         for listener in tuple(self._listeners):

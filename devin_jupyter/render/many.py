@@ -57,7 +57,7 @@ def totals(snapshots: Sequence[Snapshot], waiting: int = 0) -> str:
         f"{needy:,} need{'s' if needy == 1 else ''} you",
         f"{columns.count(1):,} working",
         *_over(snapshots),
-        f"{waiting:,} not started" if waiting else "",
+        f"{waiting:,} waiting" if waiting else "",
         wording.acu(sum(known))
         + (f" + {len(snapshots) - len(known):,} unknown" if len(known) < len(snapshots) else ""),
         "simulated" if any(snapshot.simulated for snapshot in snapshots) else "",

@@ -71,6 +71,33 @@ def test_what_ended_badly_is_not_called_done(desk: Desk) -> None:
     assert ": 2 sessions · 0 need you · 0 working · 1 done · 1 failed · " in batch._repr_mimebundle_()["text/plain"]
 
 
+def test_a_row_that_is_tried_again_stays_one_row_of_the_board(desk: Desk) -> None:
+    batch = upgrade(desk, tags=["sim:fail"]).wait()
+    panel = batch.panel()
+
+    batch.retry(rows=[0]).wait()
+
+    assert ": 3 sessions · 0 need you · 0 working · 0 done · 3 failed" in panel.saved_bundle()["text/plain"]
+    assert batch.sessions[0].id in panel.saved_bundle()["text/html"] + str(panel.get_state("table"))
+    panel.close()
+
+
+def test_a_quiet_wait_shows_no_line(desk: Desk, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture) -> None:
+    monkeypatch.setattr("devin_jupyter.batches.waiting.is_watched", lambda: True)
+
+    upgrade(desk, name="loud", tags=["sim:slow"]).wait()
+    upgrade(desk, ["acme/d"], name="silent", tags=["sim:slow"]).wait(quiet=True)
+
+    shown = "".join(capfd.readouterr())
+    assert "loud" in shown
+    assert "silent" not in shown
+
+
+def test_a_row_is_not_taken_for_a_phase(desk: Desk) -> None:
+    with pytest.raises(DevinError, match="rows="):
+        upgrade(desk).wait().retry(0)
+
+
 def test_a_board_shows_the_rows_by_their_names_and_follows_new_ones(desk: Desk) -> None:
     batch = upgrade(desk, max_parallel=1)
     panel = batch.panel()

@@ -55,6 +55,12 @@ def what(*args, **keywords):
     return fingerprint(made(*args, **keywords), HERE).what
 
 
+@pytest.mark.parametrize("line", ["--take ''", "--take '{{ empty }}'", "--tags a ''", "--key ' '", "--repos ''"])
+def test_a_value_that_is_empty_is_refused(line):
+    with pytest.raises(OptionError, match="empty value"):
+        build("Count", options.parse(line), {"empty": ""})
+
+
 def test_all_19_fields_of_v3_can_be_set():
     body = made(**EVERYTHING, **V3_ONLY).body("v3", tag="nb-1", attachment_urls=["https://x/f"])
     assert set(body) == V3_FIELDS

@@ -39,7 +39,7 @@ export function totalWords(sum) {
   const needy = `${number(sum.needs_you)} ${sum.needs_you === 1 ? "needs" : "need"} you`;
   const words = [plural(sum.all, "session"), `${number(sum.working)} working`, needy];
   for (const [phase, count] of Object.entries(sum.over)) if (count || phase === "done") words.push(`${number(count)} ${phase}`);
-  if (sum.waiting) words.push(`${number(sum.waiting)} not started`);
+  if (sum.waiting) words.push(`${number(sum.waiting)} waiting`);
   return [...words, money(sum)].join(" · ");
 }
 

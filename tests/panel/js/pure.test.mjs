@@ -43,7 +43,7 @@ test("a row is in one column: working, needs you or done", () => {
 
 test("totals tell unknown costs from none", () => {
   const sum = totals([row("a", { acus: 1.5 }), row("b", { acus: null, needs_you: true }), row("c", { acus: 0, turn_over: true, phase: "done" })], 4);
-  assert.equal(totalWords(sum), "7 sessions · 1 working · 1 needs you · 1 done · 4 not started · 1.5 ACU + 1 unknown");
+  assert.equal(totalWords(sum), "7 sessions · 1 working · 1 needs you · 1 done · 4 waiting · 1.5 ACU + 1 unknown");
 });
 
 test("totals call only done what is done", () => {
