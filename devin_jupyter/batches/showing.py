@@ -125,7 +125,8 @@ def _remarks(runner: Runner) -> Iterator[str]:
     """What the sessions themselves do not show: rows by phase, why it is paused, what was refused, asked in reports."""
     sums = runner.tally()
     shared = sums.rows - len(runner.jobs)
-    yield f"{sums.rows} rows{f', {shared} of them duplicates' if shared else ''}: {sums.words}"
+    rows = f"{sums.rows} row{'' if sums.rows == 1 else 's'}"
+    yield f"{rows}{f', {shared} of them duplicates' if shared else ''}: {sums.words}"
     if before := [cost for job in runner.jobs for cost in job.earlier.values()]:
         yield f"earlier takes: {len(before)}, {sum(cost or 0.0 for cost in before):.2f} ACU more"
     if runner.notice:
