@@ -10,6 +10,7 @@ Colours and grey text are made for light and for dark pages. Altair and vl-conve
 from __future__ import annotations
 
 import base64
+import json
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,13 @@ GROUP_COLOURS = (
 _GREY, _GRID = "#808488", "#80848844"
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 _WIDTH = 640
+_DATES = (
+    "utchours(datum.value) || utcminutes(datum.value) || utcseconds(datum.value)"
+    " ? [utcFormat(datum.value, utcseconds(datum.value) ? '%H:%M:%S' : '%H:%M'),"
+    " datum.index ? '' : utcFormat(datum.value, '%b %-d')]"
+    " : [utcFormat(datum.value, '%b %-d'),"
+    " datum.index && utcdayofyear(datum.value) > 1 ? '' : utcFormat(datum.value, '%Y')]"
+)
 
 
 def timeline(sessions: pd.DataFrame) -> alt.LayerChart:
@@ -62,7 +70,7 @@ def timeline(sessions: pd.DataFrame) -> alt.LayerChart:
         altair.Chart(altair.Data(values=records))
         .mark_bar(strokeWidth=1, cornerRadius=1, height={"band": 0.8})
         .encode(
-            x=altair.X("start:T", title=None, scale=altair.Scale(type="utc")),
+            x=altair.X("start:T", title=None, scale=altair.Scale(type="utc"), axis=_dates()),
             x2="end:T",
             y=altair.Y("place:O", title=None, axis=None),
             color=_phases(records),
@@ -93,13 +101,13 @@ def spend(
         if by or tag_prefix or unit not in (None, "day"):
             raise OptionError("a consumption frame is shown by day and product", do="give a sessions frame for groups")
         records = summaries.spend_of_days(frame)
-        return _spend(records, "ACUs by day, which begins at 08:00 UTC", "", "nothing consumed")
+        return _spend(records, "day", "ACUs by day, which begins at 08:00 UTC", "", "nothing consumed")
     if tag_prefix and by not in (None, "tag"):
         raise OptionError(f"tag_prefix= divides by tags, and by={by!r} does not", do="give one or the other")
     records, unit = summaries.spend(frame, by or ("tag" if tag_prefix else None), tag_prefix, unit)
     unknown = summaries.unknown_costs(frame)
     note = f"{unknown:,} session{'s' * (unknown != 1)} of unknown cost not included" if unknown else ""
-    return _spend(records, f"ACUs by the {unit} sessions were started", note, _nothing(frame, "cost"))
+    return _spend(records, unit, f"ACUs by the {unit} sessions were started", note, _nothing(frame, "cost"))
 
 
 def outcomes(sessions: pd.DataFrame) -> alt.LayerChart:
@@ -149,7 +157,7 @@ def durations(sessions: pd.DataFrame) -> alt.LayerChart:
     return _finished(chart, title, records, _nothing(sessions, "duration"))
 
 
-def _spend(records: summaries.Records, title: str, note: str, nothing: str) -> alt.LayerChart:
+def _spend(records: summaries.Records, unit: str, title: str, note: str, nothing: str) -> alt.LayerChart:
     altair = _altair()
     groups = [record["group"] for record in sorted(records, key=lambda record: record["order"])]
     names = list(dict.fromkeys(groups))
@@ -159,7 +167,7 @@ def _spend(records: summaries.Records, title: str, note: str, nothing: str) -> a
         altair.Chart(altair.Data(values=records))
         .mark_rect(strokeWidth=0)
         .encode(
-            x=altair.X("start:T", title=None, scale=altair.Scale(type="utc")),
+            x=altair.X("start:T", title=None, scale=altair.Scale(type="utc"), axis=_middles(records, unit)),
             x2="end:T",
             y=altair.Y("low:Q", title="ACU"),
             y2="high:Q",
@@ -182,6 +190,20 @@ def _altair() -> Any:
 
 def _title(text: str, note: str) -> Any:
     return _altair().TitleParams(text=text, subtitle=note, anchor="start", frame="group")
+
+
+def _dates() -> Any:
+    """An axis in UTC with the date where the day changes and below the first hour, and so the year of dates."""
+    altair = _altair()
+    ticks = altair.ExprRef("ceil(width / 80)")  # wide enough apart for every label to be shown
+    return altair.Axis(labelExpr=_DATES, tickCount=ticks, gridOpacity=0.4)
+
+
+def _middles(records: summaries.Records, unit: str) -> Any:
+    """An axis with its labels in the middle of bars."""
+    labels = {str(place): label for place, label in summaries.middles(records, unit).items()}
+    expression = f"{json.dumps(labels)}[time(datum.value)]"
+    return _altair().Axis(values=[int(place) for place in labels], labelExpr=expression, labelFlush=False, grid=False)
 
 
 def _tips(**fields: str) -> list[Any]:

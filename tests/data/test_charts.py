@@ -148,6 +148,29 @@ def test_a_timeline_of_many_sessions_shows_the_newest_and_says_so() -> None:
     assert repr(chart) == "<chart: Sessions over time (the newest 1,000 of 1,200 sessions)>"
 
 
+def labels(chart: Any) -> list[str]:
+    """What is written along the axis of time; lines below one another are joined."""
+    svg = vl_convert.vegalite_to_svg(bundle(chart)[charts.MIME], vl_version=charts.VEGA_LITE)
+    axis = re.search(r'aria-label="X-axis.*?role-axis-label.*?</g>', svg, re.DOTALL)
+    assert axis
+    written = re.findall(r"<text[^>]*>(.*?)</text>", axis[0])
+    return [" ".join(re.sub(r"<[^>]+>", " ", text).split()) for text in written]
+
+
+def lasting(days: float, *, start: int = START) -> pd.DataFrame:
+    return frame_of(session(1, created_at=start, updated_at=int(start + days * DAY)))
+
+
+def test_a_timeline_says_where_the_day_changes() -> None:
+    hours = labels(charts.timeline(lasting(0.2, start=START + 20 * 3600)))
+    halves = labels(charts.timeline(lasting(3.5, start=START + 7 * 3600)))
+    days = labels(charts.timeline(lasting(7, start=START + 97 * DAY)))
+
+    assert (hours[0], "Sep 23" in hours) == ("20:00 Sep 22", True)
+    assert halves == ["12:00 Sep 22", "Sep 23", "12:00", "Sep 24", "12:00", "Sep 25", "12:00"]
+    assert days == ["Dec 28 2026", "Dec 29", "Dec 30", "Dec 31", "Jan 1 2027", "Jan 2", "Jan 3", "Jan 4"]
+
+
 def test_an_end_before_the_start_is_no_bar_backwards() -> None:
     record = values(charts.timeline(frame_of(session(1, updated_at=5))))[0]
 
@@ -219,6 +242,35 @@ def test_weeks_begin_on_mondays_and_months_on_the_first() -> None:
 
     assert (week["when"], week["end"]) == ("week of 2026-09-21", "2026-09-28T00:00:00+00:00")
     assert (month["when"], month["end"]) == ("2026-09", "2026-10-01T00:00:00+00:00")
+
+
+@pytest.mark.parametrize(
+    ("unit", "days", "written"),
+    [
+        ("day", [0, 3], ["Sep 22 2026", "Sep 23", "Sep 24", "Sep 25"]),
+        ("week", [90, 104], ["Dec 21 2026", "Dec 28", "Jan 4 2027"]),
+        ("month", [60, 110], ["Nov 2026", "Dec", "Jan 2027"]),
+        ("month", [0], ["Sep 2026"]),
+    ],
+)
+def test_spending_is_labelled_in_the_middle_of_every_bar(unit: str, days: list[int], written: list[str]) -> None:
+    chart = charts.spend(frame_of(*(session(day, created_at=START + day * DAY) for day in days)), unit=unit)
+    records = values(chart)
+
+    places = chart.to_dict()["layer"][0]["encoding"]["x"]["axis"]["values"]
+    middles = [
+        (pd.Timestamp(item["start"]).timestamp() + pd.Timestamp(item["end"]).timestamp()) * 500 for item in records
+    ]
+
+    assert labels(chart) == written
+    assert [places[0], places[-1]] == [middles[0], middles[-1]]
+
+
+def test_of_many_bars_as_many_are_labelled_as_fit() -> None:
+    chart = charts.spend(frame_of(*(session(day, created_at=START + day * DAY) for day in range(31))))
+
+    assert labels(chart)[:4] == ["Sep 22 2026", "Sep 25", "Sep 28", "Oct 1"]
+    assert len(labels(chart)) == 11
 
 
 def test_true_days_come_from_a_consumption_frame() -> None:
