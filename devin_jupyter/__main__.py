@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devin_jupyter.errors import DevinError
+from devin_jupyter.errors import DevinError, NoKey
 
 if TYPE_CHECKING:
     from devin_jupyter.journal import Journal
@@ -54,7 +54,15 @@ def _stop(everything: bool, notebook: Path | None) -> int:
     print(f"halted: nobody posts on {journal.path} until %devin resume (or python -m devin_jupyter resume)", flush=True)
     from devin_jupyter.stopping import table, within
 
-    stopped = asyncio.run(_end_sessions(journal, None if everything else within(notebook or Path.cwd())))
+    try:
+        stopped = asyncio.run(_end_sessions(journal, None if everything else within(notebook or Path.cwd())))
+    except NoKey as problem:
+        print(f"the halt holds, but the sessions at work were not ended: {problem.what}", file=sys.stderr)
+        print("they go on, and cost; set DEVIN_API_KEY and run the same command again", file=sys.stderr)
+        return 1
+    except DevinError:
+        print("the halt holds, but the sessions at work were not ended:", file=sys.stderr)
+        raise
     print(table(stopped))
     if not everything and not stopped:
         print("--everything ends those of other folders too")

@@ -81,6 +81,8 @@ def _from_value(name: str, value: Any, *, named: bool) -> Attachment:
 
 
 def _from_file(path: Path, said: str, variables: Mapping[str, Any]) -> Attachment:
+    if not said:
+        raise OptionError("--attach was given an empty name", "nothing was sent", _WHAT_TO_ATTACH)
     try:
         return _of(path.name, path.read_bytes())
     except (OSError, ValueError) as problem:  # ValueError: a zero byte, or half a character, in the name
@@ -91,8 +93,11 @@ def _from_file(path: Path, said: str, variables: Mapping[str, Any]) -> Attachmen
         raise OptionError(
             f"--attach cannot read {said}: {reason.lower()}{nearest(path.name, [*beside, *names])}",
             "nothing was sent",
-            "give a path, a URL, or the name of a variable of this notebook",
+            _WHAT_TO_ATTACH,
         ) from None
+
+
+_WHAT_TO_ATTACH = "give a path, a URL, or the name of a variable of this notebook"
 
 
 def _is_content(value: Any) -> bool:

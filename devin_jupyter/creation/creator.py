@@ -62,11 +62,12 @@ class Creator:
             api_version: `"v3"` or `"v1"`.
             clock: time, for tests.
             simulated: the sessions are a simulator's.
-            lock: recorded sessions, used for requests that the journal does not know.
+            lock: recorded sessions, used for requests that the journal does not know. Those of a simulator are no
+                answer for a client of the service.
         """
         self.api, self.journal, self.clock = api, journal, clock or Clock()
         self.lookup = Lookup(api.sessions, api.account, api_version)
-        self.lock = lock
+        self.lock = lock if simulated or lock is None else lock.real
         self._where, self._simulated = where, simulated
         self._eyes = Eyes(api, journal, self.clock, simulated)
         self._guard = Guard(api=api, journal=journal, lookup=self.lookup, eyes=self._eyes)

@@ -11,7 +11,7 @@ from devin_jupyter.creation.job import Job
 from devin_jupyter.creation.lookup import Lookup, id_of, made_at
 from devin_jupyter.creation.policy import Api, Raw
 from devin_jupyter.creation.seeing import Eyes, Look
-from devin_jupyter.creation.wording import change, state
+from devin_jupyter.creation.wording import cell_name, change, earlier_over, state
 from devin_jupyter.errors import ApiError, BadRequest, Conflict, NotFound, SessionChanged
 from devin_jupyter.journal import Entry, Journal
 from devin_jupyter.journal.codec import clean
@@ -50,15 +50,15 @@ class Guard:
         if entry is None:
             return ""
         look = Look(entry.snapshot)
-        if entry.is_open:
+        if entry.is_open or look.snapshot is None or not look.snapshot.turn_over:  # ended since it was last seen
             look = await self._look(entry)
         named = f"{entry.session_id} ({state(look.snapshot, entry)})"
         if look.snapshot is not None and look.snapshot.turn_over:
-            return f"the earlier session of this cell, {named}, is over"
+            return earlier_over(job.policy.guard, named, look.snapshot)
         if job.policy.replace:
-            return await self._stop(entry, named)
+            return await self._stop(entry, f"{cell_name(job.policy.guard)}, {named}")
         if job.policy.beside or not job.policy.interactive:
-            return f"the earlier session of this cell, {named}, goes on"
+            return f"the earlier session of {cell_name(job.policy.guard)}, {named}, goes on"
         raise refusal(job, entry, named)
 
     async def _look(self, entry: Entry) -> Look:
@@ -67,11 +67,11 @@ class Guard:
         except ApiError:
             return Look(entry.snapshot)
 
-    async def _stop(self, entry: Entry, named: str) -> str:
+    async def _stop(self, entry: Entry, of: str) -> str:
         with suppress(BadRequest, NotFound, Conflict):  # it is over already
             await self.api.sessions.terminate(entry.session_id)
         await asyncio.to_thread(self.journal.mark_terminated, entry.session_id)
-        return f"stopped the earlier session of this cell, {named}"
+        return f"stopped the earlier session of {of}"
 
     async def _settle_others(self, job: Job, run: Run) -> None:
         """Sessions of this cell whose answer was lost with their kernel may be at work without being known."""
@@ -106,9 +106,12 @@ async def adopt_lost(api: Api, journal: Journal, lookup: Lookup, intent: Intent,
 
 def refusal(job: Job, entry: Entry, named: str) -> SessionChanged:
     """Return the error for a changed cell, with the size of the change and the three ways on."""
+    name, size = cell_name(job.policy.guard), change(entry.prompt, clean(job.request.prompt))
+    what = f"this cell was changed ({size}), and the session of its earlier text"
+    if name != "this cell":  # perhaps another cell
+        what = f"{name} had another text before ({size}), and the session of that text"
     return SessionChanged(
-        f"this cell was changed ({change(entry.prompt, clean(job.request.prompt))}), and the session of its earlier"
-        f" text is still at work: {named}",
+        f"{what} is still at work: {named}",
         "nothing was sent and nothing was paid",
         f"--to {entry.session_id} sends it the text, --replace stops it and starts this one, --beside runs both",
     )

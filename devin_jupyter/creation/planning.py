@@ -53,7 +53,9 @@ def _refusal(job: Job, journal: Journal) -> tuple[str, str, str | None] | None:
         return "refuse", f"everything was halted on {wording.when(halted)}; %devin resume lifts it", None
     changed = _changed(job, journal)
     if changed is not None:
-        return "refuse", f"the cell was changed while {_named(changed)} is at work", changed.session_id
+        name = wording.cell_name(job.policy.guard)
+        why = f"{name} was changed while" if name == "this cell" else f"{name} had another text before, and"
+        return "refuse", f"{why} {_named(changed)} is at work", changed.session_id
     limits = {} if job.policy.budget is None else {job.scopes[-1]: job.policy.budget}
     refused = journal.budgets.refusal(job.scopes, payer=job.fingerprint, cap=job.request.max_acu, limits=limits)
     if refused is not None:

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from devin_jupyter.journal.entries import Entry
+from devin_jupyter.journal.entries import CellRef, Entry
+from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Snapshot
 
+_OVER = (Phase.DONE, Phase.STOPPED, Phase.FAILED)
 _NAMES = {"max_acu": "cap", "bypass_approval": "approval", "schema_optional": "schema-optional"}
 
 
@@ -33,6 +35,17 @@ def state(snapshot: Snapshot | None, entry: Entry | None = None) -> str:
     if snapshot is not None:
         return f"{snapshot.phase.label}, {cost(snapshot.acus)}"
     return f"not seen since it was started, {cost(entry.acus if entry else None)}"
+
+
+def cell_name(cell: CellRef | None) -> str:
+    """Return how to call a cell: one without an id is known by the name it binds, which unrelated cells may share."""
+    return f"the cell with -o {cell.out}" if cell is not None and cell.out and not cell.cell_id else "this cell"
+
+
+def earlier_over(cell: CellRef | None, named: str, snapshot: Snapshot) -> str:
+    """Return the note on an earlier session whose turn is over: a message may still wake it."""
+    end = ", is over" if snapshot.phase in _OVER else ": its turn is over"
+    return f"the earlier session of {cell_name(cell)}, {named}{end}"
 
 
 def attached(

@@ -75,7 +75,8 @@ def connect(
 ) -> Devin:
     """Choose the client that `%%devin` and the functions of this package use, and return it.
 
-    Sends nothing yet. Handles that exist keep their client.
+    Sends nothing yet. Handles that exist keep their client. Without a key, where none is given and a lock file lies in
+    the working directory, it is replayed; one line says so.
 
     Args:
         api_key: `cog_…` (v3) or `apk_…` (v1); else `DEVIN_API_KEY`, `.env`, the keyring, Colab's user data.
@@ -99,8 +100,13 @@ def connect(
         client = _made((api_key, org_id, base_url, api_version, profile))
     if poll_seconds is not None:
         client.asynchronous.monitor.set_pace(replace(client.settings.pace, slow=poll_seconds))
+    replays = client.core.lock if not client.settings.api_key else None
+    if replays is not None:
+        print(f"there is no key: replaying {replays.name}, recorded sessions: {len(replays.by_what)}; nothing is sent")
     with _registry.lock:
-        _registry.client, _registry.environment = client, None
+        # nobody chose a key yet: one that is set later is found
+        environment = tuple(map(os.environ.get, _VARIABLES)) if replays is not None else None
+        _registry.client, _registry.environment = client, environment
     return client
 
 

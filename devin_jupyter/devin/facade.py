@@ -182,11 +182,15 @@ class Devin:
         """Write the lock file of a notebook, from which it can be replayed without a key; return a line about it.
 
         Args:
-            path: by default `NAME.devin.json` in the working directory.
+            path: by default `NAME.devin.json` in the working directory; where the notebook's name is not known, what
+                that file holds of others is kept.
             notebook: whose sessions; by default this one's.
         """
         name = notebook or here()
         target = Path(path) if path is not None else lockfile.default_path(name, Path.cwd())
         entries = self.journal.sessions(notebook=name)
-        count = lockfile.write(target, entries, self.journal.sends.sent(entry.session_id for entry in entries))
-        return f"{count} session{'' if count == 1 else 's'} in {target}"
+        kept = {} if path is not None else lockfile.others(target, name, entries)
+        sent = self.journal.sends.sent(entry.session_id for entry in entries)
+        count = lockfile.write(target, entries, sent, kept)
+        rest = f", {len(kept)} of them kept from before" if kept else ""
+        return f"{count} session{'' if count == 1 else 's'} in {target}{rest}"

@@ -61,13 +61,26 @@ class Lock:
         """Every recorded session, in the order of the file."""
         return list(self.by_what.values())
 
+    @property
+    def real(self) -> Lock:
+        """Without the sessions of a simulator."""
+        return Lock(self.name, {what: item for what, item in self.by_what.items() if not item.snapshot.simulated})
+
     def was_sent(self, key: str) -> str | None:
         """Return when the message with this key had arrived, or None."""
         return next((item.sent[key] for item in self.by_what.values() if key in item.sent), None)
 
 
-def write(path: Path, entries: Iterable[Entry], sent: Iterable[Message] = ()) -> int:
+def write(
+    path: Path, entries: Iterable[Entry], sent: Iterable[Message] = (), kept: Mapping[str, Any] | None = None
+) -> int:
     """Write a lock file and return how many sessions it holds. Sessions that were never seen are left out.
+
+    Args:
+        path: the file; what it holds is replaced.
+        entries: the sessions.
+        sent: messages that had arrived.
+        kept: what `others` found, written beside them as it is.
 
     Raises:
         JournalError: the file cannot be written.
@@ -82,9 +95,31 @@ def write(path: Path, entries: Iterable[Entry], sent: Iterable[Message] = ()) ->
         for entry in ordered
         if entry.fingerprint and entry.snapshot
     }
+    if kept:  # one order, whichever notebook writes
+        every = {**kept, **records}.items()
+        records = dict(sorted(every, key=lambda item: (str(item[1].get("created_at") or ""), item[0])))
     text = json.dumps({"devin_lock": FORMAT, "sessions": records}, indent=1, ensure_ascii=False)
     _replace(path, text.encode("utf-8", "backslashreplace") + b"\n")
     return len(records)
+
+
+def others(path: Path, notebook: str | None, entries: Iterable[Entry]) -> dict[str, Any]:
+    """Return what a lock file must not lose: where only its default name is known, it may be another notebook's.
+
+    Args:
+        path: the file; one that cannot be read holds nothing.
+        notebook: as for `default_path`. The file of a known notebook is its own: nothing.
+        entries: what will be written; they replace theirs.
+    """
+    if _stem(notebook) is not None:
+        return {}
+    try:
+        load(path)
+        records: dict[str, Any] = json.loads(path.read_bytes())["sessions"]
+    except (JournalError, OSError):
+        return {}
+    mine = {entry.fingerprint.split(":")[-1] for entry in entries if entry.fingerprint and entry.snapshot}
+    return {what: record for what, record in records.items() if what not in mine}
 
 
 def load(path: Path) -> Lock:
@@ -119,11 +154,15 @@ def beside(folder: Path) -> Lock | None:
 
 def default_path(notebook: str | None, folder: Path) -> Path:
     """Return where the lock file of a notebook belongs: beside it, named like it."""
-    name = Path(notebook).stem if notebook and notebook.endswith(".ipynb") else None
+    name = _stem(notebook)
     if name is None:
         notebooks = sorted(folder.glob("*.ipynb"))
         name = notebooks[0].stem if len(notebooks) == 1 else "notebook"
     return folder / f"{name}{SUFFIX}"
+
+
+def _stem(notebook: str | None) -> str | None:
+    return Path(notebook).stem if notebook and notebook.endswith(".ipynb") else None
 
 
 def _record(entry: Entry, sent: Mapping[str, str]) -> dict[str, Any]:

@@ -51,9 +51,11 @@ def read_notebook(path: Path) -> list[Saved]:
     """
     try:
         content = json.loads(path.read_bytes())
-        cells = list(content["cells"])
+        if not isinstance(content, dict) or not isinstance(content.get("cells"), list):
+            raise ValueError("it has no cells")
+        cells = content["cells"]
         seen = datetime.fromtimestamp(path.stat().st_mtime, UTC).date()
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         raise OptionError(
             f"{path} cannot be read as a notebook: {problem}", do="give the path of an .ipynb file"
         ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import sys
 from typing import Any
 
@@ -24,6 +25,9 @@ def connect(call: Call) -> None:
         return
     wanted = {"org_id": said.org, "base_url": said.url, "api_version": said.api, "profile": said.profile}
     wanted = {name: value for name, value in wanted.items() if value}
+    if not (said.new_key or said.save) and _replays(call.notebook, wanted):
+        devin.connect()  # says that there is no key, and what is replayed
+        return
     client = devin.connect(api_key=_key(call.notebook, wanted, ask=said.new_key or said.save), **wanted)
     who = _principal(client)[0][1]  # tells as well whether the key works
     loop.run(client.asynchronous.where())
@@ -32,6 +36,28 @@ def connect(call: Call) -> None:
     print(_line(client, who))
     if not call.notebook.is_headless:
         warm(client)
+
+
+def _replays(notebook: Notebook, wanted: dict[str, Any]) -> bool:
+    """Whether there is no key, nobody to ask for one, and a lock file to run the notebook from."""
+    from pathlib import Path
+
+    from devin_jupyter import settings
+    from devin_jupyter.journal import lockfile
+
+    if "profile" in wanted or _can_ask(notebook):
+        return False
+    try:
+        settings.resolve(**wanted)
+    except NoKey:
+        return not os.environ.get("DEVIN_API_KEY") and lockfile.beside(Path.cwd()) is not None
+    return False
+
+
+def _can_ask(notebook: Notebook) -> bool:
+    if notebook.in_kernel:
+        return not notebook.is_headless
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _key(notebook: Notebook, wanted: dict[str, Any], *, ask: bool) -> str | None:
@@ -57,8 +83,7 @@ def ask_for_key(notebook: Notebook) -> str:
     """
     from devin_jupyter.errors import keep_secret
 
-    can_ask = not notebook.is_headless if notebook.in_kernel else sys.stdin is not None and sys.stdin.isatty()
-    if not can_ask:
+    if not _can_ask(notebook):
         raise NoKey(
             "no Devin API key was found, and nobody can be asked for one here",
             "nothing was sent",
@@ -109,12 +134,13 @@ def whoami(call: Call) -> Table:
     """Say who acts, where, with which key, and what it may read."""
     devin = call.devin
     chosen = devin.settings
+    permissions = {} if chosen.api_version == "v1" else devin.permissions()  # v1 keys have none of these
     rows = [
         *_principal(devin),
         ("API", f"{chosen.base_url} ({chosen.api_version}){', simulated' if chosen.simulated else ''}"),
         ("key", f"{chosen.masked_key} from {chosen.key_source}"),
         ("journal", None if chosen.simulated else str(devin.journal.path)),
-        *((f"may use {name}", _YES[may]) for name, may in devin.permissions().items()),
+        *((f"may use {name}", _YES[may]) for name, may in permissions.items()),
     ]
     return Table([{"": name, "value": value} for name, value in rows if value is not None])
 

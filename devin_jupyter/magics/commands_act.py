@@ -118,7 +118,8 @@ def _each(call: Call, act: Any, done: str) -> Table | None:
     if len(sessions) == 1:
         act(sessions[0])
         seen = sessions[0].snapshot
-        print(", ".join([f"{seen.session_id} {done}", wording.cost(seen), *wording.labels(seen)]))
+        labels = [label for label in wording.labels(seen) if label != done]
+        print(", ".join([f"{seen.session_id} {done}", wording.cost(seen), *labels]))
         return None
     rows, failed = [], 0
     for session in sessions:

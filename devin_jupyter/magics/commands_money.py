@@ -113,5 +113,7 @@ def lock(call: Call) -> None:
         return
     if not entries:
         raise OptionError("this notebook has started no session yet", "nothing was written", "run its cells first")
-    written = lockfile.write(path, entries, book.sends.sent(entry.session_id for entry in entries))
-    print(f"{path}: {written} {'session' if written == 1 else 'sessions'}; it replays them without a key")
+    kept = {} if call.said.file else lockfile.others(path, notebook, entries)
+    written = lockfile.write(path, entries, book.sends.sent(entry.session_id for entry in entries), kept)
+    rest = f", {len(kept)} of them kept from before (this notebook's name is not known here)" if kept else ""
+    print(f"{path}: {written} {'session' if written == 1 else 'sessions'}{rest}; it replays them without a key")

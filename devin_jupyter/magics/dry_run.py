@@ -67,14 +67,14 @@ class BatchDryRun:
 
         plan = self.plan
         duplicates = len(plan.rows) - len(plan.items)
-        counted = f"{len(plan.rows)} rows, {len(plan.wanted)} of {len(plan.items)} sessions"
+        counted = f"{_count(len(plan.rows), 'row')}, {len(plan.wanted)} of {_count(len(plan.items), 'session')}"
         known, refusal = self.preview.n_known, self.preview.refusal
-        action = f"would start {len(plan.wanted) - known} sessions and attach to {known} that the journal has"
+        action = f"would start {_count(len(plan.wanted) - known, 'session')} and attach to {known} that the journal has"
         if refusal is not None:
             action = f"would be refused: {refusal.what}"
         return [
             ("dry run", action),
-            ("rows", counted + (f" ({duplicates} duplicate rows share one)" if duplicates else "")),
+            ("rows", counted + (f" ({_count(duplicates, 'duplicate row')} beside)" if duplicates else "")),
             ("at a time", str(plan.max_parallel)),
             ("cost", cost_line(plan.wanted, plan.options.budget)),
             *([("report", _REPORT)] if plan.is_report else []),
@@ -112,6 +112,10 @@ def message(journal: Any, session: Any, text: str, files: Sequence[Attachment], 
     elif halted is not None:
         action = f"would be refused: everything was halted on {when(halted)}; %devin resume lifts it"
     return f"{action}\n{safe_text(text).rstrip()}\nnothing was sent"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _json(body: Any) -> str:

@@ -9,6 +9,7 @@ import pytest
 from devin_jupyter.creation import CellRef, Policy
 from devin_jupyter.creation.wording import change
 from devin_jupyter.errors import SessionChanged
+from devin_jupyter.request import SessionRequest
 
 from .conftest import CELL, CREATE, POST, plainly
 
@@ -63,7 +64,33 @@ async def test_an_earlier_session_that_is_over_is_named_with_its_cost(kernel: An
     second = await one.start("other")
     assert second.how == "created"
     assert second.notice.startswith(f"the earlier session of this cell, {first.session_id} (replied, your turn, ")
+    assert second.notice.endswith(" ACU): its turn is over")
+
+
+async def test_one_that_was_stopped_is_over(kernel: Any) -> None:
+    one = kernel()
+    first = await one.start(LONG)
+    await one.api.sessions.terminate(first.session_id)
+    one.journal.mark_terminated(first.session_id)
+    second = await one.start("other")
+    assert second.notice.startswith(f"the earlier session of this cell, {first.session_id} (stopped, ")
     assert second.notice.endswith(" ACU), is over")
+
+
+async def test_cells_without_an_id_are_called_by_the_name_they_bind(kernel: Any, simulator: Any) -> None:
+    one, cell = kernel(), CellRef(notebook="/work", out="k")
+    first = await one.start(LONG, policy=Policy(guard=cell))
+    asked = SessionRequest(prompt="something else")
+    at_keyboard = Policy(guard=cell, interactive=True)
+    with pytest.raises(SessionChanged) as caught:
+        await one.start("something else", policy=at_keyboard)
+    assert caught.value.what.startswith("the cell with -o k had another text before (words: 2 added, 13 of 13 removed)")
+    plan = await one.creator.plan(asked, at_keyboard)
+    assert plan.why.startswith("the cell with -o k had another text before, and devin-")
+    beside = await one.start("something else", policy=Policy(guard=cell))
+    assert beside.notice.startswith(f"the earlier session of the cell with -o k, {first.session_id} (")
+    replaced = await one.start("a third", policy=Policy(guard=cell, replace=True))
+    assert replaced.notice.startswith(f"stopped the earlier session of the cell with -o k, {beside.session_id} (")
 
 
 async def test_where_nobody_can_click_it_goes_ahead(kernel: Any, simulator: Any) -> None:

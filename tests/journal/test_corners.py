@@ -291,7 +291,14 @@ def test_without_a_key_stop_still_halts(
     monkeypatch.delenv("DEVIN_API_KEY")
     assert command.main(["stop", "--all"]) == 1
     assert at_home.halted_since() is not None
-    assert "no Devin API key was found" in capsys.readouterr().err
+    assert capsys.readouterr().err.splitlines() == [
+        "the halt holds, but the sessions at work were not ended: no Devin API key was found",
+        "they go on, and cost; set DEVIN_API_KEY and run the same command again",
+    ]
+    monkeypatch.setenv("DEVIN_API_KEY", "cog_nobody")
+    monkeypatch.delenv("DEVIN_ORG_ID")
+    assert command.main(["stop", "--all"]) == 1
+    assert capsys.readouterr().err.startswith("the halt holds, but the sessions at work were not ended:\n")
 
 
 def test_all_is_said_in_full(at_home: Journal) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -79,12 +80,48 @@ async def test_with_a_key_it_stands_in_for_what_this_journal_does_not_know(
 ) -> None:
     lock = lockfile.load(await record(kernel(), simulator, folder))
     other = kernel(Journal(folder / "other"))
-    other.creator = Creator(other.api, other.journal, other.where, clock=other.clock, lock=lock)
+    other.creator = Creator(other.api, other.journal, other.where, clock=other.clock, simulated=True, lock=lock)
     posts = simulator.requests(POST)
     assert (await other.start(policy=Policy(guard=CELL), schema=SCHEMA)).how == "recorded"
     assert simulator.requests(POST) == posts
     assert (await other.start("new work", policy=Policy(guard=CELL))).how == "created"
     assert (await other.start(policy=Policy(max_age=0.001), schema=SCHEMA)).how == "created"
+
+
+async def test_a_simulated_answer_is_none_where_a_key_reaches_the_service(
+    kernel: Any, simulator: Any, folder: Path
+) -> None:
+    lock = lockfile.load(await record(kernel(), simulator, folder))
+    other = kernel(Journal(folder / "other"))
+    other.creator = Creator(other.api, other.journal, other.where, clock=other.clock, simulated=False, lock=lock)
+    assert (await other.start(policy=Policy(guard=CELL), schema=SCHEMA)).how != "recorded"
+    real = [replace(item, snapshot=replace(item.snapshot, simulated=False)) for item in lock.sessions]
+    lock = lockfile.Lock(lock.name, dict(zip(lock.by_what, real, strict=True)))
+    again = kernel(Journal(folder / "again"))
+    again.creator = Creator(again.api, again.journal, again.where, clock=again.clock, simulated=False, lock=lock)
+    assert (await again.start(policy=Policy(guard=CELL), schema=SCHEMA)).how == "recorded"
+
+
+def test_a_file_that_has_only_the_default_name_keeps_what_others_recorded(folder: Path) -> None:
+    path = lockfile.default_path(None, folder)
+    path.write_bytes(written(folder, snapshot_of()).read_bytes())
+    content = json.loads(path.read_text())
+    record = next(iter(content["sessions"].values()))
+    later = {**record, "session_id": "devin-" + "b" * 32, "created_at": "2026-11-22T00:00:00+00:00"}
+    content["sessions"] = {"0" * 64: later, **content["sessions"]}
+    path.write_text(json.dumps(content))
+    entries = Journal(folder / "home").sessions()
+    kept = lockfile.others(path, None, entries)
+    assert list(kept) == ["0" * 64]
+    assert lockfile.write(path, entries, kept=kept) == 2
+    assert json.loads(path.read_text())["sessions"]["0" * 64] == later
+    first = path.read_bytes()
+    lockfile.write(path, entries, kept=lockfile.others(path, None, entries))
+    assert path.read_bytes() == first
+    assert lockfile.others(path, "/work/audit.ipynb", entries) == {}  # a known notebook's file is its own
+    path.write_text("{}")
+    assert lockfile.others(path, None, entries) == {}
+    assert lockfile.others(folder / "nowhere.devin.json", None, entries) == {}
 
 
 async def test_writing_it_again_changes_no_byte(kernel: Any, simulator: Any, folder: Path) -> None:

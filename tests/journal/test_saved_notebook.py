@@ -93,5 +93,7 @@ def test_a_file_that_is_no_notebook_is_named(folder: Path, content: str | None) 
     path = folder / "x.ipynb"
     if content is not None:
         path.write_text(content, encoding="latin-1")
-    with pytest.raises(OptionError, match=r"x\.ipynb"):
+    with pytest.raises(OptionError, match=r"x\.ipynb") as caught:
         read_notebook(path)
+    if content in ("[]", '{"cells": 3}'):
+        assert caught.value.what.endswith("cannot be read as a notebook: it has no cells")

@@ -30,7 +30,7 @@ async def test_a_recorded_answer_needs_no_line_and_anything_else_does(
         other.creator = Creator(other.api, other.journal, nowhere, clock=other.clock, lock=known)
         with pytest.raises(ConnectionLost):
             await other.start("new work", policy=Policy(guard=CELL))
-    other.creator = Creator(other.api, other.journal, nowhere, clock=other.clock, lock=lock)
+    other.creator = Creator(other.api, other.journal, nowhere, clock=other.clock, simulated=True, lock=lock)
     assert (await other.start(policy=Policy(guard=CELL), schema=SCHEMA)).how == "recorded"
 
 

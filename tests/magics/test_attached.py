@@ -10,6 +10,12 @@ from devin_jupyter.attachments import Attachment, SecretValue, read_attachments,
 from devin_jupyter.errors import OptionError, redact
 
 
+def test_an_empty_name_is_called_one():
+    with pytest.raises(OptionError) as caught:
+        read_attachments([""], {})
+    assert caught.value.what == "--attach was given an empty name"
+
+
 def test_everything_that_has_content_can_be_attached(tmp_path):
     path = tmp_path / "log.txt"
     path.write_text("line")

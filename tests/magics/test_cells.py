@@ -274,4 +274,8 @@ def test_one_session_per_row(shell, service):
     dry = shell.run("%%devin --each rows --max-acu 2 --dry-run\nOther {{ row }}").shown[0]["text/plain"]
     assert "would start 2 sessions" in dry
     assert "2 × 2 = 4 ACU at most" in dry
+    shell.run("rows = rows[:1]")
+    one = shell.run("%%devin --each rows --max-acu 2 --dry-run\nOther {{ row }}").shown[0]["text/plain"]
+    assert "would start 1 session and" in one
+    assert "1 row, 1 of 1 session\n" in one
     assert service.requests(CREATE) == 2
