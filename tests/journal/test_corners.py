@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from devin_jupyter import __main__ as command
 from devin_jupyter.creation.deed import Lost
 from devin_jupyter.creation.guard import adopt_lost
 from devin_jupyter.creation.wording import state, when
@@ -254,54 +253,3 @@ async def test_an_intent_that_made_nothing_is_cleared(kernel: Any, simulator: An
     [intent] = one.journal.intents.all()
     assert await adopt_lost(one.api, one.journal, one.creator.lookup, intent, Run(FAST)) is None
     assert (one.journal.intents.all(), one.journal.sessions()) == ([], [])
-
-
-# --- the command line, in this process --------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def at_home(simulator: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Journal:
-    for name, value in {
-        "DEVIN_API_KEY": simulator.api_key,
-        "DEVIN_ORG_ID": simulator.org_id,
-        "DEVIN_API_URL": simulator.url,
-        "DEVIN_JUPYTER_HOME": str(folder / "home"),
-    }.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.chdir(folder)
-    return Journal(folder / "home")
-
-
-def test_stop_and_resume_say_what_they_did(at_home: Journal, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(["stop", "--all"]) == 0
-    said = capsys.readouterr().out
-    assert "halted: nobody posts on" in said
-    assert "--everything ends those of other folders too" in said
-    assert at_home.halted_since() is not None
-    assert command.main(["stop", "--all", "--everything"]) == 0
-    assert "--everything" not in capsys.readouterr().out
-    assert command.main(["resume"]) == 0
-    assert command.main(["resume"]) == 0
-    assert capsys.readouterr().out.splitlines() == ["the halt is lifted", "nothing was halted"]
-
-
-def test_without_a_key_stop_still_halts(
-    at_home: Journal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.delenv("DEVIN_API_KEY")
-    assert command.main(["stop", "--all"]) == 1
-    assert at_home.halted_since() is not None
-    assert capsys.readouterr().err.splitlines() == [
-        "the halt holds, but the sessions at work were not ended: no Devin API key was found",
-        "they go on, and cost; set DEVIN_API_KEY and run the same command again",
-    ]
-    monkeypatch.setenv("DEVIN_API_KEY", "cog_nobody")
-    monkeypatch.delenv("DEVIN_ORG_ID")
-    assert command.main(["stop", "--all"]) == 1
-    assert capsys.readouterr().err.startswith("the halt holds, but the sessions at work were not ended:\n")
-
-
-def test_all_is_said_in_full(at_home: Journal) -> None:
-    with pytest.raises(SystemExit):
-        command.main(["stop"])
-    assert at_home.halted_since() is None

@@ -211,3 +211,7 @@ def test_a_dry_run_of_a_batch_that_would_be_refused_says_so(shell, service):
     ran = shell.run("%%devin --each rows --dry-run\nUpgrade {{ row }}")
     assert "would be refused" in ran.shown[0]["text/plain"]
     assert service.stats()["sessions"] == 0
+
+
+def test_whoami_with_a_v1_key_lists_no_permissions_of_v3(shell, old_service):
+    assert not any(row[""].startswith("may use") for row in shell.run("%devin whoami").value.rows)

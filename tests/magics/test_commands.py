@@ -1,6 +1,5 @@
 """`%devin` commands against the simulator over HTTP."""
 
-import json
 import re
 import threading
 import time
@@ -220,32 +219,6 @@ def test_the_journal_is_shown_checked_exported(shell, done, tmp_path):
     assert "is sound" in shell.run("%devin journal check").out
     shell.run(f"%devin journal export {tmp_path / 'out.json'}")
     assert shell.names["s"].id in (tmp_path / "out.json").read_text()
-
-
-def test_a_lock_file_is_written(shell, done, tmp_path):
-    said = shell.run(f"%devin lock {tmp_path / 'x.devin.json'}").out
-    assert "1 session;" in said
-    assert shell.names["s"].id in (tmp_path / "x.devin.json").read_text()
-
-
-def test_a_lock_file_under_the_default_name_keeps_what_is_not_of_this_run(shell, done, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    shell.run("%%devin --wait --quiet -o t\nOf this folder")
-    said = shell.run("%devin lock").out
-    assert "kept" not in said
-    path = tmp_path / "notebook.devin.json"
-    written = json.loads(path.read_text())
-    [(_, record)] = written["sessions"].items()
-    written["sessions"] = {"0" * 64: {**record, "session_id": "devin-" + "0" * 32}}
-    path.write_text(json.dumps(written))
-    assert "2 sessions, 1 of them kept from before (this notebook's name" in shell.run("%devin lock").out
-    assert "2 sessions in" in (python := shell.run("dj.connect().lock()").value)
-    assert python.endswith(", 1 of them kept from before")
-    assert "1 session;" in shell.run(f"%devin lock {path}").out
-
-
-def test_whoami_with_a_v1_key_lists_no_permissions_of_v3(shell, old_service):
-    assert not any(row[""].startswith("may use") for row in rows(shell.run("%devin whoami")))
 
 
 def test_whoami_shows_principal_place_and_permissions_and_no_key(shell, service):

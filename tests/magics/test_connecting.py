@@ -105,26 +105,3 @@ def test_a_new_key_in_the_environment_is_used_without_a_restart(shell, simulator
     assert type(shell.run("%devin sessions", fails=True).error).__name__ == "Unauthorized"
     monkeypatch.setenv("DEVIN_API_KEY", simulator.api_key)
     shell.run("%devin sessions")
-
-
-def test_without_a_key_and_somebody_to_ask_connect_replays_the_lock_file(shell, simulator, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    assert "nobody can be asked" in shell.run("%devin connect", fails=True).out
-    with monkeypatch.context() as recording:
-        recording.setenv("DEVIN_API_URL", simulator.url)
-        recording.setenv("DEVIN_API_KEY", simulator.api_key)
-        shell.run("%devin connect")
-        shell.run("%%devin --wait --quiet -o s\nDo it")
-        shell.run("%devin lock")
-    asked = simulator.stats()["requests"]
-    monkeypatch.setenv("DEVIN_JUPYTER_HOME", str(tmp_path / "elsewhere"))
-    for line in ("%devin connect", "%devin connect --org org-1", "import devin_jupyter as dj; c = dj.connect()"):
-        said = shell.run(line).out
-        assert said == "there is no key: replaying notebook.devin.json, recorded sessions: 1; nothing is sent\n"
-        assert "recorded" in shell.run("%%devin --wait --quiet -o s\nDo it").out
-    assert simulator.stats()["requests"] == asked
-    for line in ("%devin connect --save", "%devin connect --profile nowhere"):
-        assert type(shell.run(line, fails=True).error).__name__ == "NoKey"
-    monkeypatch.setenv("DEVIN_API_URL", simulator.url)
-    monkeypatch.setenv("DEVIN_API_KEY", simulator.api_key)
-    shell.run("%devin sessions")  # a key that is set later is found
