@@ -26,10 +26,9 @@ class Roster:
         self._waiting = dict.fromkeys(self.jobs)
         self._listeners: list[Listener] = []
 
-    @property
-    def n_waiting(self) -> int:
-        """How many have no session and are not being started."""
-        return len(self._waiting)
+    def n_waiting(self, limit: int | None) -> int:
+        """How many of the first so many jobs have no session and are not being started."""
+        return len(self._waiting) if limit is None else sum(1 for _ in self.waiting(limit))
 
     def waiting(self, limit: int | None) -> Iterator[Job]:
         """Go through those that wait: in the order of their rows, those that are tried again last.

@@ -114,7 +114,7 @@ def outcome_line(done: Sequence[Acted], plan: Plan) -> str:
 def bundle(name: str, runner: Runner) -> dict[str, Any]:
     """Return the saved form: plain text, static HTML and records, the same for the same state."""
     snapshots = [job.snapshot for job in runner.jobs if job.snapshot is not None]
-    shown = many_bundle(name, snapshots, names=names_of(runner), waiting=runner.tally().sessions.get(Stage.WAITING, 0))
+    shown = many_bundle(name, snapshots, names=names_of(runner), waiting=runner.tally().waiting)
     for line in _remarks(runner):
         shown["text/plain"] += f"\n{line}"
         shown["text/html"] += f"<div>{escape(line)}</div>"
@@ -164,7 +164,7 @@ def panel(batch: Batch) -> BatchPanel:
     shown = {job.index: job.session_id for job in runner.jobs if job.session_id}
 
     def joined(job: Job) -> None:
-        board.waiting(runner.roster.n_waiting)
+        board.waiting(runner.roster.n_waiting(runner.limit))
         before = shown.get(job.index)
         if job.session_id is not None and job.session_id != before:
             shown[job.index] = job.session_id
@@ -172,6 +172,6 @@ def panel(batch: Batch) -> BatchPanel:
                 board.drop(before)  # of an earlier take
             board.follow(batch._session(job), row_name(runner.plan, job))
 
-    board.waiting(runner.roster.n_waiting)
+    board.waiting(runner.roster.n_waiting(runner.limit))
     batch.listen(joined)
     return board
