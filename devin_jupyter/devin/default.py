@@ -120,8 +120,8 @@ def _made(chosen: tuple[str | None, ...] | None) -> Devin:
     lock = lockfile.beside(Path.cwd())
     try:
         return Devin(settings=places.resolve(*(chosen or ())), lock=lock)
-    except NoKey:
-        if lock is None or (chosen and any(chosen)):
+    except NoKey as problem:
+        if lock is None or (chosen and any(chosen)) or problem.what != places.no_key().what:  # a key that is none
             raise
         return Devin(settings=places.replaying(lock.name), journal=Journal(), lock=lock)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import os
 import sys
 from typing import Any
 
@@ -49,8 +48,8 @@ def _replays(notebook: Notebook, wanted: dict[str, Any]) -> bool:
         return False
     try:
         settings.resolve(**wanted)
-    except NoKey:
-        return not os.environ.get("DEVIN_API_KEY") and lockfile.beside(Path.cwd()) is not None
+    except NoKey as problem:
+        return problem.what == settings.no_key().what and lockfile.beside(Path.cwd()) is not None
     return False
 
 

@@ -54,6 +54,9 @@ def test_without_a_key_and_somebody_to_ask_connect_replays_the_lock_file(shell, 
     assert simulator.stats()["requests"] == asked
     for line in ("%devin connect --save", "%devin connect --profile nowhere"):
         assert type(shell.run(line, fails=True).error).__name__ == "NoKey"
+    with monkeypatch.context() as mistaken:
+        mistaken.setenv("DEVIN_API_KEY", "no key at all")
+        assert "characters that no key has" in shell.run("dj.connect()", fails=True).out
     monkeypatch.setenv("DEVIN_API_URL", simulator.url)
     monkeypatch.setenv("DEVIN_API_KEY", simulator.api_key)
     shell.run("%devin sessions")  # a key that is set later is found
