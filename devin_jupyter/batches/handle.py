@@ -250,7 +250,7 @@ class Batch:
 
     def __repr__(self) -> str:
         """Show name, phases and cost: the same for the same state."""
-        return f"<Batch {self.name} {len(self)} rows: {self.tally.text}>"
+        return f"<Batch {self.name} {len(self)} row{'' if len(self) == 1 else 's'}: {self.tally.text}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Mapping[str, Any]:
         return showing.bundle(self.name, self._runner)
