@@ -2,7 +2,7 @@
 
     python tests/benchmarks/run.py [--quick] [--only load cell kernel frames batch] [--readme]
 
-Wall clock beside CPU, medians, ratios taken within one run on one machine. Takes about ten minutes on two cores;
+Wall clock beside CPU, medians, ratios taken within one run on one machine. Takes about five minutes on two cores;
 `--readme` puts the table into the README.
 """
 
