@@ -22,7 +22,7 @@ from devin_jupyter.request import Where
 if TYPE_CHECKING:
     import pandas as pd
 
-    from devin_jupyter.session import Bridge
+    from devin_jupyter.session.bridge import Bridge
 
 
 _ELSEWHERE = {

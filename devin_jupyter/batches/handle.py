@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from devin_jupyter.panel import BatchPanel
-    from devin_jupyter.session import Bridge
+    from devin_jupyter.session.bridge import Bridge
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from devin_jupyter.batches.runner import Runner
 from devin_jupyter.loop import SLICE_SECONDS
 
 if TYPE_CHECKING:
-    from devin_jupyter.session import Bridge
+    from devin_jupyter.session.bridge import Bridge
 
 
 async def until_over(runner: Runner, timeout: float | None) -> None:

@@ -28,11 +28,10 @@ from devin_jupyter.settings import Settings
 from devin_jupyter.stopping import Stopped, within
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from devin_jupyter.api.transport import Transport
     from devin_jupyter.batches import Batch
-    from devin_jupyter.session import Bridge, Session
+    from devin_jupyter.session import Session
+    from devin_jupyter.session.bridge import Bridge
 
 
 class AsyncDevin:
@@ -100,9 +99,7 @@ class AsyncDevin:
         """Return the client itself."""
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Close it."""
         await self.aclose()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -53,11 +54,9 @@ def _process(pid: int) -> Process:
 @cache
 def _host() -> str:
     parts = [platform.node()]
-    try:
+    with suppress(OSError):  # not Linux: the name has to do
         parts.append((_PROC / "sys/kernel/random/boot_id").read_text().strip())
         parts.append(os.readlink(_PROC / "self/ns/pid"))
-    except OSError:
-        pass  # not Linux: the name has to do
     return "/".join(parts)
 
 

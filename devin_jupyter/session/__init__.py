@@ -8,15 +8,15 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Coroutine, Generator
-from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from devin_jupyter import turns
 from devin_jupyter.client import Core, Listener, State
 from devin_jupyter.errors import DetachedAwait, OptionError
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.monitor import Connection
+from devin_jupyter.session.bridge import Bridge
 from devin_jupyter.session.seen import LastSeen
 
 if TYPE_CHECKING:
@@ -28,19 +28,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _TICK_SECONDS = 0.2
 """A pause that an interrupt of the kernel is noticed in; longer ones are not."""
-
-
-class Bridge(Protocol):
-    """The way from any thread to the loop that a client lives on: the module `loop`."""
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine there and wait for it."""
-
-    def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Start a coroutine there."""
-
-    def is_here(self) -> bool:
-        """Tell whether the caller is there already."""
 
 
 class Session(LastSeen):
