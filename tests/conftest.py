@@ -28,6 +28,9 @@ settings.register_profile(
 )
 settings.load_profile("repeatable")
 
+# dozens of kernels and programs start below, much faster with cached modules
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 KEPT = {"DEVIN_SPECS"}
 """Variables that speak to the tests, not to the package."""
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

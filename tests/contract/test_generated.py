@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from contract.openapi import document
+from contract.openapi import document, read_yaml
 from contract.world import BODIES, QUERIES, Ids, populate
 
 pytestmark = [pytest.mark.schemathesis, pytest.mark.timeout(900)]
@@ -53,5 +52,5 @@ def test_requests_generated_from_the_facts(simulator_with: Any, tmp_path: Path, 
 def test_requests_generated_from_the_published_documents(simulator_with: Any, tmp_path: Path, version: str) -> None:
     simulator = simulator_with(api_key="cog_enterprise_test")
     ids = populate(simulator)
-    spec = yaml.safe_load((Path(SPECS) / f"{version}-openapi.yaml").read_text(encoding="utf-8"))
+    spec = read_yaml(Path(SPECS) / f"{version}-openapi.yaml")
     run(tmp_path, spec, simulator, simulator.api_key if version == "v3" else simulator.v1_key, ids)

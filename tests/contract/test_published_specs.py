@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from contract.openapi import ORG, document, facts, statuses
+from contract.openapi import ORG, document, facts, read_yaml, statuses
 from contract.plain import plain
 
 SPECS = os.environ.get("DEVIN_SPECS", "")
@@ -22,7 +21,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 @cache
 def published(version: str) -> dict[str, Any]:
-    return yaml.safe_load((Path(SPECS) / f"{version}-openapi.yaml").read_text(encoding="utf-8"))
+    return read_yaml(Path(SPECS) / f"{version}-openapi.yaml")
 
 
 @cache
