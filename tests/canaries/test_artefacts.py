@@ -13,7 +13,7 @@ from canaries.echoing import Echo, echoing
 from canaries.hunting import ORG_SECRET, SESSION_SECRET, V1_KEY, V3_KEY, artefacts, files, hits
 from nbclient import NotebookClient
 
-pytestmark = [pytest.mark.kernel, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.canaries, pytest.mark.kernel, pytest.mark.timeout(300)]
 
 LOAD = """
 import logging, sys, traceback, warnings

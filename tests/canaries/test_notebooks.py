@@ -23,7 +23,7 @@ SECRETS = {
 }
 
 
-@pytest.mark.soak
+@pytest.mark.canaries
 @pytest.mark.kernel
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
@@ -39,6 +39,7 @@ def test_no_notebook_leaves_a_secret(path: Path, tmp_path: Path, simulator, monk
     assert hits(artefacts(notebook, folder, tmp_path / "home")) == []
 
 
+@pytest.mark.canaries
 @pytest.mark.kernel
 def test_running_the_notebooks_as_tests_uses_nobodys_key(simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEVIN_API_KEY", simulator.api_key)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from devin_jupyter.errors import DevinError
 
-SHORT, LONG = 60, 1500
+SHORT, LONG = 30, 1500
 JSON = st.recursive(
     st.none()
     | st.booleans()
