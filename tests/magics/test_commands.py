@@ -297,4 +297,4 @@ def test_what_v1_lacks_is_one_clear_line(shell, old_service, line):
 @pytest.mark.parametrize("line", ["sessions", "messages s", "tags s", "playbooks", "knowledge", "secrets", "whoami"])
 def test_what_v1_has_works_the_same(shell, old_service, line):
     shell.run("%%devin --wait -o s\nDo it")
-    shell.run(f"%devin {line}")
+    assert shell.run(f"%devin {line}").error is None
