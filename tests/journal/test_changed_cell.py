@@ -67,9 +67,10 @@ async def test_an_earlier_session_that_is_over_is_named_with_its_cost(kernel: An
     assert second.notice.endswith(" ACU): its turn is over")
 
 
-async def test_one_that_was_stopped_is_over(kernel: Any) -> None:
+async def test_one_that_was_stopped_is_over(kernel: Any, simulator: Any) -> None:
     one = kernel()
     first = await one.start(LONG)
+    simulator.clock(100)  # by now it has cost something; the cost of one that has hardly worked is unknown
     await one.api.sessions.terminate(first.session_id)
     one.journal.mark_terminated(first.session_id)
     second = await one.start("other")
