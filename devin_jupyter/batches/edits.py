@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import Any
 
 from devin_jupyter.batches.money import most_of
 from devin_jupyter.batches.plan import Item, Plan
-from devin_jupyter.batches.record import KnownRow
+from devin_jupyter.batches.record import known_rows
 from devin_jupyter.batches.rows import named, plain
 from devin_jupyter.errors import SessionChanged, redact_tree
 
@@ -27,6 +29,11 @@ class Paid:
     """Unix seconds."""
 
 
+_WORD = re.compile(r"\{\{.*?\}\}|\S+", re.DOTALL)
+_ALIKE = 0.5
+"""From this share of common words on, a template counts as an edit of another one, not as another task."""
+
+
 @dataclass(frozen=True, slots=True)
 class Changed:
     """An item whose row is known, under an identity that it no longer has."""
@@ -35,15 +42,20 @@ class Changed:
     paid: Paid
 
 
-def changed_rows(
-    plan: Plan, known: Sequence[KnownRow], paid: Callable[[str], Paid | None], used: Collection[str] = ()
-) -> list[Changed]:
-    """Return the items that would pay for a known row again.
+def are_alike(before: str, now: str) -> bool:
+    """Tell whether one template reads like an edit of the other; a `{{ … }}` is one word."""
+    matcher = SequenceMatcher(None, _WORD.findall(before), _WORD.findall(now), autojunk=False)
+    return matcher.real_quick_ratio() >= _ALIKE and matcher.quick_ratio() >= _ALIKE and matcher.ratio() >= _ALIKE
+
+
+def changed_rows(plan: Plan, record: Mapping[str, Any], paid: Callable[[str], Paid | None]) -> list[Changed]:
+    """Return the items that would pay for a row again that the record of an earlier run knows.
 
     A row is known by the cells of the columns that both runs have and one of them used. Rows whose identity is the
     same as before cost nothing and are left out, and so are rows that were never started.
     """
-    shared = _shared_columns(plan, known)
+    known, used = known_rows(record), record.get("used", ())
+    shared = [column for column in plan.rows.columns if all(column in row.cells for row in known)] if known else []
     columns = [column for column in shared if column in plan.rows.used or column in used] if used else shared
     columns = columns or shared
     if not columns:
@@ -57,13 +69,18 @@ def changed_rows(
         if item.fingerprint.text in identities:
             continue
         sessions = [session for session in map(paid, reversed(identities)) if session is not None]
-        if sessions:
+        if sessions and paid(item.fingerprint.text) is None:
             found.append(Changed(item, max(sessions, key=lambda session: (session.is_answered, session.is_alive))))
     return found
 
 
-def refuse_repeats(plan: Plan, changed: Sequence[Changed]) -> None:
+def refuse_repeats(plan: Plan, changed: Sequence[Changed], *, is_named: bool) -> None:
     """Refuse to pay again for rows that are answered or at work, unless `--beside` or `--take` says so.
+
+    Args:
+        plan: the batch with its edit.
+        changed: its rows that are known from before.
+        is_named: a name or a cell says that it is the same batch as before, rather than how much alike they are.
 
     Raises:
         SessionChanged: with the arithmetic and the ways to go on.
@@ -77,20 +94,14 @@ def refuse_repeats(plan: Plan, changed: Sequence[Changed]) -> None:
     cost = f"up to {most:,} ACU" if most is not None else "an unlimited number of ACUs"
     at_work = f" and {len(again) - answered} are at work or wait for you" if answered < len(again) else ""
     labels = named(plan.rows.labels[change.item.positions[0]] for change in again)
+    what = "the template or its options changed" if is_named else "a template much like this one ran over these rows"
     raise SessionChanged(
-        f"the template or its options changed, and {answered} of {len(plan.items)} rows are answered already"
+        f"{what}, and {answered} of {len(plan.items)} rows are answered already"
         f"{at_work} ({labels}; {spent:.2f} ACU paid)",
         f"nothing was sent; running these again would cost {cost}",
         "--key '{{ … }}' says what a row is and keeps the answers (only rows not started yet use the new text); "
-        "--beside runs all rows again; or undo the edit",
+        f"--beside runs all rows again; {'' if is_named else '--name NAME says it is another batch; '}or undo the edit",
     )
-
-
-def _shared_columns(plan: Plan, known: Sequence[KnownRow]) -> list[str]:
-    if not known:
-        return []
-    had = set.intersection(*(set(row.cells) for row in known))
-    return [column for column in plan.rows.columns if column in had]
 
 
 def _cells(cells: Mapping[str, Any], columns: Sequence[str]) -> str:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from devin_jupyter.batches.attending import look_again
-from devin_jupyter.batches.edits import Changed, Paid, changed_rows, refuse_repeats
+from devin_jupyter.batches.edits import Changed, Paid, are_alike, changed_rows, refuse_repeats
 from devin_jupyter.batches.money import check_caps
 from devin_jupyter.batches.plan import Plan, make_plan
-from devin_jupyter.batches.record import KnownRow, known_rows, read_plan, take_up, write_record
+from devin_jupyter.batches.record import known_rows, read_plan, take_up, write_record
 from devin_jupyter.batches.runner import AT_ONCE, Runner
 from devin_jupyter.batches.table import check_names
 from devin_jupyter.client import Core
@@ -83,6 +83,11 @@ def name_of(plan: Plan) -> str:
     return options.name or options.out or "batch-" + _short(plan.prompt)[:6]
 
 
+def has_name(plan: Plan, cell: CellRef | None) -> bool:
+    """Tell whether a batch has a name or a cell that stays the same when its template is edited."""
+    return plan.options.name is not None or (cell is not None and bool(cell.cell))
+
+
 def key_of(plan: Plan, name: str, cell: CellRef | None) -> str:
     """Return what the journal calls a batch: by its name if one was given, else by its cell, else by its content."""
     place = _short(repr(plan.where))
@@ -109,12 +114,12 @@ async def open_batch(core: Core, order: Order, plan: Plan) -> Opened:
     key = key_of(plan, name, order.cell)
     await _retire(core, key)
     record = await asyncio.to_thread(core.journal.batches.load, key)
-    known, kept = await asyncio.to_thread(_check, core, plan, record, order.cell)
+    kept = await asyncio.to_thread(_check, core, plan, record, order.cell)
     await _keep(core, key, plan.where, kept)
     runner = Runner(core, plan, key=key, cell=order.cell)
     if record is not None:
         take_up(runner.jobs, record)
-    await asyncio.to_thread(_write_down, runner, name, known, order.cell)
+    await asyncio.to_thread(_write_down, runner, name, record, has_name(plan, order.cell))
     await asyncio.to_thread(core.journal.flags.release, key)
     return await _begin(Opened(name, runner))
 
@@ -135,7 +140,7 @@ def preview(core: Core, order: Order, plan: Plan) -> Preview:
     refusal, kept = None, list[Changed]()
     try:
         record = core.journal.batches.load(key_of(plan, name_of(plan), order.cell))
-        _, kept = _check(core, plan, record, order.cell)
+        kept = _check(core, plan, record, order.cell)
     except Refused as problem:
         refusal = problem
     wanted = {item.fingerprint.text for item in plan.wanted}
@@ -169,7 +174,7 @@ def remember(opened: Opened) -> None:
     """Write down which takes count by now."""
     runner = opened.runner
     record = runner.core.journal.batches.load(runner.key)
-    _write_down(runner, opened.name, known_rows(record) if record else [], runner.cell)
+    _write_down(runner, opened.name, record, record is None or record.get("is_named", True))
 
 
 async def _begin(opened: Opened) -> Opened:
@@ -189,22 +194,31 @@ async def _retire(core: Core, key: str) -> None:
         await old.retire()
 
 
-def _check(
-    core: Core, plan: Plan, record: dict[str, Any] | None, cell: CellRef | None
-) -> tuple[list[KnownRow], list[Changed]]:
-    """Return the rows of earlier runs, and those among them that `--key` keeps.
+def _check(core: Core, plan: Plan, record: dict[str, Any] | None, cell: CellRef | None) -> list[Changed]:
+    """Return the rows of earlier runs that `--key` keeps.
 
     Raises:
         Refused: nothing bounds the cost, or an edit would pay for answered rows again.
     """
     check_caps(plan.wanted, _budget(core, plan, cell))
-    known = known_rows(record) if record else []
-    used = record.get("used", ()) if record else ()
-    changed = changed_rows(plan, known, lambda text: _paid(core, text), used)
+    changed: dict[str, Changed] = {}
+    for earlier in [record] if record else _alike(core, plan, cell):
+        for change in changed_rows(plan, earlier, lambda text: _paid(core, text)):
+            changed.setdefault(change.item.fingerprint.text, change)
     if "key" in plan.options.given and "take" not in plan.options.given:
-        return known, changed
-    refuse_repeats(plan, changed)
-    return known, []
+        return list(changed.values())
+    refuse_repeats(plan, list(changed.values()), is_named=has_name(plan, cell))
+    return []
+
+
+def _alike(core: Core, plan: Plan, cell: CellRef | None) -> list[dict[str, Any]]:
+    """Return the batches of this notebook whose template a nameless one may be an edit of, newest first."""
+    if cell is None or has_name(plan, cell):
+        return []
+    place = _short(repr(plan.where))
+    records = core.journal.batches.records(cell.notebook).items()
+    there = [record for key, record in records if key.startswith(f"{place}/")]
+    return [record for record in there if not record.get("is_named", True) and are_alike(record["prompt"], plan.prompt)]
 
 
 def _budget(core: Core, plan: Plan, cell: CellRef | None) -> float | None:
@@ -241,12 +255,13 @@ async def _keep(core: Core, key: str, where: Where, changed: list[Changed]) -> N
     await asyncio.gather(*map(keep, changed))
 
 
-def _write_down(runner: Runner, name: str, known: list[KnownRow], cell: CellRef | None) -> None:
-    journal, plan, now = runner.core.journal, runner.plan, time.time()
+def _write_down(runner: Runner, name: str, before: dict[str, Any] | None, is_named: bool) -> None:
+    journal, plan, cell, now = runner.core.journal, runner.plan, runner.cell, time.time()
+    known = known_rows(before) if before else []
     prints = {text for job in runner.jobs for text in (job.item.fingerprint.text, job.identity.text)}
     earlier = list({row.fingerprint: row for row in known if row.fingerprint not in prints}.values())
-    notebook = cell.notebook if cell else None
-    journal.batches.save(runner.key, write_record(name, plan, runner.jobs, earlier), notebook=notebook, now=now)
+    record = write_record(name, plan, runner.jobs, earlier, is_named=is_named)
+    journal.batches.save(runner.key, record, notebook=cell.notebook if cell else None, now=now)
     journal.budgets.set(batch_scope(runner.key), plan.options.budget, now=now)
 
 

@@ -35,7 +35,9 @@ class KnownRow:
     fingerprint: str
 
 
-def write_record(name: str, plan: Plan, jobs: Sequence[Job], earlier: list[KnownRow]) -> dict[str, Any]:
+def write_record(
+    name: str, plan: Plan, jobs: Sequence[Job], earlier: list[KnownRow], *, is_named: bool = True
+) -> dict[str, Any]:
     """Return the record of a batch as JSON, redacted.
 
     Args:
@@ -43,10 +45,12 @@ def write_record(name: str, plan: Plan, jobs: Sequence[Job], earlier: list[Known
         plan: as made from the cell or read from a record.
         jobs: one for each item, with the take that counts now.
         earlier: rows of earlier runs that this one has not.
+        is_named: whether a name or a cell tells it from other batches of the notebook, rather than its content.
     """
     record = {
         "version": VERSION,
         "name": name,
+        "is_named": is_named,
         "prompt": plan.prompt,
         "is_report": plan.is_report,
         "is_table": plan.rows.is_table,

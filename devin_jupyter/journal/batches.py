@@ -18,10 +18,12 @@ class Batches:
         self._database = database
 
     def save(self, name: str, record: dict[str, Any], *, notebook: str | None, now: float) -> None:
-        """Keep the record of a batch in the place of an earlier one of that name."""
+        """Keep the record of a batch in the place of an earlier one of that name; None keeps the notebook it has."""
         with self._database.write("batch") as db:
             db.execute(
-                "INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?)", (name, notebook, dumps(redact_tree(record)), now)
+                "INSERT INTO batches VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET record = excluded.record, "
+                "notebook = COALESCE(excluded.notebook, notebook), saved_at = excluded.saved_at",
+                (name, notebook, dumps(redact_tree(record)), now),
             )
 
     def load(self, name: str) -> dict[str, Any] | None:
@@ -30,6 +32,13 @@ class Batches:
             found = row(db, "SELECT record FROM batches WHERE name = ?", name)
         record: dict[str, Any] | None = json.loads(found["record"]) if found else None
         return record
+
+    def records(self, notebook: str) -> dict[str, dict[str, Any]]:
+        """Return the records of a notebook's batches by their names, newest first."""
+        with self._database.read() as db:
+            query = "SELECT name, record FROM batches WHERE notebook = ? ORDER BY saved_at DESC, name"
+            found = rows(db, query, notebook)
+        return {item["name"]: json.loads(item["record"]) for item in found}
 
     def names(self, *, notebook: str | None = None) -> list[str]:
         """Return the names of all batches, or of a notebook's, newest first."""
