@@ -6,12 +6,14 @@ that Devin repeats.
 
 from __future__ import annotations
 
-import json
 import re
 import sys
+import threading
 import traceback
 from collections.abc import Iterable
 from typing import Any
+
+from devin_jupyter.writings import is_plain, writings
 
 # a key holds digits or is long; apk_output and "basic functionality" are words of prompts and answers, to be kept
 _KEY = re.compile(r"\b(cog|apk)_(?:(?=[A-Za-z_\-]*[0-9])[A-Za-z0-9_\-]{8,}|[A-Za-z0-9_\-]{16,})")
@@ -20,26 +22,73 @@ _BEARER = re.compile(rf"\b((?i:bearer|basic))\s+{_TOKEN}")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _MASK = "•••"
 _SIMULATOR_KEYS = frozenset({"cog_simulator", "apk_simulator"})
-_UNMISTAKABLE = 12
-"""A shorter secret may be a word, such as `finished`; in the data of an answer it is left alone."""
-_planted: set[str] = set()
-_written: dict[bytes, None] = {}
-"""Every way in which JSON may write the unmistakable ones."""
+_SHORTEST, _UNMISTAKABLE = 4, 12
+"""A secret below the second length may be a word, such as `finished`; in the data of an answer it is left alone."""
+
+_LONG, _END = 80, 8
+"""A longer value may be shown by its ends alone; by so many characters they are recognised."""
+
+
+class _Masker:
+    """Finds some values in texts, in whatever way Python, JSON or a log has written them."""
+
+    def __init__(self, values: Iterable[str]) -> None:
+        ordered = sorted(values, key=len, reverse=True)
+        self._plain = [value for value in ordered if is_plain(value)]
+        self._plain_bytes = [value.encode() for value in self._plain]
+        patterns = [writings(_core(value)) for value in ordered if not is_plain(value)]
+        pattern = "|".join([*patterns, *(_cut(_core(value)) for value in ordered if len(value) > _LONG)])
+        self._other = re.compile(pattern) if pattern else None
+        self._other_bytes = re.compile(pattern.encode("utf-8", "surrogatepass")) if pattern else None
+
+    def mask(self, text: str) -> str:
+        if self._other is not None:
+            text = self._other.sub(_MASK, text)
+        for value in self._plain:
+            text = text.replace(value, _MASK)
+        return text
+
+    def finds(self, body: bytes) -> bool:
+        is_other = self._other_bytes is not None and self._other_bytes.search(body) is not None
+        return is_other or any(value in body for value in self._plain_bytes)
+
+
+def _cut(value: str) -> str:
+    """A traceback that shows variables cuts long ones in the middle."""
+    return rf"{writings(value[:_END])}[\s\S]{{0,{_LONG}}}?\.\.\.[\s\S]{{0,{_LONG}}}?{writings(value[-_END:])}"
+
+
+def _core(value: str) -> str:
+    """The line end of a key file is gone from a text that was stripped."""
+    core = value.strip()
+    return core if len(core) >= _UNMISTAKABLE else value
+
+
+class _Secrets:
+    """All that was planted, as one value: `keep_secret` replaces it."""
+
+    def __init__(self, values: frozenset[str] = frozenset()) -> None:
+        self.values = values
+        self.all = _Masker(values)
+        self.unmistakable = _Masker(value for value in values if len(value) >= _UNMISTAKABLE)
+
+
+_secrets = _Secrets()
+_planting = threading.Lock()
 
 
 def keep_secret(values: Iterable[str]) -> None:
     """Remember values (keys in use, session secrets) that must be masked wherever they turn up."""
-    planted = [value for value in values if len(value) >= 4 and value not in _SIMULATOR_KEYS]
-    _planted.update(planted)
-    for value in planted:
-        if len(value) >= _UNMISTAKABLE:
-            texts = (json.dumps(value), json.dumps(value, ensure_ascii=False))
-            _written.update({text[1:-1].encode("utf-8", "replace"): None for text in texts})
+    global _secrets
+    new = {str(value) for value in values if len(value) >= _SHORTEST and value not in _SIMULATOR_KEYS}
+    with _planting:
+        if not new <= _secrets.values:
+            _secrets = _Secrets(_secrets.values | new)
 
 
 def repeats_secrets(body: bytes) -> bool:
     """Tell whether the body of an answer may hold an unmistakable secret."""
-    return any(written in body for written in tuple(_written))
+    return _secrets.unmistakable.finds(body)
 
 
 def mask_answer(value: Any) -> Any:
@@ -53,10 +102,7 @@ def mask_answer(value: Any) -> Any:
 
 def as_answered(text: str) -> str:
     """Return a text that was sent as it looks when the service repeats it."""
-    for value in _longest_first():
-        if len(value) >= _UNMISTAKABLE:
-            text = text.replace(value, _MASK)
-    return text
+    return _secrets.unmistakable.mask(text)
 
 
 def redact(text: str) -> str:
@@ -64,14 +110,9 @@ def redact(text: str) -> str:
 
     The two keys of the simulator's defaults are public and stay readable.
     """
-    for value in _longest_first():
-        text = text.replace(value, _MASK)
+    text = _secrets.all.mask(text)
     text = _KEY.sub(lambda m: m[0] if m[0] in _SIMULATOR_KEYS else f"{m[1]}_{_MASK}", text)
     return _BEARER.sub(lambda m: f"{m[1]} {_MASK}", text)
-
-
-def _longest_first() -> list[str]:
-    return sorted(tuple(_planted), key=len, reverse=True)
 
 
 def redact_tree(value: Any) -> Any:

@@ -69,8 +69,7 @@ def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture(autouse=True)
 def own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test plants is not masked in the texts of the next."""
-    monkeypatch.setattr(redaction, "_planted", set(redaction._planted))
-    monkeypatch.setattr(redaction, "_written", dict(redaction._written))
+    monkeypatch.setattr(redaction, "_secrets", redaction._secrets)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from devin_jupyter import errors
-from devin_jupyter.redaction import mask_answer, repeats_secrets
+from devin_jupyter.redaction import mask_answer, redact, redact_tree, repeats_secrets
 
 _LONGEST_DETAIL = 300
 _TAGS = re.compile(r"<[^>]{0,200}>")
@@ -99,7 +99,7 @@ def unreadable(asked: Asked, status: int, body: bytes, why: str = "it is not JSO
         "a paid act may have been applied" if asked.method == "POST" else "nothing was changed",
         "check DEVIN_API_URL (a proxy or a login page may be answering), then run it again",
         status_code=status,
-        detail=_plain(body.decode("utf-8", "replace")),
+        detail=_plain(redact(body.decode("utf-8", "replace"))),
         method=asked.method,
         path=asked.path,
     )
@@ -107,9 +107,9 @@ def unreadable(asked: Asked, status: int, body: bytes, why: str = "it is not JSO
 
 def read_detail(body: bytes) -> tuple[str, list[dict[str, Any]]]:
     """Return the service's words and the list of field errors of any error body, HTML and empty ones included."""
-    text = body.decode("utf-8", "replace").strip()
+    text = redact(body.decode("utf-8", "replace")).strip()  # before it is folded and cut
     try:
-        content = json.loads(text)
+        content = redact_tree(json.loads(text))
     except (ValueError, RecursionError):
         return _plain(text), []
     if isinstance(content, str):

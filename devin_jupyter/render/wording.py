@@ -50,7 +50,7 @@ LOOKS = {
 
 def safe_text(value: object, limit: int = TEXT_LIMIT) -> str:
     """Return text that can only be read: redacted, without control, bidi and hidden characters, and cut at `limit`."""
-    text = redact(_INVISIBLE.sub("", str(value)[: limit * 2 + 1000]))
+    text = redact(_INVISIBLE.sub("", str(value)))  # before it is cut
     if len(text) <= limit:
         return text
     return f"{text[:limit].rstrip()}… ({len(str(value)) - limit:,} more characters)"

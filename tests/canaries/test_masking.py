@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 
 from devin_jupyter import redaction
 from devin_jupyter.api.transport import Transport
+from devin_jupyter.errors import ApiError
 from devin_jupyter.redaction import as_answered, keep_secret, mask_answer, repeats_secrets
+from devin_jupyter.render.wording import safe_text
 from devin_jupyter.sending import Conversation, normalised
 from devin_jupyter.settings import Settings
 
@@ -22,8 +25,7 @@ KEY = "cog_canary0123456789abcdef"
 
 @pytest.fixture(autouse=True)
 def nothing_planted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redaction, "_planted", set())
-    monkeypatch.setattr(redaction, "_written", {})
+    monkeypatch.setattr(redaction, "_secrets", redaction._Secrets())
 
 
 @settings(max_examples=200)
@@ -31,8 +33,7 @@ def nothing_planted(monkeypatch: pytest.MonkeyPatch) -> None:
     secret=st.text(min_size=12, max_size=40), before=st.text(max_size=5), after=st.text(max_size=5), ascii=st.booleans()
 )
 def test_no_secret_survives_in_a_text_of_an_answer(secret: str, before: str, after: str, ascii: bool) -> None:
-    redaction._planted.clear()
-    redaction._written.clear()
+    redaction._secrets = redaction._Secrets()
     keep_secret([secret])
     try:
         body = json.dumps({"message": before + secret + after}, ensure_ascii=ascii).encode()
@@ -78,3 +79,46 @@ def test_a_message_that_holds_a_secret_is_recognised_when_the_service_shows_it()
     keep_secret([KEY])
     shown: dict[str, list[Any]] = {normalised(as_answered(f"use {KEY}\nplease")): [1.0]}
     assert Conversation(shown, None).of(f"use {KEY} \n please") == [1.0]
+
+
+PEM = "-----BEGIN PRIVATE KEY-----\n" + "\n".join(f"{n}Ab/c+d" * 8 for n in range(6)) + "\n-----END PRIVATE KEY-----\n"
+LONG = "".join(f"{n:03}q" for n in range(150))
+AWKWARD = ["two words", PEM, LONG, 'it\'s "quoted" \\ here', "ünï/cödé 🔑 key", "tab\tand\0zero and more"]
+
+
+def looks(secret: str) -> list[str]:
+    """How Python, JSON and a log write it, one in the other too."""
+    in_json = [json.dumps(secret), json.dumps(secret, ensure_ascii=False)]
+    reprs = [repr(text) for text in (secret, *in_json)]
+    return [secret, *in_json, *reprs, repr(repr(secret)), " ".join(secret.split()), reprlib.repr([secret] * 2)]
+
+
+@pytest.mark.parametrize("secret", AWKWARD, ids=ascii)
+def test_however_a_secret_is_written_no_long_part_of_it_is_left(secret: str) -> None:
+    keep_secret([secret])
+    parts = [secret.strip()[:8], secret.strip()[-8:]] if len(secret) > 80 else [secret[:6]]
+    for look in looks(secret):
+        assert "•••" in redaction.redact(f"before {look} after")
+        assert not [part for part in parts if part in redaction.redact(f"before {look} after")]
+
+
+@pytest.mark.parametrize("secret", AWKWARD, ids=ascii)
+@pytest.mark.parametrize("status", [400, 500])
+async def test_an_error_of_the_service_that_repeats_a_secret_shows_no_part_of_it(secret: str, status: int) -> None:
+    keep_secret([secret])
+    for body in ({"detail": f"the value {secret} is not allowed"}, f"<p>the value {secret} is not allowed"):
+        content = body if isinstance(body, str) else json.dumps(body)
+        wire = httpx.MockTransport(lambda request, content=content: httpx.Response(status, content=content.encode()))
+        failing = Transport(Settings(api_key=KEY, org_id="org-x", home=Path("nowhere")), wire=wire)
+        with pytest.raises(ApiError) as caught:
+            await failing.request("POST", "/v3/x")
+        assert "the value ••• is not allowed" in " ".join(caught.value.detail.split())
+        assert secret.strip()[:8] not in f"{caught.value!r} {vars(caught.value)}".replace("the value", "")
+
+
+def test_a_text_that_is_cut_shows_no_half_of_a_secret() -> None:
+    keep_secret([LONG])
+    for before in (0, 80, 99, 100):
+        shown = safe_text("x" * before + LONG * 3 + "y" * 5000, 100)
+        assert "q" not in shown
+        assert shown.startswith(("x" * before + "•••" * 3)[:100])
