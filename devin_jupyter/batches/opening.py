@@ -31,6 +31,11 @@ from devin_jupyter.request import Where
 
 _REPLIED = (Phase.YOUR_TURN, Phase.ASLEEP)
 """Without a schema this is how a turn ends that has an answer."""
+_ONE_SESSION = {
+    "new": "--take LABEL runs all rows once more",
+    "replace": "--beside runs an edited template for all rows; .stop() of the batch ends the old sessions",
+    "save_transcript": "messages_frame(batch.sessions) holds every conversation",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +64,9 @@ def plan_order(order: Order, where: Where) -> Plan:
     Raises:
         UsageMistake: something that cannot be meant.
     """
-    if odd := order.options.given & {"new", "replace"}:
-        raise OptionError(
-            f"--{min(odd)} is for one session, not for a batch",
-            "nothing was sent",
-            "--take LABEL runs all rows once more; --beside runs an edited template for all rows",
-        )
+    for name in sorted(order.options.given & _ONE_SESSION.keys()):
+        flag = name.replace("_", "-")
+        raise OptionError(f"--{flag} is for one session, not for a batch", "nothing was sent", _ONE_SESSION[name])
     plan = make_plan(
         order.prompt,
         order.rows,

@@ -16,7 +16,7 @@ from devin_jupyter import settings as places
 from devin_jupyter.devin.facade import Devin
 from devin_jupyter.errors import NoKey, OptionError
 from devin_jupyter.journal import Journal, lockfile
-from devin_jupyter.options import nearest
+from devin_jupyter.options import nearest, number
 from devin_jupyter.settings import Settings
 
 _CONNECT = ("api_key", "org_id", "base_url", "simulator", "api_version", "profile", "poll_seconds")
@@ -91,15 +91,17 @@ def connect(
     Raises:
         NoKey: no key was found.
         WrongKeyFamily: the key belongs to the other API version.
+        OptionError: an argument that cannot be meant.
     """
+    pause = None if poll_seconds is None else _pause(poll_seconds)
     if simulator:
         client = _simulated(api_version, simulator_options)
     elif simulator_options:
         raise _no_option(min(simulator_options), _CONNECT)
     else:
         client = _made((api_key, org_id, base_url, api_version, profile))
-    if poll_seconds is not None:
-        client.asynchronous.monitor.set_pace(replace(client.settings.pace, slow=poll_seconds))
+    if pause is not None:
+        client.asynchronous.monitor.set_pace(replace(client.settings.pace, slow=pause))
     replays = client.core.lock if not client.settings.api_key else None
     if replays is not None:
         print(f"there is no key: replaying {replays.name}, recorded sessions: {len(replays.by_what)}; nothing is sent")
@@ -108,6 +110,13 @@ def connect(
         environment = tuple(map(os.environ.get, _VARIABLES)) if replays is not None else None
         _registry.client, _registry.environment = client, environment
     return client
+
+
+def _pause(value: Any) -> float:
+    try:
+        return number(value)
+    except (TypeError, ValueError) as problem:
+        raise OptionError(f"poll_seconds={value!r} is {problem}", do="give seconds, such as poll_seconds=10") from None
 
 
 def disconnect() -> None:

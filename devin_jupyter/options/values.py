@@ -181,19 +181,20 @@ def _wait(value: Any) -> float:
 
 
 def _whole(value: Any) -> int:
-    number = _number(value)
-    if number != int(number):
+    found = number(value)
+    if found != int(found):
         raise ValueError("not a whole number")
-    return int(number)
+    return int(found)
 
 
-def _number(value: Any) -> float:
+def number(value: Any) -> float:
+    """Return a number above 0; TypeError or ValueError for anything else."""
     if isinstance(value, bool):
         raise TypeError("not a number")
-    number = float(value)
-    if not 0 < number < math.inf:
+    found = float(value)
+    if not 0 < found < math.inf:
         raise ValueError("not above 0")
-    return number
+    return found
 
 
 def _words(value: Any) -> Any:
@@ -211,7 +212,7 @@ def _word(value: Any) -> Any:
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "flag": bool,
     "int": _whole,
-    "number": _number,
+    "number": number,
     "time": duration,
     "wait": _wait,
     "words": _words,

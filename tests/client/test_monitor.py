@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from devin_jupyter import errors
+from devin_jupyter import monitor as monitor_module
 from devin_jupyter.api.messages import Messages
 from devin_jupyter.api.sessions import Sessions
 from devin_jupyter.models.phase import Phase
@@ -556,6 +557,34 @@ async def test_a_mistake_of_ours_does_not_end_the_watching(scene, caplog, monkey
 
     assert (await one.monitor.turn_over(id_of(0))).phase is Phase.DONE
     assert "a sweep failed" in caplog.text
+
+
+async def test_a_session_that_we_cannot_read_holds_up_no_other(scene, monkeypatch):
+    one = scene(count=2)
+    real = monitor_module.observe
+
+    def observe(raw, known, **rest):
+        if raw["session_id"].endswith(id_of(0).removeprefix("devin-")):
+            raise ZeroDivisionError
+        return real(raw, known, **rest)
+
+    monkeypatch.setattr(monitor_module, "observe", observe)
+    one.world.change(1, detail="finished")
+    one.watch(0)
+    one.watch(1)
+
+    assert (await one.monitor.turn_over(id_of(1))).phase is Phase.DONE
+    with pytest.raises(errors.DevinError, match="a fault in devin_jupyter: ZeroDivisionError"):
+        await one.monitor.turn_over(id_of(0))
+
+
+async def test_whoever_waits_is_told_when_looking_fails_for_good(scene, monkeypatch):
+    one = scene()
+    one.watch()
+    monkeypatch.setattr(one.monitor._reader, "look", None)
+
+    with pytest.raises(errors.DevinError, match="a fault in devin_jupyter: TypeError"):
+        await one.monitor.turn_over(id_of(0))
 
 
 async def test_a_journal_that_fails_does_not_end_the_watching(scene, caplog):
