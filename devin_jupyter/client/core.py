@@ -134,9 +134,10 @@ class Core:
             known = Known(schema=recorded.snapshot.schema, api_version=recorded.snapshot.api_version)
             return Opened(self.tracker.track(known, recorded.snapshot), schema or _schema(recorded.snapshot.schema))
         entry = await asyncio.to_thread(self.journal.entry, identifier)
-        schema = schema or _schema(entry.schema if entry else None)
         state = self.tracker.find(identifier)
-        known = self._known(state, entry, schema)
+        asked = _schema(state.known.schema if state else entry.schema if entry else None)
+        known = self._known(state, entry, asked or schema)  # a schema to read it by does not change what was asked for
+        schema = schema or asked
         previous = state.snapshot if state else entry.snapshot if entry else None
         notice = None
         try:
@@ -151,7 +152,7 @@ class Core:
         if state is not None:
             known = state.known
         elif entry is not None:
-            known = entry.known(simulated=self.settings.simulated)
+            known = entry.known(self.settings.api_version, simulated=self.settings.simulated)
         else:
             settings = self.settings
             known = Known(api_version=settings.api_version, org_id=settings.org_id, simulated=settings.simulated)

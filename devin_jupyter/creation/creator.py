@@ -69,7 +69,7 @@ class Creator:
         self.lookup = Lookup(api.sessions, api.account, api_version)
         self.lock = lock if simulated or lock is None else lock.real
         self._where, self._simulated = where, simulated
-        self._eyes = Eyes(api, journal, self.clock, simulated)
+        self._eyes = Eyes(api, journal, self.clock, simulated, api_version)
         self._guard = Guard(api=api, journal=journal, lookup=self.lookup, eyes=self._eyes)
         self._outcome = Outcome(journal, self._eyes, self.clock, simulated)
 

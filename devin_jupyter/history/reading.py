@@ -282,6 +282,8 @@ def read_journal(core: Core) -> Journalled:
         if entry.schema is not None:
             schema = compiled.setdefault(repr(entry.schema), from_wire(entry.schema))
             found.schemas[entry.session_id] = schema
-        known = entry.known(is_valid=schema.is_valid if schema else None, simulated=settings.simulated)
+        known = entry.known(
+            settings.api_version, is_valid=schema.is_valid if schema else None, simulated=settings.simulated
+        )
         found.known[entry.session_id] = (known, entry.snapshot)
     return found

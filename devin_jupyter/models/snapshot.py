@@ -171,13 +171,15 @@ def observe(
         raw: a `SessionResponse` (v3) or a `SessionSummary`/`SessionDetails` (v1); unknown values are kept.
         known: what the service does not say.
         at: when the answer came, UTC.
-        previous: the snapshot before; carries a pending send and a question over.
+        previous: the snapshot before; carries a pending send and a question over, unless the other API told it.
         messages: the conversation as read so far; None keeps that of `previous`.
     """
     read = read_v1 if known.api_version == "v1" else read_v3
     fields = read(raw, org_id=known.org_id, repos=known.repos)
     if fields["session_id"] == NO_ID and previous is not None:
         fields |= {"session_id": previous.session_id, "url": previous.url}
+    if previous is not None and previous.api_version != known.api_version:
+        previous = None
     if messages is None:
         messages = previous.messages if previous else ()
     fresh, valid = _judge_output(fields["structured_output"], known, previous)
