@@ -41,6 +41,7 @@ asyncio.CancelledError
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
@@ -72,7 +73,8 @@ class _ThreeLines(BaseException):
 
     def _render_traceback_(self) -> list[str]:
         """Return the three lines the first time one raising is shown, and every frame when `%tb` asks again."""
-        if self.__traceback__ is not None and self.__traceback__ is self._shown_traceback:
+        is_for_history = sys._getframe(1).f_code.co_name == "_format_exception_for_storage"  # IPython 9 asks twice
+        if not is_for_history and self.__traceback__ is not None and self.__traceback__ is self._shown_traceback:
             return redacted_traceback(self)
         self._shown_traceback = self.__traceback__
         first, *rest = self.lines

@@ -271,7 +271,7 @@ def _still_pending(snapshot: Snapshot, known: Known, previous: Snapshot | None) 
     reply = _reply(sent, snapshot.messages)
     if reply is not None:
         lags = known.schema is not None and not snapshot.output_is_fresh
-        return lags and waited < _PATIENCE_WITH_OUTPUT or _is_stale(sent, snapshot, reply) and waited < _PATIENCE
+        return (lags and waited < _PATIENCE_WITH_OUTPUT) or (_is_stale(sent, snapshot, reply) and waited < _PATIENCE)
     return snapshot.phase is not Phase.BLOCKED or waited < _PATIENCE_WITH_BLOCKED
 
 
