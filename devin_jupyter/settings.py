@@ -139,7 +139,7 @@ def resolve(
 
     Raises:
         NoKey: no place holds a key.
-        WrongKeyFamily: the key belongs to the other API version.
+        WrongKeyFamily: the key belongs to the other API version, or to no known one.
         OptionError: an address or version that cannot be meant.
     """
     folder = home()
@@ -156,6 +156,13 @@ def resolve(
         address = noted.get("base_url")
     address = check_base_url(address or DEFAULT_BASE_URL)
     version = _version(key, api_version or noted.get("api_version"))
+    simulated = is_loopback(urlsplit(address).hostname or "")
+    if not (api_version or noted.get("api_version") or key.startswith(tuple(_PREFIXES)) or simulated):
+        raise WrongKeyFamily(
+            f"the key {mask(key)} from {source} is of no known family: Devin's begin with cog_ (v3) or apk_ (v1)",
+            "nothing was sent",
+            "if it is Devin's all the same, say for which API: dj.connect(api_key=…, api_version='v3')",
+        )
     settings = Settings(
         api_key=key,
         key_source=source,
@@ -163,7 +170,7 @@ def resolve(
         api_version=version,
         profile=profile,
         home=folder,
-        simulated=is_loopback(urlsplit(address).hostname or ""),
+        simulated=simulated,
     )
     organisation, org_source = _find_org(settings, org_id, dotenv, noted)
     pace = Pace(fast=0.2) if settings.simulated else Pace()

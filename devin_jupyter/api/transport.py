@@ -197,7 +197,7 @@ class Transport:
             response = await self._open().send(request)
         except httpx.HTTPError as problem:
             _log(asked, type(problem).__name__, started, None)
-            raise _trouble(asked, problem, self._settings) from None
+            raise _trouble(asked, problem, self._settings, time.perf_counter() - started) from None
         _log(asked, response.status_code, started, response)
         return response
 
@@ -281,7 +281,7 @@ def _query(params: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
     return pairs
 
 
-def _trouble(asked: Asked, problem: httpx.HTTPError, settings: Settings) -> errors.DevinError:
+def _trouble(asked: Asked, problem: httpx.HTTPError, settings: Settings, seconds: float) -> errors.DevinError:
     host = urlsplit(settings.base_url).netloc
     words = errors.redact(str(problem)) or type(problem).__name__
     act = f"{asked.method} {asked.path}"
@@ -291,6 +291,7 @@ def _trouble(asked: Asked, problem: httpx.HTTPError, settings: Settings) -> erro
         return errors.ConnectionFailed(f"no connection to {host}: {words}", "nothing was sent", retry)
     if isinstance(problem, httpx.TimeoutException):
         waited = f"{settings.timeout_seconds:g} s"
+        waited += f", tried for {seconds:.0f} s" if seconds > 1.5 * settings.timeout_seconds else ""
         return errors.RequestTimeout(f"no answer from {host} to {act} within {waited}", unsure, retry)
     if isinstance(problem, httpx.DecodingError):
         return unreadable(asked, 200, b"", "its compression is broken")

@@ -6,6 +6,7 @@ It is made at first use. `connect` replaces it; existing handles keep the client
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
@@ -149,7 +150,7 @@ def _simulated(api_version: str | None, options: dict[str, Any]) -> Devin:
             raise _no_option(name, [*_CONNECT, *known])
     try:
         running = start(Config(**options))
-    except TypeError as mistake:
+    except (TypeError, ValueError, OSError, sqlite3.Error) as mistake:
         raise OptionError(f"the simulator cannot be started like this: {mistake}", "nothing was started") from None
     chosen = _simulator_settings(running, api_version)
     with _registry.lock:
