@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, get_args
 
 from devin_jupyter.api.named import find, find_or_fail, id_of
 from devin_jupyter.api.paging import Raw, cursor_pages, flatten, items_of
 from devin_jupyter.api.service import Service
-from devin_jupyter.errors import keep_secret
+from devin_jupyter.attachments import check_secret
+from devin_jupyter.errors import Conflict, DevinError, OptionError, keep_secret
+from devin_jupyter.models.vocabulary import SecretType
+
+_TYPES = get_args(SecretType)
 
 
 class Secrets:
@@ -48,9 +52,10 @@ class Secrets:
             note: what it is for.
 
         Raises:
+            OptionError: a name, value or type that the API refuses; nothing was sent.
             Conflict: the name is taken.
         """
-        keep_secret([value])
+        _check(key, value, type)
         if self._service.is_v1:
             body: Raw = {"type": type, "key": key, "value": value, "sensitive": is_sensitive, "note": note or ""}
             answer = await self._service.call_mapping("secrets.create", json=body)
@@ -90,11 +95,41 @@ class Secrets:
             type: as for `create`.
             is_sensitive: as for `create`.
             note: as for `create`.
+
+        Raises:
+            OptionError: a name, value or type that the API refuses; nothing was sent.
+            ApiError, ConnectionTrouble: it was not stored; the message says where `replace` had deleted the old one.
         """
-        keep_secret([value])
-        present = await find(self.list(), key, what="secret", id_field="secret_id", name_field="key")
-        if present is not None and not replace:
+        _check(key, value, type)
+        present = await self._named(key)
+        if present is None:
+            return await self._create_or_find(key, value, replace, type=type, is_sensitive=is_sensitive, note=note)
+        if not replace:
             return present
-        if present is not None:
-            await self._service.call("secrets.delete", secret_id=id_of(present, "secret_id"))
-        return await self.create(key, value, type=type, is_sensitive=is_sensitive, note=note)
+        await self._service.call("secrets.delete", secret_id=id_of(present, "secret_id"))
+        try:
+            return await self.create(key, value, type=type, is_sensitive=is_sensitive, note=note)
+        except DevinError as problem:
+            problem.means = f"the secret {key} that was there is deleted; {problem.means}".rstrip("; ")
+            problem.args = ("\n".join(problem.lines),)
+            raise
+
+    async def _create_or_find(self, key: str, value: str, replace: bool, **fields: Any) -> Raw:
+        """Somebody may store it between the look and the act: then theirs is the one that is there."""
+        try:
+            return await self.create(key, value, **fields)
+        except Conflict:
+            present = None if replace else await self._named(key)
+            if present is None:
+                raise
+            return present
+
+    async def _named(self, key: str) -> Raw | None:
+        return await find(self.list(), key, what="secret", id_field="secret_id", name_field="key")
+
+
+def _check(key: str, value: str, type: str) -> None:
+    if type not in _TYPES:
+        raise OptionError(f"there is no secret of the type {type!r}", "nothing was sent", f"give {', '.join(_TYPES)}")
+    check_secret(key, value)
+    keep_secret([value])

@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 
 from devin_jupyter.api.operations import OPERATIONS, operations_table
-from devin_jupyter.errors import Conflict, NotFound, OptionError, Unsupported, redact
+from devin_jupyter.api.secrets import Secrets
+from devin_jupyter.errors import Conflict, NotFound, OptionError, ServerError, Unsupported, redact
 
 NOW = datetime.now(UTC)
 YEAR = {"since": NOW - timedelta(days=365), "until": NOW + timedelta(days=1)}
@@ -251,6 +253,38 @@ def test_a_name_that_is_taken_conflicts_on_v1(devin_v1):
 
     with pytest.raises(Conflict):
         devin_v1.secrets.create("DB_PASSWORD", "two-two-two")
+
+
+@pytest.mark.parametrize("wrong", [{"value": "v" * 65537}, {"type": "password"}])
+def test_a_secret_that_the_service_would_refuse_does_not_cost_the_one_that_is_there(either, wrong):
+    first = either.secrets.ensure("DB_PASSWORD", "one-one-one")
+
+    with pytest.raises(OptionError):
+        either.secrets.ensure(**{"key": "DB_PASSWORD", "value": "two-two-two", "replace": True, **wrong})
+
+    assert [secret["secret_id"] for secret in either.secrets.list()] == [first["secret_id"]]
+
+
+def test_a_replacement_that_fails_says_that_the_old_secret_is_gone(devin, simulator):
+    devin.secrets.create("DB_PASSWORD", "one-one-one")
+    simulator.faults({"kind": "status", "method": "POST", "route": "/v3/organizations/{org_id}/secrets"})
+
+    with pytest.raises(ServerError, match="the secret DB_PASSWORD that was there is deleted") as caught:
+        devin.secrets.ensure("DB_PASSWORD", "two-two-two", replace=True)
+
+    assert "is deleted" in caught.value.means
+
+
+async def test_a_secret_that_somebody_else_stores_meanwhile_is_the_one_that_is_there(answering):
+    stored = []
+
+    def handler(request):
+        if request.method == "GET":
+            return httpx.Response(200, json={"items": list(stored)})
+        stored.append({"secret_id": "theirs", "key": "DB_PASSWORD"})
+        return httpx.Response(409, json={"detail": "Secret name is not unique"})
+
+    assert (await Secrets(answering(handler)).ensure("DB_PASSWORD", "one-one-one"))["secret_id"] == "theirs"
 
 
 # --- schedules --------------------------------------------------------------------------------------------------------
