@@ -76,14 +76,18 @@ class Attachments:
 
 
 def _address(attachment: Mapping[str, Any] | str) -> tuple[str, str]:
-    """The last two steps of an URL name a file, as `attachment_id` and `name` do."""
-    if isinstance(attachment, Mapping) and attachment.get("attachment_id") and attachment.get("name"):
-        return str(attachment["attachment_id"]), str(attachment["name"])
-    url = attachment if isinstance(attachment, str) else str(attachment.get("url") or "")
+    """Return the last two steps of a file's path on the API, where it may be called otherwise than in the list.
+
+    They are those of its URL, whatever host that names: the key goes to the API alone.
+    """
+    entry = {"url": attachment} if isinstance(attachment, str) else attachment
+    url, listed = str(entry.get("url") or ""), (entry.get("attachment_id"), entry.get("name"))
     steps = [unquote(step) for step in urlsplit(url).path.split("/") if step]
-    if len(steps) < 2:
+    if len(steps) >= 2 and ("attachments" in steps[-3:-2] or not all(listed)):
+        return steps[-2], steps[-1]
+    if not all(listed):
         raise OptionError(f"{url!r} is not the URL of an uploaded file", do="give an entry of attachments.list()")
-    return steps[-2], steps[-1]
+    return str(listed[0]), str(listed[1])
 
 
 def _keep(folder: Path, name: str, content: bytes) -> Path:

@@ -103,7 +103,7 @@ class Service:
         method, template = known.route(self.api_version)
         if "{org_id}" in template:
             ids["org_id"] = await self.org_id()
-        path = template.format(**{name: quote(value, safe="") for name, value in ids.items()})
+        path = template.format(**{name: _step(value) for name, value in ids.items()})
         return Asked(method, path, operation, known.permission, self.api_version)
 
     async def org_id(self) -> str:
@@ -139,6 +139,11 @@ class Service:
             several or "nothing was started",
             "set DEVIN_ORG_ID or give org_id='org-…' (Settings → Devin API shows it)",
         )
+
+
+def _step(text: str) -> str:
+    """Quote one step of a path; bare dots would lead out of it."""
+    return text.replace(".", "%2E") if text in (".", "..") else quote(text, safe="")
 
 
 def _ids(call: Mapping[str, Any]) -> dict[str, str]:
