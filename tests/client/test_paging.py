@@ -81,6 +81,27 @@ async def test_lists_with_offsets_end_at_the_first_short_page(count):
     assert found == [item["id"] for item in numbered(count)]
 
 
+@pytest.mark.parametrize("count", [0, 49, 50, 120])
+async def test_a_list_that_says_there_is_more_is_read_on_after_short_pages(count):
+    asked = []
+
+    async def fetch(paging):
+        asked.append(paging["offset"])
+        end = paging["offset"] + 50  # whatever was asked for
+        return {"items": numbered(count)[paging["offset"] : end], "has_next_page": end < count}
+
+    assert await read(offset_pages(fetch, key="id", page_size=100)) == [item["id"] for item in numbered(count)]
+    assert asked == list(range(0, max(count, 1), 50))
+
+
+@pytest.mark.parametrize("says", [True, False])
+async def test_a_service_that_ignores_offsets_and_says_there_is_more_is_not_read_for_ever(says):
+    async def fetch(paging):
+        return {"items": numbered(10), "has_next_page": says}
+
+    assert len(await read(offset_pages(fetch, key="id", page_size=10))) == 10
+
+
 async def test_a_service_that_ignores_offsets_is_not_read_for_ever():
     async def fetch(paging):
         return {"sessions": numbered(10)}
