@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from devin_jupyter.api.named import differs, find, find_or_fail, id_of
+from devin_jupyter.api.named import Kind, changes
 from devin_jupyter.api.paging import Raw, cursor_pages, flatten, items_of
 from devin_jupyter.api.service import Service
+
+_KIND = Kind("playbook", "playbook_id", "title", "playbook-")
 
 
 class Playbooks:
@@ -40,9 +42,7 @@ class Playbooks:
         Args:
             playbook: its id or title.
         """
-        if playbook.startswith("playbook-"):
-            return await self._service.call_mapping("playbooks.get", playbook_id=playbook)
-        return await self._find(playbook)
+        return await _KIND.read(playbook, self._read, self.list())
 
     async def create(self, title: str, body: str, *, macro: str | None = None) -> Raw:
         """Write a new playbook. (`POST …/playbooks`)
@@ -63,7 +63,7 @@ class Playbooks:
             playbook: its id or title.
             title: the new title.
             body: the new instructions.
-            macro: the new short form.
+            macro: the new short form; "" takes it away.
         """
         present = await self.get(playbook)
         return await self._rewrite(present, title, body, macro)
@@ -75,7 +75,7 @@ class Playbooks:
             playbook: its id or title.
         """
         present = await self.get(playbook)
-        await self._service.call("playbooks.delete", playbook_id=id_of(present, "playbook_id"))
+        await self._service.call("playbooks.delete", playbook_id=_KIND.id_of(present))
         return present
 
     async def ensure(self, title: str, body: str, *, macro: str | None = None) -> Raw:
@@ -84,20 +84,21 @@ class Playbooks:
         Args:
             title: by which it is found.
             body: the instructions it shall have.
-            macro: the short form it shall have; None leaves it.
+            macro: the short form it shall have; None leaves it, "" takes it away.
         """
-        present = await find(self.list(), title, what="playbook", id_field="playbook_id", name_field="title")
+        present = await _KIND.find(title, self.list())
         if present is None:
             return await self.create(title, body, macro=macro)
-        if not differs(present, {"body": body, "macro": macro}):
+        said = present | {"macro": present.get("macro") or ""}
+        if not changes(said, {"body": body, "macro": macro}):
             return present
         return await self._rewrite(present, title, body, macro)
 
-    async def _find(self, playbook: str) -> Raw:
-        return await find_or_fail(self.list(), playbook, what="playbook", id_field="playbook_id", name_field="title")
+    async def _read(self, identifier: str) -> Raw:
+        return await self._service.call_mapping("playbooks.get", playbook_id=identifier)
 
     async def _rewrite(self, present: Raw, title: str | None, body: str | None, macro: str | None) -> Raw:
-        identifier = id_of(present, "playbook_id")
+        identifier = _KIND.id_of(present)
         whole = _body(
             str(present.get("title") if title is None else title),
             str(present.get("body") if body is None else body),
@@ -106,8 +107,8 @@ class Playbooks:
         answer = await self._service.call("playbooks.update", playbook_id=identifier, json=whole)
         if isinstance(answer, dict) and answer.get("playbook_id"):
             return answer
-        return await self.get(identifier)  # v1 answers {"status": "success"}
+        return await self._read(identifier)  # v1 answers {"status": "success"}
 
 
 def _body(title: str, body: str, macro: Any) -> Raw:
-    return {"title": title, "body": body} | ({"macro": macro} if macro is not None else {})
+    return {"title": title, "body": body} | ({"macro": macro or None} if macro is not None else {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any, get_args
 
-from devin_jupyter.api.named import find, find_or_fail, id_of
+from devin_jupyter.api.named import Kind
 from devin_jupyter.api.paging import Raw, cursor_pages, flatten, items_of
 from devin_jupyter.api.service import Service
 from devin_jupyter.attachments import check_secret
@@ -13,6 +13,7 @@ from devin_jupyter.errors import Conflict, DevinError, OptionError, keep_secret
 from devin_jupyter.models.vocabulary import SecretType
 
 _TYPES = get_args(SecretType)
+_KIND = Kind("secret", "secret_id", "key")
 
 
 class Secrets:
@@ -69,8 +70,8 @@ class Secrets:
         Args:
             secret: its id or name.
         """
-        present = await find_or_fail(self.list(), secret, what="secret", id_field="secret_id", name_field="key")
-        await self._service.call("secrets.delete", secret_id=id_of(present, "secret_id"))
+        present = await _KIND.find_or_fail(secret, self.list())
+        await self._service.call("secrets.delete", secret_id=_KIND.id_of(present))
         return present
 
     async def ensure(
@@ -106,7 +107,7 @@ class Secrets:
             return await self._create_or_find(key, value, replace, type=type, is_sensitive=is_sensitive, note=note)
         if not replace:
             return present
-        await self._service.call("secrets.delete", secret_id=id_of(present, "secret_id"))
+        await self._service.call("secrets.delete", secret_id=_KIND.id_of(present))
         try:
             return await self.create(key, value, type=type, is_sensitive=is_sensitive, note=note)
         except DevinError as problem:
@@ -125,7 +126,7 @@ class Secrets:
             return present
 
     async def _named(self, key: str) -> Raw | None:
-        return await find(self.list(), key, what="secret", id_field="secret_id", name_field="key")
+        return await _KIND.find(key, self.list())
 
 
 def _check(key: str, value: str, type: str) -> None:

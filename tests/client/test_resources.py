@@ -183,6 +183,29 @@ def test_a_name_that_several_have_is_refused(either):
         either.playbooks.update("Review", body="x")
 
 
+def test_a_macro_is_kept_unless_it_is_taken_away(either):
+    either.playbooks.create("Review", "Look twice.", macro="!review")
+
+    assert either.playbooks.update("Review", body="Look three times.")["macro"] == "!review"
+    assert either.playbooks.ensure("Review", "Look three times.")["macro"] == "!review"
+    assert either.playbooks.ensure("Review", "Look three times.", macro="")["macro"] is None
+    assert either.playbooks.update("Review", macro="")["macro"] is None
+
+
+def test_a_name_that_looks_like_an_id_is_a_name_all_the_same(devin):
+    playbook = devin.playbooks.create("playbook-x", "Look twice.")
+    note = devin.knowledge.create("note-taking", "Use ruff.", "always")
+    schedule = devin.schedules.create("sched-x", "Update", frequency="0 8 * * 1")
+
+    assert devin.playbooks.update("playbook-x", body="Look.")["playbook_id"] == playbook["playbook_id"]
+    assert devin.knowledge.update("note-taking", body="Use mypy.")["note_id"] == note["note_id"]
+    changed = devin.schedules.update("sched-x", enabled=False)
+    assert changed["scheduled_session_id"] == schedule["scheduled_session_id"]
+    with pytest.raises(NotFound, match="'sched-x'"):
+        devin.schedules.delete("sched-y")
+    assert devin.schedules.delete("sched-x")["name"] == "sched-x"
+
+
 # --- knowledge ------------------------------------------------------------------------------------------------------
 
 
@@ -214,6 +237,33 @@ def test_folders_are_listed(either):
 def test_a_field_that_notes_of_this_version_lack_is_refused(either, field):
     with pytest.raises(Unsupported):
         either.knowledge.create("Style", "Use ruff.", "always", **field)
+
+
+@pytest.mark.parametrize(("version", "field"), [("v1", {"is_enabled": True}), ("v3", {"macro": "!x"})])
+def test_changing_a_field_that_notes_of_this_version_lack_is_refused_too(either, field):
+    either.knowledge.create("Style", "Use ruff.", "always")
+
+    with pytest.raises(Unsupported):
+        either.knowledge.update("Style", **field)
+    with pytest.raises(Unsupported):
+        either.knowledge.ensure("Style", "Use mypy.", "always", **field)
+    assert [note["body"] for note in either.knowledge.list()] == ["Use ruff."]
+
+
+def test_a_mistyped_field_of_a_note_gets_the_nearest(either):
+    either.knowledge.create("Style", "Use ruff.", "always")
+
+    with pytest.raises(OptionError, match="did you mean name"):
+        either.knowledge.update("Style", nme="x")
+    with pytest.raises(OptionError, match="did you mean pinned_repo"):
+        either.knowledge.ensure("Style", "Use ruff.", "always", pined_repo="acme/api")
+
+
+def test_what_is_given_as_none_is_emptied_by_an_update_and_left_by_ensure(either):
+    either.knowledge.create("Style", "Use ruff.", "always", pinned_repo="acme/api")
+
+    assert either.knowledge.ensure("Style", "Use mypy.", "always", pinned_repo=None)["pinned_repo"] == "acme/api"
+    assert either.knowledge.update("Style", pinned_repo=None)["pinned_repo"] is None
 
 
 def test_notes_are_searched_on_v3(devin, devin_v1):
@@ -316,6 +366,34 @@ def test_ensuring_a_schedule_twice_writes_once(devin, simulator):
 
     assert [item["prompt"] for item in devin.schedules.list()] == ["Update everything"]
     assert simulator.requests("POST /v3/organizations/{org_id}/schedules") == 1
+    assert simulator.requests("PATCH /v3/organizations/{org_id}/schedules/{schedule_id}") == 1
+
+
+@pytest.mark.parametrize("spelt", ["2099-01-02T00:00:00Z", "2099-01-02T02:00:00+02:00", datetime(2099, 1, 2)])
+def test_a_single_run_is_the_same_however_its_moment_is_spelt(devin, simulator, spelt):
+    first = devin.schedules.ensure("Once", "Check", schedule_type="one_time", scheduled_at=spelt)
+
+    assert first["scheduled_at"] == "2099-01-02T00:00:00.000000+00:00"
+    assert devin.schedules.ensure("Once", "Check", schedule_type="one_time", scheduled_at=spelt) == first
+    assert simulator.requests("PATCH /v3/organizations/{org_id}/schedules/{schedule_id}") == 0
+
+
+def test_a_single_run_that_is_past_may_be_described_anew(devin, simulator):
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    devin.schedules.ensure("Once", "Check", schedule_type="one_time", scheduled_at=soon)
+    simulator.clock(7200)
+
+    assert devin.schedules.ensure("Once", "Look", schedule_type="one_time", scheduled_at=soon)["prompt"] == "Look"
+
+
+def test_the_session_that_a_schedule_is_for_may_be_given_by_its_url(devin, simulator):
+    identifier = devin.sessions.create({"prompt": "hello"})["session_id"].removeprefix("devin-")
+    url = f"https://app.devin.ai/sessions/{identifier}"
+    fields = {"schedule_type": "one_time", "scheduled_at": "2099-01-02T00:00:00Z", "target_devin_id": url}
+
+    assert devin.schedules.create("Once", "Check", **fields)["target_devin_id"] == "devin-" + identifier
+    devin.schedules.ensure("Once", "Check", **{**fields, "target_devin_id": identifier})
+    assert devin.schedules.update("Once", target_devin_id=url)["target_devin_id"] == "devin-" + identifier
     assert simulator.requests("PATCH /v3/organizations/{org_id}/schedules/{schedule_id}") == 1
 
 
