@@ -8,6 +8,7 @@ from typing import Any
 
 from devin_jupyter.api.paging import LARGEST_PAGE, Raw, cursor_pages, flatten
 from devin_jupyter.api.service import Service
+from devin_jupyter.api.session_filters import query_of, with_all_tags
 from devin_jupyter.errors import RequestTimeout
 from devin_jupyter.models.ids import session_id as prefixed
 
@@ -29,13 +30,21 @@ class Insights:
         Args:
             limit: at most so many.
             page_size: sessions a request, at most 200.
-            filters: those of `sessions.pages`, as the service spells them.
+            filters: those of `sessions.pages` on v3.
+
+        Raises:
+            Unsupported: a filter that there is not.
+            OptionError: a filter that holds no moment, or no session id.
         """
+        params = query_of(filters, "v3")
 
         async def fetch(paging: Raw) -> Any:
-            return await self._service.call("insights.list", params={**filters, **paging})
+            return await self._service.call("insights.list", params={**params, **paging})
 
-        return cursor_pages(fetch, key="session_id", limit=limit, page_size=page_size)
+        def read(most: int | None) -> AsyncIterator[list[Raw]]:
+            return cursor_pages(fetch, key="session_id", limit=most, page_size=page_size)
+
+        return with_all_tags(read, params.get("tags"), limit)
 
     def list(self, *, limit: int | None = None, **filters: Any) -> AsyncIterator[Raw]:
         """Go through sessions with their insights one by one. v3 only. (`GET …/sessions/insights`)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from devin_jupyter.api.named import Kind, changes, check_fields
+from devin_jupyter.api.arguments import at_most, check_fields
+from devin_jupyter.api.named import Kind, changes
 from devin_jupyter.api.paging import Raw, Raws, cursor_pages, flatten, items_of
 from devin_jupyter.api.service import Service
 from devin_jupyter.errors import Unsupported
@@ -42,15 +43,16 @@ class Knowledge:
             limit: at most so many.
         """
         filters = {"search": search, "folder_path": folder_path, "pinned_repo": pinned_repo}
+        most = at_most(limit)
         if self._service.is_v1:
-            for note in (await self._v1_notes(filters))[:limit]:
+            for note in (await self._v1_notes(filters))[:most]:
                 yield note
             return
 
         async def fetch(paging: Raw) -> Any:
             return await self._service.call("knowledge.list", params={**filters, **paging})
 
-        async for note in flatten(cursor_pages(fetch, key="note_id", limit=limit)):
+        async for note in flatten(cursor_pages(fetch, key="note_id", limit=most)):
             yield note
 
     async def get(self, note: str) -> Raw:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+from devin_jupyter.api.arguments import at_most
 from devin_jupyter.api.paging import LARGEST_PAGE, Raw, Raws, cursor_pages, flatten, items_of, next_cursor
 from devin_jupyter.api.service import Service
 from devin_jupyter.errors import Conflict, Unsupported
@@ -32,16 +33,17 @@ class Messages:
             retries: False for callers that pace themselves.
         """
         identifier = prefixed(session_id)
+        most = at_most(limit)
         if self._service.is_v1:
             session = await self._service.call_mapping("messages.list", session_id=identifier, retries=retries)
             listed = session.get("messages")
-            yield [item for item in listed if isinstance(item, dict)][:limit] if isinstance(listed, list) else []
+            yield ([item for item in listed if isinstance(item, dict)][:most] if isinstance(listed, list) else [])
             return
 
         async def fetch(paging: Raw) -> Any:
             return await self._service.call("messages.list", session_id=identifier, params=paging, retries=retries)
 
-        async for page in cursor_pages(fetch, key="event_id", limit=limit, page_size=LARGEST_PAGE, after=after):
+        async for page in cursor_pages(fetch, key="event_id", limit=most, page_size=LARGEST_PAGE, after=after):
             yield page
 
     async def tail(self, session_id: str, cursor: str | None = None) -> tuple[Raws, str | None]:

@@ -101,19 +101,3 @@ class Kind:
 def changes(present: Raw, wanted: Raw) -> Raw:
     """Return what of `wanted` an entry does not have yet; None counts as not said."""
     return {name: value for name, value in wanted.items() if value is not None and present.get(name) != value}
-
-
-def check_fields(what: str, given: Raw, known: tuple[str, ...]) -> None:
-    """Refuse keywords that are no fields.
-
-    Raises:
-        OptionError: a field that there is not; names the nearest.
-    """
-    for name in given:
-        if name not in known:
-            near = get_close_matches(name, known, 1)
-            raise OptionError(
-                f"a {what} has no field {name!r}",
-                "nothing was sent",
-                f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}",
-            )

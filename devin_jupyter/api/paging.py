@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from devin_jupyter.api.arguments import at_most
 from devin_jupyter.errors import UnreadableAnswer
 
 LARGEST_PAGE = 200
@@ -112,7 +113,7 @@ class _Sieve:
     """Lets each item through once, and no more than `limit` in all."""
 
     def __init__(self, key: str, limit: int | None) -> None:
-        self._key, self._left, self._seen, self._empty = key, limit, set[Any](), 0
+        self._key, self._left, self._seen, self._empty = key, at_most(limit), set[Any](), 0
 
     @property
     def is_done(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+from devin_jupyter.api.arguments import at_most
 from devin_jupyter.api.named import Kind, changes
 from devin_jupyter.api.paging import Raw, cursor_pages, flatten, items_of
 from devin_jupyter.api.service import Service
@@ -25,15 +26,16 @@ class Playbooks:
         Args:
             limit: at most so many.
         """
+        most = at_most(limit)
         if self._service.is_v1:
-            for item in items_of(await self._service.call("playbooks.list"))[:limit]:
+            for item in items_of(await self._service.call("playbooks.list"))[:most]:
                 yield item
             return
 
         async def fetch(paging: Raw) -> Any:
             return await self._service.call("playbooks.list", params=paging)
 
-        async for item in flatten(cursor_pages(fetch, key="playbook_id", limit=limit)):
+        async for item in flatten(cursor_pages(fetch, key="playbook_id", limit=most)):
             yield item
 
     async def get(self, playbook: str) -> Raw:

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
-from devin_jupyter.api.named import Kind, changes, check_fields
+from devin_jupyter.api.arguments import check_fields
+from devin_jupyter.api.named import Kind, changes
 from devin_jupyter.api.paging import Raw, flatten, offset_pages
 from devin_jupyter.api.service import Service
 from devin_jupyter.models.ids import session_id as prefixed

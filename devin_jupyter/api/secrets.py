@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any, get_args
 
+from devin_jupyter.api.arguments import at_most
 from devin_jupyter.api.named import Kind
 from devin_jupyter.api.paging import Raw, cursor_pages, flatten, items_of
 from devin_jupyter.api.service import Service
@@ -29,15 +30,16 @@ class Secrets:
         Args:
             limit: at most so many.
         """
+        most = at_most(limit)
         if self._service.is_v1:
-            for secret in items_of(await self._service.call("secrets.list"), "secrets")[:limit]:
+            for secret in items_of(await self._service.call("secrets.list"), "secrets")[:most]:
                 yield {"key": secret.get("secret_name"), **secret}
             return
 
         async def fetch(paging: Raw) -> Any:
             return await self._service.call("secrets.list", params=paging)
 
-        async for secret in flatten(cursor_pages(fetch, key="secret_id", limit=limit)):
+        async for secret in flatten(cursor_pages(fetch, key="secret_id", limit=most)):
             yield secret
 
     async def create(

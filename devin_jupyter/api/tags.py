@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from devin_jupyter.api.answers import unreadable
+from devin_jupyter.api.arguments import as_list
 from devin_jupyter.api.service import Service
 from devin_jupyter.models.ids import session_id as prefixed
 from devin_jupyter.models.snapshot import FINGERPRINT_TAG
@@ -32,9 +33,9 @@ class Tags:
 
         Args:
             session_id: in any form.
-            tags: those to add; one that is there already is not doubled.
+            tags: one or several to add; one that is there already is not doubled.
         """
-        identifier, added = prefixed(session_id), list(dict.fromkeys(tags))
+        identifier, added = prefixed(session_id), list(dict.fromkeys(as_list(tags)))
         if self._service.is_v1:
             together = list(dict.fromkeys([*await self.get(identifier), *added]))
             return await self._write("tags.append", identifier, together)
@@ -47,11 +48,11 @@ class Tags:
 
         Args:
             session_id: in any form.
-            tags: those to put in their place.
+            tags: one or several to put in their place.
         """
         identifier = prefixed(session_id)
         kept = [tag for tag in await self.get(identifier) if tag.startswith(FINGERPRINT_TAG)]
-        return await self._write("tags.replace", identifier, list(dict.fromkeys([*tags, *kept])))
+        return await self._write("tags.replace", identifier, list(dict.fromkeys([*as_list(tags), *kept])))
 
     async def _write(self, operation: str, identifier: str, tags: list[str]) -> list[str]:
         answer = await self._service.call(operation, session_id=identifier, json={"tags": tags})

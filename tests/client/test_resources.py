@@ -137,6 +137,13 @@ def test_tags_are_read_added_and_replaced(either):
     assert either.tags.get(identifier) == ["three"]
 
 
+def test_a_tag_that_is_not_in_a_list_is_one_tag(either):
+    identifier = either.sessions.create({"prompt": "hello", "tags": ["one"]})["session_id"]
+
+    assert either.tags.append(identifier, "two") == ["one", "two"]
+    assert either.tags.replace(identifier, "three") == ["three"]
+
+
 def test_replacing_tags_keeps_the_one_that_finds_the_session_again(either):
     identifier = either.sessions.create({"prompt": "hello", "tags": ["nb-0011223344556677"]})["session_id"]
 
