@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from devin_jupyter.api.events import Events
 from devin_jupyter.api.operations import OPERATIONS, operations_table
 from devin_jupyter.api.secrets import Secrets
 from devin_jupyter.errors import Conflict, NotFound, OptionError, ServerError, Unsupported, redact
@@ -432,6 +433,33 @@ def test_events_are_listed_searched_and_read_in_full(devin):
         list(devin.events.list(session.id, categories=["shell"], event_types=["x"]))
 
 
+def test_events_are_searched_among_some(devin):
+    session = devin.create("hello", wait=30)
+    told = list(devin.events.search(session.id, "hello", categories=["message"], direction="incoming"))
+
+    assert [event["direction"] for event in told] == ["incoming"]
+    assert list(devin.events.search(session.id, "hello", categories=["shell"])) == []
+    assert list(devin.events.search(session.id, "hello", created_after=NOW + timedelta(days=1))) == []
+    with pytest.raises(OptionError, match="not both"):
+        list(devin.events.search(session.id, "hello", categories=["shell"], event_types=["x"]))
+
+
+def test_events_in_full_are_named_or_a_stretch(devin):
+    for stretch in ({"offset": 1}, {"limit": 3}):
+        with pytest.raises(OptionError, match="not both"):
+            devin.events.details("f" * 32, event_ids=["event-1"], **stretch)
+
+
+async def test_a_key_that_may_list_sessions_and_not_get_them_is_told_that_there_are_no_events(answering):
+    def handler(request):
+        if request.url.path.endswith("/sessions"):
+            return httpx.Response(200, json={"items": [{"session_id": "f" * 32}]})
+        return httpx.Response(403, json={"detail": "no"})
+
+    with pytest.raises(Unsupported, match="does not offer the events"):
+        [event async for event in Events(answering(handler)).list("f" * 32)]
+
+
 def test_a_service_without_events_says_so_plainly(simulator_with):
     from devin_jupyter import Devin
 
@@ -467,6 +495,12 @@ def test_metrics_are_read(devin):
     for period in (devin.metrics.dau, devin.metrics.wau, devin.metrics.mau):
         assert {"start_time", "end_time", "active_users"} <= set(period(**YEAR)[0])
     assert "active_users" in devin.metrics.active_users(**YEAR, min_sessions=1)
+
+
+def test_what_is_no_moment_is_refused(devin):
+    for wrong in ("30d", float("nan"), [1]):
+        with pytest.raises(OptionError, match="moment"):
+            devin.metrics.sessions(wrong, NOW)
 
 
 # --- what a version lacks -----------------------------------------------------------------------------------------
