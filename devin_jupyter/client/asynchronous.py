@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter import settings as places
-from devin_jupyter.aftermath import live_line, still_live
 from devin_jupyter.api.consumption import Consumption
 from devin_jupyter.api.events import Events
 from devin_jupyter.api.knowledge import Knowledge
@@ -15,6 +13,7 @@ from devin_jupyter.api.metrics import Metrics
 from devin_jupyter.api.playbooks import Playbooks
 from devin_jupyter.api.schedules import Schedules
 from devin_jupyter.api.secrets import Secrets
+from devin_jupyter.client import notebook, tables
 from devin_jupyter.client.core import Core
 from devin_jupyter.client.keywords import finite, policy_of, read_options
 from devin_jupyter.creation import Plan, Policy
@@ -25,7 +24,6 @@ from devin_jupyter.journal.place import here
 from devin_jupyter.options import Options
 from devin_jupyter.request import SessionRequest, build
 from devin_jupyter.settings import Settings
-from devin_jupyter.stopping import Stopped, within
 
 if TYPE_CHECKING:
     from devin_jupyter.api.transport import Transport
@@ -45,7 +43,8 @@ class AsyncDevin:
             session = await devin.create("List the flaky tests", repos=["acme/api"], schema="tests:[name:str]")
             print(await devin.result(session))
 
-    A client belongs to the event loop that uses it first.
+    A client belongs to the event loop that uses it first. Its handles show sessions and can be awaited; all else is
+    asked of the client: `await devin.send(session, …)`, `await devin.attachments.download(session.id)`.
     """
 
     def __init__(
@@ -82,14 +81,18 @@ class AsyncDevin:
         self.core = core = Core(settings, journal=journal, transport=transport, lock=lock)
         self._bridge: Bridge | None = None
         self._last: Session | None = None
-        self.journal, self.creator, self.messenger = core.journal, core.creator, core.messenger
-        self.monitor, self.where = core.monitor, core.where
+        self.journal = core.journal
         self.sessions, self.messages, self.tags = core.sessions, core.messages, core.tags
         self.attachments, self.insights = core.attachments, core.insights
         self.events, self.playbooks = Events(core.service), Playbooks(core.service)
         self.knowledge, self.secrets = Knowledge(core.service), Secrets(core.service)
         self.schedules, self.consumption = Schedules(core.service), Consumption(core.service)
         self.metrics = Metrics(core.service)
+
+    sessions_frame, outputs_frame, messages_frame = tables.sessions_frame, tables.outputs_frame, tables.messages_frame
+    pull_requests_frame, insights_frame = tables.pull_requests_frame, tables.insights_frame
+    consumption_frame, sync = tables.consumption_frame, tables.sync
+    budget, lock, stop_all, still_live = notebook.budget, notebook.lock, notebook.stop_all, notebook.still_live
 
     def __repr__(self) -> str:
         """Show where it talks to, and the key masked."""
@@ -108,14 +111,11 @@ class AsyncDevin:
         """Key (masked when shown), organisation, host and version, and where they came from."""
         return self.core.settings
 
-    @property
-    def transport(self) -> Transport:
-        """What carries the requests."""
-        return self.core.transport
-
-    async def aclose(self) -> None:
+    async def close(self) -> None:
         """Stop watching and close the connections; sessions go on."""
         await self.core.aclose()
+
+    aclose = close
 
     async def self(self) -> dict[str, Any]:
         """Return who the key is: `principal_type`, its id and name, `org_id`. v3 only. (`GET /v3/self`)"""
@@ -290,23 +290,6 @@ class AsyncDevin:
         handle = await self._resolved(session)
         await self.core.stop(handle.state, archive=archive)
         return handle
-
-    async def stop_all(self, notebook: str | None = None) -> list[Stopped]:
-        """Halt every kernel on this journal, then end the sessions that are at work; `journal.resume()` lifts the halt.
-
-        Args:
-            notebook: only those of this notebook, script or folder; None means all of the journal, never those of
-                others in the organisation.
-        """
-        return await self.core.stop_all(within(Path(notebook)) if notebook is not None else None)
-
-    async def still_live(self, notebook: str | None = None) -> str | None:
-        """Return one line about the sessions that went on while no kernel looked, with what they cost since; or None.
-
-        Args:
-            notebook: whose; by default this one's.
-        """
-        return live_line(await still_live(self.creator.api, self.journal, notebook or here()))
 
     async def _resolved(self, session: Session | str) -> Session:
         return await self.get(session) if isinstance(session, str) else session

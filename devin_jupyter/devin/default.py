@@ -99,7 +99,7 @@ def connect(
     else:
         client = _made((api_key, org_id, base_url, api_version, profile))
     if poll_seconds is not None:
-        client.asynchronous.monitor.set_pace(replace(client.settings.pace, slow=poll_seconds))
+        client.core.monitor.set_pace(replace(client.settings.pace, slow=poll_seconds))
     replays = client.core.lock if not client.settings.api_key else None
     if replays is not None:
         print(f"there is no key: replaying {replays.name}, recorded sessions: {len(replays.by_what)}; nothing is sent")

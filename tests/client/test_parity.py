@@ -11,20 +11,8 @@ from devin_jupyter.api.operations import OPERATIONS
 from devin_jupyter.settings import Settings
 
 PLAIN = "api_key", "settings"
-ONLY_BLOCKING = {
-    "asynchronous",  # the way to the other one
-    "budget",  # reads and writes the journal only
-    "lock",
-    "sessions_frame",  # pandas is for notebooks; applications call devin_jupyter.history
-    "outputs_frame",
-    "messages_frame",
-    "pull_requests_frame",
-    "insights_frame",
-    "consumption_frame",
-    "sync",
-    "close",  # aclose there, as everywhere
-}
-ONLY_ASYNC = {"aclose", "creator", "messenger", "monitor", "transport", "where"}
+ONLY_BLOCKING = {"asynchronous"}  # the way to the other one
+ONLY_ASYNC = {"aclose"}  # what async code calls close
 NAMESPACES = sorted(namespaces.__all__)
 
 

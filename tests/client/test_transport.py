@@ -428,12 +428,12 @@ async def test_answers_are_what_the_service_sent_byte_for_byte(core_client, simu
     await core_client.sessions.create({"prompt": "x"})
     path = f"/v3/organizations/{simulator.org_id}/sessions"
 
-    raw = await core_client.transport.get_bytes(path, {"first": 1})
+    raw = await core_client.core.transport.get_bytes(path, {"first": 1})
 
     assert json.loads(raw)["items"][0]["status"]
 
 
 async def test_a_closed_transport_opens_again(core_client):
-    await core_client.transport.aclose()
+    await core_client.core.transport.aclose()
 
     assert await core_client.self()
