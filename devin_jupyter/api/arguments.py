@@ -32,6 +32,15 @@ def at_most(limit: int | None) -> int | None:
     return most
 
 
+def query_pairs(params: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
+    """Return a query as the API takes it: a list repeats its key, None leaves a key out."""
+    pairs: list[tuple[str, Any]] = []
+    for key, value in (params or {}).items():
+        values = value if isinstance(value, (list, tuple, set, frozenset)) else (value,)
+        pairs.extend((key, item) for item in values if item is not None)
+    return pairs
+
+
 def check_fields(what: str, given: Mapping[str, Any], known: tuple[str, ...]) -> None:
     """Refuse keywords that are no fields.
 

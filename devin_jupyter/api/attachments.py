@@ -66,13 +66,20 @@ class Attachments:
         Args:
             session_id: in any form.
             folder: made if missing; by default named after the session, in the working directory.
+
+        Raises:
+            OptionError: the folder cannot be written to.
         """
         target = Path(folder) if folder is not None else Path(prefixed(session_id))
         listed = await self.list(session_id)
-        return [
-            await asyncio.to_thread(_keep, target, str(entry.get("name") or "file"), await self.fetch(entry))
-            for entry in listed
-        ]
+        try:
+            return [
+                await asyncio.to_thread(_keep, target, str(entry.get("name") or "file"), await self.fetch(entry))
+                for entry in listed
+            ]
+        except OSError as problem:
+            reason = (problem.strerror or str(problem)).lower()
+            raise OptionError(f"{target} cannot be written to: {reason}", do="give another folder") from None
 
 
 def _address(attachment: Mapping[str, Any] | str) -> tuple[str, str]:

@@ -167,6 +167,13 @@ async def test_names_of_dots_stay_what_they_are_on_the_way_and_lead_nowhere_on_d
     assert [(path.parent, path.read_bytes()) for path in paths] == [(tmp_path, b"1"), (tmp_path, b"2")]
 
 
+async def test_a_folder_that_is_a_file_is_told(files, tmp_path):
+    (tmp_path / "taken").write_text("mine")
+
+    with pytest.raises(OptionError, match="cannot be written to"):
+        await files(("a.csv", b"1")).download(HEX, tmp_path / "taken")
+
+
 async def test_a_download_that_breaks_off_leaves_nothing_half_done(answering, tmp_path):
     listed = [{"attachment_id": "i", "name": "a.csv", "url": "x"}]
     attachments = Attachments(

@@ -360,6 +360,13 @@ async def test_the_async_client_does_all_on_the_loop_it_is_used_on(core_client):
     assert [item async for item in core_client.sessions.list(limit=1)]
 
 
+def test_a_handle_waits_again_after_its_client_was_closed(devin):
+    session = devin.create("count", schema="count:int")
+    devin.close()
+
+    assert isinstance(session.result(30)["count"], int)
+
+
 async def test_the_async_client_reads_frames_budgets_and_lock_files_too(core_client, tmp_path):
     session = await core_client.create("do it", schema="count:int", tags=["frames"], max_acu=5)
     await session
