@@ -21,7 +21,10 @@ Paths = list[Path]
 
 
 class Attachments:
-    """The files of the organisation and of its sessions."""
+    """The files of the organisation and of its sessions.
+
+    Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`.
+    """
 
     def __init__(self, service: Service) -> None:
         """Send nothing yet."""
@@ -35,6 +38,9 @@ class Attachments:
         Args:
             name: the file's base name.
             content: its bytes.
+
+        Raises:
+            UnreadableAnswer: the answer holds no URL.
         """
         answer = await self._service.call("attachments.upload", files={"file": (name, content)}, text=True)
         if isinstance(answer, str):
@@ -44,7 +50,15 @@ class Attachments:
         return answer
 
     async def list(self, session_id: str) -> Raws:
-        """List the files of a session; `source` is `devin` or `user`, names may repeat. (`GET …/attachments`)"""
+        """List the files of a session; `source` is `devin` or `user`, names may repeat. (`GET …/attachments`)
+
+        Args:
+            session_id: in any form.
+
+        Raises:
+            NotFound: no such session.
+            Unsupported: on v1.
+        """
         return items_of(await self._service.call("attachments.list", session_id=prefixed(session_id)))
 
     async def fetch(self, attachment: Mapping[str, Any] | str) -> bytes:
@@ -52,6 +66,11 @@ class Attachments:
 
         Args:
             attachment: an entry of `list`, or the URL of an upload.
+
+        Raises:
+            NotFound: no such file.
+            OptionError: not the URL of an upload.
+            UnreadableAnswer: the service sends to an address that is not https.
         """
         uuid, name = _address(attachment)
         asked = await self._service.asked("attachments.download", uuid=uuid, name=name)

@@ -14,7 +14,11 @@ from devin_jupyter.models.ids import session_id as prefixed
 
 
 class Events:
-    """Shell, file, git and other events. They were in one SDK only: 403 and 404 are told as "not offered"."""
+    """Shell, file, git and other events. They were in one SDK only: 403 and 404 are told as "not offered".
+
+    Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`; on v1,
+    `Unsupported`.
+    """
 
     def __init__(self, service: Service) -> None:
         """Send nothing yet."""

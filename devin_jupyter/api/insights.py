@@ -16,7 +16,11 @@ POLL_SECONDS = 5.0
 
 
 class Insights:
-    """Sessions with `num_devin_messages`, `num_user_messages`, `session_size` and, once generated, `analysis`."""
+    """Sessions with `num_devin_messages`, `num_user_messages`, `session_size` and, once generated, `analysis`.
+
+    Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`; on v1,
+    `Unsupported`.
+    """
 
     def __init__(self, service: Service, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Send nothing yet."""
@@ -52,11 +56,22 @@ class Insights:
         Args:
             limit: at most so many.
             filters: those of `sessions.list`.
+
+        Raises:
+            Unsupported: a filter that there is not, or v1.
+            OptionError: a filter that holds no moment, or no session id.
         """
         return flatten(self.pages(limit=limit, **filters))
 
     async def get(self, session_id: str) -> Raw:
-        """Read the insights of one session; `analysis` is None until generated. v3 only. (`GET …/insights`)"""
+        """Read the insights of one session; `analysis` is None until generated. v3 only. (`GET …/insights`)
+
+        Args:
+            session_id: in any form.
+
+        Raises:
+            NotFound: no such session.
+        """
         return await self._service.call_mapping("insights.get", session_id=prefixed(session_id))
 
     async def generate(self, session_id: str, *, timeout: float = 300.0) -> Raw:

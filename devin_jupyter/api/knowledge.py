@@ -20,6 +20,8 @@ class Knowledge:
     """The notes of the organisation, in the field names of v3 on both versions.
 
     Where a note is asked for, its id or its exact name will do.
+
+    Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`.
     """
 
     def __init__(self, service: Service) -> None:
@@ -41,6 +43,9 @@ class Knowledge:
             folder_path: only of this folder; v3 only.
             pinned_repo: only those pinned to this `owner/repo`.
             limit: at most so many.
+
+        Raises:
+            Unsupported: v1 cannot search.
         """
         filters = {"search": search, "folder_path": folder_path, "pinned_repo": pinned_repo}
         most = at_most(limit)
@@ -60,6 +65,10 @@ class Knowledge:
 
         Args:
             note: its id or name.
+
+        Raises:
+            NotFound: there is none; names the nearest.
+            OptionError: several have the name.
         """
         if self._service.is_v1:
             return await _KIND.find_or_fail(note, self.list())
@@ -114,6 +123,10 @@ class Knowledge:
 
         Args:
             note: its id or name.
+
+        Raises:
+            NotFound: there is none; names the nearest.
+            OptionError: several have the name.
         """
         present = await self.get(note)
         await self._service.call("knowledge.delete", note_id=_KIND.id_of(present))

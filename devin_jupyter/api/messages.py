@@ -13,7 +13,10 @@ from devin_jupyter.models.ids import session_id as prefixed
 
 
 class Messages:
-    """The messages of sessions, oldest first, as raw objects of the API version in use."""
+    """The messages of sessions, oldest first, as raw objects of the API version in use.
+
+    Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`.
+    """
 
     def __init__(self, service: Service) -> None:
         """Send nothing yet."""
@@ -31,6 +34,9 @@ class Messages:
             limit: at most so many messages.
             after: the cursor to start behind; v3 only.
             retries: False for callers that pace themselves.
+
+        Raises:
+            NotFound: no such session.
         """
         identifier = prefixed(session_id)
         most = at_most(limit)
@@ -56,6 +62,9 @@ class Messages:
         Returns:
             The messages, and the place to go on from: the beginning of the last page, since the cursor at its end
             may linger, repeat or be missing. So the last page is read again, and each message is to be taken once.
+
+        Raises:
+            NotFound: no such session.
         """
         items: Raws = []
         while True:
@@ -77,6 +86,9 @@ class Messages:
         Args:
             session_id: in any form.
             limit: at most so many messages.
+
+        Raises:
+            NotFound: no such session.
         """
         return flatten(self.pages(session_id, limit=limit))
 

@@ -14,7 +14,10 @@ _KIND = Kind("playbook", "playbook_id", "title", "playbook-")
 
 
 class Playbooks:
-    """The playbooks of the organisation; where a playbook is asked for, its id or its exact title will do."""
+    """The playbooks of the organisation; where a playbook is asked for, its id or its exact title will do.
+
+    Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`.
+    """
 
     def __init__(self, service: Service) -> None:
         """Send nothing yet."""
@@ -43,6 +46,10 @@ class Playbooks:
 
         Args:
             playbook: its id or title.
+
+        Raises:
+            NotFound: there is none; names the nearest.
+            OptionError: several have the title.
         """
         return await _KIND.read(playbook, self._read, self.list())
 
@@ -53,6 +60,9 @@ class Playbooks:
             title: what people see.
             body: the instructions.
             macro: a short form such as `!review`.
+
+        Raises:
+            Unprocessable: the service refuses a field, such as a macro without its `!`.
         """
         return await self._service.call_mapping("playbooks.create", json=_body(title, body, macro))
 
@@ -66,6 +76,11 @@ class Playbooks:
             title: the new title.
             body: the new instructions.
             macro: the new short form; "" takes it away.
+
+        Raises:
+            NotFound: there is none; names the nearest.
+            OptionError: several have the title.
+            Unprocessable: the service refuses a field.
         """
         present = await self.get(playbook)
         return await self._rewrite(present, title, body, macro)
@@ -75,6 +90,10 @@ class Playbooks:
 
         Args:
             playbook: its id or title.
+
+        Raises:
+            NotFound: there is none; names the nearest.
+            OptionError: several have the title.
         """
         present = await self.get(playbook)
         await self._service.call("playbooks.delete", playbook_id=_KIND.id_of(present))
@@ -87,6 +106,10 @@ class Playbooks:
             title: by which it is found.
             body: the instructions it shall have.
             macro: the short form it shall have; None leaves it, "" takes it away.
+
+        Raises:
+            OptionError: several have the title.
+            Unprocessable: the service refuses a field.
         """
         present = await _KIND.find(title, self.list())
         if present is None:

@@ -40,7 +40,11 @@ UPDATE_FIELDS = (
 
 
 class Schedules:
-    """The schedules of the organisation. v3 only. Their times are ISO 8601; the id is `scheduled_session_id`."""
+    """The schedules of the organisation. v3 only. Their times are ISO 8601; the id is `scheduled_session_id`.
+
+    Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`; on v1,
+    `Unsupported`.
+    """
 
     def __init__(self, service: Service) -> None:
         """Send nothing yet."""
@@ -65,6 +69,10 @@ class Schedules:
 
         Args:
             schedule: its id or name.
+
+        Raises:
+            NotFound: there is none; names the nearest.
+            OptionError: several have the name.
         """
         return await _KIND.read(schedule, self._read, self.list())
 
@@ -74,8 +82,14 @@ class Schedules:
         Args:
             name: what people see.
             prompt: what the sessions are asked to do.
-            fields: `CREATE_FIELDS`: `frequency` is a cron line (needed for the type `recurring`, which is the
-                default), `scheduled_at` a moment in the future with its zone (for `one_time`).
+            fields: `schedule_type` is `recurring` (the default: needs `frequency`, a cron line) or `one_time` (needs
+                `scheduled_at`, a moment in the future with its zone; may have `target_devin_id`). There are also
+                `interval_count`, `agent`, `notify_on` (`failure`, `always` or `never`), `bypass_approval`,
+                `playbook_id`, `tags`, `slack_channel_id`, `slack_team_id`, `create_as_user_id`, `platform`.
+
+        Raises:
+            OptionError: a field that schedules do not have.
+            Unprocessable: it could not run so: no cron line, or a moment that is past.
         """
         body = {"name": name, "prompt": prompt, **_checked(fields, CREATE_FIELDS)}
         return await self._service.call_mapping("schedules.create", json=body)
@@ -85,7 +99,13 @@ class Schedules:
 
         Args:
             schedule: its id or name.
-            fields: `UPDATE_FIELDS`; `enabled=False` pauses it, `run_as_user_id=None` goes back to the bot user.
+            fields: those of `create` but `create_as_user_id`, and `name`, `prompt`, `enabled` (False pauses it) and
+                `run_as_user_id` (None goes back to the bot user).
+
+        Raises:
+            NotFound: there is none; names the nearest.
+            OptionError: a field that schedules do not have, or several of this name.
+            Unprocessable: it could not run so.
         """
         checked = _checked(fields, UPDATE_FIELDS)
         return await self._change(await self.get(schedule), checked)
@@ -95,6 +115,10 @@ class Schedules:
 
         Args:
             schedule: its id or name.
+
+        Raises:
+            NotFound: there is none; names the nearest.
+            OptionError: several have the name.
         """
         present = await self.get(schedule)
         answer = await self._service.call("schedules.delete", schedule_id=_KIND.id_of(present))
@@ -107,6 +131,10 @@ class Schedules:
             name: by which it is found.
             prompt: what the sessions are asked to do.
             fields: as for `create`.
+
+        Raises:
+            OptionError: a field that schedules do not have, or several of this name.
+            Unprocessable: it could not run so.
         """
         checked = _checked(fields, CREATE_FIELDS)
         present = await _KIND.find(name, self.list())

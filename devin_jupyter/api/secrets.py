@@ -18,7 +18,10 @@ _KIND = Kind("secret", "secret_id", "key")
 
 
 class Secrets:
-    """The stored secrets, in the field names of v3 on both versions. The API never returns a value."""
+    """The stored secrets, in the field names of v3 on both versions. The API never returns a value.
+
+    Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`.
+    """
 
     def __init__(self, service: Service) -> None:
         """Send nothing yet."""
@@ -71,6 +74,10 @@ class Secrets:
 
         Args:
             secret: its id or name.
+
+        Raises:
+            NotFound: there is none; names the nearest.
+            OptionError: several have the name.
         """
         present = await _KIND.find_or_fail(secret, self.list())
         await self._service.call("secrets.delete", secret_id=_KIND.id_of(present))

@@ -15,7 +15,10 @@ from devin_jupyter.models.ids import session_id as prefixed
 
 
 class Sessions:
-    """The sessions of the organisation, as raw objects of the API version in use."""
+    """The sessions of the organisation, as raw objects of the API version in use.
+
+    Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`.
+    """
 
     def __init__(self, service: Service) -> None:
         """Send nothing yet."""
@@ -76,6 +79,9 @@ class Sessions:
         Args:
             session_ids: in any form.
             retries: False for callers that pace themselves.
+
+        Raises:
+            OptionError: what is no session id.
         """
         wanted = [prefixed(identifier) for identifier in session_ids]
         for form in self._id_forms:
@@ -119,7 +125,16 @@ class Sessions:
         return with_all_tags(read, params.get("tags"), limit)
 
     def list(self, *, limit: int | None = None, **filters: Any) -> AsyncIterator[Raw]:
-        """Go through the sessions one by one, with the filters of `pages`. (`GET …/sessions`)"""
+        """Go through the sessions one by one, with the filters of `pages`. (`GET …/sessions`)
+
+        Args:
+            limit: at most so many sessions.
+            filters: those of `pages`.
+
+        Raises:
+            Unsupported: a filter that this API version does not have.
+            OptionError: a filter that holds no moment, or no session id.
+        """
         return flatten(self.pages(limit=limit, **filters))
 
     async def terminate(self, session_id: str, *, archive: bool = False) -> Raw | None:
@@ -128,6 +143,10 @@ class Sessions:
         Args:
             session_id: in any form.
             archive: also archive it; v3 only.
+
+        Raises:
+            NotFound: no such session.
+            Unsupported: `archive` on v1.
         """
         if archive and self._service.is_v1:
             raise Unsupported("v1 has no archive; use stop()", "nothing was sent")
@@ -141,11 +160,27 @@ class Sessions:
         return answer if isinstance(answer, dict) else None
 
     async def archive(self, session_id: str) -> Raw:
-        """Archive a session, putting it to sleep if it runs. v3 only. (`POST …/archive`)"""
+        """Archive a session, putting it to sleep if it runs. v3 only. (`POST …/archive`)
+
+        Args:
+            session_id: in any form.
+
+        Raises:
+            NotFound: no such session.
+            Unsupported: on v1.
+        """
         return await self._service.call_mapping("sessions.archive", session_id=prefixed(session_id))
 
     async def unarchive(self, session_id: str) -> Raw:
-        """Take a session out of the archive; its children stay. v3 only. (`POST …/unarchive`)"""
+        """Take a session out of the archive; its children stay. v3 only. (`POST …/unarchive`)
+
+        Args:
+            session_id: in any form.
+
+        Raises:
+            NotFound: no such session.
+            Unsupported: on v1.
+        """
         return await self._service.call_mapping("sessions.unarchive", session_id=prefixed(session_id))
 
 

@@ -13,7 +13,10 @@ from devin_jupyter.models.snapshot import FINGERPRINT_TAG
 
 
 class Tags:
-    """Reads, adds and replaces tags. At most 50 a session."""
+    """Reads, adds and replaces tags. At most 50 a session.
+
+    Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`.
+    """
 
     def __init__(self, service: Service) -> None:
         """Send nothing yet."""
@@ -24,6 +27,9 @@ class Tags:
 
         Args:
             session_id: in any form.
+
+        Raises:
+            NotFound: no such session.
         """
         answer = await self._service.call_mapping("tags.get", session_id=prefixed(session_id))
         return _tags_of(answer)
@@ -34,6 +40,10 @@ class Tags:
         Args:
             session_id: in any form.
             tags: one or several to add; one that is there already is not doubled.
+
+        Raises:
+            NotFound: no such session.
+            Unprocessable: more than 50.
         """
         identifier, added = prefixed(session_id), list(dict.fromkeys(as_list(tags)))
         if self._service.is_v1:
@@ -49,6 +59,10 @@ class Tags:
         Args:
             session_id: in any form.
             tags: one or several to put in their place.
+
+        Raises:
+            NotFound: no such session.
+            Unprocessable: more than 50.
         """
         identifier = prefixed(session_id)
         kept = [tag for tag in await self.get(identifier) if tag.startswith(FINGERPRINT_TAG)]

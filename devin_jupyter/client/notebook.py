@@ -39,6 +39,9 @@ async def lock(self: AsyncDevin, path: str | Path | None = None, *, notebook: st
         path: by default `NAME.devin.json` in the working directory; where the notebook's name is not known, what
             that file holds of others is kept.
         notebook: whose sessions; by default this one's.
+
+    Raises:
+        JournalError: the file cannot be written.
     """
     return await asyncio.to_thread(_lock, self.journal, path, notebook or here())
 
@@ -49,6 +52,9 @@ async def stop_all(self: AsyncDevin, notebook: str | None = None) -> list[Stoppe
     Args:
         notebook: only those of this notebook, script or folder; None means all of the journal, never those of
             others in the organisation.
+
+    Raises:
+        JournalError: the halt cannot be written down.
     """
     return await self.core.stop_all(within(Path(notebook)) if notebook is not None else None)
 

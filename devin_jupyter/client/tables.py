@@ -87,6 +87,10 @@ async def messages_frame(
         sessions: handles, ids or a sessions frame; None for what the filters select.
         limit: of at most so many sessions.
         filters: those of `sessions_frame`.
+
+    Raises:
+        OptionError: a filter that does not exist, or sessions and filters at once.
+        NotFound: no such session.
     """
     from devin_jupyter import history
 
@@ -104,6 +108,9 @@ async def pull_requests_frame(
         sessions: handles, ids or a sessions frame; None for what the filters select.
         limit: of at most so many sessions.
         filters: those of `sessions_frame`.
+
+    Raises:
+        OptionError: a filter that does not exist, or sessions and filters at once.
     """
     from devin_jupyter import history
 
@@ -122,6 +129,10 @@ async def insights_frame(
         sessions: handles, ids or a sessions frame; None for what the filters select.
         limit: of at most so many sessions.
         filters: those of `sessions_frame`.
+
+    Raises:
+        OptionError: a filter that does not exist, or sessions and filters at once.
+        Unsupported: v1 has no insights.
     """
     from devin_jupyter import history
 
@@ -147,6 +158,11 @@ async def consumption_frame(
         user: of this user only.
         service_user: of this service user only.
         session: of this session only.
+
+    Raises:
+        OptionError: two subjects at once, or what is no moment.
+        Forbidden: the key lacks the permission.
+        Unsupported: v1 has no consumption figures.
     """
     from devin_jupyter import history
 

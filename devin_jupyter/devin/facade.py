@@ -35,6 +35,9 @@ class Devin:
     The operations of the API are in namespaces: `.sessions`, `.messages`, `.tags`, `.attachments`, `.insights`,
     `.events`, `.playbooks`, `.knowledge`, `.secrets`, `.schedules`, `.consumption`, `.metrics`. They are bare calls;
     what is paid for exactly once is `create` and `send`. `AsyncDevin` is the same as coroutines.
+
+    Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`; what v1 has
+    not, `Unsupported`, before anything is sent.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ def session_id(text: str) -> str:
     Raises:
         OptionError: when the text holds no id.
     """
-    candidate = text.strip()
+    candidate = text.strip() if isinstance(text, str) else ""
     if "://" in candidate or candidate.startswith("app.devin.ai"):
         candidate = next((part for part in reversed(urlsplit(candidate).path.split("/")) if part), "")
     match = _HEX.fullmatch(candidate)

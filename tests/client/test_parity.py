@@ -111,6 +111,14 @@ def test_everything_public_is_documented_with_all_its_parameters(kind):
         assert not listed or len(said.splitlines()) == 1, (name, listed)
 
 
+@pytest.mark.parametrize("kind", DOCUMENTED, ids=lambda kind: kind.__name__)
+def test_it_is_said_what_is_raised_where_the_service_refuses_or_is_not_reached(kind):
+    said = inspect.getdoc(kind)
+
+    assert "ApiError" in said
+    assert "ConnectionTrouble" in said
+
+
 def test_every_public_name_can_be_loaded():
     missing = [name for name in dj.__all__ if not _loads(name)]
 

@@ -71,6 +71,12 @@ def test_every_form_of_an_id_is_taken(either):
         assert either.sessions.get(form)["session_id"].removeprefix("devin-") == identifier
 
 
+@pytest.mark.parametrize("wrong", ["", "two words", "https://app.devin.ai/", 5, None])
+def test_what_is_no_id_is_refused_before_anything_is_sent(devin, wrong):
+    with pytest.raises(OptionError, match="is not a session id"):
+        devin.sessions.get(wrong)
+
+
 def test_an_unknown_session_is_not_found(either):
     with pytest.raises(NotFound):
         either.sessions.get("f" * 32)
