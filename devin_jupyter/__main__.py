@@ -76,7 +76,7 @@ async def _end_sessions(journal: Journal, is_meant: Callable[[str], bool] | None
 
     client = AsyncDevin(settings=settings.resolve(), journal=journal)
     try:
-        stopper = Stopper(api=client.creator.api, journal=journal, place=await client.where())
+        stopper = Stopper(api=client.core.creator.api, journal=journal, place=await client.core.where())
         return await stopper.stop_all(is_meant)
     finally:
         await client.aclose()

@@ -119,12 +119,21 @@ def read_secrets(said: tuple[str, ...] | Mapping[str, Any]) -> dict[str, SecretV
     else:
         pairs = dict(_from_environment(word) for word in said)
     for name, secret in pairs.items():
-        if not 1 <= len(name) <= 256:
-            raise OptionError("the name of a secret has 1 to 256 characters", "nothing was sent")
-        if len(secret.value) > 65536:
-            raise OptionError(f"the secret {name} is longer than 65,536 characters", "nothing was sent")
+        check_secret(name, secret.value)
     keep_secret(secret.value for secret in pairs.values() if secret.sensitive)
     return pairs
+
+
+def check_secret(name: str, value: str) -> None:
+    """Refuse what the API refuses of a secret, of a session or stored, before anything is sent.
+
+    Raises:
+        OptionError: an empty or too long name, or too long a value.
+    """
+    if not 1 <= len(name) <= 256:
+        raise OptionError("the name of a secret has 1 to 256 characters", "nothing was sent")
+    if len(value) > 65536:
+        raise OptionError(f"the secret {name} is longer than 65,536 characters", "nothing was sent")
 
 
 def _secret(name: str, value: Any) -> SecretValue:

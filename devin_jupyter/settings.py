@@ -97,15 +97,19 @@ def check_base_url(text: str) -> str:
     address = text.strip().rstrip("/")
     for version in ("/v3", "/v1", "/v3beta1"):
         address = address.removesuffix(version)
-    parts = urlsplit(address)
-    if parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:  # a port that is no number, half a bracket
+        host = ""
+    if not host or parts.scheme not in ("https", "http") or parts.username or parts.query or parts.fragment:
         raise OptionError(
             f"{text!r} is not the address of a Devin API",
             do=f"give scheme and host, such as {DEFAULT_BASE_URL} or https://api.company.devinenterprise.com",
         )
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(host):
         raise OptionError(
-            f"plain http would show the key to the network on its way to {parts.hostname}",
+            f"plain http would show the key to the network on its way to {host}",
             do=f"use https://{parts.netloc}; http is for a simulator on this machine only",
         )
     return address
@@ -140,8 +144,9 @@ def resolve(
     Raises:
         NoKey: no place holds a key.
         WrongKeyFamily: the key belongs to the other API version, or to no known one.
-        OptionError: an address or version that cannot be meant.
+        OptionError: an address or version that cannot be meant, or what is no text.
     """
+    _check_texts(api_key=api_key, org_id=org_id, base_url=base_url, api_version=api_version, profile=profile)
     folder = home()
     dotenv = keys.from_dotenv(Path.cwd())
     key, source = _find_key(api_key, profile, dotenv)
@@ -217,6 +222,12 @@ def save_profile(settings: Settings, profile: str | None = None) -> bool:
     rest = {"base_url": settings.base_url, "api_version": settings.api_version, "org_id": settings.org_id}
     keys.save(settings.home, "profiles", name, {key: value for key, value in rest.items() if value})
     return True
+
+
+def _check_texts(**said: object) -> None:
+    for name, value in said.items():
+        if value is not None and not isinstance(value, str):
+            raise OptionError(f"{name} is a text, not a value of the type {type(value).__name__}", "nothing was sent")
 
 
 def _find_key(api_key: str | None, profile: str | None, dotenv: Mapping[str, str]) -> tuple[str, str]:

@@ -108,7 +108,7 @@ class Core:
         """End what goes on in the background, stop watching and close the connections."""
         running, self.running = list(self.running.values()), {}
         await asyncio.gather(*(one.retire() for one in running))
-        await self.monitor.aclose()
+        await self.tracker.aclose()
         await self.service.aclose()
 
     async def start(self, request: SessionRequest, policy: Policy | None) -> tuple[Started, State]:

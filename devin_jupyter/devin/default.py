@@ -102,7 +102,7 @@ def connect(
     else:
         client = _made((api_key, org_id, base_url, api_version, profile))
     if pause is not None:
-        client.asynchronous.monitor.set_pace(replace(client.settings.pace, slow=pause))
+        client.core.monitor.set_pace(replace(client.settings.pace, slow=pause))
     replays = client.core.lock if not client.settings.api_key else None
     if replays is not None:
         print(f"there is no key: replaying {replays.name}, recorded sessions: {len(replays.by_what)}; nothing is sent")

@@ -164,7 +164,7 @@ def client(notebook: Notebook) -> Any:
     found = devin.default()
     if notebook.config.poll_seconds is not None:
         pace = replace(found.settings.pace, slow=notebook.config.poll_seconds)
-        found.asynchronous.monitor.set_pace(pace)
+        found.core.monitor.set_pace(pace)
     return found
 
 

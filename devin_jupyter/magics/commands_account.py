@@ -29,7 +29,7 @@ def connect(call: Call) -> None:
         return
     client = devin.connect(api_key=_key(call.notebook, wanted, ask=said.new_key or said.save), **wanted)
     who = _principal(client)[0][1]  # tells as well whether the key works
-    loop.run(client.asynchronous.where())
+    loop.run(client.core.where())
     if said.save:
         _save(client, said.profile)
     print(_line(client, who))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from devin_jupyter.errors import Forbidden, NotFound, OptionError, Unsupported
+from devin_jupyter.magics import written
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.commands_list import moment
 from devin_jupyter.magics.shown import Table, labelled
@@ -92,9 +93,8 @@ def _check(call: Call) -> None:
 
 
 def _export(call: Call) -> None:
-    path = Path(call.said.file or "devin-journal.json").expanduser()
-    path.write_text(json.dumps(call.journal.export(), indent=1, ensure_ascii=False), encoding="utf-8")
-    print(path)
+    text = json.dumps(call.journal.export(), indent=1, ensure_ascii=False)
+    print(written.write(call.said.file or "devin-journal.json", text))
 
 
 def _repair(call: Call) -> None:

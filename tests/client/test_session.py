@@ -360,6 +360,44 @@ async def test_the_async_client_does_all_on_the_loop_it_is_used_on(core_client):
     assert [item async for item in core_client.sessions.list(limit=1)]
 
 
+def test_a_handle_waits_again_after_its_client_was_closed(devin):
+    session = devin.create("count", schema="count:int")
+    devin.close()
+
+    assert isinstance(session.result(30)["count"], int)
+
+
+async def test_the_async_client_reads_frames_budgets_and_lock_files_too(core_client, tmp_path):
+    session = await core_client.create("do it", schema="count:int", tags=["frames"], max_acu=5)
+    await session
+
+    assert list((await core_client.sessions_frame(tags="frames"))["session_id"]) == [session.id]
+    assert list((await core_client.outputs_frame(session))["count"]) == [session.output["count"]]
+    assert set((await core_client.messages_frame(session))["source"]) == {"user", "devin"}
+    assert list((await core_client.pull_requests_frame(session))["session_id"]) == [session.id] * len(
+        session.pull_requests
+    )
+    assert list((await core_client.insights_frame(session))["session_id"]) == [session.id]
+    assert (await core_client.consumption_frame(session=session))["acus"].sum() > 0
+    assert list((await core_client.sync(tmp_path / "history"))["session_id"]) == [session.id]
+    assert (await core_client.budget(20)).limit == 20
+    assert await core_client.lock(tmp_path / "x.devin.json") == f"1 session in {tmp_path / 'x.devin.json'}"
+
+
+async def test_what_a_handle_refuses_to_block_for_is_asked_of_the_async_client(core_client, tmp_path):
+    session = await core_client.create("do it", attach=[("rows.csv", b"a,b\n1,2\n")], wait=30)
+
+    assert "rows.csv" in [path.name for path in await core_client.attachments.download(session.id, tmp_path)]
+    assert (await core_client.insights.get(session.id))["num_user_messages"] == 1
+    assert "new" in await core_client.tags.append(session.id, "new")
+    await core_client.sessions.archive(session.id)
+    assert (await core_client.get(session.id)).snapshot.is_archived is True
+    assert "new" in session.tags
+    for act in (session.attachments, session.download, session.insights, session.archive, lambda: session.tag("x")):
+        with pytest.raises(dj.OptionError, match=r"asked of the client: await devin\.send"):
+            act()
+
+
 async def test_a_handle_of_the_async_client_refuses_to_block_its_loop(core_client):
     session = await core_client.create("do it")
 

@@ -203,12 +203,22 @@ def test_addresses_are_brought_to_scheme_and_host(given, expected):
         "https://user:secret@api.devin.ai",
         "https://api.devin.ai?x=1",
         "https://",
+        "https://h:abc",
+        "https://h:99999",
+        "http://[::1",
         "",
     ],
 )
 def test_addresses_that_would_leak_or_mislead_are_refused(given):
     with pytest.raises(OptionError):
         settings.check_base_url(given)
+
+
+@pytest.mark.parametrize("name", ["api_key", "org_id", "base_url", "api_version", "profile"])
+def test_what_is_no_text_is_refused_and_not_shown(name):
+    with pytest.raises(OptionError, match=f"{name} is a text") as caught:
+        settings.resolve(**{"api_key": "cog_" + "x" * 20, name: 123456789})
+    assert "123456789" not in str(caught.value)
 
 
 def test_this_machine_means_simulated():

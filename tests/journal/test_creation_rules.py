@@ -397,6 +397,22 @@ async def test_v1_survives_lost_answers_as_well(kernel: Any, simulator: Any, kin
     assert started.how in ("created", "adopted")
 
 
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "malformed", "status"])
+async def test_an_unlisted_session_whose_answer_was_lost_is_never_paid_twice(
+    kernel: Any, simulator: Any, kind: str
+) -> None:
+    one = kernel(api_version="v1", api_key=simulator.v1_key)
+    fault = {"method": "POST", "route": "/v1/sessions", "kind": kind, "times": 1}
+    simulator.faults(fault)
+    await one.start(policy=Policy(), unlisted=True)
+    assert simulator.stats()["sessions"] == 1
+    simulator.faults(fault)
+    for _ in range(2):
+        with pytest.raises(CreateUncertain, match="in no list"):
+            await one.start(policy=Policy(), unlisted=True, take="2")
+    assert simulator.requests("POST /v1/sessions") == 3
+
+
 async def test_a_journal_that_fails_after_the_post_does_not_hide_the_session(
     kernel: Any, simulator: Any, folder: Path
 ) -> None:

@@ -128,7 +128,7 @@ def test_the_command_line_stops_what_the_folder_started(simulator: Any, folder: 
         "    client = AsyncDevin(settings=settings.resolve())\n"
         f"    for name, place in (('a', {str(here / 'a.ipynb')!r}), ('b', '/elsewhere/b.ipynb')):\n"
         "        cell = CellRef(notebook=place, cell_id='c')\n"
-        "        await client.creator.start(SessionRequest(prompt=name), Policy(guard=cell))\n"
+        "        await client.core.creator.start(SessionRequest(prompt=name), Policy(guard=cell))\n"
         "    await client.aclose()\n"
         "asyncio.run(main())\n"
     )

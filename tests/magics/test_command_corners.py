@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from devin_jupyter.devin import disconnect
+from devin_jupyter.errors import OptionError
 from devin_jupyter.magics import commands_debug, offers
 from devin_jupyter.magics.recent_log import keep_recent
 
@@ -21,6 +22,13 @@ def nobody_connected():
     disconnect()
     yield
     disconnect()
+
+
+@pytest.mark.parametrize("line", ["%devin journal export /no/such/place", "%devin debug /no/such/place"])
+def test_a_file_that_cannot_be_written_is_told_plainly(shell, service, line):
+    problem = shell.run(line, fails=True).error
+    assert isinstance(problem, OptionError)
+    assert problem.what == "/no/such/place cannot be written: no such file or directory"
 
 
 # --- debug -----------------------------------------------------------------------------------------------------------
