@@ -40,7 +40,7 @@ class Creation:
 
     async def look(self) -> Raw | None:
         """Return our session with the tag that was not there before; the oldest if the service shows several."""
-        for raw in await self.lookup.find(self.job.tag, fresh_only=True):
+        for raw in await self.lookup.find(self.job.tag):
             if id_of(raw) not in self.known_before and await self.lookup.is_mine(raw, self.job.request.as_user):
                 return raw
         return None
@@ -77,7 +77,7 @@ class Lost:
 
     async def look(self) -> Raw | None:
         """Return the session it made, or None."""
-        for raw in await self.lookup.find(self.intent.start.tag, fresh_only=True):
+        for raw in await self.lookup.find(self.intent.start.tag):
             if id_of(raw) not in self.intent.known_before and await self.lookup.is_mine(raw, None):
                 return raw
         return None

@@ -94,6 +94,20 @@ class Kernel:
         return Stopper(api=self.api, journal=self.journal, place=await self.where(), clock=self.clock)
 
 
+def dies_after_the_post(kernel: Kernel) -> None:
+    """Let a kernel look for its tag before the POST, and be gone when it looks for what the POST has made."""
+    looks = 0
+
+    async def find(tag: str) -> list[Any]:
+        nonlocal looks
+        looks += 1
+        if looks > 1:
+            raise RuntimeError("the kernel is gone")
+        return []
+
+    kernel.creator.lookup.find = find  # type: ignore[method-assign]
+
+
 @pytest.fixture
 def simulator(simulator_with: Callable[..., Any]) -> Any:
     """A fresh simulator whose turns outlast every test; `.clock(500)` ends them."""

@@ -11,7 +11,7 @@ from devin_jupyter.creation.wording import change
 from devin_jupyter.errors import SessionChanged
 from devin_jupyter.request import SessionRequest
 
-from .conftest import CELL, CREATE, POST, plainly
+from .conftest import CELL, CREATE, POST, dies_after_the_post, plainly
 
 AT_KEYBOARD = Policy(guard=CELL, interactive=True)
 LONG = "audit every public endpoint of the API and list what lacks a test"
@@ -133,19 +133,13 @@ async def test_changed_options_count_as_a_change_too(kernel: Any) -> None:
 async def test_a_session_that_a_dead_kernel_started_guards_its_cell(kernel: Any, simulator: Any) -> None:
     one = kernel()
     simulator.faults({**CREATE, "kind": "drop_after"})
-    one.creator.lookup.find = _unreachable  # as if the kernel died before it could look
+    dies_after_the_post(one)
     with pytest.raises(RuntimeError):
         await one.start(LONG)
     simulator.faults()
     with pytest.raises(SessionChanged):
         await kernel().start("other")
     assert simulator.stats()["sessions"] == 1
-
-
-async def _unreachable(tag: str, *, fresh_only: bool = False) -> list[Any]:
-    if fresh_only:
-        raise RuntimeError("the kernel is gone")
-    return []
 
 
 @pytest.mark.parametrize(

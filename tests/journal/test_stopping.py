@@ -16,7 +16,7 @@ from devin_jupyter.errors import Halted
 from devin_jupyter.journal import Journal
 from devin_jupyter.stopping import table, within
 
-from .conftest import CELL, CREATE, POST, plainly
+from .conftest import CELL, CREATE, POST, dies_after_the_post, plainly
 
 OTHER = Policy(guard=CellRef(notebook="/elsewhere/other.ipynb", cell_id="x"))
 DELETE = "DELETE /v3/organizations/{org_id}/sessions/{devin_id}"
@@ -64,13 +64,7 @@ async def test_sessions_whose_turn_is_over_are_left_alone(kernel: Any, simulator
 async def test_a_session_whose_answer_was_lost_with_its_kernel_is_ended_too(kernel: Any, simulator: Any) -> None:
     one = kernel()
     simulator.faults({**CREATE, "kind": "drop_after"})
-
-    async def gone(tag: str, *, fresh_only: bool = False) -> list[Any]:
-        if fresh_only:
-            raise RuntimeError("the kernel is gone")
-        return []
-
-    one.creator.lookup.find = gone
+    dies_after_the_post(one)
     with pytest.raises(RuntimeError):
         await one.start()
     simulator.faults()
