@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from devin_jupyter.creation import planning, replay
@@ -17,7 +18,14 @@ from devin_jupyter.creation.outcome import Outcome
 from devin_jupyter.creation.policy import Api, Plan, Policy, Raw, Started
 from devin_jupyter.creation.seeing import Eyes
 from devin_jupyter.creation.wording import when
-from devin_jupyter.errors import BudgetExceeded, ColleaguesSession, ConnectionTrouble, NoOrganisation, OptionError
+from devin_jupyter.errors import (
+    BudgetExceeded,
+    ColleaguesSession,
+    ConnectionTrouble,
+    DevinError,
+    NoOrganisation,
+    OptionError,
+)
 from devin_jupyter.journal import Entry, Journal
 from devin_jupyter.journal.leases import LeaseLost, of_start
 from devin_jupyter.journal.lockfile import Lock
@@ -155,11 +163,24 @@ class Creator:
             how = "adopted" if found.was_lost else "attached"
             return await self._outcome.found(job, found.raw, how=how, note=found.note)
         await self._do(self.journal.flags.refuse)
-        note = await self._guard.pass_or_refuse(job, run)
-        await self._reserve(job, found.others)
+        passed = await self._guard.pass_or_refuse(job, run)
+        await self._reserve(job, found.others, passed.ends)
         deed = self._deed(job, lease, found.others, await self._upload(job))
-        raw, was_lost = await once(deed, run)
-        return await self._outcome.created(job, raw, was_lost=was_lost, note=note)
+        raw, was_lost = await (once(deed, run) if passed.ends is None else self._replace(passed.ends, deed, run))
+        return await self._outcome.created(job, raw, was_lost=was_lost, note=passed.note)
+
+    async def _replace(self, earlier: Entry, deed: Creation, run: Run) -> tuple[Raw, bool]:
+        """End the earlier session once nothing of ours can refuse any more, then post."""
+        try:
+            await self._guard.end(earlier)
+        except BaseException:
+            await deed.clear()
+            raise
+        try:
+            return await once(deed, run)
+        except DevinError as problem:
+            problem.note(f"{earlier.session_id} was stopped for it before")
+            raise
 
     async def _before(self, job: Job, lease: str, run: Run) -> _Found:
         intent = await self._do(self.journal.intents.get, job.fingerprint)
@@ -190,19 +211,22 @@ class Creator:
             raise _colleagues(others[0])
         return _Found(others=frozenset(str(id_of(raw)) for raw in listed))
 
-    async def _reserve(self, job: Job, others: frozenset[str]) -> None:
+    async def _reserve(self, job: Job, others: frozenset[str], ends: Entry | None) -> None:
         """Write the intent; before a budget refuses, look how its open sessions are by now."""
         start, now = job.start(), self.clock.now()
-        if job.policy.budget is not None:
-            await self._do(self.journal.budgets.set, job.scopes[-1], job.policy.budget, now=now)
+        for scope, limit in job.own_limit.items():
+            await self._do(self.journal.budgets.set, scope, limit, now=now)
+        write = partial(
+            self.journal.intents.write, start, known_before=others, now=now, ending=ends.session_id if ends else None
+        )
         try:
-            await self._do(self.journal.intents.write, start, known_before=others, now=now)
+            await self._do(write)
         except BudgetExceeded:
             for session_id in await self._do(self.journal.budgets.open_payers, start.scopes):
                 entry = await self._do(self.journal.entry, session_id)
                 if entry is not None:
                     await self._eyes.look(entry)
-            await self._do(self.journal.intents.write, start, known_before=others, now=now)
+            await self._do(write)
 
     async def _upload(self, job: Job) -> list[str]:
         try:

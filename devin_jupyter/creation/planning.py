@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable
 
 from devin_jupyter.creation import wording
+from devin_jupyter.creation.guard import earlier
 from devin_jupyter.creation.job import Job
 from devin_jupyter.creation.policy import Plan
 from devin_jupyter.journal import Entry, Journal
@@ -38,37 +39,43 @@ def _decision(job: Job, journal: Journal, now: float) -> tuple[str, str, str | N
     intent = journal.intents.get(job.fingerprint)
     if intent is not None and intent.posts:
         return "create", f"unless an earlier try has: the service is first asked for the tag {job.tag}", None
-    refused = _refusal(job, journal)
+    before = _at_work(job, journal)
+    refused = _refusal(job, journal, before)
     if refused is not None:
         return refused
+    why = f"the journal has none; the service is first asked for the tag {job.tag}"
     if job.policy.take_new:
-        return "create", "the next free take was asked for", None
-    return "create", f"the journal has none; the service is first asked for the tag {job.tag}", None
+        why = "the next free take was asked for"
+    stops = f"; {_named(before)} is stopped for good before (--replace)" if before and job.policy.replace else ""
+    return "create", why + stops, None
 
 
-def _refusal(job: Job, journal: Journal) -> tuple[str, str, str | None] | None:
+def _refusal(job: Job, journal: Journal, before: Entry | None) -> tuple[str, str, str | None] | None:
     """What the guards would say, in their order."""
     halted = journal.flags.halted_since()
     if halted is not None:
         return "refuse", f"everything was halted on {wording.when(halted)}; %devin resume lifts it", None
-    changed = _changed(job, journal)
-    if changed is not None:
-        name = wording.cell_name(job.policy.guard)
+    policy = job.policy
+    if before is not None and policy.interactive and not (policy.replace or policy.beside):
+        name = wording.cell_name(policy.guard)
         why = f"{name} was changed while" if name == "this cell" else f"{name} had another text before, and"
-        return "refuse", f"{why} {_named(changed)} is at work", changed.session_id
-    limits = {} if job.policy.budget is None else {job.scopes[-1]: job.policy.budget}
-    refused = journal.budgets.refusal(job.scopes, payer=job.fingerprint, cap=job.request.max_acu, limits=limits)
+        return "refuse", f"{why} {_named(before)} is at work", before.session_id
+    refused = journal.budgets.refusal(
+        job.scopes,
+        payer=job.fingerprint,
+        cap=job.request.max_acu,
+        limits=job.own_limit,
+        ending=before.session_id if before and policy.replace else None,
+    )
     if refused is not None:
         return "refuse", f"{refused.what}; {refused.do}", None
     return None
 
 
-def _changed(job: Job, journal: Journal) -> Entry | None:
-    policy = job.policy
-    if policy.guard is None or policy.beside or policy.replace or not policy.interactive or policy.batch:
-        return None
-    entry = journal.last_used(policy.guard)
-    return entry if entry is not None and entry.is_open and entry.base != job.base else None
+def _at_work(job: Job, journal: Journal) -> Entry | None:
+    """The session of the cell's earlier text, if it was at work when last seen."""
+    entry = earlier(job, journal)
+    return entry if entry is not None and entry.is_open else None
 
 
 def _named(entry: Entry) -> str:
