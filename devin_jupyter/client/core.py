@@ -237,7 +237,7 @@ class Core:
 
     async def stop_all(self, is_meant: Callable[[str], bool] | None) -> list[Stopped]:
         """Set the halt flag and end every session at work, of some notebooks or of the whole journal."""
-        stopper = Stopper(api=self.creator.api, journal=self.journal, place=await self.where())
+        stopper = Stopper(api=self.creator.api, journal=self.journal, where=self.where)
         results = await stopper.stop_all(is_meant)
         for result in results:
             state = self.tracker.find(result.session_id)

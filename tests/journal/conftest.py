@@ -90,8 +90,8 @@ class Kernel:
         policy = policy or Policy(guard=CELL, interactive=True, say=self.said.append)
         return await self.creator.start(SessionRequest(prompt=prompt, **fields), policy)
 
-    async def stopper(self) -> Stopper:
-        return Stopper(api=self.api, journal=self.journal, place=await self.where(), clock=self.clock)
+    def stopper(self) -> Stopper:
+        return Stopper(api=self.api, journal=self.journal, where=self.where, clock=self.clock)
 
 
 def dies_after_the_post(kernel: Kernel) -> None:
