@@ -17,6 +17,7 @@ from devin_jupyter.devin.facade import Devin
 from devin_jupyter.errors import NoKey, OptionError
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.options import nearest
+from devin_jupyter.session import Session
 from devin_jupyter.settings import Settings
 
 _CONNECT = ("api_key", "org_id", "base_url", "simulator", "api_version", "profile", "poll_seconds")
@@ -55,6 +56,25 @@ def default() -> Devin:
             _registry.client = _made(None)
             _registry.environment = environment
         return _registry.client
+
+
+def default_for(sessions: Any) -> Devin:
+    """Return the default client; without a key, one that asks nobody, where every session is a recorded one.
+
+    Raises:
+        NoKey: there is no key, and the sessions need one.
+    """
+    try:
+        return default()
+    except NoKey:
+        handles = [sessions] if isinstance(sessions, Session) else sessions
+        if not isinstance(handles, (list, tuple)) or not handles or not all(map(_is_recorded, handles)):
+            raise
+        return Devin(settings=places.replaying("a saved notebook"), journal=Journal())
+
+
+def _is_recorded(handle: Any) -> bool:
+    return isinstance(handle, Session) and handle.snapshot.recorded is not None
 
 
 def current() -> Devin | None:
