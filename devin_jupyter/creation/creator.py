@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
+from devin_jupyter.attachments import lacking
 from devin_jupyter.creation import planning, replay
 from devin_jupyter.creation.deed import Creation
 from devin_jupyter.creation.guard import Guard
@@ -76,7 +77,7 @@ class Creator:
         self.api, self.journal, self.clock = api, journal, clock or Clock()
         self.lookup = Lookup(api.sessions, api.account, api_version)
         self.lock = lock if simulated or lock is None else lock.real
-        self._where, self._simulated = where, simulated
+        self._where, self._api_version, self._simulated = where, api_version, simulated
         self._eyes = Eyes(api, journal, self.clock, simulated)
         self._guard = Guard(api=api, journal=journal, lookup=self.lookup, eyes=self._eyes)
         self._outcome = Outcome(journal, self._eyes, self.clock, simulated)
@@ -96,9 +97,10 @@ class Creator:
         return await to_the_end(lambda run: self._start(request, policy, run), run)
 
     async def plan(self, request: SessionRequest, policy: Policy | None = None) -> Plan:
-        """Tell what `start` would do, from the journal alone: nothing is sent."""
+        """Tell what `start` would do, from the journal and the lock file alone: nothing is sent."""
         job = await self._job(request, policy or Policy())
-        return await asyncio.to_thread(planning.plan, job, self.journal, self.clock.now())
+        recorded = None if job.policy.take_new else self._recorded(job)
+        return await asyncio.to_thread(planning.plan, job, self.journal, self.clock.now(), recorded)
 
     async def sweep(self, requests: Sequence[SessionRequest]) -> Sweep:
         """Look up on the service, once for a whole batch, the requests that the journal does not know."""
@@ -107,9 +109,8 @@ class Creator:
         return await self.lookup.sweep(job.tag for job in jobs if job.fingerprint not in known)
 
     async def _job(self, request: SessionRequest, policy: Policy) -> Job:
-        where = await self._where()
-        request.check(where.api_version)
-        return make_job(request, policy, where)
+        request.check(self._api_version)
+        return make_job(request, policy, await self._where())
 
     async def _start(self, request: SessionRequest, policy: Policy, run: Run) -> Started:
         try:
@@ -163,6 +164,8 @@ class Creator:
             how = "adopted" if found.was_lost else "attached"
             return await self._outcome.found(job, found.raw, how=how, note=found.note)
         await self._do(self.journal.flags.refuse)
+        if problem := lacking(job.request.secrets):
+            raise problem
         passed = await self._guard.pass_or_refuse(job, run)
         await self._reserve(job, found.others, passed.ends)
         deed = self._deed(job, lease, found.others, await self._upload(job))

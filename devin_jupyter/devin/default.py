@@ -14,7 +14,7 @@ from typing import Any
 
 from devin_jupyter import settings as places
 from devin_jupyter.devin.facade import Devin
-from devin_jupyter.errors import NoKey, OptionError
+from devin_jupyter.errors import JournalError, NoKey, OptionError
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.options import nearest
 from devin_jupyter.session import Session
@@ -137,13 +137,25 @@ def disconnect() -> None:
 
 
 def _made(chosen: tuple[str | None, ...] | None) -> Devin:
-    lock = lockfile.beside(Path.cwd())
+    broken: list[JournalError] = []
+    lock = lockfile.beside(Path.cwd(), broken.append)
     try:
-        return Devin(settings=places.resolve(*(chosen or ())), lock=lock)
+        client = Devin(settings=places.resolve(*(chosen or ())), lock=lock)
+        _warn(broken)
+        return client
     except NoKey as problem:
-        if lock is None or (chosen and any(chosen)) or problem.what != places.no_key().what:  # a key that is none
+        if (chosen and any(chosen)) or problem.what != places.no_key().what:  # a key that is none
             raise
-        return Devin(settings=places.replaying(lock.name), journal=Journal(), lock=lock)
+        if broken:
+            raise broken[0] from None
+        if lock is None:
+            raise
+        return Devin(settings=places.replaying(lock.name, lock.api_version), journal=Journal(), lock=lock)
+
+
+def _warn(broken: Iterable[JournalError]) -> None:
+    for problem in broken:
+        print(f"{problem.what}; what it holds is not used: {problem.do}")
 
 
 def _simulated(api_version: str | None, options: dict[str, Any]) -> Devin:
@@ -165,7 +177,10 @@ def _simulated(api_version: str | None, options: dict[str, Any]) -> Devin:
     chosen = _simulator_settings(running, api_version)
     with _registry.lock:
         journal = _registry.simulated.setdefault(running.url, Journal())
-    return Devin(settings=chosen, journal=journal, lock=lockfile.beside(Path.cwd()))
+    broken: list[JournalError] = []
+    client = Devin(settings=chosen, journal=journal, lock=lockfile.beside(Path.cwd(), broken.append))
+    _warn(broken)
+    return client
 
 
 def _no_option(name: str, known: Iterable[str]) -> OptionError:

@@ -181,16 +181,15 @@ class Devin:
     def lock(self, path: str | Path | None = None, *, notebook: str | None = None) -> str:
         """Write the lock file of a notebook, from which it can be replayed without a key; return a line about it.
 
+        A file that is there is left as it is where the notebook has started no session.
+
         Args:
             path: by default `NAME.devin.json` in the working directory; where the notebook's name is not known, what
                 that file holds of others is kept.
             notebook: whose sessions; by default this one's.
+
+        Raises:
+            OptionError: it has started no session, and there is no such file.
+            JournalError: the file cannot be written.
         """
-        name = notebook or here()
-        target = Path(path) if path is not None else lockfile.default_path(name, Path.cwd())
-        entries = self.journal.sessions(notebook=name)
-        kept = {} if path is not None else lockfile.others(target, name, entries)
-        sent = self.journal.sends.sent(entry.session_id for entry in entries)
-        count = lockfile.write(target, entries, sent, kept)
-        rest = f", {len(kept)} of them kept from before" if kept else ""
-        return f"{count} session{'' if count == 1 else 's'} in {target}{rest}"
+        return str(lockfile.record(self.journal, notebook or here(), None if path is None else Path(path)))
