@@ -3,7 +3,7 @@
 import pytest
 
 import devin_jupyter as dj
-from devin_jupyter.devin import default
+from devin_jupyter.devin import current, default
 from devin_jupyter.magics.dry_run import BatchDryRun
 
 SECRET = {"secrets": ("NPM_TOKEN",)}
@@ -25,12 +25,15 @@ def leave(monkeypatch, simulator, folder):
     monkeypatch.setenv("NPM_TOKEN", "a-token-of-npm-0123")
 
     def take_away(*, key=True):
+        default().close()
         monkeypatch.delenv("NPM_TOKEN")
         monkeypatch.setenv("DEVIN_JUPYTER_HOME", str(folder / "elsewhere"))
         if key:
             monkeypatch.delenv("DEVIN_API_KEY")
 
-    return take_away
+    yield take_away
+    if (client := current()) is not None:
+        client.close()
 
 
 def test_the_names_of_secrets_are_enough(leave):
