@@ -66,6 +66,11 @@ class _ThreeLines(BaseException):
         self.what, self.means, self.do = _one_line(what), _one_line(means), _one_line(do)
         super().__init__("\n".join(self.lines))
 
+    def note(self, further: str) -> None:
+        """Add to the second line what else has happened, which whoever raised this could not know."""
+        self.means = _one_line(f"{self.means}; {further}" if self.means else further)
+        self.args = ("\n".join(self.lines),)
+
     @property
     def lines(self) -> list[str]:
         """The one to three lines, without the name of the exception."""

@@ -198,9 +198,9 @@ def simulator(base_url: str, *, api_version: str = "v3", org_id: str = SIMULATOR
     )
 
 
-def replaying(lock_name: str) -> Settings:
+def replaying(lock_name: str, api_version: str = "v3") -> Settings:
     """Return the settings of a client without a key, which replays a lock file and asks nobody."""
-    return Settings(api_key="", key_source=f"none: replaying {lock_name}", home=home())
+    return Settings(api_key="", key_source=f"none: replaying {lock_name}", api_version=api_version, home=home())
 
 
 def no_key() -> NoKey:

@@ -166,7 +166,7 @@ class AsyncDevin:
         if isinstance(wanted, str):
             read = read_options({name: value for name, value in options.items() if name != "dry_run"})
             wanted, policy = build(wanted, read), policy or policy_of(read)
-        return await self.core.creator.plan(wanted, policy or policy_of(Options()))
+        return await self.core.plan(wanted, policy or policy_of(Options()))
 
     async def start(self, request: SessionRequest, policy: Policy | None = None) -> Session:
         """Start the session of a resolved request, or attach to it; what `create` and `%%devin` call.

@@ -17,7 +17,7 @@ from devin_jupyter.api.sessions import Sessions
 from devin_jupyter.api.tags import Tags
 from devin_jupyter.attachments import Attachment, read_attachments
 from devin_jupyter.client.tracking import State, Tracker
-from devin_jupyter.creation import Api, CellRef, Creator, Policy, Started, replay
+from devin_jupyter.creation import Api, CellRef, Creator, Plan, Policy, Started, plan_replay, replay
 from devin_jupyter.errors import ConnectionTrouble, DevinError, Forbidden, NotFound, NotRecorded
 from devin_jupyter.journal import Entry, Journal
 from devin_jupyter.journal.lockfile import Lock
@@ -125,6 +125,12 @@ class Core:
         if snapshot.turn_over and started.raw is not None and snapshot.last_word is None:
             snapshot = await self._with_conversation(snapshot)
         return started, self.tracker.track(started.known, snapshot)
+
+    async def plan(self, request: SessionRequest, policy: Policy) -> Plan:
+        """Tell what `start` would do; nothing is sent."""
+        if not self.settings.api_key and self.lock is not None:
+            return plan_replay(request, policy, self.lock, self.settings.api_version)
+        return await self.creator.plan(request, policy)
 
     async def open(self, session: str, schema: Schema | None) -> Opened:
         """Look a session up by its id or URL, in the journal and on the service."""
@@ -238,7 +244,7 @@ class Core:
 
     async def stop_all(self, is_meant: Callable[[str], bool] | None) -> list[Stopped]:
         """Set the halt flag and end every session at work, of some notebooks or of the whole journal."""
-        stopper = Stopper(api=self.creator.api, journal=self.journal, place=await self.where())
+        stopper = Stopper(api=self.creator.api, journal=self.journal, where=self.where)
         results = await stopper.stop_all(is_meant)
         for result in results:
             state = self.tracker.find(result.session_id)

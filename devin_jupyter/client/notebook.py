@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from devin_jupyter.aftermath import live_line
 from devin_jupyter.aftermath import still_live as find_live
 from devin_jupyter.budgeting import budget as set_or_show
-from devin_jupyter.journal import Journal, lockfile
+from devin_jupyter.journal import lockfile
 from devin_jupyter.journal.budgets import Account
 from devin_jupyter.journal.place import here
 from devin_jupyter.stopping import Stopped, within
@@ -35,15 +35,19 @@ async def budget(self: AsyncDevin, acus: float | str | None = None, *, notebook:
 async def lock(self: AsyncDevin, path: str | Path | None = None, *, notebook: str | None = None) -> str:
     """Write the lock file of a notebook, from which it can be replayed without a key; return a line about it.
 
+    A file that is there is left as it is where the notebook has started no session.
+
     Args:
         path: by default `NAME.devin.json` in the working directory; where the notebook's name is not known, what
             that file holds of others is kept.
         notebook: whose sessions; by default this one's.
 
     Raises:
+        OptionError: it has started no session, and there is no such file.
         JournalError: the file cannot be written.
     """
-    return await asyncio.to_thread(_lock, self.journal, path, notebook or here())
+    target = None if path is None else Path(path)
+    return str(await asyncio.to_thread(lockfile.record, self.journal, notebook or here(), target))
 
 
 async def stop_all(self: AsyncDevin, notebook: str | None = None) -> list[Stopped]:
@@ -67,13 +71,3 @@ async def still_live(self: AsyncDevin, notebook: str | None = None) -> str | Non
     """
     version = self.settings.api_version
     return live_line(await find_live(self.core.creator.api, self.journal, notebook or here(), api_version=version))
-
-
-def _lock(journal: Journal, path: str | Path | None, notebook: str) -> str:
-    target = Path(path) if path is not None else lockfile.default_path(notebook, Path.cwd())
-    entries = journal.sessions(notebook=notebook)
-    kept = {} if path is not None else lockfile.others(target, notebook, entries)
-    sent = journal.sends.sent(entry.session_id for entry in entries)
-    count = lockfile.write(target, entries, sent, kept)
-    rest = f", {len(kept)} of them kept from before" if kept else ""
-    return f"{count} session{'' if count == 1 else 's'} in {target}{rest}"

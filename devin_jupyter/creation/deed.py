@@ -46,7 +46,7 @@ class Creation:
         """
         if self.body.get("unlisted") and not self.body.get("idempotent"):
             raise self._unlisted()
-        for raw in await self.lookup.find(self.job.tag, fresh_only=True):
+        for raw in await self.lookup.find(self.job.tag):
             if id_of(raw) not in self.known_before and await self.lookup.is_mine(raw, self.job.request.as_user):
                 return raw
         return None
@@ -90,7 +90,7 @@ class Lost:
 
     async def look(self) -> Raw | None:
         """Return the session it made, or None."""
-        for raw in await self.lookup.find(self.intent.start.tag, fresh_only=True):
+        for raw in await self.lookup.find(self.intent.start.tag):
             if id_of(raw) not in self.intent.known_before and await self.lookup.is_mine(raw, None):
                 return raw
         return None

@@ -15,9 +15,10 @@ from typing import Any
 
 from devin_jupyter import settings as places
 from devin_jupyter.devin.facade import Devin
-from devin_jupyter.errors import NoKey, OptionError
+from devin_jupyter.errors import JournalError, NoKey, OptionError
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.options import nearest, number
+from devin_jupyter.session import Session
 from devin_jupyter.settings import Settings
 
 _CONNECT = ("api_key", "org_id", "base_url", "simulator", "api_version", "profile", "poll_seconds")
@@ -56,6 +57,25 @@ def default() -> Devin:
             _registry.client = _made(None)
             _registry.environment = environment
         return _registry.client
+
+
+def default_for(sessions: Any) -> Devin:
+    """Return the default client; without a key, one that asks nobody, where every session is a recorded one.
+
+    Raises:
+        NoKey: there is no key, and the sessions need one.
+    """
+    try:
+        return default()
+    except NoKey:
+        handles = [sessions] if isinstance(sessions, Session) else sessions
+        if not isinstance(handles, (list, tuple)) or not handles or not all(map(_is_recorded, handles)):
+            raise
+        return Devin(settings=places.replaying("a saved notebook"), journal=Journal())
+
+
+def _is_recorded(handle: Any) -> bool:
+    return isinstance(handle, Session) and handle.snapshot.recorded is not None
 
 
 def current() -> Devin | None:
@@ -127,13 +147,25 @@ def disconnect() -> None:
 
 
 def _made(chosen: tuple[str | None, ...] | None) -> Devin:
-    lock = lockfile.beside(Path.cwd())
+    broken: list[JournalError] = []
+    lock = lockfile.beside(Path.cwd(), broken.append)
     try:
-        return Devin(settings=places.resolve(*(chosen or ())), lock=lock)
+        client = Devin(settings=places.resolve(*(chosen or ())), lock=lock)
+        _warn(broken)
+        return client
     except NoKey as problem:
-        if lock is None or (chosen and any(chosen)) or problem.what != places.no_key().what:  # a key that is none
+        if (chosen and any(chosen)) or problem.what != places.no_key().what:  # a key that is none
             raise
-        return Devin(settings=places.replaying(lock.name), journal=Journal(), lock=lock)
+        if broken:
+            raise broken[0] from None
+        if lock is None:
+            raise
+        return Devin(settings=places.replaying(lock.name, lock.api_version), journal=Journal(), lock=lock)
+
+
+def _warn(broken: Iterable[JournalError]) -> None:
+    for problem in broken:
+        print(f"{problem.what}; what it holds is not used: {problem.do}")
 
 
 def _simulated(api_version: str | None, options: dict[str, Any]) -> Devin:
@@ -155,7 +187,10 @@ def _simulated(api_version: str | None, options: dict[str, Any]) -> Devin:
     chosen = _simulator_settings(running, api_version)
     with _registry.lock:
         journal = _registry.simulated.setdefault(running.url, Journal())
-    return Devin(settings=chosen, journal=journal, lock=lockfile.beside(Path.cwd()))
+    broken: list[JournalError] = []
+    client = Devin(settings=chosen, journal=journal, lock=lockfile.beside(Path.cwd(), broken.append))
+    _warn(broken)
+    return client
 
 
 def _no_option(name: str, known: Iterable[str]) -> OptionError:

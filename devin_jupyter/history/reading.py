@@ -78,11 +78,15 @@ async def find(core: Core, sessions: Any, filters: Mapping[str, Any], limit: int
     given = [name for name, value in {**filters, "limit": limit}.items() if value is not None]
     if given:
         raise OptionError(f"{given[0]}= selects sessions, and sessions are given already", do="give one or the other")
-    listed = _listed(sessions)
+    handles = held(sessions)
+    return _held(handles) if handles else await _named(core, [_identifier(item) for item in _listed(sessions)])
+
+
+def held(sessions: Any) -> list[Handle]:
+    """Return the handles, where nothing but handles is given: what they hold needs no request."""
+    listed = [] if sessions is None else _listed(sessions)
     handles = [item for item in listed if isinstance(item, Handle)]
-    if handles and len(handles) == len(listed):
-        return _held(handles)
-    return await _named(core, [_identifier(item) for item in listed])
+    return handles if len(handles) == len(listed) else []
 
 
 def identifiers(sessions: Any) -> list[str]:

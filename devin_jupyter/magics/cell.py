@@ -52,7 +52,6 @@ def _start(notebook: Notebook, body: str, options: Options) -> None:
     devin = client(notebook)
     options = options.render(_fill(notebook, options))
     wanted = request.build(body, options, notebook.variables, notebook.defaults(devin.settings.api_version))
-    wanted.check(devin.settings.api_version)
     policy = Policy(
         take_new=options.new,
         max_age=options.max_age,

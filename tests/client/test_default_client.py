@@ -133,7 +133,8 @@ def test_a_lock_file_is_replayed_without_a_key_a_post_or_a_get(environment, simu
     answer = session.result(30)
     question = dj.create("ask", tags=["sim:question"]).wait(30)
     question.send("the first one").wait(30)
-    assert default().lock() == f"2 sessions in {folder}/notebook.devin.json"
+    said = f"{folder}/notebook.devin.json: 2 sessions; it replays them without a key"
+    assert default().lock() == said
     asked = sum(simulator.stats()["requests"].values())
     environment.delenv("DEVIN_API_KEY")
     environment.setenv("DEVIN_JUPYTER_HOME", str(folder / "elsewhere"))

@@ -90,8 +90,22 @@ class Kernel:
         policy = policy or Policy(guard=CELL, interactive=True, say=self.said.append)
         return await self.creator.start(SessionRequest(prompt=prompt, **fields), policy)
 
-    async def stopper(self) -> Stopper:
-        return Stopper(api=self.api, journal=self.journal, place=await self.where(), clock=self.clock)
+    def stopper(self) -> Stopper:
+        return Stopper(api=self.api, journal=self.journal, where=self.where, clock=self.clock)
+
+
+def dies_after_the_post(kernel: Kernel) -> None:
+    """Let a kernel look for its tag before the POST, and be gone when it looks for what the POST has made."""
+    looks = 0
+
+    async def find(tag: str) -> list[Any]:
+        nonlocal looks
+        looks += 1
+        if looks > 1:
+            raise RuntimeError("the kernel is gone")
+        return []
+
+    kernel.creator.lookup.find = find  # type: ignore[method-assign]
 
 
 @pytest.fixture

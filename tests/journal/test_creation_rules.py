@@ -23,7 +23,7 @@ from devin_jupyter.errors import (
 from devin_jupyter.journal import Journal
 from devin_jupyter.request import Attachment, SessionRequest
 
-from .conftest import CELL, CREATE, FAST, POST, plainly, until
+from .conftest import CELL, CREATE, FAST, POST, dies_after_the_post, plainly, until
 
 
 async def test_a_rerun_attaches_and_posts_nothing(kernel: Any, simulator: Any) -> None:
@@ -113,7 +113,7 @@ async def test_a_session_that_is_listed_late_is_waited_for(kernel: Any, simulato
 async def test_what_a_dead_kernel_posted_is_looked_for_to_the_end_before_any_post(kernel: Any, simulator: Any) -> None:
     simulator.faults({**CREATE, "kind": "drop_after", "times": 1}, {"kind": "hide_new", "seconds": 9.0})
     dead = kernel()
-    dead.creator.lookup.find = _killed_while_looking
+    dies_after_the_post(dead)
     with pytest.raises(RuntimeError):
         await dead.start()
     assert dead.journal.intents.all()[0].posts == 1
@@ -126,10 +126,17 @@ async def test_what_a_dead_kernel_posted_is_looked_for_to_the_end_before_any_pos
     assert started.notice.startswith(f"found again (its answer had been lost): {started.session_id} of 20")
 
 
-async def _killed_while_looking(tag: str, *, fresh_only: bool = False) -> list[Any]:
-    if fresh_only:
-        raise RuntimeError("the kernel is gone")
-    return []
+async def test_what_a_dead_kernel_posted_is_found_though_it_was_archived_since(kernel: Any, simulator: Any) -> None:
+    simulator.faults({**CREATE, "kind": "drop_after", "times": 1})
+    dead = kernel()
+    dies_after_the_post(dead)
+    with pytest.raises(RuntimeError):
+        await dead.start()
+    (made,) = plainly(simulator, "GET", "/sessions")["items"]
+    plainly(simulator, "POST", f"/sessions/{made['session_id']}/archive")
+    started = await kernel().start()
+    assert (started.session_id, started.how) == (f"devin-{made['session_id']}", "adopted")
+    assert simulator.stats()["sessions"] == 1
 
 
 async def test_three_lost_posts_end_in_uncertainty_that_says_what_to_check(kernel: Any, simulator: Any) -> None:
