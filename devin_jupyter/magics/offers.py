@@ -102,8 +102,7 @@ def _profiles() -> list[Offer]:
     from devin_jupyter import keys
     from devin_jupyter.settings import home
 
-    profiles = keys.saved(home()).get("profiles")
-    return [(name, "") for name in profiles] if isinstance(profiles, dict) else []
+    return [(name, "") for name in keys.profiles(home())]
 
 
 def _commands() -> list[Offer]:
