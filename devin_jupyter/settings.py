@@ -131,6 +131,8 @@ def resolve(
     base_url: str | None = None,
     api_version: str | None = None,
     profile: str | None = None,
+    *,
+    key_source: str = "argument",
 ) -> Settings:
     """Collect the settings from the arguments and the places behind them.
 
@@ -140,6 +142,7 @@ def resolve(
         base_url: scheme and host of the API; else `DEVIN_API_URL`, else `https://api.devin.ai`.
         api_version: `"v3"` or `"v1"`, for keys whose prefix does not tell.
         profile: a name given to `%devin connect --save --profile`; goes before the environment.
+        key_source: where `api_key` came from, in words fit for `%devin whoami`.
 
     Raises:
         NoKey: no place holds a key.
@@ -149,7 +152,7 @@ def resolve(
     _check_texts(api_key=api_key, org_id=org_id, base_url=base_url, api_version=api_version, profile=profile)
     folder = home()
     dotenv = keys.from_dotenv(Path.cwd())
-    key, source = _find_key(api_key, profile, dotenv)
+    key, source = (_given_key(api_key), key_source) if api_key is not None else _find_key(profile, dotenv)
     keep_secret([key])
     if not key.isascii() or not key.isprintable() or " " in key:
         raise NoKey(f"the key from {source} holds characters that no key has", "nothing was sent", _WHERE_FROM)
@@ -230,11 +233,13 @@ def _check_texts(**said: object) -> None:
             raise OptionError(f"{name} is a text, not a value of the type {type(value).__name__}", "nothing was sent")
 
 
-def _find_key(api_key: str | None, profile: str | None, dotenv: Mapping[str, str]) -> tuple[str, str]:
-    if api_key is not None and not api_key.strip():
+def _given_key(api_key: str) -> str:
+    if not api_key.strip():
         raise NoKey("the API key given is empty", "nothing was sent", _WHERE_FROM)
-    if api_key:
-        return api_key.strip(), "argument"
+    return api_key.strip()
+
+
+def _find_key(profile: str | None, dotenv: Mapping[str, str]) -> tuple[str, str]:
     if profile:
         saved = keys.from_keyring(profile)
         if not saved:

@@ -6,7 +6,7 @@ Reads as the order of events. Everything that costs money is decided below, in t
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -14,6 +14,7 @@ from weakref import WeakSet
 from devin_jupyter.errors import Detached
 from devin_jupyter.magics import display
 from devin_jupyter.options import Options, continued, parse
+from devin_jupyter.waiting import quietly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -106,7 +107,7 @@ def follow(notebook: Notebook, session: Any, options: Options) -> None:
     if seconds is None:
         view.open()
         return
-    with view:
+    with view, quietly() if options.quiet else nullcontext():
         wait(session, None if seconds == math.inf else seconds, options.on_interrupt or notebook.config.on_interrupt)
 
 

@@ -86,6 +86,36 @@ def test_a_client_that_was_asked_for_stays_whatever_the_environment_says(environ
     assert default() is chosen
 
 
+def test_a_client_that_found_its_key_takes_a_new_one_and_keeps_what_was_chosen_besides(environment, simulator):
+    dj.connect(org_id="org-chosen", base_url="https://api.devin.ai", poll_seconds=25.0)
+    environment.setenv("DEVIN_API_KEY", OTHER)
+
+    settings = default().settings
+    assert (settings.api_key, settings.org_id, settings.base_url) == (OTHER, "org-chosen", "https://api.devin.ai")
+    assert default().core.monitor._pace.slow == 25.0
+    environment.delenv("DEVIN_API_KEY")  # as careful people do: it stays in use
+    assert default().settings.api_key == OTHER
+
+
+def test_a_new_key_in_the_dotenv_file_is_taken_without_a_restart(folder):
+    for begin in (dj.connect, default):
+        (folder / ".env").write_text(f"DEVIN_API_KEY={KEY}")
+        assert begin().settings.api_key == KEY
+        (folder / ".env").write_text(f"DEVIN_API_KEY={OTHER}")
+        assert default().settings.api_key == OTHER
+        assert default() is default()
+        disconnect()
+
+
+def test_another_folder_with_another_dotenv_file_changes_nothing(folder, tmp_path, monkeypatch):
+    (folder / ".env").write_text(f"DEVIN_API_KEY={KEY}")
+    first = default()
+    (tmp_path / ".env").write_text(f"DEVIN_API_KEY={OTHER}")
+    monkeypatch.chdir(tmp_path)
+
+    assert default() is first
+
+
 def test_disconnecting_connects_anew(environment):
     first = default()
     disconnect()
