@@ -12,7 +12,7 @@ from devin_jupyter.batches.report import REPORT, is_off
 from devin_jupyter.batches.rows import Rows, named, read_rows
 from devin_jupyter.errors import UsageMistake
 from devin_jupyter.options import Options
-from devin_jupyter.request import Fingerprint, SessionRequest, Where, build, fingerprint
+from devin_jupyter.request import Fingerprint, SessionRequest, Where, build, fingerprint, terms
 
 if TYPE_CHECKING:
     from devin_jupyter.schema import Schema
@@ -43,6 +43,8 @@ class Item:
 
     request: SessionRequest
     fingerprint: Fingerprint
+    terms: str
+    """A hash of what the request says besides its words; equal for an edit of the words alone."""
     positions: tuple[int, ...]
     """The rows it is for; more than one where rows are duplicates."""
     secret_names: Mapping[str, bool] = field(default_factory=dict)
@@ -195,7 +197,9 @@ def _merge(requests: list[SessionRequest], where: Where) -> tuple[Item, ...]:
     for position, request in enumerate(requests):
         print_ = fingerprint(request, where)
         found.setdefault(print_.text, (request, print_, []))[2].append(position)
-    return tuple(Item(request, print_, tuple(positions)) for request, print_, positions in found.values())
+    return tuple(
+        Item(request, print_, terms(request), tuple(positions)) for request, print_, positions in found.values()
+    )
 
 
 def _shared_schema(requests: list[SessionRequest], options: Options) -> Schema | None:
