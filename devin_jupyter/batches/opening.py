@@ -209,14 +209,12 @@ def _check(core: Core, plan: Plan, record: dict[str, Any] | None, cell: CellRef 
     """
     check_caps(plan.wanted, _budget(core, plan, cell))
     _check_secrets(core, plan)
-    changed: dict[str, Changed] = {}
-    for earlier in [record] if record else _alike(core, plan, cell):
-        for change in changed_rows(plan, earlier, lambda text: _paid(core, text)):
-            changed.setdefault(change.item.fingerprint.text, change)
-    if "key" in plan.options.given and "take" not in plan.options.given:
-        return list(changed.values())
-    refuse_repeats(plan, list(changed.values()), is_named=has_name(plan, cell))
-    return []
+    is_named = has_name(plan, cell)
+    records = [record] if record else _alike(core, plan, cell)
+    changed = changed_rows(plan, records, lambda text: _paid(core, text), is_named=is_named)
+    kept = [] if "take" in plan.options.given else [change for change in changed if change.is_kept]
+    refuse_repeats(plan, [change for change in changed if change not in kept], is_named=is_named)
+    return kept
 
 
 def _check_secrets(core: Core, plan: Plan) -> None:

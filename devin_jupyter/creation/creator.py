@@ -93,7 +93,7 @@ class Creator:
             DevinError: the service refused, or could not be reached; no session was started.
         """
         policy = policy or Policy()
-        run = Run(self.clock, policy.say, policy.slowed)
+        run = Run(self.clock, policy.say, policy.is_patient)
         return await to_the_end(lambda run: self._start(request, policy, run), run)
 
     async def plan(self, request: SessionRequest, policy: Policy | None = None) -> Plan:

@@ -66,6 +66,12 @@ class Budgets:
             else:
                 db.execute("INSERT OR REPLACE INTO budgets VALUES (?, ?, ?)", (scope, acus, now))
 
+    def count(self, scope: str, session_ids: Iterable[str]) -> None:
+        """Let sessions count in a scope with all that they cost, if they do not yet."""
+        with self._database.write("budget") as db:
+            values = [(scope, session_id) for session_id in session_ids]
+            db.executemany("INSERT OR IGNORE INTO spending VALUES (?, ?, 0)", values)
+
     def account(self, scope: str) -> Account:
         """Return where a scope stands."""
         with self._database.read() as db:
