@@ -106,6 +106,18 @@ def test_long_lists_are_read_to_the_end(simulator_with):
     devin.close()
 
 
+def test_a_list_whose_cursor_lingers_is_read_once(simulator_with):
+    from devin_jupyter import Devin
+
+    simulator = simulator_with(preload=450)
+    simulator.faults({"kind": "linger"})
+    devin = Devin(simulator.api_key, base_url=simulator.url)
+
+    assert len(list(devin.sessions.list())) == 450
+    assert simulator.requests("GET /v3/organizations/{org_id}/sessions") == 3
+    devin.close()
+
+
 def test_v1_lists_are_read_to_the_end(simulator_with):
     from devin_jupyter import Devin
 
