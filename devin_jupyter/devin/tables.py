@@ -27,7 +27,8 @@ def sessions_frame(
 
         devin.sessions_frame(since="30d", tags="team:payments")
 
-    Long histories are read over many time windows at once.
+    Long histories are read over many time windows at once. A value that is new to this package, such as an unknown
+    `origin`, is kept as it came and adds a category.
 
     Args:
         sessions: handles, ids or a frame with `session_id`, kept in their order; None for what the filters select.
@@ -60,7 +61,8 @@ def outputs_frame(
     """Return structured outputs as a DataFrame: the schema's fields as columns, then which session they come from.
 
     Nested objects are dotted, enums are categories, dates are dates. An output that does not fit its schema keeps its
-    row, with the reason in `error`; one that is not final is `provisional`.
+    row, with the reason in `error`, and a null where its value is none that the column can hold; one that is not final
+    is `provisional`.
 
         devin.outputs_frame(tags="audit", schema=Report, explode="findings")
 

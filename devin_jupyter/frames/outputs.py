@@ -248,8 +248,8 @@ def _put(value: Any, path: Path, item: Any) -> Any:
 
 
 def _note_losses(column: Column, values: list[Any], array: Any, errors: list[str | None]) -> None:
-    """A value that the column cannot hold, such as an integer beyond 64 bits, is null there and named in `error`."""
-    if column.kind in ("object", "word", "text"):
+    """What the column cannot hold, such as an integer beyond 64 bits, is null there and named in `error`."""
+    if column.kind in ("object", "text"):
         return
     for index in np.flatnonzero(np.asarray(pd.isna(array))):
         if values[index] is not None and errors[index] is None:

@@ -26,6 +26,8 @@ KINDS = [
     Column("x", "text"),
     Column("x", "word", ("b", "a")),
     Column("x", "word", (1, 2)),
+    Column("x", "choice", ("b", "a")),
+    Column("x", "choice", (1, 2)),
     Column("x", "time"),
     Column("x", "day"),
     Column("x", "integer"),
