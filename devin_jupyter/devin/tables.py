@@ -64,6 +64,9 @@ def outputs_frame(
     row, with the reason in `error`, and a null where its value is none that the column can hold; one that is not final
     is `provisional`.
 
+    A session without an output has no row, unless `keep_empty` is set; its `phase` then says why, and nothing is
+    `provisional` or an `error`.
+
         devin.outputs_frame(tags="audit", schema=Report, explode="findings")
 
     Args:
@@ -124,6 +127,9 @@ def insights_frame(self: Devin, sessions: Any = None, *, limit: int | None = Non
         sessions: handles, ids or a sessions frame; None for what the filters select.
         limit: of at most so many sessions.
         filters: those of `sessions_frame`.
+
+    Raises:
+        NotFound: one of the named sessions is not there for this key.
     """
     from devin_jupyter import history
 
