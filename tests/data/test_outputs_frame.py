@@ -15,6 +15,8 @@ from devin_jupyter.errors import OptionError
 from devin_jupyter.frames import Output, SessionRows, outputs, outputs_of, read_csv, write_csv
 from devin_jupyter.frames.batches import BatchRow, Inputs, batch
 from devin_jupyter.frames.fields import fields_of, list_paths
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.snapshot import Known, Sent, observe
 from devin_jupyter.schema import Schema, load_schema
 
 TAIL = ["session_id", "url", "phase", "acus", "provisional", "error"]
@@ -57,6 +59,7 @@ class Dog(BaseModel):
     name: str
 
 
+NOW = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 ROW = Inputs(columns=("repo",), records=[{"repo": "acme/api"}], labels=[0])
 REPORT, FINDINGS = load_schema(Report), load_schema(list[Finding])
 RAW = {
@@ -380,20 +383,38 @@ def test_outputs_are_taken_from_a_sessions_frame() -> None:
     rows = SessionRows()
     rows.add([session(1), session(2, status_detail="working"), session(3, structured_output=None, acus_consumed=0)])
 
-    found = outputs_of(rows.frame(), provisional={f"devin-{1:032x}": True}, schemas={})
+    found = outputs_of(rows.frame(), provisional={f"devin-{1:032x}": True}, known={}, schemas={})
 
-    assert [item.provisional for item in found] == [True, True, False]
     assert [item.raw for item in found] == [{"n": 1}, {"n": 1}, None]
+    assert [item.provisional for item in found[:2]] == [True, True]
     assert found[2].acus is None
 
 
-def test_an_output_that_does_not_fit_is_provisional_in_a_sessions_frame_too() -> None:
+def test_an_output_is_final_in_a_sessions_frame_where_a_snapshot_says_so() -> None:
+    sent = Sent(text="more", at=NOW, phase_before=Phase.WORKING, output_before={"n": 1})
+    facts = [
+        Known(),
+        Known(schema={}, is_valid=load_schema("n:str").is_valid),
+        Known(sent=sent),
+        Known(terminated=True),
+    ]
+    raws = [session(number) for number in range(len(facts))]
+    looks = [observe(raw, known, at=NOW) for raw, known in zip(raws, facts, strict=True)]
     rows = SessionRows()
-    rows.add([session(1), session(2, structured_output={"n": "one"})])
+    rows.add_snapshots(looks)
 
-    found = outputs_of(rows.frame(), provisional={}, schemas={f"devin-{n:032x}": load_schema("n:int") for n in (1, 2)})
+    known = {look.session_id: known for look, known in zip(looks, facts, strict=True)}
+    found = outputs_of(rows.frame(), provisional={}, known=known, schemas={})
 
-    assert [item.provisional for item in found] == [False, True]
+    assert [not item.provisional for item in found] == [look.output_is_final for look in looks]
+    assert [item.provisional for item in found] == [False, True, True, False]
+
+
+def test_where_there_is_no_output_none_is_provisional() -> None:
+    frame = outputs([output(None, provisional=True), output(RAW, number=1, provisional=True)], keep_empty=True)
+
+    assert frame["provisional"].isna().tolist() == [True, False]
+    assert str(frame["provisional"].dtype) == "boolean"
 
 
 def test_a_session_without_schema_and_output_adds_no_column() -> None:
