@@ -28,7 +28,8 @@ def sessions_frame(
         devin.sessions_frame(since="30d", tags="team:payments")
 
     Long histories are read over many time windows at once. A value that is new to this package, such as an unknown
-    `origin`, is kept as it came and adds a category.
+    `origin`, is kept as it came and adds a category. `write_parquet` and `write_csv` of `devin_jupyter.frames` keep
+    any of our frames in a file without loss, `read_parquet` and `read_csv` give it back.
 
     Args:
         sessions: handles, ids or a frame with `session_id`, kept in their order; None for what the filters select.
