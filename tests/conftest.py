@@ -19,6 +19,7 @@ from hypothesis import settings as profiles
 
 from devin_jupyter import redaction, settings
 from devin_jupyter.api.transport import Transport
+from devin_jupyter.simulator import scenarios
 from devin_jupyter.simulator.config import Config
 from devin_jupyter.simulator.server import Running, start
 
@@ -184,6 +185,12 @@ def simulator_with(_control: httpx.Client) -> Callable[..., SimulatorHandle]:
 def simulator(simulator_with: Callable[..., SimulatorHandle]) -> SimulatorHandle:
     """A fresh simulator whose default turn takes 0.1 s."""
     return simulator_with()
+
+
+@pytest.fixture
+def slow_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session tagged `sim:slow` is at work until `.clock(5000)`, however slow the machine is."""
+    monkeypatch.setattr(scenarios, "_SLOW", 1e4)
 
 
 @pytest.fixture
