@@ -14,6 +14,7 @@ from devin_jupyter.batches.calls import compare
 from devin_jupyter.batches.job import Stage
 from devin_jupyter.errors import BudgetExceeded, OptionError, SessionChanged, TemplateError
 
+pytestmark = pytest.mark.usefixtures("slow_lasts")
 REPOS = pd.DataFrame({"repo": [f"acme/r{n}" for n in range(6)], "scenario": ["sim:finished"] * 6})
 
 

@@ -38,6 +38,7 @@ from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.options import from_keywords
 from devin_jupyter.request import Where
 
+pytestmark = pytest.mark.usefixtures("slow_lasts")
 REPOS = ["acme/a", "acme/b", "acme/c"]
 
 
@@ -78,7 +79,7 @@ def test_ctrl_c_stops_everything_where_that_was_asked_for(endless: Desk) -> None
     assert batch.paused is not None
 
 
-async def test_cancelling_an_await_detaches_too(desk: Desk) -> None:
+async def test_cancelling_an_await_detaches_too(desk: Desk, simulator: Any) -> None:
     batch = upgrade(desk, tags=["sim:slow"])
 
     async def waiting() -> None:
@@ -90,7 +91,9 @@ async def test_cancelling_an_await_detaches_too(desk: Desk) -> None:
 
     with pytest.raises(DetachedAwait, match="sessions go on"):
         await task
-    assert batch.wait().phase_counts == {"done": 3}
+    while not batch.wait(0.1).is_over:
+        simulator.clock(5000)
+    assert batch.phase_counts == {"done": 3}
 
 
 def test_a_wait_that_runs_out_returns_the_batch_as_it_is(desk: Desk) -> None:
@@ -151,6 +154,7 @@ def test_a_batch_that_cannot_be_watched_pauses_and_goes_on_later(desk: Desk, sim
     assert "cannot be watched" in batch.paused
     assert batch.phase_counts.keys() <= {"queued", "working"}
     simulator.faults()
+    simulator.clock(5000)
     assert batch.resume().wait().phase_counts == {"done": 3}
 
 

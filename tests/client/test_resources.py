@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from devin_jupyter.api import insights
 from devin_jupyter.api.events import Events
 from devin_jupyter.api.operations import OPERATIONS, operations_table
 from devin_jupyter.api.secrets import Secrets
@@ -431,7 +432,8 @@ def test_a_mistyped_field_of_a_schedule_gets_the_nearest(devin):
 # --- insights, events, figures ------------------------------------------------------------------------------------
 
 
-def test_insights_are_listed_read_and_generated(devin):
+def test_insights_are_listed_read_and_generated(devin, monkeypatch):
+    monkeypatch.setattr(insights, "POLL_SECONDS", 0.01)
     session = devin.create("hello", wait=30)
 
     assert session.insights()["analysis"] is None

@@ -15,6 +15,7 @@ from devin_jupyter.errors import Forbidden, NotFound, OptionError, Unsupported
 from devin_jupyter.history import windows
 from devin_jupyter.journal import Journal
 
+pytestmark = pytest.mark.usefixtures("slow_lasts")
 LIST = "GET /v3/organizations/{org_id}/sessions"
 
 
