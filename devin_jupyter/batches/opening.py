@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from devin_jupyter.batches.attending import look_again
 from devin_jupyter.batches.edits import Changed, Paid, are_alike, changed_rows, refuse_repeats
 from devin_jupyter.batches.money import check_caps
 from devin_jupyter.batches.plan import Plan, make_plan
@@ -183,7 +182,6 @@ async def _begin(opened: Opened) -> Opened:
     runner = opened.runner
     runner.core.running[runner.key] = runner
     await runner.attach()
-    await look_again(runner.core, runner.jobs)
     runner.go()
     return opened
 

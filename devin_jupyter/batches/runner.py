@@ -14,6 +14,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+from devin_jupyter.batches.attending import look_again
 from devin_jupyter.batches.brakes import FAILURES_IN_A_ROW, StopLoss, Throttle
 from devin_jupyter.batches.finding import Finder
 from devin_jupyter.batches.job import Job, Stage, Tally, tally
@@ -114,6 +115,7 @@ class Runner:
                 await self._begin(job, pays=False)
 
         await asyncio.gather(*map(attach, known))
+        await look_again(self.core, known, self.spawn)
         if used := [job.session_id for job in self.jobs if job.session_id]:
             await asyncio.to_thread(note_uses, self.core.journal, self.key, self.cell, used)
 
@@ -190,7 +192,7 @@ class Runner:
         for job in list(islice(self.roster.waiting(self.limit), max(0, room))):
             job.stage = Stage.STARTING
             self.roster.note(job)
-            self._starts.add(task := self._spawn(self._begin(job, pays=True)))
+            self._starts.add(task := self.spawn(self._begin(job, pays=True)))
             task.add_done_callback(self._start_ended)
 
     def _start_ended(self, task: asyncio.Task[None]) -> None:
@@ -225,7 +227,7 @@ class Runner:
             self.no_room = None
         job.let_go = self.core.tracker.listen(job.state, Listener(partial(self._seen, job)))
         if job.state.snapshot.turn_over:
-            self._spawn(self._put_away(job))
+            self.spawn(self._put_away(job))
         self._seen(job, job.state.snapshot)
 
     def _set_back(self, job: Job, problem: DevinError) -> None:
@@ -251,14 +253,14 @@ class Runner:
         if not snapshot.turn_over and job.began is None:
             job.began, job.lasted = time.monotonic(), None
             self.roster.note(job)
-            self._spawn(self._watch(job))
+            self.spawn(self._watch(job))
             self.go()
             return
         if snapshot.turn_over and job.began is not None:
             job.lasted, job.began = time.monotonic() - job.began, None
             self.no_room = None
             self._pause_if(self.brakes.ended(snapshot))
-            self._spawn(self._put_away(job))
+            self.spawn(self._put_away(job))
         self.roster.note(job)
         self._wake.set()
 
@@ -280,7 +282,8 @@ class Runner:
         if why is not None:
             self.pause(why)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Have work go on in the background; `over` waits for it, and a fault in it pauses the batch."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

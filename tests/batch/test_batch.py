@@ -67,6 +67,22 @@ def test_another_machine_finds_everything_by_one_sweep(new_desk: Callable[..., D
     assert again.frame["phase"].tolist() == ["done"] * 6
 
 
+def test_questions_and_answers_are_read_again_where_the_journal_is_new(
+    new_desk: Callable[..., Desk], simulator: Any
+) -> None:
+    rows = scenarios("question", "finished", "question", "fail")
+    here = upgrade(new_desk(), rows, schema="none").wait()
+
+    there = upgrade(new_desk("elsewhere.db"), rows, schema="none")
+
+    assert there.questions == here.questions
+    pd.testing.assert_frame_equal(there.frame, here.frame)
+    assert there[0].result() == here[0].result()
+    before = simulator.stats()["requests"]["GET " + SEND.split()[1]]
+    assert upgrade(new_desk("elsewhere.db"), rows, schema="none").questions == here.questions
+    assert simulator.stats()["requests"]["GET " + SEND.split()[1]] == before
+
+
 def test_rows_added_later_cost_only_themselves(desk: Desk, simulator: Any) -> None:
     upgrade(desk, REPOS.iloc[:4]).wait()
 
