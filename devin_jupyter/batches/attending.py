@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from devin_jupyter.batches.job import Job
+from devin_jupyter.batches.work import Task
 from devin_jupyter.client import Core
 from devin_jupyter.errors import DevinError
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import observe
 from devin_jupyter.monitor.reading import Reader
 
-Task = asyncio.Task[None]
 AT_ONCE = 8
 SECONDS = 5.0
 """Longer than this a batch does not hold up whoever opens it; offline it shows them as they were."""
