@@ -45,7 +45,7 @@ class Batch:
         self._sessions: dict[str, Session] = {}
         self.name = opened.name
         """What `dj.batch(name)` finds it by."""
-        self.notice: str | None = showing.opening_line(opened.runner)
+        self.notice: str | None = showing.opening_line(opened.runner, was_held=opened.was_held)
         """A line worth printing: how many were started, how many were there already."""
 
     # --- what was last seen ---------------------------------------------------------------------------------

@@ -55,6 +55,8 @@ class Opened:
 
     name: str
     runner: Runner
+    was_held: bool = False
+    """Somebody had paused or stopped it, and opening it lifted that."""
 
 
 def plan_order(order: Order, where: Where) -> Plan:
@@ -121,8 +123,8 @@ async def open_batch(core: Core, order: Order, plan: Plan) -> Opened:
     if record is not None:
         take_up(runner.jobs, record)
     await asyncio.to_thread(_write_down, runner, name, record, has_name(plan, order.cell))
-    await asyncio.to_thread(core.journal.flags.release, key)
-    return await _begin(Opened(name, runner))
+    was_held = await asyncio.to_thread(core.journal.flags.release, key)
+    return await _begin(Opened(name, runner, was_held))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -356,6 +356,16 @@ def test_pause_starts_no_more_and_resume_goes_on(desk: Desk, simulator: Any) -> 
     assert batch.phase_counts == {"done": 6}
 
 
+def test_running_a_paused_batch_again_goes_on_and_says_so(new_desk: Callable[..., Desk]) -> None:
+    upgrade(new_desk(), max_parallel=1, tags=["sim:slow"], name="up").pause()
+
+    again = upgrade(new_desk(), max_parallel=1, tags=["sim:slow"], name="up")
+
+    assert again.notice.endswith("no longer paused: running it again goes on")
+    assert again.paused is None
+    assert "paused" not in upgrade(new_desk(), max_parallel=1, tags=["sim:slow"], name="up").notice
+
+
 def test_stop_ends_what_is_open_and_keeps_what_is_done(desk: Desk, simulator: Any) -> None:
     done = upgrade(desk, REPOS.iloc[:2], name="up").wait()
     rows = REPOS.assign(scenario=["sim:finished"] * 2 + ["sim:slow"] * 4)
