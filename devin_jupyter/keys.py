@@ -110,6 +110,12 @@ def key_hash(base_url: str, api_key: str) -> str:
     return hashlib.sha256(f"{base_url}\n{api_key}".encode()).hexdigest()[:32]
 
 
+def profiles(home: Path) -> list[str]:
+    """Return the names that `%devin connect --save --profile` has saved keys under."""
+    found = saved(home).get("profiles")
+    return sorted(found) if isinstance(found, dict) else []
+
+
 def profile_of(home: Path, profile: str) -> dict[str, str]:
     """Return what `%devin connect --save` noted for a profile beside its key: organisation, base URL, API version."""
     profiles = saved(home).get("profiles")

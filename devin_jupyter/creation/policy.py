@@ -110,7 +110,7 @@ class Plan:
     """What would be done, for `--dry-run`."""
 
     action: str
-    """`create`, `attach` or `refuse`."""
+    """`create`, `attach`, `replay` (from a lock file) or `refuse`."""
     why: str
     session_id: str | None
     fingerprint: str

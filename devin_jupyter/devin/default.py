@@ -1,22 +1,26 @@
 """The default client: the one behind `%%devin` and the functions of the package, held by one small registry.
 
-It is made at first use. `connect` replaces it; existing handles keep the client they came from.
+It is made at first use. `connect` replaces it; existing handles keep the client they came from. A key that was found
+in the environment or in `.env` is changed there, without a restart; one that was given stays.
 """
 
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from devin_jupyter import keys
 from devin_jupyter import settings as places
 from devin_jupyter.devin.facade import Devin
-from devin_jupyter.errors import NoKey, OptionError
+from devin_jupyter.errors import JournalError, NoKey, OptionError
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.options import nearest, number
+from devin_jupyter.session import Session
 from devin_jupyter.settings import Settings
 
 _CONNECT = ("api_key", "org_id", "base_url", "simulator", "api_version", "profile", "poll_seconds")
@@ -33,8 +37,12 @@ _VARIABLES = ("DEVIN_API_KEY", "DEVIN_ORG_ID", "DEVIN_API_URL", "DEVIN_JUPYTER_H
 class _Registry:
     lock: threading.RLock = field(default_factory=threading.RLock)
     client: Devin | None = None
+    make: Callable[[], Devin] | None = None
+    """Makes the client anew; None for one whose key was given, which stays."""
     environment: tuple[str | None, ...] | None = None
     """What the environment said when the client was made by itself; None for one that was asked for."""
+    folder: Path | None = None
+    """The working directory then: its `.env` may change."""
     simulated: dict[str, Journal] = field(default_factory=dict)
     """The journals of the simulators in this process, by address: a second `connect` finds the first one's sessions."""
 
@@ -49,12 +57,51 @@ def default() -> Devin:
         NoKey: there is no key, and no lock file in the working directory to replay.
     """
     with _registry.lock:
-        environment = tuple(map(os.environ.get, _VARIABLES))
-        is_stale = _registry.environment is not None and _registry.environment != environment
-        if _registry.client is None or is_stale:
-            _registry.client = _made(None)
-            _registry.environment = environment
+        if _registry.client is None:
+            _use(_made(), _made, by_itself=True)
+        elif _registry.make is not None and _is_stale(_registry.client):
+            _use(_registry.make(), _registry.make, by_itself=_registry.environment is not None)
+        assert _registry.client is not None
         return _registry.client
+
+
+def default_for(sessions: Any) -> Devin:
+    """Return the default client; without a key, one that asks nobody, where every session is a recorded one.
+
+    Raises:
+        NoKey: there is no key, and the sessions need one.
+    """
+    try:
+        return default()
+    except NoKey:
+        handles = [sessions] if isinstance(sessions, Session) else sessions
+        if not isinstance(handles, (list, tuple)) or not handles or not all(map(_is_recorded, handles)):
+            raise
+        return Devin(settings=places.replaying("a saved notebook"), journal=Journal())
+
+
+def _is_recorded(handle: Any) -> bool:
+    return isinstance(handle, Session) and handle.snapshot.recorded is not None
+
+
+def _use(client: Devin, make: Callable[[], Devin] | None, *, by_itself: bool) -> None:
+    with _registry.lock:
+        _registry.client, _registry.make, _registry.folder = client, make, Path.cwd()
+        _registry.environment = _environment() if by_itself else None
+
+
+def _environment() -> tuple[str | None, ...]:
+    return tuple(map(os.environ.get, _VARIABLES))
+
+
+def _is_stale(client: Devin) -> bool:
+    """Whether the environment has changed, or there is another key where this one was found."""
+    if _registry.environment not in (None, _environment()):
+        return True
+    key = os.environ.get("DEVIN_API_KEY", "").strip()
+    if not key and _registry.folder == Path.cwd():
+        key = keys.from_dotenv(_registry.folder).get("DEVIN_API_KEY", "")
+    return key not in ("", client.settings.api_key)
 
 
 def current() -> Devin | None:
@@ -95,20 +142,47 @@ def connect(
     """
     pause = None if poll_seconds is None else _pause(poll_seconds)
     if simulator:
-        client = _simulated(api_version, simulator_options)
-    elif simulator_options:
+        client = _paced(_simulated(api_version, simulator_options), pause)
+        _use(client, None, by_itself=False)
+        return client
+    if simulator_options:
         raise _no_option(min(simulator_options), _CONNECT)
-    else:
-        client = _made((api_key, org_id, base_url, api_version, profile))
-    if pause is not None:
-        client.asynchronous.monitor.set_pace(replace(client.settings.pace, slow=pause))
+    return connect_checked(None, api_key, org_id, base_url, api_version, profile, pause=pause)
+
+
+def connect_checked(
+    check: Callable[[Devin], None] | None,
+    *chosen: str | None,
+    pause: float | None = None,
+    key_source: str = "argument",
+) -> Devin:
+    """Do what `connect` does, once `check` has let the client pass; what it raises leaves the present client in use.
+
+    Args:
+        check: is called with the new client.
+        chosen: key, organisation, address, API version and profile, as in `settings.resolve`.
+        pause: `poll_seconds` of `connect`.
+        key_source: where the key came from, in words.
+    """
+
+    def make() -> Devin:
+        return _paced(_made(chosen, key_source), pause)
+
+    client = make()
     replays = client.core.lock if not client.settings.api_key else None
     if replays is not None:
         print(f"there is no key: replaying {replays.name}, recorded sessions: {len(replays.by_what)}; nothing is sent")
-    with _registry.lock:
-        # nobody chose a key yet: one that is set later is found
-        environment = tuple(map(os.environ.get, _VARIABLES)) if replays is not None else None
-        _registry.client, _registry.environment = client, environment
+    if check is not None:
+        check(client)
+    is_given = chosen[0] is not None or client.settings.profile is not None
+    # nobody chose a key yet where a lock file is replayed: one that is set later is found
+    _use(client, None if is_given else make, by_itself=replays is not None)
+    return client
+
+
+def _paced(client: Devin, pause: float | None) -> Devin:
+    if pause is not None:
+        client.core.monitor.set_pace(replace(client.settings.pace, slow=pause))
     return client
 
 
@@ -122,17 +196,29 @@ def _pause(value: Any) -> float:
 def disconnect() -> None:
     """Forget the default client; the next use connects anew. Sessions go on, handles keep their client."""
     with _registry.lock:
-        _registry.client = _registry.environment = None
+        _registry.client = None
 
 
-def _made(chosen: tuple[str | None, ...] | None) -> Devin:
-    lock = lockfile.beside(Path.cwd())
+def _made(chosen: tuple[str | None, ...] = (), key_source: str = "argument") -> Devin:
+    broken: list[JournalError] = []
+    lock = lockfile.beside(Path.cwd(), broken.append)
     try:
-        return Devin(settings=places.resolve(*(chosen or ())), lock=lock)
+        client = Devin(settings=places.resolve(*chosen, key_source=key_source), lock=lock)
+        _warn(broken)
+        return client
     except NoKey as problem:
-        if lock is None or (chosen and any(chosen)) or problem.what != places.no_key().what:  # a key that is none
+        if any(chosen) or problem.what != places.no_key().what:  # a key that is none
             raise
-        return Devin(settings=places.replaying(lock.name), journal=Journal(), lock=lock)
+        if broken:
+            raise broken[0] from None
+        if lock is None:
+            raise
+        return Devin(settings=places.replaying(lock.name, lock.api_version), journal=Journal(), lock=lock)
+
+
+def _warn(broken: Iterable[JournalError]) -> None:
+    for problem in broken:
+        print(f"{problem.what}; what it holds is not used: {problem.do}")
 
 
 def _simulated(api_version: str | None, options: dict[str, Any]) -> Devin:
@@ -149,12 +235,15 @@ def _simulated(api_version: str | None, options: dict[str, Any]) -> Devin:
             raise _no_option(name, [*_CONNECT, *known])
     try:
         running = start(Config(**options))
-    except TypeError as mistake:
+    except (TypeError, ValueError, OSError, sqlite3.Error) as mistake:
         raise OptionError(f"the simulator cannot be started like this: {mistake}", "nothing was started") from None
     chosen = _simulator_settings(running, api_version)
     with _registry.lock:
         journal = _registry.simulated.setdefault(running.url, Journal())
-    return Devin(settings=chosen, journal=journal, lock=lockfile.beside(Path.cwd()))
+    broken: list[JournalError] = []
+    client = Devin(settings=chosen, journal=journal, lock=lockfile.beside(Path.cwd(), broken.append))
+    _warn(broken)
+    return client
 
 
 def _no_option(name: str, known: Iterable[str]) -> OptionError:

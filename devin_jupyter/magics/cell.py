@@ -6,7 +6,7 @@ Reads as the order of events. Everything that costs money is decided below, in t
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -14,6 +14,7 @@ from weakref import WeakSet
 from devin_jupyter.errors import Detached
 from devin_jupyter.magics import display
 from devin_jupyter.options import Options, continued, parse
+from devin_jupyter.waiting import quietly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,7 +53,6 @@ def _start(notebook: Notebook, body: str, options: Options) -> None:
     devin = client(notebook)
     options = options.render(_fill(notebook, options))
     wanted = request.build(body, options, notebook.variables, notebook.defaults(devin.settings.api_version))
-    wanted.check(devin.settings.api_version)
     policy = Policy(
         take_new=options.new,
         max_age=options.max_age,
@@ -107,7 +107,7 @@ def follow(notebook: Notebook, session: Any, options: Options) -> None:
     if seconds is None:
         view.open()
         return
-    with view:
+    with view, quietly() if options.quiet else nullcontext():
         wait(session, None if seconds == math.inf else seconds, options.on_interrupt or notebook.config.on_interrupt)
 
 
@@ -164,7 +164,7 @@ def client(notebook: Notebook) -> Any:
     found = devin.default()
     if notebook.config.poll_seconds is not None:
         pace = replace(found.settings.pace, slow=notebook.config.poll_seconds)
-        found.asynchronous.monitor.set_pace(pace)
+        found.core.monitor.set_pace(pace)
     return found
 
 

@@ -12,27 +12,33 @@ from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.notebook import Notebook
 from devin_jupyter.magics.seen import warm
 from devin_jupyter.magics.shown import Table
+from devin_jupyter.options import nearest
 
 
 def connect(call: Call) -> None:
     """Choose key, organisation and host, and say what came out."""
     from devin_jupyter import devin
+    from devin_jupyter.devin.default import connect_checked
 
     said = call.said
     if said.simulator:
         _simulated(devin.connect(simulator=True, **({"api_version": said.api} if said.api else {})))
         return
     wanted = {"org_id": said.org, "base_url": said.url, "api_version": said.api, "profile": said.profile}
-    wanted = {name: value for name, value in wanted.items() if value}
     if not (said.new_key or said.save) and _replays(call.notebook, wanted):
         devin.connect()  # says that there is no key, and what is replayed
         return
-    client = devin.connect(api_key=_key(call.notebook, wanted, ask=said.new_key or said.save), **wanted)
-    who = _principal(client)[0][1]  # tells as well whether the key works
-    loop.run(client.asynchronous.where())
+    who: list[tuple[str, str | None]] = []
+
+    def check(client: Any) -> None:
+        who.extend(_principal(client))  # tells as well whether the key works
+        loop.run(client.core.where())
+
+    key = _key(call, wanted)
+    client = connect_checked(check, key, *wanted.values(), key_source="the hidden prompt")
     if said.save:
         _save(client, said.profile)
-    print(_line(client, who))
+    print(_line(client, who[0][1]))
     if not call.notebook.is_headless:
         warm(client)
 
@@ -44,7 +50,7 @@ def _replays(notebook: Notebook, wanted: dict[str, Any]) -> bool:
     from devin_jupyter import settings
     from devin_jupyter.journal import lockfile
 
-    if "profile" in wanted or _can_ask(notebook):
+    if wanted["profile"] or _can_ask(notebook):
         return False
     try:
         settings.resolve(**wanted)
@@ -59,18 +65,20 @@ def _can_ask(notebook: Notebook) -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def _key(notebook: Notebook, wanted: dict[str, Any], *, ask: bool) -> str | None:
-    """None where a key is known; else one asked for, hidden."""
-    from devin_jupyter import settings
+def _key(call: Call, wanted: dict[str, Any]) -> str | None:
+    """None where a key is known; else one asked for, hidden: for a profile only where it is to be saved."""
+    from devin_jupyter import keys, settings
 
-    if ask:
-        return ask_for_key(notebook)
+    profile = wanted["profile"]
+    if call.said.new_key:
+        return ask_for_key(call.notebook)
     try:
         settings.resolve(**wanted)
-    except NoKey:
-        if "profile" in wanted:
-            raise
-        return ask_for_key(notebook)
+    except NoKey as problem:
+        if profile and not call.said.save:
+            meant = nearest(profile, keys.profiles(settings.home()))
+            raise NoKey(problem.what + meant, problem.means, problem.do) from None
+        return ask_for_key(call.notebook)
     return None
 
 
@@ -133,9 +141,10 @@ def whoami(call: Call) -> Table:
     """Say who acts, where, with which key, and what it may read."""
     devin = call.devin
     chosen = devin.settings
+    principal = _principal(devin)  # first: where nobody answers, this tells so at once
     permissions = {} if chosen.api_version == "v1" else devin.permissions()  # v1 keys have none of these
     rows = [
-        *_principal(devin),
+        *principal,
         ("API", f"{chosen.base_url} ({chosen.api_version}){', simulated' if chosen.simulated else ''}"),
         ("key", f"{chosen.masked_key} from {chosen.key_source}"),
         ("journal", None if chosen.simulated else str(devin.journal.path)),

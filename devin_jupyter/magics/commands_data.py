@@ -50,7 +50,7 @@ class Conversation:
         return f"({self._before:,} earlier messages left out)"
 
     def _head(self, message: Any) -> str:
-        who = "Devin" if message.source == "devin" else "You"
+        who = wording.speaker(message)
         at = None if self._simulated else wording.moment(message.created_at)
         return f"{who}, {at}" if at else who
 

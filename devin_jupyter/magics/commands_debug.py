@@ -6,10 +6,10 @@ import importlib.metadata
 import platform
 import sys
 import traceback
-from pathlib import Path
 from typing import Any
 
 from devin_jupyter.errors import DevinError, redact
+from devin_jupyter.magics import written
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.recent_log import recent_lines
 from devin_jupyter.redaction import redact_coloured
@@ -34,8 +34,7 @@ def debug(call: Call) -> None:
     if not call.said.file:
         print(text)
         return
-    path = Path(call.said.file).expanduser()
-    path.write_text(text + "\n", encoding="utf-8")
+    path = written.write(call.said.file, text + "\n")
     print(f"{path}: please read it before you attach it to a ticket")
 
 

@@ -46,7 +46,7 @@ class View:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leave the final state; a wait that was interrupted leaves a live panel alive."""
-        if not isinstance(error, KeyboardInterrupt) or isinstance(self._front, (AtTheEnd, Terminal)):
+        if not isinstance(error, KeyboardInterrupt) or isinstance(self._front, AtTheEnd):
             self._front.close()
 
 
@@ -65,8 +65,6 @@ def view(notebook: Notebook, session: Any, options: Options, *, waiting: bool) -
 def _front(notebook: Notebook, session: Any, quiet: bool, transcript: bool, waiting: bool) -> Front:
     if quiet:
         return Nothing()
-    if notebook.is_terminal and waiting:
-        return Terminal(session)
     if notebook.is_headless or not notebook.in_kernel:
         return AtTheEnd(session, transcript, at_once=not waiting)
     if session.snapshot.turn_over and not session.snapshot.needs_you:
@@ -135,30 +133,6 @@ class Replaced:
 
     def _bundle(self, snapshot: Any) -> dict[str, Any]:
         return render.bundle(snapshot, transcript=self._transcript)
-
-
-class Terminal:
-    """A line that moves while the terminal waits, and the final text after it."""
-
-    def __init__(self, session: Any) -> None:
-        """Show nothing yet."""
-        self._session = session
-        self._unsubscribe: Callable[[], None] | None = None
-
-    def open(self) -> None:
-        """Start the moving line."""
-        from devin_jupyter.magics.terminal import Following
-
-        self._line = Following(self._session.snapshot)
-        self._line.start()
-        self._unsubscribe = self._session.subscribe(self._line.show)
-
-    def close(self) -> None:
-        """Take the line away and print the final state."""
-        if self._unsubscribe is not None:
-            self._unsubscribe()
-        self._line.stop()
-        print(render.text(self._session.snapshot))
 
 
 def show(thing: Any) -> None:

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 from traitlets import Bool, Enum, Float, Integer, List, Unicode
 from traitlets.config import Configurable
 
+from devin_jupyter.waiting import shown_by
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -88,6 +91,8 @@ def load(shell: InteractiveShell) -> None:
     shell.magics_manager.register_function(CellMagic(magics.run_cell), "cell", "devin")
     shell.magics_manager.register_function(LineMagic(magics.run_line), "line", "devin")
     shell.Completer.custom_matchers.append(_matcher(magics))
+    if getattr(shell, "kernel", None) is None:
+        shown_by(_followed)
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -97,6 +102,13 @@ def unload(shell: InteractiveShell) -> None:
     shell.configurables[:] = [item for item in shell.configurables if not isinstance(item, DevinMagics)]
     matchers = shell.Completer.custom_matchers
     matchers[:] = [item for item in matchers if getattr(item, "matcher_identifier", "") != _MATCHER]
+    shown_by(None)
+
+
+def _followed(session: Any) -> AbstractContextManager[None]:
+    from devin_jupyter.magics.terminal import following
+
+    return following(session)
 
 
 def _matcher(magics: DevinMagics) -> Callable[[Any], Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_origin
 
 from devin_jupyter.magics.command import journal
 from devin_jupyter.magics.seen import SEEN
@@ -24,13 +24,14 @@ def offers(notebook: Notebook, kind: str, fragment: str) -> list[Offer]:
         "sessions": lambda: [*_names(notebook, _is_session), *_seen(notebook, "sessions")],
         "tags": lambda: _seen(notebook, "tags"),
         "repos": lambda: _seen(notebook, "repos"),
-        "schemas": lambda: [*_names(notebook, _is_schema), *_files(fragment, (".json",))],
+        "schemas": lambda: [*_schemas(notebook, fragment), *_files(fragment, (".json",))],
         "tables": lambda: _names(notebook, _is_table),
         "out": lambda: _names(notebook, _is_session),
         "files": lambda: [*_names(notebook, _is_content), *_files(fragment)],
         "environment": lambda: [(name, "") for name in sorted(os.environ) if name != "DEVIN_API_KEY"],
         "platforms": lambda: [*SEEN.get("platforms"), *((name, "") for name in _PLATFORMS)],
         "profiles": _profiles,
+        "commands": _commands,
     }
     return makers.get(kind, lambda: SEEN.get(kind))()[:MOST]
 
@@ -57,11 +58,19 @@ def _is_session(value: Any) -> bool:
     return kind.__module__.startswith("devin_jupyter.") and hasattr(kind, "send") and hasattr(kind, "result")
 
 
+def _schemas(notebook: Notebook, fragment: str) -> list[Offer]:
+    lists = ((f"list[{name}]", label) for name, label in _names(notebook, _is_model))
+    return [*_names(notebook, _is_schema), *(one for one in lists if one[0].startswith(fragment))]
+
+
+def _is_model(value: Any) -> bool:
+    marks = ("model_json_schema", "__dataclass_fields__", "__total__")
+    return isinstance(value, type) and any(hasattr(value, mark) for mark in marks)
+
+
 def _is_schema(value: Any) -> bool:
-    is_model = isinstance(value, type) and (
-        hasattr(value, "model_json_schema") or hasattr(value, "__dataclass_fields__") or hasattr(value, "__total__")
-    )
-    return is_model or (isinstance(value, dict) and "type" in value)
+    is_list = get_origin(value) is list
+    return is_list or _is_model(value) or (isinstance(value, dict) and "type" in value)
 
 
 def _is_table(value: Any) -> bool:
@@ -93,5 +102,10 @@ def _profiles() -> list[Offer]:
     from devin_jupyter import keys
     from devin_jupyter.settings import home
 
-    profiles = keys.saved(home()).get("profiles")
-    return [(name, "") for name in profiles] if isinstance(profiles, dict) else []
+    return [(name, "") for name in keys.profiles(home())]
+
+
+def _commands() -> list[Offer]:
+    from devin_jupyter.magics.command_table import COMMANDS
+
+    return [(command.name, command.help) for command in COMMANDS.values()]

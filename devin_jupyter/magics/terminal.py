@@ -1,8 +1,16 @@
-"""The live view of a session in a terminal: one status line that moves while the prompt is blocked, drawn by rich."""
+"""The live view of a session in a terminal: one status line that moves while the prompt is blocked, drawn by rich.
+
+`session.wait()`, `.result()`, `await session` and the magics all wait below it.
+"""
 
 from __future__ import annotations
 
+import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
@@ -21,6 +29,30 @@ _COLOURS = {
     "blocked": "red",
     "failed": "red",
 }
+
+
+_drawing = threading.Lock()
+"""A terminal has one status line: of several waits at a time, the first has it."""
+
+
+@contextmanager
+def following(session: Any) -> Iterator[None]:
+    """Draw the line while the main thread waits at a terminal; anywhere else, draw nothing."""
+    at_prompt = threading.current_thread() is threading.main_thread() and sys.stdout.isatty()
+    if session.snapshot.turn_over or not at_prompt or not _drawing.acquire(blocking=False):
+        yield
+        return
+    line = Following(session.snapshot)
+    try:
+        unsubscribe = session.subscribe(line.show)
+        line.start()
+        try:
+            yield
+        finally:
+            line.stop()
+            unsubscribe()
+    finally:
+        _drawing.release()
 
 
 class Following:

@@ -255,7 +255,7 @@ class Monitor:
         except DevinError as problem:
             sight.problems[entry.session_id] = problem
             return None
-        is_ended = await ended_elsewhere(self._keeper, entry, raw)
+        is_ended = await ended_elsewhere(self._keeper, entry, raw, self._clock)
         if entry.known is not known or entry.snapshot is not before:
             return None  # something was done meanwhile: this answer may be older than that
         entry.known = replace(known, terminated=True) if is_ended else known

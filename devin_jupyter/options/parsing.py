@@ -16,9 +16,8 @@ from devin_jupyter.errors import OptionError
 from devin_jupyter.options.expressions import expressions
 from devin_jupyter.options.table import BY_FLAG, BY_NAME, OPTIONS
 from devin_jupyter.options.values import Options, nearest, of
+from devin_jupyter.redaction import holds_key
 
-_KEY = re.compile(r"(?:^|[=\s'\"])(?:cog|apk)_[A-Za-z0-9_\-]{4,}")
-_PUBLIC_KEYS = re.compile(r"\b(cog|apk)_simulator\b")
 _HOLE = re.compile("\ue000(\\d+)\ue001")
 
 
@@ -76,7 +75,7 @@ def split(line: str) -> list[str]:
 
 def refuse_keys(line: str) -> None:
     """Refuse a line that holds something like an API key, without repeating it."""
-    if _KEY.search(_PUBLIC_KEYS.sub("", line)):
+    if holds_key(line):
         raise OptionError(
             "the line holds a word that looks like an API key (cog_… or apk_…)",
             "a notebook keeps every line it is given; nothing was sent",

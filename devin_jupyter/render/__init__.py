@@ -25,11 +25,11 @@ def bundle(snapshot: Snapshot, transcript: bool = False, home: str = "") -> dict
 
     Args:
         snapshot: what to show.
-        transcript: keep the conversation in the HTML too, folded.
+        transcript: keep the conversation too, folded in the HTML.
         home: names the place in the HTML where the live panel of that name may settle.
     """
     return {
-        "text/plain": text(snapshot),
+        "text/plain": text(snapshot, transcript=transcript),
         "text/html": html(snapshot, transcript=transcript, home=home),
         RECORD_MIME: notebook_record(snapshot),
     }

@@ -125,7 +125,6 @@ def _fact(name: str, value: str | None) -> str:
 
 def _transcript(messages: tuple[Message, ...]) -> str:
     said = "".join(
-        f'<div style="{LINE}"><strong>{"Devin" if each.source == "devin" else "You"}</strong></div>{_quote(each.text)}'
-        for each in messages
+        f'<div style="{LINE}"><strong>{wording.speaker(each)}</strong></div>{_quote(each.text)}' for each in messages
     )
     return f"<details><summary>Conversation ({len(messages)})</summary>{said}</details>" if messages else ""

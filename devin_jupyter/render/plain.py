@@ -14,8 +14,14 @@ ANSWER_LINES = 60
 QUESTION_LIMIT = 4000
 
 
-def text(snapshot: Snapshot, *, columns: int = 100) -> str:
-    """Return the snapshot as text of about `columns` characters a line; the same snapshot gives the same text."""
+def text(snapshot: Snapshot, *, columns: int = 100, transcript: bool = False) -> str:
+    """Return the snapshot as text of about `columns` characters a line; the same snapshot gives the same text.
+
+    Args:
+        snapshot: what to show.
+        columns: how wide it may be.
+        transcript: add the conversation.
+    """
     lines = [
         _headline(snapshot, columns),
         _place(snapshot),
@@ -23,6 +29,7 @@ def text(snapshot: Snapshot, *, columns: int = 100) -> str:
         *_question(snapshot, columns),
         *_answer(snapshot, columns),
         *_pull_requests(snapshot),
+        *(_transcript(snapshot, columns) if transcript else []),
     ]
     return "\n".join(line for line in lines if line)
 
@@ -103,4 +110,12 @@ def _pull_requests(snapshot: Snapshot) -> list[str]:
         state = wording.one_line(pull_request.state or "state unknown", 40)
         address = "" if snapshot.simulated else wording.web_address(pull_request.url) or ""
         lines.append(f"  pull request {wording.pull_request_name(pull_request)} ({state})  {address}".rstrip())
+    return lines
+
+
+def _transcript(snapshot: Snapshot, columns: int) -> list[str]:
+    lines = [f"  conversation ({len(snapshot.messages)}):"] if snapshot.messages else []
+    for message in snapshot.messages:
+        said = _wrapped(wording.safe_text(message.text).strip(), columns)
+        lines += [f"  {wording.speaker(message)}:", *said]
     return lines

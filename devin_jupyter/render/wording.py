@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from devin_jupyter.errors import redact
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.models.snapshot import PullRequest, Snapshot
+from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
 
 TITLE_LIMIT = 160
 TEXT_LIMIT = 20_000
@@ -106,6 +106,11 @@ def web_address(url: str) -> str | None:
 def moment(at: datetime | None) -> str | None:
     """Return an absolute time to the minute, in UTC."""
     return f"{at:%Y-%m-%d %H:%M} UTC" if at else None
+
+
+def speaker(message: Message) -> str:
+    """Return who wrote a message."""
+    return "Devin" if message.source == "devin" else "You"
 
 
 def labels(snapshot: Snapshot) -> list[str]:

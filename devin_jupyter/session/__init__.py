@@ -11,12 +11,12 @@ from collections.abc import Callable, Coroutine, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from devin_jupyter import turns
+from devin_jupyter import turns, waiting
 from devin_jupyter.client import Core, Listener, State
 from devin_jupyter.errors import DetachedAwait, OptionError
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.monitor import Connection
-from devin_jupyter.session.bridge import Bridge
+from devin_jupyter.session.bridge import Bridge, blocking
 from devin_jupyter.session.seen import LastSeen
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ class Session(LastSeen):
             Detached: interrupted (a KeyboardInterrupt).
         """
         try:
-            self._run(self._core.wait(self.state, timeout))
+            with waiting.shown(self):
+                self._run(self._core.wait(self.state, timeout))
         except KeyboardInterrupt:
             raise turns.detached(self.snapshot) from None
         return self
@@ -92,11 +93,12 @@ class Session(LastSeen):
         return self._awaited().__await__()
 
     async def _awaited(self) -> Session:
-        waiting = self._core.wait(self.state)
-        future = asyncio.wrap_future(self._bridge.submit(waiting)) if self._bridge else asyncio.ensure_future(waiting)
+        work = self._core.wait(self.state)
+        future = asyncio.wrap_future(self._bridge.submit(work)) if self._bridge else asyncio.ensure_future(work)
         try:
-            while not (await asyncio.wait([future], timeout=_TICK_SECONDS))[0]:
-                pass
+            with waiting.shown(self):
+                while not (await asyncio.wait([future], timeout=_TICK_SECONDS))[0]:
+                    pass
         except asyncio.CancelledError:
             raise DetachedAwait(*turns.detached(self.snapshot).lines) from None
         finally:
@@ -307,10 +309,4 @@ class Session(LastSeen):
         return render.bundle(self.snapshot)
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        if self._bridge is None:
-            work.close()
-            raise OptionError(
-                "this handle belongs to an AsyncDevin, whose loop must not be blocked",
-                do="`await session` waits; await devin.send(session, …), devin.result(session), devin.stop(session)",
-            )
-        return self._bridge.run(work)
+        return blocking(self._bridge, work)

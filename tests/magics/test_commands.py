@@ -97,7 +97,10 @@ def test_show_and_wait_take_the_last_session_by_default(shell, done):
     assert "✓ done" in shell.run("%devin show").shown[0]["text/plain"]
     assert "✓ done" in shell.run("%devin wait").shown[0]["text/plain"]
     assert "✓ done" in shell.run("%devin wait 30m").shown[0]["text/plain"]
-    assert "Count" in shell.run("%devin show s --transcript").shown[0]["text/html"]
+    shown = shell.run("%devin show s --transcript").shown[0]
+    assert "Count" in shown["text/html"]
+    assert "  You:\n    Count" in shown["text/plain"]
+    assert "  You:" not in shell.run("%devin show s").shown[0]["text/plain"]
 
 
 def test_a_message_is_sent_once(shell, done):

@@ -94,10 +94,78 @@ def test_lines_joined_by_a_backslash_complete_too(shell):
     assert shell.tab("%%devin --repos a/b \\\n  --mo|\nprompt") == ["  --mode"]
 
 
-def test_nothing_is_offered_inside_the_prompt(shell):
-    assert "%%devin --repos a/b --mode" in shell.tab("%%devin --repos a/b --mo|")
-    for code in ("%%devin --repos a/b\nUse --mo|", "%%devin\n%devin se|", "%%time\n%devin se|"):
-        assert not {"Use --mode", "%devin sessions"}.intersection(shell.tab(code))
+@pytest.mark.parametrize(
+    "code",
+    [
+        "%%devin --repos a/b\nUse --mo|",
+        "%%devin\n%devin se|",
+        "%%devin\nlook at table.sh|",
+        "%%devin --mode fast\nimp|",
+        "%%devin\n/|",
+        "%%devin\n|",
+        "\n%%devin\nimp|",
+    ],
+)
+def test_nobody_completes_anything_inside_the_prompt(shell, with_jedi, code):
+    shell.run("import pandas; table = pandas.DataFrame()")
+    assert shell.tab(code) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "%%devin --max-acu |",
+        "%%devin --take |\nprompt",
+        '%%devin --to "au|',
+        "%%devin --schema list[pr|",
+        "%%devin --title imp|\nprompt",
+        '%%devin --title "a \\\n  imp|',
+        "%devin usage --since |",
+        "%devin show x imp|",
+        "%devin nonsense imp|",
+    ],
+)
+def test_where_a_magic_has_nothing_to_offer_nobody_has(shell, with_jedi, code):
+    assert shell.tab(code) == []
+
+
+def test_other_cells_complete_as_ever(shell):
+    shell.run("imported = 1")
+    assert "imported" in shell.tab("impor|")
+    assert "%%devin" in shell.tab("%%dev|")
+    assert "%%devin" in shell.tab("%%devin|")
+    assert "imported" in shell.tab("%%time\nimpor|")
+    assert "imported" in shell.tab("impor|\n%%devin")
+
+
+@pytest.fixture
+def with_jedi(shell):
+    shell.ipython.Completer.use_jedi = True
+    yield
+    shell.ipython.Completer.use_jedi = False
+
+
+def test_the_magic_may_stand_below_blank_lines_and_lines_may_end_as_on_windows(shell):
+    assert shell.tab("\n  \n%%devin --mo|\nprompt") == ["%%devin --mode"]
+    assert shell.tab("%%devin --repos a/b \\\r\n  --mo|") == ["  --mode"]
+
+
+def test_a_value_with_blanks_is_offered_in_quotes(shell, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my report.pdf").touch()
+    (tmp_path / "old data").mkdir()
+    (tmp_path / "old data" / "it's.csv").touch()
+    assert shell.tab("%%devin --attach my|\np") == ["%%devin --attach 'my report.pdf'"]
+    assert shell.tab("%%devin --attach=my|\np") == ["%%devin --attach='my report.pdf'"]
+    assert shell.tab('%%devin --attach "my r|\np') == ['%%devin --attach "my report.pdf"']
+    assert shell.tab("%%devin --attach old|\np") == ["%%devin --attach 'old data/"]
+    assert shell.tab('%%devin --attach "old data/i|\np') == ['%%devin --attach "old data/it\'s.csv"']
+
+
+def test_lists_of_models_are_schemas_too(shell):
+    shell.run("import dataclasses\n@dataclasses.dataclass\nclass Finding:\n    n: int\nFindings = list[Finding]")
+    assert shell.tab("%%devin --schema list[F|\np") == ["%%devin --schema list[Finding]"]
+    assert shell.tab("%%devin --schema Findings|\np") == ["%%devin --schema Findings"]
 
 
 def test_commands_and_their_arguments_complete(shell):
@@ -107,7 +175,10 @@ def test_commands_and_their_arguments_complete(shell):
     assert shell.tab("%devin sessions --or|") == ["%devin sessions --origin"]
     assert shell.tab("%devin sessions --origin sl|") == ["%devin sessions --origin slack"]
     assert shell.tab("%devin show devin-|") == [f"%devin show {SESSION}"]
+    assert shell.tab("%devin sessions --origin=sl|") == ["%devin sessions --origin=slack"]
+    assert shell.tab("%devin sessions --origin slack we|") == ["%devin sessions --origin slack webapp"]
     assert shell.tab("%devin archive a b devin-|") == [f"%devin archive a b {SESSION}"]
+    assert shell.tab("%devin wait devin-x 5m |") == ["%devin wait devin-x 5m --on-interrupt"]
 
 
 def test_after_unloading_nothing_is_offered(shell):

@@ -105,3 +105,44 @@ def test_a_new_key_in_the_environment_is_used_without_a_restart(shell, simulator
     assert type(shell.run("%devin sessions", fails=True).error).__name__ == "Unauthorized"
     monkeypatch.setenv("DEVIN_API_KEY", simulator.api_key)
     shell.run("%devin sessions")
+
+
+def test_a_key_that_was_typed_is_said_to_be(shell, simulator, typed):
+    assert "key cog_••• from the hidden prompt" in shell.run("%devin connect").out
+
+
+def test_the_key_in_use_can_be_saved_where_nobody_can_be_asked(shell, simulator, ring, monkeypatch):
+    monkeypatch.setenv("DEVIN_API_URL", simulator.url)
+    monkeypatch.setenv("DEVIN_API_KEY", simulator.api_key)
+    assert "saved in the keyring" in shell.run("%devin connect --save").out
+    assert ring == {"default": simulator.api_key}
+
+
+def test_a_key_for_a_profile_that_is_to_be_saved_is_asked_for(shell, simulator, typed, ring, monkeypatch):
+    monkeypatch.setenv("DEVIN_API_KEY", "cog_another-key-1234")
+    shell.run("%devin connect --save --profile work")
+    assert ring == {"work": simulator.api_key}
+
+
+def test_a_misspelt_profile_gets_the_nearest(shell, simulator, typed, ring):
+    shell.run("%devin connect --save --profile work")
+    assert "(did you mean work?)" in shell.run("%devin connect --profile wrok", fails=True).out
+
+
+def test_a_key_that_is_refused_leaves_the_present_client_in_use(shell, simulator, typed, monkeypatch):
+    monkeypatch.setenv("DEVIN_API_KEY", simulator.api_key)
+    shell.run("%devin connect")
+    typed[0][:] = ["cog_mistyped-12345678"]
+    ran = shell.run("%devin connect --new-key", fails=True)
+    assert type(ran.error).__name__ == "Unauthorized"
+    assert "service user" in str(shell.run("%devin whoami").value)
+
+
+def test_who_one_is_is_asked_before_what_one_may_do(shell, simulator, monkeypatch):
+    from devin_jupyter.api.account import Account
+
+    monkeypatch.setenv("DEVIN_API_URL", simulator.url)
+    monkeypatch.setenv("DEVIN_API_KEY", "cog_revoked-by-now")
+    monkeypatch.setenv("DEVIN_ORG_ID", simulator.org_id)
+    monkeypatch.setattr(Account, "permissions", lambda self: pytest.fail("probed nevertheless"))
+    assert type(shell.run("%devin whoami", fails=True).error).__name__ == "Unauthorized"

@@ -8,7 +8,7 @@ from IPython.utils.capture import capture_output
 from rich.console import Console
 
 from devin_jupyter.magics import display
-from devin_jupyter.magics.terminal import Following
+from devin_jupyter.magics.terminal import Following, following
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Snapshot
 
@@ -69,12 +69,31 @@ def test_an_interrupted_wait_leaves_a_live_output_alive(shell):
     assert len(captured.outputs) == 1
 
 
-def test_a_terminal_follows_and_ends_in_text(shell):
-    handle = Handle()
-    with capture_output() as captured, display.View(display.Terminal(handle)):
-        handle.move(Phase.DONE)
-    assert captured.stdout.splitlines()[-2].startswith("✓ done · Count them")
-    assert handle.listeners == []
+class Screen(io.StringIO):
+    """A terminal that keeps what is written."""
+
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_follows_one_wait_at_a_time_and_lets_go(monkeypatch):
+    monkeypatch.setattr("sys.stdout", Screen())
+    one, other = Handle(), Handle()
+    with following(one), following(other):
+        assert (len(one.listeners), len(other.listeners)) == (1, 0)
+        one.move(Phase.DONE)
+    assert one.listeners == []
+    with following(other):
+        assert len(other.listeners) == 1
+
+
+def test_what_is_over_or_not_at_a_terminal_is_not_followed(monkeypatch):
+    anywhere, over = Handle(), Handle(Phase.DONE)
+    with following(anywhere):
+        assert anywhere.listeners == []
+    monkeypatch.setattr("sys.stdout", Screen())
+    with following(over):
+        assert over.listeners == []
 
 
 @pytest.mark.parametrize("columns", [30, 60, 200])

@@ -123,7 +123,18 @@ def test_a_mistake_is_named(line, words):
     assert words in refusal(line)
 
 
-@pytest.mark.parametrize("line", ["--title cog_AbCdEf123456", "--tags=apk_user_AbCdEf123", "'cog_abcd efgh'"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--title cog_AbCdEf123456",
+        "--tags=apk_user_AbCdEf123",
+        "'cog_abcd1234 efgh'",
+        "--title x:cog_Ab1Cd2Ef3Gh4Ij5Kl6",
+        "--title (cog_Ab1Cd2Ef3Gh4Ij5Kl6)",
+        "--repos team/apk_Ab1Cd2Ef3Gh4",
+        "--title Bearer:cog_AbCdEfGhIjKlMnOpQrSt",
+    ],
+)
 def test_a_key_on_the_line_is_refused_and_not_repeated(line):
     said = refusal(line)
     assert "AbCdEf" not in said
@@ -133,6 +144,11 @@ def test_a_key_on_the_line_is_refused_and_not_repeated(line):
 
 def test_the_keys_of_the_simulator_are_no_secret():
     assert options.parse("--title cog_simulator").title == "cog_simulator"
+
+
+@pytest.mark.parametrize("words", ["-o apk_result", "--tags apk_build", "--attach apk_files", "--title 'cog_service'"])
+def test_a_word_that_begins_as_keys_do_is_no_key(words):
+    assert options.parse(words).given
 
 
 @pytest.mark.parametrize(

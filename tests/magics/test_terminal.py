@@ -67,6 +67,23 @@ def test_a_wait_moves_and_ends_in_the_final_text(terminal, slow_simulator):
     assert "Out[" not in shown
 
 
+@pytest.mark.parametrize("line", ["_ = s.wait()", "_ = s.result()", "_ = await s"])
+def test_waiting_in_python_moves_as_well(terminal, slow_simulator, line):
+    start(terminal, "-o s", "Count")
+    terminal.expect(PROMPT)
+    terminal.sendline(line)
+    terminal.expect("Ctrl-C detaches")
+    slow_simulator.clock(240)
+    terminal.expect(PROMPT)
+    assert "Ctrl-C" not in plain(say(terminal, "s.phase.turn_over"))
+
+
+def test_a_quiet_wait_stands_still(terminal):
+    start(terminal, "--quiet --wait 0.5", "Count")
+    terminal.expect("WaitTimeout")
+    assert "Ctrl-C detaches" not in terminal.before
+
+
 def test_ctrl_c_detaches_in_one_line(terminal):
     start(terminal, "--wait -o s", "Count")
     terminal.expect("Ctrl-C detaches")
