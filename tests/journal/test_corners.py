@@ -116,6 +116,32 @@ def test_a_lock_that_a_thread_of_the_parent_held_does_not_hang_a_forked_child(fo
     holder.join()
 
 
+def test_a_fork_waits_for_the_query_that_a_thread_is_at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "_STILL_SECONDS", 30.0)
+    journal, held, done, order = Journal(folder), threading.Event(), threading.Event(), list[str]()
+
+    def query() -> None:
+        with journal.database.read():
+            held.set()
+            assert done.wait(30)
+            order.append("query")
+
+    def fork() -> None:
+        database._hold_still()  # what a fork does before
+        order.append("fork")
+        database._go_on()
+
+    threads = [threading.Thread(target=query), threading.Thread(target=fork)]
+    threads[0].start()
+    assert held.wait(30)
+    threads[1].start()
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert order == ["query", "fork"]
+    assert journal.halted_since() is None
+
+
 def test_a_large_journal_is_not_looked_through_at_every_start(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     remember(Journal(folder), "a")
     asked: list[str] = []
