@@ -22,7 +22,8 @@ def replay(request: SessionRequest, lock: Lock) -> Started:
     if found is None:
         raise NotRecorded(
             f"{lock.name} does not hold this cell, and there is no key to run it with",
-            do="set DEVIN_API_KEY to run it, or ask who recorded the notebook to run %devin lock again",
+            "nothing was sent and nothing was paid",
+            "set DEVIN_API_KEY to run it, or ask who recorded the notebook to run %devin lock again",
         )
     return found
 

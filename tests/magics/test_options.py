@@ -142,6 +142,12 @@ def test_a_key_on_the_line_is_refused_and_not_repeated(line):
     assert "API key" in said
 
 
+def test_a_schema_whose_quotes_the_line_has_eaten_says_so(shell, service):
+    ran = shell.run('%%devin --schema {"type":"object"}\nx', fails=True)
+    assert "in single quotes" in ran.error.do
+    assert ran.error.means == "nothing was sent"
+
+
 def test_the_keys_of_the_simulator_are_no_secret():
     assert options.parse("--title cog_simulator").title == "cog_simulator"
 
