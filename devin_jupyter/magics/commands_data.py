@@ -8,6 +8,7 @@ from typing import Any
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.seen import SEEN
 from devin_jupyter.magics.shown import Table
+from devin_jupyter.magics.writing import writing
 from devin_jupyter.render import wording
 from devin_jupyter.render.markup import markdown
 
@@ -68,7 +69,8 @@ def files(call: Call) -> Any:
     """List a session's files, or download them."""
     session = call.notebook.session(call.said.session)
     if call.said.download is not None:
-        paths = session.download(call.said.download or None)
+        with writing(call.said.download or session.id):
+            paths = session.download(call.said.download or None)
         for path in paths:
             print(path)
         return None

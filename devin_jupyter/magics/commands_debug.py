@@ -12,6 +12,7 @@ from typing import Any
 from devin_jupyter.errors import DevinError, redact
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.recent_log import recent_lines
+from devin_jupyter.magics.writing import writing
 from devin_jupyter.redaction import redact_coloured
 
 _PACKAGES = (
@@ -35,7 +36,8 @@ def debug(call: Call) -> None:
         print(text)
         return
     path = Path(call.said.file).expanduser()
-    path.write_text(text + "\n", encoding="utf-8")
+    with writing(path):
+        path.write_text(text + "\n", encoding="utf-8")
     print(f"{path}: please read it before you attach it to a ticket")
 
 

@@ -12,6 +12,7 @@ from devin_jupyter.errors import Forbidden, NotFound, OptionError, Unsupported
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.commands_list import moment
 from devin_jupyter.magics.shown import Table, labelled
+from devin_jupyter.magics.writing import writing
 from devin_jupyter.render import wording
 
 
@@ -42,7 +43,7 @@ def _summed(call: Call, since: int | None, until: int | None, why: str) -> Table
         day = f"{datetime.fromtimestamp(raw.get('created_at') or 0, UTC):%Y-%m-%d}"
         days[day] = days.get(day, 0.0) + (acus or 0.0)
         unknown += not acus
-    rows = [{"day": day, "ACU": wording.amount(acus)} for day, acus in sorted(days.items(), reverse=True)]
+    rows = [{"day": day, "ACU": wording.amount(acus)} for day, acus in sorted(days.items())]
     missing = f"; unknown for {unknown} sessions" if unknown else ""
     total = wording.acu(sum(days.values()))
     title = f"{total} over sessions by the day they started{missing} ({why})"
@@ -93,7 +94,9 @@ def _check(call: Call) -> None:
 
 def _export(call: Call) -> None:
     path = Path(call.said.file or "devin-journal.json").expanduser()
-    path.write_text(json.dumps(call.journal.export(), indent=1, ensure_ascii=False), encoding="utf-8")
+    text = json.dumps(call.journal.export(), indent=1, ensure_ascii=False)
+    with writing(path):
+        path.write_text(text, encoding="utf-8")
     print(path)
 
 
