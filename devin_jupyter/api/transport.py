@@ -23,11 +23,13 @@ import httpx
 from httpx_retries import Retry, RetryTransport
 
 from devin_jupyter import errors
+from devin_jupyter.api import recent
 from devin_jupyter.api.answers import Asked, error_from, read_answer, retry_after, unreadable
 from devin_jupyter.redaction import repeats_secrets
 from devin_jupyter.settings import Settings, is_loopback
 
 logger = logging.getLogger("devin_jupyter.http")
+_LINE = "%(method)s %(path)s %(status)s in %(seconds).3f s, retries: %(retries)d"
 logging.getLogger("devin_jupyter").addHandler(logging.NullHandler())
 
 _RETRIED_STATUS = (408, 429, 500, 502, 503, 504, 520, 522, 524, 529)
@@ -298,10 +300,9 @@ def _trouble(asked: Asked, problem: httpx.HTTPError, settings: Settings) -> erro
 
 
 def _log(asked: Asked, outcome: int | str, started: float, response: httpx.Response | None) -> None:
-    if not logger.isEnabledFor(logging.INFO):
-        return
     retry = response.extensions.get("retry") if response is not None else None
     retries = getattr(retry, "attempts_made", 0)
     seconds = time.perf_counter() - started
     facts = {"method": asked.method, "path": asked.path, "status": outcome, "seconds": seconds, "retries": retries}
-    logger.info("%(method)s %(path)s %(status)s in %(seconds).3f s, retries: %(retries)d", facts, extra={"http": facts})
+    recent.keep(_LINE % facts)
+    logger.info(_LINE, facts, extra={"http": facts})

@@ -9,6 +9,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from devin_jupyter.api import recent
 from devin_jupyter.errors import DevinError, redact
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.recent_log import recent_lines
@@ -26,7 +27,7 @@ _PACKAGES = (
     "pydantic",
     "pandas",
 )
-_NOTHING = "nothing; logging.getLogger('devin_jupyter').setLevel('DEBUG') records requests: then try again"
+_NOTHING = "no warnings; logging.getLogger('devin_jupyter').setLevel('DEBUG') records more: then try again"
 
 
 def debug(call: Call) -> None:
@@ -48,6 +49,7 @@ def report(call: Call) -> str:
         "front end": _front_end(call),
         "connection": _connection(),
         "last error": _last_error(),
+        "requests": "\n".join(recent.REQUESTS) or "none in this kernel",
         "log": "\n".join(recent_lines()) or _NOTHING,
     }
     blocks = [f"== {name}\n{text}" for name, text in parts.items()]

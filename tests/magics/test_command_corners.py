@@ -52,6 +52,13 @@ def test_the_report_of_a_journal_that_cannot_be_read_is_still_a_report(shell, se
     assert "== last error" in report
 
 
+def test_the_report_holds_the_last_requests_without_being_told_before(shell, service):
+    shell.run("%devin sessions --tags hidden-in-the-query")
+    report = shell.run("%devin debug").out
+    assert "GET /v3/organizations/org-simulator/sessions 200 in " in report
+    assert "hidden-in-the-query" not in report
+
+
 def test_the_report_holds_the_last_lines_of_the_log(shell, service):
     keep_recent()
     logging.getLogger("devin_jupyter").warning("something %s", "odd")
