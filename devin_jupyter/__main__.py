@@ -52,17 +52,14 @@ def _stop(everything: bool, notebook: Path | None) -> int:
     journal = Journal(home())
     journal.halt(now=time.time(), by="python -m devin_jupyter stop --all")
     print(f"halted: nobody posts on {journal.path} until %devin resume (or python -m devin_jupyter resume)", flush=True)
-    from devin_jupyter.stopping import table, within
+    from devin_jupyter.stopping import HALT_HOLDS, table, within
 
     try:
         stopped = asyncio.run(_end_sessions(journal, None if everything else within(notebook or Path.cwd())))
     except NoKey as problem:
-        print(f"the halt holds, but the sessions at work were not ended: {problem.what}", file=sys.stderr)
-        print("they go on, and cost; set DEVIN_API_KEY and run the same command again", file=sys.stderr)
+        print(f"{HALT_HOLDS} ({problem.what})", file=sys.stderr)
+        print("set DEVIN_API_KEY and run the same command again", file=sys.stderr)
         return 1
-    except DevinError:
-        print("the halt holds, but the sessions at work were not ended:", file=sys.stderr)
-        raise
     print(table(stopped))
     if not everything and not stopped:
         print("--everything ends those of other folders too")
@@ -76,7 +73,7 @@ async def _end_sessions(journal: Journal, is_meant: Callable[[str], bool] | None
 
     client = AsyncDevin(settings=settings.resolve(), journal=journal)
     try:
-        stopper = Stopper(api=client.creator.api, journal=journal, place=await client.where())
+        stopper = Stopper(api=client.core.creator.api, journal=journal, where=client.core.where)
         return await stopper.stop_all(is_meant)
     finally:
         await client.aclose()

@@ -26,7 +26,9 @@ class Live:
     """ACUs consumed since it was last looked at; None where unknown."""
 
 
-async def still_live(api: Api, journal: Journal, notebook: str, clock: Clock | None = None) -> list[Live]:
+async def still_live(
+    api: Api, journal: Journal, notebook: str, clock: Clock | None = None, *, api_version: str | None = None
+) -> list[Live]:
     """Return the sessions of a notebook that were at work when its last kernel ended, and are still.
 
     Sessions that this process has looked at already are left out.
@@ -34,7 +36,7 @@ async def still_live(api: Api, journal: Journal, notebook: str, clock: Clock | N
     me = this_process().text
     open_ones = await asyncio.to_thread(lambda: journal.sessions(notebook=notebook, is_open=True))
     left = [entry for entry in open_ones if entry.seen_by != me]
-    eyes = Eyes(api, journal, clock or Clock())
+    eyes = Eyes(api, journal, clock or Clock(), api_version=api_version)
 
     async def one(entry: Entry) -> Live | None:
         try:

@@ -32,7 +32,8 @@ class Attachment:
 class SecretValue:
     """A session secret; its value is in no repr and no identity."""
 
-    value: str = field(repr=False)
+    value: str | None = field(repr=False)
+    """None where there is none of this name: to attach or to replay takes the name only."""
     sensitive: bool = True
 
 
@@ -112,19 +113,40 @@ def read_secrets(said: tuple[str, ...] | Mapping[str, Any]) -> dict[str, SecretV
     """Return the values for `NAME[:plain]` words from the environment or Colab, or for a mapping as given.
 
     Raises:
-        OptionError: a name without a value, or one that the API refuses.
+        OptionError: a name or a value that the API refuses.
     """
     if isinstance(said, Mapping):
         pairs = {str(name): _secret(str(name), value) for name, value in said.items()}
     else:
         pairs = dict(_from_environment(word) for word in said)
     for name, secret in pairs.items():
-        if not 1 <= len(name) <= 256:
-            raise OptionError("the name of a secret has 1 to 256 characters", "nothing was sent")
-        if len(secret.value) > 65536:
-            raise OptionError(f"the secret {name} is longer than 65,536 characters", "nothing was sent")
-    keep_secret(secret.value for secret in pairs.values() if secret.sensitive)
+        check_secret(name, secret.value or "")
+    keep_secret(secret.value for secret in pairs.values() if secret.sensitive and secret.value is not None)
     return pairs
+
+
+def check_secret(name: str, value: str) -> None:
+    """Refuse what the API refuses of a secret, of a session or stored, before anything is sent.
+
+    Raises:
+        OptionError: an empty or too long name, or too long a value.
+    """
+    if not 1 <= len(name) <= 256:
+        raise OptionError("the name of a secret has 1 to 256 characters", "nothing was sent")
+    if len(value) > 65536:
+        raise OptionError(f"the secret {name} is longer than 65,536 characters", "nothing was sent")
+
+
+def lacking(secrets: Mapping[str, SecretValue]) -> OptionError | None:
+    """Return what to say of a secret that has no value, before a session is started with it; None if all have one."""
+    name = next((name for name, secret in secrets.items() if secret.value is None), None)
+    if name is None:
+        return None
+    return OptionError(
+        f"there is no environment variable {name} for --secrets{nearest(name, os.environ)}",
+        "nothing was sent",
+        "set it before the kernel starts, or with os.environ from a prompt: getpass.getpass()",
+    )
 
 
 def _secret(name: str, value: Any) -> SecretValue:
@@ -142,12 +164,6 @@ def _from_environment(word: Any) -> tuple[str, SecretValue]:
     value = os.environ.get(name)
     if value is None:
         value = _from_colab(name)
-    if value is None:
-        raise OptionError(
-            f"there is no environment variable {name} for --secrets{nearest(name, os.environ)}",
-            "nothing was sent",
-            "set it before the kernel starts, or with os.environ from a prompt: getpass.getpass()",
-        )
     return name, SecretValue(value, sensitive=kind != "plain")
 
 

@@ -41,6 +41,7 @@ asyncio.CancelledError
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
@@ -65,6 +66,11 @@ class _ThreeLines(BaseException):
         self.what, self.means, self.do = _one_line(what), _one_line(means), _one_line(do)
         super().__init__("\n".join(self.lines))
 
+    def note(self, further: str) -> None:
+        """Add to the second line what else has happened, which whoever raised this could not know."""
+        self.means = _one_line(f"{self.means}; {further}" if self.means else further)
+        self.args = ("\n".join(self.lines),)
+
     @property
     def lines(self) -> list[str]:
         """The one to three lines, without the name of the exception."""
@@ -72,7 +78,8 @@ class _ThreeLines(BaseException):
 
     def _render_traceback_(self) -> list[str]:
         """Return the three lines the first time one raising is shown, and every frame when `%tb` asks again."""
-        if self.__traceback__ is not None and self.__traceback__ is self._shown_traceback:
+        is_for_history = sys._getframe(1).f_code.co_name == "_format_exception_for_storage"  # IPython 9 asks twice
+        if not is_for_history and self.__traceback__ is not None and self.__traceback__ is self._shown_traceback:
             return redacted_traceback(self)
         self._shown_traceback = self.__traceback__
         first, *rest = self.lines

@@ -67,5 +67,10 @@ def fingerprints(request: Request, where: Where) -> tuple[Fingerprint, ...]:
     return (fingerprint(request, where),)
 
 
+def terms(request: Request) -> str:
+    """Return a hash of what a request says besides its words and its take: repositories, schema, mode and the rest."""
+    return _sha256({name: value for name, value in request.identity().items() if name not in ("prompt", "key", "take")})
+
+
 def _sha256(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

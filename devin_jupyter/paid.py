@@ -80,8 +80,8 @@ class Run:
 
     clock: Clock
     say: Callable[[str], None] = lambda line: None
-    slowed: Callable[[float], None] = lambda seconds: None
-    """Told for how many seconds the service asks to wait."""
+    is_patient: bool = True
+    """Wait and try again where the service asks to slow down."""
     _given_up: asyncio.Event = field(default_factory=asyncio.Event)
 
     def give_up(self) -> None:
@@ -194,10 +194,9 @@ async def _post(deed: Deed[T], run: Run) -> T:
         except RateLimited as refused:
             asked = refused.retry_after
             pause = max(1.0, asked) if asked is not None else min(60.0, pause * 2)
-            if waited + pause > MOST_RATE_LIMIT_SECONDS:
+            if not run.is_patient or waited + pause > MOST_RATE_LIMIT_SECONDS:
                 raise
             run.say(f"the service asks to slow down; trying again in {pause:g} s")
-            run.slowed(pause)
             await _rest(deed, run, pause)
             waited += pause
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from devin_jupyter.attachments import Attachment, SecretValue, read_attachments, read_secrets
 from devin_jupyter.errors import OptionError, Unsupported
-from devin_jupyter.identity import Fingerprint, Where, fingerprint, fingerprints
+from devin_jupyter.identity import Fingerprint, Where, fingerprint, fingerprints, terms
 from devin_jupyter.models.ids import is_session_id, session_id
 from devin_jupyter.options import BY_NAME, OPTIONS, Options
 
@@ -28,6 +28,7 @@ __all__ = [
     "build",
     "fingerprint",
     "fingerprints",
+    "terms",
 ]
 
 MAX_TAGS = 49

@@ -97,15 +97,19 @@ def check_base_url(text: str) -> str:
     address = text.strip().rstrip("/")
     for version in ("/v3", "/v1", "/v3beta1"):
         address = address.removesuffix(version)
-    parts = urlsplit(address)
-    if parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:  # a port that is no number, half a bracket
+        host = ""
+    if not host or parts.scheme not in ("https", "http") or parts.username or parts.query or parts.fragment:
         raise OptionError(
             f"{text!r} is not the address of a Devin API",
             do=f"give scheme and host, such as {DEFAULT_BASE_URL} or https://api.company.devinenterprise.com",
         )
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(host):
         raise OptionError(
-            f"plain http would show the key to the network on its way to {parts.hostname}",
+            f"plain http would show the key to the network on its way to {host}",
             do=f"use https://{parts.netloc}; http is for a simulator on this machine only",
         )
     return address
@@ -142,9 +146,10 @@ def resolve(
 
     Raises:
         NoKey: no place holds a key.
-        WrongKeyFamily: the key belongs to the other API version.
-        OptionError: an address or version that cannot be meant.
+        WrongKeyFamily: the key belongs to the other API version, or to no known one.
+        OptionError: an address or version that cannot be meant, or what is no text.
     """
+    _check_texts(api_key=api_key, org_id=org_id, base_url=base_url, api_version=api_version, profile=profile)
     folder = home()
     dotenv = keys.from_dotenv(Path.cwd())
     key, source = (_given_key(api_key), key_source) if api_key is not None else _find_key(profile, dotenv)
@@ -159,6 +164,13 @@ def resolve(
         address = noted.get("base_url")
     address = check_base_url(address or DEFAULT_BASE_URL)
     version = _version(key, api_version or noted.get("api_version"))
+    simulated = is_loopback(urlsplit(address).hostname or "")
+    if not (api_version or noted.get("api_version") or key.startswith(tuple(_PREFIXES)) or simulated):
+        raise WrongKeyFamily(
+            f"the key {mask(key)} from {source} is of no known family: Devin's begin with cog_ (v3) or apk_ (v1)",
+            "nothing was sent",
+            "if it is Devin's all the same, say for which API: dj.connect(api_key=…, api_version='v3')",
+        )
     settings = Settings(
         api_key=key,
         key_source=source,
@@ -166,7 +178,7 @@ def resolve(
         api_version=version,
         profile=profile,
         home=folder,
-        simulated=is_loopback(urlsplit(address).hostname or ""),
+        simulated=simulated,
     )
     organisation, org_source = _find_org(settings, org_id, dotenv, noted)
     pace = Pace(fast=0.2) if settings.simulated else Pace()
@@ -189,9 +201,9 @@ def simulator(base_url: str, *, api_version: str = "v3", org_id: str = SIMULATOR
     )
 
 
-def replaying(lock_name: str) -> Settings:
+def replaying(lock_name: str, api_version: str = "v3") -> Settings:
     """Return the settings of a client without a key, which replays a lock file and asks nobody."""
-    return Settings(api_key="", key_source=f"none: replaying {lock_name}", home=home())
+    return Settings(api_key="", key_source=f"none: replaying {lock_name}", api_version=api_version, home=home())
 
 
 def no_key() -> NoKey:
@@ -213,6 +225,12 @@ def save_profile(settings: Settings, profile: str | None = None) -> bool:
     rest = {"base_url": settings.base_url, "api_version": settings.api_version, "org_id": settings.org_id}
     keys.save(settings.home, "profiles", name, {key: value for key, value in rest.items() if value})
     return True
+
+
+def _check_texts(**said: object) -> None:
+    for name, value in said.items():
+        if value is not None and not isinstance(value, str):
+            raise OptionError(f"{name} is a text, not a value of the type {type(value).__name__}", "nothing was sent")
 
 
 def _given_key(api_key: str) -> str:

@@ -6,7 +6,8 @@ Sessions whose creation was cut off are looked for as well: they cost money and 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -17,11 +18,12 @@ from devin_jupyter.creation.policy import Api
 from devin_jupyter.creation.seeing import Eyes
 from devin_jupyter.creation.wording import cost
 from devin_jupyter.errors import BadRequest, Conflict, DevinError, NotFound
-from devin_jupyter.journal import Entry, Journal
+from devin_jupyter.journal import Entry, Journal, Start
 from devin_jupyter.journal.intents import Intent
 from devin_jupyter.paid import Clock, Run
 
 _AT_A_TIME = 8
+HALT_HOLDS = "the halt holds until %devin resume, but the sessions at work were not ended: they go on, and cost"
 
 
 class Place(Protocol):
@@ -42,6 +44,7 @@ class Stopped:
     """What became of one session."""
 
     session_id: str
+    """Its id; for a POST whose outcome is unknown, the tag by which the session is found if there is one."""
     title: str | None
     result: str
     """`stopped`, `was over`, or why not."""
@@ -63,7 +66,8 @@ class Stopper:
 
     api: Api
     journal: Journal
-    place: Place
+    where: Callable[[], Awaitable[Place]]
+    """Tells where the key reaches; asked only once the halt holds."""
     clock: Clock = field(default_factory=Clock)
 
     async def stop_all(self, is_meant: Callable[[str], bool] | None = None) -> list[Stopped]:
@@ -71,13 +75,24 @@ class Stopper:
 
         Args:
             is_meant: tells by a notebook's path whether its sessions are meant; None means all of the journal.
+
+        Returns:
+            A row for each session, and for each POST whose outcome stays unknown.
+
+        Raises:
+            DevinError: it cannot be told where the key reaches; the halt holds, nothing was ended.
         """
         await asyncio.to_thread(self.journal.halt, now=self.clock.now(), by="stop --all")
-        known = await self._end_all(await asyncio.to_thread(self._at_work, is_meant))
-        await self._settle(is_meant)
+        try:
+            place = await self.where()
+        except DevinError as problem:
+            problem.note(HALT_HOLDS)
+            raise
+        known = await self._end_all(await asyncio.to_thread(self._at_work, is_meant), place)
+        lost = await self._settle(is_meant, place)
         done = {item.session_id for item in known}
         late = [entry for entry in await asyncio.to_thread(self._at_work, is_meant) if entry.session_id not in done]
-        return [*known, *await self._end_all(late)]
+        return [*known, *await self._end_all(late, place), *lost]
 
     def _at_work(self, is_meant: Callable[[str], bool] | None) -> list[Entry]:
         woken = {message.session_id for message in self.journal.sends.undecided()}
@@ -89,33 +104,37 @@ class Stopper:
         used = self.journal.notebooks_of([entry.session_id for entry in candidates])
         return [entry for entry in candidates if any(map(is_meant, used.get(entry.session_id, ())))]
 
-    async def _settle(self, is_meant: Callable[[str], bool] | None) -> None:
-        """Wait for POSTs that are in flight in a live kernel, and adopt what dead ones left behind."""
-        lookup = Lookup(self.api.sessions, self.api.account, self.place.api_version)
+    async def _settle(self, is_meant: Callable[[str], bool] | None, place: Place) -> list[Stopped]:
+        """Wait for POSTs in flight in a live kernel, adopt what dead ones left behind, and return what stays open."""
+        lookup = Lookup(self.api.sessions, self.api.account, place.api_version)
+
+        async def adopt(intent: Intent) -> None:
+            with suppress(DevinError):  # it stays among those that are open
+                await adopt_lost(self.api, self.journal, lookup, intent, Run(self.clock))
+
         until = self.clock.now() + self.clock.settle_at[-1] + self.clock.lease_seconds
-        while self.clock.now() < until:
+        while True:
             pending = [intent for intent in await asyncio.to_thread(self.journal.intents.all) if intent.posts]
-            mine = [intent for intent in pending if self._reaches(intent.start) and _is_of(intent, is_meant)]
-            if not mine:
-                return
-            runs = (adopt_lost(self.api, self.journal, lookup, item, Run(self.clock)) for item in mine)
-            await asyncio.gather(*runs, return_exceptions=True)
+            open_ones = [intent for intent in pending if _is_of(intent, is_meant)]
+            mine = [intent for intent in open_ones if _reaches(place, intent.start)]
+            if not mine or self.clock.now() >= until:
+                return [_lost(intent, place) for intent in open_ones]
+            await asyncio.gather(*map(adopt, mine))
             await self.clock.sleep(self.clock.poll_seconds)
 
-    async def _end_all(self, entries: Iterable[Entry]) -> list[Stopped]:
+    async def _end_all(self, entries: Iterable[Entry], place: Place) -> list[Stopped]:
         turns = asyncio.Semaphore(_AT_A_TIME)
 
         async def one(entry: Entry) -> Stopped:
             async with turns:
-                return await self._end(entry)
+                return await self._end(entry, place)
 
         return list(await asyncio.gather(*map(one, entries)))
 
-    async def _end(self, entry: Entry) -> Stopped:
+    async def _end(self, entry: Entry, place: Place) -> Stopped:
         title = entry.snapshot.title if entry.snapshot else None
-        if not self._reaches(entry):
-            of = f"{entry.api_version} of {entry.org_id or entry.base_url}"
-            return Stopped(session_id=entry.session_id, title=title, result=f"needs a key for {of}", acus=entry.acus)
+        if not _reaches(place, entry):
+            return Stopped(session_id=entry.session_id, title=title, result=_needs_key(entry), acus=entry.acus)
         try:
             look = await Eyes(self.api, self.journal, self.clock).look(entry)
             seen = look.snapshot
@@ -132,10 +151,21 @@ class Stopper:
         now = await asyncio.to_thread(self.journal.entry, entry.session_id)
         return Stopped(session_id=entry.session_id, title=title, result=result, acus=now.acus if now else None)
 
-    def _reaches(self, item: Entry | Place) -> bool:
-        place = self.place
-        same_org = place.org_id is None or item.org_id in (None, place.org_id)
-        return (item.base_url, item.api_version) == (place.base_url, place.api_version) and same_org
+
+def _reaches(place: Place, item: Entry | Start) -> bool:
+    same_org = place.org_id is None or item.org_id in (None, place.org_id)
+    return (item.base_url, item.api_version) == (place.base_url, place.api_version) and same_org
+
+
+def _needs_key(item: Entry | Start) -> str:
+    return f"needs a key for {item.api_version} of {item.org_id or item.base_url}"
+
+
+def _lost(intent: Intent, place: Place) -> Stopped:
+    start = intent.start
+    why = "the service does not show it" if _reaches(place, start) else _needs_key(start)
+    title = start.incidental.get("title")
+    return Stopped(session_id=start.tag, title=title, result=f"perhaps started under this tag; {why}", acus=None)
 
 
 def table(stopped: Sequence[Stopped]) -> str:

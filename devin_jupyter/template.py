@@ -31,6 +31,20 @@ def render(text: str, variables: Mapping[str, Any]) -> str:
     return "".join([*parts, text[at:]])
 
 
+def problems(text: str, variables: Mapping[str, Any]) -> list[TemplateError]:
+    """Return what `render` would raise for each `{{ expression }}`; nothing where all of them can be filled."""
+    found = []
+    try:
+        for start, end in expressions(text):
+            try:
+                _value(text[start:end], variables)
+            except TemplateError as problem:
+                found.append(problem)
+    except TemplateError as problem:
+        found.append(problem)
+    return found
+
+
 def placeholders(text: str) -> set[str]:
     """Return the names that the expressions of `text` ask for."""
     if "{{" not in text:

@@ -22,6 +22,8 @@ def output_of(snapshot: Snapshot, schema: Schema | None) -> Any:
         TurnOpen: Devin is still working on it.
         OutputInvalid: it does not fit the schema.
     """
+    if not snapshot.turn_over and snapshot.recorded is not None:
+        raise _recorded_at_work(errors.TurnOpen, snapshot)
     if not snapshot.turn_over:
         raise errors.TurnOpen(
             f"{snapshot.session_id} is still at work ({snapshot.phase.label}), its output is not final",
@@ -142,7 +144,19 @@ def _why(snapshot: Snapshot) -> str:
     return f"{reason} ({detail})" if reason else detail or "the service gives no reason"
 
 
+def _recorded_at_work(kind: type[errors.TurnError], snapshot: Snapshot) -> errors.TurnError:
+    """A recorded session does not go on here: nothing waits for it, and nothing stops it."""
+    return kind(
+        f"{snapshot.session_id} was at work ({snapshot.phase.label}) when it was recorded on {snapshot.recorded}",
+        f"its answer is not recorded; {cost(snapshot)}",
+        "set DEVIN_API_KEY and open it by its id, or ask who recorded it to run %devin lock again",
+        session_id=snapshot.session_id,
+    )
+
+
 def _still_open(snapshot: Snapshot, waited: float | None) -> errors.TurnError:
+    if snapshot.recorded is not None:
+        return _recorded_at_work(errors.WaitTimeout, snapshot)
     after = f" after {waited:g} s of waiting" if waited is not None else ""
     return errors.WaitTimeout(
         f"{snapshot.session_id} is still at work ({snapshot.phase.label}){after}",

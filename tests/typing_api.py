@@ -108,6 +108,7 @@ async def the_same_awaited(devin: dj.AsyncDevin, session: dj.Session, batch: dj.
         assert_type(await devin.map("Count {{ row }}", [1]), dj.Batch)
         assert_type(await devin.wait(session, 60), dj.Session)
         assert_type(await devin.result("devin-1"), Any)
+        assert_type(await devin.messages_frame(session), pd.DataFrame)
         async for raw in devin.sessions.list(limit=5):
             assert_type(raw, dict[str, Any])
 

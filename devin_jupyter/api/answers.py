@@ -28,6 +28,7 @@ _BY_STATUS: Mapping[int, type[errors.ApiError]] = {
     429: errors.RateLimited,
 }
 _SEND, _CREATE = "messages.send", "sessions.create"
+_PAID = (_CREATE, _SEND)
 _NEXT_STEP = {
     400: "change what the message names",
     401: "give another one, no restart needed: %devin connect --new-key, dj.connect(api_key=…) or a new DEVIN_API_KEY",
@@ -96,13 +97,20 @@ def unreadable(asked: Asked, status: int, body: bytes, why: str = "it is not JSO
     """Return the exception for a success whose body cannot be read."""
     return errors.UnreadableAnswer(
         f"the answer {status} to {asked.method} {asked.path} cannot be read: {why}",
-        "a paid act may have been applied" if asked.method == "POST" else "nothing was changed",
+        _unseen(asked),
         "check DEVIN_API_URL (a proxy or a login page may be answering), then run it again",
         status_code=status,
         detail=_plain(redact(body.decode("utf-8", "replace"))),
         method=asked.method,
         path=asked.path,
     )
+
+
+def _unseen(asked: Asked) -> str:
+    """What may have happened where the answer does not tell."""
+    if asked.method == "GET":
+        return "nothing was changed"
+    return "a paid act may have been applied" if asked.operation in _PAID else "it may have been done all the same"
 
 
 def read_detail(body: bytes) -> tuple[str, list[dict[str, Any]]]:

@@ -21,7 +21,10 @@ Paths = list[Path]
 
 
 class Attachments:
-    """The files of the organisation and of its sessions."""
+    """The files of the organisation and of its sessions.
+
+    Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`.
+    """
 
     def __init__(self, service: Service) -> None:
         """Send nothing yet."""
@@ -35,6 +38,9 @@ class Attachments:
         Args:
             name: the file's base name.
             content: its bytes.
+
+        Raises:
+            UnreadableAnswer: the answer holds no URL.
         """
         answer = await self._service.call("attachments.upload", files={"file": (name, content)}, text=True)
         if isinstance(answer, str):
@@ -44,7 +50,15 @@ class Attachments:
         return answer
 
     async def list(self, session_id: str) -> Raws:
-        """List the files of a session; `source` is `devin` or `user`, names may repeat. (`GET …/attachments`)"""
+        """List the files of a session; `source` is `devin` or `user`, names may repeat. (`GET …/attachments`)
+
+        Args:
+            session_id: in any form.
+
+        Raises:
+            NotFound: no such session.
+            Unsupported: on v1.
+        """
         return items_of(await self._service.call("attachments.list", session_id=prefixed(session_id)))
 
     async def fetch(self, attachment: Mapping[str, Any] | str) -> bytes:
@@ -52,6 +66,11 @@ class Attachments:
 
         Args:
             attachment: an entry of `list`, or the URL of an upload.
+
+        Raises:
+            NotFound: no such file.
+            OptionError: not the URL of an upload.
+            UnreadableAnswer: the service sends to an address that is not https.
         """
         uuid, name = _address(attachment)
         asked = await self._service.asked("attachments.download", uuid=uuid, name=name)
@@ -66,24 +85,35 @@ class Attachments:
         Args:
             session_id: in any form.
             folder: made if missing; by default named after the session, in the working directory.
+
+        Raises:
+            OptionError: the folder cannot be written to.
         """
         target = Path(folder) if folder is not None else Path(prefixed(session_id))
         listed = await self.list(session_id)
-        return [
-            await asyncio.to_thread(_keep, target, str(entry.get("name") or "file"), await self.fetch(entry))
-            for entry in listed
-        ]
+        try:
+            return [
+                await asyncio.to_thread(_keep, target, str(entry.get("name") or "file"), await self.fetch(entry))
+                for entry in listed
+            ]
+        except OSError as problem:
+            reason = (problem.strerror or str(problem)).lower()
+            raise OptionError(f"{target} cannot be written to: {reason}", do="give another folder") from None
 
 
 def _address(attachment: Mapping[str, Any] | str) -> tuple[str, str]:
-    """The last two steps of an URL name a file, as `attachment_id` and `name` do."""
-    if isinstance(attachment, Mapping) and attachment.get("attachment_id") and attachment.get("name"):
-        return str(attachment["attachment_id"]), str(attachment["name"])
-    url = attachment if isinstance(attachment, str) else str(attachment.get("url") or "")
+    """Return the last two steps of a file's path on the API, where it may be called otherwise than in the list.
+
+    They are those of its URL, whatever host that names: the key goes to the API alone.
+    """
+    entry = {"url": attachment} if isinstance(attachment, str) else attachment
+    url, listed = str(entry.get("url") or ""), (entry.get("attachment_id"), entry.get("name"))
     steps = [unquote(step) for step in urlsplit(url).path.split("/") if step]
-    if len(steps) < 2:
+    if len(steps) >= 2 and ("attachments" in steps[-3:-2] or not all(listed)):
+        return steps[-2], steps[-1]
+    if not all(listed):
         raise OptionError(f"{url!r} is not the URL of an uploaded file", do="give an entry of attachments.list()")
-    return steps[-2], steps[-1]
+    return str(listed[0]), str(listed[1])
 
 
 def _keep(folder: Path, name: str, content: bytes) -> Path:

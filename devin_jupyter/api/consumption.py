@@ -12,6 +12,9 @@ class Consumption:
     """ACUs a day: `total_acus` and `consumption_by_date`. v3 only; most keys lack the permission.
 
     A day runs from 08:00 UTC to 08:00 UTC. Summing `acus` over a sessions frame needs no permission.
+
+    Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`; on v1,
+    `Unsupported`.
     """
 
     def __init__(self, service: Service) -> None:
@@ -24,6 +27,10 @@ class Consumption:
         Args:
             since: a moment, UTC.
             until: a moment, UTC.
+
+        Raises:
+            Forbidden: the key lacks the permission.
+            OptionError: what is no moment.
         """
         return await self._service.call_mapping("consumption.daily", params=_span(since, until))
 
@@ -34,6 +41,11 @@ class Consumption:
             user_id: `user-…`.
             since: a moment, UTC.
             until: a moment, UTC.
+
+        Raises:
+            Forbidden: the key lacks the permission.
+            NotFound: no such user.
+            OptionError: what is no moment.
         """
         return await self._service.call_mapping("consumption.user", user_id=user_id, params=_span(since, until))
 
@@ -46,6 +58,11 @@ class Consumption:
             service_user_id: `service-user-…`.
             since: a moment, UTC.
             until: a moment, UTC.
+
+        Raises:
+            Forbidden: the key lacks the permission.
+            NotFound: no such service user.
+            OptionError: what is no moment.
         """
         return await self._service.call_mapping(
             "consumption.service_user", service_user_id=service_user_id, params=_span(since, until)
@@ -58,6 +75,11 @@ class Consumption:
             session_id: in any form.
             since: a moment, UTC.
             until: a moment, UTC.
+
+        Raises:
+            Forbidden: the key lacks the permission.
+            NotFound: no such session.
+            OptionError: what is no moment.
         """
         return await self._service.call_mapping(
             "consumption.session", session_id=prefixed(session_id), params=_span(since, until)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from devin_jupyter.api.named import differs, find, find_or_fail, id_of
+from devin_jupyter.api.arguments import at_most, check_fields
+from devin_jupyter.api.named import Kind, changes
 from devin_jupyter.api.paging import Raw, Raws, cursor_pages, flatten, items_of
 from devin_jupyter.api.service import Service
 from devin_jupyter.errors import Unsupported
 
+_KIND = Kind("note", "note_id", "name", "note-")
+_FIELDS = ("name", "body", "trigger", "folder_id", "is_enabled", "pinned_repo", "macro")
 _V1_NAMES = {"note_id": "id", "trigger": "trigger_description", "folder_id": "parent_folder_id"}
 
 
@@ -17,6 +20,8 @@ class Knowledge:
     """The notes of the organisation, in the field names of v3 on both versions.
 
     Where a note is asked for, its id or its exact name will do.
+
+    Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`.
     """
 
     def __init__(self, service: Service) -> None:
@@ -38,17 +43,21 @@ class Knowledge:
             folder_path: only of this folder; v3 only.
             pinned_repo: only those pinned to this `owner/repo`.
             limit: at most so many.
+
+        Raises:
+            Unsupported: v1 cannot search.
         """
         filters = {"search": search, "folder_path": folder_path, "pinned_repo": pinned_repo}
+        most = at_most(limit)
         if self._service.is_v1:
-            for note in (await self._v1_notes(filters))[:limit]:
+            for note in (await self._v1_notes(filters))[:most]:
                 yield note
             return
 
         async def fetch(paging: Raw) -> Any:
             return await self._service.call("knowledge.list", params={**filters, **paging})
 
-        async for note in flatten(cursor_pages(fetch, key="note_id", limit=limit)):
+        async for note in flatten(cursor_pages(fetch, key="note_id", limit=most)):
             yield note
 
     async def get(self, note: str) -> Raw:
@@ -56,10 +65,14 @@ class Knowledge:
 
         Args:
             note: its id or name.
+
+        Raises:
+            NotFound: there is none; names the nearest.
+            OptionError: several have the name.
         """
-        if note.startswith("note-") and not self._service.is_v1:
-            return await self._service.call_mapping("knowledge.get", note_id=note)
-        return await find_or_fail(self.list(), note, what="note", id_field="note_id", name_field="name")
+        if self._service.is_v1:
+            return await _KIND.find_or_fail(note, self.list())
+        return await _KIND.read(note, self._read, self.list())
 
     async def create(
         self,
@@ -82,27 +95,41 @@ class Knowledge:
             is_enabled: whether it is used; v3 only.
             pinned_repo: `owner/repo` for which it always counts; on v1 also `all`.
             macro: a short form such as `!style`; v1 only.
-        """
-        fields = {"name": name, "body": body, "trigger": trigger, "folder_id": folder_id}
-        return await self._write("knowledge.create", {**fields, **_optional(is_enabled, pinned_repo, macro)})
 
-    async def update(self, note: str, **changes: Any) -> Raw:
+        Raises:
+            Unsupported: a field that this API version lacks.
+        """
+        fields: Raw = {"name": name, "body": body, "trigger": trigger, "folder_id": folder_id}
+        fields |= {"is_enabled": is_enabled, "pinned_repo": pinned_repo, "macro": macro}
+        self._check(fields)
+        return await self._write("knowledge.create", fields)
+
+    async def update(self, note: str, **fields: Any) -> Raw:
         """Change a note; what is not given stays. (`PUT …/knowledge/notes/{id}`)
 
         Args:
             note: its id or name.
-            changes: the keywords of `create`.
+            fields: the keywords of `create`; None empties one.
+
+        Raises:
+            OptionError: a field that notes do not have.
+            Unsupported: one that this API version lacks.
         """
-        return await self._rewrite(await self.get(note), changes)
+        self._check(fields)
+        return await self._rewrite(await self.get(note), fields)
 
     async def delete(self, note: str) -> Raw:
         """Delete a note and return it as it was. (`DELETE …/knowledge/notes/{id}`)
 
         Args:
             note: its id or name.
+
+        Raises:
+            NotFound: there is none; names the nearest.
+            OptionError: several have the name.
         """
         present = await self.get(note)
-        await self._service.call("knowledge.delete", note_id=id_of(present, "note_id"))
+        await self._service.call("knowledge.delete", note_id=_KIND.id_of(present))
         return present
 
     async def ensure(self, name: str, body: str, trigger: str, **optional: Any) -> Raw:
@@ -112,13 +139,18 @@ class Knowledge:
             name: by which it is found.
             body: what Devin should know.
             trigger: when it matters.
-            optional: the other keywords of `create`.
+            optional: the other keywords of `create`; None leaves one as it is.
+
+        Raises:
+            OptionError: a field that notes do not have.
+            Unsupported: one that this API version lacks.
         """
-        present = await find(self.list(), name, what="note", id_field="note_id", name_field="name")
+        wanted = {"body": body, "trigger": trigger} | _said(optional)
+        self._check(wanted)
+        present = await _KIND.find(name, self.list())
         if present is None:
-            return await self.create(name, body, trigger, **optional)
-        wanted = {"body": body, "trigger": trigger, **optional}
-        return await self._rewrite(present, wanted) if differs(present, wanted) else present
+            return await self._write("knowledge.create", {"name": name, **wanted})
+        return await self._rewrite(present, wanted) if changes(present, wanted) else present
 
     async def folders(self) -> Raws:
         """List the folders of notes. (`GET …/knowledge/folders`, v1: with the notes)"""
@@ -132,29 +164,32 @@ class Knowledge:
         wanted = filters["pinned_repo"]
         return [note for note in notes if wanted is None or note.get("pinned_repo") == wanted]
 
-    async def _rewrite(self, present: Raw, changes: Raw) -> Raw:
-        kept = ("name", "body", "trigger", "folder_id", "is_enabled", "pinned_repo", "macro")
-        whole = {name: present.get(name) for name in kept if present.get(name) is not None} | changes
-        if not self._service.is_v1 and "macro" not in changes:
-            whole.pop("macro", None)
-        if self._service.is_v1:
-            whole.pop("is_enabled", None)
-        return await self._write("knowledge.update", whole, note_id=id_of(present, "note_id"))
+    async def _read(self, identifier: str) -> Raw:
+        return await self._service.call_mapping("knowledge.get", note_id=identifier)
+
+    async def _rewrite(self, present: Raw, fields: Raw) -> Raw:
+        kept = {name: present.get(name) for name in _FIELDS if name != self._lacking}
+        return await self._write("knowledge.update", kept | fields, note_id=_KIND.id_of(present))
 
     async def _write(self, operation: str, fields: Raw, **ids: str) -> Raw:
-        lacking = ("is_enabled",) if self._service.is_v1 else ("macro",)
-        body = {name: value for name, value in fields.items() if value is not None}
-        for name in lacking:
-            if name in body:
-                raise Unsupported(f"{self._service.api_version} notes have no {name}", "nothing was sent")
+        body = _said(fields)
         if self._service.is_v1:
             body = {_V1_NAMES.get(name, name): value for name, value in body.items()}
         answer = await self._service.call_mapping(operation, json=body, **ids)
         return _as_v3(answer) if self._service.is_v1 else answer
 
+    @property
+    def _lacking(self) -> str:
+        return "is_enabled" if self._service.is_v1 else "macro"
 
-def _optional(is_enabled: bool | None, pinned_repo: str | None, macro: str | None) -> Raw:
-    return {"is_enabled": is_enabled, "pinned_repo": pinned_repo, "macro": macro}
+    def _check(self, fields: Raw) -> None:
+        check_fields("note", fields, _FIELDS)
+        if self._lacking in _said(fields):
+            raise Unsupported(f"{self._service.api_version} notes have no {self._lacking}", "nothing was sent")
+
+
+def _said(fields: Raw) -> Raw:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _as_v3(note: Raw) -> Raw:

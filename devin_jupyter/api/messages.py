@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+from devin_jupyter.api.arguments import at_most
 from devin_jupyter.api.paging import LARGEST_PAGE, Raw, Raws, cursor_pages, flatten, items_of, next_cursor
 from devin_jupyter.api.service import Service
 from devin_jupyter.errors import Conflict, Unsupported
@@ -12,7 +13,10 @@ from devin_jupyter.models.ids import session_id as prefixed
 
 
 class Messages:
-    """The messages of sessions, oldest first, as raw objects of the API version in use."""
+    """The messages of sessions, oldest first, as raw objects of the API version in use.
+
+    Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`.
+    """
 
     def __init__(self, service: Service) -> None:
         """Send nothing yet."""
@@ -30,18 +34,22 @@ class Messages:
             limit: at most so many messages.
             after: the cursor to start behind; v3 only.
             retries: False for callers that pace themselves.
+
+        Raises:
+            NotFound: no such session.
         """
         identifier = prefixed(session_id)
+        most = at_most(limit)
         if self._service.is_v1:
             session = await self._service.call_mapping("messages.list", session_id=identifier, retries=retries)
             listed = session.get("messages")
-            yield [item for item in listed if isinstance(item, dict)][:limit] if isinstance(listed, list) else []
+            yield ([item for item in listed if isinstance(item, dict)][:most] if isinstance(listed, list) else [])
             return
 
         async def fetch(paging: Raw) -> Any:
             return await self._service.call("messages.list", session_id=identifier, params=paging, retries=retries)
 
-        async for page in cursor_pages(fetch, key="event_id", limit=limit, page_size=LARGEST_PAGE, after=after):
+        async for page in cursor_pages(fetch, key="event_id", limit=most, page_size=LARGEST_PAGE, after=after):
             yield page
 
     async def tail(self, session_id: str, cursor: str | None = None) -> tuple[Raws, str | None]:
@@ -54,6 +62,9 @@ class Messages:
         Returns:
             The messages, and the place to go on from: the beginning of the last page, since the cursor at its end
             may linger, repeat or be missing. So the last page is read again, and each message is to be taken once.
+
+        Raises:
+            NotFound: no such session.
         """
         items: Raws = []
         while True:
@@ -75,6 +86,9 @@ class Messages:
         Args:
             session_id: in any form.
             limit: at most so many messages.
+
+        Raises:
+            NotFound: no such session.
         """
         return flatten(self.pages(session_id, limit=limit))
 

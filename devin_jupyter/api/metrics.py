@@ -11,7 +11,11 @@ from devin_jupyter.api.times import Moment, unix
 
 
 class Metrics:
-    """Counts over a span of time. v3 only; many keys lack the permission. Moments are UTC."""
+    """Counts over a span of time. v3 only; many keys lack the permission. Moments are UTC.
+
+    Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`; on v1,
+    `Unsupported`.
+    """
 
     def __init__(self, service: Service) -> None:
         """Send nothing yet."""
@@ -23,6 +27,10 @@ class Metrics:
         Args:
             since: a moment.
             until: a moment.
+
+        Raises:
+            Forbidden: the key lacks the permission.
+            OptionError: what is no moment.
         """
         return await self._service.call_mapping("metrics.usage", params=_span(since, until))
 
@@ -45,6 +53,10 @@ class Metrics:
             playbook_id: only those started with it.
             user_ids: only theirs.
             service_user_ids: only theirs.
+
+        Raises:
+            Forbidden: the key lacks the permission.
+            OptionError: what is no moment.
         """
         params = _span(since, until) | _who(playbook_id, user_ids, service_user_ids)
         return await self._service.call_mapping("metrics.sessions", params=params)
@@ -66,6 +78,10 @@ class Metrics:
             playbook_id: only from sessions started with it.
             user_ids: only theirs.
             service_user_ids: only theirs.
+
+        Raises:
+            Forbidden: the key lacks the permission.
+            OptionError: what is no moment.
         """
         params = _span(since, until) | _who(playbook_id, user_ids, service_user_ids)
         return await self._service.call_mapping("metrics.prs", params=params)
@@ -76,6 +92,10 @@ class Metrics:
         Args:
             since: a moment.
             until: a moment.
+
+        Raises:
+            Forbidden: the key lacks the permission.
+            OptionError: what is no moment.
         """
         return await self._service.call_mapping("metrics.searches", params=_span(since, until))
 
@@ -89,6 +109,10 @@ class Metrics:
             until: a moment.
             min_sessions: sessions it takes to count as active.
             min_searches: searches it takes to count as active.
+
+        Raises:
+            Forbidden: the key lacks the permission.
+            OptionError: what is no moment.
         """
         return await self._active("metrics.dau", since, until, min_sessions, min_searches)
 
@@ -102,6 +126,10 @@ class Metrics:
             until: a moment.
             min_sessions: sessions it takes to count as active.
             min_searches: searches it takes to count as active.
+
+        Raises:
+            Forbidden: the key lacks the permission.
+            OptionError: what is no moment.
         """
         return await self._active("metrics.wau", since, until, min_sessions, min_searches)
 
@@ -115,6 +143,10 @@ class Metrics:
             until: a moment.
             min_sessions: sessions it takes to count as active.
             min_searches: searches it takes to count as active.
+
+        Raises:
+            Forbidden: the key lacks the permission.
+            OptionError: what is no moment.
         """
         return await self._active("metrics.mau", since, until, min_sessions, min_searches)
 
@@ -128,6 +160,10 @@ class Metrics:
             until: a moment.
             min_sessions: sessions it takes to count as active.
             min_searches: searches it takes to count as active.
+
+        Raises:
+            Forbidden: the key lacks the permission.
+            OptionError: what is no moment.
         """
         params = _span(since, until) | {"min_sessions": min_sessions, "min_searches": min_searches}
         return await self._service.call_mapping("metrics.active_users", params=params)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from devin_jupyter.api.arguments import at_most
 from devin_jupyter.errors import UnreadableAnswer
 
 LARGEST_PAGE = 200
@@ -49,7 +50,9 @@ async def cursor_pages(
 async def offset_pages(
     fetch: Fetch, *, key: str, items: str = "items", limit: int | None = None, page_size: int = LARGEST_PAGE
 ) -> AsyncIterator[list[Raw]]:
-    """Yield the pages of a list that counts in `limit` and `offset`; a short page is the last one.
+    """Yield the pages of a list that counts in `limit` and `offset`.
+
+    The answer says whether there is more (v3); where it does not say (v1), a page shorter than asked for is the last.
 
     Args:
         fetch: reads one page; is given `limit` and `offset`.
@@ -65,9 +68,14 @@ async def offset_pages(
         fresh = sieve.fresh(found)
         if fresh:
             yield fresh
-        if len(found) < page_size or not fresh or sieve.is_done:
+        more = page["has_next_page"] if _says_more(page) else len(found) >= page_size
+        if not more or not fresh or sieve.is_done:
             return
         offset += len(found)
+
+
+def _says_more(page: Any) -> bool:
+    return isinstance(page, Mapping) and isinstance(page.get("has_next_page"), bool)
 
 
 def items_of(page: Any, name: str = "items") -> list[Raw]:
@@ -105,7 +113,7 @@ class _Sieve:
     """Lets each item through once, and no more than `limit` in all."""
 
     def __init__(self, key: str, limit: int | None) -> None:
-        self._key, self._left, self._seen, self._empty = key, limit, set[Any](), 0
+        self._key, self._left, self._seen, self._empty = key, at_most(limit), set[Any](), 0
 
     @property
     def is_done(self) -> bool:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from devin_jupyter.api.answers import Asked, unreadable
 from devin_jupyter.api.operations import BY_NAME
+from devin_jupyter.api.paging import cursor_pages
 from devin_jupyter.errors import ApiError, NoOrganisation
 from devin_jupyter.settings import Settings, no_key, remember_org
 
@@ -106,7 +107,7 @@ class Service:
         method, template = known.route(self.api_version)
         if "{org_id}" in template:
             ids["org_id"] = await self.org_id()
-        path = template.format(**{name: quote(value, safe="") for name, value in ids.items()})
+        path = template.format(**{name: _step(value) for name, value in ids.items()})
         return Asked(method, path, operation, known.permission, self.api_version)
 
     async def org_id(self) -> str:
@@ -128,20 +129,33 @@ class Service:
         principal = await self.call_mapping("self")
         if isinstance(principal.get("org_id"), str) and principal["org_id"]:
             return str(principal["org_id"])
-        try:
-            answer = await self.call_mapping("organisations")
-        except ApiError:
-            answer = {}
-        items = answer.get("items")
-        organisations = [str(item["org_id"]) for item in items if item.get("org_id")] if isinstance(items, list) else []
+        organisations = await self._organisations()
         if len(organisations) == 1:
             return organisations[0]
-        several = f"the key may work in {len(organisations)}: {', '.join(organisations[:5])}" if organisations else ""
+        several = f"the key may work in {', '.join(organisations[:5])}" if organisations else ""
+        several += " and others" if len(organisations) > 5 else ""
         raise NoOrganisation(
             "the API needs an organisation, and this key does not tell one",
             several or "nothing was started",
             "set DEVIN_ORG_ID or give org_id='org-…' (Settings → Devin API shows it)",
         )
+
+    async def _organisations(self) -> list[str]:
+        """The first few organisations of the key; none where it may not list them to the end."""
+
+        async def fetch(paging: Mapping[str, Any]) -> Any:
+            return await self.call("organisations", params=paging)
+
+        try:
+            found = [item async for page in cursor_pages(fetch, key="org_id", limit=6) for item in page]
+        except ApiError:
+            return []
+        return [str(item["org_id"]) for item in found if item.get("org_id")]
+
+
+def _step(text: str) -> str:
+    """Quote one step of a path; bare dots would lead out of it."""
+    return text.replace(".", "%2E") if text in (".", "..") else quote(text, safe="")
 
 
 def _ids(call: Mapping[str, Any]) -> dict[str, str]:

@@ -8,34 +8,17 @@ from typing import Any
 from devin_jupyter.api.answers import unreadable
 from devin_jupyter.api.paging import LARGEST_PAGE, Raw, cursor_pages, flatten, items_of, offset_pages
 from devin_jupyter.api.service import Service
+from devin_jupyter.api.session_filters import query_of, with_all_tags
 from devin_jupyter.errors import BadRequest, Forbidden, NotFound, OptionError, Unsupported
 from devin_jupyter.models.ids import bare_id
 from devin_jupyter.models.ids import session_id as prefixed
 
-FILTERS = (
-    "session_ids",
-    "created_after",
-    "created_before",
-    "updated_after",
-    "updated_before",
-    "tags",
-    "playbook_id",
-    "origins",
-    "schedule_id",
-    "user_ids",
-    "service_user_ids",
-    "repo_names",
-    "category",
-    "is_archived",
-    "automation_ids",
-    "parent_session_id",
-)
-"""The filters of the v3 list. Times are Unix seconds."""
-V1_FILTERS = ("tags", "user_email")
-
 
 class Sessions:
-    """The sessions of the organisation, as raw objects of the API version in use."""
+    """The sessions of the organisation, as raw objects of the API version in use.
+
+    Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`.
+    """
 
     def __init__(self, service: Service) -> None:
         """Send nothing yet."""
@@ -96,6 +79,9 @@ class Sessions:
         Args:
             session_ids: in any form.
             retries: False for callers that pace themselves.
+
+        Raises:
+            OptionError: what is no session id.
         """
         wanted = [prefixed(identifier) for identifier in session_ids]
         for form in self._id_forms:
@@ -116,27 +102,39 @@ class Sessions:
             limit: at most so many sessions.
             page_size: sessions a request, at most 200.
             retries: False for callers that pace themselves.
-            filters: `FILTERS` on v3 (lists repeat the key; times are Unix seconds), `V1_FILTERS` on v1. Of several
-                tags, a session must carry all: whether the service means any or all is not documented.
+            filters: on v3 `session_ids`, `tags`, `playbook_id`, `origins`, `schedule_id`, `user_ids`,
+                `service_user_ids`, `repo_names`, `category`, `is_archived`, `automation_ids`, `parent_session_id`, and
+                `created_after`, `created_before`, `updated_after`, `updated_before` (datetimes or Unix seconds); on v1
+                `tags` and `user_email`. Of several tags a session must carry all: what the service means by them is not
+                documented.
 
         Raises:
             Unsupported: a filter that this API version does not have.
+            OptionError: a filter that holds no moment, or no session id.
         """
-        params = self._checked(filters)
-        tags = set(_as_list(params.get("tags")))
+        params = query_of(filters, self._service.api_version)
 
         async def fetch(paging: Raw) -> Any:
             return await self._service.call("sessions.list", params={**params, **paging}, retries=retries)
 
-        most = None if tags else limit
-        if self._service.is_v1:
-            found = offset_pages(fetch, key="session_id", items="sessions", limit=most, page_size=page_size)
-        else:
-            found = cursor_pages(fetch, key="session_id", limit=most, page_size=page_size)
-        return _tagged(found, tags, limit) if tags else found
+        def read(most: int | None) -> AsyncIterator[list[Raw]]:
+            if self._service.is_v1:
+                return offset_pages(fetch, key="session_id", items="sessions", limit=most, page_size=page_size)
+            return cursor_pages(fetch, key="session_id", limit=most, page_size=page_size)
+
+        return with_all_tags(read, params.get("tags"), limit)
 
     def list(self, *, limit: int | None = None, **filters: Any) -> AsyncIterator[Raw]:
-        """Go through the sessions one by one, with the filters of `pages`. (`GET …/sessions`)"""
+        """Go through the sessions one by one, with the filters of `pages`. (`GET …/sessions`)
+
+        Args:
+            limit: at most so many sessions.
+            filters: those of `pages`.
+
+        Raises:
+            Unsupported: a filter that this API version does not have.
+            OptionError: a filter that holds no moment, or no session id.
+        """
         return flatten(self.pages(limit=limit, **filters))
 
     async def terminate(self, session_id: str, *, archive: bool = False) -> Raw | None:
@@ -145,6 +143,10 @@ class Sessions:
         Args:
             session_id: in any form.
             archive: also archive it; v3 only.
+
+        Raises:
+            NotFound: no such session.
+            Unsupported: `archive` on v1.
         """
         if archive and self._service.is_v1:
             raise Unsupported("v1 has no archive; use stop()", "nothing was sent")
@@ -158,28 +160,28 @@ class Sessions:
         return answer if isinstance(answer, dict) else None
 
     async def archive(self, session_id: str) -> Raw:
-        """Archive a session, putting it to sleep if it runs. v3 only. (`POST …/archive`)"""
+        """Archive a session, putting it to sleep if it runs. v3 only. (`POST …/archive`)
+
+        Args:
+            session_id: in any form.
+
+        Raises:
+            NotFound: no such session.
+            Unsupported: on v1.
+        """
         return await self._service.call_mapping("sessions.archive", session_id=prefixed(session_id))
 
     async def unarchive(self, session_id: str) -> Raw:
-        """Take a session out of the archive; its children stay. v3 only. (`POST …/unarchive`)"""
-        return await self._service.call_mapping("sessions.unarchive", session_id=prefixed(session_id))
+        """Take a session out of the archive; its children stay. v3 only. (`POST …/unarchive`)
 
-    def _checked(self, filters: Mapping[str, Any]) -> Raw:
-        version, known = self._service.api_version, V1_FILTERS if self._service.is_v1 else FILTERS
-        given = {name: value for name, value in filters.items() if value is not None}
-        unknown = [name for name in given if name not in known]
-        if unknown:
-            raise Unsupported(
-                f"{version} cannot filter sessions by {', '.join(unknown)}",
-                "nothing was sent",
-                f"{version} filters by {', '.join(known)}",
-            )
-        if "session_ids" in given:
-            given["session_ids"] = [prefixed(identifier) for identifier in _as_list(given["session_ids"])]
-        if isinstance(given.get("is_archived"), bool):
-            given["is_archived"] = str(given["is_archived"]).lower()
-        return given
+        Args:
+            session_id: in any form.
+
+        Raises:
+            NotFound: no such session.
+            Unsupported: on v1.
+        """
+        return await self._service.call_mapping("sessions.unarchive", session_id=prefixed(session_id))
 
 
 def by_id(items: Iterable[Raw]) -> dict[str, Raw]:
@@ -187,25 +189,8 @@ def by_id(items: Iterable[Raw]) -> dict[str, Raw]:
     return {identifier: item for item in items if (identifier := _id_of(item))}
 
 
-def _as_list(value: Any) -> list[str]:
-    if value is None:
-        return []
-    return [value] if isinstance(value, str) else list(value)
-
-
 def _id_of(item: Raw) -> str:
     try:
         return prefixed(str(item.get("session_id") or ""))
     except OptionError:
         return ""
-
-
-async def _tagged(pages: AsyncIterator[list[Raw]], tags: set[str], limit: int | None) -> AsyncIterator[list[Raw]]:
-    left = limit
-    async for page in pages:
-        kept = [item for item in page if tags <= set(_as_list(item.get("tags")))][:left]
-        if kept:
-            yield kept
-        left = None if left is None else left - len(kept)
-        if left == 0:
-            return

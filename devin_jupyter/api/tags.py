@@ -6,13 +6,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from devin_jupyter.api.answers import unreadable
+from devin_jupyter.api.arguments import as_list
 from devin_jupyter.api.service import Service
 from devin_jupyter.models.ids import session_id as prefixed
 from devin_jupyter.models.snapshot import FINGERPRINT_TAG
 
 
 class Tags:
-    """Reads, adds and replaces tags. At most 50 a session."""
+    """Reads, adds and replaces tags. At most 50 a session.
+
+    Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`.
+    """
 
     def __init__(self, service: Service) -> None:
         """Send nothing yet."""
@@ -23,6 +27,9 @@ class Tags:
 
         Args:
             session_id: in any form.
+
+        Raises:
+            NotFound: no such session.
         """
         answer = await self._service.call_mapping("tags.get", session_id=prefixed(session_id))
         return _tags_of(answer)
@@ -32,9 +39,13 @@ class Tags:
 
         Args:
             session_id: in any form.
-            tags: those to add; one that is there already is not doubled.
+            tags: one or several to add; one that is there already is not doubled.
+
+        Raises:
+            NotFound: no such session.
+            Unprocessable: more than 50.
         """
-        identifier, added = prefixed(session_id), list(dict.fromkeys(tags))
+        identifier, added = prefixed(session_id), list(dict.fromkeys(as_list(tags)))
         if self._service.is_v1:
             together = list(dict.fromkeys([*await self.get(identifier), *added]))
             return await self._write("tags.append", identifier, together)
@@ -47,11 +58,15 @@ class Tags:
 
         Args:
             session_id: in any form.
-            tags: those to put in their place.
+            tags: one or several to put in their place.
+
+        Raises:
+            NotFound: no such session.
+            Unprocessable: more than 50.
         """
         identifier = prefixed(session_id)
         kept = [tag for tag in await self.get(identifier) if tag.startswith(FINGERPRINT_TAG)]
-        return await self._write("tags.replace", identifier, list(dict.fromkeys([*tags, *kept])))
+        return await self._write("tags.replace", identifier, list(dict.fromkeys([*as_list(tags), *kept])))
 
     async def _write(self, operation: str, identifier: str, tags: list[str]) -> list[str]:
         answer = await self._service.call(operation, session_id=identifier, json={"tags": tags})

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import ssl
 import time
@@ -23,14 +22,11 @@ import httpx
 from httpx_retries import Retry, RetryTransport
 
 from devin_jupyter import errors
-from devin_jupyter.api import recent
+from devin_jupyter.api import log
 from devin_jupyter.api.answers import Asked, error_from, read_answer, retry_after, unreadable
+from devin_jupyter.api.arguments import query_pairs
 from devin_jupyter.redaction import repeats_secrets
 from devin_jupyter.settings import Settings, is_loopback
-
-logger = logging.getLogger("devin_jupyter.http")
-_LINE = "%(method)s %(path)s %(status)s in %(seconds).3f s, retries: %(retries)d"
-logging.getLogger("devin_jupyter").addHandler(logging.NullHandler())
 
 _RETRIED_STATUS = (408, 429, 500, 502, 503, 504, 520, 522, 524, 529)
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -146,6 +142,8 @@ class Transport:
             if response.status_code not in _REDIRECTS:
                 break
             url = _joined(asked, url, response.headers.get("location", ""))
+        else:
+            raise unreadable(asked, response.status_code, b"", "it redirects in circles")
         if response.status_code != 200:
             raise error_from(asked, response.status_code, response.headers, response.content)
         return response.content
@@ -173,12 +171,14 @@ class Transport:
             request = self._open().build_request(
                 asked.method,
                 url,
-                params=_query(params),
+                params=query_pairs(params),
                 json=json,
                 files=files,
                 headers=self._auth,
                 extensions=extensions,
             )
+        except httpx.InvalidURL as problem:
+            raise errors.OptionError(f"{url} is no address: {problem}", "nothing was sent") from None
         except UnicodeEncodeError:
             raise errors.OptionError(
                 f"a text for {asked.method} {asked.path} holds half a character (a lone surrogate)",
@@ -198,9 +198,9 @@ class Transport:
         try:
             response = await self._open().send(request)
         except httpx.HTTPError as problem:
-            _log(asked, type(problem).__name__, started, None)
-            raise _trouble(asked, problem, self._settings) from None
-        _log(asked, response.status_code, started, response)
+            log.exchanged(asked, type(problem).__name__, started)
+            raise _trouble(asked, problem, self._settings, time.perf_counter() - started) from None
+        log.exchanged(asked, response.status_code, started, response.extensions.get("retry"))
         return response
 
     def _open(self) -> httpx.AsyncClient:
@@ -262,9 +262,11 @@ def _network(settings: Settings) -> httpx.AsyncBaseTransport:
 
 def _joined(asked: Asked, url: httpx.URL, location: str) -> httpx.URL:
     try:
-        return url.join(location)
+        if location:
+            return url.join(location)
     except httpx.InvalidURL:
-        raise unreadable(asked, 307, b"", "it redirects to something that is no address") from None
+        pass
+    raise unreadable(asked, 307, b"", "it redirects to something that is no address")
 
 
 def _user_agent() -> str:
@@ -275,15 +277,7 @@ def _user_agent() -> str:
     return f"devin-jupyter/{ours} httpx/{httpx.__version__}"
 
 
-def _query(params: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
-    pairs: list[tuple[str, Any]] = []
-    for key, value in (params or {}).items():
-        values = value if isinstance(value, (list, tuple, set, frozenset)) else (value,)
-        pairs.extend((key, item) for item in values if item is not None)
-    return pairs
-
-
-def _trouble(asked: Asked, problem: httpx.HTTPError, settings: Settings) -> errors.DevinError:
+def _trouble(asked: Asked, problem: httpx.HTTPError, settings: Settings, seconds: float) -> errors.DevinError:
     host = urlsplit(settings.base_url).netloc
     words = errors.redact(str(problem)) or type(problem).__name__
     act = f"{asked.method} {asked.path}"
@@ -293,16 +287,8 @@ def _trouble(asked: Asked, problem: httpx.HTTPError, settings: Settings) -> erro
         return errors.ConnectionFailed(f"no connection to {host}: {words}", "nothing was sent", retry)
     if isinstance(problem, httpx.TimeoutException):
         waited = f"{settings.timeout_seconds:g} s"
+        waited += f", tried for {seconds:.0f} s" if seconds > 1.5 * settings.timeout_seconds else ""
         return errors.RequestTimeout(f"no answer from {host} to {act} within {waited}", unsure, retry)
     if isinstance(problem, httpx.DecodingError):
         return unreadable(asked, 200, b"", "its compression is broken")
     return errors.ConnectionLost(f"{host} closed the connection during {act}: {words}", unsure, retry)
-
-
-def _log(asked: Asked, outcome: int | str, started: float, response: httpx.Response | None) -> None:
-    retry = response.extensions.get("retry") if response is not None else None
-    retries = getattr(retry, "attempts_made", 0)
-    seconds = time.perf_counter() - started
-    facts = {"method": asked.method, "path": asked.path, "status": outcome, "seconds": seconds, "retries": retries}
-    recent.keep(_LINE % facts)
-    logger.info(_LINE, facts, extra={"http": facts})

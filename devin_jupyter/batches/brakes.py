@@ -121,11 +121,17 @@ class Throttle:
         return f"slowed to {self.at_a_time} at a time: {self._why}{pause}"
 
     def slow_down(self, why: str, retry_after: float | None = None) -> None:
-        """Halve the pace and wait: as long as the service asks, else twice as long as the last time."""
+        """Halve the pace and wait as long as the service asks, twice as long each time in a row.
+
+        During such a wait this is an answer to what was sent before it: it may lengthen the wait, and no more.
+        """
+        asked = 2.0 if retry_after is None else max(1.0, retry_after)
+        if self.pause_seconds:
+            self._until = max(self._until, self.clock() + asked)
+            return
         self._streak += 1
         self._now = max(1, self.at_a_time // 2)
-        pause = retry_after if retry_after is not None else min(_LONGEST_PAUSE, 2.0**self._streak)
-        self._until = max(self._until, self.clock() + pause)
+        self._until = self.clock() + max(asked, min(_LONGEST_PAUSE, asked * 2.0 ** (self._streak - 1)))
         self._why = why
 
     def went_well(self) -> None:

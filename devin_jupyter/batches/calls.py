@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _ELSEWHERE = {
     "dry_run": "%%devin --each NAME --dry-run shows what a batch would do",
+    "help": "see help(dj.map), or %devin help in a notebook",
     "each": "the rows are the second argument: map(prompt, rows, …)",
 }
 

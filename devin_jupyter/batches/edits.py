@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -11,9 +10,10 @@ from typing import Any
 
 from devin_jupyter.batches.money import most_of
 from devin_jupyter.batches.plan import Item, Plan
-from devin_jupyter.batches.record import known_rows
+from devin_jupyter.batches.record import KnownRow, known_rows
 from devin_jupyter.batches.rows import named, plain
 from devin_jupyter.errors import SessionChanged, redact_tree
+from devin_jupyter.options.expressions import expressions
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,10 @@ class Paid:
     """Unix seconds."""
 
 
-_WORD = re.compile(r"\{\{.*?\}\}|\S+", re.DOTALL)
-_ALIKE = 0.5
+_ALIKE = 0.75
 """From this share of common words on, a template counts as an edit of another one, not as another task."""
+_ENOUGH = 3
+"""Fewer common words say nothing: `Fix {{ row }}` and `Test {{ row }}` differ in all that matters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,38 +41,89 @@ class Changed:
 
     item: Item
     paid: Paid
+    can_be_kept: bool
+    """Only the words differ, and no key said what the row was: a key may say that it is the same."""
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether a key says so."""
+        return self.can_be_kept and self.item.request.key is not None
 
 
 def are_alike(before: str, now: str) -> bool:
-    """Tell whether one template reads like an edit of the other; a `{{ … }}` is one word."""
-    matcher = SequenceMatcher(None, _WORD.findall(before), _WORD.findall(now), autojunk=False)
-    return matcher.real_quick_ratio() >= _ALIKE and matcher.quick_ratio() >= _ALIKE and matcher.ratio() >= _ALIKE
+    """Tell whether one template reads like an edit of the other; what is filled in does not count."""
+    matcher = SequenceMatcher(None, _words(before), _words(now), autojunk=False)
+    if matcher.real_quick_ratio() < _ALIKE or matcher.quick_ratio() < _ALIKE or matcher.ratio() < _ALIKE:
+        return False
+    return sum(block.size for block in matcher.get_matching_blocks()) >= _ENOUGH
 
 
-def changed_rows(plan: Plan, record: Mapping[str, Any], paid: Callable[[str], Paid | None]) -> list[Changed]:
-    """Return the items that would pay for a row again that the record of an earlier run knows.
+def _words(template: str) -> list[str]:
+    parts, at = [], 0
+    for start, end in expressions(template, strict=False):
+        parts.append(template[at:start])
+        at = end
+    return " ".join([*parts, template[at:]]).split()
 
-    A row is known by the cells of the columns that both runs have and one of them used. Rows whose identity is the
-    same as before cost nothing and are left out, and so are rows that were never started.
+
+def changed_rows(
+    plan: Plan, records: Sequence[Mapping[str, Any]], paid: Callable[[str], Paid | None], *, is_named: bool
+) -> list[Changed]:
+    """Return the items that would pay for a row again that an earlier run knows.
+
+    Rows whose identity is the same as before cost nothing and are left out, and so are rows that were never started.
+
+    Args:
+        plan: the batch now.
+        records: the batch as it was, or batches that it may be an edit of, newest first.
+        paid: tells which session an identity has.
+        is_named: a name or a cell says that it is the same batch; without one, other options make another task.
     """
-    known, used = known_rows(record), record.get("used", ())
-    shared = [column for column in plan.rows.columns if all(column in row.cells for row in known)] if known else []
-    columns = [column for column in shared if column in plan.rows.used or column in used] if used else shared
-    columns = columns or shared
-    if not columns:
-        return []
-    before: dict[str, dict[str, None]] = {}
-    for row in known:
-        before.setdefault(_cells(row.cells, columns), {})[row.fingerprint] = None
+    books = [_Known(plan, record) for record in reversed(records)]
     found = []
     for item in plan.items:
-        identities = before.get(_cells(redact_tree(plain(plan.rows.record(item.positions[0]))), columns), {})
-        if item.fingerprint.text in identities:
+        cells = redact_tree(plain(plan.rows.record(item.positions[0])))
+        rows = {text: row for book in books for text, row in book.rows(cells).items()}
+        if not rows or item.fingerprint.text in rows or paid(item.fingerprint.text) is not None:
             continue
-        sessions = [session for session in map(paid, reversed(identities)) if session is not None]
-        if sessions and paid(item.fingerprint.text) is None:
-            found.append(Changed(item, max(sessions, key=lambda session: (session.is_answered, session.is_alive))))
+        meant = [row for row in _meant(item, [*rows.values()]) if is_named or row.terms == item.terms]
+        changes = [
+            Changed(item, session, row.key is None and row.terms == item.terms)
+            for row in reversed(meant)
+            if (session := paid(row.fingerprint)) is not None
+        ]
+        if changes:
+            found.append(max(changes, key=lambda one: (one.can_be_kept, one.paid.is_answered, one.paid.is_alive)))
     return found
+
+
+class _Known:
+    """The rows of a record by the cells of the columns that both runs have and one of them used."""
+
+    def __init__(self, plan: Plan, record: Mapping[str, Any]) -> None:
+        known, used = known_rows(record), record.get("used", ())
+        shared = [column for column in plan.rows.columns if all(column in row.cells for row in known)] if known else []
+        columns = [column for column in shared if column in plan.rows.used or column in used] if used else shared
+        self._columns = columns or shared
+        self._rows: dict[str, dict[str, KnownRow]] = {}
+        for row in known if self._columns else ():
+            self._rows.setdefault(self._place(row.cells), {})[row.fingerprint] = row
+
+    def rows(self, cells: Mapping[str, Any]) -> Mapping[str, KnownRow]:
+        """Return the rows with these cells by their identities, the newest last."""
+        return self._rows.get(self._place(cells), {})
+
+    def _place(self, cells: Mapping[str, Any]) -> str:
+        return json.dumps([cells.get(column) for column in self._columns], sort_keys=True, ensure_ascii=False)
+
+
+def _meant(item: Item, known: Sequence[KnownRow]) -> Sequence[KnownRow]:
+    """Return what an item may be an edit of, of the rows with its cells; another key makes it deliberately new."""
+    key = redact_tree(item.request.key)
+    if key is None:
+        return known
+    same = [row for row in known if row.key == key]
+    return same or ([] if any(row.key is not None for row in known) else known)
 
 
 def refuse_repeats(plan: Plan, changed: Sequence[Changed], *, is_named: bool) -> None:
@@ -95,14 +147,11 @@ def refuse_repeats(plan: Plan, changed: Sequence[Changed], *, is_named: bool) ->
     at_work = f" and {len(again) - answered} are at work or wait for you" if answered < len(again) else ""
     labels = named(plan.rows.labels[change.item.positions[0]] for change in again)
     what = "the template or its options changed" if is_named else "a template much like this one ran over these rows"
+    key = "--key '{{ … }}' says what a row is and keeps the answers (only rows not started yet use the new text); "
     raise SessionChanged(
         f"{what}, and {answered} of {len(plan.items)} rows are answered already"
         f"{at_work} ({labels}; {spent:.2f} ACU paid)",
         f"nothing was sent; running these again would cost {cost}",
-        "--key '{{ … }}' says what a row is and keeps the answers (only rows not started yet use the new text); "
+        f"{key if all(change.can_be_kept for change in again) else ''}"
         f"--beside runs all rows again; {'' if is_named else '--name NAME says it is another batch; '}or undo the edit",
     )
-
-
-def _cells(cells: Mapping[str, Any], columns: Sequence[str]) -> str:
-    return json.dumps([cells.get(column) for column in columns], sort_keys=True, ensure_ascii=False)

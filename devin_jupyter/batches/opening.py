@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from devin_jupyter.attachments import lacking
 from devin_jupyter.batches.attending import look_again
 from devin_jupyter.batches.edits import Changed, Paid, are_alike, changed_rows, refuse_repeats
 from devin_jupyter.batches.money import check_caps
-from devin_jupyter.batches.plan import Plan, make_plan
+from devin_jupyter.batches.plan import Item, Plan, make_plan
 from devin_jupyter.batches.record import known_rows, read_plan, take_up, write_record
 from devin_jupyter.batches.runner import AT_ONCE, Runner
 from devin_jupyter.batches.table import check_names
@@ -31,6 +32,11 @@ from devin_jupyter.request import Where
 
 _REPLIED = (Phase.YOUR_TURN, Phase.ASLEEP)
 """Without a schema this is how a turn ends that has an answer."""
+_ONE_SESSION = {
+    "new": "--take LABEL runs all rows once more",
+    "replace": "--beside runs an edited template for all rows; .stop() of the batch ends the old sessions",
+    "save_transcript": "messages_frame(batch.sessions) holds every conversation",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +65,9 @@ def plan_order(order: Order, where: Where) -> Plan:
     Raises:
         UsageMistake: something that cannot be meant.
     """
-    if odd := order.options.given & {"new", "replace"}:
-        raise OptionError(
-            f"--{min(odd)} is for one session, not for a batch",
-            "nothing was sent",
-            "--take LABEL runs all rows once more; --beside runs an edited template for all rows",
-        )
+    for name in sorted(order.options.given & _ONE_SESSION.keys()):
+        flag = name.replace("_", "-")
+        raise OptionError(f"--{flag} is for one session, not for a batch", "nothing was sent", _ONE_SESSION[name])
     plan = make_plan(
         order.prompt,
         order.rows,
@@ -131,6 +134,8 @@ class Preview:
     plan: Plan
     n_known: int
     """So many of the wanted sessions are in the journal, and would be attached to."""
+    n_recorded: int
+    """So many of the others are in a lock file, and would be replayed."""
     refusal: Refused | None
     """Why it would be refused; None where it would not."""
 
@@ -143,9 +148,10 @@ def preview(core: Core, order: Order, plan: Plan) -> Preview:
         kept = _check(core, plan, record, order.cell)
     except Refused as problem:
         refusal = problem
-    wanted = {item.fingerprint.text for item in plan.wanted}
+    wanted = {item.fingerprint.text: item for item in plan.wanted}
     found = core.journal.sessions_for(wanted).keys() | {change.item.fingerprint.text for change in kept}
-    return Preview(plan=plan, n_known=len(found & wanted), refusal=refusal)
+    n_recorded = sum(_is_recorded(core, item) for text, item in wanted.items() if text not in found)
+    return Preview(plan=plan, n_known=len(found & wanted.keys()), n_recorded=n_recorded, refusal=refusal)
 
 
 async def find_batch(core: Core, name: str, where: Where) -> Opened:
@@ -199,16 +205,28 @@ def _check(core: Core, plan: Plan, record: dict[str, Any] | None, cell: CellRef 
 
     Raises:
         Refused: nothing bounds the cost, or an edit would pay for answered rows again.
+        OptionError: a secret that a row needs has no value.
     """
     check_caps(plan.wanted, _budget(core, plan, cell))
-    changed: dict[str, Changed] = {}
-    for earlier in [record] if record else _alike(core, plan, cell):
-        for change in changed_rows(plan, earlier, lambda text: _paid(core, text)):
-            changed.setdefault(change.item.fingerprint.text, change)
-    if "key" in plan.options.given and "take" not in plan.options.given:
-        return list(changed.values())
-    refuse_repeats(plan, list(changed.values()), is_named=has_name(plan, cell))
-    return []
+    _check_secrets(core, plan)
+    is_named = has_name(plan, cell)
+    records = [record] if record else _alike(core, plan, cell)
+    changed = changed_rows(plan, records, lambda text: _paid(core, text), is_named=is_named)
+    kept = [] if "take" in plan.options.given else [change for change in changed if change.is_kept]
+    refuse_repeats(plan, [change for change in changed if change not in kept], is_named=is_named)
+    return kept
+
+
+def _check_secrets(core: Core, plan: Plan) -> None:
+    """A row that has a session, or a recorded one, needs no value."""
+    for item in plan.wanted:
+        problem = lacking(item.request.secrets)
+        if problem and not _is_recorded(core, item) and core.journal.session_for(item.fingerprint.text) is None:
+            raise problem
+
+
+def _is_recorded(core: Core, item: Item) -> bool:
+    return core.lock is not None and core.lock.find(item.fingerprint.what) is not None
 
 
 def _alike(core: Core, plan: Plan, cell: CellRef | None) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from devin_jupyter.batches.report import REPORT, is_off
 from devin_jupyter.batches.rows import Rows, named, read_rows
 from devin_jupyter.errors import UsageMistake
 from devin_jupyter.options import Options
-from devin_jupyter.request import Fingerprint, SessionRequest, Where, build, fingerprint
+from devin_jupyter.request import Fingerprint, SessionRequest, Where, build, fingerprint, terms
 
 if TYPE_CHECKING:
     from devin_jupyter.schema import Schema
@@ -34,7 +34,7 @@ WHOLE_BATCH = frozenset(
 )
 """Options said once for the batch; all others may differ from row to row."""
 DEFAULT_PARALLEL = 5
-MAX_PROBLEMS = 3
+MAX_PROBLEMS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ class Item:
 
     request: SessionRequest
     fingerprint: Fingerprint
+    terms: str
+    """A hash of what the request says besides its words; equal for an edit of the words alone."""
     positions: tuple[int, ...]
     """The rows it is for; more than one where rows are duplicates."""
     secret_names: Mapping[str, bool] = field(default_factory=dict)
@@ -130,9 +132,9 @@ def make_plan(
 
 
 def _once_for_all(options: Options, names: Mapping[str, Any]) -> tuple[Options, bool]:
-    """Read the schema and the files now, where they are the same for every row."""
+    """Read the schema and the files now, where they are the same for every row; the rows themselves are no option."""
     is_report = options.schema is None
-    changed: dict[str, Any] = {}
+    changed: dict[str, Any] = {"each": None}
     if is_off(options.schema):
         changed["schema"] = None
     elif is_report or not _is_template(options.schema):
@@ -142,7 +144,7 @@ def _once_for_all(options: Options, names: Mapping[str, Any]) -> tuple[Options, 
     if not any(_is_template(item) for item in options.attach):
         changed["attach"] = read_attachments(options.attach, names)
     pending = {name: text for name, text in options.pending.items() if name not in WHOLE_BATCH}
-    return replace(options, **changed, given=options.given - WHOLE_BATCH, pending=pending), is_report
+    return replace(options, **changed, given=options.given - WHOLE_BATCH - {"each"}, pending=pending), is_report
 
 
 def _is_template(value: Any) -> bool:
@@ -172,11 +174,19 @@ def _requests(
             request = build(prompt, options, variables, defaults)
             request.check(where.api_version)
             requests.append(request)
-        except UsageMistake as problem:
-            problems.setdefault(problem.what, (problem, []))[1].append(label)
+        except UsageMistake as first:
+            for problem in _unfilled(prompt, options, variables) or [first]:
+                problems.setdefault(problem.what, (problem, []))[1].append(label)
     if problems:
         raise _summed_up(list(problems.values()), len(rows))
     return requests
+
+
+def _unfilled(prompt: str, options: Options, variables: Mapping[str, Any]) -> Sequence[UsageMistake]:
+    """Return what is wrong with every placeholder of a row, each once, where filling them in stopped at the first."""
+    texts = [] if options.raw else [prompt, *options.templates()]
+    found = [problem for text in texts for problem in template.problems(text, variables)]
+    return [*{problem.what: problem for problem in found}.values()]
 
 
 def _summed_up(problems: list[tuple[UsageMistake, list[Hashable]]], total: int) -> UsageMistake:
@@ -195,7 +205,9 @@ def _merge(requests: list[SessionRequest], where: Where) -> tuple[Item, ...]:
     for position, request in enumerate(requests):
         print_ = fingerprint(request, where)
         found.setdefault(print_.text, (request, print_, []))[2].append(position)
-    return tuple(Item(request, print_, tuple(positions)) for request, print_, positions in found.values())
+    return tuple(
+        Item(request, print_, terms(request), tuple(positions)) for request, print_, positions in found.values()
+    )
 
 
 def _shared_schema(requests: list[SessionRequest], options: Options) -> Schema | None:

@@ -33,6 +33,10 @@ class KnownRow:
 
     cells: Mapping[str, Any]
     fingerprint: str
+    key: str | None
+    """What `--key` said of it, if anything; redacted."""
+    terms: str
+    """As in `Item`; empty in records that did not keep it."""
 
 
 def write_record(
@@ -63,7 +67,7 @@ def write_record(
         "schema": plan.schema.wire if plan.schema else None,
         "settings": {name: getattr(plan.options, name) for name in SETTINGS},
         "items": [_job_to_json(job, plan.schema) for job in jobs],
-        "earlier": [{"cells": row.cells, "fingerprint": row.fingerprint} for row in earlier],
+        "earlier": [dataclasses.asdict(row) for row in earlier],
     }
     cleaned: dict[str, Any] = redact_tree(record)
     return cleaned
@@ -108,11 +112,16 @@ def take_up(jobs: Sequence[Job], record: Mapping[str, Any]) -> None:
 
 def known_rows(record: Mapping[str, Any]) -> list[KnownRow]:
     """Return every row the record knows, those of earlier runs included; a row that was retried under both takes."""
-    found = [KnownRow(row["cells"], row["fingerprint"]) for row in record.get("earlier", ())]
+    found = [_known(row["cells"], row["fingerprint"], row, row.get("key")) for row in record.get("earlier", ())]
     for item in record["items"]:
         prints = [item["fingerprint"], *(item["take"][1:] if item.get("take") else [])]
-        found += [KnownRow(record["rows"][position], text) for position in item["positions"] for text in prints]
+        rows = [record["rows"][position] for position in item["positions"]]
+        found += [_known(row, text, item, item["request"].get("key")) for row in rows for text in prints]
     return found
+
+
+def _known(cells: Mapping[str, Any], identity: str, kept: Mapping[str, Any], key: str | None) -> KnownRow:
+    return KnownRow(cells, identity, key, kept.get("terms", ""))
 
 
 def _job_to_json(job: Job, shared: Schema | None) -> dict[str, Any]:
@@ -129,7 +138,12 @@ def _job_to_json(job: Job, shared: Schema | None) -> dict[str, Any]:
     if request.attachments:
         fields["attachments"] = [[file.name, file.url, file.sha256] for file in request.attachments]
     takes = {"take": [job.take, job.identity.text], "earlier": job.earlier, "tried": sorted(job.tried)}
-    kept = {"fingerprint": item.fingerprint.text, "positions": list(item.positions), "request": fields}
+    kept = {
+        "fingerprint": item.fingerprint.text,
+        "terms": item.terms,
+        "positions": list(item.positions),
+        "request": fields,
+    }
     return {**kept, **takes} if job.take else kept
 
 
@@ -146,7 +160,7 @@ def _item_from_json(
         attachments=tuple(Attachment(name, None, url, digest) for name, url, digest in files),
     )
     print_ = Fingerprint.parse(record["fingerprint"])
-    item = Item(request, print_, tuple(record["positions"]), secret_names=dict(secrets))
+    item = Item(request, print_, record.get("terms", ""), tuple(record["positions"]), secret_names=dict(secrets))
     lacks_file = any(file.url is None for file in request.attachments)
     is_whole = lacks_file or bool(secrets) or fingerprint(request, where) == print_
     return replace(item, is_whole=is_whole and not lacks_file)

@@ -22,16 +22,18 @@ from devin_jupyter.batches.plan import Plan
 from devin_jupyter.batches.record import complete
 from devin_jupyter.batches.roster import Roster
 from devin_jupyter.batches.setbacks import Setback, setback_of
-from devin_jupyter.batches.starting import start
+from devin_jupyter.batches.starting import note_uses, policy_for, start
 from devin_jupyter.batches.tidying import put_away
 from devin_jupyter.client import Core, Listener
-from devin_jupyter.creation import CellRef, Policy, Started
+from devin_jupyter.creation import CellRef, Started
 from devin_jupyter.errors import DevinError
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.request import fingerprint
 
 AT_ONCE = 8
 """So many sessions are attached to at a time; attaching costs nothing."""
+STARTS_AT_ONCE = 16
+"""So many sessions are being started at a time, however many may be open: each start holds a lease while it lasts."""
 AWAY_TIMES = 6
 """After so many tries in a row the service counts as away."""
 
@@ -112,8 +114,8 @@ class Runner:
                 await self._begin(job, pays=False)
 
         await asyncio.gather(*map(attach, known))
-        if self.cell is not None and (used := [job.session_id for job in self.jobs if job.session_id]):
-            await asyncio.to_thread(self.core.journal.use_many, used, self.cell, now=time.time())
+        if used := [job.session_id for job in self.jobs if job.session_id]:
+            await asyncio.to_thread(note_uses, self.core.journal, self.key, self.cell, used)
 
     def go(self) -> None:
         """Start what waits, and go on until nothing is left to do; harmless while it is under way."""
@@ -184,19 +186,23 @@ class Runner:
         """Start as many as have room."""
         if self.paused is not None or self.throttle.pause_seconds or (self.no_room and self.roster.open):
             return
-        for job in list(
-            islice(self.roster.waiting(self.limit), max(0, self.throttle.at_a_time - len(self.roster.open)))
-        ):
+        room = min(self.throttle.at_a_time - len(self.roster.open), STARTS_AT_ONCE - len(self._starts))
+        for job in list(islice(self.roster.waiting(self.limit), max(0, room))):
             job.stage = Stage.STARTING
             self.roster.note(job)
             self._starts.add(task := self._spawn(self._begin(job, pays=True)))
-            task.add_done_callback(self._starts.discard)
+            task.add_done_callback(self._start_ended)
+
+    def _start_ended(self, task: asyncio.Task[None]) -> None:
+        self._starts.discard(task)
+        self._wake.set()
 
     async def _begin(self, job: Job, *, pays: bool) -> None:
         try:
             if pays:
                 self.core.journal.flags.refuse_if_held(self.key)
-            started = await start(self.core, self.finder, job, self._policy(pays=pays))
+            policy = policy_for(self.plan.options, self.key, self.cell if pays else None, self.finder.swept)
+            started = await start(self.core, self.finder, job, policy)
         except DevinError as problem:
             self._set_back(job, problem)
         except Exception as fault:  # whatever it is, it must not leave the row hanging
@@ -208,18 +214,6 @@ class Runner:
         else:
             self._took(job, started)
         self._wake.set()
-
-    def _policy(self, *, pays: bool) -> Policy:
-        options = self.plan.options
-        return Policy(
-            max_age=options.max_age,
-            beside=options.beside,
-            guard=self.cell if pays else None,
-            batch=self.key,
-            swept=self.finder.swept,
-            refresh=False,
-            slowed=partial(self.throttle.slow_down, "the service asks to slow down"),
-        )
 
     def _took(self, job: Job, started: Started) -> None:
         job.stage, job.how, job.error = Stage.STARTED, started.how, None
@@ -248,7 +242,8 @@ class Runner:
                 self.pause(problem.what)
         else:
             self.throttle.slow_down(problem.what, getattr(problem, "retry_after", None))
-            self._pause_if(f"{problem.what} ({AWAY_TIMES} times)" if self.throttle.streak >= AWAY_TIMES else None)
+            is_away = kind is Setback.AWAY and self.throttle.streak >= AWAY_TIMES
+            self._pause_if(f"{problem.what} ({AWAY_TIMES} times)" if is_away else None)
         self.roster.note(job)
 
     def _seen(self, job: Job, snapshot: Snapshot) -> None:

@@ -20,10 +20,12 @@ PAYMENT_REQUIRED = 402
 
 
 class Setback(Enum):
-    """The four ways a start can fail."""
+    """The five ways a start can fail."""
 
-    LATER = "later"
-    """The service is busy or away: slow down, and try this row again."""
+    BUSY = "busy"
+    """The service asks to slow down: do so, and try this row again."""
+    AWAY = "away"
+    """The service cannot be reached: slow down and try this row again, but not for ever."""
     NO_ROOM = "no room"
     """The budget does not hold it now: wait until open turns end."""
     PAUSE = "pause"
@@ -34,8 +36,10 @@ class Setback(Enum):
 
 def setback_of(problem: DevinError) -> Setback:
     """Return what this problem means for the batch."""
-    if isinstance(problem, (RateLimited, ConnectionTrouble)):
-        return Setback.LATER
+    if isinstance(problem, RateLimited):
+        return Setback.BUSY
+    if isinstance(problem, ConnectionTrouble):
+        return Setback.AWAY
     if isinstance(problem, BudgetExceeded):
         return Setback.NO_ROOM
     if isinstance(problem, (Halted, Unauthorized, Forbidden, SetupError)):

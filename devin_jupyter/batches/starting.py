@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from devin_jupyter.batches.finding import Finder
 from devin_jupyter.batches.job import Job
 from devin_jupyter.batches.record import complete
 from devin_jupyter.client import Core
-from devin_jupyter.creation import Policy, Started, replay
-from devin_jupyter.journal import Entry
+from devin_jupyter.creation import CellRef, Policy, Started, Sweep, replay
+from devin_jupyter.journal import Entry, Journal
+from devin_jupyter.journal.budgets import batch_scope
+from devin_jupyter.options import Options
 
 if TYPE_CHECKING:
     from devin_jupyter.schema import Schema
+
+
+def policy_for(options: Options, key: str, cell: CellRef | None, swept: Sweep) -> Policy:
+    """Return how the sessions of a batch are started; without a cell they are only attached to."""
+    return Policy(
+        max_age=options.max_age,
+        beside=options.beside,
+        guard=cell,
+        batch=key,
+        swept=swept,
+        refresh=False,
+        is_patient=False,
+    )
+
+
+def note_uses(journal: Journal, key: str, cell: CellRef | None, sessions: Sequence[str]) -> None:
+    """Write down that sessions belong to a batch, whichever run paid for them: they count in its budget."""
+    journal.budgets.count(batch_scope(key), sessions)
+    if cell is not None:
+        journal.use_many(sessions, cell, now=time.time())
 
 
 async def start(core: Core, finder: Finder, job: Job, policy: Policy) -> Started:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter import settings as places
-from devin_jupyter.aftermath import live_line, still_live
 from devin_jupyter.api.consumption import Consumption
 from devin_jupyter.api.events import Events
 from devin_jupyter.api.knowledge import Knowledge
@@ -15,6 +13,7 @@ from devin_jupyter.api.metrics import Metrics
 from devin_jupyter.api.playbooks import Playbooks
 from devin_jupyter.api.schedules import Schedules
 from devin_jupyter.api.secrets import Secrets
+from devin_jupyter.client import acts, notebook, tables
 from devin_jupyter.client.core import Core
 from devin_jupyter.client.keywords import finite, policy_of, read_options
 from devin_jupyter.creation import Plan, Policy
@@ -25,7 +24,6 @@ from devin_jupyter.journal.place import here
 from devin_jupyter.options import Options
 from devin_jupyter.request import SessionRequest, build
 from devin_jupyter.settings import Settings
-from devin_jupyter.stopping import Stopped, within
 
 if TYPE_CHECKING:
     from devin_jupyter.api.transport import Transport
@@ -45,7 +43,11 @@ class AsyncDevin:
             session = await devin.create("List the flaky tests", repos=["acme/api"], schema="tests:[name:str]")
             print(await devin.result(session))
 
-    A client belongs to the event loop that uses it first.
+    A client belongs to the event loop that uses it first. Its handles show sessions and can be awaited; all else is
+    asked of the client: `await devin.send(session, …)`, `await devin.attachments.download(session.id)`.
+
+    Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`; what v1 has
+    not, `Unsupported`, before anything is sent.
     """
 
     def __init__(
@@ -82,14 +84,19 @@ class AsyncDevin:
         self.core = core = Core(settings, journal=journal, transport=transport, lock=lock)
         self._bridge: Bridge | None = None
         self._last: Session | None = None
-        self.journal, self.creator, self.messenger = core.journal, core.creator, core.messenger
-        self.monitor, self.where = core.monitor, core.where
+        self.journal = core.journal
         self.sessions, self.messages, self.tags = core.sessions, core.messages, core.tags
         self.attachments, self.insights = core.attachments, core.insights
         self.events, self.playbooks = Events(core.service), Playbooks(core.service)
         self.knowledge, self.secrets = Knowledge(core.service), Secrets(core.service)
         self.schedules, self.consumption = Schedules(core.service), Consumption(core.service)
         self.metrics = Metrics(core.service)
+
+    sessions_frame, outputs_frame, messages_frame = tables.sessions_frame, tables.outputs_frame, tables.messages_frame
+    pull_requests_frame, insights_frame = tables.pull_requests_frame, tables.insights_frame
+    consumption_frame, sync = tables.consumption_frame, tables.sync
+    send, wait, result, stop = acts.send, acts.wait, acts.result, acts.stop
+    budget, lock, stop_all, still_live = notebook.budget, notebook.lock, notebook.stop_all, notebook.still_live
 
     def __repr__(self) -> str:
         """Show where it talks to, and the key masked."""
@@ -108,14 +115,11 @@ class AsyncDevin:
         """Key (masked when shown), organisation, host and version, and where they came from."""
         return self.core.settings
 
-    @property
-    def transport(self) -> Transport:
-        """What carries the requests."""
-        return self.core.transport
-
-    async def aclose(self) -> None:
+    async def close(self) -> None:
         """Stop watching and close the connections; sessions go on."""
         await self.core.aclose()
+
+    aclose = close
 
     async def self(self) -> dict[str, Any]:
         """Return who the key is: `principal_type`, its id and name, `org_id`. v3 only. (`GET /v3/self`)"""
@@ -155,11 +159,14 @@ class AsyncDevin:
             wanted: the prompt, or a resolved request.
             policy: how it would be started; by default as this notebook.
             options: as for `create`, with a prompt.
+
+        Raises:
+            UsageMistake: an option that cannot be meant, or that this API version lacks.
         """
         if isinstance(wanted, str):
             read = read_options({name: value for name, value in options.items() if name != "dry_run"})
             wanted, policy = build(wanted, read), policy or policy_of(read)
-        return await self.core.creator.plan(wanted, policy or policy_of(Options()))
+        return await self.core.plan(wanted, policy or policy_of(Options()))
 
     async def start(self, request: SessionRequest, policy: Policy | None = None) -> Session:
         """Start the session of a resolved request, or attach to it; what `create` and `%%devin` call.
@@ -167,6 +174,9 @@ class AsyncDevin:
         Args:
             request: from `devin_jupyter.request.build`.
             policy: how to start it; by default as this folder's notebook.
+
+        Raises:
+            Refused, CreateUncertain, DevinError: as for `create`.
         """
         started, state = await self.core.start(request, policy or policy_of(Options()))
         return self._handle(state, schema=started.schema, how=started.how, notice=started.notice, take=started.take)
@@ -192,6 +202,9 @@ class AsyncDevin:
 
         Args:
             name: as given with `name=`, or as the batch printed it.
+
+        Raises:
+            OptionError: the journal knows no such batch.
         """
         from devin_jupyter.batches import calls
 
@@ -228,88 +241,6 @@ class AsyncDevin:
             do = "start one with %%devin or dj.create(…), or open one that exists: %devin sessions, then %devin open ID"
             raise OptionError("this notebook has started no session yet", do=do)
         return await self.get(entries[-1].session_id)
-
-    async def send(
-        self,
-        session: Session | str,
-        text: str,
-        attach: Any = None,
-        again: bool = False,
-        as_user: str | None = None,
-    ) -> Session:
-        """Send a message, once: what was sent already is not sent again. (`POST …/messages`)
-
-        On v3 it wakes a session that sleeps. The returned handle's `.notice` says when nothing was sent.
-
-        Args:
-            session: a handle, an id or a URL.
-            text: what to say.
-            attach: a path, URL, DataFrame, bytes or `(name, content)`, or a list of them.
-            again: send it though it was sent before.
-            as_user: in the name of this user; v3 only.
-
-        Raises:
-            CreateUncertain: it could not be settled whether the message arrived.
-            DevinError: the service refused or could not be reached; nothing arrived.
-        """
-        handle = await self._resolved(session)
-        handle.notice = await self.core.send(handle.state, text, attach, again=again, as_user=as_user)
-        self._last = handle
-        return handle
-
-    async def wait(self, session: Session | str, timeout: float | None = None) -> Session:
-        """Wait for the end of the turn or the time-out, whatever the phase then is.
-
-        Args:
-            session: a handle, an id or a URL.
-            timeout: seconds.
-        """
-        handle = await self._resolved(session)
-        await self.core.wait(handle.state, timeout)
-        return handle
-
-    async def result(self, session: Session | str, timeout: float | None = None) -> Any:
-        """Wait for the end of the turn and return the answer: the typed output, or Devin's last message.
-
-        Args:
-            session: a handle, an id or a URL.
-            timeout: seconds.
-
-        Raises:
-            TurnError: there is no answer; the class says why.
-        """
-        return (await self.wait(session, timeout)).answer(waited=timeout)
-
-    async def stop(self, session: Session | str, archive: bool = False) -> Session:
-        """Terminate a session for good; it cannot be resumed. (`DELETE …/sessions/{id}`)
-
-        Args:
-            session: a handle, an id or a URL.
-            archive: also archive it; v3 only.
-        """
-        handle = await self._resolved(session)
-        await self.core.stop(handle.state, archive=archive)
-        return handle
-
-    async def stop_all(self, notebook: str | None = None) -> list[Stopped]:
-        """Halt every kernel on this journal, then end the sessions that are at work; `journal.resume()` lifts the halt.
-
-        Args:
-            notebook: only those of this notebook, script or folder; None means all of the journal, never those of
-                others in the organisation.
-        """
-        return await self.core.stop_all(within(Path(notebook)) if notebook is not None else None)
-
-    async def still_live(self, notebook: str | None = None) -> str | None:
-        """Return one line about the sessions that went on while no kernel looked, with what they cost since; or None.
-
-        Args:
-            notebook: whose; by default this one's.
-        """
-        return live_line(await still_live(self.creator.api, self.journal, notebook or here()))
-
-    async def _resolved(self, session: Session | str) -> Session:
-        return await self.get(session) if isinstance(session, str) else session
 
     def _handle(self, state: Any, **facts: Any) -> Session:
         from devin_jupyter.session import Session

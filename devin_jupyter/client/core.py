@@ -17,7 +17,7 @@ from devin_jupyter.api.sessions import Sessions
 from devin_jupyter.api.tags import Tags
 from devin_jupyter.attachments import Attachment, read_attachments
 from devin_jupyter.client.tracking import State, Tracker
-from devin_jupyter.creation import Api, CellRef, Creator, Policy, Started, replay
+from devin_jupyter.creation import Api, CellRef, Creator, Plan, Policy, Started, plan_replay, replay
 from devin_jupyter.errors import ConnectionTrouble, DevinError, Forbidden, NotFound, NotRecorded
 from devin_jupyter.journal import Entry, Journal
 from devin_jupyter.journal.lockfile import Lock
@@ -108,7 +108,7 @@ class Core:
         """End what goes on in the background, stop watching and close the connections."""
         running, self.running = list(self.running.values()), {}
         await asyncio.gather(*(one.retire() for one in running))
-        await self.monitor.aclose()
+        await self.tracker.aclose()
         await self.service.aclose()
 
     async def start(self, request: SessionRequest, policy: Policy | None) -> tuple[Started, State]:
@@ -126,6 +126,12 @@ class Core:
             snapshot = await self._with_conversation(snapshot)
         return started, self.tracker.track(started.known, snapshot)
 
+    async def plan(self, request: SessionRequest, policy: Policy) -> Plan:
+        """Tell what `start` would do; nothing is sent."""
+        if not self.settings.api_key and self.lock is not None:
+            return plan_replay(request, policy, self.lock, self.settings.api_version)
+        return await self.creator.plan(request, policy)
+
     async def open(self, session: str, schema: Schema | None) -> Opened:
         """Look a session up by its id or URL, in the journal and on the service."""
         identifier = prefixed(session)
@@ -134,9 +140,10 @@ class Core:
             known = Known(schema=recorded.snapshot.schema, api_version=recorded.snapshot.api_version)
             return Opened(self.tracker.track(known, recorded.snapshot), schema or _schema(recorded.snapshot.schema))
         entry = await asyncio.to_thread(self.journal.entry, identifier)
-        schema = schema or _schema(entry.schema if entry else None)
         state = self.tracker.find(identifier)
-        known = self._known(state, entry, schema)
+        asked = _schema(state.known.schema if state else entry.schema if entry else None)
+        known = self._known(state, entry, asked or schema)  # a schema to read it by does not change what was asked for
+        schema = schema or asked
         previous = state.snapshot if state else entry.snapshot if entry else None
         notice = None
         try:
@@ -151,7 +158,7 @@ class Core:
         if state is not None:
             known = state.known
         elif entry is not None:
-            known = entry.known(simulated=self.settings.simulated)
+            known = entry.known(self.settings.api_version, simulated=self.settings.simulated)
         else:
             settings = self.settings
             known = Known(api_version=settings.api_version, org_id=settings.org_id, simulated=settings.simulated)
@@ -237,7 +244,7 @@ class Core:
 
     async def stop_all(self, is_meant: Callable[[str], bool] | None) -> list[Stopped]:
         """Set the halt flag and end every session at work, of some notebooks or of the whole journal."""
-        stopper = Stopper(api=self.creator.api, journal=self.journal, place=await self.where())
+        stopper = Stopper(api=self.creator.api, journal=self.journal, where=self.where)
         results = await stopper.stop_all(is_meant)
         for result in results:
             state = self.tracker.find(result.session_id)

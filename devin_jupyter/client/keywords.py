@@ -13,6 +13,8 @@ _ELSEWHERE = {
     "to": "use session.send(…)",
     "again": "it belongs to session.send(…)",
     "dry_run": "use plan(prompt, …)",
+    "help": "see help(dj.create), or %devin help in a notebook",
+    "save_transcript": "it belongs to the cell: %%devin --save-transcript",
     "each": "use map(prompt, rows, …)",
     "name": "use map(prompt, rows, …)",
     "max_parallel": "use map(prompt, rows, …)",

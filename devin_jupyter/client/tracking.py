@@ -77,6 +77,12 @@ class Tracker:
         self.follow(state)
         return state
 
+    async def aclose(self) -> None:
+        """Stop watching; whoever waits again later watches anew."""
+        await self._monitor.aclose()
+        for state in self.states():
+            state.watch = None
+
     def find(self, session_id: str) -> State | None:
         """Return the state of a session that has a handle or is watched; None for others."""
         return self._states.get(session_id)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from devin_jupyter.creation.creator import Creator
 from devin_jupyter.creation.lookup import Sweep
+from devin_jupyter.creation.planning import plan_replay
 from devin_jupyter.creation.policy import Api, Plan, Policy, Started
 from devin_jupyter.creation.replay import replay
 from devin_jupyter.journal.entries import CellRef
 from devin_jupyter.paid import Clock
 
-__all__ = ["Api", "CellRef", "Clock", "Creator", "Plan", "Policy", "Started", "Sweep", "replay"]
+__all__ = ["Api", "CellRef", "Clock", "Creator", "Plan", "Policy", "Started", "Sweep", "plan_replay", "replay"]

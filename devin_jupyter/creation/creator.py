@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
+from devin_jupyter.attachments import lacking
 from devin_jupyter.creation import planning, replay
 from devin_jupyter.creation.deed import Creation
 from devin_jupyter.creation.guard import Guard
@@ -17,7 +19,14 @@ from devin_jupyter.creation.outcome import Outcome
 from devin_jupyter.creation.policy import Api, Plan, Policy, Raw, Started
 from devin_jupyter.creation.seeing import Eyes
 from devin_jupyter.creation.wording import when
-from devin_jupyter.errors import BudgetExceeded, ColleaguesSession, ConnectionTrouble, NoOrganisation, OptionError
+from devin_jupyter.errors import (
+    BudgetExceeded,
+    ColleaguesSession,
+    ConnectionTrouble,
+    DevinError,
+    NoOrganisation,
+    OptionError,
+)
 from devin_jupyter.journal import Entry, Journal
 from devin_jupyter.journal.leases import LeaseLost, of_start
 from devin_jupyter.journal.lockfile import Lock
@@ -68,8 +77,8 @@ class Creator:
         self.api, self.journal, self.clock = api, journal, clock or Clock()
         self.lookup = Lookup(api.sessions, api.account, api_version)
         self.lock = lock if simulated or lock is None else lock.real
-        self._where, self._simulated = where, simulated
-        self._eyes = Eyes(api, journal, self.clock, simulated)
+        self._where, self._api_version, self._simulated = where, api_version, simulated
+        self._eyes = Eyes(api, journal, self.clock, simulated, api_version)
         self._guard = Guard(api=api, journal=journal, lookup=self.lookup, eyes=self._eyes)
         self._outcome = Outcome(journal, self._eyes, self.clock, simulated)
 
@@ -84,13 +93,14 @@ class Creator:
             DevinError: the service refused, or could not be reached; no session was started.
         """
         policy = policy or Policy()
-        run = Run(self.clock, policy.say, policy.slowed)
+        run = Run(self.clock, policy.say, policy.is_patient)
         return await to_the_end(lambda run: self._start(request, policy, run), run)
 
     async def plan(self, request: SessionRequest, policy: Policy | None = None) -> Plan:
-        """Tell what `start` would do, from the journal alone: nothing is sent."""
+        """Tell what `start` would do, from the journal and the lock file alone: nothing is sent."""
         job = await self._job(request, policy or Policy())
-        return await asyncio.to_thread(planning.plan, job, self.journal, self.clock.now())
+        recorded = None if job.policy.take_new else self._recorded(job)
+        return await asyncio.to_thread(planning.plan, job, self.journal, self.clock.now(), recorded)
 
     async def sweep(self, requests: Sequence[SessionRequest]) -> Sweep:
         """Look up on the service, once for a whole batch, the requests that the journal does not know."""
@@ -99,9 +109,8 @@ class Creator:
         return await self.lookup.sweep(job.tag for job in jobs if job.fingerprint not in known)
 
     async def _job(self, request: SessionRequest, policy: Policy) -> Job:
-        where = await self._where()
-        request.check(where.api_version)
-        return make_job(request, policy, where)
+        request.check(self._api_version)
+        return make_job(request, policy, await self._where())
 
     async def _start(self, request: SessionRequest, policy: Policy, run: Run) -> Started:
         try:
@@ -155,11 +164,26 @@ class Creator:
             how = "adopted" if found.was_lost else "attached"
             return await self._outcome.found(job, found.raw, how=how, note=found.note)
         await self._do(self.journal.flags.refuse)
-        note = await self._guard.pass_or_refuse(job, run)
-        await self._reserve(job, found.others)
+        if problem := lacking(job.request.secrets):
+            raise problem
+        passed = await self._guard.pass_or_refuse(job, run)
+        await self._reserve(job, found.others, passed.ends)
         deed = self._deed(job, lease, found.others, await self._upload(job))
-        raw, was_lost = await once(deed, run)
-        return await self._outcome.created(job, raw, was_lost=was_lost, note=note)
+        raw, was_lost = await (once(deed, run) if passed.ends is None else self._replace(passed.ends, deed, run))
+        return await self._outcome.created(job, raw, was_lost=was_lost, note=passed.note)
+
+    async def _replace(self, earlier: Entry, deed: Creation, run: Run) -> tuple[Raw, bool]:
+        """End the earlier session once nothing of ours can refuse any more, then post."""
+        try:
+            await self._guard.end(earlier)
+        except BaseException:
+            await deed.clear()
+            raise
+        try:
+            return await once(deed, run)
+        except DevinError as problem:
+            problem.note(f"{earlier.session_id} was stopped for it before")
+            raise
 
     async def _before(self, job: Job, lease: str, run: Run) -> _Found:
         intent = await self._do(self.journal.intents.get, job.fingerprint)
@@ -190,19 +214,22 @@ class Creator:
             raise _colleagues(others[0])
         return _Found(others=frozenset(str(id_of(raw)) for raw in listed))
 
-    async def _reserve(self, job: Job, others: frozenset[str]) -> None:
+    async def _reserve(self, job: Job, others: frozenset[str], ends: Entry | None) -> None:
         """Write the intent; before a budget refuses, look how its open sessions are by now."""
         start, now = job.start(), self.clock.now()
-        if job.policy.budget is not None:
-            await self._do(self.journal.budgets.set, job.scopes[-1], job.policy.budget, now=now)
+        for scope, limit in job.own_limit.items():
+            await self._do(self.journal.budgets.set, scope, limit, now=now)
+        write = partial(
+            self.journal.intents.write, start, known_before=others, now=now, ending=ends.session_id if ends else None
+        )
         try:
-            await self._do(self.journal.intents.write, start, known_before=others, now=now)
+            await self._do(write)
         except BudgetExceeded:
             for session_id in await self._do(self.journal.budgets.open_payers, start.scopes):
                 entry = await self._do(self.journal.entry, session_id)
                 if entry is not None:
                     await self._eyes.look(entry)
-            await self._do(self.journal.intents.write, start, known_before=others, now=now)
+            await self._do(write)
 
     async def _upload(self, job: Job) -> list[str]:
         try:

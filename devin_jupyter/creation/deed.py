@@ -39,8 +39,14 @@ class Creation:
         return raw
 
     async def look(self) -> Raw | None:
-        """Return our session with the tag that was not there before; the oldest if the service shows several."""
-        for raw in await self.lookup.find(self.job.tag, fresh_only=True):
+        """Return our session with the tag that was not there before; the oldest if the service shows several.
+
+        Raises:
+            CreateUncertain: the session is in no list, and posting again would start another.
+        """
+        if self.body.get("unlisted") and not self.body.get("idempotent"):
+            raise self._unlisted()
+        for raw in await self.lookup.find(self.job.tag):
             if id_of(raw) not in self.known_before and await self.lookup.is_mine(raw, self.job.request.as_user):
                 return raw
         return None
@@ -62,6 +68,13 @@ class Creation:
             f"look for {self.job.tag} in the web app; a rerun of the cell looks first and posts only if there is none",
         )
 
+    def _unlisted(self) -> CreateUncertain:
+        return CreateUncertain(
+            "it could not be settled whether a session was started: unlisted ones are in no list",
+            "there may be one, and it costs",
+            "look for it in the web app (%devin open ID attaches to it); another --take starts another",
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
@@ -77,7 +90,7 @@ class Lost:
 
     async def look(self) -> Raw | None:
         """Return the session it made, or None."""
-        for raw in await self.lookup.find(self.intent.start.tag, fresh_only=True):
+        for raw in await self.lookup.find(self.intent.start.tag):
             if id_of(raw) not in self.intent.known_before and await self.lookup.is_mine(raw, None):
                 return raw
         return None

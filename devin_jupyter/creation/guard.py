@@ -20,6 +20,16 @@ from devin_jupyter.journal.leases import of_start
 from devin_jupyter.paid import Run, settle
 
 
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What the guard lets happen."""
+
+    note: str = ""
+    """About the session that the cell had before."""
+    ends: Entry | None = None
+    """That session, where it is to be ended right before the POST."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
     """Looks at the session that a cell had before."""
@@ -29,36 +39,26 @@ class Guard:
     lookup: Lookup
     eyes: Eyes
 
-    async def earlier(self, job: Job) -> Entry | None:
-        """Return the session of the cell's earlier text, or None: also when only the take differs."""
-        cell = job.policy.guard
-        if cell is None or job.policy.batch is not None:
-            return None
-        entry = await asyncio.to_thread(self.journal.last_used, cell)
-        if entry is None or entry.base == job.base or entry.fingerprint in {item.text for item in job.fingerprints}:
-            return None
-        return entry
-
-    async def pass_or_refuse(self, job: Job, run: Run) -> str:
-        """Return a note about the earlier session, after stopping it for `--replace`; empty without one.
+    async def pass_or_refuse(self, job: Job, run: Run) -> Passed:
+        """Return what is to be said of the earlier session, and whether `--replace` ends it; nothing is done yet.
 
         Raises:
             SessionChanged: it is still at work, and nobody said what shall become of it.
         """
         await self._settle_others(job, run)
-        entry = await self.earlier(job)
+        entry = await asyncio.to_thread(earlier, job, self.journal)
         if entry is None:
-            return ""
+            return Passed()
         look = Look(entry.snapshot)
         if entry.is_open or look.snapshot is None or not look.snapshot.turn_over:  # ended since it was last seen
             look = await self._look(entry)
         named = f"{entry.session_id} ({state(look.snapshot, entry)})"
         if look.snapshot is not None and look.snapshot.turn_over:
-            return earlier_over(job.policy.guard, named, look.snapshot)
+            return Passed(earlier_over(job.policy.guard, named, look.snapshot))
         if job.policy.replace:
-            return await self._stop(entry, f"{cell_name(job.policy.guard)}, {named}")
+            return Passed(f"stopped the earlier session of {cell_name(job.policy.guard)}, {named}", entry)
         if job.policy.beside or not job.policy.interactive:
-            return f"the earlier session of {cell_name(job.policy.guard)}, {named}, goes on"
+            return Passed(f"the earlier session of {cell_name(job.policy.guard)}, {named}, goes on")
         raise refusal(job, entry, named)
 
     async def _look(self, entry: Entry) -> Look:
@@ -67,11 +67,11 @@ class Guard:
         except ApiError:
             return Look(entry.snapshot)
 
-    async def _stop(self, entry: Entry, of: str) -> str:
+    async def end(self, entry: Entry) -> None:
+        """End the earlier session for good, for `--replace`."""
         with suppress(BadRequest, NotFound, Conflict):  # it is over already
             await self.api.sessions.terminate(entry.session_id)
         await asyncio.to_thread(self.journal.mark_terminated, entry.session_id)
-        return f"stopped the earlier session of {of}"
 
     async def _settle_others(self, job: Job, run: Run) -> None:
         """Sessions of this cell whose answer was lost with their kernel may be at work without being known."""
@@ -81,6 +81,17 @@ class Guard:
         for intent in await asyncio.to_thread(lambda: self.journal.intents.all(cell=cell)):
             if intent.start.fingerprint != job.fingerprint and intent.posts:
                 await adopt_lost(self.api, self.journal, self.lookup, intent, run)
+
+
+def earlier(job: Job, journal: Journal) -> Entry | None:
+    """Return the session of the cell's earlier text, or None: also when only the take differs."""
+    cell = job.policy.guard
+    if cell is None or job.policy.batch is not None:
+        return None
+    entry = journal.last_used(cell)
+    if entry is None or entry.base == job.base or entry.fingerprint in {item.text for item in job.fingerprints}:
+        return None
+    return entry
 
 
 async def adopt_lost(api: Api, journal: Journal, lookup: Lookup, intent: Intent, run: Run) -> Raw | None:

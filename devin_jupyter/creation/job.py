@@ -32,6 +32,11 @@ class Job:
         """The tag by which the service finds it."""
         return self.fingerprints[0].tag
 
+    @property
+    def own_limit(self) -> dict[str, float | None]:
+        """The budget of the cell as it says it now, by its scope; a batch sets its own."""
+        return {} if self.policy.batch else {self.scopes[-1]: self.policy.budget}
+
     def not_before(self, now: float) -> float | None:
         """Return the age that still counts as the same, as a Unix time."""
         return None if self.policy.max_age is None else now - self.policy.max_age

@@ -34,17 +34,13 @@ class Lookup:
         self._sessions, self._account, self._is_v1 = sessions, account, api_version == "v1"
         self._principal: Raw | None = None
 
-    async def find(self, tag: str, *, fresh_only: bool = False) -> list[Raw]:
-        """Return the sessions with this tag, oldest first, archived ones included.
-
-        Args:
-            tag: the `nb-…` tag.
-            fresh_only: what was made a moment ago cannot be archived, so those are not asked for.
-        """
+    async def find(self, tag: str) -> list[Raw]:
+        """Return the sessions with this tag, oldest first; archived ones too, since somebody may tidy up meanwhile."""
         if self._is_v1:
             return _oldest_first(await self._list(tags=[tag]), tag)
-        states = [False] if fresh_only else [False, True]  # the default of the list is not documented
-        listed = await asyncio.gather(*(self._list(tags=[tag], is_archived=state) for state in states))
+        listed = await asyncio.gather(  # the default of the list is not documented
+            *(self._list(tags=[tag], is_archived=is_archived) for is_archived in (False, True))
+        )
         return _oldest_first([item for items in listed for item in items], tag)
 
     async def sweep(self, tags: Iterable[str]) -> Sweep:

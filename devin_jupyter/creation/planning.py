@@ -5,19 +5,39 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 
+from devin_jupyter.attachments import lacking
 from devin_jupyter.creation import wording
-from devin_jupyter.creation.job import Job
-from devin_jupyter.creation.policy import Plan
+from devin_jupyter.creation.guard import earlier
+from devin_jupyter.creation.job import Job, make_job
+from devin_jupyter.creation.policy import Plan, Policy, Started
+from devin_jupyter.creation.replay import not_recorded, recorded
 from devin_jupyter.journal import Entry, Journal
+from devin_jupyter.journal.lockfile import Lock
+from devin_jupyter.request import SessionRequest, Where
 
 MODE_COSTS = {"fast": "about 4 times the price of normal, and 2 times as fast"}
 MOST_COMPARED = 50
 _FREE = "nothing: the session is there already"
+_AT_NO_COST = ("attach", "replay")
 
 
-def plan(job: Job, journal: Journal, now: float) -> Plan:
-    """Return what starting this job would do."""
-    action, why, session_id = _decision(job, journal, now)
+def plan(job: Job, journal: Journal, now: float, held: Started | None) -> Plan:
+    """Return what starting this job would do; `held` is what a lock file holds of it."""
+    decision = _decision(job, journal, now, held)
+    return _plan(job, decision, () if decision[0] in _AT_NO_COST else tuple(_costs(job, journal)))
+
+
+def plan_replay(request: SessionRequest, policy: Policy, lock: Lock, api_version: str) -> Plan:
+    """Return what replaying a request would do: where there is no key, a lock file is all that can be asked."""
+    job = make_job(request, policy, Where("", None, api_version))
+    found = recorded(request, lock)
+    if found is not None:
+        return _plan(job, _replays(found), ())
+    return _plan(job, ("refuse", not_recorded(lock).what, None), ())
+
+
+def _plan(job: Job, decision: tuple[str, str, str | None], costs: tuple[str, ...]) -> Plan:
+    action, why, session_id = decision
     idempotent = job.request.take is None if job.where.api_version == "v1" else None
     return Plan(
         action=action,
@@ -26,49 +46,63 @@ def plan(job: Job, journal: Journal, now: float) -> Plan:
         fingerprint=job.fingerprint,
         tag=job.tag,
         body=job.request.preview(job.where.api_version, tag=job.tag, idempotent=idempotent),
-        costs=(_FREE,) if action == "attach" else tuple(_costs(job, journal)),
+        costs=(_FREE,) if action in _AT_NO_COST else costs,
     )
 
 
-def _decision(job: Job, journal: Journal, now: float) -> tuple[str, str, str | None]:
+def _decision(job: Job, journal: Journal, now: float, held: Started | None) -> tuple[str, str, str | None]:
     for item in job.fingerprints:
         entry = journal.session_for(item.text, not_before=job.not_before(now))
         if entry is not None and not job.policy.take_new:
             return "attach", f"the journal has {_named(entry)} for the same request", entry.session_id
+    if held is not None:
+        return _replays(held)
     intent = journal.intents.get(job.fingerprint)
     if intent is not None and intent.posts:
         return "create", f"unless an earlier try has: the service is first asked for the tag {job.tag}", None
-    refused = _refusal(job, journal)
+    before = _at_work(job, journal)
+    refused = _refusal(job, journal, before)
     if refused is not None:
         return refused
+    why = f"the journal has none; the service is first asked for the tag {job.tag}"
     if job.policy.take_new:
-        return "create", "the next free take was asked for", None
-    return "create", f"the journal has none; the service is first asked for the tag {job.tag}", None
+        why = "the next free take was asked for"
+    stops = f"; {_named(before)} is stopped for good before (--replace)" if before and job.policy.replace else ""
+    return "create", why + stops, None
 
 
-def _refusal(job: Job, journal: Journal) -> tuple[str, str, str | None] | None:
+def _replays(found: Started) -> tuple[str, str, str | None]:
+    return "replay", found.notice or "", found.session_id
+
+
+def _refusal(job: Job, journal: Journal, before: Entry | None) -> tuple[str, str, str | None] | None:
     """What the guards would say, in their order."""
     halted = journal.flags.halted_since()
     if halted is not None:
         return "refuse", f"everything was halted on {wording.when(halted)}; %devin resume lifts it", None
-    changed = _changed(job, journal)
-    if changed is not None:
-        name = wording.cell_name(job.policy.guard)
+    if problem := lacking(job.request.secrets):
+        return "refuse", f"{problem.what}; {problem.do}", None
+    policy = job.policy
+    if before is not None and policy.interactive and not (policy.replace or policy.beside):
+        name = wording.cell_name(policy.guard)
         why = f"{name} was changed while" if name == "this cell" else f"{name} had another text before, and"
-        return "refuse", f"{why} {_named(changed)} is at work", changed.session_id
-    limits = {} if job.policy.budget is None else {job.scopes[-1]: job.policy.budget}
-    refused = journal.budgets.refusal(job.scopes, payer=job.fingerprint, cap=job.request.max_acu, limits=limits)
+        return "refuse", f"{why} {_named(before)} is at work", before.session_id
+    refused = journal.budgets.refusal(
+        job.scopes,
+        payer=job.fingerprint,
+        cap=job.request.max_acu,
+        limits=job.own_limit,
+        ending=before.session_id if before and policy.replace else None,
+    )
     if refused is not None:
         return "refuse", f"{refused.what}; {refused.do}", None
     return None
 
 
-def _changed(job: Job, journal: Journal) -> Entry | None:
-    policy = job.policy
-    if policy.guard is None or policy.beside or policy.replace or not policy.interactive or policy.batch:
-        return None
-    entry = journal.last_used(policy.guard)
-    return entry if entry is not None and entry.is_open and entry.base != job.base else None
+def _at_work(job: Job, journal: Journal) -> Entry | None:
+    """The session of the cell's earlier text, if it was at work when last seen."""
+    entry = earlier(job, journal)
+    return entry if entry is not None and entry.is_open else None
 
 
 def _named(entry: Entry) -> str:

@@ -84,8 +84,8 @@ class Policy:
     """Look once at a session that is attached to."""
     say: Callable[[str], None] = field(default=_silent, repr=False)
     """Told what is waited for. Called on the loop's thread: must not print."""
-    slowed: Callable[[float], None] = field(default=_silent, repr=False)
-    """Told for how many seconds the service asks to wait, so that a batch slows down."""
+    is_patient: bool = True
+    """Wait where the service asks to slow down; a batch rather slows down as a whole, and tries again itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +110,7 @@ class Plan:
     """What would be done, for `--dry-run`."""
 
     action: str
-    """`create`, `attach` or `refuse`."""
+    """`create`, `attach`, `replay` (from a lock file) or `refuse`."""
     why: str
     session_id: str | None
     fingerprint: str

@@ -20,12 +20,17 @@ def replay(request: SessionRequest, lock: Lock) -> Started:
     """
     found = recorded(request, lock)
     if found is None:
-        raise NotRecorded(
-            f"{lock.name} does not hold this cell, and there is no key to run it with",
-            "nothing was sent and nothing was paid",
-            "set DEVIN_API_KEY to run it, or ask who recorded the notebook to run %devin lock again",
-        )
+        raise not_recorded(lock)
     return found
+
+
+def not_recorded(lock: Lock) -> NotRecorded:
+    """Return the error for a request that the lock file does not hold."""
+    return NotRecorded(
+        f"{lock.name} does not hold this cell, and there is no key to run it with",
+        "nothing was sent and nothing was paid",
+        "set DEVIN_API_KEY to run it, or ask who recorded the notebook to run %devin lock again",
+    )
 
 
 def recorded(request: SessionRequest, lock: Lock) -> Started | None:

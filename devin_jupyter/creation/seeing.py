@@ -36,6 +36,8 @@ class Eyes:
     journal: Journal
     clock: Clock
     simulated: bool = False
+    api_version: str | None = None
+    """Whose answers are read; None is the one that started the session."""
     _offline_until: float = field(default=0.0)
 
     async def look(self, entry: Entry, known: Known | None = None) -> Look:
@@ -60,7 +62,8 @@ class Eyes:
                 return Look(entry.snapshot, None, f"the service does not tell ({problem.status_code})")
             self._offline_until = self.clock.now() + OFFLINE_SECONDS
             return Look(entry.snapshot, None, "the service cannot be reached")
-        return Look(await self.note(raw, known or entry.known(simulated=self.simulated), entry.snapshot), raw)
+        known = known or entry.known(self.api_version, simulated=self.simulated)
+        return Look(await self.note(raw, known, entry.snapshot), raw)
 
     async def note(self, raw: Raw, known: Known, previous: Snapshot | None = None) -> Snapshot:
         """Return the snapshot of an answer, and keep it in the journal."""

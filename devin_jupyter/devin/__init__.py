@@ -6,7 +6,7 @@ import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from devin_jupyter.devin.default import connect, current, default, disconnect
+from devin_jupyter.devin.default import connect, current, default, default_for, disconnect
 from devin_jupyter.devin.facade import Devin
 from devin_jupyter.session import Session
 
@@ -85,7 +85,7 @@ def budget(acus: float | str | None = None, *, notebook: str | None = None) -> A
 
 @_as(Devin.sessions_frame)
 def sessions_frame(sessions: Any = None, *, engine: str | None = None, limit: int | None = None, **filters: Any) -> Any:
-    return default().sessions_frame(sessions, engine=engine, limit=limit, **filters)
+    return default_for(sessions).sessions_frame(sessions, engine=engine, limit=limit, **filters)
 
 
 @_as(Devin.outputs_frame)
@@ -99,19 +99,19 @@ def outputs_frame(
     limit: int | None = None,
     **filters: Any,
 ) -> pd.DataFrame:
-    return default().outputs_frame(
+    return default_for(sessions).outputs_frame(
         sessions, schema=schema, explode=explode, keep_empty=keep_empty, prefix=prefix, limit=limit, **filters
     )
 
 
 @_as(Devin.messages_frame)
 def messages_frame(sessions: Any = None, *, limit: int | None = None, **filters: Any) -> pd.DataFrame:
-    return default().messages_frame(sessions, limit=limit, **filters)
+    return default_for(sessions).messages_frame(sessions, limit=limit, **filters)
 
 
 @_as(Devin.pull_requests_frame)
 def pull_requests_frame(sessions: Any = None, *, limit: int | None = None, **filters: Any) -> pd.DataFrame:
-    return default().pull_requests_frame(sessions, limit=limit, **filters)
+    return default_for(sessions).pull_requests_frame(sessions, limit=limit, **filters)
 
 
 @_as(Devin.insights_frame)

@@ -7,6 +7,7 @@ in the environment or in `.env` is changed there, without a restart; one that wa
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
@@ -16,9 +17,10 @@ from typing import Any
 from devin_jupyter import keys
 from devin_jupyter import settings as places
 from devin_jupyter.devin.facade import Devin
-from devin_jupyter.errors import NoKey, OptionError
+from devin_jupyter.errors import JournalError, NoKey, OptionError
 from devin_jupyter.journal import Journal, lockfile
-from devin_jupyter.options import nearest
+from devin_jupyter.options import nearest, number
+from devin_jupyter.session import Session
 from devin_jupyter.settings import Settings
 
 _CONNECT = ("api_key", "org_id", "base_url", "simulator", "api_version", "profile", "poll_seconds")
@@ -61,6 +63,25 @@ def default() -> Devin:
             _use(_registry.make(), _registry.make, by_itself=_registry.environment is not None)
         assert _registry.client is not None
         return _registry.client
+
+
+def default_for(sessions: Any) -> Devin:
+    """Return the default client; without a key, one that asks nobody, where every session is a recorded one.
+
+    Raises:
+        NoKey: there is no key, and the sessions need one.
+    """
+    try:
+        return default()
+    except NoKey:
+        handles = [sessions] if isinstance(sessions, Session) else sessions
+        if not isinstance(handles, (list, tuple)) or not handles or not all(map(_is_recorded, handles)):
+            raise
+        return Devin(settings=places.replaying("a saved notebook"), journal=Journal())
+
+
+def _is_recorded(handle: Any) -> bool:
+    return isinstance(handle, Session) and handle.snapshot.recorded is not None
 
 
 def _use(client: Devin, make: Callable[[], Devin] | None, *, by_itself: bool) -> None:
@@ -117,20 +138,22 @@ def connect(
     Raises:
         NoKey: no key was found.
         WrongKeyFamily: the key belongs to the other API version.
+        OptionError: an argument that cannot be meant.
     """
+    pause = None if poll_seconds is None else _pause(poll_seconds)
     if simulator:
-        client = _paced(_simulated(api_version, simulator_options), poll_seconds)
+        client = _paced(_simulated(api_version, simulator_options), pause)
         _use(client, None, by_itself=False)
         return client
     if simulator_options:
         raise _no_option(min(simulator_options), _CONNECT)
-    return connect_checked(None, api_key, org_id, base_url, api_version, profile, poll_seconds=poll_seconds)
+    return connect_checked(None, api_key, org_id, base_url, api_version, profile, pause=pause)
 
 
 def connect_checked(
     check: Callable[[Devin], None] | None,
     *chosen: str | None,
-    poll_seconds: float | None = None,
+    pause: float | None = None,
     key_source: str = "argument",
 ) -> Devin:
     """Do what `connect` does, once `check` has let the client pass; what it raises leaves the present client in use.
@@ -138,12 +161,12 @@ def connect_checked(
     Args:
         check: is called with the new client.
         chosen: key, organisation, address, API version and profile, as in `settings.resolve`.
-        poll_seconds: as in `connect`.
+        pause: `poll_seconds` of `connect`.
         key_source: where the key came from, in words.
     """
 
     def make() -> Devin:
-        return _paced(_made(chosen, key_source), poll_seconds)
+        return _paced(_made(chosen, key_source), pause)
 
     client = make()
     replays = client.core.lock if not client.settings.api_key else None
@@ -157,10 +180,17 @@ def connect_checked(
     return client
 
 
-def _paced(client: Devin, poll_seconds: float | None) -> Devin:
-    if poll_seconds is not None:
-        client.asynchronous.monitor.set_pace(replace(client.settings.pace, slow=poll_seconds))
+def _paced(client: Devin, pause: float | None) -> Devin:
+    if pause is not None:
+        client.core.monitor.set_pace(replace(client.settings.pace, slow=pause))
     return client
+
+
+def _pause(value: Any) -> float:
+    try:
+        return number(value)
+    except (TypeError, ValueError) as problem:
+        raise OptionError(f"poll_seconds={value!r} is {problem}", do="give seconds, such as poll_seconds=10") from None
 
 
 def disconnect() -> None:
@@ -170,13 +200,25 @@ def disconnect() -> None:
 
 
 def _made(chosen: tuple[str | None, ...] = (), key_source: str = "argument") -> Devin:
-    lock = lockfile.beside(Path.cwd())
+    broken: list[JournalError] = []
+    lock = lockfile.beside(Path.cwd(), broken.append)
     try:
-        return Devin(settings=places.resolve(*chosen, key_source=key_source), lock=lock)
+        client = Devin(settings=places.resolve(*chosen, key_source=key_source), lock=lock)
+        _warn(broken)
+        return client
     except NoKey as problem:
-        if lock is None or any(chosen) or problem.what != places.no_key().what:  # a key that is none
+        if any(chosen) or problem.what != places.no_key().what:  # a key that is none
             raise
-        return Devin(settings=places.replaying(lock.name), journal=Journal(), lock=lock)
+        if broken:
+            raise broken[0] from None
+        if lock is None:
+            raise
+        return Devin(settings=places.replaying(lock.name, lock.api_version), journal=Journal(), lock=lock)
+
+
+def _warn(broken: Iterable[JournalError]) -> None:
+    for problem in broken:
+        print(f"{problem.what}; what it holds is not used: {problem.do}")
 
 
 def _simulated(api_version: str | None, options: dict[str, Any]) -> Devin:
@@ -193,12 +235,15 @@ def _simulated(api_version: str | None, options: dict[str, Any]) -> Devin:
             raise _no_option(name, [*_CONNECT, *known])
     try:
         running = start(Config(**options))
-    except TypeError as mistake:
+    except (TypeError, ValueError, OSError, sqlite3.Error) as mistake:
         raise OptionError(f"the simulator cannot be started like this: {mistake}", "nothing was started") from None
     chosen = _simulator_settings(running, api_version)
     with _registry.lock:
         journal = _registry.simulated.setdefault(running.url, Journal())
-    return Devin(settings=chosen, journal=journal, lock=lockfile.beside(Path.cwd()))
+    broken: list[JournalError] = []
+    client = Devin(settings=chosen, journal=journal, lock=lockfile.beside(Path.cwd(), broken.append))
+    _warn(broken)
+    return client
 
 
 def _no_option(name: str, known: Iterable[str]) -> OptionError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,6 @@ from devin_jupyter.client import AsyncDevin, Core
 from devin_jupyter.client.keywords import finite, read_options
 from devin_jupyter.devin import tables
 from devin_jupyter.journal import Journal, lockfile
-from devin_jupyter.journal.place import here
 from devin_jupyter.namespaces.documented import as_in
 from devin_jupyter.options import from_keywords
 from devin_jupyter.request import SessionRequest
@@ -37,6 +35,9 @@ class Devin:
     The operations of the API are in namespaces: `.sessions`, `.messages`, `.tags`, `.attachments`, `.insights`,
     `.events`, `.playbooks`, `.knowledge`, `.secrets`, `.schedules`, `.consumption`, `.metrics`. They are bare calls;
     what is paid for exactly once is `create` and `send`. `AsyncDevin` is the same as coroutines.
+
+    Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`; what v1 has
+    not, `Unsupported`, before anything is sent.
     """
 
     def __init__(
@@ -108,8 +109,7 @@ class Devin:
         return self._async.journal
 
     def close(self) -> None:
-        """Stop watching and close the connections; sessions go on."""
-        loop.run(self._async.aclose())
+        loop.run(self._async.close())
 
     def self(self) -> dict[str, Any]:
         return loop.run(self._async.self())
@@ -168,29 +168,7 @@ class Devin:
         return loop.run(self._async.still_live(notebook))
 
     def budget(self, acus: float | str | None = None, *, notebook: str | None = None) -> Account:
-        """Set or show the budget of a notebook; its repr is the arithmetic. What was spent stays spent.
-
-        Args:
-            acus: the limit in ACUs, `"off"` for none, None to show it.
-            notebook: whose; by default this one's.
-        """
-        from devin_jupyter.budgeting import budget
-
-        return budget(self.journal, notebook or here(), acus, now=time.time())
+        return loop.run(self._async.budget(acus, notebook=notebook))
 
     def lock(self, path: str | Path | None = None, *, notebook: str | None = None) -> str:
-        """Write the lock file of a notebook, from which it can be replayed without a key; return a line about it.
-
-        Args:
-            path: by default `NAME.devin.json` in the working directory; where the notebook's name is not known, what
-                that file holds of others is kept.
-            notebook: whose sessions; by default this one's.
-        """
-        name = notebook or here()
-        target = Path(path) if path is not None else lockfile.default_path(name, Path.cwd())
-        entries = self.journal.sessions(notebook=name)
-        kept = {} if path is not None else lockfile.others(target, name, entries)
-        sent = self.journal.sends.sent(entry.session_id for entry in entries)
-        count = lockfile.write(target, entries, sent, kept)
-        rest = f", {len(kept)} of them kept from before" if kept else ""
-        return f"{count} session{'' if count == 1 else 's'} in {target}{rest}"
+        return loop.run(self._async.lock(path, notebook=notebook))

@@ -1,49 +1,22 @@
-"""The frames of a client: methods of `Devin`, each one line into `history`, on the loop's thread.
-
-pandas, Dask and the readers are imported when a frame is asked for.
-"""
+"""The frames of a client for blocking callers: methods of `Devin`. Documented in `client.tables`."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from devin_jupyter import loop
+from devin_jupyter.loop import run
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from devin_jupyter.client import Core
     from devin_jupyter.devin.facade import Devin
-
-T = TypeVar("T")
 
 
 def sessions_frame(
     self: Devin, sessions: Any = None, *, engine: str | None = None, limit: int | None = None, **filters: Any
 ) -> Any:
-    """Return sessions as a DataFrame, the newest first, with the same columns and dtypes however many there are.
-
-        devin.sessions_frame(since="30d", tags="team:payments")
-
-    Long histories are read over many time windows at once.
-
-    Args:
-        sessions: handles, ids or a frame with `session_id`, kept in their order; None for what the filters select.
-        engine: `"dask"` for a Dask DataFrame whose partitions are time windows.
-        limit: at most so many.
-        filters: all must hold: `tags` (all of them), `repos`, `origin`, `category`, `user`, `service_user`, `phase`
-            (any of them), `playbook`, `parent`, `schedule`, `archived` (both by default), `since` and `until`
-            (half-open on `created_at`, UTC, absolute or such as `"7d"`), `updated_since`.
-
-    Raises:
-        OptionError: a filter that does not exist, or sessions and filters at once.
-        Unsupported: v1 knows nothing of what is filtered by.
-    """
-    from devin_jupyter import history
-
-    return _run(history.sessions(_core(self), sessions, engine=engine, limit=limit, **filters))
+    return run(self.asynchronous.sessions_frame(sessions, engine=engine, limit=limit, **filters))
 
 
 def outputs_frame(
@@ -57,75 +30,22 @@ def outputs_frame(
     limit: int | None = None,
     **filters: Any,
 ) -> pd.DataFrame:
-    """Return structured outputs as a DataFrame: the schema's fields as columns, then which session they come from.
-
-    Nested objects are dotted, enums are categories, dates are dates. An output that does not fit its schema keeps its
-    row, with the reason in `error`; one that is not final is `provisional`.
-
-        devin.outputs_frame(tags="audit", schema=Report, explode="findings")
-
-    Args:
-        sessions: handles, ids or a sessions frame; None for what the filters select.
-        schema: what to read them with; by default what each session was asked for, where that is known.
-        explode: the dotted path of a list to take apart, a row per item. A schema that is a list is taken apart anyway.
-        keep_empty: also keep sessions without an output, or with an empty list.
-        prefix: put before the names of the schema's fields.
-        limit: of at most so many sessions.
-        filters: those of `sessions_frame`.
-
-    Raises:
-        OptionError: `explode` names no list, or a field has the name of one of the last columns.
-    """
-    from devin_jupyter import history
-
-    chosen = {"schema": schema, "explode": explode, "keep_empty": keep_empty, "prefix": prefix, "limit": limit}
-    return _run(history.outputs(_core(self), sessions, **chosen, **filters))
+    found = self.asynchronous.outputs_frame(
+        sessions, schema=schema, explode=explode, keep_empty=keep_empty, prefix=prefix, limit=limit, **filters
+    )
+    return run(found)
 
 
 def messages_frame(self: Devin, sessions: Any = None, *, limit: int | None = None, **filters: Any) -> pd.DataFrame:
-    """Return the messages of sessions as a DataFrame, a row a message, session by session, oldest first.
-
-    The columns are `session_id`, `event_id`, `source` (`user` or `devin`), `text` and `created_at` (UTC).
-
-    Args:
-        sessions: handles, ids or a sessions frame; None for what the filters select.
-        limit: of at most so many sessions.
-        filters: those of `sessions_frame`.
-    """
-    from devin_jupyter import history
-
-    return _run(history.messages(_core(self), sessions, limit=limit, **filters))
+    return run(self.asynchronous.messages_frame(sessions, limit=limit, **filters))
 
 
 def pull_requests_frame(self: Devin, sessions: Any = None, *, limit: int | None = None, **filters: Any) -> pd.DataFrame:
-    """Return pull requests as a DataFrame, a row per distinct URL, with the session that had it first.
-
-    The columns are `url`, `repo`, `number`, `state` and `session_id`.
-
-    Args:
-        sessions: handles, ids or a sessions frame; None for what the filters select.
-        limit: of at most so many sessions.
-        filters: those of `sessions_frame`.
-    """
-    from devin_jupyter import history
-
-    return _run(history.pull_requests(_core(self), sessions, limit=limit, **filters))
+    return run(self.asynchronous.pull_requests_frame(sessions, limit=limit, **filters))
 
 
 def insights_frame(self: Devin, sessions: Any = None, *, limit: int | None = None, **filters: Any) -> pd.DataFrame:
-    """Return how sessions went, as the service judges it, as a DataFrame, a row a session. v3 only.
-
-    The columns are some of `sessions_frame`, then sizes, languages, tools and the counts of what was found; `analysis`
-    holds the whole judgement, which sessions without one leave empty.
-
-    Args:
-        sessions: handles, ids or a sessions frame; None for what the filters select.
-        limit: of at most so many sessions.
-        filters: those of `sessions_frame`.
-    """
-    from devin_jupyter import history
-
-    return _run(history.insights(_core(self), sessions, limit=limit, **filters))
+    return run(self.asynchronous.insights_frame(sessions, limit=limit, **filters))
 
 
 def consumption_frame(
@@ -137,44 +57,11 @@ def consumption_frame(
     service_user: str | None = None,
     session: Any = None,
 ) -> pd.DataFrame:
-    """Return the ACUs of each day as a DataFrame; a day begins at 08:00 UTC. v3 only; most keys lack the permission.
-
-    There is a row a day: `date`, `acus`, and the part of each product: `devin`, `cascade`, `terminal`, `review`.
-
-    Args:
-        since: a moment, absolute or such as `"30d"`.
-        until: a moment.
-        user: of this user only.
-        service_user: of this service user only.
-        session: of this session only.
-    """
-    from devin_jupyter import history
-
-    chosen = {"since": since, "until": until, "user": user, "service_user": service_user, "session": session}
-    return _run(history.consumption(_core(self), **chosen))
+    found = self.asynchronous.consumption_frame(
+        since=since, until=until, user=user, service_user=service_user, session=session
+    )
+    return run(found)
 
 
 def sync(self: Devin, folder: str | Path, **filters: Any) -> pd.DataFrame:
-    """Bring a folder of Parquet files up to date and return all its sessions as a DataFrame, the newest first.
-
-    Rows and columns are those of `sessions_frame`. Only what changed is read. A sync that is interrupted loses
-    nothing: the next one does it over.
-
-    Args:
-        folder: made where it does not exist.
-        filters: those of `sessions_frame`; the same every time.
-
-    Raises:
-        OptionError: the folder holds the sessions of somebody else, or of other filters.
-    """
-    from devin_jupyter import history
-
-    return _run(history.sync(_core(self), folder, **filters))
-
-
-def _core(devin: Devin) -> Core:
-    return devin.core
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    return loop.run(work)
+    return run(self.asynchronous.sync(folder, **filters))

@@ -83,7 +83,9 @@ def batch(inputs: Inputs, rows: Sequence[BatchRow], schema: Schema | None, prefi
     if not shapes:
         made[prefix + ANSWER] = array_of(Column(ANSWER, "text"), [row.answer for row in rows])
     tail = {column.name: array_of(column, _tail(column.name, rows)) for column in BATCH_TAIL}
-    return pd.concat([frame, pd.DataFrame({**made, **tail}, index=frame.index, copy=False)], axis=1)
+    told = pd.DataFrame({**made, **tail}, index=pd.RangeIndex(len(rows)), copy=False)
+    told.index = frame.index  # not sooner: pandas would look for the rows of some columns by these labels
+    return pd.concat([frame, told], axis=1)
 
 
 def output_names(schema: Schema | None, prefix: str = "") -> list[str]:

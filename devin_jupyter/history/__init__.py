@@ -22,6 +22,7 @@ from devin_jupyter.history.reading import (
     fetch_named,
     fill,
     find,
+    held,
     identifiers,
     read_journal,
     utc_now,
@@ -108,7 +109,12 @@ async def messages(core: Core, sessions: Any = None, *, limit: int | None = None
         filters: see `Filters`.
     """
 
+    looks = [item.snapshot for item in held(sessions)]
+    recorded = {look.session_id: look.messages for look in looks if look.recorded is not None}
+
     async def conversation(name: str) -> list[Message]:
+        if name in recorded:
+            return list(recorded[name])
         return [read_message(raw) async for raw in core.messages.list(name)]
 
     names = await _names(core, sessions, filters, limit)
@@ -129,8 +135,8 @@ async def pull_requests(core: Core, sessions: Any = None, *, limit: int | None =
         rows = frames.PullRequestRows(api_version=core.settings.api_version)
         await fill(core, rows, chosen, limit)
         return rows.frame(limit)
-    handles = () if filters or limit is not None else [sessions] if isinstance(sessions, Handle) else sessions
-    if isinstance(handles, (list, tuple)) and handles and all(isinstance(item, Handle) for item in handles):
+    handles = held(sessions) if not filters and limit is None else []
+    if handles:
         looks = [handle.snapshot for handle in handles]
         made = ((look.session_id, look.created_at, look.updated_at, look.pull_requests) for look in looks)
         return frames.pull_requests(made)

@@ -16,6 +16,7 @@ from typing import Any, get_args
 from devin_jupyter.errors import OptionError, Unsupported
 from devin_jupyter.history.windows import Raw, Window
 from devin_jupyter.models import vocabulary as words
+from devin_jupyter.models.ids import session_id as prefixed
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.raw import parse_time
 from devin_jupyter.options import nearest
@@ -102,7 +103,7 @@ class Filters:
             "playbook_id": self.playbook,
             "user_ids": _listed(self.user) or None,
             "service_user_ids": _listed(self.service_user) or None,
-            "parent_session_id": self.parent,
+            "parent_session_id": None if self.parent is None else prefixed(self.parent),
             "schedule_id": self.schedule,
             "updated_after": None if updated is None else updated - 1,
         }

@@ -78,11 +78,15 @@ async def find(core: Core, sessions: Any, filters: Mapping[str, Any], limit: int
     given = [name for name, value in {**filters, "limit": limit}.items() if value is not None]
     if given:
         raise OptionError(f"{given[0]}= selects sessions, and sessions are given already", do="give one or the other")
-    listed = _listed(sessions)
+    handles = held(sessions)
+    return _held(handles) if handles else await _named(core, [_identifier(item) for item in _listed(sessions)])
+
+
+def held(sessions: Any) -> list[Handle]:
+    """Return the handles, where nothing but handles is given: what they hold needs no request."""
+    listed = [] if sessions is None else _listed(sessions)
     handles = [item for item in listed if isinstance(item, Handle)]
-    if handles and len(handles) == len(listed):
-        return _held(handles)
-    return await _named(core, [_identifier(item) for item in listed])
+    return handles if len(handles) == len(listed) else []
 
 
 def identifiers(sessions: Any) -> list[str]:
@@ -282,6 +286,8 @@ def read_journal(core: Core) -> Journalled:
         if entry.schema is not None:
             schema = compiled.setdefault(repr(entry.schema), from_wire(entry.schema))
             found.schemas[entry.session_id] = schema
-        known = entry.known(is_valid=schema.is_valid if schema else None, simulated=settings.simulated)
+        known = entry.known(
+            settings.api_version, is_valid=schema.is_valid if schema else None, simulated=settings.simulated
+        )
         found.known[entry.session_id] = (known, entry.snapshot)
     return found

@@ -66,18 +66,30 @@ class Budgets:
             else:
                 db.execute("INSERT OR REPLACE INTO budgets VALUES (?, ?, ?)", (scope, acus, now))
 
+    def count(self, scope: str, session_ids: Iterable[str]) -> None:
+        """Let sessions count in a scope with all that they cost, if they do not yet."""
+        with self._database.write("budget") as db:
+            values = [(scope, session_id) for session_id in session_ids]
+            db.executemany("INSERT OR IGNORE INTO spending VALUES (?, ?, 0)", values)
+
     def account(self, scope: str) -> Account:
         """Return where a scope stands."""
         with self._database.read() as db:
             return account(db, scope)
 
     def refusal(
-        self, scopes: Iterable[str], *, payer: str, cap: float | None, limits: Mapping[str, float]
+        self,
+        scopes: Iterable[str],
+        *,
+        payer: str,
+        cap: float | None,
+        limits: Mapping[str, float | None],
+        ending: str | None = None,
     ) -> BudgetExceeded | None:
         """Return what `check` would raise as things stand, with limits that are about to be set; None if nothing."""
         with self._database.read() as db:
             try:
-                check(db, scopes, payer=payer, cap=cap, limits=limits)
+                check(db, scopes, payer=payer, cap=cap, limits=limits, ending=ending)
             except BudgetExceeded as refused:
                 return refused
         return None
@@ -102,15 +114,24 @@ def check(
     *,
     payer: str,
     cap: float | None,
-    limits: Mapping[str, float] | None = None,
+    limits: Mapping[str, float | None] | None = None,
+    ending: str | None = None,
 ) -> None:
     """Inside a transaction: refuse unless every budget among `scopes` still holds `cap` for `payer`.
+
+    Args:
+        db: the transaction.
+        scopes: the budgets.
+        payer: a session, or the fingerprint of an intent; what it has reserved already is not counted twice.
+        cap: what it may consume, in ACUs.
+        limits: in place of those that are set.
+        ending: a session that is ended before: it reserves nothing more.
 
     Raises:
         BudgetExceeded: with the arithmetic.
     """
     for scope in scopes:
-        now = account(db, scope, without=payer)
+        now = account(db, scope, without=payer, ending=ending)
         if limits and scope in limits:
             now = replace(now, limit=limits[scope])
         if now.limit is None:
@@ -142,15 +163,15 @@ def _check_sum(now: Account, cap: float) -> None:
     )
 
 
-def account(db: sqlite3.Connection, scope: str, *, without: str = "") -> Account:
-    """Inside a transaction: return where a scope stands, leaving one payer out."""
+def account(db: sqlite3.Connection, scope: str, *, without: str = "", ending: str | None = None) -> Account:
+    """Inside a transaction: return where a scope stands, leaving one payer out, and once another has ended."""
     limit = row(db, "SELECT acus FROM budgets WHERE scope = ?", scope)
     consumed = reserved = 0.0
     n_open, uncapped, unknown = 0, list[str](), list[str]()
     for item in rows(db, _PAYERS, scope):
         if item["payer"] == without or (item["session_id"] is None and item["tag"] is None):
             continue
-        used, kept, is_open = _exposure(item)
+        used, kept, is_open = _exposure(item, is_ending=item["payer"] == ending)
         consumed, reserved, n_open = consumed + used, reserved + (kept or 0.0), n_open + is_open
         if kept is None:
             (uncapped if is_open else unknown).append(item["payer"])
@@ -165,9 +186,9 @@ def account(db: sqlite3.Connection, scope: str, *, without: str = "") -> Account
     )
 
 
-def _exposure(item: sqlite3.Row) -> tuple[float, float | None, bool]:
+def _exposure(item: sqlite3.Row, *, is_ending: bool) -> tuple[float, float | None, bool]:
     """Return consumed, reserved (None: nothing bounds it) and whether the turn is open."""
-    is_open = item["session_id"] is None or bool(item["is_open"])
+    is_open = item["session_id"] is None or (bool(item["is_open"]) and not is_ending)
     cap, acus, baseline = item["max_acu"], item["acus"], item["baseline"]
     if acus is None and not is_open:  # over, and the service does not tell: it may have cost its cap
         return (float(cap), 0.0, False) if cap is not None else (0.0, None, False)

@@ -110,10 +110,22 @@ class Entry:
         """When it was started, UTC."""
         return datetime.fromtimestamp(self.started_at, UTC)
 
-    def known(self, *, is_valid: Callable[[Any], bool] | None = None, simulated: bool = False) -> Known:
-        """Return what the service does not say about this session."""
+    def known(
+        self,
+        api_version: str | None = None,
+        *,
+        is_valid: Callable[[Any], bool] | None = None,
+        simulated: bool = False,
+    ) -> Known:
+        """Return what the service does not say about this session.
+
+        Args:
+            api_version: whose answers are read from now on; None is the one that started it.
+            is_valid: whether an output fits the schema.
+            simulated: whether the service is a simulator.
+        """
         return Known(
-            api_version=self.api_version,
+            api_version=api_version or self.api_version,
             org_id=self.org_id,
             schema=self.schema,
             is_valid=is_valid,

@@ -38,8 +38,14 @@ class Intents:
         """Read nothing yet."""
         self._database = database
 
-    def write(self, start: Start, *, known_before: Iterable[str], now: float) -> None:
+    def write(self, start: Start, *, known_before: Iterable[str], now: float, ending: str | None = None) -> None:
         """Write an intent and reserve its cap in every budget it counts in: all or nothing.
+
+        Args:
+            start: what is to be started.
+            known_before: sessions that carry the tag already.
+            now: Unix seconds.
+            ending: a session that is ended before the POST: no budget counts on what it might still consume.
 
         Raises:
             Halted: the halt flag is set.
@@ -49,7 +55,7 @@ class Intents:
             refuse_if_halted(db)
             ours = rows(db, "SELECT session_id FROM sessions WHERE fingerprint = ?", start.fingerprint)
             before = sorted({*known_before, *(item["session_id"] for item in ours)})
-            budgets.check(db, start.scopes, payer=start.fingerprint, cap=start.max_acu)
+            budgets.check(db, start.scopes, payer=start.fingerprint, cap=start.max_acu, ending=ending)
             db.execute(
                 "INSERT OR REPLACE INTO intents (fingerprint, tag, written_at, known_before, details, max_acu)"
                 " VALUES (?, ?, ?, ?, ?, ?)",

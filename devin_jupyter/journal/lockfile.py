@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from devin_jupyter.errors import JournalError
+from devin_jupyter.errors import JournalError, OptionError
+from devin_jupyter.journal.book import Journal
 from devin_jupyter.journal.codec import snapshot_from_json, snapshot_to_json
 from devin_jupyter.journal.entries import Entry
 from devin_jupyter.journal.sends import Message
@@ -62,6 +63,12 @@ class Lock:
         return list(self.by_what.values())
 
     @property
+    def api_version(self) -> str:
+        """The version of the API that was recorded; v3 where there are both."""
+        versions = {item.snapshot.api_version for item in self.by_what.values()}
+        return versions.pop() if len(versions) == 1 else "v3"
+
+    @property
     def real(self) -> Lock:
         """Without the sessions of a simulator."""
         return Lock(self.name, {what: item for what, item in self.by_what.items() if not item.snapshot.simulated})
@@ -101,6 +108,48 @@ def write(
     text = json.dumps({"devin_lock": FORMAT, "sessions": records}, indent=1, ensure_ascii=False)
     _replace(path, text.encode("utf-8", "backslashreplace") + b"\n")
     return len(records)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What `record` has left in a lock file."""
+
+    path: Path
+    n_sessions: int
+    """0: there was nothing to write, and the file stays as it is."""
+    n_kept: int = 0
+    """Those among them that other notebooks recorded."""
+
+    def __str__(self) -> str:
+        """Return one line."""
+        if not self.n_sessions:
+            return f"{self.path} stays as it is: this notebook has started no session since"
+        sessions = f"{self.n_sessions} session{'' if self.n_sessions == 1 else 's'}"
+        kept = f", {self.n_kept} of them kept from before (this notebook's name is not known here)"
+        return f"{self.path}: {sessions}{kept if self.n_kept else ''}; it replays them without a key"
+
+
+def record(journal: Journal, notebook: str, path: Path | None) -> Written:
+    """Write the lock file of a notebook; one that is there is never replaced by nothing.
+
+    Args:
+        journal: where its sessions are.
+        notebook: as the journal names it.
+        path: None for the default name in the working directory.
+
+    Raises:
+        OptionError: the notebook has started no session, and there is no such file.
+        JournalError: the file cannot be written.
+    """
+    target = path if path is not None else default_path(notebook, Path.cwd())
+    entries = journal.sessions(notebook=notebook)
+    if not entries:  # also a recorded notebook that is replayed
+        if target.exists():
+            return Written(target, 0)
+        raise OptionError("this notebook has started no session yet", "nothing was written", "run its cells first")
+    kept = {} if path is not None else others(target, notebook, entries)
+    sent = journal.sends.sent(entry.session_id for entry in entries)
+    return Written(target, write(target, entries, sent, kept), len(kept))
 
 
 def others(path: Path, notebook: str | None, entries: Iterable[Entry]) -> dict[str, Any]:
@@ -143,9 +192,24 @@ def load(path: Path) -> Lock:
         ) from None
 
 
-def beside(folder: Path) -> Lock | None:
-    """Return all lock files of a folder as one, or None where there is none."""
-    found = [load(path) for path in sorted(folder.glob(f"*{SUFFIX}")) if path.is_file()]
+def beside(folder: Path, on_broken: Callable[[JournalError], None] | None = None) -> Lock | None:
+    """Return all lock files of a folder as one, or None where there is none.
+
+    Args:
+        folder: the working directory.
+        on_broken: told of a file that cannot be read, which is left out then.
+
+    Raises:
+        JournalError: a file cannot be read, and nobody is told.
+    """
+    found = []
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        try:
+            found += [load(path)] if path.is_file() else []
+        except JournalError as problem:
+            if on_broken is None:
+                raise
+            on_broken(problem)
     if not found:
         return None
     every = {what: item for lock in found for what, item in lock.by_what.items()}

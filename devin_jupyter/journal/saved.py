@@ -77,8 +77,18 @@ def _records(cell: Any) -> Iterator[Mapping[str, Any]]:
         if isinstance(record, str | list):
             record = _parsed(record)
         if isinstance(record, Mapping):
-            batch = record.get("sessions")
-            yield from (item for item in batch if isinstance(item, Mapping)) if isinstance(batch, list) else (record,)
+            board = record.get("sessions")
+            yield from _of_board(board, record.get("schemas")) if isinstance(board, list) else (record,)
+
+
+def _of_board(records: list[Any], schemas: Any) -> Iterator[Mapping[str, Any]]:
+    """A board keeps each schema once; its sessions say which one is theirs."""
+    known = schemas if isinstance(schemas, list) else []
+    for record in records:
+        if isinstance(record, Mapping):
+            at = record.get("schema")
+            schema = known[at] if isinstance(at, int) and 0 <= at < len(known) else None
+            yield {**record, "schema": schema}
 
 
 def _parsed(record: str | list[Any]) -> Any:
@@ -106,11 +116,12 @@ def _snapshot(record: Mapping[str, Any], seen: date) -> Snapshot | None:
 
 
 def _answer(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer of a session with a schema is data; without one it is Devin's last message."""
+    """The answer of a session with a schema is data; without one it is Devin's last message, question or not."""
     answer, standing = record.get("answer"), record.get("answer_standing")
+    word = record.get("question") if answer is None else answer
+    if standing is None and isinstance(word, str):
+        return {"messages": (Message("recorded", "devin", word, None),)}
     if answer is None:
         return {}
-    if standing is None and isinstance(answer, str):
-        return {"messages": (Message("recorded", "devin", answer, None),)}
     is_valid = standing in (None, "validated", "provisional")
     return {"structured_output": answer, "output_is_fresh": True, "output_is_valid": is_valid}

@@ -54,7 +54,6 @@ def _start(notebook: Notebook, body: str, options: Options) -> None:
     devin = client(notebook)
     options = options.render(_fill(notebook, options))
     wanted = request.build(body, options, notebook.variables, notebook.defaults(devin.settings.api_version))
-    wanted.check(devin.settings.api_version)
     policy = Policy(
         take_new=options.new,
         max_age=options.max_age,
@@ -167,7 +166,7 @@ def client(notebook: Notebook) -> Any:
     found = devin.default()
     if notebook.config.poll_seconds is not None:
         pace = replace(found.settings.pace, slow=notebook.config.poll_seconds)
-        found.asynchronous.monitor.set_pace(pace)
+        found.core.monitor.set_pace(pace)
     return found
 
 

@@ -32,7 +32,7 @@ def connect(call: Call) -> None:
 
     def check(client: Any) -> None:
         who.extend(_principal(client))  # tells as well whether the key works
-        loop.run(client.asynchronous.where())
+        loop.run(client.core.where())
 
     key = _key(call, wanted)
     client = connect_checked(check, key, *wanted.values(), key_source="the hidden prompt")

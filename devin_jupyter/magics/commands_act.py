@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 from devin_jupyter.errors import DevinError, OptionError
@@ -11,6 +12,7 @@ from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.shown import Table, labelled
 from devin_jupyter.options import Options, check_name, duration
 from devin_jupyter.render import wording
+from devin_jupyter.stopping import HALT_HOLDS
 
 
 def open_session(call: Call) -> None:
@@ -88,7 +90,13 @@ def stop(call: Call) -> Any:
 
 
 def _stop_all(call: Call) -> Table:
-    results = call.devin.stop_all(None if call.said.everything else call.notebook.name)
+    call.journal.halt(now=time.time(), by="%devin stop --all")  # it holds though no key is found
+    try:
+        devin = call.devin
+    except DevinError as problem:
+        problem.note(HALT_HOLDS)
+        raise
+    results = devin.stop_all(None if call.said.everything else call.notebook.name)
     rows = [
         {"session": one.session_id, "title": one.title, "result": one.result, "cost": wording.acu(one.acus)}
         for one in results
@@ -97,7 +105,7 @@ def _stop_all(call: Call) -> Table:
     rest = f"{left} could not be stopped, see the web app; " if left else ""
     done = "" if rows else "nothing was at work; "
     title = f"{done}{rest}halted: nobody on this journal posts until %devin resume"
-    return Table(rows, title=labelled(title, bool(rows) and call.devin.settings.simulated))
+    return Table(rows, title=labelled(title, bool(rows) and devin.settings.simulated))
 
 
 def resume(call: Call) -> None:

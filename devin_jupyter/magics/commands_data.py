@@ -5,10 +5,10 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from devin_jupyter.magics import written
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.seen import SEEN
 from devin_jupyter.magics.shown import Table
-from devin_jupyter.magics.writing import writing
 from devin_jupyter.render import wording
 from devin_jupyter.render.markup import markdown
 
@@ -69,7 +69,7 @@ def files(call: Call) -> Any:
     """List a session's files, or download them."""
     session = call.notebook.session(call.said.session)
     if call.said.download is not None:
-        with writing(call.said.download or session.id):
+        with written.at(call.said.download or session.id):
             paths = session.download(call.said.download or None)
         for path in paths:
             print(path)

@@ -6,14 +6,13 @@ import importlib.metadata
 import platform
 import sys
 import traceback
-from pathlib import Path
 from typing import Any
 
-from devin_jupyter.api import recent
+from devin_jupyter.api import log
 from devin_jupyter.errors import DevinError, redact
+from devin_jupyter.magics import written
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.recent_log import recent_lines
-from devin_jupyter.magics.writing import writing
 from devin_jupyter.redaction import redact_coloured
 
 _PACKAGES = (
@@ -36,9 +35,7 @@ def debug(call: Call) -> None:
     if not call.said.file:
         print(text)
         return
-    path = Path(call.said.file).expanduser()
-    with writing(path):
-        path.write_text(text + "\n", encoding="utf-8")
+    path = written.write(call.said.file, text + "\n")
     print(f"{path}: please read it before you attach it to a ticket")
 
 
@@ -49,7 +46,7 @@ def report(call: Call) -> str:
         "front end": _front_end(call),
         "connection": _connection(),
         "last error": _last_error(),
-        "requests": "\n".join(recent.REQUESTS) or "none in this kernel",
+        "requests": "\n".join(log.RECENT) or "none in this kernel",
         "log": "\n".join(recent_lines()) or _NOTHING,
     }
     blocks = [f"== {name}\n{text}" for name, text in parts.items()]

@@ -104,7 +104,7 @@ def _haystack(snapshot: Snapshot) -> str:
 def _known(devin: Any, raw: dict[str, Any]) -> Known:
     entry = devin.journal.entry("devin-" + str(raw.get("session_id")).removeprefix("devin-"))
     if entry is not None:
-        known: Known = entry.known(simulated=devin.settings.simulated)
+        known: Known = entry.known(devin.settings.api_version, simulated=devin.settings.simulated)
         return known
     return Known(
         api_version=devin.settings.api_version, org_id=devin.settings.org_id, simulated=devin.settings.simulated

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from devin_jupyter.errors import Forbidden, NotFound, OptionError, Unsupported
+from devin_jupyter.magics import written
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.commands_list import moment
 from devin_jupyter.magics.shown import Table, labelled
-from devin_jupyter.magics.writing import writing
 from devin_jupyter.render import wording
 
 
@@ -93,11 +93,8 @@ def _check(call: Call) -> None:
 
 
 def _export(call: Call) -> None:
-    path = Path(call.said.file or "devin-journal.json").expanduser()
     text = json.dumps(call.journal.export(), indent=1, ensure_ascii=False)
-    with writing(path):
-        path.write_text(text, encoding="utf-8")
-    print(path)
+    print(written.write(call.said.file or "devin-journal.json", text))
 
 
 def _repair(call: Call) -> None:
@@ -108,15 +105,5 @@ def lock(call: Call) -> None:
     """Write the lock file of this notebook."""
     from devin_jupyter.journal import lockfile
 
-    book, notebook = call.journal, call.notebook.name
-    entries = book.sessions(notebook=notebook)
-    path = Path(call.said.file).expanduser() if call.said.file else lockfile.default_path(notebook, Path.cwd())
-    if not entries and path.exists():  # a recorded notebook that is replayed says this, too
-        print(f"{path} stays as it is: this notebook has started no session since")
-        return
-    if not entries:
-        raise OptionError("this notebook has started no session yet", "nothing was written", "run its cells first")
-    kept = {} if call.said.file else lockfile.others(path, notebook, entries)
-    written = lockfile.write(path, entries, book.sends.sent(entry.session_id for entry in entries), kept)
-    rest = f", {len(kept)} of them kept from before (this notebook's name is not known here)" if kept else ""
-    print(f"{path}: {written} {'session' if written == 1 else 'sessions'}{rest}; it replays them without a key")
+    path = Path(call.said.file).expanduser() if call.said.file else None
+    print(lockfile.record(call.journal, call.notebook.name, path))

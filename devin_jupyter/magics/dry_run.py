@@ -33,7 +33,12 @@ class DryRun:
     def facts(self) -> list[tuple[str, str]]:
         """What is shown above the request, as pairs."""
         plan = self.plan
-        action = {"create": "would start a session", "attach": "would attach", "refuse": "would be refused"}
+        action = {
+            "create": "would start a session",
+            "attach": "would attach",
+            "replay": "would be replayed",
+            "refuse": "would be refused",
+        }
         facts = [("dry run", f"{action.get(plan.action, plan.action)}: {plan.why}")]
         facts += [("session", plan.session_id)] if plan.session_id else []
         facts += [("cost", line) for line in plan.costs]
@@ -68,18 +73,25 @@ class BatchDryRun:
         plan = self.plan
         duplicates = len(plan.rows) - len(plan.items)
         counted = f"{_count(len(plan.rows), 'row')}, {len(plan.wanted)} of {_count(len(plan.items), 'session')}"
-        known, refusal = self.preview.n_known, self.preview.refusal
-        action = f"would start {_count(len(plan.wanted) - known, 'session')} and attach to {known} that the journal has"
-        if refusal is not None:
-            action = f"would be refused: {refusal.what}"
         return [
-            ("dry run", action),
+            ("dry run", self._action),
             ("rows", counted + (f" ({_count(duplicates, 'duplicate row')} beside)" if duplicates else "")),
             ("at a time", str(plan.max_parallel)),
             ("cost", cost_line(plan.wanted, plan.options.budget)),
             *([("report", _REPORT)] if plan.is_report else []),
             ("request", f"the first of {len(plan.wanted)}"),
         ]
+
+    @property
+    def _action(self) -> str:
+        known, recorded, refusal = self.preview.n_known, self.preview.n_recorded, self.preview.refusal
+        rest = len(self.plan.wanted) - known - recorded
+        if refusal is not None:
+            return f"would be refused: {refusal.what}"
+        if not self._settings.api_key:
+            return f"would replay {_count(recorded, 'session')}; {rest} not recorded, and there is no key"
+        replayed = f"; {recorded} would be replayed" if recorded else ""
+        return f"would start {_count(rest, 'session')} and attach to {known} that the journal has{replayed}"
 
     @property
     def body(self) -> str:

@@ -28,15 +28,14 @@ class Notebook:
 
     @property
     def variables(self) -> dict[str, Any]:
-        """The notebook's names."""
-        names: dict[str, Any] = self.shell.user_ns
-        return names
+        """The notebook's names, without those that IPython puts there: a template shall not find its `open`."""
+        hidden, nothing = self.shell.user_ns_hidden, object()
+        return {name: value for name, value in self.shell.user_ns.items() if hidden.get(name, nothing) is not value}
 
     @property
     def own_names(self) -> list[str]:
-        """The names that a person gave, without those that IPython puts there."""
-        hidden = self.shell.user_ns_hidden
-        return [name for name in list(self.variables) if not name.startswith("_") and name not in hidden]
+        """The names that a person gave."""
+        return [name for name in self.variables if not name.startswith("_")]
 
     @property
     def in_kernel(self) -> bool:

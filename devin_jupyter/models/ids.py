@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 from urllib.parse import urlsplit
 
 from devin_jupyter.errors import OptionError
@@ -11,15 +12,16 @@ _HEX = re.compile(r"(?:devin-)?([0-9a-fA-F]{32})")
 _OPAQUE = re.compile(r"(?:devin-)?([A-Za-z0-9][A-Za-z0-9_-]*)")
 
 
-def session_id(text: str) -> str:
+def session_id(text: Any) -> str:
     """Return `devin-…` for a bare id, a prefixed id or the URL of a session in the web app.
 
     Raises:
         OptionError: when the text holds no id.
     """
-    candidate = text.strip()
+    candidate = text.strip() if isinstance(text, str) else ""
     if "://" in candidate or candidate.startswith("app.devin.ai"):
-        candidate = next((part for part in reversed(urlsplit(candidate).path.split("/")) if part), "")
+        *_, place, candidate = ["", "", *filter(None, urlsplit(candidate).path.split("/"))]
+        candidate = candidate if place == "sessions" or _HEX.fullmatch(candidate) else ""
     match = _HEX.fullmatch(candidate)
     if match:
         return "devin-" + match[1].lower()

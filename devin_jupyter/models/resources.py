@@ -11,9 +11,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from devin_jupyter.models.v3 import Answer, Integer, PageQuery, Request
+from devin_jupyter.models.vocabulary import SecretType
 
 AccessType = Literal["enterprise", "org"]
-SecretType = Literal["cookie", "key-value", "totp"]
 Agent = Literal["devin", "data_analyst", "advanced"]
 NotifyOn = Literal["always", "failure", "never"]
 ScheduleType = Literal["recurring", "one_time"]

@@ -39,6 +39,8 @@ __all__ = [
     "read_message",
     "visible_tags",
 ]
+_PATIENCE = timedelta(seconds=60)
+"""How long a state that is older than the message may be shown before it is believed."""
 _PATIENCE_WITH_BLOCKED = timedelta(seconds=60)
 """How long a message to a blocked session may go unnoticed before the block is believed."""
 _PATIENCE_WITH_OUTPUT = timedelta(seconds=10)
@@ -169,13 +171,15 @@ def observe(
         raw: a `SessionResponse` (v3) or a `SessionSummary`/`SessionDetails` (v1); unknown values are kept.
         known: what the service does not say.
         at: when the answer came, UTC.
-        previous: the snapshot before; carries a pending send and a question over.
+        previous: the snapshot before; carries a pending send and a question over, unless the other API told it.
         messages: the conversation as read so far; None keeps that of `previous`.
     """
     read = read_v1 if known.api_version == "v1" else read_v3
     fields = read(raw, org_id=known.org_id, repos=known.repos)
     if fields["session_id"] == NO_ID and previous is not None:
         fields |= {"session_id": previous.session_id, "url": previous.url}
+    if previous is not None and previous.api_version != known.api_version:
+        previous = None
     if messages is None:
         messages = previous.messages if previous else ()
     fresh, valid = _judge_output(fields["structured_output"], known, previous)
@@ -264,9 +268,10 @@ def _still_pending(snapshot: Snapshot, known: Known, previous: Snapshot | None) 
     if moved or _changed(sent, snapshot):
         return False
     waited = snapshot.observed_at - sent.at if snapshot.observed_at else timedelta(0)
-    if _answered(sent, snapshot.messages):
+    reply = _reply(sent, snapshot.messages)
+    if reply is not None:
         lags = known.schema is not None and not snapshot.output_is_fresh
-        return lags and waited < _PATIENCE_WITH_OUTPUT
+        return (lags and waited < _PATIENCE_WITH_OUTPUT) or (_is_stale(sent, snapshot, reply) and waited < _PATIENCE)
     return snapshot.phase is not Phase.BLOCKED or waited < _PATIENCE_WITH_BLOCKED
 
 
@@ -283,12 +288,18 @@ def _changed(sent: Sent, snapshot: Snapshot) -> bool:
     return now != sent.phase_before
 
 
-def _answered(sent: Sent, messages: Sequence[Message]) -> bool:
-    """Tell whether Devin wrote after the message we sent. Goes by order and text: clocks differ."""
+def _is_stale(sent: Sent, snapshot: Snapshot, reply: Message) -> bool:
+    """Tell whether a state is older than what the service has said of it since, by the service's own clock."""
+    later = (moment for moment in (sent.updated_at, reply.created_at) if moment is not None)
+    return snapshot.updated_at is not None and any(snapshot.updated_at < moment for moment in later)
+
+
+def _reply(sent: Sent, messages: Sequence[Message]) -> Message | None:
+    """Return the first that Devin wrote after the message we sent. Goes by order and text: clocks differ."""
     identifiers = [message.event_id for message in messages]
     first = identifiers.index(sent.last_event) + 1 if sent.last_event in identifiers else 0
     ours = [index for index in range(first, len(messages)) if _is_ours(sent, messages[index])]
-    return bool(ours) and any(message.source == "devin" for message in messages[ours[-1] :])
+    return next((item for item in messages[ours[-1] :] if item.source == "devin"), None) if ours else None
 
 
 def _is_ours(sent: Sent, message: Message) -> bool:

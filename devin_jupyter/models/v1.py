@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from devin_jupyter.models.resources import Moment, SecretType
+from devin_jupyter.models.resources import Moment
 from devin_jupyter.models.v3 import TAGS_MAX, Answer, PositiveInteger, Request, SessionSecret
-from devin_jupyter.models.vocabulary import StatusEnum
+from devin_jupyter.models.vocabulary import SecretType, StatusEnum
 
 
 class CreateSessionParams(Request):

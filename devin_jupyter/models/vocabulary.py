@@ -44,6 +44,7 @@ Category = Literal[
     "security",
     "unit_test_generation",
 ]
+SecretType = Literal["cookie", "key-value", "totp"]
 SessionSize = Literal["xs", "s", "m", "l", "xl"]
 StatusEnum = Literal[
     "working",

@@ -14,10 +14,10 @@ from typing import Any
 
 from devin_jupyter.api.messages import Messages
 from devin_jupyter.api.sessions import Sessions
-from devin_jupyter.errors import ApiError, DevinError, Forbidden, NotFound, Unauthorized
+from devin_jupyter.errors import DevinError, Forbidden, NotFound, Unauthorized
 from devin_jupyter.models.snapshot import Known, Snapshot, observe
 from devin_jupyter.monitor.clock import Clock
-from devin_jupyter.monitor.connection import Connection
+from devin_jupyter.monitor.connection import Connection, Line
 from devin_jupyter.monitor.keeping import Keeper, ended_elsewhere, keep
 from devin_jupyter.monitor.reading import PAGE, Raw, Reader, Sight
 from devin_jupyter.monitor.watched import Watch, Watched, merged, same_look
@@ -27,7 +27,8 @@ __all__ = ["Clock", "Connection", "Monitor", "Watch"]
 logger = logging.getLogger("devin_jupyter.monitor")
 _MISSES = 2
 """So often in a row must the service not know a session before it is believed: a list may lag behind a create."""
-_LONGEST_BACKOFF = 30.0
+_BUGS = 5
+"""After so many sweeps in a row that failed by a mistake of ours, whoever waits is told."""
 _TOGETHER = 0.5
 """Sessions due within this part of their interval are looked at in the same sweep."""
 
@@ -60,8 +61,7 @@ class Monitor:
         self._entries: dict[str, Watched] = {}
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._failures, self._not_before, self._pages = 0, 0.0, 1.0
-        self.connection = Connection()
+        self._line, self._pages = Line(self._clock), 1.0
 
     def watch(
         self,
@@ -105,14 +105,19 @@ class Monitor:
             entry.due, entry.raw = self._clock.monotonic(), None
         self._stir()
 
-    def set_pace(self, pace: Pace) -> None:
-        """Look more or less often from now on."""
-        self._pace = pace
-
     def latest(self, session_id: str) -> Snapshot | None:
         """Return the session as last seen, or None."""
         entry = self._entries.get(session_id)
         return entry.snapshot if entry else None
+
+    @property
+    def connection(self) -> Connection:
+        """How the last look at the service went."""
+        return self._line.connection
+
+    def set_pace(self, pace: Pace) -> None:
+        """Look more or less often from now on."""
+        self._pace = pace
 
     def nudge(self, session_id: str, *, known: Known | None = None, snapshot: Snapshot | None = None) -> None:
         """Something was done to a session: take over what is known now, and look again at once.
@@ -185,20 +190,24 @@ class Monitor:
             self._task = here.create_task(self._run(), name="devin-monitor")
 
     async def _run(self) -> None:
+        bugs = 0
         while active := [entry for entry in self._entries.values() if entry.is_active]:
             self._wake.clear()
             self._pages = max(1.0, len(active) / PAGE)
             now = self._clock.monotonic()
-            first = max(min(entry.due for entry in active), self._not_before)
+            first = max(min(entry.due for entry in active), self._line.not_before)
             if first > now:
                 await self._clock.pause(first - now, self._wake)
                 continue
-            due = [entry for entry in active if entry.due <= now + _TOGETHER * self._interval(entry, now)]
             try:
-                await self._sweep(due)
-            except Exception as bug:  # whoever waits must not hang on a mistake of ours
+                await self._sweep([item for item in active if item.due <= now + _TOGETHER * self._interval(item, now)])
+                bugs = 0
+            except Exception as bug:
                 logger.exception("a sweep failed")
-                self._set_connection(DevinError(f"a mistake of this package: {bug!r}"))
+                bugs += 1
+                self._set_connection(_our_mistake(bug))
+                for entry in active if bugs >= _BUGS else ():
+                    entry.give_up(_our_mistake(bug))
 
     async def _sweep(self, entries: list[Watched]) -> None:
         sight = await self._reader.look([entry.session_id for entry in entries])
@@ -212,6 +221,8 @@ class Monitor:
             if self._unchanged(entry, raw):
                 continue
             snapshot = self._observed(entry, raw, None)
+            if snapshot is None:
+                continue
             if entry.wants_messages or snapshot.turn_over or snapshot.send_pending:
                 talking.append((entry, raw))
             elif self._accept(entry, raw, snapshot):
@@ -244,12 +255,12 @@ class Monitor:
         except DevinError as problem:
             sight.problems[entry.session_id] = problem
             return None
-        is_ended = await ended_elsewhere(self._keeper, entry, raw)
+        is_ended = await ended_elsewhere(self._keeper, entry, raw, self._clock)
         if entry.known is not known or entry.snapshot is not before:
             return None  # something was done meanwhile: this answer may be older than that
         entry.known = replace(known, terminated=True) if is_ended else known
         snapshot = self._observed(entry, raw, merged(before.messages if before else (), read))
-        return snapshot if self._accept(entry, raw, snapshot) else None
+        return snapshot if snapshot is not None and self._accept(entry, raw, snapshot) else None
 
     def _accept(self, entry: Watched, raw: Raw, snapshot: Snapshot) -> bool:
         """Take a snapshot over and tell whether it says anything new."""
@@ -261,9 +272,15 @@ class Monitor:
         entry.snapshot = snapshot
         return False
 
-    def _observed(self, entry: Watched, raw: Raw, messages: Any) -> Snapshot:
+    def _observed(self, entry: Watched, raw: Raw, messages: Any) -> Snapshot | None:
+        """Read an answer; a session of which we cannot make sense is given up, and no other waits for it."""
         now = self._clock.now()
-        seen = observe(raw, entry.known, at=now, previous=entry.snapshot, messages=messages)
+        try:
+            seen = observe(raw, entry.known, at=now, previous=entry.snapshot, messages=messages)
+        except Exception as bug:
+            logger.exception("the state of %s could not be read", entry.session_id)
+            entry.give_up(_our_mistake(bug))
+            return None
         return seen if seen.session_id == entry.session_id else replace(seen, session_id=entry.session_id)
 
     def _judge_problems(self, entries: list[Watched], sight: Sight) -> None:
@@ -281,20 +298,18 @@ class Monitor:
         self._set_connection(trouble)
 
     def _set_connection(self, trouble: DevinError | None) -> None:
-        before, now = self.connection, self._clock.now()
+        was_ok = self.connection.is_ok
         if trouble is None:
-            self.connection, self._failures, self._not_before = Connection(last_seen=now), 0, 0.0
+            self._line.heal()
         else:
-            self.connection = Connection(before.last_seen, before.troubled_since or now, trouble.what)
-            self._back_off(trouble)
+            self._line.fail(trouble, first_pause=self._pace.fast)
             logger.info("trouble while watching: %s", trouble.what)
-        if trouble is None and before.is_ok:
-            return
-        for entry in self._entries.values():
-            entry.tell_trouble(self.connection)
+        if trouble is not None or not was_ok:
+            for entry in self._entries.values():
+                entry.tell_trouble(self.connection)
 
-    def _back_off(self, trouble: DevinError) -> None:
-        self._failures += 1
-        pause = min(_LONGEST_BACKOFF, self._pace.fast * 2 ** min(self._failures - 1, 10))
-        asked = trouble.retry_after if isinstance(trouble, ApiError) else None
-        self._not_before = self._clock.monotonic() + max(pause * self._clock.jitter(), asked or 0.0)
+
+def _our_mistake(bug: Exception) -> DevinError:
+    return DevinError(
+        f"a fault in devin_jupyter: {bug!r}", "the session goes on", "%devin debug writes a report for a bug ticket"
+    )

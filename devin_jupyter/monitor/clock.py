@@ -23,6 +23,10 @@ class Clock:
         """A factor near one, so that many kernels do not ask in step."""
         return random.uniform(0.9, 1.1)
 
+    async def sleep(self, seconds: float) -> None:
+        """Sleep so long."""
+        await asyncio.sleep(seconds)
+
     async def pause(self, seconds: float, wake: asyncio.Event) -> None:
         """Sleep so long, or until `wake` is set."""
         try:

@@ -1,9 +1,14 @@
-"""Whether the service answers, as a value that a panel can show."""
+"""Whether the service answers, as a value that a panel can show, and how long to leave it alone when it does not."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+
+from devin_jupyter.errors import ApiError, DevinError
+from devin_jupyter.monitor.clock import Clock
+
+_LONGEST_BACKOFF = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,31 @@ class Connection:
         if self.last_seen is None:
             return "reconnecting, not seen yet"
         return f"reconnecting, last seen {_ago((now - self.last_seen).total_seconds())} ago"
+
+
+class Line:
+    """The line to the service: what became of the last try, and when the next one is due."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Nothing was tried yet."""
+        self._clock = clock
+        self._failures = 0
+        self.connection = Connection()
+        self.not_before = 0.0
+        """The monotonic time of the next try."""
+
+    def heal(self) -> None:
+        """The service answered."""
+        self.connection, self._failures, self.not_before = Connection(last_seen=self._clock.now()), 0, 0.0
+
+    def fail(self, trouble: DevinError, *, first_pause: float) -> None:
+        """Wait twice as long as after the failure before, and no less than the service asks for."""
+        before = self.connection
+        self.connection = Connection(before.last_seen, before.troubled_since or self._clock.now(), trouble.what)
+        pause = min(_LONGEST_BACKOFF, first_pause * 2 ** min(self._failures, 10))
+        asked = trouble.retry_after if isinstance(trouble, ApiError) else None
+        self._failures += 1
+        self.not_before = self._clock.monotonic() + max(pause * self._clock.jitter(), asked or 0.0)
 
 
 def _ago(seconds: float) -> str:

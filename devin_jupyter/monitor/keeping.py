@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.monitor.clock import Clock
 from devin_jupyter.monitor.reading import Raw
 from devin_jupyter.monitor.watched import Watched
 
@@ -36,13 +37,13 @@ async def keep(keeper: Keeper | None, snapshots: list[Snapshot]) -> None:
         logger.warning("snapshots were not kept: %s", problem)
 
 
-async def ended_elsewhere(keeper: Keeper | None, entry: Watched, raw: Raw) -> bool:
+async def ended_elsewhere(keeper: Keeper | None, entry: Watched, raw: Raw, clock: Clock) -> bool:
     """Tell whether another process ended a session: the service says only that it is over."""
     if keeper is None or entry.known.terminated or raw.get("status") != "exit":
         return False
     try:
         for pause in (0.0, _WRITTEN_WITHIN):
-            await asyncio.sleep(pause)
+            await clock.sleep(pause)
             if await asyncio.to_thread(keeper.is_terminated, entry.session_id):
                 return True
     except Exception as problem:

@@ -79,8 +79,8 @@ class Knowledge:
         )
         return run(written)
 
-    def update(self, note: str, **changes: Any) -> Raw:
-        return run(self._twin.update(note, **changes))
+    def update(self, note: str, **fields: Any) -> Raw:
+        return run(self._twin.update(note, **fields))
 
     def delete(self, note: str) -> Raw:
         return run(self._twin.delete(note))
@@ -136,8 +136,8 @@ class Schedules:
     def create(self, name: str, prompt: str, **fields: Any) -> Raw:
         return run(self._twin.create(name, prompt, **fields))
 
-    def update(self, schedule: str, **changes: Any) -> Raw:
-        return run(self._twin.update(schedule, **changes))
+    def update(self, schedule: str, **fields: Any) -> Raw:
+        return run(self._twin.update(schedule, **fields))
 
     def delete(self, schedule: str) -> Raw | None:
         return run(self._twin.delete(schedule))

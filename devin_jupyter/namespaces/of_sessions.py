@@ -154,8 +154,29 @@ class Events:
         )
         return walk(found, unit="events")
 
-    def search(self, session_id: str, query: str, *, limit: int | None = None) -> Iterator[Raw]:
-        return walk(self._twin.search(session_id, query, limit=limit), unit="events")
+    def search(
+        self,
+        session_id: str,
+        query: str,
+        *,
+        categories: Sequence[str] | None = None,
+        event_types: Sequence[str] | None = None,
+        direction: str | None = None,
+        created_after: Moment | None = None,
+        created_before: Moment | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Raw]:
+        found = self._twin.search(
+            session_id,
+            query,
+            categories=categories,
+            event_types=event_types,
+            direction=direction,
+            created_after=created_after,
+            created_before=created_before,
+            limit=limit,
+        )
+        return walk(found, unit="events")
 
     def details(
         self,

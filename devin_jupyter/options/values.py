@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from keyword import iskeyword
 from types import MappingProxyType
@@ -81,19 +81,24 @@ class Options:
     """Templates whose value must be a number, a time or a choice once rendered."""
     is_rendered: bool = False
 
+    def templates(self) -> Iterator[str]:
+        """Go through the texts that `render` fills in."""
+        for name in self._textual():
+            yield from _texts(getattr(self, name))
+        yield from self.pending.values()
+
     def render(self, fill: Callable[[str], str] | None) -> Options:
         """Return the options with every template filled in by `fill`, once; None leaves texts as they are."""
         if self.is_rendered:
             return self
         fill = fill or _as_is
-        changed: dict[str, Any] = {
-            name: _filled(getattr(self, name), fill)
-            for name in self.given
-            if name not in self.pending and _is_textual(BY_NAME[name])
-        }
+        changed: dict[str, Any] = {name: _filled(getattr(self, name), fill) for name in self._textual()}
         for name, text in self.pending.items():
             changed[name] = convert(BY_NAME[name], fill(text))
         return replace(self, **changed, pending=_NOTHING, is_rendered=True)
+
+    def _textual(self) -> list[str]:
+        return [name for name in sorted(self.given - self.pending.keys()) if _is_textual(BY_NAME[name])]
 
 
 def _as_is(text: str) -> str:
@@ -110,6 +115,13 @@ def _filled(value: Any, fill: Callable[[str], str]) -> Any:
     if isinstance(value, tuple):
         return tuple(_filled(item, fill) for item in value)
     return value
+
+
+def _texts(value: Any) -> Iterator[str]:
+    for item in value if isinstance(value, tuple) else ():
+        yield from _texts(item)
+    if isinstance(value, str):
+        yield value
 
 
 def of(values: Mapping[str, Any]) -> Options:
@@ -183,19 +195,20 @@ def _wait(value: Any) -> float:
 
 
 def _whole(value: Any) -> int:
-    number = _number(value)
-    if number != int(number):
+    found = number(value)
+    if found != int(found):
         raise ValueError("not a whole number")
-    return int(number)
+    return int(found)
 
 
-def _number(value: Any) -> float:
+def number(value: Any) -> float:
+    """Return a number above 0; TypeError or ValueError for anything else."""
     if isinstance(value, bool):
         raise TypeError("not a number")
-    number = float(value)
-    if not 0 < number < math.inf:
+    found = float(value)
+    if not 0 < found < math.inf:
         raise ValueError("not above 0")
-    return number
+    return found
 
 
 def _words(value: Any) -> Any:
@@ -213,7 +226,7 @@ def _word(value: Any) -> Any:
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "flag": bool,
     "int": _whole,
-    "number": _number,
+    "number": number,
     "time": duration,
     "wait": _wait,
     "words": _words,

@@ -15,9 +15,24 @@ UPDATE_SECONDS = 0.25
 class Pacer(Generic[T]):
     """Passes values on at most once per `seconds`; the last value offered always arrives."""
 
-    def __init__(self, publish: Callable[[T], None], seconds: float = UPDATE_SECONDS) -> None:
-        """Publish nothing until a value is offered; `publish` is called on the offering thread or a timer's."""
+    def __init__(
+        self,
+        publish: Callable[[T], None],
+        seconds: float = UPDATE_SECONDS,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        timer: Callable[[float, Callable[[], None]], threading.Timer] = threading.Timer,
+    ) -> None:
+        """Publish nothing until a value is offered.
+
+        Args:
+            publish: called on the offering thread or a timer's.
+            seconds: the least pause between two calls.
+            clock: seconds that only grow, for tests.
+            timer: calls a function so many seconds later, for tests.
+        """
         self._publish, self._seconds = publish, seconds
+        self._now, self._later = clock, timer
         self._lock = threading.Lock()
         self._publishing = threading.Lock()
         self._waiting: list[T] = []
@@ -33,9 +48,9 @@ class Pacer(Generic[T]):
             self._waiting = [value]
             if self._timer is not None:
                 return
-            pause = self._last + self._seconds - time.monotonic()
+            pause = self._last + self._seconds - self._now()
             if pause > 0:
-                self._timer = threading.Timer(pause, self.flush)
+                self._timer = self._later(pause, self.flush)
                 self._timer.daemon = True
                 self._timer.start()
                 return
@@ -46,7 +61,7 @@ class Pacer(Generic[T]):
         with self._publishing:
             with self._lock:
                 waiting, self._waiting = self._waiting, []
-                self._timer, self._last = None, time.monotonic()
+                self._timer, self._last = None, self._now()
             for value in waiting:
                 self._publish(value)
 

@@ -11,7 +11,7 @@ from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.render import wording
 from devin_jupyter.render.page import BOX, LINE, QUIET, anchor, badge
-from devin_jupyter.render.record import RECORD_MIME, RECORD_VERSION, short_record
+from devin_jupyter.render.record import RECORD_MIME, board_record
 from devin_jupyter.render.values import CELL, table
 
 TEXT_ROWS, HTML_ROWS = 40, 200
@@ -39,11 +39,7 @@ def many_bundle(
     return {
         "text/plain": _text(heading, ordered, names or {}),
         "text/html": _html(heading, ordered, names or {}, home),
-        RECORD_MIME: {
-            "version": RECORD_VERSION,
-            "title": wording.one_line(title),
-            "sessions": [short_record(snapshot) for snapshot in ordered],
-        },
+        RECORD_MIME: board_record(title, ordered),
     }
 
 

@@ -6,6 +6,7 @@ change with every simulator.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -43,8 +44,24 @@ def notebook_record(snapshot: Snapshot) -> dict[str, Any]:
     return clean
 
 
-def short_record(snapshot: Snapshot) -> dict[str, Any]:
-    """Return what a board keeps of each of its many sessions: where to find it, and how it stood."""
+def board_record(title: str, snapshots: Iterable[Snapshot]) -> dict[str, Any]:
+    """Return the redacted record of a board; a schema that many of its sessions share is kept once."""
+    schemas: list[dict[str, Any]] = []
+    sessions = []
+    for snapshot in snapshots:
+        record = _short_record(snapshot)
+        if snapshot.schema is not None:
+            schema = dict(snapshot.schema)
+            if schema not in schemas:
+                schemas.append(schema)
+            record["schema"] = schemas.index(schema)
+        sessions.append(record)
+    kept = {"schemas": redact_tree(schemas)} if schemas else {}
+    return {"version": RECORD_VERSION, "title": one_line(title), **kept, "sessions": sessions}
+
+
+def _short_record(snapshot: Snapshot) -> dict[str, Any]:
+    """What a board keeps of each of its many sessions: where to find it, how it stood, and its answer."""
     record = {
         "id": snapshot.session_id,
         "org": snapshot.org_id,
@@ -52,11 +69,15 @@ def short_record(snapshot: Snapshot) -> dict[str, Any]:
         "fingerprint": _fingerprint(snapshot),
         "phase": snapshot.phase.value,
         "title": one_line(snapshot.title, 160) if snapshot.title else None,
+        "answer": answer(snapshot),
+        "answer_standing": standing(snapshot) or None,
+        "question": safe_text(snapshot.question) if snapshot.question else None,
         "acus": snapshot.acus,
         "simulated": snapshot.simulated or None,
         **({} if snapshot.simulated else _place_and_time(snapshot)),
     }
-    return {key: value for key, value in record.items() if value is not None}
+    clean: dict[str, Any] = redact_tree({key: value for key, value in record.items() if value is not None})
+    return clean
 
 
 def _place_and_time(snapshot: Snapshot) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from devin_jupyter.client import Core, Listener, State
 from devin_jupyter.errors import DetachedAwait, OptionError
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.monitor import Connection
-from devin_jupyter.session.bridge import Bridge
+from devin_jupyter.session.bridge import Bridge, blocking
 from devin_jupyter.session.seen import LastSeen
 
 if TYPE_CHECKING:
@@ -309,10 +309,4 @@ class Session(LastSeen):
         return render.bundle(self.snapshot)
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        if self._bridge is None:
-            work.close()
-            raise OptionError(
-                "this handle belongs to an AsyncDevin, whose loop must not be blocked",
-                do="`await session` waits; await devin.send(session, …), devin.result(session), devin.stop(session)",
-            )
-        return self._bridge.run(work)
+        return blocking(self._bridge, work)

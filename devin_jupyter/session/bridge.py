@@ -6,6 +6,8 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
 
+from devin_jupyter.errors import OptionError
+
 T = TypeVar("T")
 
 
@@ -20,3 +22,20 @@ class Bridge(Protocol):
 
     def is_here(self) -> bool:
         """Tell whether the caller is there already."""
+
+
+def blocking(bridge: Bridge | None, work: Coroutine[Any, Any, T]) -> T:
+    """Run what a handle asks of the service, and wait for it.
+
+    Raises:
+        OptionError: there is no way there: the client is an `AsyncDevin`.
+    """
+    if bridge is not None:
+        return bridge.run(work)
+    work.close()
+    raise OptionError(
+        "this handle belongs to an AsyncDevin, whose loop must not be blocked",
+        do="`await session` waits; all else is asked of the client: await devin.send(session, …), "
+        "devin.result(session), devin.stop(session), devin.sessions.archive(session.id), "
+        "devin.tags.append(session.id, …), devin.attachments.download(session.id), devin.insights.get(session.id)",
+    )

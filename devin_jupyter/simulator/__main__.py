@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sqlite3
 import sys
 import threading
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 
 from devin_jupyter.simulator.config import Config
@@ -31,15 +31,15 @@ def parser() -> argparse.ArgumentParser:
     )
     add = options.add_argument
     add("--host", default=default.host)
-    add("--port", type=_port, default=default.port, help="0 takes a free one (default)")
+    add("--port", type=int, default=default.port, help="0 takes a free one (default)")
     add("--api-key", default=default.api_key, metavar="cog_…", help="the v3 key it takes (default: %(default)s)")
     add("--v1-key", default=default.v1_key, metavar="apk_…", help="the v1 key it takes (default: %(default)s)")
     add("--org", default=default.org, help="the organisation id (default: %(default)s)")
-    add("--speed", type=_positive, default=default.speed, help="a turn takes 240 s divided by this (default: 60)")
+    add("--speed", type=float, default=default.speed, help="a turn takes 240 s divided by this (default: 60)")
     add("--seed", type=int, default=default.seed, help="equal seeds give equal ids, texts, costs and outputs")
-    add("--preload", type=_count, default=default.preload, metavar="N", help="past sessions, spread over a year")
-    add("--today", type=_day, default=default.today, metavar="DATE", help="the last day of that year (default: today)")
-    add("--latency-ms", type=_not_negative, default=default.latency_ms, help="added to every answer")
+    add("--preload", type=int, default=default.preload, metavar="N", help="past sessions, spread over a year")
+    add("--today", default=default.today, metavar="DATE", help="the last day of that year (default: today)")
+    add("--latency-ms", type=float, default=default.latency_ms, help="added to every answer")
     add("--state", type=Path, default=default.state, metavar="FILE", help="SQLite file that survives restarts")
     add("--strict-ids", action="store_true", help="answer session ids without devin- with 404")
     add("--problem-json", action="store_true", help="answer v3 errors as RFC 9457 problem details")
@@ -48,7 +48,11 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until interrupted or terminated."""
-    config = Config(**vars(parser().parse_args(arguments)))
+    options = parser()
+    try:
+        config = Config(**vars(options.parse_args(arguments)))
+    except ValueError as mistake:
+        options.error(str(mistake))
     from devin_jupyter.simulator.server import start
 
     done = threading.Event()
@@ -59,43 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"cannot listen on {config.host}:{config.port}: {error.strerror}", file=sys.stderr)
         return 1
+    except sqlite3.Error as error:
+        print(f"cannot keep the state in {config.state}: {error}", file=sys.stderr)
+        return 1
     print(f"Devin simulator listening on {running.url}", flush=True)
     while running.is_alive and not done.wait(1.0):
         pass
     running.stop()
     return 0
-
-
-def _day(text: str) -> str:
-    return date.fromisoformat(text).isoformat()
-
-
-def _port(text: str) -> int:
-    value = int(text)
-    if not 0 <= value <= 65535:
-        raise argparse.ArgumentTypeError("must be between 0 and 65535")
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError("must not be negative")
-    return value
-
-
-def _not_negative(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError("must not be negative")
-    return value
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError("must be greater than 0")
-    return value
 
 
 if __name__ == "__main__":

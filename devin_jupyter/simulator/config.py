@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -39,9 +40,20 @@ class Config:
     """Whether the service has the events of a session; where it has not, they are unknown paths."""
 
     def __post_init__(self) -> None:
-        """Refuse a day that is none."""
+        """Refuse what cannot be meant.
+
+        Raises:
+            ValueError: a number out of its range, or a day that is none.
+            TypeError: no number.
+        """
         if self.today is not None:
             date.fromisoformat(self.today)
+        if not 0 < self.speed < math.inf:
+            raise ValueError("the speed must be greater than 0")
+        if not 0 <= self.port <= 65535:
+            raise ValueError("the port must be between 0 and 65535")
+        if self.preload < 0 or not 0 <= self.latency_ms < math.inf:
+            raise ValueError("neither preload nor latency may be negative")
 
     @property
     def is_enterprise(self) -> bool:

@@ -49,13 +49,13 @@ def _place(query: SessionsQuery) -> int | None:
 
 
 def _candidates(store: Store, query: SessionsQuery, before: int | None) -> Iterator[Session]:
-    ordered = store.engine.ordered
     if query.session_ids is not None:
         wanted = {identifier.removeprefix("devin-") for identifier in query.session_ids}
         named = (store.sessions[identifier] for identifier in wanted if identifier in store.sessions)
         rows: Sequence[Session] = sorted(named, key=lambda session: -session.order)
         yield from (session for session in rows if before is None or session.order < before)
         return
+    ordered = store.engine.ordered
     first = ordered[0].order if ordered else 0
     stop = len(ordered) if before is None else max(0, min(len(ordered), before - first))
     if query.created_before is not None:
@@ -64,7 +64,8 @@ def _candidates(store: Store, query: SessionsQuery, before: int | None) -> Itera
         0 if query.created_after is None else bisect_left(ordered, float(query.created_after), hi=stop, key=_created)
     )
     for index in range(stop - 1, start - 1, -1):
-        yield ordered[index]
+        if not ordered[index].request.get("unlisted"):  # v1 has such; who knows the id finds it all the same
+            yield ordered[index]
 
 
 def _created(session: Session) -> float:

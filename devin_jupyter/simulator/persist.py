@@ -26,8 +26,12 @@ class Keeper:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._db.execute("PRAGMA synchronous=OFF")  # survives a killed process; a power cut may lose a simulation
-        self._db.executescript(_SCHEMA)
+        try:
+            self._db.execute("PRAGMA synchronous=OFF")  # survives a killed process; a power cut may lose a simulation
+            self._db.executescript(_SCHEMA)
+        except sqlite3.Error:  # it is no database
+            self._db.close()
+            raise
 
     def save(self, kind: str, identifier: str, body: Any) -> None:
         """Keep a JSON value under kind and id; a known id keeps its place."""

@@ -78,7 +78,11 @@ def start(config: Config | None = None) -> Running:
 
 def _start(config: Config) -> Running:
     listener = _listen(config.host, config.port)
-    app = create_app(config)
+    try:
+        app = create_app(config)
+    except BaseException:
+        listener.close()
+        raise
     settings = uvicorn.Config(
         app,
         http="auto",

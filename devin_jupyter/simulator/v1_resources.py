@@ -22,7 +22,7 @@ from devin_jupyter.simulator.resources.files import address, keep_upload, redire
 from devin_jupyter.simulator.resources.knowledge import add_note, change_note, remove_note
 from devin_jupyter.simulator.resources.playbooks import add_playbook, change_playbook, remove_playbook
 from devin_jupyter.simulator.resources.records import found, iso
-from devin_jupyter.simulator.resources.secrets import SECRET_VALUE_MAX, add_secret, remove_secret
+from devin_jupyter.simulator.resources.secrets import add_secret, problem_of, remove_secret
 from devin_jupyter.simulator.store import StoreDep
 from devin_jupyter.simulator.v1_sessions import USER_ID
 
@@ -84,8 +84,9 @@ async def read_secrets(store: StoreDep) -> Response:
 @sentences.post("/v1/secrets")
 async def create_secret(store: StoreDep, body: Annotated[CreateSecretRequest, Body()]) -> Response:
     """Keep a secret."""
-    if len(body.value) > SECRET_VALUE_MAX:
-        raise Problem(400, f"value: at most {SECRET_VALUE_MAX} characters")
+    problem = problem_of(body.key, body.value)
+    if problem is not None:
+        raise Problem(400, ": ".join(problem))
     secret = SecretWrite(type=body.type, key=body.key, value=body.value, is_sensitive=body.sensitive, note=body.note)
     return json_response({"id": add_secret(store, secret, USER_ID)["secret_id"]}, 201)
 

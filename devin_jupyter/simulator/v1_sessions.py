@@ -112,8 +112,8 @@ def _as_v3(body: CreateSessionParams) -> dict[str, Any]:
     request = SessionCreate(prompt=body.prompt).model_dump()
     request |= body.model_dump(include=set(SessionCreate.model_fields), exclude={"session_secrets"})
     request["session_secrets"] = [{"key": name} for name in _secret_names(body)]
-    urls = attachment_lines(body.prompt)
-    return {**request, "attachment_urls": urls, "snapshot_id": body.snapshot_id, "alike": _alike(body)}
+    own = {"snapshot_id": body.snapshot_id, "unlisted": body.unlisted, "alike": _alike(body)}
+    return {**request, "attachment_urls": attachment_lines(body.prompt), **own}
 
 
 @router.post(SESSIONS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from batch.desk import POST, SEND, Desk
 
 from devin_jupyter.batches.calls import compare
+from devin_jupyter.batches.job import Stage
 from devin_jupyter.errors import BudgetExceeded, OptionError, SessionChanged, TemplateError
 
 REPOS = pd.DataFrame({"repo": [f"acme/r{n}" for n in range(6)], "scenario": ["sim:finished"] * 6})
@@ -130,6 +132,17 @@ def test_no_more_turns_are_open_than_asked(desk: Desk) -> None:
     assert max(seen) == 2
 
 
+def test_many_at_a_time_are_started_a_few_at_once(desk: Desk) -> None:
+    seen = [0]
+    batch = desk.map("Upgrade {{ row }}", range(24), max_acu=5, max_parallel=24)
+    batch.listen(lambda job: seen.append(sum(one.stage is Stage.STARTING for one in batch._runner.jobs)))
+
+    batch.wait()
+
+    assert batch.phase_counts == {"done": 24}
+    assert max(seen) <= 16
+
+
 def test_a_missing_column_stops_the_cell_before_anything_is_sent(desk: Desk, simulator: Any) -> None:
     with pytest.raises(TemplateError, match="no column 'scenario'"):
         upgrade(desk, REPOS[["repo"]])
@@ -185,6 +198,28 @@ def test_with_a_key_answered_rows_stay_and_only_the_others_use_the_new_text(
     assert [prompt.endswith("at once") for prompt in prompts] == [False] * 4 + [True] * 2
     elsewhere = new_desk("elsewhere.db").map("Upgrade {{ row.repo }} now", REPOS, **edited)
     assert elsewhere.notice.startswith("0 started, 6 attached")
+
+
+def test_another_key_starts_every_row_anew(desk: Desk, simulator: Any) -> None:
+    weekly: dict[str, Any] = {"name": "audit", "max_acu": 5}
+    first = desk.map("Audit {{ row.repo }}", REPOS, key="w49 {{ row.repo }}", **weekly).wait()
+
+    second = desk.map("Audit {{ row.repo }} again", REPOS, key="w50 {{ row.repo }}", **weekly).wait()
+
+    assert simulator.requests(POST) == 12
+    assert not {session.id for session in first} & {session.id for session in second}
+    assert desk.map("Audit {{ row.repo }}", REPOS, key="w49 {{ row.repo }}", **weekly).notice.startswith("0 started, 6")
+
+
+@pytest.mark.parametrize("earlier", [{"key": "{{ row.repo }}"}, {}])
+def test_a_key_keeps_no_answers_to_another_schema(desk: Desk, simulator: Any, earlier: dict[str, Any]) -> None:
+    desk.map("Upgrade {{ row.repo }}", REPOS, name="up", max_acu=5, **earlier).wait()
+
+    with pytest.raises(SessionChanged, match="6 of 6 rows are answered already") as refused:
+        desk.map("Upgrade {{ row.repo }}", REPOS, name="up", max_acu=5, key="{{ row.repo }}", schema="ok:bool")
+
+    assert "--key" not in refused.value.do
+    assert simulator.requests(POST) == 6
 
 
 def test_beside_runs_the_edited_template_for_every_row(desk: Desk, simulator: Any) -> None:
@@ -375,6 +410,18 @@ def test_slowing_down_is_obeyed_and_said(desk: Desk, simulator: Any) -> None:
 
     assert batch.phase_counts == {"done": 6}
     assert any("slowed to" in (line or "") for line in said)
+
+
+def test_while_the_service_asks_to_slow_down_no_row_tries_by_itself(desk: Desk, simulator: Any) -> None:
+    rule = {"method": "POST", "route": POST.split()[1], "kind": "status", "status": 429, "retry_after": 1}
+    simulator.faults({**rule, "times": 1000})
+    batch, are_back = upgrade(desk, max_parallel=4), threading.Event()
+    batch.listen(lambda job: are_back.set() if batch.tally.waiting == 6 else None)
+
+    assert batch.tally.waiting == 6 or are_back.wait(30)
+
+    simulator.faults()
+    assert batch.wait().phase_counts == {"done": 6}
 
 
 def test_a_row_the_service_refuses_does_not_stop_the_others(desk: Desk, simulator: Any) -> None:

@@ -97,17 +97,37 @@ def test_429_halves_the_pace_waits_as_asked_and_recovers() -> None:
     assert (throttle.at_a_time, throttle.pause_seconds, throttle.notice) == (8, 0, None)
 
 
-def test_without_a_word_from_the_service_the_pause_doubles() -> None:
-    throttle = Throttle(1, clock=lambda: 0.0)
+@pytest.mark.parametrize(("asked", "first"), [(None, [2, 4, 8, 16]), (1.0, [1, 2, 4, 8]), (0.0, [1, 2, 4, 8])])
+def test_the_pause_doubles_for_as_long_as_the_service_says_no(asked: float | None, first: list[int]) -> None:
+    now = [0.0]
+    throttle = Throttle(1, clock=lambda: now[0])
 
     pauses = []
-    for _ in range(8):
-        throttle.slow_down("429")
+    for _ in range(9):
+        throttle.slow_down("429", asked)
         pauses.append(throttle.pause_seconds)
+        now[0] += throttle.pause_seconds
 
-    assert pauses[:4] == [2, 4, 8, 16]
+    assert pauses[:4] == first
     assert max(pauses) == 120
     assert throttle.at_a_time == 1
+
+
+def test_a_longer_wait_that_the_service_asks_for_is_kept() -> None:
+    throttle = Throttle(1, clock=lambda: 0.0)
+
+    throttle.slow_down("429", 300.0)
+
+    assert throttle.pause_seconds == 300
+
+
+def test_answers_to_what_was_sent_before_the_wait_slow_down_once() -> None:
+    throttle = Throttle(8, clock=lambda: 0.0)
+
+    for asked in (1.0, 1.0, 3.0, 1.0):
+        throttle.slow_down("429", asked)
+
+    assert (throttle.streak, throttle.at_a_time, throttle.pause_seconds) == (1, 4, 3.0)
 
 
 def test_ten_rows_may_run_without_a_cap_and_eleven_may_not() -> None:

@@ -27,12 +27,17 @@ def test_an_edited_template_is_refused_in_the_same_process_and_in_another(
     assert simulator.requests(POST) == 3
 
 
-def test_changed_options_are_an_edit_too(desk: Desk, simulator: Any) -> None:
-    desk.map("Upgrade {{ row }}", REPOS).wait()
+@pytest.mark.parametrize("other", [{"mode": "fast"}, {"schema": "version:str"}, {"repos": ["{{ row }}"]}])
+def test_other_options_over_the_same_rows_are_another_task(desk: Desk, other: dict[str, Any]) -> None:
+    desk.map("Upgrade {{ row }} to Python 3.13", REPOS).wait()
 
-    with pytest.raises(SessionChanged, match="3 of 3 rows"):
-        desk.map("Upgrade {{ row }}", REPOS, mode="fast")
-    assert simulator.requests(POST) == 3
+    assert desk.map("Upgrade {{ row }} to Python 3.13", REPOS, **other).notice.startswith("3 to start, 0 attached")
+
+
+def test_short_prompts_that_share_a_placeholder_are_not_alike(desk: Desk) -> None:
+    desk.map("Default {{ row }}", REPOS).wait()
+
+    assert desk.map("Limited {{ row }}", REPOS).notice.startswith("3 to start, 0 attached")
 
 
 def test_rows_added_to_it_cost_only_themselves(desk: Desk, simulator: Any) -> None:
@@ -65,26 +70,50 @@ def test_a_key_keeps_the_answers(desk: Desk, simulator: Any) -> None:
     assert kept.notice.startswith("1 to start, 3 attached")
 
 
+def test_another_key_starts_anew_also_after_one_that_kept_the_answers(desk: Desk, simulator: Any) -> None:
+    prompt = "Look for passwords in {{ row }} and its history"
+    desk.map(prompt, REPOS).wait()
+    assert desk.map(prompt, REPOS, key="w48 {{ row }}").notice.startswith("0 started, 3 attached")
+
+    desk.map(prompt, REPOS, key="w49 {{ row }}").wait()
+
+    assert simulator.requests(POST) == 6
+    assert desk.map(prompt, REPOS, key="w48 {{ row }}").notice.startswith("0 started, 3 attached")
+
+
 def test_one_that_was_found_by_its_short_name_still_recognises_an_edit(
     new_desk: Callable[..., Desk], simulator: Any
 ) -> None:
-    batch = new_desk().map("Upgrade {{ row }}", REPOS).wait()
+    batch = new_desk().map("Upgrade {{ row }} to Python 3.13", REPOS).wait()
     desk = new_desk()
     desk.find(batch.name).retry(phase="done").wait()
 
     with pytest.raises(SessionChanged, match="3 of 3 rows"):
-        new_desk().map("Upgrade {{ row }} now", REPOS)
+        new_desk().map("Upgrade {{ row }} to Python 3.14", REPOS)
+
+
+def test_what_was_spent_counts_when_a_row_is_added(desk: Desk, simulator: Any) -> None:
+    said: dict[str, Any] = {"schema": "version:str", "max_acu": 3, "budget": 3}
+    desk.map("Upgrade {{ row }}", REPOS[:1], **said).wait()
+
+    batch = desk.map("Upgrade {{ row }}", REPOS[:2], **said).wait()
+
+    assert "+ 3 for this one" in batch.paused
+    assert simulator.requests(POST) == 1
 
 
 @pytest.mark.parametrize(
     ("before", "now", "alike"),
     [
-        ("Upgrade {{ row.repo }}", "Upgrade {{ row.repo }} now", True),
-        ("A {{ row }}", "B {{ row }}", True),
-        ("{{ row.prompt }}", "{{ row.prompt }}", True),
+        ("Upgrade {{ row.repo }} to 3.13", "Upgrade {{ row.repo }} to 3.13 now", True),
+        ("Upgrade acme/{{ row.a }} to {{ row.b }} at once", "Upgrade acme/{{ row['x'] }} to {{ 1 }} at last", True),
+        ("Default {{ row }}", "Limited {{ row }}", False),
+        ("Fix {{ row }}", "Fix {{ row }}", False),
+        ("{{ row.prompt }}", "{{ row.prompt }}", False),
         ("Count the TODOs in {{ row }}", "Which licence has {{ row }}?", False),
+        ("Find the flaky tests of {{ row }}", "Delete the flaky tests of {{ row }} or skip them", False),
         ("Upgrade {{ row }}", "", False),
     ],
 )
-def test_templates_that_share_half_of_their_words_are_alike(before: str, now: str, alike: bool) -> None:
+def test_templates_that_share_most_of_their_words_are_alike(before: str, now: str, alike: bool) -> None:
     assert are_alike(before, now) is alike

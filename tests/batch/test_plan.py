@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pandas as pd
@@ -72,10 +73,33 @@ def test_nulls_are_reported_with_the_labels_of_their_rows() -> None:
 
 
 def test_several_problems_are_reported_together() -> None:
-    rows = [{"repo": "a/b", "n": n} for n in ("1", "x", "y", "z", "-1")]
+    rows = [{"repo": "a/b", "n": n} for n in "1abcdefghij"]
 
-    with pytest.raises(OptionError, match=r"--max-acu.*row 1.*row 2.*row 3.*and 1 more"):
+    with pytest.raises(OptionError, match=r"--max-acu.*row 1.*row 2.*row 8.*and 2 more"):
         plan("Upgrade", rows, max_acu="{{ row.n }}")
+
+
+def test_every_placeholder_is_reported_with_its_rows_in_the_prompt_and_in_the_options() -> None:
+    rows = [{"repo": "a/b", "n": 1, "team": None}, {"repo": None, "n": None, "team": None}]
+    options: dict[str, Any] = {"tags": ["{{ row.team }}", "{{ row.repo }}"], "max_acu": "{{ row.n }}"}
+
+    with pytest.raises(TemplateError) as refused:
+        plan("Upgrade {{ row.repo }} on {{ row.branch }} for {{ row.n }}", rows, **options)
+
+    found = re.findall(r"{{ (row\.\w+) }} [^;]*\((in [^)]*)\)(?=;|$)", refused.value.what)
+    assert sorted(found) == [
+        ("row.branch", "in every one of 2 rows"),
+        ("row.n", "in row 1"),
+        ("row.repo", "in row 1"),
+        ("row.team", "in every one of 2 rows"),
+    ]
+
+
+@pytest.mark.parametrize("rows", [["a {{ b }}", "c"], ("a {{ b }}", "c"), ["a {{ b }}", ""]])
+def test_rows_are_values_and_never_templates(rows: Any) -> None:
+    made = plan("Do {{ row }}", rows)
+
+    assert [item.request.prompt for item in made.items] == [f"Do {row}" for row in rows]
 
 
 def test_a_field_of_the_other_version_is_refused() -> None:

@@ -181,8 +181,8 @@ def test_putting_away_that_fails_spoils_nothing(desk: Desk, simulator: Any) -> N
 @pytest.mark.parametrize(
     ("problem", "kind"),
     [
-        (RateLimited("429"), Setback.LATER),
-        (ConnectionFailed("no line"), Setback.LATER),
+        (RateLimited("429"), Setback.BUSY),
+        (ConnectionFailed("no line"), Setback.AWAY),
         (BudgetExceeded("9 of 9"), Setback.NO_ROOM),
         (Halted("halted"), Setback.PAUSE),
         (JournalError("read-only"), Setback.PAUSE),

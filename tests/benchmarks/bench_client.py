@@ -56,7 +56,7 @@ async def watching(client: AsyncDevin, url: str) -> tuple[float, float, float]:
     names = await asyncio.gather(*(start(number) for number in range(SESSIONS)))
     changes: list[Snapshot] = []
     for name in names:
-        client.monitor.watch(name, Known(), on_snapshot=changes.append)
+        client.core.monitor.watch(name, Known(), on_snapshot=changes.append)
     await asyncio.sleep(PACE_SECONDS * 2)
     changes.clear()
     before, began = await requests(url), time.process_time()

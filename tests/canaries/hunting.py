@@ -12,7 +12,9 @@ from nbconvert import HTMLExporter
 
 V3_KEY = "cog_canaryAbCdEfGhIjKlMnOpQrStUvWxYz0123456789"
 V1_KEY = "apk_canaryZyXwVuTsRqPoNmLkJiHgFeDcBa9876543210"
-SESSION_SECRET = 'canary session secret / ünïcode "quoted" \\ 7f3a9'
+_LINES = "\n".join(f"{n:02}canary/7f3a9+{n:02}Qz" * 3 for n in range(8))
+SESSION_SECRET = f'canary session secret / ünïcode "quoted" \\ 7f3a9\n{_LINES}\n'
+"""Awkward to write, of several lines, and longer than any text that is cut."""
 ORG_SECRET = "canary-org-secret-51c0ffee-7f3a9"
 CANARIES = {"v3 key": V3_KEY, "v1 key": V1_KEY, "session secret": SESSION_SECRET, "org secret": ORG_SECRET}
 

@@ -118,6 +118,10 @@ class FakeClock:
     def jitter(self) -> float:
         return 1.0
 
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+        self.seconds += seconds
+
     async def pause(self, seconds: float, wake: asyncio.Event) -> None:
         await asyncio.sleep(0)
         if not wake.is_set():

@@ -1,5 +1,7 @@
 """The default client: made at first use, replaced by `connect`, never by `Devin()`, and anew for a new key."""
 
+from pathlib import Path
+
 import pytest
 
 import devin_jupyter as dj
@@ -168,7 +170,8 @@ def test_a_lock_file_is_replayed_without_a_key_a_post_or_a_get(environment, simu
     answer = session.result(30)
     question = dj.create("ask", tags=["sim:question"]).wait(30)
     question.send("the first one").wait(30)
-    assert default().lock() == f"2 sessions in {folder}/notebook.devin.json"
+    said = f"{folder}/notebook.devin.json: 2 sessions; it replays them without a key"
+    assert default().lock() == said
     asked = sum(simulator.stats()["requests"].values())
     environment.delenv("DEVIN_API_KEY")
     environment.setenv("DEVIN_JUPYTER_HOME", str(folder / "elsewhere"))
@@ -204,3 +207,23 @@ def test_an_unknown_keyword_gets_the_nearest(options, meant):
         dj.connect(**options)
     assert f"did you mean {meant}?" in refused.value.what
     assert refused.value.means == "nothing was sent"
+
+
+@pytest.mark.parametrize(
+    "options", [{"speed": 0}, {"speed": "x"}, {"port": 99999}, {"preload": -1}, {"state": Path(__file__)}], ids=str
+)
+def test_a_simulator_that_cannot_be_is_refused_in_words(options):
+    with pytest.raises(dj.OptionError, match="the simulator cannot be started like this"):
+        dj.connect(simulator=True, **options)
+
+
+@pytest.mark.parametrize("seconds", ["10 s", 0, float("inf"), None.__class__])
+def test_a_pause_that_is_none_is_refused(seconds):
+    with pytest.raises(dj.OptionError, match="poll_seconds"):
+        dj.connect(simulator=True, poll_seconds=seconds)
+
+
+@pytest.mark.parametrize("session", [5, None, "https://evil.example/x", "https://app.devin.ai/settings", ""])
+def test_what_names_no_session_is_refused_before_anything_is_asked(session):
+    with pytest.raises(dj.OptionError, match="is not a session id"):
+        dj.connect(simulator=True).get(session)

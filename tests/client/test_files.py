@@ -134,6 +134,46 @@ async def test_a_link_is_not_written_through(files, tmp_path):
     assert not (tmp_path / "nowhere").exists()
 
 
+@pytest.mark.parametrize("host", ["https://api.devin.ai", "https://app.devin.ai", "https://elsewhere.example"])
+async def test_a_file_is_fetched_where_its_url_says_but_from_the_api_alone(answering, host):
+    asked = []
+    url = f"{host}/v3/organizations/org-x/attachments/9f1c/rows%20(1).csv?x=1"
+    entry = {"attachment_id": "att-1", "name": "out.csv", "url": url}
+
+    def handler(request):
+        asked.append(str(request.url))
+        return httpx.Response(200, content=b"1")
+
+    attachments = Attachments(answering(handler))
+    assert [await attachments.fetch(entry), await attachments.fetch(url)] == [b"1", b"1"]
+    assert asked == ["https://api.devin.ai/v3/organizations/org-x/attachments/9f1c/rows%20%281%29.csv"] * 2
+
+
+@pytest.mark.parametrize("url", [None, "https://signed.example/bucket/key?signature=1"])
+async def test_an_entry_without_a_url_of_the_api_goes_by_its_id_and_name(answering, url):
+    asked = []
+
+    def handler(request):
+        asked.append(request.url.path)
+        return httpx.Response(200, content=b"1")
+
+    await Attachments(answering(handler)).fetch({"attachment_id": "att-1", "name": "out.csv", "url": url})
+    assert asked == ["/v3/organizations/org-x/attachments/att-1/out.csv"]
+
+
+async def test_names_of_dots_stay_what_they_are_on_the_way_and_lead_nowhere_on_disk(files, tmp_path):
+    paths = await files(("..", b"1"), (".", b"2")).download(HEX, tmp_path)
+
+    assert [(path.parent, path.read_bytes()) for path in paths] == [(tmp_path, b"1"), (tmp_path, b"2")]
+
+
+async def test_a_folder_that_is_a_file_is_told(files, tmp_path):
+    (tmp_path / "taken").write_text("mine")
+
+    with pytest.raises(OptionError, match="cannot be written to"):
+        await files(("a.csv", b"1")).download(HEX, tmp_path / "taken")
+
+
 async def test_a_download_that_breaks_off_leaves_nothing_half_done(answering, tmp_path):
     listed = [{"attachment_id": "i", "name": "a.csv", "url": "x"}]
     attachments = Attachments(

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from devin_jupyter import errors
+from devin_jupyter import monitor as monitor_module
 from devin_jupyter.api.messages import Messages
 from devin_jupyter.api.sessions import Sessions
 from devin_jupyter.models.phase import Phase
@@ -123,19 +124,13 @@ class Scene:
     async def sweeps(self, count):
         """Let the monitor look so many more times."""
         wanted = len(self.clock.pauses) + count
-        for _ in range(5000):
-            if len(self.clock.pauses) >= wanted:
-                return
+        while len(self.clock.pauses) < wanted:  # noqa: ASYNC110 - one turn of the loop at a time
             await asyncio.sleep(0)
-        pytest.fail("the monitor stopped looking")
 
     async def ends(self):
         """Wait until the monitor has nothing left to do."""
-        for _ in range(5000):
-            if self.monitor._task is None or self.monitor._task.done():
-                return
-            await asyncio.sleep(0.001)
-        pytest.fail("the monitor never ends")
+        if self.monitor._task is not None:
+            await self.monitor._task
 
 
 @pytest.fixture
@@ -280,11 +275,27 @@ async def test_waiting_for_a_turn_that_is_over_asks_nothing(scene):
     assert one.world.asked == []
 
 
+async def test_what_another_process_ended_and_wrote_down_a_moment_later_was_stopped(scene, monkeypatch):
+    one = scene()
+    one.watch()
+    await one.sweeps(1)
+
+    async def written_meanwhile(seconds):
+        if seconds > 0:
+            one.keeper.terminated.add(id_of(0))
+
+    monkeypatch.setattr(one.clock, "sleep", written_meanwhile)
+    one.world.change(0, status="exit")
+
+    assert (await one.monitor.turn_over(id_of(0))).phase is Phase.STOPPED
+
+
 async def test_a_time_out_gives_the_session_as_it_is(scene):
     one = scene()
     one.watch()
+    await one.sweeps(1)
 
-    assert (await one.monitor.turn_over(id_of(0), timeout=0.05)).phase is Phase.WORKING
+    assert (await one.monitor.turn_over(id_of(0), timeout=0.01)).phase is Phase.WORKING
 
 
 async def test_nobody_watching_means_nobody_asking(scene):
@@ -556,6 +567,34 @@ async def test_a_mistake_of_ours_does_not_end_the_watching(scene, caplog, monkey
 
     assert (await one.monitor.turn_over(id_of(0))).phase is Phase.DONE
     assert "a sweep failed" in caplog.text
+
+
+async def test_a_session_that_we_cannot_read_holds_up_no_other(scene, monkeypatch):
+    one = scene(count=2)
+    real = monitor_module.observe
+
+    def observe(raw, known, **rest):
+        if raw["session_id"].endswith(id_of(0).removeprefix("devin-")):
+            raise ZeroDivisionError
+        return real(raw, known, **rest)
+
+    monkeypatch.setattr(monitor_module, "observe", observe)
+    one.world.change(1, detail="finished")
+    one.watch(0)
+    one.watch(1)
+
+    assert (await one.monitor.turn_over(id_of(1))).phase is Phase.DONE
+    with pytest.raises(errors.DevinError, match="a fault in devin_jupyter: ZeroDivisionError"):
+        await one.monitor.turn_over(id_of(0))
+
+
+async def test_whoever_waits_is_told_when_looking_fails_for_good(scene, monkeypatch):
+    one = scene()
+    one.watch()
+    monkeypatch.setattr(one.monitor._reader, "look", None)
+
+    with pytest.raises(errors.DevinError, match="a fault in devin_jupyter: TypeError"):
+        await one.monitor.turn_over(id_of(0))
 
 
 async def test_a_journal_that_fails_does_not_end_the_watching(scene, caplog):

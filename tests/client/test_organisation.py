@@ -65,6 +65,19 @@ async def test_otherwise_somebody_has_to_say(asked_for, organisations):
         assert "org-a, org-b" in str(problem.value)
 
 
+async def test_the_first_page_of_organisations_is_not_taken_for_all(answering, tmp_path):
+    def handler(request):
+        if request.url.path == "/v3/self":
+            return httpx.Response(200, json={"org_id": None})
+        if "after" in request.url.params:
+            return httpx.Response(200, json={"items": [{"org_id": "org-b"}]})
+        page = {"items": [{"org_id": "org-a"}], "has_next_page": True, "end_cursor": "1"}
+        return httpx.Response(200, json=page)
+
+    with pytest.raises(NoOrganisation, match="org-a, org-b"):
+        await answering(handler, org_id=None, home=tmp_path / "home").org_id()
+
+
 async def test_a_bad_key_is_told_as_such(asked_for):
     service = asked_for(httpx.Response(401, json={"detail": "bad key"}))
 

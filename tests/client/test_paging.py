@@ -1,12 +1,18 @@
 """Going through lists: to the end, each item once, and never round in circles."""
 
+from datetime import UTC, datetime
+
 import httpx
 import pytest
 
+from devin_jupyter.api.insights import Insights
+from devin_jupyter.api.knowledge import Knowledge
 from devin_jupyter.api.messages import Messages
 from devin_jupyter.api.paging import cursor_pages, items_of, next_cursor, offset_pages
+from devin_jupyter.api.playbooks import Playbooks
+from devin_jupyter.api.secrets import Secrets
 from devin_jupyter.api.sessions import Sessions
-from devin_jupyter.errors import UnreadableAnswer, Unsupported
+from devin_jupyter.errors import OptionError, UnreadableAnswer, Unsupported
 
 
 def numbered(count, start=0):
@@ -81,6 +87,27 @@ async def test_lists_with_offsets_end_at_the_first_short_page(count):
     assert found == [item["id"] for item in numbered(count)]
 
 
+@pytest.mark.parametrize("count", [0, 49, 50, 120])
+async def test_a_list_that_says_there_is_more_is_read_on_after_short_pages(count):
+    asked = []
+
+    async def fetch(paging):
+        asked.append(paging["offset"])
+        end = paging["offset"] + 50  # whatever was asked for
+        return {"items": numbered(count)[paging["offset"] : end], "has_next_page": end < count}
+
+    assert await read(offset_pages(fetch, key="id", page_size=100)) == [item["id"] for item in numbered(count)]
+    assert asked == list(range(0, max(count, 1), 50))
+
+
+@pytest.mark.parametrize("says", [True, False])
+async def test_a_service_that_ignores_offsets_and_says_there_is_more_is_not_read_for_ever(says):
+    async def fetch(paging):
+        return {"items": numbered(10), "has_next_page": says}
+
+    assert len(await read(offset_pages(fetch, key="id", page_size=10))) == 10
+
+
 async def test_a_service_that_ignores_offsets_is_not_read_for_ever():
     async def fetch(paging):
         return {"sessions": numbered(10)}
@@ -134,6 +161,56 @@ async def test_ids_in_filters_are_normalised(answering):
     url = f"https://app.devin.ai/sessions/{HEX}"
     assert [item async for item in Sessions(answering(handler)).list(session_ids=[url, HEX.upper()])] == []
     assert asked == [["devin-" + HEX, "devin-" + HEX]]
+
+
+@pytest.mark.parametrize("kind", [Sessions, Insights])
+async def test_the_filters_of_sessions_and_of_their_insights_are_written_one_way(answering, kind):
+    asked = []
+
+    def handler(request):
+        asked.append(dict(request.url.params.multi_items()))
+        return httpx.Response(200, json={"items": []})
+
+    url = f"https://app.devin.ai/sessions/{HEX}"
+    moment = datetime(2026, 11, 21, tzinfo=UTC)
+    filters = {"session_ids": url, "parent_session_id": url, "created_after": moment, "is_archived": True}
+    assert [item async for item in kind(answering(handler)).list(**filters)] == []
+    assert asked == [
+        {
+            "session_ids": "devin-" + HEX,
+            "parent_session_id": "devin-" + HEX,
+            "created_after": str(int(moment.timestamp())),
+            "is_archived": "true",
+            "first": "200",
+        }
+    ]
+
+
+async def test_insights_are_filtered_as_sessions_are(answering):
+    items = [{"session_id": "a", "tags": ["x"]}, {"session_id": "b", "tags": ["x", "y"]}, {"session_id": "c"}]
+    insights = Insights(answering(lambda request: httpx.Response(200, json={"items": items})))
+
+    assert [item["session_id"] async for item in insights.list(tags=["x", "y"], limit=1)] == ["b"]
+    with pytest.raises(Unsupported, match="tgas"):
+        insights.list(tgas=["x"])
+
+
+@pytest.mark.parametrize("kind", [Sessions, Insights])
+async def test_what_is_no_moment_is_refused_before_anything_is_sent(answering, kind):
+    service = answering(lambda request: pytest.fail("it was sent"))
+
+    with pytest.raises(OptionError, match="'7d'"):
+        kind(service).list(created_after="7d")
+
+
+@pytest.mark.parametrize("kind", [Sessions, Playbooks, Knowledge, Secrets])
+@pytest.mark.parametrize("version", ["v3", "v1"])
+@pytest.mark.parametrize("limit", [-1, 1.5, "2"])
+async def test_a_limit_is_a_whole_number(answering, kind, version, limit):
+    service = answering(lambda request: pytest.fail("it was sent"), version)
+
+    with pytest.raises(OptionError, match="limit"):
+        [item async for item in kind(service).list(limit=limit)]
 
 
 @pytest.mark.parametrize(("version", "wrong"), [("v3", "user_email"), ("v1", "created_after"), ("v3", "limits")])

@@ -11,20 +11,8 @@ from devin_jupyter.api.operations import OPERATIONS
 from devin_jupyter.settings import Settings
 
 PLAIN = "api_key", "settings"
-ONLY_BLOCKING = {
-    "asynchronous",  # the way to the other one
-    "budget",  # reads and writes the journal only
-    "lock",
-    "sessions_frame",  # pandas is for notebooks; applications call devin_jupyter.history
-    "outputs_frame",
-    "messages_frame",
-    "pull_requests_frame",
-    "insights_frame",
-    "consumption_frame",
-    "sync",
-    "close",  # aclose there, as everywhere
-}
-ONLY_ASYNC = {"aclose", "creator", "messenger", "monitor", "transport", "where"}
+ONLY_BLOCKING = {"asynchronous"}  # the way to the other one
+ONLY_ASYNC = {"aclose"}  # what async code calls close
 NAMESPACES = sorted(namespaces.__all__)
 
 
@@ -121,6 +109,14 @@ def test_everything_public_is_documented_with_all_its_parameters(kind):
         listed = [part for part in named if part not in said]
         assert said, name
         assert not listed or len(said.splitlines()) == 1, (name, listed)
+
+
+@pytest.mark.parametrize("kind", DOCUMENTED, ids=lambda kind: kind.__name__)
+def test_it_is_said_what_is_raised_where_the_service_refuses_or_is_not_reached(kind):
+    said = inspect.getdoc(kind)
+
+    assert "ApiError" in said
+    assert "ConnectionTrouble" in said
 
 
 def test_every_public_name_can_be_loaded():

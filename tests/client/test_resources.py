@@ -2,10 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 
+from devin_jupyter.api.events import Events
 from devin_jupyter.api.operations import OPERATIONS, operations_table
-from devin_jupyter.errors import Conflict, NotFound, OptionError, Unsupported, redact
+from devin_jupyter.api.secrets import Secrets
+from devin_jupyter.errors import Conflict, NotFound, OptionError, ServerError, Unsupported, redact
 
 NOW = datetime.now(UTC)
 YEAR = {"since": NOW - timedelta(days=365), "until": NOW + timedelta(days=1)}
@@ -66,6 +69,12 @@ def test_every_form_of_an_id_is_taken(either):
 
     for form in (identifier, "devin-" + identifier, f"https://app.devin.ai/sessions/{identifier}"):
         assert either.sessions.get(form)["session_id"].removeprefix("devin-") == identifier
+
+
+@pytest.mark.parametrize("wrong", ["", "two words", "https://app.devin.ai/", 5, None])
+def test_what_is_no_id_is_refused_before_anything_is_sent(devin, wrong):
+    with pytest.raises(OptionError, match="is not a session id"):
+        devin.sessions.get(wrong)
 
 
 def test_an_unknown_session_is_not_found(either):
@@ -135,6 +144,13 @@ def test_tags_are_read_added_and_replaced(either):
     assert either.tags.get(identifier) == ["three"]
 
 
+def test_a_tag_that_is_not_in_a_list_is_one_tag(either):
+    identifier = either.sessions.create({"prompt": "hello", "tags": ["one"]})["session_id"]
+
+    assert either.tags.append(identifier, "two") == ["one", "two"]
+    assert either.tags.replace(identifier, "three") == ["three"]
+
+
 def test_replacing_tags_keeps_the_one_that_finds_the_session_again(either):
     identifier = either.sessions.create({"prompt": "hello", "tags": ["nb-0011223344556677"]})["session_id"]
 
@@ -181,6 +197,29 @@ def test_a_name_that_several_have_is_refused(either):
         either.playbooks.update("Review", body="x")
 
 
+def test_a_macro_is_kept_unless_it_is_taken_away(either):
+    either.playbooks.create("Review", "Look twice.", macro="!review")
+
+    assert either.playbooks.update("Review", body="Look three times.")["macro"] == "!review"
+    assert either.playbooks.ensure("Review", "Look three times.")["macro"] == "!review"
+    assert either.playbooks.ensure("Review", "Look three times.", macro="")["macro"] is None
+    assert either.playbooks.update("Review", macro="")["macro"] is None
+
+
+def test_a_name_that_looks_like_an_id_is_a_name_all_the_same(devin):
+    playbook = devin.playbooks.create("playbook-x", "Look twice.")
+    note = devin.knowledge.create("note-taking", "Use ruff.", "always")
+    schedule = devin.schedules.create("sched-x", "Update", frequency="0 8 * * 1")
+
+    assert devin.playbooks.update("playbook-x", body="Look.")["playbook_id"] == playbook["playbook_id"]
+    assert devin.knowledge.update("note-taking", body="Use mypy.")["note_id"] == note["note_id"]
+    changed = devin.schedules.update("sched-x", enabled=False)
+    assert changed["scheduled_session_id"] == schedule["scheduled_session_id"]
+    with pytest.raises(NotFound, match="'sched-x'"):
+        devin.schedules.delete("sched-y")
+    assert devin.schedules.delete("sched-x")["name"] == "sched-x"
+
+
 # --- knowledge ------------------------------------------------------------------------------------------------------
 
 
@@ -212,6 +251,33 @@ def test_folders_are_listed(either):
 def test_a_field_that_notes_of_this_version_lack_is_refused(either, field):
     with pytest.raises(Unsupported):
         either.knowledge.create("Style", "Use ruff.", "always", **field)
+
+
+@pytest.mark.parametrize(("version", "field"), [("v1", {"is_enabled": True}), ("v3", {"macro": "!x"})])
+def test_changing_a_field_that_notes_of_this_version_lack_is_refused_too(either, field):
+    either.knowledge.create("Style", "Use ruff.", "always")
+
+    with pytest.raises(Unsupported):
+        either.knowledge.update("Style", **field)
+    with pytest.raises(Unsupported):
+        either.knowledge.ensure("Style", "Use mypy.", "always", **field)
+    assert [note["body"] for note in either.knowledge.list()] == ["Use ruff."]
+
+
+def test_a_mistyped_field_of_a_note_gets_the_nearest(either):
+    either.knowledge.create("Style", "Use ruff.", "always")
+
+    with pytest.raises(OptionError, match="did you mean name"):
+        either.knowledge.update("Style", nme="x")
+    with pytest.raises(OptionError, match="did you mean pinned_repo"):
+        either.knowledge.ensure("Style", "Use ruff.", "always", pined_repo="acme/api")
+
+
+def test_what_is_given_as_none_is_emptied_by_an_update_and_left_by_ensure(either):
+    either.knowledge.create("Style", "Use ruff.", "always", pinned_repo="acme/api")
+
+    assert either.knowledge.ensure("Style", "Use mypy.", "always", pinned_repo=None)["pinned_repo"] == "acme/api"
+    assert either.knowledge.update("Style", pinned_repo=None)["pinned_repo"] is None
 
 
 def test_notes_are_searched_on_v3(devin, devin_v1):
@@ -253,6 +319,38 @@ def test_a_name_that_is_taken_conflicts_on_v1(devin_v1):
         devin_v1.secrets.create("DB_PASSWORD", "two-two-two")
 
 
+@pytest.mark.parametrize("wrong", [{"value": "v" * 65537}, {"type": "password"}])
+def test_a_secret_that_the_service_would_refuse_does_not_cost_the_one_that_is_there(either, wrong):
+    first = either.secrets.ensure("DB_PASSWORD", "one-one-one")
+
+    with pytest.raises(OptionError):
+        either.secrets.ensure(**{"key": "DB_PASSWORD", "value": "two-two-two", "replace": True, **wrong})
+
+    assert [secret["secret_id"] for secret in either.secrets.list()] == [first["secret_id"]]
+
+
+def test_a_replacement_that_fails_says_that_the_old_secret_is_gone(devin, simulator):
+    devin.secrets.create("DB_PASSWORD", "one-one-one")
+    simulator.faults({"kind": "status", "method": "POST", "route": "/v3/organizations/{org_id}/secrets"})
+
+    with pytest.raises(ServerError, match="the secret DB_PASSWORD that was there is deleted") as caught:
+        devin.secrets.ensure("DB_PASSWORD", "two-two-two", replace=True)
+
+    assert "is deleted" in caught.value.means
+
+
+async def test_a_secret_that_somebody_else_stores_meanwhile_is_the_one_that_is_there(answering):
+    stored = []
+
+    def handler(request):
+        if request.method == "GET":
+            return httpx.Response(200, json={"items": list(stored)})
+        stored.append({"secret_id": "theirs", "key": "DB_PASSWORD"})
+        return httpx.Response(409, json={"detail": "Secret name is not unique"})
+
+    assert (await Secrets(answering(handler)).ensure("DB_PASSWORD", "one-one-one"))["secret_id"] == "theirs"
+
+
 # --- schedules --------------------------------------------------------------------------------------------------------
 
 
@@ -285,6 +383,34 @@ def test_ensuring_a_schedule_twice_writes_once(devin, simulator):
     assert simulator.requests("PATCH /v3/organizations/{org_id}/schedules/{schedule_id}") == 1
 
 
+@pytest.mark.parametrize("spelt", ["2099-01-02T00:00:00Z", "2099-01-02T02:00:00+02:00", datetime(2099, 1, 2)])
+def test_a_single_run_is_the_same_however_its_moment_is_spelt(devin, simulator, spelt):
+    first = devin.schedules.ensure("Once", "Check", schedule_type="one_time", scheduled_at=spelt)
+
+    assert first["scheduled_at"] == "2099-01-02T00:00:00.000000+00:00"
+    assert devin.schedules.ensure("Once", "Check", schedule_type="one_time", scheduled_at=spelt) == first
+    assert simulator.requests("PATCH /v3/organizations/{org_id}/schedules/{schedule_id}") == 0
+
+
+def test_a_single_run_that_is_past_may_be_described_anew(devin, simulator):
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    devin.schedules.ensure("Once", "Check", schedule_type="one_time", scheduled_at=soon)
+    simulator.clock(7200)
+
+    assert devin.schedules.ensure("Once", "Look", schedule_type="one_time", scheduled_at=soon)["prompt"] == "Look"
+
+
+def test_the_session_that_a_schedule_is_for_may_be_given_by_its_url(devin, simulator):
+    identifier = devin.sessions.create({"prompt": "hello"})["session_id"].removeprefix("devin-")
+    url = f"https://app.devin.ai/sessions/{identifier}"
+    fields = {"schedule_type": "one_time", "scheduled_at": "2099-01-02T00:00:00Z", "target_devin_id": url}
+
+    assert devin.schedules.create("Once", "Check", **fields)["target_devin_id"] == "devin-" + identifier
+    devin.schedules.ensure("Once", "Check", **{**fields, "target_devin_id": identifier})
+    assert devin.schedules.update("Once", target_devin_id=url)["target_devin_id"] == "devin-" + identifier
+    assert simulator.requests("PATCH /v3/organizations/{org_id}/schedules/{schedule_id}") == 1
+
+
 def test_a_mistyped_field_of_a_schedule_gets_the_nearest(devin):
     with pytest.raises(OptionError, match="frequency"):
         devin.schedules.create("Weekly", "x", frequenzy="0 8 * * 1")
@@ -311,6 +437,33 @@ def test_events_are_listed_searched_and_read_in_full(devin):
     list(devin.events.search(session.id, "hello"))
     with pytest.raises(OptionError, match="not both"):
         list(devin.events.list(session.id, categories=["shell"], event_types=["x"]))
+
+
+def test_events_are_searched_among_some(devin):
+    session = devin.create("hello", wait=30)
+    told = list(devin.events.search(session.id, "hello", categories=["message"], direction="incoming"))
+
+    assert [event["direction"] for event in told] == ["incoming"]
+    assert list(devin.events.search(session.id, "hello", categories=["shell"])) == []
+    assert list(devin.events.search(session.id, "hello", created_after=NOW + timedelta(days=1))) == []
+    with pytest.raises(OptionError, match="not both"):
+        list(devin.events.search(session.id, "hello", categories=["shell"], event_types=["x"]))
+
+
+def test_events_in_full_are_named_or_a_stretch(devin):
+    for stretch in ({"offset": 1}, {"limit": 3}):
+        with pytest.raises(OptionError, match="not both"):
+            devin.events.details("f" * 32, event_ids=["event-1"], **stretch)
+
+
+async def test_a_key_that_may_list_sessions_and_not_get_them_is_told_that_there_are_no_events(answering):
+    def handler(request):
+        if request.url.path.endswith("/sessions"):
+            return httpx.Response(200, json={"items": [{"session_id": "f" * 32}]})
+        return httpx.Response(403, json={"detail": "no"})
+
+    with pytest.raises(Unsupported, match="does not offer the events"):
+        [event async for event in Events(answering(handler)).list("f" * 32)]
 
 
 def test_a_service_without_events_says_so_plainly(simulator_with):
@@ -348,6 +501,12 @@ def test_metrics_are_read(devin):
     for period in (devin.metrics.dau, devin.metrics.wau, devin.metrics.mau):
         assert {"start_time", "end_time", "active_users"} <= set(period(**YEAR)[0])
     assert "active_users" in devin.metrics.active_users(**YEAR, min_sessions=1)
+
+
+def test_what_is_no_moment_is_refused(devin):
+    for wrong in ("30d", float("nan"), [1]):
+        with pytest.raises(OptionError, match="moment"):
+            devin.metrics.sessions(wrong, NOW)
 
 
 # --- what a version lacks -----------------------------------------------------------------------------------------

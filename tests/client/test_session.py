@@ -186,7 +186,7 @@ def test_v1_says_what_to_use_in_place_of_the_archive(devin_v1):
 
 
 def test_tags_are_added_and_replaced_without_losing_the_one_that_finds_it_again(either):
-    session = either.create("do it", tags=["one"])
+    session = either.create("do it", tags=["one"]).wait(30)
 
     assert session.tag("two") == ("one", "two")
     assert session.tag("three", replace=True) == ("three",)
@@ -297,22 +297,18 @@ def test_a_plan_sends_nothing_and_says_what_would_be_sent(either, simulator):
 # --- awaiting -----------------------------------------------------------------------------------------------------
 
 
-async def test_a_handle_of_the_blocking_client_is_awaited_without_blocking(simulator):
-    client = await asyncio.to_thread(Devin, simulator.api_key, base_url=simulator.url)
+async def test_a_handle_of_the_blocking_client_is_awaited_without_blocking(slow_simulator):
+    client = await asyncio.to_thread(Devin, slow_simulator.api_key, base_url=slow_simulator.url)
     session = await asyncio.to_thread(client.create, "count", schema="count:int")
-    ticks = 0
 
-    async def tick():
-        nonlocal ticks
-        while True:
-            ticks += 1
-            await asyncio.sleep(0.01)
+    async def end_the_turn():  # which cannot end otherwise
+        await until_somebody_waits(session)
+        slow_simulator.clock(240)
 
-    ticking = asyncio.create_task(tick())
+    ending = asyncio.create_task(end_the_turn())
     assert (await session) is session
-    ticking.cancel()
+    await ending
     assert session.phase is Phase.DONE
-    assert ticks > 5
     await asyncio.to_thread(client.close)
 
 
@@ -324,7 +320,7 @@ async def test_cancelling_an_await_detaches_and_the_session_goes_on(simulator):
         await session
 
     waiting = asyncio.create_task(wait())
-    await asyncio.sleep(0.05)
+    await until_somebody_waits(session)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError) as problem:
         await waiting
@@ -335,16 +331,21 @@ async def test_cancelling_an_await_detaches_and_the_session_goes_on(simulator):
     await asyncio.to_thread(client.close)
 
 
-async def test_an_await_that_is_cancelled_by_a_time_out_is_a_time_out(simulator):
-    async with AsyncDevin(simulator.api_key, base_url=simulator.url) as client:
-        session = await client.create("count", tags=["sim:slow"])
+async def test_an_await_that_is_cancelled_by_a_time_out_is_a_time_out(slow_simulator):
+    async with AsyncDevin(slow_simulator.api_key, base_url=slow_simulator.url) as client:
+        session = await client.create("count")
 
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(_waited(session), 0.05)
+            await asyncio.wait_for(_waited(session), 0.01)
 
 
 async def _waited(session):
     return await session
+
+
+async def until_somebody_waits(session):
+    while not session._core.monitor._entries[session.id].waiters:  # noqa: ASYNC110 - perhaps of another loop
+        await asyncio.sleep(0.005)
 
 
 async def test_the_async_client_does_all_on_the_loop_it_is_used_on(core_client):
@@ -358,6 +359,44 @@ async def test_the_async_client_does_all_on_the_loop_it_is_used_on(core_client):
     assert (await core_client.last()).id == session.id
     assert (await core_client.stop(session)).phase is Phase.DONE
     assert [item async for item in core_client.sessions.list(limit=1)]
+
+
+def test_a_handle_waits_again_after_its_client_was_closed(devin):
+    session = devin.create("count", schema="count:int")
+    devin.close()
+
+    assert isinstance(session.result(30)["count"], int)
+
+
+async def test_the_async_client_reads_frames_budgets_and_lock_files_too(core_client, tmp_path):
+    session = await core_client.create("do it", schema="count:int", tags=["frames"], max_acu=5)
+    await session
+
+    assert list((await core_client.sessions_frame(tags="frames"))["session_id"]) == [session.id]
+    assert list((await core_client.outputs_frame(session))["count"]) == [session.output["count"]]
+    assert set((await core_client.messages_frame(session))["source"]) == {"user", "devin"}
+    assert list((await core_client.pull_requests_frame(session))["session_id"]) == [session.id] * len(
+        session.pull_requests
+    )
+    assert list((await core_client.insights_frame(session))["session_id"]) == [session.id]
+    assert (await core_client.consumption_frame(session=session))["acus"].sum() > 0
+    assert list((await core_client.sync(tmp_path / "history"))["session_id"]) == [session.id]
+    assert (await core_client.budget(20)).limit == 20
+    assert await core_client.lock(tmp_path / "x.devin.json") == f"1 session in {tmp_path / 'x.devin.json'}"
+
+
+async def test_what_a_handle_refuses_to_block_for_is_asked_of_the_async_client(core_client, tmp_path):
+    session = await core_client.create("do it", attach=[("rows.csv", b"a,b\n1,2\n")], wait=30)
+
+    assert "rows.csv" in [path.name for path in await core_client.attachments.download(session.id, tmp_path)]
+    assert (await core_client.insights.get(session.id))["num_user_messages"] == 1
+    assert "new" in await core_client.tags.append(session.id, "new")
+    await core_client.sessions.archive(session.id)
+    assert (await core_client.get(session.id)).snapshot.is_archived is True
+    assert "new" in session.tags
+    for act in (session.attachments, session.download, session.insights, session.archive, lambda: session.tag("x")):
+        with pytest.raises(dj.OptionError, match=r"asked of the client: await devin\.send"):
+            act()
 
 
 async def test_a_handle_of_the_async_client_refuses_to_block_its_loop(core_client):

@@ -137,7 +137,7 @@ def test_colab_user_data_is_the_last_place(monkeypatch, keyring):
 
 @pytest.mark.parametrize(
     ("key", "version", "expected"),
-    [(KEY, None, "v3"), (V1_KEY, None, "v1"), ("apk_user_" + "x" * 20, None, "v1"), ("x" * 30, None, "v3")],
+    [(KEY, None, "v3"), (V1_KEY, None, "v1"), ("apk_user_" + "x" * 20, None, "v1")],
 )
 def test_the_version_follows_the_key(key, version, expected):
     assert settings.resolve(key, api_version=version).api_version == expected
@@ -145,6 +145,16 @@ def test_the_version_follows_the_key(key, version, expected):
 
 def test_the_version_can_be_said_for_keys_that_do_not_tell():
     assert settings.resolve("x" * 30, api_version="v1").api_version == "v1"
+    assert settings.resolve("x" * 30, base_url="http://127.0.0.1:8000").api_version == "v3"  # it leaves no machine
+
+
+def test_a_key_of_no_family_that_we_know_is_not_sent_anywhere(monkeypatch):
+    monkeypatch.setenv("DEVIN_API_KEY", "sk-proj-0123456789abcdef")
+
+    with pytest.raises(WrongKeyFamily, match="of no known family") as problem:
+        settings.resolve()
+    assert "sk-proj" not in str(problem.value)
+    assert "api_version='v3'" in problem.value.do
 
 
 @pytest.mark.parametrize(("key", "version"), [(KEY, "v1"), (V1_KEY, "v3")])
@@ -193,12 +203,22 @@ def test_addresses_are_brought_to_scheme_and_host(given, expected):
         "https://user:secret@api.devin.ai",
         "https://api.devin.ai?x=1",
         "https://",
+        "https://h:abc",
+        "https://h:99999",
+        "http://[::1",
         "",
     ],
 )
 def test_addresses_that_would_leak_or_mislead_are_refused(given):
     with pytest.raises(OptionError):
         settings.check_base_url(given)
+
+
+@pytest.mark.parametrize("name", ["api_key", "org_id", "base_url", "api_version", "profile"])
+def test_what_is_no_text_is_refused_and_not_shown(name):
+    with pytest.raises(OptionError, match=f"{name} is a text") as caught:
+        settings.resolve(**{"api_key": "cog_" + "x" * 20, name: 123456789})
+    assert "123456789" not in str(caught.value)
 
 
 def test_this_machine_means_simulated():

@@ -12,6 +12,8 @@ from devin_jupyter.models.raw import V1_FIELDS, V3_FIELDS
 from devin_jupyter.models.snapshot import Known, Message, after_send, note_send, observe, read_message
 
 NOW = datetime(2026, 11, 21, 18, 0, tzinfo=UTC)
+THEN = datetime.fromtimestamp(1_700_000_060, UTC)
+"""The same moment by the clock of the service."""
 HEX = "0123456789abcdef" * 2
 ANSWER = {"count": 2}
 KNOWN = Known(schema={"type": "object"}, is_valid=lambda value: isinstance(value.get("count"), int))
@@ -37,7 +39,7 @@ def seen(raw, known=KNOWN, *, at=NOW, **more):
     return observe(raw, known, at=at, **more)
 
 
-def said(source, text, number, at=NOW):
+def said(source, text, number, at=THEN):
     return Message(f"event-{number}", source, text, at)
 
 
@@ -150,8 +152,7 @@ def test_a_later_updated_at_takes_the_message_as_noticed(pending):
 
 def test_a_newer_word_by_devin_takes_the_message_as_noticed_even_with_clocks_apart(pending):
     before, known = pending
-    early = NOW - timedelta(hours=3)
-    talk = [*TALK, said("user", "and the tests?", 3, early), said("devin", "fine", 4, early)]
+    talk = [*TALK, said("user", "and the tests?", 3), said("devin", "fine", 4)]
 
     later = NOW + timedelta(seconds=11)
     assert seen(DONE, known, previous=before, messages=talk, at=later).phase is Phase.YOUR_TURN
@@ -174,6 +175,19 @@ def test_without_a_schema_a_newer_word_is_all_there_is_to_wait_for():
     talk = [*TALK, said("user", "and the tests?", 3), said("devin", "fine", 4)]
 
     assert seen(v3(detail="waiting_for_user"), known, previous=before, messages=talk).phase is Phase.YOUR_TURN
+
+
+@pytest.mark.parametrize("known", [KNOWN, Known()], ids=["with a schema", "without"])
+def test_a_state_that_is_older_than_the_word_or_the_send_is_not_believed_for_a_minute(known):
+    first = seen(v3(detail="waiting_for_user"), known, messages=TALK)
+    answers = [said("user", "and the tests?", 3), said("devin", "on it", 4, THEN + timedelta(seconds=1))]
+    for updated_at, word in ((1_700_000_060, answers[-1]), (1_700_000_062, said("devin", "on it", 4))):
+        before, sent = sent_to(first, known, updated_at=updated_at)
+        old = {"known": sent, "previous": before, "messages": [*TALK, answers[0], word]}
+
+        assert seen(v3(detail="waiting_for_user"), **old, at=NOW + timedelta(seconds=40)).phase is Phase.QUEUED
+        assert seen(v3(detail="waiting_for_user"), **old, at=NOW + timedelta(seconds=61)).phase is Phase.YOUR_TURN
+        assert seen(v3(), **old, at=NOW + timedelta(seconds=40)).phase is Phase.WORKING
 
 
 def test_old_messages_of_a_service_whose_clock_is_ahead_answer_nothing():

@@ -14,6 +14,7 @@ import pytest
 from devin_jupyter import errors
 from devin_jupyter.api.operations import BY_NAME, OPERATIONS
 from devin_jupyter.api.sessions import Sessions
+from devin_jupyter.api.tags import Tags
 from devin_jupyter.api.transport import Transport
 
 from .conftest import KEY, some_settings
@@ -349,9 +350,39 @@ async def test_a_download_goes_nowhere_that_is_not_https(location, slept):
 async def test_a_download_that_goes_round_in_circles_ends(slept):
     handler = answers(httpx.Response(307, headers={"location": "/v3/file"}))
 
-    with pytest.raises(errors.ApiError):
+    with pytest.raises(errors.UnreadableAnswer, match="in circles"):
         await transport_with(handler, slept).fetch("/v3/file")
     assert len(handler.requests) == 5
+
+
+async def test_a_download_that_is_sent_nowhere_ends_at_once(slept):
+    handler = answers(httpx.Response(307))
+
+    with pytest.raises(errors.UnreadableAnswer, match="no address"):
+        await transport_with(handler, slept).fetch("/v3/file")
+    assert len(handler.requests) == 1
+
+
+async def test_an_address_that_cannot_be_called_is_told_before_anything_is_sent(slept):
+    handler = answers(OK)
+
+    with pytest.raises(errors.OptionError, match="no address"):
+        await transport_with(handler, slept, base_url="https://☃.example").request(GET, "/v3/x")
+    assert handler.requests == []
+
+
+@pytest.mark.parametrize(
+    ("act", "means"),
+    [
+        (lambda service: Sessions(service).create({"prompt": "x"}), "a paid act may have been applied"),
+        (lambda service: Tags(service).append("f" * 32, ["x"]), "it may have been done all the same"),
+        (lambda service: Sessions(service).get("f" * 32), "nothing was changed"),
+    ],
+)
+async def test_an_answer_that_cannot_be_read_leaves_open_what_was_asked_for(act, means, answering):
+    with pytest.raises(errors.UnreadableAnswer) as caught:
+        await act(answering(lambda request: httpx.Response(200, text="<html>")))
+    assert caught.value.means == means
 
 
 async def test_logging_tells_the_request_and_no_body_query_or_key(slept, caplog):
@@ -444,12 +475,12 @@ async def test_answers_are_what_the_service_sent_byte_for_byte(core_client, simu
     await core_client.sessions.create({"prompt": "x"})
     path = f"/v3/organizations/{simulator.org_id}/sessions"
 
-    raw = await core_client.transport.get_bytes(path, {"first": 1})
+    raw = await core_client.core.transport.get_bytes(path, {"first": 1})
 
     assert json.loads(raw)["items"][0]["status"]
 
 
 async def test_a_closed_transport_opens_again(core_client):
-    await core_client.transport.aclose()
+    await core_client.core.transport.aclose()
 
     assert await core_client.self()

@@ -127,7 +127,7 @@ async def library_story(client: Client, *, v3: bool) -> None:
 
 
 async def v3_story(devin: AsyncDevin, session_id: str) -> None:
-    await devin.where()
+    await devin.core.where()
     filters = {"origins": ["api", "slack"], "category": "other", "is_archived": False, "created_after": 1}
     await every(devin.sessions.list(session_ids=[session_id], repo_names=["acme/api"], **filters))
     await every(devin.insights.list(tags=["a", "b"], limit=1))

@@ -117,7 +117,7 @@ def test_a_limit_takes_the_newest_also_where_the_list_does_not_begin_with_them(
     devin: dj.Devin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = devin.sessions_frame()
-    transport = devin.asynchronous.transport
+    transport = devin.core.transport
     ask = transport.get_bytes
 
     async def shuffled(*call: Any, **more: Any) -> bytes:
@@ -161,7 +161,7 @@ def test_archived_sessions_are_read_also_where_the_list_leaves_them_out(
     devin = dj.Devin(year.api_key, org_id=year.org_id, base_url=year.url, journal=Journal(":memory:"))
     monkeypatch.setattr(windows, "_PAGES_BETWEEN_COLLECTIONS", 2)
     whole = devin.sessions_frame()
-    transport = devin.asynchronous.transport
+    transport = devin.core.transport
     ask = transport.get_bytes
 
     async def hides_archived(path: str, params: Any = None, **call: Any) -> bytes:

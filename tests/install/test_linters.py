@@ -15,7 +15,7 @@ BIN = Path(sys.executable).parent
 @pytest.mark.parametrize(
     "command",
     [
-        pytest.param(["lint-imports", "--no-cache"], id="a file imports only from the rows above it"),
+        pytest.param(["lint-imports", "--no-cache"], id="a file imports only from the rows below its own"),
         pytest.param(["deptry", "--no-ansi", "devin_jupyter"], id="no dependency is unused or undeclared"),
         pytest.param(["ruff", "check", "--no-cache", "."], id="ruff finds nothing"),
         pytest.param(["ruff", "format", "--no-cache", "--check", "."], id="the code is formatted"),

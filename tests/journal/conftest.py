@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from devin_jupyter import settings as settings_module
@@ -59,7 +60,7 @@ class Kernel:
     api_key: str = "cog_simulator"
     api_version: str = "v3"
     clock: Clock = FAST
-    timeout: float = 10.0
+    wire: httpx.AsyncBaseTransport | None = None
     said: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -70,9 +71,8 @@ class Kernel:
             api_version=self.api_version,
             home=Path("/nonexistent"),
             simulated=True,
-            timeout_seconds=self.timeout,
         )
-        self.transport = Transport(self.settings, sleep=no_pause)
+        self.transport = Transport(self.settings, wire=self.wire, sleep=no_pause)
         service = Service(self.transport, self.settings)
         self.api = Api(Sessions(service), Attachments(service), Account(service))
         self.messages = Messages(service)
@@ -90,8 +90,22 @@ class Kernel:
         policy = policy or Policy(guard=CELL, interactive=True, say=self.said.append)
         return await self.creator.start(SessionRequest(prompt=prompt, **fields), policy)
 
-    async def stopper(self) -> Stopper:
-        return Stopper(api=self.api, journal=self.journal, place=await self.where(), clock=self.clock)
+    def stopper(self) -> Stopper:
+        return Stopper(api=self.api, journal=self.journal, where=self.where, clock=self.clock)
+
+
+def dies_after_the_post(kernel: Kernel) -> None:
+    """Let a kernel look for its tag before the POST, and be gone when it looks for what the POST has made."""
+    looks = 0
+
+    async def find(tag: str) -> list[Any]:
+        nonlocal looks
+        looks += 1
+        if looks > 1:
+            raise RuntimeError("the kernel is gone")
+        return []
+
+    kernel.creator.lookup.find = find  # type: ignore[method-assign]
 
 
 @pytest.fixture

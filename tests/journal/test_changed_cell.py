@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
+from devin_jupyter.attachments import read_attachments
+from devin_jupyter.budgeting import budget
 from devin_jupyter.creation import CellRef, Policy
 from devin_jupyter.creation.wording import change
-from devin_jupyter.errors import SessionChanged
+from devin_jupyter.errors import BudgetExceeded, Forbidden, SessionChanged
 from devin_jupyter.request import SessionRequest
 
-from .conftest import CELL, CREATE, POST, plainly
+from .conftest import CELL, CREATE, POST, dies_after_the_post, plainly
 
-AT_KEYBOARD = Policy(guard=CELL, interactive=True)
+REPLACE = Policy(guard=CELL, interactive=True, replace=True)
 LONG = "audit every public endpoint of the API and list what lacks a test"
 
 
@@ -49,12 +51,64 @@ async def test_beside_goes_ahead_and_says_so(kernel: Any, simulator: Any) -> Non
 async def test_replace_stops_the_earlier_one_and_a_rerun_attaches(kernel: Any, simulator: Any) -> None:
     one = kernel()
     first = await one.start(LONG)
-    policy = Policy(guard=CELL, interactive=True, replace=True)
-    second = await one.start("other", policy=policy)
+    second = await one.start("other", policy=REPLACE)
     assert second.notice.startswith(f"stopped the earlier session of this cell, {first.session_id} (")
     assert plainly(simulator, "GET", f"/sessions/{first.session_id}")["status"] == "exit"
-    assert (await one.start("other", policy=policy)).how == "attached"
+    assert (await one.start("other", policy=REPLACE)).how == "attached"
     assert (simulator.requests(POST), one.journal.entry(first.session_id).is_terminated) == (2, True)
+
+
+def is_at_work(simulator: Any, session_id: str) -> bool:
+    return bool(plainly(simulator, "GET", f"/sessions/{session_id}")["status"] != "exit")
+
+
+async def test_a_budget_that_refuses_the_new_session_leaves_the_earlier_one_at_work(
+    kernel: Any, simulator: Any
+) -> None:
+    one = kernel()
+    budget(one.journal, CELL.notebook, 20, now=1.0)
+    first = await one.start(LONG, max_acu=5)
+    for cap in (None, 50):
+        with pytest.raises(BudgetExceeded):
+            await one.start("other", policy=REPLACE, max_acu=cap)
+    assert is_at_work(simulator, first.session_id)
+
+
+async def test_a_file_that_cannot_be_uploaded_leaves_the_earlier_one_at_work(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    first = await one.start(LONG)
+    simulator.faults(
+        {"method": "POST", "route": "/v3/organizations/{org_id}/attachments", "kind": "status", "status": 403}
+    )
+    with pytest.raises(Forbidden):
+        await one.start("other", policy=REPLACE, attachments=read_attachments([("a.csv", b"a")], {}))
+    assert is_at_work(simulator, first.session_id)
+
+
+async def test_what_the_stopped_session_has_reserved_is_free_for_the_new_one(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    budget(one.journal, CELL.notebook, 6, now=1.0)
+    await one.start(LONG, max_acu=5)
+    assert (await one.start("other", policy=REPLACE, max_acu=5)).how == "created"
+
+
+async def test_an_error_after_the_stop_says_what_was_stopped(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    first = await one.start(LONG)
+    simulator.faults({**CREATE, "kind": "status", "status": 403})
+    with pytest.raises(Forbidden) as caught:
+        await one.start("other", policy=REPLACE)
+    assert f"{first.session_id} was stopped for it before" in caught.value.means
+    assert caught.value.means in str(caught.value)
+
+
+async def test_a_session_that_cannot_be_stopped_leaves_nothing_reserved(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    await one.start(LONG)
+    simulator.faults({"method": "DELETE", "kind": "status", "status": 403})
+    with pytest.raises(Forbidden):
+        await one.start("other", policy=REPLACE)
+    assert (simulator.requests(POST), one.journal.intents.all()) == (1, [])
 
 
 async def test_an_earlier_session_that_is_over_is_named_with_its_cost(kernel: Any, simulator: Any) -> None:
@@ -133,19 +187,13 @@ async def test_changed_options_count_as_a_change_too(kernel: Any) -> None:
 async def test_a_session_that_a_dead_kernel_started_guards_its_cell(kernel: Any, simulator: Any) -> None:
     one = kernel()
     simulator.faults({**CREATE, "kind": "drop_after"})
-    one.creator.lookup.find = _unreachable  # as if the kernel died before it could look
+    dies_after_the_post(one)
     with pytest.raises(RuntimeError):
         await one.start(LONG)
     simulator.faults()
     with pytest.raises(SessionChanged):
         await kernel().start("other")
     assert simulator.stats()["sessions"] == 1
-
-
-async def _unreachable(tag: str, *, fresh_only: bool = False) -> list[Any]:
-    if fresh_only:
-        raise RuntimeError("the kernel is gone")
-    return []
 
 
 @pytest.mark.parametrize(

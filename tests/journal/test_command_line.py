@@ -9,6 +9,7 @@ import pytest
 
 from devin_jupyter import __main__ as command
 from devin_jupyter.journal import Journal
+from devin_jupyter.stopping import HALT_HOLDS
 
 
 @pytest.fixture
@@ -44,13 +45,13 @@ def test_without_a_key_stop_still_halts(
     assert command.main(["stop", "--all"]) == 1
     assert at_home.halted_since() is not None
     assert capsys.readouterr().err.splitlines() == [
-        "the halt holds, but the sessions at work were not ended: no Devin API key was found",
-        "they go on, and cost; set DEVIN_API_KEY and run the same command again",
+        f"{HALT_HOLDS} (no Devin API key was found)",
+        "set DEVIN_API_KEY and run the same command again",
     ]
     monkeypatch.setenv("DEVIN_API_KEY", "cog_nobody")
     monkeypatch.delenv("DEVIN_ORG_ID")
     assert command.main(["stop", "--all"]) == 1
-    assert capsys.readouterr().err.startswith("the halt holds, but the sessions at work were not ended:\n")
+    assert HALT_HOLDS in capsys.readouterr().err
 
 
 def test_all_is_said_in_full(at_home: Journal) -> None:

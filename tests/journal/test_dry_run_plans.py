@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from devin_jupyter.attachments import SecretValue, read_attachments
 from devin_jupyter.budgeting import budget
 from devin_jupyter.creation import Plan, Policy
+from devin_jupyter.errors import BudgetExceeded
 from devin_jupyter.request import SessionRequest
 
 from .conftest import CELL
@@ -48,6 +51,16 @@ async def test_a_changed_cell_would_be_refused(kernel: Any) -> None:
     assert (found.action, found.session_id) == ("refuse", started.session_id)
     assert (await plan(one, Policy(guard=CELL, interactive=True, beside=True), prompt="other")).action == "create"
     assert (await plan(one, Policy(guard=CELL), prompt="other")).action == "create"
+
+
+async def test_a_replacement_says_which_session_it_would_stop_and_counts_that_ones_cap_as_free(kernel: Any) -> None:
+    one = kernel()
+    started = await one.start(max_acu=5)
+    budget(one.journal, CELL.notebook, 6, now=1.0)
+    found = await plan(one, Policy(guard=CELL, interactive=True, replace=True), prompt="other", max_acu=5)
+    assert found.action == "create"
+    assert f"; {started.session_id} of 20" in found.why
+    assert found.why.endswith(" is stopped for good before (--replace)")
 
 
 async def test_it_shows_caps_budgets_and_what_similar_sessions_have_cost(kernel: Any, simulator: Any) -> None:
@@ -96,6 +109,14 @@ async def test_a_budget_that_is_only_looked_at_is_not_set(kernel: Any) -> None:
     one = kernel()
     await plan(one, Policy(guard=CELL, budget=1), max_acu=5)
     assert (await plan(one, max_acu=5)).action == "create"
+
+
+async def test_the_budget_of_a_cell_ends_with_its_option(kernel: Any) -> None:
+    one = kernel()
+    with pytest.raises(BudgetExceeded):
+        await one.start(policy=Policy(guard=CELL, budget=2), max_acu=5)
+    assert (await plan(one, Policy(guard=CELL), max_acu=5)).action == "create"
+    assert (await one.start(policy=Policy(guard=CELL), max_acu=5)).how == "created"
 
 
 async def test_attaching_costs_nothing(kernel: Any) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from devin_jupyter import paid
 from devin_jupyter.errors import (
     ApiError,
     BadRequest,
@@ -159,8 +161,12 @@ def test_which_failures_are_certain(problem: DevinError, certain: bool) -> None:
 
 
 async def test_an_outcome_that_nobody_waits_for_any_more_makes_no_noise() -> None:
+    noise: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: noise.append(context))
+    arrived = asyncio.Event()
+
     async def fails(run: Run) -> None:
-        await asyncio.sleep(0.01)
+        await arrived.wait()
         raise LOST
 
     task = asyncio.create_task(to_the_end(fails, Run(Clock())))
@@ -168,7 +174,13 @@ async def test_an_outcome_that_nobody_waits_for_any_more_makes_no_noise() -> Non
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.sleep(0.05)
+    arrived.set()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    del task
+    gc.collect()
+    assert noise == []
+    assert not paid._going_on
 
 
 async def test_settling_finds_nothing_only_at_the_end() -> None:

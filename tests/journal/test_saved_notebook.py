@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+import devin_jupyter as dj
 from devin_jupyter.errors import OptionError
 from devin_jupyter.journal.saved import read_notebook
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
-from devin_jupyter.render import RECORD_MIME, notebook_record
+from devin_jupyter.render import RECORD_MIME, many_bundle, notebook_record
+from devin_jupyter.schema import load_schema
 
 ID = "devin-" + "a" * 32
 MOMENT = datetime(2026, 11, 21, 18, 4, tzinfo=UTC)
@@ -68,6 +70,41 @@ def test_an_answer_in_words_and_a_question_come_back(folder: Path) -> None:
     assert saved[0].snapshot.last_word is not None
     assert saved[0].snapshot.last_word.text == "All green."
     assert (saved[1].snapshot.question, saved[1].snapshot.needs_you) == ("Which branch?", True)
+
+
+def test_devins_last_message_is_the_answer_of_a_session_without_a_schema_though_it_waits_for_a_reply(
+    folder: Path,
+) -> None:
+    replied = snapshot_of(phase=Phase.YOUR_TURN, question="All green.")
+    (session,) = dj.from_notebook(notebook(folder, notebook_record(replied)))
+    assert session.result() == "All green."
+
+
+def test_a_board_brings_back_the_answers_and_frames_of_its_rows(folder: Path) -> None:
+    schema = load_schema("count:int").wire
+    answered: dict[str, Any] = {"output_is_fresh": True, "output_is_valid": True, "schema": schema}
+    rows = [
+        snapshot_of(session_id="devin-" + letter * 32, structured_output={"count": count}, **answered)
+        for letter, count in (("a", 1), ("b", 2))
+    ]
+    rows.append(snapshot_of(session_id="devin-" + "c" * 32, messages=(Message("e", "devin", "Nothing.", None),)))
+    bundle = many_bundle("audit", rows)
+    assert len(bundle[RECORD_MIME]["schemas"]) == 1
+    sessions = dj.from_notebook(notebook(folder, bundle[RECORD_MIME]))
+    assert [session.result() for session in sessions] == [{"count": 1}, {"count": 2}, "Nothing."]
+    assert sessions[0].frame()["count"].tolist() == [1]
+
+
+def test_frames_of_recorded_sessions_need_no_key(folder: Path) -> None:
+    pulls = (PullRequest("https://github.com/acme/api/pull/1", "merged"),)
+    done = snapshot_of(messages=(Message("e", "devin", "All green.", None),), pull_requests=pulls)
+    handles = dj.from_notebook(notebook(folder, notebook_record(done)))
+    assert dj.sessions_frame(handles)["session_id"].tolist() == [ID]
+    assert dj.messages_frame(handles)["text"].tolist() == ["All green."]
+    assert dj.pull_requests_frame(handles)["number"].tolist() == [1]
+    assert dj.outputs_frame(handles[0], keep_empty=True)["session_id"].tolist() == [ID]
+    with pytest.raises(dj.NoKey):
+        dj.sessions_frame([ID])
 
 
 def test_the_last_output_of_a_session_counts(folder: Path) -> None:

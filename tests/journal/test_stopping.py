@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,11 @@ import pytest
 
 from devin_jupyter.aftermath import live_line, still_live
 from devin_jupyter.creation import CellRef, Policy
-from devin_jupyter.errors import Halted
+from devin_jupyter.errors import Halted, NoOrganisation
 from devin_jupyter.journal import Journal
 from devin_jupyter.stopping import table, within
 
-from .conftest import CELL, CREATE, POST, plainly
+from .conftest import CELL, CREATE, FAST, POST, dies_after_the_post, plainly
 
 OTHER = Policy(guard=CellRef(notebook="/elsewhere/other.ipynb", cell_id="x"))
 DELETE = "DELETE /v3/organizations/{org_id}/sessions/{devin_id}"
@@ -31,7 +32,7 @@ async def test_it_halts_first_and_then_ends_what_this_notebook_started(kernel: A
     one = kernel()
     mine = await one.start("one", policy=Policy(guard=CELL), title="mine")
     others = await one.start("two", policy=OTHER)
-    stopped = await (await one.stopper()).stop_all(lambda notebook: notebook == CELL.notebook)
+    stopped = await one.stopper().stop_all(lambda notebook: notebook == CELL.notebook)
     assert [(item.session_id, item.result, item.title) for item in stopped] == [(mine.session_id, "stopped", "mine")]
     assert status(simulator, mine.session_id) == "exit"
     assert status(simulator, others.session_id) != "exit"
@@ -46,7 +47,7 @@ async def test_everything_means_the_journals_sessions_and_no_others(kernel: Any,
     one = kernel()
     ids = [(await one.start(text, policy=policy)).session_id for text, policy in (("1", Policy()), ("2", OTHER))]
     stranger = (await kernel(Journal(folder / "other")).start("3", policy=Policy())).session_id
-    stopped = await (await one.stopper()).stop_all()
+    stopped = await one.stopper().stop_all()
     assert sorted(item.session_id for item in stopped) == sorted(ids)
     assert status(simulator, stranger) != "exit"
     assert table(stopped).endswith("2 stopped; nobody on this journal posts until %devin resume")
@@ -56,7 +57,7 @@ async def test_sessions_whose_turn_is_over_are_left_alone(kernel: Any, simulator
     one = kernel()
     session_id = (await one.start()).session_id
     simulator.clock(500)
-    stopped = await (await one.stopper()).stop_all()
+    stopped = await one.stopper().stop_all()
     assert [item.result for item in stopped] == ["was over"]
     assert (status(simulator, session_id), simulator.requests(DELETE)) == ("running", 0)
 
@@ -64,30 +65,51 @@ async def test_sessions_whose_turn_is_over_are_left_alone(kernel: Any, simulator
 async def test_a_session_whose_answer_was_lost_with_its_kernel_is_ended_too(kernel: Any, simulator: Any) -> None:
     one = kernel()
     simulator.faults({**CREATE, "kind": "drop_after"})
-
-    async def gone(tag: str, *, fresh_only: bool = False) -> list[Any]:
-        if fresh_only:
-            raise RuntimeError("the kernel is gone")
-        return []
-
-    one.creator.lookup.find = gone
+    dies_after_the_post(one)
     with pytest.raises(RuntimeError):
         await one.start()
     simulator.faults()
-    stopped = await (await kernel().stopper()).stop_all(lambda notebook: notebook == CELL.notebook)
+    stopped = await kernel().stopper().stop_all(lambda notebook: notebook == CELL.notebook)
     assert [item.result for item in stopped] == ["stopped"]
     assert status(simulator, stopped[0].session_id) == "exit"
+
+
+async def test_a_post_whose_outcome_stays_unknown_is_told_as_perhaps_at_work(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    simulator.faults({**CREATE, "kind": "drop_after"})
+    dies_after_the_post(one)
+    with pytest.raises(RuntimeError):
+        await one.start(title="audit")
+    simulator.faults({"method": "GET", "kind": "status", "status": 503})
+    hasty = replace(FAST, settle_at=(0.0, 0.01), lease_seconds=0.1)
+    (left,) = await kernel(clock=hasty).stopper().stop_all()
+    (intent,) = one.journal.intents.all()
+    assert (left.session_id, left.title, left.is_at_work) == (intent.start.tag, "audit", True)
+    assert left.result == "perhaps started under this tag; the service does not show it"
+    assert "1 could not be stopped" in table([left])
+
+
+async def test_it_halts_before_it_asks_the_service_for_anything(kernel: Any) -> None:
+    one = kernel()
+
+    async def unknown() -> Any:
+        raise NoOrganisation("it cannot be asked for", "nothing was sent")
+
+    one.where = unknown
+    with pytest.raises(NoOrganisation, match="the halt holds until %devin resume"):
+        await one.stopper().stop_all()
+    assert one.journal.halted_since() is not None
 
 
 async def test_what_cannot_be_stopped_is_said(kernel: Any, simulator: Any) -> None:
     one = kernel()
     await one.start()
     simulator.faults({"method": "DELETE", "kind": "status", "status": 403})
-    stopped = await (await one.stopper()).stop_all()
+    stopped = await one.stopper().stop_all()
     assert stopped[0].is_at_work
     assert "403" in stopped[0].result
     assert "1 could not be stopped" in table(stopped)
-    v1 = await (await kernel(api_version="v1", api_key=simulator.v1_key).stopper()).stop_all()
+    v1 = await kernel(api_version="v1", api_key=simulator.v1_key).stopper().stop_all()
     assert v1[0].result == "needs a key for v3 of org-simulator"
 
 
@@ -128,7 +150,7 @@ def test_the_command_line_stops_what_the_folder_started(simulator: Any, folder: 
         "    client = AsyncDevin(settings=settings.resolve())\n"
         f"    for name, place in (('a', {str(here / 'a.ipynb')!r}), ('b', '/elsewhere/b.ipynb')):\n"
         "        cell = CellRef(notebook=place, cell_id='c')\n"
-        "        await client.creator.start(SessionRequest(prompt=name), Policy(guard=cell))\n"
+        "        await client.core.creator.start(SessionRequest(prompt=name), Policy(guard=cell))\n"
         "    await client.aclose()\n"
         "asyncio.run(main())\n"
     )

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from devin_jupyter.devin import disconnect
+from devin_jupyter.errors import OptionError
 from devin_jupyter.magics import commands_debug, offers
 from devin_jupyter.magics.recent_log import keep_recent
 
@@ -21,6 +22,13 @@ def nobody_connected():
     disconnect()
     yield
     disconnect()
+
+
+@pytest.mark.parametrize("line", ["%devin journal export /no/such/place", "%devin debug /no/such/place"])
+def test_a_file_that_cannot_be_written_is_told_plainly(shell, service, line):
+    problem = shell.run(line, fails=True).error
+    assert isinstance(problem, OptionError)
+    assert problem.what == "/no/such/place cannot be written: no such file or directory"
 
 
 # --- debug -----------------------------------------------------------------------------------------------------------
@@ -242,3 +250,10 @@ def test_a_dry_run_of_a_batch_that_would_be_refused_says_so(shell, service):
 
 def test_whoami_with_a_v1_key_lists_no_permissions_of_v3(shell, old_service):
     assert not any(row[""].startswith("may use") for row in shell.run("%devin whoami").value.rows)
+
+
+def test_stop_all_halts_though_there_is_no_key(shell):
+    refused = shell.run("%devin stop --all", fails=True)
+    assert type(refused.error).__name__ == "NoKey"
+    assert "the halt holds until %devin resume, but the sessions at work were not ended" in refused.lines[1]
+    assert "the halt is lifted" in shell.run("%devin resume").out

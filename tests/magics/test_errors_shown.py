@@ -31,6 +31,15 @@ def test_the_whole_traceback_is_there_on_demand(shell):
     assert "did you mean --repos?" in whole
 
 
+@pytest.mark.kernel
+def test_the_history_of_ipython_keeps_the_three_lines_and_tb_shows_the_frames(kernel):
+    kernel.run("%load_ext devin_jupyter")
+    kernel.run("%%devin --repoz x\nprompt", fails=True)
+    [kept] = kernel.run("print(len(list(get_ipython().history_manager.exceptions.values())[-1]['traceback']))")
+    assert kept["text"] == "2\n"
+    assert "parsing.py" in str(kernel.run("%tb"))
+
+
 def test_raising_the_same_error_again_is_short_again(shell):
     shell.run("import devin_jupyter as dj\nerror = dj.DevinError('once')\nraise error", fails=True)
     assert "Traceback" in shell.run("%tb").out

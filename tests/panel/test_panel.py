@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,7 +17,6 @@ from devin_jupyter.errors import BudgetExceeded
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, Snapshot
 from devin_jupyter.panel import Panel
-from devin_jupyter.panel.pacing import Pacer
 
 AT = datetime(2026, 11, 21, 18, 4, tzinfo=UTC)
 
@@ -65,29 +62,6 @@ def test_a_changed_snapshot_is_one_message_and_an_equal_one_is_none(shown: Any) 
 
     assert [state["phase"] for state in wire.trait("state")] == ["done"]
     assert len(wire.sent) == 1
-
-
-def test_a_burst_becomes_at_most_four_updates_a_second_and_ends_with_the_newest(shown: Any) -> None:
-    session, _, wire = shown()
-
-    started = time.monotonic()
-    for number in range(200):
-        session.show(replace(session.snapshot, acus=float(number)))
-    wire.wait(lambda: wire.trait("state") and wire.trait("state")[-1]["acus"] == 199)
-
-    assert len(wire.trait("state")) <= 2 + 4 * (time.monotonic() - started)
-
-
-def test_a_steady_stream_stays_at_four_updates_a_second() -> None:
-    times: list[float] = []
-    pacer: Pacer[int] = Pacer(lambda _: times.append(time.monotonic()))
-    stop = time.monotonic() + 1.2
-    while time.monotonic() < stop:
-        pacer.offer(1)
-    pacer.close()
-
-    assert 4 <= len(times) <= 7
-    assert all(later - earlier > 0.2 for earlier, later in pairwise(times[:-1]))
 
 
 def test_the_size_of_an_update_does_not_depend_on_the_length_of_the_conversation(shown: Any) -> None:

@@ -104,11 +104,11 @@ def test_the_options_make_the_configuration():
     [
         (["--speed", "0"], "must be greater than 0"),
         (["--speed", "inf"], "must be greater than 0"),
-        (["--preload", "-1"], "must not be negative"),
-        (["--latency-ms", "-5"], "must not be negative"),
+        (["--preload", "-1"], "may be negative"),
+        (["--latency-ms", "-5"], "may be negative"),
         (["--port", "70000"], "between 0 and 65535"),
         (["--port", "http"], "invalid"),
-        (["--today", "soon"], "invalid"),
+        (["--today", "soon"], "Invalid isoformat"),
         (["--sped", "3"], "unrecognized"),
     ],
 )
@@ -160,3 +160,10 @@ def test_on_windows_no_second_server_may_share_a_port(monkeypatch):
     monkeypatch.setattr(server.sys, "platform", "win32")
     with server._listen("127.0.0.1", 0) as listener:
         assert listener.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR) == 0
+
+
+def test_a_state_that_is_no_database_is_refused_in_one_line(tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("not a database, and longer than the head of one would be " * 3)
+
+    assert main(["--state", str(tmp_path / "notes.txt")]) == 1
+    assert capsys.readouterr().err == f"cannot keep the state in {tmp_path / 'notes.txt'}: file is not a database\n"

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import httpx
 import pytest
+
+from devin_jupyter.simulator import gate
 
 CREATE = "/v3/organizations/{org_id}/sessions"
 ONE = CREATE + "/{devin_id}"
@@ -55,17 +61,31 @@ def test_a_rule_without_times_stays_until_the_rules_are_replaced(simulator, clie
     assert client.get("/sessions").status_code == 200
 
 
-def test_slow_applies_at_once_and_answers_late(simulator, client):
-    simulator.faults({"kind": "slow", "seconds": 0.3, "method": "POST", "times": 1})
-    started = time.monotonic()
-    with pytest.raises(httpx.ReadTimeout):
-        client.post("/sessions", json={"prompt": "x"}, timeout=0.1)
-    assert simulator.stats()["sessions"] == 1
-    assert time.monotonic() - started < 0.3
-    simulator.faults({"kind": "slow", "seconds": 0.2})
-    started = time.monotonic()
-    assert client.get("/sessions").status_code == 200
-    assert time.monotonic() - started >= 0.2
+@pytest.fixture
+def held(monkeypatch):
+    """In place of the pauses that the simulator makes: their lengths, and what ends them."""
+    pauses = SimpleNamespace(lengths=[], end=threading.Event())
+
+    async def pause(seconds):
+        pauses.lengths.append(seconds)
+        await asyncio.to_thread(pauses.end.wait)
+
+    monkeypatch.setattr(gate, "asyncio", SimpleNamespace(sleep=pause))
+    yield pauses
+    pauses.end.set()
+
+
+def test_slow_applies_at_once_and_answers_late(simulator, client, held):
+    simulator.faults({"kind": "slow", "seconds": 7, "method": "POST", "times": 1})
+    with ThreadPoolExecutor() as pool:
+        creating = pool.submit(create, client)
+        while not held.lengths:
+            time.sleep(0.005)
+        assert simulator.stats()["sessions"] == 1
+        assert not creating.done()
+        held.end.set()
+        assert creating.result().status_code == 200
+    assert held.lengths == [7]
 
 
 def test_malformed_applies_and_answers_half_a_body(simulator, client):
@@ -130,8 +150,9 @@ def test_faults_hit_before_the_key_is_looked_at_and_never_the_control(simulator)
     assert simulator.stats()["requests"] == {"GET /v3/self": 1}
 
 
-def test_latency_delays_every_answer(simulator_with):
+def test_latency_delays_every_answer(simulator_with, held):
+    held.end.set()
     with simulator_with(latency_ms=50.0).v3() as client:
-        started = time.monotonic()
         client.get("/sessions")
-    assert time.monotonic() - started >= 0.05
+        client.get("/self")
+    assert held.lengths == [0.05, 0.05]

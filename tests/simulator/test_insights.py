@@ -106,6 +106,7 @@ def test_events_are_paged_searched_and_shown_in_full(client, slow_simulator):
         ("", {"categories": "weather"}, 422),
         ("/search", {}, 422),
         ("/details", {"event_ids": "a", "offset": 1}, 400),
+        ("/details", {"event_ids": "a", "limit": 3}, 400),
         ("/details", {"event_ids": ["a"] * 21}, 422),
         ("/details", {"limit": 51}, 422),
     ],

@@ -109,6 +109,8 @@ def test_a_secret_of_an_unknown_type_or_too_long_is_invalid(client):
     body = {"type": "cookie", "key": "A", "value": "x"}
     assert field_of(client.post("/secrets", json={**body, "type": "dictionary"})) == "type"
     assert field_of(client.post("/secrets", json={**body, "value": "x" * 65537})) == "value"
+    for key in ("", "K" * 257):
+        assert field_of(client.post("/secrets", json={**body, "key": key})) == "key"
     assert made(client.post("/secrets", json={**body, "value": "x" * 65536}))["key"] == "A"
 
 

@@ -53,6 +53,18 @@ def test_a_create_with_every_field(client, slow_simulator):
     assert (session["status"], session["status_enum"]) == ("running", "blocked")
 
 
+def test_an_unlisted_session_is_in_no_list_and_found_by_its_id(client, slow_simulator):
+    bare = create(client, unlisted=True, tags=["mine"])["session_id"].removeprefix("devin-")
+    create(client, tags=["mine"])
+
+    assert len(client.get("/sessions", params={"tags": "mine"}).json()["sessions"]) == 1
+    assert client.get(f"/sessions/devin-{bare}").json()["tags"] == ["mine"]
+    with slow_simulator.v3() as v3:
+        assert len(v3.get("/sessions").json()["items"]) == 1
+        (named,) = v3.get("/sessions", params={"session_ids": bare}).json()["items"]
+    assert named["session_id"] == bare
+
+
 def test_both_versions_show_the_same_session(client, slow_simulator):
     made = create(client, tags=["shared"])
     with slow_simulator.v3() as v3:

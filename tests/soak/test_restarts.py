@@ -1,4 +1,4 @@
-"""A kernel is restarted, a process forks and a program is interrupted in the middle of things: quietly, and at once."""
+"""A kernel is restarted, a process forks and a program is interrupted in the middle of things: quietly."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -49,7 +48,7 @@ def noise(tmp_path: Path) -> Path:
 @pytest.fixture
 def manager(environment: Any, noise: Path) -> Iterator[KernelManager]:
     with noise.open("w") as out:
-        started = KernelManager(kernel_name="python3")
+        started = KernelManager(kernel_name="python3", shutdown_wait_time=60.0)  # then it is killed
         started.start_kernel(stdout=out, stderr=out)
         yield started
         if started.is_alive():
@@ -78,27 +77,26 @@ def ids(content: dict[str, Any]) -> str:
 
 
 @pytest.mark.kernel
-def test_a_kernel_restarts_at_once_and_the_same_cell_attaches_to_what_went_on(
+def test_a_kernel_restarts_by_itself_and_the_same_cell_attaches_to_what_went_on(
     manager: KernelManager, environment: Any, noise: Path
 ) -> None:
     before = ids(run(manager, OPEN))
-    began = time.monotonic()
+    process = manager.provisioner.process
     manager.restart_kernel(now=False)
-    took = time.monotonic() - began
+    assert process.returncode == 0
     assert ids(run(manager, OPEN)) == before
     assert environment.requests(POST) == 3
-    assert took < 4  # jupyter kills what has not ended by itself within five seconds
     assert _of_ours(noise) == []
 
 
 @pytest.mark.kernel
-def test_a_kernel_shuts_down_at_once_while_sessions_are_watched(
+def test_a_kernel_shuts_down_by_itself_while_sessions_are_watched(
     manager: KernelManager, environment: Any, noise: Path
 ) -> None:
     run(manager, OPEN)
-    began = time.monotonic()
+    process = manager.provisioner.process
     manager.shutdown_kernel(now=False)
-    assert time.monotonic() - began < 4
+    assert process.returncode == 0
     assert not manager.is_alive()
     assert _of_ours(noise) == []
 
@@ -156,7 +154,7 @@ def test_forked_children_use_the_client_and_the_parent_goes_on(environment: Any)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "terminated"])
-def test_a_program_that_waits_ends_within_a_second_of_a_signal(environment: Any, number: signal.Signals) -> None:
+def test_a_program_that_waits_ends_on_a_signal(environment: Any, number: signal.Signals) -> None:
     code = textwrap.dedent("""
         import devin_jupyter as dj
         session = dj.create("left running", max_acu=1)
@@ -170,9 +168,7 @@ def test_a_program_that_waits_ends_within_a_second_of_a_signal(environment: Any,
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "waiting\n"
-        began = time.monotonic()
         process.send_signal(number)
-        rest, noise = process.communicate(timeout=30)
-    assert time.monotonic() - began < 5  # a hang, not slowness: the usual is well under one
+        rest, noise = process.communicate(timeout=60)
     assert noise == ""
     assert rest == ("True\n" if number == signal.SIGINT else "")

@@ -113,8 +113,8 @@ async def read_event_details(store: StoreDep, devin_id: str, query: Annotated[Ev
     """Answer events in full."""
     events = events_of(_offered(store, devin_id), store.now())
     if query.event_ids is not None:
-        if query.offset is not None:
-            raise Problem(400, "Give event_ids or offset, not both")
+        if {"offset", "limit"} & query.model_fields_set:
+            raise Problem(400, "Give event_ids, or offset and limit, not both")
         events = [event for event in events if event["event_id"] in query.event_ids]
     else:
         start = max(0, query.offset or 0)

@@ -60,10 +60,11 @@ def _check_moment(text: str, now: float) -> None:
 
 def _view(store: Store, schedule: Record) -> dict[str, Any]:
     hidden = ("playbook_id", "run_as_user_id", "deleted")
-    playbook_id = schedule["playbook_id"]
+    playbook_id, moment = schedule["playbook_id"], schedule["scheduled_at"]
     title = store.table("playbooks").get(playbook_id or "", {}).get("title")
     return {
         **{name: value for name, value in schedule.items() if name not in hidden},
+        "scheduled_at": None if moment is None else iso(datetime.fromisoformat(moment.upper()).timestamp()),
         "playbook": None if playbook_id is None else {"playbook_id": playbook_id, "title": title},
         "last_executed_at": None,
         "last_error_at": None,

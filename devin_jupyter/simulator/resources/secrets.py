@@ -18,7 +18,16 @@ from devin_jupyter.simulator.store import Store, StoreDep
 
 router = APIRouter()
 SECRETS = ORG + "/secrets"
-SECRET_VALUE_MAX = 65536
+_KEY_MAX, _VALUE_MAX = 256, 65536
+
+
+def problem_of(key: str, value: str) -> tuple[str, str] | None:
+    """Return the field that is too short or too long, and why; None for a secret that can be kept."""
+    if not 1 <= len(key) <= _KEY_MAX:
+        return "key", f"A key has 1 to {_KEY_MAX} characters"
+    if len(value) > _VALUE_MAX:
+        return "value", f"A secret has at most {_VALUE_MAX} characters"
+    return None
 
 
 def add_secret(store: Store, body: SecretWrite, by: str) -> Record:
@@ -59,8 +68,9 @@ async def read_secrets(store: StoreDep, query: Annotated[PageQuery, Query()]) ->
 @router.post(SECRETS)
 async def create_secret(store: StoreDep, body: Annotated[SecretWrite, Body()]) -> Response:
     """Keep a secret."""
-    if len(body.value) > SECRET_VALUE_MAX:
-        raise invalid(("body", "value"), f"A secret has at most {SECRET_VALUE_MAX} characters", "string_too_long")
+    problem = problem_of(body.key, body.value)
+    if problem is not None:
+        raise invalid(("body", problem[0]), problem[1])
     return json_response(add_secret(store, body, SERVICE_USER))
 
 
