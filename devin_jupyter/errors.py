@@ -101,6 +101,10 @@ class DetachedAwait(_ThreeLines, asyncio.CancelledError):
 class UsageMistake(DevinError):
     """The call cannot be meant as written. Nothing was sent."""
 
+    def __init__(self, what: str, means: str = "nothing was sent", do: str = "") -> None:
+        """Keep the three lines; the second says the same of all mistakes, unless more is known."""
+        super().__init__(what, means, do)
+
 
 class OptionError(UsageMistake):
     """An unknown, malformed, missing or contradictory option, value, name or command."""

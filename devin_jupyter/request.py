@@ -261,8 +261,11 @@ def _refuse_blanks(options: Options) -> None:
 def _repo(name: str) -> str:
     path = urlsplit(name).path if "://" in name else name
     path = path.strip("/").removesuffix(".git")
-    if "/" not in path or any(char.isspace() for char in path):
-        raise OptionError(f"{BY_NAME['repos'].flag} takes OWNER/REPO, not {name!r}", do="for example --repos acme/api")
+    if "/" not in path or any(char.isspace() or char == "," for char in path):
+        raise OptionError(
+            f"{BY_NAME['repos'].flag} takes OWNER/REPO, not {name!r}",
+            do="several are separated by spaces: --repos acme/api acme/web",
+        )
     return path
 
 

@@ -35,7 +35,7 @@ def output_of(snapshot: Snapshot, schema: Schema | None) -> Any:
         return None
     if schema is None:
         return snapshot.structured_output
-    return schema.load(snapshot.structured_output, session_id=snapshot.session_id)
+    return schema.load(snapshot.structured_output, session_id=snapshot.session_id, stands=_stands(snapshot))
 
 
 def answer_of(snapshot: Snapshot, schema: Schema | None) -> Any:
@@ -73,8 +73,7 @@ def problem_of(snapshot: Snapshot, *, waited: float | None = None) -> errors.Tur
     do = _RAISE_CAP if _reached_cap(snapshot) else do
     asked = f": {_quote(snapshot.question)}" if snapshot.question else ""
     filled = {"id": snapshot.session_id, "url": snapshot.url, "why": _why(snapshot), "asked": asked}
-    means = _stands(snapshot) if snapshot.phase in _WAITING else _is_over(snapshot)
-    return kind(what.format(**filled), means, do.format(**filled), session_id=snapshot.session_id)
+    return kind(what.format(**filled), _stands(snapshot), do.format(**filled), session_id=snapshot.session_id)
 
 
 _NO_ANSWER = (Phase.NEEDS_APPROVAL, Phase.BLOCKED, Phase.STOPPED, Phase.FAILED)
@@ -190,11 +189,9 @@ def _goes_on(snapshot: Snapshot) -> str:
 
 
 def _stands(snapshot: Snapshot) -> str:
-    return f"the session stands still, {cost(snapshot)}"
-
-
-def _is_over(snapshot: Snapshot) -> str:
-    return f"the session is over, {cost(snapshot)}"
+    if snapshot.phase is Phase.DONE:
+        return f"the turn is over, {cost(snapshot)}"
+    return f"the session {'stands still' if snapshot.phase in _WAITING else 'is over'}, {cost(snapshot)}"
 
 
 def _quote(text: str) -> str:

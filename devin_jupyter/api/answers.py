@@ -27,15 +27,15 @@ _BY_STATUS: Mapping[int, type[errors.ApiError]] = {
     422: errors.Unprocessable,
     429: errors.RateLimited,
 }
-_SEND = "messages.send"
-_PAID = ("sessions.create", _SEND)
+_SEND, _CREATE = "messages.send", "sessions.create"
+_PAID = (_CREATE, _SEND)
 _NEXT_STEP = {
-    400: "change what the message names; nothing was started",
+    400: "change what the message names",
     401: "give another one, no restart needed: %devin connect --new-key, dj.connect(api_key=…) or a new DEVIN_API_KEY",
     404: "check the id, and that this key may see it (%devin whoami)",
     409: "look at the present state first (%devin sessions, or the list of the resource), then decide",
-    422: "change the fields named above; nothing was started",
-    429: "wait and run it again; nothing was started",
+    422: "change the fields named above",
+    429: "wait and run it again",
 }
 
 
@@ -183,23 +183,40 @@ def _shortened(text: str) -> str:
 
 
 def _meaning(asked: Asked, status: int, detail: str, wait: float | None) -> str:
-    if status == 401:
-        return "the key is missing, mistyped, revoked or expired"
-    if status == 403:
-        return _why_forbidden(asked, detail)
-    if status == 404:
-        return "there is no such object, or this key may not see it"
-    if status == 409 and asked.operation == _SEND:
-        return "the message did not arrive, and nothing was paid"
-    if status == 429:
-        return "too many requests" + (f"; the service asks to wait {wait:g} s" if wait is not None else "")
+    """What the status tells, and what has become of the act."""
     if status >= 500:
         return (
             "the service failed; the act may or may not have been applied"
             if asked.method == "POST"
             else "the service failed; it was tried several times"
         )
-    return ""
+    if status == 409 and asked.operation == _CREATE:
+        return "it contradicts the present state; whether a session was started is not told"
+    return f"{_reason(asked, status, detail, wait)}; {_not_done(asked)}"
+
+
+def _reason(asked: Asked, status: int, detail: str, wait: float | None) -> str:
+    if status == 401:
+        return "the key is missing, mistyped, revoked or expired"
+    if status == 403:
+        return _why_forbidden(asked, detail)
+    if status == 404 and asked.operation == _CREATE:
+        return "the organisation, or something that the request names, is not there, or this key may not see it"
+    if status == 404:
+        return "there is no such object, or this key may not see it"
+    if status == 409:
+        return "it contradicts the present state"
+    if status == 429:
+        return "too many requests" + (f"; the service asks to wait {wait:g} s" if wait is not None else "")
+    return "the service does not take this request"
+
+
+def _not_done(asked: Asked) -> str:
+    """What a refusal spared, in the words of the act."""
+    return {
+        _CREATE: "nothing was started and nothing was paid",
+        _SEND: "the message did not arrive, and nothing was paid",
+    }.get(asked.operation, "nothing was changed")
 
 
 def _why_forbidden(asked: Asked, detail: str) -> str:
@@ -214,6 +231,11 @@ def _why_forbidden(asked: Asked, detail: str) -> str:
 
 
 def _next_step(asked: Asked, status: int) -> str:
+    if status == 404 and asked.operation == _CREATE:
+        return (
+            "check the ids of --playbook, --knowledge, --secret-ids and --links, "
+            "and the organisation (%devin whoami shows it)"
+        )
     if status == 403:
         role = f"a role with {asked.permission}" if asked.permission else "the role it lacks"
         return f"give the key {role} in Settings → Devin API, or use another (%devin whoami shows the present one)"

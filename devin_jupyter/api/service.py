@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -85,6 +86,8 @@ class Service:
             ApiError, ConnectionTrouble: as the transport says.
         """
         asked = await self.asked(operation, **ids)
+        if isinstance(json, Mapping) and json.get("create_as_user_id"):
+            asked = replace(asked, permission=f"{asked.permission} and ImpersonateOrgSessions")
         return await self.transport.request(
             asked.method, asked.path, params=params, json=json, files=files, asked=asked, retries=retries, text=text
         )

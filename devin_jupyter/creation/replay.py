@@ -28,7 +28,8 @@ def not_recorded(lock: Lock) -> NotRecorded:
     """Return the error for a request that the lock file does not hold."""
     return NotRecorded(
         f"{lock.name} does not hold this cell, and there is no key to run it with",
-        do="set DEVIN_API_KEY to run it, or ask who recorded the notebook to run %devin lock again",
+        "nothing was sent and nothing was paid",
+        "set DEVIN_API_KEY to run it, or ask who recorded the notebook to run %devin lock again",
     )
 
 

@@ -46,7 +46,7 @@ def check(database: Database) -> list[str]:
         with database.write("check"):
             pass
     except JournalError as problem:
-        return [" ".join(problem.lines)]
+        return ["; ".join(problem.lines)]
     return problems
 
 
@@ -96,7 +96,7 @@ def _damage(database: Database) -> list[str]:
             return [item[0] for item in rows(db, "PRAGMA integrity_check") if item[0] != "ok"]
     except JournalError as problem:
         if is_damage(problem.__cause__):
-            return [" ".join(problem.lines)]
+            return ["; ".join(problem.lines)]
         raise
 
 

@@ -13,6 +13,7 @@ from weakref import WeakSet
 
 from devin_jupyter.errors import Detached
 from devin_jupyter.magics import display
+from devin_jupyter.magics.seen import warm
 from devin_jupyter.options import Options, continued, parse
 from devin_jupyter.waiting import quietly
 
@@ -150,6 +151,7 @@ def tell_what_goes_on(notebook: Notebook, devin: Any) -> None:
     """Say once, after a restart, which sessions of this notebook went on meanwhile, and what they cost since."""
     if devin in _told or notebook.is_headless:
         return
+    warm(devin)
     _told.add(devin)
     say(devin.still_live(notebook.name))
 

@@ -144,9 +144,14 @@ def run(notebook: Notebook, line: str) -> Any:
     command = find(name)
     if "--help" in rest or "-h" in rest:
         command, rest = find("help"), [name]
-    call = Call(notebook, command, parse(command, rest), line)
+    call = Call(notebook, command, _topic(rest) if command.name == "help" else parse(command, rest), line)
     module, _, function = command.run.partition(":")
     return getattr(import_module(f"devin_jupyter.magics.{module}"), function)(call)
+
+
+def _topic(words: list[str]) -> argparse.Namespace:
+    """What help is asked for: a command, or an option with its dashes, which a parser would take for its own."""
+    return argparse.Namespace(topic=words[0]) if len(words) == 1 else parse(find("help"), words)
 
 
 def journal() -> Journal:
@@ -187,10 +192,17 @@ def parse(command: Command, words: list[str]) -> argparse.Namespace:
         _refuse(command, rest)
     missing = [argument.bare for argument in command.arguments if argument.needed and not getattr(said, argument.dest)]
     if missing:
-        raise OptionError(f"%devin {command.name} needs {' and '.join(missing)}", do=f"for example {command.example}")
+        raise OptionError(f"%devin {command.name} needs {' and '.join(missing)}", do=_where_to(command, said))
     for argument in command.arguments:
         setattr(said, argument.dest, _converted(command, argument, getattr(said, argument.dest)))
     return said
+
+
+def _where_to(command: Command, said: argparse.Namespace) -> str:
+    """What to do about a missing word: an option that takes several may have taken it."""
+    lists = (one for one in command.arguments if one.is_option and one.kind == "words")
+    greedy = next((one.name for one in lists if getattr(said, one.dest)), None)
+    return f"{greedy} takes every word after it: put it last" if greedy else f"for example {command.example}"
 
 
 @cache

@@ -6,19 +6,26 @@ from textwrap import wrap
 
 from devin_jupyter.magics.command import Call, Command, find
 from devin_jupyter.magics.command_table import COMMANDS, GROUPS
+from devin_jupyter.options import BY_FLAG, Option
+from devin_jupyter.options.help import entry, help_text
 
 
 def show(call: Call) -> None:
-    """`%devin help [COMMAND]`."""
+    """`%devin help [COMMAND|OPTION]`."""
     topic = call.said.topic
     if topic is None:
         print(overview())
     elif topic.lstrip("%") == "devin":
-        from devin_jupyter.options.help import help_text
-
         print(help_text())
+    elif (option := _option(topic)) is not None:
+        print(f"%%devin\n{entry(option)}")
     else:
         print(explained(find(topic)))
+
+
+def _option(topic: str) -> Option | None:
+    """The option of `%%devin` that a topic names; a command of that name goes first, unless there are dashes."""
+    return BY_FLAG.get(topic if topic.startswith("-") or topic in COMMANDS else f"--{topic.replace('_', '-')}")
 
 
 def overview() -> str:

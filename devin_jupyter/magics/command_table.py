@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from devin_jupyter.magics.command import Argument, Command
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.vocabulary import SEEN_ORIGIN, Origin
 
 SESSIONS, FILES, LIBRARY, MONEY, SETUP = (
     "Sessions",
@@ -12,8 +16,8 @@ SESSIONS, FILES, LIBRARY, MONEY, SETUP = (
     "Setting up",
 )
 GROUPS = (SESSIONS, FILES, LIBRARY, MONEY, SETUP)
-ORIGINS = ("webapp", "slack", "teams", "api", "linear", "jira", "automation", "cli", "desktop", "code_scan", "other")
-PHASES = ("queued", "working", "your_turn", "needs_approval", "done", "asleep", "blocked", "stopped", "failed")
+ORIGINS: tuple[str, ...] = (*get_args(Origin), *SEEN_ORIGIN)
+PHASES = tuple(phase.value for phase in Phase)
 
 _WHICH = Argument(
     "session", "a name in the notebook, an id or a URL; default: the last one", metavar="SESSION", values="sessions"
@@ -289,7 +293,7 @@ _TABLE = (
         "explain one command; alone: list them all",
         "command_help:show",
         "%devin help send",
-        (Argument("topic", "a command", metavar="COMMAND", values="commands"),),
+        (Argument("topic", "a command, or an option of %%devin", metavar="COMMAND", values="commands"),),
     ),
 )
 COMMANDS = {command.name: command for command in _TABLE}

@@ -10,7 +10,7 @@ from devin_jupyter.errors import DevinError, OptionError
 from devin_jupyter.magics import cell
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.shown import Table, labelled
-from devin_jupyter.options import Options, duration
+from devin_jupyter.options import Options, check_name, duration
 from devin_jupyter.render import wording
 from devin_jupyter.stopping import HALT_HOLDS
 
@@ -18,6 +18,7 @@ from devin_jupyter.stopping import HALT_HOLDS
 def open_session(call: Call) -> None:
     """Make a handle on a session that exists, bind it and show it."""
     said, notebook = call.said, call.notebook
+    check_name(said.out)
     schema = None
     if said.schema:
         from devin_jupyter.schema import load_schema

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from devin_jupyter.magics import written
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.seen import SEEN
 from devin_jupyter.magics.shown import Table
@@ -68,7 +69,8 @@ def files(call: Call) -> Any:
     """List a session's files, or download them."""
     session = call.notebook.session(call.said.session)
     if call.said.download is not None:
-        paths = session.download(call.said.download or None)
+        with written.at(call.said.download or session.id):
+            paths = session.download(call.said.download or None)
         for path in paths:
             print(path)
         return None

@@ -8,6 +8,7 @@ import sys
 import traceback
 from typing import Any
 
+from devin_jupyter.api import log
 from devin_jupyter.errors import DevinError, redact
 from devin_jupyter.magics import written
 from devin_jupyter.magics.command import Call
@@ -25,7 +26,7 @@ _PACKAGES = (
     "pydantic",
     "pandas",
 )
-_NOTHING = "nothing; logging.getLogger('devin_jupyter').setLevel('DEBUG') records requests: then try again"
+_NOTHING = "no warnings; logging.getLogger('devin_jupyter').setLevel('DEBUG') records more: then try again"
 
 
 def debug(call: Call) -> None:
@@ -45,6 +46,7 @@ def report(call: Call) -> str:
         "front end": _front_end(call),
         "connection": _connection(),
         "last error": _last_error(),
+        "requests": "\n".join(log.RECENT) or "none in this kernel",
         "log": "\n".join(recent_lines()) or _NOTHING,
     }
     blocks = [f"== {name}\n{text}" for name, text in parts.items()]

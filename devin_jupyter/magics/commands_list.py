@@ -140,17 +140,21 @@ def moment(text: str | None) -> int | None:
     """Return Unix seconds for `7d` (that long ago) or a date or time.
 
     Raises:
-        OptionError: it is neither.
+        OptionError: it is neither; a bare number, which may be a year, is not.
     """
     if text is None:
         return None
-    try:
-        return int((datetime.now(UTC) - timedelta(seconds=duration(text))).timestamp())
-    except ValueError:
-        at = parse_time(text)
+    at = None if text.isdigit() else _ago(text) or parse_time(text)
     if at is None:
         raise OptionError(f"{text!r} is no time", do="for example 7d, 12h, 2026-11-01 or 2026-11-01T18:00")
     return int(at.timestamp())
+
+
+def _ago(text: str) -> datetime | None:
+    try:
+        return datetime.now(UTC) - timedelta(seconds=duration(text))
+    except (ValueError, OverflowError):
+        return None
 
 
 def _row(snapshot: Snapshot) -> dict[str, Any]:

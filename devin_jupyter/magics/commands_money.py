@@ -43,7 +43,7 @@ def _summed(call: Call, since: int | None, until: int | None, why: str) -> Table
         day = f"{datetime.fromtimestamp(raw.get('created_at') or 0, UTC):%Y-%m-%d}"
         days[day] = days.get(day, 0.0) + (acus or 0.0)
         unknown += not acus
-    rows = [{"day": day, "ACU": wording.amount(acus)} for day, acus in sorted(days.items(), reverse=True)]
+    rows = [{"day": day, "ACU": wording.amount(acus)} for day, acus in sorted(days.items())]
     missing = f"; unknown for {unknown} sessions" if unknown else ""
     total = wording.acu(sum(days.values()))
     title = f"{total} over sessions by the day they started{missing} ({why})"

@@ -5,11 +5,12 @@ Loading it must stay free: nothing heavy is imported before the first magic runs
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from traitlets import Bool, Enum, Float, Integer, List, Unicode
+from traitlets import Bool, Enum, Float, Integer, List, TraitError, Unicode
 from traitlets.config import Configurable
 
+from devin_jupyter.models.vocabulary import DevinMode
 from devin_jupyter.waiting import shown_by
 
 if TYPE_CHECKING:
@@ -27,11 +28,9 @@ _MATCHER = "devin_jupyter"
 class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
     """The magics of devin_jupyter; the defaults below hold for every `%%devin` cell that does not say otherwise."""
 
-    mode = Enum(("normal", "fast", "lite", "ultra"), None, allow_none=True, help="--mode of cells that give none.").tag(
-        config=True
-    )
+    mode = Enum(get_args(DevinMode), None, allow_none=True, help="--mode of cells that give none.").tag(config=True)
     max_acu = Integer(None, allow_none=True, min=1, help="--max-acu of cells that give none.").tag(config=True)
-    tags = List(Unicode(), help="Tags that every new session gets.").tag(config=True)
+    tags = List(Unicode(), help="Tags of every session that a cell starts.").tag(config=True)
     on_interrupt = Enum(
         ("detach", "stop"), "detach", help="What Ctrl-C does to the remote session while a cell waits."
     ).tag(config=True)
@@ -85,14 +84,28 @@ def load(shell: InteractiveShell) -> None:
     """Register the magics, the help on `%%devin?` and the completer."""
     from devin_jupyter.magics.lazy_help import CellMagic, LineMagic
 
+    magics = _configured(shell)
     unload(shell)
-    magics = DevinMagics(shell)
     shell.configurables.append(magics)
     shell.magics_manager.register_function(CellMagic(magics.run_cell), "cell", "devin")
     shell.magics_manager.register_function(LineMagic(magics.run_line), "line", "devin")
     shell.Completer.custom_matchers.append(_matcher(magics))
     if getattr(shell, "kernel", None) is None:
         shown_by(_followed)
+
+
+def _configured(shell: InteractiveShell) -> DevinMagics:
+    try:
+        return DevinMagics(shell)
+    except TraitError as problem:
+        from devin_jupyter.errors import OptionError
+
+        raise OptionError(
+            f"the configuration of DevinMagics cannot be meant: {problem}",
+            "the magics were not loaded, since a default may cost more than what was meant",
+            "set it right in ipython_config.py or by get_ipython().config.DevinMagics.NAME = …, then "
+            "%load_ext devin_jupyter",
+        ) from None
 
 
 def unload(shell: InteractiveShell) -> None:

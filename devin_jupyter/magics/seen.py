@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
+from weakref import WeakSet
 
 REFRESH_SECONDS = 5.0
 MOST = 200
@@ -67,10 +68,16 @@ class Seen:
 SEEN = Seen()
 
 
+_warm: WeakSet[Any] = WeakSet()
+
+
 def warm(client: Any) -> None:
-    """Have the loop look up playbooks and knowledge by name, so that Tab knows them; a failure is no matter."""
+    """Have the loop look up playbooks and knowledge once, so that Tab knows their names; a failure is no matter."""
     from devin_jupyter import loop
 
+    if client in _warm:
+        return
+    _warm.add(client)
     loop.submit(_look(client.asynchronous, "playbooks", ("playbook_id",), "title"))
     loop.submit(_look(client.asynchronous, "knowledge", ("note_id", "id"), "name"))
 

@@ -31,22 +31,20 @@ def help_text() -> str:
 
 
 def _group(group: str) -> str:
-    return "\n".join([f"{group}:", *(_entry(option) for option in OPTIONS if option.group == group)])
+    return "\n".join([f"{group}:", *(entry(option) for option in OPTIONS if option.group == group)])
 
 
-def _entry(option: Option) -> str:
+def entry(option: Option) -> str:
+    """Return the help of one option: usage, explanation, example."""
     lines = textwrap.wrap(sentence(option), _WIDTH - 8)
-    if option.example != option.flag:
-        lines.append(f"e.g. {option.example}")
+    lines.append(f"e.g. {option.example}")
     return "\n".join([f"    {option.usage}", *(f"        {line}" for line in lines)])
 
 
 def sentence(option: Option) -> str:
-    """Return the explanation with the default and the API version, where there is only one."""
+    """Return the explanation with the default and the API versions."""
     notes = [f"default: {option.default}"] if option.default else []
-    if option.api != "both":
-        notes.append(version_note(option))
-    return option.help + (f" ({'; '.join(notes)})" if notes else "")
+    return f"{option.help} ({'; '.join([*notes, version_note(option)])})"
 
 
 def version_note(option: Option) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
-MODES = ("normal", "fast", "lite", "ultra")
+from devin_jupyter.models.vocabulary import DevinMode
+
+MODES: tuple[str, ...] = get_args(DevinMode)
 WORK, NOTEBOOK, AGAIN, BATCH = (
     "What Devin gets",
     "What the notebook does",

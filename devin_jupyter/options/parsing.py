@@ -15,9 +15,10 @@ from typing import Any, NoReturn
 from devin_jupyter.errors import OptionError
 from devin_jupyter.options.expressions import expressions
 from devin_jupyter.options.table import BY_FLAG, BY_NAME, OPTIONS
-from devin_jupyter.options.values import Options, nearest, of
+from devin_jupyter.options.values import DASHES, Options, nearest, of
 from devin_jupyter.redaction import holds_key
 
+_HELP = frozenset((BY_NAME["help"].flag, BY_NAME["help"].short))
 _HOLE = re.compile("\ue000(\\d+)\ue001")
 
 
@@ -28,6 +29,8 @@ def parse(line: str) -> Options:
         OptionError: an unknown option or value, a bad quote, a key or a secret value on the line.
     """
     words = split(line)
+    if not _HELP.isdisjoint(words):  # whoever asks for help may have mistyped the rest
+        return of({"help": True})
     found, rest = _parser().parse_known_args(words)
     if rest:
         _refuse_rest(rest)
@@ -138,8 +141,8 @@ def _parser() -> Parser:
 
 
 def _refuse_rest(rest: list[str]) -> NoReturn:
-    word = next((word for word in rest if word.startswith("-")), rest[0])
-    if not word.startswith("-"):
+    word = next((word for word in rest if word.startswith(DASHES)), rest[0])
+    if not word.startswith(DASHES):
         raise OptionError(
             f"{word!r} belongs to no option",
             do="the prompt goes below the %%devin line; quote values that hold spaces; %%devin? lists the options",

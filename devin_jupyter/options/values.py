@@ -17,6 +17,8 @@ from devin_jupyter.options.table import BY_NAME
 
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w|)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+DASHES = ("-", "–", "—")
+"""What an option begins with, also where an editor has made one long dash of two."""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -232,9 +234,9 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ` (did you mean …?)` for the nearest known word, or nothing."""
-    spelt = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(word.lower(), list(spelt), n=1, cutoff=0.6)
+    """Return ` (did you mean …?)` for the nearest known word, or nothing; dashes before it count for nothing."""
+    spelt = {name.lower().lstrip("-"): name for name in known}
+    close = difflib.get_close_matches(word.lower().lstrip("".join(DASHES)), list(spelt), n=1, cutoff=0.6)
     return f" (did you mean {spelt[close[0]]}?)" if close else ""
 
 
@@ -288,8 +290,17 @@ def _check_together(options: Options) -> None:
             f"{_flag(stray[0])} cannot go with --to: a message goes to a session that exists already",
             do="leave one of them out",
         )
-    out = options.out
-    if out is not None and not (isinstance(out, str) and ("{{" in out or (out.isidentifier() and not iskeyword(out)))):
+    if not (isinstance(options.out, str) and "{{" in options.out):
+        check_name(options.out)
+
+
+def check_name(out: Any) -> None:
+    """Refuse an `--out` that cannot be a variable; None is none.
+
+    Raises:
+        OptionError: it is no name.
+    """
+    if out is not None and not (isinstance(out, str) and out.isidentifier() and not iskeyword(out)):
         raise OptionError(f"--out takes the name of a variable, not {out!r}", do="for example -o audit")
 
 

@@ -56,21 +56,26 @@ class Schema:
         """Tell whether a raw answer fits."""
         return self._checker.is_valid(value)
 
-    def load(self, value: Any, *, session_id: str = "") -> Any:
+    def load(self, value: Any, *, session_id: str = "", stands: str = "the session is not changed by this") -> Any:
         """Return the answer typed: an instance of the source, unwrapped, or plain dicts and lists.
+
+        Args:
+            value: the raw answer.
+            session_id: whose it is, for the error.
+            stands: how the session stands and what it has cost, for the error.
 
         Raises:
             OutputInvalid: with every problem, and the raw value.
         """
         problems = self.check(value)
         if problems:
-            raise invalid_output(problems, value, session_id)
+            raise invalid_output(problems, value, session_id, stands)
         answer = self.unwrapped(value)
         if self.reader is None:
             return answer
         typed, problems = self.reader(answer)
         if problems:
-            raise invalid_output(self._outside(problems), value, session_id)
+            raise invalid_output(self._outside(problems), value, session_id, stands)
         return typed
 
     def unwrapped(self, value: Any) -> Any:
@@ -87,13 +92,14 @@ class Schema:
         return Checker(self.wire)
 
 
-def invalid_output(problems: list[str], raw: Any, session_id: str = "") -> OutputInvalid:
+def invalid_output(problems: list[str], raw: Any, session_id: str, stands: str) -> OutputInvalid:
     """Return the exception for an answer that does not fit, naming the first problem and counting the rest."""
     more = f" (and {len(problems) - 1} more in .problems)" if len(problems) > 1 else ""
+    start = f"{session_id}: " if session_id else ""
     return OutputInvalid(
-        f"the structured output does not fit the schema at {problems[0]}{more}",
-        "the session is not changed by this; .snapshot.structured_output is the answer as it came",
-        "ask for a correction with .send(…)",
+        f"{start}the structured output does not fit the schema at {problems[0]}{more}",
+        f"{stands}; .snapshot.structured_output is the answer as it came",
+        "ask for a correction with .send('…'), which costs again, then .result()",
         session_id=session_id,
         problems=problems,
         raw=raw,
@@ -176,7 +182,9 @@ def _parsed(text: str, name: str) -> Json:
         value = json.loads(text)
     except json.JSONDecodeError as problem:
         place = f"line {problem.lineno}, column {problem.colno}"
-        raise SchemaError(f"{name} is not valid JSON: {problem.msg} at {place}") from None
+        lost = "put JSON on the line of options in single quotes, or the double quotes in it are gone"
+        do = lost if '"' not in text else "correct it; a JSON Schema is an object in braces"
+        raise SchemaError(f"{name} is not valid JSON: {problem.msg} at {place}", do=do) from None
     except RecursionError:
         raise SchemaError(f"{name} is nested too deeply") from None
     if not isinstance(value, dict):

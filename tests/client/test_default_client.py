@@ -116,6 +116,13 @@ def test_another_folder_with_another_dotenv_file_changes_nothing(folder, tmp_pat
     assert default() is first
 
 
+def test_the_groups_of_operations_show_what_they_offer_and_no_address():
+    client = dj.Devin(KEY)
+    assert repr(client.tags).startswith("<Tags: ")
+    assert "append" in repr(client.tags)
+    assert all(" at 0x" not in repr(getattr(client, name)) for name in ("sessions", "metrics", "consumption"))
+
+
 def test_disconnecting_connects_anew(environment):
     first = default()
     disconnect()

@@ -194,6 +194,22 @@ async def test_field_errors_are_kept_without_what_was_sent(slept):
     assert problem.value.errors == [{"loc": ["body", "session_secrets", 0], "msg": "too long", "type": "x"}]
 
 
+async def test_a_403_for_a_session_in_anothers_name_names_the_permission_for_that_too(answering):
+    service = answering(lambda request: httpx.Response(403, json={"detail": "Missing permission"}))
+    with pytest.raises(errors.Forbidden) as problem:
+        await service.call("sessions.create", json={"prompt": "x", "create_as_user_id": "user-1"})
+    assert "ManageOrgSessions and ImpersonateOrgSessions" in problem.value.means
+    assert "nothing was started" in problem.value.means
+
+
+async def test_a_404_for_a_new_session_says_which_ids_to_check(answering):
+    service = answering(lambda request: httpx.Response(404, json={"detail": "Not found"}))
+    with pytest.raises(errors.NotFound) as problem:
+        await service.call("sessions.create", json={"prompt": "x"})
+    assert "nothing was started" in problem.value.means
+    assert "--playbook" in problem.value.do
+
+
 @pytest.mark.parametrize("name", [operation.name for operation in OPERATIONS if operation.permission])
 async def test_a_403_names_the_permission_of_its_operation(name, answering):
     service = answering(lambda request: httpx.Response(403, json={"detail": "Missing permission"}))

@@ -49,12 +49,12 @@ async def test_it_replays_the_same_answer_without_a_request(kernel: Any, simulat
     assert simulator.stats()["requests"] == {}
 
 
-async def test_a_cell_that_is_not_in_it_fails_in_two_lines(kernel: Any, simulator: Any, folder: Path) -> None:
+async def test_a_cell_that_is_not_in_it_fails_in_three_lines(kernel: Any, simulator: Any, folder: Path) -> None:
     path = await record(kernel(), simulator, folder)
     with pytest.raises(NotRecorded) as caught:
         replay(SessionRequest(prompt="something else"), lockfile.load(path))
     assert caught.value.what == "audit.devin.json does not hold this cell, and there is no key to run it with"
-    assert len(caught.value.lines) == 2
+    assert len(caught.value.lines) == 3
 
 
 async def test_it_matches_on_what_is_asked_wherever_it_was_sent(kernel: Any, simulator: Any, folder: Path) -> None:

@@ -60,11 +60,38 @@ def test_the_report_of_a_journal_that_cannot_be_read_is_still_a_report(shell, se
     assert "== last error" in report
 
 
+def test_the_report_holds_the_last_requests_without_being_told_before(shell, service):
+    shell.run("%devin sessions --tags hidden-in-the-query")
+    report = shell.run("%devin debug").out
+    assert "GET /v3/organizations/org-simulator/sessions 200 in " in report
+    assert "hidden-in-the-query" not in report
+
+
 def test_the_report_holds_the_last_lines_of_the_log(shell, service):
     keep_recent()
     logging.getLogger("devin_jupyter").warning("something %s", "odd")
     assert "something odd" in shell.run("%devin debug").out
     assert commands_debug._NOTHING not in shell.run("%devin debug").out
+
+
+def test_a_bare_number_is_no_moment(shell, service):
+    assert "'2025' is no time" in shell.run("%devin sessions --since 2025", fails=True).out
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "%devin debug /nonexistent/report.txt",
+        "%devin journal export /nonexistent/journal.json",
+        "%devin files s --download /dev/null/files",
+    ],
+)
+def test_a_place_that_cannot_be_written_is_a_mistake_of_the_line(shell, service, line):
+    shell.run("%%devin --quiet --wait -o s\nCount")
+    ran = shell.run(line, fails=True)
+    assert type(ran.error).__name__ == "OptionError"
+    assert "cannot be written" in ran.error.what
+    assert "a fault in" not in ran.out
 
 
 # --- money and the journal -------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Tab in a magic: options, values and commands from what is known, and silence in the prompt."""
 
+import threading
+
 import pytest
 
 from devin_jupyter.magics import seen
@@ -179,6 +181,17 @@ def test_commands_and_their_arguments_complete(shell):
     assert shell.tab("%devin sessions --origin slack we|") == ["%devin sessions --origin slack webapp"]
     assert shell.tab("%devin archive a b devin-|") == [f"%devin archive a b {SESSION}"]
     assert shell.tab("%devin wait devin-x 5m |") == ["%devin wait devin-x 5m --on-interrupt"]
+
+
+def test_playbooks_and_knowledge_are_looked_up_once_a_client_is_at_work(shell, service, monkeypatch):
+    known = threading.Event()
+    monkeypatch.setattr("devin_jupyter.magics.seen.SEEN.add", lambda kind, pairs: kind == "knowledge" and known.set())
+    shell.run("%%devin --quiet --dry-run\nCount")
+    assert "GET /v3/organizations/{org_id}/knowledge/notes" not in service.stats()["requests"]
+    shell.run("%%devin --quiet\nCount")
+    assert known.wait(30)
+    shell.run("%%devin --quiet\nCount again")
+    assert service.stats()["requests"]["GET /v3/organizations/{org_id}/knowledge/notes"] == 1
 
 
 def test_after_unloading_nothing_is_offered(shell):

@@ -74,6 +74,7 @@ def test_a_mistyped_cell_is_an_error_output_in_a_kernel(kernel):
     assert output["ename"] == "OptionError"
     assert output["traceback"] == [
         "OptionError: there is no option --repoz (did you mean --repos?)",
+        "  nothing was sent",
         "  %%devin? lists the options",
     ]
 

@@ -4,6 +4,7 @@ import pytest
 
 from devin_jupyter.magics.command_table import COMMANDS, GROUPS
 from devin_jupyter.options import OPTIONS
+from devin_jupyter.options.help import entry
 
 
 @pytest.fixture
@@ -47,6 +48,29 @@ def test_every_command_is_explained_with_an_example(shell, name):
     assert shell.run(f"%devin {name} --help").out == said
 
 
+@pytest.mark.parametrize("line", ["%devin help --max-acu", "%devin help max-acu", "%devin help max_acu"])
+def test_help_explains_one_option_of_a_cell(shell, line):
+    said = shell.run(line).out
+    assert "--max-acu N" in said
+    assert "e.g. --max-acu 5" in said
+    assert "--repos" not in said
+
+
+def test_an_option_that_is_called_like_a_command_is_meant_with_its_dashes(shell):
+    assert "--tags TAG …" in shell.run("%devin help --tags").out
+    assert "e.g. %devin tags audit" in shell.run("%devin help tags").out
+
+
+def test_help_is_given_whatever_else_was_mistyped(shell):
+    assert "--repos OWNER/REPO" in shell.run("%%devin --bogus --max-acu --help\nx").out
+
+
+def test_every_option_has_an_example_and_says_which_api_versions_have_it(shell):
+    entries = [" ".join(entry(option).split()) for option in OPTIONS]
+    assert all("e.g. " in one for one in entries)
+    assert all("v1, v3" in one or "only; on v" in one for one in entries)
+
+
 def test_help_knows_the_cell_magic_too(shell):
     assert "--repos OWNER/REPO" in shell.run("%devin help %%devin").out
 
@@ -57,6 +81,9 @@ def test_help_knows_the_cell_magic_too(shell):
         ("%devin sned", "did you mean send?"),
         ("%devin help sned", "did you mean send?"),
         ("%devin sessions --orign slack", "did you mean --origin?"),
+        ("%devin send --attach f t hi", "--attach takes every word after it: put it last"),
+        ("%devin open t -o 2x", "--out takes the name of a variable"),
+        ("%devin open t --out for", "--out takes the name of a variable"),
         ("%devin sessions --origin slak", "did you mean slack?"),
         ("%devin open", "%devin open needs SESSION"),
         ("%devin send s", "%devin send needs TEXT"),
@@ -83,6 +110,18 @@ def test_a_mistyped_command_is_named_in_three_lines(shell, line, words):
     assert "AbCdEf" not in ran.out
     assert len(ran.lines) <= 3
     assert ran.lines[0].startswith("OptionError: ")
+
+
+def test_a_default_that_cannot_be_meant_is_explained_and_leaves_the_magics_as_they_are(shell):
+    config = shell.ipython.config.DevinMagics
+    config.max_acu = -1
+    try:
+        ran = shell.run("from devin_jupyter import load_ipython_extension as load; load(get_ipython())", fails=True)
+        assert "max_acu" in ran.error.what
+        assert "ipython_config.py" in ran.error.do
+        shell.run("%devin help")
+    finally:
+        del config["max_acu"]
 
 
 def test_defaults_are_configured_as_ipython_does_it(shell):

@@ -116,6 +116,8 @@ def test_what_is_nearly_right_gets_the_nearest_right_word(line, hint):
         ("--schema-optional", "means nothing without --schema"),
         ("--to s --repos a/b", "--repos cannot go with --to"),
         ("--repo a/b", "did you mean --repos?"),
+        ("—max-acu 5", "did you mean --max-acu?"),
+        ("–max-acu 5", "did you mean --max-acu?"),
         ("--secrets NAME:hidden --repos", "--repos needs at least one value"),
     ],
 )
@@ -140,6 +142,17 @@ def test_a_key_on_the_line_is_refused_and_not_repeated(line):
     assert "AbCdEf" not in said
     assert "abcd" not in said
     assert "API key" in said
+
+
+def test_what_is_like_no_option_is_not_given_another(shell):
+    assert "did you mean" not in refusal("--bogus")
+    assert "did you mean" not in refusal("--qqq")
+
+
+def test_a_schema_whose_quotes_the_line_has_eaten_says_so(shell, service):
+    ran = shell.run('%%devin --schema {"type":"object"}\nx', fails=True)
+    assert "in single quotes" in ran.error.do
+    assert ran.error.means == "nothing was sent"
 
 
 def test_the_keys_of_the_simulator_are_no_secret():

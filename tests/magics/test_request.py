@@ -135,6 +135,12 @@ def test_defaults_fill_what_was_not_said():
     assert made(defaults={"mode": "lite"}, mode="fast").mode == "fast"
 
 
+@pytest.mark.parametrize("name", ["a/b,", "a/b,c/d"])
+def test_repositories_are_separated_by_spaces(name):
+    with pytest.raises(OptionError, match="separated by spaces"):
+        made(repos=[name, "c/d"])
+
+
 def test_repositories_may_be_given_as_addresses():
     assert made(repos=["https://github.com/acme/api.git", "acme/web"]).repos == ("acme/api", "acme/web")
     with pytest.raises(OptionError, match="OWNER/REPO"):
