@@ -110,7 +110,7 @@ class Stopper:
 
         async def adopt(intent: Intent) -> None:
             with suppress(DevinError):  # it stays among those that are open
-                await adopt_lost(self.api, self.journal, lookup, intent, Run(self.clock))
+                await adopt_lost(self.journal, lookup, intent, Run(self.clock))
 
         until = self.clock.now() + self.clock.settle_at[-1] + self.clock.lease_seconds
         while True:

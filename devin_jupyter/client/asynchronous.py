@@ -306,7 +306,7 @@ class AsyncDevin:
         Args:
             notebook: whose; by default this one's.
         """
-        return live_line(await still_live(self.creator.api, self.journal, notebook or here()))
+        return live_line(await still_live(self.creator, notebook or here()))
 
     async def _resolved(self, session: Session | str) -> Session:
         return await self.get(session) if isinstance(session, str) else session

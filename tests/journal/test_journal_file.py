@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from devin_jupyter.errors import JournalError
+from devin_jupyter.creation import Policy
+from devin_jupyter.errors import CreateUncertain, JournalError
 from devin_jupyter.journal import CellRef, Journal, Start
 from devin_jupyter.journal.tables import MIGRATIONS
 
-from .conftest import POST
+from .conftest import CELL, CREATE, POST, SEND
 
 
 def start_of(name: str, **fields: Any) -> Start:
@@ -163,6 +164,39 @@ async def test_a_read_only_journal_stops_everything_before_a_post(kernel: Any, s
     assert simulator.requests(POST) == 0
 
 
+def test_the_check_tells_a_journal_that_cannot_be_written(folder: Path) -> None:
+    def mounted_read_only(step: str) -> None:  # tests may run as root, whom no mode of a file stops
+        if step == "check:begin":
+            journal.database._connection.close()
+            uri = f"file:{journal.path}?mode=ro"
+            journal.database._connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+
+    journal = Journal(folder, on_step=mounted_read_only)
+    (problem,) = journal.check()
+    assert "cannot be written" in problem
+    journal = Journal(folder)
+    assert (journal.check(), journal.halted_since()) == ([], None)
+
+
+async def test_acts_without_outcome_are_told(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    session_id = (await one.start()).session_id
+    simulator.faults({**SEND, "kind": "drop_before"})
+    with pytest.raises(CreateUncertain):
+        await one.messenger.send(session_id, "more")
+    other = CellRef(notebook="/work/other.ipynb", cell_id="x")
+    simulator.faults({**CREATE, "kind": "drop_before"})
+    with pytest.raises(CreateUncertain):
+        await one.start("two", policy=Policy(guard=other))
+    start, message = one.journal.undecided()
+    assert start.startswith("perhaps a session was started on 20")
+    assert one.journal.intents.all()[0].start.tag in start
+    assert message.startswith(f"perhaps a message arrived at {session_id} after 20")
+    assert one.journal.undecided(CELL.notebook) == [message]
+    assert one.journal.undecided(other.notebook) == [start]
+    assert one.journal.check() == []
+
+
 def test_a_folder_that_cannot_be_made_is_told_in_three_lines(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(JournalError) as caught:
@@ -198,6 +232,7 @@ def test_repair_keeps_what_can_be_read_and_the_damaged_file(folder: Path) -> Non
     assert 100 < len(journal.sessions()) <= 200
     assert journal.check() == [] or journal.check()[0].endswith("lost their schema")
     assert "the damaged file is" in str(repaired)
+    assert str(repaired).endswith("; nothing could be kept of: budgets, the halt, messages sent")
 
 
 def test_repair_of_a_sound_journal_changes_nothing(folder: Path) -> None:
