@@ -8,11 +8,15 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from devin_jupyter import redaction
+from devin_jupyter.attachments import read_secrets
 from devin_jupyter.creation import Policy
 from devin_jupyter.errors import CreateUncertain, JournalError
 from devin_jupyter.journal import CellRef, Journal, Start
@@ -279,8 +283,6 @@ def test_a_write_ahead_journal_is_turned_into_a_rollback_journal(folder: Path) -
 
 
 async def test_no_value_of_a_secret_is_in_the_file(kernel: Any, folder: Path) -> None:
-    from devin_jupyter.attachments import read_secrets
-
     one = kernel()
     started = await one.start(
         "the token is s3cr3t-canary-value and the key cog_canary12345678",
@@ -292,6 +294,37 @@ async def test_no_value_of_a_secret_is_in_the_file(kernel: Any, folder: Path) ->
     content = (folder / "home" / "journal.db").read_bytes()
     assert b"s3cr3t" not in content
     assert b"cog_canary" not in content
+
+
+async def test_a_later_process_masks_the_secrets_of_the_sessions_it_loads(
+    kernel: Any, simulator: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = "s3cr3t-canary-value"
+    monkeypatch.setenv("NPM_TOKEN", value)
+    one = kernel()
+    started = await one.start("publish", secrets=read_secrets(("NPM_TOKEN",)))
+    monkeypatch.setattr(redaction, "_secrets", redaction._Secrets())  # another process has planted nothing yet
+    assert redaction.redact(value) == value
+    later = kernel()
+    assert later.journal.sessions(notebook=CELL.notebook)[0].session_id == started.session_id
+    await later.messenger.send(started.session_id, f"the token is {value}")
+    now = datetime.now(UTC)
+    later.journal.save_snapshot(replace(started.snapshot, question=f"is it {value}?", observed_at=now))
+    assert later.journal.snapshot(started.session_id).question == "is it •••?"
+    assert value.encode() not in (folder / "home" / "journal.db").read_bytes()
+    assert "NPM_TOKEN" in str(later.journal.export())
+
+
+def test_a_journal_of_the_first_format_is_brought_up_to_date(folder: Path) -> None:
+    old = sqlite3.connect(folder / "journal.db", isolation_level=None)
+    for statement in MIGRATIONS[0]:
+        old.execute(statement)
+    old.execute("PRAGMA user_version=1")
+    old.execute("INSERT INTO sessions (session_id, api_version, how, started_at) VALUES ('devin-a', 'v3', 'seen', 1.0)")
+    old.close()
+    entry = Journal(folder).entry("devin-a")
+    assert entry is not None
+    assert entry.session_id == "devin-a"
 
 
 def test_a_home_with_a_dot_in_its_name_is_a_folder(folder: Path) -> None:
