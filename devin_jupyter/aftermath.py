@@ -38,7 +38,7 @@ async def still_live(creator: Creator, notebook: str) -> list[Live]:
     await _adopt(creator, notebook)
     open_ones = await asyncio.to_thread(lambda: journal.sessions(notebook=notebook, is_open=True))
     left = [entry for entry in open_ones if entry.seen_by != me]
-    eyes = Eyes(creator.api, journal, creator.clock)
+    eyes = Eyes(creator.api.sessions, journal, creator.clock)
 
     async def one(entry: Entry) -> Live | None:
         try:

@@ -29,13 +29,6 @@ class MessagesApi(Protocol):
         """Send a message."""
 
 
-class SessionApi(Protocol):
-    """The call that reads a session."""
-
-    async def get(self, session_id: str) -> Raw:
-        """Read a session."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
     """A message on its way."""

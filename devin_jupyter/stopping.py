@@ -136,7 +136,7 @@ class Stopper:
         if not _reaches(place, entry):
             return Stopped(session_id=entry.session_id, title=title, result=_needs_key(entry), acus=entry.acus)
         try:
-            look = await Eyes(self.api, self.journal, self.clock).look(entry)
+            look = await Eyes(self.api.sessions, self.journal, self.clock).look(entry)
             seen = look.snapshot
             if look.raw is not None and seen is not None and seen.turn_over:
                 return Stopped(session_id=entry.session_id, title=seen.title, result="was over", acus=seen.acus)
