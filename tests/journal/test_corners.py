@@ -262,7 +262,7 @@ async def test_a_dead_kernels_session_is_adopted_once_and_not_taken_for_an_older
     )
     one.journal.intents.write(start_of("a", cell=CELL), known_before=[f"devin-{older}"], now=1.0)
     [intent] = one.journal.intents.all()
-    arguments = (one.api, one.journal, one.creator.lookup, intent, Run(FAST))
+    arguments = (one.journal, one.creator.lookup, intent, Run(FAST))
     holder = one.journal.leases.take(of_start(intent.start.fingerprint), now=FAST.now())
     assert await adopt_lost(*arguments) is None  # somebody is at it
     assert one.journal.sessions() == []
@@ -277,5 +277,5 @@ async def test_an_intent_that_made_nothing_is_cleared(kernel: Any, simulator: An
     one: Kernel = kernel()
     one.journal.intents.write(start_of("a", cell=CELL), known_before=[], now=1.0)
     [intent] = one.journal.intents.all()
-    assert await adopt_lost(one.api, one.journal, one.creator.lookup, intent, Run(FAST)) is None
+    assert await adopt_lost(one.journal, one.creator.lookup, intent, Run(FAST)) is None
     assert (one.journal.intents.all(), one.journal.sessions()) == ([], [])
