@@ -216,6 +216,8 @@ class Runner:
             raise
         else:
             self._took(job, started)
+            if pays:  # it may have been there all the same, and be over
+                self._work.spawn(look_again(self.core, [job], self._work.spawn))
         self._work.wake.set()
 
     def _took(self, job: Job, started: Started) -> None:

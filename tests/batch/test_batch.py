@@ -68,13 +68,14 @@ def test_another_machine_finds_everything_by_one_sweep(new_desk: Callable[..., D
     assert again.frame["phase"].tolist() == ["done"] * 6
 
 
+@pytest.mark.parametrize("how", [{}, {"max_age": "1h"}], ids=["together", "one by one"])
 def test_questions_and_answers_are_read_again_where_the_journal_is_new(
-    new_desk: Callable[..., Desk], simulator: Any
+    new_desk: Callable[..., Desk], simulator: Any, how: dict[str, Any]
 ) -> None:
     rows = scenarios("question", "finished", "question", "fail")
     here = upgrade(new_desk(), rows, schema="none").wait()
 
-    there = upgrade(new_desk("elsewhere.db"), rows, schema="none")
+    there = upgrade(new_desk("elsewhere.db"), rows, schema="none", **how).wait()
 
     assert there.questions == here.questions
     pd.testing.assert_frame_equal(there.frame, here.frame)
