@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from devin_jupyter.creation.policy import Api
+from devin_jupyter.creation import Creator
+from devin_jupyter.creation.guard import adopt_lost
 from devin_jupyter.creation.seeing import Eyes
 from devin_jupyter.creation.wording import cost, when
 from devin_jupyter.errors import DevinError
-from devin_jupyter.journal import Entry, Journal
+from devin_jupyter.journal import Entry
 from devin_jupyter.journal.process import this_process
-from devin_jupyter.paid import Clock
+from devin_jupyter.paid import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +28,17 @@ class Live:
     """ACUs consumed since it was last looked at; None where unknown."""
 
 
-async def still_live(
-    api: Api, journal: Journal, notebook: str, clock: Clock | None = None, *, api_version: str | None = None
-) -> list[Live]:
+async def still_live(creator: Creator, notebook: str) -> list[Live]:
     """Return the sessions of a notebook that were at work when its last kernel ended, and are still.
 
-    Sessions that this process has looked at already are left out.
+    Sessions that this process has looked at already are left out; those that a dead kernel paid for and could not
+    write down any more are among them.
     """
-    me = this_process().text
+    me, journal = this_process().text, creator.journal
+    await _adopt(creator, notebook)
     open_ones = await asyncio.to_thread(lambda: journal.sessions(notebook=notebook, is_open=True))
     left = [entry for entry in open_ones if entry.seen_by != me]
-    eyes = Eyes(api, journal, clock or Clock(), api_version=api_version)
+    eyes = Eyes(creator.api.sessions, journal, creator.clock, api_version=creator.api_version)
 
     async def one(entry: Entry) -> Live | None:
         try:
@@ -50,6 +52,13 @@ async def still_live(
         return Live(entry, seen.phase.label, seen.acus, since)
 
     return [item for item in await asyncio.gather(*map(one, left)) if item is not None]
+
+
+async def _adopt(creator: Creator, notebook: str) -> None:
+    for intent in await asyncio.to_thread(lambda: creator.journal.intents.all(notebook=notebook)):
+        if intent.posts:
+            with suppress(DevinError):  # it stays undecided, and its cell settles it
+                await adopt_lost(creator.journal, creator.lookup, intent, Run(creator.clock), in_passing=True)
 
 
 def live_line(lives: Sequence[Live]) -> str | None:

@@ -15,7 +15,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.errors import OptionError
-from devin_jupyter.frames import summaries
+from devin_jupyter.frames import spending, summaries
 from devin_jupyter.models.phase import Phase
 
 if TYPE_CHECKING:
@@ -100,12 +100,12 @@ def spend(
     if {"date", "devin"} <= set(getattr(frame, "columns", ())):
         if by or tag_prefix or unit not in (None, "day"):
             raise OptionError("a consumption frame is shown by day and product", do="give a sessions frame for groups")
-        records = summaries.spend_of_days(frame)
+        records = spending.spend_of_days(frame)
         return _spend(records, "day", "ACUs by day, which begins at 08:00 UTC", "", "nothing consumed")
     if tag_prefix and by not in (None, "tag"):
         raise OptionError(f"tag_prefix= divides by tags, and by={by!r} does not", do="give one or the other")
-    records, unit = summaries.spend(frame, by or ("tag" if tag_prefix else None), tag_prefix, unit)
-    unknown = summaries.unknown_costs(frame)
+    records, unit = spending.spend(frame, by or ("tag" if tag_prefix else None), tag_prefix, unit)
+    unknown = spending.unknown_costs(frame)
     note = f"{unknown:,} session{'s' * (unknown != 1)} of unknown cost not included" if unknown else ""
     return _spend(records, unit, f"ACUs by the {unit} sessions were started", note, _nothing(frame, "cost"))
 
@@ -201,7 +201,7 @@ def _dates() -> Any:
 
 def _middles(records: summaries.Records, unit: str) -> Any:
     """An axis with its labels in the middle of bars."""
-    labels = {str(place): label for place, label in summaries.middles(records, unit).items()}
+    labels = {str(place): label for place, label in spending.middles(records, unit).items()}
     expression = f"{json.dumps(labels)}[time(datum.value)]"
     return _altair().Axis(values=[int(place) for place in labels], labelExpr=expression, labelFlush=False, grid=False)
 

@@ -10,12 +10,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from devin_jupyter.attachments import Attachment
 from devin_jupyter.creation.leased import leased
 from devin_jupyter.creation.policy import AttachmentsApi, Raw
+from devin_jupyter.creation.seeing import Eyes, Reader
 from devin_jupyter.creation.wording import when
-from devin_jupyter.errors import Forbidden, NotFound, OptionError
+from devin_jupyter.errors import BudgetExceeded, Forbidden, NotFound, OptionError
 from devin_jupyter.journal import CellRef, Journal
 from devin_jupyter.journal.budgets import notebook_scope
 from devin_jupyter.journal.leases import LeaseLost, of_send
@@ -23,7 +25,7 @@ from devin_jupyter.journal.sends import Message
 from devin_jupyter.models.ids import session_id as prefixed
 from devin_jupyter.models.snapshot import Known, Sent, note_send, observe, parse_time
 from devin_jupyter.paid import Clock, Run, once, settle, to_the_end
-from devin_jupyter.sending import Conversation, Letter, MessagesApi, Sending, SessionApi, read_conversation
+from devin_jupyter.sending import Conversation, Letter, MessagesApi, Sending, read_conversation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +48,7 @@ class Messenger:
     def __init__(
         self,
         messages: MessagesApi,
-        sessions: SessionApi,
+        sessions: Reader,
         attachments: AttachmentsApi,
         journal: Journal,
         *,
@@ -134,17 +136,22 @@ class Messenger:
     async def _post(self, letter: Letter, conversation: Conversation | None, lease: str, run: Run) -> SendResult:
         await asyncio.to_thread(self._journal.flags.refuse)
         sent = await self._as_it_stands(letter, conversation)
-        message = await asyncio.to_thread(
-            lambda: self._journal.sends.write(
-                letter.key,
-                letter.session_id,
-                words=letter.words,
-                seen_before=len(conversation.of(letter.text)) if conversation else None,
-                sent=sent,
-                scopes=dict.fromkeys([*letter.scopes, *self._journal.budgets.scopes_of(letter.session_id)]),
-                now=self._clock.now(),
-            )
+        scopes = await asyncio.to_thread(self._journal.budgets.scopes_of, letter.session_id)
+        write = partial(
+            self._journal.sends.write,
+            letter.key,
+            letter.session_id,
+            words=letter.words,
+            seen_before=len(conversation.of(letter.text)) if conversation else None,
+            sent=sent,
+            scopes=tuple(dict.fromkeys([*letter.scopes, *scopes])),
+            now=self._clock.now(),
         )
+        try:
+            message = await asyncio.to_thread(write)
+        except BudgetExceeded:
+            await Eyes(self._sessions, self._journal, self._clock).look_at_payers([*letter.scopes, *scopes])
+            message = await asyncio.to_thread(write)
         deed = self._deed(letter, message, lease, [])
         try:
             urls = [

@@ -29,13 +29,6 @@ class MessagesApi(Protocol):
         """Send a message."""
 
 
-class SessionApi(Protocol):
-    """The call that reads a session."""
-
-    async def get(self, session_id: str) -> Raw:
-        """Read a session."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
     """A message on its way."""
@@ -123,7 +116,7 @@ class Conversation:
     """What a conversation holds, as far as sending once needs it."""
 
     times: dict[str, list[float | None]]
-    """When people said what, the prompt included, by normalised text."""
+    """When people said what after the prompt, by normalised text."""
     last_event: str | None
 
     def of(self, text: str) -> list[float | None]:
@@ -132,12 +125,16 @@ class Conversation:
 
 
 async def read_conversation(messages: MessagesApi, session_id: str) -> Conversation:
-    """Read who said what."""
+    """Read who said what. The first that people said is the prompt, which is no message."""
     texts: dict[str, list[float | None]] = {}
     last_event: str | None = None
+    is_prompt = True
     async for raw in messages.list(session_id):
         last_event = str(raw["event_id"]) if raw.get("event_id") else last_event
         if raw.get("source") == "user" or raw.get("type") in ("user_message", "initial_user_message"):
+            if is_prompt:
+                is_prompt = False
+                continue
             moment = parse_time(raw.get("created_at") or raw.get("timestamp"))
             text = normalised(str(raw.get("message") or ""))
             texts.setdefault(text, []).append(moment.timestamp() if moment else None)

@@ -35,6 +35,10 @@ class Pace:
     """The pause is this part of the time since the last act, between `fast` and `slow`."""
 
 
+_SIMULATED_PACE = Pace(fast=0.2)
+"""The service on this machine is not worn out by questions."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything a client needs to know before its first request. The key never shows in the repr."""
@@ -181,7 +185,7 @@ def resolve(
         simulated=simulated,
     )
     organisation, org_source = _find_org(settings, org_id, dotenv, noted)
-    pace = Pace(fast=0.2) if settings.simulated else Pace()
+    pace = _SIMULATED_PACE if settings.simulated else Pace()
     return replace(settings, org_id=organisation, org_source=org_source, pace=pace)
 
 
@@ -197,7 +201,7 @@ def simulator(base_url: str, *, api_version: str = "v3", org_id: str = SIMULATOR
         api_version=version,
         home=folder,
         simulated=True,
-        pace=Pace(fast=0.2),
+        pace=_SIMULATED_PACE,
     )
 
 

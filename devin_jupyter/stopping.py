@@ -110,7 +110,7 @@ class Stopper:
 
         async def adopt(intent: Intent) -> None:
             with suppress(DevinError):  # it stays among those that are open
-                await adopt_lost(self.api, self.journal, lookup, intent, Run(self.clock))
+                await adopt_lost(self.journal, lookup, intent, Run(self.clock))
 
         until = self.clock.now() + self.clock.settle_at[-1] + self.clock.lease_seconds
         while True:
@@ -136,7 +136,7 @@ class Stopper:
         if not _reaches(place, entry):
             return Stopped(session_id=entry.session_id, title=title, result=_needs_key(entry), acus=entry.acus)
         try:
-            look = await Eyes(self.api, self.journal, self.clock).look(entry)
+            look = await Eyes(self.api.sessions, self.journal, self.clock).look(entry)
             seen = look.snapshot
             if look.raw is not None and seen is not None and seen.turn_over:
                 return Stopped(session_id=entry.session_id, title=seen.title, result="was over", acus=seen.acus)

@@ -31,7 +31,7 @@ def output_of(snapshot: Snapshot, schema: Schema | None) -> Any:
             ".result() waits for it; .snapshot.structured_output is the interim value",
             session_id=snapshot.session_id,
         )
-    if snapshot.structured_output is None or not snapshot.output_is_fresh:
+    if not _has_output(snapshot):
         return None
     if schema is None:
         return snapshot.structured_output
@@ -47,13 +47,17 @@ def answer_of(snapshot: Snapshot, schema: Schema | None) -> Any:
     """
     if not snapshot.turn_over or snapshot.phase in _NO_ANSWER:
         raise problem_of(snapshot)
-    output = output_of(snapshot, schema)
-    if output is not None:
-        return output
+    if _has_output(snapshot):
+        return output_of(snapshot, schema)
     word = snapshot.last_word
     if schema is None and snapshot.schema is None and (word is not None or snapshot.phase is Phase.DONE):
         return word.text if word is not None else None
     raise problem_of(snapshot)
+
+
+def _has_output(snapshot: Snapshot) -> bool:
+    """The answer itself may be None, where the schema says so and it came in an object."""
+    return snapshot.structured_output is not None and snapshot.output_is_fresh
 
 
 def problem_of(snapshot: Snapshot, *, waited: float | None = None) -> errors.TurnError:

@@ -8,25 +8,33 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
+from hypothesis import settings as profiles
 
-from devin_jupyter import redaction
+from devin_jupyter import redaction, settings
+from devin_jupyter.api.transport import Transport
+from devin_jupyter.simulator import scenarios
 from devin_jupyter.simulator.config import Config
 from devin_jupyter.simulator.server import Running, start
 
 # the default run is repeatable; the suites marked `fuzz` draw anew
-settings.register_profile(
+profiles.register_profile(
     "repeatable",
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-settings.load_profile("repeatable")
+profiles.load_profile("repeatable")
+
+# every transaction of a journal is synced, which takes most of a test's time on a disk and none in memory
+if os.access("/dev/shm", os.W_OK):
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")
 
 # dozens of kernels and programs start below, much faster with cached modules
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -56,6 +64,19 @@ def loopback_only() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", connect)
+        yield
+
+
+async def _no_pause(seconds: float) -> None:
+    """In place of the pauses between the tries of safe calls."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_dawdling() -> Iterator[None]:
+    """Pauses that nothing depends on are short."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Transport, "__init__", partialmethod(Transport.__init__, sleep=_no_pause))
+        patch.setattr(settings, "_SIMULATED_PACE", settings.Pace(fast=0.05))
         yield
 
 
@@ -152,7 +173,7 @@ def simulator_with(_control: httpx.Client) -> Callable[..., SimulatorHandle]:
     """Return a fresh simulator with these options of `Config`; equal ones share a server, which is reset."""
 
     def make(**options: Any) -> SimulatorHandle:
-        handle = SimulatorHandle(start(Config(**{"speed": 600.0, **options})), _control)
+        handle = SimulatorHandle(start(Config(**{"speed": 2400.0, **options})), _control)
         handle.reset()
         return handle
 
@@ -161,8 +182,14 @@ def simulator_with(_control: httpx.Client) -> Callable[..., SimulatorHandle]:
 
 @pytest.fixture
 def simulator(simulator_with: Callable[..., SimulatorHandle]) -> SimulatorHandle:
-    """A fresh simulator whose default turn takes 0.4 s."""
+    """A fresh simulator whose default turn takes 0.1 s."""
     return simulator_with()
+
+
+@pytest.fixture
+def slow_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session tagged `sim:slow` is at work until `.clock(5000)`, however slow the machine is."""
+    monkeypatch.setattr(scenarios, "_SLOW", 1e4)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from devin_jupyter.api.answers import unreadable
 from devin_jupyter.api.paging import Raw, Raws, items_of
 from devin_jupyter.api.service import Service
-from devin_jupyter.errors import OptionError
+from devin_jupyter.errors import NotFound, OptionError
 from devin_jupyter.models.filenames import safe_name
 from devin_jupyter.models.ids import session_id as prefixed
 
@@ -72,7 +72,15 @@ class Attachments:
             OptionError: not the URL of an upload.
             UnreadableAnswer: the service sends to an address that is not https.
         """
-        uuid, name = _address(attachment)
+        first, *others = _addresses(attachment)
+        try:
+            return await self._content(*first)
+        except NotFound:
+            if not others:
+                raise
+            return await self._content(*others[0])
+
+    async def _content(self, uuid: str, name: str) -> bytes:
         asked = await self._service.asked("attachments.download", uuid=uuid, name=name)
         return await self._service.transport.fetch(asked.path, asked=asked)
 
@@ -101,19 +109,21 @@ class Attachments:
             raise OptionError(f"{target} cannot be written to: {reason}", do="give another folder") from None
 
 
-def _address(attachment: Mapping[str, Any] | str) -> tuple[str, str]:
-    """Return the last two steps of a file's path on the API, where it may be called otherwise than in the list.
+def _addresses(attachment: Mapping[str, Any] | str) -> list[tuple[str, str]]:
+    """Return what may be the last two steps of a file's path on the API, the likeliest first.
 
-    They are those of its URL, whatever host that names: the key goes to the API alone.
+    They are those of its URL, whatever host that names (the key goes to the API alone), or, for a URL of another kind,
+    id and name.
     """
     entry = {"url": attachment} if isinstance(attachment, str) else attachment
     url, listed = str(entry.get("url") or ""), (entry.get("attachment_id"), entry.get("name"))
     steps = [unquote(step) for step in urlsplit(url).path.split("/") if step]
-    if len(steps) >= 2 and ("attachments" in steps[-3:-2] or not all(listed)):
-        return steps[-2], steps[-1]
-    if not all(listed):
+    found = [(str(listed[0]), str(listed[1]))] if all(listed) else []
+    if len(steps) >= 2 and ("attachments" in steps[-3:-2] or not found):
+        found.insert(0, (steps[-2], steps[-1]))
+    if not found:
         raise OptionError(f"{url!r} is not the URL of an uploaded file", do="give an entry of attachments.list()")
-    return str(listed[0]), str(listed[1])
+    return list(dict.fromkeys(found))
 
 
 def _keep(folder: Path, name: str, content: bytes) -> Path:

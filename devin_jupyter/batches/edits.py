@@ -93,8 +93,13 @@ def changed_rows(
             if (session := paid(row.fingerprint)) is not None
         ]
         if changes:
-            found.append(max(changes, key=lambda one: (one.can_be_kept, one.paid.is_answered, one.paid.is_alive)))
+            found.append(max(changes, key=_weight))
     return found
+
+
+def _weight(change: Changed) -> tuple[bool, ...]:
+    """What is kept costs nothing; of the others, the one whose answer would be paid for again."""
+    return change.is_kept, change.paid.is_answered, change.paid.is_alive, change.can_be_kept
 
 
 class _Known:

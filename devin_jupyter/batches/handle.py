@@ -11,8 +11,8 @@ from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, 
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from devin_jupyter.batches import acts, opening, showing, waiting
+from devin_jupyter.batches.acting import Acting
 from devin_jupyter.batches.job import Job, Tally
-from devin_jupyter.batches.money import check_caps
 from devin_jupyter.batches.runner import Runner
 from devin_jupyter.batches.table import batch_frame
 from devin_jupyter.errors import Detached, DetachedAwait, OptionError
@@ -45,7 +45,7 @@ class Batch:
         self._sessions: dict[str, Session] = {}
         self.name = opened.name
         """What `dj.batch(name)` finds it by."""
-        self.notice: str | None = showing.opening_line(opened.runner)
+        self.notice: str | None = showing.opening_line(opened.runner, was_held=opened.was_held)
         """A line worth printing: how many were started, how many were there already."""
 
     # --- what was last seen ---------------------------------------------------------------------------------
@@ -168,8 +168,7 @@ class Batch:
 
     def pause(self) -> Batch:
         """Start nothing more, here and in other kernels that share the journal; what is open goes on."""
-        self._run(acts.pause(self._runner, "you said so; .resume() goes on"))
-        return self
+        return self._run(Acting(self).pause())
 
     def resume(self, *, all_rows: bool = False) -> Batch:
         """Start what waits.
@@ -180,11 +179,7 @@ class Batch:
         Raises:
             BudgetExceeded: nothing bounds what that may cost.
         """
-        if all_rows:
-            check_caps(self._runner.plan.items, self._runner.plan.options.budget)
-
-        self._run(acts.resume(self._runner, all_rows=all_rows))
-        return self
+        return self._run(Acting(self).resume(all_rows=all_rows))
 
     def retry(self, phase: str | Iterable[str] = "failed", *, take: int | str = 2, rows: Any = None) -> Batch:
         """Start another take of the rows in a phase, once: the same call again starts nothing.
@@ -194,21 +189,7 @@ class Batch:
             take: which take that is; a third try of a row is `take=3`.
             rows: only these: labels, a mask, or a slice of `.frame`.
         """
-        phases = acts.phases_of(phase)
-        runner = self._runner
-        positions = None if rows is None else acts.positions_of(runner.plan.rows, rows, runner.jobs)
-        label = acts.take_after(runner, take)
-        self.notice = self._run(self._retry(phases, label, positions))
-        return self
-
-    async def _retry(self, phases: set[str], take: str, positions: set[int] | None) -> str:
-        runner, had = self._runner, self._runner.attached
-        chosen = acts.retry(runner, phases, take, positions)
-        if chosen:
-            await asyncio.to_thread(opening.remember, self._opened)
-            await runner.attach()
-            await acts.resume(runner)
-        return showing.retry_line(take, chosen, runner.attached - had)
+        return self._run(Acting(self).retry(phase, take=take, rows=rows))
 
     def send(self, rows: Any, text: str, attach: Any = None, *, again: bool = False, raw: bool = False) -> Batch:
         """Send a message to the sessions of many rows, once each; `{{ row… }}` is filled in for each row.
@@ -224,19 +205,22 @@ class Batch:
             TemplateError: it cannot be filled in for one of the rows; nothing was sent.
             DevinError: every message was refused.
         """
-        runner = self._runner
-        positions = acts.positions_of(runner.plan.rows, rows, runner.jobs)
-        jobs = [job for job in runner.jobs if positions & set(job.item.positions)]
-        texts = acts.texts_for(jobs, runner.plan.rows, text, raw=raw)
-        done = self._run(acts.send(runner, jobs, texts, acts.files_of(attach), again=again))
-        self.notice = showing.outcome_line(done, runner.plan)
-        return self
+        return self._run(Acting(self).send(rows, text, attach, again=again, raw=raw))
 
     def stop(self) -> Batch:
         """Start nothing more, and terminate every session whose turn is open; what is done stays done."""
-        done = self._run(acts.stop(self._runner, "stopped; .resume() starts what waits"))
-        self.notice = showing.outcome_line(done, self._runner.plan)
-        return self
+        return self._run(Acting(self).stop())
+
+    @property
+    def aio(self) -> Acting:
+        """The same acts as coroutines, for a batch of an `AsyncDevin`: `await batch.aio.stop()`.
+
+        Raises:
+            OptionError: it belongs to a client whose calls block, and lives on a loop of its own.
+        """
+        if self._bridge is not None:
+            raise OptionError("this batch is no AsyncDevin's, its methods block", do="batch.stop() without await")
+        return Acting(self)
 
     # --- showing --------------------------------------------------------------------------------------------
 
@@ -275,5 +259,8 @@ class Batch:
 
     def _blocking(self) -> Bridge:
         if self._bridge is None:
-            raise OptionError("this batch belongs to an AsyncDevin, whose loop must not be blocked", do="await batch")
+            raise OptionError(
+                "this batch belongs to an AsyncDevin, whose loop must not be blocked",
+                do="`await batch` waits; await batch.aio.stop(), and so for pause, resume, retry and send",
+            )
         return self._bridge

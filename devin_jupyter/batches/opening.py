@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from devin_jupyter.attachments import lacking
-from devin_jupyter.batches.attending import look_again
 from devin_jupyter.batches.edits import Changed, Paid, are_alike, changed_rows, refuse_repeats
 from devin_jupyter.batches.money import check_caps
 from devin_jupyter.batches.plan import Item, Plan, make_plan
@@ -57,6 +56,8 @@ class Opened:
 
     name: str
     runner: Runner
+    was_held: bool = False
+    """Somebody had paused or stopped it, and opening it lifted that."""
 
 
 def plan_order(order: Order, where: Where) -> Plan:
@@ -123,8 +124,8 @@ async def open_batch(core: Core, order: Order, plan: Plan) -> Opened:
     if record is not None:
         take_up(runner.jobs, record)
     await asyncio.to_thread(_write_down, runner, name, record, has_name(plan, order.cell))
-    await asyncio.to_thread(core.journal.flags.release, key)
-    return await _begin(Opened(name, runner))
+    was_held = await asyncio.to_thread(core.journal.flags.release, key)
+    return await _begin(Opened(name, runner, was_held))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +188,6 @@ async def _begin(opened: Opened) -> Opened:
     runner = opened.runner
     runner.core.running[runner.key] = runner
     await runner.attach()
-    await look_again(runner.core, runner.jobs)
     runner.go()
     return opened
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
 from contextlib import suppress
 from functools import partial
 from itertools import islice
-from typing import Any
 
+from devin_jupyter.batches.attending import look_again
 from devin_jupyter.batches.brakes import FAILURES_IN_A_ROW, StopLoss, Throttle
 from devin_jupyter.batches.finding import Finder
 from devin_jupyter.batches.job import Job, Stage, Tally, tally
@@ -24,6 +23,7 @@ from devin_jupyter.batches.roster import Roster
 from devin_jupyter.batches.setbacks import Setback, setback_of
 from devin_jupyter.batches.starting import note_uses, policy_for, start
 from devin_jupyter.batches.tidying import put_away
+from devin_jupyter.batches.work import Work
 from devin_jupyter.client import Core, Listener
 from devin_jupyter.creation import CellRef, Started
 from devin_jupyter.errors import DevinError
@@ -64,10 +64,7 @@ class Runner:
         self._lead = Lead(core.journal, key, partial(self.attach, sweep=False))
         self.no_room: str | None = None
         """Why the budget holds no further session now, or None."""
-        self._task: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._starts: set[asyncio.Task[None]] = set()
-        self._wake = asyncio.Event()
+        self._own = Work(self._faulted)
 
     @property
     def jobs(self) -> list[Job]:
@@ -82,7 +79,7 @@ class Runner:
     @property
     def is_driving(self) -> bool:
         """Whether something is still to be started or to be waited for."""
-        return self._task is not None and not self._task.done()
+        return self._work.is_driving or (self._work.is_left_behind and not self._is_over())
 
     @property
     def notice(self) -> str | None:
@@ -114,27 +111,30 @@ class Runner:
                 await self._begin(job, pays=False)
 
         await asyncio.gather(*map(attach, known))
+        await look_again(self.core, known, self._work.spawn)
         if used := [job.session_id for job in self.jobs if job.session_id]:
             await asyncio.to_thread(note_uses, self.core.journal, self.key, self.cell, used)
 
     def go(self) -> None:
         """Start what waits, and go on until nothing is left to do; harmless while it is under way."""
-        self._wake.set()
-        if not self.is_driving and not self._is_over():
-            self._task = asyncio.get_running_loop().create_task(self._drive(), name=f"devin-batch {self.key}")
-            self._task.add_done_callback(self._ended)
+        work = self._work
+        work.wake.set()
+        if work.is_driving or self._is_over():
+            return
+        for job in [*self.roster.open] if work.is_left_behind else ():
+            work.spawn(self._watch(job))
+        work.drive(self._drive(), name=f"devin-batch {self.key}")
 
     async def over(self) -> None:
         """Wait until nothing is left to do: every turn is over, and nothing waits or the batch is paused."""
-        while self._task is not None and not self._task.done():
-            await asyncio.shield(self._task)
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        if self._work.is_left_behind:
+            self.go()
+        await self._work.over()
 
     def pause(self, why: str) -> None:
         """Start nothing more; open turns go on."""
         self.paused = self.paused or why
-        self._wake.set()
+        self._work.wake.set()
 
     def resume(self) -> None:
         """Lift a pause and start what waits."""
@@ -149,15 +149,12 @@ class Runner:
 
     async def starts_settled(self) -> None:
         """Wait until no start is under way."""
-        while any(job.stage is Stage.STARTING for job in self.jobs):
-            await asyncio.wait(self._starts)
+        while self._work.starts:
+            await asyncio.wait(self._work.starts)
 
     async def retire(self) -> None:
         """Let go of the batch without touching its sessions: a POST in flight still ends and is written down."""
-        tasks = [*self._tasks, *([self._task] if self._task else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._work.cancel()
         for job in self.jobs:
             if job.let_go is not None:
                 job.let_go()
@@ -169,15 +166,26 @@ class Runner:
         job.put_back(take)
         self.roster.note(job)
 
+    @property
+    def _work(self) -> Work:
+        """In a forked child begin anew: the parent goes on with what it was starting."""
+        if not self._own.is_here:
+            self._own = Work(self._faulted, self._own)
+            for job in self.jobs:
+                job.stage = Stage.WAITING if job.stage is Stage.STARTING else job.stage
+                self.roster.note(job)
+        return self._own
+
     async def _drive(self) -> None:
         """Start what fits until nothing is left; while another kernel leads the batch, follow it."""
+        wake = self._work.wake
         async with self._lead.held():
             while not self._is_over():
-                self._wake.clear()
+                wake.clear()
                 self._fill()
                 with suppress(TimeoutError):  # not wait_for, which would swallow a cancellation at the moment of waking
                     async with asyncio.timeout(self.throttle.pause_seconds or None):
-                        await self._wake.wait()
+                        await wake.wait()
 
     def _is_over(self) -> bool:
         return not self.roster.open and (self.paused is not None or next(self.roster.waiting(self.limit), None) is None)
@@ -186,16 +194,11 @@ class Runner:
         """Start as many as have room."""
         if self.paused is not None or self.throttle.pause_seconds or (self.no_room and self.roster.open):
             return
-        room = min(self.throttle.at_a_time - len(self.roster.open), STARTS_AT_ONCE - len(self._starts))
+        room = min(self.throttle.at_a_time - len(self.roster.open), STARTS_AT_ONCE - len(self._work.starts))
         for job in list(islice(self.roster.waiting(self.limit), max(0, room))):
             job.stage = Stage.STARTING
             self.roster.note(job)
-            self._starts.add(task := self._spawn(self._begin(job, pays=True)))
-            task.add_done_callback(self._start_ended)
-
-    def _start_ended(self, task: asyncio.Task[None]) -> None:
-        self._starts.discard(task)
-        self._wake.set()
+            self._work.start(self._begin(job, pays=True))
 
     async def _begin(self, job: Job, *, pays: bool) -> None:
         try:
@@ -213,7 +216,7 @@ class Runner:
             raise
         else:
             self._took(job, started)
-        self._wake.set()
+        self._work.wake.set()
 
     def _took(self, job: Job, started: Started) -> None:
         job.stage, job.how, job.error = Stage.STARTED, started.how, None
@@ -225,7 +228,7 @@ class Runner:
             self.no_room = None
         job.let_go = self.core.tracker.listen(job.state, Listener(partial(self._seen, job)))
         if job.state.snapshot.turn_over:
-            self._spawn(self._put_away(job))
+            self._work.spawn(self._put_away(job))
         self._seen(job, job.state.snapshot)
 
     def _set_back(self, job: Job, problem: DevinError) -> None:
@@ -251,16 +254,16 @@ class Runner:
         if not snapshot.turn_over and job.began is None:
             job.began, job.lasted = time.monotonic(), None
             self.roster.note(job)
-            self._spawn(self._watch(job))
+            self._work.spawn(self._watch(job))
             self.go()
             return
         if snapshot.turn_over and job.began is not None:
             job.lasted, job.began = time.monotonic() - job.began, None
             self.no_room = None
             self._pause_if(self.brakes.ended(snapshot))
-            self._spawn(self._put_away(job))
+            self._work.spawn(self._put_away(job))
         self.roster.note(job)
-        self._wake.set()
+        self._work.wake.set()
 
     async def _watch(self, job: Job) -> None:
         """Notice when an open turn cannot be watched any more."""
@@ -280,14 +283,6 @@ class Runner:
         if why is not None:
             self.pause(why)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        """A fault must not vanish with its task: the batch pauses over it, and `over` raises it."""
-        if not task.cancelled() and (fault := task.exception()) is not None:
-            self.pause(f"{type(fault).__name__}: {fault}")
+    def _faulted(self, fault: BaseException) -> None:
+        """The batch pauses over a fault, and `over` raises it."""
+        self.pause(f"{type(fault).__name__}: {fault}")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _LISTED = 12
 
 
-def opening_line(runner: Runner) -> str:
+def opening_line(runner: Runner, *, was_held: bool = False) -> str:
     """Return what a cell prints when its batch opens: `0 started, 300 attached, 0 ACU`."""
     to_start = [job for job in runner.wanted if job.stage in (Stage.WAITING, Stage.STARTING)]
     refused = sum(job.stage is Stage.REFUSED for job in runner.jobs)
@@ -43,6 +43,7 @@ def opening_line(runner: Runner) -> str:
     parts += [f"{recorded} of them recorded"] if recorded else []
     parts += [f"{refused} refused"] if refused else []
     parts += [f"paused: {runner.paused}"] if runner.paused else []
+    parts += ["no longer paused: running it again goes on"] if was_held and to_start else []
     return ", ".join(parts)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from devin_jupyter.frames.batches import BatchRow
+    from devin_jupyter.models.snapshot import Snapshot
     from devin_jupyter.schema import Schema
 
 
@@ -75,12 +76,10 @@ def _row(job: Job) -> BatchRow:
     from devin_jupyter.frames.batches import BatchRow
 
     snapshot, schema = job.snapshot, job.item.request.schema
-    problem = job.error.what if job.error else None
     if snapshot is None:
-        return BatchRow(phase=job.phase, schema=schema, error=problem)
+        return BatchRow(phase=job.phase, schema=schema, error=job.error.what if job.error else None)
     raw = snapshot.structured_output
     is_final = raw is not None and snapshot.output_is_final
-    problems = schema.check(raw) if schema is not None and raw is not None and snapshot.turn_over else []
     word = snapshot.last_word
     return BatchRow(
         phase=job.phase,
@@ -91,8 +90,16 @@ def _row(job: Job) -> BatchRow:
         acus=snapshot.acus,
         n_prs=len(snapshot.pull_requests),
         provisional=None if raw is None else not is_final,
-        error="; ".join([*([problem] if problem else []), *problems]) or None,
+        error=_error(job, snapshot, schema),
         raw=raw,
         answer=word.text if word and snapshot.turn_over else None,
         schema=schema,
     )
+
+
+def _error(job: Job, snapshot: Snapshot, schema: Schema | None) -> str | None:
+    """Why there is no answer, or what is wrong with it; where a person must answer first, `asked` says it."""
+    raw = snapshot.structured_output
+    wrong = schema.check(raw) if schema is not None and raw is not None and snapshot.turn_over else []
+    problem = job.problem if not wrong and job.question is None else job.error
+    return "; ".join([*([problem.what] if problem else []), *wrong]) or None

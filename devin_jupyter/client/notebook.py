@@ -69,5 +69,4 @@ async def still_live(self: AsyncDevin, notebook: str | None = None) -> str | Non
     Args:
         notebook: whose; by default this one's.
     """
-    version = self.settings.api_version
-    return live_line(await find_live(self.core.creator.api, self.journal, notebook or here(), api_version=version))
+    return live_line(await find_live(self.core.creator, notebook or here()))

@@ -21,7 +21,9 @@ async def sessions_frame(
 
         devin.sessions_frame(since="30d", tags="team:payments")
 
-    Long histories are read over many time windows at once.
+    Long histories are read over many time windows at once. A value that is new to this package, such as an unknown
+    `origin`, is kept as it came and adds a category. `write_parquet` and `write_csv` of `devin_jupyter.frames` keep
+    any of our frames in a file without loss, `read_parquet` and `read_csv` give it back.
 
     Args:
         sessions: handles, ids or a frame with `session_id`, kept in their order; None for what the filters select.
@@ -54,7 +56,11 @@ async def outputs_frame(
     """Return structured outputs as a DataFrame: the schema's fields as columns, then which session they come from.
 
     Nested objects are dotted, enums are categories, dates are dates. An output that does not fit its schema keeps its
-    row, with the reason in `error`; one that is not final is `provisional`.
+    row, with the reason in `error`, and a null where its value is none that the column can hold; one that is not final
+    is `provisional`.
+
+    A session without an output has no row, unless `keep_empty` is set; its `phase` then says why, and nothing is
+    `provisional` or an `error`.
 
         devin.outputs_frame(tags="audit", schema=Report, explode="findings")
 
@@ -131,6 +137,7 @@ async def insights_frame(
         filters: those of `sessions_frame`.
 
     Raises:
+        NotFound: one of the named sessions is not there for this key.
         OptionError: a filter that does not exist, or sessions and filters at once.
         Unsupported: v1 has no insights.
     """

@@ -77,8 +77,8 @@ class Creator:
         self.api, self.journal, self.clock = api, journal, clock or Clock()
         self.lookup = Lookup(api.sessions, api.account, api_version)
         self.lock = lock if simulated or lock is None else lock.real
-        self._where, self._api_version, self._simulated = where, api_version, simulated
-        self._eyes = Eyes(api, journal, self.clock, simulated, api_version)
+        self._where, self.api_version, self._simulated = where, api_version, simulated
+        self._eyes = Eyes(api.sessions, journal, self.clock, simulated, api_version)
         self._guard = Guard(api=api, journal=journal, lookup=self.lookup, eyes=self._eyes)
         self._outcome = Outcome(journal, self._eyes, self.clock, simulated)
 
@@ -109,7 +109,7 @@ class Creator:
         return await self.lookup.sweep(job.tag for job in jobs if job.fingerprint not in known)
 
     async def _job(self, request: SessionRequest, policy: Policy) -> Job:
-        request.check(self._api_version)
+        request.check(self.api_version)
         return make_job(request, policy, await self._where())
 
     async def _start(self, request: SessionRequest, policy: Policy, run: Run) -> Started:
@@ -217,18 +217,18 @@ class Creator:
     async def _reserve(self, job: Job, others: frozenset[str], ends: Entry | None) -> None:
         """Write the intent; before a budget refuses, look how its open sessions are by now."""
         start, now = job.start(), self.clock.now()
-        for scope, limit in job.own_limit.items():
-            await self._do(self.journal.budgets.set, scope, limit, now=now)
         write = partial(
-            self.journal.intents.write, start, known_before=others, now=now, ending=ends.session_id if ends else None
+            self.journal.intents.write,
+            start,
+            known_before=others,
+            now=now,
+            limits=job.own_limit,
+            ending=ends.session_id if ends else None,
         )
         try:
             await self._do(write)
         except BudgetExceeded:
-            for session_id in await self._do(self.journal.budgets.open_payers, start.scopes):
-                entry = await self._do(self.journal.entry, session_id)
-                if entry is not None:
-                    await self._eyes.look(entry)
+            await self._eyes.look_at_payers(start.scopes)
             await self._do(write)
 
     async def _upload(self, job: Job) -> list[str]:

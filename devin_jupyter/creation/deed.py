@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from devin_jupyter.creation.job import Job
-from devin_jupyter.creation.lookup import Lookup, id_of
+from devin_jupyter.creation.lookup import Lookup, id_of, our_tags
 from devin_jupyter.creation.policy import Api, Raw
 from devin_jupyter.errors import CreateUncertain, DevinError, UnreadableAnswer
 from devin_jupyter.journal import Journal
@@ -29,11 +29,26 @@ class Creation:
     """Sessions with the tag that are not the one meant."""
 
     async def post(self) -> Raw:
-        """Count the POST in the journal, then send it."""
+        """Count the POST in the journal, then send it.
+
+        v1 may answer with an earlier session that it holds to be equivalent. What is another request to us, by `--key`
+        for example, is asked for once more then, as a session of its own: nothing was paid for the first answer.
+        """
+        raw = await self._send(self.body)
+        identifier = id_of(raw)
+        if raw.get("is_new_session") is not False or identifier is None:
+            return raw
+        equivalent = await self.api.sessions.get(identifier)
+        tags = set(our_tags(equivalent))
+        if tags and tags.isdisjoint(item.tag for item in self.job.fingerprints):
+            return await self._send({**self.body, "idempotent": False})
+        return {**equivalent, "is_new_session": False}
+
+    async def _send(self, body: Raw) -> Raw:
         now = self.clock.now()
         await asyncio.to_thread(self.journal.intents.about_to_post, self.job.fingerprint, self.lease, now=now)
         self.clock.refuse_if_late(now)
-        raw = await self.api.sessions.create(self.body)
+        raw = await self.api.sessions.create(body)
         if not isinstance(raw, dict) or id_of(raw) is None:
             raise UnreadableAnswer("the answer to the create call holds no session id", "a session may have been made")
         return raw

@@ -80,7 +80,7 @@ class Guard:
             return
         for intent in await asyncio.to_thread(lambda: self.journal.intents.all(cell=cell)):
             if intent.start.fingerprint != job.fingerprint and intent.posts:
-                await adopt_lost(self.api, self.journal, self.lookup, intent, run)
+                await adopt_lost(self.journal, self.lookup, intent, run)
 
 
 def earlier(job: Job, journal: Journal) -> Entry | None:
@@ -94,16 +94,31 @@ def earlier(job: Job, journal: Journal) -> Entry | None:
     return entry
 
 
-async def adopt_lost(api: Api, journal: Journal, lookup: Lookup, intent: Intent, run: Run) -> Raw | None:
-    """Settle an intent that a dead process left behind, and keep the session that it made, if any."""
+async def adopt_lost(
+    journal: Journal, lookup: Lookup, intent: Intent, run: Run, *, in_passing: bool = False
+) -> Raw | None:
+    """Settle an intent that a dead process left behind, and keep the session that it made, if any.
+
+    Args:
+        journal: where the intent is.
+        lookup: finds the session.
+        intent: of the dead process.
+        run: the caller's clock.
+        in_passing: look once, without waiting; what is not found then stays undecided.
+
+    Raises:
+        DevinError: the service cannot be asked.
+    """
     name, now = of_start(intent.start.fingerprint), run.clock.now()
     token = await asyncio.to_thread(journal.leases.take, name, now=now, seconds=4 * run.clock.lease_seconds)
     if token is None:
         return None  # somebody is at it
     try:
-        raw = await settle(Lost(journal=journal, lookup=lookup, intent=intent), run)
+        lost = Lost(journal=journal, lookup=lookup, intent=intent)
+        raw = await (lost.look() if in_passing else settle(lost, run))
+        if raw is None and not in_passing:
+            await lost.clear()
         if raw is None:
-            await asyncio.to_thread(journal.intents.clear, intent.start.fingerprint)
             return None
         identifier, at = id_of(raw), made_at(raw) or intent.written_at
         assert identifier is not None

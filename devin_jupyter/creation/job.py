@@ -61,6 +61,7 @@ class Job:
             max_acu=request.max_acu,
             schema=request.schema.wire if request.schema else None,
             scopes=self.scopes,
+            secret_names=tuple(name for name, secret in request.secrets.items() if secret.sensitive),
         )
 
     @property

@@ -81,7 +81,7 @@ class Lookup:
         kept: list[Raw] = []
         for filters in [{}] if self._is_v1 else [{"is_archived": False}, {"is_archived": True}]:
             async for page in self._sessions.pages(**filters):
-                kept += [item for item in page if _tags(item)]
+                kept += [item for item in page if our_tags(item)]
                 left -= 1
                 if left < 0:
                     return None
@@ -110,12 +110,13 @@ def made_at(raw: Mapping[str, Any]) -> float | None:
     return moment.timestamp() if moment else None
 
 
-def _tags(raw: Mapping[str, Any]) -> list[str]:
+def our_tags(raw: Mapping[str, Any]) -> list[str]:
+    """Return the `nb-…` tags of a raw session: which requests of this package it stands for."""
     tags = raw.get("tags")
     return [tag for tag in tags if isinstance(tag, str) and tag.startswith("nb-")] if isinstance(tags, list) else []
 
 
 def _oldest_first(listed: Iterable[Raw], tag: str) -> list[Raw]:
     """The filter may mean any or all tags, or be ignored: what counts is the tag on the session."""
-    found = {identifier: item for item in listed if tag in _tags(item) and (identifier := id_of(item))}
+    found = {identifier: item for item in listed if tag in our_tags(item) and (identifier := id_of(item))}
     return [found[key] for key in sorted(found, key=lambda key: (made_at(found[key]) or 0.0, key))]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Protocol
 
-from devin_jupyter.creation.policy import Api, Raw
+from devin_jupyter.creation.policy import Raw
 from devin_jupyter.errors import ApiError, ConnectionTrouble, NotFound, Unauthorized
 from devin_jupyter.journal import Entry, Journal
 from devin_jupyter.models.snapshot import Known, Snapshot, observe
@@ -14,6 +16,13 @@ from devin_jupyter.paid import Clock
 
 LOOK_SECONDS = 5.0
 OFFLINE_SECONDS = 30.0
+
+
+class Reader(Protocol):
+    """The call that reads a session."""
+
+    async def get(self, session_id: str, *, retries: bool = True) -> Raw:
+        """Read a session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +41,7 @@ class Look:
 class Eyes:
     """Reads sessions; after one failure it does not make the next cells wait for the same."""
 
-    api: Api
+    sessions: Reader
     journal: Journal
     clock: Clock
     simulated: bool = False
@@ -49,7 +58,7 @@ class Eyes:
         if entry.snapshot is not None and self.clock.now() < self._offline_until:
             return Look(entry.snapshot, None, "the service cannot be reached")
         try:
-            get = self.api.sessions.get(entry.session_id, retries=entry.snapshot is None)
+            get = self.sessions.get(entry.session_id, retries=entry.snapshot is None)
             raw = await asyncio.wait_for(get, LOOK_SECONDS if entry.snapshot else None)
         except NotFound:
             if entry.snapshot is None:
@@ -64,6 +73,17 @@ class Eyes:
             return Look(entry.snapshot, None, "the service cannot be reached")
         known = known or entry.known(self.api_version, simulated=self.simulated)
         return Look(await self.note(raw, known, entry.snapshot), raw)
+
+    async def look_at_payers(self, scopes: Iterable[str]) -> None:
+        """Look at the open sessions that count in some budgets, before one of them refuses.
+
+        Raises:
+            ApiError, ConnectionTrouble: as `look`.
+        """
+        for session_id in await asyncio.to_thread(self.journal.budgets.open_payers, scopes):
+            entry = await asyncio.to_thread(self.journal.entry, session_id)
+            if entry is not None:
+                await self.look(entry)
 
     async def note(self, raw: Raw, known: Known, previous: Snapshot | None = None) -> Snapshot:
         """Return the snapshot of an answer, and keep it in the journal."""

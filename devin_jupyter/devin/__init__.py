@@ -6,7 +6,7 @@ import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from devin_jupyter.devin.default import connect, current, default, default_for, disconnect
+from devin_jupyter.devin.default import connect, current, default, default_for, disconnect, in_use
 from devin_jupyter.devin.facade import Devin
 from devin_jupyter.session import Session
 
@@ -55,32 +55,32 @@ def _as(method: Callable[..., Any]) -> Callable[[F], F]:
 
 @_as(Devin.create)
 def create(prompt: str, **options: Any) -> Session:
-    return default().create(prompt, **options)
+    return in_use().create(prompt, **options)
 
 
 @_as(Devin.get)
 def get(id_or_url: str, schema: Any = None) -> Session:
-    return default().get(id_or_url, schema)
+    return in_use().get(id_or_url, schema)
 
 
 @_as(Devin.last)
 def last() -> Session:
-    return default().last()
+    return in_use().last()
 
 
 @_as(Devin.map)
 def map(prompt: str, rows: Any, **options: Any) -> Batch:
-    return default().map(prompt, rows, **options)
+    return in_use().map(prompt, rows, **options)
 
 
 @_as(Devin.batch)
 def batch(name: str) -> Batch:
-    return default().batch(name)
+    return in_use().batch(name)
 
 
 @_as(Devin.budget)
 def budget(acus: float | str | None = None, *, notebook: str | None = None) -> Account:
-    return default().budget(acus, notebook=notebook)
+    return in_use().budget(acus, notebook=notebook)
 
 
 @_as(Devin.sessions_frame)
@@ -116,7 +116,7 @@ def pull_requests_frame(sessions: Any = None, *, limit: int | None = None, **fil
 
 @_as(Devin.insights_frame)
 def insights_frame(sessions: Any = None, *, limit: int | None = None, **filters: Any) -> pd.DataFrame:
-    return default().insights_frame(sessions, limit=limit, **filters)
+    return in_use().insights_frame(sessions, limit=limit, **filters)
 
 
 @_as(Devin.consumption_frame)
@@ -128,12 +128,12 @@ def consumption_frame(
     service_user: str | None = None,
     session: Any = None,
 ) -> pd.DataFrame:
-    return default().consumption_frame(since=since, until=until, user=user, service_user=service_user, session=session)
+    return in_use().consumption_frame(since=since, until=until, user=user, service_user=service_user, session=session)
 
 
 @_as(Devin.sync)
 def sync(folder: str | Path, **filters: Any) -> pd.DataFrame:
-    return default().sync(folder, **filters)
+    return in_use().sync(folder, **filters)
 
 
 def compare(one: Batch | str, other: Batch | str, on: str | list[str]) -> pd.DataFrame:

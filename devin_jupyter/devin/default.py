@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from devin_jupyter import keys
+from devin_jupyter import first_use, keys
 from devin_jupyter import settings as places
 from devin_jupyter.devin.facade import Devin
 from devin_jupyter.errors import JournalError, NoKey, OptionError
@@ -65,6 +65,17 @@ def default() -> Devin:
         return _registry.client
 
 
+def in_use() -> Devin:
+    """Return the default client for a call of a person, who hears first what went on without a kernel.
+
+    Raises:
+        NoKey: as `default`.
+    """
+    client = default()
+    first_use.of(client)
+    return client
+
+
 def default_for(sessions: Any) -> Devin:
     """Return the default client; without a key, one that asks nobody, where every session is a recorded one.
 
@@ -72,7 +83,7 @@ def default_for(sessions: Any) -> Devin:
         NoKey: there is no key, and the sessions need one.
     """
     try:
-        return default()
+        return in_use()
     except NoKey:
         handles = [sessions] if isinstance(sessions, Session) else sessions
         if not isinstance(handles, (list, tuple)) or not handles or not all(map(_is_recorded, handles)):

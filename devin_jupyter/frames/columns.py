@@ -16,7 +16,7 @@ import pandas as pd
 
 from devin_jupyter.models.raw import parse_time, word
 
-Kind = Literal["text", "word", "time", "day", "integer", "number", "boolean", "object"]
+Kind = Literal["text", "word", "choice", "time", "day", "integer", "number", "boolean", "object"]
 
 TEXT = pd.StringDtype()
 TIME = pd.DatetimeTZDtype("us", "UTC")
@@ -32,7 +32,10 @@ class Column:
     name: str
     kind: Kind
     values: tuple[Any, ...] = ()
-    """All values known beforehand, for the kind `word`: the categories, in this order, before any others."""
+    """For the kind `word` the values known beforehand: the categories, in this order, before any others that occur.
+
+    For the kind `choice` all there are: what is none of them is null.
+    """
 
 
 def frame_of(columns: Iterable[Column], data: dict[str, Any]) -> pd.DataFrame:
@@ -55,6 +58,8 @@ def array_of(column: Column, values: list[Any]) -> Any:
     """Return the values as an array of the column's dtype."""
     if column.kind == "word":
         return words(values, column.values)
+    if column.kind == "choice":
+        return choices(values, column.values)
     return _MAKERS[column.kind](values)
 
 
@@ -63,6 +68,14 @@ def words(values: list[Any], known: Sequence[Any]) -> Any:
     codes = Codes(known)
     codes.extend(values)
     return codes.categorical()
+
+
+def choices(values: list[Any], known: Sequence[Any]) -> Any:
+    """Return a categorical with exactly the known values, all texts or all integers; all others are null."""
+    codes = {value: code for code, value in enumerate(known)}
+    found = values if known and isinstance(known[0], str) else list(map(_integer, values))
+    places = [codes.get(value, -1) if isinstance(value, (str, int)) else -1 for value in found]
+    return pd.Categorical.from_codes(places, dtype=pd.CategoricalDtype(list(known)))
 
 
 class Codes:

@@ -178,7 +178,7 @@ def _scalar(schema: Json) -> Column:
 def _enumeration(values: list[Any]) -> Column:
     types = set(map(type, values))
     if types <= {str} or types <= {int}:
-        return Column("", "word", tuple(dict.fromkeys(values)))
+        return Column("", "choice", tuple(dict.fromkeys(values)))
     return Column("", "boolean" if types == {bool} else "number" if types <= {int, float} else "object")
 
 
@@ -187,16 +187,16 @@ def _common(columns: Sequence[Column]) -> tuple[Kind, tuple[Any, ...]]:
     kinds = {column.kind for column in columns}
     if not kinds:
         return "object", ()
-    if kinds == {"word"}:
+    if kinds == {"choice"}:
         values = tuple(dict.fromkeys(value for column in columns for value in column.values))
-        return ("word", values) if len(set(map(type, values))) <= 1 else ("object", ())
+        return ("choice", values) if len(set(map(type, values))) <= 1 else ("object", ())
     if len(kinds) == 1:
         return kinds.pop(), ()
     if kinds == {"integer", "number"}:
         return "number", ()
-    is_text = all(column.kind == "text" or _is_text_word(column) for column in columns)
+    is_text = all(column.kind == "text" or _is_text_choice(column) for column in columns)
     return ("text", ()) if is_text else ("object", ())
 
 
-def _is_text_word(column: Column) -> bool:
-    return column.kind == "word" and all(isinstance(value, str) for value in column.values)
+def _is_text_choice(column: Column) -> bool:
+    return column.kind == "choice" and all(isinstance(value, str) for value in column.values)

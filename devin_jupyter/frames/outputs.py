@@ -18,9 +18,11 @@ from devin_jupyter.frames.fields import Field, Path, fields_of, list_paths, merg
 from devin_jupyter.frames.inferred import inferred
 from devin_jupyter.frames.shapes import OUTPUT_TAIL
 from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.snapshot import Known, judge_output
 from devin_jupyter.schema import Schema, from_wire, json_path
 
 Place = tuple[str | int, ...]
+_OVER = frozenset(phase for phase in Phase if phase.turn_over)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,7 @@ class Output:
     acus: float | None
     raw: Any
     provisional: bool
+    """Whether `raw` is not the final answer; says nothing where `raw` is None."""
     schema: Schema | None = None
     """What was asked for; None takes the columns from the values."""
 
@@ -58,7 +61,7 @@ def outputs(
     """Return a row per output, or per item where the schema is a list of rows or `explode` names a list.
 
     Args:
-        found: outputs; those of sessions without one have `raw` None.
+        found: outputs; those of sessions without one have `raw` None, and nothing about them is `provisional`.
         schema: to read all outputs with, whatever they were asked for; decides the columns even without outputs.
         explode: the dotted path of a list to take apart; its items' fields stand in its place.
         keep_empty: also keep a row for sessions without an output, or with an empty list.
@@ -85,13 +88,18 @@ def outputs(
 
 
 def outputs_of(
-    sessions: pd.DataFrame, *, provisional: Mapping[str, bool], schemas: Mapping[str, Schema]
+    sessions: pd.DataFrame,
+    *,
+    provisional: Mapping[str, bool],
+    known: Mapping[str, Known],
+    schemas: Mapping[str, Schema],
 ) -> list[Output]:
     """Return the outputs that a sessions frame holds.
 
     Args:
         sessions: a sessions frame.
-        provisional: by session id, where it is known better than from the phase.
+        provisional: by session id, where a snapshot has told.
+        known: by session id, what the service does not say; for the others.
         schemas: by session id, what was asked for.
     """
     columns = [sessions[name] for name in ("session_id", "url", "phase", "acus", "structured_output")]
@@ -102,17 +110,16 @@ def outputs_of(
             phase=phase,
             acus=None if pd.isna(acus) else float(acus),
             raw=raw,
-            provisional=provisional[name] if name in provisional else _is_open(phase, raw, schemas.get(name)),
+            provisional=provisional[name] if name in provisional else not _is_final(phase, raw, known.get(name)),
             schema=schemas.get(name),
         )
         for name, url, phase, acus, raw in zip(*columns, strict=True)
     ]
 
 
-def _is_open(phase: str, raw: Any, schema: Schema | None) -> bool:
-    """Whether there may be a better output to come, as far as a frame tells."""
-    is_invalid = raw is not None and schema is not None and not schema.is_valid(raw)
-    return is_invalid or phase in (Phase.QUEUED, Phase.WORKING)
+def _is_final(phase: str, raw: Any, known: Known | None) -> bool:
+    """What `Snapshot.output_is_final` says, of a row of a frame."""
+    return phase in _OVER and all(judge_output(raw, known or Known()))
 
 
 def _key(output: Output, schema: Schema | None) -> int:
@@ -189,7 +196,7 @@ def _records(output: Output, plan: _Plan, *, keep_empty: bool, prefix: str) -> I
         "url": output.url,
         "phase": output.phase,
         "acus": output.acus,
-        "provisional": output.provisional,
+        "provisional": None if output.raw is None else output.provisional,
     }
     if output.raw is None:
         if keep_empty:
@@ -248,8 +255,8 @@ def _put(value: Any, path: Path, item: Any) -> Any:
 
 
 def _note_losses(column: Column, values: list[Any], array: Any, errors: list[str | None]) -> None:
-    """A value that the column cannot hold, such as an integer beyond 64 bits, is null there and named in `error`."""
-    if column.kind in ("object", "word", "text"):
+    """What the column cannot hold, such as an integer beyond 64 bits, is null there and named in `error`."""
+    if column.kind in ("object", "text"):
         return
     for index in np.flatnonzero(np.asarray(pd.isna(array))):
         if values[index] is not None and errors[index] is None:

@@ -22,7 +22,12 @@ _MARK = b"devin_jupyter"
 
 
 def write_parquet(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
-    """Write a frame so that `read_parquet` gives back an equal one.
+    """Write a frame so that `read_parquet` gives back an equal one, its index included.
+
+        frames.write_parquet(dj.sessions_frame(), "sessions.parquet")
+
+    pandas' own `to_parquet` refuses lists and objects of several shapes in one column, and forgets categories that
+    no row has.
 
     Raises:
         OptionError: pyarrow is not installed.
@@ -30,7 +35,7 @@ def write_parquet(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     arrow, parquet = require_pyarrow()
     loose = _loose(frame)
     flat = frame.assign(**{name: _to_json(frame[name]) for name in loose})
-    table = arrow.Table.from_pandas(flat, preserve_index=False)
+    table = arrow.Table.from_pandas(flat)
     note = {"objects": loose, "categories": _categories(frame)}
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), _MARK: json.dumps(note).encode()})
     with replacing(Path(path)) as place:
@@ -38,20 +43,28 @@ def write_parquet(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
 
 
 def read_parquet(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read a frame that `write_parquet` wrote; other files as pandas reads them."""
+    """Read a frame that `write_parquet` wrote; other files as pandas reads them.
+
+    Raises:
+        OptionError: pyarrow is not installed.
+    """
     _, parquet = require_pyarrow()
     table = parquet.read_table(path, partitioning=None)
     note = json.loads((table.schema.metadata or {}).get(_MARK, b"{}"))
     frame: pd.DataFrame = table.to_pandas()
     for name in note.get("objects", ()):
-        frame[name] = pd.Series([None if pd.isna(text) else json.loads(text) for text in frame[name]], dtype=object)
+        values = [None if pd.isna(text) else json.loads(text) for text in frame[name]]
+        frame[name] = pd.Series(values, dtype=object, index=frame.index)
     for name, values in note.get("categories", {}).items():
         frame[name] = frame[name].astype(pd.CategoricalDtype(values))
     return frame
 
 
 def write_csv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
-    """Write a frame as CSV, objects as JSON; `read_csv` needs to be told its columns."""
+    """Write a frame as CSV without its index, objects as JSON; `read_csv` needs to be told its columns.
+
+    frames.write_csv(dj.sessions_frame(), "sessions.csv")
+    """
     loose = _loose(frame)
     with replacing(Path(path)) as place:
         frame.assign(**{name: _to_json(frame[name]) for name in loose}).to_csv(place, index=False)
@@ -60,9 +73,14 @@ def write_csv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
 def read_csv(path: str | os.PathLike[str], like: pd.DataFrame) -> pd.DataFrame:
     """Read a CSV that `write_csv` wrote into the dtypes of another frame with the same columns.
 
+        frames.read_csv("sessions.csv", like=dj.sessions_frame(limit=0))
+
     Args:
         path: the file.
         like: any frame of the same kind, such as one with no rows.
+
+    Raises:
+        OptionError: the file has not the columns of that frame.
     """
     # the names are read as cells, because pandas makes up others for empty and repeated ones
     texts = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""], header=None)

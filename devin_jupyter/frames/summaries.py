@@ -17,10 +17,7 @@ Records = list[dict[str, Any]]
 
 MOST_BARS = 1000
 """A timeline shows so many sessions, the newest."""
-MOST_GROUPS = 8
-MOST_LABELS = 13
-"""So many fit under the bars, and a year of months has them all."""
-OTHER, UNKNOWN = "other", "unknown"
+UNKNOWN = "unknown"
 _DURATIONS = (
     (0, "under 5 min"),
     (5, "5–15 min"),
@@ -32,8 +29,6 @@ _DURATIONS = (
     (480, "8–24 h"),
     (1440, "over a day"),
 )
-_UNITS = {"day": "%Y-%m-%d", "week": "week of %Y-%m-%d", "month": "%Y-%m"}
-_PRODUCTS = ("devin", "cascade", "terminal", "review")
 
 
 def checked(frame: Any, *names: str) -> pd.DataFrame:
@@ -73,44 +68,14 @@ def timeline(sessions: pd.DataFrame) -> Records:
             "start": start.isoformat(),
             "end": end.isoformat(),
             "phase": str(phase),
-            "title": _shown(title, "(untitled)"),
+            "title": words(title, "(untitled)"),
             "acus": _acus(acus),
             "took": _took((end - start).total_seconds()),
             "started": _utc(start),
-            "url": _link(url),
+            "url": link(url),
         }
         for place, (start, end, phase, title, acus, url) in enumerate(rows)
     ]
-
-
-def spend(sessions: pd.DataFrame, by: str | None, tag_prefix: str | None, unit: str | None) -> tuple[Records, str]:
-    """Return stacked ACUs by the day, week or month in which sessions started, and the unit.
-
-    A session that belongs to several groups is divided between them. Sessions of unknown cost are left out.
-    """
-    sessions = checked(sessions, "created_at", "acus", "url", "title", *_needed(by))
-    known = sessions[sessions["created_at"].notna() & sessions["acus"].notna()]
-    unit = unit or _fitting(known["created_at"])
-    cells = zip(*(known[name] for name in _needed(by)), strict=True)
-    labels = [_labels(values, by, tag_prefix or "") for values in cells] if by else [["ACUs"]] * len(known)
-    table: Any = known[["created_at", "acus", "url", "title"]].assign(
-        start=_starts(known["created_at"], unit),
-        group=pd.Series(labels, index=known.index, dtype=object),
-        share=[1 / len(found) for found in labels],
-        place=range(len(known)),
-    )
-    table = table.explode("group", ignore_index=True)
-    table["cost"] = table["acus"].astype("float64") * table["share"]
-    return _stacked(table, _largest(table), unit), unit
-
-
-def spend_of_days(days: pd.DataFrame) -> Records:
-    """Return stacked ACUs by day and product, from a consumption frame."""
-    table: Any = days.melt(id_vars=["date"], value_vars=list(_PRODUCTS), var_name="group", value_name="cost").dropna()
-    table["cost"] = table["cost"].astype("float64")
-    table = table[table["cost"] > 0].assign(url="", title="", place=0)
-    table["acus"] = table["cost"]
-    return _stacked(table.rename(columns={"date": "start"}), _largest(table), "day")
 
 
 def outcomes(sessions: pd.DataFrame) -> Records:
@@ -128,7 +93,7 @@ def outcomes(sessions: pd.DataFrame) -> Records:
             "place": place,
             "count": len(found),
             "share": f"{len(found):,}" + (f" · {len(found) / total:.0%}" if place and total else ""),
-            "url": _link(found.sort_values("created_at")["url"].iloc[-1]) if len(found) else "",
+            "url": link(found.sort_values("created_at")["url"].iloc[-1]) if len(found) else "",
         }
         for place, (name, found) in enumerate(stages)
     ]
@@ -156,8 +121,8 @@ def durations(sessions: pd.DataFrame) -> Records:
                     "high": low + len(part),
                     "count": len(part),
                     "acus": _acus(part["acus"].median()) + " (median)",
-                    "example": _shown(longest["title"], "(untitled)"),
-                    "url": _link(longest["url"]),
+                    "example": words(longest["title"], "(untitled)"),
+                    "url": link(longest["url"]),
                 }
             )
             low += len(part)
@@ -169,111 +134,19 @@ def duration_labels() -> list[str]:
     return [label for _, label in _DURATIONS]
 
 
-def _needed(by: str | None) -> tuple[str, ...]:
-    columns: dict[str | None, tuple[str, ...]] = {
-        "tag": ("tags",),
-        "repo": ("repos",),
-        "user": ("user_id", "service_user_id"),
-        "playbook": ("playbook_id",),
-        **{name: (name,) for name in ("category", "origin", "mode", "phase")},
-        None: (),
-    }
-    if by not in columns:
-        ways = ", ".join(str(name) for name in columns if name)
-        raise OptionError(f"spend cannot be divided by {by!r}", do=f"give one of {ways}")
-    return columns[by]
-
-
-def _labels(values: tuple[Any, ...], by: str, prefix: str) -> list[str]:
-    if by == "tag":
-        found = [tag.removeprefix(prefix) for tag in values[0] or () if tag.startswith(prefix)]
-        return found or [f"no {prefix.rstrip(':') or 'tag'}"]
-    if by == "repo":
-        return list(values[0] or ()) or ["no repository"]
-    return [next((str(value) for value in values if not pd.isna(value)), f"no {by}")]
-
-
-def _largest(table: Any) -> list[str]:
-    """The groups worth a colour of their own, the dearest first."""
-    totals = table.groupby("group")["cost"].sum().sort_index().sort_values(ascending=False, kind="stable")
-    return [str(name) for name in totals.index[:MOST_GROUPS]]
-
-
-def _stacked(table: Any, groups: list[str], unit: str) -> Records:
-    shown = table["group"].where(table["group"].isin(groups), OTHER)
-    order = {name: place for place, name in enumerate([*groups, OTHER])}
-    records: Records = []
-    for start, inside in table.assign(group=shown).groupby("start", sort=True):
-        low = 0.0
-        for name, part in sorted(inside.groupby("group"), key=lambda item: order[str(item[0])]):
-            dearest = part.loc[part["acus"].astype("float64").idxmax()]
-            cost = round(float(part["cost"].sum()), 4)
-            records.append(
-                {
-                    "start": start.isoformat(),
-                    "end": _end(start, unit).isoformat(),
-                    "when": start.strftime(_UNITS[unit]),
-                    "group": str(name),
-                    "order": order[str(name)],
-                    "low": round(low, 4),
-                    "high": round(low + cost, 4),
-                    "acus": f"{cost:,.2f} ACU",
-                    "sessions": int(part["place"].nunique()),
-                    "dearest": _shown(dearest["title"], ""),
-                    "url": _link(dearest["url"]),
-                }
-            )
-            low += cost
-    return records
-
-
-def _fitting(moments: pd.Series[Any]) -> str:
-    span = (moments.max() - moments.min()).days if len(moments) else 0
-    return "day" if span <= 62 else "week" if span <= 400 else "month"
-
-
-def _starts(moments: pd.Series[Any], unit: str) -> Any:
-    if unit not in _UNITS:
-        raise OptionError(f"unit={unit!r} is unknown", do=f"give one of {', '.join(_UNITS)}")
-    days = moments.dt.floor("D")
-    if unit == "week":
-        return days - pd.to_timedelta(days.dt.day_of_week, unit="D")
-    return days - pd.to_timedelta(days.dt.day - 1, unit="D") if unit == "month" else days
-
-
-def _end(start: Any, unit: str) -> Any:
-    return start + (pd.DateOffset(months=1) if unit == "month" else pd.Timedelta(days=7 if unit == "week" else 1))
-
-
-def middles(records: Records, unit: str) -> dict[int, list[str]]:
-    """Return what to write under the middle of which bars: the day or the month, and its year where that changes.
-
-    Middles are UNIX milliseconds. Between the first bar and the last, days without one have a label as well.
-    """
-    if not records:
-        return {}
-    step = {"day": "D", "week": "7D", "month": "MS"}[unit]
-    starts = pd.date_range(records[0]["start"], records[-1]["start"], freq=step)
-    labels, year = dict[int, list[str]](), 0
-    for start in starts[:: -(-len(starts) // MOST_LABELS)]:
-        middle = start + (_end(start, unit) - start) / 2
-        name = start.month_name()[:3] + ("" if unit == "month" else f" {start.day}")
-        labels[int(middle.timestamp() * 1000)] = [name] if start.year == year else [name, str(start.year)]
-        year = start.year
-    return labels
-
-
 def undated(sessions: pd.DataFrame) -> int:
     """Return how many sessions there are of which nobody knows when they began."""
     return int(sessions["created_at"].isna().sum())
 
 
-def _shown(value: Any, otherwise: str) -> str:
+def words(value: Any, otherwise: str) -> str:
+    """Return a text to show, where there is none something else."""
     return otherwise if value is None or pd.isna(value) else str(value)
 
 
-def _link(value: Any) -> str:
-    text = _shown(value, "")
+def link(value: Any) -> str:
+    """Return a web address that may be followed, or nothing."""
+    text = words(value, "")
     return text if text.startswith(("https://", "http://")) else ""
 
 
@@ -290,11 +163,6 @@ def _took(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min"
     return f"{minutes // 60} h {minutes % 60:02d} min" if minutes < 2880 else f"{minutes // 1440} days"
-
-
-def unknown_costs(sessions: pd.DataFrame) -> int:
-    """Return how many sessions have a cost that nobody knows."""
-    return int(sessions["acus"].isna().sum())
 
 
 def present(records: Iterable[dict[str, Any]], name: str, order: Iterable[str]) -> list[str]:

@@ -28,8 +28,8 @@ from devin_jupyter.history.reading import (
     utc_now,
 )
 from devin_jupyter.history.together import each
-from devin_jupyter.models.raw import Message, read_message
-from devin_jupyter.models.snapshot import Known, observe
+from devin_jupyter.models.raw import Message, identifier, read_message
+from devin_jupyter.models.snapshot import Known, Snapshot, observe
 from devin_jupyter.schema import load_schema
 
 if TYPE_CHECKING:
@@ -88,7 +88,9 @@ async def outputs(
     """
     asked = None if schema is None else load_schema(schema)
     found = await _with_outputs(core, sessions, filters, limit)
-    listed = frames.outputs_of(found.frame, provisional=found.provisional, schemas=found.schemas)
+    known = {name: facts for name, (facts, _) in found.journalled.known.items()}
+    schemas = found.journalled.schemas
+    listed = frames.outputs_of(found.frame, provisional=found.provisional, known=known, schemas=schemas)
     return frames.outputs(listed, schema=asked, explode=explode, keep_empty=keep_empty, prefix=prefix)
 
 
@@ -96,7 +98,7 @@ async def _with_outputs(core: Core, sessions: Any, filters: Mapping[str, Any], l
     is_complete = hasattr(sessions, "columns") and _IN_A_FRAME.issubset(sessions.columns)
     if not is_complete or filters or limit is not None:
         return await find(core, sessions, filters, limit)
-    return Found(sessions.drop_duplicates("session_id"), {}, (await asyncio.to_thread(read_journal, core)).schemas)
+    return Found(sessions.drop_duplicates("session_id"), {}, await asyncio.to_thread(read_journal, core))
 
 
 async def messages(core: Core, sessions: Any = None, *, limit: int | None = None, **filters: Any) -> pd.DataFrame:
@@ -153,6 +155,9 @@ async def insights(core: Core, sessions: Any = None, *, limit: int | None = None
         sessions: handles, ids or a sessions frame; None for what the filters select.
         limit: at most so many sessions.
         filters: see `Filters`.
+
+    Raises:
+        NotFound: one of the named sessions is not there for this key.
     """
     if core.service.is_v1:
         raise Unsupported("v1 has no insights", "nothing was read", "use a v3 key (cog_…)")
@@ -162,15 +167,16 @@ async def insights(core: Core, sessions: Any = None, *, limit: int | None = None
         return [raw async for raw in core.insights.list(session_ids=chunk)]
 
     chunks = [names[at : at + IDS_A_PAGE] for at in range(0, len(names), IDS_A_PAGE)]
-    raws = [raw for page in await each(some, chunks) for raw in page]
+    raws = {identifier(raw): raw for page in await each(some, chunks) for raw in page}
+    missing = [name for name in names if name not in raws] if sessions is not None else []
+    raws |= zip(missing, await each(core.insights.get, missing), strict=True)
     known = (await asyncio.to_thread(read_journal, core)).known
-    looks = {}
-    for raw in raws:
-        look = observe(raw, Known(org_id=core.settings.org_id), at=utc_now())
-        if look.session_id in known:
-            look = observe(raw, known[look.session_id][0], at=utc_now(), previous=known[look.session_id][1])
-        looks[look.session_id] = (look, raw)
-    return frames.insights(looks[name] for name in names if name in looks)
+
+    def look(name: str) -> Snapshot:
+        facts, previous = known.get(name, (Known(org_id=core.settings.org_id), None))
+        return observe(raws[name], facts, at=utc_now(), previous=previous)
+
+    return frames.insights((look(name), raws[name]) for name in names if name in raws)
 
 
 async def consumption(

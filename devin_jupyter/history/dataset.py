@@ -1,7 +1,7 @@
 """The history of an organisation as a folder of Parquet files, brought up to date instead of read again.
 
     sessions-2026-11.parquet   the sessions created in that month
-    _sync.json                 whose they are, and up to when they are known
+    _sync.json                 whose they are, up to when they are known, and in which files
 
 Each file is replaced whole, `_sync.json` last: a sync that is interrupted, at any moment, is done over by the next.
 """
@@ -85,7 +85,7 @@ def _read(file: Path) -> pd.DataFrame:
         raise OptionError(
             f"{file} cannot be read: {str(problem).splitlines()[0]:.200}",
             "the service has all of it still",
-            f"delete it and {_STATE} beside it, and sync again",
+            "delete it, and sync again",
         ) from None
 
 
@@ -118,7 +118,7 @@ def _owner(core: Core, filters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _prepare(folder: Path, owner: dict[str, Any]) -> dict[str, Any]:
-    """Make the folder, remove what killed syncs left, and return its state."""
+    """Make the folder, remove what killed syncs left, and return its state; with a file gone, nothing is known."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
@@ -140,6 +140,8 @@ def _prepare(folder: Path, owner: dict[str, Any]) -> dict[str, Any]:
             raise OptionError(
                 f"{folder} holds sessions of {name} {kept!r}, not {value!r}", "nothing was read", "give another folder"
             )
+    if not {file.name for file in _files(folder)}.issuperset(state.get("files", ())):
+        return owner
     return {**state, **owner}
 
 
@@ -155,5 +157,6 @@ def _store(folder: Path, fresh: pd.DataFrame, state: dict[str, Any]) -> None:
         file = folder / f"sessions-{month}.parquet"
         old = _read(file) if file.exists() else None
         frames.write_parquet(parts.updated(old, new), file)
+    state["files"] = [file.name for file in _files(folder)]
     with frames.replacing(folder / _STATE) as place:
         place.write_text(json.dumps(state, indent=1, sort_keys=True), "utf-8")

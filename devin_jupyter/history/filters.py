@@ -13,6 +13,8 @@ from math import ceil
 from operator import index
 from typing import Any, get_args
 
+import numpy as np
+
 from devin_jupyter.errors import OptionError, Unsupported
 from devin_jupyter.history.windows import Raw, Window
 from devin_jupyter.models import vocabulary as words
@@ -21,7 +23,7 @@ from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.raw import parse_time
 from devin_jupyter.options import nearest
 
-When = str | int | float | date | datetime | timedelta | None
+When = str | int | float | date | datetime | timedelta | np.datetime64 | np.timedelta64 | None
 """A moment: a datetime or date (UTC where it names no zone), its ISO 8601 text, Unix seconds, or how long ago: "7d"."""
 
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
@@ -178,6 +180,8 @@ def moment(when: When, now: datetime, name: str = "since") -> datetime | None:
 
 
 def _moment(when: When, now: datetime) -> datetime | None:
+    if isinstance(when, (np.datetime64, np.timedelta64)):
+        when = when.astype("M8[us]" if isinstance(when, np.datetime64) else "m8[us]").item()
     if isinstance(when, timedelta):
         return now - when
     if isinstance(when, datetime):

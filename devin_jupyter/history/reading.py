@@ -47,6 +47,7 @@ class Journalled:
     """What the journal knows of the sessions of this organisation."""
 
     known: dict[str, tuple[Known, Snapshot | None]] = field(default_factory=dict)
+    """By session id, with the last look at it."""
     schemas: dict[str, Schema] = field(default_factory=dict)
     """By session id."""
 
@@ -57,7 +58,8 @@ class Found:
 
     frame: pd.DataFrame
     provisional: Mapping[str, bool]
-    schemas: Mapping[str, Schema]
+    """By session id, where a snapshot tells."""
+    journalled: Journalled
 
 
 async def find(core: Core, sessions: Any, filters: Mapping[str, Any], limit: int | None) -> Found:
@@ -125,7 +127,7 @@ def _held(handles: Sequence[Handle]) -> Found:
     distinct = {handle.snapshot.session_id: handle for handle in handles}
     rows.add_snapshots(handle.snapshot for handle in distinct.values())
     schemas = {name: schema for name, handle in distinct.items() if (schema := _schema_of(handle))}
-    return Found(rows.frame(), rows.provisional, schemas)
+    return Found(rows.frame(), rows.provisional, Journalled(schemas=schemas))
 
 
 def _schema_of(handle: Handle) -> Schema | None:
@@ -140,7 +142,7 @@ async def _named(core: Core, identifiers: list[str]) -> Found:
     journalled = await asyncio.to_thread(read_journal, core)
     rows = _rows(core, journalled)
     rows.add(await fetch_named(core, wanted), at=utc_now())
-    return Found(rows.frame(order=wanted), rows.provisional, journalled.schemas)
+    return Found(rows.frame(order=wanted), rows.provisional, journalled)
 
 
 async def fetch_named(core: Core, identifiers: Sequence[str]) -> list[Raw]:
@@ -165,7 +167,7 @@ async def _selected(core: Core, filters: Filters, limit: int | None) -> Found:
         frame = await asyncio.to_thread(rows.frame, newest_first=True)
     if filters.phases:
         frame = frame[frame["phase"].isin(filters.phases)].reset_index(drop=True)
-    return Found(frame if limit is None else frame.head(limit), rows.provisional, journalled.schemas)
+    return Found(frame if limit is None else frame.head(limit), rows.provisional, journalled)
 
 
 @contextmanager

@@ -164,6 +164,10 @@ class Journal:
         """Return what is wrong with the file; an empty list when nothing is."""
         return maintenance.check(self.database)
 
+    def undecided(self, notebook: str | None = None) -> list[str]:
+        """Return in words what was posted and is not known to have happened, of a notebook or of all."""
+        return maintenance.undecided(self.intents, self.sends, self._sessions, notebook)
+
     def export(self) -> dict[str, Any]:
         """Return everything as plain JSON, redacted."""
         return maintenance.export(self.database)

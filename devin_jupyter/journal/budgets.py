@@ -43,11 +43,16 @@ class Account:
         """What may still be reserved; None without a limit."""
         return None if self.limit is None else max(0.0, self.limit - self.consumed - self.reserved)
 
+    @property
+    def _is_blocked(self) -> bool:
+        return self.limit is not None and bool(self.uncapped)
+
     def __repr__(self) -> str:
         """Return the arithmetic on one line."""
         sums = f"{self.consumed:g} consumed + {self.reserved:g} reserved by {self.n_open} open"
         limit = "no budget is set" if self.limit is None else f"{self.left:g} of {self.limit:g} ACU left"
-        rest = f"; {len(self.unknown)} of unknown cost not counted" if self.unknown else ""
+        rest = f"; {self.uncapped[0]} is at work without a cap: nothing may start" if self._is_blocked else ""
+        rest += f"; {len(self.unknown)} of unknown cost not counted" if self.unknown else ""
         return f"{name_of(self.scope)}: {sums} = {self.consumed + self.reserved:g} ACU; {limit}{rest}"
 
 
@@ -61,10 +66,7 @@ class Budgets:
     def set(self, scope: str, acus: float | None, *, now: float) -> None:
         """Set the limit of a scope, None for no limit; what was spent stays spent."""
         with self._database.write("budget") as db:
-            if acus is None:
-                db.execute("DELETE FROM budgets WHERE scope = ?", (scope,))
-            else:
-                db.execute("INSERT OR REPLACE INTO budgets VALUES (?, ?, ?)", (scope, acus, now))
+            set_limit(db, scope, acus, now=now)
 
     def count(self, scope: str, session_ids: Iterable[str]) -> None:
         """Let sessions count in a scope with all that they cost, if they do not yet."""
@@ -106,6 +108,14 @@ class Budgets:
         """Return the scopes that a session counts in."""
         with self._database.read() as db:
             return [item["scope"] for item in rows(db, "SELECT scope FROM spending WHERE payer = ?", session_id)]
+
+
+def set_limit(db: sqlite3.Connection, scope: str, acus: float | None, *, now: float) -> None:
+    """Inside a transaction: set the limit of a scope, None for no limit."""
+    if acus is None:
+        db.execute("DELETE FROM budgets WHERE scope = ?", (scope,))
+    else:
+        db.execute("INSERT OR REPLACE INTO budgets VALUES (?, ?, ?)", (scope, acus, now))
 
 
 def check(

@@ -27,6 +27,12 @@ _all: WeakSet[Database] = WeakSet()
 _left_to_the_parent: list[sqlite3.Connection] = []
 """Connections found in a forked child: closing them there could disturb the parent's transaction."""
 
+_forking = threading.Lock()
+_held: list[threading.RLock] = []
+"""Locks of databases that a thread holds while it forks."""
+_STILL_SECONDS = 1.0
+"""Longer than this a fork is not held up by a query that waits for another process."""
+
 Step = Callable[[str], None]
 
 
@@ -123,16 +129,31 @@ class Database:
             raise explain(problem, self.path) from problem
 
 
+def _hold_still() -> None:
+    """Before a fork: SQLite has locks of its own, and one that is held in that moment stays held in the child."""
+    _forking.acquire()
+    locks = [database._lock for database in list(_all)]
+    _held.extend(lock for lock in locks if lock.acquire(timeout=_STILL_SECONDS))
+
+
+def _go_on() -> None:
+    """In the parent, after it."""
+    while _held:
+        _held.pop().release()
+    _forking.release()
+
+
 def _renew_locks() -> None:
     """In a forked child: whoever held a lock in the parent is not there to release it."""
-    global _opening
-    _opening = threading.Lock()
+    global _opening, _forking
+    _opening, _forking = threading.Lock(), threading.Lock()
+    _held.clear()
     for database in list(_all):
         database._lock = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_locks)
+    os.register_at_fork(before=_hold_still, after_in_parent=_go_on, after_in_child=_renew_locks)
 
 
 def explain(problem: Exception, path: Path | str) -> JournalError:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from devin_jupyter.errors import JournalError, redact_tree
+from devin_jupyter.errors import JournalError, keep_secret, redact_tree
 from devin_jupyter.journal.codec import clean, dumps, sent_from_json, snapshot_from_json
 from devin_jupyter.models.snapshot import Known, Sent, Snapshot
 
@@ -56,6 +57,8 @@ class Start:
     """As sent."""
     scopes: tuple[str, ...] = ()
     """The budgets it counts in."""
+    secret_names: tuple[str, ...] = ()
+    """Of its sensitive secrets, so that a later process knows what to mask."""
 
     def to_json(self) -> str:
         """Return everything as text for the journal, redacted."""
@@ -69,7 +72,8 @@ class Start:
         record = {name: value for name, value in json.loads(text).items() if name in cls.__slots__}
         cell = record.get("cell")
         record["cell"] = CellRef(**cell) if cell else None
-        record["repos"], record["scopes"] = tuple(record.get("repos") or ()), tuple(record.get("scopes") or ())
+        for name in ("repos", "scopes", "secret_names"):
+            record[name] = tuple(record.get(name) or ())
         return cls(**record)
 
 
@@ -139,12 +143,13 @@ class Entry:
 
 
 def entry_of(row: sqlite3.Row) -> Entry:
-    """Return the entry of a row of `sessions` joined with its schema.
+    """Return the entry of a row of `sessions` joined with its schema; from here on its secrets are masked.
 
     Raises:
         JournalError: the row does not hold what was written.
     """
     try:
+        keep_secret(os.environ.get(name, "") for name in json.loads(row["secret_names"]))
         return _entry(row)
     except (ValueError, TypeError, KeyError, AttributeError) as problem:
         raise JournalError(

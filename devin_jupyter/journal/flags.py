@@ -38,10 +38,10 @@ class Flags:
         with self._database.write("pause") as db:
             db.execute("INSERT OR IGNORE INTO flags VALUES (?, ?, ?)", (f"batch {batch}", "", now))
 
-    def release(self, batch: str) -> None:
-        """Lift the hold on a batch, if there is one."""
+    def release(self, batch: str) -> bool:
+        """Lift the hold on a batch; tell whether there was one."""
         with self._database.write("resume") as db:
-            db.execute("DELETE FROM flags WHERE name = ?", (f"batch {batch}",))
+            return db.execute("DELETE FROM flags WHERE name = ?", (f"batch {batch}",)).rowcount > 0
 
     def refuse_if_held(self, batch: str) -> None:
         """Raise `Halted` while a batch is held."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from devin_jupyter.journal import budgets, leases
@@ -38,13 +38,22 @@ class Intents:
         """Read nothing yet."""
         self._database = database
 
-    def write(self, start: Start, *, known_before: Iterable[str], now: float, ending: str | None = None) -> None:
+    def write(
+        self,
+        start: Start,
+        *,
+        known_before: Iterable[str],
+        now: float,
+        limits: Mapping[str, float | None] | None = None,
+        ending: str | None = None,
+    ) -> None:
         """Write an intent and reserve its cap in every budget it counts in: all or nothing.
 
         Args:
             start: what is to be started.
             known_before: sessions that carry the tag already.
             now: Unix seconds.
+            limits: budgets that are set with it, by scope; None is no limit any more.
             ending: a session that is ended before the POST: no budget counts on what it might still consume.
 
         Raises:
@@ -55,6 +64,8 @@ class Intents:
             refuse_if_halted(db)
             ours = rows(db, "SELECT session_id FROM sessions WHERE fingerprint = ?", start.fingerprint)
             before = sorted({*known_before, *(item["session_id"] for item in ours)})
+            for scope, limit in (limits or {}).items():
+                budgets.set_limit(db, scope, limit, now=now)
             budgets.check(db, start.scopes, payer=start.fingerprint, cap=start.max_acu, ending=ending)
             db.execute(
                 "INSERT OR REPLACE INTO intents (fingerprint, tag, written_at, known_before, details, max_acu)"

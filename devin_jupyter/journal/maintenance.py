@@ -7,16 +7,26 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from devin_jupyter.errors import JournalError, redact_tree
 from devin_jupyter.journal.database import Database, explain, is_damage, row, rows
+from devin_jupyter.journal.intents import Intents
+from devin_jupyter.journal.sends import Sends
+from devin_jupyter.journal.sessions import SessionBook
 from devin_jupyter.journal.tables import MIGRATIONS
 
 TABLES = ("sessions", "uses", "schemas", "intents", "messages", "budgets", "spending", "leases", "flags", "batches")
 _PASSING = ("leases",)
 """Tables that mean nothing to a later process."""
+_NOT_ON_THE_SERVICE = {"budgets": "budgets", "flags": "the halt", "messages": "messages sent"}
+"""What no tag brings back, by the table it was in."""
+
+
+class _Undone(Exception):
+    """Ends a transaction that was only tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +43,47 @@ class Repaired:
         if self.damaged is None:
             return "the journal is sound; nothing was changed"
         rows_kept = ", ".join(f"{count} {name}" for name, count in self.kept.items() if count) or "nothing"
-        return f"kept {rows_kept}; the damaged file is {self.damaged}; sessions missing here are found by their tags"
+        missing = "sessions missing here are found by their tags"
+        gone = [what for name, what in _NOT_ON_THE_SERVICE.items() if not self.kept.get(name)]
+        rest = f"; nothing could be kept of: {', '.join(gone)}" if gone else ""
+        return f"kept {rows_kept}; the damaged file is {self.damaged}; {missing}{rest}"
 
 
 def check(database: Database) -> list[str]:
     """Return what is wrong with the journal, an empty list when nothing is.
 
-    Acts without outcome are not wrong, only worth knowing: `Intents.all` has them.
+    Acts without outcome are not wrong, only worth knowing: `undecided` has them.
     """
     try:
         problems = _damage(database) or _broken_references(database)
-        with database.write("check"):
-            pass
+        with suppress(_Undone), database.write("check") as db:
+            db.execute("INSERT OR REPLACE INTO flags VALUES ('check', '', 0)")  # only a write tells that one may write
+            raise _Undone
     except JournalError as problem:
         return ["; ".join(problem.lines)]
     return problems
+
+
+def undecided(intents: Intents, sends: Sends, sessions: SessionBook, notebook: str | None) -> list[str]:
+    """Return a sentence for each act that was posted and has no outcome: those of a notebook, or all."""
+    of_whom = None if notebook is None else {entry.session_id for entry in sessions.sessions(notebook=notebook)}
+    starts = [
+        f"perhaps a session was started on {_moment(intent.posted_at)}: its tag is {intent.start.tag};"
+        " the cell that asked for it looks, and finds it or starts it"
+        for intent in intents.all(notebook=notebook)
+        if intent.posts
+    ]
+    messages = [
+        f"perhaps a message arrived at {message.session_id} after {_moment(message.written_at)};"
+        " sending it again looks first"
+        for message in sends.undecided()
+        if of_whom is None or message.session_id in of_whom
+    ]
+    return starts + messages
+
+
+def _moment(unix: float | None) -> str:
+    return "an unknown day" if unix is None else f"{datetime.fromtimestamp(unix, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def export(database: Database) -> dict[str, Any]:

@@ -185,6 +185,7 @@ def _insert(db: sqlite3.Connection, session_id: str, start: Start, how: str, sta
         "incidental": dumps(redact_tree(dict(start.incidental))),
         "mode": start.mode,
         "repos": dumps(list(start.repos)),
+        "secret_names": dumps(list(start.secret_names)),
         "max_acu": start.max_acu,
         "schema_hash": _keep_schema(db, start.schema),
         "how": how,

@@ -85,4 +85,5 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE flags (name TEXT PRIMARY KEY, value TEXT NOT NULL, set_at REAL NOT NULL)",
         "CREATE TABLE batches (name TEXT PRIMARY KEY, notebook TEXT, record TEXT NOT NULL, saved_at REAL NOT NULL)",
     ),
+    ("ALTER TABLE sessions ADD COLUMN secret_names TEXT NOT NULL DEFAULT '[]'",),  # never a value
 )

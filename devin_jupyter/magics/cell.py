@@ -83,15 +83,18 @@ def _message(notebook: Notebook, body: str, options: Options) -> None:
     fill = _fill(notebook, options)
     text, options = (template.render(body, notebook.variables) if fill else body), options.render(fill)
     files = read_attachments(options.attach, notebook.variables)
+    devin = client(notebook)
+    if not options.dry_run:
+        tell_what_goes_on(notebook, devin)
     session = notebook.session(options.to)
     if options.dry_run:
         from devin_jupyter.magics.dry_run import message
 
-        print(message(client(notebook).journal, session, text, files, options.again))
+        print(message(devin.journal, session, text, files, options.again))
         return
     notebook.bind(options.out, session)
     with carried_to_its_end():
-        session = client(notebook).send(session, text, files, options.again, options.as_user)
+        session = devin.send(session, text, files, options.again, options.as_user)
     say(session.notice)
     follow(notebook, session, options)
 

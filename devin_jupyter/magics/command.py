@@ -124,10 +124,12 @@ class Call:
 
     @property
     def devin(self) -> Any:
-        """The default client; connects at first use."""
-        from devin_jupyter.magics.cell import client
+        """The default client; connects at first use, and says what went on without a kernel."""
+        from devin_jupyter.magics.cell import client, tell_what_goes_on
 
-        return client(self.notebook)
+        devin = client(self.notebook)
+        tell_what_goes_on(self.notebook, devin)
+        return devin
 
     @property
     def journal(self) -> Journal:

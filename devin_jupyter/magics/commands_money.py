@@ -83,13 +83,16 @@ def _show(call: Call) -> Table:
         }
         for entry in reversed(entries)
     ]
+    open_acts = len(book.undecided(call.notebook.name))
+    title += f"; acts without outcome: {open_acts}, see %devin journal check" if open_acts else ""
     title = labelled(label + title, simulated == len(entries) > 0)
     return Table(rows, title=title, empty="the journal has none of this notebook")
 
 
 def _check(call: Call) -> None:
     problems = call.journal.check()
-    print("\n".join(problems) if problems else f"{call.journal.path} is sound")
+    open_acts = [] if problems else call.journal.undecided()
+    print("\n".join(problems or [f"{call.journal.path} is sound", *open_acts]))
 
 
 def _export(call: Call) -> None:

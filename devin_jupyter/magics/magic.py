@@ -56,6 +56,12 @@ class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
 
         return _guarded(command.run, self._notebook(), line)
 
+    def tell_what_goes_on(self, client: Any) -> None:
+        """Say, before a client is used for the first time, what went on while no kernel looked."""
+        from devin_jupyter.magics import cell
+
+        cell.tell_what_goes_on(self._notebook(), client)
+
     def _notebook(self) -> Notebook:
         from devin_jupyter.magics.notebook import Notebook
         from devin_jupyter.magics.recent_log import keep_recent
@@ -82,6 +88,7 @@ def _guarded(work: Callable[..., Any], *args: Any) -> Any:
 
 def load(shell: InteractiveShell) -> None:
     """Register the magics, the help on `%%devin?` and the completer."""
+    from devin_jupyter import first_use
     from devin_jupyter.magics.lazy_help import CellMagic, LineMagic
 
     magics = _configured(shell)
@@ -90,6 +97,7 @@ def load(shell: InteractiveShell) -> None:
     shell.magics_manager.register_function(CellMagic(magics.run_cell), "cell", "devin")
     shell.magics_manager.register_function(LineMagic(magics.run_line), "line", "devin")
     shell.Completer.custom_matchers.append(_matcher(magics))
+    first_use.tell(magics.tell_what_goes_on)
     if getattr(shell, "kernel", None) is None:
         shown_by(_followed)
 
@@ -110,6 +118,9 @@ def _configured(shell: InteractiveShell) -> DevinMagics:
 
 def unload(shell: InteractiveShell) -> None:
     """Take the magics and the completer away again."""
+    from devin_jupyter import first_use
+
+    first_use.tell(None)
     for kind in ("cell", "line"):
         shell.magics_manager.magics[kind].pop("devin", None)
     shell.configurables[:] = [item for item in shell.configurables if not isinstance(item, DevinMagics)]

@@ -33,6 +33,7 @@ __all__ = [
     "Sent",
     "Snapshot",
     "after_send",
+    "judge_output",
     "note_send",
     "observe",
     "parse_time",
@@ -182,7 +183,7 @@ def observe(
         previous = None
     if messages is None:
         messages = previous.messages if previous else ()
-    fresh, valid = _judge_output(fields["structured_output"], known, previous)
+    fresh, valid = judge_output(fields["structured_output"], known, previous)
     snapshot = Snapshot(
         **fields,
         phase=Phase.WORKING,
@@ -246,7 +247,14 @@ def _phase(snapshot: Snapshot, known: Known, *, send_pending: bool) -> Phase:
     )
 
 
-def _judge_output(output: Any, known: Known, previous: Snapshot | None) -> tuple[bool, bool]:
+def judge_output(output: Any, known: Known, previous: Snapshot | None = None) -> tuple[bool, bool]:
+    """Return whether an output is newer than the last message sent, and whether it fits the schema.
+
+    Args:
+        output: the raw structured output; None is neither.
+        known: what was sent, and what judges the output.
+        previous: the snapshot before, whose judgement of the same output holds.
+    """
     if output is None:
         return False, False
     fresh = known.sent is None or output != known.sent.output_before

@@ -21,8 +21,6 @@ from pydantic import (
 
 from devin_jupyter.models.vocabulary import Category, DevinMode, Origin, Status, StatusDetail
 
-SCHEMA_BYTES = 64 * 1024
-"""The largest structured output schema, serialised."""
 TAGS_MAX = 50
 """The most tags the tag endpoints take at once."""
 

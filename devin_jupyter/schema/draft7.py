@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from devin_jupyter.errors import SchemaError
+from devin_jupyter.models.limits import SCHEMA_BYTES, schema_bytes
 from devin_jupyter.schema.places import MANY, NAMED, Json, Place, all_schemas, json_path, plain_json, rebuild
 from devin_jupyter.schema.references import anchors, checked_references, moved_reference, target
 
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"
-MOST_BYTES = 64 * 1024
 _NOTES = frozenset({"$comment", "$schema", "default", "deprecated", "description", "examples", "title"})
 _DROPPED = ("$anchor", "$vocabulary", "contentSchema", "deprecated", "discriminator")
 _REFUSED = ("$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor", "unevaluatedItems")
@@ -237,11 +237,11 @@ def _short(text: str) -> str:
 
 
 def _check_size(wire: Json) -> None:
-    size = len(json.dumps(wire, separators=(",", ":"), ensure_ascii=False).encode())
-    if size <= MOST_BYTES:
+    size = schema_bytes(wire)
+    if size <= SCHEMA_BYTES:
         return
     biggest = max(wire.items(), key=lambda item: len(json.dumps(item[1])))[0]
     raise SchemaError(
-        f"the schema takes {size:,} bytes as JSON; the API takes {MOST_BYTES:,} at most",
+        f"the schema takes {size:,} bytes as JSON; the API takes {SCHEMA_BYTES:,} at most",
         do=f"shorten it: most of it stands in {json_path((biggest,))}",
     )

@@ -217,6 +217,8 @@ class Session(LastSeen):
     def insights(self, generate: bool = False) -> dict[str, Any]:
         """Return what the service found out about the session: size, messages, and `analysis`. v3 only.
 
+        It is the answer as it came: with the id as the service spells it, and with the `nb-…` tag of this package.
+
         Args:
             generate: have the analysis made first, which takes about a minute.
         """

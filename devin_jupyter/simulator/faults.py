@@ -10,14 +10,15 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-Kind = Literal["drop_before", "drop_after", "status", "slow", "malformed", "hide_new", "stale"]
-ON_ANSWERS = ("drop_before", "drop_after", "status", "slow", "malformed")
+Kind = Literal["drop_before", "drop_after", "status", "slow", "malformed", "linger", "hide_new", "stale"]
+ON_ANSWERS = ("drop_before", "drop_after", "status", "slow", "malformed", "linger")
 
 
 class Rule(BaseModel):
     """One fault. Without `method` or `route` it matches any; without `times` it stays until it is replaced."""
 
     kind: Kind
+    """`linger`: the last page of a list says that there is more, behind the cursor that led to it."""
     method: str | None = None
     route: str | None = None
     """A route template, such as `/v3/organizations/{org_id}/sessions`."""

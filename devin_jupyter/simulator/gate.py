@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from devin_jupyter.simulator.auth import refusal
 from devin_jupyter.simulator.faults import Rule
-from devin_jupyter.simulator.problems import problem_response
+from devin_jupyter.simulator.problems import json_bytes, problem_response
 from devin_jupyter.simulator.routes import RouteTable
 from devin_jupyter.simulator.store import Store
 
@@ -87,6 +89,8 @@ class Gate:
                 return
             if rule.kind == "slow":
                 await asyncio.sleep(rule.seconds)
+            elif rule.kind == "linger":
+                answer = _lingering(answer, parse_qs(scope["query_string"].decode("latin-1")).get("after"))
             else:
                 answer = _cut_in_half(answer)
             for message in answer:
@@ -110,8 +114,25 @@ def _collect(answer: list[Message]) -> Callable[[Message], Awaitable[None]]:
 
 
 def _cut_in_half(answer: list[Message]) -> list[Message]:
-    body = b"".join(message.get("body", b"") for message in answer[1:])
-    body = body[: max(1, len(body) // 2)] or b"{"
+    body = _body(answer)
+    return _with_body(answer, body[: max(1, len(body) // 2)] or b"{")
+
+
+def _lingering(answer: list[Message], after: list[str] | None) -> list[Message]:
+    try:
+        page = json.loads(_body(answer))
+    except ValueError:  # no list
+        return answer
+    if after is None or not isinstance(page, dict) or page.get("end_cursor", "") is not None:
+        return answer
+    return _with_body(answer, json_bytes(page | {"has_next_page": True, "end_cursor": after[-1]}))
+
+
+def _body(answer: list[Message]) -> bytes:
+    return b"".join(message.get("body", b"") for message in answer[1:])
+
+
+def _with_body(answer: list[Message], body: bytes) -> list[Message]:
     start = answer[0]
     headers = [(name, value) for name, value in start["headers"] if name != b"content-length"]
     return [

@@ -23,6 +23,7 @@ _FORMATS: dict[str, Callable[[Dice], str]] = {
     "date-time": lambda dice: f"{date_for(dice)}T{dice.below(24):02d}:{dice.below(60):02d}:00Z",
     "date": date_for,
     "time": lambda dice: f"{dice.below(24):02d}:{dice.below(60):02d}:00Z",
+    "duration": lambda dice: f"PT{1 + dice.below(48)}H{dice.below(60)}M",
     "email": lambda dice: f"dev{dice.below(100)}@example.com",
     "idn-email": lambda dice: f"dev{dice.below(100)}@example.com",
     "hostname": lambda dice: f"host{dice.below(100)}.example.com",
@@ -101,6 +102,8 @@ class Maker:
         if null and (self._is_deep(path) or dice.chance(0.1)):
             return null[0]
         others = [branch for branch in usable if branch not in null] or usable
+        if [branch.get("type") for branch in others] == ["number", "string"]:  # a decimal, which not every text is
+            others = others[:1]
         if self._is_deep(path):  # an alternative without a reference does not recurse
             others = [branch for branch in others if "$ref" not in branch] or others
         if not others:

@@ -8,7 +8,7 @@ from typing import Any
 
 from jsonschema_rs import Draft7Validator
 
-from devin_jupyter.models.v3 import SCHEMA_BYTES
+from devin_jupyter.models.limits import SCHEMA_BYTES, schema_bytes
 
 _DATA = ("const", "default", "enum", "examples")
 """Keywords that hold data, in which `$ref` is an ordinary key."""
@@ -16,7 +16,7 @@ _DATA = ("const", "default", "enum", "examples")
 
 def problem_of(schema: dict[str, Any]) -> str | None:
     """Return why the service refuses this schema, or None."""
-    if len(json.dumps(schema).encode()) > SCHEMA_BYTES:
+    if schema_bytes(schema) > SCHEMA_BYTES:
         return f"Schema exceeds {SCHEMA_BYTES} bytes"
     reference = _external(schema)
     if reference is not None:

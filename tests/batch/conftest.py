@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from batch.desk import Desk
 
+from devin_jupyter.batches import leading
 
-@pytest.fixture
-def simulator(simulator_with: Callable[..., Any]) -> Any:
-    """A fresh simulator whose default turn takes 0.1 s."""
-    return simulator_with(speed=2400.0)
+
+@pytest.fixture(autouse=True)
+def followers_look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leading, "LOOK_SECONDS", 0.05)
 
 
 @pytest.fixture

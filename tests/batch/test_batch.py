@@ -14,6 +14,7 @@ from devin_jupyter.batches.calls import compare
 from devin_jupyter.batches.job import Stage
 from devin_jupyter.errors import BudgetExceeded, OptionError, SessionChanged, TemplateError
 
+pytestmark = pytest.mark.usefixtures("slow_lasts")
 REPOS = pd.DataFrame({"repo": [f"acme/r{n}" for n in range(6)], "scenario": ["sim:finished"] * 6})
 
 
@@ -65,6 +66,22 @@ def test_another_machine_finds_everything_by_one_sweep(new_desk: Callable[..., D
     assert again.notice.startswith("0 started, 6 attached")
     assert simulator.requests(POST) == 6
     assert again.frame["phase"].tolist() == ["done"] * 6
+
+
+def test_questions_and_answers_are_read_again_where_the_journal_is_new(
+    new_desk: Callable[..., Desk], simulator: Any
+) -> None:
+    rows = scenarios("question", "finished", "question", "fail")
+    here = upgrade(new_desk(), rows, schema="none").wait()
+
+    there = upgrade(new_desk("elsewhere.db"), rows, schema="none")
+
+    assert there.questions == here.questions
+    pd.testing.assert_frame_equal(there.frame, here.frame)
+    assert there[0].result() == here[0].result()
+    before = simulator.stats()["requests"]["GET " + SEND.split()[1]]
+    assert upgrade(new_desk("elsewhere.db"), rows, schema="none").questions == here.questions
+    assert simulator.stats()["requests"]["GET " + SEND.split()[1]] == before
 
 
 def test_rows_added_later_cost_only_themselves(desk: Desk, simulator: Any) -> None:
@@ -338,6 +355,16 @@ def test_pause_starts_no_more_and_resume_goes_on(desk: Desk, simulator: Any) -> 
     batch.resume().wait()
     assert batch.paused is None
     assert batch.phase_counts == {"done": 6}
+
+
+def test_running_a_paused_batch_again_goes_on_and_says_so(new_desk: Callable[..., Desk]) -> None:
+    upgrade(new_desk(), max_parallel=1, tags=["sim:slow"], name="up").pause()
+
+    again = upgrade(new_desk(), max_parallel=1, tags=["sim:slow"], name="up")
+
+    assert again.notice.endswith("no longer paused: running it again goes on")
+    assert again.paused is None
+    assert "paused" not in upgrade(new_desk(), max_parallel=1, tags=["sim:slow"], name="up").notice
 
 
 def test_stop_ends_what_is_open_and_keeps_what_is_done(desk: Desk, simulator: Any) -> None:

@@ -14,7 +14,7 @@ import pytest
 from batch.desk import LIST, POST, Desk
 from pressing import ctrl_c_once_it_blocks
 
-from devin_jupyter import loop, settings
+from devin_jupyter import AsyncDevin, loop, settings
 from devin_jupyter.batches import acts
 from devin_jupyter.batches.job import Job, tally
 from devin_jupyter.batches.plan import make_plan
@@ -38,6 +38,7 @@ from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.options import from_keywords
 from devin_jupyter.request import Where
 
+pytestmark = pytest.mark.usefixtures("slow_lasts")
 REPOS = ["acme/a", "acme/b", "acme/c"]
 
 
@@ -78,7 +79,7 @@ def test_ctrl_c_stops_everything_where_that_was_asked_for(endless: Desk) -> None
     assert batch.paused is not None
 
 
-async def test_cancelling_an_await_detaches_too(desk: Desk) -> None:
+async def test_cancelling_an_await_detaches_too(desk: Desk, simulator: Any) -> None:
     batch = upgrade(desk, tags=["sim:slow"])
 
     async def waiting() -> None:
@@ -90,7 +91,9 @@ async def test_cancelling_an_await_detaches_too(desk: Desk) -> None:
 
     with pytest.raises(DetachedAwait, match="sessions go on"):
         await task
-    assert batch.wait().phase_counts == {"done": 3}
+    while not batch.wait(0.1).is_over:
+        simulator.clock(5000)
+    assert batch.phase_counts == {"done": 3}
 
 
 def test_a_wait_that_runs_out_returns_the_batch_as_it_is(desk: Desk) -> None:
@@ -151,6 +154,7 @@ def test_a_batch_that_cannot_be_watched_pauses_and_goes_on_later(desk: Desk, sim
     assert "cannot be watched" in batch.paused
     assert batch.phase_counts.keys() <= {"queued", "working"}
     simulator.faults()
+    simulator.clock(5000)
     assert batch.resume().wait().phase_counts == {"done": 3}
 
 
@@ -247,6 +251,30 @@ def test_a_blocking_call_on_a_batch_of_an_application_is_refused(desk: Desk) -> 
 
     with pytest.raises(OptionError, match="must not be blocked"):
         batch.wait()
+
+
+async def test_an_application_acts_on_its_batch_without_blocking(simulator: Any, tmp_path: Path) -> None:
+    place = replace(settings.simulator(simulator.url, folder=tmp_path), pace=settings.Pace(fast=0.05))
+    rows = [{"repo": name, "how": how} for name, how in zip(REPOS, ["question", "fail", "finished"], strict=True)]
+    async with AsyncDevin(settings=place, journal=Journal(tmp_path / "app.db")) as devin:
+        batch = await devin.map(
+            "Upgrade {{ row.repo }}", rows, tags=["sim:{{ row.how }}"], max_acu=5, schema="version:str", limit=2
+        )
+        await batch
+        assert batch.phase_counts == {"your_turn": 1, "failed": 1, "waiting": 1}
+
+        assert (await batch.aio.send(batch.questions, "Use the LTS")).notice == "1 sent"
+        assert (await batch.aio.retry()).notice.startswith("take 2: 1 to start")
+        await batch
+        assert (await batch.aio.pause()).paused is not None
+        await (await batch.aio.resume(all_rows=True))
+        assert batch.phase_counts == {"done": 2, "failed": 1}
+        assert (await batch.aio.stop()).notice == "nothing to do"
+
+
+def test_a_batch_whose_calls_block_is_not_acted_on_by_coroutines(desk: Desk) -> None:
+    with pytest.raises(OptionError, match="its methods block"):
+        _ = upgrade(desk).wait().aio
 
 
 def test_messages_that_all_fail_raise_and_some_that_fail_are_counted(desk: Desk) -> None:

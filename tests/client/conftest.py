@@ -42,7 +42,7 @@ def key_of(simulator: Any, version: str) -> str:
 
 @pytest.fixture
 def devin(simulator: Any) -> Iterator[Devin]:
-    """A v3 client of the simulator, whose turns take 0.4 s."""
+    """A v3 client of the simulator, whose turns take 0.1 s."""
     client = Devin(simulator.api_key, base_url=simulator.url, org_id=simulator.org_id)
     yield client
     client.close()

@@ -15,6 +15,8 @@ from devin_jupyter.journal import Journal
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.render.record import notebook_record
 
+pytestmark = pytest.mark.usefixtures("slow_lasts")
+
 
 def test_sessions_are_handled_by_id_as_well(devin):
     identifier = devin.create("do it", schema="count:int", tags=["sim:question"]).id

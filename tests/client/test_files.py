@@ -161,6 +161,15 @@ async def test_an_entry_without_a_url_of_the_api_goes_by_its_id_and_name(answeri
     assert asked == ["/v3/organizations/org-x/attachments/att-1/out.csv"]
 
 
+async def test_a_file_that_its_url_does_not_lead_to_goes_by_its_id_and_name(answering):
+    entry = {"attachment_id": "att-1", "name": "b.csv", "url": "https://elsewhere.example/attachments/7/b.csv"}
+
+    def handler(request):
+        return httpx.Response(200, content=b"1") if "att-1" in request.url.path else httpx.Response(404)
+
+    assert await Attachments(answering(handler)).fetch(entry) == b"1"
+
+
 async def test_names_of_dots_stay_what_they_are_on_the_way_and_lead_nowhere_on_disk(files, tmp_path):
     paths = await files(("..", b"1"), (".", b"2")).download(HEX, tmp_path)
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from devin_jupyter.api import insights
 from devin_jupyter.api.events import Events
 from devin_jupyter.api.operations import OPERATIONS, operations_table
 from devin_jupyter.api.secrets import Secrets
@@ -103,6 +104,18 @@ def test_long_lists_are_read_to_the_end(simulator_with):
     assert len({item["session_id"] for item in devin.sessions.list()}) == 450
     assert len(list(devin.sessions.list(limit=301))) == 301
     assert [len(page) for page in devin.sessions.pages(limit=250)] == [200, 50]
+    devin.close()
+
+
+def test_a_list_whose_cursor_lingers_is_read_once(simulator_with):
+    from devin_jupyter import Devin
+
+    simulator = simulator_with(preload=450)
+    simulator.faults({"kind": "linger"})
+    devin = Devin(simulator.api_key, base_url=simulator.url)
+
+    assert len(list(devin.sessions.list())) == 450
+    assert simulator.requests("GET /v3/organizations/{org_id}/sessions") == 3
     devin.close()
 
 
@@ -419,7 +432,8 @@ def test_a_mistyped_field_of_a_schedule_gets_the_nearest(devin):
 # --- insights, events, figures ------------------------------------------------------------------------------------
 
 
-def test_insights_are_listed_read_and_generated(devin):
+def test_insights_are_listed_read_and_generated(devin, monkeypatch):
+    monkeypatch.setattr(insights, "POLL_SECONDS", 0.01)
     session = devin.create("hello", wait=30)
 
     assert session.insights()["analysis"] is None

@@ -11,6 +11,7 @@ import devin_jupyter as dj
 from devin_jupyter import AsyncDevin, Devin
 from devin_jupyter.models.phase import Phase
 
+pytestmark = pytest.mark.usefixtures("slow_lasts")
 SCENARIOS = {
     "sim:question": (Phase.YOUR_TURN, dj.NeedsReply),
     "sim:fail": (Phase.FAILED, dj.SessionFailed),
@@ -326,6 +327,7 @@ async def test_cancelling_an_await_detaches_and_the_session_goes_on(simulator):
         await waiting
     assert isinstance(problem.value, dj.DetachedAwait)
     assert "goes on" in str(problem.value)
+    simulator.clock(5000)
     await session
     assert session.phase.turn_over
     await asyncio.to_thread(client.close)

@@ -49,6 +49,15 @@ def test_a_fresh_valid_output_is_the_answer(phase):
     assert turns.answer_of(at(ANSWERED, phase), SCHEMA) == {"count": 2}
 
 
+@pytest.mark.parametrize("kind", [int | None, type(None)])
+def test_an_answer_may_be_none_where_the_schema_says_so(kind):
+    schema = load_schema(kind)
+    none = replace(ANSWERED, schema=schema.wire, structured_output={"value": None})
+
+    assert turns.answer_of(none, schema) is None
+    assert turns.output_of(none, schema) is None
+
+
 @pytest.mark.parametrize("phase", [Phase.NEEDS_APPROVAL, Phase.BLOCKED, Phase.STOPPED, Phase.FAILED])
 def test_an_output_does_not_hide_that_the_session_broke_off(phase):
     with pytest.raises(PROBLEMS[phase]):

@@ -15,7 +15,7 @@ from data.payloads import V3, session
 
 from devin_jupyter import charts, frames
 from devin_jupyter.errors import OptionError
-from devin_jupyter.frames import summaries
+from devin_jupyter.frames import spending, summaries
 from devin_jupyter.models.phase import Phase
 
 pytest.importorskip("altair")
@@ -218,7 +218,27 @@ def test_groups_beyond_the_dearest_are_one() -> None:
 
     groups = [item["group"] for item in values(charts.spend(frame, by="tag"))]
 
-    assert groups == [*(f"t{number}" for number in range(11, 3, -1)), summaries.OTHER]
+    assert groups == [*(f"t{number}" for number in range(11, 3, -1)), "and 4 others"]
+
+
+def test_as_many_groups_as_colours_are_all_named() -> None:
+    frame = frame_of(*(session(number, tags=[f"t{number}"], acus_consumed=number + 1) for number in range(9)))
+
+    records = values(charts.spend(frame, by="tag"))
+
+    assert [item["group"] for item in records] == [f"t{number}" for number in range(8, -1, -1)]
+    assert len(records) == spending.MOST_GROUPS == len(charts.GROUP_COLOURS)
+
+
+@pytest.mark.parametrize("by", ["category", "origin"])
+def test_what_the_service_calls_other_is_not_what_is_left_over(by: str) -> None:
+    words = ["other", *(f"w{number}" for number in range(11))]
+    frame = frame_of(*(session(n, **{by: word}, acus_consumed=20 - n) for n, word in enumerate(words)))
+
+    costs = {item["group"]: item["acus"] for item in values(charts.spend(frame, by=by))}
+
+    assert costs["other"] == "20.00 ACU"
+    assert costs["and 4 others"] == f"{12 + 11 + 10 + 9}.00 ACU"
 
 
 def test_unknown_costs_are_counted_and_named() -> None:

@@ -188,6 +188,16 @@ def test_a_damaged_state_only_costs_a_full_read(devin: dj.Devin, tmp_path: Path)
     pd.testing.assert_frame_equal(devin.sync(tmp_path), first)
 
 
+def test_a_file_that_was_deleted_only_costs_a_full_read(devin: dj.Devin, year: Any, tmp_path: Path) -> None:
+    first = devin.sync(tmp_path)
+    min(tmp_path.glob("sessions-*.parquet")).unlink()
+
+    pd.testing.assert_frame_equal(devin.sync(tmp_path), first)
+    before = year.requests(LIST)
+    devin.sync(tmp_path)
+    assert year.requests(LIST) - before < 8
+
+
 def test_v1_is_kept_as_well(year: Any, tmp_path: Path) -> None:
     with dj.Devin(year.v1_key, base_url=year.url, journal=Journal(":memory:")) as v1:
         first = v1.sync(tmp_path)
@@ -218,6 +228,9 @@ def test_a_folder_that_cannot_be_used_says_so(devin: dj.Devin, tmp_path: Path) -
         devin.sync(tmp_path / "file")
 
     devin.sync(tmp_path / "kept", since="60d")
-    next((tmp_path / "kept").glob("sessions-*.parquet")).write_bytes(b"half")
-    with pytest.raises(OptionError, match="delete it"):
+    half = next((tmp_path / "kept").glob("sessions-*.parquet"))
+    half.write_bytes(b"half")
+    with pytest.raises(OptionError, match="delete it, and sync again"):
         devin.sync(tmp_path / "kept", since="60d")
+    half.unlink()
+    assert len(devin.sync(tmp_path / "kept", since="60d")) == len(devin.sessions_frame(since="60d"))

@@ -31,6 +31,9 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
         (datetime(2026, 11, 21, 8), datetime(2026, 11, 21, 8, tzinfo=UTC)),
         (datetime(2026, 11, 21, 8, tzinfo=timezone(timedelta(hours=2))), datetime(2026, 11, 21, 6, tzinfo=UTC)),
         (pd.Timestamp("2026-11-21T08:00Z"), datetime(2026, 11, 21, 8, tzinfo=UTC)),
+        (np.datetime64("2026-11-21"), datetime(2026, 11, 21, tzinfo=UTC)),
+        (np.datetime64("2026-11-21T08:00", "ns"), datetime(2026, 11, 21, 8, tzinfo=UTC)),
+        (np.timedelta64(7, "D"), datetime(2026, 11, 15, 12, tzinfo=UTC)),
         (1_790_000_000, datetime.fromtimestamp(1_790_000_000, UTC)),
     ],
 )
@@ -39,7 +42,11 @@ def test_a_moment_may_be_said_in_many_ways(when: Any, expected: datetime | None)
 
 
 @pytest.mark.parametrize(
-    "when", ["yesterday", "7 days ago", "", True, object(), "2026-13-01", pd.NaT, "9" * 12 + "d", timedelta.max]
+    "when",
+    [
+        *("yesterday", "7 days ago", "", True, object(), "2026-13-01", "9" * 12 + "d", timedelta.max),
+        *(pd.NaT, np.datetime64("NaT"), np.timedelta64("NaT"), np.datetime64("12026-11-21")),
+    ],
 )
 def test_what_is_no_moment_is_refused(when: Any) -> None:
     with pytest.raises(OptionError, match="since="):

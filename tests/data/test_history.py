@@ -15,6 +15,7 @@ from devin_jupyter.errors import Forbidden, NotFound, OptionError, Unsupported
 from devin_jupyter.history import windows
 from devin_jupyter.journal import Journal
 
+pytestmark = pytest.mark.usefixtures("slow_lasts")
 LIST = "GET /v3/organizations/{org_id}/sessions"
 
 
@@ -278,6 +279,28 @@ def test_outputs_of_a_sessions_frame_need_no_request(devin: dj.Devin, year: Any)
     assert len(findings) == sum(len(found) for found in whole["findings"])
 
 
+def test_outputs_say_the_same_however_the_sessions_are_named(devin: dj.Devin) -> None:
+    options: list[dict[str, Any]] = [
+        {},
+        {"schema": "n:int", "schema_optional": True, "tags": ["sim:no-output"]},
+        {"schema": "n:int", "tags": ["sim:invalid-output"]},
+        {"schema": "n:int", "tags": ["sim:fail"]},
+        {"schema": "n:int", "tags": ["sim:question"]},
+    ]
+    handles = [devin.create("Look around", **chosen, take=str(n)).wait() for n, chosen in enumerate(options)]
+    handles.append(devin.create("Count", schema="n:int").wait().send("Count again").wait())
+
+    held = devin.outputs_frame(handles, keep_empty=True)
+
+    assert held["session_id"].tolist() == [handle.id for handle in handles]
+    assert held["provisional"].isna().tolist() == [handle.snapshot.structured_output is None for handle in handles]
+    assert held["provisional"].notna().sum() >= 2
+    named = devin.outputs_frame([handle.id for handle in handles], keep_empty=True)
+    framed = devin.outputs_frame(devin.sessions_frame(handles), keep_empty=True)
+    pd.testing.assert_frame_equal(named, held)
+    pd.testing.assert_frame_equal(framed, held)
+
+
 def test_outputs_are_selected_with_filters_and_read_with_a_schema(devin: dj.Devin) -> None:
     frame = devin.outputs_frame(since="60d", schema="summary:str, findings:[severity:low|medium|high|critical]")
 
@@ -305,6 +328,15 @@ def test_pull_requests_of_filters_of_names_and_of_phases_agree(devin: dj.Devin) 
     done = devin.pull_requests_frame(phase="done", **since)
     assert set(done["url"]) <= set(selected["url"])
     assert devin.pull_requests_frame(limit=3)["session_id"].nunique() <= 3
+
+
+def test_insights_of_a_session_that_is_not_there_are_an_error(devin: dj.Devin, year: Any) -> None:
+    newest = raw_sessions(year)[0]["session_id"]
+
+    assert devin.insights_frame([newest])["session_id"].tolist() == ["devin-" + newest]
+    for named in ("devin-" + "0" * 32, [newest, "0" * 32], pd.DataFrame({"session_id": ["devin-" + "0" * 32]})):
+        with pytest.raises(NotFound):
+            devin.insights_frame(named)
 
 
 def test_insights_tell_how_sessions_went(devin: dj.Devin) -> None:

@@ -13,7 +13,10 @@ from pydantic import BaseModel
 
 from devin_jupyter.errors import OptionError
 from devin_jupyter.frames import Output, SessionRows, outputs, outputs_of, read_csv, write_csv
+from devin_jupyter.frames.batches import BatchRow, Inputs, batch
 from devin_jupyter.frames.fields import fields_of, list_paths
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.snapshot import Known, Sent, observe
 from devin_jupyter.schema import Schema, load_schema
 
 TAIL = ["session_id", "url", "phase", "acus", "provisional", "error"]
@@ -56,6 +59,8 @@ class Dog(BaseModel):
     name: str
 
 
+NOW = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
+ROW = Inputs(columns=("repo",), records=[{"repo": "acme/api"}], labels=[0])
 REPORT, FINDINGS = load_schema(Report), load_schema(list[Finding])
 RAW = {
     "summary": "two",
@@ -179,7 +184,31 @@ def test_a_problem_of_one_item_stands_at_that_item() -> None:
 
     assert frame["error"].isna().tolist() == [True, False, False]
     assert "$.items[1].file" in frame.loc[1, "error"]
-    assert frame["severity"].tolist() == ["low", "low", "huge"]
+    assert "huge" in frame.loc[2, "error"]
+    assert frame["severity"].isna().tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("level", ["huge", 1, True, None, ["low"], {"unexpected": ["shape"]}])
+def test_a_choice_that_the_schema_does_not_offer_leaves_the_dtype_alone(level: Any) -> None:
+    schema = load_schema("level:low|high, n:int")
+    row = BatchRow(phase="done", raw={"level": level, "n": 1}, schema=schema)
+
+    found, made = outputs([output({"level": level, "n": 1}, schema)]), batch(ROW, [row], schema)
+
+    assert found.dtypes.equals(outputs([], schema=schema).dtypes)
+    assert found["level"].dtype == made["level"].dtype == pd.CategoricalDtype(["low", "high"])
+    assert (pd.isna(found.loc[0, "level"]), pd.isna(made.loc[0, "level"]), found.loc[0, "n"]) == (True, True, 1)
+    assert "$.level" in found.loc[0, "error"]
+
+
+def test_a_choice_of_numbers_is_the_number_however_it_is_written() -> None:
+    schema = load_schema("level:1|2")
+
+    frame = outputs([output({"level": level}, schema) for level in (2, 1.0, 3, "1", True)])
+
+    assert frame["level"].dtype == pd.CategoricalDtype([1, 2])
+    assert frame["level"].tolist()[:2] == [2, 1]
+    assert frame["level"].isna().tolist() == frame["error"].notna().tolist() == [False, False, True, True, True]
 
 
 def test_ten_items_are_told_from_one() -> None:
@@ -256,14 +285,14 @@ def test_a_schema_that_is_given_reads_all() -> None:
 @pytest.mark.parametrize(
     ("source", "columns"),
     [
-        ("a:low|high?, b:1|2, c:int|float, d:int|str, e:[x:int]", ["word", "word", "number", "object", "object"]),
+        ("a:low|high?, b:1|2, c:int|float, d:int|str, e:[x:int]", ["choice", "choice", "number", "object", "object"]),
         (
             {"type": "object", "properties": {"a": {"enum": [True, False]}, "b": {"enum": ["a", 1]}}},
             ["boolean", "object"],
         ),
         (
             {"type": "object", "properties": {"a": {"const": "x"}, "b": {}, "c": {"type": "object"}}},
-            ["word", "object", "object"],
+            ["choice", "object", "object"],
         ),
         ({"type": "object", "properties": {"a": {"type": "array", "items": [{"type": "integer"}]}}}, ["object"]),
         ({"type": "object", "properties": {"a": {"allOf": [{"type": "integer"}, {"minimum": 1}]}}}, ["integer"]),
@@ -290,7 +319,7 @@ def test_alternatives_of_objects_share_their_columns() -> None:
         pet: Cat | Dog
 
     assert columns_of(Pet) == [
-        ("pet.kind", "word", ("cat", "dog")),
+        ("pet.kind", "choice", ("cat", "dog")),
         ("pet.lives", "number", ()),
         ("pet.name", "text", ()),
     ]
@@ -354,20 +383,38 @@ def test_outputs_are_taken_from_a_sessions_frame() -> None:
     rows = SessionRows()
     rows.add([session(1), session(2, status_detail="working"), session(3, structured_output=None, acus_consumed=0)])
 
-    found = outputs_of(rows.frame(), provisional={f"devin-{1:032x}": True}, schemas={})
+    found = outputs_of(rows.frame(), provisional={f"devin-{1:032x}": True}, known={}, schemas={})
 
-    assert [item.provisional for item in found] == [True, True, False]
     assert [item.raw for item in found] == [{"n": 1}, {"n": 1}, None]
+    assert [item.provisional for item in found[:2]] == [True, True]
     assert found[2].acus is None
 
 
-def test_an_output_that_does_not_fit_is_provisional_in_a_sessions_frame_too() -> None:
+def test_an_output_is_final_in_a_sessions_frame_where_a_snapshot_says_so() -> None:
+    sent = Sent(text="more", at=NOW, phase_before=Phase.WORKING, output_before={"n": 1})
+    facts = [
+        Known(),
+        Known(schema={}, is_valid=load_schema("n:str").is_valid),
+        Known(sent=sent),
+        Known(terminated=True),
+    ]
+    raws = [session(number) for number in range(len(facts))]
+    looks = [observe(raw, known, at=NOW) for raw, known in zip(raws, facts, strict=True)]
     rows = SessionRows()
-    rows.add([session(1), session(2, structured_output={"n": "one"})])
+    rows.add_snapshots(looks)
 
-    found = outputs_of(rows.frame(), provisional={}, schemas={f"devin-{n:032x}": load_schema("n:int") for n in (1, 2)})
+    known = {look.session_id: known for look, known in zip(looks, facts, strict=True)}
+    found = outputs_of(rows.frame(), provisional={}, known=known, schemas={})
 
-    assert [item.provisional for item in found] == [False, True]
+    assert [not item.provisional for item in found] == [look.output_is_final for look in looks]
+    assert [item.provisional for item in found] == [False, True, True, False]
+
+
+def test_where_there_is_no_output_none_is_provisional() -> None:
+    frame = outputs([output(None, provisional=True), output(RAW, number=1, provisional=True)], keep_empty=True)
+
+    assert frame["provisional"].isna().tolist() == [True, False]
+    assert str(frame["provisional"].dtype) == "boolean"
 
 
 def test_a_session_without_schema_and_output_adds_no_column() -> None:

@@ -7,6 +7,7 @@ import enum
 import json
 import tempfile
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -151,6 +152,14 @@ def test_an_output_of_any_model_is_loaded_as_that_model(fields: dict[str, Any], 
     frame = frames.outputs(found, prefix="out.")
     pd.testing.assert_frame_equal(there_and_back(frame), frame)
     pd.testing.assert_series_equal(frames.outputs([], schema=schema, prefix="out.").dtypes, frame.dtypes)
+
+
+@pytest.mark.parametrize("kind", [dt.timedelta, Decimal, Decimal | None, list[Decimal]])
+def test_what_json_has_no_word_for_is_simulated_as_its_type_reads_it(kind: Any) -> None:
+    schema = load_schema(kind)
+
+    for seed in range(20):
+        schema.load(output_for(schema.wire, seed=str(seed), place="acme/api"))
 
 
 def loaded_or_refused(source: Any, names: dict[str, Any] | None = None) -> Schema | None:

@@ -10,8 +10,10 @@ from urllib.parse import quote
 import pytest
 
 from devin_jupyter.errors import SchemaError
+from devin_jupyter.models.limits import SCHEMA_BYTES
 from devin_jupyter.schema import load_schema
-from devin_jupyter.schema.draft7 import DRAFT_7, MOST_BYTES
+from devin_jupyter.schema.draft7 import DRAFT_7
+from devin_jupyter.simulator.schemas import problem_of
 
 INSIDE = "#/properties/a/allOf/0"
 
@@ -232,7 +234,7 @@ def test_what_can_only_be_an_object_is_said_to_be_one(schema: dict[str, Any]) ->
         ({"type": "object", "x": float("nan")}, r"no JSON at \$\.x: nan"),
         ({"type": "object", "x": "\ud800"}, r"no JSON at \$\.x"),
         ({"type": "object", 1: 2}, "a key that is no text"),
-        ({"type": "object", "description": "a" * MOST_BYTES}, r"takes 65,\d\d\d bytes.*"),
+        ({"type": "object", "description": "a" * SCHEMA_BYTES}, r"takes 65,\d\d\d bytes.*"),
     ],
 )
 def test_what_cannot_be_sent_is_refused_with_its_place(schema: dict[str, Any], words: str) -> None:
@@ -242,12 +244,16 @@ def test_what_cannot_be_sent_is_refused_with_its_place(schema: dict[str, Any], w
     assert len(caught.value.lines) <= 3
 
 
-def test_the_largest_schema_is_counted_as_it_is_sent() -> None:
-    empty = len(json.dumps(wire_of(description=""), separators=(",", ":")))
+@pytest.mark.parametrize("letter", ["a", "é", "語", "🦀"])
+def test_the_largest_schema_that_passes_here_is_the_largest_that_the_simulator_takes(letter: str) -> None:
+    room, taken = SCHEMA_BYTES - len(json.dumps(wire_of(description=""))), len(json.dumps(letter)) - 2
+    largest = wire_of(description=letter * (room // taken) + "a" * (room % taken))
 
-    assert load_schema({"type": "object", "description": "a" * (MOST_BYTES - empty)})
-    with pytest.raises(SchemaError):
-        load_schema({"type": "object", "description": "a" * (MOST_BYTES - empty + 1)})
+    assert problem_of(load_schema(largest).wire) is None
+    one_more = {**largest, "description": largest["description"] + "a"}
+    assert "exceeds 65536 bytes" in (problem_of(one_more) or "")
+    with pytest.raises(SchemaError, match="takes 65,537 bytes as JSON; the API takes 65,536 at most"):
+        load_schema(one_more)
 
 
 def test_a_schema_that_contains_itself_as_an_object_ends() -> None:

@@ -26,6 +26,8 @@ KINDS = [
     Column("x", "text"),
     Column("x", "word", ("b", "a")),
     Column("x", "word", (1, 2)),
+    Column("x", "choice", ("b", "a")),
+    Column("x", "choice", (1, 2)),
     Column("x", "time"),
     Column("x", "day"),
     Column("x", "integer"),
@@ -185,6 +187,19 @@ def test_a_frame_survives_csv_when_its_kind_is_known(some: pd.DataFrame, tmp_pat
     pd.testing.assert_frame_equal(frames.read_csv(tmp_path / "a.csv", like=some), some)
     with pytest.raises(OptionError, match="no column"):
         frames.read_csv(tmp_path / "a.csv", like=pd.DataFrame({"other": []}))
+
+
+@pytest.mark.parametrize("rows", [slice(0, 0), slice(1, None), slice(None, None, -1)])
+def test_parquet_keeps_the_index_of_a_part_and_objects_of_several_shapes(rows: slice, tmp_path: Path) -> None:
+    kinds = [Column("phase", "word", ("done", "failed")), Column("output", "object")]
+    part = frame_of(kinds, {"phase": ["done"] * 4, "output": [{"a": 1}, ["b"], 3, None]}).iloc[rows]
+    frames.write_parquet(part, tmp_path / "a.parquet")
+    frames.write_parquet(part.set_axis([f"row {n}" for n in part.index]), tmp_path / "b.parquet")
+
+    pd.testing.assert_frame_equal(frames.read_parquet(tmp_path / "a.parquet"), part)
+    named = frames.read_parquet(tmp_path / "b.parquet")
+    assert named.index.tolist() == [f"row {n}" for n in part.index]
+    assert named["output"].tolist() == part["output"].tolist()
 
 
 def test_categories_that_are_numbers_survive_csv(tmp_path: Path) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,6 +58,7 @@ class Kernel:
     api_key: str = "cog_simulator"
     api_version: str = "v3"
     clock: Clock = FAST
+    timeout: float = 60.0
     wire: httpx.AsyncBaseTransport | None = None
     said: list[str] = field(default_factory=list)
 
@@ -71,6 +70,7 @@ class Kernel:
             api_version=self.api_version,
             home=Path("/nonexistent"),
             simulated=True,
+            timeout_seconds=self.timeout,
         )
         self.transport = Transport(self.settings, wire=self.wire, sleep=no_pause)
         service = Service(self.transport, self.settings)
@@ -115,13 +115,9 @@ def simulator(simulator_with: Callable[..., Any]) -> Any:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """Where journals are: in memory where the machine can, since every one of their transactions is synced."""
-    if not os.access("/dev/shm", os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
-        yield Path(name)
+def folder(tmp_path: Path) -> Path:
+    """Where journals are."""
+    return tmp_path
 
 
 @pytest.fixture

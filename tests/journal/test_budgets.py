@@ -85,6 +85,9 @@ async def test_an_open_session_without_a_cap_lets_nothing_be_promised(kernel: An
     budget(one.journal, CELL.notebook, 100, now=1.0)
     with pytest.raises(BudgetExceeded, match=f"{first.session_id} is at work without a cap"):
         await one.start("two", policy=NO_GUARD, max_acu=5)
+    said = str(budget(one.journal, CELL.notebook, now=2.0))
+    assert said.endswith(f"100 of 100 ACU left; {first.session_id} is at work without a cap: nothing may start")
+    assert "nothing may start" not in str(budget(one.journal, CELL.notebook, "off", now=3.0))
 
 
 async def test_setting_it_again_never_resets_what_was_spent_and_it_survives_restarts(
@@ -152,6 +155,17 @@ async def test_a_message_reserves_again(kernel: Any, simulator: Any) -> None:
     with pytest.raises(BudgetExceeded):
         await one.messenger.send(first.session_id, "and more", cell=CELL)
     assert simulator.requests(ROUTE) == 1
+
+
+async def test_before_a_budget_refuses_a_message_the_open_sessions_are_looked_at(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    first = await one.start("one", policy=NO_GUARD, max_acu=5)
+    await one.start("two", policy=NO_GUARD, max_acu=5)
+    budget(one.journal, CELL.notebook, 8, now=1.0)
+    with pytest.raises(BudgetExceeded):
+        await one.messenger.send(first.session_id, "more", cell=CELL)
+    simulator.clock(500)  # the second is over by now, for less than its cap
+    assert (await one.messenger.send(first.session_id, "more", cell=CELL)).how == "sent"
 
 
 async def test_a_message_to_a_session_of_another_notebook_counts_from_there_on(kernel: Any, simulator: Any) -> None:

@@ -116,6 +116,32 @@ def test_a_lock_that_a_thread_of_the_parent_held_does_not_hang_a_forked_child(fo
     holder.join()
 
 
+def test_a_fork_waits_for_the_query_that_a_thread_is_at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "_STILL_SECONDS", 30.0)
+    journal, held, done, order = Journal(folder), threading.Event(), threading.Event(), list[str]()
+
+    def query() -> None:
+        with journal.database.read():
+            held.set()
+            assert done.wait(30)
+            order.append("query")
+
+    def fork() -> None:
+        database._hold_still()  # what a fork does before
+        order.append("fork")
+        database._go_on()
+
+    threads = [threading.Thread(target=query), threading.Thread(target=fork)]
+    threads[0].start()
+    assert held.wait(30)
+    threads[1].start()
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert order == ["query", "fork"]
+    assert journal.halted_since() is None
+
+
 def test_a_large_journal_is_not_looked_through_at_every_start(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     remember(Journal(folder), "a")
     asked: list[str] = []
@@ -236,7 +262,7 @@ async def test_a_dead_kernels_session_is_adopted_once_and_not_taken_for_an_older
     )
     one.journal.intents.write(start_of("a", cell=CELL), known_before=[f"devin-{older}"], now=1.0)
     [intent] = one.journal.intents.all()
-    arguments = (one.api, one.journal, one.creator.lookup, intent, Run(FAST))
+    arguments = (one.journal, one.creator.lookup, intent, Run(FAST))
     holder = one.journal.leases.take(of_start(intent.start.fingerprint), now=FAST.now())
     assert await adopt_lost(*arguments) is None  # somebody is at it
     assert one.journal.sessions() == []
@@ -251,5 +277,5 @@ async def test_an_intent_that_made_nothing_is_cleared(kernel: Any, simulator: An
     one: Kernel = kernel()
     one.journal.intents.write(start_of("a", cell=CELL), known_before=[], now=1.0)
     [intent] = one.journal.intents.all()
-    assert await adopt_lost(one.api, one.journal, one.creator.lookup, intent, Run(FAST)) is None
+    assert await adopt_lost(one.journal, one.creator.lookup, intent, Run(FAST)) is None
     assert (one.journal.intents.all(), one.journal.sessions()) == ([], [])

@@ -8,16 +8,21 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from devin_jupyter.errors import JournalError
+from devin_jupyter import redaction
+from devin_jupyter.attachments import read_secrets
+from devin_jupyter.creation import Policy
+from devin_jupyter.errors import CreateUncertain, JournalError
 from devin_jupyter.journal import CellRef, Journal, Start
 from devin_jupyter.journal.tables import MIGRATIONS
 
-from .conftest import POST
+from .conftest import CELL, CREATE, POST, SEND
 
 
 def start_of(name: str, **fields: Any) -> Start:
@@ -163,6 +168,39 @@ async def test_a_read_only_journal_stops_everything_before_a_post(kernel: Any, s
     assert simulator.requests(POST) == 0
 
 
+def test_the_check_tells_a_journal_that_cannot_be_written(folder: Path) -> None:
+    def mounted_read_only(step: str) -> None:  # tests may run as root, whom no mode of a file stops
+        if step == "check:begin":
+            journal.database._connection.close()
+            uri = f"file:{journal.path}?mode=ro"
+            journal.database._connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+
+    journal = Journal(folder, on_step=mounted_read_only)
+    (problem,) = journal.check()
+    assert "cannot be written" in problem
+    journal = Journal(folder)
+    assert (journal.check(), journal.halted_since()) == ([], None)
+
+
+async def test_acts_without_outcome_are_told(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    session_id = (await one.start()).session_id
+    simulator.faults({**SEND, "kind": "drop_before"})
+    with pytest.raises(CreateUncertain):
+        await one.messenger.send(session_id, "more")
+    other = CellRef(notebook="/work/other.ipynb", cell_id="x")
+    simulator.faults({**CREATE, "kind": "drop_before"})
+    with pytest.raises(CreateUncertain):
+        await one.start("two", policy=Policy(guard=other))
+    start, message = one.journal.undecided()
+    assert start.startswith("perhaps a session was started on 20")
+    assert one.journal.intents.all()[0].start.tag in start
+    assert message.startswith(f"perhaps a message arrived at {session_id} after 20")
+    assert one.journal.undecided(CELL.notebook) == [message]
+    assert one.journal.undecided(other.notebook) == [start]
+    assert one.journal.check() == []
+
+
 def test_a_folder_that_cannot_be_made_is_told_in_three_lines(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(JournalError) as caught:
@@ -198,6 +236,7 @@ def test_repair_keeps_what_can_be_read_and_the_damaged_file(folder: Path) -> Non
     assert 100 < len(journal.sessions()) <= 200
     assert journal.check() == [] or journal.check()[0].endswith("lost their schema")
     assert "the damaged file is" in str(repaired)
+    assert str(repaired).endswith("; nothing could be kept of: budgets, the halt, messages sent")
 
 
 def test_repair_of_a_sound_journal_changes_nothing(folder: Path) -> None:
@@ -244,8 +283,6 @@ def test_a_write_ahead_journal_is_turned_into_a_rollback_journal(folder: Path) -
 
 
 async def test_no_value_of_a_secret_is_in_the_file(kernel: Any, folder: Path) -> None:
-    from devin_jupyter.attachments import read_secrets
-
     one = kernel()
     started = await one.start(
         "the token is s3cr3t-canary-value and the key cog_canary12345678",
@@ -257,6 +294,37 @@ async def test_no_value_of_a_secret_is_in_the_file(kernel: Any, folder: Path) ->
     content = (folder / "home" / "journal.db").read_bytes()
     assert b"s3cr3t" not in content
     assert b"cog_canary" not in content
+
+
+async def test_a_later_process_masks_the_secrets_of_the_sessions_it_loads(
+    kernel: Any, simulator: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = "s3cr3t-canary-value"
+    monkeypatch.setenv("NPM_TOKEN", value)
+    one = kernel()
+    started = await one.start("publish", secrets=read_secrets(("NPM_TOKEN",)))
+    monkeypatch.setattr(redaction, "_secrets", redaction._Secrets())  # another process has planted nothing yet
+    assert redaction.redact(value) == value
+    later = kernel()
+    assert later.journal.sessions(notebook=CELL.notebook)[0].session_id == started.session_id
+    await later.messenger.send(started.session_id, f"the token is {value}")
+    now = datetime.now(UTC)
+    later.journal.save_snapshot(replace(started.snapshot, question=f"is it {value}?", observed_at=now))
+    assert later.journal.snapshot(started.session_id).question == "is it •••?"
+    assert value.encode() not in (folder / "home" / "journal.db").read_bytes()
+    assert "NPM_TOKEN" in str(later.journal.export())
+
+
+def test_a_journal_of_the_first_format_is_brought_up_to_date(folder: Path) -> None:
+    old = sqlite3.connect(folder / "journal.db", isolation_level=None)
+    for statement in MIGRATIONS[0]:
+        old.execute(statement)
+    old.execute("PRAGMA user_version=1")
+    old.execute("INSERT INTO sessions (session_id, api_version, how, started_at) VALUES ('devin-a', 'v3', 'seen', 1.0)")
+    old.close()
+    entry = Journal(folder).entry("devin-a")
+    assert entry is not None
+    assert entry.session_id == "devin-a"
 
 
 def test_a_home_with_a_dot_in_its_name_is_a_folder(folder: Path) -> None:

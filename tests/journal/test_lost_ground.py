@@ -139,7 +139,7 @@ class _May:
 async def test_live_sessions_that_cannot_be_looked_at_are_not_guessed_at(kernel: Any, simulator: Any) -> None:
     one: Kernel = kernel()
     remember(one.journal, "a", cell=CELL)
-    assert await still_live(one.api, one.journal, CELL.notebook) == []
+    assert await still_live(one.creator, CELL.notebook) == []
 
 
 def test_where_processes_cannot_be_looked_into_only_their_number_counts(

@@ -35,6 +35,19 @@ async def test_a_rerun_says_already_sent_and_again_repeats(kernel: Any, simulato
     assert (third.how, texts(simulator, session_id)) == ("sent", ["also the tests"] * 2)
 
 
+@pytest.mark.parametrize("version", ["v3", "v1"])
+async def test_a_message_with_the_words_of_the_prompt_is_sent_and_only_once(
+    kernel: Any, simulator: Any, folder: Path, version: str
+) -> None:
+    key = simulator.api_key if version == "v3" else simulator.v1_key
+    one = kernel(api_version=version, api_key=key)
+    session_id = (await one.start("audit the API")).session_id
+    assert (await one.messenger.send(session_id, "audit the API")).how == "sent"
+    other = kernel(Journal(folder / "other"), api_version=version, api_key=key)
+    assert (await other.messenger.send(session_id, "audit the API")).how == "already"
+    assert texts(simulator, session_id) == ["audit the API"]
+
+
 async def test_other_files_make_another_message(kernel: Any, simulator: Any) -> None:
     one = kernel()
     session_id = (await one.start()).session_id

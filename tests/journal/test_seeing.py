@@ -42,7 +42,7 @@ def eyes_and_entry(folder: Path, answer: Any, *, was_seen: bool = True) -> tuple
     session_id = remember(journal, "a")
     if was_seen:
         seen(journal, session_id, acus=1.0, over=True)
-    return Eyes(api, journal, Clock()), journal.entry(session_id), api  # type: ignore[arg-type]
+    return Eyes(api.sessions, journal, Clock()), journal.entry(session_id), api  # type: ignore[arg-type]
 
 
 async def test_what_is_seen_is_kept(folder: Path) -> None:

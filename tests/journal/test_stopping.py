@@ -187,17 +187,36 @@ def test_within_means_a_folder_and_below() -> None:
 async def test_after_a_restart_one_line_says_what_is_live_and_what_it_cost_since(kernel: Any, simulator: Any) -> None:
     one = kernel()
     session_id = (await one.start()).session_id
-    assert await still_live(one.api, one.journal, CELL.notebook) == []
+    assert await still_live(one.creator, CELL.notebook) == []
     with one.journal.database.write("restart") as db:
         db.execute("UPDATE sessions SET seen_by = 'a kernel that is gone'")
     simulator.clock(120)
-    lives = await still_live(one.api, one.journal, CELL.notebook)
+    lives = await still_live(one.creator, CELL.notebook)
     line = live_line(lives)
     assert line is not None
     assert line.startswith(f"1 session of this notebook is still live: {session_id} (working, ")
     assert " of it since 20" in line
     assert line.endswith("%devin open ID -o NAME binds one")
-    assert live_line(await still_live(one.api, one.journal, CELL.notebook)) is None
+    assert live_line(await still_live(one.creator, CELL.notebook)) is None
+
+
+async def test_a_session_that_a_killed_kernel_paid_for_and_did_not_write_down_is_live_too(
+    kernel: Any, simulator: Any
+) -> None:
+    dead = kernel()
+    simulator.faults({**CREATE, "kind": "drop_after"})
+    dies_after_the_post(dead)
+    with pytest.raises(RuntimeError):
+        await dead.start()
+    simulator.faults({"kind": "hide_new", "seconds": 100.0})
+    one = kernel()
+    assert await still_live(one.creator, CELL.notebook) == []
+    assert len(one.journal.intents.all()) == 1  # one look settles nothing
+    simulator.faults()
+    (live,) = await still_live(one.creator, CELL.notebook)
+    (made,) = plainly(simulator, "GET", "/sessions")["items"]
+    assert live.entry.session_id == f"devin-{made['session_id']}"
+    assert one.journal.intents.all() == []
 
 
 async def test_a_session_that_ended_meanwhile_is_not_called_live(kernel: Any, simulator: Any) -> None:
@@ -206,4 +225,4 @@ async def test_a_session_that_ended_meanwhile_is_not_called_live(kernel: Any, si
     with one.journal.database.write("restart") as db:
         db.execute("UPDATE sessions SET seen_by = NULL")
     simulator.clock(500)
-    assert await still_live(one.api, one.journal, CELL.notebook) == []
+    assert await still_live(one.creator, CELL.notebook) == []

@@ -2,6 +2,7 @@
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("slow_lasts")
 CREATE = "POST /v3/organizations/{org_id}/sessions"
 SEND = "POST /v3/organizations/{org_id}/sessions/{devin_id}/messages"
 

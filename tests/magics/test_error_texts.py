@@ -10,6 +10,7 @@ import pytest
 
 from devin_jupyter import errors
 
+pytestmark = pytest.mark.usefixtures("slow_lasts")
 TEXTS = Path(__file__).with_name("error_texts.txt")
 SESSIONS = "/v3/organizations/{org_id}/sessions"
 ELSEWHERE = {

@@ -32,12 +32,11 @@ def data_of(outputs):
 
 
 def test_a_live_cell_shows_the_panel_and_a_static_snapshot_and_keeps_the_final_state(slow, slow_simulator):
-    outputs = []
-    request = slow.send("%%devin --schema 'n:int' --wait -o s\nCount")
+    outputs, request = [], slow.send("%%devin --schema 'n:int' --wait -o s\nCount")
     while len(data_of(outputs)) < 2:
         slow.apply(slow.next(), outputs)
     slow_simulator.clock(240)
-    slow.gather(request, outputs)
+    assert slow.gather(request, outputs)["status"] == "ok"
     widget, static = data_of(outputs)
     assert WIDGET not in widget
     assert widget["text/html"] == ""

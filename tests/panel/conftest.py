@@ -89,6 +89,7 @@ def browser() -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with playwright.sync_playwright() as driver:
         arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        playwright.expect.set_options(timeout=60_000)  # what is not there by then never comes
         chromium = driver.chromium.launch(executable_path=str(CHROMIUM), headless=True, args=arguments)
         yield chromium
         chromium.close()

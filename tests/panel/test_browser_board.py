@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,13 +22,6 @@ sim = start(Config(preload=1000, speed=20))
 devin = dj.connect(api_key=sim.api_key, org_id=sim.org_id, base_url=sim.url)
 %devin sessions --live --limit 1000"""
 MANY = "plays = play.many(1000); board = BatchPanel(plays, title='Upgrade'); board"
-
-
-@pytest.fixture(autouse=True)
-def long_waits() -> Iterator[None]:
-    expect.set_options(timeout=30_000)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 def test_the_command_shows_a_thousand_preloaded_sessions_and_a_row_opens_its_panel(desk: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,13 +17,6 @@ ASKS = (
 )
 DONE = "s.show(phase=play.Phase.DONE, question=None, updated_at=play.END)"
 LIVE = ".dv-live"
-
-
-@pytest.fixture(autouse=True)
-def long_waits() -> Iterator[None]:
-    expect.set_options(timeout=20_000)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 @pytest.fixture

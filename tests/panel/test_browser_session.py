@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,17 +15,13 @@ from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 VIEW = "application/vnd.jupyter.widget-view+json"
-CONNECT = "%load_ext devin_jupyter\nimport devin_jupyter as dj; dj.connect(simulator=True)"
+CONNECT = """%load_ext devin_jupyter
+import devin_jupyter as dj, httpx
+client = dj.connect(simulator=True, speed=1)
+def end_turns(): httpx.post(client.settings.base_url + '/_sim/clock', json={'advance': 300}, trust_env=False)"""
 AUDIT = "%%devin --repos acme/api --schema 'severity:low|high, count:int' -o audit\nAudit the payment API."
 ASK = "%%devin --tags sim:question -o ask\nTidy the workspace{}."
-SLOW = "%%devin --beside --tags sim:slow -o slow\nTake your time{}."
-
-
-@pytest.fixture(autouse=True)
-def long_waits() -> Iterator[None]:
-    expect.set_options(timeout=30_000)
-    yield
-    expect.set_options(timeout=5_000)
+LONG = "%%devin --beside -o long\nTake your time{}."
 
 
 @pytest.fixture
@@ -53,7 +48,7 @@ def _html(desk: Any) -> str:
 
 def _settled(desk: Any) -> None:
     """The widget's output is gone; the panel has moved into the static snapshot."""
-    desk.page.locator(".dv-snapshot > .dv-live").wait_for(timeout=30_000)
+    desk.page.locator(".dv-snapshot > .dv-live").wait_for(timeout=60_000)
 
 
 def _reopened(desk: Any, name: str) -> Any:
@@ -71,6 +66,7 @@ def test_a_cell_goes_through_its_phases_and_the_file_holds_the_final_state(lab: 
     expect(lab.page.locator(".dv-label", has_text="simulated")).to_be_visible()
     expect(lab.page.locator(".dv-snapshot")).to_be_hidden()
     lab.picture("session-working", ".dv-live")
+    lab.do("end_turns()")
     _badge(lab.page, "done")
     expect(lab.page.locator("summary", has_text="Output")).to_contain_text("validated")
     expect(lab.page.locator(".dv-tempo")).to_contain_text("took")
@@ -89,6 +85,8 @@ def test_a_cell_goes_through_its_phases_and_the_file_holds_the_final_state(lab: 
 
 def test_a_question_is_answered_in_the_panel_after_the_turn(lab: Any) -> None:
     lab.show(ASK.format(""))
+    _badge(lab.page, "working")
+    lab.do("end_turns()")
     _badge(lab.page, "your turn")
     expect(lab.page.locator(".dv-asks")).to_contain_text("?")
     _settled(lab)
@@ -102,13 +100,14 @@ def test_a_question_is_answered_in_the_panel_after_the_turn(lab: Any) -> None:
     expect(lab.page.get_by_label("Message to Devin")).to_have_value("")
     lab.page.locator("summary", has_text="Conversation").click()
     expect(lab.page.locator(".dv-from-you").last).to_contain_text("Yes, go ahead.")
+    lab.do("end_turns()")
     expect(lab.page.locator(".dv-live .dv-badge")).not_to_contain_text("working")
     assert lab.ask("len([m for m in ask.messages if m.source == 'user'])") == 2
     assert not any(VIEW in kinds for kinds in _kinds(lab))
 
 
 def test_stop_asks_once_and_stops(lab: Any) -> None:
-    lab.show(SLOW.format(""))
+    lab.show(LONG.format(""))
     _badge(lab.page, "working")
     stop = lab.page.get_by_role("button", name="Stop", exact=True)
     stop.click()
@@ -127,6 +126,8 @@ def test_stop_asks_once_and_stops(lab: Any) -> None:
 
 def test_a_reloaded_page_finds_the_panel_alive(lab: Any) -> None:
     lab.show(ASK.format(" once more"))
+    _badge(lab.page, "working")
+    lab.do("end_turns()")
     _badge(lab.page, "your turn")
     _settled(lab)
     lab.jupyter.saved(lab.page, lab.name)
@@ -142,14 +143,14 @@ def test_a_reloaded_page_finds_the_panel_alive(lab: Any) -> None:
 
 
 def test_a_kernel_that_dies_leaves_a_readable_snapshot(lab: Any) -> None:
-    lab.show(SLOW.format(" again"))
+    lab.show(LONG.format(" again"))
     _badge(lab.page, "working")
     expect(lab.page.locator(".dv-tempo")).to_contain_text("last word")
     lab.page.evaluate(
         """() => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel
         .requestExecute({ code: "import os; os._exit(1)" }) }"""
     )
-    lab.page.locator(".jp-Dialog button").last.click(timeout=30_000)
+    lab.page.locator(".jp-Dialog button").last.click(timeout=60_000)
     assert "working" in _html(lab)
 
     other = _reopened(lab, "died.ipynb")

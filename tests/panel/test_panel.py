@@ -172,7 +172,7 @@ def test_a_request_that_makes_no_sense_is_answered_and_does_nothing(shown: Any, 
 def test_a_callback_returns_before_the_act_is_through(shown: Any) -> None:
     session, panel, wire = shown(phase=Phase.YOUR_TURN)
     release = threading.Event()
-    session.stop = lambda: release.wait(10)
+    session.stop = lambda: release.wait(60)
     panel._feed._acts._acts["stop"] = session.stop  # the act as the session would run it
 
     panel._received(panel, {"action": "stop", "token": "1"}, [])

@@ -11,6 +11,8 @@ from wire import Wire
 import devin_jupyter as dj
 from devin_jupyter.panel import Panel
 
+pytestmark = pytest.mark.usefixtures("slow_lasts")
+
 
 @pytest.fixture
 def devin(simulator: Any) -> Iterator[Any]:

@@ -31,7 +31,7 @@ def create(client, **fields):
 def test_drop_before_closes_the_connection_and_applies_nothing(simulator, client):
     simulator.faults({"kind": "drop_before", "method": "post", "route": CREATE, "times": 2})
     for _ in range(2):
-        with pytest.raises(httpx.RemoteProtocolError):
+        with pytest.raises(httpx.TransportError):
             create(client)
     assert simulator.stats()["sessions"] == 0
     assert create(client).status_code == 200
@@ -40,7 +40,7 @@ def test_drop_before_closes_the_connection_and_applies_nothing(simulator, client
 
 def test_drop_after_applies_and_closes_without_an_answer(simulator, client):
     simulator.faults({"kind": "drop_after", "method": "POST", "route": CREATE, "times": 1})
-    with pytest.raises(httpx.RemoteProtocolError):
+    with pytest.raises(httpx.TransportError):
         create(client, tags=["mine"])
     assert simulator.stats()["sessions"] == 1
     assert len(client.get("/sessions", params={"tags": "mine"}).json()["items"]) == 1
@@ -86,6 +86,18 @@ def test_slow_applies_at_once_and_answers_late(simulator, client, held):
         held.end.set()
         assert creating.result().status_code == 200
     assert held.lengths == [7]
+
+
+def test_a_lingering_cursor_leads_to_the_same_last_page_for_ever(simulator, client):
+    for _ in range(3):
+        create(client)
+    first = client.get("/sessions", params={"first": 2}).json()
+    simulator.faults({"kind": "linger", "method": "GET", "route": CREATE})
+    pages = [client.get("/sessions", params={"first": 2, "after": first["end_cursor"]}).json() for _ in range(2)]
+
+    assert [len(page["items"]) for page in pages] == [1, 1]
+    assert [(page["has_next_page"], page["end_cursor"]) for page in pages] == [(True, first["end_cursor"])] * 2
+    assert client.get("/sessions/devin-x").status_code == 404
 
 
 def test_malformed_applies_and_answers_half_a_body(simulator, client):

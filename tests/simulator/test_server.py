@@ -39,7 +39,7 @@ def test_the_first_line_names_the_bound_port_and_a_signal_ends_it_without_noise(
                 assert b'"org_id":"org-x"' in answer.read()
         finally:
             process.send_signal(signal.SIGTERM)
-        rest, noise = process.communicate(timeout=20)
+        rest, noise = process.communicate(timeout=60)
     assert (rest, noise, process.returncode) == ("", "", 0)
 
 
@@ -92,7 +92,7 @@ def test_a_stop_ends_requests_under_way_without_noise(capfd):
                 while not other.get("/_sim/stats").json()["requests"]:
                     pass
             running.stop()
-            failure = waiting.exception(timeout=20)
+            failure = waiting.exception(timeout=60)
             assert failure is not None or waiting.result().status_code == 500
     assert not running.is_alive
     assert capfd.readouterr() == ("", "")

@@ -191,9 +191,9 @@ def _environment(root: Path) -> dict[str, str]:
 
 def _await_server(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    for _ in range(300):
+    for _ in range(1000):
         try:
-            opener.open(url, timeout=1).close()
+            opener.open(url, timeout=10).close()
             return
         except (urllib.error.URLError, OSError):
             if server.poll() is not None:

@@ -1,0 +1,45 @@
+"""After a restart the first use of a client says in one line what went on meanwhile, whichever way it is used."""
+
+import pytest
+
+from devin_jupyter.devin import default, disconnect
+
+LINE = "1 session of this notebook is still live: "
+
+
+@pytest.fixture
+def restarted(shell, slow_service):
+    """The shell as after a restart: a session is at work that no process of today has looked at."""
+    shell.run("%%devin -o s\nTake your time")
+    identifier = shell.names.pop("s").id
+    client = default()
+    client.close()
+    with client.journal.database.write("restart") as db:
+        db.execute("UPDATE sessions SET seen_by = 'a kernel that is gone'")
+    disconnect()
+    yield identifier
+    default().close()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "s = dj.last()",
+        "s = dj.get('{id}')",
+        "s = dj.create('something else')",
+        "%devin sessions",
+        "%devin show {id}",
+        "%%devin --to {id}\nand the tests",
+        "%%devin\nsomething else",
+    ],
+)
+def test_the_first_use_says_what_is_still_live_and_the_second_nothing(shell, restarted, use):
+    assert f"{LINE}{restarted} (" in shell.run(use.format(id=restarted)).out
+    assert LINE not in shell.run("t = dj.last()").out
+
+
+def test_a_dry_run_and_a_shell_without_the_magics_say_nothing(shell, restarted):
+    assert LINE not in shell.run("%%devin --dry-run\nsomething else").out
+    shell.run("%unload_ext devin_jupyter")
+    assert LINE not in shell.run("s = dj.last()").out
+    shell.run("%load_ext devin_jupyter")
