@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from devin_jupyter import turns
 from devin_jupyter.client import Core, Listener, State
 from devin_jupyter.errors import DetachedAwait, OptionError
+from devin_jupyter.interrupts import cancelling
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.monitor import Connection
 from devin_jupyter.session.bridge import Bridge
@@ -95,8 +96,9 @@ class Session(LastSeen):
         waiting = self._core.wait(self.state)
         future = asyncio.wrap_future(self._bridge.submit(waiting)) if self._bridge else asyncio.ensure_future(waiting)
         try:
-            while not (await asyncio.wait([future], timeout=_TICK_SECONDS))[0]:
-                pass
+            with cancelling():
+                while not (await asyncio.wait([future], timeout=_TICK_SECONDS))[0]:
+                    pass
         except asyncio.CancelledError:
             raise DetachedAwait(*turns.detached(self.snapshot).lines) from None
         finally:
