@@ -94,7 +94,12 @@ class Creator:
         """
         policy = policy or Policy()
         run = Run(self.clock, policy.say, policy.is_patient)
-        return await to_the_end(lambda run: self._start(request, policy, run), run)
+        left = self._end_new if policy.stop_if_left else None
+        return await to_the_end(lambda run: self._start(request, policy, run), run, left=left)
+
+    async def _end_new(self, started: Started) -> None:
+        if started.how in ("created", "adopted"):
+            await self._guard.end(started.session_id)
 
     async def plan(self, request: SessionRequest, policy: Policy | None = None) -> Plan:
         """Tell what `start` would do, from the journal and the lock file alone: nothing is sent."""
@@ -175,7 +180,7 @@ class Creator:
     async def _replace(self, earlier: Entry, deed: Creation, run: Run) -> tuple[Raw, bool]:
         """End the earlier session once nothing of ours can refuse any more, then post."""
         try:
-            await self._guard.end(earlier)
+            await self._guard.end(earlier.session_id)
         except BaseException:
             await deed.clear()
             raise
