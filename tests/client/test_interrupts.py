@@ -1,6 +1,10 @@
 """The stop button: a wait, blocking or awaited, ends at once, and the session goes on."""
 
 import asyncio
+import os
+import signal
+import threading
+import time
 
 import pytest
 from jupyter_client.manager import start_new_async_kernel
