@@ -185,7 +185,7 @@ async def _begin(opened: Opened) -> Opened:
     runner = opened.runner
     runner.core.running[runner.key] = runner
     await runner.attach()
-    await look_again(runner.core, runner.jobs)
+    runner.unseen = await look_again(runner.core, runner.jobs)
     runner.go()
     return opened
 

@@ -56,7 +56,8 @@ class Runner:
         """Why nothing more is started, or None."""
         self.started = 0
         """Sessions that this runner paid for."""
-        self.attached = 0
+        self.attached = self.unseen = 0
+        """Sessions that were there, and how many of them could not be looked at when it opened."""
         self.brakes = StopLoss(plan.options.max_failures or FAILURES_IN_A_ROW, plan.options.max_median)
         self.throttle = Throttle(plan.max_parallel, clock=time.monotonic)
         self._lead = Lead(core.journal, key, partial(self.attach, sweep=False))
