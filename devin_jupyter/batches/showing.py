@@ -41,6 +41,7 @@ def opening_line(runner: Runner, *, was_held: bool = False) -> str:
     parts += [f"{duplicates} duplicate rows share a session"] if duplicates else []
     recorded = sum(job.snapshot is not None and job.snapshot.recorded is not None for job in runner.jobs)
     parts += [f"{recorded} of them recorded"] if recorded else []
+    parts += [f"{runner.unseen} as last seen: the service cannot be reached"] if runner.unseen else []
     parts += [f"{refused} refused"] if refused else []
     parts += [f"paused: {runner.paused}"] if runner.paused else []
     parts += ["no longer paused: running it again goes on"] if was_held and to_start else []

@@ -214,7 +214,9 @@ class Creator:
                 (mine if is_mine else others).append(raw)
         if mine:
             rest = ", ".join(str(id_of(raw)) for raw in mine[1:])
-            return _Found(mine[0], note=f"the oldest of {len(mine)} for this request, beside {rest}" if rest else "")
+            notes = [f"the oldest of {len(mine)} for this request, beside {rest}" if rest else ""]
+            notes.append(await self.lookup.doubt(mine[0], job.request.as_user))
+            return _Found(mine[0], note="; ".join(filter(None, notes)))
         if others and not job.policy.beside:
             raise _colleagues(others[0])
         return _Found(others=frozenset(str(id_of(raw)) for raw in listed))
