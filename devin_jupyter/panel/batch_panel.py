@@ -53,7 +53,8 @@ class BatchPanel(LiveWidget):
             places: where the rows stand, by session id; those without one come after, as they were added.
             open_session: returns a handle for the session that a person opens; needed for bare snapshots.
         """
-        self._lock, self._opening = threading.Lock(), threading.Lock()
+        self._lock, self._showing = threading.Lock(), threading.Lock()
+        self._wanted: str | None = None
         self._rows: dict[str, dict[str, Any]] = {}
         self._snapshots: dict[str, Snapshot] = {}
         self._listeners: list[Callable[[], None]] = []
@@ -197,26 +198,35 @@ class BatchPanel(LiveWidget):
         if action == "table":
             self.send({"kind": "table", **self._whole_table()})
         elif action == "open":
-            self._open(str(content.get("session")), content.get("token"))
+            self._begin(str(content.get("session")), content.get("token"))
         elif action == "shut":
-            self._shut()
+            self._wanted = None
+            self._show(None)
         elif self._feed is not None:
             self._feed.receive(content, buffers)
 
-    def _open(self, identifier: str, token: Any) -> None:
-        threading.Thread(target=self._show, args=(identifier, token), name="devin-panel-open", daemon=True).start()
+    def _begin(self, identifier: str, token: Any) -> None:
+        self._wanted = identifier
+        threading.Thread(target=self._open, args=(identifier, token), name="devin-panel-open", daemon=True).start()
 
-    def _show(self, identifier: str, token: Any) -> None:
+    def _open(self, identifier: str, token: Any) -> None:
         try:
-            with self._opening:  # of two rows opened at once the later one stays, and only that is followed
-                session = self._handle(session_id(identifier))
-                self._shut()
-                self._feed = Feed(session, publish=self._publish_detail, send=self.send)
-                self.detail = self._feed.state()
-                self._feed.follow()
+            session = self._handle(session_id(identifier))
+            if self._wanted == identifier:
+                self._show(session)
             self.send({"kind": "outcome", "token": token})
         except Exception as problem:
             self.send({"kind": "outcome", "token": token, "error": wording.safe_text(problem, 400)})
+
+    def _show(self, session: Any) -> None:
+        """Show this session below, in place of the one before; or none."""
+        with self._showing:
+            if self._feed is not None:
+                self._feed.close()
+            self._feed = None if session is None else Feed(session, publish=self._publish_detail, send=self.send)
+            self.detail = None if self._feed is None else self._feed.state()
+            if self._feed is not None:
+                self._feed.follow()
 
     def _handle(self, identifier: str) -> Any:
         if identifier not in self._handles:
@@ -224,12 +234,6 @@ class BatchPanel(LiveWidget):
                 raise LookupError("this board cannot open sessions; use dj.get(id).panel()")
             self._handles[identifier] = self._open_session(identifier)
         return self._handles[identifier]
-
-    def _shut(self) -> None:
-        feed, self._feed = self._feed, None
-        if feed is not None:
-            feed.close()
-        self.detail = None
 
     def _publish_detail(self, state: dict[str, Any]) -> None:
         self.detail = state

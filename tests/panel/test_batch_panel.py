@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -138,7 +139,7 @@ def test_what_was_archived_asks_for_nobody(stand_in: Callable[..., Any]) -> None
     assert "0 need you" in repr(panel)
 
 
-def test_of_two_rows_opened_at_once_only_the_one_shown_is_followed(stand_in: Callable[..., Any]) -> None:
+def test_of_rows_opened_at_once_the_last_one_is_shown_and_no_other_followed(stand_in: Callable[..., Any]) -> None:
     sessions = [stand_in(number) for number in range(1, 9)]
     panel, wire = _board(sessions)
 
@@ -148,7 +149,20 @@ def test_of_two_rows_opened_at_once_only_the_one_shown_is_followed(stand_in: Cal
         wire.last(kind="outcome", token=number)
 
     followed = [each.snapshot.session_id for each in sessions if len(each.callbacks) == 2]
-    assert followed == [panel.detail["id"]]
+    assert followed == [panel.detail["id"]] == [sessions[-1].snapshot.session_id]
+
+
+def test_a_row_that_opens_late_is_not_shown_once_it_was_closed(snapshot: Make, stand_in: Callable[..., Any]) -> None:
+    closed, session = threading.Event(), stand_in(4)
+    panel, wire = _board([snapshot(4)], open_session=lambda _: closed.wait(10) and session)
+
+    panel._received(panel, {"action": "open", "session": snapshot(4).session_id, "token": "1"}, [])
+    panel._received(panel, {"action": "shut"}, [])
+    closed.set()
+    wire.last(kind="outcome", token="1")
+
+    assert panel.detail is None
+    assert session.callbacks == []
 
 
 def test_a_bare_snapshot_is_opened_by_the_function_given(stand_in: Callable[..., Any], snapshot: Make) -> None:

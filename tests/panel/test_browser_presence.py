@@ -15,7 +15,7 @@ PANEL = "s = play.audit({fields}); panel = Panel(s); panel"
 LONG = "messages=tuple(play.message(n, 'line\\n' * 9) for n in range(12))"
 ASKS = "s.show(phase=play.Phase.YOUR_TURN, question='Shall I go on?', updated_at=play.END)"
 SETTLED = ".dv-snapshot > .dv-live"
-FOCUSED = "() => document.activeElement.className"
+MEANS = "Played by the local simulator: its pages and pull requests do not exist."
 
 
 @pytest.fixture(autouse=True)
@@ -52,10 +52,12 @@ def test_a_settled_panel_keeps_scroll_and_focus_while_the_snapshot_around_it_mov
     live.locator("summary", has_text="Conversation").click()
     chat, at_end = desk.page.locator(".dv-chat"), "el => el.scrollHeight - el.scrollTop - el.clientHeight < 2"
     expect(chat.locator("> li")).to_have_count(12)
+    wide = live.evaluate("el => el.clientWidth")
     desk.page.get_by_label("Message to Devin").focus()
     desk.do(ASKS)
     desk.page.locator(SETTLED).wait_for()
     assert chat.evaluate(at_end)
+    assert live.evaluate("el => el.clientWidth") == wide
 
     desk.do("s.show(acus=2.25)")
     _saved_cost(desk, "2.25 of 5 ACU")
@@ -89,6 +91,39 @@ def test_the_focus_stays_with_the_control_that_acted_or_with_its_panel(desk: Any
     expect(live.locator(".dv-panel")).to_be_focused()
 
 
+def test_nothing_of_a_message_can_be_changed_while_it_is_sent(desk: Any) -> None:
+    live = _show(desk)
+    desk.do("import threading; gate = threading.Event()")
+    desk.do("panel._feed._acts._acts['send'] = lambda **_: gate.wait(20)")
+    picked = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"hello"}
+    live.locator("input[type=file]").set_input_files([picked])
+    desk.page.get_by_label("Message to Devin").fill("see this")
+    live.get_by_role("button", name="Send").click()
+    for control in (live.get_by_role("button", name="Sending…"), live.get_by_role("button", name="Remove notes.txt")):
+        expect(control).to_be_disabled()
+    desk.do("gate.set()")
+    expect(live.locator(".dv-files li")).to_have_count(0)
+
+
+def test_an_approval_of_a_simulated_session_links_to_where_it_would_be_given(desk: Any) -> None:
+    live = _show(desk, "phase=play.Phase.NEEDS_APPROVAL, question='May I push?'")
+    for name in ("Approve it in Devin", "Open in Devin"):
+        expect(live.get_by_role("link", name=name)).to_have_attribute("href", f"https://app.devin.ai/sessions/{1:032x}")
+    expect(live.locator(".dv-label")).to_have_attribute("title", MEANS)
+
+
+def test_the_id_is_copied_also_on_a_page_without_a_clipboard_of_its_own(desk: Any) -> None:
+    live = _show(desk)
+    desk.page.evaluate("() => Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true })")
+    copy = live.get_by_role("button", name="Copy id")
+    copy.click()
+    expect(live.get_by_role("button", name="Copied")).to_be_focused()
+    desk.page.evaluate("() => { delete navigator.clipboard }")
+    desk.page.get_by_label("Message to Devin").focus()
+    desk.page.keyboard.press("Control+V")
+    expect(desk.page.get_by_label("Message to Devin")).to_have_value(f"devin-{1:032x}")
+
+
 def test_a_call_stands_though_the_panel_moves_with_the_focus_in_it(desk: Any) -> None:
     _show(desk, "session_id='devin-moves'")
     desk.page.get_by_label("Message to Devin").focus()
@@ -110,6 +145,7 @@ def test_a_board_calls_for_a_row_that_needs_the_person_before_it_tells_of_others
     assert desk.page.title() == "● Devin needs you: Row 1"
     desk.do("for p in plays[::2]: p.show(phase=play.Phase.DONE, updated_at=play.END)")
     expect(board).to_contain_text("2 done")
+    expect(board.get_by_role("progressbar", name="Sessions done")).to_have_js_property("value", 2)
     assert desk.page.title() == "● Devin needs you: Row 1"
 
     desk.page.keyboard.press("Shift")
