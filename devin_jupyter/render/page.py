@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from html import escape
 
+from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
 from devin_jupyter.render import wording
 from devin_jupyter.render.markup import markdown
@@ -71,7 +72,9 @@ def badge(words: str, colour: str) -> str:
 
 def _explained(snapshot: Snapshot) -> str:
     sentence = wording.explanation(snapshot)
-    return f'<div style="{LINE};{QUIET}">{escape(sentence)}</div>' if sentence else ""
+    address = wording.link(snapshot) if snapshot.phase is Phase.NEEDS_APPROVAL else None
+    way = f" {anchor(address, 'Approve it in Devin')}" if address else ""
+    return f'<div style="{LINE}"><span style="{QUIET}">{escape(sentence)}</span>{way}</div>' if sentence else ""
 
 
 def _question(snapshot: Snapshot) -> str:

@@ -74,6 +74,13 @@ def test_a_blocked_session_says_why(snapshot: Make) -> None:
     assert "Suspended by the service: usage limit exceeded." in render.text(shown)
 
 
+def test_a_session_that_needs_an_approval_links_to_where_it_can_be_given(snapshot: Make) -> None:
+    shown = snapshot(phase=Phase.NEEDS_APPROVAL, simulated=True)
+
+    assert f'href="{shown.url}" target="_blank" rel="noopener noreferrer">Approve it in Devin</a>' in render.html(shown)
+    assert "Approve" not in render.html(snapshot())
+
+
 def test_a_question_is_shown_also_when_the_session_fell_asleep(snapshot: Make) -> None:
     shown = snapshot(phase=Phase.ASLEEP, question="Which **branch**?")
 
