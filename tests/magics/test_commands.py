@@ -55,6 +55,14 @@ def test_a_long_list_says_that_there_is_more(shell, connected, simulator_with):
     assert len(shell.run("%devin sessions --live").value._shown()) == 60
 
 
+def test_a_row_of_the_live_board_opens_its_session_and_leaves_the_last_one_alone(shell, done):
+    shell.run("%%devin --schema 'count:int' --wait -o newer\nCount again")
+    board = shell.run("%devin sessions --live").value
+
+    assert board._open_session(shell.names["s"].id).id == shell.names["s"].id
+    assert shell.run("dj.last().id").value == shell.names["newer"].id
+
+
 def test_what_was_listed_completes(shell, done):
     shell.run("%devin sessions")
     assert shell.names["s"].id in dict(SEEN.get("sessions"))
