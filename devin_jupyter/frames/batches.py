@@ -79,8 +79,6 @@ def batch(inputs: Inputs, rows: Sequence[BatchRow], schema: Schema | None, prefi
     made = {}
     for column in merged(list(shapes.values())):
         values = [_value(row, shapes, column.name) for row in rows]
-        if column.kind == "word":  # any other word would change the dtype; `error` names it
-            values = [value if value in column.values else None for value in values]
         made[prefix + column.name] = array_of(Column(column.name, column.kind, column.values), values)
     if not shapes:
         made[prefix + ANSWER] = array_of(Column(ANSWER, "text"), [row.answer for row in rows])
