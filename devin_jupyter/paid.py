@@ -106,16 +106,29 @@ class Run:
         self.check()
 
 
-async def to_the_end(work: Callable[[Run], Coroutine[Any, Any, T]], run: Run) -> T:
-    """Await `work(run)`; when the caller is cancelled, a POST in flight still ends and is written down."""
+async def to_the_end(
+    work: Callable[[Run], Coroutine[Any, Any, T]], run: Run, *, left: Callable[[T], Awaitable[None]] | None = None
+) -> T:
+    """Await `work(run)`; when the caller is cancelled, a POST in flight still ends and is written down.
+
+    Args:
+        work: the act.
+        run: the caller's attempt.
+        left: called with the outcome that the caller did not wait for.
+    """
     task = asyncio.ensure_future(work(run))
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         run.give_up()
-        _going_on.add(task)
-        task.add_done_callback(_ended)
+        rest = task if left is None else asyncio.ensure_future(_then(task, left))
+        _going_on.add(rest)
+        rest.add_done_callback(_ended)
         raise
+
+
+async def _then(task: asyncio.Future[T], left: Callable[[T], Awaitable[None]]) -> None:
+    await left(await task)
 
 
 _going_on: set[asyncio.Future[Any]] = set()

@@ -179,6 +179,12 @@ def detached(snapshot: Snapshot) -> errors.Detached:
     )
 
 
+def stopped(snapshot: Snapshot) -> errors.Detached:
+    """Return what an interrupted wait says where the interrupt was to stop the session."""
+    what = f"interrupted: {snapshot.session_id} was stopped for good, as --on-interrupt stop says"
+    return errors.Detached(what, _stands(snapshot))
+
+
 def cost(snapshot: Snapshot) -> str:
     """Return what a session has consumed, in words."""
     return "ACU unknown" if snapshot.acus is None else f"{snapshot.acus:.10g} ACU so far"

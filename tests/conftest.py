@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import shutil
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -33,8 +34,9 @@ profiles.register_profile(
 profiles.load_profile("repeatable")
 
 # every transaction of a journal is synced, which takes most of a test's time on a disk and none in memory
-if os.access("/dev/shm", os.W_OK):
-    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")
+MEMORY = "/dev/shm"
+if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2**30:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
 
 # dozens of kernels and programs start below, much faster with cached modules
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -11,7 +11,7 @@ from typing import Any
 from devin_jupyter.batches.job import Job
 from devin_jupyter.batches.work import Task
 from devin_jupyter.client import Core
-from devin_jupyter.errors import DevinError
+from devin_jupyter.errors import ConnectionTrouble, DevinError
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import observe
 from devin_jupyter.monitor.reading import Reader
@@ -22,7 +22,7 @@ SECONDS = 5.0
 _UNFINISHED = (Phase.YOUR_TURN, Phase.NEEDS_APPROVAL, Phase.ASLEEP, Phase.BLOCKED)
 
 
-async def look_again(core: Core, jobs: Sequence[Job], spawn: Callable[[Coroutine[Any, Any, None]], Task]) -> None:
+async def look_again(core: Core, jobs: Sequence[Job], spawn: Callable[[Coroutine[Any, Any, None]], Task]) -> int:
     """Bring jobs up to date that were attached to as they were last seen; never fails.
 
     The service is asked for a hundred at a time; what is new in a session, and what was never read, is read in the
@@ -32,19 +32,23 @@ async def look_again(core: Core, jobs: Sequence[Job], spawn: Callable[[Coroutine
         core: the client.
         jobs: those that were attached to.
         spawn: starts what may go on in the background.
+
+    Returns:
+        How many stay as they were last seen, since the service cannot be reached.
     """
     asked = {job.session_id: job for job in jobs if job.session_id and (_is_unfinished(job) or _is_unread(job))}
     if not asked or not core.settings.api_key:
-        return
+        return 0
     try:
         async with asyncio.timeout(SECONDS):
             sight = await Reader(core.sessions, core.messages, api_version=core.settings.api_version).look([*asked])
     except TimeoutError:
-        return
+        return len(asked)
     turns = asyncio.Semaphore(AT_ONCE)
     reading = [spawn(_renew(core, asked[name], raw, turns)) for name, raw in sight.raws.items()]
     if reading:
         await asyncio.wait(reading, timeout=SECONDS)
+    return sum(isinstance(problem, ConnectionTrouble) for problem in sight.problems.values())
 
 
 def _is_unfinished(job: Job) -> bool:

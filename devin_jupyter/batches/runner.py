@@ -58,7 +58,8 @@ class Runner:
         """Why nothing more is started, or None."""
         self.started = 0
         """Sessions that this runner paid for."""
-        self.attached = 0
+        self.attached = self.unseen = 0
+        """Sessions that were there, and how many of them could not be looked at when it opened."""
         self.brakes = StopLoss(plan.options.max_failures or FAILURES_IN_A_ROW, plan.options.max_median)
         self.throttle = Throttle(plan.max_parallel, clock=time.monotonic)
         self._lead = Lead(core.journal, key, partial(self.attach, sweep=False))
@@ -111,7 +112,7 @@ class Runner:
                 await self._begin(job, pays=False)
 
         await asyncio.gather(*map(attach, known))
-        await look_again(self.core, known, self._work.spawn)
+        self.unseen = await look_again(self.core, known, self._work.spawn)
         if used := [job.session_id for job in self.jobs if job.session_id]:
             await asyncio.to_thread(note_uses, self.core.journal, self.key, self.cell, used)
 

@@ -41,6 +41,7 @@ def opening_line(runner: Runner, *, was_held: bool = False) -> str:
     parts += [f"{duplicates} duplicate rows share a session"] if duplicates else []
     recorded = sum(job.snapshot is not None and job.snapshot.recorded is not None for job in runner.jobs)
     parts += [f"{recorded} of them recorded"] if recorded else []
+    parts += [f"{runner.unseen} as last seen: the service cannot be reached"] if runner.unseen else []
     parts += [f"{refused} refused"] if refused else []
     parts += [f"paused: {runner.paused}"] if runner.paused else []
     parts += ["no longer paused: running it again goes on"] if was_held and to_start else []
@@ -160,8 +161,8 @@ def panel(batch: Batch) -> BatchPanel:
     from devin_jupyter.panel import BatchPanel
 
     runner = batch._runner
-    names = names_of(runner)
-    board = BatchPanel(batch.sessions, title=batch.name, names=names)
+    places = {job.session_id: job.index for job in runner.jobs if job.session_id}
+    board = BatchPanel(batch.sessions, title=batch.name, names=names_of(runner), places=places)
     shown = {job.index: job.session_id for job in runner.jobs if job.session_id}
 
     def joined(job: Job) -> None:
@@ -171,7 +172,7 @@ def panel(batch: Batch) -> BatchPanel:
             shown[job.index] = job.session_id
             if before is not None and before not in shown.values():
                 board.drop(before)  # of an earlier take
-            board.follow(batch._session(job), row_name(runner.plan, job))
+            board.follow(batch._session(job), row_name(runner.plan, job), job.index)
 
     board.waiting(runner.roster.n_waiting(runner.limit))
     batch.listen(joined)

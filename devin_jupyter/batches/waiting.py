@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from devin_jupyter.batches.progress import Ticker, is_watched, line
 from devin_jupyter.batches.runner import Runner
+from devin_jupyter.interrupts import cancelling
 from devin_jupyter.loop import SLICE_SECONDS
 
 if TYPE_CHECKING:
@@ -40,8 +41,9 @@ async def tick(runner: Runner, bridge: Bridge | None) -> None:
     waiting = until_over(runner, None)
     future = asyncio.wrap_future(bridge.submit(waiting)) if bridge else asyncio.ensure_future(waiting)
     try:
-        while not (await asyncio.wait([future], timeout=SLICE_SECONDS))[0]:
-            pass
+        with cancelling():
+            while not (await asyncio.wait([future], timeout=SLICE_SECONDS))[0]:
+                pass
     finally:
         future.cancel()
     future.result()

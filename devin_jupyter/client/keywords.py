@@ -44,6 +44,7 @@ def policy_of(options: Options, *, interactive: bool = False) -> Policy:
         guard=CellRef(notebook=here(), out=options.out),
         interactive=interactive,
         budget=options.budget,
+        stop_if_left=options.on_interrupt == "stop",
     )
 
 

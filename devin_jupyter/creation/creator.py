@@ -94,7 +94,12 @@ class Creator:
         """
         policy = policy or Policy()
         run = Run(self.clock, policy.say, policy.is_patient)
-        return await to_the_end(lambda run: self._start(request, policy, run), run)
+        left = self._end_new if policy.stop_if_left else None
+        return await to_the_end(lambda run: self._start(request, policy, run), run, left=left)
+
+    async def _end_new(self, started: Started) -> None:
+        if started.how in ("created", "adopted"):
+            await self._guard.end(started.session_id)
 
     async def plan(self, request: SessionRequest, policy: Policy | None = None) -> Plan:
         """Tell what `start` would do, from the journal and the lock file alone: nothing is sent."""
@@ -175,7 +180,7 @@ class Creator:
     async def _replace(self, earlier: Entry, deed: Creation, run: Run) -> tuple[Raw, bool]:
         """End the earlier session once nothing of ours can refuse any more, then post."""
         try:
-            await self._guard.end(earlier)
+            await self._guard.end(earlier.session_id)
         except BaseException:
             await deed.clear()
             raise
@@ -209,7 +214,9 @@ class Creator:
                 (mine if is_mine else others).append(raw)
         if mine:
             rest = ", ".join(str(id_of(raw)) for raw in mine[1:])
-            return _Found(mine[0], note=f"the oldest of {len(mine)} for this request, beside {rest}" if rest else "")
+            notes = [f"the oldest of {len(mine)} for this request, beside {rest}" if rest else ""]
+            notes.append(await self.lookup.doubt(mine[0], job.request.as_user))
+            return _Found(mine[0], note="; ".join(filter(None, notes)))
         if others and not job.policy.beside:
             raise _colleagues(others[0])
         return _Found(others=frozenset(str(id_of(raw)) for raw in listed))

@@ -67,11 +67,11 @@ class Guard:
         except ApiError:
             return Look(entry.snapshot)
 
-    async def end(self, entry: Entry) -> None:
-        """End the earlier session for good, for `--replace`."""
+    async def end(self, session_id: str) -> None:
+        """End a session for good: the earlier one for `--replace`, or one that its caller wants no more."""
         with suppress(BadRequest, NotFound, Conflict):  # it is over already
-            await self.api.sessions.terminate(entry.session_id)
-        await asyncio.to_thread(self.journal.mark_terminated, entry.session_id)
+            await self.api.sessions.terminate(session_id)
+        await asyncio.to_thread(self.journal.mark_terminated, session_id)
 
     async def _settle_others(self, job: Job, run: Run) -> None:
         """Sessions of this cell whose answer was lost with their kernel may be at work without being known."""

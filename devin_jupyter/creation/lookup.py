@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from devin_jupyter.creation.policy import AccountApi, Raw, SessionsApi
-from devin_jupyter.errors import ApiError, OptionError
+from devin_jupyter.errors import ApiError, Forbidden, OptionError
 from devin_jupyter.models.ids import session_id
 from devin_jupyter.models.snapshot import parse_time
 
@@ -66,10 +66,19 @@ class Lookup:
         mine = await self._my_names()
         return not mine or bool(owners & mine)
 
+    async def doubt(self, raw: Mapping[str, Any], as_user: str | None) -> str:
+        """Return what to say of a session that counts as ours since the key may not ask who it is; or nothing."""
+        owners = {raw.get("service_user_id"), raw.get("user_id")} - {None}
+        if self._is_v1 or not owners or as_user in owners or await self._my_names():
+            return ""
+        return f"{owner_of(raw)} started it, and this key may not ask whether that is you"
+
     async def _my_names(self) -> set[str]:
         if self._principal is None:
             try:
                 self._principal = await self._account.self()
+            except Forbidden:
+                self._principal = {}
             except ApiError:
                 return set()
         names = ("service_user_id", "user_id", "creator_service_user_id")

@@ -78,6 +78,8 @@ class Policy:
     """Somebody can answer: a changed cell is refused rather than started."""
     budget: float | None = None
     """The limit of this cell, in ACUs."""
+    stop_if_left: bool = False
+    """End a session that is started although its caller was interrupted meanwhile."""
     swept: Sweep | None = None
     """What a batch found on the service beforehand."""
     refresh: bool = True

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devin_jupyter import loop, namespaces
+from devin_jupyter import loop, namespaces, turns
 from devin_jupyter.client import AsyncDevin, Core
 from devin_jupyter.client.keywords import finite, read_options
 from devin_jupyter.devin import tables
+from devin_jupyter.interrupts import carried_to_its_end
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.namespaces.documented import as_in
 from devin_jupyter.options import from_keywords
@@ -119,8 +120,16 @@ class Devin:
 
     def create(self, prompt: str, **options: Any) -> Session:
         wanted = read_options(options)
-        session = loop.run(self._async.create(prompt, **{name: options[name] for name in options if name != "wait"}))
-        return session if wanted.wait is None else session.wait(finite(wanted.wait))
+        stops = wanted.on_interrupt == "stop"
+        with carried_to_its_end(stops=stops):
+            session = loop.run(self._async.create(prompt, **{key: options[key] for key in options if key != "wait"}))
+        try:
+            return session if wanted.wait is None else session.wait(finite(wanted.wait))
+        except KeyboardInterrupt:
+            if not stops:
+                raise
+            session.stop()
+            raise turns.stopped(session.snapshot) from None
 
     def plan(self, wanted: str | SessionRequest, policy: Policy | None = None, **options: Any) -> Plan:
         return loop.run(self._async.plan(wanted, policy, **options))
@@ -150,7 +159,8 @@ class Devin:
         again: bool = False,
         as_user: str | None = None,
     ) -> Session:
-        return loop.run(self._async.send(session, text, attach, again, as_user))
+        with carried_to_its_end():
+            return loop.run(self._async.send(session, text, attach, again, as_user))
 
     def wait(self, session: Session | str, timeout: float | None = None) -> Session:
         return (self.get(session) if isinstance(session, str) else session).wait(timeout)

@@ -96,6 +96,15 @@ class Budgets:
                 return refused
         return None
 
+    def message_refusal(self, scopes: Iterable[str], session_id: str) -> BudgetExceeded | None:
+        """Return what would be raised for one more message to a session as things stand; None if nothing."""
+        with self._database.read() as db:
+            try:
+                check_message(db, scopes, session_id)
+            except BudgetExceeded as refused:
+                return refused
+        return None
+
     def open_payers(self, scopes: Iterable[str]) -> list[str]:
         """Return the open sessions that count in these scopes, to be looked at again before refusing."""
         found: dict[str, None] = {}
@@ -229,12 +238,25 @@ def join(db: sqlite3.Connection, scopes: Iterable[str], session_id: str) -> None
     Raises:
         BudgetExceeded: a budget does not hold what the session may still consume.
     """
+    scopes = tuple(scopes)
+    check_message(db, scopes, session_id)
+    found = row(db, "SELECT acus FROM sessions WHERE session_id = ?", session_id)
+    consumed = (found["acus"] or 0.0) if found else 0.0
+    for scope in scopes:
+        db.execute("INSERT OR IGNORE INTO spending VALUES (?, ?, ?)", (scope, session_id, consumed))
+
+
+def check_message(db: sqlite3.Connection, scopes: Iterable[str], session_id: str) -> None:
+    """Inside a transaction: refuse unless every budget holds what a session may consume for one more message.
+
+    Raises:
+        BudgetExceeded: with the arithmetic.
+    """
     found = row(db, "SELECT acus, max_acu FROM sessions WHERE session_id = ?", session_id)
     acus, cap = (found["acus"] or 0.0, found["max_acu"]) if found else (0.0, None)
     for scope in scopes:
-        db.execute("INSERT OR IGNORE INTO spending VALUES (?, ?, ?)", (scope, session_id, acus))
         counted = row(db, "SELECT baseline FROM spending WHERE scope = ? AND payer = ?", scope, session_id)
-        baseline = counted["baseline"] if counted else 0.0
+        baseline = counted["baseline"] if counted else acus
         limit = row(db, "SELECT acus FROM budgets WHERE scope = ?", scope)
         if limit and cap is None:
             raise BudgetExceeded(

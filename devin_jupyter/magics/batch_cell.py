@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from devin_jupyter import loop
 from devin_jupyter.errors import OptionError
+from devin_jupyter.interrupts import carried_to_its_end
 from devin_jupyter.magics import display
-from devin_jupyter.magics.cell import carried_to_its_end, say, tell_what_goes_on, wait_seconds
+from devin_jupyter.magics.cell import say, tell_what_goes_on, wait_seconds
 from devin_jupyter.magics.offers import offers
 from devin_jupyter.options import Options, nearest
 

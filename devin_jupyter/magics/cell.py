@@ -6,19 +6,19 @@ Reads as the order of events. Everything that costs money is decided below, in t
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from devin_jupyter.errors import Detached
+from devin_jupyter.interrupts import carried_to_its_end
 from devin_jupyter.magics import display
 from devin_jupyter.magics.seen import warm
 from devin_jupyter.options import Options, continued, parse
 from devin_jupyter.waiting import quietly
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from devin_jupyter.magics.notebook import Notebook
 
@@ -62,6 +62,7 @@ def _start(notebook: Notebook, body: str, options: Options) -> None:
         guard=notebook.cell(options.out),
         interactive=not notebook.is_headless,
         budget=options.budget,
+        stop_if_left=_on_interrupt(notebook, options) == "stop",
     )
     if options.dry_run:
         from devin_jupyter.magics.dry_run import DryRun
@@ -69,7 +70,7 @@ def _start(notebook: Notebook, body: str, options: Options) -> None:
         display.show(DryRun(devin.plan(wanted, policy), devin.settings, wanted))
         return
     tell_what_goes_on(notebook, devin)
-    with carried_to_its_end():
+    with carried_to_its_end(stops=policy.stop_if_left):
         session = devin.start(wanted, policy)
     notebook.bind(options.out, session)
     say(session.notice)
@@ -90,7 +91,7 @@ def _message(notebook: Notebook, body: str, options: Options) -> None:
     if options.dry_run:
         from devin_jupyter.magics.dry_run import message
 
-        print(message(devin.journal, session, text, files, options.again))
+        print(message(devin.journal, notebook.name, session, text, files, options.again))
         return
     notebook.bind(options.out, session)
     with carried_to_its_end():
@@ -112,7 +113,11 @@ def follow(notebook: Notebook, session: Any, options: Options) -> None:
         view.open()
         return
     with view, quietly() if options.quiet else nullcontext():
-        wait(session, None if seconds == math.inf else seconds, options.on_interrupt or notebook.config.on_interrupt)
+        wait(session, None if seconds == math.inf else seconds, _on_interrupt(notebook, options))
+
+
+def _on_interrupt(notebook: Notebook, options: Options) -> str:
+    return options.on_interrupt or str(notebook.config.on_interrupt)
 
 
 def wait(session: Any, seconds: float | None, on_interrupt: str) -> None:
@@ -127,21 +132,10 @@ def wait(session: Any, seconds: float | None, on_interrupt: str) -> None:
     except KeyboardInterrupt:
         if on_interrupt != "stop":
             raise
+        from devin_jupyter import turns
+
         session.stop()
-        raise Detached(f"interrupted: {session.id} was stopped for good, as --on-interrupt stop says") from None
-
-
-@contextmanager
-def carried_to_its_end() -> Iterator[None]:
-    """Say what an interrupt means while something that costs money is on its way."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise Detached(
-            "interrupted on the way to Devin: what was being sent is still carried to its end and written down",
-            "it may go on, and cost; nothing is sent twice",
-            "run the same again to attach to it, or %devin journal to see what there is",
-        ) from None
+        raise turns.stopped(session.snapshot) from None
 
 
 def say(notice: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -65,7 +66,15 @@ def _board(call: Call) -> Any:
     devin = call.devin
     found = _wanted(call, call.said.limit or ON_BOARD)
     known = [(_known(devin, raw), snapshot) for raw, snapshot in found]
-    return BatchPanel(loop.run(_handles(devin, known)), open_session=devin.get)
+    return BatchPanel(loop.run(_handles(devin, known)), open_session=partial(_opened, devin))
+
+
+def _opened(devin: Any, identifier: str) -> Any:
+    """A handle on the session of a row; a look at it leaves the session that the next cell goes on with."""
+    from devin_jupyter.session import Session
+
+    opened = loop.run(devin.core.open(identifier, None))
+    return Session(devin.core, opened.state, schema=opened.schema, how="opened", notice=opened.notice, bridge=loop)
 
 
 async def _handles(devin: Any, known: list[tuple[Known, Snapshot]]) -> list[Any]:

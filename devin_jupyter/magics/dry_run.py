@@ -110,19 +110,26 @@ class BatchDryRun:
         return _html(self.facts, self.body)
 
 
-def message(journal: Any, session: Any, text: str, files: Sequence[Attachment], again: bool) -> str:
+def message(journal: Any, notebook: str, session: Any, text: str, files: Sequence[Attachment], again: bool) -> str:
     """Return what a `--to` cell would do, from the journal alone."""
     from devin_jupyter.creation.wording import when
+    from devin_jupyter.journal.budgets import notebook_scope
     from devin_jupyter.journal.sends import message_key
 
     names = ", ".join(file.name for file in files)
     known = journal.sends.last(message_key(session.id, text, (file.sha256 for file in files)))
     halted = journal.halted_since()
+    scopes = dict.fromkeys([notebook_scope(notebook), *journal.budgets.scopes_of(session.id)])
+    refused = journal.budgets.message_refusal(scopes, session.id)
     action = f"would send to {session.id}{f' with {names}' if names else ''}"
     if known is not None and known.sent_at is not None and not again:
         action = f"would not send to {session.id}: already sent on {when(known.sent_at)}; --again repeats"
     elif halted is not None:
         action = f"would be refused: everything was halted on {when(halted)}; %devin resume lifts it"
+    elif refused is not None:
+        action = f"would be refused: {refused.what}; {refused.do}"
+    elif known is not None and known.sent_at is None and known.posts:
+        action = f"would look whether an earlier try has arrived at {session.id}, and send it if not"
     return f"{action}\n{safe_text(text).rstrip()}\nnothing was sent"
 
 

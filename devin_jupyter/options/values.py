@@ -272,7 +272,6 @@ _WITH_TO = frozenset(
         "dry_run",
         "help",
         "as_user",
-        "budget",
     )
 )
 

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import anywidget
 import traitlets
 
 from devin_jupyter.models.ids import session_id
 from devin_jupyter.models.snapshot import Snapshot
-from devin_jupyter.panel.assets import STYLES, script
+from devin_jupyter.panel.assets import script
 from devin_jupyter.panel.feed import Feed
 from devin_jupyter.panel.pacing import Pacer
-from devin_jupyter.panel.stage import Stage
 from devin_jupyter.panel.state import looks, row_state
+from devin_jupyter.panel.widget import LiveWidget
 from devin_jupyter.render import many_bundle, wording
 from devin_jupyter.render.many import totals
 
 LIMIT = 1000
 
 
-class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not typed
+class BatchPanel(LiveWidget):
     """A live board of sessions.
 
     BatchPanel([dj.get("devin-…"), dj.last()], title="this week")
     """
 
     _esm = script("batch")
-    _css = STYLES
     home = traitlets.Unicode().tag(sync=True)
     about = traitlets.Dict().tag(sync=True)
     detail = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
@@ -42,6 +41,7 @@ class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
         *,
         title: str = "Sessions",
         names: Mapping[str, str] | None = None,
+        places: Mapping[str, int] | None = None,
         open_session: Callable[[str], Any] | None = None,
     ) -> None:
         """Show the sessions and follow those that can be followed.
@@ -50,14 +50,16 @@ class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
             sessions: handles (`.snapshot`, `.subscribe`) or bare snapshots; rows beyond a thousand are only counted.
             title: the heading.
             names: what the rows are called, by session id; a batch gives its row's key.
+            places: where the rows stand, by session id; those without one come after, as they were added.
             open_session: returns a handle for the session that a person opens; needed for bare snapshots.
         """
-        self._lock = threading.Lock()
+        self._lock, self._showing = threading.Lock(), threading.Lock()
+        self._wanted: str | None = None
         self._rows: dict[str, dict[str, Any]] = {}
         self._snapshots: dict[str, Snapshot] = {}
         self._listeners: list[Callable[[], None]] = []
         self._handles: dict[str, Any] = {}
-        self._names = dict(names or {})
+        self._names, self._places = dict(names or {}), dict(places or {})
         self._open_session = open_session
         self._changed: set[str] = set()
         self._beyond: set[str] = set()
@@ -75,10 +77,12 @@ class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
         for handle in filter(None, followed):
             self.follow(handle)
 
-    def follow(self, session: Any, name: str | None = None) -> None:
-        """Add a session's row, under a name of its own, and keep it up to date."""
+    def follow(self, session: Any, name: str | None = None, place: int | None = None) -> None:
+        """Add a session's row, under a name and at a place of its own, and keep it up to date."""
         if name is not None:
             self._names[session.snapshot.session_id] = name
+        if place is not None:
+            self._places[session.snapshot.session_id] = place
         self._gone.discard(session.snapshot.session_id)
         self._handles[session.snapshot.session_id] = session
         self._unsubscribe.append(session.subscribe(self.put, messages=False))
@@ -117,11 +121,6 @@ class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
             self._pacer.close()
         super().close()
 
-    def view_bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the widget's own view as a bundle: what a front end with a widget manager shows."""
-        data, metadata = super()._repr_mimebundle_()
-        return {**data, "text/plain": repr(self)}, metadata
-
     def saved_bundle(self, *, transcript: bool = False, live: bool = False) -> dict[str, Any]:
         """Return what a saved notebook keeps: totals and rows as text and static HTML, no view."""
         home, waiting = self.home if live else "", self._waiting or 0
@@ -139,22 +138,19 @@ class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
     @property
     def needs_you(self) -> bool:
         """Whether any session waits for a person."""
-        return any(snapshot.needs_you for snapshot in self._shown())
+        return any(wording.needs_you(snapshot) for snapshot in self._shown())
 
     def __repr__(self) -> str:
         """Say the same for the same rows, so that it may stand in a saved output."""
         return f"<BatchPanel {self._title!r} {totals(self._shown(), self._waiting or 0)}>"
 
-    def _ipython_display_(self) -> None:
-        Stage(self).open()
-
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         data, metadata = self.view_bundle()
-        return {**self.saved_bundle(), **data}, metadata
+        return {**data, **self.saved_bundle()}, metadata
 
     def _shown(self) -> list[Snapshot]:
         with self._lock:
-            return list(self._snapshots.values())
+            return sorted(self._snapshots.values(), key=lambda each: self._places.get(each.session_id, math.inf))
 
     def _take(self, each: Any) -> Any:
         """Store a row before the widget exists; returns the handle if there is one to follow."""
@@ -163,7 +159,8 @@ class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
         return None if isinstance(each, Snapshot) else each
 
     def _store(self, snapshot: Snapshot) -> bool:
-        row = row_state(snapshot, self._names.get(snapshot.session_id))
+        identifier = snapshot.session_id
+        row = row_state(snapshot, self._names.get(identifier), self._places.get(identifier))
         if row["id"] in self._gone or row == self._rows.get(row["id"]):
             return False
         if row["id"] not in self._rows and len(self._rows) >= LIMIT:
@@ -201,25 +198,35 @@ class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
         if action == "table":
             self.send({"kind": "table", **self._whole_table()})
         elif action == "open":
-            self._open(str(content.get("session")), content.get("token"))
+            self._begin(str(content.get("session")), content.get("token"))
         elif action == "shut":
-            self._shut()
+            self._wanted = None
+            self._show(None)
         elif self._feed is not None:
             self._feed.receive(content, buffers)
 
-    def _open(self, identifier: str, token: Any) -> None:
-        threading.Thread(target=self._show, args=(identifier, token), name="devin-panel-open", daemon=True).start()
+    def _begin(self, identifier: str, token: Any) -> None:
+        self._wanted = identifier
+        threading.Thread(target=self._open, args=(identifier, token), name="devin-panel-open", daemon=True).start()
 
-    def _show(self, identifier: str, token: Any) -> None:
+    def _open(self, identifier: str, token: Any) -> None:
         try:
             session = self._handle(session_id(identifier))
-            self._shut()
-            self._feed = Feed(session, publish=self._publish_detail, send=self.send)
-            self.detail = self._feed.state()
-            self._feed.follow()
+            if self._wanted == identifier:
+                self._show(session)
             self.send({"kind": "outcome", "token": token})
         except Exception as problem:
             self.send({"kind": "outcome", "token": token, "error": wording.safe_text(problem, 400)})
+
+    def _show(self, session: Any) -> None:
+        """Show this session below, in place of the one before; or none."""
+        with self._showing:
+            if self._feed is not None:
+                self._feed.close()
+            self._feed = None if session is None else Feed(session, publish=self._publish_detail, send=self.send)
+            self.detail = None if self._feed is None else self._feed.state()
+            if self._feed is not None:
+                self._feed.follow()
 
     def _handle(self, identifier: str) -> Any:
         if identifier not in self._handles:
@@ -227,12 +234,6 @@ class BatchPanel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
                 raise LookupError("this board cannot open sessions; use dj.get(id).panel()")
             self._handles[identifier] = self._open_session(identifier)
         return self._handles[identifier]
-
-    def _shut(self) -> None:
-        feed, self._feed = self._feed, None
-        if feed is not None:
-            feed.close()
-        self.detail = None
 
     def _publish_detail(self, state: dict[str, Any]) -> None:
         self.detail = state

@@ -6,25 +6,23 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import anywidget
 import traitlets
 
 from devin_jupyter import render
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.panel.acts import Act
-from devin_jupyter.panel.assets import STYLES, script
+from devin_jupyter.panel.assets import script
 from devin_jupyter.panel.feed import Feed, SessionLike
-from devin_jupyter.panel.stage import Stage
+from devin_jupyter.panel.widget import LiveWidget
 
 
-class Panel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not typed
+class Panel(LiveWidget):
     """A live view of one session, with a reply box.
 
     dj.last().panel()         # the same as Panel(dj.last())
     """
 
     _esm = script("panel")
-    _css = STYLES
     state = traitlets.Dict().tag(sync=True)
     home = traitlets.Unicode().tag(sync=True)
 
@@ -52,11 +50,6 @@ class Panel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not type
             self._feed.close()
         super().close()
 
-    def view_bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the widget's own view as a bundle: what a front end with a widget manager shows."""
-        data, metadata = super()._repr_mimebundle_()
-        return {**data, "text/plain": repr(self)}, metadata
-
     def saved_bundle(self, *, transcript: bool = False, live: bool = False) -> dict[str, Any]:
         """Return what a saved notebook keeps: text, static HTML and the record, no view."""
         return render.bundle(self.snapshot, transcript=transcript, home=self.home if live else "")
@@ -79,12 +72,9 @@ class Panel(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not type
         """Say the same for the same snapshot, so that it may stand in a saved output."""
         return f'<Panel {self.snapshot.session_id} {self.snapshot.phase.value} "{render.wording.title(self.snapshot)}">'
 
-    def _ipython_display_(self) -> None:
-        Stage(self).open()
-
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         data, metadata = self.view_bundle()
-        return {**render.bundle(self.snapshot), **data, "text/plain": render.text(self.snapshot)}, metadata
+        return {**data, **self.saved_bundle()}, metadata
 
     def _publish(self, state: dict[str, Any]) -> None:
         self.state = state

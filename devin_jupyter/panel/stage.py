@@ -87,7 +87,7 @@ class Stage:
             _replace_earlier(self._panel)
         if kind == "frames":
             data, metadata = self._panel.view_bundle()
-            self._widget = Output({**self._saved(), **data}, metadata)
+            self._widget = Output({**data, **self._saved()}, metadata)
         else:
             if kind == "page" and not self._panel.turn_over:
                 self._widget = Output(*self._panel.view_bundle())

@@ -11,10 +11,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from devin_jupyter.errors import redact_tree
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
-from devin_jupyter.render import markdown, wording
+from devin_jupyter.render import markdown, spoken, wording
 
 OUTPUT_BYTES = 60_000
 MESSAGE_LIMIT = 20_000
@@ -23,7 +22,7 @@ _OVER_FOR_GOOD = (Phase.STOPPED, Phase.FAILED)
 
 def session_state(snapshot: Snapshot) -> dict[str, Any]:
     """Return the state of a session's panel for this snapshot, as JSON."""
-    look = wording.LOOKS[snapshot.phase]
+    look, said = wording.LOOKS[snapshot.phase], wording.said(snapshot)
     return {
         "id": snapshot.session_id,
         "url": wording.link(snapshot),
@@ -36,12 +35,12 @@ def session_state(snapshot: Snapshot) -> dict[str, Any]:
         "needs_you": snapshot.needs_you,
         "turn_over": snapshot.turn_over,
         "explanation": wording.explanation(snapshot),
-        "question": markdown(snapshot.question, MESSAGE_LIMIT) if snapshot.question else None,
+        "question": markdown(said, MESSAGE_LIMIT) if said else None,
         **_answer(snapshot),
         **_money_and_time(snapshot),
         "repos": [wording.one_line(repo) for repo in snapshot.repos],
-        "pull_requests": [_pull_request(each, snapshot.simulated) for each in snapshot.pull_requests[:50]],
-        "facts": [[name, wording.one_line(value, 400)] for name, value in _facts(snapshot) if value],
+        "pull_requests": [_pull_request(each) for each in snapshot.pull_requests[:50]],
+        "facts": [[name, _fact(value)] for name, value in _facts(snapshot) if value],
         "messages": len(snapshot.messages),
         "can": _possible(snapshot),
     }
@@ -70,14 +69,15 @@ def trouble_state(connection: Any) -> dict[str, Any]:
     return {"seen": seconds(connection.last_seen), "problem": wording.one_line(connection.problem, 200)}
 
 
-def row_state(snapshot: Snapshot, name: str | None = None) -> dict[str, Any]:
-    """Return one row of the board for this snapshot, as JSON."""
+def row_state(snapshot: Snapshot, name: str | None = None, place: int | None = None) -> dict[str, Any]:
+    """Return one row of the board for this snapshot, as JSON; those with a place come first, in that order."""
     return {
         "id": snapshot.session_id,
+        "place": place,
         "name": wording.one_line(name, 80) if name else "",
         "title": wording.title(snapshot),
         "phase": snapshot.phase.value,
-        "needs_you": snapshot.needs_you,
+        "needs_you": wording.needs_you(snapshot),
         "turn_over": snapshot.turn_over,
         "acus": snapshot.acus,
         "created": seconds(snapshot.created_at),
@@ -108,7 +108,7 @@ def _answer(snapshot: Snapshot) -> dict[str, Any]:
     too_long = output is not None and len(json.dumps(output, default=str)) > OUTPUT_BYTES
     return {
         "answer": markdown(value, MESSAGE_LIMIT) if isinstance(value, str) else None,
-        "output": None if too_long else json.loads(json.dumps(redact_tree(output), default=str)),
+        "output": None if too_long else wording.safe_tree(json.loads(json.dumps(output, default=str))),
         "output_note": "too long to show here; read it with .output" if too_long else None,
         "standing": wording.standing(snapshot),
     }
@@ -123,18 +123,24 @@ def _money_and_time(snapshot: Snapshot) -> dict[str, Any]:
         "started": seconds(snapshot.created_at),
         "ended": seconds(snapshot.updated_at) if snapshot.turn_over else None,
         "last_word": seconds(word.created_at) if word else None,
+        "latest": spoken(word.text, 200) if word and not snapshot.turn_over else None,
     }
 
 
-def _pull_request(pull_request: PullRequest, simulated: bool) -> dict[str, Any]:
+def _pull_request(pull_request: PullRequest) -> dict[str, Any]:
     return {
         "name": wording.pull_request_name(pull_request),
-        "url": None if simulated else wording.web_address(pull_request.url),
+        "url": wording.web_address(pull_request.url),
         "state": wording.one_line(pull_request.state or "state unknown", 40),
     }
 
 
-def _facts(snapshot: Snapshot) -> Iterable[tuple[str, str | None]]:
+def _fact(value: str | float) -> str | float:
+    return wording.one_line(value, 400) if isinstance(value, str) else value
+
+
+def _facts(snapshot: Snapshot) -> Iterable[tuple[str, str | float | None]]:
+    """Name and value; times are Unix seconds, which the browser shows in the person's own zone."""
     yield "session", snapshot.session_id
     yield "organisation", snapshot.org_id
     yield "mode", snapshot.mode
@@ -144,8 +150,8 @@ def _facts(snapshot: Snapshot) -> Iterable[tuple[str, str | None]]:
     yield "playbook", snapshot.playbook_id
     yield "parent session", snapshot.parent_session_id
     yield "child sessions", ", ".join(snapshot.child_session_ids)
-    yield "started", wording.moment(snapshot.created_at)
-    yield "last change", wording.moment(snapshot.updated_at)
+    yield "started", seconds(snapshot.created_at)
+    yield "last change", seconds(snapshot.updated_at)
 
 
 def _possible(snapshot: Snapshot) -> list[str]:

@@ -11,13 +11,24 @@ from typing import Any
 
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.render.many import many_bundle
-from devin_jupyter.render.markup import markdown
+from devin_jupyter.render.markup import markdown, spoken
 from devin_jupyter.render.page import html
 from devin_jupyter.render.plain import text
 from devin_jupyter.render.record import RECORD_MIME, notebook_record
 from devin_jupyter.render.wording import acu, safe_text
 
-__all__ = ["RECORD_MIME", "acu", "bundle", "html", "many_bundle", "markdown", "notebook_record", "safe_text", "text"]
+__all__ = [
+    "RECORD_MIME",
+    "acu",
+    "bundle",
+    "html",
+    "many_bundle",
+    "markdown",
+    "notebook_record",
+    "safe_text",
+    "spoken",
+    "text",
+]
 
 
 def bundle(snapshot: Snapshot, transcript: bool = False, home: str = "") -> dict[str, Any]:

@@ -69,7 +69,7 @@ def _over(snapshots: Sequence[Snapshot]) -> list[str]:
 
 
 def _column(snapshot: Snapshot) -> int:
-    if snapshot.needs_you:
+    if wording.needs_you(snapshot):
         return 0
     return 2 if snapshot.turn_over else 1
 

@@ -1,14 +1,16 @@
 """Markdown of the agent as HTML that can do nothing: HTML is off in the parser, and the result is cleaned again.
 
-Links go to http(s) only and open apart; pictures become links, so that reading a message fetches nothing.
+Links go to full http(s) addresses only, never into the server that shows them, and open apart; pictures become links,
+so that reading a message fetches nothing.
 """
 
 from __future__ import annotations
 
 from functools import cache
+from html import unescape
 from typing import TYPE_CHECKING, Any
 
-from devin_jupyter.render.wording import TEXT_LIMIT, safe_text
+from devin_jupyter.render.wording import TEXT_LIMIT, one_line, safe_text, web_address
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -27,11 +29,22 @@ def markdown(text: str, limit: int = TEXT_LIMIT) -> str:
         rendered,
         tags=set(_TAGS),
         attributes={"a": {"href"}, "ol": {"start"}},
-        url_schemes={"http", "https"},
+        attribute_filter=_checked,
         link_rel="noopener noreferrer nofollow",
         set_tag_attribute_values={"a": {"target": "_blank"}},
         clean_content_tags={"script", "style"},
     )
+
+
+def spoken(text: str, limit: int) -> str:
+    """Return the words of Markdown as one line of text, cut at `limit` characters."""
+    import nh3
+
+    return one_line(unescape(nh3.clean(markdown(text, limit * 4), tags=set())), limit)
+
+
+def _checked(_tag: str, attribute: str, value: str) -> str | None:
+    return value if attribute != "href" else web_address(value)
 
 
 @cache
@@ -40,8 +53,13 @@ def _parser() -> MarkdownIt:
 
     parser = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": True, "maxNesting": 20})
     parser.enable(["table", "strikethrough"])
+    parser.validateLink = _leads_to_the_web  # type: ignore[method-assign]  # the parser's own way to be stricter
     parser.core.ruler.push("tame", _tame)
     return parser
+
+
+def _leads_to_the_web(url: str) -> bool:
+    return web_address(url) is not None
 
 
 def _tame(state: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from html import escape
 
+from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
 from devin_jupyter.render import wording
 from devin_jupyter.render.markup import markdown
@@ -55,7 +56,13 @@ def _headline(snapshot: Snapshot) -> str:
     notes = "".join(f" {badge(label, '#57606a')}" for label in wording.labels(snapshot))
     title = anchor(wording.link(snapshot), wording.title(snapshot))
     cost = f'<span style="{QUIET};white-space:nowrap">{escape(wording.cost(snapshot))}</span>'
-    return f'<div style="{LINE}">{phase}{notes} <strong>{title}</strong> · {cost}</div>'
+    return f'<div style="{LINE}">{phase}{notes} <strong>{title}</strong> · {cost}{_as_of(snapshot)}</div>'
+
+
+def _as_of(snapshot: Snapshot) -> str:
+    """When it stood so, while it may go on: the file may be read long after."""
+    at = None if snapshot.simulated or snapshot.turn_over else wording.moment(snapshot.observed_at)
+    return f' <span style="{QUIET}">· as of {escape(at)}</span>' if at else ""
 
 
 def badge(words: str, colour: str) -> str:
@@ -65,13 +72,14 @@ def badge(words: str, colour: str) -> str:
 
 def _explained(snapshot: Snapshot) -> str:
     sentence = wording.explanation(snapshot)
-    return f'<div style="{LINE};{QUIET}">{escape(sentence)}</div>' if sentence else ""
+    address = wording.link(snapshot) if snapshot.phase is Phase.NEEDS_APPROVAL else None
+    way = f" {anchor(address, 'Approve it in Devin')}" if address else ""
+    return f'<div style="{LINE}"><span style="{QUIET}">{escape(sentence)}</span>{way}</div>' if sentence else ""
 
 
 def _question(snapshot: Snapshot) -> str:
-    if not snapshot.question:
-        return ""
-    return f'<div style="{LINE}"><strong>Devin wrote</strong></div>{_quote(snapshot.question)}'
+    said = wording.said(snapshot)
+    return f'<div style="{LINE}"><strong>Devin wrote</strong></div>{_quote(said)}' if said else ""
 
 
 def _quote(text: str) -> str:
@@ -89,13 +97,12 @@ def _answer(snapshot: Snapshot) -> str:
 
 
 def _pull_requests(snapshot: Snapshot) -> str:
-    rows = "".join(_pull_request(each, snapshot.simulated) for each in snapshot.pull_requests)
+    rows = "".join(_pull_request(each) for each in snapshot.pull_requests)
     return f'<div style="{LINE}"><strong>Pull requests</strong></div>{table(rows)}' if rows else ""
 
 
-def _pull_request(pull_request: PullRequest, simulated: bool) -> str:
-    address = None if simulated else wording.web_address(pull_request.url)
-    name = anchor(address, wording.pull_request_name(pull_request))
+def _pull_request(pull_request: PullRequest) -> str:
+    name = anchor(wording.web_address(pull_request.url), wording.pull_request_name(pull_request))
     state = escape(wording.one_line(pull_request.state or "state unknown", 40))
     return f'<tr><td style="{CELL}">{name}</td><td style="{CELL}">{state}</td></tr>'
 
@@ -114,7 +121,6 @@ def _facts(snapshot: Snapshot) -> list[tuple[str, str | None]]:
         ("tags", ", ".join(snapshot.tags)),
         ("started", wording.moment(snapshot.created_at) if timed else None),
         ("last change", wording.moment(snapshot.updated_at) if timed else None),
-        ("last seen", wording.moment(snapshot.observed_at) if timed and not snapshot.turn_over else None),
     ]
 
 

@@ -53,10 +53,8 @@ def _explained(snapshot: Snapshot) -> list[str]:
 
 
 def _question(snapshot: Snapshot, columns: int) -> list[str]:
-    if not snapshot.question:
-        return []
-    asked = wording.safe_text(snapshot.question, QUESTION_LIMIT)
-    return ["  Devin wrote:", *_wrapped(asked, columns)]
+    said = wording.said(snapshot)
+    return ["  Devin wrote:", *_wrapped(wording.safe_text(said, QUESTION_LIMIT), columns)] if said else []
 
 
 def _answer(snapshot: Snapshot, columns: int) -> list[str]:
@@ -108,7 +106,7 @@ def _pull_requests(snapshot: Snapshot) -> list[str]:
     lines = []
     for pull_request in snapshot.pull_requests:
         state = wording.one_line(pull_request.state or "state unknown", 40)
-        address = "" if snapshot.simulated else wording.web_address(pull_request.url) or ""
+        address = wording.web_address(pull_request.url) or ""
         lines.append(f"  pull request {wording.pull_request_name(pull_request)} ({state})  {address}".rstrip())
     return lines
 

@@ -1,7 +1,7 @@
 """The words, icons and colours every view of a session shares, and the filter for text somebody else wrote.
 
 Absolute times only, and none at all for a simulated session: its clock is made up, and a notebook that runs on
-the simulator has to repeat byte for byte.
+the simulator has to repeat byte for byte. Its links are shown like any other's, with "simulated" beside them.
 """
 
 from __future__ import annotations
@@ -56,6 +56,15 @@ def safe_text(value: object, limit: int = TEXT_LIMIT) -> str:
     return f"{text[:limit].rstrip()}… ({len(str(value)) - limit:,} more characters)"
 
 
+def safe_tree(value: Any) -> Any:
+    """Return a copy of a JSON value in which every string, keys included, is safe text."""
+    if isinstance(value, str):
+        return safe_text(value)
+    if isinstance(value, dict):
+        return {safe_text(key): safe_tree(item) for key, item in value.items()}
+    return [safe_tree(item) for item in value] if isinstance(value, list) else value
+
+
 def one_line(value: object, limit: int = TITLE_LIMIT) -> str:
     """Return the text as one safe line, cut at `limit`."""
     line = " ".join(safe_text(value, limit * 4).split())
@@ -87,8 +96,8 @@ def title(snapshot: Snapshot) -> str:
 
 
 def link(snapshot: Snapshot) -> str | None:
-    """Return the address of the session in the web app; a simulated session has none."""
-    return None if snapshot.simulated else web_address(snapshot.url)
+    """Return the address of the session in the web app."""
+    return web_address(snapshot.url)
 
 
 def web_address(url: str) -> str | None:
@@ -132,8 +141,20 @@ def explanation(snapshot: Snapshot) -> str | None:
     if snapshot.phase is Phase.FAILED:
         return f"The session broke on the service's side ({detail(snapshot)})."
     if snapshot.phase is Phase.STOPPED:
-        return "It was ended before there was an answer."
+        is_empty = said(snapshot) is None and answer(snapshot) is None
+        return "It was ended before there was an answer." if is_empty else "It was ended and cannot be resumed."
     return None
+
+
+def said(snapshot: Snapshot) -> str | None:
+    """Return what Devin said last where that is what counts: its question, or its last word before it was ended."""
+    word = snapshot.last_word if snapshot.phase is Phase.STOPPED else None
+    return snapshot.question or (word.text if word else None)
+
+
+def needs_you(snapshot: Snapshot) -> bool:
+    """Return whether a board asks for a person; what was archived was put away."""
+    return snapshot.needs_you and not snapshot.is_archived
 
 
 def detail(snapshot: Snapshot) -> str:

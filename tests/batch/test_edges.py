@@ -186,6 +186,17 @@ def test_v1_runs_batches_too(simulator: Any, tmp_path: Path) -> None:
     desk.close()
 
 
+def test_what_cannot_be_looked_at_again_is_said_to_be_as_last_seen(desk: Desk, simulator: Any) -> None:
+    asked: dict[str, Any] = {"max_acu": 5, "tags": ["sim:question"]}
+    desk.map("ask {{ row }}", ["a", "b"], **asked).wait()
+    simulator.faults({"method": "GET", "kind": "drop_before"})
+    again = desk.map("ask {{ row }}", ["a", "b"], **asked)
+    assert again.notice == "0 started, 2 attached, 0 ACU, 2 as last seen: the service cannot be reached"
+    simulator.faults()
+    assert desk.map("ask {{ row }}", ["a", "b"], **asked).notice == "0 started, 2 attached, 0 ACU"
+    desk.close()
+
+
 def test_a_lock_file_replays_a_batch_without_a_key(desk: Desk, simulator: Any, tmp_path: Path) -> None:
     recorded = upgrade(desk).wait()
     path = tmp_path / "up.devin.json"

@@ -85,7 +85,7 @@ def test_processes_that_are_killed_lose_and_double_nothing(
     for round_ in range(1, 4):
         process = dies(simulator.url, tmp_path, count)
         while simulator.stats()["sessions"] < round_ * count // 5 and process.poll() is None:
-            time.sleep(0.005 * chance.random())
+            time.sleep(0.02 * chance.random())
         process.send_signal(signal.SIGKILL)
         process.wait()
 

@@ -84,9 +84,10 @@ def test_a_row_that_is_tried_again_stays_one_row_of_the_board(desk: Desk) -> Non
 
 def test_a_quiet_wait_shows_no_line(desk: Desk, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture) -> None:
     monkeypatch.setattr("devin_jupyter.batches.waiting.is_watched", lambda: True)
+    monkeypatch.setattr("devin_jupyter.batches.waiting.SLICE_SECONDS", 0.01)
 
-    upgrade(desk, name="loud", tags=["sim:slow"]).wait()
-    upgrade(desk, ["acme/d"], name="silent", tags=["sim:slow"]).wait(quiet=True)
+    upgrade(desk, name="loud").wait()
+    upgrade(desk, ["acme/d"], name="silent").wait(quiet=True)
 
     shown = "".join(capfd.readouterr())
     assert "loud" in shown

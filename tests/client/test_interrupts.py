@@ -1,6 +1,10 @@
 """The stop button: a wait, blocking or awaited, ends at once, and the session goes on."""
 
 import asyncio
+import os
+import signal
+import threading
+import time
 
 import pytest
 from jupyter_client.manager import start_new_async_kernel
@@ -8,6 +12,8 @@ from pressing import ctrl_c_once_it_blocks
 
 import devin_jupyter as dj
 
+POST = "POST /v3/organizations/{org_id}/sessions"
+LOOK = "GET /v3/organizations/{org_id}/sessions/{devin_id}"
 SETUP = """
 import pathlib, threading, time
 import devin_jupyter as dj
@@ -37,6 +43,45 @@ def test_an_interrupted_wait_detaches_while_the_turn_is_open(simulator_with):
     assert client.sessions.get(session.id)["status"] != "exit"
     simulator.clock(600)
     assert session.refresh().phase.turn_over
+    client.close()
+
+
+def interrupt_once(condition):
+    """Press Ctrl-C as soon as something holds."""
+
+    def press():
+        while not condition():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press, daemon=True).start()
+
+
+def test_an_interrupted_create_says_what_becomes_of_it(simulator_with):
+    simulator = simulator_with(speed=1.0)
+    client = dj.Devin(simulator.api_key, base_url=simulator.url)
+    simulator.faults({"method": "POST", "kind": "slow", "seconds": 0.3})
+    interrupt_once(lambda: simulator.requests(POST) == 1)
+
+    with pytest.raises(dj.Detached, match="carried to its end and written down"):
+        client.create("count")
+
+    simulator.faults()
+    assert client.create("count").how == "attached"
+    assert simulator.stats()["sessions"] == 1
+    client.close()
+
+
+def test_an_interrupted_wait_of_create_stops_the_session_where_that_was_said(simulator_with):
+    simulator = simulator_with(speed=1.0)
+    client = dj.Devin(simulator.api_key, base_url=simulator.url)
+    interrupt_once(lambda: simulator.requests(LOOK) > 0)
+
+    with pytest.raises(dj.Detached, match=r"was stopped for good, as --on-interrupt stop says(.|\n)*ACU"):
+        client.create("count", wait=60, on_interrupt="stop")
+
+    (left,) = client.sessions.list()
+    assert left["status"] == "exit"
     client.close()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,34 +26,41 @@ def smoke(environment: Environment) -> dict[str, Any]:
     return report
 
 
+@pytest.fixture
+def disk() -> Iterator[Path]:
+    """A folder on the disk: environments are large, and have programs and libraries, which memory may not run."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("wheel"), "wheel")
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
-def test_it_installs_and_runs_a_cell_on_this_python(version: str, wheel: Path, tmp_path: Path) -> None:
+def test_it_installs_and_runs_a_cell_on_this_python(version: str, wheel: Path, disk: Path) -> None:
     python = interpreter(version)
     if python is None:
         pytest.skip(f"no Python {version} here")
-    environment = Environment(python, tmp_path / "env")
+    environment = Environment(python, disk / "env")
     environment.install(f"{wheel}[simulator]")
     environment.run("-m", "pip", "check")
     assert ".".join(map(str, smoke(environment)["python"])) == version
 
 
-def test_it_installs_with_the_lowest_versions_that_are_declared(wheel: Path, tmp_path: Path) -> None:
+def test_it_installs_with_the_lowest_versions_that_are_declared(wheel: Path, disk: Path) -> None:
     python = interpreter("3.11")
     if python is None:
         pytest.skip("the lowest versions are those of the lowest Python")
-    environment = Environment(python, tmp_path / "env")
+    environment = Environment(python, disk / "env")
     environment.install(f"{wheel}[simulator,charts,parquet]", *lowest("simulator", "charts", "parquet"))
     environment.run("-m", "pip", "check")
     smoke(environment)
 
 
-def test_without_the_simulator_extra_both_ways_to_it_say_which_extra_to_install(wheel: Path, tmp_path: Path) -> None:
-    environment = Environment(interpreter("3.11") or "python3", tmp_path / "env")
+def test_without_the_simulator_extra_both_ways_to_it_say_which_extra_to_install(wheel: Path, disk: Path) -> None:
+    environment = Environment(interpreter("3.11") or "python3", disk / "env")
     environment.install(str(wheel))
     code = (
         "import devin_jupyter as dj\ntry: dj.connect(simulator=True)\nexcept dj.DevinError as problem: print(problem)"

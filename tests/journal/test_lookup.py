@@ -106,6 +106,14 @@ async def test_whose_a_session_is(fields: dict[str, Any], me: Any, as_user: str 
     assert await lookup(Listed(), me).is_mine(raw("a", TAG, **fields), as_user) is mine
 
 
+async def test_where_the_key_may_not_ask_who_it_is_the_owner_is_named() -> None:
+    theirs, somebodys = raw("a", TAG, user_id="u2"), raw("b", TAG)
+    blind = lookup(Listed(), Forbidden("403"))
+    assert await blind.doubt(theirs, None) == "u2 started it, and this key may not ask whether that is you"
+    assert (await blind.doubt(theirs, "u2"), await blind.doubt(somebodys, None)) == ("", "")
+    assert await lookup(Listed(), {"user_id": "u2"}).doubt(theirs, None) == ""
+
+
 @pytest.mark.parametrize(
     ("take", "taken", "free"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from devin_jupyter.errors import Halted, NoOrganisation
 from devin_jupyter.journal import Journal
 from devin_jupyter.stopping import table, within
 
-from .conftest import CELL, CREATE, FAST, POST, dies_after_the_post, plainly
+from .conftest import CELL, CREATE, FAST, POST, dies_after_the_post, plainly, until
 
 OTHER = Policy(guard=CellRef(notebook="/elsewhere/other.ipynb", cell_id="x"))
 DELETE = "DELETE /v3/organizations/{org_id}/sessions/{devin_id}"
@@ -99,6 +100,21 @@ async def test_it_halts_before_it_asks_the_service_for_anything(kernel: Any) -> 
     with pytest.raises(NoOrganisation, match="the halt holds until %devin resume"):
         await one.stopper().stop_all()
     assert one.journal.halted_since() is not None
+
+
+async def test_a_start_that_its_caller_left_is_ended_where_that_was_said(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    old = await one.start("old", policy=Policy())
+    simulator.faults({**CREATE, "kind": "slow", "seconds": 0.1, "times": 1})
+    starting = asyncio.create_task(one.start(policy=Policy(guard=CELL, stop_if_left=True)))
+    await until(lambda: simulator.requests(POST) == 2)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    await until(lambda: any(entry.is_terminated for entry in one.journal.sessions()))
+    (ended,) = (entry for entry in one.journal.sessions() if entry.session_id != old.session_id)
+    assert (ended.is_terminated, status(simulator, ended.session_id)) == (True, "exit")
+    assert status(simulator, old.session_id) != "exit"
 
 
 async def test_what_cannot_be_stopped_is_said(kernel: Any, simulator: Any) -> None:

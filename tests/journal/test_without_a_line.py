@@ -12,6 +12,7 @@ from devin_jupyter.errors import BadRequest, ConnectionLost
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.models.snapshot import Known
 from devin_jupyter.monitor import Monitor
+from devin_jupyter.settings import Pace
 
 from .conftest import CELL
 from .test_lock_file import SCHEMA, record
@@ -62,7 +63,7 @@ class Sessions:
 
 async def test_a_conversation_is_read_from_its_beginning_when_the_cursor_wears_out() -> None:
     messages = Worn()
-    monitor = Monitor(Sessions(), messages)  # type: ignore[arg-type]
+    monitor = Monitor(Sessions(), messages, pace=Pace(fast=0.01))  # type: ignore[arg-type]
     monitor.nudge("devin-nobody")  # watched by nobody: nothing happens
     watch = monitor.watch("devin-a", Known(), messages=True)
     for _ in range(3):

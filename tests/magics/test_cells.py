@@ -190,6 +190,10 @@ def test_a_dry_run_of_a_message_knows_what_was_sent_before(shell, service):
     shell.run("%%devin --to s --wait --quiet\nAnd the tests")
     assert "already sent on" in shell.run("%%devin --to s --dry-run\nAnd the tests").out
     assert "would send to" in shell.run("%%devin --to s --dry-run --again\nAnd the tests").out
+    shell.run("%devin budget 1")
+    assert "has no cap that is known here; lift the budget" in shell.run("%%devin --to s --dry-run\nAnd more").out
+    assert "--budget cannot go with --to" in shell.run("%%devin --to s --budget 1\nAnd more", fails=True).out
+    shell.run("%devin budget --off")
     shell.names["dj"].connect().journal.halt(now=1.0)
     assert "would be refused" in shell.run("%%devin --to s --dry-run\nAnd more").out
     shell.run("%devin resume")

@@ -36,7 +36,7 @@ def test_the_history_of_ipython_keeps_the_three_lines_and_tb_shows_the_frames(ke
     kernel.run("%load_ext devin_jupyter")
     kernel.run("%%devin --repoz x\nprompt", fails=True)
     [kept] = kernel.run("print(len(list(get_ipython().history_manager.exceptions.values())[-1]['traceback']))")
-    assert kept["text"] == "2\n"
+    assert kept["text"] == "3\n"
     assert "parsing.py" in str(kernel.run("%tb"))
 
 

@@ -116,18 +116,21 @@ async def test_nbclient_runs_a_notebook_to_its_answers(simulator, monkeypatch):
     assert simulator.requests("POST /v3/organizations/{org_id}/sessions") == 1
 
 
+STOP_ONCE_IT_WAITS = """
+import os, signal, threading, time
+import devin_jupyter as dj
+def stop(monitor):
+    while not any(entry.waiters for entry in [*monitor._entries.values()]):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=stop, args=[dj.connect().core.monitor], daemon=True).start()
+"""
+
+
 def interrupted(kernel, code):
     """Run a cell, interrupt it once it waits, and return its outputs."""
-    outputs, request = [], kernel.send(code)
-    seen = kernel.next()
-    while seen["msg_type"] != "display_data":
-        kernel.apply(seen, outputs)
-        seen = kernel.next()
-    kernel.apply(seen, outputs)
-    threading.Timer(0.5, kernel.interrupt).start()
-    reply = kernel.gather(request, outputs)
-    assert reply["status"] == "error"
-    return outputs
+    kernel.run(STOP_ONCE_IT_WAITS)
+    return kernel.run(code, fails=True)
 
 
 def test_the_stop_button_detaches_and_the_session_goes_on(slow, slow_simulator):

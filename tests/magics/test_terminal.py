@@ -97,6 +97,23 @@ def test_ctrl_c_detaches_in_one_line(terminal):
     assert "True" in say(terminal, "s.phase.turn_over is False")
 
 
+def test_ctrl_c_detaches_an_await_in_lines_without_a_traceback(terminal):
+    say(terminal, "import devin_jupyter as dj; s = dj.create('Count')")
+    say(terminal, "import asyncio")
+    terminal.sendline("asyncio.get_running_loop().call_later(0.1, print, 'under' + ' way'); await s")
+    terminal.expect("under way")
+    terminal.sendintr()
+    terminal.expect(PROMPT)
+    shown = plain(terminal.before)
+    assert "DetachedAwait: devin-" in shown
+    assert "goes on" in shown
+    assert "Traceback" not in shown
+    assert "True" in say(terminal, "s.phase.turn_over is False")
+    terminal.sendline("import time; time.sleep(60)")
+    terminal.sendintr()
+    terminal.expect("KeyboardInterrupt")
+
+
 def test_tables_are_coloured_on_a_terminal_and_fit_it(terminal):
     start(
         terminal, "-o s --title 'A rather long title that says at length what it is all about and then some'", "Count"

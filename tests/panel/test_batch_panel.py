@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -37,7 +38,8 @@ def _rows(panel: BatchPanel) -> list[dict[str, Any]]:
 def test_a_thousand_sessions_are_one_widget_whose_whole_state_is_one_message(snapshot: Make) -> None:
     alive = ipywidgets.widgets.widget._instances
     before = {id(widget) for widget in alive.values()}
-    panel, _ = _board([snapshot(number) for number in range(1, 1001)])
+    panel = BatchPanel([snapshot(number) for number in range(1, 1001)])
+    assert panel.model_id
 
     made = {id(widget) for widget in alive.values()} - before
     assert len(made) == 2  # the widget and its layout
@@ -117,6 +119,50 @@ def test_a_row_opens_its_session_which_is_then_followed_and_can_be_answered(stan
     panel._received(panel, {"action": "shut"}, [])
     assert panel.detail is None
     assert len(sessions[1].callbacks) == 1
+
+
+def test_rows_stand_where_the_batch_has_them_whenever_they_start(stand_in: Callable[..., Any]) -> None:
+    last, first = stand_in(1), stand_in(2)
+    panel, _ = _board([last], places={last.snapshot.session_id: 7})
+    panel.follow(first, "acme/first", 0)
+
+    assert {row["name"]: row["place"] for row in _rows(panel)} == {"": 7, "acme/first": 0}
+    text = panel.saved_bundle()["text/plain"]
+    assert text.index("acme/first") < text.index(last.snapshot.title)
+
+
+def test_what_was_archived_asks_for_nobody(stand_in: Callable[..., Any]) -> None:
+    panel, _ = _board([stand_in(1, phase=Phase.YOUR_TURN, is_archived=True)])
+
+    assert not _rows(panel)[0]["needs_you"]
+    assert not panel.needs_you
+    assert "0 need you" in repr(panel)
+
+
+def test_of_rows_opened_at_once_the_last_one_is_shown_and_no_other_followed(stand_in: Callable[..., Any]) -> None:
+    sessions = [stand_in(number) for number in range(1, 9)]
+    panel, wire = _board(sessions)
+
+    for number, session in enumerate(sessions):
+        panel._received(panel, {"action": "open", "session": session.snapshot.session_id, "token": number}, [])
+    for number in range(len(sessions)):
+        wire.last(kind="outcome", token=number)
+
+    followed = [each.snapshot.session_id for each in sessions if len(each.callbacks) == 2]
+    assert followed == [panel.detail["id"]] == [sessions[-1].snapshot.session_id]
+
+
+def test_a_row_that_opens_late_is_not_shown_once_it_was_closed(snapshot: Make, stand_in: Callable[..., Any]) -> None:
+    closed, session = threading.Event(), stand_in(4)
+    panel, wire = _board([snapshot(4)], open_session=lambda _: closed.wait(10) and session)
+
+    panel._received(panel, {"action": "open", "session": snapshot(4).session_id, "token": "1"}, [])
+    panel._received(panel, {"action": "shut"}, [])
+    closed.set()
+    wire.last(kind="outcome", token="1")
+
+    assert panel.detail is None
+    assert session.callbacks == []
 
 
 def test_a_bare_snapshot_is_opened_by_the_function_given(stand_in: Callable[..., Any], snapshot: Make) -> None:

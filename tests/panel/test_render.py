@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 from typing import Any
@@ -73,6 +74,13 @@ def test_a_blocked_session_says_why(snapshot: Make) -> None:
     assert "Suspended by the service: usage limit exceeded." in render.text(shown)
 
 
+def test_a_session_that_needs_an_approval_links_to_where_it_can_be_given(snapshot: Make) -> None:
+    shown = snapshot(phase=Phase.NEEDS_APPROVAL, simulated=True)
+
+    assert f'href="{shown.url}" target="_blank" rel="noopener noreferrer">Approve it in Devin</a>' in render.html(shown)
+    assert "Approve" not in render.html(snapshot())
+
+
 def test_a_question_is_shown_also_when_the_session_fell_asleep(snapshot: Make) -> None:
     shown = snapshot(phase=Phase.ASLEEP, question="Which **branch**?")
 
@@ -101,14 +109,38 @@ def test_simulated_and_recorded_sessions_say_so(snapshot: Make) -> None:
         assert "recorded 2026-11-21" in form
 
 
-def test_a_simulated_session_shows_neither_times_nor_addresses(done: Snapshot, snapshot: Make) -> None:
+def test_a_simulated_session_shows_no_times_and_keeps_nothing_that_changes_with_the_simulator(
+    done: Snapshot, snapshot: Make
+) -> None:
     fields = {name: getattr(done, name) for name in ("phase", "created_at", "updated_at", "pull_requests")}
-    shown = snapshot(**fields, simulated=True, fingerprint="1:aaaa:bbbb", url="http://127.0.0.1:4711/x")
+    shown = snapshot(**fields, simulated=True, fingerprint="1:aaaa:bbbb")
 
-    whole = json.dumps(render.bundle(shown))
-    assert "2026" not in whole
-    assert "4711" not in whole
+    assert "2026" not in json.dumps(render.bundle(shown))
+    assert "url" not in render.notebook_record(shown)
     assert render.notebook_record(shown)["fingerprint"] == "1:simulator:bbbb"
+
+
+def test_a_simulated_session_shows_its_links_beside_the_label(done: Snapshot) -> None:
+    shown = replace(done, simulated=True)
+
+    for form in (render.html(shown), render.text(shown)):
+        assert "simulated" in form
+        assert done.url in form
+        assert "https://github.com/acme/api/pull/12" in form
+
+
+def test_a_session_that_may_go_on_says_when_it_stood_so(snapshot: Make) -> None:
+    assert "· as of 2026-11-21 18:04 UTC" in render.html(snapshot(observed_at=AT))
+    assert "as of" not in render.html(snapshot(observed_at=AT, phase=Phase.DONE))
+    assert "as of" not in render.html(snapshot(observed_at=AT, simulated=True))
+
+
+def test_a_stopped_session_keeps_the_last_that_devin_said(snapshot: Make) -> None:
+    shown = snapshot(phase=Phase.STOPPED, messages=(Message("e1", "devin", "Half of it is *done*.", AT),))
+
+    assert "ended and cannot be resumed" in render.text(shown)
+    assert "<em>done</em>" in render.html(shown)
+    assert "before there was an answer" in render.text(snapshot(phase=Phase.STOPPED))
 
 
 def test_the_same_snapshot_gives_the_same_bytes_in_any_process(done: Snapshot) -> None:

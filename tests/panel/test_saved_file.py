@@ -54,6 +54,10 @@ def test_nbclient_leaves_one_final_static_output_a_cell(executed: Any) -> None:
     _is_final(executed)
 
 
+def test_no_widget_and_no_front_end_is_kept_where_nobody_looks(executed: Any) -> None:
+    assert "widgets" not in executed.metadata
+
+
 def test_two_runs_leave_the_same_bytes(executed: Any, tmp_path: Path) -> None:
     again = _notebook()
     NotebookClient(again, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()

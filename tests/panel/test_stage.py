@@ -14,7 +14,7 @@ from traitlets.config import Config
 
 from devin_jupyter import render
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.panel import Panel, Stage, stage
+from devin_jupyter.panel import BatchPanel, Panel, Stage, stage
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -78,7 +78,7 @@ def test_while_the_turn_is_open_there_is_a_widget_and_below_it_a_readable_snapsh
     looks("page")
     _opened(stand_in())
 
-    assert page.kinds == [{VIEW, "text/plain"}, {"text/plain", "text/html", render.RECORD_MIME}]
+    assert page.kinds == [{VIEW}, {"text/plain", "text/html", render.RECORD_MIME}]
     assert "working" in page.html
 
 
@@ -153,6 +153,16 @@ def test_a_run_that_only_fills_the_file_gets_one_static_output(
 
     assert page.kinds == [{"text/plain", "text/html", render.RECORD_MIME}]
     assert "working" in page.html
+
+
+def test_a_run_that_only_fills_the_file_makes_no_widget_whose_front_end_would_be_kept_in_it(
+    looks: Callable[[str], None], stand_in: Callable[..., Any]
+) -> None:
+    looks("file")
+    assert [Panel(stand_in()).comm, BatchPanel([stand_in()]).comm] == [None, None]
+
+    looks("page")
+    assert Panel(stand_in()).comm is not None
 
 
 @pytest.mark.usefixtures("shell")

@@ -106,6 +106,27 @@ def test_a_picture_becomes_a_link_so_that_reading_fetches_nothing() -> None:
     assert "picture: chart" in html
 
 
+@pytest.mark.parametrize("address", ["/hub/logout", "//evil.example/x", "files/evil.html", "?token=1", "#x", "http:x"])
+def test_a_link_never_leads_into_the_server_that_shows_it(address: str) -> None:
+    text = f"[a]({address}) ![b]({address}) [c][1]\n\n[1]: {address}"
+
+    assert "href" not in render.markdown(text)
+    assert "<a" not in render.markdown(text)
+
+
+def test_the_tree_of_an_output_holds_no_character_that_turns_a_name_around(snapshot: Make) -> None:
+    state = session_state(snapshot(structured_output={"file\u202e": ["invoice\u202efdp.exe", 1, None]}))
+
+    assert state["output"] == {"file": ["invoicefdp.exe", 1, None]}
+
+
+def test_the_last_word_of_a_session_at_work_is_told_as_words(snapshot: Make) -> None:
+    said = Message("e", "devin", "I **read** [it](https://a.example), a < b.\n\n- <b>next</b>", None)
+
+    assert session_state(snapshot(messages=(said,)))["latest"] == "I read it, a < b. <b>next</b>"
+    assert session_state(snapshot(messages=(said,), phase=Phase.DONE))["latest"] is None
+
+
 def test_headings_stay_below_those_of_the_panel() -> None:
     assert render.markdown("# Title") == "<h4>Title</h4>\n"
 

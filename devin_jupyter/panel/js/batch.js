@@ -1,6 +1,7 @@
 // The widget of many sessions: totals, a board or a table, and the panel of the one that was opened.
 import { boardView } from "./board.js";
-import { act, channelOf } from "./channel.js";
+import { attendRows } from "./attention.js";
+import { act, channelOf, GONE } from "./channel.js";
 import { chatStore } from "./chat.js";
 import { h, labelled, uniqueId } from "./dom.js";
 import { resident } from "./home.js";
@@ -15,11 +16,23 @@ export default () => {
   const begin = (model) => {
     store = rowStore(() => model.send({ action: "table" }));
     store.fill(model.get("table"));
+    const board = () => ({ id: model.get("home"), rows: store.all(), ...model.get("about") });
+    let known = board();
+    const changed = () => {
+      attendRows(known, board());
+      known = board();
+    };
     const take = (content) => {
-      if (content && store.take(content).length) for (const watcher of watchers) watcher();
+      if (!content || !store.take(content).length) return;
+      changed();
+      for (const watcher of watchers) watcher();
     };
     model.on("msg:custom", take);
-    return () => model.off("msg:custom", take);
+    model.on("change:about", changed);
+    return () => {
+      model.off("msg:custom", take);
+      model.off("change:about", changed);
+    };
   };
   return resident((model) => batchView(model, store, watchers), begin);
 };
@@ -35,7 +48,7 @@ function batchView(model, store, watchers) {
   const note = h("p", { class: "dv-quiet", role: "status" });
   const tools = toolRow(looks, () => update());
   const views = { board: boardView(looks, opened.open), table: tableView(looks, opened.open) };
-  const frame = h("section", { class: "dv-board-frame" },
+  const frame = h("section", { class: "dv-board-frame", tabindex: "-1" },
     h("div", { class: "dv-head" }, heading, simulated), h("div", { class: "dv-row" }, words, bar), tools.el, note, views.board.el, views.table.el, opened.el);
   const el = h("div", { class: "dv-live" }, frame);
 
@@ -49,8 +62,8 @@ function batchView(model, store, watchers) {
     frame.setAttribute("aria-label", about.title);
     words.textContent = totalWords(sum);
     bar.max = Math.max(1, sum.all);
-    bar.value = sum.done;
-    note.textContent = remarks(rows, shown, about);
+    bar.value = sum.over.done;
+    note.textContent = channel.isGone ? GONE : remarks(rows, shown, about);
     note.hidden = !note.textContent;
     for (const [name, view] of Object.entries(views)) {
       view.el.hidden = name !== tools.view() || !shown.length;
@@ -59,6 +72,7 @@ function batchView(model, store, watchers) {
   };
   opened.onChange(update);
   model.on("change:about", update);
+  channel.watch(update);
   watchers.add(update);
   update();
   const close = () => {
@@ -107,29 +121,38 @@ function detailView(model, channel) {
   const el = h("div", { class: "dv-detail", hidden: true }, problem, bar, place);
   let current = null;
   let chat = null;
+  let opener = null;
   let changed = () => {};
   const take = (content) => { if (content?.kind === "messages" && content.session === current?.id) chat.take(content); };
   const leave = () => { current?.view.close(); current = null; place.replaceChildren(); };
+  const come = (state) => {
+    chat = chatStore();
+    current = { id: state.id, view: sessionView(channel, chat) };
+    place.append(current.view.el);
+    current.view.update(state);
+    if (opener) current.view.el.focus();
+  };
   const draw = () => {
     const state = model.get("detail");
     if (state?.id !== current?.id) {
       leave();
-      if (state) {
-        chat = chatStore();
-        current = { id: state.id, view: sessionView(channel, chat) };
-        place.append(current.view.el);
-      }
       bar.hidden = !state;
       el.hidden = !state && problem.hidden;
+      if (state) come(state);
       changed();
     }
     current?.view.update(state);
   };
   const open = (session) => {
     el.hidden = false;
+    opener = document.activeElement;
     return act(channel, { action: "open", session }, [], { controls: [], problem, busy: () => {} });
   };
-  shut.addEventListener("click", () => channel.tell({ action: "shut" }));
+  shut.addEventListener("click", () => {
+    (opener?.checkVisibility() ? opener : el.closest("[tabindex]")).focus({ preventScroll: true });
+    opener = null;
+    channel.tell({ action: "shut" });
+  });
   model.on("change:detail", draw);
   model.on("msg:custom", take);
   draw();

@@ -53,15 +53,28 @@ function stopButton(channel, problem) {
 function copyButton(problem) {
   const button = { id: "", el: h("button", { type: "button", class: "dv-button" }, "Copy id") };
   button.el.addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(button.id);
-      button.el.textContent = "Copied";
-      setTimeout(() => { button.el.textContent = "Copy id"; }, 1500);
-    } catch {
-      say(problem, `The browser keeps its clipboard closed; the id is ${button.id}`);
-    }
+    if (!(await copied(button.id))) { say(problem, `The browser keeps its clipboard closed; the id is ${button.id}`); return; }
+    button.el.textContent = "Copied";
+    setTimeout(() => { button.el.textContent = "Copy id"; }, 1500);
+    button.el.focus({ preventScroll: true });
   });
   return button;
+}
+
+// Pages without TLS have no clipboard but the old one, which copies what is selected.
+async function copied(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const field = h("textarea", { class: "dv-hidden", "aria-hidden": "true" });
+    field.value = text;
+    document.body.append(field);
+    field.select();
+    const done = document.execCommand("copy");
+    field.remove();
+    return done;
+  }
 }
 
 function notifyButton() {

@@ -1,5 +1,5 @@
 // The conversation. The store outlives views, takes chunks in any order, and says what it misses; views only append.
-import { h, prose } from "./dom.js";
+import { h, isAtEnd, prose } from "./dom.js";
 import { clock } from "./words.js";
 
 export function chatStore() {
@@ -20,7 +20,7 @@ export function chatView(store, more) {
   const el = h("div", {}, empty, list);
   let drawn = [];
   const draw = () => {
-    const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+    const atEnd = isAtEnd(list);
     store.items.forEach((item, index) => {
       if (drawn[index] === item.id) return;
       const fresh = entry(item);

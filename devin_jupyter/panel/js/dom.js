@@ -41,8 +41,10 @@ export function badge(state) {
   return el;
 }
 
+const MEANINGS = { simulated: "Played by the local simulator: its pages and pull requests do not exist." };
+
 export function labelled(words) {
-  return h("span", { class: "dv-label" }, words);
+  return h("span", { class: "dv-label", title: MEANINGS[words] }, words);
 }
 
 // A part of the panel that is drawn anew only when what it shows has changed, so that focus and scroll stay.
@@ -66,6 +68,18 @@ export function fold(title, inner, { open = false } = {}) {
   const note = h("span", { class: "dv-quiet" });
   const el = h("details", { class: "dv-fold", open }, h("summary", {}, heading, note), inner);
   return { el, note: (words) => { if (note.textContent !== words) note.textContent = words; } };
+}
+
+export function isAtEnd(el) {
+  return el.scrollHeight - el.scrollTop - el.clientHeight < 40;
+}
+
+// Changes what is inside; where that takes the element with the focus away, the whole keeps it.
+export function keepingFocus(el, change) {
+  const held = document.activeElement;
+  const inside = el.contains(held);
+  change();
+  if (inside && !(el.contains(held) && held.checkVisibility())) el.focus({ preventScroll: true });
 }
 
 let count = 0;

@@ -1,5 +1,6 @@
 // Where a widget lives. While its output shows it, there; afterwards in the static snapshot of the same cell, whose
 // output stays in the saved file. The kernel marks that place with a name that only this widget has.
+import { isAtEnd } from "./dom.js";
 
 // The two hooks of a widget, from a function that makes a view of its model, and one that begins listening to it.
 export function resident(makeView, begin) {
@@ -19,7 +20,7 @@ export function resident(makeView, begin) {
     },
     render({ el }) {
       const view = makeView(model);
-      view.refocus = keepFocus(view.el);
+      view.restore = keepPlace(view.el);
       el.append(view.el);
       shown.add(view);
       place.look();
@@ -40,9 +41,9 @@ function settle(name, makeView, isShown) {
     if (!home) { leave(); return; }
     if (!view) {
       view = makeView();
-      view.refocus = keepFocus(view.el);
+      view.restore = keepPlace(view.el);
     }
-    if (view.el.parentNode !== home) { home.prepend(view.el); view.refocus(); }
+    if (view.el.parentNode !== home) { home.prepend(view.el); view.restore(); }
   };
   const leave = () => {
     view?.close();
@@ -60,7 +61,13 @@ function settle(name, makeView, isShown) {
   return { look, adopt, close: () => { observer.disconnect(); leave(); } };
 }
 
-// Moving an element takes its focus away; where the element is still there a moment later, a person did.
+// Moving an element takes its focus away and scrolls all in it to the top; both are put back.
+function keepPlace(el) {
+  const [refocus, rescroll] = [keepFocus(el), keepScroll(el)];
+  return () => { rescroll(); refocus(); };
+}
+
+// Where the element without focus is still there a moment later, a person took it away.
 function keepFocus(el) {
   let last = null;
   el.addEventListener("focusin", (event) => { last = event.target; });
@@ -68,4 +75,16 @@ function keepFocus(el) {
     if (el.isConnected && !el.contains(document.activeElement)) last = null;
   }));
   return () => last?.focus({ preventScroll: true });
+}
+
+function keepScroll(el) {
+  const places = new Map();
+  const note = ({ target }) => places.set(target, { top: target.scrollTop, left: target.scrollLeft, atEnd: isAtEnd(target) });
+  el.addEventListener("scroll", note, { capture: true, passive: true });
+  return () => {
+    for (const [target, { top, left, atEnd }] of places) {
+      if (!el.contains(target)) places.delete(target);
+      else target.scrollTo({ top: atEnd ? target.scrollHeight : top, left, behavior: "instant" });
+    }
+  };
 }

@@ -34,7 +34,7 @@ export function replyBox(channel) {
     if (wrong) { say(problem, wrong); text.focus(); return; }
     const buffers = await Promise.all(files.map((file) => file.arrayBuffer()));
     const content = { action: "send", text: text.value, files: files.map((file) => file.name) };
-    const controls = [text, send, attach];
+    const controls = [text, send, attach, ...chosen.querySelectorAll("button")];
     const busy = (is) => { send.textContent = is ? "Sending…" : "Send"; };
     if (await act(channel, content, buffers, { controls, problem, busy })) { text.value = ""; files = []; list(); }
   });

@@ -61,7 +61,9 @@ export function sorted(rows, key, down) {
   });
 }
 
-// Rows by id, in the order they first came. Deltas apply in sequence; a gap asks for the whole table.
+// Rows by id, in their places, else in the order they first came. Deltas apply in sequence; a gap asks for the whole table.
+const placeOf = ({ place }) => place ?? Number.MAX_SAFE_INTEGER;
+
 export function rowStore(ask) {
   let rows = new Map();
   let sequence = 0;
@@ -77,5 +79,5 @@ export function rowStore(ask) {
     for (const row of content.rows) rows.set(row.id, row);
     return content.rows.map((row) => row.id);
   };
-  return { fill, take, all: () => [...rows.values()], get: (id) => rows.get(id) };
+  return { fill, take, all: () => [...rows.values()].sort((a, b) => placeOf(a) - placeOf(b)), get: (id) => rows.get(id) };
 }

@@ -1,27 +1,28 @@
 // One session, drawn from its state: headline, question or answer, money and time, pull requests; the rest folded.
-import { badge, fold, h, labelled, link, part, prose } from "./dom.js";
+import { badge, fold, h, keepingFocus, labelled, link, part, prose } from "./dom.js";
 import { attend } from "./attention.js";
 import { buttonRow } from "./buttons.js";
+import { GONE } from "./channel.js";
 import { chatView } from "./chat.js";
 import { replyBox } from "./reply.js";
 import { treeView } from "./tree.js";
 import { clock, plural, tempo, trouble } from "./words.js";
 
 export function sessionView(channel, chat) {
-  const parts = [headline(), money(), asked(), answer(), output(), replyBox(channel), work(), talk(channel, chat), timeline(), facts(), buttonRow(channel)];
+  const parts = [headline(), money(), latest(), asked(), answer(), output(), replyBox(channel), work(), talk(channel, chat), timeline(), facts(), buttonRow(channel)];
   const ticking = h("span", { class: "dv-quiet dv-tempo" });
   const cut = h("div", { class: "dv-trouble", hidden: true });
   const news = h("div", { class: "dv-hidden", role: "status", "aria-live": "polite" });
   parts[1].el.append(ticking);
   const body = [...parts.slice(0, 2).map((each) => each.el), cut, ...parts.slice(2).map((each) => each.el), news];
-  const el = h("section", { class: "dv-panel" }, ...body);
+  const el = h("section", { class: "dv-panel", tabindex: "-1" }, ...body);
   let state = null;
 
   const tick = () => {
     if (!state) return;
     const now = Date.now() / 1000;
-    setText(ticking, tempo(state, now));
-    setText(cut, trouble(state, now));
+    if (!channel.isGone) setText(ticking, tempo(state, now));
+    setText(cut, channel.isGone ? GONE : trouble(state, now));
     cut.hidden = !cut.textContent;
   };
   const timer = setInterval(() => { if (!document.hidden) tick(); }, 1000);
@@ -32,13 +33,15 @@ export function sessionView(channel, chat) {
     state = next;
     el.setAttribute("aria-label", `Devin session: ${next.title}`);
     el.setAttribute("data-phase", next.phase);
-    for (const each of parts) each.update(next);
+    keepingFocus(el, () => { for (const each of parts) each.update(next); });
     tick();
   };
-  const seen = new IntersectionObserver((entries) => channel.tell({ action: "seen", visible: entries.at(-1).isIntersecting }));
+  const seen = new IntersectionObserver((entries) => channel.see(entries.at(-1).isIntersecting));
   seen.observe(el);
+  const unwatch = channel.watch(tick);
   const close = () => {
     clearInterval(timer);
+    unwatch();
     seen.disconnect();
     for (const each of parts) each.close?.();
   };
@@ -63,6 +66,11 @@ function money() {
   ]);
   el.append(inner.el);
   return { el, update: inner.update };
+}
+
+// What Devin says while it works, in one line; the whole is in the conversation.
+function latest() {
+  return part({ class: "dv-latest dv-cut dv-quiet" }, ({ latest: words }) => words, (words) => (words ? [words] : []));
 }
 
 function asked() {
@@ -128,6 +136,6 @@ function timeline() {
 }
 
 function facts() {
-  const pairs = part({}, ({ facts: list }) => list, (list) => h("dl", { class: "dv-facts" }, ...list.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])));
+  const pairs = part({}, ({ facts: list }) => list, (list) => h("dl", { class: "dv-facts" }, ...list.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, typeof value === "number" ? clock(value) : value)])));
   return { el: fold("Details", pairs.el).el, update: pairs.update };
 }

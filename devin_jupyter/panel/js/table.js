@@ -38,6 +38,7 @@ export function tableView(looks, open) {
       drawn.set(row.id, known);
     }
     known.el.classList.toggle("dv-opened", row.id === opened);
+    known.el.querySelector("button").setAttribute("aria-expanded", String(row.id === opened));
     return known.el;
   };
   return { el, update };

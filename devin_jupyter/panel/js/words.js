@@ -44,10 +44,10 @@ export function plural(count, noun) {
 // The line under the headline that ticks: how long it ran, and when Devin last said something.
 export function tempo(state, now) {
   const words = [];
-  if (state.started) {
-    words.push(state.ended ? `took ${duration(state.ended - state.started)}` : `${duration(now - state.started)} so far`);
-  }
-  if (state.last_word && !state.ended) words.push(`last word ${ago(state.last_word, now)}`);
+  const isOver = state.ended || state.turn_over;
+  if (state.started && state.ended) words.push(`took ${duration(state.ended - state.started)}`);
+  if (state.started && !isOver) words.push(`${duration(now - state.started)} so far`);
+  if (state.last_word && !isOver) words.push(`last word ${ago(state.last_word, now)}`);
   return words.join(" · ");
 }
 

@@ -6,11 +6,11 @@ const folder = process.env.PANEL_JS;
 const { ago, duration, tempo, trouble } = await import(`${folder}/words.js`);
 const { columnOf, matches, rowStore, sorted, totals, totalWords } = await import(`${folder}/rows.js`);
 const { refuse } = await import(`${folder}/reply.js`);
-const { callFor } = await import(`${folder}/attention.js`);
+const { callFor, foremost, goesOn } = await import(`${folder}/attention.js`);
 const { isShort, scalar, summary } = await import(`${folder}/tree.js`);
 const { webAddress } = await import(`${folder}/dom.js`);
 const { chatStore } = await import(`${folder}/chat.js`);
-const { channelOf } = await import(`${folder}/channel.js`);
+const { channelOf, GONE } = await import(`${folder}/channel.js`);
 
 const row = (id, fields = {}) => ({ id, name: "", title: id, repos: "", question: "", phase: "working", needs_you: false, turn_over: false, acus: 1, labels: [], ...fields });
 
@@ -129,6 +129,47 @@ test("an outcome reaches only the one who asked", async () => {
   for (const handler of handlers) handler({ kind: "outcome", token: sent[0].token, error: "no" });
   assert.equal((await outcome).error, "no");
   assert.equal(other, false);
+  const before = handlers.size;
   first.close();
-  assert.equal(handlers.size, 1);
+  assert.equal(handlers.size, before / 2);
+});
+
+test("a session that is over without a time of its end does not tick", () => {
+  assert.equal(tempo({ started: 100, ended: null, turn_over: true, last_word: 160 }, 400), "");
+});
+
+test("a call that needs the person stands before newer ones that only tell", () => {
+  assert.equal(foremost([]), null);
+  assert.equal(foremost([{ words: "needs", urgent: true }, { words: "done", urgent: false }]), "needs");
+  assert.equal(foremost([{ words: "done", urgent: false }, { words: "over", urgent: false }]), "over");
+});
+
+test("a call is withdrawn once the session works again or needs nobody any more", () => {
+  const asks = { turn_over: true, needs_you: true };
+  assert.ok(goesOn(asks, { turn_over: false, needs_you: false }));
+  assert.ok(goesOn(asks, { turn_over: true, needs_you: false }));
+  assert.ok(!goesOn(asks, asks));
+});
+
+test("rows stand in their places, those without one after them", () => {
+  const store = rowStore(() => {});
+  store.fill({ sequence: 0, rows: [row("new"), row("b", { place: 2 }), row("newer"), row("a", { place: 0 })] });
+  assert.deepEqual(store.all().map(({ id }) => id), ["a", "b", "new", "newer"]);
+});
+
+test("a kernel that is gone answers everything that was asked, and its return is told", async () => {
+  let dead = false;
+  const handlers = {};
+  const model = { on: (event, handler) => { handlers[event] = handler; }, off: () => {}, send: () => { if (dead) throw new Error("Cannot send"); } };
+  const channel = channelOf(model);
+  const told = [];
+  channel.watch(() => told.push(channel.isGone));
+  const outcome = channel.ask({ action: "stop" });
+  dead = true;
+  handlers.comm_live_update();
+  assert.equal((await outcome).error, GONE);
+  assert.equal((await channel.ask({ action: "stop" })).error, GONE);
+  dead = false;
+  handlers.comm_live_update();
+  assert.deepEqual(told, [true, false]);
 });
