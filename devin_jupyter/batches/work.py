@@ -49,7 +49,7 @@ class Work:
         self._drive = asyncio.get_running_loop().create_task(work, name=name)
         self._drive.add_done_callback(self._ended)
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> Task:
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> Task:
         """Have something go on beside that; `over` waits for it."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
