@@ -350,7 +350,7 @@ async def test_a_finished_session_comes_from_the_journal_when_the_service_is_gon
     assert (await one.start()).snapshot.turn_over
     offline = kernel()
     offline.url = simulator.url
-    offline.creator._eyes.api = replace(offline.api, sessions=_Gone(offline.api.sessions))
+    offline.creator._eyes.sessions = _Gone(offline.api.sessions)
     again = await offline.start()
     assert (again.how, again.session_id, again.raw) == ("attached", first.session_id, None)
     assert "the service cannot be reached" in again.notice
