@@ -221,9 +221,10 @@ def test_secrets_come_from_the_environment_and_are_masked_from_then_on(monkeypat
 
 def test_a_secret_without_a_value_names_the_nearest_variable(monkeypatch):
     monkeypatch.setenv("NPM_TOKEN", "x")
-    refused = lacking(build("p", options.parse("--secrets NPM_TOKN"), {}).secrets)
-    assert refused is not None
-    assert "did you mean NPM_TOKEN" in refused.what
+    problem = lacking(build("p", options.parse("--secrets NPM_TOKN"), {}).secrets)
+    assert problem is not None
+    assert "did you mean NPM_TOKEN" in problem.what
+    assert lacking(build("p", options.parse("--secrets NPM_TOKEN"), {}).secrets) is None
 
 
 def test_trailing_white_space_makes_no_other_session():

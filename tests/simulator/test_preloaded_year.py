@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from devin_jupyter.simulator.__main__ import parser
+from devin_jupyter.simulator.__main__ import main, parser
 from devin_jupyter.simulator.config import Config
 
 
@@ -32,7 +32,7 @@ def test_a_day_that_is_none_is_refused(day: str) -> None:
     with pytest.raises(ValueError, match=r"isoformat|month"):
         Config(today=day)
     with pytest.raises(SystemExit):
-        parser().parse_args(["--today", day])
+        main(["--today", day])
 
 
 def test_the_command_takes_a_day() -> None:
