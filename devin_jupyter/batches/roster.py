@@ -24,11 +24,13 @@ class Roster:
         self.open: set[Job] = set()
         """Jobs that take up one of the parallel places."""
         self._waiting = dict.fromkeys(self.jobs)
+        self._starting: set[Job] = set()
         self._listeners: list[Listener] = []
 
-    def n_waiting(self, limit: int | None) -> int:
-        """How many of the first so many jobs have no session and are not being started."""
-        return len(self._waiting) if limit is None else sum(1 for _ in self.waiting(limit))
+    def n_without_session(self, limit: int | None) -> int:
+        """How many of the first so many jobs have no session yet: they wait, or are being started."""
+        waiting = len(self._waiting) if limit is None else sum(1 for _ in self.waiting(limit))
+        return waiting + len(self._starting)
 
     def waiting(self, limit: int | None) -> Iterator[Job]:
         """Go through those that wait: in the order of their rows, those that are tried again last.
@@ -46,6 +48,7 @@ class Roster:
         else:
             self._waiting.pop(job, None)
         (self.open.add if job.is_open else self.open.discard)(job)
+        (self._starting.add if job.stage is Stage.STARTING else self._starting.discard)(job)
         for listener in tuple(self._listeners):
             try:
                 listener(job)

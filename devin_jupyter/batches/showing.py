@@ -166,7 +166,7 @@ def panel(batch: Batch) -> BatchPanel:
     shown = {job.index: job.session_id for job in runner.jobs if job.session_id}
 
     def joined(job: Job) -> None:
-        board.waiting(runner.roster.n_waiting(runner.limit))
+        board.waiting(runner.roster.n_without_session(runner.limit))
         before = shown.get(job.index)
         if job.session_id is not None and job.session_id != before:
             shown[job.index] = job.session_id
@@ -174,6 +174,6 @@ def panel(batch: Batch) -> BatchPanel:
                 board.drop(before)  # of an earlier take
             board.follow(batch._session(job), row_name(runner.plan, job), job.index)
 
-    board.waiting(runner.roster.n_waiting(runner.limit))
+    board.waiting(runner.roster.n_without_session(runner.limit))
     batch.listen(joined)
     return board

@@ -6,6 +6,7 @@ repositories. Names and titles only, in memory only.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 import time
@@ -75,11 +76,25 @@ def warm(client: Any) -> None:
     """Have the loop look up playbooks and knowledge once, so that Tab knows their names; a failure is no matter."""
     from devin_jupyter import loop
 
-    if client in _warm:
-        return
-    _warm.add(client)
-    loop.submit(_look(client.asynchronous, "playbooks", ("playbook_id",), "title"))
-    loop.submit(_look(client.asynchronous, "knowledge", ("note_id", "id"), "name"))
+    if client not in _warm:
+        _warm.add(client)
+        loop.submit(_begin(client.asynchronous))
+
+
+class _Looking:
+    """What is being looked up; it ends with the client at the latest."""
+
+    def __init__(self, client: Any) -> None:
+        playbooks = _look(client, "playbooks", ("playbook_id",), "title")
+        self._work = asyncio.gather(playbooks, _look(client, "knowledge", ("note_id", "id"), "name"))
+
+    async def retire(self) -> None:
+        self._work.cancel()
+        await asyncio.gather(self._work, return_exceptions=True)
+
+
+async def _begin(client: Any) -> None:
+    client.core.running["names for Tab"] = _Looking(client)
 
 
 async def _look(client: Any, kind: str, keys: tuple[str, ...], label: str) -> None:
