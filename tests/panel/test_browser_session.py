@@ -18,7 +18,7 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 CONNECT = """%load_ext devin_jupyter
 import devin_jupyter as dj, httpx
 client = dj.connect(simulator=True, speed=1)
-def end_turns(): httpx.post(client.settings.base_url + '/_sim/clock', json={'advance': 300}, trust_env=False)"""
+def pass_time(s): httpx.post(client.settings.base_url + '/_sim/clock', json={'advance': s}, trust_env=False)"""
 AUDIT = "%%devin --repos acme/api --schema 'severity:low|high, count:int' -o audit\nAudit the payment API."
 ASK = "%%devin --tags sim:question -o ask\nTidy the workspace{}."
 LONG = "%%devin --beside -o long\nTake your time{}."
@@ -33,6 +33,13 @@ def lab(desk: Any) -> Any:
 
 def _badge(page: Any, words: str) -> None:
     expect(page.locator(".dv-live .dv-badge")).to_contain_text(words)
+
+
+def _at_work(desk: Any) -> None:
+    """A turn takes 240 s by the simulator's clock; after a quarter of it Devin is at work and has said something."""
+    expect(desk.page.locator(".dv-live .dv-badge")).to_be_visible()
+    desk.do("pass_time(60)")
+    _badge(desk.page, "working")
 
 
 def _kinds(desk: Any) -> list[set[str]]:
@@ -61,12 +68,12 @@ def _reopened(desk: Any, name: str) -> Any:
 
 def test_a_cell_goes_through_its_phases_and_the_file_holds_the_final_state(lab: Any) -> None:
     lab.show(AUDIT)
-    _badge(lab.page, "working")
+    _at_work(lab)
     expect(lab.page.locator(".dv-tempo")).to_contain_text("so far")
     expect(lab.page.locator(".dv-label", has_text="simulated")).to_be_visible()
     expect(lab.page.locator(".dv-snapshot")).to_be_hidden()
     lab.picture("session-working", ".dv-live")
-    lab.do("end_turns()")
+    lab.do("pass_time(300)")
     _badge(lab.page, "done")
     expect(lab.page.locator("summary", has_text="Output")).to_contain_text("validated")
     expect(lab.page.locator(".dv-tempo")).to_contain_text("took")
@@ -85,8 +92,8 @@ def test_a_cell_goes_through_its_phases_and_the_file_holds_the_final_state(lab: 
 
 def test_a_question_is_answered_in_the_panel_after_the_turn(lab: Any) -> None:
     lab.show(ASK.format(""))
-    _badge(lab.page, "working")
-    lab.do("end_turns()")
+    _at_work(lab)
+    lab.do("pass_time(300)")
     _badge(lab.page, "your turn")
     expect(lab.page.locator(".dv-asks")).to_contain_text("?")
     _settled(lab)
@@ -96,11 +103,11 @@ def test_a_question_is_answered_in_the_panel_after_the_turn(lab: Any) -> None:
     lab.page.get_by_label("Message to Devin").fill("Yes, go ahead.")
     lab.picture("session-asks", ".dv-live")
     lab.page.keyboard.press("Control+Enter")
-    _badge(lab.page, "working")
     expect(lab.page.get_by_label("Message to Devin")).to_have_value("")
+    _at_work(lab)
     lab.page.locator("summary", has_text="Conversation").click()
     expect(lab.page.locator(".dv-from-you").last).to_contain_text("Yes, go ahead.")
-    lab.do("end_turns()")
+    lab.do("pass_time(300)")
     expect(lab.page.locator(".dv-live .dv-badge")).not_to_contain_text("working")
     assert lab.ask("len([m for m in ask.messages if m.source == 'user'])") == 2
     assert not any(VIEW in kinds for kinds in _kinds(lab))
@@ -108,7 +115,7 @@ def test_a_question_is_answered_in_the_panel_after_the_turn(lab: Any) -> None:
 
 def test_stop_asks_once_and_stops(lab: Any) -> None:
     lab.show(LONG.format(""))
-    _badge(lab.page, "working")
+    _at_work(lab)
     stop = lab.page.get_by_role("button", name="Stop", exact=True)
     stop.click()
     expect(lab.page.get_by_role("button", name="Keep it")).to_be_focused()
@@ -126,8 +133,8 @@ def test_stop_asks_once_and_stops(lab: Any) -> None:
 
 def test_a_reloaded_page_finds_the_panel_alive(lab: Any) -> None:
     lab.show(ASK.format(" once more"))
-    _badge(lab.page, "working")
-    lab.do("end_turns()")
+    _at_work(lab)
+    lab.do("pass_time(300)")
     _badge(lab.page, "your turn")
     _settled(lab)
     lab.jupyter.saved(lab.page, lab.name)
@@ -144,8 +151,9 @@ def test_a_reloaded_page_finds_the_panel_alive(lab: Any) -> None:
 
 def test_a_kernel_that_dies_leaves_a_readable_snapshot(lab: Any) -> None:
     lab.show(LONG.format(" again"))
-    _badge(lab.page, "working")
+    _at_work(lab)
     expect(lab.page.locator(".dv-tempo")).to_contain_text("last word")
+    expect(lab.page.locator(".dv-snapshot")).to_contain_text("working")
     lab.page.evaluate(
         """() => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel
         .requestExecute({ code: "import os; os._exit(1)" }) }"""
