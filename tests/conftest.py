@@ -41,6 +41,12 @@ if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2**30:
 # dozens of kernels and programs start below, much faster with cached modules
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest go first, so that no worker is left alone with them at the end."""
+    items.sort(key=lambda item: [item.get_closest_marker(name) is None for name in ("browser", "kernel")])
+
+
 KEPT = {"DEVIN_SPECS"}
 """Variables that speak to the tests, not to the package."""
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
