@@ -7,6 +7,8 @@ import pytest
 import devin_jupyter as dj
 from devin_jupyter.devin import current, default, disconnect
 
+OWN_SPEED = 601.0
+"""Equal options share a simulator, and the other tests' may have faults."""
 KEY, OTHER = "cog_aaaaaaaaaaaaaaaaaaaa1111", "cog_bbbbbbbbbbbbbbbbbbbb2222"
 
 
@@ -132,21 +134,21 @@ def test_disconnecting_connects_anew(environment):
 
 
 def test_the_simulator_in_this_process_needs_no_key_and_keeps_its_journal_to_itself(tmp_path):
-    client = dj.connect(simulator=True, speed=600.0)
+    client = dj.connect(simulator=True, speed=OWN_SPEED)
     session = dj.create("count", schema="count:int")
     answer = session.result(30)
 
     assert client.settings.simulated
     assert client.journal.path == ":memory:"
     assert not (tmp_path / "home").exists()
-    again = dj.connect(simulator=True, speed=600.0)
+    again = dj.connect(simulator=True, speed=OWN_SPEED)
     assert again is not client
     attached = dj.create("count", schema="count:int")
     assert (attached.how, attached.result()) == ("attached", answer)
 
 
 def test_the_simulator_speaks_v1_too():
-    client = dj.connect(simulator=True, api_version="v1", speed=600.0)
+    client = dj.connect(simulator=True, api_version="v1", speed=OWN_SPEED)
 
     assert client.settings.api_version == "v1"
     assert dj.create("hello").wait(30).phase.turn_over

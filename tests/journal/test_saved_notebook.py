@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import devin_jupyter as dj
+from devin_jupyter.devin import disconnect
 from devin_jupyter.errors import OptionError
 from devin_jupyter.journal.saved import read_notebook
 from devin_jupyter.models.phase import Phase
@@ -96,6 +97,7 @@ def test_a_board_brings_back_the_answers_and_frames_of_its_rows(folder: Path) ->
 
 
 def test_frames_of_recorded_sessions_need_no_key(folder: Path) -> None:
+    disconnect()  # no other test's client
     pulls = (PullRequest("https://github.com/acme/api/pull/1", "merged"),)
     done = snapshot_of(messages=(Message("e", "devin", "All green.", None),), pull_requests=pulls)
     handles = dj.from_notebook(notebook(folder, notebook_record(done)))
