@@ -44,6 +44,11 @@ class SessionBook:
     ) -> None:
         """Keep a session that was started or found, end its intent, and move its reservations to it: all or nothing."""
         with self._database.write("remember") as db:
+            if (
+                how == "created"
+            ):  # what is written under its id belongs to another service, such as an earlier simulator
+                db.execute("DELETE FROM sessions WHERE session_id = ?", (session_id,))
+                db.execute("DELETE FROM messages WHERE session_id = ?", (session_id,))
             _insert(db, session_id, start, how, started_at)
             if snapshot is not None:
                 _save_snapshot(db, snapshot, this_process().text)

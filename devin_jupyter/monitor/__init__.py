@@ -210,16 +210,17 @@ class Monitor:
                     entry.give_up(_our_mistake(bug))
 
     async def _sweep(self, entries: list[Watched]) -> None:
+        before = [entry.snapshot for entry in entries]
         sight = await self._reader.look([entry.session_id for entry in entries])
         changed: list[Snapshot] = []
         talking: list[tuple[Watched, Raw]] = []
-        for entry in entries:
+        for entry, seen in zip(entries, before, strict=True):
             raw = sight.raws.get(entry.session_id)
             if raw is None:
                 continue
             entry.misses = 0
-            if self._unchanged(entry, raw):
-                continue
+            if entry.snapshot is not seen or self._unchanged(entry, raw):
+                continue  # something was done meanwhile, and this answer may be older than that; or nothing is new
             snapshot = self._observed(entry, raw, None)
             if snapshot is None:
                 continue

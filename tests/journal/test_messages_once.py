@@ -146,3 +146,16 @@ async def test_nothing_is_sent_while_halted_or_empty(kernel: Any, simulator: Any
     assert simulator.requests(ROUTE) == 0
     assert one.journal.resume()
     assert (await one.messenger.send(session_id, "more")).how == "sent"
+
+
+async def test_a_session_that_was_just_made_has_no_messages_whatever_is_written_under_its_id(
+    kernel: Any, simulator: Any
+) -> None:
+    one = kernel()
+    first = await one.start("base")
+    assert (await one.messenger.send(first.session_id, "go on")).how == "sent"
+    simulator.reset()  # as one that is started again: it gives out the same ids
+    again = await one.start("base", take="2")
+    assert (again.how, again.session_id) == ("created", first.session_id)
+    assert (await one.messenger.send(again.session_id, "go on")).how == "sent"
+    assert texts(simulator, again.session_id) == ["go on"]
