@@ -45,21 +45,6 @@ def problems(text: str, variables: Mapping[str, Any]) -> list[TemplateError]:
     return found
 
 
-def placeholders(text: str) -> set[str]:
-    """Return the names that the expressions of `text` ask for."""
-    if "{{" not in text:
-        return set()
-    from jinja2 import TemplateSyntaxError, meta
-
-    names: set[str] = set()
-    for start, end in expressions(text):
-        try:
-            names |= meta.find_undeclared_variables(_environment().parse("{{" + text[start + 2 : end - 2] + "}}"))
-        except TemplateSyntaxError as problem:
-            raise _broken(text[start:end], problem.message or "") from None
-    return names
-
-
 def _value(expression: str, variables: Mapping[str, Any]) -> str:
     from jinja2 import TemplateSyntaxError, UndefinedError
 

@@ -21,7 +21,7 @@ from devin_jupyter.journal.intents import Intents
 from devin_jupyter.journal.leases import Leases
 from devin_jupyter.journal.sends import Sends
 from devin_jupyter.journal.sessions import SessionBook
-from devin_jupyter.models.snapshot import Sent, Snapshot
+from devin_jupyter.models.snapshot import Snapshot
 
 FILE_NAME = "journal.db"
 
@@ -126,10 +126,6 @@ class Journal:
     def last_used(self, cell: CellRef) -> Entry | None:
         """Return the session that a cell used last, or None."""
         return self._sessions.last_used(cell)
-
-    def mark_sent(self, session_id: str, sent: Sent) -> None:
-        """Keep the last message sent: its turn is open now."""
-        self._sessions.mark_sent(session_id, sent)
 
     def mark_terminated(self, session_id: str) -> None:
         """Keep that we ended a session."""

@@ -7,7 +7,6 @@ import os
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from devin_jupyter.errors import JournalError, keep_secret, redact_tree
@@ -108,11 +107,6 @@ class Entry:
     snapshot: Snapshot | None = None
     """As last seen."""
     seen_by: str | None = None
-
-    @property
-    def started(self) -> datetime:
-        """When it was started, UTC."""
-        return datetime.fromtimestamp(self.started_at, UTC)
 
     def known(
         self,

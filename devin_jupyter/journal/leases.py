@@ -55,12 +55,6 @@ class Leases:
         with self._database.write("lease-end") as db:
             db.execute("DELETE FROM leases WHERE name = ? AND token = ?", (name, token))
 
-    def is_free(self, name: str, *, now: float) -> bool:
-        """Tell whether nobody acts on the name."""
-        with self._database.read() as db:
-            holder = row(db, "SELECT * FROM leases WHERE name = ?", name)
-        return holder is None or _is_free(holder, now)
-
 
 def keep(db: sqlite3.Connection, name: str, token: str, *, now: float, seconds: float = LEASE_SECONDS) -> bool:
     """Inside a transaction: prolong a lease unless somebody else holds it by now; one that vanished is taken again."""

@@ -9,11 +9,11 @@ from typing import Any
 
 from devin_jupyter.errors import redact_tree
 from devin_jupyter.journal import leases
-from devin_jupyter.journal.codec import clean, dumps, sent_to_json, snapshot_to_json
+from devin_jupyter.journal.codec import clean, dumps, snapshot_to_json
 from devin_jupyter.journal.database import Database, row, rows
 from devin_jupyter.journal.entries import CellRef, Entry, Start, entry_of
 from devin_jupyter.journal.process import this_process
-from devin_jupyter.models.snapshot import Sent, Snapshot
+from devin_jupyter.models.snapshot import Snapshot
 
 _SELECT = "SELECT s.*, c.schema FROM sessions s LEFT JOIN schemas c ON c.hash = s.schema_hash"
 _KEPT_APART = ("schema", "fingerprint")
@@ -142,13 +142,6 @@ class SessionBook:
         with self._database.read() as db:
             found = row(db, f"{query} ORDER BY u.used_at DESC LIMIT 1", cell.notebook, cell.cell)
         return entry_of(found) if found else None
-
-    def mark_sent(self, session_id: str, sent: Sent) -> None:
-        """Keep the last message sent: its turn is open now."""
-        with self._database.write("mark-sent") as db:
-            db.execute(
-                "UPDATE sessions SET sent = ?, is_open = 1 WHERE session_id = ?", (sent_to_json(sent), session_id)
-            )
 
     def mark_terminated(self, session_id: str) -> None:
         """Keep that we ended a session."""

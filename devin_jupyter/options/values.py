@@ -6,7 +6,7 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from keyword import iskeyword
 from types import MappingProxyType
 from typing import Any
@@ -305,6 +305,3 @@ def check_name(out: Any) -> None:
 
 def _flag(name: str) -> str:
     return BY_NAME[name].flag
-
-
-NAMES = tuple(item.name for item in fields(Options) if item.name in BY_NAME)

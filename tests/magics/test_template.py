@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devin_jupyter.errors import TemplateError
-from devin_jupyter.template import placeholders, render
+from devin_jupyter.template import render
 
 
 def refusal(text, **variables):
@@ -62,11 +62,6 @@ def test_an_object_that_raises_while_it_is_shown_is_an_error():
 def test_the_sandbox_refuses_to_reach_behind_objects():
     refusal("{{ f.__globals__ }}", f=render)
     refusal("{{ ().__class__.__base__.__subclasses__() }}")
-
-
-def test_placeholders_are_the_names_asked_for():
-    assert placeholders("{{ row.repo }} {{ a + b | join(c) }} {% set d = e %}") == {"row", "a", "b", "c"}
-    assert placeholders("none") == set()
 
 
 def test_jinja_is_not_loaded_for_a_text_without_expressions(run_python):
