@@ -26,7 +26,7 @@ def output_of(snapshot: Snapshot, schema: Schema | None) -> Any:
         raise _recorded_at_work(errors.TurnOpen, snapshot)
     if not snapshot.turn_over:
         raise errors.TurnOpen(
-            f"{snapshot.session_id} is still at work ({snapshot.phase.label}), its output is not final",
+            f"{_named(snapshot)} is still at work ({snapshot.phase.label}), its output is not final",
             _goes_on(snapshot),
             ".result() waits for it; .snapshot.structured_output is the interim value",
             session_id=snapshot.session_id,
@@ -72,7 +72,7 @@ def problem_of(snapshot: Snapshot, *, waited: float | None = None) -> errors.Tur
     kind, what, do = _PROBLEMS[snapshot.phase]
     do = _RAISE_CAP if _reached_cap(snapshot) else do
     asked = f": {_quote(snapshot.question)}" if snapshot.question else ""
-    filled = {"id": snapshot.session_id, "url": snapshot.url, "why": _why(snapshot), "asked": asked}
+    filled = {"id": _named(snapshot), "url": snapshot.url, "why": _why(snapshot), "asked": asked}
     return kind(what.format(**filled), _stands(snapshot), do.format(**filled), session_id=snapshot.session_id)
 
 
@@ -151,7 +151,7 @@ def _why(snapshot: Snapshot) -> str:
 def _recorded_at_work(kind: type[errors.TurnError], snapshot: Snapshot) -> errors.TurnError:
     """A recorded session does not go on here: nothing waits for it, and nothing stops it."""
     return kind(
-        f"{snapshot.session_id} was at work ({snapshot.phase.label}) when it was recorded on {snapshot.recorded}",
+        f"{_named(snapshot)} was at work ({snapshot.phase.label}) when it was recorded on {snapshot.recorded}",
         f"its answer is not recorded; {cost(snapshot)}",
         "set DEVIN_API_KEY and open it by its id, or ask who recorded it to run %devin lock again",
         session_id=snapshot.session_id,
@@ -163,7 +163,7 @@ def _still_open(snapshot: Snapshot, waited: float | None) -> errors.TurnError:
         return _recorded_at_work(errors.WaitTimeout, snapshot)
     after = f" after {waited:g} s of waiting" if waited is not None else ""
     return errors.WaitTimeout(
-        f"{snapshot.session_id} is still at work ({snapshot.phase.label}){after}",
+        f"{_named(snapshot)} is still at work ({snapshot.phase.label}){after}",
         _goes_on(snapshot),
         ".wait() or .result() waits on; .stop() ends it for good",
         session_id=snapshot.session_id,
@@ -174,15 +174,19 @@ def detached(snapshot: Snapshot) -> errors.Detached:
     """Return what an interrupted wait says: the session goes on, what it has cost, how to stop it."""
     state = "goes on" if not snapshot.turn_over else f"is as it was ({snapshot.phase.label})"
     return errors.Detached(
-        f"{snapshot.session_id} {state}, {cost(snapshot)}; the same cell again, .wait() or %devin wait picks it up, "
+        f"{_named(snapshot)} {state}, {cost(snapshot)}; the same cell again, .wait() or %devin wait picks it up, "
         f".stop() ends it, {snapshot.url} shows it"
     )
 
 
 def stopped(snapshot: Snapshot) -> errors.Detached:
     """Return what an interrupted wait says where the interrupt was to stop the session."""
-    what = f"interrupted: {snapshot.session_id} was stopped for good, as --on-interrupt stop says"
+    what = f"interrupted: {_named(snapshot)} was stopped for good, as --on-interrupt stop says"
     return errors.Detached(what, _stands(snapshot))
+
+
+def _named(snapshot: Snapshot) -> str:
+    return f"{snapshot.session_id} (simulated)" if snapshot.simulated else snapshot.session_id
 
 
 def cost(snapshot: Snapshot) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 
 import pytest
@@ -30,7 +31,9 @@ def terminal(slow_simulator, monkeypatch, tmp_path):
     child.expect(PROMPT)
     say(child, "%load_ext devin_jupyter")
     yield child
-    child.close(force=True)
+    child.kill(signal.SIGKILL)
+    child.wait()  # as long as it takes; close alone gives it a tenth of a second
+    child.close()
 
 
 def say(child, line):
