@@ -20,6 +20,8 @@ from devin_jupyter.creation.wording import cost
 from devin_jupyter.errors import BadRequest, Conflict, DevinError, NotFound
 from devin_jupyter.journal import Entry, Journal, Start
 from devin_jupyter.journal.intents import Intent
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.paid import Clock, Run
 
 _AT_A_TIME = 8
@@ -71,7 +73,7 @@ class Stopper:
     clock: Clock = field(default_factory=Clock)
 
     async def stop_all(self, is_meant: Callable[[str], bool] | None = None) -> list[Stopped]:
-        """Set the halt flag, then end every session whose turn is open.
+        """Set the halt flag, then end every session whose turn is open, or that goes on once it is approved.
 
         Args:
             is_meant: tells by a notebook's path whether its sessions are meant; None means all of the journal.
@@ -98,7 +100,8 @@ class Stopper:
         woken = {message.session_id for message in self.journal.sends.undecided()}
         at_work = self.journal.sessions(is_open=True)
         others = (self.journal.entry(session_id) for session_id in woken - {entry.session_id for entry in at_work})
-        candidates = [*at_work, *(entry for entry in others if entry is not None and entry.fingerprint)]
+        approvals = [entry for entry in self.journal.sessions(is_open=False) if _waits_for_approval(entry.snapshot)]
+        candidates = [*at_work, *approvals, *(entry for entry in others if entry is not None and entry.fingerprint)]
         if is_meant is None:
             return candidates
         used = self.journal.notebooks_of([entry.session_id for entry in candidates])
@@ -138,7 +141,7 @@ class Stopper:
         try:
             look = await Eyes(self.api.sessions, self.journal, self.clock).look(entry)
             seen = look.snapshot
-            if look.raw is not None and seen is not None and seen.turn_over:
+            if look.raw is not None and seen is not None and seen.turn_over and not _waits_for_approval(seen):
                 return Stopped(session_id=entry.session_id, title=seen.title, result="was over", acus=seen.acus)
             await self.api.sessions.terminate(entry.session_id)
         except (BadRequest, Conflict, NotFound):
@@ -150,6 +153,11 @@ class Stopper:
         await asyncio.to_thread(self.journal.mark_terminated, entry.session_id)
         now = await asyncio.to_thread(self.journal.entry, entry.session_id)
         return Stopped(session_id=entry.session_id, title=title, result=result, acus=now.acus if now else None)
+
+
+def _waits_for_approval(snapshot: Snapshot | None) -> bool:
+    """Its turn counts as over, and yet a click in the web app lets it work on."""
+    return snapshot is not None and snapshot.phase is Phase.NEEDS_APPROVAL
 
 
 def _reaches(place: Place, item: Entry | Start) -> bool:

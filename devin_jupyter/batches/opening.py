@@ -116,9 +116,10 @@ async def open_batch(core: Core, order: Order, plan: Plan) -> Opened:
     """
     name = name_of(plan)
     key = key_of(plan, name, order.cell)
-    await _retire(core, key)
     record = await asyncio.to_thread(core.journal.batches.load, key)
     kept = await asyncio.to_thread(_check, core, plan, record, order.cell)
+    await _retire(core, key)  # what is refused leaves the batch that runs alone
+    record = await asyncio.to_thread(core.journal.batches.load, key)
     await _keep(core, key, plan.where, kept)
     runner = Runner(core, plan, key=key, cell=order.cell)
     if record is not None:

@@ -144,8 +144,9 @@ def record(journal: Journal, notebook: str, path: Path | None) -> Written:
     target = path if path is not None else default_path(notebook, Path.cwd())
     entries = journal.sessions(notebook=notebook)
     if not entries:  # also a recorded notebook that is replayed
-        if target.exists():
-            return Written(target, 0)
+        replayed = [] if path is not None else sorted(Path.cwd().glob(f"*{SUFFIX}"))
+        if target.exists() or replayed:
+            return Written(target if target.exists() else replayed[0], 0)
         raise OptionError("this notebook has started no session yet", "nothing was written", "run its cells first")
     kept = {} if path is not None else others(target, notebook, entries)
     sent = journal.sends.sent(entry.session_id for entry in entries)

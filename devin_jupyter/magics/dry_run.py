@@ -77,15 +77,24 @@ class BatchDryRun:
             ("dry run", self._action),
             ("rows", counted + (f" ({_count(duplicates, 'duplicate row')} beside)" if duplicates else "")),
             ("at a time", str(plan.max_parallel)),
-            ("cost", cost_line(plan.wanted, plan.options.budget)),
+            ("cost", cost_line(plan.wanted, plan.options.budget) if self._n_new else "0 ACU"),
             *([("report", _REPORT)] if plan.is_report else []),
             ("request", f"the first of {len(plan.wanted)}"),
         ]
 
     @property
+    def _n_new(self) -> int:
+        there: int = self.preview.n_known + self.preview.n_recorded
+        return len(self.plan.wanted) - there
+
+    @property
     def _action(self) -> str:
-        known, recorded, refusal = self.preview.n_known, self.preview.n_recorded, self.preview.refusal
-        rest = len(self.plan.wanted) - known - recorded
+        known, recorded, refusal, rest = (
+            self.preview.n_known,
+            self.preview.n_recorded,
+            self.preview.refusal,
+            self._n_new,
+        )
         if refusal is not None:
             return f"would be refused: {refusal.what}"
         if not self._settings.api_key:

@@ -188,13 +188,14 @@ def test_more_than_ten_rows_without_a_bound_are_refused(desk: Desk, simulator: A
 
 
 def test_an_edited_template_over_answered_rows_is_refused_with_the_arithmetic(desk: Desk, simulator: Any) -> None:
-    desk.map("Upgrade {{ row.repo }}", REPOS, name="up", max_acu=5).wait()
+    batch = desk.map("Upgrade {{ row.repo }}", REPOS, name="up", max_acu=5).wait()
 
     with pytest.raises(SessionChanged) as refused:
         desk.map("Upgrade {{ row.repo }} at once", REPOS, name="up", max_acu=5)
 
     assert "6 of 6 rows are answered already" in refused.value.what
     assert "up to 30 ACU" in refused.value.means
+    assert batch.paused is None
     assert "--key" in refused.value.do
     assert "--beside" in refused.value.do
     assert simulator.requests(POST) == 6

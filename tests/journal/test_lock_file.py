@@ -209,3 +209,13 @@ def test_it_lies_beside_its_notebook(folder: Path) -> None:
     assert lockfile.default_path("/work", folder) == folder / "notebook.devin.json"
     (folder / "only.ipynb").write_text("{}")
     assert lockfile.default_path(None, folder) == folder / "only.devin.json"
+
+
+async def test_a_notebook_that_is_replayed_has_nothing_to_write_whatever_its_file_is_called(
+    kernel: Any, simulator: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = await record(kernel(), simulator, folder)
+    before = path.read_bytes()
+    monkeypatch.chdir(path.parent)
+    assert str(lockfile.record(Journal(), str(path.parent), None)).startswith(f"{path} stays as it is")
+    assert path.read_bytes() == before

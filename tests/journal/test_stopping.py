@@ -63,6 +63,18 @@ async def test_sessions_whose_turn_is_over_are_left_alone(kernel: Any, simulator
     assert (status(simulator, session_id), simulator.requests(DELETE)) == ("running", 0)
 
 
+async def test_one_that_waits_for_an_approval_is_ended_since_a_click_elsewhere_lets_it_work_on(
+    kernel: Any, simulator: Any
+) -> None:
+    one = kernel()
+    session_id = (await one.start(tags=("sim:approval",))).session_id
+    simulator.clock(500)
+    assert (await one.start(tags=("sim:approval",))).snapshot.phase == "needs_approval"
+    stopped = await one.stopper().stop_all()
+    assert [(item.session_id, item.result) for item in stopped] == [(session_id, "stopped")]
+    assert status(simulator, session_id) == "exit"
+
+
 async def test_a_session_whose_answer_was_lost_with_its_kernel_is_ended_too(kernel: Any, simulator: Any) -> None:
     one = kernel()
     simulator.faults({**CREATE, "kind": "drop_after"})
