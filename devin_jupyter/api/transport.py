@@ -185,6 +185,12 @@ class Transport:
                 "nothing was sent",
                 'clean it: text.encode("utf-8", "replace").decode()',
             ) from None
+        except ValueError as problem:  # the service itself may have answered with such a number, which is written back
+            raise errors.OptionError(
+                f"a value for {asked.method} {asked.path} has no word in JSON: {problem}",
+                "nothing was sent",
+                "give a number that is neither infinite nor NaN",
+            ) from None
         response = await self._exchange(asked, request)
         if response.status_code in _REDIRECTS:
             elsewhere = urlsplit(response.headers.get("location", "")).netloc or "elsewhere"

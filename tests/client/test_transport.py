@@ -484,3 +484,12 @@ async def test_a_closed_transport_opens_again(core_client):
     await core_client.core.transport.aclose()
 
     assert await core_client.self()
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+async def test_a_number_that_json_has_no_word_for_is_refused_before_it_is_sent(value, slept):
+    handler = answers(OK)
+
+    with pytest.raises(errors.OptionError, match="has no word in JSON"):
+        await transport_with(handler, slept).request(PUT, "/v3/x", json={"folder_id": value})
+    assert handler.requests == []
