@@ -24,7 +24,7 @@ from devin_jupyter.simulator import scenarios
 from devin_jupyter.simulator.config import Config
 from devin_jupyter.simulator.server import Running, start
 
-# the default run is repeatable; the suites marked `fuzz` draw anew
+# every run is repeatable; with FUZZ_ANEW=1 in the environment the suites marked `fuzz` draw anew
 profiles.register_profile(
     "repeatable",
     deadline=None,

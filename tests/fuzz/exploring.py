@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +41,7 @@ def explore(examples: int, check: Callable[..., object], *strategies: st.SearchS
     chosen = settings(
         max_examples=examples,
         deadline=None,
-        derandomize=examples < 1000,
+        derandomize="FUZZ_ANEW" not in os.environ,
         database=None,
         suppress_health_check=list(HealthCheck),
     )
