@@ -263,10 +263,10 @@ def test_what_a_session_shows_does_not_depend_on_who_polls(life, slow_simulator)
         slow_simulator.reset()
         session = life(repos=["acme/api"])
         for _ in range(steps):
-            seen = session.after(120 / steps)
-        session.say("More")
+            seen = session.after(300 / steps)
+        session.say("More")  # after the turn: in the midst of it, a part of a second would count
         for _ in range(steps):
-            seen = session.after(240 / steps)
+            seen = session.after(300 / steps)
         still = {name: value for name, value in seen.items() if not name.endswith("_at")}
         return still, session.words()
 
