@@ -55,7 +55,7 @@ def watching(count: int, pace_seconds: float, seconds: float) -> dict[str, float
         # the monitor asks at most one page in `fast` seconds, so this is a sweep every `pace_seconds`
         pace = Pace(fast=pace_seconds * 100 / max(count, 100), slow=pace_seconds)
         core, batch = open_batch(url, count, pace, Path(folder), max_acu=5, max_parallel=count)
-        while batch.tally.open < count or batch.tally.waiting or batch._runner._starts:
+        while batch.tally.open < count or batch.tally.waiting or batch._runner._work.starts:
             time.sleep(0.2)
         time.sleep(2 * pace_seconds)
         before, used, began = requests(url).get(LIST, 0), cpu(), time.perf_counter()
