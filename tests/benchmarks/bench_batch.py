@@ -85,6 +85,7 @@ def boards(batch: Any) -> int:
 
     before = set(_instances)
     board = batch.panel()
+    assert board.model_id  # opens it, as a front end that shows it does
     made = [widget for key, widget in _instances.items() if key not in before and not isinstance(widget, Layout)]
     board.close()
     return len(made)
