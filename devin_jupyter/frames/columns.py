@@ -158,7 +158,7 @@ def _day(value: Any) -> Any:
 
 def integers(values: list[Any]) -> Any:
     """Return nullable 64-bit integers."""
-    if set(map(type, values)) <= {int} and all(value in _INT64 for value in values):
+    if set(map(type, values)) == {int} and min(values) in _INT64 and max(values) in _INT64:
         return pd.arrays.IntegerArray(np.array(values, dtype="int64"), np.zeros(len(values), dtype=bool))
     return pd.array([_integer(value) for value in values], dtype="Int64")
 
@@ -190,6 +190,8 @@ def _number(value: Any) -> float:
 
 def booleans(values: list[Any]) -> Any:
     """Return nullable booleans."""
+    if set(map(type, values)) == {bool}:
+        return pd.arrays.BooleanArray(np.array(values, dtype=bool), np.zeros(len(values), dtype=bool))
     return pd.array([value if isinstance(value, bool) else None for value in values], dtype="boolean")
 
 

@@ -7,7 +7,7 @@ for the few the journal knows more about. What it says must equal what a `Snapsh
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
@@ -77,7 +77,6 @@ class SessionRows:
         self._seen: set[str] = set()
         self.provisional: dict[str, bool] = {}
         """Of the sessions that are known better, whether their output is not the final answer."""
-        self._unknown_fields: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._phases = _Phases(api_version)
 
     def __len__(self) -> int:
@@ -171,7 +170,7 @@ class SessionRows:
         urls = zip(_values(items, "url"), identifiers, strict=True)
         data["url"] += [url if url and type(url) is str else WEB_APP + bare_id(name) for url, name in urls]
         data["tags"] += [_tags(tags) for tags in _values(items, "tags")]
-        data["extra"] += [self._extra(item) for item in items]
+        data["extra"] += _extras(items, _FIELDS[self._version])
         self._add_relations(items)
         self._pad(plain, len(items))
 
@@ -199,13 +198,6 @@ class SessionRows:
         for name, codes in self._words.items():
             if name not in plain and name != "phase":
                 codes.extend([None] * count)
-
-    def _extra(self, item: Raw) -> dict[str, Any] | None:
-        names = tuple(item)
-        unknown = self._unknown_fields.get(names)
-        if unknown is None:
-            unknown = self._unknown_fields[names] = tuple(name for name in names if name not in _FIELDS[self._version])
-        return {name: item[name] for name in unknown if item[name] is not None} or None if unknown else None
 
 
 class _Phases(dict[tuple[Any, Any, bool], str]):
@@ -239,6 +231,14 @@ def _values(items: Sequence[Raw], field: str) -> list[Any]:
 def _prefixed(item: Raw) -> str:
     text = item.get("session_id")
     return "devin-" + text if isinstance(text, str) and _BARE.fullmatch(text) else read_identifier(item)
+
+
+def _extras(items: Sequence[Raw], fields: Collection[str]) -> list[dict[str, Any] | None]:
+    unknown = set[str]().union(*items).difference(fields)
+    if not unknown:
+        return [None] * len(items)
+    found = [{name: item[name] for name in item if name in unknown and item[name] is not None} for item in items]
+    return [extra or None for extra in found]
 
 
 def _tags(value: Any) -> list[str]:

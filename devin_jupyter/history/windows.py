@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from math import ceil
+from math import ceil, inf
 from typing import Any
 
 from devin_jupyter.api.paging import LARGEST_PAGE, items_of, next_cursor
@@ -22,6 +22,10 @@ from devin_jupyter.history.together import AT_ONCE, causes
 
 SERIAL = 4
 """So many pages are always read one after another; more are divided."""
+NEAR = 5
+"""Where no more requests than this are worth having under way, windows are divided once: each one costs a page more."""
+_FURTHER_BACK = (1, 3, 7)
+"""How far the windows before the thick of a history reach back, in lengths of it: nobody knows where it begins."""
 _PAGES_BETWEEN_COLLECTIONS = 250
 
 Raw = dict[str, Any]
@@ -66,7 +70,7 @@ class Window:
         parts = [Window(start, end) for start, end in pairwise(edges)][::-1]
         if self.end is None or top < self.end:
             parts.insert(0, Window(top, self.end))
-        return [*parts, *([Window(None, low)] if self.start is None else [])]
+        return [*parts, *(_further_back(low, top - low) if self.start is None else [])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,12 @@ class Page:
     def is_ordered(self) -> bool:
         """Whether it is newest first, so that the rest is older than its last session."""
         return bool(self.created) and self.created == sorted(self.created, reverse=True)
+
+
+def _further_back(end: int, length: int) -> list[Window]:
+    """Divide all the time before `end`: histories thin out towards their beginning, and go on."""
+    edges = [end, *(end - length * times for times in _FURTHER_BACK if length * times < end)]
+    return [*(Window(low, high) for high, low in pairwise(edges)), Window(None, edges[-1])]
 
 
 class _NoHeed(Exception):
@@ -119,7 +129,7 @@ class _Reader:
         self._pages = 0
         self._included = {"after_is_included": False, "before_is_included": False}
 
-    async def read(self, window: Window, serial: int = SERIAL) -> None:
+    async def read(self, window: Window, serial: float = SERIAL) -> None:
         """Read a window: in order where about `serial` pages are left, divided where there are more."""
         bounds = window.params(**self._included)
         page = await self._page(window, bounds)
@@ -133,7 +143,7 @@ class _Reader:
             if window.is_divisible and (count >= serial if left is None else left > serial):
                 left = left or 4 * count
                 parts = max(2, min(self.at_once, ceil(left / SERIAL)))
-                share = max(SERIAL, 5 * left // (4 * parts))  # fuller windows than that are divided again
+                share = max(SERIAL, 5 * left // (4 * parts)) if self.at_once > NEAR else inf
                 windows = window.split(parts, max(page.created), _span(page, left))
                 await _together(self.read(part, 2 if part.start is None else share) for part in windows)
                 return

@@ -24,14 +24,14 @@ FULL: dict[str, Callable[[], list[Row]]] = {
     "load": lambda: bench_load.rows(rounds=15),
     "cell": lambda: bench_cell.rows(rounds=9),
     "kernel": lambda: bench_kernel.rows(rounds=9),
-    "frames": lambda: bench_frames.compare(20_000, rounds=5, latency_ms=200),
+    "frames": lambda: bench_frames.compare(20_000, passes=5, rounds=3, latency_ms=200),
     "batch": lambda: bench_batch.rows(1000, pace_seconds=5, seconds=60),
 }
 QUICK: dict[str, Callable[[], list[Row]]] = {
     "load": lambda: bench_load.rows(rounds=3),
     "cell": lambda: bench_cell.rows(rounds=2),
     "kernel": lambda: bench_kernel.rows(rounds=2),
-    "frames": lambda: bench_frames.compare(2000, rounds=2, latency_ms=100),
+    "frames": lambda: bench_frames.compare(2000, passes=2, rounds=2, latency_ms=100),
     "batch": lambda: bench_batch.rows(200, pace_seconds=2, seconds=6),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
 from typing import Any
 
@@ -108,6 +109,38 @@ def test_a_long_history_is_read_at_several_places_at_once() -> None:
     assert len(found) == 300
     assert service.most_running > 3
     assert len(service.requests) < 170
+
+
+class Thinning(Service):
+    """Three hundred sessions, the fewer the longer ago; how many there are is told only without bounds."""
+
+    def __init__(self) -> None:
+        super().__init__([NOON - 60 * number**2 for number in range(300)])
+
+    def page(self, params: dict[str, Any]) -> dict[str, Any]:
+        is_bounded = params["created_after"] is not None or params["created_before"] is not None
+        return super().page(params) | ({"total": None} if is_bounded else {})
+
+
+def test_the_beginning_of_a_history_that_thins_out_is_found_in_a_few_requests() -> None:
+    service = Thinning()
+
+    assert len(asyncio.run(read(service, Window()))) == 300
+    assert sum(asked["created_after"] is None for asked in service.requests) < 12
+
+
+def test_a_service_that_answers_as_fast_as_pages_are_taken_is_hardly_divided() -> None:
+    service, rows = Thinning(), SessionRows()
+
+    def take(items: list[dict[str, Any]]) -> None:
+        if not len(rows):
+            time.sleep(0.02)  # taking the first page is ten times as long as waiting for it
+        rows.add(items)
+
+    asyncio.run(read_sessions(service.fetch, take, Window()))
+
+    assert len(rows) == 300
+    assert len(service.requests) < 100 + 25
 
 
 def test_a_short_history_takes_no_more_requests_than_pages() -> None:
