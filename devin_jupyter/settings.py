@@ -157,24 +157,18 @@ def resolve(
     folder = home()
     dotenv = keys.from_dotenv(Path.cwd())
     key, source = (_given_key(api_key), key_source) if api_key is not None else _find_key(profile, dotenv)
-    keep_secret([key])
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise NoKey(f"the key from {source} holds characters that no key has", "nothing was sent", _WHERE_FROM)
+    _check_key(key, source)
     noted = keys.profile_of(folder, profile or keys.DEFAULT_PROFILE) if source.startswith("keyring") else {}
     # an address found in a .env is used with the key found beside it only: a cloned folder must not redirect other keys
     beside = dotenv if source == ".env" else {}
-    address = base_url or os.environ.get("DEVIN_API_URL") or beside.get("DEVIN_API_URL") or noted.get("base_url")
-    if profile and not base_url and noted:
-        address = noted.get("base_url")
-    address = check_base_url(address or DEFAULT_BASE_URL)
-    version = _version(key, api_version or noted.get("api_version"))
+    around = os.environ.get("DEVIN_API_URL") or beside.get("DEVIN_API_URL")
+    saved = noted.get("base_url")
+    address = check_base_url(base_url or (saved if profile and noted else around or saved) or DEFAULT_BASE_URL)
     simulated = is_loopback(urlsplit(address).hostname or "")
-    if not (api_version or noted.get("api_version") or key.startswith(tuple(_PREFIXES)) or simulated):
-        raise WrongKeyFamily(
-            f"the key {mask(key)} from {source} is of no known family: Devin's begin with cog_ (v3) or apk_ (v1)",
-            "nothing was sent",
-            "if it is Devin's all the same, say for which API: dj.connect(api_key=…, api_version='v3')",
-        )
+    said = api_version or noted.get("api_version")
+    version = _version(key, said)
+    if not (said or simulated):
+        _check_family(key, source)
     settings = Settings(
         api_key=key,
         key_source=source,
@@ -187,6 +181,21 @@ def resolve(
     organisation, org_source = _find_org(settings, org_id, dotenv, noted)
     pace = _SIMULATED_PACE if settings.simulated else Pace()
     return replace(settings, org_id=organisation, org_source=org_source, pace=pace)
+
+
+def _check_key(key: str, source: str) -> None:
+    keep_secret([key])
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise NoKey(f"the key from {source} holds characters that no key has", "nothing was sent", _WHERE_FROM)
+
+
+def _check_family(key: str, source: str) -> None:
+    if not key.startswith(tuple(_PREFIXES)):
+        raise WrongKeyFamily(
+            f"the key {mask(key)} from {source} is of no known family: Devin's begin with cog_ (v3) or apk_ (v1)",
+            "nothing was sent",
+            "if it is Devin's all the same, say for which API: dj.connect(api_key=…, api_version='v3')",
+        )
 
 
 def simulator(base_url: str, *, api_version: str = "v3", org_id: str = SIMULATOR_ORG, folder: Path) -> Settings:

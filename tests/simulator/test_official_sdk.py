@@ -68,14 +68,29 @@ def test_lists_with_filters_and_pages(sdk, org, slow_simulator):
     assert joined.items == []
 
 
-@pytest.mark.parametrize("tag", ["finished", "exit", "question", "approval", "fail", "limit", "credits", "sleep"])
+ENDS = {
+    "finished": ("running", "finished"),
+    "exit": ("exit", "finished"),
+    "question": ("running", "waiting_for_user"),
+    "approval": ("running", "waiting_for_approval"),
+    "fail": ("error", "error"),
+    "limit": ("suspended", "usage_limit_exceeded"),
+    "credits": ("suspended", "out_of_credits"),
+    "sleep": ("suspended", "inactivity"),
+}
+
+
+@pytest.mark.parametrize("tag", ENDS)
 def test_every_documented_state_passes_its_validation(sdk, org, slow_simulator, tag):
     sessions = sdk.organizations.sessions
     made = sessions.create(slow_simulator.org_id, prompt="x", tags=[f"sim:{tag}"], repos=["a/b"])
+    seen = set()
     for _ in range(12):
         slow_simulator.clock(21)
-        sessions.retrieve(made.session_id, **org)
-        sessions.list(slow_simulator.org_id)
+        alone = sessions.retrieve(made.session_id, **org)
+        listed = sessions.list(slow_simulator.org_id).items[0]
+        seen |= {(alone.status, alone.status_detail), (listed.status, listed.status_detail)}
+    assert ENDS[tag] in seen
 
 
 def test_errors_become_its_exceptions(sdk, org, slow_simulator):
