@@ -17,7 +17,7 @@ from devin_jupyter.api.sessions import Sessions
 from devin_jupyter.errors import DevinError, Forbidden, NotFound, Unauthorized
 from devin_jupyter.models.snapshot import Known, Snapshot, observe
 from devin_jupyter.monitor.clock import Clock
-from devin_jupyter.monitor.connection import Connection, Line
+from devin_jupyter.monitor.connection import Connection, Line, gravest
 from devin_jupyter.monitor.keeping import Keeper, ended_elsewhere, keep
 from devin_jupyter.monitor.reading import PAGE, Raw, Reader, Sight
 from devin_jupyter.monitor.watched import Watch, Watched, merged, same_look
@@ -285,7 +285,7 @@ class Monitor:
         return seen if seen.session_id == entry.session_id else replace(seen, session_id=entry.session_id)
 
     def _judge_problems(self, entries: list[Watched], sight: Sight) -> None:
-        trouble: DevinError | None = None
+        troubles: list[DevinError] = []
         for entry in entries:
             problem = sight.problems.get(entry.session_id)
             if isinstance(problem, NotFound):
@@ -295,15 +295,15 @@ class Monitor:
                 entry.give_up(problem)
                 entry.tell_trouble(Connection(self.connection.last_seen, self._clock.now(), problem.what))
             elif problem is not None and not isinstance(problem, NotFound):
-                trouble = problem
-        self._set_connection(trouble)
+                troubles.append(problem)
+        self._set_connection(gravest(troubles), answered=not sight.raws.keys() <= sight.problems.keys())
 
-    def _set_connection(self, trouble: DevinError | None) -> None:
+    def _set_connection(self, trouble: DevinError | None, *, answered: bool = False) -> None:
         was_ok = self.connection.is_ok
         if trouble is None:
             self._line.heal()
         else:
-            self._line.fail(trouble, first_pause=self._pace.fast)
+            self._line.fail(trouble, first_pause=self._pace.fast, answered=answered)
             logger.info("trouble while watching: %s", trouble.what)
         if trouble is not None or not was_ok:
             for entry in self._entries.values():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from devin_jupyter.errors import ApiError, DevinError
+from devin_jupyter.errors import ApiError, DevinError, RateLimited
 from devin_jupyter.monitor.clock import Clock
 
 _LONGEST_BACKOFF = 30.0
@@ -51,14 +52,33 @@ class Line:
         """The service answered."""
         self.connection, self._failures, self.not_before = Connection(last_seen=self._clock.now()), 0, 0.0
 
-    def fail(self, trouble: DevinError, *, first_pause: float) -> None:
-        """Wait twice as long as after the failure before, and no less than the service asks for."""
-        before = self.connection
-        self.connection = Connection(before.last_seen, before.troubled_since or self._clock.now(), trouble.what)
+    def fail(self, trouble: DevinError, *, first_pause: float, answered: bool = False) -> None:
+        """Wait twice as long as after the failure before, and no less than the service asks for.
+
+        Args:
+            trouble: what went wrong.
+            first_pause: seconds after the first failure.
+            answered: other requests were answered meanwhile, so that nothing but being asked too often calls for
+                longer pauses: one session that cannot be read must not keep the others from being seen.
+        """
+        before, now = self.connection, self._clock.now()
+        last_seen = now if answered else before.last_seen
+        self.connection = Connection(last_seen, before.troubled_since or now, trouble.what)
+        if answered and not isinstance(trouble, RateLimited):
+            self._failures = 0
         pause = min(_LONGEST_BACKOFF, first_pause * 2 ** min(self._failures, 10))
-        asked = trouble.retry_after if isinstance(trouble, ApiError) else None
         self._failures += 1
-        self.not_before = self._clock.monotonic() + max(pause * self._clock.jitter(), asked or 0.0)
+        self.not_before = self._clock.monotonic() + max(pause * self._clock.jitter(), _wait_asked_for(trouble))
+
+
+def gravest(troubles: Iterable[DevinError]) -> DevinError | None:
+    """Return the trouble that calls for the longest pause; of several alike the last."""
+    last_first = reversed(list(troubles))
+    return max(last_first, key=lambda one: (isinstance(one, RateLimited), _wait_asked_for(one)), default=None)
+
+
+def _wait_asked_for(trouble: DevinError) -> float:
+    return (trouble.retry_after if isinstance(trouble, ApiError) else None) or 0.0
 
 
 def _ago(seconds: float) -> str:

@@ -442,6 +442,52 @@ async def test_pauses_grow_while_there_is_trouble(scene):
     assert one.clock.pauses[before:] == sorted(one.clock.pauses[before:])
 
 
+def spoil_conversation(world, number, answer):
+    """Let one conversation be refused, while everything else is answered."""
+    real = world.messages
+    world.messages = lambda name, params: answer if name.endswith(hex_of(number)) else real(name, params)
+
+
+async def test_a_session_that_cannot_be_read_keeps_no_other_from_being_seen(scene):
+    one = scene(2)
+    spoil_conversation(one.world, 0, httpx.Response(500))
+    one.world.change(0, detail="finished")
+    for number in range(2):
+        one.watch(number)
+    await one.sweeps(20)
+
+    connection = one.monitor.connection
+    assert not connection.is_ok
+    assert (one.clock.now() - connection.last_seen).total_seconds() <= 10.0
+    assert max(one.clock.pauses) <= 10.0
+    one.world.change(1, detail="finished")
+    assert (await one.monitor.turn_over(id_of(1))).phase is Phase.DONE
+
+
+async def test_being_asked_too_often_makes_pauses_grow_though_much_is_answered(scene):
+    one = scene(2)
+    spoil_conversation(one.world, 0, httpx.Response(429))
+    one.world.change(0, detail="finished")
+    for number in range(2):
+        one.watch(number)
+    await one.sweeps(9)
+
+    assert one.clock.pauses[-1] == 30.0
+
+
+async def test_of_several_troubles_the_longest_wait_that_is_asked_for_is_honoured(scene):
+    one = scene(3)
+    for number, answer in enumerate(
+        [status(429, **{"retry-after": "40"}), status(429, **{"retry-after": "70"}), status(503)]
+    ):
+        spoil_conversation(one.world, number, answer(None))
+        one.world.change(number, detail="finished")
+        one.watch(number)
+    await one.sweeps(2)
+
+    assert 70.0 in one.clock.pauses
+
+
 async def test_the_wait_that_the_service_asks_for_is_honoured(scene):
     one = scene()
     one.watch()
