@@ -20,6 +20,7 @@ _KEY = re.compile(r"\b(cog|apk)_(?:(?=[A-Za-z_\-]*[0-9])[A-Za-z0-9_\-]{8,}|[A-Za
 _TOKEN = r"(?:(?=\S{10})(?=\S*[0-9=])|(?=\S{12})(?=\S*[a-z][A-Z])|(?=\S{20}))[A-Za-z0-9._~+/=\-]{6,}"
 _BEARER = re.compile(rf"\b((?i:bearer|basic))\s+{_TOKEN}")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_ESCAPED = re.compile(rb"\\u00([2-7][0-9A-Fa-f])")
 _MASK = "•••"
 _SIMULATOR_KEYS = frozenset({"cog_simulator", "apk_simulator"})
 _SHORTEST, _UNMISTAKABLE = 4, 12
@@ -87,8 +88,13 @@ def keep_secret(values: Iterable[str]) -> None:
 
 
 def repeats_secrets(body: bytes) -> bool:
-    """Tell whether the body of an answer may hold an unmistakable secret."""
-    return _secrets.unmistakable.finds(body)
+    """Tell whether the JSON of an answer may hold an unmistakable secret, also with letters written as `\\u0041`."""
+    finds = _secrets.unmistakable.finds
+    return finds(body) or (b"\\u00" in body and finds(_ESCAPED.sub(_unescaped, body)))
+
+
+def _unescaped(escape: re.Match[bytes]) -> bytes:
+    return bytes([int(escape[1], 16)])
 
 
 def mask_answer(value: Any) -> Any:

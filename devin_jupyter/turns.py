@@ -35,7 +35,9 @@ def output_of(snapshot: Snapshot, schema: Schema | None) -> Any:
         return None
     if schema is None:
         return snapshot.structured_output
-    return schema.load(snapshot.structured_output, session_id=snapshot.session_id, stands=_stands(snapshot))
+    return schema.load(
+        snapshot.structured_output, session_id=snapshot.session_id, named=_named(snapshot), stands=_stands(snapshot)
+    )
 
 
 def answer_of(snapshot: Snapshot, schema: Schema | None) -> Any:
@@ -102,12 +104,12 @@ _PROBLEMS: dict[Phase, tuple[type[errors.TurnError], str, str]] = {
     Phase.STOPPED: (
         errors.SessionStopped,
         "{id} was stopped, or ended, before it had an answer",
-        "--take 2 on the cell (take='2' in Python) starts another session, which costs again",
+        "the next --take on the cell (take= in Python) starts another session, which costs again",
     ),
     Phase.FAILED: (
         errors.SessionFailed,
         "{id} failed on the service's side{why}",
-        "see {url}; --take 2 on the cell (take='2' in Python) starts another session, which costs again",
+        "see {url}; the next --take on the cell (take= in Python) starts another session, which costs again",
     ),
     Phase.DONE: (
         errors.OutputInvalid,
@@ -129,7 +131,7 @@ _REASONS = {
 
 _RAISE_CAP = (
     "raise its cap in the web app, then .send('go on'): {url}; "
-    "or --take 2 with a higher --max-acu starts another session, which costs again"
+    "or the next --take with a higher --max-acu starts another session, which costs again"
 )
 
 

@@ -156,7 +156,7 @@ def _seconds_until(date: str) -> float | None:
 
     try:
         moment = parsedate_to_datetime(date)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
@@ -241,7 +241,8 @@ def _next_step(asked: Asked, status: int) -> str:
         return f"give the key {role} in Settings → Devin API, or use another (%devin whoami shows the present one)"
     if status == 409 and asked.operation == _SEND:
         return (
-            "a session that is over takes none; --take 2 on its cell (take='2' in Python) or a new cell starts another"
+            "an archived session takes them after %devin archive --undo (.unarchive() in Python); for one that is over"
+            " the next --take on its cell (take= in Python) or a new cell starts another"
         )
     if status >= 500 and asked.method != "POST":
         return "run it again in a while"

@@ -31,6 +31,8 @@ from devin_jupyter.settings import Settings, is_loopback
 _RETRIED_STATUS = (408, 429, 500, 502, 503, 504, 520, 522, 524, 529)
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_HOPS = 5
+_LONGEST_CALL = 8
+"""So many time-outs may a call take with all its tries and the pauses between them."""
 _NEVER_APPLIED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 Sleep = Callable[[float], Awaitable[None]]
 Files = Mapping[str, tuple[str, bytes]]
@@ -191,7 +193,8 @@ class Transport:
                 "nothing was sent",
                 "give a number that is neither infinite nor NaN",
             ) from None
-        response = await self._exchange(asked, request)
+        within = None if files else self._settings.timeout_seconds * (_LONGEST_CALL if retries else 1)
+        response = await self._exchange(asked, request, within)
         if response.status_code in _REDIRECTS:
             elsewhere = urlsplit(response.headers.get("location", "")).netloc or "elsewhere"
             raise unreadable(asked, response.status_code, b"", f"it redirects to {elsewhere}")
@@ -199,10 +202,15 @@ class Transport:
             raise error_from(asked, response.status_code, response.headers, response.content)
         return response
 
-    async def _exchange(self, asked: Asked, request: httpx.Request) -> httpx.Response:
+    async def _exchange(self, asked: Asked, request: httpx.Request, within: float | None = None) -> httpx.Response:
+        """Send a request; `within` so many seconds, all tries together: httpx itself waits for a byte at a time."""
         started = time.perf_counter()
         try:
-            response = await self._open().send(request)
+            try:
+                async with asyncio.timeout(within):
+                    response = await self._open().send(request)
+            except TimeoutError:
+                raise httpx.ReadTimeout("the answer does not come to its end") from None
         except httpx.HTTPError as problem:
             log.exchanged(asked, type(problem).__name__, started)
             raise _trouble(asked, problem, self._settings, time.perf_counter() - started) from None

@@ -42,7 +42,8 @@ class Acting:
         if chosen:
             await asyncio.to_thread(opening.remember, self._batch._opened)
             await runner.attach()
-            await acts.resume(runner)
+            await asyncio.to_thread(runner.core.journal.flags.release, runner.key)
+            runner.retry(chosen)
         self._batch.notice = showing.retry_line(label, chosen, runner.attached - had)
         return self._batch
 

@@ -9,9 +9,9 @@ from enum import StrEnum
 from statistics import median
 from typing import TYPE_CHECKING
 
-from devin_jupyter.batches import report
 from devin_jupyter.batches.plan import Item
 from devin_jupyter.errors import DevinError, TurnError
+from devin_jupyter.models import report
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.request import Fingerprint

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from devin_jupyter import template
 from devin_jupyter.attachments import read_attachments
-from devin_jupyter.batches.report import REPORT, is_off
 from devin_jupyter.batches.rows import Rows, named, read_rows
 from devin_jupyter.errors import UsageMistake
+from devin_jupyter.models.report import REPORT, is_off
 from devin_jupyter.options import Options
 from devin_jupyter.request import Fingerprint, SessionRequest, Where, build, fingerprint, terms
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from itertools import islice
@@ -55,7 +56,8 @@ class Runner:
         self.roster = Roster([Job(index, item) for index, item in enumerate(plan.items)])
         self.limit = plan.options.limit
         self.paused: str | None = None
-        """Why nothing more is started, or None."""
+        """Why nothing more is started but what a retry chose, or None."""
+        self._retried: set[Job] = set()
         self.started = 0
         """Sessions that this runner paid for."""
         self.attached = self.unseen = 0
@@ -135,18 +137,30 @@ class Runner:
     def pause(self, why: str) -> None:
         """Start nothing more; open turns go on."""
         self.paused = self.paused or why
+        self._retried.clear()
         self._work.wake.set()
+
+    def retry(self, jobs: Iterable[Job]) -> None:
+        """Start these again; what waits besides is started only where nothing is paused."""
+        self._retried.update(jobs)
+        self._let_loose()
+        self.go()
 
     def resume(self) -> None:
         """Lift a pause and start what waits."""
-        self.paused = self.no_room = None
-        self.brakes.reset()
-        self.throttle.reset()
+        self.paused = None
+        self._retried.clear()
+        self._let_loose()
         for job in self.jobs:
             if job.is_lost and job.snapshot is not None:
                 job.error = None
                 self._seen(job, job.snapshot)
         self.go()
+
+    def _let_loose(self) -> None:
+        self.no_room = None
+        self.brakes.reset()
+        self.throttle.reset()
 
     async def starts_settled(self) -> None:
         """Wait until no start is under way."""
@@ -189,14 +203,18 @@ class Runner:
                         await wake.wait()
 
     def _is_over(self) -> bool:
-        return not self.roster.open and (self.paused is not None or next(self.roster.waiting(self.limit), None) is None)
+        return not self.roster.open and next(self._startable(), None) is None
+
+    def _startable(self) -> Iterator[Job]:
+        waiting = self.roster.waiting(self.limit)
+        return waiting if self.paused is None else (job for job in waiting if job in self._retried)
 
     def _fill(self) -> None:
         """Start as many as have room."""
-        if self.paused is not None or self.throttle.pause_seconds or (self.no_room and self.roster.open):
+        if self.throttle.pause_seconds or (self.no_room and self.roster.open):
             return
         room = min(self.throttle.at_a_time - len(self.roster.open), STARTS_AT_ONCE - len(self._work.starts))
-        for job in list(islice(self.roster.waiting(self.limit), max(0, room))):
+        for job in list(islice(self._startable(), max(0, room))):
             job.stage = Stage.STARTING
             self.roster.note(job)
             self._work.start(self._begin(job, pays=True))

@@ -11,6 +11,7 @@ from devin_jupyter.batches.progress import Ticker, is_watched, line
 from devin_jupyter.batches.runner import Runner
 from devin_jupyter.interrupts import cancelling
 from devin_jupyter.loop import SLICE_SECONDS
+from devin_jupyter.options.values import seconds
 
 if TYPE_CHECKING:
     from devin_jupyter.session.bridge import Bridge
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
 async def until_over(runner: Runner, timeout: float | None) -> None:
     """Wait, on the loop, until nothing is left to do, or the time-out."""
+    limit = seconds(timeout)
     with suppress(TimeoutError):
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(limit):
             await runner.over()
 
 

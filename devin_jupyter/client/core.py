@@ -28,6 +28,7 @@ from devin_jupyter.models.ids import session_id as prefixed
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Known, Message, Snapshot, after_send, observe, read_message, visible_tags
 from devin_jupyter.monitor import Monitor
+from devin_jupyter.options.values import seconds
 from devin_jupyter.request import SessionRequest, Where
 from devin_jupyter.settings import Settings
 from devin_jupyter.stopping import Stopped, Stopper
@@ -182,9 +183,10 @@ class Core:
 
     async def wait(self, state: State, timeout: float | None = None) -> Snapshot:
         """Wait for the end of the turn or the time-out, and return the session as last seen."""
+        limit = seconds(timeout)
         if not state.snapshot.turn_over and state.snapshot.recorded is None:
             self.tracker.follow(state)
-            await self.monitor.turn_over(state.session_id, timeout)
+            await self.monitor.turn_over(state.session_id, limit)
         return state.snapshot
 
     async def send(

@@ -29,8 +29,10 @@ async def each(work: Callable[[T], Awaitable[R]], items: Iterable[T], *, at_once
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(item)) for item in items]
     except ExceptionGroup as problems:
-        raise next(causes(problems)) from None
-    return [task.result() for task in tasks]
+        first = next(causes(problems))
+    else:
+        return [task.result() for task in tasks]
+    raise first  # out here, where no group is its context: IPython would print all frames of that
 
 
 def causes(problem: Exception) -> Iterator[Exception]:

@@ -117,9 +117,11 @@ async def read_sessions(fetch: Fetch, take: Take, window: Window, *, at_once: in
         await reader.read(window)
     except (_NoHeed, ExceptionGroup) as problem:
         found = list(causes(problem))
-        if not any(isinstance(cause, _NoHeed) for cause in found):
-            raise found[0] from None
-        await reader.read_in_order(window)
+    else:
+        return
+    if not any(isinstance(cause, _NoHeed) for cause in found):
+        raise found[0]
+    await reader.read_in_order(window)
 
 
 class _Reader:

@@ -5,6 +5,7 @@ A reservation is made in the transaction that writes the intent, so that two ker
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -178,8 +179,17 @@ def _check_sum(now: Account, cap: float) -> None:
         f"{name_of(now.scope)} is {now.limit:g} ACU: {now.consumed:g} consumed + {now.reserved:g} reserved by"
         f" {now.n_open} open + {cap:g} for this one = {total:g}",
         "nothing was sent and nothing was paid",
-        f"raise the budget to {total:g}, lower --max-acu, or wait until open turns are over",
+        ", or ".join(_ways_out(now, cap, total)),
     )
+
+
+def _ways_out(now: Account, cap: float, total: float) -> list[str]:
+    left = (now.limit or 0.0) - now.consumed - now.reserved
+    return [
+        f"raise the budget to {math.ceil(total * 100) / 100:g}",
+        *([f"lower --max-acu to {math.floor(left)}"] if 1 <= left < cap else []),
+        *(["wait until open turns are over"] if now.n_open else []),
+    ]
 
 
 def account(db: sqlite3.Connection, scope: str, *, without: str = "", ending: str | None = None) -> Account:

@@ -25,8 +25,9 @@ from devin_jupyter.settings import Pace
 
 __all__ = ["Clock", "Connection", "Monitor", "Watch"]
 logger = logging.getLogger("devin_jupyter.monitor")
-_MISSES = 2
-"""So often in a row must the service not know a session before it is believed: a list may lag behind a create."""
+_MISSES = 4
+"""So often in a row must the service not know a session, or refuse the key, before it is believed: a list may lag
+behind a create, and a gateway says 403 in its maintenance."""
 _BUGS = 5
 """After so many sweeps in a row that failed by a mistake of ours, whoever waits is told."""
 _TOGETHER = 0.5
@@ -288,10 +289,9 @@ class Monitor:
         troubles: list[DevinError] = []
         for entry in entries:
             problem = sight.problems.get(entry.session_id)
-            if isinstance(problem, NotFound):
+            if problem is not None and isinstance(problem, (NotFound, Forbidden, Unauthorized)):
                 entry.misses += 1
-            if isinstance(problem, (Forbidden, Unauthorized)) or entry.misses >= _MISSES:
-                assert problem is not None
+            if problem is not None and entry.misses >= _MISSES:
                 entry.give_up(problem)
                 entry.tell_trouble(Connection(self.connection.last_seen, self._clock.now(), problem.what))
             elif problem is not None and not isinstance(problem, NotFound):

@@ -10,6 +10,8 @@ from devin_jupyter.errors import ApiError, DevinError, RateLimited
 from devin_jupyter.monitor.clock import Clock
 
 _LONGEST_BACKOFF = 30.0
+_LONGEST_WAIT = 300.0
+"""Whoever asks for more has another clock, or no limit in mind: nobody is left waiting for a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def gravest(troubles: Iterable[DevinError]) -> DevinError | None:
 
 
 def _wait_asked_for(trouble: DevinError) -> float:
-    return (trouble.retry_after if isinstance(trouble, ApiError) else None) or 0.0
+    return min(_LONGEST_WAIT, (trouble.retry_after if isinstance(trouble, ApiError) else None) or 0.0)
 
 
 def _ago(seconds: float) -> str:

@@ -47,7 +47,10 @@ def from_keywords(**keywords: Any) -> Options:
     """
     for name in keywords:
         if name not in BY_NAME:
-            raise OptionError(f"there is no option {name!r}{nearest(name, BY_NAME)}", do="help(dj.create) lists them")
+            raise OptionError(
+                f"there is no option {name!r}{nearest(name, BY_NAME)}",
+                do="%%devin --help lists them: --max-acu there is max_acu here",
+            )
     secrets = keywords.get("secrets")
     if secrets is not None and not isinstance(secrets, Mapping):
         _refuse_secret_values(secrets if isinstance(secrets, (list, tuple, set, frozenset)) else [secrets])

@@ -190,6 +190,23 @@ def duration(value: Any) -> float:
     return float(seconds)
 
 
+def seconds(timeout: Any) -> float | None:
+    """Return a time-out in seconds, None for none; texts as in `--wait` are understood.
+
+    Raises:
+        OptionError: it is no time.
+    """
+    try:
+        found = None if timeout is None else duration(timeout)
+    except (TypeError, ValueError):
+        raise OptionError(
+            f"a time-out is seconds, or a text such as '30m', not {timeout!r}",
+            "nothing was changed; the session goes on",
+            ".wait(90), .wait('30m') and .wait('4h') wait that long, .wait() as long as it takes",
+        ) from None
+    return None if found == math.inf else found
+
+
 def _wait(value: Any) -> float:
     return math.inf if value is True else duration(value)
 

@@ -84,7 +84,7 @@ def row_state(snapshot: Snapshot, name: str | None = None, place: int | None = N
         "updated": seconds(snapshot.updated_at),
         "repos": ", ".join(wording.one_line(repo) for repo in snapshot.repos[:5]),
         "pull_requests": len(snapshot.pull_requests),
-        "question": wording.one_line(snapshot.question, 200) if snapshot.question else "",
+        "question": wording.asked(snapshot, 200),
         "labels": wording.labels(snapshot),
     }
 

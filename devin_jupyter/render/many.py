@@ -81,7 +81,7 @@ def _name(snapshot: Snapshot, names: Mapping[str, str], limit: int) -> str:
 def _text(heading: str, snapshots: Sequence[Snapshot], names: Mapping[str, str]) -> str:
     lines = [heading]
     for snapshot in snapshots[:TEXT_ROWS]:
-        asked = f"  {wording.one_line(snapshot.question, 60)}" if snapshot.question else ""
+        asked = f"  {wording.asked(snapshot, 60)}".rstrip()
         phase = f"{wording.LOOKS[snapshot.phase].icon} {snapshot.phase.label}"
         lines.append(f"  {phase:<22}{wording.acu(snapshot.acus):<13}{_name(snapshot, names, 50)}{asked}")
     rest = len(snapshots) - TEXT_ROWS
@@ -104,6 +104,6 @@ def _row(snapshot: Snapshot, names: Mapping[str, str]) -> str:
         badge(f"{look.icon} {snapshot.phase.label}", look.colour),
         anchor(wording.link(snapshot), _name(snapshot, names, 80)),
         f'<span style="white-space:nowrap">{escape(wording.acu(snapshot.acus))}</span>',
-        escape(wording.one_line(snapshot.question, 120)) if snapshot.question else "",
+        escape(wording.asked(snapshot, 120)),
     ]
     return "<tr>" + "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells) + "</tr>"

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from devin_jupyter.errors import redact
+from devin_jupyter.models import report
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
 
@@ -134,6 +135,8 @@ def explanation(snapshot: Snapshot) -> str | None:
     """Return one sentence on what the phase means for the reader, where the word alone does not say it."""
     if snapshot.phase is Phase.NEEDS_APPROVAL:
         return "Devin waits for an approval that only the web app can give."
+    if snapshot.is_archived and snapshot.phase in (Phase.ASLEEP, Phase.YOUR_TURN):
+        return "Archived, it takes no messages: %devin archive --undo, or .unarchive(), takes it out."
     if snapshot.phase is Phase.ASLEEP:
         return "A message wakes it; asleep it costs nothing."
     if snapshot.phase is Phase.BLOCKED:
@@ -154,7 +157,18 @@ def said(snapshot: Snapshot) -> str | None:
 
 def needs_you(snapshot: Snapshot) -> bool:
     """Return whether a board asks for a person; what was archived was put away."""
-    return snapshot.needs_you and not snapshot.is_archived
+    return (snapshot.needs_you or asked_in_report(snapshot) is not None) and not snapshot.is_archived
+
+
+def asked_in_report(snapshot: Snapshot) -> str | None:
+    """Return what a session of a batch asks in its report: its turn is over and done, and a person must answer."""
+    return report.question(snapshot.structured_output) if snapshot.turn_over and snapshot.output_is_fresh else None
+
+
+def asked(snapshot: Snapshot, longest: int) -> str:
+    """Return what Devin asks, on one line; empty where it asks nothing."""
+    question = snapshot.question or asked_in_report(snapshot)
+    return one_line(question, longest) if question else ""
 
 
 def detail(snapshot: Snapshot) -> str:

@@ -56,12 +56,20 @@ class Schema:
         """Tell whether a raw answer fits."""
         return self._checker.is_valid(value)
 
-    def load(self, value: Any, *, session_id: str = "", stands: str = "the session is not changed by this") -> Any:
+    def load(
+        self,
+        value: Any,
+        *,
+        session_id: str = "",
+        named: str = "",
+        stands: str = "the session is not changed by this",
+    ) -> Any:
         """Return the answer typed: an instance of the source, unwrapped, or plain dicts and lists.
 
         Args:
             value: the raw answer.
             session_id: whose it is, for the error.
+            named: what its message calls the session, in place of the id.
             stands: how the session stands and what it has cost, for the error.
 
         Raises:
@@ -69,13 +77,13 @@ class Schema:
         """
         problems = self.check(value)
         if problems:
-            raise invalid_output(problems, value, session_id, stands)
+            raise invalid_output(problems, value, session_id, stands, named)
         answer = self.unwrapped(value)
         if self.reader is None:
             return answer
         typed, problems = self.reader(answer)
         if problems:
-            raise invalid_output(self._outside(problems), value, session_id, stands)
+            raise invalid_output(self._outside(problems), value, session_id, stands, named)
         return typed
 
     def unwrapped(self, value: Any) -> Any:
@@ -92,10 +100,10 @@ class Schema:
         return Checker(self.wire)
 
 
-def invalid_output(problems: list[str], raw: Any, session_id: str, stands: str) -> OutputInvalid:
+def invalid_output(problems: list[str], raw: Any, session_id: str, stands: str, named: str = "") -> OutputInvalid:
     """Return the exception for an answer that does not fit, naming the first problem and counting the rest."""
     more = f" (and {len(problems) - 1} more in .problems)" if len(problems) > 1 else ""
-    start = f"{session_id}: " if session_id else ""
+    start = f"{named or session_id}: " if session_id else ""
     return OutputInvalid(
         f"{start}the structured output does not fit the schema at {problems[0]}{more}",
         f"{stands}; .snapshot.structured_output is the answer as it came",

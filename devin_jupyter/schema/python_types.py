@@ -50,8 +50,11 @@ def type_schema(source: Any) -> tuple[Json, Reader]:
             adapter = source if isinstance(source, TypeAdapter) else TypeAdapter(_acceptable(source))
             return adapter.json_schema(by_alias=True, mode="validation"), _reader(adapter)
     except (PydanticUserError, TypeError, ValueError, NameError, AttributeError, RecursionError) as problem:
-        words = str(problem).splitlines()[0]
-        raise SchemaError(f"{named} cannot be a schema: {words}", do="use types that JSON can hold") from None
+        words = str(problem).splitlines()[0].partition(" Set `arbitrary_types_allowed=True`")[0]
+        raise SchemaError(
+            f"{named} cannot be a schema: {words}",
+            do="use types that JSON can hold: pydantic models, dataclasses, TypedDicts, lists, str, int, …",
+        ) from None
 
 
 def wrapped(schema: Json) -> Json:

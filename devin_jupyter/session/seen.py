@@ -9,6 +9,7 @@ from devin_jupyter.client import State
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
 from devin_jupyter.models.submissions import Submission
+from devin_jupyter.options.values import seconds
 
 if TYPE_CHECKING:
     from devin_jupyter.schema import Schema
@@ -116,5 +117,5 @@ class LastSeen:
             TurnError: there is no answer; the class says why.
         """
         if not self.snapshot.turn_over:
-            raise turns.problem_of(self.snapshot, waited=waited)
+            raise turns.problem_of(self.snapshot, waited=seconds(waited))
         return turns.answer_of(self.snapshot, self.schema)

@@ -283,6 +283,20 @@ def test_a_retry_is_take_two_once(new_desk: Callable[..., Desk], simulator: Any)
     assert simulator.requests(POST) == 7
 
 
+def test_a_retry_in_a_paused_batch_starts_no_other_row_than_those_it_is_about(desk: Desk, simulator: Any) -> None:
+    batch = upgrade(desk, scenarios(*["fail"] * 9), max_parallel=1, max_failures=2).wait()
+    first = {session.id for session in batch.sessions}
+
+    batch.retry(phase="failed").wait()
+
+    assert batch.phase_counts == {"failed": 2, "waiting": 7}
+    assert first.isdisjoint(session.id for session in batch.sessions)
+    assert "2 rows in a row failed" in batch.paused
+    assert simulator.requests(POST) == 4
+    batch.resume().wait()
+    assert batch.phase_counts == {"failed": 4, "waiting": 5}
+
+
 def test_five_failures_in_a_row_pause_the_batch_until_somebody_goes_on(desk: Desk, simulator: Any) -> None:
     batch = upgrade(desk, scenarios(*["fail"] * 9), max_parallel=1).wait()
 

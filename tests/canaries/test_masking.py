@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import json
 import reprlib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import httpx
 import pytest
@@ -41,6 +45,34 @@ def test_no_secret_survives_in_a_text_of_an_answer(secret: str, before: str, aft
         return
     assert repeats_secrets(body)
     assert secret not in mask_answer(json.loads(body))["message"]
+
+
+@settings(max_examples=200)
+@given(secret=st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=12, max_size=40), data=st.data())
+def test_no_secret_survives_where_any_letter_of_the_json_is_escaped(secret: str, data: st.DataObject) -> None:
+    redaction._secrets = redaction._Secrets()
+    keep_secret([secret])
+    flags = data.draw(st.lists(st.booleans(), min_size=len(secret), max_size=len(secret)))
+    text = "".join(
+        f"\\u{ord(char):04x}" if flag else json.dumps(char)[1:-1] for char, flag in zip(secret, flags, strict=True)
+    )
+    body = f'{{"message": "{text}"}}'.encode()
+    assert repeats_secrets(body)
+    assert secret not in mask_answer(json.loads(body))["message"]
+
+
+def _has_sound_ends(secret: str) -> bool:
+    return secret == secret.strip()
+
+
+@settings(max_examples=200)
+@given(secret=st.text(st.characters(exclude_categories=["Cs"]), min_size=12, max_size=40).filter(_has_sound_ends))
+@pytest.mark.parametrize("written", [html.escape, quote, quote_plus, partial(quote, safe="")])
+def test_no_secret_survives_in_html_or_in_an_address(written: Callable[[str], str], secret: str) -> None:
+    redaction._secrets = redaction._Secrets()
+    keep_secret([secret])
+    shown = written(secret)
+    assert shown not in redaction.redact(f"<p>{shown}</p>")
 
 
 def test_a_short_secret_may_be_a_word_and_is_left_in_the_data() -> None:

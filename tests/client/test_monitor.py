@@ -488,6 +488,32 @@ async def test_of_several_troubles_the_longest_wait_that_is_asked_for_is_honoure
     assert 70.0 in one.clock.pauses
 
 
+@pytest.mark.parametrize("asked", ["99999999", "1e400", "Fri, 31 Dec 9999 23:59:59 GMT"])
+async def test_a_wait_of_days_is_not_waited(scene, asked):
+    one = scene()
+    one.watch()
+    await one.sweeps(2)
+    one.world.fault = status(429, **{"retry-after": asked})
+    await one.sweeps(3)
+
+    assert max(one.clock.pauses) == 300.0
+
+
+@pytest.mark.parametrize("code", [401, 403, 404])
+@pytest.mark.parametrize("count", [1, 5])
+async def test_a_gateway_in_its_maintenance_is_waited_out(scene, code, count):
+    one = scene(count)
+    for number in range(count):
+        one.watch(number)
+    await one.sweeps(2)
+    one.world.fault = status(code)
+    await one.sweeps(3)
+    one.world.fault = None
+    one.world.change(0, detail="finished")
+
+    assert (await one.monitor.turn_over(id_of(0))).phase is Phase.DONE
+
+
 async def test_the_wait_that_the_service_asks_for_is_honoured(scene):
     one = scene()
     one.watch()

@@ -59,7 +59,7 @@ TROUBLE = {
     "too slow": breaks(httpx.ReadTimeout),
     "429 at once": status(429),
     "429 for a while": status(429, **{"retry-after": "20"}),
-    "429 until a day": status(429, **{"retry-after": "Sat, 21 Nov 2026 00:20:00 GMT"}),
+    "429 until a day": status(429, **{"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT"}),
     "429 with junk": status(429, **{"retry-after": "soon"}),
     "500": status(500),
     "503": status(503, **{"retry-after": "5"}),
@@ -129,7 +129,7 @@ async def test_an_hour_of_outages_loses_no_update_and_breaks_nothing(answering, 
 
     assert len(met) > 10
     assert [record.getMessage() for record in caplog.records if record.levelname != "INFO"] == []
-    assert max(clock.pauses) <= 1200  # the longest that the service asked for
+    assert max(clock.pauses) <= 300  # however long the service asks for
     for number in range(SESSIONS):
         told = [snapshot.messages for snapshot in one.seen if snapshot.session_id == id_of(number)]
         assert all(later[: len(earlier)] == earlier for earlier, later in itertools.pairwise(told))

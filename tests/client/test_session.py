@@ -83,6 +83,21 @@ def test_a_wait_ends_at_its_time_out_and_result_says_so(either):
         session.result(0.05)
 
 
+@pytest.mark.parametrize("timeout", ["30m", "0s"])
+def test_a_time_out_may_be_written_as_on_a_line(either, timeout):
+    session = either.create("count", tags=["sim:slow" if timeout == "0s" else "sim:exit"])
+
+    assert session.wait(timeout).phase.turn_over is (timeout == "30m")
+
+
+@pytest.mark.parametrize("timeout", ["5x", -1, object()])
+def test_a_time_out_that_is_no_time_is_refused_also_when_the_turn_is_over(either, timeout):
+    session = either.create("count", tags=["sim:exit"]).wait(30)
+
+    with pytest.raises(dj.OptionError, match="a time-out is seconds"):
+        session.wait(timeout)
+
+
 def test_attributes_and_reprs_say_what_was_last_seen(devin):
     session = devin.create("Fix the login", repos=["acme/api"], title="Fix it", tags=["team:a"]).wait(30)
 

@@ -1,6 +1,7 @@
 """One exchange with the service: what is retried, what its errors become, and where the key may go."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import socket
@@ -81,6 +82,37 @@ async def test_a_post_is_never_sent_twice(method, fault, slept):
         await transport_with(handler, slept).request(method, "/v3/x", json={})
     assert len(handler.requests) == 1
     assert slept == []
+
+
+@pytest.mark.parametrize("junk", ["1 Jan 99999999999999999999 00:00:00", "soon", "nan", "-5", "Thu, 99 Foo 2026"])
+async def test_a_wait_that_makes_no_sense_is_not_waited(junk, slept):
+    late = httpx.Response(503, headers={"retry-after": junk})
+    await transport_with(answers(late, OK), slept).request(GET, "/v3/x")
+
+    assert len(slept) == 1
+    assert slept[0] < 2.0
+
+
+async def test_an_answer_that_trickles_for_ever_is_given_up():
+    async def trickle(reader, writer):
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while not reader.at_eof():
+                writer.write(b" ")
+                await writer.drain()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(reader.read(1000), 0.02)
+        writer.close()
+        gone.set()
+
+    gone = asyncio.Event()
+    async with await asyncio.start_server(trickle, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        transport = Transport(some_settings(base_url=f"http://127.0.0.1:{port}", timeout_seconds=0.2))
+        with pytest.raises(errors.RequestTimeout, match=r"within 0\.2 s"):
+            await transport.request(GET, "/v3/self", retries=False)
+        await transport.aclose()
+        await gone.wait()
 
 
 @pytest.mark.parametrize(("header", "pause"), [({"retry-after": "7"}, 7.0), ({"retry-after-ms": "250"}, 0.25)])

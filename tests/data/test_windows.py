@@ -232,6 +232,23 @@ def test_the_first_failure_is_raised_as_it_is_and_stops_the_others() -> None:
     assert len(service.requests) < 20
 
 
+def test_a_failure_carries_no_group_which_ipython_would_print_with_all_its_frames() -> None:
+    async def refused(_: object) -> bytes:
+        raise Forbidden("no")
+
+    with pytest.raises(Forbidden) as one:
+        asyncio.run(each(refused, [1, 2]))
+    service, seen = Service([NOON - 3600 * number for number in range(300)]), 0
+
+    async def fetch(params: dict[str, Any]) -> bytes:
+        return await service.fetch(params) if len(service.requests) < 4 else await refused(params)
+
+    with pytest.raises(Forbidden) as other:
+        asyncio.run(read_sessions(fetch, lambda items: seen, Window()))
+    assert one.value.__context__ is None
+    assert other.value.__context__ is None
+
+
 def test_each_keeps_the_order_and_raises_what_went_wrong() -> None:
     async def work(number: int) -> int:
         await asyncio.sleep(0.001 * (5 - number))

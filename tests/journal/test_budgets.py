@@ -51,6 +51,7 @@ async def test_it_refuses_before_the_post_with_the_arithmetic(kernel: Any, simul
         await one.start("two", policy=NO_GUARD, max_acu=4)
     assert caught.value.what.startswith("the budget of the notebook audit.ipynb is 8 ACU: ")
     assert caught.value.what.endswith(" + 4 for this one = 9")
+    assert caught.value.do == "raise the budget to 9, or lower --max-acu to 3, or wait until open turns are over"
     assert simulator.requests(POST) == 1
     assert (await one.start("three", policy=NO_GUARD, max_acu=3)).how == "created"
 

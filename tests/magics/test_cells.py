@@ -171,14 +171,14 @@ def test_a_message_to_a_session_that_is_over_says_that_nothing_was_paid(shell, s
     refused = shell.run("%%devin --to s\nGo on", fails=True)
     assert type(refused.error).__name__ == "Conflict"
     assert "the message did not arrive, and nothing was paid" in refused.error.means
-    assert "--take 2" in refused.error.do
+    assert "the next --take on its cell" in refused.error.do
 
 
 def test_a_session_that_reached_its_own_cap_names_it(shell, service):
     line = "%%devin --schema 'n:int' --tags sim:limit --wait --quiet"
     capped = shell.run(f"{line} --max-acu 3\nSpend", fails=True)
     assert "its own cap, --max-acu 3, is reached (usage_limit_exceeded)" in capped.out
-    assert "--take 2 with a higher --max-acu" in capped.out
+    assert "the next --take with a higher --max-acu" in capped.out
     assert "its ACU limit is used up (usage_limit_exceeded)" in shell.run(f"{line}\nSpend more", fails=True).out
 
 

@@ -306,3 +306,10 @@ def test_what_v1_lacks_is_one_clear_line(shell, old_service, line):
 def test_what_v1_has_works_the_same(shell, old_service, line):
     shell.run("%%devin --wait -o s\nDo it")
     assert shell.run(f"%devin {line}").error is None
+
+
+def test_an_id_that_there_is_not_is_three_lines_from_every_table(shell, service):
+    for table in ("messages_frame", "outputs_frame", "insights_frame", "pull_requests_frame", "sessions_frame"):
+        refused = shell.run(f"dj.{table}(['nope'])", fails=True)
+        assert "NotFound: 404 from GET" in refused.out
+        assert "Traceback" not in refused.out

@@ -18,7 +18,8 @@ from devin_jupyter import render
 from devin_jupyter.errors import keep_secret
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
-from devin_jupyter.render.wording import LOOKS
+from devin_jupyter.render.many import totals
+from devin_jupyter.render.wording import LOOKS, asked, explanation
 
 Make = Callable[..., Snapshot]
 AT = datetime(2026, 11, 21, 18, 4, 30, tzinfo=UTC)
@@ -272,3 +273,22 @@ def test_nothing_heavy_is_imported_for_plain_text(done: Snapshot) -> None:
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
 
     assert re.sub(r"\s", "", shown) == "[]"
+
+
+def test_what_a_report_of_a_batch_asks_needs_a_person_on_the_board(snapshot: Make) -> None:
+    report = {"outcome": "needs_input", "summary": "two ways", "question": "Which branch?"}
+    asks = snapshot(phase=Phase.DONE, structured_output=report, output_is_fresh=True, output_is_valid=True)
+    answered = replace(asks, structured_output=report | {"outcome": "done"})
+    stale = replace(asks, output_is_fresh=False)
+
+    assert "1 needs you" in totals([asks, answered, stale])
+    assert asked(asks, 80) == "Which branch?"
+    assert asked(answered, 80) == ""
+
+
+@pytest.mark.parametrize("phase", [Phase.ASLEEP, Phase.YOUR_TURN])
+def test_an_archived_session_does_not_invite_a_message_that_would_be_refused(snapshot: Make, phase: Phase) -> None:
+    put_away = explanation(snapshot(phase=phase, is_archived=True))
+
+    assert put_away is not None
+    assert "takes no messages: %devin archive --undo" in put_away
