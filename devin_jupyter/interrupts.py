@@ -5,10 +5,29 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
+from devin_jupyter import loop
 from devin_jupyter.errors import Detached
+
+T = TypeVar("T")
+
+
+def run(call: Coroutine[Any, Any, T]) -> T:
+    """Wait for a call to the service; an interrupt shows no frames, whose variables may hold what is secret.
+
+    Raises:
+        Detached: in place of the bare KeyboardInterrupt.
+    """
+    try:
+        return loop.run(call)
+    except Detached:
+        raise
+    except KeyboardInterrupt:
+        what = "interrupted before the answer came"
+        raise Detached(what, "the request may be applied all the same", "look before you repeat it") from None
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devin_jupyter.loop import run
+from devin_jupyter.interrupts import run
 
 if TYPE_CHECKING:
     import pandas as pd

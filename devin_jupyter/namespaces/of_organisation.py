@@ -13,7 +13,7 @@ from devin_jupyter.api.playbooks import Playbooks as AsyncPlaybooks
 from devin_jupyter.api.schedules import Schedules as AsyncSchedules
 from devin_jupyter.api.secrets import Secrets as AsyncSecrets
 from devin_jupyter.api.times import Moment
-from devin_jupyter.loop import run
+from devin_jupyter.interrupts import run
 from devin_jupyter.namespaces.documented import as_in
 from devin_jupyter.walking import walk
 

@@ -15,7 +15,7 @@ from devin_jupyter.api.paging import LARGEST_PAGE, Raw, Raws
 from devin_jupyter.api.sessions import Sessions as AsyncSessions
 from devin_jupyter.api.tags import Tags as AsyncTags
 from devin_jupyter.api.times import Moment
-from devin_jupyter.loop import run
+from devin_jupyter.interrupts import run
 from devin_jupyter.namespaces.documented import as_in
 from devin_jupyter.walking import walk
 

@@ -72,6 +72,19 @@ def test_an_interrupted_create_says_what_becomes_of_it(simulator_with):
     client.close()
 
 
+def test_an_interrupted_call_shows_its_three_lines_and_no_variables(simulator_with):
+    simulator = simulator_with(speed=1.0)
+    client = dj.Devin(simulator.api_key, base_url=simulator.url)
+    simulator.faults({"method": "POST", "kind": "slow", "seconds": 0.3})
+    interrupt_once(lambda: simulator.requests("POST /v3/organizations/{org_id}/secrets") == 1)
+
+    with pytest.raises(dj.Detached, match="interrupted before the answer came") as problem:
+        client.secrets.create("TOKEN", "canary-secret-51c0ffee")
+
+    assert len(problem.value._render_traceback_()) == 3
+    client.close()
+
+
 def test_an_interrupted_wait_of_create_stops_the_session_where_that_was_said(simulator_with):
     simulator = simulator_with(speed=1.0)
     client = dj.Devin(simulator.api_key, base_url=simulator.url)
