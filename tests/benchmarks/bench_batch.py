@@ -49,6 +49,26 @@ def open_batch(url: str, count: int, pace: Pace, folder: Path, **options: Any) -
     return core, loop.run(start_batch(core, order, bridge=loop))
 
 
+class Looks:
+    """Counts how often sessions are looked at, so that measuring begins and ends between two sweeps."""
+
+    def __init__(self, reader: Any) -> None:
+        self.rounds = self.sessions = 0
+        self._look = reader.look
+        reader.look = self.look
+
+    async def look(self, session_ids: list[str]) -> Any:
+        sight = await self._look(session_ids)
+        self.rounds, self.sessions = self.rounds + 1, self.sessions + len(session_ids)
+        return sight
+
+    def wait_for_one(self) -> None:
+        """Return when the next round has ended."""
+        before = self.rounds
+        while self.rounds == before:
+            time.sleep(0.01)
+
+
 def watching(count: int, pace_seconds: float, seconds: float) -> dict[str, float]:
     """Open all turns, let the starts settle, and measure nothing but the watching."""
     with simulator(speed=0.5) as url, tempfile.TemporaryDirectory() as folder:
@@ -58,11 +78,14 @@ def watching(count: int, pace_seconds: float, seconds: float) -> dict[str, float
         while batch.tally.open < count or batch.tally.waiting or batch._runner._work.starts:
             time.sleep(0.2)
         time.sleep(2 * pace_seconds)
-        before, used, began = requests(url).get(LIST, 0), cpu(), time.perf_counter()
+        looks = Looks(core.monitor._reader)
+        looks.wait_for_one()
+        before, looked, used, began = requests(url).get(LIST, 0), looks.sessions, cpu(), time.perf_counter()
         time.sleep(seconds)
+        looks.wait_for_one()
         passed = time.perf_counter() - began
         used = cpu() - used
-        sweeps = passed / pace_seconds
+        sweeps = (looks.sessions - looked) / count
         asked = requests(url).get(LIST, 0) - before
         rival = one_by_one(url, [session.id for session in batch.sessions], pace_seconds)
         widgets = boards(batch)
