@@ -22,6 +22,14 @@ SLICE_SECONDS = 0.2
 _CLOSE_SECONDS = 1.0
 """How long the exit of the process may wait for connections to close."""
 
+_POOLS_ENDED = "cannot schedule new futures after"
+"""What Python says when the process ends: it closes its thread pools before it tells anybody else."""
+
+
+def _rest_for_ever() -> None:
+    """The process ends: the traceback of a background thread would help nobody."""
+    threading.Event().wait()
+
 
 class LoopThread:
     """A lazily started event loop on a daemon thread, restarted in a forked child."""
@@ -57,9 +65,15 @@ class LoopThread:
         except BaseException:
             future.cancel()
             raise
-        if self._is_exiting and threading.current_thread().daemon:
-            threading.Event().wait()  # the process ends: the traceback of a background thread would help nobody
-        return future.result()
+        is_in_background = threading.current_thread().daemon
+        if self._is_exiting and is_in_background:
+            _rest_for_ever()
+        try:
+            return future.result()
+        except RuntimeError as problem:
+            if is_in_background and _POOLS_ENDED in str(problem):
+                _rest_for_ever()
+            raise
 
     def is_here(self) -> bool:
         """Tell whether the caller is on the loop's own thread, where nothing may block."""

@@ -125,3 +125,16 @@ def run_python(code):
 
 def test_the_shared_loop_is_the_one_the_package_uses():
     assert loop.run(answer()) == "devin-io"
+
+
+def test_a_background_thread_rests_when_python_has_closed_its_pools_and_any_other_is_told(thread, monkeypatch):
+    async def too_late():
+        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+    rested, for_ever = threading.Event(), threading.Event()
+    monkeypatch.setattr(loop, "_rest_for_ever", lambda: (rested.set(), for_ever.wait()))
+    threading.Thread(target=lambda: thread.run(too_late()), daemon=True).start()
+
+    assert rested.wait(10)
+    with pytest.raises(RuntimeError, match="after interpreter shutdown"):
+        thread.run(too_late())
