@@ -73,6 +73,7 @@ def problem_of(snapshot: Snapshot, *, waited: float | None = None) -> errors.Tur
         return _still_open(snapshot, waited)
     kind, what, do = _PROBLEMS[snapshot.phase]
     do = _RAISE_CAP if _reached_cap(snapshot) else do
+    do = _UNARCHIVE if snapshot.is_archived and snapshot.phase in (Phase.YOUR_TURN, Phase.ASLEEP) else do
     asked = f": {_quote(snapshot.question)}" if snapshot.question else ""
     filled = {"id": _named(snapshot), "url": snapshot.url, "why": _why(snapshot), "asked": asked}
     return kind(what.format(**filled), _stands(snapshot), do.format(**filled), session_id=snapshot.session_id)
@@ -129,6 +130,7 @@ _REASONS = {
 }
 
 
+_UNARCHIVE = "it is archived and takes no messages: .unarchive() first, then .send('…')"
 _RAISE_CAP = (
     "raise its cap in the web app, then .send('go on'): {url}; "
     "or the next --take with a higher --max-acu starts another session, which costs again"

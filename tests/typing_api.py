@@ -131,7 +131,7 @@ def the_errors(session: dj.Session) -> None:
 
 def what_is_not_there(session: dj.Session) -> None:
     print(session.phaze)  # type: ignore[attr-defined]
-    session.wait("long")  # type: ignore[arg-type]
+    session.wait([30])  # type: ignore[arg-type]
     session.send(5)  # type: ignore[arg-type]
     dj.connect(api_key=5)  # type: ignore[arg-type]
     dj.creat("Count")  # type: ignore[attr-defined]

@@ -119,13 +119,13 @@ class Batch:
 
     # --- waiting --------------------------------------------------------------------------------------------
 
-    def wait(self, timeout: float | None = None, *, on_interrupt: str = "detach", quiet: bool = False) -> Batch:
+    def wait(self, timeout: float | str | None = None, *, on_interrupt: str = "detach", quiet: bool = False) -> Batch:
         """Block until nothing is left to do, or the time-out, showing one line of progress; return the batch.
 
         Ctrl-C returns at once: what is open goes on, and what waits is still started.
 
         Args:
-            timeout: seconds; None waits as long as it takes.
+            timeout: seconds, or a text such as "30m"; None waits as long as it takes.
             on_interrupt: `"stop"` stops everything on Ctrl-C.
             quiet: show no line.
 
@@ -183,6 +183,8 @@ class Batch:
 
     def retry(self, phase: str | Iterable[str] = "failed", *, take: int | str = 2, rows: Any = None) -> Batch:
         """Start another take of the rows in a phase, once: the same call again starts nothing.
+
+        In a batch that is paused only these are started; all others wait on, for `.resume()`.
 
         Args:
             phase: `"failed"`, or several of them.

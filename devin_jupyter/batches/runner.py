@@ -136,7 +136,7 @@ class Runner:
 
     def pause(self, why: str) -> None:
         """Start nothing more; open turns go on."""
-        self.paused = self.paused or why
+        self.paused = why if self._retried else self.paused or why  # what ended a retry is newer than what was before
         self._retried.clear()
         self._work.wake.set()
 

@@ -11,13 +11,13 @@ from devin_jupyter.batches.progress import Ticker, is_watched, line
 from devin_jupyter.batches.runner import Runner
 from devin_jupyter.interrupts import cancelling
 from devin_jupyter.loop import SLICE_SECONDS
-from devin_jupyter.options.values import seconds
+from devin_jupyter.options.times import seconds
 
 if TYPE_CHECKING:
     from devin_jupyter.session.bridge import Bridge
 
 
-async def until_over(runner: Runner, timeout: float | None) -> None:
+async def until_over(runner: Runner, timeout: float | str | None) -> None:
     """Wait, on the loop, until nothing is left to do, or the time-out."""
     limit = seconds(timeout)
     with suppress(TimeoutError):
@@ -25,7 +25,7 @@ async def until_over(runner: Runner, timeout: float | None) -> None:
             await runner.over()
 
 
-def block(name: str, runner: Runner, bridge: Bridge, timeout: float | None, *, quiet: bool = False) -> None:
+def block(name: str, runner: Runner, bridge: Bridge, timeout: float | str | None, *, quiet: bool = False) -> None:
     """Wait in the calling thread, in slices, redrawing one line where somebody watches."""
     ticker = Ticker(is_watched=not quiet and is_watched())
     waiting = bridge.submit(until_over(runner, timeout))

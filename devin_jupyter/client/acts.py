@@ -38,12 +38,12 @@ async def send(
     return handle
 
 
-async def wait(self: AsyncDevin, session: Session | str, timeout: float | None = None) -> Session:
+async def wait(self: AsyncDevin, session: Session | str, timeout: float | str | None = None) -> Session:
     """Wait for the end of the turn or the time-out, whatever the phase then is.
 
     Args:
         session: a handle, an id or a URL.
-        timeout: seconds.
+        timeout: seconds, or a text such as "30m".
 
     Raises:
         DevinError: it cannot be looked at: unknown, or refused to this key.
@@ -53,12 +53,12 @@ async def wait(self: AsyncDevin, session: Session | str, timeout: float | None =
     return handle
 
 
-async def result(self: AsyncDevin, session: Session | str, timeout: float | None = None) -> Any:
+async def result(self: AsyncDevin, session: Session | str, timeout: float | str | None = None) -> Any:
     """Wait for the end of the turn and return the answer: the typed output, or Devin's last message.
 
     Args:
         session: a handle, an id or a URL.
-        timeout: seconds.
+        timeout: seconds, or a text such as "30m".
 
     Raises:
         TurnError: there is no answer; the class says why.

@@ -28,7 +28,7 @@ from devin_jupyter.models.ids import session_id as prefixed
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Known, Message, Snapshot, after_send, observe, read_message, visible_tags
 from devin_jupyter.monitor import Monitor
-from devin_jupyter.options.values import seconds
+from devin_jupyter.options.times import seconds
 from devin_jupyter.request import SessionRequest, Where
 from devin_jupyter.settings import Settings
 from devin_jupyter.stopping import Stopped, Stopper
@@ -181,7 +181,7 @@ class Core:
         if state.snapshot.recorded is None:
             self.tracker.update(state, await self.look(state.session_id, state.known, state.snapshot))
 
-    async def wait(self, state: State, timeout: float | None = None) -> Snapshot:
+    async def wait(self, state: State, timeout: float | str | None = None) -> Snapshot:
         """Wait for the end of the turn or the time-out, and return the session as last seen."""
         limit = seconds(timeout)
         if not state.snapshot.turn_over and state.snapshot.recorded is None:

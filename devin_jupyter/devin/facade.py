@@ -162,10 +162,10 @@ class Devin:
         with carried_to_its_end():
             return loop.run(self._async.send(session, text, attach, again, as_user))
 
-    def wait(self, session: Session | str, timeout: float | None = None) -> Session:
+    def wait(self, session: Session | str, timeout: float | str | None = None) -> Session:
         return (self.get(session) if isinstance(session, str) else session).wait(timeout)
 
-    def result(self, session: Session | str, timeout: float | None = None) -> Any:
+    def result(self, session: Session | str, timeout: float | str | None = None) -> Any:
         return self.wait(session, timeout).answer(waited=timeout)
 
     def stop(self, session: Session | str, archive: bool = False) -> Session:

@@ -3,7 +3,8 @@
 from devin_jupyter.options.option import GROUPS, MODES, Option
 from devin_jupyter.options.parsing import Parser, continued, from_keywords, parse, refuse_keys, split
 from devin_jupyter.options.table import BY_FLAG, BY_NAME, OPTIONS
-from devin_jupyter.options.values import Options, check_name, duration, nearest, number
+from devin_jupyter.options.times import duration
+from devin_jupyter.options.values import Options, check_name, nearest, number
 
 __all__ = [
     "BY_FLAG",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from keyword import iskeyword
@@ -14,9 +13,8 @@ from typing import Any
 from devin_jupyter.errors import OptionError
 from devin_jupyter.options.option import Option
 from devin_jupyter.options.table import BY_NAME
+from devin_jupyter.options.times import duration
 
-_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w|)")
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 DASHES = ("-", "–", "—")
 """What an option begins with, also where an editor has made one long dash of two."""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -173,38 +171,6 @@ def _refuse_objects(option: Option, read: Any) -> None:
                 "nothing was sent",
                 f"for example {option.example}",
             )
-
-
-def duration(value: Any) -> float:
-    """Return seconds for a number, `90`, `30m`, `4h`, `6d` or `2w`; ValueError for anything else."""
-    if isinstance(value, bool):
-        raise ValueError("not a time")
-    if isinstance(value, str):
-        match = _TIME.fullmatch(value.strip().lower())
-        if not match:
-            raise ValueError("not a time")
-        return float(match[1]) * _SECONDS[match[2]]
-    seconds = value.total_seconds() if hasattr(value, "total_seconds") else float(value)
-    if not seconds >= 0:
-        raise ValueError("not a time")
-    return float(seconds)
-
-
-def seconds(timeout: Any) -> float | None:
-    """Return a time-out in seconds, None for none; texts as in `--wait` are understood.
-
-    Raises:
-        OptionError: it is no time.
-    """
-    try:
-        found = None if timeout is None else duration(timeout)
-    except (TypeError, ValueError):
-        raise OptionError(
-            f"a time-out is seconds, or a text such as '30m', not {timeout!r}",
-            "nothing was changed; the session goes on",
-            ".wait(90), .wait('30m') and .wait('4h') wait that long, .wait() as long as it takes",
-        ) from None
-    return None if found == math.inf else found
 
 
 def _wait(value: Any) -> float:

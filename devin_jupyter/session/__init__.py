@@ -71,13 +71,13 @@ class Session(LastSeen):
 
     # --- waiting --------------------------------------------------------------------------------------------
 
-    def wait(self, timeout: float | None = None) -> Session:
+    def wait(self, timeout: float | str | None = None) -> Session:
         """Block until the turn is over, or the time-out, whatever the phase then is; return the session.
 
         Ctrl-C returns at once: the session goes on, and the message says what it cost and how to stop it.
 
         Args:
-            timeout: seconds; None waits as long as it takes.
+            timeout: seconds, or a text such as "30m"; None waits as long as it takes.
 
         Raises:
             Detached: interrupted (a KeyboardInterrupt).
@@ -107,11 +107,11 @@ class Session(LastSeen):
         future.result()
         return self
 
-    def result(self, timeout: float | None = None) -> Any:
+    def result(self, timeout: float | str | None = None) -> Any:
         """Wait for the end of the turn and return the answer: the typed output, or Devin's last message.
 
         Args:
-            timeout: seconds; None waits as long as it takes.
+            timeout: seconds, or a text such as "30m"; None waits as long as it takes.
 
         Raises:
             NeedsReply: Devin asks something; `.send(…)` answers.

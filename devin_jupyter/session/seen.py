@@ -9,7 +9,7 @@ from devin_jupyter.client import State
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
 from devin_jupyter.models.submissions import Submission
-from devin_jupyter.options.values import seconds
+from devin_jupyter.options.times import seconds
 
 if TYPE_CHECKING:
     from devin_jupyter.schema import Schema
@@ -107,7 +107,7 @@ class LastSeen:
         """
         return self.state.outputs
 
-    def answer(self, *, waited: float | None = None) -> Any:
+    def answer(self, *, waited: float | str | None = None) -> Any:
         """Return what `result` returns, from what was last seen: without asking or waiting.
 
         Args:

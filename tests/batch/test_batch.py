@@ -297,6 +297,16 @@ def test_a_retry_in_a_paused_batch_starts_no_other_row_than_those_it_is_about(de
     assert batch.phase_counts == {"failed": 4, "waiting": 5}
 
 
+def test_what_ends_a_retry_is_said_and_not_what_paused_the_batch_before(desk: Desk, simulator: Any) -> None:
+    batch = upgrade(desk, scenarios(*["fail"] * 4), max_parallel=1, max_failures=2).wait()
+    desk.core.journal.halt(now=1.0)
+
+    batch.retry(phase="failed").wait()
+
+    assert "halted" in batch.paused
+    assert simulator.requests(POST) == 2
+
+
 def test_five_failures_in_a_row_pause_the_batch_until_somebody_goes_on(desk: Desk, simulator: Any) -> None:
     batch = upgrade(desk, scenarios(*["fail"] * 9), max_parallel=1).wait()
 

@@ -44,6 +44,11 @@ def test_every_phase_without_an_answer_has_its_exception_in_three_lines(phase):
     assert "1.4 ACU" in problem.means
 
 
+@pytest.mark.parametrize("phase", [Phase.YOUR_TURN, Phase.ASLEEP])
+def test_an_archived_session_must_be_taken_out_before_it_is_answered(phase):
+    assert ".unarchive() first" in turns.problem_of(replace(at(ASKED, phase), is_archived=True)).do
+
+
 @pytest.mark.parametrize("phase", [Phase.DONE, Phase.YOUR_TURN, Phase.ASLEEP])
 def test_a_fresh_valid_output_is_the_answer(phase):
     assert turns.answer_of(at(ANSWERED, phase), SCHEMA) == {"count": 2}

@@ -238,13 +238,13 @@ def test_a_failure_carries_no_group_which_ipython_would_print_with_all_its_frame
 
     with pytest.raises(Forbidden) as one:
         asyncio.run(each(refused, [1, 2]))
-    service, seen = Service([NOON - 3600 * number for number in range(300)]), 0
+    service = Service([NOON - 3600 * number for number in range(300)])
 
     async def fetch(params: dict[str, Any]) -> bytes:
         return await service.fetch(params) if len(service.requests) < 4 else await refused(params)
 
     with pytest.raises(Forbidden) as other:
-        asyncio.run(read_sessions(fetch, lambda items: seen, Window()))
+        asyncio.run(read_sessions(fetch, lambda items: None, Window()))
     assert one.value.__context__ is None
     assert other.value.__context__ is None
 
