@@ -52,7 +52,7 @@ if TYPE_CHECKING:  # the same names again, for type checkers and editors
     from devin_jupyter.errors import NeedsApproval as NeedsApproval
     from devin_jupyter.errors import NeedsReply as NeedsReply
     from devin_jupyter.errors import NoKey as NoKey
-    from devin_jupyter.errors import NoOrganisation as NoOrganisation
+    from devin_jupyter.errors import NoOrganization as NoOrganization
     from devin_jupyter.errors import NotFound as NotFound
     from devin_jupyter.errors import NotRecorded as NotRecorded
     from devin_jupyter.errors import OptionError as OptionError
@@ -123,7 +123,7 @@ _HOMES = {
         "NeedsApproval",
         "NeedsReply",
         "NoKey",
-        "NoOrganisation",
+        "NoOrganization",
         "NotFound",
         "NotRecorded",
         "OptionError",
@@ -156,6 +156,7 @@ __version__ = "0.1.0"
 if not TYPE_CHECKING:  # pragma: no branch  # a type checker shall miss a name that is mistyped
 
     def __getattr__(name: str) -> Any:
+        name = {"NoOrganisation": "NoOrganization"}.get(name, name)  # the old spelling, for one release
         if name == "charts":
             return import_module(".charts", __name__)
         if name not in _HOME_OF:

@@ -4,7 +4,7 @@
 
 Each takes a frame and returns an Altair chart, which can be changed further. It is shown as Vega-Lite where that is
 understood, with links on its marks, and as a picture everywhere else: on GitHub, in nbconvert, without a kernel.
-Colours and grey text are made for light and for dark pages. Altair and vl-convert are imported when a chart is drawn.
+Colors and gray text are made for light and for dark pages. Altair and vl-convert are imported when a chart is drawn.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["durations", "outcomes", "spend", "timeline"]
 VEGA_LITE = "5.21"
 """What JupyterLab and VS Code draw; newer specifications are not understood everywhere."""
 MIME = "application/vnd.vegalite.v5+json"
-PHASE_COLOURS = {
+PHASE_COLORS = {
     Phase.QUEUED: "#9aa1a9",
     Phase.WORKING: "#3f86e0",
     Phase.YOUR_TURN: "#c9880f",
@@ -38,11 +38,11 @@ PHASE_COLOURS = {
     Phase.STOPPED: "#747b83",
     Phase.FAILED: "#e0474f",
 }
-GROUP_COLOURS = (
+GROUP_COLORS = (
     *("#3f86e0", "#dd6b20", "#2f9e57", "#b062cf", "#c9880f", "#1f9db0"),
     *("#e0474f", "#7c83c9", "#8a9199"),
 )
-_GREY, _GRID = "#808488", "#80848844"
+_GRAY, _GRID = "#808488", "#80848844"
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 _WIDTH = 640
 _DATES = (
@@ -55,7 +55,7 @@ _DATES = (
 
 
 def timeline(sessions: pd.DataFrame) -> alt.LayerChart:
-    """Draw one bar per session over time, from its start to its last activity, coloured by phase.
+    """Draw one bar per session over time, from its start to its last activity, colored by phase.
 
     Args:
         sessions: a sessions frame; of many sessions the newest thousand are shown.
@@ -124,15 +124,15 @@ def outcomes(sessions: pd.DataFrame) -> alt.LayerChart:
         tooltip=_tips(stage="stage", sessions="share"),
         href="url:N",
     )
-    colour = altair.Color("stage:N", legend=None, sort=None, scale=altair.Scale(range=list(GROUP_COLOURS[:3])))
-    bars = base.mark_bar(height={"band": 0.7}).encode(color=colour)
-    labels = base.mark_text(align="left", dx=6, color=_GREY, fontSize=12).encode(text="share:N")
+    color = altair.Color("stage:N", legend=None, sort=None, scale=altair.Scale(range=list(GROUP_COLORS[:3])))
+    bars = base.mark_bar(height={"band": 0.7}).encode(color=color)
+    labels = base.mark_text(align="left", dx=6, color=_GRAY, fontSize=12).encode(text="share:N")
     chart = altair.layer(bars, labels).properties(width=_WIDTH - 120, height=110)
     return _finished(chart, _title("From sessions to merged pull requests", ""), records if len(sessions) else [])
 
 
 def durations(sessions: pd.DataFrame) -> alt.LayerChart:
-    """Draw how many sessions took how long from their start to their last activity, coloured by phase.
+    """Draw how many sessions took how long from their start to their last activity, colored by phase.
 
     Args:
         sessions: a sessions frame.
@@ -161,7 +161,7 @@ def _spend(records: summaries.Records, unit: str, title: str, note: str, nothing
     altair = _altair()
     groups = [record["group"] for record in sorted(records, key=lambda record: record["order"])]
     names = list(dict.fromkeys(groups))
-    scale = altair.Scale(domain=names, range=list(GROUP_COLOURS[: len(names)]))
+    scale = altair.Scale(domain=names, range=list(GROUP_COLORS[: len(names)]))
     legend = altair.Legend(title=None) if len(names) > 1 else None
     bars = (
         altair.Chart(altair.Data(values=records))
@@ -212,9 +212,9 @@ def _tips(**fields: str) -> list[Any]:
 
 def _phases(records: summaries.Records) -> Any:
     altair = _altair()
-    colours = {**{phase.value: colour for phase, colour in PHASE_COLOURS.items()}, summaries.UNKNOWN: _GREY}
-    names = summaries.present(records, "phase", colours)
-    scale = altair.Scale(domain=names, range=[colours[name] for name in names])
+    colors = {**{phase.value: color for phase, color in PHASE_COLORS.items()}, summaries.UNKNOWN: _GRAY}
+    names = summaries.present(records, "phase", colors)
+    scale = altair.Scale(domain=names, range=[colors[name] for name in names])
     return altair.Color("phase:N", scale=scale, legend=altair.Legend(title=None, orient="top"))
 
 
@@ -222,7 +222,7 @@ def _titles(records: summaries.Records) -> Any:
     altair = _altair()
     return (
         altair.Chart(altair.Data(values=records))
-        .mark_text(align="right", dx=-6, baseline="middle", color=_GREY, fontSize=11, limit=260)
+        .mark_text(align="right", dx=-6, baseline="middle", color=_GRAY, fontSize=11, limit=260)
         .encode(x="start:T", y=altair.Y("place:O", axis=None), text="title:N", href="url:N")
     )
 
@@ -235,14 +235,14 @@ def _finished(chart: Any, title: Any, records: summaries.Records, nothing: str =
     """Dress a chart: one look for light and dark, links that open elsewhere, a word where there is nothing."""
     altair = _altair()
     if not records:
-        word = altair.Chart(altair.Data(values=[{"word": nothing}])).mark_text(color=_GREY, fontSize=13)
+        word = altair.Chart(altair.Data(values=[{"word": nothing}])).mark_text(color=_GRAY, fontSize=13)
         chart = altair.layer(word.encode(text="word:N")).properties(width=_WIDTH, height=60)
     dressed = chart.properties(
         title=title, usermeta={"embedOptions": {"loader": {"target": "_blank", "rel": "noopener noreferrer"}}}
     )
     text = {
-        "labelColor": _GREY,
-        "titleColor": _GREY,
+        "labelColor": _GRAY,
+        "titleColor": _GRAY,
         "labelFont": _FONT,
         "titleFont": _FONT,
         "titleFontWeight": "normal",
@@ -250,9 +250,9 @@ def _finished(chart: Any, title: Any, records: summaries.Records, nothing: str =
     dressed = (
         dressed.configure(background="transparent", font=_FONT)
         .configure_view(stroke=None)
-        .configure_axis(**text, gridColor=_GRID, domainColor=_GREY, tickColor=_GREY, labelFontSize=11, titleFontSize=11)
+        .configure_axis(**text, gridColor=_GRID, domainColor=_GRAY, tickColor=_GRAY, labelFontSize=11, titleFontSize=11)
         .configure_legend(**text, labelFontSize=11)
-        .configure_title(color=_GREY, subtitleColor=_GREY, font=_FONT, subtitleFont=_FONT, fontSize=14, offset=10)
+        .configure_title(color=_GRAY, subtitleColor=_GRAY, font=_FONT, subtitleFont=_FONT, fontSize=14, offset=10)
     )
     return _showing_itself(dressed)
 

@@ -9,7 +9,7 @@ DevinError
 ├── SetupError              nothing was sent
 │   ├── NoKey
 │   ├── WrongKeyFamily
-│   ├── NoOrganisation
+│   ├── NoOrganization
 │   └── JournalError        the journal is damaged, read-only or locked
 ├── Refused                 nothing was paid: one of our own guards said no
 │   ├── SessionChanged      an edited cell whose earlier session is still at work
@@ -134,8 +134,8 @@ class WrongKeyFamily(SetupError):
     """A v1 key (`apk_…`) where v3 is needed, or a v3 key (`cog_…`) where v1 is."""
 
 
-class NoOrganisation(SetupError):
-    """The v3 API needs an organisation id and none could be resolved."""
+class NoOrganization(SetupError):
+    """The v3 API needs an organization id and none could be resolved."""
 
 
 class JournalError(SetupError):
@@ -151,7 +151,7 @@ class SessionChanged(Refused):
 
 
 class ColleaguesSession(Refused):
-    """The same request was already started by another principal of the organisation."""
+    """The same request was already started by another principal of the organization."""
 
 
 class BudgetExceeded(Refused):

@@ -35,7 +35,7 @@ class Fingerprint:
 
     version: int
     where: str
-    """16 hex digits of base URL, organisation and API version."""
+    """16 hex digits of base URL, organization and API version."""
     what: str
     """64 hex digits of everything else."""
 

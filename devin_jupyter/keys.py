@@ -1,7 +1,7 @@
 """The places outside the environment where a key may live, and what is remembered beside it.
 
 A key itself is only ever written to the keyring; the file `settings.json` holds profiles without their keys and the
-organisation found for a key, under a hash of the key. Nothing here talks to the network.
+organization found for a key, under a hash of the key. Nothing here talks to the network.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def save(home: Path, section: str, name: str, value: Mapping[str, Any] | str) ->
 
 
 def key_hash(base_url: str, api_key: str) -> str:
-    """Return the name under which the organisation of a key is remembered."""
+    """Return the name under which the organization of a key is remembered."""
     return hashlib.sha256(f"{base_url}\n{api_key}".encode()).hexdigest()[:32]
 
 
@@ -117,7 +117,7 @@ def profiles(home: Path) -> list[str]:
 
 
 def profile_of(home: Path, profile: str) -> dict[str, str]:
-    """Return what `%devin connect --save` noted for a profile beside its key: organisation, base URL, API version."""
+    """Return what `%devin connect --save` noted for a profile beside its key: organization, base URL, API version."""
     profiles = saved(home).get("profiles")
     found = profiles.get(profile) if isinstance(profiles, dict) else None
     return {key: value for key, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {}

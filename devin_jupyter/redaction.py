@@ -19,7 +19,7 @@ from devin_jupyter.writings import is_plain, writings
 _KEY = re.compile(r"\b(cog|apk)_(?:(?=[A-Za-z_\-]*[0-9])[A-Za-z0-9_\-]{8,}|[A-Za-z0-9_\-]{16,})")
 _TOKEN = r"(?:(?=\S{10})(?=\S*[0-9=])|(?=\S{12})(?=\S*[a-z][A-Z])|(?=\S{20}))[A-Za-z0-9._~+/=\-]{6,}"
 _BEARER = re.compile(rf"\b((?i:bearer|basic))\s+{_TOKEN}")
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_COLOR = re.compile(r"\x1b\[[0-9;]*m")
 _ESCAPED = re.compile(rb"\\u00([2-7][0-9A-Fa-f])")
 _MASK = "•••"
 _SIMULATOR_KEYS = frozenset({"cog_simulator", "apk_simulator"})
@@ -27,7 +27,7 @@ _SHORTEST, _UNMISTAKABLE = 4, 12
 """A secret below the second length may be a word, such as `finished`; in the data of an answer it is left alone."""
 
 _LONG, _END = 80, 8
-"""A longer value may be shown by its ends alone; by so many characters they are recognised."""
+"""A longer value may be shown by its ends alone; by so many characters they are recognized."""
 
 
 class _Masker:
@@ -137,9 +137,9 @@ def redact_tree(value: Any) -> Any:
     return value
 
 
-def redact_coloured(text: str) -> str:
-    """Redact text with terminal colours, which may cut a key in two: what holds one loses its colours."""
-    plain = _COLOUR.sub("", text)
+def redact_colored(text: str) -> str:
+    """Redact text with terminal colors, which may cut a key in two: what holds one loses its colors."""
+    plain = _COLOR.sub("", text)
     return text if redact(plain) == plain else redact(plain)
 
 
@@ -149,4 +149,4 @@ def redacted_traceback(error: BaseException) -> list[str]:
     if shell is None:
         return [redact(part) for part in traceback.format_exception(error)]
     parts: list[str] = shell.InteractiveTB.structured_traceback(type(error), error, error.__traceback__)
-    return [redact_coloured(part) for part in parts]
+    return [redact_colored(part) for part in parts]

@@ -54,7 +54,7 @@ class SessionRequest:
     knowledge_ids: tuple[str, ...] | None = None
     """None is all notes, `()` none."""
     secret_ids: tuple[str, ...] | None = None
-    """None is all of the organisation's secrets, `()` none."""
+    """None is all of the organization's secrets, `()` none."""
     secrets: Mapping[str, SecretValue] = field(default_factory=dict)
     links: tuple[str, ...] = ()
     platform: str | None = None

@@ -49,7 +49,7 @@ class Letter:
     @property
     def words(self) -> str:
         """The same without files: all that a conversation shows."""
-        return message_key(self.session_id, normalised(self.text), ())
+        return message_key(self.session_id, normalized(self.text), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +116,12 @@ class Conversation:
     """What a conversation holds, as far as sending once needs it."""
 
     times: dict[str, list[float | None]]
-    """When people said what after the prompt, by normalised text."""
+    """When people said what after the prompt, by normalized text."""
     last_event: str | None
 
     def of(self, text: str) -> list[float | None]:
         """Return the times of this text."""
-        return self.times.get(normalised(as_answered(text)), [])
+        return self.times.get(normalized(as_answered(text)), [])
 
 
 async def read_conversation(messages: MessagesApi, session_id: str) -> Conversation:
@@ -136,12 +136,12 @@ async def read_conversation(messages: MessagesApi, session_id: str) -> Conversat
                 is_prompt = False
                 continue
             moment = parse_time(raw.get("created_at") or raw.get("timestamp"))
-            text = normalised(str(raw.get("message") or ""))
+            text = normalized(str(raw.get("message") or ""))
             texts.setdefault(text, []).append(moment.timestamp() if moment else None)
     return Conversation(texts, last_event)
 
 
-def normalised(text: str) -> str:
+def normalized(text: str) -> str:
     """Return a text as it is compared: white space may change on the way, and v1 adds lines for files."""
     lines = (line for line in text.splitlines() if not line.startswith('ATTACHMENT:"'))
     return " ".join(" ".join(lines).split())

@@ -1,7 +1,7 @@
-"""Which key, organisation, host and API version are in use, and where each came from.
+"""Which key, organization, host and API version are in use, and where each came from.
 
 Precedence: argument, environment, `.env` of the working directory, keyring (or the named profile), Colab's user
-data. Resolving reads local places only; the organisation of a key that nobody named is asked for by the client.
+data. Resolving reads local places only; the organization of a key that nobody named is asked for by the client.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Settings:
     key_source: str = "argument"
     """Where the key came from, in words fit for `%devin whoami`."""
     org_id: str | None = None
-    """None until asked for; always None on v1, whose keys belong to one organisation."""
+    """None until asked for; always None on v1, whose keys belong to one organization."""
     org_source: str = ""
     base_url: str = DEFAULT_BASE_URL
     """Scheme and host, without `/v3`."""
@@ -58,14 +58,14 @@ class Settings:
     home: Path = field(default_factory=lambda: home())
     """The folder of the journal and of `settings.json`."""
     simulated: bool = False
-    """The host is this machine: a simulator answers, and everything it says is labelled so."""
+    """The host is this machine: a simulator answers, and everything it says is labeled so."""
     pace: Pace = field(default_factory=Pace)
     timeout_seconds: float = 60.0
     """How long to wait for an answer; connecting has at most 10 seconds."""
 
     def __repr__(self) -> str:
         """Show everything but the key."""
-        where = f"{self.base_url} {self.api_version} {self.org_id or 'organisation not asked for yet'}"
+        where = f"{self.base_url} {self.api_version} {self.org_id or 'organization not asked for yet'}"
         return f"<Settings {mask(self.api_key)} from {self.key_source}, {where}>"
 
     @property
@@ -178,9 +178,9 @@ def resolve(
         home=folder,
         simulated=simulated,
     )
-    organisation, org_source = _find_org(settings, org_id, dotenv, noted)
+    organization, org_source = _find_org(settings, org_id, dotenv, noted)
     pace = _SIMULATED_PACE if settings.simulated else Pace()
-    return replace(settings, org_id=organisation, org_source=org_source, pace=pace)
+    return replace(settings, org_id=organization, org_source=org_source, pace=pace)
 
 
 def _check_key(key: str, source: str) -> None:
@@ -225,7 +225,7 @@ def no_key() -> NoKey:
 
 
 def remember_org(settings: Settings, org_id: str) -> Settings:
-    """Note the organisation of a key for the next time, and return the settings with it."""
+    """Note the organization of a key for the next time, and return the settings with it."""
     keys.save(settings.home, "organisations", keys.key_hash(settings.base_url, settings.api_key), org_id)
     return replace(settings, org_id=org_id, org_source="the service")
 

@@ -120,13 +120,13 @@ _PROBLEMS: dict[Phase, tuple[type[errors.TurnError], str, str]] = {
 }
 _REASONS = {
     "usage_limit_exceeded": "its ACU limit is used up",
-    "out_of_credits": "the organisation is out of credits",
+    "out_of_credits": "the organization is out of credits",
     "out_of_quota": "the quota is used up",
     "no_quota_allocation": "no quota is allotted",
     "payment_declined": "the payment was declined",
-    "org_usage_limit_exceeded": "the organisation's usage limit is reached",
+    "org_usage_limit_exceeded": "the organization's usage limit is reached",
     "user_usage_limit_exceeded": "the user's usage limit is reached",
-    "total_session_limit_exceeded": "the organisation has too many sessions",
+    "total_session_limit_exceeded": "the organization has too many sessions",
 }
 
 
@@ -138,7 +138,7 @@ _RAISE_CAP = (
 
 
 def _reached_cap(snapshot: Snapshot) -> bool:
-    """The same word stands for the session's own cap and for a limit of the organisation."""
+    """The same word stands for the session's own cap and for a limit of the organization."""
     return snapshot.status_detail == "usage_limit_exceeded" and snapshot.max_acu_limit is not None
 
 

@@ -150,7 +150,7 @@ class SimulatorHandle:
         self._ask("POST", "reset")
 
     def v3(self, **options: Any) -> httpx.Client:
-        """A plain client with the v3 key; its base URL is the organisation."""
+        """A plain client with the v3 key; its base URL is the organization."""
         return self._client(self.api_key, f"/v3/organizations/{self.org_id}", options)
 
     def v1(self, **options: Any) -> httpx.Client:

@@ -201,7 +201,7 @@ def _reason(asked: Asked, status: int, detail: str, wait: float | None) -> str:
     if status == 403:
         return _why_forbidden(asked, detail)
     if status == 404 and asked.operation == _CREATE:
-        return "the organisation, or something that the request names, is not there, or this key may not see it"
+        return "the organization, or something that the request names, is not there, or this key may not see it"
     if status == 404:
         return "there is no such object, or this key may not see it"
     if status == 409:
@@ -234,7 +234,7 @@ def _next_step(asked: Asked, status: int) -> str:
     if status == 404 and asked.operation == _CREATE:
         return (
             "check the ids of --playbook, --knowledge, --secret-ids and --links, "
-            "and the organisation (%devin whoami shows it)"
+            "and the organization (%devin whoami shows it)"
         )
     if status == 403:
         role = f"a role with {asked.permission}" if asked.permission else "the role it lacks"

@@ -21,7 +21,7 @@ Paths = list[Path]
 
 
 class Attachments:
-    """The files of the organisation and of its sessions.
+    """The files of the organization and of its sessions.
 
     Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`.
     """

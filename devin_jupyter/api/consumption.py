@@ -22,7 +22,7 @@ class Consumption:
         self._service = service
 
     async def daily(self, *, since: Moment | None = None, until: Moment | None = None) -> Raw:
-        """ACUs a day of the organisation. v3 only. (`GET …/consumption/daily`)
+        """ACUs a day of the organization. v3 only. (`GET …/consumption/daily`)
 
         Args:
             since: a moment, UTC.

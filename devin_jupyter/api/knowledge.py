@@ -17,7 +17,7 @@ _V1_NAMES = {"note_id": "id", "trigger": "trigger_description", "folder_id": "pa
 
 
 class Knowledge:
-    """The notes of the organisation, in the field names of v3 on both versions.
+    """The notes of the organization, in the field names of v3 on both versions.
 
     Where a note is asked for, its id or its exact name will do.
 

@@ -1,4 +1,4 @@
-"""Figures on the use of Devin in the organisation."""
+"""Figures on the use of Devin in the organization."""
 
 from __future__ import annotations
 

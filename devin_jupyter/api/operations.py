@@ -62,8 +62,8 @@ _V1_NO_METRICS = "v1 has no metrics; use a v3 key (cog_…)"
 
 OPERATIONS: tuple[Operation, ...] = (
     _op("self", "who this key is", "GET /v3/self", None, "ReadAccountMeta", "v1 has no self; its key tells nothing"),
-    _op("organisations", "the organisations of an enterprise key", "GET /v3/enterprise/organizations", None,
-        "ManageOrganizations", "v1 keys belong to one organisation"),
+    _op("organizations", "the organizations of an enterprise key", "GET /v3/enterprise/organizations", None,
+        "ManageOrganizations", "v1 keys belong to one organization"),
     _op("sessions.create", "start a session", f"POST {_S}", f"POST {_V1S}", _MANAGE),
     _op("sessions.list", "list sessions", f"GET {_S}", f"GET {_V1S}", _VIEW),
     _op("sessions.get", "read one session", f"GET {_D}", f"GET {_V1D}", _VIEW),

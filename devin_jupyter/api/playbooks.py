@@ -14,7 +14,7 @@ _KIND = Kind("playbook", "playbook_id", "title", "playbook-")
 
 
 class Playbooks:
-    """The playbooks of the organisation; where a playbook is asked for, its id or its exact title will do.
+    """The playbooks of the organization; where a playbook is asked for, its id or its exact title will do.
 
     Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`.
     """

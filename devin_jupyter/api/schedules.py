@@ -40,7 +40,7 @@ UPDATE_FIELDS = (
 
 
 class Schedules:
-    """The schedules of the organisation. v3 only. Their times are ISO 8601; the id is `scheduled_session_id`.
+    """The schedules of the organization. v3 only. Their times are ISO 8601; the id is `scheduled_session_id`.
 
     Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`; on v1,
     `Unsupported`.

@@ -1,4 +1,4 @@
-"""Secrets of the organisation: names and notes are read, values only ever written."""
+"""Secrets of the organization: names and notes are read, values only ever written."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The service as one key sees it: a version, an organisation, and calls by operation name.
+"""The service as one key sees it: a version, an organization, and calls by operation name.
 
-Between the resource files and the transport. It fills ids into routes and finds the organisation of a key that
+Between the resource files and the transport. It fills ids into routes and finds the organization of a key that
 nobody named; it knows nothing of what the answers mean.
 """
 
@@ -15,7 +15,7 @@ from urllib.parse import quote
 from devin_jupyter.api.answers import Asked, unreadable
 from devin_jupyter.api.operations import BY_NAME
 from devin_jupyter.api.paging import cursor_pages
-from devin_jupyter.errors import ApiError, NoOrganisation
+from devin_jupyter.errors import ApiError, NoOrganization
 from devin_jupyter.settings import Settings, no_key, remember_org
 
 if TYPE_CHECKING:
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 class Service:
-    """Calls operations for one key. `settings` gains the organisation once it was asked for."""
+    """Calls operations for one key. `settings` gains the organization once it was asked for."""
 
     def __init__(self, transport: Transport | None, settings: Settings) -> None:
         """Send nothing yet.
 
         Args:
             transport: what carries requests; None has one made for the first.
-            settings: key, organisation, host and version.
+            settings: key, organization, host and version.
         """
         self._transport, self.settings = transport, settings
         self._org_lock: asyncio.Lock | None = None
@@ -79,7 +79,7 @@ class Service:
             files: the body as multipart.
             retries: False for callers that pace themselves.
             text: a body that is not JSON is returned as it is.
-            ids: what the route's placeholders stand for; the organisation is filled in.
+            ids: what the route's placeholders stand for; the organization is filled in.
 
         Raises:
             Unsupported: this API version has no such operation. Nothing is sent.
@@ -111,10 +111,10 @@ class Service:
         return Asked(method, path, operation, known.permission, self.api_version)
 
     async def org_id(self) -> str:
-        """Return the organisation: as set, as remembered for this key, or asked for once.
+        """Return the organization: as set, as remembered for this key, or asked for once.
 
         Raises:
-            NoOrganisation: the key belongs to none or to several.
+            NoOrganization: the key belongs to none or to several.
         """
         if self.settings.org_id:
             return self.settings.org_id
@@ -129,22 +129,22 @@ class Service:
         principal = await self.call_mapping("self")
         if isinstance(principal.get("org_id"), str) and principal["org_id"]:
             return str(principal["org_id"])
-        organisations = await self._organisations()
-        if len(organisations) == 1:
-            return organisations[0]
-        several = f"the key may work in {', '.join(organisations[:5])}" if organisations else ""
-        several += " and others" if len(organisations) > 5 else ""
-        raise NoOrganisation(
-            "the API needs an organisation, and this key does not tell one",
+        organizations = await self._organizations()
+        if len(organizations) == 1:
+            return organizations[0]
+        several = f"the key may work in {', '.join(organizations[:5])}" if organizations else ""
+        several += " and others" if len(organizations) > 5 else ""
+        raise NoOrganization(
+            "the API needs an organization, and this key does not tell one",
             several or "nothing was started",
             "set DEVIN_ORG_ID or give org_id='org-…' (Settings → Devin API shows it)",
         )
 
-    async def _organisations(self) -> list[str]:
-        """The first few organisations of the key; none where it may not list them to the end."""
+    async def _organizations(self) -> list[str]:
+        """The first few organizations of the key; none where it may not list them to the end."""
 
         async def fetch(paging: Mapping[str, Any]) -> Any:
-            return await self.call("organisations", params=paging)
+            return await self.call("organizations", params=paging)
 
         try:
             found = [item async for page in cursor_pages(fetch, key="org_id", limit=6) for item in page]

@@ -15,7 +15,7 @@ from devin_jupyter.models.ids import session_id as prefixed
 
 
 class Sessions:
-    """The sessions of the organisation, as raw objects of the API version in use.
+    """The sessions of the organization, as raw objects of the API version in use.
 
     Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`.
     """

@@ -39,7 +39,7 @@ Files = Mapping[str, tuple[str, bytes]]
 
 
 class _Patience(Retry):
-    """Three more tries with growing, jittered pauses; a wait that the service asks for is honoured up to a minute."""
+    """Three more tries with growing, jittered pauses; a wait that the service asks for is honored up to a minute."""
 
     pause: Sleep = staticmethod(asyncio.sleep)
 

@@ -1,6 +1,6 @@
 """The rows of a batch, read once from whatever the notebook holds them in, as plain values with labels.
 
-Tables are recognised by what they can do, so that pandas is never imported here; nothing is rendered or sent.
+Tables are recognized by what they can do, so that pandas is never imported here; nothing is rendered or sent.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def is_null(value: Any) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """Return a cell as the JSON value by which it is stored and recognised again."""
+    """Return a cell as the JSON value by which it is stored and recognized again."""
     if is_null(value):
         return None
     if isinstance(value, (bool, int, float, str)):

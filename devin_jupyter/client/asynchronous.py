@@ -112,7 +112,7 @@ class AsyncDevin:
 
     @property
     def settings(self) -> Settings:
-        """Key (masked when shown), organisation, host and version, and where they came from."""
+        """Key (masked when shown), organization, host and version, and where they came from."""
         return self.core.settings
 
     async def close(self) -> None:

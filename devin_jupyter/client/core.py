@@ -96,11 +96,11 @@ class Core:
 
     @property
     def settings(self) -> Settings:
-        """Key, organisation, host; the organisation once it was asked for."""
+        """Key, organization, host; the organization once it was asked for."""
         return self.service.settings
 
     async def where(self) -> Where:
-        """Return where requests go, asking for the organisation if need be."""
+        """Return where requests go, asking for the organization if need be."""
         org_id = None if self.service.is_v1 else await self.service.org_id()
         settings = self.settings
         return Where(settings.known_as or settings.base_url, org_id, settings.api_version)

@@ -55,7 +55,7 @@ async def stop_all(self: AsyncDevin, notebook: str | None = None) -> list[Stoppe
 
     Args:
         notebook: only those of this notebook, script or folder; None means all of the journal, never those of
-            others in the organisation.
+            others in the organization.
 
     Raises:
         JournalError: the halt cannot be written down.

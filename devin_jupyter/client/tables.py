@@ -129,7 +129,7 @@ async def insights_frame(
     """Return how sessions went, as the service judges it, as a DataFrame, a row a session. v3 only.
 
     The columns are some of `sessions_frame`, then sizes, languages, tools and the counts of what was found; `analysis`
-    holds the whole judgement, which sessions without one leave empty.
+    holds the whole judgment, which sessions without one leave empty.
 
     Args:
         sessions: handles, ids or a sessions frame; None for what the filters select.

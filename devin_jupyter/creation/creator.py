@@ -24,7 +24,7 @@ from devin_jupyter.errors import (
     ColleaguesSession,
     ConnectionTrouble,
     DevinError,
-    NoOrganisation,
+    NoOrganization,
     OptionError,
 )
 from devin_jupyter.journal import Entry, Journal
@@ -67,7 +67,7 @@ class Creator:
         Args:
             api: the calls it needs.
             journal: what is remembered.
-            where: tells base URL, organisation and API version; asked at the first use.
+            where: tells base URL, organization and API version; asked at the first use.
             api_version: `"v3"` or `"v1"`.
             clock: time, for tests.
             simulated: the sessions are a simulator's.
@@ -120,7 +120,7 @@ class Creator:
     async def _start(self, request: SessionRequest, policy: Policy, run: Run) -> Started:
         try:
             job = await self._job(request, policy)
-        except (ConnectionTrouble, NoOrganisation):  # the organisation could not be asked for
+        except (ConnectionTrouble, NoOrganization):  # the organization could not be asked for
             recorded = replay.recorded(request, self.lock) if self.lock is not None else None
             if recorded is None:
                 raise

@@ -1,4 +1,4 @@
-"""Running a notebook from its lock file: no key, no POST, no GET, the same values, labelled as recorded."""
+"""Running a notebook from its lock file: no key, no POST, no GET, the same values, labeled as recorded."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _CONNECT = ("api_key", "org_id", "base_url", "simulator", "api_version", "profil
 _ALSO_CALLED = {
     **dict.fromkeys(("url", "api_url", "host", "server", "endpoint"), "base_url"),
     **dict.fromkeys(("key", "token", "api_token"), "api_key"),
-    **dict.fromkeys(("org", "organisation", "organization"), "org_id"),
+    **dict.fromkeys(("org", "organization", "organisation"), "org_id"),
     **dict.fromkeys(("version", "api"), "api_version"),
 }
 _VARIABLES = ("DEVIN_API_KEY", "DEVIN_ORG_ID", "DEVIN_API_URL", "DEVIN_JUPYTER_HOME")
@@ -171,7 +171,7 @@ def connect_checked(
 
     Args:
         check: is called with the new client.
-        chosen: key, organisation, address, API version and profile, as in `settings.resolve`.
+        chosen: key, organization, address, API version and profile, as in `settings.resolve`.
         pause: `poll_seconds` of `connect`.
         key_source: where the key came from, in words.
     """

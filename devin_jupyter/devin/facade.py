@@ -101,7 +101,7 @@ class Devin:
 
     @property
     def settings(self) -> Settings:
-        """Key (masked when shown), organisation, host and version, and where they came from."""
+        """Key (masked when shown), organization, host and version, and where they came from."""
         return self._async.settings
 
     @property

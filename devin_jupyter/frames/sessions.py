@@ -68,7 +68,7 @@ class SessionRows:
 
         Args:
             api_version: of the raw answers.
-            org_id: the organisation, where the answers do not say it.
+            org_id: the organization, where the answers do not say it.
             known: by session id, what the journal knows and the service does not say, and the last look at it.
         """
         self._version, self._org_id, self._known = api_version, org_id, known or {}

@@ -10,7 +10,7 @@ from devin_jupyter.errors import OptionError
 from devin_jupyter.frames.summaries import Records, checked, link, words
 
 MOST_GROUPS = 9
-"""So many have a colour of their own; of more, the cheapest share one."""
+"""So many have a color of their own; of more, the cheapest share one."""
 MOST_LABELS = 13
 """So many fit under the bars, and a year of months has them all."""
 _UNITS = {"day": "%Y-%m-%d", "week": "week of %Y-%m-%d", "month": "%Y-%m"}
@@ -72,7 +72,7 @@ def _labels(values: tuple[Any, ...], by: str, prefix: str) -> list[str]:
 
 
 def _gathered(table: Any) -> Any:
-    """Order the groups, the dearest first, and gather those without a colour of their own behind them as one."""
+    """Order the groups, the dearest first, and gather those without a color of their own behind them as one."""
     totals = table.groupby("group")["cost"].sum().sort_index().sort_values(ascending=False, kind="stable")
     names = [str(name) for name in totals.index]
     if len(names) > MOST_GROUPS:

@@ -1,4 +1,4 @@
-"""The history of an organisation as a folder of Parquet files, brought up to date instead of read again.
+"""The history of an organization as a folder of Parquet files, brought up to date instead of read again.
 
     sessions-2026-11.parquet   the sessions created in that month
     _sync.json                 whose they are, up to when they are known, and in which files

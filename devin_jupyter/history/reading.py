@@ -44,7 +44,7 @@ class Handle(Protocol):
 
 @dataclass(slots=True)
 class Journalled:
-    """What the journal knows of the sessions of this organisation."""
+    """What the journal knows of the sessions of this organization."""
 
     known: dict[str, tuple[Known, Snapshot | None]] = field(default_factory=dict)
     """By session id, with the last look at it."""
@@ -276,7 +276,7 @@ def _holds(window: Window, item: Raw) -> bool:
 
 
 def read_journal(core: Core) -> Journalled:
-    """Return what the journal knows of the sessions of this host and organisation."""
+    """Return what the journal knows of the sessions of this host and organization."""
     found, compiled = Journalled(), dict[str, Schema]()
     settings = core.settings
     place, org_id = settings.known_as or settings.base_url, settings.org_id

@@ -91,7 +91,7 @@ class Page:
 
 
 def _further_back(end: int, length: int) -> list[Window]:
-    """Divide all the time before `end`: histories thin out towards their beginning, and go on."""
+    """Divide all the time before `end`: histories thin out toward their beginning, and go on."""
     edges = [end, *(end - length * times for times in _FURTHER_BACK if length * times < end)]
     return [*(Window(low, high) for high, low in pairwise(edges)), Window(None, edges[-1])]
 

@@ -141,7 +141,7 @@ class Journal:
         return self._sessions.takes(base)
 
     def finished(self, *, base_url: str | None, org_id: str | None) -> list[Entry]:
-        """Return the newest finished sessions of an organisation whose cost is known, for estimates."""
+        """Return the newest finished sessions of an organization whose cost is known, for estimates."""
         return self._sessions.costs(base_url=base_url, org_id=org_id)
 
     def halt(self, *, now: float, by: str = "") -> None:

@@ -155,7 +155,7 @@ class SessionBook:
         return [item["take"] for item in found]
 
     def costs(self, *, base_url: str | None, org_id: str | None) -> list[Entry]:
-        """Return the newest finished sessions of an organisation whose cost is known, for estimates."""
+        """Return the newest finished sessions of an organization whose cost is known, for estimates."""
         query = f"{_SELECT} WHERE s.is_open = 0 AND s.acus > 0 AND s.base_url IS ? AND s.org_id IS ?"
         with self._database.read() as db:
             found = rows(db, f"{query} ORDER BY s.started_at DESC LIMIT 500", base_url, org_id)

@@ -11,7 +11,7 @@ from devin_jupyter.models.vocabulary import SEEN_ORIGIN, Origin
 SESSIONS, FILES, LIBRARY, MONEY, SETUP = (
     "Sessions",
     "What a session holds",
-    "What the organisation has",
+    "What the organization has",
     "Money and records",
     "Setting up",
 )
@@ -33,7 +33,7 @@ _TABLE = (
     Command(
         "sessions",
         SESSIONS,
-        "list sessions of the organisation, newest first",
+        "list sessions of the organization, newest first",
         "commands_list:sessions",
         "%devin sessions login --origin slack --since 7d --mine",
         (
@@ -191,7 +191,7 @@ _TABLE = (
     Command(
         "secrets",
         LIBRARY,
-        "list the names of the organisation's secrets; never values",
+        "list the names of the organization's secrets; never values",
         "commands_library:secrets",
         "%devin secrets",
         (_TEXT,),
@@ -248,11 +248,11 @@ _TABLE = (
     Command(
         "connect",
         SETUP,
-        "choose key, organisation and host; asks for the key hidden where none is found",
+        "choose key, organization and host; asks for the key hidden where none is found",
         "commands_account:connect",
         "%devin connect --profile work --save",
         (
-            Argument("--org", "the organisation's id, org-…", metavar="ORG"),
+            Argument("--org", "the organization's id, org-…", metavar="ORG"),
             Argument("--url", "the API's address, for a dedicated deployment", metavar="URL"),
             Argument("--api", "the API version, for keys whose prefix does not tell", choices=("v1", "v3")),
             Argument("--profile", "a saved key of this name", metavar="NAME", values="profiles"),

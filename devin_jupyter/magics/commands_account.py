@@ -16,7 +16,7 @@ from devin_jupyter.options import nearest
 
 
 def connect(call: Call) -> None:
-    """Choose key, organisation and host, and say what came out."""
+    """Choose key, organization and host, and say what came out."""
     from devin_jupyter import devin
     from devin_jupyter.devin.default import connect_checked
 
@@ -117,7 +117,7 @@ def _save(client: Any, profile: str | None) -> None:
 
 def _line(client: Any, who: str | None) -> str:
     chosen = client.settings
-    org = chosen.org_id or "the key's own organisation"
+    org = chosen.org_id or "the key's own organization"
     key = f"key {chosen.masked_key} from {chosen.key_source}"
     return f"connected to {chosen.base_url} ({chosen.api_version}) as {who}, {org}, {key}"
 
@@ -160,7 +160,7 @@ def _principal(devin: Any) -> list[tuple[str, str | None]]:
     chosen = devin.settings
     if chosen.api_version == "v1":
         next(iter(devin.sessions.list(limit=1)), None)  # v1 has no call of its own that tells whether a key works
-        return [("principal", "the owner of the key"), ("organisation", "the key's own")]
+        return [("principal", "the owner of the key"), ("organization", "the key's own")]
     who = devin.self()
     kind = str(who.get("principal_type") or "unknown").replace("_", " ")
     name = who.get("service_user_name") or who.get("user_name")
@@ -168,4 +168,4 @@ def _principal(devin: Any) -> list[tuple[str, str | None]]:
     person = " ".join(str(part) for part in (kind, name, f"({identifier})" if identifier else None) if part)
     org = devin.settings.org_id or who.get("org_id")
     source = f" (from {chosen.org_source})" if chosen.org_source and not chosen.simulated else ""
-    return [("principal", person), ("organisation", f"{org}{source}" if org else "not known yet")]
+    return [("principal", person), ("organization", f"{org}{source}" if org else "not known yet")]

@@ -10,7 +10,7 @@ from devin_jupyter.errors import DevinError, OptionError
 from devin_jupyter.interrupts import carried_to_its_end
 from devin_jupyter.magics import cell
 from devin_jupyter.magics.command import Call
-from devin_jupyter.magics.shown import Table, labelled
+from devin_jupyter.magics.shown import Table, labeled
 from devin_jupyter.options import Options, check_name, duration
 from devin_jupyter.render import wording
 from devin_jupyter.stopping import HALT_HOLDS
@@ -106,7 +106,7 @@ def _stop_all(call: Call) -> Table:
     rest = f"{left} could not be stopped, see the web app; " if left else ""
     done = "" if rows else "nothing was at work; "
     title = f"{done}{rest}halted: nobody on this journal posts until %devin resume"
-    return Table(rows, title=labelled(title, bool(rows) and devin.settings.simulated))
+    return Table(rows, title=labeled(title, bool(rows) and devin.settings.simulated))
 
 
 def resume(call: Call) -> None:
@@ -140,7 +140,7 @@ def _each(call: Call, act: Any, done: str) -> Table | None:
             result, failed = problem.what, failed + 1
         rows.append({"session": session.id, "result": result, "cost": wording.cost(session.snapshot)})
     title = f"{failed} of {len(rows)} failed" if failed else ""
-    return Table(rows, title=labelled(title, any(session.snapshot.simulated for session in sessions)))
+    return Table(rows, title=labeled(title, any(session.snapshot.simulated for session in sessions)))
 
 
 def _sessions(call: Call, word: str | None) -> list[Any]:

@@ -13,7 +13,7 @@ from devin_jupyter.errors import DevinError, redact
 from devin_jupyter.magics import written
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.recent_log import recent_lines
-from devin_jupyter.redaction import redact_coloured
+from devin_jupyter.redaction import redact_colored
 
 _PACKAGES = (
     "devin-jupyter",
@@ -86,4 +86,4 @@ def _last_error() -> str:
     error = getattr(sys, "last_value", None)
     if error is None:
         return "none in this kernel"
-    return redact_coloured("".join(traceback.format_exception(error))).strip()
+    return redact_colored("".join(traceback.format_exception(error))).strip()

@@ -1,4 +1,4 @@
-"""`%devin playbooks`, `knowledge`, `secrets`, `schedules`: what the organisation has, by name."""
+"""`%devin playbooks`, `knowledge`, `secrets`, `schedules`: what the organization has, by name."""
 
 from __future__ import annotations
 

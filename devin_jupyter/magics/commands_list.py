@@ -1,4 +1,4 @@
-"""`%devin sessions`: find sessions of the organisation, as a table or as a live board."""
+"""`%devin sessions`: find sessions of the organization, as a table or as a live board."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from devin_jupyter import loop
 from devin_jupyter.errors import OptionError, Unsupported
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.seen import SEEN
-from devin_jupyter.magics.shown import Link, Table, labelled
+from devin_jupyter.magics.shown import Link, Table, labeled
 from devin_jupyter.models.snapshot import Known, Snapshot, observe, parse_time
 from devin_jupyter.options import duration
 from devin_jupyter.render import wording
@@ -24,7 +24,7 @@ class SessionTable(Table):
 
     def __init__(self, found: list[tuple[dict[str, Any], Snapshot]], title: str) -> None:
         """Keep the raw sessions and their snapshots."""
-        title = labelled(title, any(snapshot.simulated for _, snapshot in found))
+        title = labeled(title, any(snapshot.simulated for _, snapshot in found))
         super().__init__([_row(snapshot) for _, snapshot in found], title=title, empty="no such sessions")
         self._raw = [raw for raw, _ in found]
         self.ids = [snapshot.session_id for _, snapshot in found]

@@ -12,7 +12,7 @@ from devin_jupyter.errors import Forbidden, NotFound, OptionError, Unsupported
 from devin_jupyter.magics import written
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.commands_list import moment
-from devin_jupyter.magics.shown import Table, labelled
+from devin_jupyter.magics.shown import Table, labeled
 from devin_jupyter.render import wording
 
 
@@ -28,7 +28,7 @@ def usage(call: Call) -> Table:
         for day in found.get("consumption_by_date") or ()
     ]
     title = f"{wording.acu(found.get('total_acus'))} in all; days begin at 08:00 UTC"
-    return Table(rows, title=labelled(title, call.devin.settings.simulated), empty="no usage")
+    return Table(rows, title=labeled(title, call.devin.settings.simulated), empty="no usage")
 
 
 def _summed(call: Call, since: int | None, until: int | None, why: str) -> Table:
@@ -47,7 +47,7 @@ def _summed(call: Call, since: int | None, until: int | None, why: str) -> Table
     missing = f"; unknown for {unknown} sessions" if unknown else ""
     total = wording.acu(sum(days.values()))
     title = f"{total} over sessions by the day they started{missing} ({why})"
-    return Table(rows, title=labelled(title, call.devin.settings.simulated), empty="no sessions")
+    return Table(rows, title=labeled(title, call.devin.settings.simulated), empty="no sessions")
 
 
 def budget(call: Call) -> None:
@@ -85,7 +85,7 @@ def _show(call: Call) -> Table:
     ]
     open_acts = len(book.undecided(call.notebook.name))
     title += f"; acts without outcome: {open_acts}, see %devin journal check" if open_acts else ""
-    title = labelled(label + title, simulated == len(entries) > 0)
+    title = labeled(label + title, simulated == len(entries) > 0)
     return Table(rows, title=title, empty="the journal has none of this notebook")
 
 

@@ -1,4 +1,4 @@
-"""What has been seen of the organisation and the journal, for the completer: Tab reads this and never the network.
+"""What has been seen of the organization and the journal, for the completer: Tab reads this and never the network.
 
 Commands that list things leave them here; a background thread adds the journal's sessions with their tags and
 repositories. Names and titles only, in memory only.

@@ -68,10 +68,10 @@ class Table:
 
     def __repr__(self) -> str:
         """The table as aligned text."""
-        return self._drawn(colours=False)
+        return self._drawn(colors=False)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(self._drawn(colours=sys.stdout.isatty() and not cycle))
+        printer.text(self._drawn(colors=sys.stdout.isatty() and not cycle))
 
     def _repr_html_(self) -> str:
         if not self.rows:
@@ -81,17 +81,17 @@ class Table:
         title = f'<div style="margin:4px 0"><strong>{escape(self.title)}</strong></div>' if self.title else ""
         return f'<div style="overflow-x:auto">{title}{table(body, f"<thead><tr>{head}</tr></thead>")}</div>'
 
-    def _drawn(self, *, colours: bool) -> str:
+    def _drawn(self, *, colors: bool) -> str:
         if not self.rows:
             return self.title or self.empty
         from io import StringIO
 
         from rich.console import Console
 
-        into, share = StringIO(), self._share(_width(colours))
-        width = max(_width(colours), self._least() + share * len(_GIVE_WAY.intersection(self.headings)))
+        into, share = StringIO(), self._share(_width(colors))
+        width = max(_width(colors), self._least() + share * len(_GIVE_WAY.intersection(self.headings)))
         # left to itself in a kernel, rich displays what it prints at once
-        console = Console(file=into, width=width, force_terminal=colours, no_color=not colours, force_jupyter=False)
+        console = Console(file=into, width=width, force_terminal=colors, no_color=not colors, force_jupyter=False)
         console.print(self._rich(share))
         lines = [line.rstrip() for line in into.getvalue().rstrip().split("\n")]
         return "\n".join(([self.title] if self.title else []) + [line for line in lines if line])
@@ -125,7 +125,7 @@ class Table:
         return drawn
 
 
-def labelled(title: str, simulated: bool) -> str:
+def labeled(title: str, simulated: bool) -> str:
     """Return a title that says when sessions are simulated."""
     return "; ".join(part for part in ("simulated sessions" if simulated else "", title) if part)
 
@@ -145,8 +145,8 @@ def _html_cell(value: Any) -> str:
     return f'<td style="{CELL}">{inner}</td>'
 
 
-def _width(colours: bool) -> int:
-    if not colours:
+def _width(colors: bool) -> int:
+    if not colors:
         return WIDTH
     import shutil
 

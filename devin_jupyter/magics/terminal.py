@@ -20,7 +20,7 @@ from rich.text import Text
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.render import wording
 
-_COLOURS = {
+_COLORS = {
     "queued": "bright_black",
     "working": "blue",
     "your_turn": "yellow",
@@ -83,7 +83,7 @@ class Following:
         minutes, seconds = divmod(int(time.monotonic() - self._since), 60)
         facts = [wording.one_line(wording.title(snapshot), 60), wording.cost(snapshot), f"{minutes}:{seconds:02}"]
         line = Text.assemble(
-            (snapshot.phase.label, f"bold {_COLOURS.get(snapshot.phase.value, 'default')}"),
+            (snapshot.phase.label, f"bold {_COLORS.get(snapshot.phase.value, 'default')}"),
             *(f" · {fact}" for fact in facts),
             *((f" · {label}", "bright_black") for label in wording.labels(snapshot)),
             ("  Ctrl-C detaches", "bright_black"),

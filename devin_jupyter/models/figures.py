@@ -1,4 +1,4 @@
-"""The wire models of what v3 counts: consumption, metrics, organisations. Times are Unix seconds."""
+"""The wire models of what v3 counts: consumption, metrics, organizations. Times are Unix seconds."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class ConsumptionByDate(Answer):
 
 
 class Consumption(Answer):
-    """ACUs of an organisation, a user, a service user or a session, by day."""
+    """ACUs of an organization, a user, a service user or a session, by day."""
 
     total_acus: float
     consumption_by_date: list[ConsumptionByDate]
@@ -138,7 +138,7 @@ class ActiveUsers(Answer):
 
 
 class OrganizationInfo(Answer):
-    """An organisation that an enterprise key can see."""
+    """An organization that an enterprise key can see."""
 
     org_id: str
     name: str

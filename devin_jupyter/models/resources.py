@@ -1,4 +1,4 @@
-"""The wire models of what an organisation keeps besides its sessions: files, playbooks, knowledge, secrets, schedules.
+"""The wire models of what an organization keeps besides its sessions: files, playbooks, knowledge, secrets, schedules.
 
 They are those of v3; where v1 has the same thing in another shape, `v1.py` says so. Nothing here does I/O.
 """

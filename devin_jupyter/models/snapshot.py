@@ -228,7 +228,7 @@ def judge_output(output: Any, known: Known, previous: Snapshot | None = None) ->
     Args:
         output: the raw structured output; None is neither.
         known: what was sent, and what judges the output.
-        previous: the snapshot before, whose judgement of the same output holds.
+        previous: the snapshot before, whose judgment of the same output holds.
     """
     if output is None:
         return False, False

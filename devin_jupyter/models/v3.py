@@ -60,7 +60,7 @@ class Answer(BaseModel):
 
 
 class SessionSecret(Request):
-    """A secret for one session only; it is not stored in the organisation."""
+    """A secret for one session only; it is not stored in the organization."""
 
     key: str = Field(min_length=1, max_length=256)
     """Becomes the name of an environment variable."""

@@ -5,7 +5,7 @@ No logic here: names, parameters and docstrings are those of `devin_jupyter.api`
 
 from __future__ import annotations
 
-from devin_jupyter.namespaces.of_organisation import Consumption, Knowledge, Metrics, Playbooks, Schedules, Secrets
+from devin_jupyter.namespaces.of_organization import Consumption, Knowledge, Metrics, Playbooks, Schedules, Secrets
 from devin_jupyter.namespaces.of_sessions import Attachments, Events, Insights, Messages, Sessions, Tags
 
 __all__ = [

@@ -69,7 +69,7 @@ CELL_OPTIONS: tuple[Option, ...] = (
         "key",
         "word",
         AGAIN,
-        "recognise the request by this text, so that the prompt may change without starting another session",
+        "recognize the request by this text, so that the prompt may change without starting another session",
         "--key audit-{{ week }}",
         metavar="TEXT",
         default="the prompt",

@@ -218,9 +218,9 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ` (did you mean …?)` for the nearest known word, or nothing; dashes before it count for nothing."""
-    spelt = {name.lower().lstrip("-"): name for name in known}
-    close = difflib.get_close_matches(word.lower().lstrip("".join(DASHES)), list(spelt), n=1, cutoff=0.6)
-    return f" (did you mean {spelt[close[0]]}?)" if close else ""
+    spelled = {name.lower().lstrip("-"): name for name in known}
+    close = difflib.get_close_matches(word.lower().lstrip("".join(DASHES)), list(spelled), n=1, cutoff=0.6)
+    return f" (did you mean {spelled[close[0]]}?)" if close else ""
 
 
 _APART = (

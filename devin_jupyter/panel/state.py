@@ -31,7 +31,7 @@ def session_state(snapshot: Snapshot) -> dict[str, Any]:
         "phase": snapshot.phase.value,
         "label": snapshot.phase.label,
         "icon": look.icon,
-        "colour": look.colour,
+        "color": look.color,
         "needs_you": snapshot.needs_you,
         "turn_over": snapshot.turn_over,
         "explanation": wording.explanation(snapshot),
@@ -90,9 +90,9 @@ def row_state(snapshot: Snapshot, name: str | None = None, place: int | None = N
 
 
 def looks() -> dict[str, dict[str, str]]:
-    """Return word, icon and colour of every phase."""
+    """Return word, icon and color of every phase."""
     return {
-        phase.value: {"label": phase.label, "icon": look.icon, "colour": look.colour}
+        phase.value: {"label": phase.label, "icon": look.icon, "color": look.color}
         for phase, look in wording.LOOKS.items()
     }
 
@@ -142,7 +142,7 @@ def _fact(value: str | float) -> str | float:
 def _facts(snapshot: Snapshot) -> Iterable[tuple[str, str | float | None]]:
     """Name and value; times are Unix seconds, which the browser shows in the person's own zone."""
     yield "session", snapshot.session_id
-    yield "organisation", snapshot.org_id
+    yield "organization", snapshot.org_id
     yield "mode", snapshot.mode
     yield "tags", ", ".join(snapshot.tags)
     yield "status", " / ".join(filter(None, (snapshot.status, snapshot.status_detail)))

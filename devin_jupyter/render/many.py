@@ -101,7 +101,7 @@ def _html(heading: str, snapshots: Sequence[Snapshot], names: Mapping[str, str],
 def _row(snapshot: Snapshot, names: Mapping[str, str]) -> str:
     look = wording.LOOKS[snapshot.phase]
     cells = [
-        badge(f"{look.icon} {snapshot.phase.label}", look.colour),
+        badge(f"{look.icon} {snapshot.phase.label}", look.color),
         anchor(wording.link(snapshot), _name(snapshot, names, 80)),
         f'<span style="white-space:nowrap">{escape(wording.acu(snapshot.acus))}</span>',
         escape(wording.asked(snapshot, 120)),

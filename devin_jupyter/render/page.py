@@ -1,7 +1,7 @@
 """A snapshot as static HTML that survives what notebook viewers do to it.
 
 Untrusted notebooks lose style and script tags, svg, aria, data attributes and `var()`; GitHub drops inline styles
-as well. So: plain elements in reading order, inline styles only, colours inherited except on filled badges, which
+as well. So: plain elements in reading order, inline styles only, colors inherited except on filled badges, which
 read on light and dark alike.
 """
 
@@ -52,7 +52,7 @@ def anchor(url: str | None, label: str) -> str:
 
 def _headline(snapshot: Snapshot) -> str:
     look = wording.LOOKS[snapshot.phase]
-    phase = badge(f"{look.icon} {snapshot.phase.label}", look.colour)
+    phase = badge(f"{look.icon} {snapshot.phase.label}", look.color)
     notes = "".join(f" {badge(label, '#57606a')}" for label in wording.labels(snapshot))
     title = anchor(wording.link(snapshot), wording.title(snapshot))
     cost = f'<span style="{QUIET};white-space:nowrap">{escape(wording.cost(snapshot))}</span>'
@@ -65,9 +65,9 @@ def _as_of(snapshot: Snapshot) -> str:
     return f' <span style="{QUIET}">· as of {escape(at)}</span>' if at else ""
 
 
-def badge(words: str, colour: str) -> str:
+def badge(words: str, color: str) -> str:
     """Return a filled badge that reads on light and dark."""
-    return f'<span style="background-color:{colour};{_BADGE}">{escape(words)}</span>'
+    return f'<span style="background-color:{color};{_BADGE}">{escape(words)}</span>'
 
 
 def _explained(snapshot: Snapshot) -> str:

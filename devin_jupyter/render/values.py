@@ -17,7 +17,7 @@ _TABLE = "border-collapse:collapse;border:0;margin:2px 0"
 
 
 def table(rows: str, head: str = "") -> str:
-    """Return a table of ready-made rows that no viewer's style sheet centres, stripes or floats to the right."""
+    """Return a table of ready-made rows that no viewer's style sheet centers, stripes or floats to the right."""
     return f'<table style="{_TABLE}">{head}<tbody>{rows.replace("<tr>", _ROW)}</tbody></table>'
 
 

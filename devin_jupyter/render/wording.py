@@ -1,4 +1,4 @@
-"""The words, icons and colours every view of a session shares, and the filter for text somebody else wrote.
+"""The words, icons and colors every view of a session shares, and the filter for text somebody else wrote.
 
 Absolute times only, and none at all for a simulated session: its clock is made up, and a notebook that runs on
 the simulator has to repeat byte for byte. Its links are shown like any other's, with "simulated" beside them.
@@ -33,7 +33,7 @@ class Look:
     """How a phase is drawn: an icon, and a background on which white text has AA contrast."""
 
     icon: str
-    colour: str
+    color: str
 
 
 LOOKS = {

@@ -1,4 +1,4 @@
-"""Who may ask: the key families of v3 (`cog_…`) and v1 (`apk_…`), and the one organisation there is."""
+"""Who may ask: the key families of v3 (`cog_…`) and v1 (`apk_…`), and the one organization there is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def refusal(path: str, authorization: str, config: Config) -> Refusal | None:
     if path.startswith("/v1/"):
         return _judge(authorization, config.v1_key, wrong_family="cog_")
     if path.startswith(("/v3/", "/v3beta1/")):
-        return _judge(authorization, config.api_key, wrong_family="apk_") or _organisation(path, config)
+        return _judge(authorization, config.api_key, wrong_family="apk_") or _organization(path, config)
     return None
 
 
@@ -30,7 +30,7 @@ def _judge(authorization: str, key: str, *, wrong_family: str) -> Refusal | None
     return 401, "Invalid API key"
 
 
-def _organisation(path: str, config: Config) -> Refusal | None:
+def _organization(path: str, config: Config) -> Refusal | None:
     parts = path.split("/", 4)
     if len(parts) > 3 and parts[2] == "organizations" and parts[3] != config.org:
         return 404, "Organization not found"

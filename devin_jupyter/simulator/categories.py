@@ -7,7 +7,7 @@ import re
 from devin_jupyter.simulator.ids import Dice
 
 SUBCATEGORIES: dict[str, tuple[str, ...]] = {
-    "bug_fixing": ("Crash fix", "Regression", "Flaky behaviour", "Other"),
+    "bug_fixing": ("Crash fix", "Regression", "Flaky behavior", "Other"),
     "ci_cd_and_devops": ("Pipeline speed", "Deployment", "Infrastructure as code", "Other"),
     "code_quality_and_security": ("Static analysis", "Lint and types", "Dependency audit", "Other"),
     "code_review": ("Pull request review", "Other"),

@@ -57,7 +57,7 @@ class Config:
 
     @property
     def is_enterprise(self) -> bool:
-        """Whether the v3 key is one of an enterprise: it belongs to no organisation, and may list them all."""
+        """Whether the v3 key is one of an enterprise: it belongs to no organization, and may list them all."""
         return self.api_key.startswith("cog_enterprise")
 
     @property

@@ -37,9 +37,9 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        labelled = _labelled(send)
+        labeled = _labelled(send)
         if scope["path"].startswith(CONTROL):
-            await self._control(scope, receive, labelled)
+            await self._control(scope, receive, labeled)
             return
         template = self._routes.template(scope["path"])
         self._store.requests[f"{scope['method']} {template}"] += 1
@@ -47,9 +47,9 @@ class Gate:
         if self._store.config.latency_ms:
             await asyncio.sleep(self._store.config.latency_ms / 1000)
         if rule is None:
-            await self._serve(scope, receive, labelled)
+            await self._serve(scope, receive, labeled)
         else:
-            await self._spoil(rule, scope, receive, labelled, send)
+            await self._spoil(rule, scope, receive, labeled, send)
 
     async def _control(self, scope: Scope, receive: Receive, send: Send) -> None:
         client = scope.get("client")
@@ -98,12 +98,12 @@ class Gate:
 
 
 def _labelled(send: Send) -> Send:
-    async def labelled(message: Message) -> None:
+    async def labeled(message: Message) -> None:
         if message["type"] == "http.response.start":
             message["headers"] = [*message.get("headers", ()), _LABEL]
         await send(message)
 
-    return labelled
+    return labeled
 
 
 def _collect(answer: list[Message]) -> Callable[[Message], Awaitable[None]]:

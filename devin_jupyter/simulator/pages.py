@@ -33,7 +33,7 @@ def decode_cursor(kind: str, cursor: str) -> str:
 
 
 def page_response(rows: Sequence[bytes], end_cursor: str | None, total: int | None) -> Response:
-    """Answer with a page of rows that are serialised already; a cursor says that there is more."""
+    """Answer with a page of rows that are serialized already; a cursor says that there is more."""
     tail = {"has_next_page": end_cursor is not None, "end_cursor": end_cursor, "total": total}
     body = b'{"items":[' + b",".join(rows) + b"]," + json_bytes(tail)[1:]
     return Response(body, media_type="application/json")

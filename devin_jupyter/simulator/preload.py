@@ -36,7 +36,7 @@ TASKS = {
     "feature_development": "Add pagination to the list endpoints of {repo}",
     "migrations_and_upgrades": "Upgrade {package} in {repo} to the current release",
     "other": "Have a look at {repo} and tell me what you would do first",
-    "refactoring_and_optimization": "Refactor {file} in {repo} without changing its behaviour",
+    "refactoring_and_optimization": "Refactor {file} in {repo} without changing its behavior",
     "research_and_exploration": "Find out why {symbol} in {repo} is slow for large accounts",
     "security": "Check whether {repo} is affected: {title}",
     "unit_test_generation": "Write tests for {file} in {repo}",
@@ -92,7 +92,7 @@ def preloaded(count: int, *, seed: int, today: int, org_id: str) -> list[Session
 
 
 def _birth(dice: Dice, today: int) -> float:
-    """More sessions towards the end of the year, most of them on working days between 8 and 18 o'clock."""
+    """More sessions toward the end of the year, most of them on working days between 8 and 18 o'clock."""
     day = int(YEAR * dice.between(0, 1) ** 1.5)
     weekday = (today // DAY - day + 4) % 7  # 1 January 1970 was a Thursday
     if weekday in (0, 6) and dice.chance(0.8):

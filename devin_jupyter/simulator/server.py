@@ -43,7 +43,7 @@ class Running:
 
     @property
     def org_id(self) -> str:
-        """The one organisation it has."""
+        """The one organization it has."""
         return self.config.org
 
     @property

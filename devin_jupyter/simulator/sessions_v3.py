@@ -21,9 +21,9 @@ router = APIRouter()
 SESSIONS = "/v3/organizations/{org_id}/sessions"
 SESSION = SESSIONS + "/{devin_id}"
 PLATFORMS = ("linux", "windows")
-"""The platform labels of the simulated organisation; `inherit` means none."""
+"""The platform labels of the simulated organization; `inherit` means none."""
 UNCONNECTED = "unconnected/"
-"""Repositories of this owner are not connected to the simulated organisation."""
+"""Repositories of this owner are not connected to the simulated organization."""
 
 
 def find(store: Store, devin_id: str) -> Session:

@@ -54,7 +54,7 @@ def opening(told: Told) -> str:
     plan = told.dice.sample(
         (
             f"Read the code in {told.place} that this touches",
-            "Reproduce the present behaviour with a test",
+            "Reproduce the present behavior with a test",
             "Make the smallest change that does it",
             "Check callers and documentation",
             "Run the whole test suite",
@@ -115,7 +115,7 @@ def question(told: Told) -> str:
     """A question that stops the work."""
     return told.dice.pick(
         (
-            f"Before I go on in {told.place}: should the change keep the old behaviour behind a flag, or replace it?",
+            f"Before I go on in {told.place}: should the change keep the old behavior behind a flag, or replace it?",
             f"I found two ways to do this in {told.place}. Do you prefer the small patch or the clean rewrite?",
             f"One thing is unclear in {told.place}: may I touch the public interface, yes or no?",
         )

@@ -49,7 +49,7 @@ def test_rows_added_to_it_cost_only_themselves(desk: Desk, simulator: Any) -> No
 def test_another_task_over_the_same_rows_is_no_edit(desk: Desk, simulator: Any) -> None:
     desk.map("Upgrade {{ row }} to Python 3.13", REPOS).wait()
 
-    assert desk.map("Which licence has {{ row }}? Quote its file.", REPOS).notice.startswith("3 to start")
+    assert desk.map("Which license has {{ row }}? Quote its file.", REPOS).notice.startswith("3 to start")
 
 
 @pytest.mark.parametrize("way", [{"name": "py314"}, {"beside": True}, {"take": "2"}])
@@ -81,7 +81,7 @@ def test_another_key_starts_anew_also_after_one_that_kept_the_answers(desk: Desk
     assert desk.map(prompt, REPOS, key="w48 {{ row }}").notice.startswith("0 started, 3 attached")
 
 
-def test_one_that_was_found_by_its_short_name_still_recognises_an_edit(
+def test_one_that_was_found_by_its_short_name_still_recognizes_an_edit(
     new_desk: Callable[..., Desk], simulator: Any
 ) -> None:
     batch = new_desk().map("Upgrade {{ row }} to Python 3.13", REPOS).wait()
@@ -110,7 +110,7 @@ def test_what_was_spent_counts_when_a_row_is_added(desk: Desk, simulator: Any) -
         ("Default {{ row }}", "Limited {{ row }}", False),
         ("Fix {{ row }}", "Fix {{ row }}", False),
         ("{{ row.prompt }}", "{{ row.prompt }}", False),
-        ("Count the TODOs in {{ row }}", "Which licence has {{ row }}?", False),
+        ("Count the TODOs in {{ row }}", "Which license has {{ row }}?", False),
         ("Find the flaky tests of {{ row }}", "Delete the flaky tests of {{ row }} or skip them", False),
         ("Upgrade {{ row }}", "", False),
     ],

@@ -21,7 +21,7 @@ from devin_jupyter.api.transport import Transport
 from devin_jupyter.errors import ApiError
 from devin_jupyter.redaction import as_answered, keep_secret, mask_answer, repeats_secrets
 from devin_jupyter.render.wording import safe_text
-from devin_jupyter.sending import Conversation, normalised
+from devin_jupyter.sending import Conversation, normalized
 from devin_jupyter.settings import Settings
 
 KEY = "cog_canary0123456789abcdef"
@@ -107,9 +107,9 @@ async def test_a_page_without_secrets_is_handed_on_byte_for_byte() -> None:
     assert await transport(body).get_bytes("/v3/x") == body
 
 
-def test_a_message_that_holds_a_secret_is_recognised_when_the_service_shows_it() -> None:
+def test_a_message_that_holds_a_secret_is_recognized_when_the_service_shows_it() -> None:
     keep_secret([KEY])
-    shown: dict[str, list[Any]] = {normalised(as_answered(f"use {KEY}\nplease")): [1.0]}
+    shown: dict[str, list[Any]] = {normalized(as_answered(f"use {KEY}\nplease")): [1.0]}
     assert Conversation(shown, None).of(f"use {KEY} \n please") == [1.0]
 
 

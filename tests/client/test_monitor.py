@@ -475,7 +475,7 @@ async def test_being_asked_too_often_makes_pauses_grow_though_much_is_answered(s
     assert one.clock.pauses[-1] == 30.0
 
 
-async def test_of_several_troubles_the_longest_wait_that_is_asked_for_is_honoured(scene):
+async def test_of_several_troubles_the_longest_wait_that_is_asked_for_is_honored(scene):
     one = scene(3)
     for number, answer in enumerate(
         [status(429, **{"retry-after": "40"}), status(429, **{"retry-after": "70"}), status(503)]
@@ -514,7 +514,7 @@ async def test_a_gateway_in_its_maintenance_is_waited_out(scene, code, count):
     assert (await one.monitor.turn_over(id_of(0))).phase is Phase.DONE
 
 
-async def test_the_wait_that_the_service_asks_for_is_honoured(scene):
+async def test_the_wait_that_the_service_asks_for_is_honored(scene):
     one = scene()
     one.watch()
     await one.sweeps(2)

@@ -59,7 +59,7 @@ async def test_another_user_is_named_on_v3_and_refused_on_v1(answering):
     assert len(sent) == 1
 
 
-async def test_two_first_calls_at_once_ask_for_the_organisation_once(answering, tmp_path):
+async def test_two_first_calls_at_once_ask_for_the_organization_once(answering, tmp_path):
     asked = []
 
     def who(request):

@@ -151,7 +151,7 @@ async def test_several_tags_mean_all_of_them_whatever_the_service_thinks(answeri
     assert found == ["b"]
 
 
-async def test_ids_in_filters_are_normalised(answering):
+async def test_ids_in_filters_are_normalized(answering):
     asked = []
 
     def handler(request):

@@ -77,9 +77,9 @@ def test_the_namespaces_agree(name, both):
 def test_every_operation_is_a_method_of_both_clients(operation, both):
     for client in both:
         thing = client
-        for part in operation.name.replace("organisations", "settings").split("."):
+        for part in operation.name.replace("organizations", "settings").split("."):
             thing = getattr(thing, part)
-        assert operation.name == "organisations" or callable(thing)
+        assert operation.name == "organizations" or callable(thing)
 
 
 @pytest.mark.parametrize("name", sorted(set(functions.__all__) & public(Devin)))

@@ -36,7 +36,7 @@ def test_permissions_are_probed(either, version):
     assert ("ManageBilling" in found) == (version == "v3")
 
 
-def test_the_organisation_is_asked_for_once_and_remembered(simulator):
+def test_the_organization_is_asked_for_once_and_remembered(simulator):
     from devin_jupyter import Devin
 
     first = Devin(simulator.api_key, base_url=simulator.url)
@@ -396,12 +396,12 @@ def test_ensuring_a_schedule_twice_writes_once(devin, simulator):
     assert simulator.requests("PATCH /v3/organizations/{org_id}/schedules/{schedule_id}") == 1
 
 
-@pytest.mark.parametrize("spelt", ["2099-01-02T00:00:00Z", "2099-01-02T02:00:00+02:00", datetime(2099, 1, 2)])
-def test_a_single_run_is_the_same_however_its_moment_is_spelt(devin, simulator, spelt):
-    first = devin.schedules.ensure("Once", "Check", schedule_type="one_time", scheduled_at=spelt)
+@pytest.mark.parametrize("spelled", ["2099-01-02T00:00:00Z", "2099-01-02T02:00:00+02:00", datetime(2099, 1, 2)])
+def test_a_single_run_is_the_same_however_its_moment_is_spelt(devin, simulator, spelled):
+    first = devin.schedules.ensure("Once", "Check", schedule_type="one_time", scheduled_at=spelled)
 
     assert first["scheduled_at"] == "2099-01-02T00:00:00.000000+00:00"
-    assert devin.schedules.ensure("Once", "Check", schedule_type="one_time", scheduled_at=spelt) == first
+    assert devin.schedules.ensure("Once", "Check", schedule_type="one_time", scheduled_at=spelled) == first
     assert simulator.requests("PATCH /v3/organizations/{org_id}/schedules/{schedule_id}") == 0
 
 

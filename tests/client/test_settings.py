@@ -1,4 +1,4 @@
-"""Where key, organisation and address come from, and what is never shown or redirected."""
+"""Where key, organization and address come from, and what is never shown or redirected."""
 
 import json
 import stat
@@ -171,7 +171,7 @@ def test_an_unknown_version_is_refused():
         settings.resolve(KEY, api_version="v2")
 
 
-def test_a_v1_key_has_no_organisation(monkeypatch):
+def test_a_v1_key_has_no_organization(monkeypatch):
     monkeypatch.setenv("DEVIN_ORG_ID", "org-environment")
 
     assert settings.resolve(V1_KEY).org_id is None
@@ -244,7 +244,7 @@ def test_a_key_that_no_header_could_carry_is_refused(key):
         settings.resolve(key)
 
 
-def test_the_organisation_is_remembered_for_the_key_by_hash():
+def test_the_organization_is_remembered_for_the_key_by_hash():
     settings.remember_org(settings.resolve(KEY), "org-found")
 
     assert settings.resolve(KEY).org_id == "org-found"

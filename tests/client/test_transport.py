@@ -116,7 +116,7 @@ async def test_an_answer_that_trickles_for_ever_is_given_up():
 
 
 @pytest.mark.parametrize(("header", "pause"), [({"retry-after": "7"}, 7.0), ({"retry-after-ms": "250"}, 0.25)])
-async def test_the_wait_that_the_service_asks_for_is_honoured(header, pause, slept):
+async def test_the_wait_that_the_service_asks_for_is_honored(header, pause, slept):
     await transport_with(answers(httpx.Response(429, headers=header), OK), slept).request(GET, "/v3/x")
 
     assert slept == [pause]

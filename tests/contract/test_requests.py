@@ -43,7 +43,7 @@ V3_ONLY = {
 }
 V1_ONLY = {"snapshot": "snapshot-1", "unlisted": True}
 TWINS = ("/v3/enterprise/sessions", "/v3/enterprise/consumption")
-"""The same once more, for administrators of many organisations."""
+"""The same once more, for administrators of many organizations."""
 
 
 class Client:

@@ -1,4 +1,4 @@
-"""A small organisation on a simulator: something to find under every path, and a sensible body for every write."""
+"""A small organization on a simulator: something to find under every path, and a sensible body for every write."""
 
 from __future__ import annotations
 

@@ -108,8 +108,8 @@ def test_a_chart_can_be_changed_further_and_still_shows_itself(draw: Callable[[p
 
 
 def _contrast(one: str, other: str) -> float:
-    def light(colour: str) -> float:
-        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    def light(color: str) -> float:
+        parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
         red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
         return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
@@ -118,16 +118,16 @@ def _contrast(one: str, other: str) -> float:
 
 
 @pytest.mark.parametrize("page", ["#ffffff", "#111111"])
-def test_colours_can_be_seen_on_light_and_on_dark_pages(page: str) -> None:
-    marks = [*charts.PHASE_COLOURS.values(), *charts.GROUP_COLOURS]
+def test_colors_can_be_seen_on_light_and_on_dark_pages(page: str) -> None:
+    marks = [*charts.PHASE_COLORS.values(), *charts.GROUP_COLORS]
 
-    assert min(_contrast(colour, page) for colour in marks) >= 2.5
+    assert min(_contrast(color, page) for color in marks) >= 2.5
     assert _contrast("#808488", page) >= 3.5
     assert bundle(charts.timeline(many(3)))[charts.MIME]["config"]["background"] == "transparent"
 
 
-def test_every_phase_has_a_colour() -> None:
-    assert set(charts.PHASE_COLOURS) == set(Phase)
+def test_every_phase_has_a_color() -> None:
+    assert set(charts.PHASE_COLORS) == set(Phase)
 
 
 def test_a_timeline_has_a_bar_per_session_from_start_to_last_activity() -> None:
@@ -221,13 +221,13 @@ def test_groups_beyond_the_dearest_are_one() -> None:
     assert groups == [*(f"t{number}" for number in range(11, 3, -1)), "and 4 others"]
 
 
-def test_as_many_groups_as_colours_are_all_named() -> None:
+def test_as_many_groups_as_colors_are_all_named() -> None:
     frame = frame_of(*(session(number, tags=[f"t{number}"], acus_consumed=number + 1) for number in range(9)))
 
     records = values(charts.spend(frame, by="tag"))
 
     assert [item["group"] for item in records] == [f"t{number}" for number in range(8, -1, -1)]
-    assert len(records) == spending.MOST_GROUPS == len(charts.GROUP_COLOURS)
+    assert len(records) == spending.MOST_GROUPS == len(charts.GROUP_COLORS)
 
 
 @pytest.mark.parametrize("by", ["category", "origin"])
@@ -331,7 +331,7 @@ def test_durations_are_counted_in_classes_by_phase() -> None:
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda frame: charts.spend(frame, by="colour"),
+        lambda frame: charts.spend(frame, by="color"),
         lambda frame: charts.spend(frame, unit="year"),
         lambda frame: charts.timeline(frame[["url"]]),
         lambda frame: charts.outcomes(frame[["url"]]),

@@ -137,7 +137,7 @@ def test_a_batch_stands_for_its_sessions(devin: dj.Devin) -> None:
     assert devin.sessions_frame(batch)["session_id"].tolist() == [session.id for session in batch.sessions]
 
 
-def test_what_the_journal_knows_of_another_organisation_is_left_alone(devin: dj.Devin, year: Any) -> None:
+def test_what_the_journal_knows_of_another_organization_is_left_alone(devin: dj.Devin, year: Any) -> None:
     session = devin.create("Stop me", tags=["sim:slow"])
     devin.stop(session)
     with dj.Devin(year.api_key, org_id=year.org_id, base_url=year.url + "/", journal=devin.journal) as same:

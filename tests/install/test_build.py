@@ -50,7 +50,7 @@ def test_the_wheel_holds_nothing_else(wheel: Path) -> None:
     assert any(name.endswith("licenses/LICENSE") for name in names(wheel))
 
 
-def test_its_metadata_name_the_licence_and_show_the_readme(wheel: Path) -> None:
+def test_its_metadata_name_the_license_and_show_the_readme(wheel: Path) -> None:
     read = about(wheel)
     assert (read["Name"], read["License-Expression"], read["Requires-Python"]) == (
         "devin-jupyter",

@@ -14,7 +14,7 @@ import pytest
 
 from devin_jupyter.aftermath import live_line, still_live
 from devin_jupyter.creation import CellRef, Policy
-from devin_jupyter.errors import Halted, NoOrganisation
+from devin_jupyter.errors import Halted, NoOrganization
 from devin_jupyter.journal import Journal
 from devin_jupyter.stopping import table, within
 
@@ -106,10 +106,10 @@ async def test_it_halts_before_it_asks_the_service_for_anything(kernel: Any) -> 
     one = kernel()
 
     async def unknown() -> Any:
-        raise NoOrganisation("it cannot be asked for", "nothing was sent")
+        raise NoOrganization("it cannot be asked for", "nothing was sent")
 
     one.where = unknown
-    with pytest.raises(NoOrganisation, match="the halt holds until %devin resume"):
+    with pytest.raises(NoOrganization, match="the halt holds until %devin resume"):
         await one.stopper().stop_all()
     assert one.journal.halted_since() is not None
 

@@ -1,4 +1,4 @@
-"""A cell whose answer is in the lock file, where the organisation cannot be asked for; and cursors that wear out."""
+"""A cell whose answer is in the lock file, where the organization cannot be asked for; and cursors that wear out."""
 
 from __future__ import annotations
 

@@ -234,7 +234,7 @@ def test_the_journal_is_shown_checked_exported(shell, done, tmp_path):
 def test_whoami_shows_principal_place_and_permissions_and_no_key(shell, service):
     facts = {row[""]: row["value"] for row in rows(shell.run("%devin whoami"))}
     assert "service user" in facts["principal"]
-    assert service.org_id in facts["organisation"]
+    assert service.org_id in facts["organization"]
     assert facts["may use ViewOrgSessions"] == "yes"
     assert "DEVIN_API_KEY" in facts["key"]
 

@@ -88,11 +88,11 @@ def test_the_simulator_is_one_line_and_says_what_it_is(shell):
         assert "sessions are simulated, and cost nothing" in shell.run(line).out
     assert "(v1)" in shell.run("%devin simulator --v1").out
     facts = {row[""]: row["value"] for row in shell.run("%devin whoami").value.rows}
-    assert facts["organisation"] == "the key's own"
+    assert facts["organization"] == "the key's own"
     assert "simulated" in facts["API"]
 
 
-def test_a_dedicated_host_and_an_organisation_may_be_named(shell, simulator, monkeypatch):
+def test_a_dedicated_host_and_an_organization_may_be_named(shell, simulator, monkeypatch):
     monkeypatch.setenv("DEVIN_API_KEY", simulator.api_key)
     said = shell.run(f"%devin connect --url {simulator.url} --org {simulator.org_id}").out
     assert simulator.org_id in said
@@ -124,7 +124,7 @@ def test_a_key_for_a_profile_that_is_to_be_saved_is_asked_for(shell, simulator, 
     assert ring == {"work": simulator.api_key}
 
 
-def test_a_misspelt_profile_gets_the_nearest(shell, simulator, typed, ring):
+def test_a_misspelled_profile_gets_the_nearest(shell, simulator, typed, ring):
     shell.run("%devin connect --save --profile work")
     assert "(did you mean work?)" in shell.run("%devin connect --profile wrok", fails=True).out
 

@@ -17,7 +17,7 @@ ELSEWHERE = {
     "CreateUncertain": "takes 14 s of looking, see the tests of the journal",
     "RequestTimeout": "takes the time-out, see the tests of the transport",
     "ColleaguesSession": "needs a second principal, see the tests of the journal",
-    "NoOrganisation": "needs an enterprise key, see the tests of the client",
+    "NoOrganization": "needs an enterprise key, see the tests of the client",
     "UnreadableAnswer": "names the parser's own words",
     "Detached": "needs a kernel, see test_kernel",
     "DetachedAwait": "needs an event loop, see the tests of the client",

@@ -1,4 +1,4 @@
-"""Terminal IPython, in a pseudo-terminal: a line that moves while it waits, tables, colours, Ctrl-C."""
+"""Terminal IPython, in a pseudo-terminal: a line that moves while it waits, tables, colors, Ctrl-C."""
 
 import os
 import re
@@ -12,7 +12,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals"),
     pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning"),
 ]
-COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+COLORS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 PROMPT = r"In \[\d+\]: "
 
 
@@ -44,7 +44,7 @@ def say(child, line):
 
 
 def plain(text):
-    return COLOURS.sub("", text)
+    return COLORS.sub("", text)
 
 
 def start(child, options, prompt):
@@ -117,7 +117,7 @@ def test_ctrl_c_detaches_an_await_in_lines_without_a_traceback(terminal):
     terminal.expect("KeyboardInterrupt")
 
 
-def test_tables_are_coloured_on_a_terminal_and_fit_it(terminal):
+def test_tables_are_colored_on_a_terminal_and_fit_it(terminal):
     start(
         terminal, "-o s --title 'A rather long title that says at length what it is all about and then some'", "Count"
     )

@@ -198,5 +198,5 @@ def test_a_closed_board_follows_nothing(stand_in: Callable[..., Any]) -> None:
 
 
 def test_unknown_keywords_are_refused() -> None:
-    with pytest.raises(TypeError, match="colour"):
-        BatchPanel([], colour="red")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="color"):
+        BatchPanel([], color="red")  # type: ignore[call-arg]

@@ -65,6 +65,6 @@ def test_modules_stay_small_and_say_what_they_are_for(path: Path) -> None:
     assert lines[0].startswith("// ")
 
 
-def test_every_colour_variable_of_a_host_has_a_fallback() -> None:
+def test_every_color_variable_of_a_host_has_a_fallback() -> None:
     for name, rest in re.findall(r"var\((--(?:jp|vscode|colab)-[\w-]+)(.)", STYLES.read_text(encoding="utf-8")):
         assert rest == ",", name

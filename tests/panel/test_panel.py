@@ -243,8 +243,8 @@ def test_the_repr_is_the_same_for_the_same_snapshot(stand_in: Callable[..., Any]
 
 
 def test_unknown_keywords_are_refused(stand_in: Callable[..., Any]) -> None:
-    with pytest.raises(TypeError, match="colour"):
-        Panel(stand_in(), colour="red")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="color"):
+        Panel(stand_in(), color="red")  # type: ignore[call-arg]
 
 
 def test_the_buttons_offered_are_those_that_make_sense(snapshot: Callable[..., Snapshot]) -> None:

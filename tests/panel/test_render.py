@@ -210,7 +210,7 @@ def _tags(html: str) -> list[tuple[str, dict[str, str | None]]]:
     return parser.seen
 
 
-def test_the_page_uses_only_what_sanitisers_leave(done: Snapshot) -> None:
+def test_the_page_uses_only_what_sanitizers_leave(done: Snapshot) -> None:
     html = render.html(done, transcript=True)
     tags = _tags(html)
 
@@ -221,21 +221,21 @@ def test_the_page_uses_only_what_sanitisers_leave(done: Snapshot) -> None:
     assert "var(" not in html
 
 
-def test_text_colour_is_inherited_except_on_filled_badges(done: Snapshot) -> None:
+def test_text_color_is_inherited_except_on_filled_badges(done: Snapshot) -> None:
     for _, attributes in _tags(render.html(done)):
         style = attributes.get("style") or ""
         assert ("color:#ffffff" in style) == ("background-color:#" in style)
 
 
-def _luminance(colour: str) -> float:
-    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+def _luminance(color: str) -> float:
+    parts = [int(color[start : start + 2], 16) / 255 for start in (1, 3, 5)]
     linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 @pytest.mark.parametrize("phase", list(Phase))
 def test_badges_have_enough_contrast(phase: Phase) -> None:
-    assert 1.05 / (_luminance(LOOKS[phase].colour) + 0.05) >= 4.5
+    assert 1.05 / (_luminance(LOOKS[phase].color) + 0.05) >= 4.5
 
 
 def test_long_answers_are_cut_and_say_so(snapshot: Make) -> None:

@@ -1,4 +1,4 @@
-"""A key of an enterprise over plain HTTP: it belongs to no organisation and sees all of them."""
+"""A key of an enterprise over plain HTTP: it belongs to no organization and sees all of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def client(enterprise):
         yield client
 
 
-def test_its_key_tells_no_organisation_and_lists_the_one_there_is(client, enterprise):
+def test_its_key_tells_no_organization_and_lists_the_one_there_is(client, enterprise):
     assert client.get(enterprise.url + "/v3/self").json()["org_id"] is None
     (row,) = client.get("/organizations").json()["items"]
     assert row["org_id"] == enterprise.org_id
@@ -30,7 +30,7 @@ def test_any_other_key_is_refused(simulator, path):
     assert (answer.status_code, answer.json()) == (403, {"detail": "This endpoint needs an enterprise service user"})
 
 
-def test_sessions_are_the_same_as_those_of_the_organisation(client, enterprise):
+def test_sessions_are_the_same_as_those_of_the_organization(client, enterprise):
     with enterprise.v3() as org:
         made = org.post("/sessions", json={"prompt": "Count", "tags": ["a"]}).json()
         listed = [[item["session_id"] for item in one.get("/sessions").json()["items"]] for one in (client, org)]
@@ -43,7 +43,7 @@ def test_sessions_are_the_same_as_those_of_the_organisation(client, enterprise):
     assert client.get(path + "/messages").json()["items"][0]["message"] == "Count"
 
 
-def test_consumption_is_that_of_its_organisations(client, enterprise):
+def test_consumption_is_that_of_its_organizations(client, enterprise):
     total = client.get("/consumption/daily").json()
     assert total["total_acus"] > 0
     assert client.get(f"/consumption/daily/organizations/{enterprise.org_id}").json() == total

@@ -18,7 +18,7 @@ def sessions(client):
     return client.get("/sessions", params={"first": 200}).json()["items"]
 
 
-def test_the_organisation_consumed_what_its_sessions_did(client):
+def test_the_organization_consumed_what_its_sessions_did(client):
     answer = client.get("/consumption/daily").json()
     days = answer["consumption_by_date"]
     total = sum(item["acus_consumed"] for item in sessions(client))
@@ -34,7 +34,7 @@ def test_days_begin_at_eight_in_the_morning_utc(client):
     assert {day["date"] % DAY for day in days} == {8 * 3600}
 
 
-def test_subjects_add_up_to_the_organisation(client):
+def test_subjects_add_up_to_the_organization(client):
     items = sessions(client)
     users = {item["user_id"] for item in items if item["user_id"]}
     machines = {item["service_user_id"] for item in items if item["service_user_id"] and not item["user_id"]}

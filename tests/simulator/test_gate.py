@@ -70,8 +70,8 @@ def test_what_was_deleted_stays_deleted_after_a_restart(tmp_path):
     titles = []
     for _ in range(2):
         running = start(config)
-        organisation = f"{running.url}/v3/organizations/{running.org_id}"
-        with httpx.Client(base_url=organisation, headers=KEY, trust_env=False) as client:
+        organization = f"{running.url}/v3/organizations/{running.org_id}"
+        with httpx.Client(base_url=organization, headers=KEY, trust_env=False) as client:
             listed = client.get("/playbooks").json()["items"]
             titles.append({playbook["title"] for playbook in listed})
             if len(titles) == 1:

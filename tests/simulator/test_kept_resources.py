@@ -1,4 +1,4 @@
-"""With a state file, what an organisation keeps survives a restart, and nothing secret is in the file."""
+"""With a state file, what an organization keeps survives a restart, and nothing secret is in the file."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def create(client: httpx.Client, **fields) -> dict:
     return answer.json()
 
 
-def test_self_names_the_simulator_and_the_organisation(simulator):
+def test_self_names_the_simulator_and_the_organization(simulator):
     answer = httpx.get(simulator.url + "/v3/self", headers={"authorization": "Bearer cog_simulator"}, trust_env=False)
     assert answer.json() == {
         "principal_type": "service_user",

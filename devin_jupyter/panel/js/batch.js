@@ -3,7 +3,7 @@ import { boardView } from "./board.js";
 import { attendRows } from "./attention.js";
 import { act, channelOf, GONE } from "./channel.js";
 import { chatStore } from "./chat.js";
-import { h, labelled, uniqueId } from "./dom.js";
+import { h, labeled, uniqueId } from "./dom.js";
 import { resident } from "./home.js";
 import { isSimulated, matches, rowStore, totals, totalWords } from "./rows.js";
 import { sessionView } from "./session.js";
@@ -42,7 +42,7 @@ function batchView(model, store, watchers) {
   const looks = model.get("about").looks;
   const opened = detailView(model, channel);
   const heading = h("strong", { class: "dv-title" });
-  const simulated = labelled("simulated");
+  const simulated = labeled("simulated");
   const words = h("span", { class: "dv-totals" });
   const bar = h("progress", { class: "dv-bar", "aria-label": "Sessions done" });
   const note = h("p", { class: "dv-quiet", role: "status" });

@@ -53,7 +53,7 @@ export function arrange(list, items) {
 function card(row, looks, open, mixed) {
   const look = looks[row.phase];
   const dot = h("span", { class: "dv-dot", "aria-hidden": "true" });
-  dot.style.backgroundColor = look.colour;
+  dot.style.backgroundColor = look.color;
   const note = h("span", { class: "dv-card-note" },
     h("span", { class: "dv-phase" }, dot, look.label),
     h("span", { class: "dv-quiet" }, row.acus === null ? "ACU unknown" : `${number(row.acus)} ACU`),

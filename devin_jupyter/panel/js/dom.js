@@ -37,13 +37,13 @@ export function prose(html) {
 
 export function badge(state) {
   const el = h("span", { class: "dv-badge" }, h("span", { "aria-hidden": "true" }, `${state.icon} `), state.label);
-  el.style.backgroundColor = state.colour;
+  el.style.backgroundColor = state.color;
   return el;
 }
 
 const MEANINGS = { simulated: "Played by the local simulator: its pages and pull requests do not exist." };
 
-export function labelled(words) {
+export function labeled(words) {
   return h("span", { class: "dv-label", title: MEANINGS[words] }, words);
 }
 

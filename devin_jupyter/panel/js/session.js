@@ -1,5 +1,5 @@
 // One session, drawn from its state: headline, question or answer, money and time, pull requests; the rest folded.
-import { badge, fold, h, keepingFocus, labelled, link, part, prose } from "./dom.js";
+import { badge, fold, h, keepingFocus, labeled, link, part, prose } from "./dom.js";
 import { attend } from "./attention.js";
 import { buttonRow } from "./buttons.js";
 import { GONE } from "./channel.js";
@@ -53,8 +53,8 @@ function setText(el, words) {
 }
 
 function headline() {
-  const pick = ({ icon, label, colour, labels, title, url }) => ({ icon, label, colour, labels, title, url });
-  const draw = (state) => [badge(state), ...state.labels.map(labelled), link(state.url, state.title, { class: "dv-title" })];
+  const pick = ({ icon, label, color, labels, title, url }) => ({ icon, label, color, labels, title, url });
+  const draw = (state) => [badge(state), ...state.labels.map(labeled), link(state.url, state.title, { class: "dv-title" })];
   return part({ class: "dv-head" }, pick, draw);
 }
 

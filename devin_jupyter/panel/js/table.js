@@ -63,7 +63,7 @@ function headCell(field, click) {
 function tableRow(row, looks, open) {
   const look = looks[row.phase];
   const dot = h("span", { class: "dv-dot", "aria-hidden": "true" });
-  dot.style.backgroundColor = look.colour;
+  dot.style.backgroundColor = look.color;
   const name = h("button", { type: "button", class: "dv-link dv-cut", title: row.title }, row.name || row.title);
   name.addEventListener("click", () => open(row.id));
   const cells = [name, h("span", {}, dot, look.label), row.acus === null ? "unknown" : number(row.acus), row.repos, number(row.pull_requests), row.updated ? day(row.updated) : ""];

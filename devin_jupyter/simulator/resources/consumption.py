@@ -71,7 +71,7 @@ def _answer(store: Store, sessions: Iterable[Session], query: DaysQuery) -> Resp
 
 @router.get(DAILY)
 async def read_daily(store: StoreDep, query: Annotated[DaysQuery, Query()]) -> Response:
-    """Answer what the organisation consumed, by day."""
+    """Answer what the organization consumed, by day."""
     return _answer(store, store.engine.ordered, query)
 
 

@@ -1,6 +1,6 @@
-"""What a key of an enterprise may see: its organisations, and across them sessions and consumption.
+"""What a key of an enterprise may see: its organizations, and across them sessions and consumption.
 
-The simulated enterprise has one organisation, so the routes are those of the organisation under other paths.
+The simulated enterprise has one organization, so the routes are those of the organization under other paths.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ CYCLES = 12
 
 
 class EnterpriseSessionsQuery(SessionsQuery):
-    """The filters of sessions, and of organisations."""
+    """The filters of sessions, and of organizations."""
 
     org_ids: list[str] | None = None
 
 
 async def enterprise_only(store: StoreDep) -> None:
-    """Refuse every key that belongs to an organisation."""
+    """Refuse every key that belongs to an organization."""
     if not store.config.is_enterprise:
         raise Problem(403, "This endpoint needs an enterprise service user")
 
 
-async def in_organisation(store: StoreDep, org_id: Annotated[str | None, Query()] = None) -> None:
-    """Take the query `org_id`, which narrows the search to an organisation."""
+async def in_organization(store: StoreDep, org_id: Annotated[str | None, Query()] = None) -> None:
+    """Take the query `org_id`, which narrows the search to an organization."""
     if org_id is not None and org_id != store.config.org:
         raise not_found("Session")
 
@@ -51,8 +51,8 @@ router = APIRouter(dependencies=[Depends(enterprise_only)])
 
 @router.get(ENTERPRISE + "/organizations")
 async def read_organizations(store: StoreDep, query: Annotated[PageQuery, Query()]) -> Response:
-    """Answer a page of organisations, which holds the one there is."""
-    row = {"name": "Simulated organisation", "max_session_acu_limit": None, "max_cycle_acu_limit": None}
+    """Answer a page of organizations, which holds the one there is."""
+    row = {"name": "Simulated organization", "max_session_acu_limit": None, "max_cycle_acu_limit": None}
     return page_of("organizations", [store.config.org], query, str, lambda org_id: {"org_id": org_id, **row})
 
 
@@ -82,8 +82,8 @@ def _first_of(month: int) -> int:
     return int(datetime((month - 1) // 12, (month - 1) % 12 + 1, 1, tzinfo=UTC).timestamp()) + consumption.DAY_STARTS
 
 
-async def read_organisation_daily(store: StoreDep, org_id: str, query: Annotated[DaysQuery, Query()]) -> Response:
-    """Answer what an organisation consumed, by day."""
+async def read_organization_daily(store: StoreDep, org_id: str, query: Annotated[DaysQuery, Query()]) -> Response:
+    """Answer what an organization consumed, by day."""
     if org_id != store.config.org:
         raise not_found("Organization")
     return await consumption.read_daily(store, query)
@@ -103,12 +103,12 @@ _TWINS: tuple[tuple[str, str, Route], ...] = (
 )
 _FIGURES: tuple[tuple[str, Route], ...] = (
     ("", consumption.read_daily),
-    ("/organizations/{org_id}", read_organisation_daily),
+    ("/organizations/{org_id}", read_organization_daily),
     ("/users/{user_id}", consumption.read_user),
     ("/service-users/{service_user_id}", consumption.read_service_user),
     ("/sessions/{session_id}", consumption.read_session_daily),
 )
 for method, path, route in _TWINS:
-    router.add_api_route(SESSION + path, route, methods=[method], dependencies=[Depends(in_organisation)])
+    router.add_api_route(SESSION + path, route, methods=[method], dependencies=[Depends(in_organization)])
 for path, route in _FIGURES:
     router.add_api_route(DAILY + path, route, methods=["GET"])

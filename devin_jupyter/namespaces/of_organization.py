@@ -1,4 +1,4 @@
-"""What belongs to the organisation, for blocking callers. Documented in `devin_jupyter.api`."""
+"""What belongs to the organization, for blocking callers. Documented in `devin_jupyter.api`."""
 
 from __future__ import annotations
 

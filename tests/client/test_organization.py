@@ -1,4 +1,4 @@
-"""Whose organisation a key works in, when nobody said."""
+"""Whose organization a key works in, when nobody said."""
 
 import asyncio
 
@@ -6,25 +6,25 @@ import httpx
 import pytest
 
 from devin_jupyter import settings
-from devin_jupyter.errors import NoOrganisation, Unauthorized
+from devin_jupyter.errors import NoOrganization, Unauthorized
 
 from .conftest import KEY
 
 
 @pytest.fixture
 def asked_for(answering, tmp_path):
-    """Return a service without an organisation: `asked_for(self_answer, organisations)`; notes the paths."""
+    """Return a service without an organization: `asked_for(self_answer, organizations)`; notes the paths."""
 
-    def make(principal, organisations=None):
+    def make(principal, organizations=None):
         paths = []
 
         def handler(request):
             paths.append(request.url.path)
             if request.url.path == "/v3/self":
                 return httpx.Response(200, json=principal) if isinstance(principal, dict) else principal
-            if organisations is None:
+            if organizations is None:
                 return httpx.Response(403, json={"detail": "no"})
-            return httpx.Response(200, json={"items": [{"org_id": name} for name in organisations]})
+            return httpx.Response(200, json={"items": [{"org_id": name} for name in organizations]})
 
         service = answering(handler, org_id=None, home=tmp_path / "home")
         service.paths = paths
@@ -48,24 +48,24 @@ async def test_many_calls_at_once_ask_once(asked_for):
     assert service.paths == ["/v3/self"]
 
 
-async def test_the_only_organisation_of_an_enterprise_is_meant(asked_for):
+async def test_the_only_organization_of_an_enterprise_is_meant(asked_for):
     service = asked_for({"org_id": None}, ["org-only"])
 
     assert await service.org_id() == "org-only"
 
 
-@pytest.mark.parametrize("organisations", [None, [], ["org-a", "org-b"]])
-async def test_otherwise_somebody_has_to_say(asked_for, organisations):
-    service = asked_for({"org_id": None}, organisations)
+@pytest.mark.parametrize("organizations", [None, [], ["org-a", "org-b"]])
+async def test_otherwise_somebody_has_to_say(asked_for, organizations):
+    service = asked_for({"org_id": None}, organizations)
 
-    with pytest.raises(NoOrganisation, match="DEVIN_ORG_ID") as problem:
+    with pytest.raises(NoOrganization, match="DEVIN_ORG_ID") as problem:
         await service.org_id()
     assert len(problem.value.lines) == 3
-    if organisations:
+    if organizations:
         assert "org-a, org-b" in str(problem.value)
 
 
-async def test_the_first_page_of_organisations_is_not_taken_for_all(answering, tmp_path):
+async def test_the_first_page_of_organizations_is_not_taken_for_all(answering, tmp_path):
     def handler(request):
         if request.url.path == "/v3/self":
             return httpx.Response(200, json={"org_id": None})
@@ -74,7 +74,7 @@ async def test_the_first_page_of_organisations_is_not_taken_for_all(answering, t
         page = {"items": [{"org_id": "org-a"}], "has_next_page": True, "end_cursor": "1"}
         return httpx.Response(200, json=page)
 
-    with pytest.raises(NoOrganisation, match="org-a, org-b"):
+    with pytest.raises(NoOrganization, match="org-a, org-b"):
         await answering(handler, org_id=None, home=tmp_path / "home").org_id()
 
 
