@@ -57,7 +57,7 @@ def _stop(everything: bool, notebook: Path | None) -> int:
     try:
         stopped = asyncio.run(_end_sessions(journal, None if everything else within(notebook or Path.cwd())))
     except NoKey as problem:
-        print(f"{HALT_HOLDS} ({problem.what})", file=sys.stderr)
+        print(f"{HALT_HOLDS} ({problem.message})", file=sys.stderr)
         print("set DEVIN_API_KEY and run the same command again", file=sys.stderr)
         return 1
     print(table(stopped))

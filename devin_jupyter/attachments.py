@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from devin_jupyter.errors import OptionError, keep_secret
+from devin_jupyter.errors import OptionError
 from devin_jupyter.options import nearest
+from devin_jupyter.redaction import keep_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def _from_value(name: str, value: Any, *, named: bool) -> Attachment:
     else:
         raise OptionError(
             f"--attach cannot send {name or 'a value'}: it is a {type(value).__name__}",
-            do="attach a path, a URL, a DataFrame, bytes or str",
+            hint="attach a path, a URL, a DataFrame, bytes or str",
         )
     return _of(name if named else (name or "attachment") + suffix, content)
 
@@ -160,7 +161,7 @@ def _secret(name: str, value: Any) -> SecretValue:
 def _from_environment(word: Any) -> tuple[str, SecretValue]:
     name, _, kind = word.partition(":") if isinstance(word, str) else ("", "", "no text")
     if kind not in ("", "plain") or not name.isprintable():
-        raise OptionError("--secrets takes NAME or NAME:plain", do="for example --secrets NPM_TOKEN REGION:plain")
+        raise OptionError("--secrets takes NAME or NAME:plain", hint="for example --secrets NPM_TOKEN REGION:plain")
     value = os.environ.get(name)
     if value is None:
         value = _from_colab(name)

@@ -35,6 +35,6 @@ def _acus(said: float | str) -> float:
     if isinstance(said, bool) or not 0 < value < float("inf"):
         raise OptionError(
             f"a budget is a number of ACUs above 0, or off, not {said!r}",
-            do="for example %devin budget 20; %devin budget --off lifts it",
+            hint="for example %devin budget 20; %devin budget --off lifts it",
         )
     return value

@@ -99,11 +99,13 @@ def spend(
     """
     if {"date", "devin"} <= set(getattr(frame, "columns", ())):
         if by or tag_prefix or unit not in (None, "day"):
-            raise OptionError("a consumption frame is shown by day and product", do="give a sessions frame for groups")
+            raise OptionError(
+                "a consumption frame is shown by day and product", hint="give a sessions frame for groups"
+            )
         records = spending.spend_of_days(frame)
         return _spend(records, "day", "ACUs by day, which begins at 08:00 UTC", "", "nothing consumed")
     if tag_prefix and by not in (None, "tag"):
-        raise OptionError(f"tag_prefix= divides by tags, and by={by!r} does not", do="give one or the other")
+        raise OptionError(f"tag_prefix= divides by tags, and by={by!r} does not", hint="give one or the other")
     records, unit = spending.spend(frame, by or ("tag" if tag_prefix else None), tag_prefix, unit)
     unknown = spending.unknown_costs(frame)
     note = f"{unknown:,} session{'s' * (unknown != 1)} of unknown cost not included" if unknown else ""
@@ -184,7 +186,7 @@ def _altair() -> Any:
     try:
         import altair
     except ImportError:
-        raise OptionError("charts need Altair", do="pip install 'devin-jupyter[charts]'") from None
+        raise OptionError("charts need Altair", hint="pip install 'devin-jupyter[charts]'") from None
     return altair
 
 

@@ -12,28 +12,28 @@ DevinError
 │   ├── NoOrganization
 │   └── JournalError        the journal is damaged, read-only or locked
 ├── Refused                 nothing was paid: one of our own guards said no
-│   ├── SessionChanged      an edited cell whose earlier session is still at work
-│   ├── ColleaguesSession   the same request, already started by somebody else
+│   ├── SessionChanged      an edited cell whose earlier session is still working
+│   ├── ColleaguesSession   another principal already started the same request
 │   ├── BudgetExceeded
-│   ├── Halted              `%devin stop --all` was said, `%devin resume` was not
-│   └── NotRecorded         replaying a lock file that does not hold this cell
-├── ApiError                the service answered, and said no
+│   ├── Halted              `%devin stop --all` is in force until `%devin resume`
+│   └── NotRecorded         the lock file being replayed does not contain this cell
+├── ApiError                the service answered with an error
 │   ├── BadRequest 400 · Unauthorized 401 · Forbidden 403 · NotFound 404 · Conflict 409
 │   ├── Unprocessable 422 · RateLimited 429 · ServerError 5xx
-│   └── UnreadableAnswer    an answer that does not parse
+│   └── UnreadableAnswer    a response that does not parse
 ├── ConnectionTrouble       the service did not answer
 │   ├── ConnectionFailed    no connection: the request was certainly not applied
 │   ├── ConnectionLost      closed without an answer: it may have been applied
 │   └── RequestTimeout      no answer in time: it may have been applied
-├── CreateUncertain         a create or a message whose fate could not be settled
-└── TurnError               the call worked, the session has no answer
+├── CreateUncertain         the outcome of a create or a message is unknown
+└── TurnError               the call worked, but the session has no answer
     ├── TurnOpen            `.output` was read before the end of the turn
     ├── WaitTimeout · NeedsReply · NeedsApproval · SessionAsleep
     ├── SessionBlocked · SessionStopped · SessionFailed
-    └── OutputInvalid       an answer that does not fit the schema
+    └── OutputInvalid       an answer that does not match the schema
 
 KeyboardInterrupt
-└── Detached                the local wait was interrupted; the session goes on
+└── Detached                the local wait was interrupted; the session keeps running
 asyncio.CancelledError
 └── DetachedAwait           the same for `await session`
 """
@@ -46,10 +46,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
-from devin_jupyter.redaction import keep_secret as keep_secret
-from devin_jupyter.redaction import redact as redact
-from devin_jupyter.redaction import redact_tree as redact_tree
-from devin_jupyter.redaction import redacted_traceback
+from devin_jupyter.redaction import redact, redact_tree, redacted_traceback
 
 
 def _one_line(text: str) -> str:
@@ -61,23 +58,37 @@ class _ThreeLines(BaseException):
 
     _shown_traceback: TracebackType | None = None
 
-    def __init__(self, what: str, means: str = "", do: str = "") -> None:
-        """Keep the three sentences, each on one redacted line; empty ones are left out."""
-        self.what, self.means, self.do = _one_line(what), _one_line(means), _one_line(do)
+    def __init__(self, message: str, consequence: str = "", hint: str = "") -> None:
+        self.message, self.consequence, self.hint = _one_line(message), _one_line(consequence), _one_line(hint)
         super().__init__("\n".join(self.lines))
 
     def note(self, further: str) -> None:
-        """Add to the second line what else has happened, which whoever raised this could not know."""
-        self.means = _one_line(f"{self.means}; {further}" if self.means else further)
+        """Extend the second line with something that the code that raised this could not know."""
+        self.consequence = _one_line(f"{self.consequence}; {further}" if self.consequence else further)
         self.args = ("\n".join(self.lines),)
 
     @property
     def lines(self) -> list[str]:
         """The one to three lines, without the name of the exception."""
-        return [line for line in (self.what, self.means, self.do) if line]
+        return [line for line in (self.message, self.consequence, self.hint) if line]
+
+    @property
+    def what(self) -> str:
+        """The former name of `.message`."""
+        return self.message
+
+    @property
+    def means(self) -> str:
+        """The former name of `.consequence`."""
+        return self.consequence
+
+    @property
+    def do(self) -> str:
+        """The former name of `.hint`."""
+        return self.hint
 
     def _render_traceback_(self) -> list[str]:
-        """Return the three lines the first time one raising is shown, and every frame when `%tb` asks again."""
+        # The three lines the first time; every frame when `%tb` asks again for the same raise.
         is_for_history = sys._getframe(1).f_code.co_name == "_format_exception_for_storage"  # IPython 9 asks twice
         if not is_for_history and self.__traceback__ is not None and self.__traceback__ is self._shown_traceback:
             return redacted_traceback(self)
@@ -87,23 +98,26 @@ class _ThreeLines(BaseException):
 
 
 class DevinError(_ThreeLines, Exception):
-    """Base of every exception of this package. `.what`, `.means` and `.do` are its three lines."""
+    """Base of every exception of this package.
+
+    Its three lines are `.message` (what happened), `.consequence` (what it means for the session and the bill) and
+    `.hint` (what to do).
+    """
 
 
 class Detached(_ThreeLines, KeyboardInterrupt):
-    """A wait was interrupted here; the remote session goes on, and is paid for, until it ends or is stopped."""
+    """A local wait was interrupted; the remote session keeps running, and costing, until it ends or is stopped."""
 
 
 class DetachedAwait(_ThreeLines, asyncio.CancelledError):
-    """An `await session` was cancelled; the remote session goes on, as with `Detached`."""
+    """An `await session` was cancelled; the remote session keeps running, as with `Detached`."""
 
 
 class UsageMistake(DevinError):
-    """The call cannot be meant as written. Nothing was sent."""
+    """The call is not valid as written. Nothing was sent."""
 
-    def __init__(self, what: str, means: str = "nothing was sent", do: str = "") -> None:
-        """Keep the three lines; the second says the same of all mistakes, unless more is known."""
-        super().__init__(what, means, do)
+    def __init__(self, message: str, consequence: str = "nothing was sent", hint: str = "") -> None:
+        super().__init__(message, consequence, hint)
 
 
 class OptionError(UsageMistake):
@@ -127,7 +141,7 @@ class SetupError(DevinError):
 
 
 class NoKey(SetupError):
-    """No API key was found in any of the places a key may come from."""
+    """No API key was found in any of the places that are searched."""
 
 
 class WrongKeyFamily(SetupError):
@@ -139,15 +153,15 @@ class NoOrganization(SetupError):
 
 
 class JournalError(SetupError):
-    """The journal cannot be read or written, so nothing that costs money can be done safely."""
+    """The journal cannot be read or written, so no paid call can be made safely."""
 
 
 class Refused(DevinError):
-    """One of our own guards stopped the act before anything was paid."""
+    """One of our own guards stopped the call before anything was paid."""
 
 
 class SessionChanged(Refused):
-    """The cell was edited while the session of its earlier text is still at work."""
+    """The cell was edited while the session of its earlier text is still working."""
 
 
 class ColleaguesSession(Refused):
@@ -159,25 +173,25 @@ class BudgetExceeded(Refused):
 
 
 class Halted(Refused):
-    """The halt flag of this journal is set; nothing is posted until it is lifted."""
+    """`%devin stop --all` has halted this journal; no session starts until `%devin resume`."""
 
 
 class NotRecorded(Refused):
-    """The notebook replays from a lock file, which does not hold this request."""
+    """The notebook replays from a lock file, which does not contain this request."""
 
 
 class ApiError(DevinError):
     """The service answered with an error.
 
-    `.status_code` is the HTTP status, `.detail` the service's own words, `.method` and `.path` the request,
+    `.status_code` is the HTTP status, `.detail` the service's own text, `.method` and `.path` the request,
     `.errors` the list of field errors of a 422 (else empty), `.retry_after` seconds or None.
     """
 
     def __init__(
         self,
-        what: str,
-        means: str = "",
-        do: str = "",
+        message: str,
+        consequence: str = "",
+        hint: str = "",
         *,
         status_code: int = 0,
         detail: str = "",
@@ -186,8 +200,7 @@ class ApiError(DevinError):
         errors: Sequence[dict[str, Any]] = (),
         retry_after: float | None = None,
     ) -> None:
-        """Keep the three lines and the facts of the answer."""
-        super().__init__(what, means, do)
+        super().__init__(message, consequence, hint)
         self.status_code, self.detail, self.method, self.path = status_code, redact(detail), method, redact(path)
         self.errors: list[dict[str, Any]] = redact_tree(list(errors))
         self.retry_after = retry_after
@@ -210,7 +223,7 @@ class NotFound(ApiError):
 
 
 class Conflict(ApiError):
-    """409: the request contradicts the present state, such as a name that is taken."""
+    """409: the request conflicts with the current state, such as a name that is taken."""
 
 
 class Unprocessable(ApiError):
@@ -218,11 +231,11 @@ class Unprocessable(ApiError):
 
 
 class RateLimited(ApiError):
-    """429: too many requests; `.retry_after` is the wait asked for, in seconds, or None."""
+    """429: too many requests; `.retry_after` is the requested wait in seconds, or None."""
 
 
 class ServerError(ApiError):
-    """5xx: the service failed; a paid act may or may not have been applied."""
+    """5xx: the service failed; a paid call may or may not have been applied."""
 
 
 class UnreadableAnswer(ApiError):
@@ -246,15 +259,14 @@ class RequestTimeout(ConnectionTrouble):
 
 
 class CreateUncertain(DevinError):
-    """The fate of a paid act could not be settled; the message says what to check."""
+    """It is unknown whether a paid call was applied; the message says what to check."""
 
 
 class TurnError(DevinError):
-    """The call worked, but the session has no answer to give. `.session_id` names it."""
+    """The call worked, but the session has no answer to give. `.session_id` is its id."""
 
-    def __init__(self, what: str, means: str = "", do: str = "", *, session_id: str = "") -> None:
-        """Keep the three lines and the session they speak of."""
-        super().__init__(what, means, do)
+    def __init__(self, message: str, consequence: str = "", hint: str = "", *, session_id: str = "") -> None:
+        super().__init__(message, consequence, hint)
         self.session_id = session_id
 
 
@@ -263,15 +275,15 @@ class TurnOpen(TurnError):
 
 
 class WaitTimeout(TurnError):
-    """The turn was not over within the time given to `.result()`; the session goes on."""
+    """The turn was not over within the timeout of `.result()`; the session keeps running."""
 
 
 class NeedsReply(TurnError):
-    """Devin stopped and asks something; `.send(…)` answers."""
+    """Devin stopped to ask something; answer with `.send(…)`."""
 
 
 class NeedsApproval(TurnError):
-    """Devin waits for an approval that only the web app can give."""
+    """Devin waits for an approval, which can only be given in the web app."""
 
 
 class SessionAsleep(TurnError):
@@ -287,26 +299,25 @@ class SessionStopped(TurnError):
 
 
 class SessionFailed(TurnError):
-    """The session broke on the service's side."""
+    """The session failed on the service's side."""
 
 
 class OutputInvalid(TurnError):
-    """The structured output does not fit the schema.
+    """The structured output does not match the schema.
 
-    `.problems` is a list of `"$.json.path: what is wrong"`, `.raw` the output as the service holds it.
+    `.problems` is a list of `"$.json.path: what is wrong"`, `.raw` the output as the service returned it.
     """
 
     def __init__(
         self,
-        what: str,
-        means: str = "",
-        do: str = "",
+        message: str,
+        consequence: str = "",
+        hint: str = "",
         *,
         session_id: str = "",
         problems: Sequence[str] = (),
         raw: Any = None,
     ) -> None:
-        """Keep the three lines, every problem and the raw value."""
-        super().__init__(what, means, do, session_id=session_id)
+        super().__init__(message, consequence, hint, session_id=session_id)
         self.problems = [redact(problem) for problem in problems]
         self.raw = raw

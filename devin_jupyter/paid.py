@@ -156,7 +156,7 @@ async def once(deed: Deed[T], run: Run) -> tuple[T, bool]:
                 await deed.clear()
                 raise
             trouble = problem
-        run.say(f"the answer was lost ({trouble.what}); looking whether it happened before trying again")
+        run.say(f"the answer was lost ({trouble.message}); looking whether it happened before trying again")
         found = await settle(deed, run, trouble)
         if found is not None:
             return found, True

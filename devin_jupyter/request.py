@@ -264,7 +264,7 @@ def _repo(name: str) -> str:
     if "/" not in path or any(char.isspace() or char == "," for char in path):
         raise OptionError(
             f"{BY_NAME['repos'].flag} takes OWNER/REPO, not {name!r}",
-            do="several are separated by spaces: --repos acme/api acme/web",
+            hint="several are separated by spaces: --repos acme/api acme/web",
         )
     return path
 

@@ -100,7 +100,7 @@ class Sending:
 
     def uncertain(self, problem: DevinError) -> CreateUncertain:
         """Return the error that says what to check."""
-        what = f"it could not be settled whether the message arrived: {problem.what}"
+        what = f"it could not be settled whether the message arrived: {problem.message}"
         if isinstance(problem, Forbidden):
             do = "read the conversation in the web app; --again sends it once more"
             return CreateUncertain(what, f"this key may not read the messages of {self.letter.session_id}", do)

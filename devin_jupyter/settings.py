@@ -14,7 +14,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from devin_jupyter import keys
-from devin_jupyter.errors import NoKey, OptionError, WrongKeyFamily, keep_secret
+from devin_jupyter.errors import NoKey, OptionError, WrongKeyFamily
+from devin_jupyter.redaction import keep_secret
 
 DEFAULT_BASE_URL = "https://api.devin.ai"
 SIMULATOR_KEY, SIMULATOR_V1_KEY, SIMULATOR_ORG = "cog_simulator", "apk_simulator", "org-simulator"
@@ -109,12 +110,12 @@ def check_base_url(text: str) -> str:
     if not host or parts.scheme not in ("https", "http") or parts.username or parts.query or parts.fragment:
         raise OptionError(
             f"{text!r} is not the address of a Devin API",
-            do=f"give scheme and host, such as {DEFAULT_BASE_URL} or https://api.company.devinenterprise.com",
+            hint=f"give scheme and host, such as {DEFAULT_BASE_URL} or https://api.company.devinenterprise.com",
         )
     if parts.scheme == "http" and not is_loopback(host):
         raise OptionError(
             f"plain http would show the key to the network on its way to {host}",
-            do=f"use https://{parts.netloc}; http is for a simulator on this machine only",
+            hint=f"use https://{parts.netloc}; http is for a simulator on this machine only",
         )
     return address
 
@@ -280,7 +281,7 @@ _HOW_TO_SAVE = "%devin connect --save --profile NAME saves one (needs pip instal
 
 def _version(key: str | None, wanted: str | None) -> str:
     if wanted not in (None, "v1", "v3"):
-        raise OptionError(f"there is no API version {wanted!r}", do="give api_version='v3' or api_version='v1'")
+        raise OptionError(f"there is no API version {wanted!r}", hint="give api_version='v3' or api_version='v1'")
     belongs = next((version for prefix, version in _PREFIXES.items() if key and key.startswith(prefix)), None)
     if belongs and wanted and belongs != wanted:
         raise WrongKeyFamily(

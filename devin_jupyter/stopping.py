@@ -147,7 +147,7 @@ class Stopper:
         except (BadRequest, Conflict, NotFound):
             result = "was over"
         except DevinError as problem:
-            return Stopped(session_id=entry.session_id, title=title, result=problem.what, acus=entry.acus)
+            return Stopped(session_id=entry.session_id, title=title, result=problem.message, acus=entry.acus)
         else:
             result = "stopped"
         await asyncio.to_thread(self.journal.mark_terminated, entry.session_id)

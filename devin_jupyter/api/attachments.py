@@ -106,7 +106,7 @@ class Attachments:
             ]
         except OSError as problem:
             reason = (problem.strerror or str(problem)).lower()
-            raise OptionError(f"{target} cannot be written to: {reason}", do="give another folder") from None
+            raise OptionError(f"{target} cannot be written to: {reason}", hint="give another folder") from None
 
 
 def _addresses(attachment: Mapping[str, Any] | str) -> list[tuple[str, str]]:
@@ -122,7 +122,7 @@ def _addresses(attachment: Mapping[str, Any] | str) -> list[tuple[str, str]]:
     if len(steps) >= 2 and ("attachments" in steps[-3:-2] or not found):
         found.insert(0, (steps[-2], steps[-1]))
     if not found:
-        raise OptionError(f"{url!r} is not the URL of an uploaded file", do="give an entry of attachments.list()")
+        raise OptionError(f"{url!r} is not the URL of an uploaded file", hint="give an entry of attachments.list()")
     return list(dict.fromkeys(found))
 
 

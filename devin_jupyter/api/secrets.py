@@ -10,8 +10,9 @@ from devin_jupyter.api.named import Kind
 from devin_jupyter.api.paging import Raw, cursor_pages, flatten, items_of
 from devin_jupyter.api.service import Service
 from devin_jupyter.attachments import check_secret
-from devin_jupyter.errors import Conflict, DevinError, OptionError, keep_secret
+from devin_jupyter.errors import Conflict, DevinError, OptionError
 from devin_jupyter.models.vocabulary import SecretType
+from devin_jupyter.redaction import keep_secret
 
 _TYPES = get_args(SecretType)
 _KIND = Kind("secret", "secret_id", "key")
@@ -120,7 +121,7 @@ class Secrets:
         try:
             return await self.create(key, value, type=type, is_sensitive=is_sensitive, note=note)
         except DevinError as problem:
-            problem.means = f"the secret {key} that was there is deleted; {problem.means}".rstrip("; ")
+            problem.consequence = f"the secret {key} that was there is deleted; {problem.consequence}".rstrip("; ")
             problem.args = ("\n".join(problem.lines),)
             raise
 

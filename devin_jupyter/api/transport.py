@@ -25,7 +25,7 @@ from devin_jupyter import errors
 from devin_jupyter.api import log
 from devin_jupyter.api.answers import Asked, error_from, read_answer, retry_after, unreadable
 from devin_jupyter.api.arguments import query_pairs
-from devin_jupyter.redaction import repeats_secrets
+from devin_jupyter.redaction import redact, repeats_secrets
 from devin_jupyter.settings import Settings, is_loopback
 
 _RETRIED_STATUS = (408, 429, 500, 502, 503, 504, 520, 522, 524, 529)
@@ -293,7 +293,7 @@ def _user_agent() -> str:
 
 def _trouble(asked: Asked, problem: httpx.HTTPError, settings: Settings, seconds: float) -> errors.DevinError:
     host = urlsplit(settings.base_url).netloc
-    words = errors.redact(str(problem)) or type(problem).__name__
+    words = redact(str(problem)) or type(problem).__name__
     act = f"{asked.method} {asked.path}"
     retry = "check the network and DEVIN_API_URL, then run it again"
     unsure = "the request may have been applied" if asked.method == "POST" else "nothing was changed"

@@ -59,10 +59,10 @@ def phases_of(said: str | Iterable[str]) -> set[str]:
         OptionError: there is no such phase.
     """
     if not isinstance(said, Iterable):
-        raise OptionError(f"{said!r} is no phase", do="rows=[…] chooses rows; phase='failed' says which of them")
+        raise OptionError(f"{said!r} is no phase", hint="rows=[…] chooses rows; phase='failed' says which of them")
     words = {said} if isinstance(said, str) else {str(word) for word in said}
     for word in words.difference(PHASES):
-        raise OptionError(f"there is no phase {word!r}{nearest(word, PHASES)}", do=f"one of {', '.join(PHASES)}")
+        raise OptionError(f"there is no phase {word!r}{nearest(word, PHASES)}", hint=f"one of {', '.join(PHASES)}")
     return words
 
 
@@ -112,7 +112,7 @@ async def send(
 async def _send(runner: Runner, job: Job, text: str, files: Sequence[Attachment], *, again: bool) -> Acted:
     if job.state is None:
         return Acted(
-            job, "failed", OptionError(f"it has no session, it is {job.phase}", do=".resume() starts what waits")
+            job, "failed", OptionError(f"it has no session, it is {job.phase}", hint=".resume() starts what waits")
         )
     try:
         notice = await runner.core.send(job.state, text, files, again=again, cell=runner.cell)
@@ -198,5 +198,7 @@ def _places(rows: Rows, item: object, jobs: Sequence[Job]) -> list[int]:
         identifier = session_id(identifier) if is_session_id(identifier) else identifier
         found = [place for job in jobs if job.session_id == identifier for place in job.item.positions]
     if not found:
-        raise OptionError(f"the batch has no row {item!r}", do="give labels of its index, a mask, or a slice of .frame")
+        raise OptionError(
+            f"the batch has no row {item!r}", hint="give labels of its index, a mask, or a slice of .frame"
+        )
     return found

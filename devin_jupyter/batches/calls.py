@@ -112,18 +112,18 @@ def compare(one: Batch, other: Batch, on: str | list[str]) -> pd.DataFrame:
     """
     keys = [on] if isinstance(on, str) else list(on)
     if not keys:
-        raise OptionError("on= names no column", do="on= names an input column of both")
+        raise OptionError("on= names no column", hint="on= names an input column of both")
     names = (one.name, other.name) if one.name != other.name else (f"{one.name}_1", f"{other.name}_2")
     for batch in (one, other):
         lacking = [key for key in keys if key not in batch.frame.columns]
         if lacking:
-            raise OptionError(f"{batch.name} has no column {lacking[0]!r}", do="on= names an input column of both")
+            raise OptionError(f"{batch.name} has no column {lacking[0]!r}", hint="on= names an input column of both")
     left, right = (batch.frame.reset_index(drop=True) for batch in (one, other))
     suffixes = f"_{names[0]}", f"_{names[1]}"
     try:
         merged = left.merge(right, on=keys, how="outer", suffixes=suffixes)
     except ValueError as problem:
-        raise OptionError(f"the two cannot be set side by side: {problem}", do="give both the same type") from None
+        raise OptionError(f"the two cannot be set side by side: {problem}", hint="give both the same type") from None
     for column in set(one.inputs) & set(other.inputs) - set(keys):
         mine, theirs = merged[column + suffixes[0]], merged[column + suffixes[1]]
         if _agree(mine, theirs):

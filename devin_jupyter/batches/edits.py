@@ -12,8 +12,9 @@ from devin_jupyter.batches.money import most_of
 from devin_jupyter.batches.plan import Item, Plan
 from devin_jupyter.batches.record import KnownRow, known_rows
 from devin_jupyter.batches.rows import named, plain
-from devin_jupyter.errors import SessionChanged, redact_tree
+from devin_jupyter.errors import SessionChanged
 from devin_jupyter.options.expressions import expressions
+from devin_jupyter.redaction import redact_tree
 
 
 @dataclass(frozen=True, slots=True)

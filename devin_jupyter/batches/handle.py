@@ -113,8 +113,10 @@ class Batch:
         positions = acts.positions_of(self._runner.plan.rows, [label], self._runner.jobs)
         job = self._runner.jobs[self._runner.plan.item_of_row[min(positions)]]
         if job.state is None:
-            why = f": {job.error.what}" if job.error else ""
-            raise OptionError(f"row {label!r} has no session, it is {job.phase}{why}", do=".resume() starts what waits")
+            why = f": {job.error.message}" if job.error else ""
+            raise OptionError(
+                f"row {label!r} has no session, it is {job.phase}{why}", hint=".resume() starts what waits"
+            )
         return self._session(job)
 
     # --- waiting --------------------------------------------------------------------------------------------
@@ -221,7 +223,7 @@ class Batch:
             OptionError: it belongs to a client whose calls block, and lives on a loop of its own.
         """
         if self._bridge is not None:
-            raise OptionError("this batch is no AsyncDevin's, its methods block", do="batch.stop() without await")
+            raise OptionError("this batch is no AsyncDevin's, its methods block", hint="batch.stop() without await")
         return Acting(self)
 
     # --- showing --------------------------------------------------------------------------------------------
@@ -263,6 +265,6 @@ class Batch:
         if self._bridge is None:
             raise OptionError(
                 "this batch belongs to an AsyncDevin, whose loop must not be blocked",
-                do="`await batch` waits; await batch.aio.stop(), and so for pause, resume, retry and send",
+                hint="`await batch` waits; await batch.aio.stop(), and so for pause, resume, retry and send",
             )
         return self._bridge

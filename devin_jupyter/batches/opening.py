@@ -294,5 +294,5 @@ def _look_up(core: Core, name: str, where: Where) -> tuple[str, dict[str, Any]]:
         found += [record["name"]] if record else []
     raise OptionError(
         f"the journal knows no batch {name!r}{nearest(str(name), found)}",
-        do=f"it knows {', '.join(found[:8])}" if found else "--name NAME gives one its name",
+        hint=f"it knows {', '.join(found[:8])}" if found else "--name NAME gives one its name",
     )

@@ -176,7 +176,7 @@ def _requests(
             requests.append(request)
         except UsageMistake as first:
             for problem in _unfilled(prompt, options, variables) or [first]:
-                problems.setdefault(problem.what, (problem, []))[1].append(label)
+                problems.setdefault(problem.message, (problem, []))[1].append(label)
     if problems:
         raise _summed_up(list(problems.values()), len(rows))
     return requests
@@ -186,14 +186,14 @@ def _unfilled(prompt: str, options: Options, variables: Mapping[str, Any]) -> Se
     """Return what is wrong with every placeholder of a row, each once, where filling them in stopped at the first."""
     texts = [] if options.raw else [prompt, *options.templates()]
     found = [problem for text in texts for problem in template.problems(text, variables)]
-    return [*{problem.what: problem for problem in found}.values()]
+    return [*{problem.message: problem for problem in found}.values()]
 
 
 def _summed_up(problems: list[tuple[UsageMistake, list[Hashable]]], total: int) -> UsageMistake:
-    texts = [f"{problem.what} ({_in_rows(labels, total)})" for problem, labels in problems[:MAX_PROBLEMS]]
+    texts = [f"{problem.message} ({_in_rows(labels, total)})" for problem, labels in problems[:MAX_PROBLEMS]]
     rest = len(problems) - len(texts)
     first = problems[0][0]
-    return type(first)("; ".join([*texts, *([f"and {rest} more"] if rest else [])]), "nothing was sent", first.do)
+    return type(first)("; ".join([*texts, *([f"and {rest} more"] if rest else [])]), "nothing was sent", first.hint)
 
 
 def _in_rows(labels: list[Hashable], total: int) -> str:

@@ -127,7 +127,7 @@ def read_rows(given: Any) -> Rows:
     if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Iterable):
         raise OptionError(
             f"the rows of a batch cannot be a {type(given).__name__}",
-            do="give a DataFrame, a Series, a list of dicts or a list of values",
+            hint="give a DataFrame, a Series, a list of dicts or a list of values",
         )
     if hasattr(given, "columns") and hasattr(given, "index"):
         return _from_frame(given)
@@ -167,7 +167,7 @@ def _from_items(items: Sequence[Any]) -> Rows:
     if odd:
         raise OptionError(
             f"some rows have columns and some are plain values: {named(odd)}",
-            do="make every row a dict, or every row a value",
+            hint="make every row a dict, or every row a value",
         )
     tables = [{str(name): value for name, value in record.items()} for record in records if record is not None]
     columns = tuple(dict.fromkeys(name for record in tables for name in record))
@@ -191,7 +191,7 @@ def _record(item: Any) -> Mapping[Any, Any] | None:
 def _check_columns(columns: Sequence[str]) -> None:
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
-        raise OptionError(f"the rows have more than one column {twice[0]!r}", do="give every column its own name")
+        raise OptionError(f"the rows have more than one column {twice[0]!r}", hint="give every column its own name")
 
 
 def is_null(value: Any) -> bool:

@@ -257,17 +257,17 @@ class Runner:
         job.stage = Stage.REFUSED if kind is Setback.REFUSED else Stage.WAITING
         if kind is Setback.REFUSED:
             job.error = problem
-            self._pause_if(self.brakes.refused(problem.what))
+            self._pause_if(self.brakes.refused(problem.message))
         elif kind is Setback.PAUSE:
-            self.pause(problem.what)
+            self.pause(problem.message)
         elif kind is Setback.NO_ROOM:
-            self.no_room = f"waiting for room in the budget: {problem.what}"
+            self.no_room = f"waiting for room in the budget: {problem.message}"
             if self.roster.open <= {job}:
-                self.pause(problem.what)
+                self.pause(problem.message)
         else:
-            self.throttle.slow_down(problem.what, getattr(problem, "retry_after", None))
+            self.throttle.slow_down(problem.message, getattr(problem, "retry_after", None))
             is_away = kind is Setback.AWAY and self.throttle.streak >= AWAY_TIMES
-            self._pause_if(f"{problem.what} ({AWAY_TIMES} times)" if is_away else None)
+            self._pause_if(f"{problem.message} ({AWAY_TIMES} times)" if is_away else None)
         self.roster.note(job)
 
     def _seen(self, job: Job, snapshot: Snapshot) -> None:
@@ -293,7 +293,7 @@ class Runner:
             await self.core.wait(job.state)
         except DevinError as problem:
             job.error, job.began = problem, None
-            self.pause(f"{job.session_id} cannot be watched: {problem.what}")
+            self.pause(f"{job.session_id} cannot be watched: {problem.message}")
             self.roster.note(job)
 
     async def _put_away(self, job: Job) -> None:

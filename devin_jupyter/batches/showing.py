@@ -90,8 +90,8 @@ def _nothing_answered(runner: Runner) -> DevinError | None:
         return None
     if len(problems) == 1 or not isinstance(first, TurnError):
         return first
-    what = f"none of the {len(problems)} sessions has an answer ({runner.tally().words}); first: {first.what}"
-    return type(first)(what, first.means, first.do, session_id=first.session_id)
+    what = f"none of the {len(problems)} sessions has an answer ({runner.tally().words}); first: {first.message}"
+    return type(first)(what, first.consequence, first.hint, session_id=first.session_id)
 
 
 def outcome_line(done: Sequence[Acted], plan: Plan) -> str:
@@ -109,7 +109,7 @@ def outcome_line(done: Sequence[Acted], plan: Plan) -> str:
     parts = [f"{count} {word}" for word, count in counts if count]
     if first is not None:
         where = named(label for acted in failed for label in plan.labels(acted.job.item))
-        parts.append(f"{len(failed)} failed ({where}): {first.what}")
+        parts.append(f"{len(failed)} failed ({where}): {first.message}")
     return ", ".join(parts) or "nothing to do"
 
 
@@ -135,7 +135,7 @@ def _remarks(runner: Runner) -> Iterator[str]:
         yield one_line(runner.notice, 400)
     refused = [job for job in runner.jobs if job.stage is Stage.REFUSED and job.error is not None]
     asking = [job for job in runner.jobs if job.question is not None and job.phase == Phase.DONE]
-    remarks = [f"{row_name(runner.plan, job)} was refused: {job.error.what}" for job in refused if job.error]
+    remarks = [f"{row_name(runner.plan, job)} was refused: {job.error.message}" for job in refused if job.error]
     remarks += [f"{row_name(runner.plan, job)} asks: {job.question}" for job in asking]
     yield from (one_line(remark, 200) for remark in remarks[:_LISTED])
     if len(remarks) > _LISTED:

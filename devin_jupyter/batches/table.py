@@ -77,7 +77,7 @@ def _row(job: Job) -> BatchRow:
 
     snapshot, schema = job.snapshot, job.item.request.schema
     if snapshot is None:
-        return BatchRow(phase=job.phase, schema=schema, error=job.error.what if job.error else None)
+        return BatchRow(phase=job.phase, schema=schema, error=job.error.message if job.error else None)
     raw = snapshot.structured_output
     is_final = raw is not None and snapshot.output_is_final
     word = snapshot.last_word
@@ -102,4 +102,4 @@ def _error(job: Job, snapshot: Snapshot, schema: Schema | None) -> str | None:
     raw = snapshot.structured_output
     wrong = schema.check(raw) if schema is not None and raw is not None and snapshot.turn_over else []
     problem = job.problem if not wrong and job.question is None else job.error
-    return "; ".join([*([problem.what] if problem else []), *wrong]) or None
+    return "; ".join([*([problem.message] if problem else []), *wrong]) or None

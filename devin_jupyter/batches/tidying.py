@@ -28,7 +28,7 @@ async def put_away(core: Core, job: Job, when_done: str) -> None:
         else:
             await core.stop(job.state)
     except DevinError as problem:
-        logger.warning("%s was not put away: %s", job.session_id, problem.what)
+        logger.warning("%s was not put away: %s", job.session_id, problem.message)
 
 
 def _is_to_be_put_away(snapshot: Snapshot, when_done: str) -> bool:

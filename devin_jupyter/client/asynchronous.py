@@ -239,7 +239,7 @@ class AsyncDevin:
         entries = await asyncio.to_thread(self.core.journal.sessions, notebook=here())
         if not entries:
             do = "start one with %%devin or dj.create(…), or open one that exists: %devin sessions, then %devin open ID"
-            raise OptionError("this notebook has started no session yet", do=do)
+            raise OptionError("this notebook has started no session yet", hint=do)
         return await self.get(entries[-1].session_id)
 
     def _handle(self, state: Any, **facts: Any) -> Session:

@@ -152,7 +152,7 @@ class Core:
         except ConnectionTrouble as problem:
             if previous is None:
                 raise
-            snapshot, notice = previous, f"{identifier} as last seen: {problem.what}"
+            snapshot, notice = previous, f"{identifier} as last seen: {problem.message}"
         return Opened(self.tracker.track(known, snapshot), schema, notice)
 
     def _known(self, state: State | None, entry: Entry | None, schema: Schema | None) -> Known:

@@ -78,7 +78,7 @@ class Creation:
         """Return the error that says what to check."""
         seconds = f"{self.clock.settle_at[-1]:g} s"
         return CreateUncertain(
-            f"it could not be settled whether a session was started: {problem.what}",
+            f"it could not be settled whether a session was started: {problem.message}",
             f"the tag {self.job.tag} showed none up to {seconds} after the last try; if there is one, it costs",
             f"look for {self.job.tag} in the web app; a rerun of the cell looks first and posts only if there is none",
         )
@@ -121,7 +121,7 @@ class Lost:
     def uncertain(self, problem: DevinError) -> CreateUncertain:
         """Return the error for a service that cannot be asked."""
         return CreateUncertain(
-            f"an earlier kernel was about to start a session, and the service cannot be asked: {problem.what}",
+            f"an earlier kernel was about to start a session, and the service cannot be asked: {problem.message}",
             f"there may be a session with the tag {self.intent.start.tag}; nothing was sent now",
             "run the cell again when the service can be reached",
         )

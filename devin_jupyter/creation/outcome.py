@@ -96,7 +96,7 @@ class Outcome:
                 snapshot=snapshot,
             )
         except JournalError as problem:
-            return f"not written down ({problem.what}), it will be found by its tag {job.tag}"
+            return f"not written down ({problem.message}), it will be found by its tag {job.tag}"
         return ""
 
     def _known(self, job: Job) -> Known:

@@ -33,7 +33,7 @@ def plan_replay(request: SessionRequest, policy: Policy, lock: Lock, api_version
     found = recorded(request, lock)
     if found is not None:
         return _plan(job, _replays(found), ())
-    return _plan(job, ("refuse", not_recorded(lock).what, None), ())
+    return _plan(job, ("refuse", not_recorded(lock).message, None), ())
 
 
 def _plan(job: Job, decision: tuple[str, str, str | None], costs: tuple[str, ...]) -> Plan:
@@ -81,7 +81,7 @@ def _refusal(job: Job, journal: Journal, before: Entry | None) -> tuple[str, str
     if halted is not None:
         return "refuse", f"everything was halted on {wording.when(halted)}; %devin resume lifts it", None
     if problem := lacking(job.request.secrets):
-        return "refuse", f"{problem.what}; {problem.do}", None
+        return "refuse", f"{problem.message}; {problem.hint}", None
     policy = job.policy
     if before is not None and policy.interactive and not (policy.replace or policy.beside):
         name = wording.cell_name(policy.guard)
@@ -95,7 +95,7 @@ def _refusal(job: Job, journal: Journal, before: Entry | None) -> tuple[str, str
         ending=before.session_id if before and policy.replace else None,
     )
     if refused is not None:
-        return "refuse", f"{refused.what}; {refused.do}", None
+        return "refuse", f"{refused.message}; {refused.hint}", None
     return None
 
 

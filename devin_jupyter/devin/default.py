@@ -201,7 +201,9 @@ def _pause(value: Any) -> float:
     try:
         return number(value)
     except (TypeError, ValueError) as problem:
-        raise OptionError(f"poll_seconds={value!r} is {problem}", do="give seconds, such as poll_seconds=10") from None
+        raise OptionError(
+            f"poll_seconds={value!r} is {problem}", hint="give seconds, such as poll_seconds=10"
+        ) from None
 
 
 def disconnect() -> None:
@@ -218,7 +220,7 @@ def _made(chosen: tuple[str | None, ...] = (), key_source: str = "argument") -> 
         _warn(broken)
         return client
     except NoKey as problem:
-        if any(chosen) or problem.what != places.no_key().what:  # a key that is none
+        if any(chosen) or problem.message != places.no_key().message:  # a key that is none
             raise
         if broken:
             raise broken[0] from None
@@ -229,7 +231,7 @@ def _made(chosen: tuple[str | None, ...] = (), key_source: str = "argument") -> 
 
 def _warn(broken: Iterable[JournalError]) -> None:
     for problem in broken:
-        print(f"{problem.what}; what it holds is not used: {problem.do}")
+        print(f"{problem.message}; what it holds is not used: {problem.hint}")
 
 
 def _simulated(api_version: str | None, options: dict[str, Any]) -> Devin:
@@ -238,7 +240,7 @@ def _simulated(api_version: str | None, options: dict[str, Any]) -> Devin:
         from devin_jupyter.simulator.server import start
     except ImportError as missing:
         raise OptionError(
-            f"the simulator needs {missing.name or 'more packages'}", do="pip install 'devin-jupyter[simulator]'"
+            f"the simulator needs {missing.name or 'more packages'}", hint="pip install 'devin-jupyter[simulator]'"
         ) from None
     known = [one.name for one in fields(Config)]
     for name in options:

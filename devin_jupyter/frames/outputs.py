@@ -176,7 +176,7 @@ def _no_list(explode: str, shapes: Iterable[Schema]) -> OptionError:
     known = sorted({".".join(path) for shape in shapes for path in list_paths(shape.wire, [])})
     return OptionError(
         f"explode={explode!r} names no list of the output",
-        do=f"its lists are {', '.join(known)}" if known else "the output has no lists",
+        hint=f"its lists are {', '.join(known)}" if known else "the output has no lists",
     )
 
 
@@ -186,7 +186,7 @@ def _check_names(columns: Sequence[Column]) -> None:
     if both:
         raise OptionError(
             f"the output has a field {both[0]!r}, which is also a column of the frame",
-            do="give prefix='output.' to tell them apart",
+            hint="give prefix='output.' to tell them apart",
         )
 
 

@@ -58,7 +58,7 @@ def _needed(by: str | None) -> tuple[str, ...]:
     }
     if by not in columns:
         ways = ", ".join(str(name) for name in columns if name)
-        raise OptionError(f"spend cannot be divided by {by!r}", do=f"give one of {ways}")
+        raise OptionError(f"spend cannot be divided by {by!r}", hint=f"give one of {ways}")
     return columns[by]
 
 
@@ -117,7 +117,7 @@ def _fitting(moments: pd.Series[Any]) -> str:
 
 def _starts(moments: pd.Series[Any], unit: str) -> Any:
     if unit not in _UNITS:
-        raise OptionError(f"unit={unit!r} is unknown", do=f"give one of {', '.join(_UNITS)}")
+        raise OptionError(f"unit={unit!r} is unknown", hint=f"give one of {', '.join(_UNITS)}")
     days = moments.dt.floor("D")
     if unit == "week":
         return days - pd.to_timedelta(days.dt.day_of_week, unit="D")

@@ -87,7 +87,7 @@ def read_csv(path: str | os.PathLike[str], like: pd.DataFrame) -> pd.DataFrame:
     texts = texts.set_axis(texts.iloc[0].fillna("").tolist(), axis="columns").iloc[1:]
     missing = [str(name) for name in like.columns if name not in texts]
     if missing:
-        raise OptionError(f"{path} has no column {missing[0]!r}", do="give the kind of frame that was written")
+        raise OptionError(f"{path} has no column {missing[0]!r}", hint="give the kind of frame that was written")
     columns = [_column(name, dtype) for name, dtype in like.dtypes.items()]
     data: dict[str, Any] = {}
     for column in columns:
@@ -157,5 +157,5 @@ def require_pyarrow() -> tuple[Any, Any]:
         import pyarrow
         import pyarrow.parquet as parquet
     except ImportError:
-        raise OptionError("Parquet needs pyarrow", do="pip install 'devin-jupyter[parquet]'") from None
+        raise OptionError("Parquet needs pyarrow", hint="pip install 'devin-jupyter[parquet]'") from None
     return pyarrow, parquet

@@ -39,10 +39,10 @@ def checked(frame: Any, *names: str) -> pd.DataFrame:
     """
     if not isinstance(frame, pd.DataFrame):
         do = "give its .compute()" if hasattr(frame, "compute") else "give a frame of dj.sessions_frame(…)"
-        raise OptionError(f"a {type(frame).__name__} cannot be drawn", do=do)
+        raise OptionError(f"a {type(frame).__name__} cannot be drawn", hint=do)
     missing = [name for name in names if name not in frame.columns]
     if missing:
-        raise OptionError(f"the frame has no column {missing[0]!r}", do="give a frame of dj.sessions_frame(…)")
+        raise OptionError(f"the frame has no column {missing[0]!r}", hint="give a frame of dj.sessions_frame(…)")
     moments = [name for name in ("created_at", "updated_at") if name in names]
     times = {name: pd.to_datetime(frame[name], utc=True, errors="coerce") for name in moments}
     phases = {"phase": _phases(frame["phase"])} if "phase" in names else {}

@@ -55,11 +55,11 @@ async def sessions(
         filters: see `Filters`.
     """
     if engine not in (None, "pandas", "dask"):
-        raise OptionError(f"engine={engine!r} is unknown", do="leave it out for pandas, or give 'dask'")
+        raise OptionError(f"engine={engine!r} is unknown", hint="leave it out for pandas, or give 'dask'")
     if engine != "dask":
         return (await find(core, sessions, filters, limit)).frame
     if sessions is not None or limit is not None:
-        raise OptionError("engine='dask' reads whole time windows", do="select with filters, without limit=")
+        raise OptionError("engine='dask' reads whole time windows", hint="select with filters, without limit=")
     return await dask_sessions(core, filters)
 
 
@@ -199,7 +199,7 @@ async def consumption(
         session: of this session only.
     """
     if sum(item is not None for item in (user, service_user, session)) > 1:
-        raise OptionError("consumption is of a user, a service user or a session", do="give one of them")
+        raise OptionError("consumption is of a user, a service user or a session", hint="give one of them")
     daily, now = Consumption(core.service), utc_now()
     span = {"since": moment(since, now), "until": moment(until, now, "until")}
     if user is not None:

@@ -38,7 +38,7 @@ async def dask_sessions(core: Core, filters: Mapping[str, Any]) -> Any:
         import dask
         import dask.dataframe as dd
     except ImportError:
-        raise OptionError("engine='dask' needs Dask", do="pip install 'devin-jupyter[dask]'") from None
+        raise OptionError("engine='dask' needs Dask", hint="pip install 'devin-jupyter[dask]'") from None
     windows = await _windows(core, Filters.of(filters))
     settings = core.settings
     where = (settings.base_url, settings.org_id, settings.api_version)

@@ -79,7 +79,7 @@ async def find(core: Core, sessions: Any, filters: Mapping[str, Any], limit: int
         return await _selected(core, chosen, limit)
     given = [name for name, value in {**filters, "limit": limit}.items() if value is not None]
     if given:
-        raise OptionError(f"{given[0]}= selects sessions, and sessions are given already", do="give one or the other")
+        raise OptionError(f"{given[0]}= selects sessions, and sessions are given already", hint="give one or the other")
     handles = held(sessions)
     return _held(handles) if handles else await _named(core, [_identifier(item) for item in _listed(sessions)])
 
@@ -104,13 +104,15 @@ def utc_now() -> datetime:
 def _listed(sessions: Any) -> list[Any]:
     if hasattr(sessions, "columns"):
         if "session_id" not in sessions.columns:
-            raise OptionError("the frame has no column 'session_id'", do="give a sessions frame, handles or ids")
+            raise OptionError("the frame has no column 'session_id'", hint="give a sessions frame, handles or ids")
         return list(dict.fromkeys(str(name) for name in sessions["session_id"]))
     if isinstance(sessions, (str, Handle)):
         return [sessions]
     sessions = getattr(sessions, "sessions", sessions)  # those of a batch
     if not isinstance(sessions, Iterable):
-        raise OptionError(f"a {type(sessions).__name__} names no sessions", do="give handles, ids or a sessions frame")
+        raise OptionError(
+            f"a {type(sessions).__name__} names no sessions", hint="give handles, ids or a sessions frame"
+        )
     return list(sessions)
 
 
@@ -119,7 +121,7 @@ def _identifier(item: Any) -> str:
         return item.snapshot.session_id
     if isinstance(item, str):
         return prefixed(item)
-    raise OptionError(f"a {type(item).__name__} names no session", do="give handles, ids or a sessions frame")
+    raise OptionError(f"a {type(item).__name__} names no session", hint="give handles, ids or a sessions frame")
 
 
 def _held(handles: Sequence[Handle]) -> Found:

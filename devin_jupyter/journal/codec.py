@@ -9,9 +9,9 @@ from datetime import UTC, date, datetime
 from types import NoneType
 from typing import Any
 
-from devin_jupyter.errors import redact, redact_tree
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Sent, Snapshot, parse_time
+from devin_jupyter.redaction import redact, redact_tree
 
 _FIELDS = {field.name: field for field in dataclasses.fields(Snapshot)}
 _TIMES = ("created_at", "updated_at", "observed_at")

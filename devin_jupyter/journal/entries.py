@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from devin_jupyter.errors import JournalError, keep_secret, redact_tree
+from devin_jupyter.errors import JournalError
 from devin_jupyter.journal.codec import clean, dumps, sent_from_json, snapshot_from_json
 from devin_jupyter.models.snapshot import Known, Sent, Snapshot
+from devin_jupyter.redaction import keep_secret, redact_tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

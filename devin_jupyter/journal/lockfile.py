@@ -182,7 +182,7 @@ def load(path: Path) -> Lock:
         content = json.loads(path.read_bytes())
         if content["devin_lock"] > FORMAT:
             raise JournalError(
-                f"{path} was written by a newer devin-jupyter", do="update with pip install -U devin-jupyter"
+                f"{path} was written by a newer devin-jupyter", hint="update with pip install -U devin-jupyter"
             )
         return Lock(path.name, {what: _recorded(record, path.name) for what, record in content["sessions"].items()})
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as problem:
@@ -276,5 +276,5 @@ def _replace(path: Path, content: bytes) -> None:
             raise
     except OSError as problem:
         raise JournalError(
-            f"the lock file {path} cannot be written: {problem}", do="give another place: %devin lock FILE"
+            f"the lock file {path} cannot be written: {problem}", hint="give another place: %devin lock FILE"
         ) from problem

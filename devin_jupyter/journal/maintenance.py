@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from devin_jupyter.errors import JournalError, redact_tree
+from devin_jupyter.errors import JournalError
 from devin_jupyter.journal.database import Database, explain, is_damage, row, rows
 from devin_jupyter.journal.intents import Intents
 from devin_jupyter.journal.sends import Sends
 from devin_jupyter.journal.sessions import SessionBook
 from devin_jupyter.journal.tables import MIGRATIONS
+from devin_jupyter.redaction import redact_tree
 
 TABLES = ("sessions", "uses", "schemas", "intents", "messages", "budgets", "spending", "leases", "flags", "batches")
 _PASSING = ("leases",)

@@ -57,7 +57,7 @@ def read_notebook(path: Path) -> list[Saved]:
         seen = datetime.fromtimestamp(path.stat().st_mtime, UTC).date()
     except (OSError, ValueError, RecursionError) as problem:
         raise OptionError(
-            f"{path} cannot be read as a notebook: {problem}", do="give the path of an .ipynb file"
+            f"{path} cannot be read as a notebook: {problem}", hint="give the path of an .ipynb file"
         ) from None
     found: dict[str, Saved] = {}
     for position, cell in enumerate(cells):

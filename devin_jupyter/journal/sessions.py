@@ -7,13 +7,13 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from devin_jupyter.errors import redact_tree
 from devin_jupyter.journal import leases
 from devin_jupyter.journal.codec import clean, dumps, snapshot_to_json
 from devin_jupyter.journal.database import Database, row, rows
 from devin_jupyter.journal.entries import CellRef, Entry, Start, entry_of
 from devin_jupyter.journal.process import this_process
 from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.redaction import redact_tree
 
 _SELECT = "SELECT s.*, c.schema FROM sessions s LEFT JOIN schemas c ON c.hash = s.schema_hash"
 _KEPT_APART = ("schema", "fingerprint")

@@ -177,7 +177,7 @@ def find(name: str) -> Command:
     if name not in COMMANDS:
         raise OptionError(
             f"there is no command {name!r}{nearest(name, COMMANDS)}",
-            do="%devin help lists the commands; a prompt for Devin goes in a %%devin cell",
+            hint="%devin help lists the commands; a prompt for Devin goes in a %%devin cell",
         )
     return COMMANDS[name]
 
@@ -194,7 +194,7 @@ def parse(command: Command, words: list[str]) -> argparse.Namespace:
         _refuse(command, rest)
     missing = [argument.bare for argument in command.arguments if argument.needed and not getattr(said, argument.dest)]
     if missing:
-        raise OptionError(f"%devin {command.name} needs {' and '.join(missing)}", do=_where_to(command, said))
+        raise OptionError(f"%devin {command.name} needs {' and '.join(missing)}", hint=_where_to(command, said))
     for argument in command.arguments:
         setattr(said, argument.dest, _converted(command, argument, getattr(said, argument.dest)))
     return said
@@ -243,19 +243,19 @@ def _converted(command: Command, argument: Argument, value: Any) -> Any:
             place = argument.name if argument.is_option else f"%devin {command.name}"
             raise OptionError(
                 f"{place} has no {word!r}{nearest(word, argument.choices)}",
-                do=f"one of: {', '.join(argument.choices)}",
+                hint=f"one of: {', '.join(argument.choices)}",
             )
     try:
         return _READERS[argument.kind](value) if argument.kind in _READERS else value
     except ValueError:
         wanted = "a whole number above 0" if argument.kind == "int" else "a time such as 90, 30m or 4h"
         example = f"for example {command.example_of(argument.name)}"
-        raise OptionError(f"{argument.bare} takes {wanted}, not {value!r}", do=example) from None
+        raise OptionError(f"{argument.bare} takes {wanted}, not {value!r}", hint=example) from None
 
 
 def _refuse(command: Command, rest: list[str]) -> NoReturn:
     word = rest[0].split("=", 1)[0]
     flags = [argument.name for argument in command.arguments if argument.is_option]
     if word.startswith("-"):
-        raise OptionError(f"%devin {command.name} has no option {word}{nearest(word, flags)}", do=command.usage)
-    raise OptionError(f"%devin {command.name} cannot take {word!r} as well", do=command.usage)
+        raise OptionError(f"%devin {command.name} has no option {word}{nearest(word, flags)}", hint=command.usage)
+    raise OptionError(f"%devin {command.name} cannot take {word!r} as well", hint=command.usage)

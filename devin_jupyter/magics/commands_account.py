@@ -55,7 +55,7 @@ def _replays(notebook: Notebook, wanted: dict[str, Any]) -> bool:
     try:
         settings.resolve(**wanted)
     except NoKey as problem:
-        return problem.what == settings.no_key().what and lockfile.beside(Path.cwd()) is not None
+        return problem.message == settings.no_key().message and lockfile.beside(Path.cwd()) is not None
     return False
 
 
@@ -77,7 +77,7 @@ def _key(call: Call, wanted: dict[str, Any]) -> str | None:
     except NoKey as problem:
         if profile and not call.said.save:
             meant = nearest(profile, keys.profiles(settings.home()))
-            raise NoKey(problem.what + meant, problem.means, problem.do) from None
+            raise NoKey(problem.message + meant, problem.consequence, problem.hint) from None
         return ask_for_key(call.notebook)
     return None
 
@@ -88,7 +88,7 @@ def ask_for_key(notebook: Notebook) -> str:
     Raises:
         NoKey: nobody can be asked, or nothing was typed.
     """
-    from devin_jupyter.errors import keep_secret
+    from devin_jupyter.redaction import keep_secret
 
     if not _can_ask(notebook):
         raise NoKey(

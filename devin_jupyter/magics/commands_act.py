@@ -78,10 +78,10 @@ def stop(call: Call) -> Any:
     """End sessions for good; `--all` halts the journal first."""
     said = call.said
     if said.everything and not said.all:
-        raise OptionError("--everything means nothing without --all", do="%devin stop --all --everything")
+        raise OptionError("--everything means nothing without --all", hint="%devin stop --all --everything")
     if said.all:
         if said.sessions:
-            raise OptionError("--all stops every session: name none", do="leave out --all, or the names")
+            raise OptionError("--all stops every session: name none", hint="leave out --all, or the names")
         return _stop_all(call)
     for word in said.sessions:
         batch = call.notebook.batch(word)
@@ -137,7 +137,7 @@ def _each(call: Call, act: Any, done: str) -> Table | None:
             act(session)
             result = done
         except DevinError as problem:
-            result, failed = problem.what, failed + 1
+            result, failed = problem.message, failed + 1
         rows.append({"session": session.id, "result": result, "cost": wording.cost(session.snapshot)})
     title = f"{failed} of {len(rows)} failed" if failed else ""
     return Table(rows, title=labeled(title, any(session.snapshot.simulated for session in sessions)))

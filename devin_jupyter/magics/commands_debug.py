@@ -9,11 +9,11 @@ import traceback
 from typing import Any
 
 from devin_jupyter.api import log
-from devin_jupyter.errors import DevinError, redact
+from devin_jupyter.errors import DevinError
 from devin_jupyter.magics import written
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.recent_log import recent_lines
-from devin_jupyter.redaction import redact_colored
+from devin_jupyter.redaction import redact, redact_colored
 
 _PACKAGES = (
     "devin-jupyter",
@@ -78,7 +78,7 @@ def _connection() -> str:
     try:
         problems = client.journal.check()
     except DevinError as problem:
-        problems = [problem.what]
+        problems = [problem.message]
     return "\n".join([repr(client.settings), f"journal {client.journal.path}: {'; '.join(problems) or 'sound'}"])
 
 

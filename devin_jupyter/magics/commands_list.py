@@ -138,7 +138,7 @@ def _filters(call: Call) -> dict[str, Any]:
 
 def _mine(devin: Any) -> dict[str, Any]:
     if devin.settings.api_version == "v1":
-        raise Unsupported("--mine needs the v3 API; this key speaks v1", do="leave it out, or search by --tags")
+        raise Unsupported("--mine needs the v3 API; this key speaks v1", hint="leave it out, or search by --tags")
     principal = devin.self()
     if principal.get("service_user_id"):
         return {"service_user_ids": [principal["service_user_id"]]}
@@ -155,7 +155,7 @@ def moment(text: str | None) -> int | None:
         return None
     at = None if text.isdigit() else _ago(text) or parse_time(text)
     if at is None:
-        raise OptionError(f"{text!r} is no time", do="for example 7d, 12h, 2026-11-01 or 2026-11-01T18:00")
+        raise OptionError(f"{text!r} is no time", hint="for example 7d, 12h, 2026-11-01 or 2026-11-01T18:00")
     return int(at.timestamp())
 
 

@@ -22,7 +22,7 @@ def usage(call: Call) -> Table:
     try:
         found = call.devin.consumption.daily(since=since, until=until)
     except (Forbidden, NotFound, Unsupported) as problem:
-        return _summed(call, since, until, problem.what)
+        return _summed(call, since, until, problem.message)
     rows = [
         {"day": f"{datetime.fromtimestamp(day['date'], UTC):%Y-%m-%d}", "ACU": wording.amount(day.get("acus") or 0)}
         for day in found.get("consumption_by_date") or ()
@@ -54,7 +54,7 @@ def budget(call: Call) -> None:
     """Show or set the budget of this notebook, with the arithmetic."""
     said = call.said
     if said.off and said.acus not in (None, "off"):
-        raise OptionError("--off and a limit contradict each other", do="keep one of them")
+        raise OptionError("--off and a limit contradict each other", hint="keep one of them")
     from devin_jupyter.budgeting import budget as set_or_show
 
     wanted = "off" if said.off else said.acus

@@ -6,7 +6,7 @@ import json
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from devin_jupyter.errors import redact_tree
+from devin_jupyter.redaction import redact_tree
 from devin_jupyter.render.values import CELL, table
 from devin_jupyter.render.wording import safe_text
 
@@ -96,7 +96,7 @@ class BatchDryRun:
             self._n_new,
         )
         if refusal is not None:
-            return f"would be refused: {refusal.what}"
+            return f"would be refused: {refusal.message}"
         if not self._settings.api_key:
             return f"would replay {_count(recorded, 'session')}; {rest} not recorded, and there is no key"
         replayed = f"; {recorded} would be replayed" if recorded else ""
@@ -136,7 +136,7 @@ def message(journal: Any, notebook: str, session: Any, text: str, files: Sequenc
     elif halted is not None:
         action = f"would be refused: everything was halted on {when(halted)}; %devin resume lifts it"
     elif refused is not None:
-        action = f"would be refused: {refused.what}; {refused.do}"
+        action = f"would be refused: {refused.message}; {refused.hint}"
     elif known is not None and known.sent_at is None and known.posts:
         action = f"would look whether an earlier try has arrived at {session.id}, and send it if not"
     return f"{action}\n{safe_text(text).rstrip()}\nnothing was sent"

@@ -10,7 +10,7 @@ class CellMagic:  # noqa: D101 its documentation is the help text
     _ipython_magic_no_var_expand = True
     __slots__ = ("_run",)
 
-    def __init__(self, run: Callable[..., Any]) -> None:  # noqa: D107 IPython would show it below the help
+    def __init__(self, run: Callable[..., Any]) -> None:  # no docstring: IPython would show it below the help
         self._run = run
 
     def __call__(self, *args: Any) -> Any:  # noqa: D102 the same
@@ -21,7 +21,7 @@ class CellMagic:  # noqa: D101 its documentation is the help text
 
         return help_text()
 
-    def __repr__(self) -> str:  # noqa: D105 the same
+    def __repr__(self) -> str:  # the same
         return "<%%devin>"
 
 
@@ -33,5 +33,5 @@ class LineMagic(CellMagic):  # noqa: D101
 
         return overview()
 
-    def __repr__(self) -> str:  # noqa: D105 the same
+    def __repr__(self) -> str:  # the same
         return "<%devin>"

@@ -102,7 +102,7 @@ class Notebook:
             return devin.get(word)
         raise OptionError(
             f"{word!r} is neither a session in this notebook nor an id{nearest(str(word), self._session_names())}",
-            do="give a variable by its bare name, without $ or braces"
+            hint="give a variable by its bare name, without $ or braces"
             if str(word).startswith(("$", "{"))
             else "give the variable that -o has set, an id (devin-…) or the session's URL",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import logging
 
-from devin_jupyter.errors import redact
+from devin_jupyter.redaction import redact
 
 LINES = 200
 _LOG = logging.getLogger("devin_jupyter")

@@ -27,7 +27,9 @@ def session_id(text: Any) -> str:
         return "devin-" + match[1].lower()
     match = _OPAQUE.fullmatch(candidate)
     if not match:
-        raise OptionError(f"{text!r} is not a session id", do="give devin-<32 hex>, the bare id, or the session's URL")
+        raise OptionError(
+            f"{text!r} is not a session id", hint="give devin-<32 hex>, the bare id, or the session's URL"
+        )
     return "devin-" + match[1]
 
 

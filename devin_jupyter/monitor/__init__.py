@@ -293,7 +293,7 @@ class Monitor:
                 entry.misses += 1
             if problem is not None and entry.misses >= _MISSES:
                 entry.give_up(problem)
-                entry.tell_trouble(Connection(self.connection.last_seen, self._clock.now(), problem.what))
+                entry.tell_trouble(Connection(self.connection.last_seen, self._clock.now(), problem.message))
             elif problem is not None and not isinstance(problem, NotFound):
                 troubles.append(problem)
         self._set_connection(gravest(troubles), answered=not sight.raws.keys() <= sight.problems.keys())
@@ -304,7 +304,7 @@ class Monitor:
             self._line.heal()
         else:
             self._line.fail(trouble, first_pause=self._pace.fast, answered=answered)
-            logger.info("trouble while watching: %s", trouble.what)
+            logger.info("trouble while watching: %s", trouble.message)
         if trouble is not None or not was_ok:
             for entry in self._entries.values():
                 entry.tell_trouble(self.connection)

@@ -65,7 +65,7 @@ class Line:
         """
         before, now = self.connection, self._clock.now()
         last_seen = now if answered else before.last_seen
-        self.connection = Connection(last_seen, before.troubled_since or now, trouble.what)
+        self.connection = Connection(last_seen, before.troubled_since or now, trouble.message)
         if answered and not isinstance(trouble, RateLimited):
             self._failures = 0
         pause = min(_LONGEST_BACKOFF, first_pause * 2 ** min(self._failures, 10))

@@ -49,7 +49,7 @@ def from_keywords(**keywords: Any) -> Options:
         if name not in BY_NAME:
             raise OptionError(
                 f"there is no option {name!r}{nearest(name, BY_NAME)}",
-                do="%%devin --help lists them: --max-acu there is max_acu here",
+                hint="%%devin --help lists them: --max-acu there is max_acu here",
             )
     secrets = keywords.get("secrets")
     if secrets is not None and not isinstance(secrets, Mapping):
@@ -74,7 +74,7 @@ def split(line: str) -> list[str]:
         words = shlex.split("".join([*parts, line[at:]]))
     except ValueError:
         raise OptionError(
-            "a quote is opened on the line of options and never closed", do="close it, or write \\' for a plain one"
+            "a quote is opened on the line of options and never closed", hint="close it, or write \\' for a plain one"
         ) from None
     return [_HOLE.sub(lambda match: held[int(match[1])], word) for word in words]
 
@@ -109,11 +109,11 @@ class Parser(argparse.ArgumentParser):
         """Turn argparse's message into an `OptionError` with an example."""
         match = re.match(r"argument (\S+): (.*)", message)
         if not match:
-            raise OptionError(message[:1].lower() + message[1:], do=f"{self.prog} --help shows the usage")
+            raise OptionError(message[:1].lower() + message[1:], hint=f"{self.prog} --help shows the usage")
         flag = match[1].split("/")[-1]
         do = f"for example {self._example(flag)}"
         words = _PLAIN_WORDS.get(match[2].split(" '")[0], match[2])
-        raise OptionError(f"{flag} {words}", do=do)
+        raise OptionError(f"{flag} {words}", hint=do)
 
 
 _PLAIN_WORDS = {
@@ -148,12 +148,12 @@ def _refuse_rest(rest: list[str]) -> NoReturn:
     if not word.startswith(DASHES):
         raise OptionError(
             f"{word!r} belongs to no option",
-            do="the prompt goes below the %%devin line; quote values that hold spaces; %%devin? lists the options",
+            hint="the prompt goes below the %%devin line; quote values that hold spaces; %%devin? lists the options",
         )
     flag = word.split("=", 1)[0]
     raise OptionError(
         f"there is no option {flag}{nearest(flag, [flag for flag in BY_FLAG if flag.startswith('--')])}",
-        do="%%devin? lists the options",
+        hint="%%devin? lists the options",
     )
 
 

@@ -149,13 +149,13 @@ def convert(option: Option, value: Any) -> Any:
     except (ValueError, TypeError):
         wanted = {"int": "a whole number above 0", "number": "a number above 0", "flag": "no value"}
         meant = wanted.get(option.kind, "a time such as 90, 30m, 4h or 6d")
-        raise OptionError(f"{option.flag} takes {meant}, not {value!r}", do=f"for example {option.example}") from None
+        raise OptionError(f"{option.flag} takes {meant}, not {value!r}", hint=f"for example {option.example}") from None
     if option.kind in ("word", "words") and option.name not in _TAKE_OBJECTS:
         _refuse_objects(option, read)
     if option.choices and read not in option.choices:
         raise OptionError(
             f"{option.flag} has no {read!r}{nearest(str(read), option.choices)}",
-            do=f"one of: {', '.join(option.choices)}",
+            hint=f"one of: {', '.join(option.choices)}",
         )
     return read
 
@@ -262,15 +262,15 @@ _WITH_TO = frozenset(
 def _check_together(options: Options) -> None:
     for one, other in _APART:
         if one in options.given and other in options.given:
-            raise OptionError(f"{_flag(one)} and {_flag(other)} contradict each other", do="keep one of them")
+            raise OptionError(f"{_flag(one)} and {_flag(other)} contradict each other", hint="keep one of them")
     for name, needed in _NEEDS.items():
         if name in options.given and needed not in options.given and "help" not in options.given:
-            raise OptionError(f"{_flag(name)} means nothing without {_flag(needed)}", do=BY_NAME[needed].help)
+            raise OptionError(f"{_flag(name)} means nothing without {_flag(needed)}", hint=BY_NAME[needed].help)
     stray = sorted(options.given - _WITH_TO) if "to" in options.given else []
     if stray:
         raise OptionError(
             f"{_flag(stray[0])} cannot go with --to: a message goes to a session that exists already",
-            do="leave one of them out",
+            hint="leave one of them out",
         )
     if not (isinstance(options.out, str) and "{{" in options.out):
         check_name(options.out)
@@ -283,7 +283,7 @@ def check_name(out: Any) -> None:
         OptionError: it is no name.
     """
     if out is not None and not (isinstance(out, str) and out.isidentifier() and not iskeyword(out)):
-        raise OptionError(f"--out takes the name of a variable, not {out!r}", do="for example -o audit")
+        raise OptionError(f"--out takes the name of a variable, not {out!r}", hint="for example -o audit")
 
 
 def _flag(name: str) -> str:

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from devin_jupyter import loop
-from devin_jupyter.errors import DevinError, redact
+from devin_jupyter.errors import DevinError
+from devin_jupyter.redaction import redact
 from devin_jupyter.render import safe_text
 
 Act = Callable[..., Any]

@@ -6,8 +6,8 @@ import json
 import textwrap
 from typing import Any
 
-from devin_jupyter.errors import redact_tree
 from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.redaction import redact_tree
 from devin_jupyter.render import wording
 
 ANSWER_LINES = 60

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from devin_jupyter.errors import redact, redact_tree
 from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.redaction import redact, redact_tree
 from devin_jupyter.render.wording import answer, one_line, safe_text, standing
 
 RECORD_MIME = "application/vnd.devin.session+json"

@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from devin_jupyter.errors import redact
 from devin_jupyter.models import report
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
+from devin_jupyter.redaction import redact
 
 TITLE_LIMIT = 160
 TEXT_LIMIT = 20_000

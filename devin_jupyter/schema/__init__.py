@@ -138,7 +138,7 @@ def load_schema(spec: object, namespace: Mapping[str, Any] | None = None, *, fol
         return _from_type(spec)
     raise SchemaError(
         f"{named_kind(spec)} is not a schema",
-        do="give a pydantic model, a dataclass, a TypedDict, list[Model], a JSON Schema, a .json file or name:type, …",
+        hint="give a pydantic model, a dataclass, a TypedDict, list[Model], JSON Schema, a .json file or name:type, …",
     )
 
 
@@ -149,7 +149,7 @@ def from_wire(wire: Mapping[str, Any]) -> Schema:
 
 def _from_text(text: str, namespace: Mapping[str, Any], folder: Path | None) -> Schema:
     if not text:
-        raise SchemaError("the schema is empty", do="name a model, a .json file, JSON in braces, or name:type, …")
+        raise SchemaError("the schema is empty", hint="name a model, a .json file, JSON in braces, or name:type, …")
     if text.startswith("{"):
         return Schema(to_draft7(_parsed(text, "the schema")), text)
     if text.endswith(".json"):
@@ -192,9 +192,9 @@ def _parsed(text: str, name: str) -> Json:
         place = f"line {problem.lineno}, column {problem.colno}"
         lost = "put JSON on the line of options in single quotes, or the double quotes in it are gone"
         do = lost if '"' not in text else "correct it; a JSON Schema is an object in braces"
-        raise SchemaError(f"{name} is not valid JSON: {problem.msg} at {place}", do=do) from None
+        raise SchemaError(f"{name} is not valid JSON: {problem.msg} at {place}", hint=do) from None
     except RecursionError:
         raise SchemaError(f"{name} is nested too deeply") from None
     if not isinstance(value, dict):
-        raise SchemaError(f"{name} is JSON, but not an object", do="a JSON Schema is an object in braces")
+        raise SchemaError(f"{name} is JSON, but not an object", hint="a JSON Schema is an object in braces")
     return value

@@ -129,11 +129,13 @@ def _refuse(part: Json, place: Place) -> None:
     for key in (*_REFUSED, "unevaluatedProperties"):
         if key in part and not (key.startswith("unevaluated") and part[key] is True):
             instead = "use additionalProperties" if key == "unevaluatedProperties" else "write it with $ref and items"
-            raise SchemaError(f"{key} at {json_path(place)} cannot be said in Draft 7, which the API takes", do=instead)
+            raise SchemaError(
+                f"{key} at {json_path(place)} cannot be said in Draft 7, which the API takes", hint=instead
+            )
         part.pop(key, None)
     if place and "$id" in part and not str(part["$id"]).startswith("#"):
         raise SchemaError(
-            f"an $id of its own at {json_path(place)} changes what references mean", do="use $ref to #/definitions/…"
+            f"an $id of its own at {json_path(place)} changes what references mean", hint="use $ref to #/definitions/…"
         )
 
 
@@ -173,7 +175,7 @@ def _contains(part: Json, place: Place) -> None:
     if most is not None or least not in (0, 1):
         key = "maxContains" if most is not None else "minContains"
         raise SchemaError(
-            f"{key} at {json_path(place)} cannot be said in Draft 7, which the API takes", do="leave it out"
+            f"{key} at {json_path(place)} cannot be said in Draft 7, which the API takes", hint="leave it out"
         )
     if least == 0:
         part.pop("contains")
@@ -209,7 +211,7 @@ def _check_top(wire: Json) -> None:
     said = f"is {kind!r}" if kind else "does not say that it is an object"
     raise SchemaError(
         f"the top of the schema {said}; the API takes objects only",
-        do='put "type": "object" at the top, and a list into a property (list[Model] and [ … ] do that by themselves)',
+        hint='put "type": "object" at the top, and a list into a property (list[Model] and [ … ] do so by themselves)',
     )
 
 
@@ -243,5 +245,5 @@ def _check_size(wire: Json) -> None:
     biggest = max(wire.items(), key=lambda item: len(json.dumps(item[1])))[0]
     raise SchemaError(
         f"the schema takes {size:,} bytes as JSON; the API takes {SCHEMA_BYTES:,} at most",
-        do=f"shorten it: most of it stands in {json_path((biggest,))}",
+        hint=f"shorten it: most of it stands in {json_path((biggest,))}",
     )

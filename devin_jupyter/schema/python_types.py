@@ -53,7 +53,7 @@ def type_schema(source: Any) -> tuple[Json, Reader]:
         words = str(problem).splitlines()[0].partition(" Set `arbitrary_types_allowed=True`")[0]
         raise SchemaError(
             f"{named} cannot be a schema: {words}",
-            do="use types that JSON can hold: pydantic models, dataclasses, TypedDicts, lists, str, int, …",
+            hint="use types that JSON can hold: pydantic models, dataclasses, TypedDicts, lists, str, int, …",
         ) from None
 
 

@@ -119,6 +119,6 @@ def _moved(steps: list[str], source: Json, place: Place) -> list[str | int]:
             continue
         raise SchemaError(
             f"the reference at {json_path(place)} leads to {_pointer(list(steps))!r}, which is no place for a schema",
-            do="move it into definitions",
+            hint="move it into definitions",
         )
     return moved

@@ -36,7 +36,7 @@ def read_shorthand(text: str) -> Json:
     if not body.startswith("["):
         return _row(body, text)
     if not body.endswith("]"):
-        raise SchemaError(f"the list of rows is not closed: {text!r}", do="end it with ]")
+        raise SchemaError(f"the list of rows is not closed: {text!r}", hint="end it with ]")
     return wrapped({"type": "array", "items": _row(body[1:-1], text)})
 
 
@@ -46,7 +46,7 @@ def _row(body: str, text: str) -> Json:
     for part in _fields(body, text):
         name, colon, kind = (piece.strip() for piece in part.partition(":"))
         if not colon or not kind or not _FIELD.fullmatch(name):
-            raise SchemaError(f"{part.strip() or text!r} is no field of a schema", do=_EXAMPLE)
+            raise SchemaError(f"{part.strip() or text!r} is no field of a schema", hint=_EXAMPLE)
         if name in properties:
             raise SchemaError(f"the field {name!r} occurs twice in the schema {text!r}")
         properties[name] = _type(kind.removesuffix("?").strip(), name, optional=kind.endswith("?"))
@@ -67,7 +67,7 @@ def _fields(body: str, text: str) -> list[str]:
         if depth < 0 or depth > _DEEPEST:
             break
     if depth:
-        raise SchemaError(f"the brackets of the schema do not match: {text!r}", do="close each [ with a ]")
+        raise SchemaError(f"the brackets of the schema do not match: {text!r}", hint="close each [ with a ]")
     return fields
 
 
@@ -78,14 +78,14 @@ def _type(kind: str, name: str, *, optional: bool) -> Json:
         return {"type": ["array", "null"] if optional else "array", "items": items}
     words = [word.strip() for word in kind.split("|")]
     if not all(words) or len(set(words)) < len(words):
-        raise SchemaError(f"the alternatives of {name!r} are empty or repeated: {kind!r}", do=_EXAMPLE)
+        raise SchemaError(f"the alternatives of {name!r} are empty or repeated: {kind!r}", hint=_EXAMPLE)
     known = [word for word in words if word in TYPES]
     if known and len(known) < len(words):
-        raise SchemaError(f"{name}:{kind} mixes types and values", do="use either, such as low|high or int|str")
+        raise SchemaError(f"{name}:{kind} mixes types and values", hint="use either, such as low|high or int|str")
     if len(words) == 1 and not known:
         close = difflib.get_close_matches(words[0], TYPES, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
-        raise SchemaError(f"{words[0]!r} is not a type of the field {name!r}{hint}", do=_EXAMPLE)
+        raise SchemaError(f"{words[0]!r} is not a type of the field {name!r}{hint}", hint=_EXAMPLE)
     return _typed(known, optional=optional) if known else _alternatives(words, optional=optional)
 
 

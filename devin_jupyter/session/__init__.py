@@ -212,7 +212,7 @@ class Session(LastSeen):
         found = [entry for entry in listed if entry.get("name") == name]
         if not found:
             names = ", ".join(sorted({str(entry.get("name")) for entry in listed})) or "none"
-            raise OptionError(f"{self.id} has no file {name!r}", do=f"its files: {names}")
+            raise OptionError(f"{self.id} has no file {name!r}", hint=f"its files: {names}")
         return await self._core.attachments.fetch(found[-1])
 
     def insights(self, generate: bool = False) -> dict[str, Any]:

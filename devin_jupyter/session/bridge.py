@@ -35,7 +35,7 @@ def blocking(bridge: Bridge | None, work: Coroutine[Any, Any, T]) -> T:
     work.close()
     raise OptionError(
         "this handle belongs to an AsyncDevin, whose loop must not be blocked",
-        do="`await session` waits; all else is asked of the client: await devin.send(session, …), "
+        hint="`await session` waits; all else is asked of the client: await devin.send(session, …), "
         "devin.result(session), devin.stop(session), devin.sessions.archive(session.id), "
         "devin.tags.append(session.id, …), devin.attachments.download(session.id), devin.insights.get(session.id)",
     )

@@ -172,7 +172,7 @@ def test_a_column_that_occurs_twice_stops_the_cell_and_a_prefix_helps(desk: Desk
     rows = REPOS.assign(version="3.11")
     with pytest.raises(OptionError, match="version") as refused:
         upgrade(desk, rows, schema="version:str")
-    assert "--prefix" in refused.value.do
+    assert "--prefix" in refused.value.hint
     assert simulator.requests(POST) == 0
 
     batch = upgrade(desk, rows, schema="version:str", prefix="new_").wait()
@@ -193,11 +193,11 @@ def test_an_edited_template_over_answered_rows_is_refused_with_the_arithmetic(de
     with pytest.raises(SessionChanged) as refused:
         desk.map("Upgrade {{ row.repo }} at once", REPOS, name="up", max_acu=5)
 
-    assert "6 of 6 rows are answered already" in refused.value.what
-    assert "up to 30 ACU" in refused.value.means
+    assert "6 of 6 rows are answered already" in refused.value.message
+    assert "up to 30 ACU" in refused.value.consequence
     assert batch.paused is None
-    assert "--key" in refused.value.do
-    assert "--beside" in refused.value.do
+    assert "--key" in refused.value.hint
+    assert "--beside" in refused.value.hint
     assert simulator.requests(POST) == 6
 
 
@@ -237,7 +237,7 @@ def test_a_key_keeps_no_answers_to_another_schema(desk: Desk, simulator: Any, ea
     with pytest.raises(SessionChanged, match="6 of 6 rows are answered already") as refused:
         desk.map("Upgrade {{ row.repo }}", REPOS, name="up", max_acu=5, key="{{ row.repo }}", schema="ok:bool")
 
-    assert "--key" not in refused.value.do
+    assert "--key" not in refused.value.hint
     assert simulator.requests(POST) == 6
 
 

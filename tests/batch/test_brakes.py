@@ -135,9 +135,9 @@ def test_ten_rows_may_run_without_a_cap_and_eleven_may_not() -> None:
     with pytest.raises(BudgetExceeded) as refused:
         check_caps(items(11), None)
 
-    assert "11 × 5 = 55 ACU" in refused.value.what
-    assert "--max-acu" in refused.value.do
-    assert "--budget" in refused.value.do
+    assert "11 × 5 = 55 ACU" in refused.value.message
+    assert "--max-acu" in refused.value.hint
+    assert "--budget" in refused.value.hint
 
 
 def test_with_a_cap_any_number_may_run() -> None:
@@ -149,8 +149,8 @@ def test_with_a_cap_any_number_may_run() -> None:
 def test_a_budget_needs_a_cap_on_each_session_and_says_which_fits() -> None:
     with pytest.raises(BudgetExceeded, match="needs one") as refused:
         check_caps(items(3), 10)
-    assert "--max-acu 3 lets all 3 run under it" in refused.value.do
+    assert "--max-acu 3 lets all 3 run under it" in refused.value.hint
 
     with pytest.raises(BudgetExceeded) as refused:
         check_caps(items(20), 10)
-    assert "below 1 ACU" in refused.value.do
+    assert "below 1 ACU" in refused.value.hint

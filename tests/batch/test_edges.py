@@ -62,10 +62,10 @@ def test_ctrl_c_detaches_from_all_at_once(endless: Desk) -> None:
         batch.wait()
 
     assert batch.tally.waiting == 6
-    assert "sessions go on" in detached.value.what
-    assert "rows that wait will be started" in detached.value.what
-    assert "nothing was stopped" in detached.value.means
-    assert ".stop() ends" in detached.value.do
+    assert "sessions go on" in detached.value.message
+    assert "rows that wait will be started" in detached.value.message
+    assert "nothing was stopped" in detached.value.consequence
+    assert ".stop() ends" in detached.value.hint
     assert batch.stop().wait().is_over
 
 
@@ -105,7 +105,7 @@ def test_a_wait_that_runs_out_returns_the_batch_as_it_is(desk: Desk) -> None:
         batch.check()
     with pytest.raises(Refused, match="were not started, the batch is paused: stopped") as refused:
         upgrade(desk, range(9), name="more", tags=["sim:slow"], max_parallel=2).stop().wait().check()
-    assert "dj.batch('more').resume()" in refused.value.do
+    assert "dj.batch('more').resume()" in refused.value.hint
     with pytest.raises(SessionStopped, match=r"none of the 3 sessions has an answer \(3 stopped\)"):
         batch.stop().wait().check()
 
@@ -229,7 +229,7 @@ def test_secrets_are_read_again_and_files_need_the_cell(
 
     assert secret.phase_counts == {"done": 3}
     assert file.phase_counts == {"done": 1, "refused": 2}
-    assert "run the cell" in file._runner.jobs[1].error.do
+    assert "run the cell" in file._runner.jobs[1].error.hint
     assert b"npm-canary-value" not in (tmp_path / "journal.db").read_bytes()
 
 

@@ -22,8 +22,10 @@ def test_an_edited_template_is_refused_in_the_same_process_and_in_another(
     for _ in range(2):
         with pytest.raises(SessionChanged) as refused:
             new_desk().map("Upgrade {{ row }} to Python 3.14", REPOS)
-        assert refused.value.what.startswith("a template much like this one ran over these rows, and 3 of 3 rows are")
-        assert "--name NAME says it is another batch" in refused.value.do
+        assert refused.value.message.startswith(
+            "a template much like this one ran over these rows, and 3 of 3 rows are"
+        )
+        assert "--name NAME says it is another batch" in refused.value.hint
     assert simulator.requests(POST) == 3
 
 

@@ -60,9 +60,9 @@ def test_a_missing_column_stops_everything_and_names_its_rows() -> None:
     with pytest.raises(TemplateError) as refused:
         plan("Upgrade {{ row.repo }} on {{ row.branch }}", [{"repo": "a/b"}, {"repo": "a/c"}])
 
-    assert "there is no column 'branch'" in refused.value.what
-    assert "in every one of 2 rows" in refused.value.what
-    assert refused.value.means == "nothing was sent"
+    assert "there is no column 'branch'" in refused.value.message
+    assert "in every one of 2 rows" in refused.value.message
+    assert refused.value.consequence == "nothing was sent"
 
 
 def test_nulls_are_reported_with_the_labels_of_their_rows() -> None:
@@ -86,7 +86,7 @@ def test_every_placeholder_is_reported_with_its_rows_in_the_prompt_and_in_the_op
     with pytest.raises(TemplateError) as refused:
         plan("Upgrade {{ row.repo }} on {{ row.branch }} for {{ row.n }}", rows, **options)
 
-    found = re.findall(r"{{ (row\.\w+) }} [^;]*\((in [^)]*)\)(?=;|$)", refused.value.what)
+    found = re.findall(r"{{ (row\.\w+) }} [^;]*\((in [^)]*)\)(?=;|$)", refused.value.message)
     assert sorted(found) == [
         ("row.branch", "in every one of 2 rows"),
         ("row.n", "in row 1"),

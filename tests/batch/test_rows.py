@@ -96,7 +96,7 @@ def test_a_missing_column_is_named_with_the_nearest_one() -> None:
 def test_what_is_not_rows_is_refused_with_what_is(given: object) -> None:
     with pytest.raises(OptionError, match="cannot be a") as refused:
         read_rows(given)
-    assert "DataFrame" in refused.value.do
+    assert "DataFrame" in refused.value.hint
 
 
 def test_mixtures_and_repeated_columns_are_refused() -> None:

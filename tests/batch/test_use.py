@@ -48,7 +48,7 @@ def test_what_only_makes_sense_elsewhere_is_refused_before_anything_is_sent(
     with pytest.raises(OptionError) as refused:
         ask(desk, **option)
 
-    assert refused.value.means == "nothing was sent"
+    assert refused.value.consequence == "nothing was sent"
     assert simulator.requests(POST) == 0
 
 
@@ -241,4 +241,4 @@ def test_a_batch_that_its_budget_paused_says_that_the_budget_must_grow(desk: Des
     with pytest.raises(Refused) as refused:
         batch.check()
 
-    assert refused.value.do.startswith("raise the budget, then run the cell again")
+    assert refused.value.hint.startswith("raise the budget, then run the cell again")

@@ -207,8 +207,8 @@ def test_a_lock_file_is_replayed_without_a_key_a_post_or_a_get(environment, simu
 def test_an_unknown_keyword_gets_the_nearest(options, meant):
     with pytest.raises(dj.OptionError) as refused:
         dj.connect(**options)
-    assert f"did you mean {meant}?" in refused.value.what
-    assert refused.value.means == "nothing was sent"
+    assert f"did you mean {meant}?" in refused.value.message
+    assert refused.value.consequence == "nothing was sent"
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_a_session_recorded_at_work_is_not_said_to_go_on(leave, monkeypatch, slo
     for ask in (session.result, lambda: session.output):
         with pytest.raises(dj.TurnError, match=r"was at work .* when it was recorded on 20") as caught:
             ask()
-        assert "its answer is not recorded" in caught.value.means
+        assert "its answer is not recorded" in caught.value.consequence
         assert "goes on" not in str(caught.value)
         assert ".stop()" not in str(caught.value)
 

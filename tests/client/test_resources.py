@@ -9,7 +9,8 @@ from devin_jupyter.api import insights
 from devin_jupyter.api.events import Events
 from devin_jupyter.api.operations import OPERATIONS, operations_table
 from devin_jupyter.api.secrets import Secrets
-from devin_jupyter.errors import Conflict, NotFound, OptionError, ServerError, Unsupported, redact
+from devin_jupyter.errors import Conflict, NotFound, OptionError, ServerError, Unsupported
+from devin_jupyter.redaction import redact
 
 NOW = datetime.now(UTC)
 YEAR = {"since": NOW - timedelta(days=365), "until": NOW + timedelta(days=1)}
@@ -349,7 +350,7 @@ def test_a_replacement_that_fails_says_that_the_old_secret_is_gone(devin, simula
     with pytest.raises(ServerError, match="the secret DB_PASSWORD that was there is deleted") as caught:
         devin.secrets.ensure("DB_PASSWORD", "two-two-two", replace=True)
 
-    assert "is deleted" in caught.value.means
+    assert "is deleted" in caught.value.consequence
 
 
 async def test_a_secret_that_somebody_else_stores_meanwhile_is_the_one_that_is_there(answering):
@@ -534,7 +535,7 @@ async def test_what_v1_lacks_is_one_clear_line_and_nothing_is_sent(name, answeri
 
     with pytest.raises(Unsupported) as problem:
         await service.call(name)
-    assert problem.value.what.startswith("v1 ")
+    assert problem.value.message.startswith("v1 ")
 
 
 def test_the_table_of_operations_has_a_row_for_each():

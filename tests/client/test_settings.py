@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from devin_jupyter import keys, settings
-from devin_jupyter.errors import NoKey, OptionError, WrongKeyFamily, redact
+from devin_jupyter.errors import NoKey, OptionError, WrongKeyFamily
+from devin_jupyter.redaction import redact
 
 KEY, OTHER, V1_KEY = "cog_aaaaaaaaaaaaaaaaaaaa1111", "cog_bbbbbbbbbbbbbbbbbbbb2222", "apk_cccccccccccccccccccc3333"
 
@@ -154,7 +155,7 @@ def test_a_key_of_no_family_that_we_know_is_not_sent_anywhere(monkeypatch):
     with pytest.raises(WrongKeyFamily, match="of no known family") as problem:
         settings.resolve()
     assert "sk-proj" not in str(problem.value)
-    assert "api_version='v3'" in problem.value.do
+    assert "api_version='v3'" in problem.value.hint
 
 
 @pytest.mark.parametrize(("key", "version"), [(KEY, "v1"), (V1_KEY, "v3")])

@@ -168,7 +168,7 @@ BODIES = {
 async def test_the_services_words_are_read_from_every_shape_of_error(body, words, slept):
     with pytest.raises(errors.BadRequest) as problem:
         await transport_with(answers(httpx.Response(400, json=body)), slept).request(GET, "/v3/x")
-    assert words in problem.value.what
+    assert words in problem.value.message
     assert words in problem.value.detail
 
 
@@ -188,7 +188,7 @@ async def test_the_services_words_are_read_from_every_shape_of_error(body, words
 async def test_bodies_that_are_no_error_answers_are_survived(content, words, slept):
     with pytest.raises(errors.ServerError) as problem:
         await transport_with(answers(httpx.Response(502, content=content)), slept).request(POST, "/v3/x", json={})
-    assert words in problem.value.what
+    assert words in problem.value.message
 
 
 @pytest.mark.parametrize(
@@ -230,16 +230,16 @@ async def test_a_403_for_a_session_in_anothers_name_names_the_permission_for_tha
     service = answering(lambda request: httpx.Response(403, json={"detail": "Missing permission"}))
     with pytest.raises(errors.Forbidden) as problem:
         await service.call("sessions.create", json={"prompt": "x", "create_as_user_id": "user-1"})
-    assert "ManageOrgSessions and ImpersonateOrgSessions" in problem.value.means
-    assert "nothing was started" in problem.value.means
+    assert "ManageOrgSessions and ImpersonateOrgSessions" in problem.value.consequence
+    assert "nothing was started" in problem.value.consequence
 
 
 async def test_a_404_for_a_new_session_says_which_ids_to_check(answering):
     service = answering(lambda request: httpx.Response(404, json={"detail": "Not found"}))
     with pytest.raises(errors.NotFound) as problem:
         await service.call("sessions.create", json={"prompt": "x"})
-    assert "nothing was started" in problem.value.means
-    assert "--playbook" in problem.value.do
+    assert "nothing was started" in problem.value.consequence
+    assert "--playbook" in problem.value.hint
 
 
 @pytest.mark.parametrize("name", [operation.name for operation in OPERATIONS if operation.permission])
@@ -414,7 +414,7 @@ async def test_an_address_that_cannot_be_called_is_told_before_anything_is_sent(
 async def test_an_answer_that_cannot_be_read_leaves_open_what_was_asked_for(act, means, answering):
     with pytest.raises(errors.UnreadableAnswer) as caught:
         await act(answering(lambda request: httpx.Response(200, text="<html>")))
-    assert caught.value.means == means
+    assert caught.value.consequence == means
 
 
 async def test_logging_tells_the_request_and_no_body_query_or_key(slept, caplog):

@@ -40,13 +40,13 @@ def test_every_phase_without_an_answer_has_its_exception_in_three_lines(phase):
     assert type(problem) is PROBLEMS[phase]
     assert len(problem.lines) == 3
     assert problem.session_id == "devin-x"
-    assert "devin-x" in problem.what
-    assert "1.4 ACU" in problem.means
+    assert "devin-x" in problem.message
+    assert "1.4 ACU" in problem.consequence
 
 
 @pytest.mark.parametrize("phase", [Phase.YOUR_TURN, Phase.ASLEEP])
 def test_an_archived_session_must_be_taken_out_before_it_is_answered(phase):
-    assert ".unarchive() first" in turns.problem_of(replace(at(ASKED, phase), is_archived=True)).do
+    assert ".unarchive() first" in turns.problem_of(replace(at(ASKED, phase), is_archived=True)).hint
 
 
 @pytest.mark.parametrize("phase", [Phase.DONE, Phase.YOUR_TURN, Phase.ASLEEP])
@@ -114,7 +114,7 @@ def test_an_open_turn_has_no_output_yet(phase):
 def test_a_question_is_quoted_without_what_a_terminal_would_obey():
     asked = at(replace(ASKED, question="which \x1b[31mbranch?\u202e" + "x" * 1000), Phase.YOUR_TURN)
 
-    said = turns.problem_of(asked).what
+    said = turns.problem_of(asked).message
 
     assert "which [31mbranch?" in " ".join(said.split())
     assert "\x1b" not in said
@@ -123,8 +123,8 @@ def test_a_question_is_quoted_without_what_a_terminal_would_obey():
 
 
 def test_a_block_gives_its_reason_in_words_and_as_the_service_says_it():
-    words = turns.problem_of(at(replace(ASKED, status_detail="out_of_credits"), Phase.BLOCKED)).what
-    raw = turns.problem_of(at(replace(ASKED, status_detail="something_new"), Phase.BLOCKED)).what
+    words = turns.problem_of(at(replace(ASKED, status_detail="out_of_credits"), Phase.BLOCKED)).message
+    raw = turns.problem_of(at(replace(ASKED, status_detail="something_new"), Phase.BLOCKED)).message
 
     assert "out of credits (out_of_credits)" in words
     assert raw.endswith("something_new")
@@ -133,8 +133,8 @@ def test_a_block_gives_its_reason_in_words_and_as_the_service_says_it():
 def test_a_time_out_says_how_long_and_that_the_session_goes_on():
     problem = turns.problem_of(at(ASKED, Phase.WORKING), waited=90)
 
-    assert "after 90 s" in problem.what
-    assert "goes on" in problem.means
+    assert "after 90 s" in problem.message
+    assert "goes on" in problem.consequence
 
 
 def test_detaching_says_in_one_line_what_goes_on_what_it_costs_and_how_to_stop_it():

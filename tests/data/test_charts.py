@@ -360,7 +360,7 @@ def test_without_altair_one_is_told_what_to_install(monkeypatch: pytest.MonkeyPa
 
     with pytest.raises(OptionError, match="Altair") as caught:
         charts.timeline(many(1))
-    assert "devin-jupyter[charts]" in caught.value.do
+    assert "devin-jupyter[charts]" in caught.value.hint
 
 
 def test_without_vl_convert_a_chart_has_no_picture(monkeypatch: pytest.MonkeyPatch) -> None:

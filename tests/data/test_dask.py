@@ -88,4 +88,4 @@ def test_without_dask_one_is_told_what_to_install(devin: dj.Devin, monkeypatch: 
 
     with pytest.raises(OptionError, match="Dask") as caught:
         devin.sessions_frame(engine="dask")
-    assert "devin-jupyter[dask]" in caught.value.do
+    assert "devin-jupyter[dask]" in caught.value.hint

@@ -160,7 +160,7 @@ def test_lists_inside_lists_are_taken_apart_on_the_way() -> None:
 def test_a_path_that_is_no_list_is_refused_with_the_lists_there_are(explode: str) -> None:
     with pytest.raises(OptionError, match="names no list") as caught:
         outputs([output(RAW)], explode=explode)
-    assert "findings" in caught.value.do
+    assert "findings" in caught.value.hint
 
 
 def test_an_output_that_does_not_fit_keeps_its_row_and_says_why() -> None:

@@ -217,7 +217,7 @@ def test_without_pyarrow_one_is_told_what_to_install(
 
     with pytest.raises(OptionError, match="pyarrow") as caught:
         frames.write_parquet(some, tmp_path / "a.parquet")
-    assert "devin-jupyter[parquet]" in caught.value.do
+    assert "devin-jupyter[parquet]" in caught.value.hint
 
 
 def test_a_file_that_cannot_be_written_whole_does_not_replace_the_old_one(some: pd.DataFrame, tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ async def perform(act: dict[str, Any]) -> dict[str, Any]:
         await _rest_of(work)
         return {"error": "Cancelled"}
     except DevinError as problem:
-        return {"error": type(problem).__name__, "what": problem.what}
+        return {"error": type(problem).__name__, "what": problem.message}
     finally:
         await one.transport.aclose()
 

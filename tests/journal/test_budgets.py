@@ -49,9 +49,9 @@ async def test_it_refuses_before_the_post_with_the_arithmetic(kernel: Any, simul
     await one.start("one", policy=NO_GUARD, max_acu=5)
     with pytest.raises(BudgetExceeded) as caught:
         await one.start("two", policy=NO_GUARD, max_acu=4)
-    assert caught.value.what.startswith("the budget of the notebook audit.ipynb is 8 ACU: ")
-    assert caught.value.what.endswith(" + 4 for this one = 9")
-    assert caught.value.do == "raise the budget to 9, or lower --max-acu to 3, or wait until open turns are over"
+    assert caught.value.message.startswith("the budget of the notebook audit.ipynb is 8 ACU: ")
+    assert caught.value.message.endswith(" + 4 for this one = 9")
+    assert caught.value.hint == "raise the budget to 9, or lower --max-acu to 3, or wait until open turns are over"
     assert simulator.requests(POST) == 1
     assert (await one.start("three", policy=NO_GUARD, max_acu=3)).how == "created"
 
@@ -76,7 +76,7 @@ async def test_a_session_without_a_cap_cannot_start_under_a_budget(kernel: Any, 
     budget(one.journal, CELL.notebook, 100, now=1.0)
     with pytest.raises(BudgetExceeded, match="this session has no cap") as caught:
         await one.start(policy=NO_GUARD)
-    assert "--max-acu" in caught.value.do
+    assert "--max-acu" in caught.value.hint
     assert simulator.requests(POST) == 0
 
 

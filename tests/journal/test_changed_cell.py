@@ -24,10 +24,10 @@ async def test_it_is_refused_before_the_post_with_its_size_and_three_ways(kernel
     first = await one.start(LONG)
     with pytest.raises(SessionChanged) as caught:
         await one.start(LONG.replace("public endpoint", "private route quickly"))
-    assert "(words: 3 added, 2 of 13 removed)" in caught.value.what
-    assert first.session_id in caught.value.what
-    assert caught.value.means == "nothing was sent and nothing was paid"
-    assert all(way in caught.value.do for way in (f"--to {first.session_id} ", "--replace ", "--beside "))
+    assert "(words: 3 added, 2 of 13 removed)" in caught.value.message
+    assert first.session_id in caught.value.message
+    assert caught.value.consequence == "nothing was sent and nothing was paid"
+    assert all(way in caught.value.hint for way in (f"--to {first.session_id} ", "--replace ", "--beside "))
     assert simulator.requests(POST) == 1
 
 
@@ -98,8 +98,8 @@ async def test_an_error_after_the_stop_says_what_was_stopped(kernel: Any, simula
     simulator.faults({**CREATE, "kind": "status", "status": 403})
     with pytest.raises(Forbidden) as caught:
         await one.start("other", policy=REPLACE)
-    assert f"{first.session_id} was stopped for it before" in caught.value.means
-    assert caught.value.means in str(caught.value)
+    assert f"{first.session_id} was stopped for it before" in caught.value.consequence
+    assert caught.value.consequence in str(caught.value)
 
 
 async def test_a_session_that_cannot_be_stopped_leaves_nothing_reserved(kernel: Any, simulator: Any) -> None:
@@ -139,7 +139,9 @@ async def test_cells_without_an_id_are_called_by_the_name_they_bind(kernel: Any,
     at_keyboard = Policy(guard=cell, interactive=True)
     with pytest.raises(SessionChanged) as caught:
         await one.start("something else", policy=at_keyboard)
-    assert caught.value.what.startswith("the cell with -o k had another text before (words: 2 added, 13 of 13 removed)")
+    assert caught.value.message.startswith(
+        "the cell with -o k had another text before (words: 2 added, 13 of 13 removed)"
+    )
     plan = await one.creator.plan(asked, at_keyboard)
     assert plan.why.startswith("the cell with -o k had another text before, and devin-")
     beside = await one.start("something else", policy=Policy(guard=cell))

@@ -48,9 +48,9 @@ def failure(code: int) -> sqlite3.OperationalError:
 )
 def test_every_failure_of_the_file_says_what_to_do(problem: Exception, word: str) -> None:
     told = explain(problem, "/home/me/journal.db")
-    assert word in told.what
-    assert "/home/me/journal.db" in told.what
-    assert told.do
+    assert word in told.message
+    assert "/home/me/journal.db" in told.message
+    assert told.hint
 
 
 def test_a_failed_statement_rolls_everything_back_and_is_told_in_words(folder: Path) -> None:
@@ -246,7 +246,7 @@ async def test_what_another_process_began_is_never_posted_in_its_name(kernel: An
     with pytest.raises(AssertionError):
         await lost.post()
     assert not lost.is_certain(DevinError("refused"))
-    assert "an earlier kernel" in lost.uncertain(ConnectionLost("no line")).what
+    assert "an earlier kernel" in lost.uncertain(ConnectionLost("no line")).message
     await lost.clear()
     assert one.journal.intents.all() == []
     assert simulator.requests(POST) == 0

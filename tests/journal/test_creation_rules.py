@@ -167,7 +167,7 @@ async def test_three_lost_posts_end_in_uncertainty_that_says_what_to_check(kerne
         await one.start()
     assert simulator.requests(POST) == 3
     assert len(caught.value.lines) == 3
-    assert "nb-" in caught.value.do
+    assert "nb-" in caught.value.hint
     simulator.faults()
     assert (await one.start()).how == "created"
     assert simulator.stats()["sessions"] == 1
@@ -325,7 +325,7 @@ async def test_a_colleagues_session_stops_the_cell_and_is_named(kernel: Any, sim
     other.creator.lookup._principal = {"principal_type": "service_user", "service_user_id": "service-user-zoe"}
     with pytest.raises(ColleaguesSession) as caught:
         await other.start(policy=Policy())
-    assert first.session_id in caught.value.what
+    assert first.session_id in caught.value.message
     assert simulator.requests(POST) == 1
     mine = await other.start(policy=Policy(beside=True))
     assert (mine.how, simulator.requests(POST)) == ("created", 2)

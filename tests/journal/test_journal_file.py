@@ -151,7 +151,7 @@ async def test_a_journal_that_cannot_be_trusted_stops_everything_in_three_lines_
     with pytest.raises(JournalError) as caught:
         await kernel().start()
     assert len(caught.value.lines) == 3
-    assert str(path) in caught.value.what
+    assert str(path) in caught.value.message
     assert simulator.requests(POST) == 0
 
 
@@ -163,8 +163,8 @@ async def test_a_read_only_journal_stops_everything_before_a_post(kernel: Any, s
         db.execute("PRAGMA query_only=1")  # as a file system mounted read-only answers; tests may run as root
     with pytest.raises(JournalError) as caught:
         await one.start()
-    assert "cannot be written" in caught.value.what
-    assert "DEVIN_JUPYTER_HOME" in caught.value.do
+    assert "cannot be written" in caught.value.message
+    assert "DEVIN_JUPYTER_HOME" in caught.value.hint
     assert simulator.requests(POST) == 0
 
 

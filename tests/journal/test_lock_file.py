@@ -53,7 +53,7 @@ async def test_a_cell_that_is_not_in_it_fails_in_three_lines(kernel: Any, simula
     path = await record(kernel(), simulator, folder)
     with pytest.raises(NotRecorded) as caught:
         replay(SessionRequest(prompt="something else"), lockfile.load(path))
-    assert caught.value.what == "audit.devin.json does not hold this cell, and there is no key to run it with"
+    assert caught.value.message == "audit.devin.json does not hold this cell, and there is no key to run it with"
     assert len(caught.value.lines) == 3
 
 

@@ -120,7 +120,7 @@ async def test_a_key_that_may_send_and_not_read_sends_once_and_says_when_it_cann
         await one.messenger.send(session_id, "two")
     with pytest.raises(CreateUncertain) as caught:
         await one.messenger.send(session_id, "two")
-    assert caught.value.do.endswith("--again sends it once more")
+    assert caught.value.hint.endswith("--again sends it once more")
     assert texts(simulator, session_id) == ["one", "two"]
     assert (await kernel().messenger.send(session_id, "two")).how == "sent"
     assert texts(simulator, session_id) == ["one", "two"]

@@ -107,7 +107,7 @@ async def test_three_lost_posts_end_in_uncertainty(kernel: Any, simulator: Any) 
     simulator.faults({**SEND, "kind": "drop_before"})
     with pytest.raises(CreateUncertain) as caught:
         await one.messenger.send(session_id, "more")
-    assert session_id in caught.value.means
+    assert session_id in caught.value.consequence
     assert simulator.requests(ROUTE) == 3
     simulator.faults()
     assert (await one.messenger.send(session_id, "more")).how == "sent"

@@ -57,7 +57,7 @@ class Deed:
         return is_refusal(problem)
 
     def uncertain(self, problem: DevinError) -> CreateUncertain:
-        return CreateUncertain(problem.what)
+        return CreateUncertain(problem.message)
 
 
 def run_of(slept: list[float] | None = None) -> Run:

@@ -135,4 +135,4 @@ def test_a_file_that_is_no_notebook_is_named(folder: Path, content: str | None) 
     with pytest.raises(OptionError, match=r"x\.ipynb") as caught:
         read_notebook(path)
     if content in ("[]", '{"cells": 3}'):
-        assert caught.value.what.endswith("cannot be read as a notebook: it has no cells")
+        assert caught.value.message.endswith("cannot be read as a notebook: it has no cells")

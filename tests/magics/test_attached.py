@@ -7,13 +7,14 @@ import pandas as pd
 import pytest
 
 from devin_jupyter.attachments import Attachment, SecretValue, read_attachments, read_secrets
-from devin_jupyter.errors import OptionError, redact
+from devin_jupyter.errors import OptionError
+from devin_jupyter.redaction import redact
 
 
 def test_an_empty_name_is_called_one():
     with pytest.raises(OptionError) as caught:
         read_attachments([""], {})
-    assert caught.value.what == "--attach was given an empty name"
+    assert caught.value.message == "--attach was given an empty name"
 
 
 def test_everything_that_has_content_can_be_attached(tmp_path):

@@ -28,7 +28,7 @@ def nobody_connected():
 def test_a_file_that_cannot_be_written_is_told_plainly(shell, service, line):
     problem = shell.run(line, fails=True).error
     assert isinstance(problem, OptionError)
-    assert problem.what == "/no/such/place cannot be written: no such file or directory"
+    assert problem.message == "/no/such/place cannot be written: no such file or directory"
 
 
 # --- debug -----------------------------------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ def test_a_place_that_cannot_be_written_is_a_mistake_of_the_line(shell, service,
     shell.run("%%devin --quiet --wait -o s\nCount")
     ran = shell.run(line, fails=True)
     assert type(ran.error).__name__ == "OptionError"
-    assert "cannot be written" in ran.error.what
+    assert "cannot be written" in ran.error.message
     assert "a fault in" not in ran.out
 
 

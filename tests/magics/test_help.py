@@ -117,8 +117,8 @@ def test_a_default_that_cannot_be_meant_is_explained_and_leaves_the_magics_as_th
     config.max_acu = -1
     try:
         ran = shell.run("from devin_jupyter import load_ipython_extension as load; load(get_ipython())", fails=True)
-        assert "max_acu" in ran.error.what
-        assert "ipython_config.py" in ran.error.do
+        assert "max_acu" in ran.error.message
+        assert "ipython_config.py" in ran.error.hint
         shell.run("%devin help")
     finally:
         del config["max_acu"]

@@ -150,8 +150,8 @@ def test_what_is_like_no_option_is_not_given_another(shell):
 
 def test_a_schema_whose_quotes_the_line_has_eaten_says_so(shell, service):
     ran = shell.run('%%devin --schema {"type":"object"}\nx', fails=True)
-    assert "in single quotes" in ran.error.do
-    assert ran.error.means == "nothing was sent"
+    assert "in single quotes" in ran.error.hint
+    assert ran.error.consequence == "nothing was sent"
 
 
 def test_the_keys_of_the_simulator_are_no_secret():

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from devin_jupyter import options
 from devin_jupyter.attachments import lacking
-from devin_jupyter.errors import OptionError, SchemaError, TemplateError, Unsupported, redact
+from devin_jupyter.errors import OptionError, SchemaError, TemplateError, Unsupported
 from devin_jupyter.options import OPTIONS
+from devin_jupyter.redaction import redact
 from devin_jupyter.request import Fingerprint, SecretValue, Where, build, fingerprint
 
 HERE = Where("https://api.devin.ai", "org-1", "v3")
@@ -89,8 +90,8 @@ def test_a_field_of_v3_on_a_v1_key_is_refused_with_what_to_do_instead(name, valu
     with pytest.raises(Unsupported) as caught:
         made(**{name: value}, **partner).body("v1", tag=None)
     option = next(option for option in OPTIONS if option.name == name)
-    assert caught.value.do == option.instead
-    assert option.flag in caught.value.what
+    assert caught.value.hint == option.instead
+    assert option.flag in caught.value.message
 
 
 @pytest.mark.parametrize(("name", "value"), [*V1_ONLY.items()])

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from devin_jupyter import render
-from devin_jupyter.errors import keep_secret
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
+from devin_jupyter.redaction import keep_secret
 from devin_jupyter.render.many import totals
 from devin_jupyter.render.wording import LOOKS, asked, explanation
 
