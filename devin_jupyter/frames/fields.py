@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from devin_jupyter.frames.columns import Column, Kind
-from devin_jupyter.schema.references import target
+from devin_jupyter.schema.draft7 import target
 
 Json = Mapping[str, Any]
 Path = tuple[str, ...]

@@ -13,12 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from devin_jupyter.errors import OutputInvalid, SchemaError
-from devin_jupyter.schema.checking import Checker
-from devin_jupyter.schema.draft7 import is_object, to_draft7, without_names
-from devin_jupyter.schema.names import did_you_mean, is_schema_like, named_kind, not_a_schema, resolve
-from devin_jupyter.schema.places import Json, json_path
-from devin_jupyter.schema.python_types import Reader, is_type, type_schema, wrapped, wrapped_key
-from devin_jupyter.schema.shorthand import read_shorthand
+from devin_jupyter.schema.draft7 import Checker, Json, is_object, json_path, to_draft7, without_names
+from devin_jupyter.schema.sources import (
+    Reader,
+    did_you_mean,
+    is_schema_like,
+    is_type,
+    named_kind,
+    not_a_schema,
+    read_shorthand,
+    resolve,
+    type_schema,
+    wrapped,
+    wrapped_key,
+)
 
 __all__ = ["Schema", "from_wire", "is_schema_like", "json_path", "load_schema"]
 

@@ -1,19 +1,253 @@
-"""Any JSON Schema an author may hold → one self-contained Draft 7 schema with an object at the top.
+"""Any JSON Schema an author may hold → one self-contained Draft 7 schema with an object at the top; answers checked.
 
 Pure: nothing is read, fetched or remembered. What Draft 7 cannot say is refused by name and place, never dropped.
+jsonschema-rs is imported at the first check.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, datetime, time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
 
 from devin_jupyter.errors import SchemaError
 from devin_jupyter.models.limits import SCHEMA_BYTES, schema_bytes
-from devin_jupyter.schema.places import MANY, NAMED, Json, Place, all_schemas, json_path, plain_json, rebuild
-from devin_jupyter.schema.references import anchors, checked_references, moved_reference, target
+
+if TYPE_CHECKING:
+    from jsonschema_rs import Draft7Validator
+
+Place = tuple[str | int, ...]
+Json = dict[str, Any]
+
+ONE = frozenset(
+    {
+        "additionalItems",
+        "additionalProperties",
+        "contains",
+        "contentSchema",
+        "else",
+        "if",
+        "items",
+        "not",
+        "propertyNames",
+        "then",
+        "unevaluatedItems",
+        "unevaluatedProperties",
+    }
+)
+"""Keywords whose value is a schema."""
+MANY = frozenset({"allOf", "anyOf", "oneOf", "items", "prefixItems"})
+"""Keywords whose value is a list of schemas (`items` may be either)."""
+NAMED = frozenset({"$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"})
+"""Keywords whose value maps names of the author's choice to schemas."""
+
+_WORD = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
+
+
+def json_path(place: Sequence[str | int]) -> str:
+    """Return the place as a JSON path: `$.a[0].b`."""
+    steps = (f"[{step}]" if isinstance(step, int) else _named(step) for step in place)
+    return "$" + "".join(steps)
+
+
+def _named(step: str) -> str:
+    return f".{step}" if _WORD.fullmatch(step) else f"[{step!r}]"
+
+
+def sub_schemas(schema: Any) -> Iterator[tuple[Place, Any]]:
+    """Yield the direct sub-schemas of a schema with their places in it."""
+    if not isinstance(schema, dict):
+        return
+    for key, value in schema.items():
+        if key in MANY and isinstance(value, list):
+            yield from (((key, index), item) for index, item in enumerate(value))
+        elif key in ONE:
+            yield (key,), value
+        elif key in NAMED and isinstance(value, dict):
+            yield from (((key, name), item) for name, item in value.items() if not isinstance(item, list))
+
+
+def all_schemas(schema: Any, place: Place = ()) -> Iterator[tuple[Place, Json]]:
+    """Yield every schema that is an object, outermost first, with its place."""
+    if isinstance(schema, dict):
+        yield place, schema
+    for step, sub in sub_schemas(schema):
+        yield from all_schemas(sub, place + step)
+
+
+def rebuild(schema: Any, change: Callable[[Json, Place], Json], place: Place = ()) -> Any:
+    """Return a copy in which `change` has replaced every schema, innermost first."""
+    if not isinstance(schema, dict):
+        return schema
+    copy: Json = {key: _shell(key, value) for key, value in schema.items()}
+    for step, sub in sub_schemas(schema):
+        rebuilt = rebuild(sub, change, place + step)
+        if len(step) == 1:
+            copy[str(step[0])] = rebuilt
+        else:
+            copy[str(step[0])][step[1]] = rebuilt
+    return change(copy, place)
+
+
+def _shell(key: str, value: Any) -> Any:
+    """A new container where sub-schemas are about to be replaced one by one."""
+    if key in MANY and isinstance(value, list):
+        return list(value)
+    return dict(value) if key in NAMED and isinstance(value, dict) else value
+
+
+def plain_json(value: Any, place: Place = ()) -> Any:
+    """Return a deep copy made of JSON types only.
+
+    Raises:
+        SchemaError: for anything that is no JSON, with its place.
+    """
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str):
+                raise SchemaError(f"the schema has a key that is no text at {json_path(place)}: {key!r}")
+        return {str.__str__(key): plain_json(item, (*place, key)) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain_json(item, (*place, index)) for index, item in enumerate(value)]
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, str) and _encodes(value):
+        return str.__str__(value)  # the text itself, also of an enum member
+    if isinstance(value, float) and value - value == 0:  # neither NaN nor infinite
+        return value
+    name = repr(value) if isinstance(value, float) else type(value).__name__
+    raise SchemaError(f"the schema holds something that is no JSON at {json_path(place)}: {name}")
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+_RENAMED = {"$defs": "definitions", "dependentSchemas": "dependencies", "prefixItems": "items"}
+_UNQUOTED = "~!$&'()*+,;=:@?"
+"""What may stand in a fragment of a URI as it is, besides letters and digits."""
+_NOWHERE = object()
+
+
+def anchors(source: Json) -> dict[str, str]:
+    """Return the pointers that names stand for: `#name` of an `$anchor`, and the document's own `$id`."""
+    found: dict[str, str] = {}
+    for place, part in all_schemas(source):
+        name = part.get("$anchor")
+        if isinstance(name, str):
+            found["#" + name] = _pointer(place)
+        own = part.get("$id")
+        if isinstance(own, str) and (not place or own.startswith("#")):
+            found[own] = _pointer(place)
+    return found
+
+
+def target(reference: Any, root: Json) -> Any:
+    """Return what a local reference points to, or None."""
+    found = _follow(reference, root) if isinstance(reference, str) and reference.startswith("#") else _NOWHERE
+    return None if found is _NOWHERE else found
+
+
+def moved_reference(reference: str, place: Place, source: Json, named: dict[str, str]) -> str:
+    """Return the reference as it reads once the keywords on its way have their Draft 7 names.
+
+    Raises:
+        SchemaError: it leads out of the schema, or nowhere.
+    """
+    base, _, fragment = reference.partition("#")
+    if base and base in named:
+        reference = f"#{fragment}"
+    reference = named.get(reference, reference)
+    if not reference.startswith("#"):
+        raise SchemaError(
+            f"the schema refers outside itself at {json_path(place)}: {reference!r}",
+            "the API takes self-contained schemas",
+            "copy what it refers to into definitions",
+        )
+    if _follow(reference, source) is _NOWHERE:
+        raise SchemaError(f"{reference!r} at {json_path(place)} points to nothing in the schema")
+    return _pointer(_moved(_steps(reference), source, place))
+
+
+def checked_references(wire: Json) -> None:
+    """Make sure that every reference leads somewhere and none leads only to itself.
+
+    Raises:
+        SchemaError: with the place.
+    """
+    for place, part in all_schemas(wire):
+        seen: set[str] = set()
+        node: Any = part
+        while isinstance(node, dict) and isinstance(node.get("$ref"), str):
+            reference = node["$ref"]
+            if reference in seen:
+                raise SchemaError(f"{reference!r} at {json_path(place)} refers to nothing but itself")
+            seen.add(reference)
+            node = _follow(reference, wire)
+        if node is _NOWHERE:
+            raise SchemaError(f"{part['$ref']!r} at {json_path(place)} points to nothing in the schema")
+
+
+def _steps(reference: str) -> list[str]:
+    pointer = unquote(reference[1:])
+    return [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
+
+
+def _pointer(place: Place | list[str | int]) -> str:
+    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in place)
+    return "#" + "".join("/" + quote(step, safe=_UNQUOTED) for step in steps)
+
+
+def _follow(reference: str, root: Any) -> Any:
+    if reference not in ("", "#") and not reference.startswith("#/"):
+        return _NOWHERE
+    node = root
+    for step in _steps(reference):
+        if isinstance(node, dict) and step in node:
+            node = node[step]
+        elif isinstance(node, list) and step.isdecimal() and int(step) < len(node):
+            node = node[int(step)]
+        else:
+            return _NOWHERE
+    return node
+
+
+def _moved(steps: list[str], source: Json, place: Place) -> list[str | int]:
+    """Walk from schema to schema; a step that is no keyword for schemas means a place nothing translates."""
+    moved: list[str | int] = []
+    node: Any = source
+    value: Any
+    rest = list(steps)
+    while rest:
+        key = rest.pop(0)
+        value = node.get(key) if isinstance(node, dict) else None
+        is_tail = key == "items" and "prefixItems" in node
+        moved.append("additionalItems" if is_tail else _RENAMED.get(key, key))
+        if (key in MANY and isinstance(value, list)) or key in NAMED:
+            if rest:
+                name = rest.pop(0)
+                moved.append(name)
+                node = value[int(name)] if isinstance(value, list) else value[name]
+                continue
+        elif key in ONE:
+            node = value
+            continue
+        raise SchemaError(
+            f"the reference at {json_path(place)} leads to {_pointer(list(steps))!r}, which is no place for a schema",
+            hint="move it into definitions",
+        )
+    return moved
+
 
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 _NOTES = frozenset({"$comment", "$schema", "default", "deprecated", "description", "examples", "title"})
@@ -247,3 +481,63 @@ def _check_size(wire: Json) -> None:
         f"the schema takes {size:,} bytes as JSON; the API takes {SCHEMA_BYTES:,} at most",
         hint=f"shorten it: most of it stands in {json_path((biggest,))}",
     )
+
+
+_LONGEST_PROBLEM = 300
+
+
+class Checker:
+    """A compiled schema."""
+
+    def __init__(self, wire: Json) -> None:
+        """Compile the schema. One from a file that somebody edited may be none: then nothing fits it."""
+        import jsonschema_rs
+
+        self._validator: Draft7Validator | None = None
+        self._broken = ""
+        try:
+            self._validator = jsonschema_rs.Draft7Validator(wire, validate_formats=True, formats=_FORMATS)
+        except (ValueError, RecursionError) as problem:
+            self._broken = f"$: the schema itself cannot be read: {_middle_cut(str(problem))}"
+
+    def is_valid(self, value: Any) -> bool:
+        """Tell whether the value fits; what is no JSON does not."""
+        try:
+            return self._validator is not None and self._validator.is_valid(value)
+        except (ValueError, RecursionError):
+            return False
+
+    def problems(self, value: Any) -> list[str]:
+        """Return every problem with its place, ordered as jsonschema-rs finds them."""
+        if self._validator is None:
+            return [self._broken]
+        try:
+            found = list(self._validator.iter_errors(value))
+        except (ValueError, RecursionError) as problem:
+            return [f"$: not a JSON value: {problem}"]
+        return [f"{json_path(error.instance_path)}: {_middle_cut(error.message)}" for error in found]
+
+
+def _middle_cut(message: str) -> str:
+    if len(message) <= _LONGEST_PROBLEM:
+        return message
+    half = _LONGEST_PROBLEM // 2
+    return f"{message[:half]} … {message[-half:]}"  # the value stands in front, what is wrong with it at the end
+
+
+def _reads(read: Callable[[str], object]) -> Callable[[str], bool]:
+    def check(text: str) -> bool:
+        try:
+            read(text)
+        except ValueError:
+            return False
+        return True
+
+    return check
+
+
+_FORMATS = {
+    "date": _reads(date.fromisoformat),
+    "date-time": _reads(datetime.fromisoformat),
+    "time": _reads(time.fromisoformat),
+}
