@@ -14,8 +14,8 @@ from devin_jupyter.batches.rows import named
 from devin_jupyter.batches.runner import Runner
 from devin_jupyter.errors import DevinError, Refused, TurnError, WaitTimeout
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.render import many_bundle
-from devin_jupyter.render.wording import one_line
+from devin_jupyter.render import board_bundle
+from devin_jupyter.render.labels import one_line
 
 if TYPE_CHECKING:
     from devin_jupyter.batches.handle import Batch
@@ -116,7 +116,7 @@ def outcome_line(done: Sequence[Acted], plan: Plan) -> str:
 def bundle(name: str, runner: Runner) -> dict[str, Any]:
     """Return the saved form: plain text, static HTML and records, the same for the same state."""
     snapshots = [job.snapshot for job in runner.jobs if job.snapshot is not None]
-    shown = many_bundle(name, snapshots, names=names_of(runner), waiting=runner.tally().waiting)
+    shown = board_bundle(name, snapshots, names=names_of(runner), waiting=runner.tally().waiting)
     for line in _remarks(runner):
         shown["text/plain"] += f"\n{line}"
         shown["text/html"] += f"<div>{escape(line)}</div>"

@@ -12,7 +12,7 @@ from devin_jupyter.magics import cell
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.shown import Table, labeled
 from devin_jupyter.options import Options, check_name, duration
-from devin_jupyter.render import wording
+from devin_jupyter.render import labels
 from devin_jupyter.stopping import HALT_HOLDS
 
 
@@ -99,7 +99,7 @@ def _stop_all(call: Call) -> Table:
         raise
     results = devin.stop_all(None if call.said.everything else call.notebook.name)
     rows = [
-        {"session": one.session_id, "title": one.title, "result": one.result, "cost": wording.acu(one.acus)}
+        {"session": one.session_id, "title": one.title, "result": one.result, "cost": labels.acu(one.acus)}
         for one in results
     ]
     left = sum(one.is_at_work for one in results)
@@ -128,8 +128,8 @@ def _each(call: Call, act: Any, done: str) -> Table | None:
     if len(sessions) == 1:
         act(sessions[0])
         seen = sessions[0].snapshot
-        labels = [label for label in wording.labels(seen) if label != done]
-        print(", ".join([f"{seen.session_id} {done}", wording.cost(seen), *labels]))
+        others = [label for label in labels.labels(seen) if label != done]
+        print(", ".join([f"{seen.session_id} {done}", labels.cost(seen), *others]))
         return None
     rows, failed = [], 0
     for session in sessions:
@@ -138,7 +138,7 @@ def _each(call: Call, act: Any, done: str) -> Table | None:
             result = done
         except DevinError as problem:
             result, failed = problem.message, failed + 1
-        rows.append({"session": session.id, "result": result, "cost": wording.cost(session.snapshot)})
+        rows.append({"session": session.id, "result": result, "cost": labels.cost(session.snapshot)})
     title = f"{failed} of {len(rows)} failed" if failed else ""
     return Table(rows, title=labeled(title, any(session.snapshot.simulated for session in sessions)))
 

@@ -9,8 +9,8 @@ from devin_jupyter.magics import written
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.seen import SEEN
 from devin_jupyter.magics.shown import Table
-from devin_jupyter.render import wording
-from devin_jupyter.render.markup import markdown
+from devin_jupyter.render import labels
+from devin_jupyter.render.html import markdown
 
 
 def tags(call: Call) -> None:
@@ -35,7 +35,7 @@ class Conversation:
 
     def __repr__(self) -> str:
         """One block a message."""
-        blocks = [f"{self._head(one)}\n{wording.safe_text(one.text).strip()}" for one in self.messages]
+        blocks = [f"{self._head(one)}\n{labels.safe_text(one.text).strip()}" for one in self.messages]
         return "\n\n".join([*([self._left_out] if self._before else []), *blocks]) or "no messages"
 
     def _repr_html_(self) -> str:
@@ -51,8 +51,8 @@ class Conversation:
         return f"({self._before:,} earlier messages left out)"
 
     def _head(self, message: Any) -> str:
-        who = wording.speaker(message)
-        at = None if self._simulated else wording.moment(message.created_at)
+        who = labels.speaker(message)
+        at = None if self._simulated else labels.timestamp(message.created_at)
         return f"{who}, {at}" if at else who
 
 

@@ -14,7 +14,7 @@ from devin_jupyter.magics.seen import SEEN
 from devin_jupyter.magics.shown import Link, Table, labeled
 from devin_jupyter.models.snapshot import Known, Snapshot, observe, parse_time
 from devin_jupyter.options import duration
-from devin_jupyter.render import wording
+from devin_jupyter.render import labels
 
 SHOWN, SEARCHED, ON_BOARD = 20, 2000, 1000
 
@@ -167,14 +167,14 @@ def _ago(text: str) -> datetime | None:
 
 
 def _row(snapshot: Snapshot) -> dict[str, Any]:
-    address = wording.link(snapshot)
+    address = labels.link(snapshot)
     merged = [pull for pull in snapshot.pull_requests if pull.state == "merged"]
     count = len(snapshot.pull_requests)
     row = {
-        "title": Link(wording.title(snapshot), address),
+        "title": Link(labels.title(snapshot), address),
         "phase": snapshot.phase.label,
-        "ACU": None if snapshot.acus is None else wording.amount(snapshot.acus),
-        "started": None if snapshot.simulated else wording.moment(snapshot.created_at),
+        "ACU": None if snapshot.acus is None else labels.amount(snapshot.acus),
+        "started": None if snapshot.simulated else labels.timestamp(snapshot.created_at),
         "origin": snapshot.origin,
         "PRs": f"{count} ({len(merged)} merged)" if merged else count or None,
         "id": snapshot.session_id,

@@ -7,8 +7,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.redaction import redact_tree
-from devin_jupyter.render.values import CELL, table
-from devin_jupyter.render.wording import safe_text
+from devin_jupyter.render.html import CELL, table
+from devin_jupyter.render.labels import safe_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

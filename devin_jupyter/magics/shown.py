@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from devin_jupyter.render.values import CELL, table
-from devin_jupyter.render.wording import one_line, safe_text, web_address
+from devin_jupyter.render.html import CELL, table
+from devin_jupyter.render.labels import one_line, safe_text, web_address
 
 WIDTH = 130
 _GIVE_WAY = frozenset({"title", "value", "when", "note", "result"})

@@ -18,7 +18,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from devin_jupyter.models.snapshot import Snapshot
-from devin_jupyter.render import wording
+from devin_jupyter.render import labels
 
 _COLORS = {
     "queued": "bright_black",
@@ -81,11 +81,11 @@ class Following:
         """The line as it is now."""
         snapshot = self._snapshot
         minutes, seconds = divmod(int(time.monotonic() - self._since), 60)
-        facts = [wording.one_line(wording.title(snapshot), 60), wording.cost(snapshot), f"{minutes}:{seconds:02}"]
+        facts = [labels.one_line(labels.title(snapshot), 60), labels.cost(snapshot), f"{minutes}:{seconds:02}"]
         line = Text.assemble(
             (snapshot.phase.label, f"bold {_COLORS.get(snapshot.phase.value, 'default')}"),
             *(f" · {fact}" for fact in facts),
-            *((f" · {label}", "bright_black") for label in wording.labels(snapshot)),
+            *((f" · {label}", "bright_black") for label in labels.labels(snapshot)),
             ("  Ctrl-C detaches", "bright_black"),
         )
         line.truncate(options.max_width - 2, overflow="ellipsis")

@@ -17,8 +17,8 @@ from devin_jupyter.panel.feed import Feed
 from devin_jupyter.panel.pacing import Pacer
 from devin_jupyter.panel.state import looks, row_state
 from devin_jupyter.panel.widget import LiveWidget
-from devin_jupyter.render import many_bundle, wording
-from devin_jupyter.render.many import totals
+from devin_jupyter.render import board_bundle, labels
+from devin_jupyter.render.labels import totals
 
 LIMIT = 1000
 
@@ -67,7 +67,7 @@ class BatchPanel(LiveWidget):
         self._sequence = 0
         self._dropped = False
         self._waiting: int | None = None
-        self._title = wording.one_line(title)
+        self._title = labels.one_line(title)
         self._feed: Feed | None = None
         self._unsubscribe: list[Callable[[], None]] = []
         self._pacer: Pacer[None] = Pacer(self._publish)
@@ -124,7 +124,7 @@ class BatchPanel(LiveWidget):
     def saved_bundle(self, *, transcript: bool = False, live: bool = False) -> dict[str, Any]:
         """Return what a saved notebook keeps: totals and rows as text and static HTML, no view."""
         home, waiting = self.home if live else "", self._waiting or 0
-        return many_bundle(self._title, self._shown(), names=self._names, waiting=waiting, home=home)
+        return board_bundle(self._title, self._shown(), names=self._names, waiting=waiting, home=home)
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call back, on any thread, whenever a row changed."""
@@ -138,7 +138,7 @@ class BatchPanel(LiveWidget):
     @property
     def needs_you(self) -> bool:
         """Whether any session waits for a person."""
-        return any(wording.needs_you(snapshot) for snapshot in self._shown())
+        return any(labels.needs_you(snapshot) for snapshot in self._shown())
 
     def __repr__(self) -> str:
         """Say the same for the same rows, so that it may stand in a saved output."""
@@ -216,7 +216,7 @@ class BatchPanel(LiveWidget):
                 self._show(session)
             self.send({"kind": "outcome", "token": token})
         except Exception as problem:
-            self.send({"kind": "outcome", "token": token, "error": wording.safe_text(problem, 400)})
+            self.send({"kind": "outcome", "token": token, "error": labels.safe_text(problem, 400)})
 
     def _show(self, session: Any) -> None:
         """Show this session below, in place of the one before; or none."""

@@ -70,7 +70,7 @@ class Panel(LiveWidget):
 
     def __repr__(self) -> str:
         """Say the same for the same snapshot, so that it may stand in a saved output."""
-        return f'<Panel {self.snapshot.session_id} {self.snapshot.phase.value} "{render.wording.title(self.snapshot)}">'
+        return f'<Panel {self.snapshot.session_id} {self.snapshot.phase.value} "{render.labels.title(self.snapshot)}">'
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         data, metadata = self.view_bundle()

@@ -13,7 +13,8 @@ from typing import Any
 
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
-from devin_jupyter.render import markdown, spoken, wording
+from devin_jupyter.render import labels
+from devin_jupyter.render.html import markdown, markdown_line
 
 OUTPUT_BYTES = 60_000
 MESSAGE_LIMIT = 20_000
@@ -22,23 +23,23 @@ _OVER_FOR_GOOD = (Phase.STOPPED, Phase.FAILED)
 
 def session_state(snapshot: Snapshot) -> dict[str, Any]:
     """Return the state of a session's panel for this snapshot, as JSON."""
-    look, said = wording.LOOKS[snapshot.phase], wording.said(snapshot)
+    look, said = labels.PHASE_STYLES[snapshot.phase], labels.last_text(snapshot)
     return {
         "id": snapshot.session_id,
-        "url": wording.link(snapshot),
-        "title": wording.title(snapshot),
-        "labels": wording.labels(snapshot),
+        "url": labels.link(snapshot),
+        "title": labels.title(snapshot),
+        "labels": labels.labels(snapshot),
         "phase": snapshot.phase.value,
         "label": snapshot.phase.label,
         "icon": look.icon,
         "color": look.color,
         "needs_you": snapshot.needs_you,
         "turn_over": snapshot.turn_over,
-        "explanation": wording.explanation(snapshot),
+        "explanation": labels.explanation(snapshot),
         "question": markdown(said, MESSAGE_LIMIT) if said else None,
         **_answer(snapshot),
         **_money_and_time(snapshot),
-        "repos": [wording.one_line(repo) for repo in snapshot.repos],
+        "repos": [labels.one_line(repo) for repo in snapshot.repos],
         "pull_requests": [_pull_request(each) for each in snapshot.pull_requests[:50]],
         "facts": [[name, _fact(value)] for name, value in _facts(snapshot) if value],
         "messages": len(snapshot.messages),
@@ -59,14 +60,14 @@ def message_item(message: Message) -> dict[str, Any]:
 
 def moment_of(snapshot: Snapshot) -> dict[str, Any]:
     """Return the entry of this snapshot's phase in the timeline."""
-    look = wording.LOOKS[snapshot.phase]
+    look = labels.PHASE_STYLES[snapshot.phase]
     at = snapshot.updated_at or snapshot.observed_at
     return {"phase": snapshot.phase.value, "label": snapshot.phase.label, "icon": look.icon, "at": seconds(at)}
 
 
 def trouble_state(connection: Any) -> dict[str, Any]:
     """Return what is said while the service does not answer."""
-    return {"seen": seconds(connection.last_seen), "problem": wording.one_line(connection.problem, 200)}
+    return {"seen": seconds(connection.last_seen), "problem": labels.one_line(connection.problem, 200)}
 
 
 def row_state(snapshot: Snapshot, name: str | None = None, place: int | None = None) -> dict[str, Any]:
@@ -74,18 +75,18 @@ def row_state(snapshot: Snapshot, name: str | None = None, place: int | None = N
     return {
         "id": snapshot.session_id,
         "place": place,
-        "name": wording.one_line(name, 80) if name else "",
-        "title": wording.title(snapshot),
+        "name": labels.one_line(name, 80) if name else "",
+        "title": labels.title(snapshot),
         "phase": snapshot.phase.value,
-        "needs_you": wording.needs_you(snapshot),
+        "needs_you": labels.needs_you(snapshot),
         "turn_over": snapshot.turn_over,
         "acus": snapshot.acus,
         "created": seconds(snapshot.created_at),
         "updated": seconds(snapshot.updated_at),
-        "repos": ", ".join(wording.one_line(repo) for repo in snapshot.repos[:5]),
+        "repos": ", ".join(labels.one_line(repo) for repo in snapshot.repos[:5]),
         "pull_requests": len(snapshot.pull_requests),
-        "question": wording.asked(snapshot, 200),
-        "labels": wording.labels(snapshot),
+        "question": labels.question_line(snapshot, 200),
+        "labels": labels.labels(snapshot),
     }
 
 
@@ -93,7 +94,7 @@ def looks() -> dict[str, dict[str, str]]:
     """Return word, icon and color of every phase."""
     return {
         phase.value: {"label": phase.label, "icon": look.icon, "color": look.color}
-        for phase, look in wording.LOOKS.items()
+        for phase, look in labels.PHASE_STYLES.items()
     }
 
 
@@ -103,40 +104,40 @@ def seconds(at: datetime | None) -> float | None:
 
 
 def _answer(snapshot: Snapshot) -> dict[str, Any]:
-    value = wording.answer(snapshot)
+    value = labels.answer(snapshot)
     output = snapshot.structured_output
     too_long = output is not None and len(json.dumps(output, default=str)) > OUTPUT_BYTES
     return {
         "answer": markdown(value, MESSAGE_LIMIT) if isinstance(value, str) else None,
-        "output": None if too_long else wording.safe_tree(json.loads(json.dumps(output, default=str))),
+        "output": None if too_long else labels.safe_tree(json.loads(json.dumps(output, default=str))),
         "output_note": "too long to show here; read it with .output" if too_long else None,
-        "standing": wording.standing(snapshot),
+        "standing": labels.output_status(snapshot),
     }
 
 
 def _money_and_time(snapshot: Snapshot) -> dict[str, Any]:
     word = snapshot.last_word
     return {
-        "cost": wording.cost(snapshot),
+        "cost": labels.cost(snapshot),
         "acus": snapshot.acus,
         "cap": snapshot.max_acu_limit,
         "started": seconds(snapshot.created_at),
         "ended": seconds(snapshot.updated_at) if snapshot.turn_over else None,
         "last_word": seconds(word.created_at) if word else None,
-        "latest": spoken(word.text, 200) if word and not snapshot.turn_over else None,
+        "latest": markdown_line(word.text, 200) if word and not snapshot.turn_over else None,
     }
 
 
 def _pull_request(pull_request: PullRequest) -> dict[str, Any]:
     return {
-        "name": wording.pull_request_name(pull_request),
-        "url": wording.web_address(pull_request.url),
-        "state": wording.one_line(pull_request.state or "state unknown", 40),
+        "name": labels.pull_request_name(pull_request),
+        "url": labels.web_address(pull_request.url),
+        "state": labels.one_line(pull_request.state or "state unknown", 40),
     }
 
 
 def _fact(value: str | float) -> str | float:
-    return wording.one_line(value, 400) if isinstance(value, str) else value
+    return labels.one_line(value, 400) if isinstance(value, str) else value
 
 
 def _facts(snapshot: Snapshot) -> Iterable[tuple[str, str | float | None]]:

@@ -1,46 +1,70 @@
-"""A snapshot as text, as static HTML and as a record, so that a saved notebook reads well without a kernel.
+"""Sessions as text, static HTML and records, so that a saved notebook reads well without a kernel.
 
-Everything here is a pure function of the snapshot: no clock, no widgets, no network. The same snapshot gives the
-same bytes, and every string has passed the redactor. Text of the agent is shown, never interpreted, except for
-Markdown that was rendered with HTML off and then cleaned.
+Pure functions of the snapshot: no clock, no widgets, no network. The same snapshot gives the same bytes, and every
+string has passed the redactor. Devin's text is shown, never interpreted, except for Markdown, which is rendered with
+HTML off and then cleaned.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from devin_jupyter.models.snapshot import Snapshot
-from devin_jupyter.render.many import many_bundle
-from devin_jupyter.render.markup import markdown, spoken
-from devin_jupyter.render.page import html
-from devin_jupyter.render.plain import text
-from devin_jupyter.render.record import RECORD_MIME, notebook_record
-from devin_jupyter.render.wording import acu, safe_text
+from devin_jupyter.render import labels
+from devin_jupyter.render.html import board_html, session_html
+from devin_jupyter.render.record import RECORD_MIME, board_record, session_record
+from devin_jupyter.render.text import board_text, session_text
 
 __all__ = [
     "RECORD_MIME",
-    "acu",
+    "board_bundle",
+    "board_html",
+    "board_record",
+    "board_text",
     "bundle",
-    "html",
-    "many_bundle",
-    "markdown",
-    "notebook_record",
-    "safe_text",
-    "spoken",
-    "text",
+    "session_html",
+    "session_record",
+    "session_text",
 ]
 
 
 def bundle(snapshot: Snapshot, transcript: bool = False, home: str = "") -> dict[str, Any]:
-    """Return the display bundle of a snapshot: plain text, static HTML and the record to reattach from.
+    """Return the display bundle of a session: plain text, static HTML and the record to reattach from.
 
     Args:
-        snapshot: what to show.
-        transcript: keep the conversation too, folded in the HTML.
-        home: names the place in the HTML where the live panel of that name may settle.
+        snapshot: the session.
+        transcript: add the conversation, folded in the HTML.
+        home: the live panel with this id may move into the HTML.
     """
     return {
-        "text/plain": text(snapshot, transcript=transcript),
-        "text/html": html(snapshot, transcript=transcript, home=home),
-        RECORD_MIME: notebook_record(snapshot),
+        "text/plain": session_text(snapshot, transcript=transcript),
+        "text/html": session_html(snapshot, transcript=transcript, home=home),
+        RECORD_MIME: session_record(snapshot),
+    }
+
+
+def board_bundle(
+    title: str,
+    snapshots: Iterable[Snapshot],
+    *,
+    names: Mapping[str, str] | None = None,
+    waiting: int = 0,
+    home: str = "",
+) -> dict[str, Any]:
+    """Return the display bundle of a board: sessions that need you first, then the working ones, then the rest.
+
+    Args:
+        title: the heading.
+        snapshots: one per session.
+        names: row names by session id.
+        waiting: rows that have no session yet.
+        home: the live board with this id may move into the HTML.
+    """
+    ordered = sorted(snapshots, key=labels.board_column)
+    heading = f"{labels.one_line(title)}: {labels.totals(ordered, waiting)}"
+    return {
+        "text/plain": board_text(heading, ordered, names or {}),
+        "text/html": board_html(heading, ordered, names or {}, home),
+        RECORD_MIME: board_record(title, ordered),
     }

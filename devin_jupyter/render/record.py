@@ -1,7 +1,7 @@
-"""The machine-readable side of a saved output: enough to reattach to the session, or to read its answer, from the file.
+"""What a saved output keeps for programs: enough to reattach to the session, or to read its answer, from the file.
 
-No transcript, no prompt, no secrets. The record of a simulated session holds neither times nor addresses, which
-change with every simulator.
+No transcript, no prompt, no secrets. The record of a simulated session has neither times nor addresses, which differ
+between simulators.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any
 
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.redaction import redact, redact_tree
-from devin_jupyter.render.wording import answer, one_line, safe_text, standing
+from devin_jupyter.render.labels import answer, one_line, output_status, safe_text
 
 RECORD_MIME = "application/vnd.devin.session+json"
 RECORD_VERSION = 1
 
 
-def notebook_record(snapshot: Snapshot) -> dict[str, Any]:
+def session_record(snapshot: Snapshot) -> dict[str, Any]:
     """Return the redacted record of a session for the saved notebook; a JSON object without nulls."""
     record = {
         "version": RECORD_VERSION,
@@ -30,7 +30,7 @@ def notebook_record(snapshot: Snapshot) -> dict[str, Any]:
         "title": one_line(snapshot.title, 400) if snapshot.title else None,
         "schema": None if snapshot.schema is None else dict(snapshot.schema),
         "answer": answer(snapshot),
-        "answer_standing": standing(snapshot) or None,
+        "answer_standing": output_status(snapshot) or None,
         "question": safe_text(snapshot.question) if snapshot.question else None,
         "acus": snapshot.acus,
         "max_acu_limit": snapshot.max_acu_limit,
@@ -45,7 +45,7 @@ def notebook_record(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def board_record(title: str, snapshots: Iterable[Snapshot]) -> dict[str, Any]:
-    """Return the redacted record of a board; a schema that many of its sessions share is kept once."""
+    """Return the redacted record of a board; a schema shared by several sessions is stored once."""
     schemas: list[dict[str, Any]] = []
     sessions = []
     for snapshot in snapshots:
@@ -61,7 +61,7 @@ def board_record(title: str, snapshots: Iterable[Snapshot]) -> dict[str, Any]:
 
 
 def _short_record(snapshot: Snapshot) -> dict[str, Any]:
-    """What a board keeps of each of its many sessions: where to find it, how it stood, and its answer."""
+    """Return what a board keeps of one session: where to find it, its state and its answer."""
     record = {
         "id": snapshot.session_id,
         "org": snapshot.org_id,
@@ -70,7 +70,7 @@ def _short_record(snapshot: Snapshot) -> dict[str, Any]:
         "phase": snapshot.phase.value,
         "title": one_line(snapshot.title, 160) if snapshot.title else None,
         "answer": answer(snapshot),
-        "answer_standing": standing(snapshot) or None,
+        "answer_standing": output_status(snapshot) or None,
         "question": safe_text(snapshot.question) if snapshot.question else None,
         "acus": snapshot.acus,
         "simulated": snapshot.simulated or None,
@@ -89,7 +89,7 @@ def _place_and_time(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _fingerprint(snapshot: Snapshot) -> str | None:
-    """The part that says where differs between two simulators; only the part that says what is kept for them."""
+    """Return the fingerprint; for a simulated session without its first part, which differs between simulators."""
     text = snapshot.fingerprint
     if text is None or not snapshot.simulated:
         return text

@@ -302,9 +302,9 @@ class Session(LastSeen):
         """Show id, phase, cost and title: the same for the same state, so that it may stand in a saved output."""
         from devin_jupyter import render
 
-        title = f' "{render.wording.title(self.snapshot)}"' if self.title else ""
+        title = f' "{render.labels.title(self.snapshot)}"' if self.title else ""
         label = " simulated" if self.snapshot.simulated else ""
-        return f"<Session {self.id} {self.phase.value} {render.acu(self.acus)}{title}{label}>"
+        return f"<Session {self.id} {self.phase.value} {render.labels.acu(self.acus)}{title}{label}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         from devin_jupyter import render

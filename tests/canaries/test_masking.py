@@ -20,7 +20,7 @@ from devin_jupyter import redaction
 from devin_jupyter.api.transport import Transport
 from devin_jupyter.errors import ApiError
 from devin_jupyter.redaction import as_answered, keep_secret, mask_answer, repeats_secrets
-from devin_jupyter.render.wording import safe_text
+from devin_jupyter.render.labels import safe_text
 from devin_jupyter.sending import Conversation, normalized
 from devin_jupyter.settings import Settings
 

@@ -13,7 +13,7 @@ from devin_jupyter.api.account import Account
 from devin_jupyter.api.answers import retry_after
 from devin_jupyter.journal import Journal
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.render.record import notebook_record
+from devin_jupyter.render.record import session_record
 
 pytestmark = pytest.mark.usefixtures("slow_lasts")
 
@@ -79,7 +79,7 @@ def test_the_budget_is_set_and_shown(devin):
 def test_a_notebook_file_alone_gives_back_handles_and_answers(devin, tmp_path):
     session = devin.create("count", schema="count:int")
     answer = session.result(30)
-    record = {"application/vnd.devin.session+json": notebook_record(session.snapshot)}
+    record = {"application/vnd.devin.session+json": session_record(session.snapshot)}
     cell = {"cell_type": "code", "outputs": [{"output_type": "display_data", "data": record, "metadata": {}}]}
     path = tmp_path / "audit.ipynb"
     path.write_text(json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))

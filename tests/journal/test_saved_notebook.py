@@ -15,7 +15,7 @@ from devin_jupyter.errors import OptionError
 from devin_jupyter.journal.saved import read_notebook
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
-from devin_jupyter.render import RECORD_MIME, many_bundle, notebook_record
+from devin_jupyter.render import RECORD_MIME, board_bundle, session_record
 from devin_jupyter.schema import load_schema
 
 ID = "devin-" + "a" * 32
@@ -54,7 +54,7 @@ def test_an_answer_comes_back_as_it_was(folder: Path) -> None:
         fingerprint="1:w:x",
         org_id="org-1",
     )
-    saved = read_notebook(notebook(folder, notebook_record(before)))
+    saved = read_notebook(notebook(folder, session_record(before)))
     assert [item.cell for item in saved] == [1]
     after = saved[0].snapshot
     assert after.output_is_final
@@ -67,7 +67,7 @@ def test_an_answer_comes_back_as_it_was(folder: Path) -> None:
 def test_an_answer_in_words_and_a_question_come_back(folder: Path) -> None:
     done = snapshot_of(messages=(Message("e", "devin", "All green.", None),))
     asked = snapshot_of(session_id="devin-" + "b" * 32, phase=Phase.YOUR_TURN, question="Which branch?")
-    saved = read_notebook(notebook(folder, notebook_record(done), notebook_record(asked)))
+    saved = read_notebook(notebook(folder, session_record(done), session_record(asked)))
     assert saved[0].snapshot.last_word is not None
     assert saved[0].snapshot.last_word.text == "All green."
     assert (saved[1].snapshot.question, saved[1].snapshot.needs_you) == ("Which branch?", True)
@@ -77,7 +77,7 @@ def test_devins_last_message_is_the_answer_of_a_session_without_a_schema_though_
     folder: Path,
 ) -> None:
     replied = snapshot_of(phase=Phase.YOUR_TURN, question="All green.")
-    (session,) = dj.from_notebook(notebook(folder, notebook_record(replied)))
+    (session,) = dj.from_notebook(notebook(folder, session_record(replied)))
     assert session.result() == "All green."
 
 
@@ -89,7 +89,7 @@ def test_a_board_brings_back_the_answers_and_frames_of_its_rows(folder: Path) ->
         for letter, count in (("a", 1), ("b", 2))
     ]
     rows.append(snapshot_of(session_id="devin-" + "c" * 32, messages=(Message("e", "devin", "Nothing.", None),)))
-    bundle = many_bundle("audit", rows)
+    bundle = board_bundle("audit", rows)
     assert len(bundle[RECORD_MIME]["schemas"]) == 1
     sessions = dj.from_notebook(notebook(folder, bundle[RECORD_MIME]))
     assert [session.result() for session in sessions] == [{"count": 1}, {"count": 2}, "Nothing."]
@@ -100,7 +100,7 @@ def test_frames_of_recorded_sessions_need_no_key(folder: Path) -> None:
     disconnect()  # no other test's client
     pulls = (PullRequest("https://github.com/acme/api/pull/1", "merged"),)
     done = snapshot_of(messages=(Message("e", "devin", "All green.", None),), pull_requests=pulls)
-    handles = dj.from_notebook(notebook(folder, notebook_record(done)))
+    handles = dj.from_notebook(notebook(folder, session_record(done)))
     assert dj.sessions_frame(handles)["session_id"].tolist() == [ID]
     assert dj.messages_frame(handles)["text"].tolist() == ["All green."]
     assert dj.pull_requests_frame(handles)["number"].tolist() == [1]
@@ -111,12 +111,12 @@ def test_frames_of_recorded_sessions_need_no_key(folder: Path) -> None:
 
 def test_the_last_output_of_a_session_counts(folder: Path) -> None:
     early, late = snapshot_of(phase=Phase.WORKING), snapshot_of(phase=Phase.FAILED)
-    saved = read_notebook(notebook(folder, notebook_record(early), notebook_record(late)))
+    saved = read_notebook(notebook(folder, session_record(early), session_record(late)))
     assert [(item.snapshot.phase, item.cell) for item in saved] == [(Phase.FAILED, 2)]
 
 
 def test_records_as_text_and_of_batches_are_read(folder: Path) -> None:
-    record = notebook_record(snapshot_of())
+    record = session_record(snapshot_of())
     other = {**record, "id": "b" * 32}
     saved = read_notebook(notebook(folder, json.dumps(record), {"sessions": [record, other, 3]}))
     assert {item.snapshot.session_id for item in saved} == {ID, "devin-" + "b" * 32}

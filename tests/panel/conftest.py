@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sample_sessions import make_snapshot
 
-from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Snapshot
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))  # modules that tests and the kernels in the browser share
@@ -55,14 +55,8 @@ class StandIn:
 
 @pytest.fixture
 def snapshot() -> Callable[..., Snapshot]:
-    """Return a snapshot of a session at work, with the given fields replaced."""
-
-    def make(number: int = 1, **fields: Any) -> Snapshot:
-        bare = f"{number:032x}"
-        usual = {"session_id": f"devin-{bare}", "url": f"https://app.devin.ai/sessions/{bare}", "phase": Phase.WORKING}
-        return Snapshot(**{**usual, "title": f"Session {number}", **fields})
-
-    return make
+    """Return a snapshot of a working session, with the given fields replaced."""
+    return make_snapshot
 
 
 @pytest.fixture

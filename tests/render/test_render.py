@@ -18,8 +18,7 @@ from devin_jupyter import render
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
 from devin_jupyter.redaction import keep_secret
-from devin_jupyter.render.many import totals
-from devin_jupyter.render.wording import LOOKS, asked, explanation
+from devin_jupyter.render.labels import PHASE_STYLES, explanation, question_line, totals
 
 Make = Callable[..., Snapshot]
 AT = datetime(2026, 11, 21, 18, 4, 30, tzinfo=UTC)
@@ -46,7 +45,7 @@ def done(snapshot: Make) -> Snapshot:
 
 
 def test_the_text_tells_phase_title_cost_place_answer_and_pull_requests(done: Snapshot) -> None:
-    assert render.text(done).splitlines() == [
+    assert render.session_text(done).splitlines() == [
         "✓ done · Audit the API · 1.4 of 5 ACU",
         f"  {done.session_id}  {done.url}",
         "  answer (validated):",
@@ -64,48 +63,51 @@ def test_the_text_tells_phase_title_cost_place_answer_and_pull_requests(done: Sn
 def test_every_phase_has_a_text_a_page_and_a_record(snapshot: Make, phase: Phase) -> None:
     shown = snapshot(phase=phase, status_detail="usage_limit_exceeded")
 
-    assert phase.label in render.text(shown).splitlines()[0]
-    assert phase.label in render.html(shown)
-    assert render.notebook_record(shown)["phase"] == phase.value
+    assert phase.label in render.session_text(shown).splitlines()[0]
+    assert phase.label in render.session_html(shown)
+    assert render.session_record(shown)["phase"] == phase.value
 
 
 def test_a_blocked_session_says_why(snapshot: Make) -> None:
     shown = snapshot(phase=Phase.BLOCKED, status_detail="usage_limit_exceeded")
 
-    assert "Suspended by the service: usage limit exceeded." in render.text(shown)
+    assert "Suspended by the service: usage limit exceeded." in render.session_text(shown)
 
 
 def test_a_session_that_needs_an_approval_links_to_where_it_can_be_given(snapshot: Make) -> None:
     shown = snapshot(phase=Phase.NEEDS_APPROVAL, simulated=True)
 
-    assert f'href="{shown.url}" target="_blank" rel="noopener noreferrer">Approve it in Devin</a>' in render.html(shown)
-    assert "Approve" not in render.html(snapshot())
+    assert (
+        f'href="{shown.url}" target="_blank" rel="noopener noreferrer">Approve it in Devin</a>'
+        in render.session_html(shown)
+    )
+    assert "Approve" not in render.session_html(snapshot())
 
 
 def test_a_question_is_shown_also_when_the_session_fell_asleep(snapshot: Make) -> None:
     shown = snapshot(phase=Phase.ASLEEP, question="Which **branch**?")
 
-    assert "    Which **branch**?" in render.text(shown).splitlines()
-    assert "<strong>branch</strong>" in render.html(shown)
+    assert "    Which **branch**?" in render.session_text(shown).splitlines()
+    assert "<strong>branch</strong>" in render.session_html(shown)
 
 
 def test_without_a_schema_the_last_message_is_the_answer(snapshot: Make) -> None:
     shown = snapshot(phase=Phase.DONE, messages=(Message("e1", "devin", "All *green*.", AT),))
 
-    assert render.text(shown).splitlines()[-2:] == ["  answer:", "    All *green*."]
-    assert "<em>green</em>" in render.html(shown)
+    assert render.session_text(shown).splitlines()[-2:] == ["  answer:", "    All *green*."]
+    assert "<em>green</em>" in render.session_html(shown)
 
 
 def test_unknown_cost_is_not_free(snapshot: Make) -> None:
-    assert render.acu(None) == "ACU unknown"
-    assert render.acu(0.0) == "0 ACU"
-    assert "ACU unknown, at most 5" in render.text(snapshot(acus=None, max_acu_limit=5))
+    assert render.labels.acu(None) == "ACU unknown"
+    assert render.labels.acu(0.0) == "0 ACU"
+    assert "ACU unknown, at most 5" in render.session_text(snapshot(acus=None, max_acu_limit=5))
 
 
 def test_simulated_and_recorded_sessions_say_so(snapshot: Make) -> None:
     shown = snapshot(simulated=True, recorded=date(2026, 11, 21))
 
-    for form in (render.text(shown), render.html(shown)):
+    for form in (render.session_text(shown), render.session_html(shown)):
         assert "simulated" in form
         assert "recorded 2026-11-21" in form
 
@@ -117,31 +119,31 @@ def test_a_simulated_session_shows_no_times_and_keeps_nothing_that_changes_with_
     shown = snapshot(**fields, simulated=True, fingerprint="1:aaaa:bbbb")
 
     assert "2026" not in json.dumps(render.bundle(shown))
-    assert "url" not in render.notebook_record(shown)
-    assert render.notebook_record(shown)["fingerprint"] == "1:simulator:bbbb"
+    assert "url" not in render.session_record(shown)
+    assert render.session_record(shown)["fingerprint"] == "1:simulator:bbbb"
 
 
 def test_a_simulated_session_shows_its_links_beside_the_label(done: Snapshot) -> None:
     shown = replace(done, simulated=True)
 
-    for form in (render.html(shown), render.text(shown)):
+    for form in (render.session_html(shown), render.session_text(shown)):
         assert "simulated" in form
         assert done.url in form
         assert "https://github.com/acme/api/pull/12" in form
 
 
 def test_a_session_that_may_go_on_says_when_it_stood_so(snapshot: Make) -> None:
-    assert "· as of 2026-11-21 18:04 UTC" in render.html(snapshot(observed_at=AT))
-    assert "as of" not in render.html(snapshot(observed_at=AT, phase=Phase.DONE))
-    assert "as of" not in render.html(snapshot(observed_at=AT, simulated=True))
+    assert "· as of 2026-11-21 18:04 UTC" in render.session_html(snapshot(observed_at=AT))
+    assert "as of" not in render.session_html(snapshot(observed_at=AT, phase=Phase.DONE))
+    assert "as of" not in render.session_html(snapshot(observed_at=AT, simulated=True))
 
 
 def test_a_stopped_session_keeps_the_last_that_devin_said(snapshot: Make) -> None:
     shown = snapshot(phase=Phase.STOPPED, messages=(Message("e1", "devin", "Half of it is *done*.", AT),))
 
-    assert "ended and cannot be resumed" in render.text(shown)
-    assert "<em>done</em>" in render.html(shown)
-    assert "before there was an answer" in render.text(snapshot(phase=Phase.STOPPED))
+    assert "ended and cannot be resumed" in render.session_text(shown)
+    assert "<em>done</em>" in render.session_html(shown)
+    assert "before there was an answer" in render.session_text(snapshot(phase=Phase.STOPPED))
 
 
 def test_the_same_snapshot_gives_the_same_bytes_in_any_process(done: Snapshot) -> None:
@@ -160,7 +162,7 @@ def test_the_same_snapshot_gives_the_same_bytes_in_any_process(done: Snapshot) -
 
 
 def test_the_record_holds_what_is_needed_to_reattach_and_no_conversation(done: Snapshot, snapshot: Make) -> None:
-    record = render.notebook_record(done)
+    record = render.session_record(done)
 
     assert record["id"] == done.session_id
     assert record["answer"] == FINDINGS
@@ -173,8 +175,8 @@ def test_the_record_holds_what_is_needed_to_reattach_and_no_conversation(done: S
 def test_the_conversation_is_kept_only_on_request(snapshot: Make) -> None:
     shown = snapshot(messages=(Message("e1", "user", "hello", AT), Message("e2", "devin", "hi", AT)))
 
-    assert "Conversation (2)" not in render.html(shown)
-    assert "Conversation (2)" in render.html(shown, transcript=True)
+    assert "Conversation (2)" not in render.session_html(shown)
+    assert "Conversation (2)" in render.session_html(shown, transcript=True)
 
 
 def test_no_form_shows_a_secret(snapshot: Make) -> None:
@@ -211,7 +213,7 @@ def _tags(html: str) -> list[tuple[str, dict[str, str | None]]]:
 
 
 def test_the_page_uses_only_what_sanitizers_leave(done: Snapshot) -> None:
-    html = render.html(done, transcript=True)
+    html = render.session_html(done, transcript=True)
     tags = _tags(html)
 
     assert {tag for tag, _ in tags} <= {
@@ -222,7 +224,7 @@ def test_the_page_uses_only_what_sanitizers_leave(done: Snapshot) -> None:
 
 
 def test_text_color_is_inherited_except_on_filled_badges(done: Snapshot) -> None:
-    for _, attributes in _tags(render.html(done)):
+    for _, attributes in _tags(render.session_html(done)):
         style = attributes.get("style") or ""
         assert ("color:#ffffff" in style) == ("background-color:#" in style)
 
@@ -235,29 +237,29 @@ def _luminance(color: str) -> float:
 
 @pytest.mark.parametrize("phase", list(Phase))
 def test_badges_have_enough_contrast(phase: Phase) -> None:
-    assert 1.05 / (_luminance(LOOKS[phase].color) + 0.05) >= 4.5
+    assert 1.05 / (_luminance(PHASE_STYLES[phase].color) + 0.05) >= 4.5
 
 
 def test_long_answers_are_cut_and_say_so(snapshot: Make) -> None:
     rows = [{"n": number, "text": "x" * 50} for number in range(5000)]
     shown = snapshot(phase=Phase.DONE, structured_output={"rows": rows}, output_is_fresh=True, output_is_valid=True)
 
-    assert len(render.text(shown)) < 10_000
-    assert "more lines" in render.text(shown)
-    assert len(render.html(shown)) < 60_000
-    assert "4,950 more" in render.html(shown)
+    assert len(render.session_text(shown)) < 10_000
+    assert "more lines" in render.session_text(shown)
+    assert len(render.session_html(shown)) < 60_000
+    assert "4,950 more" in render.session_html(shown)
 
 
 @pytest.mark.parametrize("value", [0, "", [], {}, None, True, 1.5, [[1, [2]]], [{"a": 1}, 2], {"a": {"b": {"c": {}}}}])
 def test_any_output_can_be_shown(snapshot: Make, value: Any) -> None:
     shown = snapshot(phase=Phase.DONE, structured_output={"value": value}, output_is_fresh=True)
 
-    assert "value" in render.text(shown)
-    assert "value" in render.html(shown)
+    assert "value" in render.session_text(shown)
+    assert "value" in render.session_html(shown)
 
 
 def test_no_style_sheet_of_a_viewer_moves_the_tables(done: Snapshot) -> None:
-    cells = [attributes for tag, attributes in _tags(render.html(done)) if tag in ("td", "th")]
+    cells = [attributes for tag, attributes in _tags(render.session_html(done)) if tag in ("td", "th")]
 
     assert cells
     assert all("text-align:left" in (attributes["style"] or "") for attributes in cells)
@@ -267,7 +269,7 @@ def test_nothing_heavy_is_imported_for_plain_text(done: Snapshot) -> None:
     program = (
         "import sys; from devin_jupyter import render; from devin_jupyter.models.snapshot import Snapshot;"
         "from devin_jupyter.models.phase import Phase;"
-        "render.text(Snapshot(session_id='devin-1', url='', phase=Phase.DONE));"
+        "render.session_text(Snapshot(session_id='devin-1', url='', phase=Phase.DONE));"
         "print([name for name in ('markdown_it', 'nh3', 'ipywidgets', 'pandas', 'httpx') if name in sys.modules])"
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
@@ -282,8 +284,8 @@ def test_what_a_report_of_a_batch_asks_needs_a_person_on_the_board(snapshot: Mak
     stale = replace(asks, output_is_fresh=False)
 
     assert "1 needs you" in totals([asks, answered, stale])
-    assert asked(asks, 80) == "Which branch?"
-    assert asked(answered, 80) == ""
+    assert question_line(asks, 80) == "Which branch?"
+    assert question_line(answered, 80) == ""
 
 
 @pytest.mark.parametrize("phase", [Phase.ASLEEP, Phase.YOUR_TURN])

@@ -15,7 +15,8 @@ from devin_jupyter import render
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
 from devin_jupyter.panel.state import message_item, row_state, session_state
-from devin_jupyter.render.wording import web_address
+from devin_jupyter.render.html import markdown
+from devin_jupyter.render.labels import safe_text, web_address
 
 Make = Callable[..., Snapshot]
 WORDS = "a blockquote br code del em h4 h5 h6 hr li ol p pre s strong table tbody td th thead tr ul"
@@ -49,7 +50,7 @@ def _audit(html: str) -> list[str]:
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_markdown_becomes_words_and_web_links_only(text: str) -> None:
-    assert _audit(render.markdown(text)) == []
+    assert _audit(markdown(text)) == []
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
@@ -68,17 +69,17 @@ def test_the_saved_page_is_safe_wherever_the_text_stands(snapshot: Make, text: s
         messages=(Message("e", "devin", text, None),),
     )
 
-    assert _audit(render.html(shown, transcript=True)) == []
-    assert len(render.html(shown, transcript=True)) < 200_000
+    assert _audit(render.session_html(shown, transcript=True)) == []
+    assert len(render.session_html(shown, transcript=True)) < 200_000
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_the_terminal_gets_no_control_and_no_bidi_characters(snapshot: Make, text: str) -> None:
     shown = snapshot(phase=Phase.YOUR_TURN, title=text, question=text, structured_output={text: text})
 
-    kinds = {unicodedata.category(character) for character in render.text(shown) if character != "\n"}
+    kinds = {unicodedata.category(character) for character in render.session_text(shown) if character != "\n"}
     assert kinds.isdisjoint({"Cc", "Cf", "Cs", "Zl", "Zp"})
-    assert len(render.text(shown).splitlines()[0]) <= 110
+    assert len(render.session_text(shown).splitlines()[0]) <= 110
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
@@ -99,7 +100,7 @@ def test_the_state_of_a_panel_holds_html_only_where_it_was_cleaned(snapshot: Mak
 
 
 def test_a_picture_becomes_a_link_so_that_reading_fetches_nothing() -> None:
-    html = render.markdown("![chart](https://a.example/c.png)")
+    html = markdown("![chart](https://a.example/c.png)")
 
     assert "<img" not in html
     assert 'href="https://a.example/c.png"' in html
@@ -110,8 +111,8 @@ def test_a_picture_becomes_a_link_so_that_reading_fetches_nothing() -> None:
 def test_a_link_never_leads_into_the_server_that_shows_it(address: str) -> None:
     text = f"[a]({address}) ![b]({address}) [c][1]\n\n[1]: {address}"
 
-    assert "href" not in render.markdown(text)
-    assert "<a" not in render.markdown(text)
+    assert "href" not in markdown(text)
+    assert "<a" not in markdown(text)
 
 
 def test_the_tree_of_an_output_holds_no_character_that_turns_a_name_around(snapshot: Make) -> None:
@@ -128,10 +129,10 @@ def test_the_last_word_of_a_session_at_work_is_told_as_words(snapshot: Make) -> 
 
 
 def test_headings_stay_below_those_of_the_panel() -> None:
-    assert render.markdown("# Title") == "<h4>Title</h4>\n"
+    assert markdown("# Title") == "<h4>Title</h4>\n"
 
 
 def test_ordinary_text_in_any_script_is_left_alone() -> None:
     text = "naïve café – 日本語 – עברית – العربية – 👩‍💻\n\ttabs too"
 
-    assert render.safe_text(text) == text
+    assert safe_text(text) == text

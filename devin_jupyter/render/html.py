@@ -1,0 +1,267 @@
+"""All HTML of the package: one session, a board of sessions, tables, JSON values and Devin's Markdown.
+
+Viewers of untrusted notebooks drop style and script tags, svg, aria and data attributes and `var()`; GitHub drops
+inline styles as well. So: plain elements in reading order, inline styles only, and inherited colors except on filled
+badges, which read on light and dark alike. Everything is escaped with `html.escape`: Jinja takes 45 ms to load, and
+none of these pieces needs a template.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from html import escape, unescape
+from typing import TYPE_CHECKING, Any
+
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.render import labels
+from devin_jupyter.render.labels import TEXT_LIMIT, one_line, safe_text, web_address
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+
+BOX = "border:1px solid rgba(128,128,128,0.4);border-radius:6px;padding:10px 14px;margin:2px 0;line-height:1.5"
+BADGE = "color:#ffffff;border-radius:10px;padding:1px 9px;font-weight:600;white-space:nowrap"
+QUIET = "opacity:0.8"
+QUOTE = "border-left:3px solid rgba(128,128,128,0.6);padding:0 0 0 10px;margin:8px 0"
+LINE = "margin:4px 0"
+CELL = "padding:2px 14px 2px 0;text-align:left;vertical-align:top;border:0"
+_HEAD_CELL = f"{CELL};border-bottom:1px solid rgba(128,128,128,0.5)"
+_ROW = '<tr style="background-color:transparent">'
+_TABLE = "border-collapse:collapse;border:0;margin:2px 0"
+
+BOARD_ROWS = 200
+ROWS, COLUMNS, DEPTH, SCALAR, ONE_LINE = 50, 12, 5, 2000, 80
+"""Bounds of a JSON value: rows, columns, levels of nesting, characters of a scalar and of a list on one line."""
+
+_TAGS = frozenset(
+    "a blockquote br code del em h4 h5 h6 hr li ol p pre s strong table tbody td th thead tr ul".split()  # noqa: SIM905 a list this long reads better as words
+)
+
+
+def session_html(snapshot: Snapshot, *, transcript: bool = False, home: str = "") -> str:
+    """Return the snapshot as static HTML.
+
+    Args:
+        snapshot: the session.
+        transcript: add the conversation, folded.
+        home: the live panel with this id may move into this element.
+    """
+    style = labels.PHASE_STYLES[snapshot.phase]
+    notes = "".join(f" {badge(label, '#57606a')}" for label in labels.labels(snapshot))
+    title = link(labels.link(snapshot), labels.title(snapshot))
+    parts = [
+        f'<div style="{LINE}">{badge(f"{style.icon} {snapshot.phase.label}", style.color)}{notes} '
+        f"<strong>{title}</strong> · "
+        f'<span style="{QUIET};white-space:nowrap">{escape(labels.cost(snapshot))}</span>'
+    ]
+    # an open turn goes on while the file is read, perhaps long after
+    as_of = None if snapshot.simulated or snapshot.turn_over else labels.timestamp(snapshot.observed_at)
+    parts.append(f' <span style="{QUIET}">· as of {escape(as_of)}</span></div>' if as_of else "</div>")
+    if sentence := labels.explanation(snapshot):
+        address = labels.link(snapshot) if snapshot.phase is Phase.NEEDS_APPROVAL else None
+        approve = f" {link(address, 'Approve it in Devin')}" if address else ""
+        parts.append(f'<div style="{LINE}"><span style="{QUIET}">{escape(sentence)}</span>{approve}</div>')
+    if last_text := labels.last_text(snapshot):
+        parts.append(_heading("Devin wrote") + _quote(last_text))
+    if (answer := labels.answer(snapshot)) is not None:
+        status = labels.output_status(snapshot)
+        parts.append(_heading("Answer", f' <span style="{QUIET}">({escape(status)})</span>' if status else ""))
+        is_text = isinstance(answer, str)
+        parts.append(_quote(answer) if is_text else f'<div style="overflow-x:auto">{value_html(answer)}</div>')
+    if snapshot.pull_requests:
+        rows = [
+            (
+                link(web_address(each.url), labels.pull_request_name(each)),
+                escape(one_line(each.state or "state unknown", 40)),
+            )
+            for each in snapshot.pull_requests
+        ]
+        parts.append(_heading("Pull requests") + table("".join(map(row, rows))))
+    times = None if snapshot.simulated else snapshot
+    facts = [
+        ("id", snapshot.session_id),
+        ("repositories", ", ".join(snapshot.repos)),
+        ("mode", snapshot.mode),
+        ("tags", ", ".join(snapshot.tags)),
+        ("started", labels.timestamp(times.created_at) if times else None),
+        ("last change", labels.timestamp(times.updated_at) if times else None),
+    ]
+    body = "".join(pair(escape(name), escape(one_line(value, 400))) for name, value in facts if value)
+    parts.append(f'<details><summary style="{QUIET}">Session</summary>{table(body)}</details>')
+    if transcript and snapshot.messages:
+        spoken = "".join(_heading(labels.speaker(each)) + _quote(each.text) for each in snapshot.messages)
+        parts.append(f"<details><summary>Conversation ({len(snapshot.messages)})</summary>{spoken}</details>")
+    return _box("".join(parts), home)
+
+
+def board_html(heading: str, snapshots: Sequence[Snapshot], names: Mapping[str, str], home: str = "") -> str:
+    """Return a board of sessions as static HTML, in the order given.
+
+    Args:
+        heading: the title with the totals.
+        snapshots: one per session; the first `BOARD_ROWS` are listed.
+        names: row names by session id.
+        home: the live board with this id may move into this element.
+    """
+    rows = []
+    for snapshot in snapshots[:BOARD_ROWS]:
+        style = labels.PHASE_STYLES[snapshot.phase]
+        cells = (
+            badge(f"{style.icon} {snapshot.phase.label}", style.color),
+            link(labels.link(snapshot), labels.name(snapshot, names, 80)),
+            f'<span style="white-space:nowrap">{escape(labels.acu(snapshot.acus))}</span>',
+            escape(labels.question_line(snapshot, 120)),
+        )
+        rows.append(row(cells))
+    rows.append(_more_rows(len(snapshots) - BOARD_ROWS, 4))
+    body = f'<div style="overflow-x:auto">{table("".join(rows))}</div>' if snapshots else ""
+    return _box(_heading(heading) + body, home)
+
+
+def value_html(value: Any, depth: int = 0) -> str:
+    """Return a JSON value as nested HTML: an object as pairs, a list of objects as a table.
+
+    Everything is escaped; what is too deep or too long is cut and says so.
+    """
+    if not isinstance(value, (Mapping, list, tuple)) or not value:
+        return _scalar(value)
+    if depth >= DEPTH:
+        return _scalar(json.dumps(value, default=str, ensure_ascii=False))
+    if isinstance(value, Mapping):
+        pairs = (pair(escape(one_line(key, 80)), value_html(item, depth + 1)) for key, item in [*value.items()][:ROWS])
+        return table("".join(pairs) + _more_rows(len(value) - ROWS, 2))
+    if columns := _columns(value):
+        return _grid(value, columns, depth)
+    is_plain = all(not isinstance(item, (Mapping, list, tuple)) and "," not in str(item) for item in value)
+    if is_plain and len(value) <= ROWS and sum(len(str(item)) for item in value) <= ONE_LINE:
+        return ", ".join(_scalar(item) for item in value)
+    items = "".join(f"<li>{value_html(item, depth + 1)}</li>" for item in value[:ROWS])
+    rest = f"<li>… {len(value) - ROWS:,} more</li>" if len(value) > ROWS else ""
+    return f'<ul style="margin:0;padding-left:18px">{items}{rest}</ul>'
+
+
+def markdown(text: str, limit: int = TEXT_LIMIT) -> str:
+    """Return safe HTML for untrusted Markdown, cut at `limit` characters.
+
+    HTML is off in the parser, and the result is cleaned again. Links lead to full http(s) addresses only and open in
+    a new tab; pictures become links, so that reading a message fetches nothing.
+    """
+    import nh3
+
+    return nh3.clean(
+        _parser().render(safe_text(text, limit)),
+        tags=set(_TAGS),
+        attributes={"a": {"href"}, "ol": {"start"}},
+        attribute_filter=lambda _tag, attribute, value: value if attribute != "href" else web_address(value),
+        link_rel="noopener noreferrer nofollow",
+        set_tag_attribute_values={"a": {"target": "_blank"}},
+        clean_content_tags={"script", "style"},
+    )
+
+
+def markdown_line(text: str, limit: int) -> str:
+    """Return the words of Markdown as one line of plain text, cut at `limit` characters."""
+    import nh3
+
+    return one_line(unescape(nh3.clean(markdown(text, limit * 4), tags=set())), limit)
+
+
+def link(url: str | None, label: str) -> str:
+    """Return a link to a checked http(s) address, or the bare label without one; both are escaped."""
+    if url is None:
+        return escape(label)
+    return f'<a href="{escape(url)}" target="_blank" rel="noopener noreferrer">{escape(label)}</a>'
+
+
+def badge(words: str, color: str) -> str:
+    """Return a filled badge that reads on light and dark."""
+    return f'<span style="background-color:{color};{BADGE}">{escape(words)}</span>'
+
+
+def table(rows: str, head: str = "") -> str:
+    """Return a table of ready rows, with styles against viewers that center, stripe or float tables."""
+    return f'<table style="{_TABLE}">{head}<tbody>{rows.replace("<tr>", _ROW)}</tbody></table>'
+
+
+def row(cells: Iterable[str]) -> str:
+    """Return a table row of ready cells."""
+    return "<tr>" + "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells) + "</tr>"
+
+
+def pair(name: str, value: str) -> str:
+    """Return a table row of a quiet name and its value, both ready HTML."""
+    return f'<tr><td style="{CELL};{QUIET}">{name}</td><td style="{CELL}">{value}</td></tr>'
+
+
+def _box(content: str, home: str) -> str:
+    place = f" dv-home-{escape(home)}" if home else ""
+    return f'<div class="dv-snapshot{place}" style="{BOX}">{content}</div>'
+
+
+def _heading(words: str, more: str = "") -> str:
+    return f'<div style="{LINE}"><strong>{escape(words)}</strong>{more}</div>'
+
+
+def _quote(text: str) -> str:
+    return f'<div style="{QUOTE}">{markdown(text)}</div>'
+
+
+def _more_rows(count: int, columns: int) -> str:
+    return f'<tr><td colspan="{columns}" style="{CELL};{QUIET}">… {count:,} more</td></tr>' if count > 0 else ""
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, str):
+        return escape(safe_text(value, SCALAR)).replace("\n", "<br>")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    words = {"None": "–", "[]": "none", "()": "none", "{}": "none"}
+    return escape(safe_text(words.get(str(value), value), SCALAR))
+
+
+def _columns(value: Sequence[Any]) -> list[str]:
+    """Return the keys of a list of objects in order of appearance; none if it is something else, or too wide."""
+    if not all(isinstance(item, Mapping) for item in value):
+        return []
+    keys = list(dict.fromkeys(str(key) for item in value[:ROWS] for key in item))
+    return keys if len(keys) <= COLUMNS else []
+
+
+def _grid(value: Sequence[Mapping[str, Any]], columns: list[str], depth: int) -> str:
+    head = "".join(f'<th style="{_HEAD_CELL}">{escape(one_line(column, 80))}</th>' for column in columns)
+    rows = [
+        row(value_html(item[column], depth + 1) if column in item else "" for column in columns)
+        for item in value[:ROWS]
+    ]
+    body = "".join(rows) + _more_rows(len(value) - ROWS, len(columns))
+    return table(body, f"<thead><tr>{head}</tr></thead>")
+
+
+@cache
+def _parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
+
+    def replace_picture(token: Any) -> list[Any]:
+        if token.type != "image":
+            return [token]
+        opening = Token("link_open", "a", 1, attrs={"href": token.attrGet("src") or ""})
+        label = Token("text", "", 0, content=f"picture: {token.content or 'without a name'}")
+        return [opening, label, Token("link_close", "a", -1)]
+
+    def restrict(state: Any) -> None:
+        """Keep headings below the panel's own, and turn pictures into links."""
+        for token in state.tokens:
+            if token.type in ("heading_open", "heading_close"):
+                token.tag = f"h{min(6, int(token.tag[1]) + 3)}"
+            if token.children:
+                token.children = [part for child in token.children for part in replace_picture(child)]
+
+    parser = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": True, "maxNesting": 20})
+    parser.enable(["table", "strikethrough"])
+    parser.validateLink = lambda url: web_address(url) is not None  # type: ignore[method-assign]  # the parser's own way to be stricter
+    parser.core.ruler.push("restrict", restrict)
+    return parser
