@@ -1,7 +1,7 @@
-"""The one event loop of this package, on a daemon thread, so that work goes on while a cell blocks or none runs.
+"""The event loop of this package, on a daemon thread, so that work continues while a cell blocks or none runs.
 
-Everything asynchronous lives on it; other threads come in through `submit` and `run` only. It must never
-keep a kernel from exiting, and code that runs on it never prints, displays or calls back into `run`.
+Everything asynchronous runs on it; other threads use `submit`, `run` and `iterate` only. The thread must never keep a
+kernel from exiting, and code that runs on it never prints, displays or calls back into `run`.
 """
 
 from __future__ import annotations
@@ -10,24 +10,33 @@ import asyncio
 import atexit
 import concurrent.futures
 import os
+import signal
 import threading
 import weakref
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from devin_jupyter.errors import Detached
+
 T = TypeVar("T")
+R = TypeVar("R")
 
 SLICE_SECONDS = 0.2
 """How long the main thread sleeps at a time, so that an interrupt is seen at once."""
 _CLOSE_SECONDS = 1.0
 """How long the exit of the process may wait for connections to close."""
 
-_POOLS_ENDED = "cannot schedule new futures after"
-"""What Python says when the process ends: it closes its thread pools before it tells anybody else."""
+_POOLS_CLOSED = "cannot schedule new futures after"
+"""Start of Python's error once the process is exiting: it closes its thread pools before it runs `atexit`."""
+
+REQUESTS_AT_ONCE = 10
+_CHUNK = 100
+_PROGRESS_FROM = 1000
 
 
-def _rest_for_ever() -> None:
-    """The process ends: the traceback of a background thread would help nobody."""
+def _block_forever() -> None:
+    # The process is exiting: a traceback from a background thread would help nobody.
     threading.Event().wait()
 
 
@@ -35,7 +44,6 @@ class LoopThread:
     """A lazily started event loop on a daemon thread, restarted in a forked child."""
 
     def __init__(self) -> None:
-        """Start nothing yet."""
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -44,17 +52,17 @@ class LoopThread:
         self._closers: list[weakref.WeakMethod[Callable[[], Coroutine[Any, Any, None]]]] = []
 
     def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        """Start the coroutine on the loop and return its future at once; cancelled when the process is ending."""
-        if self._is_exiting:  # a thread cannot be started any more: whoever tries, such as a `__del__`, hangs for ever
+        """Start the coroutine on the loop and return its future; already cancelled if the process is exiting."""
+        if self._is_exiting:  # starting a thread now, as a `__del__` might, would hang forever
             work.close()
             future: concurrent.futures.Future[T] = concurrent.futures.Future()
             future.cancel()
-            future.set_running_or_notify_cancel()  # or `wait` would not count it as done
+            future.set_running_or_notify_cancel()  # else `wait` would not count it as done
             return future
         return asyncio.run_coroutine_threadsafe(work, self._running_loop())
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run the coroutine on the loop and wait for it; Ctrl-C cancels it and is raised within a slice."""
+        """Run the coroutine on the loop and wait for it. Ctrl-C cancels it and is raised within `SLICE_SECONDS`."""
         if self.is_here():
             work.close()
             raise RuntimeError("a blocking call was made on the loop's own thread; await the async form instead")
@@ -65,31 +73,31 @@ class LoopThread:
         except BaseException:
             future.cancel()
             raise
-        is_in_background = threading.current_thread().daemon
-        if self._is_exiting and is_in_background:
-            _rest_for_ever()
+        is_daemon = threading.current_thread().daemon
+        if self._is_exiting and is_daemon:
+            _block_forever()
         try:
             return future.result()
         except RuntimeError as problem:
-            if is_in_background and _POOLS_ENDED in str(problem):
-                _rest_for_ever()
+            if is_daemon and _POOLS_CLOSED in str(problem):
+                _block_forever()
             raise
 
     def is_here(self) -> bool:
-        """Tell whether the caller is on the loop's own thread, where nothing may block."""
+        """Whether the caller is on the loop's thread, where nothing may block."""
         return threading.current_thread() is self._thread
 
     def at_close(self, closer: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Have an async method awaited before the loop ends; its object is not kept alive for that."""
+        """Await an async method before the loop ends. Holds only a weak reference to its object."""
         self._closers.append(weakref.WeakMethod(closer))
 
     def close(self) -> None:
-        """Close connections, cancel what runs, and end the thread; a later call starts anew."""
+        """Close connections, cancel all tasks and end the thread. A later call starts a new one."""
         with self._lock:
             loop, thread, self._loop = self._loop, self._thread, None
             if loop is None or thread is None or not thread.is_alive() or self._pid != os.getpid():
                 return
-            ending = asyncio.run_coroutine_threadsafe(self._wind_up(), loop)
+            ending = asyncio.run_coroutine_threadsafe(self._shut_down(), loop)
             concurrent.futures.wait([ending], timeout=_CLOSE_SECONDS)
             loop.call_soon_threadsafe(loop.stop)
             thread.join(_CLOSE_SECONDS)
@@ -97,11 +105,11 @@ class LoopThread:
                 loop.close()
 
     def exit(self) -> None:
-        """Close for good, silently: the process ends."""
+        """Close for good; called at exit."""
         self._is_exiting = True
         self.close()
 
-    async def _wind_up(self) -> None:
+    async def _shut_down(self) -> None:
         closers = [closer for reference in self._closers if (closer := reference()) is not None]
         self._closers.clear()
         await asyncio.gather(*(closer() for closer in closers), return_exceptions=True)
@@ -139,5 +147,140 @@ run = _shared.run
 is_here = _shared.is_here
 at_close = _shared.at_close
 atexit.register(_shared.exit)
-if hasattr(os, "register_at_fork"):  # a forked child has the lock's state, but neither the thread nor the loop
+if hasattr(os, "register_at_fork"):  # a forked child has the lock's state, but not the thread
     os.register_at_fork(after_in_child=lambda: _shared.__init__())  # type: ignore[misc]
+
+
+def run_request(call: Coroutine[Any, Any, T]) -> T:
+    """Run a request to the service. An interrupt shows no frames, whose variables may hold secrets.
+
+    Raises:
+        Detached: in place of KeyboardInterrupt.
+    """
+    try:
+        return run(call)
+    except Detached:
+        raise
+    except KeyboardInterrupt:
+        message = "interrupted before the answer came"
+        raise Detached(message, "the request may be applied all the same", "look before you repeat it") from None
+
+
+@contextmanager
+def completing_requests(*, stops: bool = False) -> Iterator[None]:
+    """Explain an interrupt of a paid call, which the loop completes and records in the background.
+
+    Args:
+        stops: a session that is started all the same is terminated then.
+
+    Raises:
+        Detached: in place of KeyboardInterrupt.
+    """
+    try:
+        yield
+    except Detached:
+        raise
+    except KeyboardInterrupt:
+        message = "interrupted on the way to Devin: what was being sent is still carried to its end and written down"
+        if stops:
+            consequence = "a session that it starts is stopped for good, as --on-interrupt stop says"
+            raise Detached(message, consequence) from None
+        hint = "run the same again to attach to it, or %devin journal to see what there is"
+        raise Detached(message, "it may go on, and cost; nothing is sent twice", hint) from None
+
+
+@contextmanager
+def cancel_on_interrupt() -> Iterator[None]:
+    """Make Ctrl-C cancel the current task where it would otherwise be raised in the event loop.
+
+    IPython's terminal leaves Python's own handler in place while it awaits; a kernel and `asyncio.run` cancel the
+    task themselves.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    task = asyncio.current_task()
+    if not is_main or task is None or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(task.cancel))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def iterate(items: AsyncIterator[T], *, unit: str = "items") -> Iterator[T]:
+    """Yield the items of an async iterator, read in chunks on the loop; long ones show a progress bar.
+
+    Args:
+        items: closed when the caller stops early.
+        unit: what the bar counts.
+    """
+    count = 0
+    bar: Any = None
+    try:
+        while chunk := run(_next_chunk(items)):
+            count += len(chunk)
+            if count > _PROGRESS_FROM:
+                if bar is None:  # not `bar or …`: a bar is false while it is empty
+                    from tqdm.auto import tqdm
+
+                    bar = tqdm(unit=f" {unit}", leave=False)
+                bar.update(count - bar.n)
+            yield from chunk
+    finally:
+        if bar is not None:
+            bar.close()
+        closing = _close(items)
+        try:
+            submit(closing)  # without waiting: an abandoned generator may be closed on any thread, and at exit
+        except RuntimeError:
+            closing.close()
+
+
+async def _next_chunk(items: AsyncIterator[T]) -> list[T]:
+    chunk: list[T] = []
+    async for item in items:
+        chunk.append(item)
+        if len(chunk) == _CHUNK:
+            break
+    return chunk
+
+
+async def _close(items: AsyncIterator[Any]) -> None:
+    close: Callable[[], Any] | None = getattr(items, "aclose", None)
+    if close is not None:
+        await close()
+
+
+async def gather_limited(
+    work: Callable[[T], Awaitable[R]], items: Iterable[T], *, limit: int = REQUESTS_AT_ONCE
+) -> list[R]:
+    """Await `work(item)` for all items, at most `limit` at a time, and return the results in order.
+
+    Raises:
+        Exception: the first failure; the other items are cancelled.
+    """
+    semaphore = asyncio.Semaphore(limit)
+
+    async def one(item: T) -> R:
+        async with semaphore:
+            return await work(item)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(item)) for item in items]
+    except ExceptionGroup as problems:
+        first = next(leaf_exceptions(problems))
+    else:
+        return [task.result() for task in tasks]
+    raise first  # outside the handler, where no group is its context: IPython would print all frames of that
+
+
+def leaf_exceptions(problem: Exception) -> Iterator[Exception]:
+    """Yield the exceptions inside nested groups."""
+    if isinstance(problem, ExceptionGroup):
+        for inner in problem.exceptions:
+            yield from leaf_exceptions(inner)
+    else:
+        yield problem

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from devin_jupyter.batches.progress import Ticker, is_watched, line
 from devin_jupyter.batches.runner import Runner
-from devin_jupyter.interrupts import cancelling
-from devin_jupyter.loop import SLICE_SECONDS
+from devin_jupyter.loop import SLICE_SECONDS, cancel_on_interrupt
 from devin_jupyter.options.times import seconds
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ async def tick(runner: Runner, bridge: Bridge | None) -> None:
     waiting = until_over(runner, None)
     future = asyncio.wrap_future(bridge.submit(waiting)) if bridge else asyncio.ensure_future(waiting)
     try:
-        with cancelling():
+        with cancel_on_interrupt():
             while not (await asyncio.wait([future], timeout=SLICE_SECONDS))[0]:
                 pass
     finally:

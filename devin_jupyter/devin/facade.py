@@ -9,8 +9,8 @@ from devin_jupyter import loop, namespaces, turns
 from devin_jupyter.client import AsyncDevin, Core
 from devin_jupyter.client.keywords import finite, read_options
 from devin_jupyter.devin import tables
-from devin_jupyter.interrupts import carried_to_its_end
 from devin_jupyter.journal import Journal, lockfile
+from devin_jupyter.loop import completing_requests
 from devin_jupyter.namespaces.documented import as_in
 from devin_jupyter.options import from_keywords
 from devin_jupyter.request import SessionRequest
@@ -121,7 +121,7 @@ class Devin:
     def create(self, prompt: str, **options: Any) -> Session:
         wanted = read_options(options)
         stops = wanted.on_interrupt == "stop"
-        with carried_to_its_end(stops=stops):
+        with completing_requests(stops=stops):
             session = loop.run(self._async.create(prompt, **{key: options[key] for key in options if key != "wait"}))
         try:
             return session if wanted.wait is None else session.wait(finite(wanted.wait))
@@ -159,7 +159,7 @@ class Devin:
         again: bool = False,
         as_user: str | None = None,
     ) -> Session:
-        with carried_to_its_end():
+        with completing_requests():
             return loop.run(self._async.send(session, text, attach, again, as_user))
 
     def wait(self, session: Session | str, timeout: float | str | None = None) -> Session:

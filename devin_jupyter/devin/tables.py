@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devin_jupyter.interrupts import run
+from devin_jupyter.loop import run_request
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def sessions_frame(
     self: Devin, sessions: Any = None, *, engine: str | None = None, limit: int | None = None, **filters: Any
 ) -> Any:
-    return run(self.asynchronous.sessions_frame(sessions, engine=engine, limit=limit, **filters))
+    return run_request(self.asynchronous.sessions_frame(sessions, engine=engine, limit=limit, **filters))
 
 
 def outputs_frame(
@@ -33,19 +33,19 @@ def outputs_frame(
     found = self.asynchronous.outputs_frame(
         sessions, schema=schema, explode=explode, keep_empty=keep_empty, prefix=prefix, limit=limit, **filters
     )
-    return run(found)
+    return run_request(found)
 
 
 def messages_frame(self: Devin, sessions: Any = None, *, limit: int | None = None, **filters: Any) -> pd.DataFrame:
-    return run(self.asynchronous.messages_frame(sessions, limit=limit, **filters))
+    return run_request(self.asynchronous.messages_frame(sessions, limit=limit, **filters))
 
 
 def pull_requests_frame(self: Devin, sessions: Any = None, *, limit: int | None = None, **filters: Any) -> pd.DataFrame:
-    return run(self.asynchronous.pull_requests_frame(sessions, limit=limit, **filters))
+    return run_request(self.asynchronous.pull_requests_frame(sessions, limit=limit, **filters))
 
 
 def insights_frame(self: Devin, sessions: Any = None, *, limit: int | None = None, **filters: Any) -> pd.DataFrame:
-    return run(self.asynchronous.insights_frame(sessions, limit=limit, **filters))
+    return run_request(self.asynchronous.insights_frame(sessions, limit=limit, **filters))
 
 
 def consumption_frame(
@@ -60,8 +60,8 @@ def consumption_frame(
     found = self.asynchronous.consumption_frame(
         since=since, until=until, user=user, service_user=service_user, session=session
     )
-    return run(found)
+    return run_request(found)
 
 
 def sync(self: Devin, folder: str | Path, **filters: Any) -> pd.DataFrame:
-    return run(self.asynchronous.sync(folder, **filters))
+    return run_request(self.asynchronous.sync(folder, **filters))

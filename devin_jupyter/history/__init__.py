@@ -27,7 +27,7 @@ from devin_jupyter.history.reading import (
     read_journal,
     utc_now,
 )
-from devin_jupyter.history.together import each
+from devin_jupyter.loop import gather_limited
 from devin_jupyter.models.raw import Message, identifier, read_message
 from devin_jupyter.models.snapshot import Known, Snapshot, observe
 from devin_jupyter.schema import load_schema
@@ -120,7 +120,7 @@ async def messages(core: Core, sessions: Any = None, *, limit: int | None = None
         return [read_message(raw) async for raw in core.messages.list(name)]
 
     names = await _names(core, sessions, filters, limit)
-    return frames.messages(zip(names, await each(conversation, names), strict=True))
+    return frames.messages(zip(names, await gather_limited(conversation, names), strict=True))
 
 
 async def pull_requests(core: Core, sessions: Any = None, *, limit: int | None = None, **filters: Any) -> pd.DataFrame:
@@ -167,9 +167,9 @@ async def insights(core: Core, sessions: Any = None, *, limit: int | None = None
         return [raw async for raw in core.insights.list(session_ids=chunk)]
 
     chunks = [names[at : at + IDS_A_PAGE] for at in range(0, len(names), IDS_A_PAGE)]
-    raws = {identifier(raw): raw for page in await each(some, chunks) for raw in page}
+    raws = {identifier(raw): raw for page in await gather_limited(some, chunks) for raw in page}
     missing = [name for name in names if name not in raws] if sessions is not None else []
-    raws |= zip(missing, await each(core.insights.get, missing), strict=True)
+    raws |= zip(missing, await gather_limited(core.insights.get, missing), strict=True)
     known = (await asyncio.to_thread(read_journal, core)).known
 
     def look(name: str) -> Snapshot:

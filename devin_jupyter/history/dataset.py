@@ -21,8 +21,8 @@ from devin_jupyter.errors import OptionError
 from devin_jupyter.frames import parts
 from devin_jupyter.history.filters import Filters
 from devin_jupyter.history.reading import IDS_A_PAGE, fill, read_journal
-from devin_jupyter.history.together import each
 from devin_jupyter.history.windows import Raw
+from devin_jupyter.loop import gather_limited
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,7 +149,7 @@ async def _unmerged(core: Core, folder: Path) -> list[Raw]:
     stored = await asyncio.to_thread(read_dataset, folder)
     names = parts.unmerged(stored)
     chunks = [names[at : at + IDS_A_PAGE] for at in range(0, len(names), IDS_A_PAGE)]
-    return [item for page in await each(core.sessions.some, chunks) for item in page.values()]
+    return [item for page in await gather_limited(core.sessions.some, chunks) for item in page.values()]
 
 
 def _store(folder: Path, fresh: pd.DataFrame, state: dict[str, Any]) -> None:

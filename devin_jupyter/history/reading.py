@@ -18,8 +18,8 @@ from devin_jupyter.api.paging import LARGEST_PAGE
 from devin_jupyter.errors import OptionError
 from devin_jupyter.frames import SessionRows
 from devin_jupyter.history.filters import Filters, checked_limit
-from devin_jupyter.history.together import each
 from devin_jupyter.history.windows import Page, Raw, Window, parsed, read_sessions
+from devin_jupyter.loop import gather_limited
 from devin_jupyter.models.ids import session_id as prefixed
 from devin_jupyter.models.snapshot import Known, Snapshot
 from devin_jupyter.schema import Schema, from_wire
@@ -156,9 +156,9 @@ async def fetch_named(core: Core, identifiers: Sequence[str]) -> list[Raw]:
     found: dict[str, Raw] = {}
     if not core.service.is_v1:
         chunks = [list(identifiers[at : at + IDS_A_PAGE]) for at in range(0, len(identifiers), IDS_A_PAGE)]
-        found = {name: item for page in await each(core.sessions.some, chunks) for name, item in page.items()}
+        found = {name: item for page in await gather_limited(core.sessions.some, chunks) for name, item in page.items()}
     missing = [name for name in identifiers if name not in found]
-    return [*found.values(), *await each(core.sessions.get, missing)]
+    return [*found.values(), *await gather_limited(core.sessions.get, missing)]
 
 
 async def _selected(core: Core, filters: Filters, limit: int | None) -> Found:

@@ -18,7 +18,7 @@ from typing import Any
 
 from devin_jupyter.api.paging import LARGEST_PAGE, items_of, next_cursor
 from devin_jupyter.errors import UnreadableAnswer
-from devin_jupyter.history.together import AT_ONCE, causes
+from devin_jupyter.loop import REQUESTS_AT_ONCE, leaf_exceptions
 
 SERIAL = 4
 """So many pages are always read one after another; more are divided."""
@@ -100,7 +100,7 @@ class _NoHeed(Exception):
     """The service answered with sessions from outside the window."""
 
 
-async def read_sessions(fetch: Fetch, take: Take, window: Window, *, at_once: int = AT_ONCE) -> None:
+async def read_sessions(fetch: Fetch, take: Take, window: Window, *, at_once: int = REQUESTS_AT_ONCE) -> None:
     """Read all sessions of a window, handing each page to `take` once or more.
 
     Args:
@@ -116,7 +116,7 @@ async def read_sessions(fetch: Fetch, take: Take, window: Window, *, at_once: in
     try:
         await reader.read(window)
     except (_NoHeed, ExceptionGroup) as problem:
-        found = list(causes(problem))
+        found = list(leaf_exceptions(problem))
     else:
         return
     if not any(isinstance(cause, _NoHeed) for cause in found):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from devin_jupyter import loop
 from devin_jupyter.errors import OptionError
-from devin_jupyter.interrupts import carried_to_its_end
+from devin_jupyter.loop import completing_requests
 from devin_jupyter.magics import display
 from devin_jupyter.magics.cell import say, tell_what_goes_on, wait_seconds
 from devin_jupyter.magics.offers import offers
@@ -34,7 +34,7 @@ def run(notebook: Notebook, devin: Any, body: str, options: Options) -> None:
         display.show(BatchDryRun(loop.run(calls.preview_batch(devin.core, order)), devin.settings))
         return
     tell_what_goes_on(notebook, devin)
-    with carried_to_its_end():
+    with completing_requests():
         batch = loop.run(calls.start_batch(devin.core, order, bridge=loop))
     notebook.bind(order.options.out or options.out, batch)
     say(batch.notice)

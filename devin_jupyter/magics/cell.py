@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from devin_jupyter.interrupts import carried_to_its_end
+from devin_jupyter.loop import completing_requests
 from devin_jupyter.magics import display
 from devin_jupyter.magics.seen import warm
 from devin_jupyter.options import Options, continued, parse
@@ -70,7 +70,7 @@ def _start(notebook: Notebook, body: str, options: Options) -> None:
         display.show(DryRun(devin.plan(wanted, policy), devin.settings, wanted))
         return
     tell_what_goes_on(notebook, devin)
-    with carried_to_its_end(stops=policy.stop_if_left):
+    with completing_requests(stops=policy.stop_if_left):
         session = devin.start(wanted, policy)
     notebook.bind(options.out, session)
     say(session.notice)
@@ -94,7 +94,7 @@ def _message(notebook: Notebook, body: str, options: Options) -> None:
         print(message(devin.journal, notebook.name, session, text, files, options.again))
         return
     notebook.bind(options.out, session)
-    with carried_to_its_end():
+    with completing_requests():
         session = devin.send(session, text, files, options.again, options.as_user)
     say(session.notice)
     follow(notebook, session, options)

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from devin_jupyter.errors import DevinError, OptionError
-from devin_jupyter.interrupts import carried_to_its_end
+from devin_jupyter.loop import completing_requests
 from devin_jupyter.magics import cell
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.shown import Table, labeled
@@ -68,7 +68,7 @@ def send(call: Call) -> None:
     files = read_attachments(said.attach or (), notebook.variables)
     seconds = None if said.wait is None else (math.inf if said.wait == "" else duration(said.wait))
     session = notebook.session(said.session)
-    with carried_to_its_end():
+    with completing_requests():
         session = call.devin.send(session, " ".join(said.text), files, said.again, said.as_user)
     cell.say(session.notice)
     cell.follow(notebook, session, Options(wait=seconds))

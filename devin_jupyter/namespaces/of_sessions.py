@@ -15,9 +15,8 @@ from devin_jupyter.api.paging import LARGEST_PAGE, Raw, Raws
 from devin_jupyter.api.sessions import Sessions as AsyncSessions
 from devin_jupyter.api.tags import Tags as AsyncTags
 from devin_jupyter.api.times import Moment
-from devin_jupyter.interrupts import run
+from devin_jupyter.loop import iterate, run_request
 from devin_jupyter.namespaces.documented import as_in
-from devin_jupyter.walking import walk
 
 Strings = list[str]
 
@@ -28,30 +27,30 @@ class Sessions:
         self._twin = twin
 
     def create(self, body: Mapping[str, Any]) -> Raw:
-        return run(self._twin.create(body))
+        return run_request(self._twin.create(body))
 
     def get(self, session_id: str, *, retries: bool = True) -> Raw:
-        return run(self._twin.get(session_id, retries=retries))
+        return run_request(self._twin.get(session_id, retries=retries))
 
     def some(self, session_ids: Iterable[str], *, retries: bool = True) -> dict[str, Raw]:
-        return run(self._twin.some(session_ids, retries=retries))
+        return run_request(self._twin.some(session_ids, retries=retries))
 
     def pages(
         self, *, limit: int | None = None, page_size: int = LARGEST_PAGE, retries: bool = True, **filters: Any
     ) -> Iterator[Raws]:
-        return walk(self._twin.pages(limit=limit, page_size=page_size, retries=retries, **filters), unit="pages")
+        return iterate(self._twin.pages(limit=limit, page_size=page_size, retries=retries, **filters), unit="pages")
 
     def list(self, *, limit: int | None = None, **filters: Any) -> Iterator[Raw]:
-        return walk(self._twin.list(limit=limit, **filters), unit="sessions")
+        return iterate(self._twin.list(limit=limit, **filters), unit="sessions")
 
     def terminate(self, session_id: str, *, archive: bool = False) -> Raw | None:
-        return run(self._twin.terminate(session_id, archive=archive))
+        return run_request(self._twin.terminate(session_id, archive=archive))
 
     def archive(self, session_id: str) -> Raw:
-        return run(self._twin.archive(session_id))
+        return run_request(self._twin.archive(session_id))
 
     def unarchive(self, session_id: str) -> Raw:
-        return run(self._twin.unarchive(session_id))
+        return run_request(self._twin.unarchive(session_id))
 
 
 @as_in(AsyncMessages)
@@ -62,18 +61,18 @@ class Messages:
     def pages(
         self, session_id: str, *, limit: int | None = None, after: str | None = None, retries: bool = True
     ) -> Iterator[Raws]:
-        return walk(self._twin.pages(session_id, limit=limit, after=after, retries=retries), unit="pages")
+        return iterate(self._twin.pages(session_id, limit=limit, after=after, retries=retries), unit="pages")
 
     def tail(self, session_id: str, cursor: str | None = None) -> tuple[Raws, str | None]:
-        return run(self._twin.tail(session_id, cursor))
+        return run_request(self._twin.tail(session_id, cursor))
 
     def list(self, session_id: str, *, limit: int | None = None) -> Iterator[Raw]:
-        return walk(self._twin.list(session_id, limit=limit), unit="messages")
+        return iterate(self._twin.list(session_id, limit=limit), unit="messages")
 
     def send(
         self, session_id: str, message: str, *, attachment_urls: Sequence[str] = (), as_user: str | None = None
     ) -> Raw | None:
-        return run(self._twin.send(session_id, message, attachment_urls=attachment_urls, as_user=as_user))
+        return run_request(self._twin.send(session_id, message, attachment_urls=attachment_urls, as_user=as_user))
 
 
 @as_in(AsyncTags)
@@ -82,13 +81,13 @@ class Tags:
         self._twin = twin
 
     def get(self, session_id: str) -> Strings:
-        return run(self._twin.get(session_id))
+        return run_request(self._twin.get(session_id))
 
     def append(self, session_id: str, tags: Iterable[str]) -> Strings:
-        return run(self._twin.append(session_id, tags))
+        return run_request(self._twin.append(session_id, tags))
 
     def replace(self, session_id: str, tags: Iterable[str]) -> Strings:
-        return run(self._twin.replace(session_id, tags))
+        return run_request(self._twin.replace(session_id, tags))
 
 
 @as_in(AsyncAttachments)
@@ -97,16 +96,16 @@ class Attachments:
         self._twin = twin
 
     def upload(self, name: str, content: bytes) -> Raw:
-        return run(self._twin.upload(name, content))
+        return run_request(self._twin.upload(name, content))
 
     def list(self, session_id: str) -> Raws:
-        return run(self._twin.list(session_id))
+        return run_request(self._twin.list(session_id))
 
     def fetch(self, attachment: Mapping[str, Any] | str) -> bytes:
-        return run(self._twin.fetch(attachment))
+        return run_request(self._twin.fetch(attachment))
 
     def download(self, session_id: str, folder: str | os.PathLike[str] | None = None) -> Sequence[Path]:
-        return run(self._twin.download(session_id, folder))
+        return run_request(self._twin.download(session_id, folder))
 
 
 @as_in(AsyncInsights)
@@ -115,16 +114,16 @@ class Insights:
         self._twin = twin
 
     def pages(self, *, limit: int | None = None, page_size: int = LARGEST_PAGE, **filters: Any) -> Iterator[Raws]:
-        return walk(self._twin.pages(limit=limit, page_size=page_size, **filters), unit="pages")
+        return iterate(self._twin.pages(limit=limit, page_size=page_size, **filters), unit="pages")
 
     def list(self, *, limit: int | None = None, **filters: Any) -> Iterator[Raw]:
-        return walk(self._twin.list(limit=limit, **filters), unit="sessions")
+        return iterate(self._twin.list(limit=limit, **filters), unit="sessions")
 
     def get(self, session_id: str) -> Raw:
-        return run(self._twin.get(session_id))
+        return run_request(self._twin.get(session_id))
 
     def generate(self, session_id: str, *, timeout: float = 300.0) -> Raw:
-        return run(self._twin.generate(session_id, timeout=timeout))
+        return run_request(self._twin.generate(session_id, timeout=timeout))
 
 
 @as_in(AsyncEvents)
@@ -152,7 +151,7 @@ class Events:
             created_before=created_before,
             limit=limit,
         )
-        return walk(found, unit="events")
+        return iterate(found, unit="events")
 
     def search(
         self,
@@ -176,7 +175,7 @@ class Events:
             created_before=created_before,
             limit=limit,
         )
-        return walk(found, unit="events")
+        return iterate(found, unit="events")
 
     def details(
         self,
@@ -190,4 +189,4 @@ class Events:
         found = self._twin.details(
             session_id, event_ids=event_ids, offset=offset, limit=limit, max_content_length=max_content_length
         )
-        return run(found)
+        return run_request(found)

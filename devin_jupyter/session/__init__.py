@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from devin_jupyter import turns, waiting
 from devin_jupyter.client import Core, Listener, State
 from devin_jupyter.errors import DetachedAwait, OptionError
-from devin_jupyter.interrupts import cancelling
+from devin_jupyter.loop import cancel_on_interrupt
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.monitor import Connection
 from devin_jupyter.session.bridge import Bridge, blocking
@@ -97,7 +97,7 @@ class Session(LastSeen):
         work = self._core.wait(self.state)
         future = asyncio.wrap_future(self._bridge.submit(work)) if self._bridge else asyncio.ensure_future(work)
         try:
-            with waiting.shown(self), cancelling():
+            with waiting.shown(self), cancel_on_interrupt():
                 while not (await asyncio.wait([future], timeout=_TICK_SECONDS))[0]:
                     pass
         except asyncio.CancelledError:

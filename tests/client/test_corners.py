@@ -9,10 +9,10 @@ import threading
 import pytest
 
 import devin_jupyter as dj
-from devin_jupyter import loop, walking
+from devin_jupyter import loop
 from devin_jupyter.api import transport
 from devin_jupyter.client.tracking import State
-from devin_jupyter.loop import LoopThread
+from devin_jupyter.loop import LoopThread, iterate
 from devin_jupyter.models.snapshot import Known, Snapshot
 from devin_jupyter.monitor import Connection
 
@@ -114,14 +114,14 @@ class Numbers:
 
 @pytest.mark.parametrize("count", [0, 1, 100, 101, 250])
 def test_a_list_of_any_length_is_gone_through_in_order(count):
-    assert list(walking.walk(Numbers(count))) == list(range(count))
+    assert list(iterate(Numbers(count))) == list(range(count))
 
 
 def test_a_list_that_is_given_up_when_the_loop_is_gone_leaves_nothing_behind(monkeypatch):
     def refuse(work):
         raise RuntimeError("cannot schedule new futures after shutdown")
 
-    items = walking.walk(Numbers(250))
+    items = iterate(Numbers(250))
     assert next(items) == 0
     with monkeypatch.context() as patch:
         patch.setattr(loop, "submit", refuse)

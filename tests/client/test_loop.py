@@ -132,7 +132,7 @@ def test_a_background_thread_rests_when_python_has_closed_its_pools_and_any_othe
         raise RuntimeError("cannot schedule new futures after interpreter shutdown")
 
     rested, for_ever = threading.Event(), threading.Event()
-    monkeypatch.setattr(loop, "_rest_for_ever", lambda: (rested.set(), for_ever.wait()))
+    monkeypatch.setattr(loop, "_block_forever", lambda: (rested.set(), for_ever.wait()))
     threading.Thread(target=lambda: thread.run(too_late()), daemon=True).start()
 
     assert rested.wait(10)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from devin_jupyter.errors import Forbidden, UnreadableAnswer
 from devin_jupyter.frames import SessionRows
-from devin_jupyter.history.together import each
 from devin_jupyter.history.windows import Window, read_sessions
+from devin_jupyter.loop import gather_limited
 
 NOON = 1_790_000_000
 
@@ -237,7 +237,7 @@ def test_a_failure_carries_no_group_which_ipython_would_print_with_all_its_frame
         raise Forbidden("no")
 
     with pytest.raises(Forbidden) as one:
-        asyncio.run(each(refused, [1, 2]))
+        asyncio.run(gather_limited(refused, [1, 2]))
     service = Service([NOON - 3600 * number for number in range(300)])
 
     async def fetch(params: dict[str, Any]) -> bytes:
@@ -256,6 +256,6 @@ def test_each_keeps_the_order_and_raises_what_went_wrong() -> None:
             raise Forbidden("nine")
         return number * 2
 
-    assert asyncio.run(each(work, [1, 2, 3])) == [2, 4, 6]
+    assert asyncio.run(gather_limited(work, [1, 2, 3])) == [2, 4, 6]
     with pytest.raises(Forbidden, match="nine"):
-        asyncio.run(each(work, [1, 9, 3]))
+        asyncio.run(gather_limited(work, [1, 9, 3]))
