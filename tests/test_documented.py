@@ -13,10 +13,15 @@ from typing import Any
 import pytest
 
 import devin_jupyter as dj
-from devin_jupyter import errors, namespaces, panel
+from devin_jupyter import errors, panel
+from devin_jupyter.client import sync
 from devin_jupyter.session.seen import LastSeen
 
-STARTS = [*((name, getattr(dj, name)) for name in dj.__all__), ("panel", panel), ("namespaces", namespaces)]
+STARTS = [
+    *((name, getattr(dj, name)) for name in dj.__all__),
+    ("panel", panel),
+    *((f"sync.{name}", getattr(sync, name)) for name in ("Sessions", "Playbooks", "Knowledge")),
+]
 
 
 def is_ours(thing: Any) -> bool:
@@ -53,7 +58,7 @@ def said(thing: Any) -> str:
 
 def test_the_walk_reaches_functions_classes_methods_and_properties() -> None:
     assert {"create", "Session", "Session.wait", "Session.phase", "Batch.frame", "charts.spend"} <= PUBLIC.keys()
-    assert {"panel.Panel", "namespaces.Sessions.list", "OutputInvalid"} <= PUBLIC.keys()
+    assert {"panel.Panel", "sync.Sessions.list", "OutputInvalid"} <= PUBLIC.keys()
     assert len(PUBLIC) > 200
 
 

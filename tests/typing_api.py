@@ -94,7 +94,8 @@ def a_client(devin: dj.Devin) -> None:
     assert_type(devin.self(), dict[str, Any])
     assert_type(devin.permissions(), dict[str, bool | None])
     assert_type(devin.asynchronous, dj.AsyncDevin)
-    assert_type(list(devin.sessions.list(tags=["a"], limit=5)), list[dict[str, Any]])
+    assert_type(devin.sessions.list(tags=["a"], limit=5), Iterator[dict[str, Any]])
+    assert_type(devin.tags.get("devin-1"), list[str])
     with devin as same:
         assert_type(same, dj.Devin)
 
@@ -129,9 +130,16 @@ def the_errors(session: dj.Session) -> None:
         raise interrupt from None
 
 
-def what_is_not_there(session: dj.Session) -> None:
+def what_is_not_there(session: dj.Session, devin: dj.Devin) -> None:
     print(session.phaze)  # type: ignore[attr-defined]
     session.wait([30])  # type: ignore[arg-type]
     session.send(5)  # type: ignore[arg-type]
     dj.connect(api_key=5)  # type: ignore[arg-type]
     dj.creat("Count")  # type: ignore[attr-defined]
+    dj.get("devin-1", schemas="count:int")  # type: ignore[call-arg]
+    dj.consumption_frame(sinc="30d")  # type: ignore[call-arg]
+    devin.stop("devin-1", archived=True)  # type: ignore[call-arg]
+    devin.playbooks.get(title="Review")  # type: ignore[call-arg]
+    devin.playbooks.list(limit="5")  # type: ignore[arg-type]
+    await_nothing: str = devin.tags.get("devin-1")  # type: ignore[assignment]
+    print(await_nothing)

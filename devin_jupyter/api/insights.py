@@ -27,7 +27,7 @@ class Insights:
         self._service, self._sleep = service, sleep
 
     def pages(
-        self, *, limit: int | None = None, page_size: int = LARGEST_PAGE, **filters: Any
+        self, /, *, limit: int | None = None, page_size: int = LARGEST_PAGE, **filters: Any
     ) -> AsyncIterator[list[Raw]]:
         """Go through sessions with their insights page by page. v3 only. (`GET …/sessions/insights`)
 
@@ -50,7 +50,7 @@ class Insights:
 
         return with_all_tags(read, params.get("tags"), limit)
 
-    def list(self, *, limit: int | None = None, **filters: Any) -> AsyncIterator[Raw]:
+    def list(self, /, *, limit: int | None = None, **filters: Any) -> AsyncIterator[Raw]:
         """Go through sessions with their insights one by one. v3 only. (`GET …/sessions/insights`)
 
         Args:

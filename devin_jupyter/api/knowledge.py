@@ -104,7 +104,7 @@ class Knowledge:
         self._check(fields)
         return await self._write("knowledge.create", fields)
 
-    async def update(self, note: str, **fields: Any) -> Raw:
+    async def update(self, /, note: str, **fields: Any) -> Raw:
         """Change a note; what is not given stays. (`PUT …/knowledge/notes/{id}`)
 
         Args:
@@ -132,7 +132,7 @@ class Knowledge:
         await self._service.call("knowledge.delete", note_id=_KIND.id_of(present))
         return present
 
-    async def ensure(self, name: str, body: str, trigger: str, **optional: Any) -> Raw:
+    async def ensure(self, /, name: str, body: str, trigger: str, **optional: Any) -> Raw:
         """Make sure that a note of this name says this: create it, rewrite it, or leave it alone.
 
         Args:

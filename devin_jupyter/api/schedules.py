@@ -76,7 +76,7 @@ class Schedules:
         """
         return await _KIND.read(schedule, self._read, self.list())
 
-    async def create(self, name: str, prompt: str, **fields: Any) -> Raw:
+    async def create(self, /, name: str, prompt: str, **fields: Any) -> Raw:
         """Make a schedule. v3 only. (`POST …/schedules`)
 
         Args:
@@ -94,7 +94,7 @@ class Schedules:
         body = {"name": name, "prompt": prompt, **_checked(fields, CREATE_FIELDS)}
         return await self._service.call_mapping("schedules.create", json=body)
 
-    async def update(self, schedule: str, **fields: Any) -> Raw:
+    async def update(self, /, schedule: str, **fields: Any) -> Raw:
         """Change a schedule; what is not given stays. v3 only. (`PATCH …/schedules/{id}`)
 
         Args:
@@ -124,7 +124,7 @@ class Schedules:
         answer = await self._service.call("schedules.delete", schedule_id=_KIND.id_of(present))
         return answer if isinstance(answer, dict) else None
 
-    async def ensure(self, name: str, prompt: str, **fields: Any) -> Raw:
+    async def ensure(self, /, name: str, prompt: str, **fields: Any) -> Raw:
         """Make sure that a schedule of this name does this: create it, change it, or leave it alone. v3 only.
 
         Args:

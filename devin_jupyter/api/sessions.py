@@ -94,7 +94,7 @@ class Sessions:
         return {}
 
     def pages(
-        self, *, limit: int | None = None, page_size: int = LARGEST_PAGE, retries: bool = True, **filters: Any
+        self, /, *, limit: int | None = None, page_size: int = LARGEST_PAGE, retries: bool = True, **filters: Any
     ) -> AsyncIterator[list[Raw]]:
         """Go through the sessions page by page, each session once. (`GET …/sessions`)
 
@@ -124,7 +124,7 @@ class Sessions:
 
         return with_all_tags(read, params.get("tags"), limit)
 
-    def list(self, *, limit: int | None = None, **filters: Any) -> AsyncIterator[Raw]:
+    def list(self, /, *, limit: int | None = None, **filters: Any) -> AsyncIterator[Raw]:
         """Go through the sessions one by one, with the filters of `pages`. (`GET …/sessions`)
 
         Args:

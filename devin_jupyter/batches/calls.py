@@ -12,11 +12,11 @@ from devin_jupyter.batches.plan import Plan
 from devin_jupyter.batches.rows import plain
 from devin_jupyter.batches.waiting import until_over
 from devin_jupyter.client import Core
-from devin_jupyter.client.keywords import finite
 from devin_jupyter.creation import CellRef
 from devin_jupyter.errors import OptionError
 from devin_jupyter.journal.place import here
 from devin_jupyter.options import from_keywords
+from devin_jupyter.options.times import seconds
 from devin_jupyter.request import Where
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ async def map_rows(core: Core, prompt: str, rows: Any, options: dict[str, Any], 
     order = order_of(prompt, rows, options)
     batch = await start_batch(core, order, bridge)
     if order.options.wait is not None:
-        await until_over(batch._runner, finite(order.options.wait))
+        await until_over(batch._runner, seconds(order.options.wait))
     return batch
 
 

@@ -5,7 +5,7 @@ It lives on one event loop, the first that uses it. It never imports IPython or 
 
 from __future__ import annotations
 
-from devin_jupyter.client.asynchronous import AsyncDevin
+from devin_jupyter.client.aio import AsyncDevin
 from devin_jupyter.client.core import Core
 from devin_jupyter.client.tracking import Listener, State
 

@@ -158,7 +158,7 @@ _told: WeakSet[Any] = WeakSet()
 
 def client(notebook: Notebook) -> Any:
     """Return the default client at the notebook's pace, connecting at first use."""
-    from devin_jupyter import devin
+    from devin_jupyter.client import default as devin
 
     found = devin.default()
     if notebook.config.poll_seconds is not None:

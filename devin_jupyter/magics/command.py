@@ -158,7 +158,7 @@ def _topic(words: list[str]) -> argparse.Namespace:
 
 def journal() -> Journal:
     """Return the journal in use, without asking for a key."""
-    from devin_jupyter import devin
+    from devin_jupyter.client import default as devin
     from devin_jupyter.journal import Journal
     from devin_jupyter.settings import home
 

@@ -17,8 +17,8 @@ from devin_jupyter.options import nearest
 
 def connect(call: Call) -> None:
     """Choose key, organization and host, and say what came out."""
-    from devin_jupyter import devin
-    from devin_jupyter.devin.default import connect_checked
+    from devin_jupyter.client import default as devin
+    from devin_jupyter.client.default import connect_checked
 
     said = call.said
     if said.simulator:
@@ -124,7 +124,7 @@ def _line(client: Any, who: str | None) -> str:
 
 def simulator(call: Call) -> None:
     """Start the simulator in this process, or find the running one, and connect to it."""
-    from devin_jupyter import devin
+    from devin_jupyter.client import default as devin
 
     options: dict[str, Any] = {"api_version": "v1"} if call.said.v1 else {}
     if call.said.preload is not None:

@@ -70,7 +70,7 @@ def _front_end(call: Call) -> str:
 
 
 def _connection() -> str:
-    from devin_jupyter import devin
+    from devin_jupyter.client import default as devin
 
     client: Any = devin.current()
     if client is None:

@@ -88,7 +88,7 @@ class Notebook:
         Raises:
             OptionError: it means none.
         """
-        from devin_jupyter import devin
+        from devin_jupyter.client import default as devin
         from devin_jupyter.models.ids import is_session_id
 
         if word is None:

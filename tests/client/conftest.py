@@ -14,7 +14,7 @@ import pytest
 from devin_jupyter import AsyncDevin, Devin, settings
 from devin_jupyter.api.service import Service
 from devin_jupyter.api.transport import Transport
-from devin_jupyter.devin import disconnect
+from devin_jupyter.client.default import disconnect
 from devin_jupyter.settings import Pace, Settings
 
 KEY, V1_KEY = "cog_0123456789abcdefghij", "apk_0123456789abcdefghij"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import devin_jupyter as dj
-from devin_jupyter.devin import current, default, disconnect
+from devin_jupyter.client.default import current, default, disconnect
 
 OWN_SPEED = 601.0
 """Equal options share a simulator, and the other tests' may have faults."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import devin_jupyter as dj
-from devin_jupyter.devin import disconnect
+from devin_jupyter.client.default import disconnect
 from devin_jupyter.errors import OptionError
 from devin_jupyter.journal.saved import read_notebook
 from devin_jupyter.models.phase import Phase

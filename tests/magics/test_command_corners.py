@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from devin_jupyter.devin import disconnect
+from devin_jupyter.client.default import disconnect
 from devin_jupyter.errors import OptionError
 from devin_jupyter.magics import commands_debug, offers
 from devin_jupyter.magics.recent_log import keep_recent
@@ -176,7 +176,7 @@ def test_a_session_is_opened_without_being_shown(shell, service):
 def test_mine_means_whoever_the_key_belongs_to(shell, service, monkeypatch, who, count):
     shell.run("%%devin --quiet\nCount")
     assert len(shell.run("%devin sessions --mine").value) == 1
-    monkeypatch.setattr("devin_jupyter.devin.Devin.self", lambda self: who)
+    monkeypatch.setattr("devin_jupyter.client.sync.Devin.self", lambda self: who)
     assert len(shell.run("%devin sessions --mine").value) == count
 
 

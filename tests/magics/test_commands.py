@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from devin_jupyter.devin import disconnect
+from devin_jupyter.client.default import disconnect
 from devin_jupyter.magics import offers
 from devin_jupyter.magics.seen import SEEN, Seen
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from devin_jupyter.devin import disconnect
+from devin_jupyter.client.default import disconnect
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from devin_jupyter.devin import default, disconnect
+from devin_jupyter.client.default import default, disconnect
 
 LINE = "1 session of this notebook is still live: "
 

@@ -252,7 +252,7 @@ def test_an_interrupt_on_the_way_to_the_service_says_that_it_may_go_on(shell, sl
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("devin_jupyter.devin.Devin.start", start)
+        patch.setattr("devin_jupyter.client.sync.Devin.start", start)
         ran = shell.run("%%devin -o s\nTake your time", fails=True)
     assert type(ran.error).__name__ == "Detached"
     assert "on the way" in ran.out

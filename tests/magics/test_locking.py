@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from devin_jupyter.devin import disconnect
+from devin_jupyter.client.default import disconnect
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,8 @@
-"""The default client: the one behind `%%devin` and the functions of the package, held by one small registry.
+"""The default client, and the functions of the package, which are its methods.
 
-It is made at first use. `connect` replaces it; existing handles keep the client they came from. A key that was found
-in the environment or in `.env` is changed there, without a restart; one that was given stays.
+It is the client behind `%%devin`, held by one small registry, and made at first use. `connect` replaces it; existing
+handles keep the client they came from. A key that was found in the environment or in `.env` is changed there, without a
+restart; one that was given stays.
 """
 
 from __future__ import annotations
@@ -12,16 +13,25 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from devin_jupyter import first_use, keys
+from devin_jupyter import first_use, keys, loop
 from devin_jupyter import settings as places
-from devin_jupyter.devin.facade import Devin
+from devin_jupyter.blocking import on_default
+from devin_jupyter.client.core import Core
+from devin_jupyter.client.sync import Devin
+from devin_jupyter.client.tracking import State
 from devin_jupyter.errors import JournalError, NoKey, OptionError
 from devin_jupyter.journal import Journal, lockfile
+from devin_jupyter.models.snapshot import Known
 from devin_jupyter.options import nearest, number
 from devin_jupyter.session import Session
 from devin_jupyter.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from devin_jupyter.batches import Batch
 
 _CONNECT = ("api_key", "org_id", "base_url", "simulator", "api_version", "profile", "poll_seconds")
 _ALSO_CALLED = {
@@ -65,34 +75,81 @@ def default() -> Devin:
         return _registry.client
 
 
-def in_use() -> Devin:
+def in_use(sessions: Any = None, *_: Any, **__: Any) -> Devin:
     """Return the default client for a call of a person, who hears first what went on without a kernel.
+
+    Args:
+        sessions: the first argument of the call. Where all are recorded ones and there is no key, the client asks
+            nobody.
 
     Raises:
         NoKey: as `default`.
     """
-    client = default()
+    try:
+        client = default()
+    except NoKey:
+        handles = sessions if isinstance(sessions, (list, tuple)) else [sessions]
+        if not handles or any(not isinstance(one, Session) or one.snapshot.recorded is None for one in handles):
+            raise
+        return Devin(settings=places.replaying("a saved notebook"), journal=Journal())
     first_use.of(client)
     return client
 
 
-def default_for(sessions: Any) -> Devin:
-    """Return the default client; without a key, one that asks nobody, where every session is a recorded one.
+create = on_default(in_use, Devin.create)
+get = on_default(in_use, Devin.get)
+last = on_default(in_use, Devin.last)
+map = on_default(in_use, Devin.map)
+batch = on_default(in_use, Devin.batch)
+budget = on_default(in_use, Devin.budget)
+sessions_frame = on_default(in_use, Devin.sessions_frame)
+outputs_frame = on_default(in_use, Devin.outputs_frame)
+messages_frame = on_default(in_use, Devin.messages_frame)
+pull_requests_frame = on_default(in_use, Devin.pull_requests_frame)
+insights_frame = on_default(in_use, Devin.insights_frame)
+consumption_frame = on_default(in_use, Devin.consumption_frame)
+sync = on_default(in_use, Devin.sync)
+
+
+def compare(one: Batch | str, other: Batch | str, on: str | list[str]) -> pd.DataFrame:
+    """Return two batches side by side: a row per key, columns in pairs named after the batches.
+
+    Args:
+        one: a batch, or its name.
+        other: another one over the same kind of rows.
+        on: the input column or columns that say what a row is.
 
     Raises:
-        NoKey: there is no key, and the sessions need one.
+        OptionError: a column that one of them has not, or a name that no batch has.
     """
-    try:
-        return in_use()
-    except NoKey:
-        handles = [sessions] if isinstance(sessions, Session) else sessions
-        if not isinstance(handles, (list, tuple)) or not handles or not all(map(_is_recorded, handles)):
-            raise
-        return Devin(settings=places.replaying("a saved notebook"), journal=Journal())
+    from devin_jupyter.batches import calls
+
+    left, right = (batch(side) if isinstance(side, str) else side for side in (one, other))
+    return calls.compare(left, right, on)
 
 
-def _is_recorded(handle: Any) -> bool:
-    return isinstance(handle, Session) and handle.snapshot.recorded is not None
+def from_notebook(path: str | Path) -> list[Session]:
+    """Rebuild the sessions in a notebook file from its outputs alone: no key, journal or service is asked.
+
+    Args:
+        path: an `.ipynb` file that was saved with its outputs.
+
+    Returns:
+        A handle for each session, in the order of the cells: `.result()`, `.output` and `.frame()` give what was
+        recorded.
+    """
+    from devin_jupyter.journal.saved import read_notebook
+    from devin_jupyter.schema import from_wire
+
+    path = Path(path)
+    core = Core(places.replaying(path.name), journal=Journal())
+    handles = []
+    for saved in read_notebook(path):
+        seen = saved.snapshot
+        known = Known(api_version=seen.api_version, org_id=seen.org_id, schema=seen.schema)
+        schema = from_wire(seen.schema) if seen.schema is not None else None
+        handles.append(Session(core, State(known, seen), schema=schema, how="recorded", bridge=loop))
+    return handles
 
 
 def _use(client: Devin, make: Callable[[], Devin] | None, *, by_itself: bool) -> None:
@@ -102,7 +159,7 @@ def _use(client: Devin, make: Callable[[], Devin] | None, *, by_itself: bool) ->
 
 
 def _environment() -> tuple[str | None, ...]:
-    return tuple(map(os.environ.get, _VARIABLES))
+    return tuple(os.environ.get(name) for name in _VARIABLES)
 
 
 def _is_stale(client: Devin) -> bool:

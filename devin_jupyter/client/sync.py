@@ -1,0 +1,242 @@
+"""`Devin`, the client of notebooks and scripts, and the operations of the API on it: derived from the async classes."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from devin_jupyter import loop, turns
+from devin_jupyter.api.attachments import Attachments as AsyncAttachments
+from devin_jupyter.api.consumption import Consumption as AsyncConsumption
+from devin_jupyter.api.events import Events as AsyncEvents
+from devin_jupyter.api.insights import Insights as AsyncInsights
+from devin_jupyter.api.knowledge import Knowledge as AsyncKnowledge
+from devin_jupyter.api.messages import Messages as AsyncMessages
+from devin_jupyter.api.metrics import Metrics as AsyncMetrics
+from devin_jupyter.api.playbooks import Playbooks as AsyncPlaybooks
+from devin_jupyter.api.schedules import Schedules as AsyncSchedules
+from devin_jupyter.api.secrets import Secrets as AsyncSecrets
+from devin_jupyter.api.sessions import Sessions as AsyncSessions
+from devin_jupyter.api.tags import Tags as AsyncTags
+from devin_jupyter.blocking import Blocking, blocking, documented_by, iterating, same_arguments
+from devin_jupyter.client.aio import AsyncDevin
+from devin_jupyter.client.core import Core
+from devin_jupyter.journal import Journal
+from devin_jupyter.loop import completing_requests
+from devin_jupyter.options import Options, from_keywords
+from devin_jupyter.session import Session
+from devin_jupyter.settings import Settings
+
+if TYPE_CHECKING:
+    from devin_jupyter.batches import Batch
+
+
+class Sessions(Blocking[AsyncSessions]):
+    create = blocking(AsyncSessions.create)
+    get = blocking(AsyncSessions.get)
+    some = blocking(AsyncSessions.some)
+    pages = iterating(AsyncSessions.pages, "pages")
+    list = iterating(AsyncSessions.list, "sessions")
+    terminate = blocking(AsyncSessions.terminate)
+    archive = blocking(AsyncSessions.archive)
+    unarchive = blocking(AsyncSessions.unarchive)
+
+
+class Messages(Blocking[AsyncMessages]):
+    pages = iterating(AsyncMessages.pages, "pages")
+    tail = blocking(AsyncMessages.tail)
+    list = iterating(AsyncMessages.list, "messages")
+    send = blocking(AsyncMessages.send)
+
+
+class Tags(Blocking[AsyncTags]):
+    get = blocking(AsyncTags.get)
+    append = blocking(AsyncTags.append)
+    replace = blocking(AsyncTags.replace)
+
+
+class Attachments(Blocking[AsyncAttachments]):
+    upload = blocking(AsyncAttachments.upload)
+    list = blocking(AsyncAttachments.list)
+    fetch = blocking(AsyncAttachments.fetch)
+    download = blocking(AsyncAttachments.download)
+
+
+class Insights(Blocking[AsyncInsights]):
+    pages = iterating(AsyncInsights.pages, "pages")
+    list = iterating(AsyncInsights.list, "sessions")
+    get = blocking(AsyncInsights.get)
+    generate = blocking(AsyncInsights.generate)
+
+
+class Events(Blocking[AsyncEvents]):
+    list = iterating(AsyncEvents.list, "events")
+    search = iterating(AsyncEvents.search, "events")
+    details = blocking(AsyncEvents.details)
+
+
+class Playbooks(Blocking[AsyncPlaybooks]):
+    list = iterating(AsyncPlaybooks.list, "playbooks")
+    get = blocking(AsyncPlaybooks.get)
+    create = blocking(AsyncPlaybooks.create)
+    update = blocking(AsyncPlaybooks.update)
+    delete = blocking(AsyncPlaybooks.delete)
+    ensure = blocking(AsyncPlaybooks.ensure)
+
+
+class Knowledge(Blocking[AsyncKnowledge]):
+    list = iterating(AsyncKnowledge.list, "notes")
+    get = blocking(AsyncKnowledge.get)
+    create = blocking(AsyncKnowledge.create)
+    update = blocking(AsyncKnowledge.update)
+    delete = blocking(AsyncKnowledge.delete)
+    ensure = blocking(AsyncKnowledge.ensure)
+    folders = blocking(AsyncKnowledge.folders)
+
+
+class Secrets(Blocking[AsyncSecrets]):
+    list = iterating(AsyncSecrets.list, "secrets")
+    create = blocking(AsyncSecrets.create)
+    delete = blocking(AsyncSecrets.delete)
+    ensure = blocking(AsyncSecrets.ensure)
+
+
+class Schedules(Blocking[AsyncSchedules]):
+    list = iterating(AsyncSchedules.list, "schedules")
+    get = blocking(AsyncSchedules.get)
+    create = blocking(AsyncSchedules.create)
+    update = blocking(AsyncSchedules.update)
+    delete = blocking(AsyncSchedules.delete)
+    ensure = blocking(AsyncSchedules.ensure)
+
+
+class Consumption(Blocking[AsyncConsumption]):
+    daily = blocking(AsyncConsumption.daily)
+    user = blocking(AsyncConsumption.user)
+    service_user = blocking(AsyncConsumption.service_user)
+    session = blocking(AsyncConsumption.session)
+
+
+class Metrics(Blocking[AsyncMetrics]):
+    usage = blocking(AsyncMetrics.usage)
+    sessions = blocking(AsyncMetrics.sessions)
+    prs = blocking(AsyncMetrics.prs)
+    searches = blocking(AsyncMetrics.searches)
+    dau = blocking(AsyncMetrics.dau)
+    wau = blocking(AsyncMetrics.wau)
+    mau = blocking(AsyncMetrics.mau)
+    active_users = blocking(AsyncMetrics.active_users)
+
+
+class Devin(Blocking[AsyncDevin]):
+    """A client for one key, for notebooks and scripts: every call blocks until the service has answered.
+
+        devin = Devin()                                    # the key comes from DEVIN_API_KEY
+        audit = devin.create("Find the flaky tests", repos=["acme/api"], schema="tests:[name:str]")
+        audit.result()
+
+    The operations of the API are in namespaces: `.sessions`, `.messages`, `.tags`, `.attachments`, `.insights`,
+    `.events`, `.playbooks`, `.knowledge`, `.secrets`, `.schedules`, `.consumption`, `.metrics`. They are bare calls;
+    what is paid for exactly once is `create` and `send`. `AsyncDevin` is the same as coroutines.
+
+    Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`; what v1 has
+    not, `Unsupported`, before anything is sent.
+    """
+
+    @same_arguments(AsyncDevin)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        twin = AsyncDevin(*args, **kwargs)
+        super().__init__(twin)
+        twin._bridge = loop
+        loop.at_close(twin.aclose)
+        self.sessions, self.messages = Sessions(twin.sessions), Messages(twin.messages)
+        self.tags, self.attachments = Tags(twin.tags), Attachments(twin.attachments)
+        self.insights, self.events = Insights(twin.insights), Events(twin.events)
+        self.playbooks, self.knowledge = Playbooks(twin.playbooks), Knowledge(twin.knowledge)
+        self.secrets, self.schedules = Secrets(twin.secrets), Schedules(twin.schedules)
+        self.consumption, self.metrics = Consumption(twin.consumption), Metrics(twin.metrics)
+
+    def __repr__(self) -> str:
+        return f"<Devin {self.settings!r}>"
+
+    def __enter__(self) -> Devin:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def asynchronous(self) -> AsyncDevin:
+        """The client behind this one; it lives on the loop's thread."""
+        return self._async
+
+    @property
+    def core(self) -> Core:
+        """What both are made of; everything in it belongs to the loop's thread."""
+        return self._async.core
+
+    @property
+    def settings(self) -> Settings:
+        """Key (masked when shown), organization, host and version, and where they came from."""
+        return self._async.settings
+
+    @property
+    def journal(self) -> Journal:
+        """What was paid for, what is about to be, and where to find it again."""
+        return self._async.journal
+
+    @documented_by(AsyncDevin.create)
+    def create(self, /, prompt: str, **options: Any) -> Session:
+        said, others = _split(options)
+        stops = said.on_interrupt == "stop"
+        with completing_requests(stops=stops):
+            session = loop.run(self._async.create(prompt, **others))
+        try:
+            return session if said.wait is None else session.wait(said.wait)
+        except KeyboardInterrupt:
+            if not stops:
+                raise
+            session.stop()
+            raise turns.stopped(session.snapshot) from None
+
+    @documented_by(AsyncDevin.map)
+    def map(self, /, prompt: str, rows: Any, **options: Any) -> Batch:
+        said, others = _split(options)
+        batch = loop.run(self._async.map(prompt, rows, **others))
+        return batch if said.wait is None else batch.wait(said.wait, on_interrupt=said.on_interrupt or "detach")
+
+    @documented_by(AsyncDevin.wait)
+    def wait(self, session: Session | str, timeout: float | str | None = None) -> Session:
+        return (self.get(session) if isinstance(session, str) else session).wait(timeout)
+
+    @documented_by(AsyncDevin.result)
+    def result(self, session: Session | str, timeout: float | str | None = None) -> Any:
+        return self.wait(session, timeout).answer(waited=timeout)
+
+    get = blocking(AsyncDevin.get)
+    last = blocking(AsyncDevin.last)
+    send = blocking(AsyncDevin.send, guard=completing_requests)
+    stop = blocking(AsyncDevin.stop)
+    stop_all = blocking(AsyncDevin.stop_all)
+    still_live = blocking(AsyncDevin.still_live)
+    batch = blocking(AsyncDevin.batch)
+    start = blocking(AsyncDevin.start, guard=nullcontext)  # `%%devin` says itself what an interrupt means
+    plan = blocking(AsyncDevin.plan)
+    budget = blocking(AsyncDevin.budget)
+    lock = blocking(AsyncDevin.lock)
+    self = blocking(AsyncDevin.self)
+    permissions = blocking(AsyncDevin.permissions)
+    close = blocking(AsyncDevin.close)
+    sessions_frame = blocking(AsyncDevin.sessions_frame)
+    outputs_frame = blocking(AsyncDevin.outputs_frame)
+    messages_frame = blocking(AsyncDevin.messages_frame)
+    pull_requests_frame = blocking(AsyncDevin.pull_requests_frame)
+    insights_frame = blocking(AsyncDevin.insights_frame)
+    consumption_frame = blocking(AsyncDevin.consumption_frame)
+    sync = blocking(AsyncDevin.sync)
+
+
+def _split(options: dict[str, Any]) -> tuple[Options, dict[str, Any]]:
+    """What the options say about waiting, which is done here, where an interrupt arrives; and the rest with it."""
+    waiting = {name: options[name] for name in ("wait", "on_interrupt") if name in options}
+    return from_keywords(**waiting), {name: options[name] for name in options if name != "wait"}

@@ -1,0 +1,182 @@
+"""A blocking class is derived from its async twin: calls, help, Tab and mistakes are those of one written by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import pydoc
+import signal
+import threading
+from collections.abc import AsyncIterator
+from contextlib import contextmanager
+
+import pytest
+from IPython.core.completer import provisionalcompleter
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from devin_jupyter.blocking import Blocking, blocking, documented_by, fluent, iterating, on_default, same_arguments
+from devin_jupyter.errors import Detached
+
+
+class AsyncCounter:
+    """Counts.
+
+    It starts at zero.
+    """
+
+    def __init__(self, step: int = 1, *, start: int = 0) -> None:
+        """Count from `start` in steps."""
+        self.step, self.value = step, start
+
+    async def add(self, times: int = 1, *, twice: bool = False) -> int:
+        """Count on and return the value."""
+        self.value += times * self.step * (2 if twice else 1)
+        return self.value
+
+    async def reset(self, /, value: int = 0, **others: object) -> AsyncCounter:
+        """Set the value."""
+        self.value = value
+        return self
+
+    async def names(self, limit: int) -> AsyncIterator[str]:
+        """Go through names."""
+        for number in range(limit):
+            yield f"n{number}"
+
+    def refused(self, limit: int) -> AsyncIterator[str]:
+        """Fail before anything is read."""
+        return self.names(limit + "1")  # type: ignore[operator]
+
+    async def fails(self) -> int:
+        """Fail inside."""
+        return int([])  # type: ignore[call-overload]
+
+    async def sleep(self) -> None:
+        """Wait until it is interrupted."""
+        await asyncio.sleep(60)
+
+
+@contextmanager
+def guarded():
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Detached("guarded") from None
+
+
+class Counter(Blocking[AsyncCounter]):
+    @same_arguments(AsyncCounter)
+    def __init__(self, *args, **kwargs):
+        super().__init__(AsyncCounter(*args, **kwargs))
+
+    add = blocking(AsyncCounter.add)
+    text = blocking(AsyncCounter.add, str)
+    reset = fluent(AsyncCounter.reset)
+    names = iterating(AsyncCounter.names, "names")
+    refused = iterating(AsyncCounter.refused, "names")
+    fails = blocking(AsyncCounter.fails)
+    sleep = blocking(AsyncCounter.sleep)
+    guarded_sleep = blocking(AsyncCounter.sleep, guard=guarded)
+
+    @documented_by(AsyncCounter.add)
+    def by_hand(self):
+        return 5
+
+
+def shared(*_, **__):
+    return COUNTER
+
+
+COUNTER = Counter()
+add = on_default(shared, Counter.add)
+
+
+def test_calls_wait_and_return_what_the_async_ones_return():
+    counter = Counter(2, start=1)
+
+    assert counter.add(3) == 7
+    assert counter.add(twice=True) == 11
+    assert counter.text(0) == "11"
+    assert counter.reset(value=4, other=1) is counter
+    assert counter.add(0) == 4
+    assert list(counter.names(250)) == [f"n{number}" for number in range(250)]
+
+
+def test_the_parameters_are_those_of_the_async_class():
+    assert str(inspect.signature(Counter)) == "(step: 'int' = 1, *, start: 'int' = 0) -> 'None'"
+    assert str(inspect.signature(Counter.add)) == "(self, times: 'int' = 1, *, twice: 'bool' = False) -> 'int'"
+    assert str(inspect.signature(Counter.text)).endswith("-> 'str'")
+    assert str(inspect.signature(Counter.reset)) == "(self, value: 'int' = 0, **others: 'object') -> 'Counter'"
+    assert str(inspect.signature(Counter.names)) == "(self, limit: 'int') -> 'Iterator[str]'"
+    assert str(inspect.signature(add)) == "(times: 'int' = 1, *, twice: 'bool' = False) -> 'int'"
+    assert not inspect.iscoroutinefunction(Counter.add)
+
+
+def test_help_shows_the_blocking_class_with_the_words_of_the_async_one():
+    text = pydoc.plain(pydoc.render_doc(Counter))
+
+    assert "Async" not in text
+    assert "Counts." in text
+    assert "add(self, times: 'int' = 1, *, twice: 'bool' = False) -> 'int'" in text
+    assert "Count on and return the value." in text
+    assert Counter.by_hand.__doc__ == AsyncCounter.add.__doc__
+    assert Counter.__init__.__doc__ == "Count from `start` in steps."
+    assert inspect.getdoc(add) == "Count on and return the value.\n\nWith the default client: see `connect`."
+    assert repr(Counter()).startswith("<Counter: add, text, reset, names")
+
+
+def test_reprs_and_pickles_name_the_blocking_class():
+    assert repr(Counter.add).startswith("<function Counter.add at")
+    assert Counter.add.__module__ == __name__
+    assert Counter.guarded_sleep.__qualname__ == "Counter.guarded_sleep"
+    assert add.__module__ == "devin_jupyter"
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda counter: counter.add(1, 2), "Counter.add() takes from 1 to 2 positional arguments but 3 were given"),
+        (lambda counter: counter.add(thrice=True), "Counter.add() got an unexpected keyword argument 'thrice'"),
+        (lambda counter: counter.names(), "Counter.names() missing 1 required positional argument: 'limit'"),
+        (lambda counter: add(thrice=True), "Counter.add() got an unexpected keyword argument 'thrice'"),
+    ],
+)
+def test_a_wrong_argument_is_a_type_error_that_names_the_blocking_class(call, text):
+    with pytest.raises(TypeError) as raised:
+        call(Counter())
+
+    assert str(raised.value) == text
+    assert raised.value.__suppress_context__ or raised.value.__context__ is None
+
+
+def test_a_type_error_from_inside_a_method_keeps_its_text_and_its_frames():
+    with pytest.raises(TypeError, match="unsupported operand") as raised:
+        Counter().refused(1)
+    assert "refused" in [entry.name for entry in raised.traceback]
+    with pytest.raises(TypeError, match="int\\(\\) argument"):
+        Counter().fails()
+
+
+@pytest.mark.parametrize(
+    ("name", "what"), [("sleep", "interrupted before the answer came"), ("guarded_sleep", "guarded")]
+)
+def test_an_interrupt_says_what_the_guard_of_the_call_says(name, what):
+    main = threading.main_thread().ident
+    timer = threading.Timer(0.3, lambda: signal.pthread_kill(main, signal.SIGINT))
+    timer.start()
+
+    with pytest.raises(Detached, match=what):
+        getattr(Counter(), name)()
+
+
+@pytest.mark.parametrize("with_jedi", [True, False])
+@pytest.mark.parametrize(("line", "wanted"), [("counter.a", "add"), ("counter.add(tw", "twice="), ("add(tw", "twice=")])
+def test_tab_completes_methods_and_keywords(line, wanted, with_jedi):
+    shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
+    shell.Completer.use_jedi = with_jedi
+    shell.user_ns.update(counter=Counter(), add=add)
+
+    with provisionalcompleter():
+        found = [completion.text for completion in shell.Completer.completions(line, len(line))]
+    assert any(text.lstrip(".") == wanted for text in found), found
