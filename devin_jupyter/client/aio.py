@@ -161,8 +161,8 @@ class AsyncDevin:
             CreateUncertain: it could not be settled whether a session was started.
             DevinError: the service refused or could not be reached; no session was started.
         """
-        wanted = _read_options(options)
-        session = await self.start(build(prompt, wanted), _policy(wanted))
+        wanted = read_options(options)
+        session = await self.start(build(prompt, wanted), policy_of(wanted))
         if wanted.wait is not None:
             await self.wait(session, wanted.wait)
         return session
@@ -179,9 +179,9 @@ class AsyncDevin:
             UsageMistake: an option that cannot be meant, or that this API version lacks.
         """
         if isinstance(wanted, str):
-            read = _read_options({name: value for name, value in options.items() if name != "dry_run"})
-            wanted, policy = build(wanted, read), policy or _policy(read)
-        return await self.core.plan(wanted, policy or _policy(Options()))
+            read = read_options({name: value for name, value in options.items() if name != "dry_run"})
+            wanted, policy = build(wanted, read), policy or policy_of(read)
+        return await self.core.plan(wanted, policy or policy_of(Options()))
 
     async def start(self, request: SessionRequest, policy: Policy | None = None) -> Session:
         """Start the session of a resolved request, or attach to it; what `create` and `%%devin` call.
@@ -193,7 +193,7 @@ class AsyncDevin:
         Raises:
             Refused, CreateUncertain, DevinError: as for `create`.
         """
-        started, state = await self.core.start(request, policy or _policy(Options()))
+        started, state = await self.core.start(request, policy or policy_of(Options()))
         return self._handle(state, schema=started.schema, how=started.how, notice=started.notice, take=started.take)
 
     async def map(self, /, prompt: str, rows: Any, **options: Any) -> Batch:
@@ -564,7 +564,7 @@ class AsyncDevin:
         return self._last
 
 
-def _read_options(keywords: dict[str, Any]) -> Options:
+def read_options(keywords: dict[str, Any]) -> Options:
     """Return the options of a `create` in Python; those of other calls are refused, with the call they belong to."""
     options = from_keywords(**keywords)
     for name in sorted(options.given & _ELSEWHERE.keys()):
@@ -572,7 +572,7 @@ def _read_options(keywords: dict[str, Any]) -> Options:
     return options
 
 
-def _policy(options: Options) -> Policy:
+def policy_of(options: Options) -> Policy:
     """Return how a request of Python code is to be started."""
     return Policy(
         take_new=options.new,

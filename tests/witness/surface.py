@@ -17,7 +17,7 @@ from devin_jupyter import loop, settings
 from devin_jupyter.api.transport import Transport
 from devin_jupyter.batches.calls import order_of, start_batch
 from devin_jupyter.batches.opening import key_of, name_of, plan_order
-from devin_jupyter.client.keywords import policy_of, read_options
+from devin_jupyter.client.aio import policy_of, read_options
 from devin_jupyter.creation import Api, CellRef, Clock, Creator
 from devin_jupyter.history.dataset import read_dataset as read_dataset
 from devin_jupyter.messages import Messenger
@@ -68,7 +68,7 @@ def client(api_key: str, org_id: str | None, base_url: str, handler: Callable[..
 def create_in_cell(devin: dj.Devin, prompt: str, cell: Mapping[str, Any], **options: Any) -> dj.Session:
     """Do what a `%%devin` cell does of which the front end tells the id, where somebody can click."""
     wanted = read_options(options)
-    policy = replace(policy_of(wanted, interactive=True), guard=CellRef(**cell))
+    policy = replace(policy_of(wanted), guard=CellRef(**cell), interactive=True)
     return devin.start(build(prompt, wanted), policy)
 
 
