@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from devin_jupyter.creation import Creator
 from devin_jupyter.creation.guard import adopt_lost
 from devin_jupyter.creation.seeing import Eyes
-from devin_jupyter.creation.wording import cost, when
 from devin_jupyter.errors import DevinError
 from devin_jupyter.journal import Entry
 from devin_jupyter.journal.process import this_process
 from devin_jupyter.paid import Run
+from devin_jupyter.text import format_acus, format_utc
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,5 +74,5 @@ def live_line(lives: Sequence[Live]) -> str | None:
 def _costs(live: Live) -> str:
     seen = live.entry.snapshot.observed_at if live.entry.snapshot else None
     if live.since is None or seen is None:
-        return cost(live.acus)
-    return f"{cost(live.acus)}, {cost(live.since).removesuffix(' ACU')} of it since {when(seen)}"
+        return format_acus(live.acus)
+    return f"{format_acus(live.acus)}, {format_acus(live.since).removesuffix(' ACU')} of it since {format_utc(seen)}"

@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from devin_jupyter.errors import OptionError
-from devin_jupyter.options import nearest
 from devin_jupyter.redaction import keep_secret
+from devin_jupyter.text import nearest
 
 
 @dataclass(frozen=True, slots=True)

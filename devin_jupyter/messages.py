@@ -16,7 +16,6 @@ from devin_jupyter.attachments import Attachment
 from devin_jupyter.creation.leased import leased
 from devin_jupyter.creation.policy import AttachmentsApi, Raw
 from devin_jupyter.creation.seeing import Eyes, Reader
-from devin_jupyter.creation.wording import when
 from devin_jupyter.errors import BudgetExceeded, Forbidden, NotFound, OptionError
 from devin_jupyter.journal import CellRef, Journal
 from devin_jupyter.journal.budgets import notebook_scope
@@ -26,6 +25,7 @@ from devin_jupyter.models.ids import session_id as prefixed
 from devin_jupyter.models.snapshot import Known, Sent, note_send, observe, parse_time
 from devin_jupyter.paid import Clock, Run, once, settle, to_the_end
 from devin_jupyter.sending import Conversation, Letter, MessagesApi, Sending, read_conversation
+from devin_jupyter.text import format_utc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +200,7 @@ class Messenger:
     async def _already(self, letter: Letter, at: float) -> SendResult:
         """The last message to the session decides what counts as its answer, whichever it was."""
         entry = await asyncio.to_thread(self._journal.entry, letter.session_id)
-        notice = f"already sent on {when(at)}; --again repeats"
+        notice = f"already sent on {format_utc(at)}; --again repeats"
         return SendResult(how="already", sent=entry.sent if entry else None, notice=notice)
 
     async def _conversation(self, letter: Letter) -> Conversation | None:

@@ -16,13 +16,13 @@ from devin_jupyter.creation.guard import adopt_lost
 from devin_jupyter.creation.lookup import Lookup
 from devin_jupyter.creation.policy import Api
 from devin_jupyter.creation.seeing import Eyes
-from devin_jupyter.creation.wording import cost
 from devin_jupyter.errors import BadRequest, Conflict, DevinError, NotFound
 from devin_jupyter.journal import Entry, Journal, Start
 from devin_jupyter.journal.intents import Intent
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.paid import Clock, Run
+from devin_jupyter.text import format_acus
 
 _AT_A_TIME = 8
 HALT_HOLDS = "the halt holds until %devin resume, but the sessions at work were not ended: they go on, and cost"
@@ -59,7 +59,7 @@ class Stopped:
 
     def __str__(self) -> str:
         """Return one line of the table."""
-        return f"{self.session_id:<38}  {self.result:<10}  {cost(self.acus):>12}  {self.title or ''}".rstrip()
+        return f"{self.session_id:<38}  {self.result:<10}  {format_acus(self.acus):>12}  {self.title or ''}".rstrip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.errors import TemplateError
-from devin_jupyter.options import nearest
 from devin_jupyter.options.expressions import RAW, expressions
+from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from operator import index
 from typing import Any
 
 from devin_jupyter.errors import OptionError
+from devin_jupyter.text import closest
 
 
 def as_list(value: Any) -> list[Any]:
@@ -49,7 +49,7 @@ def check_fields(what: str, given: Mapping[str, Any], known: tuple[str, ...]) ->
     """
     for name in given:
         if name not in known:
-            near = get_close_matches(name, known, 1)
+            near = closest(name, known)
             raise OptionError(
                 f"a {what} has no field {name!r}",
                 "nothing was sent",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from devin_jupyter.api.service import Service
 from devin_jupyter.errors import NotFound, OptionError
 from devin_jupyter.models.filenames import safe_name
 from devin_jupyter.models.ids import session_id as prefixed
+from devin_jupyter.text import write_atomically
 
 Paths = list[Path]
 
@@ -132,18 +132,9 @@ def _keep(folder: Path, name: str, content: bytes) -> Path:
         if path.is_file() and not path.is_symlink() and path.read_bytes() == content:
             return path
         if not os.path.lexists(path):
-            _write(path, content)
+            write_atomically(path, content)  # a file that was cut short must not look whole
             return path
     raise AssertionError("names do not run out")
-
-
-def _write(path: Path, content: bytes) -> None:
-    """A file that was cut short must not look like a whole one."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    Path(temporary).chmod(0o644)
-    os.replace(temporary, path)
 
 
 def _free_names(path: Path) -> Iterator[Path]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from devin_jupyter.errors import NotFound, OptionError, UnreadableAnswer
+from devin_jupyter.text import closest
 
 Raw = dict[str, Any]
 
@@ -76,7 +76,7 @@ class Kind:
         found = await self.find(wanted, again())
         if found is not None:
             return found
-        near = get_close_matches(wanted, [str(entry.get(self.name_field)) for entry in listed], 1)
+        near = closest(wanted, [str(entry.get(self.name_field)) for entry in listed])
         raise NotFound(
             f"no {self.what} has the id or name {wanted!r}",
             "nothing was changed",

@@ -17,7 +17,7 @@ from devin_jupyter.batches.runner import Runner
 from devin_jupyter.errors import DevinError, JournalError, OptionError
 from devin_jupyter.models.ids import is_session_id, session_id
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.options import nearest
+from devin_jupyter.text import nearest
 
 AT_ONCE = 8
 

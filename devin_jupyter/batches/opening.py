@@ -26,8 +26,9 @@ from devin_jupyter.errors import OptionError, Refused
 from devin_jupyter.journal.budgets import batch_scope, notebook_scope
 from devin_jupyter.journal.entries import Entry
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.options import Options, nearest
+from devin_jupyter.options import Options
 from devin_jupyter.request import Where
+from devin_jupyter.text import nearest
 
 _REPLIED = (Phase.YOUR_TURN, Phase.ASLEEP)
 """Without a schema this is how a turn ends that has an answer."""

@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any
 
 from devin_jupyter.errors import OptionError
-from devin_jupyter.options import nearest
+from devin_jupyter.text import nearest
 
 SCALAR = "row"
 """The input column of rows that are plain values and have no name of their own."""

@@ -15,7 +15,7 @@ from devin_jupyter.batches.runner import Runner
 from devin_jupyter.errors import DevinError, Refused, TurnError, WaitTimeout
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.render import board_bundle
-from devin_jupyter.render.labels import one_line
+from devin_jupyter.text import one_line
 
 if TYPE_CHECKING:
     from devin_jupyter.batches.handle import Batch

@@ -24,9 +24,10 @@ from devin_jupyter.client.tracking import State
 from devin_jupyter.errors import JournalError, NoKey, OptionError
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.models.snapshot import Known
-from devin_jupyter.options import nearest, number
+from devin_jupyter.options import number
 from devin_jupyter.session import Session
 from devin_jupyter.settings import Settings
+from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,6 @@ from devin_jupyter.creation.lookup import Lookup, Sweep, id_of, made_at, owner_o
 from devin_jupyter.creation.outcome import Outcome
 from devin_jupyter.creation.policy import Api, Plan, Policy, Raw, Started
 from devin_jupyter.creation.seeing import Eyes
-from devin_jupyter.creation.wording import when
 from devin_jupyter.errors import (
     BudgetExceeded,
     ColleaguesSession,
@@ -32,6 +31,7 @@ from devin_jupyter.journal.leases import LeaseLost, of_start
 from devin_jupyter.journal.lockfile import Lock
 from devin_jupyter.paid import Clock, Run, once, settle, to_the_end
 from devin_jupyter.request import SessionRequest, Where, fingerprints
+from devin_jupyter.text import format_utc
 
 T = TypeVar("T")
 
@@ -289,7 +289,7 @@ class Creator:
 def _colleagues(raw: Raw) -> ColleaguesSession:
     session_id = id_of(raw)
     return ColleaguesSession(
-        f"{owner_of(raw)} started the same request on {when(made_at(raw))}: {session_id}",
+        f"{owner_of(raw)} started the same request on {format_utc(made_at(raw))}: {session_id}",
         "nothing was sent and nothing was paid",
         f"%devin open {session_id} -o NAME reads it; --beside starts one of your own",
     )

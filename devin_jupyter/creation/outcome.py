@@ -15,6 +15,7 @@ from devin_jupyter.errors import JournalError
 from devin_jupyter.journal import Entry, Journal
 from devin_jupyter.models.snapshot import Known, Snapshot, observe, visible_tags
 from devin_jupyter.paid import Clock
+from devin_jupyter.text import format_utc
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Outcome:
             now = self.clock.now()
             await asyncio.to_thread(self.journal.use, entry.session_id, job.policy.guard, now=now)
         differs = wording.differences(entry.incidental, job.request.incidental())
-        offline = f"as of {wording.when(look.snapshot.observed_at)}, {look.why_not}" if look.why_not else ""
+        offline = f"as of {format_utc(look.snapshot.observed_at)}, {look.why_not}" if look.why_not else ""
         notice = await self._attached_line(job, look.snapshot, entry.started_at, "attached to", [offline, differs])
         return _started(job, look.snapshot, known, how="attached", raw=look.raw, notice=notice)
 

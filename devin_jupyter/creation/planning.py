@@ -14,6 +14,7 @@ from devin_jupyter.creation.replay import not_recorded, recorded
 from devin_jupyter.journal import Entry, Journal
 from devin_jupyter.journal.lockfile import Lock
 from devin_jupyter.request import SessionRequest, Where
+from devin_jupyter.text import format_acus, format_utc
 
 MODE_COSTS = {"fast": "about 4 times the price of normal, and 2 times as fast"}
 MOST_COMPARED = 50
@@ -79,7 +80,7 @@ def _refusal(job: Job, journal: Journal, before: Entry | None) -> tuple[str, str
     """What the guards would say, in their order."""
     halted = journal.flags.halted_since()
     if halted is not None:
-        return "refuse", f"everything was halted on {wording.when(halted)}; %devin resume lifts it", None
+        return "refuse", f"everything was halted on {format_utc(halted)}; %devin resume lifts it", None
     if problem := lacking(job.request.secrets):
         return "refuse", f"{problem.message}; {problem.hint}", None
     policy = job.policy
@@ -106,7 +107,7 @@ def _at_work(job: Job, journal: Journal) -> Entry | None:
 
 
 def _named(entry: Entry) -> str:
-    return f"{entry.session_id} of {wording.when(entry.started_at)} ({wording.state(entry.snapshot, entry)})"
+    return f"{entry.session_id} of {format_utc(entry.started_at)} ({wording.state(entry.snapshot, entry)})"
 
 
 def _costs(job: Job, journal: Journal) -> list[str]:
@@ -134,7 +135,7 @@ def _similar(job: Job, finished: list[Entry]) -> str:
     for words, is_alike in kinds:
         acus = [entry.acus for entry in finished if entry.acus and is_alike(entry)][:MOST_COMPARED]
         if acus:
-            low, high = wording.cost(min(acus)), wording.cost(max(acus))
-            middle = wording.cost(statistics.median(acus))
+            low, high = format_acus(min(acus)), format_acus(max(acus))
+            middle = format_acus(statistics.median(acus))
             return f"{len(acus)} finished {words}: {low} to {high}, median {middle}"
     return ""

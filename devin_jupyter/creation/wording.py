@@ -4,37 +4,22 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from devin_jupyter.journal.entries import CellRef, Entry
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.text import format_acus, format_utc
 
 _OVER = (Phase.DONE, Phase.STOPPED, Phase.FAILED)
 _NAMES = {"max_acu": "cap", "bypass_approval": "approval", "schema_optional": "schema-optional"}
 
 
-def when(unix: float | datetime | None) -> str:
-    """Return a time as `2026-11-21 18:04 UTC`."""
-    if unix is None:
-        return "an unknown time"
-    moment = unix if isinstance(unix, datetime) else datetime.fromtimestamp(unix, UTC)
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def cost(acus: float | None) -> str:
-    """Return `1.4 ACU`, or that it is unknown."""
-    if acus is None:
-        return "ACU unknown"
-    return f"{acus:.2f}".rstrip("0").rstrip(".") + " ACU"
-
-
 def state(snapshot: Snapshot | None, entry: Entry | None = None) -> str:
     """Return `done, 1.4 ACU`."""
     if snapshot is not None:
-        return f"{snapshot.phase.label}, {cost(snapshot.acus)}"
-    return f"not seen since it was started, {cost(entry.acus if entry else None)}"
+        return f"{snapshot.phase.label}, {format_acus(snapshot.acus)}"
+    return f"not seen since it was started, {format_acus(entry.acus if entry else None)}"
 
 
 def cell_name(cell: CellRef | None) -> str:
@@ -59,7 +44,9 @@ def attached(
 ) -> str:
     """Return the line for a session that was there already."""
     said = "".join(f"; {note}" for note in notes if note)
-    return f"{verb} {session_id} of {when(started_at)}, {cost(acus)}{said}; --take {next_take} starts another"
+    return (
+        f"{verb} {session_id} of {format_utc(started_at)}, {format_acus(acus)}{said}; --take {next_take} starts another"
+    )
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -7,8 +7,9 @@ whether it holds no rows, only nulls or a million.
 from devin_jupyter.frames.outputs import Output, outputs, outputs_of
 from devin_jupyter.frames.pull_requests import PullRequestRows, pull_requests
 from devin_jupyter.frames.sessions import SessionRows
-from devin_jupyter.frames.storage import read_csv, read_parquet, replacing, require_pyarrow, write_csv, write_parquet
+from devin_jupyter.frames.storage import read_csv, read_parquet, require_pyarrow, write_csv, write_parquet
 from devin_jupyter.frames.tables import consumption, insights, messages
+from devin_jupyter.text import replacing
 
 __all__ = [
     "Output",

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import pandas as pd
 
 from devin_jupyter.errors import OptionError
 from devin_jupyter.frames.columns import Column, array_of, frame_of
+from devin_jupyter.text import replacing
 
 _MARK = b"devin_jupyter"
 
@@ -132,19 +132,6 @@ def _categories(frame: pd.DataFrame) -> dict[str, Sequence[Any]]:
 
 def _loose(frame: pd.DataFrame) -> list[str]:
     return [str(name) for name, dtype in frame.dtypes.items() if pd.api.types.is_object_dtype(dtype)]
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a place beside the path to write to; when all went well it takes the path's place, else it is removed."""
-    place = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield place
-        with place.open("rb") as file:
-            os.fsync(file.fileno())
-        place.replace(path)
-    finally:
-        place.unlink(missing_ok=True)
 
 
 def require_pyarrow() -> tuple[Any, Any]:

@@ -23,6 +23,7 @@ from devin_jupyter.history.filters import Filters
 from devin_jupyter.history.reading import IDS_A_PAGE, fill, read_journal
 from devin_jupyter.history.windows import Raw
 from devin_jupyter.loop import gather_limited
+from devin_jupyter.text import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,5 +159,5 @@ def _store(folder: Path, fresh: pd.DataFrame, state: dict[str, Any]) -> None:
         old = _read(file) if file.exists() else None
         frames.write_parquet(parts.updated(old, new), file)
     state["files"] = [file.name for file in _files(folder)]
-    with frames.replacing(folder / _STATE) as place:
+    with replacing(folder / _STATE) as place:
         place.write_text(json.dumps(state, indent=1, sort_keys=True), "utf-8")

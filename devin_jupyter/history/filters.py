@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
@@ -21,13 +20,11 @@ from devin_jupyter.models import vocabulary as words
 from devin_jupyter.models.ids import session_id as prefixed
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.raw import parse_time
-from devin_jupyter.options import nearest
+from devin_jupyter.text import nearest, parse_ago
 
 When = str | int | float | date | datetime | timedelta | np.datetime64 | np.timedelta64 | None
 """A moment: a datetime or date (UTC where it names no zone), its ISO 8601 text, Unix seconds, or how long ago: "7d"."""
 
-_AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _MOMENTS = ("since", "until", "updated_since")
 _ONE = ("playbook", "parent", "schedule")
@@ -188,8 +185,7 @@ def _moment(when: When, now: datetime) -> datetime | None:
         return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
     if isinstance(when, date):
         return datetime(when.year, when.month, when.day, tzinfo=UTC)
-    ago = _AGO.fullmatch(when.strip()) if isinstance(when, str) else None
-    return now - timedelta(seconds=float(ago[1]) * _SECONDS[ago[2]]) if ago else parse_time(when)
+    return (parse_ago(when, now) if isinstance(when, str) else None) or parse_time(when)
 
 
 def _second(when: When, now: datetime, name: str) -> int | None:

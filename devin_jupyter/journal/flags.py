@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from devin_jupyter.errors import Halted
 from devin_jupyter.journal.database import Database, row
+from devin_jupyter.text import format_utc
 
 _HALT = "halt"
 
@@ -48,9 +49,8 @@ class Flags:
         with self._database.read() as db:
             found = row(db, "SELECT set_at FROM flags WHERE name = ?", f"batch {batch}")
         if found is not None:
-            since = datetime.fromtimestamp(found["set_at"], UTC)
             raise Halted(
-                f"the batch was paused or stopped in another kernel on {since:%Y-%m-%d %H:%M} UTC",
+                f"the batch was paused or stopped in another kernel on {format_utc(found['set_at'])}",
                 "nothing was sent and nothing was paid",
                 ".resume() of the batch goes on",
             )
@@ -66,7 +66,7 @@ def refuse_if_halted(db: sqlite3.Connection) -> None:
     since = halted(db)
     if since is not None:
         raise Halted(
-            f"everything was halted on {since:%Y-%m-%d %H:%M} UTC (%devin stop --all)",
+            f"everything was halted on {format_utc(since)} (%devin stop --all)",
             "nothing was sent and nothing was paid",
             "%devin resume lifts it",
         )

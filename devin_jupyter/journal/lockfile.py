@@ -7,8 +7,6 @@ and a session that did not change keeps every byte of its entry.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -22,6 +20,7 @@ from devin_jupyter.journal.entries import Entry
 from devin_jupyter.journal.sends import Message
 from devin_jupyter.models.snapshot import Message as Said
 from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.text import write_atomically
 
 SUFFIX = ".devin.json"
 FORMAT = 1
@@ -263,17 +262,8 @@ def _iso(unix: float) -> str:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write all or nothing, so that an interrupted write leaves the earlier file."""
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            Path(temporary).chmod(0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_atomically(path, content)
     except OSError as problem:
         raise JournalError(
             f"the lock file {path} cannot be written: {problem}", hint="give another place: %devin lock FILE"

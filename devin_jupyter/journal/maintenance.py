@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from devin_jupyter.journal.sends import Sends
 from devin_jupyter.journal.sessions import SessionBook
 from devin_jupyter.journal.tables import MIGRATIONS
 from devin_jupyter.redaction import redact_tree
+from devin_jupyter.text import format_utc
 
 TABLES = ("sessions", "uses", "schemas", "intents", "messages", "budgets", "spending", "leases", "flags", "batches")
 _PASSING = ("leases",)
@@ -69,22 +69,18 @@ def undecided(intents: Intents, sends: Sends, sessions: SessionBook, notebook: s
     """Return a sentence for each act that was posted and has no outcome: those of a notebook, or all."""
     of_whom = None if notebook is None else {entry.session_id for entry in sessions.sessions(notebook=notebook)}
     starts = [
-        f"perhaps a session was started on {_moment(intent.posted_at)}: its tag is {intent.start.tag};"
+        f"perhaps a session was started on {format_utc(intent.posted_at)}: its tag is {intent.start.tag};"
         " the cell that asked for it looks, and finds it or starts it"
         for intent in intents.all(notebook=notebook)
         if intent.posts
     ]
     messages = [
-        f"perhaps a message arrived at {message.session_id} after {_moment(message.written_at)};"
+        f"perhaps a message arrived at {message.session_id} after {format_utc(message.written_at)};"
         " sending it again looks first"
         for message in sends.undecided()
         if of_whom is None or message.session_id in of_whom
     ]
     return starts + messages
-
-
-def _moment(unix: float | None) -> str:
-    return "an unknown day" if unix is None else f"{datetime.fromtimestamp(unix, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def export(database: Database) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from devin_jupyter.loop import completing_requests
 from devin_jupyter.magics import display
 from devin_jupyter.magics.cell import say, tell_what_goes_on, wait_seconds
 from devin_jupyter.magics.offers import offers
-from devin_jupyter.options import Options, nearest
+from devin_jupyter.options import Options
+from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:
     from devin_jupyter.batches.handle import Batch

@@ -12,7 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from devin_jupyter.errors import OptionError
-from devin_jupyter.options import Parser, duration, nearest, split
+from devin_jupyter.options import Parser, split
+from devin_jupyter.text import nearest, parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -232,7 +233,7 @@ def _count(text: str) -> int:
     return number
 
 
-_READERS: dict[str, Callable[[Any], Any]] = {"int": _count, "time": duration}
+_READERS: dict[str, Callable[[Any], Any]] = {"int": _count, "time": parse_duration}
 
 
 def _converted(command: Command, argument: Argument, value: Any) -> Any:

@@ -12,7 +12,7 @@ from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.notebook import Notebook
 from devin_jupyter.magics.seen import warm
 from devin_jupyter.magics.shown import Table
-from devin_jupyter.options import nearest
+from devin_jupyter.text import nearest
 
 
 def connect(call: Call) -> None:

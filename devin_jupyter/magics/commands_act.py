@@ -11,9 +11,10 @@ from devin_jupyter.loop import completing_requests
 from devin_jupyter.magics import cell
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.shown import Table, labeled
-from devin_jupyter.options import Options, check_name, duration
+from devin_jupyter.options import Options, check_name
 from devin_jupyter.render import labels
 from devin_jupyter.stopping import HALT_HOLDS
+from devin_jupyter.text import format_acus, parse_duration
 
 
 def open_session(call: Call) -> None:
@@ -49,7 +50,7 @@ def wait(call: Call) -> None:
     """Wait until the turn is over, or all rows of a batch; Ctrl-C detaches."""
     word, seconds = call.said.session, call.said.time
     if seconds is None and word and word not in call.notebook.variables and _is_time(word):
-        word, seconds = None, duration(word)
+        word, seconds = None, parse_duration(word)
     options = Options(wait=math.inf if seconds is None else seconds, on_interrupt=call.said.on_interrupt)
     batch = call.notebook.batch(word)
     if batch is not None:
@@ -66,7 +67,7 @@ def send(call: Call) -> None:
 
     said, notebook = call.said, call.notebook
     files = read_attachments(said.attach or (), notebook.variables)
-    seconds = None if said.wait is None else (math.inf if said.wait == "" else duration(said.wait))
+    seconds = None if said.wait is None else (math.inf if said.wait == "" else parse_duration(said.wait))
     session = notebook.session(said.session)
     with completing_requests():
         session = call.devin.send(session, " ".join(said.text), files, said.again, said.as_user)
@@ -99,7 +100,7 @@ def _stop_all(call: Call) -> Table:
         raise
     results = devin.stop_all(None if call.said.everything else call.notebook.name)
     rows = [
-        {"session": one.session_id, "title": one.title, "result": one.result, "cost": labels.acu(one.acus)}
+        {"session": one.session_id, "title": one.title, "result": one.result, "cost": format_acus(one.acus)}
         for one in results
     ]
     left = sum(one.is_at_work for one in results)
@@ -158,7 +159,7 @@ def _show(call: Call, session: Any, options: Options) -> None:
 
 def _is_time(word: str) -> bool:
     try:
-        duration(word)
+        parse_duration(word)
     except ValueError:
         return False
     return True

@@ -11,6 +11,7 @@ from devin_jupyter.magics.seen import SEEN
 from devin_jupyter.magics.shown import Table
 from devin_jupyter.render import labels
 from devin_jupyter.render.html import markdown
+from devin_jupyter.text import safe_text
 
 
 def tags(call: Call) -> None:
@@ -35,7 +36,7 @@ class Conversation:
 
     def __repr__(self) -> str:
         """One block a message."""
-        blocks = [f"{self._head(one)}\n{labels.safe_text(one.text).strip()}" for one in self.messages]
+        blocks = [f"{self._head(one)}\n{safe_text(one.text).strip()}" for one in self.messages]
         return "\n\n".join([*([self._left_out] if self._before else []), *blocks]) or "no messages"
 
     def _repr_html_(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -13,8 +13,8 @@ from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.seen import SEEN
 from devin_jupyter.magics.shown import Link, Table, labeled
 from devin_jupyter.models.snapshot import Known, Snapshot, observe, parse_time
-from devin_jupyter.options import duration
 from devin_jupyter.render import labels
+from devin_jupyter.text import format_amount, parse_ago
 
 SHOWN, SEARCHED, ON_BOARD = 20, 2000, 1000
 
@@ -153,17 +153,10 @@ def moment(text: str | None) -> int | None:
     """
     if text is None:
         return None
-    at = None if text.isdigit() else _ago(text) or parse_time(text)
+    at = parse_ago(text, datetime.now(UTC)) or (None if text.isdigit() else parse_time(text))
     if at is None:
         raise OptionError(f"{text!r} is no time", hint="for example 7d, 12h, 2026-11-01 or 2026-11-01T18:00")
     return int(at.timestamp())
-
-
-def _ago(text: str) -> datetime | None:
-    try:
-        return datetime.now(UTC) - timedelta(seconds=duration(text))
-    except (ValueError, OverflowError):
-        return None
 
 
 def _row(snapshot: Snapshot) -> dict[str, Any]:
@@ -173,7 +166,7 @@ def _row(snapshot: Snapshot) -> dict[str, Any]:
     row = {
         "title": Link(labels.title(snapshot), address),
         "phase": snapshot.phase.label,
-        "ACU": None if snapshot.acus is None else labels.amount(snapshot.acus),
+        "ACU": None if snapshot.acus is None else format_amount(snapshot.acus),
         "started": None if snapshot.simulated else labels.timestamp(snapshot.created_at),
         "origin": snapshot.origin,
         "PRs": f"{count} ({len(merged)} merged)" if merged else count or None,

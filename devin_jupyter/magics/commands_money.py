@@ -13,7 +13,7 @@ from devin_jupyter.magics import written
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.commands_list import moment
 from devin_jupyter.magics.shown import Table, labeled
-from devin_jupyter.render import labels
+from devin_jupyter.text import format_acus, format_amount
 
 
 def usage(call: Call) -> Table:
@@ -24,10 +24,10 @@ def usage(call: Call) -> Table:
     except (Forbidden, NotFound, Unsupported) as problem:
         return _summed(call, since, until, problem.message)
     rows = [
-        {"day": f"{datetime.fromtimestamp(day['date'], UTC):%Y-%m-%d}", "ACU": labels.amount(day.get("acus") or 0)}
+        {"day": f"{datetime.fromtimestamp(day['date'], UTC):%Y-%m-%d}", "ACU": format_amount(day.get("acus") or 0)}
         for day in found.get("consumption_by_date") or ()
     ]
-    title = f"{labels.acu(found.get('total_acus'))} in all; days begin at 08:00 UTC"
+    title = f"{format_acus(found.get('total_acus'))} in all; days begin at 08:00 UTC"
     return Table(rows, title=labeled(title, call.devin.settings.simulated), empty="no usage")
 
 
@@ -43,9 +43,9 @@ def _summed(call: Call, since: int | None, until: int | None, why: str) -> Table
         day = f"{datetime.fromtimestamp(raw.get('created_at') or 0, UTC):%Y-%m-%d}"
         days[day] = days.get(day, 0.0) + (acus or 0.0)
         unknown += not acus
-    rows = [{"day": day, "ACU": labels.amount(acus)} for day, acus in sorted(days.items())]
+    rows = [{"day": day, "ACU": format_amount(acus)} for day, acus in sorted(days.items())]
     missing = f"; unknown for {unknown} sessions" if unknown else ""
-    total = labels.acu(sum(days.values()))
+    total = format_acus(sum(days.values()))
     title = f"{total} over sessions by the day they started{missing} ({why})"
     return Table(rows, title=labeled(title, call.devin.settings.simulated), empty="no sessions")
 
@@ -77,7 +77,7 @@ def _show(call: Call) -> Table:
             "session": entry.session_id,
             "title": entry.snapshot.title if entry.snapshot else None,
             "phase": entry.snapshot.phase.label if entry.snapshot else None,
-            "ACU": None if entry.acus is None else labels.amount(entry.acus),
+            "ACU": None if entry.acus is None else format_amount(entry.acus),
             "take": entry.take,
             "batch": entry.batch,
         }

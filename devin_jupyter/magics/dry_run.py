@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.redaction import redact_tree
 from devin_jupyter.render.html import CELL, table
-from devin_jupyter.render.labels import safe_text
+from devin_jupyter.text import safe_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,9 +121,9 @@ class BatchDryRun:
 
 def message(journal: Any, notebook: str, session: Any, text: str, files: Sequence[Attachment], again: bool) -> str:
     """Return what a `--to` cell would do, from the journal alone."""
-    from devin_jupyter.creation.wording import when
     from devin_jupyter.journal.budgets import notebook_scope
     from devin_jupyter.journal.sends import message_key
+    from devin_jupyter.text import format_utc
 
     names = ", ".join(file.name for file in files)
     known = journal.sends.last(message_key(session.id, text, (file.sha256 for file in files)))
@@ -132,9 +132,9 @@ def message(journal: Any, notebook: str, session: Any, text: str, files: Sequenc
     refused = journal.budgets.message_refusal(scopes, session.id)
     action = f"would send to {session.id}{f' with {names}' if names else ''}"
     if known is not None and known.sent_at is not None and not again:
-        action = f"would not send to {session.id}: already sent on {when(known.sent_at)}; --again repeats"
+        action = f"would not send to {session.id}: already sent on {format_utc(known.sent_at)}; --again repeats"
     elif halted is not None:
-        action = f"would be refused: everything was halted on {when(halted)}; %devin resume lifts it"
+        action = f"would be refused: everything was halted on {format_utc(halted)}; %devin resume lifts it"
     elif refused is not None:
         action = f"would be refused: {refused.message}; {refused.hint}"
     elif known is not None and known.sent_at is None and known.posts:

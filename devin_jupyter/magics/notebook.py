@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.errors import OptionError
-from devin_jupyter.options import nearest
+from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

@@ -11,7 +11,8 @@ from html import escape
 from typing import Any
 
 from devin_jupyter.render.html import CELL, table
-from devin_jupyter.render.labels import one_line, safe_text, web_address
+from devin_jupyter.render.labels import web_address
+from devin_jupyter.text import one_line, safe_text
 
 WIDTH = 130
 _GIVE_WAY = frozenset({"title", "value", "when", "note", "result"})

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.render import labels
+from devin_jupyter.text import one_line
 
 _COLORS = {
     "queued": "bright_black",
@@ -81,7 +82,7 @@ class Following:
         """The line as it is now."""
         snapshot = self._snapshot
         minutes, seconds = divmod(int(time.monotonic() - self._since), 60)
-        facts = [labels.one_line(labels.title(snapshot), 60), labels.cost(snapshot), f"{minutes}:{seconds:02}"]
+        facts = [one_line(labels.title(snapshot), 60), labels.cost(snapshot), f"{minutes}:{seconds:02}"]
         line = Text.assemble(
             (snapshot.phase.label, f"bold {_COLORS.get(snapshot.phase.value, 'default')}"),
             *(f" · {fact}" for fact in facts),

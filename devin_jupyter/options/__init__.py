@@ -3,8 +3,7 @@
 from devin_jupyter.options.option import GROUPS, MODES, Option
 from devin_jupyter.options.parsing import Parser, continued, from_keywords, parse, refuse_keys, split
 from devin_jupyter.options.table import BY_FLAG, BY_NAME, OPTIONS
-from devin_jupyter.options.times import duration
-from devin_jupyter.options.values import Options, check_name, nearest, number
+from devin_jupyter.options.values import Options, check_name, number
 
 __all__ = [
     "BY_FLAG",
@@ -17,9 +16,7 @@ __all__ = [
     "Parser",
     "check_name",
     "continued",
-    "duration",
     "from_keywords",
-    "nearest",
     "number",
     "parse",
     "refuse_keys",

@@ -15,8 +15,9 @@ from typing import Any, NoReturn
 from devin_jupyter.errors import OptionError
 from devin_jupyter.options.expressions import expressions
 from devin_jupyter.options.table import BY_FLAG, BY_NAME, OPTIONS
-from devin_jupyter.options.values import DASHES, Options, nearest, of
+from devin_jupyter.options.values import Options, of
 from devin_jupyter.redaction import holds_key
+from devin_jupyter.text import DASHES, nearest
 
 _HELP = frozenset((BY_NAME["help"].flag, BY_NAME["help"].short))
 _HOLE = re.compile("\ue000(\\d+)\ue001")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from keyword import iskeyword
 from types import MappingProxyType
@@ -13,9 +12,8 @@ from typing import Any
 from devin_jupyter.errors import OptionError
 from devin_jupyter.options.option import Option
 from devin_jupyter.options.table import BY_NAME
-from devin_jupyter.options.times import duration
+from devin_jupyter.text import nearest, parse_duration
 
-DASHES = ("-", "–", "—")
 """What an option begins with, also where an editor has made one long dash of two."""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -174,7 +172,7 @@ def _refuse_objects(option: Option, read: Any) -> None:
 
 
 def _wait(value: Any) -> float:
-    return math.inf if value is True else duration(value)
+    return math.inf if value is True else parse_duration(value)
 
 
 def _whole(value: Any) -> int:
@@ -210,17 +208,10 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "flag": bool,
     "int": _whole,
     "number": number,
-    "time": duration,
+    "time": parse_duration,
     "wait": _wait,
     "words": _words,
 }
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ` (did you mean …?)` for the nearest known word, or nothing; dashes before it count for nothing."""
-    spelled = {name.lower().lstrip("-"): name for name in known}
-    close = difflib.get_close_matches(word.lower().lstrip("".join(DASHES)), list(spelled), n=1, cutoff=0.6)
-    return f" (did you mean {spelled[close[0]]}?)" if close else ""
 
 
 _APART = (

@@ -15,7 +15,7 @@ from typing import Any
 from devin_jupyter import loop
 from devin_jupyter.errors import DevinError
 from devin_jupyter.redaction import redact
-from devin_jupyter.render.labels import safe_text
+from devin_jupyter.text import safe_text
 
 Act = Callable[..., Any]
 FILES_BYTES = 8 * 1024 * 1024

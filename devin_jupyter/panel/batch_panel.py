@@ -19,6 +19,7 @@ from devin_jupyter.panel.state import looks, row_state
 from devin_jupyter.panel.widget import LiveWidget
 from devin_jupyter.render import board_bundle, labels
 from devin_jupyter.render.labels import totals
+from devin_jupyter.text import one_line, safe_text
 
 LIMIT = 1000
 
@@ -67,7 +68,7 @@ class BatchPanel(LiveWidget):
         self._sequence = 0
         self._dropped = False
         self._waiting: int | None = None
-        self._title = labels.one_line(title)
+        self._title = one_line(title)
         self._feed: Feed | None = None
         self._unsubscribe: list[Callable[[], None]] = []
         self._pacer: Pacer[None] = Pacer(self._publish)
@@ -216,7 +217,7 @@ class BatchPanel(LiveWidget):
                 self._show(session)
             self.send({"kind": "outcome", "token": token})
         except Exception as problem:
-            self.send({"kind": "outcome", "token": token, "error": labels.safe_text(problem, 400)})
+            self.send({"kind": "outcome", "token": token, "error": safe_text(problem, 400)})
 
     def _show(self, session: Any) -> None:
         """Show this session below, in place of the one before; or none."""

@@ -15,6 +15,7 @@ from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
 from devin_jupyter.render import labels
 from devin_jupyter.render.html import markdown, markdown_line
+from devin_jupyter.text import one_line, safe_tree
 
 OUTPUT_BYTES = 60_000
 MESSAGE_LIMIT = 20_000
@@ -39,7 +40,7 @@ def session_state(snapshot: Snapshot) -> dict[str, Any]:
         "question": markdown(said, MESSAGE_LIMIT) if said else None,
         **_answer(snapshot),
         **_money_and_time(snapshot),
-        "repos": [labels.one_line(repo) for repo in snapshot.repos],
+        "repos": [one_line(repo) for repo in snapshot.repos],
         "pull_requests": [_pull_request(each) for each in snapshot.pull_requests[:50]],
         "facts": [[name, _fact(value)] for name, value in _facts(snapshot) if value],
         "messages": len(snapshot.messages),
@@ -67,7 +68,7 @@ def moment_of(snapshot: Snapshot) -> dict[str, Any]:
 
 def trouble_state(connection: Any) -> dict[str, Any]:
     """Return what is said while the service does not answer."""
-    return {"seen": seconds(connection.last_seen), "problem": labels.one_line(connection.problem, 200)}
+    return {"seen": seconds(connection.last_seen), "problem": one_line(connection.problem, 200)}
 
 
 def row_state(snapshot: Snapshot, name: str | None = None, place: int | None = None) -> dict[str, Any]:
@@ -75,7 +76,7 @@ def row_state(snapshot: Snapshot, name: str | None = None, place: int | None = N
     return {
         "id": snapshot.session_id,
         "place": place,
-        "name": labels.one_line(name, 80) if name else "",
+        "name": one_line(name, 80) if name else "",
         "title": labels.title(snapshot),
         "phase": snapshot.phase.value,
         "needs_you": labels.needs_you(snapshot),
@@ -83,7 +84,7 @@ def row_state(snapshot: Snapshot, name: str | None = None, place: int | None = N
         "acus": snapshot.acus,
         "created": seconds(snapshot.created_at),
         "updated": seconds(snapshot.updated_at),
-        "repos": ", ".join(labels.one_line(repo) for repo in snapshot.repos[:5]),
+        "repos": ", ".join(one_line(repo) for repo in snapshot.repos[:5]),
         "pull_requests": len(snapshot.pull_requests),
         "question": labels.question_line(snapshot, 200),
         "labels": labels.labels(snapshot),
@@ -109,7 +110,7 @@ def _answer(snapshot: Snapshot) -> dict[str, Any]:
     too_long = output is not None and len(json.dumps(output, default=str)) > OUTPUT_BYTES
     return {
         "answer": markdown(value, MESSAGE_LIMIT) if isinstance(value, str) else None,
-        "output": None if too_long else labels.safe_tree(json.loads(json.dumps(output, default=str))),
+        "output": None if too_long else safe_tree(json.loads(json.dumps(output, default=str))),
         "output_note": "too long to show here; read it with .output" if too_long else None,
         "standing": labels.output_status(snapshot),
     }
@@ -132,12 +133,12 @@ def _pull_request(pull_request: PullRequest) -> dict[str, Any]:
     return {
         "name": labels.pull_request_name(pull_request),
         "url": labels.web_address(pull_request.url),
-        "state": labels.one_line(pull_request.state or "state unknown", 40),
+        "state": one_line(pull_request.state or "state unknown", 40),
     }
 
 
 def _fact(value: str | float) -> str | float:
-    return labels.one_line(value, 400) if isinstance(value, str) else value
+    return one_line(value, 400) if isinstance(value, str) else value
 
 
 def _facts(snapshot: Snapshot) -> Iterable[tuple[str, str | float | None]]:

@@ -15,6 +15,7 @@ from devin_jupyter.render import labels
 from devin_jupyter.render.html import board_html, session_html
 from devin_jupyter.render.record import RECORD_MIME, board_record, session_record
 from devin_jupyter.render.text import board_text, session_text
+from devin_jupyter.text import one_line
 
 __all__ = [
     "RECORD_MIME",
@@ -62,7 +63,7 @@ def board_bundle(
         home: the live board with this id may move into the HTML.
     """
     ordered = sorted(snapshots, key=labels.board_column)
-    heading = f"{labels.one_line(title)}: {labels.totals(ordered, waiting)}"
+    heading = f"{one_line(title)}: {labels.totals(ordered, waiting)}"
     return {
         "text/plain": board_text(heading, ordered, names or {}),
         "text/html": board_html(heading, ordered, names or {}, home),

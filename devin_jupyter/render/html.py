@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.render import labels
-from devin_jupyter.render.labels import TEXT_LIMIT, one_line, safe_text, web_address
+from devin_jupyter.render.labels import web_address
+from devin_jupyter.text import TEXT_LIMIT, format_acus, one_line, safe_text
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -112,7 +113,7 @@ def board_html(heading: str, snapshots: Sequence[Snapshot], names: Mapping[str, 
         cells = (
             badge(f"{style.icon} {snapshot.phase.label}", style.color),
             link(labels.link(snapshot), labels.name(snapshot, names, 80)),
-            f'<span style="white-space:nowrap">{escape(labels.acu(snapshot.acus))}</span>',
+            f'<span style="white-space:nowrap">{escape(format_acus(snapshot.acus))}</span>',
             escape(labels.question_line(snapshot, 120)),
         )
         rows.append(row(cells))

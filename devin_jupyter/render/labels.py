@@ -18,15 +18,8 @@ from devin_jupyter.models import report
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
 from devin_jupyter.redaction import redact
+from devin_jupyter.text import INVISIBLE, format_acus, format_amount, format_utc, one_line
 
-TITLE_LIMIT = 160
-TEXT_LIMIT = 20_000
-
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # controls but tab, newline, return
-    "\u00ad\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"  # bidi and hidden marks
-    "\ud800-\udfff\U000e0000-\U000e007f]"  # lone surrogates, and tags that smuggle text
-)
 _PULL_REQUEST = re.compile(r"/([^/]+/[^/]+)/(?:-/)?(?:pull|pulls|pull-requests|merge_requests)/(\d+)/?$")
 
 
@@ -51,46 +44,13 @@ PHASE_STYLES = {
 }
 
 
-def safe_text(value: object, limit: int = TEXT_LIMIT) -> str:
-    """Return the text redacted, without control, bidi and invisible characters, cut at `limit`."""
-    text = redact(_INVISIBLE.sub("", str(value)))  # a cut secret would escape the redactor
-    if len(text) <= limit:
-        return text
-    return f"{text[:limit].rstrip()}… ({len(str(value)) - limit:,} more characters)"
-
-
-def safe_tree(value: Any) -> Any:
-    """Return a copy of a JSON value with every string, keys included, made safe."""
-    if isinstance(value, str):
-        return safe_text(value)
-    if isinstance(value, dict):
-        return {safe_text(key): safe_tree(item) for key, item in value.items()}
-    return [safe_tree(item) for item in value] if isinstance(value, list) else value
-
-
-def one_line(value: object, limit: int = TITLE_LIMIT) -> str:
-    """Return the text as one safe line, cut at `limit`."""
-    line = " ".join(safe_text(value, limit * 4).split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
-
-
-def acu(value: float | None) -> str:
-    """Return the cost in words: `1.4 ACU`, or `ACU unknown` for None."""
-    return "ACU unknown" if value is None else f"{amount(value)} ACU"
-
-
-def amount(value: float) -> str:
-    """Return an amount of ACUs with at most two decimals and no trailing zeros."""
-    return f"{value:.2f}".rstrip("0").rstrip(".") if value else "0"
-
-
 def cost(snapshot: Snapshot) -> str:
     """Return the cost so far, with the cap if there is one."""
     if snapshot.max_acu_limit is None:
-        return acu(snapshot.acus)
+        return format_acus(snapshot.acus)
     if snapshot.acus is None:
         return f"ACU unknown, at most {snapshot.max_acu_limit}"
-    return f"{amount(snapshot.acus)} of {snapshot.max_acu_limit} ACU"
+    return f"{format_amount(snapshot.acus)} of {snapshot.max_acu_limit} ACU"
 
 
 def title(snapshot: Snapshot) -> str:
@@ -110,7 +70,7 @@ def link(snapshot: Snapshot) -> str | None:
 
 def web_address(url: str) -> str | None:
     """Return the URL if it is plain http(s) with a host and no credentials or control characters, else None."""
-    if _INVISIBLE.search(url) or any(char.isspace() or char in "<>\"'`\\" for char in url) or len(url) > 2000:
+    if INVISIBLE.search(url) or any(char.isspace() or char in "<>\"'`\\" for char in url) or len(url) > 2000:
         return None
     try:
         parts = urlsplit(url)
@@ -122,7 +82,7 @@ def web_address(url: str) -> str | None:
 
 def timestamp(at: datetime | None) -> str | None:
     """Return an absolute time to the minute, in UTC."""
-    return f"{at:%Y-%m-%d %H:%M} UTC" if at else None
+    return format_utc(at) if at else None
 
 
 def speaker(message: Message) -> str:
@@ -179,7 +139,7 @@ def totals(snapshots: Sequence[Snapshot], waiting: int = 0) -> str:
         f"{columns.count(1):,} working",
         *(f"{phases[phase]:,} {phase.label}" for phase in Phase if phases[phase] or phase is Phase.DONE),
         f"{waiting:,} waiting" if waiting else "",
-        acu(sum(known)) + (f" + {unknown:,} unknown" if unknown else ""),
+        format_acus(sum(known)) + (f" + {unknown:,} unknown" if unknown else ""),
         "simulated" if any(snapshot.simulated for snapshot in snapshots) else "",
         "recorded" if any(snapshot.recorded is not None for snapshot in snapshots) else "",
     ]

@@ -12,7 +12,8 @@ from typing import Any
 
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.redaction import redact, redact_tree
-from devin_jupyter.render.labels import answer, one_line, output_status, safe_text
+from devin_jupyter.render.labels import answer, output_status
+from devin_jupyter.text import one_line, safe_text
 
 RECORD_MIME = "application/vnd.devin.session+json"
 RECORD_VERSION = 1

@@ -10,7 +10,7 @@ from typing import Any
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.redaction import redact_tree
 from devin_jupyter.render import labels
-from devin_jupyter.render.labels import one_line, safe_text
+from devin_jupyter.text import format_acus, one_line, safe_text
 
 ANSWER_LINES, BOARD_ROWS = 60, 40
 QUESTION_LIMIT = 4000
@@ -56,7 +56,7 @@ def board_text(heading: str, snapshots: Sequence[Snapshot], names: Mapping[str, 
     for snapshot in snapshots[:BOARD_ROWS]:
         phase = f"{labels.PHASE_STYLES[snapshot.phase].icon} {snapshot.phase.label}"
         question = f"  {labels.question_line(snapshot, 60)}".rstrip()
-        lines.append(f"  {phase:<22}{labels.acu(snapshot.acus):<13}{labels.name(snapshot, names, 50)}{question}")
+        lines.append(f"  {phase:<22}{format_acus(snapshot.acus):<13}{labels.name(snapshot, names, 50)}{question}")
     rest = len(snapshots) - BOARD_ROWS
     return "\n".join([*lines, f"  … {rest:,} more"] if rest > 0 else lines)
 

@@ -16,7 +16,6 @@ from devin_jupyter.errors import OutputInvalid, SchemaError
 from devin_jupyter.schema.draft7 import Checker, Json, is_object, json_path, to_draft7, without_names
 from devin_jupyter.schema.sources import (
     Reader,
-    did_you_mean,
     is_schema_like,
     is_type,
     named_kind,
@@ -27,6 +26,7 @@ from devin_jupyter.schema.sources import (
     wrapped,
     wrapped_key,
 )
+from devin_jupyter.text import nearest
 
 __all__ = ["Schema", "from_wire", "is_schema_like", "json_path", "load_schema"]
 
@@ -186,7 +186,7 @@ def _file(path: Path, folder: Path | None) -> Json:
         reason = getattr(problem, "strerror", None) or str(problem)
         beside = [entry.name for entry in place.parent.glob("*.json")] if isinstance(problem, OSError) else []
         raise SchemaError(
-            f"the schema file {path} cannot be read: {reason.lower()}{did_you_mean(path.name, beside)}",
+            f"the schema file {path} cannot be read: {reason.lower()}{nearest(path.name, beside, n=3)}",
             f"looked for at {place.absolute()}; nothing was sent",
             "a path starts at the working directory of the kernel; %pwd shows it",
         ) from None

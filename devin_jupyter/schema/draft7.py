@@ -6,7 +6,6 @@ jsonschema-rs is imported at the first check.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from urllib.parse import quote, unquote
 
 from devin_jupyter.errors import SchemaError
 from devin_jupyter.models.limits import SCHEMA_BYTES, schema_bytes
+from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:
     from jsonschema_rs import Draft7Validator
@@ -463,9 +463,7 @@ def _check_vocabulary(wire: Json) -> None:
 
 
 def _unknown_type(said: Any) -> str:
-    close = difflib.get_close_matches(str(said), _TYPES, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{said!r} is none of {', '.join(_TYPES)}{hint}"
+    return f"{said!r} is none of {', '.join(_TYPES)}{nearest(str(said), _TYPES)}"
 
 
 def _short(text: str) -> str:

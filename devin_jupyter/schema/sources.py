@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import ast
 import datetime
-import difflib
 import json
 import re
 import sys
 import types
 import typing
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.errors import SchemaError
 from devin_jupyter.schema.draft7 import Json, json_path
+from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -214,9 +214,7 @@ def _type(kind: str, name: str, *, optional: bool) -> Json:
     if known and len(known) < len(words):
         raise SchemaError(f"{name}:{kind} mixes types and values", hint="use either, such as low|high or int|str")
     if len(words) == 1 and not known:
-        close = difflib.get_close_matches(words[0], TYPES, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise SchemaError(f"{words[0]!r} is not a type of the field {name!r}{hint}", hint=_EXAMPLE)
+        raise SchemaError(f"{words[0]!r} is not a type of the field {name!r}{nearest(words[0], TYPES)}", hint=_EXAMPLE)
     return _typed(known, optional=optional) if known else _alternatives(words, optional=optional)
 
 
@@ -284,16 +282,10 @@ def _named(name: str, namespace: Mapping[str, Any]) -> Any:
         return _BUILT_IN[name]
     fitting = [key for key, value in namespace.items() if not key.startswith("_") and is_schema_like(value)]
     raise SchemaError(
-        f"the notebook has no {name!r} to use as a schema{did_you_mean(name, fitting)}",
+        f"the notebook has no {name!r} to use as a schema{nearest(name, fitting, n=3)}",
         "a word without : or { or .json is the name of a model, dataclass, TypedDict or dict; nothing was sent",
         "run the cell that defines it, or give a .json file, JSON in braces, or name:type, …",
     )
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ` (did you mean …?)` for the nearest known words, or nothing."""
-    close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
-    return f" (did you mean {' or '.join(close)}?)" if close else ""
 
 
 def is_schema_like(value: object) -> bool:

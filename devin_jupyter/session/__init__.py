@@ -19,6 +19,7 @@ from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.monitor import Connection
 from devin_jupyter.session.bridge import Bridge, blocking
 from devin_jupyter.session.seen import LastSeen
+from devin_jupyter.text import format_acus
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -304,7 +305,7 @@ class Session(LastSeen):
 
         title = f' "{render.labels.title(self.snapshot)}"' if self.title else ""
         label = " simulated" if self.snapshot.simulated else ""
-        return f"<Session {self.id} {self.phase.value} {render.labels.acu(self.acus)}{title}{label}>"
+        return f"<Session {self.id} {self.phase.value} {format_acus(self.acus)}{title}{label}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         from devin_jupyter import render

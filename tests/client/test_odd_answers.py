@@ -18,8 +18,8 @@ from devin_jupyter.api.paging import items_of
 from devin_jupyter.frames.files import read_file
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Known, note_send, observe
-from devin_jupyter.options import duration
 from devin_jupyter.schema import load_schema
+from devin_jupyter.text import parse_duration
 
 AT = datetime(2026, 11, 21, tzinfo=UTC)
 ID = "devin-" + "a" * 32
@@ -97,13 +97,13 @@ def test_a_parquet_file_is_read_as_a_table():
     [("90", 90.0), ("30m", 1800.0), (" 4H ", 14400.0), ("2w", 1209600.0), (7, 7.0), (pd.Timedelta("1min"), 60.0)],
 )
 def test_a_time_is_read_in_every_form(said, seconds):
-    assert duration(said) == seconds
+    assert parse_duration(said) == seconds
 
 
 @pytest.mark.parametrize("said", [True, "soon", "", "-3", -3, float("nan"), pd.Timedelta("-1min")])
 def test_what_is_no_time_is_refused(said):
     with pytest.raises(ValueError, match="not a time"):
-        duration(said)
+        parse_duration(said)
 
 
 def test_dependencies_of_newer_drafts_are_written_as_draft_7_has_them():

@@ -20,6 +20,7 @@ from devin_jupyter.frames.columns import Column, array_of, frame_of
 from devin_jupyter.frames.pull_requests import repository
 from devin_jupyter.models.raw import Message, PullRequest
 from devin_jupyter.models.snapshot import Known, observe
+from devin_jupyter.text import replacing
 
 DAY = datetime(2026, 11, 21, tzinfo=UTC)
 KINDS = [
@@ -234,7 +235,7 @@ def test_a_file_that_cannot_be_written_whole_does_not_replace_the_old_one(some: 
 
 def test_a_file_that_was_half_written_is_removed(tmp_path: Path) -> None:
     def write() -> None:
-        with frames.replacing(tmp_path / "a") as place:
+        with replacing(tmp_path / "a") as place:
             place.write_text("half")
             raise KeyError("power")
 

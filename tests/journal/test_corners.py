@@ -14,7 +14,7 @@ import pytest
 
 from devin_jupyter.creation.deed import Lost
 from devin_jupyter.creation.guard import adopt_lost
-from devin_jupyter.creation.wording import state, when
+from devin_jupyter.creation.wording import state
 from devin_jupyter.errors import ConnectionLost, DevinError, JournalError
 from devin_jupyter.journal import Journal, codec, database, process
 from devin_jupyter.journal.database import Database, explain
@@ -22,6 +22,7 @@ from devin_jupyter.journal.leases import of_start
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
 from devin_jupyter.paid import Run
+from devin_jupyter.text import format_utc
 
 from .conftest import CELL, FAST, POST, Kernel, plainly
 from .test_journal_file import remember, start_of
@@ -230,7 +231,7 @@ def test_a_snapshot_is_read_back_as_it_was_and_with_what_is_known_better() -> No
 
 
 def test_times_and_costs_that_are_not_known_are_called_unknown() -> None:
-    assert when(None) == "an unknown time"
+    assert format_utc(None) == "an unknown time"
     assert "ACU unknown" in state(None)
     assert "not seen" in state(None)
     assert state(Snapshot(session_id="devin-a", url="", phase=Phase.DONE, acus=1.5)) == "done, 1.5 ACU"

@@ -19,6 +19,7 @@ from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
 from devin_jupyter.redaction import keep_secret
 from devin_jupyter.render.labels import PHASE_STYLES, explanation, question_line, totals
+from devin_jupyter.text import format_acus
 
 Make = Callable[..., Snapshot]
 AT = datetime(2026, 11, 21, 18, 4, 30, tzinfo=UTC)
@@ -99,8 +100,8 @@ def test_without_a_schema_the_last_message_is_the_answer(snapshot: Make) -> None
 
 
 def test_unknown_cost_is_not_free(snapshot: Make) -> None:
-    assert render.labels.acu(None) == "ACU unknown"
-    assert render.labels.acu(0.0) == "0 ACU"
+    assert format_acus(None) == "ACU unknown"
+    assert format_acus(0.0) == "0 ACU"
     assert "ACU unknown, at most 5" in render.session_text(snapshot(acus=None, max_acu_limit=5))
 
 

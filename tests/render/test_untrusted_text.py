@@ -16,7 +16,8 @@ from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
 from devin_jupyter.panel.state import message_item, row_state, session_state
 from devin_jupyter.render.html import markdown
-from devin_jupyter.render.labels import safe_text, web_address
+from devin_jupyter.render.labels import web_address
+from devin_jupyter.text import safe_text
 
 Make = Callable[..., Snapshot]
 WORDS = "a blockquote br code del em h4 h5 h6 hr li ol p pre s strong table tbody td th thead tr ul"

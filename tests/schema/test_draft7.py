@@ -221,7 +221,7 @@ def test_what_can_only_be_an_object_is_said_to_be_one(schema: dict[str, Any]) ->
         ({"type": "object", "properties": {"a": {"$id": "https://x.test/a"}}}, r"\$id of its own"),
         ({"type": "object", "definitions": {"A": {"$ref": "#/definitions/A"}}}, "nothing but itself"),
         ({"type": "object", "$defs": {"A": {"type": "string"}}, "definitions": {"A": {}}}, "stands in"),
-        ({"type": "object", "properties": {"a": {"type": "strng"}}}, "did you mean 'string'"),
+        ({"type": "object", "properties": {"a": {"type": "strng"}}}, "did you mean string?"),
         ({"type": "object", "properties": {"a": {"minimum": "x"}}}, r"\$\.properties\.a\.minimum"),
         ({"type": "object", "properties": {"a": {"required": True}}}, r"\$\.properties\.a\.required"),
         ({"type": "object", "properties": {"a": {"pattern": "\\p{Foo}"}}}, "cannot be used"),
