@@ -29,7 +29,7 @@ SESSIONS = (
     Column("origin", "word", (*get_args(words.Origin), *words.SEEN_ORIGIN)),
     Column("category", "word", _CATEGORY),
     Column("subcategory", "text"),
-    Column("mode", "word", (*get_args(words.DevinMode), *words.SEEN_MODE)),
+    Column("mode", "word", get_args(words.DevinMode)),
     Column("tags", "object"),
     Column("repos", "object"),
     Column("n_prs", "integer"),

@@ -6,7 +6,7 @@ They are those of v3; where v1 has the same thing in another shape, `v1.py` says
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
@@ -54,6 +54,7 @@ class PlaybookWrite(Request):
     title: str
     body: str
     macro: Annotated[str, Field(pattern=r"^![A-Za-z0-9_-]+$")] | None = None
+    structured_output_schema: dict[str, Any] | None = None
 
 
 class Playbook(Answer):
@@ -69,6 +70,7 @@ class Playbook(Answer):
     updated_at: int
     created_by: str
     updated_by: str
+    structured_output_schema: dict[str, Any] | None = None
 
 
 class NotesQuery(PageQuery):

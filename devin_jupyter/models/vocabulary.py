@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-DevinMode = Literal["normal", "fast", "lite", "ultra"]
+DevinMode = Literal["normal", "fast", "lite", "ultra", "fusion"]
 Status = Literal["new", "claimed", "running", "exit", "error", "suspended", "resuming"]
 StatusDetail = Literal[
     "working",
@@ -63,5 +63,4 @@ SEEN_STATUS = ("creating",)
 """Values that the specification does not list, and that were seen or stand in newer or older ones."""
 SEEN_STATUS_DETAIL = ("user_usage_limit_exceeded", "contract_expired")
 SEEN_ORIGIN = ("scheduled",)
-SEEN_MODE = ("fusion",)
 SEEN_CATEGORY = ("production_investigation",)

@@ -25,6 +25,8 @@ class Rule(BaseModel):
     times: int | None = Field(default=None, ge=0)
     """How many requests (or, for `hide_new` and `stale`, new sessions or messages) it still applies to."""
     status: int = Field(default=503, ge=400, le=599)
+    error_code: str | None = None
+    """Of an answer of kind `status`, such as `user_frozen` with 403."""
     retry_after: float | None = None
     seconds: float = Field(default=5.0, ge=0)
     """How long an answer takes (`slow`) or a new session stays unlisted (`hide_new`)."""

@@ -77,7 +77,9 @@ class Gate:
             await _hang_up(receive, wire)
         elif rule.kind == "status":
             modern = self._store.config.problem_json and scope["path"].startswith("/v3")
-            response = problem_response(rule.status, "simulated fault", scope["path"], rfc9457=modern)
+            response = problem_response(
+                rule.status, "simulated fault", scope["path"], rfc9457=modern, error_code=rule.error_code
+            )
             if rule.retry_after is not None:
                 response.headers["retry-after"] = f"{rule.retry_after:g}"
             await response(scope, receive, send)

@@ -44,14 +44,17 @@ def json_response(value: Any, status: int = 200) -> Response:
     return Response(json_bytes(value), status, media_type="application/json")
 
 
-def problem_response(status: int, detail: str | list[dict[str, Any]], path: str, *, rfc9457: bool) -> Response:
-    """Answer with an error in the chosen shape."""
+def problem_response(
+    status: int, detail: str | list[dict[str, Any]], path: str, *, rfc9457: bool, error_code: str | None = None
+) -> Response:
+    """Answer with an error in the chosen shape; `error_code` is the machine-readable reason of some refusals."""
+    code = {"error_code": error_code} if error_code else {}
     if not rfc9457:
-        return json_response({"detail": detail}, status)
+        return json_response({"detail": detail, **code}, status)
     body: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
     if isinstance(detail, str):
         body |= {"detail": detail}
     else:
         body |= {"detail": "The request has invalid fields.", "errors": detail}
-    body["instance"] = path
+    body |= {"instance": path, **code}
     return Response(json_bytes(body), status, media_type="application/problem+json")

@@ -168,3 +168,8 @@ def test_latency_delays_every_answer(simulator_with, held):
         client.get("/sessions")
         client.get("/self")
     assert held.lengths == [0.05, 0.05]
+
+
+def test_a_refusal_carries_its_error_code(simulator, client):
+    simulator.faults({"kind": "status", "status": 403, "error_code": "user_frozen"})
+    assert client.get("/sessions").json() == {"detail": "simulated fault", "error_code": "user_frozen"}

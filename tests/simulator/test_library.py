@@ -27,6 +27,17 @@ def field_of(answer):
     return answer.json()["detail"][0]["loc"][-1]
 
 
+def test_a_playbook_has_a_schema_until_it_is_replaced_without_one(client):
+    schema = {"type": "object", "properties": {"ok": {"type": "boolean"}}}
+    body = {"title": "Triage", "body": "Read."}
+    playbook = made(client.post("/playbooks", json={**body, "structured_output_schema": schema}))
+    assert playbook["structured_output_schema"] == schema
+    path = f"/playbooks/{playbook['playbook_id']}"
+    assert client.put(path, json=body).json()["structured_output_schema"] is None
+    wrong = {**body, "structured_output_schema": {"type": "nothing"}}
+    assert field_of(client.put(path, json=wrong)) == "structured_output_schema"
+
+
 def test_a_playbook_from_its_creation_to_its_end(client, simulator):
     playbook = made(client.post("/playbooks", json={"title": "Triage", "body": "Read.", "macro": "!triage"}))
     assert playbook["playbook_id"].startswith("playbook-")
