@@ -22,7 +22,7 @@ def _commands() -> str:
 
 
 def _operations() -> str:
-    from devin_jupyter.api.operations import operations_table
+    from devin_jupyter.api.client import operations_table
 
     return operations_table()
 

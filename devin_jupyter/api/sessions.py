@@ -1,92 +1,114 @@
-"""Sessions: create, list, get, stop, archive."""
+"""Sessions and what belongs to one: messages, tags, insights."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from typing import Any
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
-from devin_jupyter.api.answers import unreadable
-from devin_jupyter.api.paging import LARGEST_PAGE, Raw, cursor_pages, flatten, items_of, offset_pages
-from devin_jupyter.api.service import Service
-from devin_jupyter.api.session_filters import query_of, with_all_tags
-from devin_jupyter.errors import BadRequest, Forbidden, NotFound, OptionError, Unsupported
+from devin_jupyter.api.client import Service
+from devin_jupyter.api.pagination import LARGEST_PAGE, flatten, items_of, next_cursor, offset_pages
+from devin_jupyter.api.params import as_list, at_most, unix
+from devin_jupyter.api.responses import unreadable
+from devin_jupyter.errors import BadRequest, Conflict, Forbidden, NotFound, OptionError, RequestTimeout, Unsupported
+from devin_jupyter.models import wire
 from devin_jupyter.models.ids import bare_id
 from devin_jupyter.models.ids import session_id as prefixed
+from devin_jupyter.models.snapshot import FINGERPRINT_TAG
+
+S = TypeVar("S", bound=Mapping[str, Any])
+
+POLL_SECONDS = 5.0
+"""Between two looks at insights that are being generated."""
+SessionList = list[wire.Session]
+MessageList = list[wire.Message]
+InsightsList = list[wire.Insights]
+_TIMES = ("created_after", "created_before", "updated_after", "updated_before")
+FILTERS = (
+    "session_ids",
+    *_TIMES,
+    "tags",
+    "playbook_id",
+    "origins",
+    "schedule_id",
+    "user_ids",
+    "service_user_ids",
+    "repo_names",
+    "category",
+    "is_archived",
+    "automation_ids",
+    "parent_session_id",
+)
+"""The filters of the v3 lists. Times are datetimes or Unix seconds."""
+V1_FILTERS = ("tags", "user_email")
 
 
 class Sessions:
-    """The sessions of the organization, as raw objects of the API version in use.
+    """The sessions of the organization, as raw objects of the API version in use. A session id is taken in any form.
 
-    Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`.
+    If the service refuses, calls raise an `ApiError`; if it cannot be reached, `ConnectionTrouble`.
     """
 
     def __init__(self, service: Service) -> None:
-        """Send nothing yet."""
         self._service = service
         # which form of an id the filter of the list takes is not documented; the one that finds something is kept
         self._id_forms: tuple[Callable[[str], str], ...] = (prefixed, bare_id)
 
-    async def create(self, body: Mapping[str, Any]) -> Raw:
-        """Start a session from a complete body; never repeated by itself. (`POST …/sessions`)
+    async def create(self, body: Mapping[str, Any]) -> wire.Session:
+        """Start a session from a complete body; never retried. (`POST …/sessions`)
 
         This is the bare call: `Devin.create` is the one that never pays twice.
 
         Raises:
-            UnreadableAnswer: the answer holds no session id; a session may have been started.
+            UnreadableAnswer: the response holds no session id; a session may have been started.
         """
         answer = await self._service.call("sessions.create", json=dict(body))
         if not isinstance(answer, dict) or not isinstance(answer.get("session_id"), str):
-            raise unreadable(await self._service.asked("sessions.create"), 200, b"", "it holds no session id")
-        return answer
+            raise unreadable(await self._service.request_info("sessions.create"), 200, b"", "it holds no session id")
+        return cast(wire.Session, answer)
 
-    async def get(self, session_id: str, *, retries: bool = True) -> Raw:
-        """Read one session; on v1 its messages come with it. (`GET …/sessions/{id}`)
+    async def get(self, session_id: str, *, retries: bool = True) -> wire.Session:
+        """Return one session; on v1 its messages come with it. (`GET …/sessions/{id}`)
 
-        Some keys may list a session and not get it: then the list answers.
+        Some keys may list a session and not get it: then the list is asked.
 
         Args:
             session_id: in any form.
-            retries: False for callers that pace themselves.
+            retries: False for callers with a pace of their own.
 
         Raises:
             NotFound: no such session, or not for this key.
         """
         identifier = prefixed(session_id)
         try:
-            answer = await self._service.call_mapping("sessions.get", session_id=identifier, retries=retries)
-        except (Forbidden, NotFound):
-            found = await self._from_list(identifier, retries=retries)
-            if found is None:
-                raise
-            return found
+            answer = await self._service.call_as(wire.Session, "sessions.get", session_id=identifier, retries=retries)
+        except (Forbidden, NotFound) as refusal:
+            try:
+                listed = {} if self._service.is_v1 else await self.some([identifier], retries=retries)
+            except (Forbidden, NotFound):
+                listed = {}
+            if identifier not in listed:
+                raise refusal from None
+            return listed[identifier]
         if not _id_of(answer):
-            asked = await self._service.asked("sessions.get", session_id=identifier)
-            raise unreadable(asked, 200, b"", "it holds no session")
+            info = await self._service.request_info("sessions.get", session_id=identifier)
+            raise unreadable(info, 200, b"", "it holds no session")
         return answer
 
-    async def _from_list(self, identifier: str, *, retries: bool) -> Raw | None:
-        if self._service.is_v1:
-            return None
-        try:
-            found = await self.some([identifier], retries=retries)
-        except (Forbidden, NotFound):
-            return None
-        return found.get(identifier)
-
-    async def some(self, session_ids: Iterable[str], *, retries: bool = True) -> dict[str, Raw]:
-        """Read up to 100 sessions in one request: `devin-…` → session; unknown ones are left out. v3 only.
+    async def some(self, session_ids: Iterable[str], *, retries: bool = True) -> dict[str, wire.Session]:
+        """Return up to 100 sessions by id (`devin-…`) from one request; unknown ones are left out. v3 only.
 
         Args:
             session_ids: in any form.
-            retries: False for callers that pace themselves.
+            retries: False for callers with a pace of their own.
 
         Raises:
-            OptionError: what is no session id.
+            OptionError: an invalid session id.
         """
         wanted = [prefixed(identifier) for identifier in session_ids]
         for form in self._id_forms:
             params = {"session_ids": [form(identifier) for identifier in wanted], "first": LARGEST_PAGE}
-            found = by_id(items_of(await self._service.call("sessions.list", params=params, retries=retries)))
+            found = by_id(await self._service.call_list(wire.Session, "sessions.list", params=params, retries=retries))
             named = {identifier: found[identifier] for identifier in wanted if identifier in found}
             if named:
                 self._id_forms = (form,)
@@ -95,50 +117,59 @@ class Sessions:
 
     def pages(
         self, /, *, limit: int | None = None, page_size: int = LARGEST_PAGE, retries: bool = True, **filters: Any
-    ) -> AsyncIterator[list[Raw]]:
-        """Go through the sessions page by page, each session once. (`GET …/sessions`)
+    ) -> AsyncIterator[SessionList]:
+        """Iterate over the sessions page by page, each session once. (`GET …/sessions`)
 
         Args:
             limit: at most so many sessions.
-            page_size: sessions a request, at most 200.
-            retries: False for callers that pace themselves.
+            page_size: sessions per request, at most 200.
+            retries: False for callers with a pace of their own.
             filters: on v3 `session_ids`, `tags`, `playbook_id`, `origins`, `schedule_id`, `user_ids`,
                 `service_user_ids`, `repo_names`, `category`, `is_archived`, `automation_ids`, `parent_session_id`, and
                 `created_after`, `created_before`, `updated_after`, `updated_before` (datetimes or Unix seconds); on v1
-                `tags` and `user_email`. Of several tags a session must carry all: what the service means by them is not
-                documented.
+                `tags` and `user_email`. A session must carry all of several tags: what the service means by them is
+                not documented.
 
         Raises:
             Unsupported: a filter that this API version does not have.
-            OptionError: a filter that holds no moment, or no session id.
+            OptionError: a filter that is not a time, or not a session id.
         """
         params = query_of(filters, self._service.api_version)
 
-        async def fetch(paging: Raw) -> Any:
+        async def fetch(paging: dict[str, Any]) -> Any:
             return await self._service.call("sessions.list", params={**params, **paging}, retries=retries)
 
-        def read(most: int | None) -> AsyncIterator[list[Raw]]:
+        def read(most: int | None) -> AsyncIterator[SessionList]:
             if self._service.is_v1:
-                return offset_pages(fetch, key="session_id", items="sessions", limit=most, page_size=page_size)
-            return cursor_pages(fetch, key="session_id", limit=most, page_size=page_size)
+                pages = offset_pages(fetch, key="session_id", items="sessions", limit=most, page_size=page_size)
+                return cast(AsyncIterator[SessionList], pages)
+            return self._service.pages(
+                wire.Session,
+                "sessions.list",
+                key="session_id",
+                limit=most,
+                page_size=page_size,
+                params=params,
+                retries=retries,
+            )
 
         return with_all_tags(read, params.get("tags"), limit)
 
-    def list(self, /, *, limit: int | None = None, **filters: Any) -> AsyncIterator[Raw]:
-        """Go through the sessions one by one, with the filters of `pages`. (`GET …/sessions`)
+    def list(self, /, *, limit: int | None = None, **filters: Any) -> AsyncIterator[wire.Session]:
+        """Iterate over the sessions one by one. (`GET …/sessions`)
 
         Args:
             limit: at most so many sessions.
-            filters: those of `pages`.
+            filters: see `pages`.
 
         Raises:
             Unsupported: a filter that this API version does not have.
-            OptionError: a filter that holds no moment, or no session id.
+            OptionError: a filter that is not a time, or not a session id.
         """
         return flatten(self.pages(limit=limit, **filters))
 
-    async def terminate(self, session_id: str, *, archive: bool = False) -> Raw | None:
-        """Terminate a session for good; one that is already over stays so. (`DELETE …/sessions/{id}`)
+    async def terminate(self, session_id: str, *, archive: bool = False) -> wire.Session | None:
+        """Terminate a session for good; one that is over already stays as it is. (`DELETE …/sessions/{id}`)
 
         Args:
             session_id: in any form.
@@ -157,40 +188,342 @@ class Sessions:
             if self._service.is_v1 and "already" in problem.detail.lower():
                 return None
             raise
-        return answer if isinstance(answer, dict) else None
+        return cast(wire.Session, answer) if isinstance(answer, dict) else None
 
-    async def archive(self, session_id: str) -> Raw:
-        """Archive a session, putting it to sleep if it runs. v3 only. (`POST …/archive`)
+    async def archive(self, session_id: str) -> wire.Session:
+        """Archive a session, putting it to sleep if it runs. v3 only. (`POST …/archive`)"""
+        return await self._service.call_as(wire.Session, "sessions.archive", session_id=prefixed(session_id))
+
+    async def unarchive(self, session_id: str) -> wire.Session:
+        """Take a session out of the archive; its children stay in it. v3 only. (`POST …/unarchive`)"""
+        return await self._service.call_as(wire.Session, "sessions.unarchive", session_id=prefixed(session_id))
+
+
+class Messages:
+    """The messages of sessions, oldest first, as raw objects of the API version in use.
+
+    If the service refuses, calls raise an `ApiError`; if it cannot be reached, `ConnectionTrouble`.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def pages(
+        self, session_id: str, *, limit: int | None = None, after: str | None = None, retries: bool = True
+    ) -> AsyncIterator[MessageList]:
+        """Iterate over the messages page by page, each once. (`GET …/sessions/{id}/messages`)
+
+        On v1, which sends them with the session, all come as one page.
 
         Args:
             session_id: in any form.
+            limit: at most so many messages.
+            after: the cursor to start behind; v3 only.
+            retries: False for callers with a pace of their own.
 
         Raises:
             NotFound: no such session.
-            Unsupported: on v1.
         """
-        return await self._service.call_mapping("sessions.archive", session_id=prefixed(session_id))
+        identifier, most = prefixed(session_id), at_most(limit)
+        if not self._service.is_v1:
+            pages = self._service.pages(
+                wire.Message,
+                "messages.list",
+                key="event_id",
+                limit=most,
+                after=after,
+                retries=retries,
+                session_id=identifier,
+            )
+            async for page in pages:
+                yield page
+            return
+        session = await self._service.call_as(wire.Session, "messages.list", session_id=identifier, retries=retries)
+        listed = session.get("messages")
+        yield [item for item in listed if isinstance(item, dict)][:most] if isinstance(listed, list) else []
 
-    async def unarchive(self, session_id: str) -> Raw:
-        """Take a session out of the archive; its children stay. v3 only. (`POST …/unarchive`)
+    async def tail(self, session_id: str, cursor: str | None = None) -> tuple[MessageList, str | None]:
+        """Return the messages from a place in the conversation to its end. v3 only; never retried.
 
         Args:
             session_id: in any form.
+            cursor: the place, from the call before; None for the beginning.
+
+        Returns:
+            The messages, and the cursor for the next call: that of the beginning of the last page, since the one at
+            its end may stay, repeat or be missing. So the last page is read again, and messages come twice.
 
         Raises:
             NotFound: no such session.
-            Unsupported: on v1.
         """
-        return await self._service.call_mapping("sessions.unarchive", session_id=prefixed(session_id))
+        identifier, items = prefixed(session_id), MessageList()
+        while True:
+            params = {"first": LARGEST_PAGE, "after": cursor}
+            page = await self._service.call("messages.list", session_id=identifier, params=params, retries=False)
+            found = cast(MessageList, items_of(page))
+            known = {item.get("event_id") for item in items}
+            items += [item for item in found if item.get("event_id") not in known]
+            following = next_cursor(page)
+            if following is None or following == cursor or all(item.get("event_id") in known for item in found):
+                return items, cursor
+            cursor = following
+
+    def list(self, session_id: str, *, limit: int | None = None) -> AsyncIterator[wire.Message]:
+        """Iterate over the messages one by one, oldest first. (`GET …/sessions/{id}/messages`)
+
+        Args:
+            session_id: in any form.
+            limit: at most so many messages.
+
+        Raises:
+            NotFound: no such session.
+        """
+        return flatten(self.pages(session_id, limit=limit))
+
+    async def send(
+        self, session_id: str, message: str, *, attachment_urls: Sequence[str] = (), as_user: str | None = None
+    ) -> wire.Session | None:
+        """Send a message; never retried. (`POST …/sessions/{id}/messages`, v1: `…/message`)
+
+        This is the bare call: `Devin.send` is the one that never sends twice. A message wakes a sleeping session
+        on v3; v1 does not promise it.
+
+        Args:
+            session_id: in any form.
+            message: the text.
+            attachment_urls: URLs of uploaded files; v1 gets them as `ATTACHMENT:"…"` lines.
+            as_user: send in the name of this user (`message_as_user_id`); v3 only.
+
+        Returns:
+            The session after the message on v3; None on v1.
+
+        Raises:
+            Conflict: v1 did not take the message because the session is suspended.
+        """
+        identifier = prefixed(session_id)
+        if not self._service.is_v1:
+            body: dict[str, Any] = {"message": message}
+            if attachment_urls:
+                body["attachment_urls"] = [*attachment_urls]
+            if as_user:
+                body["message_as_user_id"] = as_user
+            return await self._service.call_as(wire.Session, "messages.send", session_id=identifier, json=body)
+        if as_user:
+            raise Unsupported("v1 cannot send in another user's name", "nothing was sent", "leave as_user out")
+        lines = [message, *(f'ATTACHMENT:"{url}"' for url in attachment_urls)]
+        answer = await self._service.call("messages.send", session_id=identifier, json={"message": "\n".join(lines)})
+        # a suspended session answers 200 with words in place of null, and does not get the message
+        words = str(answer.get("detail") or "") if isinstance(answer, dict) else ""
+        if "suspend" in words.lower():
+            raise Conflict(
+                f"{identifier} did not take the message: {words}",
+                "the message was not delivered",
+                "wake the session in the web app, then send again",
+                status_code=200,
+                detail=words,
+            )
+        return None
 
 
-def by_id(items: Iterable[Raw]) -> dict[str, Raw]:
-    """Return raw sessions by their prefixed id; objects without a readable id are left out."""
+class Tags:
+    """The tags of a session, at most 50.
+
+    If the service refuses, calls raise an `ApiError`; if it cannot be reached, `ConnectionTrouble`.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def get(self, session_id: str) -> list[str]:
+        """Return all tags, with the `nb-…` tag by which this package finds its sessions again. (`GET …/tags`)"""
+        answer = await self._service.call_as(dict[str, Any], "tags.get", session_id=prefixed(session_id))
+        return _tags_of(answer)
+
+    async def append(self, session_id: str, tags: Iterable[str]) -> list[str]:
+        """Add tags and return all of them; v1 reads them first. (`POST …/tags`, v1: `PUT`)
+
+        Args:
+            session_id: in any form.
+            tags: one or several to add; one that is there already is not doubled.
+
+        Raises:
+            NotFound: no such session.
+            Unprocessable: more than 50.
+        """
+        identifier, added = prefixed(session_id), list(dict.fromkeys(as_list(tags)))
+        if self._service.is_v1:
+            added = list(dict.fromkeys([*await self.get(identifier), *added]))
+        return await self._write("tags.append", identifier, added)
+
+    async def replace(self, session_id: str, tags: Iterable[str]) -> list[str]:
+        """Replace the tags and return all of them. (`PUT …/tags`)
+
+        The `nb-…` tag stays: without it the session could not be found again, and would be paid for twice.
+
+        Args:
+            session_id: in any form.
+            tags: one or several to put in their place.
+
+        Raises:
+            NotFound: no such session.
+            Unprocessable: more than 50.
+        """
+        identifier = prefixed(session_id)
+        kept = [tag for tag in await self.get(identifier) if tag.startswith(FINGERPRINT_TAG)]
+        return await self._write("tags.replace", identifier, list(dict.fromkeys([*as_list(tags), *kept])))
+
+    async def _write(self, operation: str, identifier: str, tags: list[str]) -> list[str]:
+        answer = await self._service.call(operation, session_id=identifier, json={"tags": tags})
+        if self._service.is_v1:
+            return tags
+        if not isinstance(answer, dict):
+            info = await self._service.request_info(operation, session_id=identifier)
+            raise unreadable(info, 200, b"", "it holds no tags")
+        return _tags_of(answer)
+
+
+class Insights:
+    """Sessions with `num_devin_messages`, `num_user_messages`, `session_size` and, once generated, `analysis`. v3 only.
+
+    If the service refuses, calls raise an `ApiError`; if it cannot be reached, `ConnectionTrouble`; on v1,
+    `Unsupported`.
+    """
+
+    def __init__(self, service: Service, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        self._service, self._sleep = service, sleep
+
+    def pages(self, /, *, limit: int | None = None, page_size: int = LARGEST_PAGE, **filters: Any) -> AsyncIterator[InsightsList]:
+        """Iterate over sessions with their insights page by page. v3 only. (`GET …/sessions/insights`)
+
+        Args:
+            limit: at most so many.
+            page_size: sessions per request, at most 200.
+            filters: those of `sessions.pages` on v3.
+
+        Raises:
+            Unsupported: an unknown filter.
+            OptionError: a filter that is not a time, or not a session id.
+        """
+        params = query_of(filters, "v3")
+
+        def read(most: int | None) -> AsyncIterator[InsightsList]:
+            return self._service.pages(
+                wire.Insights, "insights.list", key="session_id", limit=most, page_size=page_size, params=params
+            )
+
+        return with_all_tags(read, params.get("tags"), limit)
+
+    def list(self, /, *, limit: int | None = None, **filters: Any) -> AsyncIterator[wire.Insights]:
+        """Iterate over sessions with their insights one by one. v3 only. (`GET …/sessions/insights`)
+
+        Args:
+            limit: at most so many.
+            filters: those of `sessions.list`.
+
+        Raises:
+            Unsupported: an unknown filter, or v1.
+            OptionError: a filter that is not a time, or not a session id.
+        """
+        return flatten(self.pages(limit=limit, **filters))
+
+    async def get(self, session_id: str) -> wire.Insights:
+        """Return the insights of one session; `analysis` is None until generated. v3 only. (`GET …/insights`)"""
+        return await self._service.call_as(wire.Insights, "insights.get", session_id=prefixed(session_id))
+
+    async def generate(self, session_id: str, *, timeout: float = 300.0) -> wire.Insights:
+        """Have the analysis generated, wait for it (about a minute) and return the insights. v3 only.
+
+        (`POST …/insights/generate`, then `GET …/insights`.) Asking again meanwhile or later does no harm.
+
+        Args:
+            session_id: in any form.
+            timeout: seconds to wait.
+
+        Raises:
+            RequestTimeout: it was not there in time; ask again later.
+        """
+        identifier = prefixed(session_id)
+        await self._service.call("insights.generate", session_id=identifier)
+        waited = 0.0
+        while True:
+            insights = await self.get(identifier)
+            if insights.get("analysis") is not None:
+                return insights
+            if waited >= timeout:
+                raise RequestTimeout(
+                    f"the insights of {identifier} were not there within {timeout:g} s",
+                    "the service may still be making them, or have failed to",
+                    "ask again later; sessions without a message by Devin have none",
+                )
+            await self._sleep(min(POLL_SECONDS, timeout - waited))
+            waited += POLL_SECONDS
+
+
+def by_id(items: Iterable[wire.Session]) -> dict[str, wire.Session]:
+    """Return raw sessions by their prefixed id, without those that have no readable id."""
     return {identifier: item for item in items if (identifier := _id_of(item))}
 
 
-def _id_of(item: Raw) -> str:
+def _id_of(item: wire.Session) -> str:
     try:
         return prefixed(str(item.get("session_id") or ""))
     except OptionError:
         return ""
+
+
+def _tags_of(answer: Mapping[str, Any]) -> list[str]:
+    tags = answer.get("tags")
+    return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+
+
+def query_of(filters: Mapping[str, Any], api_version: str) -> dict[str, Any]:
+    """Return the query for filters; None is none.
+
+    Raises:
+        Unsupported: a filter that this API version does not have.
+        OptionError: an invalid session id, or not a time.
+    """
+    known = V1_FILTERS if api_version == "v1" else FILTERS
+    given = {name: value for name, value in filters.items() if value is not None}
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise Unsupported(
+            f"{api_version} cannot filter sessions by {', '.join(unknown)}",
+            "nothing was sent",
+            f"{api_version} filters by {', '.join(known)}",
+        )
+    return {name: _query_value(name, value) for name, value in given.items()}
+
+
+def _query_value(name: str, value: Any) -> Any:
+    if name in _TIMES:
+        return unix(value)
+    if name == "session_ids":
+        return [prefixed(identifier) for identifier in as_list(value)]
+    if name == "parent_session_id":
+        return prefixed(value)
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def with_all_tags(
+    read: Callable[[int | None], AsyncIterator[list[S]]], tags: Any, limit: int | None
+) -> AsyncIterator[list[S]]:
+    """Iterate over pages, keeping the sessions with all tags: whether the service means any of them is not documented.
+
+    Args:
+        read: iterates over the pages up to a limit.
+        tags: one or several; without any, every session is kept.
+        limit: at most so many sessions.
+    """
+    wanted = set(as_list(tags))
+    return _tagged(read(None), wanted, at_most(limit)) if wanted else read(limit)
+
+
+async def _tagged(pages: AsyncIterator[list[S]], tags: set[str], left: int | None) -> AsyncIterator[list[S]]:
+    async for page in pages:
+        kept = [item for item in page if tags <= set(as_list(item.get("tags")))][:left]
+        if kept:
+            yield kept
+        left = None if left is None else left - len(kept)
+        if left == 0:
+            return

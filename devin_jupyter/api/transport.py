@@ -22,9 +22,8 @@ import httpx
 from httpx_retries import Retry, RetryTransport
 
 from devin_jupyter import errors
-from devin_jupyter.api import log
-from devin_jupyter.api.answers import Asked, error_from, read_answer, retry_after, unreadable
-from devin_jupyter.api.arguments import query_pairs
+from devin_jupyter.api.params import query_pairs
+from devin_jupyter.api.responses import RequestInfo, error_from, log_exchange, parse_response, retry_after, unreadable
 from devin_jupyter.redaction import redact, repeats_secrets
 from devin_jupyter.settings import Settings, is_loopback
 
@@ -38,19 +37,19 @@ Sleep = Callable[[float], Awaitable[None]]
 Files = Mapping[str, tuple[str, bytes]]
 
 
-class _Patience(Retry):
+class _RetryPolicy(Retry):
     """Three more tries with growing, jittered pauses; a wait that the service asks for is honored up to a minute."""
 
     pause: Sleep = staticmethod(asyncio.sleep)
 
     async def asleep(self, response: httpx.Response | Exception) -> None:
-        asked = retry_after(response.headers) if isinstance(response, httpx.Response) else None
-        seconds = self.backoff_strategy() if asked is None else min(asked, self.max_backoff_wait)
+        wanted = retry_after(response.headers) if isinstance(response, httpx.Response) else None
+        seconds = self.backoff_strategy() if wanted is None else min(wanted, self.max_backoff_wait)
         await type(self).pause(seconds)
 
 
-def _patience(sleep: Sleep) -> Retry:
-    kind = type("_Patience", (_Patience,), {"pause": staticmethod(sleep)})
+def _retry_policy(sleep: Sleep) -> Retry:
+    kind = type("_RetryPolicy", (_RetryPolicy,), {"pause": staticmethod(sleep)})
     return kind(  # type: ignore[no-any-return]
         total=3,
         allowed_methods=("GET", "PUT", "DELETE"),
@@ -61,7 +60,7 @@ def _patience(sleep: Sleep) -> Retry:
     )
 
 
-_NO_PATIENCE = Retry(total=0)
+_NO_RETRY = Retry(total=0)
 _left_to_the_parent: list[httpx.AsyncClient | None] = []
 
 
@@ -97,7 +96,7 @@ class Transport:
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         files: Files | None = None,
-        asked: Asked | None = None,
+        info: RequestInfo | None = None,
         retries: bool = True,
         text: bool = False,
     ) -> Any:
@@ -109,7 +108,7 @@ class Transport:
             params: the query; a list repeats its key, None leaves a key out.
             json: the body.
             files: the body as multipart: field → (file name, content).
-            asked: what error messages may say about the request.
+            info: what error messages may say about the request.
             retries: False for callers that pace themselves.
             text: a body that is not JSON is returned as it is.
 
@@ -117,37 +116,37 @@ class Transport:
             ApiError: the service refused; the class follows the status.
             ConnectionTrouble: there was no answer.
         """
-        asked = asked or Asked(method, path, api_version=self._settings.api_version)
-        response = await self._send(asked, params=params, json=json, files=files, retries=retries)
-        return read_answer(asked, response.status_code, response.content, text=text)
+        info = info or RequestInfo(method, path, api_version=self._settings.api_version)
+        response = await self._send(info, params=params, json=json, files=files, retries=retries)
+        return parse_response(info, response.status_code, response.content, text=text)
 
     async def get_bytes(
-        self, path: str, params: Mapping[str, Any] | None = None, *, asked: Asked | None = None
+        self, path: str, params: Mapping[str, Any] | None = None, *, info: RequestInfo | None = None
     ) -> bytes:
         """Return the body of a GET unparsed, for callers that read many pages their own way."""
-        asked = asked or Asked("GET", path)
-        response = await self._send(asked, params=params)
+        info = info or RequestInfo("GET", path)
+        response = await self._send(info, params=params)
         body = response.content
         if not repeats_secrets(body):
             return body
-        return json.dumps(read_answer(asked, response.status_code, body)).encode()
+        return json.dumps(parse_response(info, response.status_code, body)).encode()
 
-    async def fetch(self, path: str, *, asked: Asked | None = None) -> bytes:
+    async def fetch(self, path: str, *, info: RequestInfo | None = None) -> bytes:
         """Return the content of a file, following redirects; the key is never sent along."""
         client = self._open()
-        asked = asked or Asked("GET", path)
+        info = info or RequestInfo("GET", path)
         url = httpx.URL(self._settings.base_url + path)
         for hop in range(_MOST_HOPS):
             self._check_download(url)
             request = client.build_request("GET", url, headers=None if hop else self._auth)
-            response = await self._exchange(asked, request)
+            response = await self._exchange(info, request)
             if response.status_code not in _REDIRECTS:
                 break
-            url = _joined(asked, url, response.headers.get("location", ""))
+            url = _joined(info, url, response.headers.get("location", ""))
         else:
-            raise unreadable(asked, response.status_code, b"", "it redirects in circles")
+            raise unreadable(info, response.status_code, b"", "it redirects in circles")
         if response.status_code != 200:
-            raise error_from(asked, response.status_code, response.headers, response.content)
+            raise error_from(info, response.status_code, response.headers, response.content)
         return response.content
 
     async def aclose(self) -> None:
@@ -160,18 +159,18 @@ class Transport:
 
     async def _send(
         self,
-        asked: Asked,
+        info: RequestInfo,
         *,
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         files: Files | None = None,
         retries: bool = True,
     ) -> httpx.Response:
-        extensions = None if retries else {"retry": _NO_PATIENCE}
-        url = self._settings.base_url + asked.path
+        extensions = None if retries else {"retry": _NO_RETRY}
+        url = self._settings.base_url + info.path
         try:
             request = self._open().build_request(
-                asked.method,
+                info.method,
                 url,
                 params=query_pairs(params),
                 json=json,
@@ -183,26 +182,26 @@ class Transport:
             raise errors.OptionError(f"{url} is no address: {problem}", "nothing was sent") from None
         except UnicodeEncodeError:
             raise errors.OptionError(
-                f"a text for {asked.method} {asked.path} holds half a character (a lone surrogate)",
+                f"a text for {info.method} {info.path} holds half a character (a lone surrogate)",
                 "nothing was sent",
                 'clean it: text.encode("utf-8", "replace").decode()',
             ) from None
         except ValueError as problem:  # the service itself may have answered with such a number, which is written back
             raise errors.OptionError(
-                f"a value for {asked.method} {asked.path} has no word in JSON: {problem}",
+                f"a value for {info.method} {info.path} has no word in JSON: {problem}",
                 "nothing was sent",
                 "give a number that is neither infinite nor NaN",
             ) from None
         within = None if files else self._settings.timeout_seconds * (_LONGEST_CALL if retries else 1)
-        response = await self._exchange(asked, request, within)
+        response = await self._exchange(info, request, within)
         if response.status_code in _REDIRECTS:
             elsewhere = urlsplit(response.headers.get("location", "")).netloc or "elsewhere"
-            raise unreadable(asked, response.status_code, b"", f"it redirects to {elsewhere}")
+            raise unreadable(info, response.status_code, b"", f"it redirects to {elsewhere}")
         if not response.is_success:
-            raise error_from(asked, response.status_code, response.headers, response.content)
+            raise error_from(info, response.status_code, response.headers, response.content)
         return response
 
-    async def _exchange(self, asked: Asked, request: httpx.Request, within: float | None = None) -> httpx.Response:
+    async def _exchange(self, info: RequestInfo, request: httpx.Request, within: float | None = None) -> httpx.Response:
         """Send a request; `within` so many seconds, all tries together: httpx itself waits for a byte at a time."""
         started = time.perf_counter()
         try:
@@ -212,9 +211,9 @@ class Transport:
             except TimeoutError:
                 raise httpx.ReadTimeout("the answer does not come to its end") from None
         except httpx.HTTPError as problem:
-            log.exchanged(asked, type(problem).__name__, started)
-            raise _trouble(asked, problem, self._settings, time.perf_counter() - started) from None
-        log.exchanged(asked, response.status_code, started, response.extensions.get("retry"))
+            log_exchange(info, type(problem).__name__, started)
+            raise _trouble(info, problem, self._settings, time.perf_counter() - started) from None
+        log_exchange(info, response.status_code, started, response.extensions.get("retry"))
         return response
 
     def _open(self) -> httpx.AsyncClient:
@@ -225,7 +224,7 @@ class Transport:
             self._loop, self._pid = loop, os.getpid()
             wire = self._wire or _network(self._settings)
             self._client = httpx.AsyncClient(
-                transport=RetryTransport(wire, retry=_patience(self._sleep)),
+                transport=RetryTransport(wire, retry=_retry_policy(self._sleep)),
                 headers={"User-Agent": _user_agent(), "Accept": "application/json"},
                 timeout=httpx.Timeout(self._settings.timeout_seconds, connect=min(10, self._settings.timeout_seconds)),
                 follow_redirects=False,
@@ -274,13 +273,13 @@ def _network(settings: Settings) -> httpx.AsyncBaseTransport:
     return httpx.AsyncHTTPTransport(proxy=proxies.get("https") or proxies.get("all"), limits=limits)
 
 
-def _joined(asked: Asked, url: httpx.URL, location: str) -> httpx.URL:
+def _joined(info: RequestInfo, url: httpx.URL, location: str) -> httpx.URL:
     try:
         if location:
             return url.join(location)
     except httpx.InvalidURL:
         pass
-    raise unreadable(asked, 307, b"", "it redirects to something that is no address")
+    raise unreadable(info, 307, b"", "it redirects to something that is no address")
 
 
 def _user_agent() -> str:
@@ -291,12 +290,12 @@ def _user_agent() -> str:
     return f"devin-jupyter/{ours} httpx/{httpx.__version__}"
 
 
-def _trouble(asked: Asked, problem: httpx.HTTPError, settings: Settings, seconds: float) -> errors.DevinError:
+def _trouble(info: RequestInfo, problem: httpx.HTTPError, settings: Settings, seconds: float) -> errors.DevinError:
     host = urlsplit(settings.base_url).netloc
     words = redact(str(problem)) or type(problem).__name__
-    act = f"{asked.method} {asked.path}"
+    act = f"{info.method} {info.path}"
     retry = "check the network and DEVIN_API_URL, then run it again"
-    unsure = "the request may have been applied" if asked.method == "POST" else "nothing was changed"
+    unsure = "the request may have been applied" if info.method == "POST" else "nothing was changed"
     if isinstance(problem, _NEVER_APPLIED):
         return errors.ConnectionFailed(f"no connection to {host}: {words}", "nothing was sent", retry)
     if isinstance(problem, httpx.TimeoutException):
@@ -304,5 +303,5 @@ def _trouble(asked: Asked, problem: httpx.HTTPError, settings: Settings, seconds
         waited += f", tried for {seconds:.0f} s" if seconds > 1.5 * settings.timeout_seconds else ""
         return errors.RequestTimeout(f"no answer from {host} to {act} within {waited}", unsure, retry)
     if isinstance(problem, httpx.DecodingError):
-        return unreadable(asked, 200, b"", "its compression is broken")
+        return unreadable(info, 200, b"", "its compression is broken")
     return errors.ConnectionLost(f"{host} closed the connection during {act}: {words}", unsure, retry)

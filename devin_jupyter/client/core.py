@@ -8,13 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from devin_jupyter.api.account import Account
-from devin_jupyter.api.attachments import Attachments
-from devin_jupyter.api.insights import Insights
-from devin_jupyter.api.messages import Messages
-from devin_jupyter.api.service import Service
-from devin_jupyter.api.sessions import Sessions
-from devin_jupyter.api.tags import Tags
+from devin_jupyter.api.analytics import Account
+from devin_jupyter.api.client import Service
+from devin_jupyter.api.files import Attachments
+from devin_jupyter.api.sessions import Insights, Messages, Sessions, Tags
 from devin_jupyter.attachments import Attachment, read_attachments
 from devin_jupyter.client.tracking import State, Tracker
 from devin_jupyter.creation import Api, CellRef, Creator, Plan, Policy, Started, plan_replay, replay

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from devin_jupyter.creation.lookup import Sweep
     from devin_jupyter.schema import Schema
 
-Raw = dict[str, Any]
+Raw = Mapping[str, Any]
 
 
 class SessionsApi(Protocol):
@@ -25,7 +25,7 @@ class SessionsApi(Protocol):
     async def get(self, session_id: str, *, retries: bool = True) -> Raw:
         """Read a session."""
 
-    def pages(self, **filters: Any) -> AsyncIterator[list[Raw]]:
+    def pages(self, **filters: Any) -> AsyncIterator[Sequence[Raw]]:
         """List sessions."""
 
     async def terminate(self, session_id: str, *, archive: bool = False) -> Any:

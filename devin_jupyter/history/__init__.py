@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter import frames
-from devin_jupyter.api.consumption import Consumption
+from devin_jupyter.api.analytics import Consumption
 from devin_jupyter.errors import OptionError, Unsupported
 from devin_jupyter.history.dataset import sync
 from devin_jupyter.history.filters import Filters, When, checked_limit, moment
@@ -28,6 +28,7 @@ from devin_jupyter.history.reading import (
     utc_now,
 )
 from devin_jupyter.loop import gather_limited
+from devin_jupyter.models import wire
 from devin_jupyter.models.raw import Message, identifier, read_message
 from devin_jupyter.models.snapshot import Known, Snapshot, observe
 from devin_jupyter.schema import load_schema
@@ -163,7 +164,7 @@ async def insights(core: Core, sessions: Any = None, *, limit: int | None = None
         raise Unsupported("v1 has no insights", "nothing was read", "use a v3 key (cog_…)")
     names = await _names(core, sessions, filters, limit)
 
-    async def some(chunk: list[str]) -> list[dict[str, Any]]:
+    async def some(chunk: list[str]) -> list[wire.Insights]:
         return [raw async for raw in core.insights.list(session_ids=chunk)]
 
     chunks = [names[at : at + IDS_A_PAGE] for at in range(0, len(names), IDS_A_PAGE)]

@@ -21,7 +21,6 @@ from devin_jupyter.errors import OptionError
 from devin_jupyter.frames import parts
 from devin_jupyter.history.filters import Filters
 from devin_jupyter.history.reading import IDS_A_PAGE, fill, read_journal
-from devin_jupyter.history.windows import Raw
 from devin_jupyter.loop import gather_limited
 from devin_jupyter.text import replacing
 
@@ -146,7 +145,7 @@ def _prepare(folder: Path, owner: dict[str, Any]) -> dict[str, Any]:
     return {**state, **owner}
 
 
-async def _unmerged(core: Core, folder: Path) -> list[Raw]:
+async def _unmerged(core: Core, folder: Path) -> list[Any]:
     stored = await asyncio.to_thread(read_dataset, folder)
     names = parts.unmerged(stored)
     chunks = [names[at : at + IDS_A_PAGE] for at in range(0, len(names), IDS_A_PAGE)]

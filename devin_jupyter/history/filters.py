@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from math import ceil
@@ -121,7 +121,7 @@ class Filters:
         users = _listed(self.user)
         return {"tags": _listed(self.tags) or None, "user_email": users[0] if len(users) == 1 else None}
 
-    def keep(self, items: list[Raw], now: datetime, *, api_version: str) -> list[Raw]:
+    def keep(self, items: Sequence[Any], now: datetime, *, api_version: str) -> list[Any]:
         """Return the raw sessions of a page that pass the filters which the service leaves, or may leave, to us."""
         tags, categories = set(_listed(self.tags)), set(_listed(self.category))
         if tags:
@@ -130,9 +130,9 @@ class Filters:
             items = [item for item in items if item.get("category") in categories]
         if self.archived is not None and api_version == "v3":
             items = [item for item in items if (item.get("is_archived") is True) == self.archived]
-        return self._keep_v1(items, now) if api_version == "v1" else items
+        return self._keep_v1(items, now) if api_version == "v1" else list(items)
 
-    def _keep_v1(self, items: list[Raw], now: datetime) -> list[Raw]:
+    def _keep_v1(self, items: Sequence[Any], now: datetime) -> list[Any]:
         since, until = moment(self.since, now) or _FIRST, moment(self.until, now, "until") or _LAST
         updated, users = moment(self.updated_since, now, "updated_since") or _FIRST, set(_listed(self.user))
         return [

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from devin_jupyter.api.paging import LARGEST_PAGE
+from devin_jupyter.api.pagination import LARGEST_PAGE
 from devin_jupyter.errors import OptionError
 from devin_jupyter.frames import SessionRows
 from devin_jupyter.history.filters import Filters, checked_limit
 from devin_jupyter.history.windows import Page, Raw, Window, parsed, read_sessions
 from devin_jupyter.loop import gather_limited
+from devin_jupyter.models import wire
 from devin_jupyter.models.ids import session_id as prefixed
 from devin_jupyter.models.snapshot import Known, Snapshot
 from devin_jupyter.schema import Schema, from_wire
@@ -147,13 +148,13 @@ async def _named(core: Core, identifiers: list[str]) -> Found:
     return Found(rows.frame(order=wanted), rows.provisional, journalled)
 
 
-async def fetch_named(core: Core, identifiers: Sequence[str]) -> list[Raw]:
+async def fetch_named(core: Core, identifiers: Sequence[str]) -> list[Any]:
     """Return the raw sessions with these ids, in any order.
 
     Raises:
         NotFound: one of them is not there for this key.
     """
-    found: dict[str, Raw] = {}
+    found: dict[str, wire.Session] = {}
     if not core.service.is_v1:
         chunks = [list(identifiers[at : at + IDS_A_PAGE]) for at in range(0, len(identifiers), IDS_A_PAGE)]
         found = {name: item for page in await gather_limited(core.sessions.some, chunks) for name, item in page.items()}
@@ -238,8 +239,8 @@ class Reading:
     async def fetch(self, params: Raw) -> bytes:
         """Return the body of a page."""
         service = self._core.service
-        asked = await service.asked("sessions.list")
-        return await service.transport.get_bytes(asked.path, params, asked=asked)
+        info = await service.request_info("sessions.list")
+        return await service.transport.get_bytes(info.path, params, info=info)
 
     async def page(self, params: Raw) -> Page:
         """Return a page."""

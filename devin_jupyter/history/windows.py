@@ -16,7 +16,7 @@ from itertools import pairwise
 from math import ceil, inf
 from typing import Any
 
-from devin_jupyter.api.paging import LARGEST_PAGE, items_of, next_cursor
+from devin_jupyter.api.pagination import LARGEST_PAGE, items_of, next_cursor
 from devin_jupyter.errors import UnreadableAnswer
 from devin_jupyter.loop import REQUESTS_AT_ONCE, leaf_exceptions
 

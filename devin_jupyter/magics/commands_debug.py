@@ -8,7 +8,7 @@ import sys
 import traceback
 from typing import Any
 
-from devin_jupyter.api import log
+from devin_jupyter.api.responses import RECENT
 from devin_jupyter.errors import DevinError
 from devin_jupyter.magics import written
 from devin_jupyter.magics.command import Call
@@ -46,7 +46,7 @@ def report(call: Call) -> str:
         "front end": _front_end(call),
         "connection": _connection(),
         "last error": _last_error(),
-        "requests": "\n".join(log.RECENT) or "none in this kernel",
+        "requests": "\n".join(RECENT) or "none in this kernel",
         "log": "\n".join(recent_lines()) or _NOTHING,
     }
     blocks = [f"== {name}\n{text}" for name, text in parts.items()]

@@ -12,8 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from devin_jupyter.api.messages import Messages
-from devin_jupyter.api.sessions import Sessions
+from devin_jupyter.api.sessions import Messages, Sessions
 from devin_jupyter.errors import DevinError, Forbidden, NotFound, Unauthorized
 from devin_jupyter.models.snapshot import Known, Snapshot, observe
 from devin_jupyter.monitor.clock import Clock

@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from devin_jupyter.api.messages import Messages
-from devin_jupyter.api.sessions import Sessions, by_id
+from devin_jupyter.api.sessions import Messages, Sessions, by_id
 from devin_jupyter.errors import BadRequest, DevinError, Unprocessable
+from devin_jupyter.models import wire
 from devin_jupyter.models.raw import read_message
 from devin_jupyter.models.snapshot import Message
 from devin_jupyter.monitor.watched import Watched
@@ -67,7 +67,7 @@ class Reader:
             items, entry.cursor = await self._tail(entry.session_id, None)  # cursors need not last for ever
         return [read_message(item) for item in items]
 
-    async def _tail(self, identifier: str, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]:
+    async def _tail(self, identifier: str, cursor: str | None) -> tuple[list[wire.Message], str | None]:
         async with self._limit:
             return await self._messages.tail(identifier, cursor)
 

@@ -15,6 +15,7 @@ from devin_jupyter import turns, waiting
 from devin_jupyter.client import Core, Listener, State
 from devin_jupyter.errors import DetachedAwait, OptionError
 from devin_jupyter.loop import cancel_on_interrupt
+from devin_jupyter.models import wire
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.monitor import Connection
 from devin_jupyter.session.bridge import Bridge, blocking
@@ -180,7 +181,7 @@ class Session(LastSeen):
 
     # --- files and insights ---------------------------------------------------------------------------------
 
-    def attachments(self) -> list[dict[str, Any]]:
+    def attachments(self) -> list[wire.SessionAttachment]:
         """List its files: `attachment_id`, `name`, `url`, `source` (`devin` or `user`). v3 only."""
         return self._run(self._core.attachments.list(self.id))
 
@@ -216,7 +217,7 @@ class Session(LastSeen):
             raise OptionError(f"{self.id} has no file {name!r}", hint=f"its files: {names}")
         return await self._core.attachments.fetch(found[-1])
 
-    def insights(self, generate: bool = False) -> dict[str, Any]:
+    def insights(self, generate: bool = False) -> wire.Insights:
         """Return what the service found out about the session: size, messages, and `analysis`. v3 only.
 
         It is the answer as it came: with the id as the service spells it, and with the `nb-…` tag of this package.

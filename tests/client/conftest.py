@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from devin_jupyter import AsyncDevin, Devin, settings
-from devin_jupyter.api.service import Service
+from devin_jupyter.api.client import Service
 from devin_jupyter.api.transport import Transport
 from devin_jupyter.client.default import disconnect
 from devin_jupyter.settings import Pace, Settings

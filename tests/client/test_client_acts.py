@@ -9,8 +9,8 @@ import pytest
 
 import devin_jupyter as dj
 from devin_jupyter import Devin
-from devin_jupyter.api.account import Account
-from devin_jupyter.api.answers import retry_after
+from devin_jupyter.api.analytics import Account
+from devin_jupyter.api.responses import retry_after
 from devin_jupyter.journal import Journal
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.render.record import session_record

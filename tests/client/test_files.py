@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devin_jupyter.api.attachments import Attachments
+from devin_jupyter.api.files import Attachments
 from devin_jupyter.errors import ApiError, OptionError, Unsupported
 from devin_jupyter.models.filenames import safe_name
 

@@ -8,8 +8,7 @@ import pytest
 
 from devin_jupyter import errors
 from devin_jupyter import monitor as monitor_module
-from devin_jupyter.api.messages import Messages
-from devin_jupyter.api.sessions import Sessions
+from devin_jupyter.api.sessions import Messages, Sessions
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Known, after_send, note_send, observe
 from devin_jupyter.monitor import Monitor

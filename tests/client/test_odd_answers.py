@@ -12,9 +12,8 @@ import pandas as pd
 import pytest
 
 from devin_jupyter import errors, settings
-from devin_jupyter.api.insights import Insights
-from devin_jupyter.api.messages import Messages
-from devin_jupyter.api.paging import items_of
+from devin_jupyter.api.pagination import items_of
+from devin_jupyter.api.sessions import Insights, Messages
 from devin_jupyter.frames.files import read_file
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Known, note_send, observe

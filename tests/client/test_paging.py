@@ -5,13 +5,9 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from devin_jupyter.api.insights import Insights
-from devin_jupyter.api.knowledge import Knowledge
-from devin_jupyter.api.messages import Messages
-from devin_jupyter.api.paging import cursor_pages, items_of, next_cursor, offset_pages
-from devin_jupyter.api.playbooks import Playbooks
-from devin_jupyter.api.secrets import Secrets
-from devin_jupyter.api.sessions import Sessions
+from devin_jupyter.api.library import Knowledge, Playbooks, Secrets
+from devin_jupyter.api.pagination import cursor_pages, items_of, next_cursor, offset_pages
+from devin_jupyter.api.sessions import Insights, Messages, Sessions
 from devin_jupyter.errors import OptionError, UnreadableAnswer, Unsupported
 
 

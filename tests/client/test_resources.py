@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from devin_jupyter.api import insights
-from devin_jupyter.api.events import Events
-from devin_jupyter.api.operations import OPERATIONS, operations_table
-from devin_jupyter.api.secrets import Secrets
+from devin_jupyter.api import sessions as insights
+from devin_jupyter.api.analytics import Events
+from devin_jupyter.api.client import OPERATIONS, operations_table
+from devin_jupyter.api.library import Secrets
 from devin_jupyter.errors import Conflict, NotFound, OptionError, ServerError, Unsupported
 from devin_jupyter.redaction import redact
 

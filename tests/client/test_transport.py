@@ -13,9 +13,8 @@ import httpx
 import pytest
 
 from devin_jupyter import errors
-from devin_jupyter.api.operations import BY_NAME, OPERATIONS
-from devin_jupyter.api.sessions import Sessions
-from devin_jupyter.api.tags import Tags
+from devin_jupyter.api.client import BY_NAME, OPERATIONS
+from devin_jupyter.api.sessions import Sessions, Tags
 from devin_jupyter.api.transport import Transport
 
 from .conftest import KEY, some_settings

@@ -3,12 +3,8 @@
 import httpx
 import pytest
 
-from devin_jupyter.api.knowledge import Knowledge
-from devin_jupyter.api.messages import Messages
-from devin_jupyter.api.playbooks import Playbooks
-from devin_jupyter.api.secrets import Secrets
-from devin_jupyter.api.sessions import Sessions
-from devin_jupyter.api.tags import Tags
+from devin_jupyter.api.library import Knowledge, Playbooks, Secrets
+from devin_jupyter.api.sessions import Messages, Sessions, Tags
 from devin_jupyter.errors import BadRequest, Conflict, UnreadableAnswer
 
 HEX = "0123456789abcdef" * 2

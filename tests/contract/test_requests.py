@@ -12,7 +12,7 @@ from contract.openapi import document
 from contract.recording import Recorder
 from contract.world import Ids, populate
 
-from devin_jupyter.api.operations import OPERATIONS
+from devin_jupyter.api.client import OPERATIONS
 from devin_jupyter.api.transport import Transport
 from devin_jupyter.client import AsyncDevin
 from devin_jupyter.journal import Journal

@@ -12,11 +12,10 @@ import httpx
 import pytest
 
 from devin_jupyter import settings as settings_module
-from devin_jupyter.api.account import Account
-from devin_jupyter.api.attachments import Attachments
-from devin_jupyter.api.messages import Messages
-from devin_jupyter.api.service import Service
-from devin_jupyter.api.sessions import Sessions
+from devin_jupyter.api.analytics import Account
+from devin_jupyter.api.client import Service
+from devin_jupyter.api.files import Attachments
+from devin_jupyter.api.sessions import Messages, Sessions
 from devin_jupyter.api.transport import Transport
 from devin_jupyter.creation import Api, CellRef, Clock, Creator, Policy
 from devin_jupyter.journal import Journal

@@ -139,7 +139,7 @@ def test_a_key_that_is_refused_leaves_the_present_client_in_use(shell, simulator
 
 
 def test_who_one_is_is_asked_before_what_one_may_do(shell, simulator, monkeypatch):
-    from devin_jupyter.api.account import Account
+    from devin_jupyter.api.analytics import Account
 
     monkeypatch.setenv("DEVIN_API_URL", simulator.url)
     monkeypatch.setenv("DEVIN_API_KEY", "cog_revoked-by-now")

@@ -1,25 +1,24 @@
-"""Going through lists page by page, to the end and never round in circles.
+"""Reading lists page by page: to the end, each item once, and never in circles.
 
-The service's cursors may linger on the last page or repeat, and pages may overlap while new items arrive: a page
-hands out only what was not seen before, and going on needs something new.
+Cursors of the service may stay on the last page or repeat, and pages overlap while new items arrive. So a page yields
+only items that were not seen before, and a page without any ends the list.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from devin_jupyter.api.arguments import at_most
+from devin_jupyter.api.params import at_most
 from devin_jupyter.errors import UnreadableAnswer
 
 LARGEST_PAGE = 200
 _EMPTY_PAGES = 3
-"""So many pages in a row without anything new, and the end is taken for reached."""
+"""Pages in a row without a new item that count as the end of a list."""
 
+T = TypeVar("T")
 Raw = dict[str, Any]
-"""One object of an answer."""
-Raws = list[Raw]
-"""Several; classes with a method called `list` need another word for the type."""
+"""A JSON object of a response."""
 Fetch = Callable[[Raw], Awaitable[Any]]
 
 
@@ -35,14 +34,14 @@ async def cursor_pages(
         page_size: how many to ask for at a time, at most 200.
         after: the cursor to start behind.
     """
-    sieve, cursors = _Sieve(key, limit), {after}
+    dedup, cursors = _Deduplicator(key, limit), {after}
     while True:
-        page = await fetch({"first": sieve.wanted(min(page_size, LARGEST_PAGE)), "after": after})
-        fresh = sieve.fresh(items_of(page))
+        page = await fetch({"first": dedup.wanted(min(page_size, LARGEST_PAGE)), "after": after})
+        fresh = dedup.fresh(items_of(page))
         if fresh:
             yield fresh
         after = next_cursor(page)
-        if after is None or after in cursors or sieve.is_done:
+        if after is None or after in cursors or dedup.is_done:
             return
         cursors.add(after)
 
@@ -61,21 +60,18 @@ async def offset_pages(
         limit: at most so many items in all.
         page_size: how many to ask for at a time.
     """
-    sieve, offset = _Sieve(key, limit), 0
+    dedup, offset = _Deduplicator(key, limit), 0
     while True:
         page = await fetch({"limit": page_size, "offset": offset})
         found = items_of(page, items)
-        fresh = sieve.fresh(found)
+        fresh = dedup.fresh(found)
         if fresh:
             yield fresh
-        more = page["has_next_page"] if _says_more(page) else len(found) >= page_size
-        if not more or not fresh or sieve.is_done:
+        flag = page.get("has_next_page") if isinstance(page, Mapping) else None
+        more = flag if isinstance(flag, bool) else len(found) >= page_size
+        if not more or not fresh or dedup.is_done:
             return
         offset += len(found)
-
-
-def _says_more(page: Any) -> bool:
-    return isinstance(page, Mapping) and isinstance(page.get("has_next_page"), bool)
 
 
 def items_of(page: Any, name: str = "items") -> list[Raw]:
@@ -102,14 +98,14 @@ def next_cursor(page: Any) -> str | None:
     return cursor if isinstance(cursor, str) and cursor else None
 
 
-async def flatten(pages: AsyncIterator[list[Raw]]) -> AsyncIterator[Raw]:
+async def flatten(pages: AsyncIterator[list[T]]) -> AsyncIterator[T]:
     """Yield the items of pages one by one."""
     async for page in pages:
         for item in page:
             yield item
 
 
-class _Sieve:
+class _Deduplicator:
     """Lets each item through once, and no more than `limit` in all."""
 
     def __init__(self, key: str, limit: int | None) -> None:

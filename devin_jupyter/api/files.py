@@ -1,4 +1,4 @@
-"""Files: upload them, list those of a session, fetch them back."""
+"""Files: upload, list those of a session, download."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import asyncio
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
-from devin_jupyter.api.answers import unreadable
-from devin_jupyter.api.paging import Raw, Raws, items_of
-from devin_jupyter.api.service import Service
+from devin_jupyter.api.client import Service
+from devin_jupyter.api.responses import unreadable
 from devin_jupyter.errors import NotFound, OptionError
+from devin_jupyter.models import wire
 from devin_jupyter.models.filenames import safe_name
 from devin_jupyter.models.ids import session_id as prefixed
 from devin_jupyter.text import write_atomically
 
+Files = list[wire.SessionAttachment]
 Paths = list[Path]
 
 
 class Attachments:
     """The files of the organization and of its sessions.
 
-    Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`.
+    If the service refuses, calls raise an `ApiError`; if it cannot be reached, `ConnectionTrouble`.
     """
 
     def __init__(self, service: Service) -> None:
-        """Send nothing yet."""
         self._service = service
 
-    async def upload(self, name: str, content: bytes) -> Raw:
+    async def upload(self, name: str, content: bytes) -> wire.Attachment:
         """Upload a file and return `{attachment_id, name, url}`. (`POST …/attachments`)
 
         Nothing is attached by uploading: the `url` goes into a create or a message. v1 tells the URL only.
@@ -46,20 +46,14 @@ class Attachments:
         if isinstance(answer, str):
             return {"attachment_id": None, "name": name, "url": answer.strip().strip('"')}
         if not isinstance(answer, dict) or not isinstance(answer.get("url"), str):
-            raise unreadable(await self._service.asked("attachments.upload"), 200, b"", "it holds no URL")
-        return answer
+            raise unreadable(await self._service.request_info("attachments.upload"), 200, b"", "it holds no URL")
+        return cast(wire.Attachment, answer)
 
-    async def list(self, session_id: str) -> Raws:
-        """List the files of a session; `source` is `devin` or `user`, names may repeat. (`GET …/attachments`)
-
-        Args:
-            session_id: in any form.
-
-        Raises:
-            NotFound: no such session.
-            Unsupported: on v1.
-        """
-        return items_of(await self._service.call("attachments.list", session_id=prefixed(session_id)))
+    async def list(self, session_id: str) -> Files:
+        """Return the files of a session; names may repeat. v3 only. (`GET …/attachments`)"""
+        return await self._service.call_list(
+            wire.SessionAttachment, "attachments.list", session_id=prefixed(session_id)
+        )
 
     async def fetch(self, attachment: Mapping[str, Any] | str) -> bytes:
         """Return the content of a file. (`GET …/attachments/{uuid}/{name}`, redirects followed without the key)
@@ -81,8 +75,8 @@ class Attachments:
             return await self._content(*others[0])
 
     async def _content(self, uuid: str, name: str) -> bytes:
-        asked = await self._service.asked("attachments.download", uuid=uuid, name=name)
-        return await self._service.transport.fetch(asked.path, asked=asked)
+        info = await self._service.request_info("attachments.download", uuid=uuid, name=name)
+        return await self._service.transport.fetch(info.path, info=info)
 
     async def download(self, session_id: str, folder: str | os.PathLike[str] | None = None) -> Paths:
         """Fetch all files of a session into a folder and return their paths.
@@ -101,7 +95,7 @@ class Attachments:
         listed = await self.list(session_id)
         try:
             return [
-                await asyncio.to_thread(_keep, target, str(entry.get("name") or "file"), await self.fetch(entry))
+                await asyncio.to_thread(_save, target, str(entry.get("name") or "file"), await self.fetch(entry))
                 for entry in listed
             ]
         except OSError as problem:
@@ -126,7 +120,7 @@ def _addresses(attachment: Mapping[str, Any] | str) -> list[tuple[str, str]]:
     return list(dict.fromkeys(found))
 
 
-def _keep(folder: Path, name: str, content: bytes) -> Path:
+def _save(folder: Path, name: str, content: bytes) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for path in _free_names(folder / safe_name(name)):
         if path.is_file() and not path.is_symlink() and path.read_bytes() == content:

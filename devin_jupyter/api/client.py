@@ -1,13 +1,28 @@
-"""Every operation of the Devin API that this package calls: where v3 and v1 have it, and what it needs.
+"""The operations of the Devin API and the service that calls them.
 
-The one table behind the routes, the permission named by a 403, the line for what a version lacks, and the README.
+`OPERATIONS` is the one table behind the routes, the permission that a 403 names, the message where a version lacks an
+operation, and the README. `Service` is the API as one key sees it: it picks the version, fills in the organization
+and the ids, and knows nothing of what the responses mean.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.parse import quote
 
-from devin_jupyter.errors import Unsupported
+from devin_jupyter.api.pagination import LARGEST_PAGE, cursor_pages, items_of
+from devin_jupyter.api.responses import RequestInfo, unreadable
+from devin_jupyter.errors import ApiError, NoOrganization, Unsupported
+from devin_jupyter.models import wire
+from devin_jupyter.settings import Settings, no_key, remember_org
+
+if TYPE_CHECKING:
+    from devin_jupyter.api.transport import Files, Transport
+
+T = TypeVar("T")
 
 ORG = "/v3/organizations/{org_id}"
 _S, _D = f"{ORG}/sessions", f"{ORG}/sessions/{{session_id}}"
@@ -27,6 +42,7 @@ class Operation:
     name: str
     """`namespace.method`, as on `Devin`."""
     does: str
+    """In a few words, for the README."""
     v3: str | None
     v1: str | None
     permission: str | None = None
@@ -137,15 +153,165 @@ BY_NAME = {operation.name: operation for operation in OPERATIONS}
 
 
 def operations_table() -> str:
-    """Return the operations as a Markdown table: name, route on v3, route on v1, permission."""
+    """Return the operations as a Markdown table: name, purpose, route on v3, route on v1, permission."""
     head = ("operation", "does", "v3", "v1", "permission (v3)")
     rows = [
-        (f"`{op.name}`", op.does, _cell(op.v3), _cell(op.v1), f"`{op.permission}`" if op.permission else "")
+        (
+            f"`{op.name}`",
+            op.does,
+            *(f"`{route}`" if route else "–" for route in (op.v3, op.v1)),
+            f"`{op.permission}`" if op.permission else "",
+        )
         for op in OPERATIONS
     ]
     lines = [" | ".join(cells) for cells in (head, ("---",) * len(head), *rows)]
     return "\n".join(f"| {line} |" for line in lines)
 
 
-def _cell(route: str | None) -> str:
-    return f"`{route}`" if route else "–"
+class Service:
+    """Calls operations with one key. `settings` gains the organization once it was looked up."""
+
+    def __init__(self, transport: Transport | None, settings: Settings) -> None:
+        """Keep the settings; without a `transport` the first request makes one."""
+        self._transport, self.settings = transport, settings
+        self._org_lock: asyncio.Lock | None = None
+
+    @property
+    def transport(self) -> Transport:
+        """What carries the requests. Made when first needed: a dry run has no time to import an HTTP library."""
+        if self._transport is None:
+            from devin_jupyter.api.transport import Transport
+
+            self._transport = Transport(self.settings)
+        return self._transport
+
+    async def aclose(self) -> None:
+        """Close the connections, if there are any."""
+        if self._transport is not None:
+            await self._transport.aclose()
+
+    @property
+    def api_version(self) -> str:
+        """`"v3"` or `"v1"`."""
+        return self.settings.api_version
+
+    @property
+    def is_v1(self) -> bool:
+        """Whether the key is for the legacy API."""
+        return self.settings.api_version == "v1"
+
+    async def call(
+        self,
+        operation: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        files: Files | None = None,
+        retries: bool = True,
+        text: bool = False,
+        **ids: str,
+    ) -> Any:
+        """Call an operation and return its parsed response.
+
+        Args:
+            operation: a name of `OPERATIONS`.
+            params: the query.
+            json: the body.
+            files: the body as multipart.
+            retries: False for callers with a pace of their own.
+            text: return a body that is not JSON as it is.
+            ids: values of the route's placeholders, without the organization.
+
+        Raises:
+            Unsupported: this API version has no such operation. Nothing is sent.
+            ApiError, ConnectionTrouble: see `Transport.request`.
+        """
+        info = await self.request_info(operation, **ids)
+        if isinstance(json, Mapping) and json.get("create_as_user_id"):
+            info = replace(info, permission=f"{info.permission} and ImpersonateOrgSessions")
+        return await self.transport.request(
+            info.method, info.path, params=params, json=json, files=files, info=info, retries=retries, text=text
+        )
+
+    async def call_as(self, kind: type[T], operation: str, *, retries: bool = True, **call: Any) -> T:
+        """Call an operation whose response must be a JSON object, and return it as `kind`, a type of `models.wire`."""
+        answer = await self.call(operation, retries=retries, **call)
+        if not isinstance(answer, dict):
+            ids = {name: value for name, value in call.items() if name not in ("params", "json", "files", "text")}
+            raise unreadable(await self.request_info(operation, **ids), 200, b"", "a JSON object was expected")
+        return cast(T, answer)
+
+    def pages(
+        self,
+        kind: type[T],
+        operation: str,
+        *,
+        key: str,
+        limit: int | None = None,
+        page_size: int = LARGEST_PAGE,
+        after: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        retries: bool = True,
+        **ids: Any,
+    ) -> AsyncIterator[list[T]]:
+        """Iterate over the pages of a v3 list; see `cursor_pages`. The items are returned as `kind`."""
+
+        async def fetch(paging: dict[str, Any]) -> Any:
+            return await self.call(operation, params={**(params or {}), **paging}, retries=retries, **ids)
+
+        pages = cursor_pages(fetch, key=key, limit=limit, page_size=page_size, after=after)
+        return cast(AsyncIterator[list[T]], pages)
+
+    async def call_list(self, kind: type[T], operation: str, name: str = "items", **call: Any) -> list[T]:
+        """Call an operation that responds with a whole list, under `name` or bare, and return the items as `kind`."""
+        return cast(list[T], items_of(await self.call(operation, **call), name))
+
+    async def request_info(self, operation: str, **ids: str) -> RequestInfo:
+        """Return method, path and what error messages need, for an operation in this API version."""
+        known = BY_NAME[operation]
+        if not self.settings.api_key:
+            raise no_key()
+        method, template = known.route(self.api_version)
+        if "{org_id}" in template:
+            ids["org_id"] = await self.org_id()
+        # bare dots would lead out of the path
+        steps = {
+            name: value.replace(".", "%2E") if value in (".", "..") else quote(value, safe="")
+            for name, value in ids.items()
+        }
+        return RequestInfo(method, template.format(**steps), operation, known.permission, self.api_version)
+
+    async def org_id(self) -> str:
+        """Return the organization: as set, as remembered for this key, or as the service says (asked once).
+
+        Raises:
+            NoOrganization: the key belongs to none or to several.
+        """
+        if self.settings.org_id:
+            return self.settings.org_id
+        self._org_lock = self._org_lock or asyncio.Lock()
+        async with self._org_lock:
+            if not self.settings.org_id:
+                found = await self._look_up_org()
+                self.settings = await asyncio.to_thread(remember_org, self.settings, found)
+        return self.settings.org_id or ""
+
+    async def _look_up_org(self) -> str:
+        principal = await self.call_as(wire.Principal, "self")
+        own = principal.get("org_id")
+        if isinstance(own, str) and own:
+            return own
+        try:
+            pages = self.pages(wire.Organization, "organizations", key="org_id", limit=6)
+            listed = [str(item["org_id"]) async for page in pages for item in page if item.get("org_id")]
+        except ApiError:  # most keys may not list them
+            listed = []
+        if len(listed) == 1:
+            return listed[0]
+        several = f"the key may work in {', '.join(listed[:5])}" if listed else ""
+        several += " and others" if len(listed) > 5 else ""
+        raise NoOrganization(
+            "the API needs an organization, and this key does not tell one",
+            several or "nothing was started",
+            "set DEVIN_ORG_ID or give org_id='org-…' (Settings → Devin API shows it)",
+        )

@@ -1,12 +1,15 @@
-"""What the service answers: the value of a success, and errors of any shape as exceptions with the next step in them.
+"""Responses: the value of a success, an exception with the next step for every kind of error, and a line in the log.
 
-Knows no HTTP library: a status, headers and bytes come in. Never lets the key through.
+Independent of the HTTP library: a status, headers and bytes come in. No secret ever gets out of here.
 """
 
 from __future__ import annotations
 
+import collections
 import json
+import logging
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -14,6 +17,12 @@ from typing import Any
 
 from devin_jupyter import errors
 from devin_jupyter.redaction import mask_answer, redact, redact_tree, repeats_secrets
+
+logger = logging.getLogger("devin_jupyter.http")
+logging.getLogger("devin_jupyter").addHandler(logging.NullHandler())
+RECENT: collections.deque[str] = collections.deque(maxlen=100)
+"""The last exchanges for `%devin debug`, also without logging: a line each, beginning with the time of day."""
+_LOG_LINE = "%(method)s %(path)s %(status)s in %(seconds).3f s, retries: %(retries)d"
 
 _LONGEST_DETAIL = 300
 _TAGS = re.compile(r"<[^>]{0,200}>")
@@ -40,8 +49,8 @@ _NEXT_STEP = {
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The request an answer belongs to, as far as a message may show it."""
+class RequestInfo:
+    """The request of a response, as far as an error message may show it."""
 
     method: str
     path: str
@@ -52,11 +61,11 @@ class Asked:
     api_version: str = "v3"
 
 
-def read_answer(asked: Asked, status: int, body: bytes, *, text: bool = False) -> Any:
+def parse_response(request: RequestInfo, status: int, body: bytes, *, text: bool = False) -> Any:
     """Return the JSON value of a success, secrets masked; None for an empty body.
 
     Args:
-        asked: the request.
+        request: the request.
         status: of the answer.
         body: of the answer.
         text: a body that is not JSON is returned as it is.
@@ -72,45 +81,45 @@ def read_answer(asked: Asked, status: int, body: bytes, *, text: bool = False) -
     except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
         if text and not body.lstrip().startswith(b"<"):
             return body.decode("utf-8", "replace").strip()
-        raise unreadable(asked, status, body) from None
+        raise unreadable(request, status, body) from None
 
 
-def error_from(asked: Asked, status: int, headers: Mapping[str, str], body: bytes) -> errors.ApiError:
+def error_from(request: RequestInfo, status: int, headers: Mapping[str, str], body: bytes) -> errors.ApiError:
     """Return the exception for an error answer: the service's words, what they mean, what to do."""
     detail, fields = read_detail(body)
     kind = _BY_STATUS.get(status, errors.ServerError if status >= 500 else errors.BadRequest)
     wait = retry_after(headers)
     return kind(
-        f"{status} from {asked.method} {asked.path}: {detail or 'no explanation given'}",
-        _meaning(asked, status, detail, wait),
-        _next_step(asked, status),
+        f"{status} from {request.method} {request.path}: {detail or 'no explanation given'}",
+        _meaning(request, status, detail, wait),
+        _next_step(request, status),
         status_code=status,
         detail=detail,
-        method=asked.method,
-        path=asked.path,
+        method=request.method,
+        path=request.path,
         errors=fields,
         retry_after=wait,
     )
 
 
-def unreadable(asked: Asked, status: int, body: bytes, why: str = "it is not JSON") -> errors.UnreadableAnswer:
+def unreadable(request: RequestInfo, status: int, body: bytes, why: str = "it is not JSON") -> errors.UnreadableAnswer:
     """Return the exception for a success whose body cannot be read."""
     return errors.UnreadableAnswer(
-        f"the answer {status} to {asked.method} {asked.path} cannot be read: {why}",
-        _unseen(asked),
+        f"the answer {status} to {request.method} {request.path} cannot be read: {why}",
+        _outcome_unknown(request),
         "check DEVIN_API_URL (a proxy or a login page may be answering), then run it again",
         status_code=status,
         detail=_plain(redact(body.decode("utf-8", "replace"))),
-        method=asked.method,
-        path=asked.path,
+        method=request.method,
+        path=request.path,
     )
 
 
-def _unseen(asked: Asked) -> str:
-    """What may have happened where the answer does not tell."""
-    if asked.method == "GET":
+def _outcome_unknown(request: RequestInfo) -> str:
+    """What may have happened where the response does not say."""
+    if request.method == "GET":
         return "nothing was changed"
-    return "a paid act may have been applied" if asked.operation in _PAID else "it may have been done all the same"
+    return "a paid act may have been applied" if request.operation in _PAID else "it may have been done all the same"
 
 
 def read_detail(body: bytes) -> tuple[str, list[dict[str, Any]]]:
@@ -182,25 +191,25 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _LONGEST_DETAIL else text[: _LONGEST_DETAIL - 1] + "…"
 
 
-def _meaning(asked: Asked, status: int, detail: str, wait: float | None) -> str:
+def _meaning(request: RequestInfo, status: int, detail: str, wait: float | None) -> str:
     """What the status tells, and what has become of the act."""
     if status >= 500:
         return (
             "the service failed; the act may or may not have been applied"
-            if asked.method == "POST"
+            if request.method == "POST"
             else "the service failed; it was tried several times"
         )
-    if status == 409 and asked.operation == _CREATE:
+    if status == 409 and request.operation == _CREATE:
         return "it contradicts the present state; whether a session was started is not told"
-    return f"{_reason(asked, status, detail, wait)}; {_not_done(asked)}"
+    return f"{_reason(request, status, detail, wait)}; {_not_applied(request)}"
 
 
-def _reason(asked: Asked, status: int, detail: str, wait: float | None) -> str:
+def _reason(request: RequestInfo, status: int, detail: str, wait: float | None) -> str:
     if status == 401:
         return "the key is missing, mistyped, revoked or expired"
     if status == 403:
-        return _why_forbidden(asked, detail)
-    if status == 404 and asked.operation == _CREATE:
+        return _why_forbidden(request, detail)
+    if status == 404 and request.operation == _CREATE:
         return "the organization, or something that the request names, is not there, or this key may not see it"
     if status == 404:
         return "there is no such object, or this key may not see it"
@@ -211,41 +220,58 @@ def _reason(asked: Asked, status: int, detail: str, wait: float | None) -> str:
     return "the service does not take this request"
 
 
-def _not_done(asked: Asked) -> str:
-    """What a refusal spared, in the words of the act."""
+def _not_applied(request: RequestInfo) -> str:
+    """What did not happen because the request was refused."""
     return {
         _CREATE: "nothing was started and nothing was paid",
         _SEND: "the message did not arrive, and nothing was paid",
-    }.get(asked.operation, "nothing was changed")
+    }.get(request.operation, "nothing was changed")
 
 
-def _why_forbidden(asked: Asked, detail: str) -> str:
+def _why_forbidden(request: RequestInfo, detail: str) -> str:
     family = "apk_… keys work on v1 only, cog_… keys on v3 only"
-    if asked.api_version == "v1":
+    if request.api_version == "v1":
         return f"the key may not do this: {family}, and some acts are for the session's owner"
     needed = (
-        f"{asked.operation or 'this operation'} needs the permission {asked.permission}" if asked.permission else ""
+        f"{request.operation or 'this operation'} needs the permission {request.permission}"
+        if request.permission
+        else ""
     )
     other = f"or the key is of the wrong family ({family})" if detail.lower() == "unauthorized" else ""
     return " ".join(part for part in (needed or "the key lacks a permission for this", other) if part)
 
 
-def _next_step(asked: Asked, status: int) -> str:
-    if status == 404 and asked.operation == _CREATE:
+def _next_step(request: RequestInfo, status: int) -> str:
+    if status == 404 and request.operation == _CREATE:
         return (
             "check the ids of --playbook, --knowledge, --secret-ids and --links, "
             "and the organization (%devin whoami shows it)"
         )
     if status == 403:
-        role = f"a role with {asked.permission}" if asked.permission else "the role it lacks"
+        role = f"a role with {request.permission}" if request.permission else "the role it lacks"
         return f"give the key {role} in Settings → Devin API, or use another (%devin whoami shows the present one)"
-    if status == 409 and asked.operation == _SEND:
+    if status == 409 and request.operation == _SEND:
         return (
             "an archived session takes them after %devin archive --undo (.unarchive() in Python); for one that is over"
             " the next --take on its cell (take= in Python) or a new cell starts another"
         )
-    if status >= 500 and asked.method != "POST":
+    if status >= 500 and request.method != "POST":
         return "run it again in a while"
     if status >= 500:
         return "look at %devin sessions before repeating it"
     return _NEXT_STEP.get(status, "change the request; %devin debug writes a report for a bug ticket")
+
+
+def log_exchange(request: RequestInfo, outcome: int | str, started: float, retry: object = None) -> None:
+    """Log a finished exchange: method, path, outcome and time; never a body, a query or the key.
+
+    Args:
+        request: the request.
+        outcome: the status, or the name of the exception.
+        started: the `time.perf_counter()` at its start.
+        retry: what the retrying transport left with the response.
+    """
+    seconds, retries = time.perf_counter() - started, getattr(retry, "attempts_made", 0)
+    facts = {"method": request.method, "path": request.path, "status": outcome, "seconds": seconds, "retries": retries}
+    RECENT.append(f"{time.strftime('%H:%M:%S')} {_LOG_LINE % facts}")
+    logger.info(_LOG_LINE, facts, extra={"http": facts})
