@@ -392,7 +392,9 @@ class Insights:
     def __init__(self, service: Service, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._service, self._sleep = service, sleep
 
-    def pages(self, /, *, limit: int | None = None, page_size: int = LARGEST_PAGE, **filters: Any) -> AsyncIterator[InsightsList]:
+    def pages(
+        self, /, *, limit: int | None = None, page_size: int = LARGEST_PAGE, **filters: Any
+    ) -> AsyncIterator[InsightsList]:
         """Iterate over sessions with their insights page by page. v3 only. (`GET …/sessions/insights`)
 
         Args:

@@ -10,13 +10,8 @@ from typing import TYPE_CHECKING, Any
 from devin_jupyter import settings as places
 from devin_jupyter.aftermath import live_line
 from devin_jupyter.aftermath import still_live as find_live
-from devin_jupyter.api.consumption import Consumption
-from devin_jupyter.api.events import Events
-from devin_jupyter.api.knowledge import Knowledge
-from devin_jupyter.api.metrics import Metrics
-from devin_jupyter.api.playbooks import Playbooks
-from devin_jupyter.api.schedules import Schedules
-from devin_jupyter.api.secrets import Secrets
+from devin_jupyter.api.analytics import Consumption, Events, Metrics
+from devin_jupyter.api.library import Knowledge, Playbooks, Schedules, Secrets
 from devin_jupyter.budgeting import budget as set_or_show
 from devin_jupyter.client.core import Core
 from devin_jupyter.creation import CellRef, Plan, Policy
@@ -24,6 +19,7 @@ from devin_jupyter.errors import OptionError
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.journal.budgets import Account
 from devin_jupyter.journal.place import here
+from devin_jupyter.models import wire
 from devin_jupyter.options import Options, from_keywords
 from devin_jupyter.request import SessionRequest, build
 from devin_jupyter.settings import Settings
@@ -136,7 +132,7 @@ class AsyncDevin:
 
     aclose = close
 
-    async def self(self) -> dict[str, Any]:
+    async def self(self) -> wire.Principal:
         """Return who the key is: `principal_type`, its id and name, `org_id`. v3 only. (`GET /v3/self`)"""
         return await self.core.account.self()
 

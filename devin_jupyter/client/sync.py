@@ -6,18 +6,18 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter import loop, turns
-from devin_jupyter.api.attachments import Attachments as AsyncAttachments
-from devin_jupyter.api.consumption import Consumption as AsyncConsumption
-from devin_jupyter.api.events import Events as AsyncEvents
-from devin_jupyter.api.insights import Insights as AsyncInsights
-from devin_jupyter.api.knowledge import Knowledge as AsyncKnowledge
-from devin_jupyter.api.messages import Messages as AsyncMessages
-from devin_jupyter.api.metrics import Metrics as AsyncMetrics
-from devin_jupyter.api.playbooks import Playbooks as AsyncPlaybooks
-from devin_jupyter.api.schedules import Schedules as AsyncSchedules
-from devin_jupyter.api.secrets import Secrets as AsyncSecrets
+from devin_jupyter.api.analytics import Consumption as AsyncConsumption
+from devin_jupyter.api.analytics import Events as AsyncEvents
+from devin_jupyter.api.analytics import Metrics as AsyncMetrics
+from devin_jupyter.api.files import Attachments as AsyncAttachments
+from devin_jupyter.api.library import Knowledge as AsyncKnowledge
+from devin_jupyter.api.library import Playbooks as AsyncPlaybooks
+from devin_jupyter.api.library import Schedules as AsyncSchedules
+from devin_jupyter.api.library import Secrets as AsyncSecrets
+from devin_jupyter.api.sessions import Insights as AsyncInsights
+from devin_jupyter.api.sessions import Messages as AsyncMessages
 from devin_jupyter.api.sessions import Sessions as AsyncSessions
-from devin_jupyter.api.tags import Tags as AsyncTags
+from devin_jupyter.api.sessions import Tags as AsyncTags
 from devin_jupyter.blocking import Blocking, blocking, documented_by, iterating, same_arguments
 from devin_jupyter.client.aio import AsyncDevin
 from devin_jupyter.client.core import Core

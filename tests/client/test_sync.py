@@ -6,7 +6,7 @@ import pytest
 
 import devin_jupyter as dj
 from devin_jupyter import AsyncDevin, Devin, Session
-from devin_jupyter.api.operations import OPERATIONS
+from devin_jupyter.api.client import OPERATIONS
 from devin_jupyter.blocking import Blocking
 from devin_jupyter.client import sync
 from devin_jupyter.settings import Settings
