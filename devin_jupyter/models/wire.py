@@ -245,6 +245,7 @@ class Playbook(TypedDict):
     updated_at: NotRequired[str | int]
     created_by: NotRequired[str]
     updated_by: NotRequired[str]
+    structured_output_schema: NotRequired[dict[str, Any] | None]
     status: NotRequired[str]
     created_by_user_id: NotRequired[str | None]
     created_by_user_name: NotRequired[str | None]
