@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from devin_jupyter.errors import OptionError
+from devin_jupyter.host import host
 from devin_jupyter.redaction import keep_secret
 from devin_jupyter.text import nearest
 
@@ -164,17 +165,5 @@ def _from_environment(word: Any) -> tuple[str, SecretValue]:
         raise OptionError("--secrets takes NAME or NAME:plain", hint="for example --secrets NPM_TOKEN REGION:plain")
     value = os.environ.get(name)
     if value is None:
-        value = _from_colab(name)
+        value = host().secret(name)
     return name, SecretValue(value, sensitive=kind != "plain")
-
-
-def _from_colab(name: str) -> str | None:
-    try:
-        from google.colab import userdata
-    except ImportError:
-        return None
-    try:
-        value: str | None = userdata.get(name)
-    except Exception:  # Colab has its own exceptions for "no such secret" and "not granted"
-        return None
-    return value

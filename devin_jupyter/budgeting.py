@@ -12,7 +12,7 @@ def budget(journal: Journal, notebook: str, acus: float | str | None = None, *, 
 
     Args:
         journal: where it is kept.
-        notebook: as `place.here` names it.
+        notebook: as `host().notebook` names it.
         acus: the limit, `"off"` for none, None to show it.
         now: Unix seconds.
 

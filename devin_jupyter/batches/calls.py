@@ -14,7 +14,7 @@ from devin_jupyter.batches.waiting import until_over
 from devin_jupyter.client import Core
 from devin_jupyter.creation import CellRef
 from devin_jupyter.errors import OptionError
-from devin_jupyter.journal.place import here
+from devin_jupyter.host import host
 from devin_jupyter.options import from_keywords
 from devin_jupyter.options.times import seconds
 from devin_jupyter.request import Where
@@ -41,7 +41,7 @@ def order_of(prompt: str, rows: Any, options: dict[str, Any]) -> Order:
     for name in sorted(options.keys() & _ELSEWHERE.keys()):
         raise OptionError(f"map has no {name}", "nothing was sent", _ELSEWHERE[name])
     said = from_keywords(each=rows, **options)
-    cell = CellRef(notebook=here(), out=said.out)
+    cell = CellRef(notebook=host().notebook, out=said.out)
     return Order(prompt=prompt, rows=rows, options=said, variables={}, cell=cell)
 
 

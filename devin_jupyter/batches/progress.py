@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import sys
-from typing import Any, TextIO
+from typing import TextIO
 
 from devin_jupyter.batches.job import Tally
+from devin_jupyter.host import host
 
 _CELLS = 20
 
@@ -29,18 +30,10 @@ def span(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def _kernel() -> Any:
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    return getattr(shell, "kernel", None)
-
-
 def is_watched() -> bool:
     """Tell whether somebody sees a line move: a terminal, or a notebook in which a person can click."""
-    kernel = _kernel()
-    if kernel is None:
-        return sys.stderr.isatty()
-    content = kernel.get_parent("shell").get("content") or {}
-    return content.get("allow_stdin") is not False
+    here = host()
+    return here.can_click if here.in_kernel else sys.stderr.isatty()
 
 
 class Ticker:
@@ -48,7 +41,7 @@ class Ticker:
 
     def __init__(self, stream: TextIO | None = None, *, is_watched: bool = True) -> None:
         """Write to `stream`, by default standard error; in a notebook, which paints that red, standard output."""
-        if stream is None and _kernel() is not None:
+        if stream is None and host().in_kernel:
             stream = sys.stdout
         self._stream, self._is_watched, self._length, self._text = stream, is_watched, 0, ""
 

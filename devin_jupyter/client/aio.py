@@ -16,9 +16,9 @@ from devin_jupyter.budgeting import budget as set_or_show
 from devin_jupyter.client.core import Core
 from devin_jupyter.creation import CellRef, Plan, Policy
 from devin_jupyter.errors import OptionError
+from devin_jupyter.host import host
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.journal.budgets import Account
-from devin_jupyter.journal.place import here
 from devin_jupyter.models import wire
 from devin_jupyter.options import Options, from_keywords
 from devin_jupyter.request import SessionRequest, build
@@ -247,7 +247,7 @@ class AsyncDevin:
         """
         if self._last is not None:
             return self._last
-        entries = await asyncio.to_thread(self.core.journal.sessions, notebook=here())
+        entries = await asyncio.to_thread(self.core.journal.sessions, notebook=host().notebook)
         if not entries:
             raise OptionError(
                 "this notebook has started no session yet",
@@ -511,7 +511,7 @@ class AsyncDevin:
         Raises:
             OptionError: not a number above 0.
         """
-        return await asyncio.to_thread(set_or_show, self.journal, notebook or here(), acus, now=time.time())
+        return await asyncio.to_thread(set_or_show, self.journal, notebook or host().notebook, acus, now=time.time())
 
     async def lock(self, path: str | Path | None = None, *, notebook: str | None = None) -> str:
         """Write the lock file of a notebook, from which it can be replayed without a key; return a line about it.
@@ -528,7 +528,7 @@ class AsyncDevin:
             JournalError: the file cannot be written.
         """
         target = None if path is None else Path(path)
-        return str(await asyncio.to_thread(lockfile.record, self.journal, notebook or here(), target))
+        return str(await asyncio.to_thread(lockfile.record, self.journal, notebook or host().notebook, target))
 
     async def stop_all(self, notebook: str | None = None) -> list[Stopped]:
         """Halt every kernel on this journal, then end the sessions that are at work; `journal.resume()` lifts the halt.
@@ -548,7 +548,7 @@ class AsyncDevin:
         Args:
             notebook: whose; by default this one's.
         """
-        return live_line(await find_live(self.core.creator, notebook or here()))
+        return live_line(await find_live(self.core.creator, notebook or host().notebook))
 
     async def _resolved(self, session: Session | str) -> Session:
         return await self.get(session) if isinstance(session, str) else session
@@ -575,7 +575,7 @@ def policy_of(options: Options) -> Policy:
         max_age=options.max_age,
         replace=options.replace,
         beside=options.beside,
-        guard=CellRef(notebook=here(), out=options.out),
+        guard=CellRef(notebook=host().notebook, out=options.out),
         budget=options.budget,
         stop_if_left=options.on_interrupt == "stop",
     )

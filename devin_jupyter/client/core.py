@@ -16,9 +16,9 @@ from devin_jupyter.attachments import Attachment, read_attachments
 from devin_jupyter.client.tracking import State, Tracker
 from devin_jupyter.creation import Api, CellRef, Creator, Plan, Policy, Started, plan_replay, replay
 from devin_jupyter.errors import ConnectionTrouble, DevinError, Forbidden, NotFound, NotRecorded
+from devin_jupyter.host import host
 from devin_jupyter.journal import Entry, Journal
 from devin_jupyter.journal.lockfile import Lock
-from devin_jupyter.journal.place import here
 from devin_jupyter.journal.sends import message_key
 from devin_jupyter.messages import Messenger
 from devin_jupyter.models.ids import session_id as prefixed
@@ -209,7 +209,7 @@ class Core:
             again=again,
             as_user=as_user,
             known=state.known,
-            cell=cell or CellRef(notebook=here()),
+            cell=cell or CellRef(notebook=host().notebook),
         )
         if result.how == "sent" and result.sent is not None:
             snapshot = after_send(replace(state.snapshot, recorded=None))

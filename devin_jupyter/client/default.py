@@ -15,13 +15,14 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devin_jupyter import first_use, keys, loop
+from devin_jupyter import keys, loop
 from devin_jupyter import settings as places
 from devin_jupyter.blocking import on_default
 from devin_jupyter.client.core import Core
 from devin_jupyter.client.sync import Devin
 from devin_jupyter.client.tracking import State
 from devin_jupyter.errors import JournalError, NoKey, OptionError
+from devin_jupyter.host import hooks
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.models.snapshot import Known
 from devin_jupyter.options import number
@@ -93,7 +94,7 @@ def in_use(sessions: Any = None, *_: Any, **__: Any) -> Devin:
         if not handles or any(not isinstance(one, Session) or one.snapshot.recorded is None for one in handles):
             raise
         return Devin(settings=places.replaying("a saved notebook"), journal=Journal())
-    first_use.of(client)
+    hooks.client_used(client)
     return client
 
 

@@ -52,7 +52,7 @@ def follow(notebook: Notebook, batch: Batch, options: Options) -> None:
     """
     seconds = wait_seconds(notebook, options)
     on_interrupt = options.on_interrupt or notebook.config.on_interrupt
-    board = notebook.in_kernel and not notebook.is_headless and notebook.config.panel and not batch.is_over
+    board = notebook.host.in_kernel and not notebook.host.is_headless and notebook.config.panel and not batch.is_over
     if board and not options.quiet:
         display.show(batch.panel())
     try:

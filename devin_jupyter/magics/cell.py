@@ -11,11 +11,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from devin_jupyter.host import quiet_waits
 from devin_jupyter.loop import completing_requests
 from devin_jupyter.magics import display
 from devin_jupyter.magics.seen import warm
 from devin_jupyter.options import Options, continued, parse
-from devin_jupyter.waiting import quietly
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +60,7 @@ def _start(notebook: Notebook, body: str, options: Options) -> None:
         replace=options.replace,
         beside=options.beside,
         guard=notebook.cell(options.out),
-        interactive=not notebook.is_headless,
+        interactive=not notebook.host.is_headless,
         budget=options.budget,
         stop_if_left=_on_interrupt(notebook, options) == "stop",
     )
@@ -91,7 +91,7 @@ def _message(notebook: Notebook, body: str, options: Options) -> None:
     if options.dry_run:
         from devin_jupyter.magics.dry_run import message
 
-        print(message(devin.journal, notebook.name, session, text, files, options.again))
+        print(message(devin.journal, notebook.host.notebook, session, text, files, options.again))
         return
     notebook.bind(options.out, session)
     with completing_requests():
@@ -112,7 +112,7 @@ def follow(notebook: Notebook, session: Any, options: Options) -> None:
     if seconds is None:
         view.open()
         return
-    with view, quietly() if options.quiet else nullcontext():
+    with view, quiet_waits() if options.quiet else nullcontext():
         wait(session, None if seconds == math.inf else seconds, _on_interrupt(notebook, options))
 
 
@@ -146,11 +146,11 @@ def say(notice: str | None) -> None:
 
 def tell_what_goes_on(notebook: Notebook, devin: Any) -> None:
     """Say once, after a restart, which sessions of this notebook went on meanwhile, and what they cost since."""
-    if devin in _told or notebook.is_headless:
+    if devin in _told or notebook.host.is_headless:
         return
     warm(devin)
     _told.add(devin)
-    say(devin.still_live(notebook.name))
+    say(devin.still_live(notebook.host.notebook))
 
 
 _told: WeakSet[Any] = WeakSet()
@@ -170,8 +170,8 @@ def client(notebook: Notebook) -> Any:
 def wait_seconds(notebook: Notebook, options: Options) -> float | None:
     """How long to wait: infinity without a limit, None not at all."""
     if options.wait is not None:
-        return HEADLESS_SECONDS if options.wait == math.inf and notebook.is_headless else options.wait
-    return HEADLESS_SECONDS if notebook.is_headless else None
+        return HEADLESS_SECONDS if options.wait == math.inf and notebook.host.is_headless else options.wait
+    return HEADLESS_SECONDS if notebook.host.is_headless else None
 
 
 def _fill(notebook: Notebook, options: Options) -> Callable[[str], str] | None:

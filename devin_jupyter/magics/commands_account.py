@@ -39,7 +39,7 @@ def connect(call: Call) -> None:
     if said.save:
         _save(client, said.profile)
     print(_line(client, who[0][1]))
-    if not call.notebook.is_headless:
+    if not call.notebook.host.is_headless:
         warm(client)
 
 
@@ -60,8 +60,8 @@ def _replays(notebook: Notebook, wanted: dict[str, Any]) -> bool:
 
 
 def _can_ask(notebook: Notebook) -> bool:
-    if notebook.in_kernel:
-        return not notebook.is_headless
+    if notebook.host.in_kernel:
+        return not notebook.host.is_headless
     return sys.stdin is not None and sys.stdin.isatty()
 
 

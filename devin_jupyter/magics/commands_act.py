@@ -29,7 +29,7 @@ def open_session(call: Call) -> None:
     session = notebook.session(said.session) if schema is None else call.devin.get(said.session, schema=schema)
     notebook.bind(said.out, session)
     session.refresh()
-    _show(call, session, Options(quiet=said.quiet, wait=0.0 if notebook.is_headless else None))
+    _show(call, session, Options(quiet=said.quiet, wait=0.0 if notebook.host.is_headless else None))
 
 
 def show(call: Call) -> None:
@@ -98,7 +98,7 @@ def _stop_all(call: Call) -> Table:
     except DevinError as problem:
         problem.note(HALT_HOLDS)
         raise
-    results = devin.stop_all(None if call.said.everything else call.notebook.name)
+    results = devin.stop_all(None if call.said.everything else call.notebook.host.notebook)
     rows = [
         {"session": one.session_id, "title": one.title, "result": one.result, "cost": format_acus(one.acus)}
         for one in results

@@ -64,9 +64,9 @@ def _versions() -> str:
 
 
 def _front_end(call: Call) -> str:
-    notebook = call.notebook
-    kind = "Jupyter kernel" if notebook.in_kernel else "terminal"
-    return f"{kind}, {'headless' if notebook.is_headless else 'interactive'}, cell id {notebook.cell_id or 'not told'}"
+    here = call.notebook.host
+    kind = f"Jupyter kernel ({here.kind})" if here.in_kernel else here.kind
+    return f"{kind}, {'headless' if here.is_headless else 'interactive'}, cell id {here.cell_id or 'not told'}"
 
 
 def _connection() -> str:

@@ -58,7 +58,7 @@ def budget(call: Call) -> None:
     from devin_jupyter.budgeting import budget as set_or_show
 
     wanted = "off" if said.off else said.acus
-    print(set_or_show(call.journal, call.notebook.name, wanted, now=time.time()))
+    print(set_or_show(call.journal, call.notebook.host.notebook, wanted, now=time.time()))
 
 
 def journal(call: Call) -> Any:
@@ -68,7 +68,7 @@ def journal(call: Call) -> Any:
 
 def _show(call: Call) -> Table:
     book = call.journal
-    entries = book.sessions(notebook=call.notebook.name)
+    entries = book.sessions(notebook=call.notebook.host.notebook)
     simulated = sum(entry.snapshot is not None and entry.snapshot.simulated for entry in entries)
     label = f"{simulated} of {len(entries)} are simulated; " if 0 < simulated < len(entries) else ""
     title = f"sessions of this notebook in {book.path}"
@@ -83,7 +83,7 @@ def _show(call: Call) -> Table:
         }
         for entry in reversed(entries)
     ]
-    open_acts = len(book.undecided(call.notebook.name))
+    open_acts = len(book.undecided(call.notebook.host.notebook))
     title += f"; acts without outcome: {open_acts}, see %devin journal check" if open_acts else ""
     title = labeled(label + title, simulated == len(entries) > 0)
     return Table(rows, title=title, empty="the journal has none of this notebook")
@@ -109,4 +109,4 @@ def lock(call: Call) -> None:
     from devin_jupyter.journal import lockfile
 
     path = Path(call.said.file).expanduser() if call.said.file else None
-    print(lockfile.record(call.journal, call.notebook.name, path))
+    print(lockfile.record(call.journal, call.notebook.host.notebook, path))

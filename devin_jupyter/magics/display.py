@@ -65,7 +65,7 @@ def view(notebook: Notebook, session: Any, options: Options, *, waiting: bool) -
 def _front(notebook: Notebook, session: Any, quiet: bool, transcript: bool, waiting: bool) -> Front:
     if quiet:
         return Nothing()
-    if notebook.is_headless or not notebook.in_kernel:
+    if notebook.host.is_headless or not notebook.host.in_kernel:
         return AtTheEnd(session, transcript, at_once=not waiting)
     if session.snapshot.turn_over and not session.snapshot.needs_you:
         return AtTheEnd(session, transcript, at_once=True)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, get_args
 from traitlets import Bool, Enum, Float, Integer, List, TraitError, Unicode
 from traitlets.config import Configurable
 
+from devin_jupyter.host import hooks
 from devin_jupyter.models.vocabulary import DevinMode
-from devin_jupyter.waiting import shown_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +88,6 @@ def _guarded(work: Callable[..., Any], *args: Any) -> Any:
 
 def load(shell: InteractiveShell) -> None:
     """Register the magics, the help on `%%devin?` and the completer."""
-    from devin_jupyter import first_use
     from devin_jupyter.magics.lazy_help import CellMagic, LineMagic
 
     magics = _configured(shell)
@@ -97,9 +96,9 @@ def load(shell: InteractiveShell) -> None:
     shell.magics_manager.register_function(CellMagic(magics.run_cell), "cell", "devin")
     shell.magics_manager.register_function(LineMagic(magics.run_line), "line", "devin")
     shell.Completer.custom_matchers.append(_matcher(magics))
-    first_use.tell(magics.tell_what_goes_on)
+    hooks.before_use = magics.tell_what_goes_on
     if getattr(shell, "kernel", None) is None:
-        shown_by(_followed)
+        hooks.during_wait = _followed
 
 
 def _configured(shell: InteractiveShell) -> DevinMagics:
@@ -118,15 +117,13 @@ def _configured(shell: InteractiveShell) -> DevinMagics:
 
 def unload(shell: InteractiveShell) -> None:
     """Take the magics and the completer away again."""
-    from devin_jupyter import first_use
-
-    first_use.tell(None)
+    hooks.before_use = None
     for kind in ("cell", "line"):
         shell.magics_manager.magics[kind].pop("devin", None)
     shell.configurables[:] = [item for item in shell.configurables if not isinstance(item, DevinMagics)]
     matchers = shell.Completer.custom_matchers
     matchers[:] = [item for item in matchers if getattr(item, "matcher_identifier", "") != _MATCHER]
-    shown_by(None)
+    hooks.during_wait = None
 
 
 def _followed(session: Any) -> AbstractContextManager[None]:

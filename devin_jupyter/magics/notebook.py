@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.errors import OptionError
+from devin_jupyter.host import Host, host
 from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:
@@ -38,37 +37,14 @@ class Notebook:
         return [name for name in self.variables if not name.startswith("_")]
 
     @property
-    def in_kernel(self) -> bool:
-        """Whether a Jupyter front end shows the outputs, rather than a terminal."""
-        return getattr(self.shell, "kernel", None) is not None
-
-    @property
-    def is_headless(self) -> bool:
-        """Whether nobody can click: the execute request allows no stdin, as nbclient's, papermill's and nbval's.
-
-        Voila allows none either, and yet shows a live page.
-        """
-        if not self.in_kernel or os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
-            return False
-        return (self._request().get("content") or {}).get("allow_stdin") is False
+    def host(self) -> Host:
+        """The front end, the notebook and the running cell."""
+        return host(self.shell)
 
     @property
     def is_terminal(self) -> bool:
         """Whether a person looks at a terminal."""
-        return not self.in_kernel and sys.stdout.isatty()
-
-    @property
-    def cell_id(self) -> str | None:
-        """The id of the running cell, where the front end tells it."""
-        found = (self._request().get("metadata") or {}).get("cellId")
-        return str(found) if found else None
-
-    @property
-    def name(self) -> str:
-        """The notebook's path, where the front end tells it; else the working directory."""
-        from devin_jupyter.journal.place import here
-
-        return here(self.variables)
+        return not self.host.in_kernel and sys.stdout.isatty()
 
     def defaults(self, api_version: str) -> dict[str, Any]:
         """Return what `%config DevinMagics` says for requests that do not say it, as far as the API has it."""
@@ -80,7 +56,8 @@ class Notebook:
         """Return how the journal names the running cell."""
         from devin_jupyter.journal import CellRef
 
-        return CellRef(notebook=self.name, cell_id=self.cell_id, out=out)
+        here = self.host
+        return CellRef(notebook=here.notebook, cell_id=here.cell_id, out=out)
 
     def session(self, word: Any) -> Any:
         """Return the session that a word means: a variable, an id or a URL; the last one for None.
@@ -119,9 +96,3 @@ class Notebook:
         """Set a variable of the notebook."""
         if name:
             self.shell.push({name: value})
-
-    def _request(self) -> Mapping[str, Any]:
-        if not self.in_kernel:
-            return {}
-        parent = self.shell.kernel.get_parent("shell")
-        return parent if isinstance(parent, Mapping) else {}

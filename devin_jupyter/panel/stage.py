@@ -10,11 +10,11 @@ fallback.
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from devin_jupyter.host import host
 from devin_jupyter.panel.pacing import Pacer
 
 SNAPSHOT_SECONDS = 1.0
@@ -81,7 +81,7 @@ class Stage:
 
     def open(self) -> None:
         """Display the panel; call it on the main thread, in the cell that it belongs to."""
-        kind = front_end()
+        kind = host().outputs
         self._is_live = kind == "page"
         if kind != "file":
             _replace_earlier(self._panel)
@@ -135,7 +135,8 @@ _runs: dict[str, _Run] = {}
 
 def _replace_earlier(panel: PanelLike) -> None:
     """Close what an earlier run of this cell has shown, unless another cell shows it too: nobody sees it any more."""
-    request, cell = _running()
+    here = host()
+    request, cell = here.request or "", here.cell_id
     if cell is None:
         return
     before = _runs.get(cell)
@@ -146,35 +147,6 @@ def _replace_earlier(panel: PanelLike) -> None:
     for earlier in before.panels if before is not None and before is not _runs[cell] else ():
         if not any(earlier is each for each in shown):
             earlier.close()
-
-
-def _running() -> tuple[str, str | None]:
-    """The request that is carried out, and the id of its cell where the front end tells it."""
-    from IPython import get_ipython
-
-    kernel = getattr(get_ipython(), "kernel", None)
-    parent = kernel.get_parent("shell") if kernel is not None else None
-    if not isinstance(parent, dict):
-        return "", None
-    cell = parent.get("metadata", {}).get("cellId")
-    return str(parent.get("header", {}).get("msg_id")), str(cell) if cell else None
-
-
-def front_end() -> str:
-    """Return what looks at this kernel.
-
-    `page` shows all outputs in one page (JupyterLab, Notebook); `frames` shows each apart, or never replaces one
-    (VS Code, Colab, voila); `file` means that nobody looks: a terminal, or a run that only fills the file.
-    """
-    from IPython import get_ipython
-
-    if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
-        return "frames"
-    shell = get_ipython()
-    if not getattr(getattr(shell, "kernel", None), "_allow_stdin", False):
-        return "file"
-    apart = "google.colab" in sys.modules or "__vsc_ipynb_file__" in shell.user_ns
-    return "frames" if apart else "page"
 
 
 def _publish(data: Bundle, metadata: Bundle, display_id: str, *, update: bool) -> None:

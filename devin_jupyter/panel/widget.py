@@ -6,6 +6,7 @@ from typing import Any
 
 import anywidget
 
+from devin_jupyter.host import host
 from devin_jupyter.panel import stage
 from devin_jupyter.panel.assets import STYLES
 
@@ -18,7 +19,7 @@ class LiveWidget(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
 
     def open(self) -> None:
         """Meet the browser, where there is one."""
-        self._waits = stage.front_end() == "file"
+        self._waits = host().outputs == "file"
         if not self._waits:
             super().open()
 

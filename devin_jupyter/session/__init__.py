@@ -11,9 +11,10 @@ from collections.abc import Callable, Coroutine, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from devin_jupyter import turns, waiting
+from devin_jupyter import turns
 from devin_jupyter.client import Core, Listener, State
 from devin_jupyter.errors import DetachedAwait, OptionError
+from devin_jupyter.host import hooks
 from devin_jupyter.loop import cancel_on_interrupt
 from devin_jupyter.models import wire
 from devin_jupyter.models.snapshot import Snapshot
@@ -85,7 +86,7 @@ class Session(LastSeen):
             Detached: interrupted (a KeyboardInterrupt).
         """
         try:
-            with waiting.shown(self):
+            with hooks.waiting(self):
                 self._run(self._core.wait(self.state, timeout))
         except KeyboardInterrupt:
             raise turns.detached(self.snapshot) from None
@@ -99,7 +100,7 @@ class Session(LastSeen):
         work = self._core.wait(self.state)
         future = asyncio.wrap_future(self._bridge.submit(work)) if self._bridge else asyncio.ensure_future(work)
         try:
-            with waiting.shown(self), cancel_on_interrupt():
+            with hooks.waiting(self), cancel_on_interrupt():
                 while not (await asyncio.wait([future], timeout=_TICK_SECONDS))[0]:
                     pass
         except asyncio.CancelledError:

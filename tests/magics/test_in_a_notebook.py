@@ -12,6 +12,7 @@ import pytest
 from IPython.utils.capture import capture_output
 
 from devin_jupyter.batches import progress
+from devin_jupyter.host import host
 from devin_jupyter.magics import display
 from devin_jupyter.magics.magic import DevinMagics
 from devin_jupyter.magics.notebook import Notebook
@@ -152,27 +153,27 @@ def test_quiet_shows_nothing_in_a_notebook_either(notebook, kernel):
 
 
 def test_a_kernel_is_looked_at_as_a_page_in_frames_or_not_at_all(shell, kernel, monkeypatch):
-    assert stage.front_end() == "page"
+    assert host().outputs == "page"
     shell.names["__vsc_ipynb_file__"] = "/home/me/a.ipynb"
-    assert stage.front_end() == "frames"
+    assert host().outputs == "frames"
     del shell.names["__vsc_ipynb_file__"]
     monkeypatch.setitem(sys.modules, "google.colab", ModuleType("google.colab"))
-    assert stage.front_end() == "frames"
-    kernel._allow_stdin = False
-    assert stage.front_end() == "file"
+    assert host().outputs == "frames"
+    kernel.request["content"] = {"allow_stdin": False}
+    assert host().outputs == "file"
 
 
 def test_voila_allows_no_input_and_yet_shows_a_live_page(notebook, headless, monkeypatch):
-    assert notebook.is_headless
+    assert notebook.host.is_headless
     monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5.13")
-    assert not notebook.is_headless
+    assert not notebook.host.is_headless
 
 
 def test_a_kernel_that_tells_nothing_of_the_request_is_one_without_a_cell(notebook, kernel):
     kernel.request = None
-    assert notebook.cell_id is None
-    assert not notebook.is_headless
-    assert stage._running() == ("", None)
+    assert notebook.host.cell_id is None
+    assert not notebook.host.is_headless
+    assert host().request is None
 
 
 def test_progress_is_written_where_a_person_can_click(kernel, monkeypatch):
@@ -275,5 +276,5 @@ def test_a_variable_that_holds_an_id_names_its_session(shell, service):
 
 
 def test_what_is_no_notebook_has_no_cell(notebook):
-    assert notebook.cell_id is None
+    assert notebook.host.cell_id is None
     assert notebook.defaults("v1").keys() < notebook.defaults("v3").keys()

@@ -13,8 +13,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from devin_jupyter import render
+from devin_jupyter.host import host
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.panel import BatchPanel, Panel, Stage, stage
+from devin_jupyter.panel import BatchPanel, Panel, Stage
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -62,7 +63,9 @@ def page(shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch) -> Page:
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Say what looks at the kernel."""
-    return lambda kind: monkeypatch.setattr(stage, "front_end", lambda: kind)
+    return lambda outputs: monkeypatch.setattr(
+        "devin_jupyter.host._replacement", replace(host(), outputs=outputs, in_kernel=True)
+    )
 
 
 def _opened(session: Any) -> Stage:
@@ -167,13 +170,13 @@ def test_a_run_that_only_fills_the_file_makes_no_widget_whose_front_end_would_be
 
 @pytest.mark.usefixtures("shell")
 def test_a_terminal_counts_as_nobody_looking() -> None:
-    assert stage.front_end() == "file"
+    assert host().outputs == "file"
 
 
 def test_voila_and_colab_are_told_apart_from_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5.13")
 
-    assert stage.front_end() == "frames"
+    assert host().outputs == "frames"
 
 
 def test_colab_is_told_to_load_foreign_widgets(monkeypatch: pytest.MonkeyPatch, stand_in: Callable[..., Any]) -> None:

@@ -1,0 +1,196 @@
+"""Where this code runs: which front end shows the outputs, which notebook and cell run, whether a person is there.
+
+Everything is read from what the process has loaded already; nothing is imported, so that asking costs nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+Outputs = Literal["page", "frames", "file"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """The front end of this process at one moment; `host()` returns the current one."""
+
+    kind: str
+    """A name from `KINDS`."""
+    outputs: Outputs
+    """`page`: all outputs share one page and can be replaced. `frames`: each output is shown apart, or never replaced.
+    `file`: nobody looks at outputs that change."""
+    notebook: str
+    """The path of the notebook; of the script, or the working directory, where there is none."""
+    in_kernel: bool = False
+    """Whether a Jupyter kernel runs this code, rather than a terminal or a script."""
+    cell_id: str | None = None
+    """The id of the running cell, where the front end tells it."""
+    request: str | None = None
+    """The id of the running execute request."""
+
+    @property
+    def can_click(self) -> bool:
+        """Whether a person can click in an output."""
+        return self.outputs != "file"
+
+    @property
+    def is_headless(self) -> bool:
+        """Whether a kernel runs the cells with nobody there."""
+        return self.in_kernel and not self.can_click
+
+    def secret(self, name: str) -> str | None:
+        """Return a value that the host keeps for this user, such as Colab's user data; None where there is none."""
+        if "google.colab" not in sys.modules:
+            return None
+        try:
+            from google.colab import userdata
+
+            value: str | None = userdata.get(name)
+        except Exception:  # Colab raises its own types for a missing secret and for a refused one
+            return None
+        return value or None
+
+
+@dataclass(frozen=True, slots=True)
+class _Signs:
+    """What a process shows of its front end."""
+
+    kernel: Any
+    names: Mapping[str, Any]
+    allows_input: bool
+
+    def has(self, variable: str, prefix: str = "") -> bool:
+        value = os.environ.get(variable)
+        return value is not None and value.startswith(prefix)
+
+
+KINDS: tuple[tuple[str, Outputs, Callable[[_Signs], bool]], ...] = (
+    # The first that applies. Voila allows no input, and yet shows a live page.
+    ("voila", "frames", lambda signs: signs.has("SERVER_SOFTWARE", "voila")),
+    ("marimo", "file", lambda signs: signs.kernel is None and "marimo" in sys.modules),
+    ("terminal", "file", lambda signs: signs.kernel is None and "IPython" in sys.modules),
+    ("script", "file", lambda signs: signs.kernel is None),
+    # JupyterLite has no threads, which a live panel needs.
+    ("jupyterlite", "file", lambda signs: sys.platform == "emscripten"),
+    # nbclient, and so papermill, nbconvert, nbval and `jupyter execute`: the request allows no input.
+    ("headless", "file", lambda signs: not signs.allows_input),
+    ("colab", "frames", lambda signs: "google.colab" in sys.modules),
+    ("databricks", "frames", lambda signs: signs.has("DATABRICKS_RUNTIME_VERSION")),
+    ("positron", "frames", lambda signs: signs.has("POSITRON")),
+    ("vscode", "frames", lambda signs: "__vsc_ipynb_file__" in signs.names),
+    # JupyterLab and Notebook 7, which a kernel cannot tell apart.
+    ("jupyter", "page", lambda signs: True),
+)
+
+
+def host(shell: Any = None) -> Host:
+    """Return where this code runs now.
+
+    Args:
+        shell: the IPython shell; by default the running one.
+    """
+    if _replacement is not None:
+        return _replacement
+    shell = shell or running_shell()
+    kernel = getattr(shell, "kernel", None)
+    header, metadata, content = (_request(kernel).get(part) or {} for part in ("header", "metadata", "content"))
+    allows_input = content.get("allow_stdin", getattr(kernel, "_allow_stdin", True))
+    names = getattr(shell, "user_ns", {})
+    signs = _Signs(kernel, names, allows_input is not False)
+    kind, outputs = next((kind, outputs) for kind, outputs, applies in KINDS if applies(signs))
+    return Host(
+        kind=kind,
+        outputs=outputs,
+        notebook=_notebook(names),
+        in_kernel=kernel is not None,
+        cell_id=_text(metadata.get("cellId")),
+        request=_text(header.get("msg_id")),
+    )
+
+
+def running_shell() -> Any:
+    """Return the IPython shell, or None where there is none."""
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython is not None else None
+
+
+_replacement: Host | None = None
+
+
+@contextmanager
+def replaced_by(other: Host) -> Iterator[None]:
+    """Have `host()` return `other` meanwhile; for tests."""
+    global _replacement
+    before, _replacement = _replacement, other
+    try:
+        yield
+    finally:
+        _replacement = before
+
+
+def _request(kernel: Any) -> Mapping[str, Any]:
+    """Return the execute request that a kernel carries out."""
+    try:
+        parent = kernel.get_parent("shell")
+    except (AttributeError, TypeError, LookupError):  # no kernel, or pyodide's
+        return {}
+    return parent if isinstance(parent, Mapping) else {}
+
+
+def _text(value: Any) -> str | None:
+    return str(value) if value else None
+
+
+_LAUNCHERS = frozenset({"ipykernel_launcher", "colab_kernel_launcher", "__main__"})
+
+
+def _notebook(names: Mapping[str, Any]) -> str:
+    told = names.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
+    if isinstance(told, str) and told.endswith(".ipynb"):
+        path = Path(told)
+        return str(path if path.is_absolute() else Path.cwd() / path.name)
+    script = Path(sys.argv[0]) if sys.argv and sys.argv[0] else None
+    if script is not None and script.suffix == ".py" and script.stem not in _LAUNCHERS and script.is_file():
+        return str(script.resolve())
+    return str(Path.cwd())
+
+
+@dataclass(slots=True)
+class Hooks:
+    """What a front end wants to be told, and to show; the magics set these when they are loaded."""
+
+    before_use: Callable[[Any], None] | None = None
+    """Called with the client before each use on the main thread; other threads must not print."""
+    during_wait: Callable[[Any], AbstractContextManager[None]] | None = None
+    """Given a session, returns what surrounds a wait for it."""
+
+    def client_used(self, client: Any) -> None:
+        """Say that a client is about to be used."""
+        if self.before_use is not None and threading.current_thread() is threading.main_thread():
+            self.before_use(client)
+
+    def waiting(self, session: Any) -> AbstractContextManager[None]:
+        """Return what to enter while waiting for a session."""
+        return nullcontext() if self.during_wait is None or _is_quiet.get() else self.during_wait(session)
+
+
+hooks = Hooks()
+_is_quiet: ContextVar[bool] = ContextVar("is_quiet", default=False)
+
+
+@contextmanager
+def quiet_waits() -> Iterator[None]:
+    """Show nothing during the waits in here."""
+    before = _is_quiet.set(True)
+    try:
+        yield
+    finally:
+        _is_quiet.reset(before)

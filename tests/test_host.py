@@ -1,0 +1,130 @@
+"""Which front end shows the outputs, and which notebook, cell and request are running."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from devin_jupyter.host import Hooks, Host, host, quiet_waits, replaced_by
+
+
+class Kernel:
+    """A kernel that carries out one request."""
+
+    def __init__(self, request: Any) -> None:
+        self.request = request
+
+    def get_parent(self, channel: str) -> Any:
+        assert channel == "shell"
+        return self.request
+
+
+def shell(request: Any = None, **names: str) -> Any:
+    return SimpleNamespace(kernel=Kernel(request), user_ns=names)
+
+
+CLICKS = {"header": {"msg_id": "m"}, "metadata": {"cellId": "c"}, "content": {"allow_stdin": True}}
+RUNS = {"content": {"allow_stdin": False}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "outputs", "request_", "names", "environment"),
+    [
+        ("jupyter", "page", CLICKS, {}, {}),  # JupyterLab, Notebook 7
+        ("headless", "file", RUNS, {}, {}),  # nbclient, papermill, nbconvert
+        ("headless", "file", RUNS, {"__vsc_ipynb_file__": "/a.ipynb"}, {}),
+        ("voila", "frames", RUNS, {}, {"SERVER_SOFTWARE": "voila/0.5.13"}),
+        ("vscode", "frames", CLICKS, {"__vsc_ipynb_file__": "/a.ipynb"}, {}),
+        ("positron", "frames", CLICKS, {}, {"POSITRON": "1"}),
+        ("databricks", "frames", CLICKS, {}, {"DATABRICKS_RUNTIME_VERSION": "16.4"}),
+        ("jupyter", "page", None, {}, {}),  # a kernel that tells nothing of the request
+    ],
+)
+def test_a_kernel_is_known_by_its_front_end(kind, outputs, request_, names, environment, monkeypatch):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    here = host(shell(request_, **names))
+
+    assert (here.kind, here.outputs, here.in_kernel) == (kind, outputs, True)
+    assert here.can_click == (outputs != "file")
+    assert here.is_headless == (outputs == "file")
+
+
+def test_colab_is_known_by_its_module_and_keeps_secrets(monkeypatch):
+    assert host(shell(CLICKS)).secret("KEY") is None
+    colab = ModuleType("google.colab")
+    colab.userdata = SimpleNamespace(get={"KEY": "value"}.__getitem__)
+    monkeypatch.setitem(sys.modules, "google", ModuleType("google"))
+    monkeypatch.setitem(sys.modules, "google.colab", colab)
+
+    here = host(shell(CLICKS))
+
+    assert (here.kind, here.outputs) == ("colab", "frames")
+    assert (here.secret("KEY"), here.secret("MISSING")) == ("value", None)
+
+
+def test_without_a_kernel_nobody_clicks(monkeypatch):
+    here = host(SimpleNamespace(user_ns={}))
+    assert (here.kind, here.can_click, here.is_headless, here.cell_id) == ("terminal", False, False, None)
+    monkeypatch.setitem(sys.modules, "marimo", ModuleType("marimo"))
+    assert host(SimpleNamespace(user_ns={})).kind == "marimo"
+    monkeypatch.delitem(sys.modules, "marimo")
+    monkeypatch.delitem(sys.modules, "IPython")
+    assert host().kind == "script"
+
+
+def test_jupyterlite_has_no_threads_for_a_live_panel(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "emscripten")
+    pyodide = SimpleNamespace(user_ns={}, kernel=SimpleNamespace(get_parent=lambda: {}))
+    assert (host(pyodide).kind, host(pyodide).outputs) == ("jupyterlite", "file")
+
+
+def test_the_running_cell_and_request_are_told():
+    here = host(shell(CLICKS))
+    assert (here.cell_id, here.request) == ("c", "m")
+    assert (host(shell(None)).cell_id, host(shell({"header": None})).request) == (None, None)
+
+
+def test_tests_replace_it_as_a_whole():
+    other = Host(kind="colab", outputs="frames", notebook="a.ipynb")
+    with replaced_by(other):
+        assert host() is host(shell()) is other
+    assert host() is not other
+
+
+def test_the_front_end_tells_the_notebook(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JPY_SESSION_NAME", "/work/audit.ipynb")
+    assert host().notebook == "/work/audit.ipynb"
+    assert host(shell(CLICKS, __vsc_ipynb_file__="/code/x.ipynb")).notebook == "/code/x.ipynb"
+    monkeypatch.setenv("JPY_SESSION_NAME", "deep/audit.ipynb")
+    assert host().notebook == str(tmp_path / "audit.ipynb")
+
+
+def test_a_script_is_its_own_place_and_else_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JPY_SESSION_NAME", "some-console-id")
+    script = tmp_path / "nightly.py"
+    script.write_text("")
+    monkeypatch.setattr(sys, "argv", [str(script)])
+    assert host().notebook == str(script)
+    for other in ("ipykernel_launcher.py", "", "-c"):
+        monkeypatch.setattr(sys, "argv", [other])
+        assert host().notebook == str(tmp_path)
+
+
+def test_hooks_surround_waits_but_for_quiet_ones_and_hear_of_uses():
+    heard: list[Any] = []
+    hooks = Hooks(before_use=heard.append, during_wait=lambda session: replaced_by(session))
+    other = Host(kind="colab", outputs="frames", notebook="a.ipynb")
+    with hooks.waiting(other):
+        assert host() is other
+    with quiet_waits(), hooks.waiting(other):
+        assert host() is not other
+    hooks.client_used("client")
+    assert heard == ["client"]
