@@ -35,10 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _resume() -> int:
+    from devin_jupyter.config import data_folder
     from devin_jupyter.journal import Journal
-    from devin_jupyter.settings import home
 
-    print("the halt is lifted" if Journal(home()).resume() else "nothing was halted")
+    print("the halt is lifted" if Journal(data_folder()).resume() else "nothing was halted")
     return 0
 
 
@@ -46,10 +46,10 @@ def _stop(everything: bool, notebook: Path | None) -> int:
     """Halt first, from the journal alone: it holds even where no key is found or the service is down."""
     import time
 
+    from devin_jupyter.config import data_folder
     from devin_jupyter.journal import Journal
-    from devin_jupyter.settings import home
 
-    journal = Journal(home())
+    journal = Journal(data_folder())
     journal.halt(now=time.time(), by="python -m devin_jupyter stop --all")
     print(f"halted: nobody posts on {journal.path} until %devin resume (or python -m devin_jupyter resume)", flush=True)
     from devin_jupyter.stopping import HALT_HOLDS, table, within
@@ -67,11 +67,11 @@ def _stop(everything: bool, notebook: Path | None) -> int:
 
 
 async def _end_sessions(journal: Journal, is_meant: Callable[[str], bool] | None) -> list[Stopped]:
-    from devin_jupyter import settings
     from devin_jupyter.client import AsyncDevin
+    from devin_jupyter.config import resolve_settings
     from devin_jupyter.stopping import Stopper
 
-    client = AsyncDevin(settings=settings.resolve(), journal=journal)
+    client = AsyncDevin(settings=resolve_settings(), journal=journal)
     try:
         stopper = Stopper(api=client.core.creator.api, journal=journal, where=client.core.where)
         return await stopper.stop_all(is_meant)

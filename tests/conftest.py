@@ -18,8 +18,9 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as profiles
 
-from devin_jupyter import redaction, settings
+from devin_jupyter import config, redaction
 from devin_jupyter.api.transport import Transport
+from devin_jupyter.config import Pace
 from devin_jupyter.simulator import scenarios
 from devin_jupyter.simulator.config import Config
 from devin_jupyter.simulator.server import Running, start
@@ -84,7 +85,7 @@ def no_dawdling() -> Iterator[None]:
     """Pauses that nothing depends on are short."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Transport, "__init__", partialmethod(Transport.__init__, sleep=_no_pause))
-        patch.setattr(settings, "_SIMULATED_PACE", settings.Pace(fast=0.05))
+        patch.setattr(config, "_SIMULATOR_PACE", Pace(fast=0.05))
         yield
 
 

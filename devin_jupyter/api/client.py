@@ -15,9 +15,9 @@ from urllib.parse import quote
 
 from devin_jupyter.api.pagination import LARGEST_PAGE, cursor_pages, items_of
 from devin_jupyter.api.responses import RequestInfo, unreadable
+from devin_jupyter.config import Settings, no_key, remember_org
 from devin_jupyter.errors import ApiError, NoOrganization, Unsupported
 from devin_jupyter.models import wire
-from devin_jupyter.settings import Settings, no_key, remember_org
 
 if TYPE_CHECKING:
     from devin_jupyter.api.transport import Files, Transport

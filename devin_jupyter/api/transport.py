@@ -24,8 +24,8 @@ from httpx_retries import Retry, RetryTransport
 from devin_jupyter import errors
 from devin_jupyter.api.params import query_pairs
 from devin_jupyter.api.responses import RequestInfo, error_from, log_exchange, parse_response, retry_after, unreadable
+from devin_jupyter.config import Settings, is_loopback
 from devin_jupyter.redaction import redact, repeats_secrets
-from devin_jupyter.settings import Settings, is_loopback
 
 _RETRIED_STATUS = (408, 429, 500, 502, 503, 504, 520, 522, 524, 529)
 _REDIRECTS = (301, 302, 303, 307, 308)

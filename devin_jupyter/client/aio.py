@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devin_jupyter import settings as places
 from devin_jupyter.aftermath import live_line
 from devin_jupyter.aftermath import still_live as find_live
 from devin_jupyter.api.analytics import Consumption, Events, Metrics
 from devin_jupyter.api.library import Knowledge, Playbooks, Schedules, Secrets
 from devin_jupyter.budgeting import budget as set_or_show
 from devin_jupyter.client.core import Core
+from devin_jupyter.config import Settings, resolve_settings
 from devin_jupyter.creation import CellRef, Plan, Policy
 from devin_jupyter.errors import OptionError
 from devin_jupyter.host import host
@@ -22,7 +22,6 @@ from devin_jupyter.journal.budgets import Account
 from devin_jupyter.models import wire
 from devin_jupyter.options import Options, from_keywords
 from devin_jupyter.request import SessionRequest, build
-from devin_jupyter.settings import Settings
 from devin_jupyter.stopping import Stopped, within
 
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ class AsyncDevin:
             NoKey: no key was found.
             WrongKeyFamily: the key belongs to the other API version.
         """
-        settings = settings or places.resolve(api_key, org_id, base_url, api_version, profile)
+        settings = settings or resolve_settings(api_key, org_id, base_url, api_version, profile)
         self.core = core = Core(settings, journal=journal, transport=transport, lock=lock)
         self._bridge: Bridge | None = None
         self._last: Session | None = None

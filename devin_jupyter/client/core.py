@@ -14,6 +14,7 @@ from devin_jupyter.api.files import Attachments
 from devin_jupyter.api.sessions import Insights, Messages, Sessions, Tags
 from devin_jupyter.attachments import Attachment, read_attachments
 from devin_jupyter.client.tracking import State, Tracker
+from devin_jupyter.config import Settings
 from devin_jupyter.creation import Api, CellRef, Creator, Plan, Policy, Started, plan_replay, replay
 from devin_jupyter.errors import ConnectionTrouble, DevinError, Forbidden, NotFound, NotRecorded
 from devin_jupyter.host import host
@@ -27,7 +28,6 @@ from devin_jupyter.models.snapshot import Known, Message, Snapshot, after_send, 
 from devin_jupyter.monitor import Monitor
 from devin_jupyter.options.times import seconds
 from devin_jupyter.request import SessionRequest, Where
-from devin_jupyter.settings import Settings
 from devin_jupyter.stopping import Stopped, Stopper
 
 if TYPE_CHECKING:

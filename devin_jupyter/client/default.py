@@ -15,19 +15,26 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devin_jupyter import keys, loop
-from devin_jupyter import settings as places
+from devin_jupyter import loop
 from devin_jupyter.blocking import on_default
 from devin_jupyter.client.core import Core
 from devin_jupyter.client.sync import Devin
 from devin_jupyter.client.tracking import State
+from devin_jupyter.config import (
+    Settings,
+    data_folder,
+    no_key,
+    read_dotenv,
+    replay_settings,
+    resolve_settings,
+    simulator_settings,
+)
 from devin_jupyter.errors import JournalError, NoKey, OptionError
 from devin_jupyter.host import hooks
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.models.snapshot import Known
 from devin_jupyter.options import number
 from devin_jupyter.session import Session
-from devin_jupyter.settings import Settings
 from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:
@@ -93,7 +100,7 @@ def in_use(sessions: Any = None, *_: Any, **__: Any) -> Devin:
         handles = sessions if isinstance(sessions, (list, tuple)) else [sessions]
         if not handles or any(not isinstance(one, Session) or one.snapshot.recorded is None for one in handles):
             raise
-        return Devin(settings=places.replaying("a saved notebook"), journal=Journal())
+        return Devin(settings=replay_settings("a saved notebook"), journal=Journal())
     hooks.client_used(client)
     return client
 
@@ -144,7 +151,7 @@ def from_notebook(path: str | Path) -> list[Session]:
     from devin_jupyter.schema import from_wire
 
     path = Path(path)
-    core = Core(places.replaying(path.name), journal=Journal())
+    core = Core(replay_settings(path.name), journal=Journal())
     handles = []
     for saved in read_notebook(path):
         seen = saved.snapshot
@@ -170,7 +177,7 @@ def _is_stale(client: Devin) -> bool:
         return True
     key = os.environ.get("DEVIN_API_KEY", "").strip()
     if not key and _registry.folder == Path.cwd():
-        key = keys.from_dotenv(_registry.folder).get("DEVIN_API_KEY", "")
+        key = read_dotenv(_registry.folder).get("DEVIN_API_KEY", "")
     return key not in ("", client.settings.api_key)
 
 
@@ -275,17 +282,17 @@ def _made(chosen: tuple[str | None, ...] = (), key_source: str = "argument") -> 
     broken: list[JournalError] = []
     lock = lockfile.beside(Path.cwd(), broken.append)
     try:
-        client = Devin(settings=places.resolve(*chosen, key_source=key_source), lock=lock)
+        client = Devin(settings=resolve_settings(*chosen, key_source=key_source), lock=lock)
         _warn(broken)
         return client
     except NoKey as problem:
-        if any(chosen) or problem.message != places.no_key().message:  # a key that is none
+        if any(chosen) or problem.message != no_key().message:  # a key that is none
             raise
         if broken:
             raise broken[0] from None
         if lock is None:
             raise
-        return Devin(settings=places.replaying(lock.name, lock.api_version), journal=Journal(), lock=lock)
+        return Devin(settings=replay_settings(lock.name, lock.api_version), journal=Journal(), lock=lock)
 
 
 def _warn(broken: Iterable[JournalError]) -> None:
@@ -329,6 +336,8 @@ def _no_option(name: str, known: Iterable[str]) -> OptionError:
 
 
 def _simulator_settings(running: Any, api_version: str | None) -> Settings:
-    chosen = places.simulator(running.url, api_version=api_version or "v3", org_id=running.org_id, folder=places.home())
+    chosen = simulator_settings(
+        running.url, api_version=api_version or "v3", org_id=running.org_id, folder=data_folder()
+    )
     key = running.v1_key if chosen.api_version == "v1" else running.api_key
     return replace(chosen, api_key=key, known_as="simulator")

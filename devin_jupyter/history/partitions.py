@@ -55,10 +55,10 @@ def read_window(window: Window, where: Where, filters: Mapping[str, Any]) -> pd.
 
 async def _read(window: Window, where: Where, filters: Mapping[str, Any]) -> pd.DataFrame:
     from devin_jupyter.client.core import Core
-    from devin_jupyter.settings import resolve
+    from devin_jupyter.config import resolve_settings
 
     near = _cores.get(where)
-    settings = near.settings if near else resolve(base_url=where[0], org_id=where[1], api_version=where[2])
+    settings = near.settings if near else resolve_settings(base_url=where[0], org_id=where[1], api_version=where[2])
     core = Core(settings, journal=near.journal if near else None)  # the near one may belong to another loop
     try:
         return (await find(core, None, {**filters, "since": window.start, "until": window.end}, None)).frame

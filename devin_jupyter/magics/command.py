@@ -160,11 +160,11 @@ def _topic(words: list[str]) -> argparse.Namespace:
 def journal() -> Journal:
     """Return the journal in use, without asking for a key."""
     from devin_jupyter.client import default as devin
+    from devin_jupyter.config import data_folder
     from devin_jupyter.journal import Journal
-    from devin_jupyter.settings import home
 
     client = devin.current()
-    return Journal(home()) if client is None else client.journal
+    return Journal(data_folder()) if client is None else client.journal
 
 
 def find(name: str) -> Command:

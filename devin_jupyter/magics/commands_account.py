@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from devin_jupyter import loop
+from devin_jupyter.config import data_folder, no_key, resolve_settings
 from devin_jupyter.errors import NoKey, OptionError
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.notebook import Notebook
@@ -47,15 +48,14 @@ def _replays(notebook: Notebook, wanted: dict[str, Any]) -> bool:
     """Whether there is no key, nobody to ask for one, and a lock file to run the notebook from."""
     from pathlib import Path
 
-    from devin_jupyter import settings
     from devin_jupyter.journal import lockfile
 
     if wanted["profile"] or _can_ask(notebook):
         return False
     try:
-        settings.resolve(**wanted)
+        resolve_settings(**wanted)
     except NoKey as problem:
-        return problem.message == settings.no_key().message and lockfile.beside(Path.cwd()) is not None
+        return problem.message == no_key().message and lockfile.beside(Path.cwd()) is not None
     return False
 
 
@@ -67,16 +67,16 @@ def _can_ask(notebook: Notebook) -> bool:
 
 def _key(call: Call, wanted: dict[str, Any]) -> str | None:
     """None where a key is known; else one asked for, hidden: for a profile only where it is to be saved."""
-    from devin_jupyter import keys, settings
+    from devin_jupyter.config import saved_profiles
 
     profile = wanted["profile"]
     if call.said.new_key:
         return ask_for_key(call.notebook)
     try:
-        settings.resolve(**wanted)
+        resolve_settings(**wanted)
     except NoKey as problem:
         if profile and not call.said.save:
-            meant = nearest(profile, keys.profiles(settings.home()))
+            meant = nearest(profile, saved_profiles(data_folder()))
             raise NoKey(problem.message + meant, problem.consequence, problem.hint) from None
         return ask_for_key(call.notebook)
     return None
@@ -104,9 +104,9 @@ def ask_for_key(notebook: Notebook) -> str:
 
 
 def _save(client: Any, profile: str | None) -> None:
-    from devin_jupyter import settings
+    from devin_jupyter.config import save_profile
 
-    if not settings.save_profile(client.settings, profile):
+    if not save_profile(client.settings, profile):
         raise OptionError(
             "the key was not saved: there is no keyring on this machine",
             "the connection holds until the kernel ends",

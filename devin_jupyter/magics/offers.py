@@ -99,10 +99,9 @@ def _files(fragment: str, suffixes: tuple[str, ...] = ()) -> list[Offer]:
 
 
 def _profiles() -> list[Offer]:
-    from devin_jupyter import keys
-    from devin_jupyter.settings import home
+    from devin_jupyter.config import data_folder, saved_profiles
 
-    return [(name, "") for name in keys.profiles(home())]
+    return [(name, "") for name in saved_profiles(data_folder())]
 
 
 def _commands() -> list[Offer]:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from devin_jupyter.api.sessions import Messages, Sessions
+from devin_jupyter.config import Pace
 from devin_jupyter.errors import DevinError, Forbidden, NotFound, Unauthorized
 from devin_jupyter.models.snapshot import Known, Snapshot, observe
 from devin_jupyter.monitor.clock import Clock
@@ -20,7 +21,6 @@ from devin_jupyter.monitor.connection import Connection, Line, gravest
 from devin_jupyter.monitor.keeping import Keeper, ended_elsewhere, keep
 from devin_jupyter.monitor.reading import PAGE, Raw, Reader, Sight
 from devin_jupyter.monitor.watched import Watch, Watched, merged, same_look
-from devin_jupyter.settings import Pace
 
 __all__ = ["Clock", "Connection", "Monitor", "Watch"]
 logger = logging.getLogger("devin_jupyter.monitor")

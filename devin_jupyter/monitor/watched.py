@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from devin_jupyter.config import Pace
 from devin_jupyter.errors import DevinError
 from devin_jupyter.models.snapshot import Known, Message, Snapshot
 from devin_jupyter.monitor.connection import Connection
-from devin_jupyter.settings import Pace
 
 logger = logging.getLogger("devin_jupyter.monitor")
 

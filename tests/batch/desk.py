@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from devin_jupyter import loop, settings
+from devin_jupyter import loop
 from devin_jupyter.batches import Batch
 from devin_jupyter.batches.calls import find_batch, order_of, start_batch
 from devin_jupyter.client import Core
+from devin_jupyter.config import Pace, simulator_settings
 from devin_jupyter.creation import Api, Clock, Creator
 from devin_jupyter.journal import Journal
-from devin_jupyter.settings import Pace
 
 POST = "POST /v3/organizations/{org_id}/sessions"
 LIST = "GET /v3/organizations/{org_id}/sessions"
@@ -27,7 +27,7 @@ class Desk:
     """A client with its journal."""
 
     def __init__(self, url: str, journal: Path) -> None:
-        place = replace(settings.simulator(url, folder=journal.parent), pace=Pace(fast=0.05))
+        place = replace(simulator_settings(url, folder=journal.parent), pace=Pace(fast=0.05))
         self.core = core = Core(place, journal=Journal(journal))
         api = Api(core.sessions, core.attachments, core.account)
         core.creator = Creator(api, core.journal, core.where, clock=SOON, simulated=True)

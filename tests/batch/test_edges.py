@@ -14,13 +14,14 @@ import pytest
 from batch.desk import LIST, POST, Desk
 from pressing import ctrl_c_once_it_blocks
 
-from devin_jupyter import AsyncDevin, loop, settings
+from devin_jupyter import AsyncDevin, loop
 from devin_jupyter.batches import acts
 from devin_jupyter.batches.job import Job, tally
 from devin_jupyter.batches.plan import make_plan
 from devin_jupyter.batches.progress import Ticker, line, span
 from devin_jupyter.batches.rows import read_rows
 from devin_jupyter.client import Core
+from devin_jupyter.config import Pace, replay_settings, simulator_settings
 from devin_jupyter.errors import (
     ColleaguesSession,
     Detached,
@@ -172,9 +173,9 @@ async def _slow_down(throttle: Any) -> None:
 
 
 def test_v1_runs_batches_too(simulator: Any, tmp_path: Path) -> None:
-    place = settings.simulator(simulator.url, api_version="v1", folder=tmp_path)
+    place = simulator_settings(simulator.url, api_version="v1", folder=tmp_path)
     desk = Desk.__new__(Desk)
-    desk.core = Core(replace(place, pace=settings.Pace(fast=0.05)), journal=Journal(tmp_path / "v1.db"))
+    desk.core = Core(replace(place, pace=Pace(fast=0.05)), journal=Journal(tmp_path / "v1.db"))
 
     batch = upgrade(desk).wait()
     again = upgrade(desk)
@@ -203,7 +204,7 @@ def test_a_lock_file_replays_a_batch_without_a_key(desk: Desk, simulator: Any, t
     lockfile.write(path, desk.core.journal.sessions(), [])
     before = simulator.stats()
     replaying = Desk.__new__(Desk)
-    place = replace(settings.replaying(path.name), home=tmp_path / "nowhere")
+    place = replace(replay_settings(path.name), home=tmp_path / "nowhere")
     replaying.core = Core(place, journal=Journal(), lock=lockfile.load(path))
 
     batch = upgrade(replaying).wait()
@@ -265,7 +266,7 @@ def test_a_blocking_call_on_a_batch_of_an_application_is_refused(desk: Desk) -> 
 
 
 async def test_an_application_acts_on_its_batch_without_blocking(simulator: Any, tmp_path: Path) -> None:
-    place = replace(settings.simulator(simulator.url, folder=tmp_path), pace=settings.Pace(fast=0.05))
+    place = replace(simulator_settings(simulator.url, folder=tmp_path), pace=Pace(fast=0.05))
     rows = [{"repo": name, "how": how} for name, how in zip(REPOS, ["question", "fail", "finished"], strict=True)]
     async with AsyncDevin(settings=place, journal=Journal(tmp_path / "app.db")) as devin:
         batch = await devin.map(

@@ -21,11 +21,11 @@ from typing import Any
 import httpx
 from measuring import KEY, ORG, Row, requests, simulator
 
-from devin_jupyter import loop, settings
+from devin_jupyter import loop
 from devin_jupyter.batches.calls import order_of, start_batch
 from devin_jupyter.client import Core
+from devin_jupyter.config import Pace, simulator_settings
 from devin_jupyter.journal import Journal
-from devin_jupyter.settings import Pace
 
 LIST = "GET /v3/organizations/{org_id}/sessions"
 
@@ -43,7 +43,7 @@ def peak_mb() -> float:
 
 def open_batch(url: str, count: int, pace: Pace, folder: Path, **options: Any) -> tuple[Core, Any]:
     """Start a batch of so many rows with a journal of its own."""
-    place = replace(settings.simulator(url, folder=folder), pace=pace)
+    place = replace(simulator_settings(url, folder=folder), pace=pace)
     core = Core(place, journal=Journal(folder / "journal.db"))
     order = order_of("Upgrade {{ row.repo }}", [{"repo": f"acme/r{n}"} for n in range(count)], options)
     return core, loop.run(start_batch(core, order, bridge=loop))

@@ -17,9 +17,9 @@ import time
 import httpx
 
 from devin_jupyter import AsyncDevin
+from devin_jupyter.config import Pace, resolve_settings
 from devin_jupyter.models.ids import session_id
 from devin_jupyter.models.snapshot import Known, Snapshot
-from devin_jupyter.settings import Pace, resolve
 
 REQUESTS, SESSIONS, PACE_SECONDS, WATCH_SECONDS = 1000, 1000, 5.0, 30.0
 
@@ -71,7 +71,7 @@ async def requests(url: str) -> int:
 
 
 async def measure(url: str) -> None:
-    settings = resolve("cog_simulator", "org-simulator", url)
+    settings = resolve_settings("cog_simulator", "org-simulator", url)
     paced = type(settings)(**{**_fields(settings), "pace": Pace(fast=PACE_SECONDS, slow=PACE_SECONDS)})
     async with AsyncDevin(settings=paced) as client:
         both = [(await plain(url, settings.api_key), await ours(client)) for _ in range(3)]

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from devin_jupyter import redaction
 from devin_jupyter.api.transport import Transport
+from devin_jupyter.config import Settings
 from devin_jupyter.errors import ApiError
 from devin_jupyter.redaction import as_answered, keep_secret, mask_answer, repeats_secrets
 from devin_jupyter.sending import Conversation, normalized
-from devin_jupyter.settings import Settings
 from devin_jupyter.text import safe_text
 
 KEY = "cog_canary0123456789abcdef"

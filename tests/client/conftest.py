@@ -11,11 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
-from devin_jupyter import AsyncDevin, Devin, settings
+from devin_jupyter import AsyncDevin, Devin
 from devin_jupyter.api.client import Service
 from devin_jupyter.api.transport import Transport
 from devin_jupyter.client.default import disconnect
-from devin_jupyter.settings import Pace, Settings
+from devin_jupyter.config import Pace, Settings
 
 KEY, V1_KEY = "cog_0123456789abcdefghij", "apk_0123456789abcdefghij"
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -136,4 +136,4 @@ def fake_clock() -> FakeClock:
 
 PACE = Pace()
 Answer = Callable[..., Awaitable[Any]]
-__all__ = ["KEY", "PACE", "V1_KEY", "FakeClock", "Slept", "key_of", "settings", "some_settings"]
+__all__ = ["KEY", "PACE", "V1_KEY", "FakeClock", "Slept", "key_of", "some_settings"]

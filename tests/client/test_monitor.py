@@ -9,10 +9,10 @@ import pytest
 from devin_jupyter import errors
 from devin_jupyter import monitor as monitor_module
 from devin_jupyter.api.sessions import Messages, Sessions
+from devin_jupyter.config import Pace
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Known, after_send, note_send, observe
 from devin_jupyter.monitor import Monitor
-from devin_jupyter.settings import Pace
 
 V1_ENUM = {"working": "working", "waiting_for_user": "blocked", "finished": "finished"}
 

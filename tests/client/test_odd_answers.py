@@ -11,9 +11,10 @@ import httpx
 import pandas as pd
 import pytest
 
-from devin_jupyter import errors, settings
+from devin_jupyter import errors
 from devin_jupyter.api.pagination import items_of
 from devin_jupyter.api.sessions import Insights, Messages
+from devin_jupyter.config import mask_key
 from devin_jupyter.frames.files import read_file
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Known, note_send, observe
@@ -82,7 +83,7 @@ def test_a_session_that_was_done_for_its_output_has_not_moved_by_itself_after_a_
 
 @pytest.mark.parametrize(("key", "shown"), [("", "no key"), ("cog_0123456789abcdefgh", "cog_•••efgh"), ("x", "•••")])
 def test_a_key_is_shown_by_its_ends_only(key, shown):
-    assert settings.mask(key) == shown
+    assert mask_key(key) == shown
 
 
 def test_a_parquet_file_is_read_as_a_table():

@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from devin_jupyter import settings
+from devin_jupyter.config import resolve_settings
 from devin_jupyter.errors import NoOrganization, Unauthorized
 
 from .conftest import KEY
@@ -38,7 +38,7 @@ async def test_the_key_tells_it_and_it_is_remembered(asked_for):
 
     assert await service.org_id() == "org-mine"
     assert service.settings.org_source == "the service"
-    assert settings.resolve(KEY).org_id == "org-mine"
+    assert resolve_settings(KEY).org_id == "org-mine"
 
 
 async def test_many_calls_at_once_ask_once(asked_for):

@@ -431,8 +431,9 @@ async def test_a_handle_of_the_async_client_refuses_to_block_its_loop(core_clien
 def test_a_recorded_handle_asks_nobody(tmp_path, simulator):
     from datetime import date
 
-    from devin_jupyter import loop, settings
+    from devin_jupyter import loop
     from devin_jupyter.client import Core, State
+    from devin_jupyter.config import replay_settings
     from devin_jupyter.journal import Journal
     from devin_jupyter.models.snapshot import Known, Snapshot
     from devin_jupyter.session import Session
@@ -441,7 +442,7 @@ def test_a_recorded_handle_asks_nobody(tmp_path, simulator):
         session_id="devin-x", url="https://app.devin.ai/sessions/x", phase=Phase.DONE, recorded=date.today()
     )
     seen = replace(seen, structured_output={"count": 2}, output_is_fresh=True, output_is_valid=True)
-    core = Core(settings.replaying("a.devin.json"), journal=Journal())
+    core = Core(replay_settings("a.devin.json"), journal=Journal())
     session = Session(core, State(Known(), seen), how="recorded", bridge=loop)
 
     assert session.wait().result() == {"count": 2}

@@ -7,8 +7,8 @@ import time
 import pytest
 
 from devin_jupyter import AsyncDevin
+from devin_jupyter.config import Pace, Settings
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.settings import Pace, Settings
 
 from .conftest import key_of
 

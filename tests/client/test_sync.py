@@ -9,7 +9,7 @@ from devin_jupyter import AsyncDevin, Devin, Session
 from devin_jupyter.api.client import OPERATIONS
 from devin_jupyter.blocking import Blocking
 from devin_jupyter.client import sync
-from devin_jupyter.settings import Settings
+from devin_jupyter.config import Settings
 
 NAMESPACES = sorted(
     name

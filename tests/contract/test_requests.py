@@ -15,8 +15,8 @@ from contract.world import Ids, populate
 from devin_jupyter.api.client import OPERATIONS
 from devin_jupyter.api.transport import Transport
 from devin_jupyter.client import AsyncDevin
+from devin_jupyter.config import resolve_settings
 from devin_jupyter.journal import Journal
-from devin_jupyter.settings import resolve
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 BOTH = {
@@ -52,7 +52,7 @@ class Client:
     def __init__(self, simulator: Any, version: str, home: Path) -> None:
         self.wire = Recorder()
         key = simulator.api_key if version == "v3" else simulator.v1_key
-        settings = resolve(key, base_url=simulator.url)
+        settings = resolve_settings(key, base_url=simulator.url)
         transport = Transport(settings, wire=self.wire)
         self.devin = AsyncDevin(settings=settings, transport=transport, journal=Journal(home))
 

@@ -16,8 +16,8 @@ from contract.world import populate
 
 from devin_jupyter import AsyncDevin
 from devin_jupyter.api.transport import Transport
+from devin_jupyter.config import Pace, Settings
 from devin_jupyter.journal import Journal
-from devin_jupyter.settings import Pace, Settings
 
 Call = Callable[[AsyncDevin, str], Awaitable[Any]]
 Answers = list[tuple[int, Any]]

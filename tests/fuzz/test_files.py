@@ -12,7 +12,8 @@ from fuzz.exploring import JSON, Refused, both, explore, spoiled, tried
 from hypothesis import strategies as st
 
 import devin_jupyter as dj
-from devin_jupyter import keys, render, settings
+from devin_jupyter import render
+from devin_jupyter.config import resolve_settings, saved_profile
 from devin_jupyter.errors import NoKey
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.journal.saved import read_notebook
@@ -94,15 +95,15 @@ def test_the_settings_file_and_the_env_file(examples: int, tmp_path: Path, monke
     def check(value: Any, env: bytes) -> None:
         (home / "settings.json").write_text(json.dumps(value))
         (folder / ".env").write_bytes(b"DEVIN_API_KEY=" + env)
-        found = tried(settings.resolve)
+        found = tried(resolve_settings)
         assert isinstance(found, Refused) or found.api_key.strip()
-        tried(settings.resolve, "cog_0123456789abcdefghij")
-        keys.profile_of(home, "default")
+        tried(resolve_settings, "cog_0123456789abcdefghij")
+        saved_profile(home, "default")
 
     explore(examples, check, st.dictionaries(st.sampled_from(["profiles", "organisations"]), JSON) | JSON, BYTES)
     (folder / ".env").write_text("")
     with pytest.raises(NoKey):
-        settings.resolve()
+        resolve_settings()
 
 
 @both

@@ -11,12 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
-from devin_jupyter import settings as settings_module
 from devin_jupyter.api.analytics import Account
 from devin_jupyter.api.client import Service
 from devin_jupyter.api.files import Attachments
 from devin_jupyter.api.sessions import Messages, Sessions
 from devin_jupyter.api.transport import Transport
+from devin_jupyter.config import Settings
 from devin_jupyter.creation import Api, CellRef, Clock, Creator, Policy
 from devin_jupyter.journal import Journal
 from devin_jupyter.messages import Messenger
@@ -62,7 +62,7 @@ class Kernel:
     said: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.settings = settings_module.Settings(
+        self.settings = Settings(
             api_key=self.api_key,
             org_id=None if self.api_version == "v1" else "org-simulator",
             base_url=self.url,

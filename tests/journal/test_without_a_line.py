@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from devin_jupyter.config import Pace
 from devin_jupyter.creation import Creator, Policy
 from devin_jupyter.errors import BadRequest, ConnectionLost
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.models.snapshot import Known
 from devin_jupyter.monitor import Monitor
-from devin_jupyter.settings import Pace
 
 from .conftest import CELL
 from .test_lock_file import SCHEMA, record

@@ -221,9 +221,9 @@ def test_tab_offers_folders_and_files_that_fit_and_hides_the_hidden(shell, tmp_p
 
 
 def test_a_profile_that_was_saved_is_offered(shell, tmp_path, monkeypatch):
-    monkeypatch.setattr("devin_jupyter.keys.saved", lambda home: {"profiles": {"work": {}}})
+    monkeypatch.setattr("devin_jupyter.config.saved_settings", lambda home: {"profiles": {"work": {}}})
     assert shell.tab("%devin connect --profile w|") == ["%devin connect --profile work"]
-    monkeypatch.setattr("devin_jupyter.keys.saved", lambda home: {"profiles": "broken"})
+    monkeypatch.setattr("devin_jupyter.config.saved_settings", lambda home: {"profiles": "broken"})
     assert [text for text in shell.tab("%devin connect --profile w|") if "work" in text] == []
 
 

@@ -36,8 +36,8 @@ def ring(monkeypatch):
         kept[name] = key
         return True
 
-    monkeypatch.setattr("devin_jupyter.keys.to_keyring", keep)
-    monkeypatch.setattr("devin_jupyter.keys.from_keyring", kept.get)
+    monkeypatch.setattr("devin_jupyter.config.save_to_keyring", keep)
+    monkeypatch.setattr("devin_jupyter.config.key_from_keyring", kept.get)
     return kept
 
 
@@ -77,7 +77,7 @@ def test_an_unknown_profile_is_an_error_and_nobody_is_asked(shell, typed, ring):
 
 
 def test_without_a_keyring_the_connection_holds_and_the_error_says_so(shell, typed, monkeypatch):
-    monkeypatch.setattr("devin_jupyter.keys.to_keyring", lambda name, key: False)
+    monkeypatch.setattr("devin_jupyter.config.save_to_keyring", lambda name, key: False)
     ran = shell.run("%devin connect --save", fails=True)
     assert "the connection holds until the kernel ends" in ran.out
     shell.run("%devin whoami")

@@ -13,11 +13,12 @@ from typing import Any
 import httpx
 
 import devin_jupyter as dj
-from devin_jupyter import loop, settings
+from devin_jupyter import loop
 from devin_jupyter.api.transport import Transport
 from devin_jupyter.batches.calls import order_of, start_batch
 from devin_jupyter.batches.opening import key_of, name_of, plan_order
 from devin_jupyter.client.aio import policy_of, read_options
+from devin_jupyter.config import resolve_settings
 from devin_jupyter.creation import Api, CellRef, Clock, Creator
 from devin_jupyter.history.dataset import read_dataset as read_dataset
 from devin_jupyter.messages import Messenger
@@ -51,7 +52,7 @@ def batch_key(prompt: str, rows: Any, options: Mapping[str, Any], place: Mapping
 
 def client(api_key: str, org_id: str | None, base_url: str, handler: Callable[..., Any]) -> dj.Devin:
     """Return a client on the journal in `DEVIN_JUPYTER_HOME` whose requests go to a function instead of the network."""
-    place = settings.resolve(api_key, org_id, base_url)
+    place = resolve_settings(api_key, org_id, base_url)
 
     async def no_pause(seconds: float) -> None:
         pass

@@ -60,7 +60,7 @@ def _broken(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     if then["kind"] not in callable_kinds:
         return []
     found = [] if now["has_doc"] or not then["has_doc"] else ["lost its documentation"]
-    old, new = then["parameters"], now["parameters"]
+    old, new = [_renamed(one) for one in then["parameters"]], now["parameters"]
     by_name = {_name(one): one for one in new}
     found += [
         f"took {one}, takes {by_name.get(_name(one), 'no such parameter')}"
@@ -74,6 +74,15 @@ def _broken(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     known = {_name(one) for one in old}
     found += [f"needs {one}" for one in new if _name(one) not in known and "=" not in one and one[0] != "*"]
     return found
+
+
+_RENAMED = {"what": "message", "means": "consequence", "do": "hint"}
+"""The three lines of an error; `.what`, `.means` and `.do` are still read. Only the package makes errors."""
+
+
+def _renamed(parameter: str) -> str:
+    name, *default = parameter.partition("=")
+    return "".join([_RENAMED.get(name, name), *default])
 
 
 def _name(parameter: str) -> str:

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from devin_jupyter import keys, settings
+from devin_jupyter.config import (
+    DEFAULT_BASE_URL,
+    check_base_url,
+    data_folder,
+    mask_key,
+    remember_org,
+    resolve_settings,
+    save_profile,
+    saved_profile,
+)
 from devin_jupyter.errors import NoKey, OptionError, WrongKeyFamily
 from devin_jupyter.redaction import redact
 
@@ -39,7 +48,7 @@ def keyring(monkeypatch):
 
 def test_without_a_key_the_message_names_every_way_to_go_on(keyring):
     with pytest.raises(NoKey) as problem:
-        settings.resolve()
+        resolve_settings()
 
     said = "\n".join(problem.value.lines)
     assert len(problem.value.lines) == 3
@@ -51,7 +60,7 @@ def test_the_argument_goes_before_everything(monkeypatch):
     monkeypatch.setenv("DEVIN_API_KEY", OTHER)
     monkeypatch.setenv("DEVIN_ORG_ID", "org-environment")
 
-    found = settings.resolve(KEY, "org-argument")
+    found = resolve_settings(KEY, "org-argument")
 
     assert (found.api_key, found.key_source) == (KEY, "argument")
     assert (found.org_id, found.org_source) == ("org-argument", "argument")
@@ -61,7 +70,7 @@ def test_the_environment_goes_before_the_dotenv_file(monkeypatch, empty_folder):
     (empty_folder / ".env").write_text(f'DEVIN_API_KEY={OTHER}\nexport DEVIN_ORG_ID="org-file" # ours\n')
     monkeypatch.setenv("DEVIN_API_KEY", KEY)
 
-    found = settings.resolve()
+    found = resolve_settings()
 
     assert (found.api_key, found.key_source) == (KEY, "DEVIN_API_KEY")
     assert (found.org_id, found.org_source) == ("org-file", ".env")
@@ -71,7 +80,7 @@ def test_a_key_from_the_dotenv_file_is_reported_and_brings_its_address(empty_fol
     lines = ["# ours", f"export DEVIN_API_KEY='{KEY}'", "DEVIN_API_URL=https://api.acme.devinenterprise.com/v3", "X=1"]
     (empty_folder / ".env").write_text("\n".join(lines))
 
-    found = settings.resolve()
+    found = resolve_settings()
 
     assert found.key_source == ".env"
     assert found.base_url == "https://api.acme.devinenterprise.com"
@@ -81,42 +90,42 @@ def test_a_dotenv_file_cannot_redirect_a_key_from_elsewhere(monkeypatch, empty_f
     (empty_folder / ".env").write_text("DEVIN_API_URL=https://evil.example\n")
     monkeypatch.setenv("DEVIN_API_KEY", KEY)
 
-    assert settings.resolve().base_url == settings.DEFAULT_BASE_URL
+    assert resolve_settings().base_url == DEFAULT_BASE_URL
 
 
 def test_an_unreadable_dotenv_file_is_no_file(empty_folder):
     (empty_folder / ".env").write_bytes(b"\xff\xfe\x00DEVIN_API_KEY=x")
 
     with pytest.raises(NoKey):
-        settings.resolve()
+        resolve_settings()
 
 
 def test_profiles_live_in_the_keyring_and_go_before_the_environment(monkeypatch, keyring):
-    saved = settings.resolve(KEY, "org-work", "https://api.acme.devinenterprise.com")
-    assert settings.save_profile(saved, "work")
+    saved = resolve_settings(KEY, "org-work", "https://api.acme.devinenterprise.com")
+    assert save_profile(saved, "work")
     monkeypatch.setenv("DEVIN_API_KEY", OTHER)
 
-    found = settings.resolve(profile="work")
+    found = resolve_settings(profile="work")
 
     assert (found.api_key, found.key_source) == (KEY, "keyring, profile work")
     assert (found.org_id, found.base_url) == ("org-work", "https://api.acme.devinenterprise.com")
 
 
 def test_the_default_profile_is_the_last_place_before_colab(keyring):
-    assert settings.save_profile(settings.resolve(KEY))
+    assert save_profile(resolve_settings(KEY))
 
-    assert settings.resolve().key_source == "keyring"
+    assert resolve_settings().key_source == "keyring"
 
 
 def test_an_unknown_profile_says_how_to_save_one(keyring):
     with pytest.raises(NoKey, match="nobody"):
-        settings.resolve(profile="nobody")
+        resolve_settings(profile="nobody")
 
 
 def test_a_saved_key_is_in_the_keyring_only(keyring, tmp_path):
-    settings.save_profile(settings.resolve(KEY), "work")
+    save_profile(resolve_settings(KEY), "work")
 
-    written = settings.home() / "settings.json"
+    written = data_folder() / "settings.json"
     assert KEY not in written.read_text()
     assert stat.S_IMODE(written.stat().st_mode) == 0o600
 
@@ -124,7 +133,7 @@ def test_a_saved_key_is_in_the_keyring_only(keyring, tmp_path):
 def test_without_a_keyring_saving_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "keyring", None)
 
-    assert not settings.save_profile(settings.resolve(KEY))
+    assert not save_profile(resolve_settings(KEY))
 
 
 def test_colab_user_data_is_the_last_place(monkeypatch, keyring):
@@ -133,7 +142,7 @@ def test_colab_user_data_is_the_last_place(monkeypatch, keyring):
     monkeypatch.setitem(sys.modules, "google", types.ModuleType("google"))
     monkeypatch.setitem(sys.modules, "google.colab", colab)
 
-    assert settings.resolve().key_source == "Colab user data"
+    assert resolve_settings().key_source == "Colab user data"
 
 
 @pytest.mark.parametrize(
@@ -141,19 +150,19 @@ def test_colab_user_data_is_the_last_place(monkeypatch, keyring):
     [(KEY, None, "v3"), (V1_KEY, None, "v1"), ("apk_user_" + "x" * 20, None, "v1")],
 )
 def test_the_version_follows_the_key(key, version, expected):
-    assert settings.resolve(key, api_version=version).api_version == expected
+    assert resolve_settings(key, api_version=version).api_version == expected
 
 
 def test_the_version_can_be_said_for_keys_that_do_not_tell():
-    assert settings.resolve("x" * 30, api_version="v1").api_version == "v1"
-    assert settings.resolve("x" * 30, base_url="http://127.0.0.1:8000").api_version == "v3"  # it leaves no machine
+    assert resolve_settings("x" * 30, api_version="v1").api_version == "v1"
+    assert resolve_settings("x" * 30, base_url="http://127.0.0.1:8000").api_version == "v3"  # it leaves no machine
 
 
 def test_a_key_of_no_family_that_we_know_is_not_sent_anywhere(monkeypatch):
     monkeypatch.setenv("DEVIN_API_KEY", "sk-proj-0123456789abcdef")
 
     with pytest.raises(WrongKeyFamily, match="of no known family") as problem:
-        settings.resolve()
+        resolve_settings()
     assert "sk-proj" not in str(problem.value)
     assert "api_version='v3'" in problem.value.hint
 
@@ -161,7 +170,7 @@ def test_a_key_of_no_family_that_we_know_is_not_sent_anywhere(monkeypatch):
 @pytest.mark.parametrize(("key", "version"), [(KEY, "v1"), (V1_KEY, "v3")])
 def test_a_key_of_the_other_family_is_refused_before_anything_is_sent(key, version):
     with pytest.raises(WrongKeyFamily) as problem:
-        settings.resolve(key, api_version=version)
+        resolve_settings(key, api_version=version)
 
     assert key not in str(problem.value)
     assert len(problem.value.lines) == 3
@@ -169,13 +178,13 @@ def test_a_key_of_the_other_family_is_refused_before_anything_is_sent(key, versi
 
 def test_an_unknown_version_is_refused():
     with pytest.raises(OptionError, match="v2"):
-        settings.resolve(KEY, api_version="v2")
+        resolve_settings(KEY, api_version="v2")
 
 
 def test_a_v1_key_has_no_organization(monkeypatch):
     monkeypatch.setenv("DEVIN_ORG_ID", "org-environment")
 
-    assert settings.resolve(V1_KEY).org_id is None
+    assert resolve_settings(V1_KEY).org_id is None
 
 
 @pytest.mark.parametrize(
@@ -191,7 +200,7 @@ def test_a_v1_key_has_no_organization(monkeypatch):
     ],
 )
 def test_addresses_are_brought_to_scheme_and_host(given, expected):
-    assert settings.check_base_url(given) == expected
+    assert check_base_url(given) == expected
 
 
 @pytest.mark.parametrize(
@@ -212,23 +221,23 @@ def test_addresses_are_brought_to_scheme_and_host(given, expected):
 )
 def test_addresses_that_would_leak_or_mislead_are_refused(given):
     with pytest.raises(OptionError):
-        settings.check_base_url(given)
+        check_base_url(given)
 
 
 @pytest.mark.parametrize("name", ["api_key", "org_id", "base_url", "api_version", "profile"])
 def test_what_is_no_text_is_refused_and_not_shown(name):
     with pytest.raises(OptionError, match=f"{name} is a text") as caught:
-        settings.resolve(**{"api_key": "cog_" + "x" * 20, name: 123456789})
+        resolve_settings(**{"api_key": "cog_" + "x" * 20, name: 123456789})
     assert "123456789" not in str(caught.value)
 
 
 def test_this_machine_means_simulated():
-    assert settings.resolve(KEY, base_url="http://127.0.0.1:1").simulated
-    assert not settings.resolve(KEY).simulated
+    assert resolve_settings(KEY, base_url="http://127.0.0.1:1").simulated
+    assert not resolve_settings(KEY).simulated
 
 
 def test_the_key_is_in_no_repr_and_masked_everywhere():
-    found = settings.resolve(KEY)
+    found = resolve_settings(KEY)
 
     assert KEY not in repr(found)
     assert found.masked_key == "cog_•••1111"
@@ -236,22 +245,22 @@ def test_the_key_is_in_no_repr_and_masked_everywhere():
 
 
 def test_a_short_key_shows_nothing_of_itself():
-    assert settings.mask("cog_short") == "cog_•••"
+    assert mask_key("cog_short") == "cog_•••"
 
 
 @pytest.mark.parametrize("key", ["", "   ", "cog_with space_inside_of_it", "cog_ünïcode_0123456789", "cog_line\nbreak"])
 def test_a_key_that_no_header_could_carry_is_refused(key):
     with pytest.raises(NoKey):
-        settings.resolve(key)
+        resolve_settings(key)
 
 
 def test_the_organization_is_remembered_for_the_key_by_hash():
-    settings.remember_org(settings.resolve(KEY), "org-found")
+    remember_org(resolve_settings(KEY), "org-found")
 
-    assert settings.resolve(KEY).org_id == "org-found"
-    assert settings.resolve(KEY).org_source == "remembered for this key"
-    assert settings.resolve(OTHER).org_id is None
-    content = json.loads((settings.home() / "settings.json").read_text())
+    assert resolve_settings(KEY).org_id == "org-found"
+    assert resolve_settings(KEY).org_source == "remembered for this key"
+    assert resolve_settings(OTHER).org_id is None
+    content = json.loads((data_folder() / "settings.json").read_text())
     assert KEY not in json.dumps(content)
 
 
@@ -259,20 +268,20 @@ def test_a_home_that_cannot_be_written_is_no_reason_to_fail(monkeypatch, tmp_pat
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("DEVIN_JUPYTER_HOME", str(tmp_path / "file" / "below"))
 
-    assert settings.remember_org(settings.resolve(KEY), "org-found").org_id == "org-found"
+    assert remember_org(resolve_settings(KEY), "org-found").org_id == "org-found"
 
 
 def test_damaged_settings_are_no_settings():
-    folder = settings.home()
+    folder = data_folder()
     folder.mkdir(parents=True)
     (folder / "settings.json").write_text("{ not json")
 
-    assert settings.resolve(KEY).org_id is None
-    assert keys.profile_of(folder, "work") == {}
+    assert resolve_settings(KEY).org_id is None
+    assert saved_profile(folder, "work") == {}
 
 
 def test_the_home_is_the_platforms_data_folder_by_default(monkeypatch):
     monkeypatch.delenv("DEVIN_JUPYTER_HOME")
 
-    assert settings.home().name == "devin_jupyter"
-    assert Path.home() in settings.home().parents
+    assert data_folder().name == "devin_jupyter"
+    assert Path.home() in data_folder().parents

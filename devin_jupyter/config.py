@@ -1,0 +1,384 @@
+"""Which key, organization, API host and version are in use, and where each came from.
+
+A value is taken from the first of: argument, environment, `.env` of the working directory, keyring (first of all for a
+named profile), the secrets of the host, such as Colab's user data. Resolving reads local places only; an organization
+that is not named is asked for by the client.
+
+A key is only ever written to the keyring. The file `settings.json` holds profiles without their keys, and the
+organization found for a key, under a hash of the key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from devin_jupyter.errors import NoKey, OptionError, WrongKeyFamily
+from devin_jupyter.host import host
+from devin_jupyter.redaction import keep_secret
+from devin_jupyter.text import write_atomically
+
+DEFAULT_BASE_URL = "https://api.devin.ai"
+DEFAULT_PROFILE = "default"
+SIMULATOR_KEY, SIMULATOR_V1_KEY, SIMULATOR_ORG = "cog_simulator", "apk_simulator", "org-simulator"
+_VERSION_OF_PREFIX = {"cog_": "v3", "apk_": "v1"}
+_DOTENV_NAMES = ("DEVIN_API_KEY", "DEVIN_ORG_ID", "DEVIN_API_URL")
+_KEYRING_SERVICE = "devin_jupyter"
+_HOW_TO_GIVE_A_KEY = (
+    "set DEVIN_API_KEY, or call dj.connect(api_key=…) (%devin connect asks for it hidden); "
+    "to try everything without a key, use the simulator: %devin simulator or dj.connect(simulator=True)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often sessions are polled, in seconds."""
+
+    fast: float = 1.0
+    """Right after an act."""
+    slow: float = 10.0
+    """The longest interval while Devin works."""
+    asleep: float = 30.0
+    """For sessions that sleep or whose turn is over."""
+    growth: float = 0.15
+    """The interval is this part of the time since the last act, between `fast` and `slow`."""
+
+
+_SIMULATOR_PACE = Pace(fast=0.2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything a client needs to know before its first request. The key never shows in the repr."""
+
+    api_key: str = field(repr=False)
+    key_source: str = "argument"
+    """Where the key came from, in words for `%devin whoami`."""
+    org_id: str | None = None
+    """None until asked for; always None on v1, whose keys belong to one organization."""
+    org_source: str = ""
+    base_url: str = DEFAULT_BASE_URL
+    """Scheme and host, without `/v3`."""
+    api_version: str = "v3"
+    known_as: str | None = None
+    """What fingerprints use in place of the address: the port of an in-process simulator changes with the kernel."""
+    profile: str | None = None
+    home: Path = field(default_factory=lambda: data_folder())
+    """The folder of the journal and of `settings.json`."""
+    simulated: bool = False
+    """The host is this machine: a simulator answers, and everything it says is labeled so."""
+    pace: Pace = field(default_factory=Pace)
+    timeout_seconds: float = 60.0
+    """How long to wait for a response; connecting has at most 10 seconds."""
+
+    def __repr__(self) -> str:
+        where = f"{self.base_url} {self.api_version} {self.org_id or 'organization not asked for yet'}"
+        return f"<Settings {mask_key(self.api_key)} from {self.key_source}, {where}>"
+
+    @property
+    def masked_key(self) -> str:
+        """The key as it may be shown."""
+        return mask_key(self.api_key)
+
+
+def data_folder() -> Path:
+    """Return the folder of the journal and the settings: `DEVIN_JUPYTER_HOME`, else the platform's data folder."""
+    chosen = os.environ.get("DEVIN_JUPYTER_HOME")
+    if chosen:
+        return Path(chosen).expanduser()
+    from platformdirs import user_data_path
+
+    return user_data_path("devin_jupyter", appauthor=False)
+
+
+def mask_key(api_key: str) -> str:
+    """Return the prefix and, of a long key, the last four characters."""
+    if not api_key:
+        return "no key"
+    prefix = next((prefix for prefix in ("apk_user_", *_VERSION_OF_PREFIX) if api_key.startswith(prefix)), "")
+    return f"{prefix}•••{api_key[-4:] if len(api_key) - len(prefix) >= 16 else ''}"
+
+
+def check_base_url(text: str) -> str:
+    """Return scheme and host of an API address, without `/v3` or `/v1`.
+
+    Raises:
+        OptionError: not https (plain http is for this machine only), or not the address of an API.
+    """
+    address = text.strip().rstrip("/")
+    for version in ("/v3", "/v1", "/v3beta1"):
+        address = address.removesuffix(version)
+    try:
+        parts = urlsplit(address)
+        host_name, _ = parts.hostname or "", parts.port
+    except ValueError:  # a port that is not a number, half a bracket
+        host_name = ""
+    if not host_name or parts.scheme not in ("https", "http") or parts.username or parts.query or parts.fragment:
+        raise OptionError(
+            f"{text!r} is not the address of a Devin API",
+            hint=f"give scheme and host, such as {DEFAULT_BASE_URL} or https://api.company.devinenterprise.com",
+        )
+    if parts.scheme == "http" and not is_loopback(host_name):
+        raise OptionError(
+            f"plain http would show the key to the network on its way to {host_name}",
+            hint=f"use https://{parts.netloc}; http is for a simulator on this machine only",
+        )
+    return address
+
+
+def is_loopback(host_name: str) -> bool:
+    """Whether a host name or address is this machine."""
+    if host_name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host_name.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def resolve_settings(
+    api_key: str | None = None,
+    org_id: str | None = None,
+    base_url: str | None = None,
+    api_version: str | None = None,
+    profile: str | None = None,
+    *,
+    key_source: str = "argument",
+) -> Settings:
+    """Collect the settings from the arguments and the places behind them.
+
+    Args:
+        api_key: `cog_…` (v3) or `apk_…` (v1); else the environment and the places after it.
+        org_id: `org-…`; v3 only.
+        base_url: scheme and host of the API; else `DEVIN_API_URL`, else `https://api.devin.ai`.
+        api_version: `"v3"` or `"v1"`, for keys whose prefix does not tell.
+        profile: a name given to `%devin connect --save --profile`; goes before the environment.
+        key_source: where `api_key` came from, in words for `%devin whoami`.
+
+    Raises:
+        NoKey: no place holds a key.
+        WrongKeyFamily: the key belongs to the other API version, or to no known one.
+        OptionError: an invalid address or version, or an argument that is not text.
+    """
+    given = {"api_key": api_key, "org_id": org_id, "base_url": base_url, "api_version": api_version, "profile": profile}
+    for name, value in given.items():
+        if value is not None and not isinstance(value, str):
+            raise OptionError(f"{name} is a text, not a value of the type {type(value).__name__}")
+
+    dotenv = read_dotenv(Path.cwd())
+    if api_key is None:
+        key, key_source = _find_key(profile, dotenv)
+    elif not (key := api_key.strip()):
+        raise NoKey("the API key given is empty", "nothing was sent", _HOW_TO_GIVE_A_KEY)
+    keep_secret([key])
+    if not key.isascii() or not key.isprintable() or " " in key:
+        message = f"the key from {key_source} holds characters that no key has"
+        raise NoKey(message, "nothing was sent", _HOW_TO_GIVE_A_KEY)
+
+    folder = data_folder()
+    noted = saved_profile(folder, profile or DEFAULT_PROFILE) if key_source.startswith("keyring") else {}
+    # an address found in a .env is used with the key found beside it only: a cloned folder must not redirect other keys
+    beside = dotenv if key_source == ".env" else {}
+    surrounding = os.environ.get("DEVIN_API_URL") or beside.get("DEVIN_API_URL")
+    saved = noted.get("base_url")
+    address = check_base_url(base_url or (saved if profile and noted else surrounding or saved) or DEFAULT_BASE_URL)
+    is_simulator = is_loopback(urlsplit(address).hostname or "")
+
+    named_version = api_version or noted.get("api_version")
+    version = _check_version(key, named_version)
+    if not (named_version or is_simulator or key.startswith(tuple(_VERSION_OF_PREFIX))):
+        raise WrongKeyFamily(
+            f"the key {mask_key(key)} from {key_source} is of no known family: Devin's begin with cog_ (v3) "
+            "or apk_ (v1)",
+            "nothing was sent",
+            "if it is Devin's all the same, say for which API: dj.connect(api_key=…, api_version='v3')",
+        )
+
+    settings = Settings(
+        api_key=key,
+        key_source=key_source,
+        base_url=address,
+        api_version=version,
+        profile=profile,
+        home=folder,
+        simulated=is_simulator,
+        pace=_SIMULATOR_PACE if is_simulator else Pace(),
+    )
+    if version == "v1":
+        return settings
+    remembered = saved_settings(folder).get("organisations")
+    known = remembered if isinstance(remembered, dict) else {}
+    for organization, source in (
+        (org_id, "argument"),
+        (os.environ.get("DEVIN_ORG_ID"), "DEVIN_ORG_ID"),
+        (dotenv.get("DEVIN_ORG_ID"), ".env"),
+        (noted.get("org_id"), "profile"),
+        (known.get(_key_hash(settings)), "remembered for this key"),
+    ):
+        if isinstance(organization, str) and organization.strip():
+            return replace(settings, org_id=organization.strip(), org_source=source)
+    return settings
+
+
+def _find_key(profile: str | None, dotenv: Mapping[str, str]) -> tuple[str, str]:
+    if profile:
+        key = key_from_keyring(profile)
+        if not key:
+            hint = "%devin connect --save --profile NAME saves one (needs pip install 'devin-jupyter[keyring]')"
+            raise NoKey(f"no key is saved for the profile {profile!r}", "nothing was sent", hint)
+        return key, f"keyring, profile {profile}"
+    if key := os.environ.get("DEVIN_API_KEY", "").strip():
+        return key, "DEVIN_API_KEY"
+    if key := dotenv.get("DEVIN_API_KEY"):
+        return key, ".env"
+    if key := key_from_keyring(DEFAULT_PROFILE):
+        return key, "keyring"
+    if key := host().secret("DEVIN_API_KEY"):
+        return key, "Colab user data"
+    raise no_key()
+
+
+def _check_version(key: str | None, wanted: str | None) -> str:
+    if wanted not in (None, "v1", "v3"):
+        raise OptionError(f"there is no API version {wanted!r}", hint="give api_version='v3' or api_version='v1'")
+    belongs = next((version for prefix, version in _VERSION_OF_PREFIX.items() if key and key.startswith(prefix)), None)
+    if belongs and wanted and belongs != wanted:
+        raise WrongKeyFamily(
+            f"the key {mask_key(key or '')} belongs to API {belongs}, and {wanted} was asked for",
+            "nothing was sent",
+            "v3 takes service-user keys and personal access tokens (cog_…), v1 takes the older apk_… keys",
+        )
+    return wanted or belongs or "v3"
+
+
+def no_key() -> NoKey:
+    """Return the error for a call that needs a key when there is none."""
+    return NoKey("no Devin API key was found", "nothing was sent", _HOW_TO_GIVE_A_KEY)
+
+
+def simulator_settings(
+    base_url: str, *, api_version: str = "v3", org_id: str = SIMULATOR_ORG, folder: Path
+) -> Settings:
+    """Return the settings for the simulator in this process."""
+    version = _check_version(None, api_version)
+    return Settings(
+        api_key=SIMULATOR_V1_KEY if version == "v1" else SIMULATOR_KEY,
+        key_source="the simulator",
+        org_id=None if version == "v1" else org_id,
+        org_source="the simulator",
+        base_url=check_base_url(base_url),
+        api_version=version,
+        home=folder,
+        simulated=True,
+        pace=_SIMULATOR_PACE,
+    )
+
+
+def replay_settings(lock_name: str, api_version: str = "v3") -> Settings:
+    """Return the settings of a client without a key, which replays a lock file and sends no requests."""
+    source = f"none: replaying {lock_name}"
+    return Settings(api_key="", key_source=source, api_version=api_version, home=data_folder())
+
+
+def remember_org(settings: Settings, org_id: str) -> Settings:
+    """Remember the organization of a key for the next time, and return the settings with it."""
+    _save_setting(settings.home, "organisations", _key_hash(settings), org_id)
+    return replace(settings, org_id=org_id, org_source="the service")
+
+
+def _key_hash(settings: Settings) -> str:
+    return hashlib.sha256(f"{settings.base_url}\n{settings.api_key}".encode()).hexdigest()[:32]
+
+
+def save_profile(settings: Settings, profile: str | None = None) -> bool:
+    """Save the key in the keyring and the rest in `settings.json`; return False where there is no keyring."""
+    name = profile or settings.profile or DEFAULT_PROFILE
+    if not save_to_keyring(name, settings.api_key):
+        return False
+    rest = {"base_url": settings.base_url, "api_version": settings.api_version, "org_id": settings.org_id}
+    _save_setting(settings.home, "profiles", name, {key: value for key, value in rest.items() if value})
+    return True
+
+
+def saved_profiles(home: Path) -> list[str]:
+    """Return the names of the profiles that `%devin connect --save --profile` has saved."""
+    found = saved_settings(home).get("profiles")
+    return sorted(found) if isinstance(found, dict) else []
+
+
+def saved_profile(home: Path, profile: str) -> dict[str, str]:
+    """Return what is saved of a profile beside its key: organization, base URL, API version."""
+    profiles = saved_settings(home).get("profiles")
+    found = profiles.get(profile) if isinstance(profiles, dict) else None
+    return {key: value for key, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {}
+
+
+def saved_settings(home: Path) -> dict[str, Any]:
+    """Return the content of `settings.json`; empty where it is missing or unreadable."""
+    try:
+        content = json.loads((home / "settings.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _save_setting(home: Path, section: str, name: str, value: Mapping[str, Any] | str) -> None:
+    content = saved_settings(home)
+    kept = content.get(section)
+    content[section] = {**(kept if isinstance(kept, dict) else {}), name: value}
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_atomically(home / "settings.json", json.dumps(content, indent=2, sort_keys=True).encode(), mode=0o600)
+    except OSError:
+        return  # a home that cannot be written only means looking things up again
+
+
+def read_dotenv(folder: Path) -> dict[str, str]:
+    """Return the `DEVIN_…` settings of the `.env` file in `folder`; empty without a readable one."""
+    try:
+        lines = (folder / ".env").read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    found = {}
+    for line in lines:
+        name, equals, value = line.strip().removeprefix("export ").partition("=")
+        if equals and not line.lstrip().startswith("#"):
+            value = value.strip()
+            is_quoted = value[:1] in ("'", '"')
+            found[name.strip()] = value[1:].partition(value[0])[0] if is_quoted else value.partition(" #")[0].rstrip()
+    return {name: found[name] for name in _DOTENV_NAMES if found.get(name)}
+
+
+def key_from_keyring(profile: str) -> str | None:
+    """Return the key saved for a profile; None without the `keyring` extra, a backend or an entry."""
+    try:
+        import keyring
+        from keyring.errors import KeyringError
+    except ImportError:
+        return None
+    try:
+        value: str | None = keyring.get_password(_KEYRING_SERVICE, profile)
+    except (KeyringError, RuntimeError, OSError):
+        return None
+    return value or None
+
+
+def save_to_keyring(profile: str, api_key: str) -> bool:
+    """Save a key for a profile; return False where there is no keyring to save it in."""
+    try:
+        import keyring
+        from keyring.errors import KeyringError
+    except ImportError:
+        return False
+    try:
+        keyring.set_password(_KEYRING_SERVICE, profile, api_key)
+    except (KeyringError, RuntimeError, OSError):
+        return False
+    return True
