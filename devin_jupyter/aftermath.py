@@ -11,8 +11,8 @@ from devin_jupyter.creation import Creator
 from devin_jupyter.creation.guard import adopt_lost
 from devin_jupyter.creation.seeing import Eyes
 from devin_jupyter.errors import DevinError
-from devin_jupyter.journal import Entry
 from devin_jupyter.journal.process import this_process
+from devin_jupyter.models.snapshot import Record
 from devin_jupyter.paid import Run
 from devin_jupyter.text import format_acus, format_utc
 
@@ -21,7 +21,7 @@ from devin_jupyter.text import format_acus, format_utc
 class Live:
     """A session that went on while no kernel looked."""
 
-    entry: Entry
+    entry: Record
     phase: str
     acus: float | None
     since: float | None
@@ -40,7 +40,7 @@ async def still_live(creator: Creator, notebook: str) -> list[Live]:
     left = [entry for entry in open_ones if entry.seen_by != me]
     eyes = Eyes(creator.api.sessions, journal, creator.clock, api_version=creator.api_version)
 
-    async def one(entry: Entry) -> Live | None:
+    async def one(entry: Record) -> Live | None:
         try:
             look = await eyes.look(entry)
         except DevinError:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from devin_jupyter.errors import OptionError
 from devin_jupyter.journal import Journal
-from devin_jupyter.journal.budgets import Account, notebook_scope
+from devin_jupyter.journal.budgets import Account
+from devin_jupyter.models.policy import notebook_scope
 
 
 def budget(journal: Journal, notebook: str, acus: float | str | None = None, *, now: float) -> Account:

@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from devin_jupyter.models.snapshot import Where
+
 FINGERPRINT_VERSION = 1
 
 
@@ -18,15 +20,6 @@ class Request(Protocol):
 
     def identity(self) -> dict[str, Any]:
         """Return what makes two requests the same, apart from where they are sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """Where requests go; the first part of a fingerprint."""
-
-    base_url: str
-    org_id: str | None
-    api_version: str
 
 
 @dataclass(frozen=True, slots=True)

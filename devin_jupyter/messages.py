@@ -17,12 +17,12 @@ from devin_jupyter.creation.leased import leased
 from devin_jupyter.creation.policy import AttachmentsApi, Raw
 from devin_jupyter.creation.seeing import Eyes, Reader
 from devin_jupyter.errors import BudgetExceeded, Forbidden, NotFound, OptionError
-from devin_jupyter.journal import CellRef, Journal
-from devin_jupyter.journal.budgets import notebook_scope
+from devin_jupyter.journal import Journal
 from devin_jupyter.journal.leases import LeaseLost, of_send
 from devin_jupyter.journal.sends import Message
 from devin_jupyter.models.ids import session_id as prefixed
-from devin_jupyter.models.snapshot import Known, Sent, note_send, observe, parse_time
+from devin_jupyter.models.policy import notebook_scope
+from devin_jupyter.models.snapshot import CellRef, Record, Sent, note_send, observe, parse_time
 from devin_jupyter.paid import Clock, Run, once, settle, to_the_end
 from devin_jupyter.sending import Conversation, Letter, MessagesApi, Sending, read_conversation
 from devin_jupyter.text import format_utc
@@ -66,7 +66,7 @@ class Messenger:
         *,
         again: bool = False,
         as_user: str | None = None,
-        known: Known | None = None,
+        record: Record | None = None,
         cell: CellRef | None = None,
         say: Callable[[str], None] = lambda line: None,
     ) -> SendResult:
@@ -80,7 +80,7 @@ class Messenger:
             files: to go with it; uploaded only when the message is really to be sent.
             again: send it though it was sent before.
             as_user: in this user's name (v3).
-            known: what is known of the session; else the journal's entry.
+            record: what is known of the session; else what the journal knows.
             cell: the cell that sends.
             say: told what is waited for, on the loop's thread.
 
@@ -93,7 +93,7 @@ class Messenger:
         if not text.strip():
             raise OptionError("the message is empty", "nothing was sent", "say what Devin shall do")
         identifier = prefixed(session_id)
-        entry = await asyncio.to_thread(self._journal.entry, identifier)
+        kept = await asyncio.to_thread(self._journal.record, identifier)
         letter = Letter(
             session_id=identifier,
             text=text,
@@ -101,7 +101,7 @@ class Messenger:
             again=again,
             as_user=as_user,
             scopes=(notebook_scope(cell.notebook),) if cell else (),
-            known=known or (entry.known() if entry else Known()),
+            record=record or kept or Record(session_id=identifier),
         )
         return await to_the_end(lambda run: self._send(letter, run), Run(self._clock, say))
 
@@ -169,7 +169,7 @@ class Messenger:
         raw = await self._sessions.get(letter.session_id)
         previous = await asyncio.to_thread(self._journal.snapshot, letter.session_id)
         now = datetime.fromtimestamp(self._clock.now(), UTC)
-        snapshot = observe(raw, letter.known, at=now, previous=previous)
+        snapshot = observe(raw, replace(letter.record, snapshot=previous), at=now)
         await asyncio.to_thread(self._journal.save_snapshot, snapshot)
         sent = note_send(snapshot, letter.text, at=now.replace(microsecond=0), answer=None)
         return replace(sent, last_event=conversation.last_event) if conversation else sent
@@ -199,9 +199,9 @@ class Messenger:
 
     async def _already(self, letter: Letter, at: float) -> SendResult:
         """The last message to the session decides what counts as its answer, whichever it was."""
-        entry = await asyncio.to_thread(self._journal.entry, letter.session_id)
+        record = await asyncio.to_thread(self._journal.record, letter.session_id)
         notice = f"already sent on {format_utc(at)}; --again repeats"
-        return SendResult(how="already", sent=entry.sent if entry else None, notice=notice)
+        return SendResult(how="already", sent=record.sent if record else None, notice=notice)
 
     async def _conversation(self, letter: Letter) -> Conversation | None:
         """Return what was said so far; None where the key may not read it."""

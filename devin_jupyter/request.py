@@ -6,14 +6,16 @@ Pure but for reading attachments; it never sends, and it never lets a secret's v
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from devin_jupyter.attachments import Attachment, SecretValue, read_attachments, read_secrets
 from devin_jupyter.errors import OptionError, Unsupported
-from devin_jupyter.identity import Fingerprint, Where, fingerprint, fingerprints, terms
+from devin_jupyter.identity import Fingerprint, fingerprint, fingerprints, terms
 from devin_jupyter.models.ids import is_session_id, session_id
+from devin_jupyter.models.policy import Policy
+from devin_jupyter.models.snapshot import Facts, Where
 from devin_jupyter.options import BY_NAME, OPTIONS, Options
 
 if TYPE_CHECKING:
@@ -178,6 +180,35 @@ class SessionRequest:
             "disposable": self.disposable,
             "unlisted": self.unlisted,
         }
+
+    def facts(self, where: Where, policy: Policy, *, simulated: bool = False) -> Facts:
+        """Return what is written down of the session of this request, before the POST and ever after.
+
+        Args:
+            where: where it is sent.
+            policy: how it is to be started.
+            simulated: whether a simulator answers.
+        """
+        mine = fingerprint(self, where)
+        base = mine if self.take is None else fingerprint(replace(self, take=None), where)
+        return Facts(
+            fingerprint=mine.text,
+            base=base.text,
+            tag=mine.tag,
+            take=self.take,
+            where=where,
+            cell=policy.guard,
+            batch=policy.batch,
+            scopes=policy.scopes(base.text),
+            prompt=self.prompt,
+            incidental=self.incidental(),
+            mode=self.mode,
+            repos=self.repos,
+            max_acu=self.max_acu,
+            schema=self.schema,
+            simulated=simulated,
+            secret_names=tuple(name for name, secret in self.secrets.items() if secret.sensitive),
+        )
 
 
 def build(

@@ -12,7 +12,7 @@ from devin_jupyter.creation.policy import Raw
 from devin_jupyter.errors import Conflict, CreateUncertain, DevinError, Forbidden
 from devin_jupyter.journal import Journal
 from devin_jupyter.journal.sends import Message, message_key
-from devin_jupyter.models.snapshot import Known, parse_time
+from devin_jupyter.models.snapshot import Record, parse_time
 from devin_jupyter.paid import Clock, is_refusal
 from devin_jupyter.redaction import as_answered
 
@@ -39,7 +39,7 @@ class Letter:
     again: bool
     as_user: str | None
     scopes: tuple[str, ...]
-    known: Known
+    record: Record
 
     @property
     def key(self) -> str:

@@ -10,35 +10,21 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from devin_jupyter.creation.guard import adopt_lost
 from devin_jupyter.creation.lookup import Lookup
 from devin_jupyter.creation.policy import Api
 from devin_jupyter.creation.seeing import Eyes
 from devin_jupyter.errors import BadRequest, Conflict, DevinError, NotFound
-from devin_jupyter.journal import Entry, Journal, Start
+from devin_jupyter.journal import Journal
 from devin_jupyter.journal.intents import Intent
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.models.snapshot import Facts, Record, Snapshot, Where
 from devin_jupyter.paid import Clock, Run
 from devin_jupyter.text import format_acus
 
 _AT_A_TIME = 8
 HALT_HOLDS = "the halt holds until %devin resume, but the sessions at work were not ended: they go on, and cost"
-
-
-class Place(Protocol):
-    """Where the key reaches: a `Where` does."""
-
-    @property
-    def base_url(self) -> str: ...  # noqa: D102 - as in Where
-
-    @property
-    def org_id(self) -> str | None: ...  # noqa: D102
-
-    @property
-    def api_version(self) -> str: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +54,7 @@ class Stopper:
 
     api: Api
     journal: Journal
-    where: Callable[[], Awaitable[Place]]
+    where: Callable[[], Awaitable[Where]]
     """Tells where the key reaches; asked only once the halt holds."""
     clock: Clock = field(default_factory=Clock)
 
@@ -96,18 +82,19 @@ class Stopper:
         late = [entry for entry in await asyncio.to_thread(self._at_work, is_meant) if entry.session_id not in done]
         return [*known, *await self._end_all(late, place), *lost]
 
-    def _at_work(self, is_meant: Callable[[str], bool] | None) -> list[Entry]:
+    def _at_work(self, is_meant: Callable[[str], bool] | None) -> list[Record]:
         woken = {message.session_id for message in self.journal.sends.undecided()}
         at_work = self.journal.sessions(is_open=True)
-        others = (self.journal.entry(session_id) for session_id in woken - {entry.session_id for entry in at_work})
+        others = (self.journal.record(session_id) for session_id in woken - {record.session_id for record in at_work})
         approvals = [entry for entry in self.journal.sessions(is_open=False) if _waits_for_approval(entry.snapshot)]
-        candidates = [*at_work, *approvals, *(entry for entry in others if entry is not None and entry.fingerprint)]
+        ours = [record for record in others if record is not None and record.facts.fingerprint]
+        candidates = [*at_work, *approvals, *ours]
         if is_meant is None:
             return candidates
         used = self.journal.notebooks_of([entry.session_id for entry in candidates])
         return [entry for entry in candidates if any(map(is_meant, used.get(entry.session_id, ())))]
 
-    async def _settle(self, is_meant: Callable[[str], bool] | None, place: Place) -> list[Stopped]:
+    async def _settle(self, is_meant: Callable[[str], bool] | None, place: Where) -> list[Stopped]:
         """Wait for POSTs in flight in a live kernel, adopt what dead ones left behind, and return what stays open."""
         lookup = Lookup(self.api.sessions, self.api.account, place.api_version)
 
@@ -119,25 +106,25 @@ class Stopper:
         while True:
             pending = [intent for intent in await asyncio.to_thread(self.journal.intents.all) if intent.posts]
             open_ones = [intent for intent in pending if _is_of(intent, is_meant)]
-            mine = [intent for intent in open_ones if _reaches(place, intent.start)]
+            mine = [intent for intent in open_ones if _reaches(place, intent.facts)]
             if not mine or self.clock.now() >= until:
                 return [_lost(intent, place) for intent in open_ones]
             await asyncio.gather(*map(adopt, mine))
             await self.clock.sleep(self.clock.poll_seconds)
 
-    async def _end_all(self, entries: Iterable[Entry], place: Place) -> list[Stopped]:
+    async def _end_all(self, entries: Iterable[Record], place: Where) -> list[Stopped]:
         turns = asyncio.Semaphore(_AT_A_TIME)
 
-        async def one(entry: Entry) -> Stopped:
+        async def one(entry: Record) -> Stopped:
             async with turns:
                 return await self._end(entry, place)
 
         return list(await asyncio.gather(*map(one, entries)))
 
-    async def _end(self, entry: Entry, place: Place) -> Stopped:
+    async def _end(self, entry: Record, place: Where) -> Stopped:
         title = entry.snapshot.title if entry.snapshot else None
-        if not _reaches(place, entry):
-            return Stopped(session_id=entry.session_id, title=title, result=_needs_key(entry), acus=entry.acus)
+        if not _reaches(place, entry.facts):
+            return Stopped(session_id=entry.session_id, title=title, result=_needs_key(entry.facts), acus=entry.acus)
         try:
             look = await Eyes(self.api.sessions, self.journal, self.clock).look(entry)
             seen = look.snapshot
@@ -151,7 +138,7 @@ class Stopper:
         else:
             result = "stopped"
         await asyncio.to_thread(self.journal.mark_terminated, entry.session_id)
-        now = await asyncio.to_thread(self.journal.entry, entry.session_id)
+        now = await asyncio.to_thread(self.journal.record, entry.session_id)
         return Stopped(session_id=entry.session_id, title=title, result=result, acus=now.acus if now else None)
 
 
@@ -160,20 +147,22 @@ def _waits_for_approval(snapshot: Snapshot | None) -> bool:
     return snapshot is not None and snapshot.phase is Phase.NEEDS_APPROVAL
 
 
-def _reaches(place: Place, item: Entry | Start) -> bool:
-    same_org = place.org_id is None or item.org_id in (None, place.org_id)
-    return (item.base_url, item.api_version) == (place.base_url, place.api_version) and same_org
+def _reaches(place: Where, facts: Facts) -> bool:
+    there = facts.where
+    same_org = place.org_id is None or there.org_id in (None, place.org_id)
+    return (there.base_url, there.api_version) == (place.base_url, place.api_version) and same_org
 
 
-def _needs_key(item: Entry | Start) -> str:
-    return f"needs a key for {item.api_version} of {item.org_id or item.base_url}"
+def _needs_key(facts: Facts) -> str:
+    there = facts.where
+    return f"needs a key for {there.api_version} of {there.org_id or there.base_url}"
 
 
-def _lost(intent: Intent, place: Place) -> Stopped:
-    start = intent.start
-    why = "the service does not show it" if _reaches(place, start) else _needs_key(start)
-    title = start.incidental.get("title")
-    return Stopped(session_id=start.tag, title=title, result=f"perhaps started under this tag; {why}", acus=None)
+def _lost(intent: Intent, place: Where) -> Stopped:
+    facts = intent.facts
+    why = "the service does not show it" if _reaches(place, facts) else _needs_key(facts)
+    title = facts.incidental.get("title")
+    return Stopped(session_id=intent.tag, title=title, result=f"perhaps started under this tag; {why}", acus=None)
 
 
 def table(stopped: Sequence[Stopped]) -> str:
@@ -197,4 +186,4 @@ def within(folder: Path) -> Callable[[str], bool]:
 def _is_of(intent: Intent, is_meant: Callable[[str], bool] | None) -> bool:
     if is_meant is None:
         return True
-    return intent.start.cell is not None and is_meant(intent.start.cell.notebook)
+    return intent.facts.cell is not None and is_meant(intent.facts.cell.notebook)

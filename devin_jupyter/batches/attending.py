@@ -66,7 +66,7 @@ def _is_unread(job: Job) -> bool:
 async def _renew(core: Core, job: Job, raw: Mapping[str, Any], turns: asyncio.Semaphore) -> None:
     assert job.state is not None
     before = job.state.snapshot
-    now = observe(raw, job.state.known, at=datetime.now(UTC), previous=before)
+    now = observe(raw, job.state.record, at=datetime.now(UTC))
     if (now.phase, now.updated_at) == (before.phase, before.updated_at) and not _is_unread(job):
         return
     with suppress(DevinError):

@@ -12,12 +12,11 @@ from devin_jupyter.batches.plan import Plan
 from devin_jupyter.batches.rows import plain
 from devin_jupyter.batches.waiting import until_over
 from devin_jupyter.client import Core
-from devin_jupyter.creation import CellRef
 from devin_jupyter.errors import OptionError
 from devin_jupyter.host import host
+from devin_jupyter.models.snapshot import CellRef, Where
 from devin_jupyter.options import from_keywords
 from devin_jupyter.options.times import seconds
-from devin_jupyter.request import Where
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from devin_jupyter.batches.job import Job
 from devin_jupyter.batches.plan import Plan
 from devin_jupyter.client import Core
-from devin_jupyter.creation import Sweep
 from devin_jupyter.journal.lockfile import Lock
 
 
@@ -21,8 +21,8 @@ class Finder:
         self._core, self._plan = core, plan
         self.replays: Lock | None = None if core.settings.api_key else core.lock
         """The lock file that stands in for the service, where there is no key."""
-        self.swept = Sweep()
-        """What the service held when it was asked."""
+        self.swept: dict[str, list[Mapping[str, Any]]] = {}
+        """What the service held when it was asked, by tag."""
 
     async def known(self, jobs: Sequence[Job], *, sweep: bool) -> list[Job]:
         """Return the jobs that have a session; the service is asked once for each, if at all.
@@ -37,13 +37,12 @@ class Finder:
         rest = [job for job in jobs if job not in found]
         if not sweep or not rest:
             return found
-        unasked = [job.identity.tag for job in rest if job.identity.tag not in self.swept.found]
+        unasked = [job.identity.tag for job in rest if job.identity.tag not in self.swept]
         if unasked:
-            more = await self._core.creator.lookup.sweep(unasked)
-            self.swept = Sweep({**self.swept.found, **more.found})
+            self.swept |= await self._core.creator.lookup.sweep(unasked)
         if self._plan.options.given & {"max_age", "beside"}:
             return found  # what was found may not count: decided one by one, when its turn comes
-        return [*found, *(job for job in rest if self.swept.found[job.identity.tag])]
+        return [*found, *(job for job in rest if self.swept[job.identity.tag])]
 
     def _in_journal(self, jobs: Iterable[Job]) -> list[Job]:
         jobs_by_print = {job.identity.text: job for job in jobs}

@@ -20,14 +20,11 @@ from devin_jupyter.batches.record import known_rows, read_plan, take_up, write_r
 from devin_jupyter.batches.runner import AT_ONCE, Runner
 from devin_jupyter.batches.table import check_names
 from devin_jupyter.client import Core
-from devin_jupyter.creation import CellRef, Policy
-from devin_jupyter.creation.job import make_job
 from devin_jupyter.errors import OptionError, Refused
-from devin_jupyter.journal.budgets import batch_scope, notebook_scope
-from devin_jupyter.journal.entries import Entry
 from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.policy import Policy, batch_scope, notebook_scope
+from devin_jupyter.models.snapshot import CellRef, Record, Where
 from devin_jupyter.options import Options
-from devin_jupyter.request import Where
 from devin_jupyter.text import nearest
 
 _REPLIED = (Phase.YOUR_TURN, Phase.ASLEEP)
@@ -250,11 +247,11 @@ def _budget(core: Core, plan: Plan, cell: CellRef | None) -> float | None:
 
 
 def _paid(core: Core, fingerprint: str) -> Paid | None:
-    entry: Entry | None = core.journal.session_for(fingerprint)
+    entry: Record | None = core.journal.session_for(fingerprint)
     if entry is None:
         return None
     phase = entry.snapshot.phase if entry.snapshot is not None else None
-    is_answered = phase is Phase.DONE or (entry.schema is None and phase in _REPLIED)
+    is_answered = phase is Phase.DONE or (entry.facts.schema is None and phase in _REPLIED)
     is_alive = not is_answered and (entry.is_open or phase in (*_REPLIED, Phase.NEEDS_APPROVAL))
     return Paid(entry.session_id, is_answered, is_alive, entry.acus, entry.started_at)
 
@@ -264,12 +261,13 @@ async def _keep(core: Core, key: str, where: Where, changed: list[Changed]) -> N
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def keep(change: Changed) -> None:
-        job, paid = make_job(change.item.request, Policy(batch=key), where), change.paid
+        facts, paid = change.item.request.facts(where, Policy(batch=key)), change.paid
+        assert facts.tag is not None
         async with turns:
-            await core.tags.append(paid.session_id, [job.tag])
-            start, moment = job.start(), paid.started_at
+            await core.tags.append(paid.session_id, [facts.tag])
+            moment, now = paid.started_at, time.time()
             await asyncio.to_thread(
-                core.journal.remember, paid.session_id, start, how="attached", started_at=moment, now=time.time()
+                core.journal.remember, paid.session_id, facts, how="attached", started_at=moment, now=now
             )
 
     await asyncio.gather(*map(keep, changed))

@@ -11,8 +11,9 @@ from devin_jupyter.attachments import read_attachments
 from devin_jupyter.batches.rows import Rows, named, read_rows
 from devin_jupyter.errors import UsageMistake
 from devin_jupyter.models.report import REPORT, is_off
+from devin_jupyter.models.snapshot import Where
 from devin_jupyter.options import Options
-from devin_jupyter.request import Fingerprint, SessionRequest, Where, build, fingerprint, terms
+from devin_jupyter.request import Fingerprint, SessionRequest, build, fingerprint, terms
 
 if TYPE_CHECKING:
     from devin_jupyter.schema import Schema

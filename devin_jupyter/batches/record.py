@@ -15,9 +15,10 @@ from devin_jupyter.batches.job import Job
 from devin_jupyter.batches.plan import Item, Plan
 from devin_jupyter.batches.rows import Index, Rows, plain
 from devin_jupyter.errors import OptionError
+from devin_jupyter.models.snapshot import Where
 from devin_jupyter.options import from_keywords
 from devin_jupyter.redaction import redact_tree
-from devin_jupyter.request import Fingerprint, SessionRequest, Where, fingerprint
+from devin_jupyter.request import Fingerprint, SessionRequest, fingerprint
 
 if TYPE_CHECKING:
     from devin_jupyter.schema import Schema

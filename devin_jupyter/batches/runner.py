@@ -26,9 +26,9 @@ from devin_jupyter.batches.starting import note_uses, policy_for, start
 from devin_jupyter.batches.tidying import put_away
 from devin_jupyter.batches.work import Work
 from devin_jupyter.client import Core, Listener
-from devin_jupyter.creation import CellRef, Started
+from devin_jupyter.creation import Started
 from devin_jupyter.errors import DevinError
-from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.models.snapshot import CellRef, Snapshot
 from devin_jupyter.request import fingerprint
 
 AT_ONCE = 8
@@ -241,7 +241,7 @@ class Runner:
 
     def _took(self, job: Job, started: Started) -> None:
         job.stage, job.how, job.error = Stage.STARTED, started.how, None
-        job.state = self.core.tracker.track(started.known, started.snapshot)
+        job.state = self.core.tracker.track(started.record)
         is_new = started.how in ("created", "adopted")
         self.started, self.attached = self.started + is_new, self.attached + (not is_new)
         if is_new:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.batches.finding import Finder
 from devin_jupyter.batches.job import Job
 from devin_jupyter.batches.record import complete
 from devin_jupyter.client import Core
-from devin_jupyter.creation import CellRef, Policy, Started, Sweep, replay
-from devin_jupyter.journal import Entry, Journal
-from devin_jupyter.journal.budgets import batch_scope
+from devin_jupyter.creation import Started, replay
+from devin_jupyter.journal import Journal
+from devin_jupyter.models.policy import Policy, batch_scope
+from devin_jupyter.models.snapshot import CellRef, Record
 from devin_jupyter.options import Options
 
 if TYPE_CHECKING:
     from devin_jupyter.schema import Schema
 
 
-def policy_for(options: Options, key: str, cell: CellRef | None, swept: Sweep) -> Policy:
+def policy_for(
+    options: Options, key: str, cell: CellRef | None, swept: Mapping[str, list[Mapping[str, Any]]]
+) -> Policy:
     """Return how the sessions of a batch are started; without a cell they are only attached to."""
     return Policy(
         max_age=options.max_age,
@@ -53,15 +56,11 @@ async def start(core: Core, finder: Finder, job: Job, policy: Policy) -> Started
     return await core.creator.start(complete(job.item, job.take), policy)
 
 
-async def _reopened(core: Core, entry: Entry, schema: Schema | None) -> Started:
+async def _reopened(core: Core, entry: Record, schema: Schema | None) -> Started:
     """Return the session of a job whose request the journal could not keep whole: looked up, never started."""
     opened = await core.open(entry.session_id, schema)
     return Started(
-        session_id=entry.session_id,
+        record=opened.state.record,
         how="attached",
-        known=opened.state.known,
-        snapshot=opened.state.snapshot,
         notice=opened.notice,
-        schema=schema,
-        take=entry.take,
     )

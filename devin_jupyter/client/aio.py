@@ -14,12 +14,14 @@ from devin_jupyter.api.library import Knowledge, Playbooks, Schedules, Secrets
 from devin_jupyter.budgeting import budget as set_or_show
 from devin_jupyter.client.core import Core
 from devin_jupyter.config import Settings, resolve_settings
-from devin_jupyter.creation import CellRef, Plan, Policy
+from devin_jupyter.creation import Plan
 from devin_jupyter.errors import OptionError
 from devin_jupyter.host import host
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.journal.budgets import Account
 from devin_jupyter.models import wire
+from devin_jupyter.models.policy import Policy
+from devin_jupyter.models.snapshot import CellRef
 from devin_jupyter.options import Options, from_keywords
 from devin_jupyter.request import SessionRequest, build
 from devin_jupyter.stopping import Stopped, within
@@ -189,7 +191,8 @@ class AsyncDevin:
             Refused, CreateUncertain, DevinError: as for `create`.
         """
         started, state = await self.core.start(request, policy or policy_of(Options()))
-        return self._handle(state, schema=started.schema, how=started.how, notice=started.notice, take=started.take)
+        take = started.record.facts.take
+        return self._handle(state, schema=request.schema, how=started.how, notice=started.notice, take=take)
 
     async def map(self, /, prompt: str, rows: Any, **options: Any) -> Batch:
         """Start one session a row, or attach to those there are; returns at once, work goes on in the background.

@@ -15,19 +15,32 @@ from devin_jupyter.api.sessions import Insights, Messages, Sessions, Tags
 from devin_jupyter.attachments import Attachment, read_attachments
 from devin_jupyter.client.tracking import State, Tracker
 from devin_jupyter.config import Settings
-from devin_jupyter.creation import Api, CellRef, Creator, Plan, Policy, Started, plan_replay, replay
+from devin_jupyter.creation import Api, Creator, Plan, Started, plan_replay, replay
 from devin_jupyter.errors import ConnectionTrouble, DevinError, Forbidden, NotFound, NotRecorded
 from devin_jupyter.host import host
-from devin_jupyter.journal import Entry, Journal
+from devin_jupyter.journal import Journal
 from devin_jupyter.journal.lockfile import Lock
 from devin_jupyter.journal.sends import message_key
 from devin_jupyter.messages import Messenger
 from devin_jupyter.models.ids import session_id as prefixed
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.models.snapshot import Known, Message, Snapshot, after_send, observe, read_message, visible_tags
+from devin_jupyter.models.policy import Policy
+from devin_jupyter.models.snapshot import (
+    CellRef,
+    Facts,
+    Message,
+    Record,
+    Snapshot,
+    Where,
+    after_send,
+    observe,
+    read_message,
+    visible_tags,
+)
 from devin_jupyter.monitor import Monitor
 from devin_jupyter.options.times import seconds
-from devin_jupyter.request import SessionRequest, Where
+from devin_jupyter.recorded import record_of, schema_of
+from devin_jupyter.request import SessionRequest
 from devin_jupyter.stopping import Stopped, Stopper
 
 if TYPE_CHECKING:
@@ -122,7 +135,7 @@ class Core:
         snapshot = started.snapshot
         if snapshot.turn_over and started.raw is not None and snapshot.last_word is None:
             snapshot = await self._with_conversation(snapshot)
-        return started, self.tracker.track(started.known, snapshot)
+        return started, self.tracker.track(replace(started.record, snapshot=snapshot))
 
     async def plan(self, request: SessionRequest, policy: Policy) -> Plan:
         """Tell what `start` would do; nothing is sent."""
@@ -135,48 +148,48 @@ class Core:
         identifier = prefixed(session)
         recorded = self.lock.session(identifier) if self.lock is not None and not self.settings.api_key else None
         if recorded is not None:
-            known = Known(schema=recorded.snapshot.schema, api_version=recorded.snapshot.api_version)
-            return Opened(self.tracker.track(known, recorded.snapshot), schema or _schema(recorded.snapshot.schema))
-        entry = await asyncio.to_thread(self.journal.entry, identifier)
-        state = self.tracker.find(identifier)
-        asked = _schema(state.known.schema if state else entry.schema if entry else None)
-        known = self._known(state, entry, asked or schema)  # a schema to read it by does not change what was asked for
-        schema = schema or asked
-        previous = state.snapshot if state else entry.snapshot if entry else None
+            state = self.tracker.track(record_of(recorded.snapshot))
+            return Opened(state, schema or schema_of(state.record))
+        state_now = self.tracker.find(identifier)
+        record = state_now.record if state_now else await asyncio.to_thread(self.record, identifier)
+        asked = schema_of(record)
+        if asked is None and schema is not None:  # a schema to read it by does not change what was asked for
+            record = replace(record, facts=replace(record.facts, schema=schema))
         notice = None
         try:
-            snapshot = await self.look(identifier, known, previous, retries=previous is None)
+            snapshot = await self.look(record, retries=record.snapshot is None)
         except ConnectionTrouble as problem:
-            if previous is None:
+            if record.snapshot is None:
                 raise
-            snapshot, notice = previous, f"{identifier} as last seen: {problem.message}"
-        return Opened(self.tracker.track(known, snapshot), schema, notice)
+            snapshot, notice = record.snapshot, f"{identifier} as last seen: {problem.message}"
+        return Opened(self.tracker.track(replace(record, snapshot=snapshot)), schema or asked, notice)
 
-    def _known(self, state: State | None, entry: Entry | None, schema: Schema | None) -> Known:
-        if state is not None:
-            known = state.known
-        elif entry is not None:
-            known = entry.known(self.settings.api_version, simulated=self.settings.simulated)
-        else:
-            settings = self.settings
-            known = Known(api_version=settings.api_version, org_id=settings.org_id, simulated=settings.simulated)
-        return known if schema is None else replace(known, schema=schema.wire, is_valid=schema.is_valid)
+    def record(self, session_id: str) -> Record:
+        """Return what the journal knows of a session, as this client reads it; else the bare facts."""
+        settings = self.settings
+        known = self.journal.record(session_id)
+        if known is None:
+            where = Where("", settings.org_id, settings.api_version)
+            return Record(session_id=session_id, facts=Facts(where=where, simulated=settings.simulated))
+        return replace(known, facts=known.facts.read_by(settings.api_version, simulated=settings.simulated))
 
-    async def look(self, session_id: str, known: Known, previous: Snapshot | None, *, retries: bool = True) -> Snapshot:
+    async def look(self, record: Record, *, retries: bool = True) -> Snapshot:
         """Read a session once, with its conversation where the turn is over, and keep it in the journal."""
+        session_id = record.session_id
         raw = await self.sessions.get(session_id, retries=retries)
-        if raw.get("status") == "exit" and not known.terminated:  # perhaps another process ended it
-            known = replace(known, terminated=await asyncio.to_thread(self.journal.is_terminated, session_id))
-        snapshot = observe(raw, known, at=_now(), previous=previous)
+        if raw.get("status") == "exit" and not record.terminated:  # perhaps another process ended it
+            record = replace(record, terminated=await asyncio.to_thread(self.journal.is_terminated, session_id))
+        snapshot = observe(raw, record, at=_now())
         if snapshot.turn_over or snapshot.send_pending:
-            snapshot = observe(raw, known, at=_now(), previous=previous, messages=await self._conversation(session_id))
+            snapshot = observe(raw, record, at=_now(), messages=await self._conversation(session_id))
         await asyncio.to_thread(self.journal.save_snapshot, snapshot)
         return snapshot
 
     async def refresh(self, state: State) -> None:
         """Read a session now, whatever the monitor does."""
         if state.snapshot.recorded is None:
-            self.tracker.update(state, await self.look(state.session_id, state.known, state.snapshot))
+            snapshot = await self.look(state.record)
+            self.tracker.update(state, replace(state.record, snapshot=snapshot))
 
     async def wait(self, state: State, timeout: float | str | None = None) -> Snapshot:
         """Wait for the end of the turn or the time-out, and return the session as last seen."""
@@ -208,12 +221,13 @@ class Core:
             files,
             again=again,
             as_user=as_user,
-            known=state.known,
+            record=state.record,
             cell=cell or CellRef(notebook=host().notebook),
         )
         if result.how == "sent" and result.sent is not None:
             snapshot = after_send(replace(state.snapshot, recorded=None))
-            self.tracker.update(state, snapshot, known=replace(state.known, sent=result.sent, terminated=False))
+            record = replace(state.record, sent=result.sent, terminated=False, snapshot=snapshot)
+            self.tracker.update(state, record)
             await asyncio.to_thread(self.journal.save_snapshot, snapshot)
         return result.notice
 
@@ -233,13 +247,13 @@ class Core:
 
     async def stop(self, state: State, *, archive: bool = False) -> None:
         """Terminate a session for good. One that was done before stays done."""
-        before = await self.look(state.session_id, state.known, state.snapshot)
+        before = await self.look(state.record)
         await self.sessions.terminate(state.session_id, archive=archive)
-        known = state.known
+        record = replace(state.record, snapshot=before)
         if before.phase not in _STAY_AS_THEY_ARE:
-            known = replace(known, terminated=True)
+            record = replace(record, terminated=True)
             await asyncio.to_thread(self.journal.mark_terminated, state.session_id)
-        self.tracker.update(state, await self.look(state.session_id, known, before), known=known)
+        self.tracker.update(state, replace(record, snapshot=await self.look(record)))
 
     async def stop_all(self, is_meant: Callable[[str], bool] | None) -> list[Stopped]:
         """Set the halt flag and end every session at work, of some notebooks or of the whole journal."""
@@ -253,9 +267,9 @@ class Core:
 
     async def _note_end(self, state: State) -> None:
         """A session that was ended on the way to something else did not end by itself: its handle must know."""
-        entry = await asyncio.to_thread(self.journal.entry, state.session_id)
-        if entry is not None and entry.is_terminated and not state.known.terminated:
-            state.known = replace(state.known, terminated=True)
+        kept = await asyncio.to_thread(self.journal.record, state.session_id)
+        if kept is not None and kept.terminated and not state.record.terminated:
+            state.record = replace(state.record, terminated=True)
             await self.refresh(state)
 
     async def archive(self, state: State, *, undo: bool = False) -> None:
@@ -267,7 +281,7 @@ class Core:
         """Add tags, or replace all but our own, and return what a person set."""
         write = self.tags.replace if replace_all else self.tags.append
         visible = visible_tags(await write(state.session_id, tags))
-        self.tracker.update(state, replace(state.snapshot, tags=visible))
+        self.tracker.update(state, replace(state.record, snapshot=replace(state.snapshot, tags=visible)))
         return visible
 
     async def _with_conversation(self, snapshot: Snapshot) -> Snapshot:
@@ -292,14 +306,6 @@ def _listed(attach: Any) -> list[Any]:
         return []
     is_pair = isinstance(attach, tuple) and len(attach) == 2 and isinstance(attach[0], str)
     return list(attach) if isinstance(attach, (list, tuple)) and not is_pair else [attach]
-
-
-def _schema(wire: Any) -> Schema | None:
-    if wire is None:
-        return None
-    from devin_jupyter.schema import from_wire
-
-    return from_wire(wire)
 
 
 def _now() -> datetime:

@@ -32,7 +32,6 @@ from devin_jupyter.config import (
 from devin_jupyter.errors import JournalError, NoKey, OptionError
 from devin_jupyter.host import hooks
 from devin_jupyter.journal import Journal, lockfile
-from devin_jupyter.models.snapshot import Known
 from devin_jupyter.options import number
 from devin_jupyter.session import Session
 from devin_jupyter.text import nearest
@@ -148,16 +147,14 @@ def from_notebook(path: str | Path) -> list[Session]:
         recorded.
     """
     from devin_jupyter.journal.saved import read_notebook
-    from devin_jupyter.schema import from_wire
+    from devin_jupyter.recorded import record_of, schema_of
 
     path = Path(path)
     core = Core(replay_settings(path.name), journal=Journal())
     handles = []
     for saved in read_notebook(path):
-        seen = saved.snapshot
-        known = Known(api_version=seen.api_version, org_id=seen.org_id, schema=seen.schema)
-        schema = from_wire(seen.schema) if seen.schema is not None else None
-        handles.append(Session(core, State(known, seen), schema=schema, how="recorded", bridge=loop))
+        record = record_of(saved.snapshot)
+        handles.append(Session(core, State(record), schema=schema_of(record), how="recorded", bridge=loop))
     return handles
 
 

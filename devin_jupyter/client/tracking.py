@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
-from devin_jupyter.models.snapshot import Known, Snapshot
-from devin_jupyter.models.submissions import submissions
+from devin_jupyter.models.snapshot import Record, Snapshot, output_history
 from devin_jupyter.monitor import Connection, Monitor, Watch
 
 logger = logging.getLogger("devin_jupyter.client")
@@ -30,18 +29,29 @@ class Listener:
 class State:
     """One session as this client knows it."""
 
-    def __init__(self, known: Known, snapshot: Snapshot) -> None:
+    def __init__(self, record: Record) -> None:
         """Keep what is known and what was last seen."""
-        self.session_id = snapshot.session_id
-        self.known, self.snapshot = known, snapshot
-        self.outputs = submissions((), snapshot)
+        assert record.snapshot is not None
+        self.record = record
+        self.outputs = output_history((), record.snapshot)
         self.connection = Connection()
         self.listeners: list[Listener] = []
         self.watch: Watch | None = None
 
+    @property
+    def session_id(self) -> str:
+        """Always `devin-…`."""
+        return self.record.session_id
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The session as last seen."""
+        assert self.record.snapshot is not None
+        return self.record.snapshot
+
     def take(self, snapshot: Snapshot) -> None:
         """Take a newer snapshot over and tell the listeners."""
-        self.snapshot, self.outputs = snapshot, submissions(self.outputs, snapshot)
+        self.record, self.outputs = replace(self.record, snapshot=snapshot), output_history(self.outputs, snapshot)
         for listener in tuple(self.listeners):
             self._tell(listener.on_snapshot, snapshot)
 
@@ -67,13 +77,13 @@ class Tracker:
         self._monitor = monitor
         self._states: WeakValueDictionary[str, State] = WeakValueDictionary()
 
-    def track(self, known: Known, snapshot: Snapshot) -> State:
-        """Return the state of a session, brought up to this snapshot, and follow it while its turn is open."""
-        state = self._states.get(snapshot.session_id)
+    def track(self, record: Record) -> State:
+        """Return the state of a session, brought up to this record, and follow it while its turn is open."""
+        state = self._states.get(record.session_id)
         if state is None:
-            state = self._states[snapshot.session_id] = State(known, snapshot)
+            state = self._states[record.session_id] = State(record)
         else:
-            self.update(state, snapshot, known=known)
+            self.update(state, record)
         self.follow(state)
         return state
 
@@ -91,13 +101,14 @@ class Tracker:
         """Return the states of all sessions that have a handle or are watched."""
         return list(self._states.values())
 
-    def update(self, state: State, snapshot: Snapshot, *, known: Known | None = None) -> None:
+    def update(self, state: State, record: Record) -> None:
         """Something was done or read: take it over, and look again soon if the turn is open."""
-        state.known = known or state.known
+        assert record.snapshot is not None
+        state.record = record
         if state.watch is not None:
-            self._monitor.nudge(state.session_id, known=state.known, snapshot=snapshot)
+            self._monitor.nudge(state.session_id, record=record)
         else:
-            state.take(snapshot)
+            state.take(record.snapshot)
         self.follow(state)
 
     def follow(self, state: State) -> None:
@@ -107,9 +118,7 @@ class Tracker:
             return
         if state.watch is None:
             state.watch = self._monitor.watch(
-                state.session_id,
-                state.known,
-                state.snapshot,
+                state.record,
                 on_snapshot=lambda snapshot: self._seen(state, snapshot),
                 on_trouble=state.trouble,
             )

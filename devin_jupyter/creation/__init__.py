@@ -6,11 +6,9 @@ The only caller of create. The decision is made under a lease, from the journal 
 from __future__ import annotations
 
 from devin_jupyter.creation.creator import Creator
-from devin_jupyter.creation.lookup import Sweep
 from devin_jupyter.creation.planning import plan_replay
-from devin_jupyter.creation.policy import Api, Plan, Policy, Started
+from devin_jupyter.creation.policy import Api, Plan, Started
 from devin_jupyter.creation.replay import replay
-from devin_jupyter.journal.entries import CellRef
 from devin_jupyter.paid import Clock
 
-__all__ = ["Api", "CellRef", "Clock", "Creator", "Plan", "Policy", "Started", "Sweep", "plan_replay", "replay"]
+__all__ = ["Api", "Clock", "Creator", "Plan", "Started", "plan_replay", "replay"]

@@ -14,9 +14,9 @@ from devin_jupyter.creation.deed import Creation
 from devin_jupyter.creation.guard import Guard
 from devin_jupyter.creation.job import Job, make_job
 from devin_jupyter.creation.leased import leased
-from devin_jupyter.creation.lookup import Lookup, Sweep, id_of, made_at, owner_of
+from devin_jupyter.creation.lookup import Lookup, id_of, made_at, owner_of
 from devin_jupyter.creation.outcome import Outcome
-from devin_jupyter.creation.policy import Api, Plan, Policy, Raw, Started
+from devin_jupyter.creation.policy import Api, Plan, Raw, Started
 from devin_jupyter.creation.seeing import Eyes
 from devin_jupyter.errors import (
     BudgetExceeded,
@@ -26,11 +26,13 @@ from devin_jupyter.errors import (
     NoOrganization,
     OptionError,
 )
-from devin_jupyter.journal import Entry, Journal
+from devin_jupyter.journal import Journal
 from devin_jupyter.journal.leases import LeaseLost, of_start
 from devin_jupyter.journal.lockfile import Lock
+from devin_jupyter.models.policy import Policy
+from devin_jupyter.models.snapshot import Record, Where
 from devin_jupyter.paid import Clock, Run, once, settle, to_the_end
-from devin_jupyter.request import SessionRequest, Where, fingerprints
+from devin_jupyter.request import SessionRequest, fingerprints
 from devin_jupyter.text import format_utc
 
 T = TypeVar("T")
@@ -80,7 +82,7 @@ class Creator:
         self._where, self.api_version, self._simulated = where, api_version, simulated
         self._eyes = Eyes(api.sessions, journal, self.clock, simulated, api_version)
         self._guard = Guard(api=api, journal=journal, lookup=self.lookup, eyes=self._eyes)
-        self._outcome = Outcome(journal, self._eyes, self.clock, simulated)
+        self._outcome = Outcome(journal, self._eyes, self.clock)
 
     async def start(self, request: SessionRequest, policy: Policy | None = None) -> Started:
         """Return the session of a request: attached to, adopted, or started by one POST.
@@ -107,7 +109,7 @@ class Creator:
         recorded = None if job.policy.take_new else self._recorded(job)
         return await asyncio.to_thread(planning.plan, job, self.journal, self.clock.now(), recorded)
 
-    async def sweep(self, requests: Sequence[SessionRequest]) -> Sweep:
+    async def sweep(self, requests: Sequence[SessionRequest]) -> dict[str, list[Raw]]:
         """Look up on the service, once for a whole batch, the requests that the journal does not know."""
         jobs = [await self._job(request, Policy()) for request in requests]
         known = await asyncio.to_thread(self.journal.sessions_for, [job.fingerprint for job in jobs])
@@ -115,7 +117,7 @@ class Creator:
 
     async def _job(self, request: SessionRequest, policy: Policy) -> Job:
         request.check(self.api_version)
-        return make_job(request, policy, await self._where())
+        return make_job(request, policy, await self._where(), simulated=self._simulated)
 
     async def _start(self, request: SessionRequest, policy: Policy, run: Run) -> Started:
         try:
@@ -126,7 +128,7 @@ class Creator:
                 raise
             return recorded
         if policy.take_new:
-            job = make_job(await self._next_free_take(job), policy, job.where)
+            job = make_job(await self._next_free_take(job), policy, job.where, simulated=self._simulated)
         while True:
             try:
                 return await self._attach_or_create(job, run)
@@ -154,7 +156,7 @@ class Creator:
         made, not_before = found.snapshot.created_at, job.not_before(self.clock.now())
         return None if not_before and (made is None or made.timestamp() < not_before) else found
 
-    async def _entry(self, job: Job) -> Entry | None:
+    async def _entry(self, job: Job) -> Record | None:
         not_before = job.not_before(self.clock.now())
         for item in job.fingerprints:
             found = await self._do(self.journal.session_for, item.text, not_before=not_before)
@@ -177,7 +179,7 @@ class Creator:
         raw, was_lost = await (once(deed, run) if passed.ends is None else self._replace(passed.ends, deed, run))
         return await self._outcome.created(job, raw, was_lost=was_lost, note=passed.note)
 
-    async def _replace(self, earlier: Entry, deed: Creation, run: Run) -> tuple[Raw, bool]:
+    async def _replace(self, earlier: Record, deed: Creation, run: Run) -> tuple[Raw, bool]:
         """End the earlier session once nothing of ours can refuse any more, then post."""
         try:
             await self._guard.end(earlier.session_id)
@@ -199,7 +201,7 @@ class Creator:
         return _Found(raw, intent.known_before, was_lost=True)
 
     async def _look_up(self, job: Job) -> _Found:
-        swept = job.policy.swept.found if job.policy.swept else {}
+        swept = job.policy.swept
         not_before = job.not_before(self.clock.now()) or 0.0
         mine: list[Raw] = []
         others: list[Raw] = []
@@ -221,12 +223,12 @@ class Creator:
             raise _colleagues(others[0])
         return _Found(others=frozenset(str(id_of(raw)) for raw in listed))
 
-    async def _reserve(self, job: Job, others: frozenset[str], ends: Entry | None) -> None:
+    async def _reserve(self, job: Job, others: frozenset[str], ends: Record | None) -> None:
         """Write the intent; before a budget refuses, look how its open sessions are by now."""
-        start, now = job.start(), self.clock.now()
+        facts, now = job.facts, self.clock.now()
         write = partial(
             self.journal.intents.write,
-            start,
+            facts,
             known_before=others,
             now=now,
             limits=job.own_limit,
@@ -235,7 +237,7 @@ class Creator:
         try:
             await self._do(write)
         except BudgetExceeded:
-            await self._eyes.look_at_payers(start.scopes)
+            await self._eyes.look_at_payers(facts.scopes)
             await self._do(write)
 
     async def _upload(self, job: Job) -> list[str]:

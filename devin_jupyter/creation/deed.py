@@ -105,14 +105,14 @@ class Lost:
 
     async def look(self) -> Raw | None:
         """Return the session it made, or None."""
-        for raw in await self.lookup.find(self.intent.start.tag):
+        for raw in await self.lookup.find(self.intent.tag):
             if id_of(raw) not in self.intent.known_before and await self.lookup.is_mine(raw, None):
                 return raw
         return None
 
     async def clear(self) -> None:
         """End the intent: nothing was started."""
-        await asyncio.to_thread(self.journal.intents.clear, self.intent.start.fingerprint)
+        await asyncio.to_thread(self.journal.intents.clear, self.intent.fingerprint)
 
     def is_certain(self, problem: DevinError) -> bool:
         """Tell whether nothing can have been started."""
@@ -122,6 +122,6 @@ class Lost:
         """Return the error for a service that cannot be asked."""
         return CreateUncertain(
             f"an earlier kernel was about to start a session, and the service cannot be asked: {problem.message}",
-            f"there may be a session with the tag {self.intent.start.tag}; nothing was sent now",
+            f"there may be a session with the tag {self.intent.tag}; nothing was sent now",
             "run the cell again when the service can be reached",
         )

@@ -13,11 +13,12 @@ from devin_jupyter.creation.policy import Api, Raw
 from devin_jupyter.creation.seeing import Eyes, Look
 from devin_jupyter.creation.wording import cell_name, change, earlier_over, state
 from devin_jupyter.errors import ApiError, BadRequest, Conflict, NotFound, SessionChanged
-from devin_jupyter.journal import Entry, Journal
-from devin_jupyter.journal.codec import clean
+from devin_jupyter.journal import Journal
 from devin_jupyter.journal.intents import Intent
 from devin_jupyter.journal.leases import of_start
+from devin_jupyter.models.snapshot import Record
 from devin_jupyter.paid import Run, settle
+from devin_jupyter.recorded import clean
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Passed:
 
     note: str = ""
     """About the session that the cell had before."""
-    ends: Entry | None = None
+    ends: Record | None = None
     """That session, where it is to be ended right before the POST."""
 
 
@@ -61,7 +62,7 @@ class Guard:
             return Passed(f"the earlier session of {cell_name(job.policy.guard)}, {named}, goes on")
         raise refusal(job, entry, named)
 
-    async def _look(self, entry: Entry) -> Look:
+    async def _look(self, entry: Record) -> Look:
         try:
             return await self.eyes.look(entry)
         except ApiError:
@@ -79,17 +80,21 @@ class Guard:
         if cell is None or job.policy.batch is not None:  # the rows of a batch share a cell, and settle themselves
             return
         for intent in await asyncio.to_thread(lambda: self.journal.intents.all(cell=cell)):
-            if intent.start.fingerprint != job.fingerprint and intent.posts:
+            if intent.fingerprint != job.fingerprint and intent.posts:
                 await adopt_lost(self.journal, self.lookup, intent, run)
 
 
-def earlier(job: Job, journal: Journal) -> Entry | None:
+def earlier(job: Job, journal: Journal) -> Record | None:
     """Return the session of the cell's earlier text, or None: also when only the take differs."""
     cell = job.policy.guard
     if cell is None or job.policy.batch is not None:
         return None
     entry = journal.last_used(cell)
-    if entry is None or entry.base == job.base or entry.fingerprint in {item.text for item in job.fingerprints}:
+    if (
+        entry is None
+        or entry.facts.base == job.base
+        or entry.facts.fingerprint in {item.text for item in job.fingerprints}
+    ):
         return None
     return entry
 
@@ -109,7 +114,7 @@ async def adopt_lost(
     Raises:
         DevinError: the service cannot be asked.
     """
-    name, now = of_start(intent.start.fingerprint), run.clock.now()
+    name, now = of_start(intent.fingerprint), run.clock.now()
     token = await asyncio.to_thread(journal.leases.take, name, now=now, seconds=4 * run.clock.lease_seconds)
     if token is None:
         return None  # somebody is at it
@@ -123,16 +128,16 @@ async def adopt_lost(
         identifier, at = id_of(raw), made_at(raw) or intent.written_at
         assert identifier is not None
         await asyncio.to_thread(
-            journal.remember, identifier, intent.start, how="adopted", started_at=at, now=intent.written_at
+            journal.remember, identifier, intent.facts, how="adopted", started_at=at, now=intent.written_at
         )
         return raw
     finally:
         await asyncio.to_thread(journal.leases.give_back, name, token)
 
 
-def refusal(job: Job, entry: Entry, named: str) -> SessionChanged:
+def refusal(job: Job, entry: Record, named: str) -> SessionChanged:
     """Return the error for a changed cell, with the size of the change and the three ways on."""
-    name, size = cell_name(job.policy.guard), change(entry.prompt, clean(job.request.prompt))
+    name, size = cell_name(job.policy.guard), change(entry.facts.prompt, clean(job.request.prompt))
     what = f"this cell was changed ({size}), and the session of its earlier text"
     if name != "this cell":  # perhaps another cell
         what = f"{name} had another text before ({size}), and the session of that text"

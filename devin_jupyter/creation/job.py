@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from devin_jupyter.creation.policy import Policy
-from devin_jupyter.journal.budgets import batch_scope, cell_scope, notebook_scope
-from devin_jupyter.journal.entries import Start
-from devin_jupyter.request import Fingerprint, SessionRequest, Where, fingerprints
+from devin_jupyter.models.policy import Policy
+from devin_jupyter.models.snapshot import Facts, Where
+from devin_jupyter.request import Fingerprint, SessionRequest, fingerprints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,16 +15,26 @@ class Job:
 
     request: SessionRequest
     policy: Policy
-    where: Where
+    facts: Facts
+    """What is written down before the POST."""
     fingerprints: tuple[Fingerprint, ...]
     """The identity; then those that earlier versions of this package gave it."""
-    base: str
-    """The identity without its take."""
+
+    @property
+    def where(self) -> Where:
+        """Where it is sent."""
+        return self.facts.where
 
     @property
     def fingerprint(self) -> str:
         """The identity as the journal keeps it."""
         return self.fingerprints[0].text
+
+    @property
+    def base(self) -> str:
+        """The identity without its take."""
+        assert self.facts.base is not None
+        return self.facts.base
 
     @property
     def tag(self) -> str:
@@ -35,51 +44,18 @@ class Job:
     @property
     def own_limit(self) -> dict[str, float | None]:
         """The budget of the cell as it says it now, by its scope; a batch sets its own."""
-        return {} if self.policy.batch else {self.scopes[-1]: self.policy.budget}
+        return self.policy.limits(self.base)
 
     def not_before(self, now: float) -> float | None:
         """Return the age that still counts as the same, as a Unix time."""
         return None if self.policy.max_age is None else now - self.policy.max_age
 
-    def start(self) -> Start:
-        """Return what is written down before the POST."""
-        request, policy = self.request, self.policy
-        return Start(
-            fingerprint=self.fingerprint,
-            base=self.base,
-            tag=self.tag,
-            take=request.take,
-            base_url=self.where.base_url,
-            org_id=self.where.org_id,
-            api_version=self.where.api_version,
-            cell=policy.guard,
-            batch=policy.batch,
-            prompt=request.prompt,
-            incidental=request.incidental(),
-            mode=request.mode,
-            repos=request.repos,
-            max_acu=request.max_acu,
-            schema=request.schema.wire if request.schema else None,
-            scopes=self.scopes,
-            secret_names=tuple(name for name, secret in request.secrets.items() if secret.sensitive),
-        )
 
-    @property
-    def scopes(self) -> tuple[str, ...]:
-        """The budgets it counts in, whether or not they have a limit by now."""
-        cell, batch = self.policy.guard, self.policy.batch
-        scopes = [notebook_scope(cell.notebook)] if cell else []
-        scopes.append(batch_scope(batch) if batch else cell_scope(cell, self.base))
-        return tuple(scopes)
-
-
-def make_job(request: SessionRequest, policy: Policy, where: Where) -> Job:
+def make_job(request: SessionRequest, policy: Policy, where: Where, *, simulated: bool = False) -> Job:
     """Return the job for a request."""
-    first = replace(request, take=None)
     return Job(
         request=request,
         policy=policy,
-        where=where,
+        facts=request.facts(where, policy, simulated=simulated),
         fingerprints=fingerprints(request, where),
-        base=fingerprints(first, where)[0].text,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from devin_jupyter.creation.policy import AccountApi, Raw, SessionsApi
@@ -16,14 +15,6 @@ _ASKED_ONE_BY_ONE = 20
 _AT_A_TIME = 8
 _PAGES_A_TAG = 0.12
 """Reading the whole list is given up once it has taken this many pages for every tag sought."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """What the service holds for many tags."""
-
-    found: Mapping[str, list[Raw]] = field(default_factory=dict)
-    """Every tag that was asked for, also those without sessions."""
 
 
 class Lookup:
@@ -43,20 +34,20 @@ class Lookup:
         )
         return _oldest_first([item for items in listed for item in items], tag)
 
-    async def sweep(self, tags: Iterable[str]) -> Sweep:
-        """Return what the service holds for many tags: by reading the list, or tag by tag, whichever is shorter."""
+    async def sweep(self, tags: Iterable[str]) -> dict[str, list[Raw]]:
+        """Return the sessions with each of many tags, by reading the list or tag by tag, whichever is shorter."""
         wanted = dict.fromkeys(tags)
         if len(wanted) > _ASKED_ONE_BY_ONE:
             listed = await self._read_through(len(wanted))
             if listed is not None:
-                return Sweep({tag: _oldest_first(listed, tag) for tag in wanted})
+                return {tag: _oldest_first(listed, tag) for tag in wanted}
         turns = asyncio.Semaphore(_AT_A_TIME)
 
         async def ask(tag: str) -> list[Raw]:
             async with turns:
                 return await self.find(tag)
 
-        return Sweep(dict(zip(wanted, await asyncio.gather(*map(ask, wanted)), strict=True)))
+        return dict(zip(wanted, await asyncio.gather(*map(ask, wanted)), strict=True))
 
     async def is_mine(self, raw: Mapping[str, Any], as_user: str | None) -> bool:
         """Tell whether this key's principal started the session; True where the service does not tell."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from devin_jupyter.creation import wording
@@ -12,8 +12,8 @@ from devin_jupyter.creation.lookup import id_of, made_at
 from devin_jupyter.creation.policy import Raw, Started
 from devin_jupyter.creation.seeing import Eyes, Look
 from devin_jupyter.errors import JournalError
-from devin_jupyter.journal import Entry, Journal
-from devin_jupyter.models.snapshot import Known, Snapshot, observe, visible_tags
+from devin_jupyter.journal import Journal
+from devin_jupyter.models.snapshot import Record, Snapshot, observe, visible_tags
 from devin_jupyter.paid import Clock
 from devin_jupyter.text import format_utc
 
@@ -25,50 +25,54 @@ class Outcome:
     journal: Journal
     eyes: Eyes
     clock: Clock
-    simulated: bool
 
-    async def attached(self, job: Job, entry: Entry) -> Started:
+    async def attached(self, job: Job, entry: Record) -> Started:
         """Return the session that the journal has for this request."""
-        valid = job.request.schema.is_valid if job.request.schema else None
-        known = entry.known(is_valid=valid, simulated=self.simulated)
+        facts = replace(
+            entry.facts,
+            schema=job.facts.schema or entry.facts.schema,
+            take=job.facts.take,
+            simulated=job.facts.simulated,
+        )
+        entry = replace(entry, facts=facts)
         if job.policy.refresh or entry.snapshot is None:
-            look = await self.eyes.look(entry, known)
+            look = await self.eyes.look(entry)
         else:
             look = Look(entry.snapshot)
         assert look.snapshot is not None
         if job.policy.guard is not None:
             now = self.clock.now()
             await asyncio.to_thread(self.journal.use, entry.session_id, job.policy.guard, now=now)
-        differs = wording.differences(entry.incidental, job.request.incidental())
+        differs = wording.differences(entry.facts.incidental, job.request.incidental())
         offline = f"as of {format_utc(look.snapshot.observed_at)}, {look.why_not}" if look.why_not else ""
         notice = await self._attached_line(job, look.snapshot, entry.started_at, "attached to", [offline, differs])
-        return _started(job, look.snapshot, known, how="attached", raw=look.raw, notice=notice)
+        return _started(entry, look.snapshot, how="attached", raw=look.raw, notice=notice)
 
     async def found(self, job: Job, raw: Raw, *, how: str, note: str = "") -> Started:
         """Return a session that the service has for this request and the journal had not."""
-        known = self._known(job)
-        snapshot = observe(raw, known, at=datetime.fromtimestamp(self.clock.now(), UTC))
-        kept = await self._remember(job, raw, snapshot, how)
+        record = self._record(job, raw, how)
+        snapshot = observe(raw, record, at=datetime.fromtimestamp(self.clock.now(), UTC))
+        kept = await self._remember(job, record, snapshot)
         tags = [tag for tag in job.request.tags if tag not in visible_tags(raw.get("tags") or ())]
         differs = wording.differences({"tags": "other"}, {"tags": "these"}) if tags else ""
         verb = "attached to" if how == "attached" else "found again (its answer had been lost):"
         notice = await self._attached_line(job, snapshot, made_at(raw), verb, [note, differs, kept])
-        return _started(job, snapshot, known, how=how, raw=raw, notice=notice)
+        return _started(record, snapshot, how=how, raw=raw, notice=notice)
 
     async def created(self, job: Job, raw: Raw, *, was_lost: bool, note: str) -> Started:
         """Return the session that our POST made."""
         if raw.get("is_new_session") is False and not was_lost:  # v1 knew an equivalent one
             return await self.found(job, raw, how="attached", note="the service had it for this request")
-        known = self._known(job)
-        snapshot = observe(raw, known, at=datetime.fromtimestamp(self.clock.now(), UTC))
-        kept = await self._remember(job, raw, snapshot, "adopted" if was_lost else "created")
+        record = self._record(job, raw, "adopted" if was_lost else "created")
+        snapshot = observe(raw, record, at=datetime.fromtimestamp(self.clock.now(), UTC))
+        kept = await self._remember(job, record, snapshot)
         notes = [note, kept]
         if was_lost:
             notes.append(f"the answer was lost; found {snapshot.session_id} by its tag, one session was started")
         if job.policy.take_new and job.request.take:
             notes.append(f"started as take {job.request.take}: write --take {job.request.take} in place of --new")
         notice = "; ".join(item for item in notes if item) or None
-        return _started(job, snapshot, known, how="adopted" if was_lost else "created", raw=raw, notice=notice)
+        return _started(record, snapshot, how=record.how, raw=raw, notice=notice)
 
     async def _attached_line(
         self, job: Job, snapshot: Snapshot, started_at: float | None, verb: str, notes: list[str]
@@ -83,46 +87,28 @@ class Outcome:
             notes=notes,
         )
 
-    async def _remember(self, job: Job, raw: Raw, snapshot: Snapshot, how: str) -> str:
+    def _record(self, job: Job, raw: Raw, how: str) -> Record:
+        identifier = id_of(raw)
+        assert identifier is not None
+        return Record(session_id=identifier, facts=job.facts, how=how, started_at=made_at(raw) or self.clock.now())
+
+    async def _remember(self, job: Job, record: Record, snapshot: Snapshot) -> str:
         """Keep the session; a journal that fails now must not hide a session that is paid for."""
-        now = self.clock.now()
         try:
             await asyncio.to_thread(
                 self.journal.remember,
                 snapshot.session_id,
-                job.start(),
-                how=how,
-                started_at=made_at(raw) or now,
-                now=now,
+                record.facts,
+                how=record.how,
+                started_at=record.started_at,
+                now=self.clock.now(),
                 snapshot=snapshot,
             )
         except JournalError as problem:
             return f"not written down ({problem.message}), it will be found by its tag {job.tag}"
         return ""
 
-    def _known(self, job: Job) -> Known:
-        request = job.request
-        return Known(
-            api_version=job.where.api_version,
-            org_id=job.where.org_id,
-            schema=request.schema.wire if request.schema else None,
-            is_valid=request.schema.is_valid if request.schema else None,
-            max_acu_limit=request.max_acu,
-            repos=request.repos,
-            fingerprint=job.fingerprint,
-            simulated=self.simulated,
-        )
 
-
-def _started(job: Job, snapshot: Snapshot, known: Known, *, how: str, raw: Raw | None, notice: str | None) -> Started:
+def _started(record: Record, snapshot: Snapshot, *, how: str, raw: Raw | None, notice: str | None) -> Started:
     assert raw is None or id_of(raw) == snapshot.session_id
-    return Started(
-        session_id=snapshot.session_id,
-        how=how,
-        known=known,
-        snapshot=snapshot,
-        raw=raw,
-        notice=notice,
-        schema=job.request.schema,
-        take=job.request.take,
-    )
+    return Started(record=replace(record, snapshot=snapshot), how=how, raw=raw, notice=notice)

@@ -9,11 +9,13 @@ from devin_jupyter.attachments import lacking
 from devin_jupyter.creation import wording
 from devin_jupyter.creation.guard import earlier
 from devin_jupyter.creation.job import Job, make_job
-from devin_jupyter.creation.policy import Plan, Policy, Started
+from devin_jupyter.creation.policy import Plan, Started
 from devin_jupyter.creation.replay import not_recorded, recorded
-from devin_jupyter.journal import Entry, Journal
+from devin_jupyter.journal import Journal
 from devin_jupyter.journal.lockfile import Lock
-from devin_jupyter.request import SessionRequest, Where
+from devin_jupyter.models.policy import Policy
+from devin_jupyter.models.snapshot import Record, Where
+from devin_jupyter.request import SessionRequest
 from devin_jupyter.text import format_acus, format_utc
 
 MODE_COSTS = {"fast": "about 4 times the price of normal, and 2 times as fast"}
@@ -76,7 +78,7 @@ def _replays(found: Started) -> tuple[str, str, str | None]:
     return "replay", found.notice or "", found.session_id
 
 
-def _refusal(job: Job, journal: Journal, before: Entry | None) -> tuple[str, str, str | None] | None:
+def _refusal(job: Job, journal: Journal, before: Record | None) -> tuple[str, str, str | None] | None:
     """What the guards would say, in their order."""
     halted = journal.flags.halted_since()
     if halted is not None:
@@ -89,7 +91,7 @@ def _refusal(job: Job, journal: Journal, before: Entry | None) -> tuple[str, str
         why = f"{name} was changed while" if name == "this cell" else f"{name} had another text before, and"
         return "refuse", f"{why} {_named(before)} is at work", before.session_id
     refused = journal.budgets.refusal(
-        job.scopes,
+        job.facts.scopes,
         payer=job.fingerprint,
         cap=job.request.max_acu,
         limits=job.own_limit,
@@ -100,13 +102,13 @@ def _refusal(job: Job, journal: Journal, before: Entry | None) -> tuple[str, str
     return None
 
 
-def _at_work(job: Job, journal: Journal) -> Entry | None:
+def _at_work(job: Job, journal: Journal) -> Record | None:
     """The session of the cell's earlier text, if it was at work when last seen."""
     entry = earlier(job, journal)
     return entry if entry is not None and entry.is_open else None
 
 
-def _named(entry: Entry) -> str:
+def _named(entry: Record) -> str:
     return f"{entry.session_id} of {format_utc(entry.started_at)} ({wording.state(entry.snapshot, entry)})"
 
 
@@ -116,21 +118,23 @@ def _costs(job: Job, journal: Journal) -> list[str]:
     lines = [cap]
     if request.mode in MODE_COSTS:
         lines.append(f"mode {request.mode}: {MODE_COSTS[request.mode]}")
-    lines += [str(account) for scope in job.scopes if (account := journal.budgets.account(scope)).limit is not None]
+    lines += [
+        str(account) for scope in job.facts.scopes if (account := journal.budgets.account(scope)).limit is not None
+    ]
     if job.policy.budget is not None:
         lines.append(f"refused beyond {job.policy.budget:g} ACU (--budget)")
     past = _similar(job, journal.finished(base_url=job.where.base_url, org_id=job.where.org_id))
     return [*lines, past] if past else lines
 
 
-def _similar(job: Job, finished: list[Entry]) -> str:
+def _similar(job: Job, finished: list[Record]) -> str:
     """The nearest kind of likeness that any finished session has."""
-    request, wire = job.request, job.start().schema
-    kinds: tuple[tuple[str, Callable[[Entry], bool]], ...] = (
-        ("of this request", lambda entry: entry.base == job.base),
-        ("with this schema", lambda entry: wire is not None and entry.schema == wire),
-        ("on these repositories", lambda entry: bool(request.repos) and set(entry.repos) == set(request.repos)),
-        (f"in mode {request.mode or 'as set'}", lambda entry: entry.mode == request.mode),
+    request, wire = job.request, job.facts.wire_schema
+    kinds: tuple[tuple[str, Callable[[Record], bool]], ...] = (
+        ("of this request", lambda entry: entry.facts.base == job.base),
+        ("with this schema", lambda entry: wire is not None and entry.facts.wire_schema == wire),
+        ("on these repositories", lambda entry: bool(request.repos) and set(entry.facts.repos) == set(request.repos)),
+        (f"in mode {request.mode or 'as set'}", lambda entry: entry.facts.mode == request.mode),
     )
     for words, is_alike in kinds:
         acus = [entry.acus for entry in finished if entry.acus and is_alike(entry)][:MOST_COMPARED]

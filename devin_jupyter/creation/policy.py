@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from devin_jupyter.journal.entries import CellRef
-from devin_jupyter.models.snapshot import Known, Snapshot
-
-if TYPE_CHECKING:
-    from devin_jupyter.creation.lookup import Sweep
-    from devin_jupyter.schema import Schema
+from devin_jupyter.models.snapshot import Record, Snapshot
 
 Raw = Mapping[str, Any]
 
@@ -55,56 +50,29 @@ class Api:
     account: AccountApi
 
 
-def _silent(said: object) -> None:
-    pass
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """How a request is to be started."""
-
-    take_new: bool = False
-    """The next free take (`--new`)."""
-    max_age: float | None = None
-    """An older session does not count as the same; seconds."""
-    replace: bool = False
-    """Stop the session at work of the cell's earlier text."""
-    beside: bool = False
-    """Go ahead beside a session at work, or beside a colleague's."""
-    guard: CellRef | None = None
-    """The cell that asks."""
-    batch: str | None = None
-    interactive: bool = False
-    """Somebody can answer: a changed cell is refused rather than started."""
-    budget: float | None = None
-    """The limit of this cell, in ACUs."""
-    stop_if_left: bool = False
-    """End a session that is started although its caller was interrupted meanwhile."""
-    swept: Sweep | None = None
-    """What a batch found on the service beforehand."""
-    refresh: bool = True
-    """Look once at a session that is attached to."""
-    say: Callable[[str], None] = field(default=_silent, repr=False)
-    """Told what is waited for. Called on the loop's thread: must not print."""
-    is_patient: bool = True
-    """Wait where the service asks to slow down; a batch rather slows down as a whole, and tries again itself."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """A session that stands for the request."""
+    """How a request got its session."""
 
-    session_id: str
+    record: Record
+    """With the snapshot."""
     how: str
     """`created`, `attached`, `adopted` (ours, its answer had been lost) or `recorded` (from a lock file)."""
-    known: Known
-    snapshot: Snapshot
     raw: Raw | None = None
     """The service's answer; None when it was not asked."""
     notice: str | None = None
     """The line to print."""
-    schema: Schema | None = None
-    take: str | None = None
+
+    @property
+    def session_id(self) -> str:
+        """Always `devin-…`."""
+        return self.record.session_id
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The session as it stands."""
+        assert self.record.snapshot is not None
+        return self.record.snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from devin_jupyter.creation.policy import Started
 from devin_jupyter.errors import NotRecorded
 from devin_jupyter.journal.lockfile import Lock, Recorded
-from devin_jupyter.models.snapshot import Known
-from devin_jupyter.request import SessionRequest, Where, fingerprints
+from devin_jupyter.models.snapshot import Where
+from devin_jupyter.recorded import record_of
+from devin_jupyter.request import SessionRequest, fingerprints
 
 _NOWHERE = Where("", None, "v3")
 """A lock file matches on what is asked, wherever it was sent."""
@@ -43,23 +46,9 @@ def recorded(request: SessionRequest, lock: Lock) -> Started | None:
 
 
 def _started(request: SessionRequest, entry: Recorded) -> Started:
-    snapshot = entry.snapshot
-    known = Known(
-        api_version=snapshot.api_version,
-        org_id=snapshot.org_id,
-        schema=snapshot.schema,
-        is_valid=request.schema.is_valid if request.schema else None,
-        max_acu_limit=snapshot.max_acu_limit,
-        repos=snapshot.repos,
-        fingerprint=snapshot.fingerprint,
-        simulated=snapshot.simulated,
-    )
+    record = record_of(entry.snapshot, schema=request.schema)
     return Started(
-        session_id=snapshot.session_id,
+        record=replace(record, facts=replace(record.facts, take=request.take)),
         how="recorded",
-        known=known,
-        snapshot=snapshot,
-        notice=f"recorded {entry.date.isoformat()}: {snapshot.session_id}, replayed from {entry.file}",
-        schema=request.schema,
-        take=request.take,
+        notice=f"recorded {entry.date.isoformat()}: {record.session_id}, replayed from {entry.file}",
     )

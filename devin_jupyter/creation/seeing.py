@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
 from devin_jupyter.creation.policy import Raw
 from devin_jupyter.errors import ApiError, ConnectionTrouble, NotFound, Unauthorized
-from devin_jupyter.journal import Entry, Journal
-from devin_jupyter.models.snapshot import Known, Snapshot, observe
+from devin_jupyter.journal import Journal
+from devin_jupyter.models.snapshot import Record, Snapshot, observe
 from devin_jupyter.paid import Clock
 
 LOOK_SECONDS = 5.0
@@ -49,7 +49,7 @@ class Eyes:
     """Whose answers are read; None is the one that started the session."""
     _offline_until: float = field(default=0.0)
 
-    async def look(self, entry: Entry, known: Known | None = None) -> Look:
+    async def look(self, entry: Record) -> Look:
         """Return a session as it is now, noted in the journal; as last seen when the service cannot be reached.
 
         Raises:
@@ -71,8 +71,9 @@ class Eyes:
                 return Look(entry.snapshot, None, f"the service does not tell ({problem.status_code})")
             self._offline_until = self.clock.now() + OFFLINE_SECONDS
             return Look(entry.snapshot, None, "the service cannot be reached")
-        known = known or entry.known(self.api_version, simulated=self.simulated)
-        return Look(await self.note(raw, known, entry.snapshot), raw)
+        api_version = self.api_version or entry.facts.where.api_version
+        facts = entry.facts.read_by(api_version, simulated=self.simulated)
+        return Look(await self.note(raw, replace(entry, facts=facts)), raw)
 
     async def look_at_payers(self, scopes: Iterable[str]) -> None:
         """Look at the open sessions that count in some budgets, before one of them refuses.
@@ -81,12 +82,12 @@ class Eyes:
             ApiError, ConnectionTrouble: as `look`.
         """
         for session_id in await asyncio.to_thread(self.journal.budgets.open_payers, scopes):
-            entry = await asyncio.to_thread(self.journal.entry, session_id)
+            entry = await asyncio.to_thread(self.journal.record, session_id)
             if entry is not None:
                 await self.look(entry)
 
-    async def note(self, raw: Raw, known: Known, previous: Snapshot | None = None) -> Snapshot:
+    async def note(self, raw: Raw, record: Record) -> Snapshot:
         """Return the snapshot of an answer, and keep it in the journal."""
-        snapshot = observe(raw, known, at=datetime.fromtimestamp(self.clock.now(), UTC), previous=previous)
+        snapshot = observe(raw, record, at=datetime.fromtimestamp(self.clock.now(), UTC))
         await asyncio.to_thread(self.journal.save_snapshot, snapshot)
         return snapshot

@@ -6,16 +6,15 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from devin_jupyter.journal.entries import CellRef, Entry
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.models.snapshot import CellRef, Record, Snapshot
 from devin_jupyter.text import format_acus, format_utc
 
 _OVER = (Phase.DONE, Phase.STOPPED, Phase.FAILED)
 _NAMES = {"max_acu": "cap", "bypass_approval": "approval", "schema_optional": "schema-optional"}
 
 
-def state(snapshot: Snapshot | None, entry: Entry | None = None) -> str:
+def state(snapshot: Snapshot | None, entry: Record | None = None) -> str:
     """Return `done, 1.4 ACU`."""
     if snapshot is not None:
         return f"{snapshot.phase.label}, {format_acus(snapshot.acus)}"

@@ -18,7 +18,7 @@ from devin_jupyter.frames.fields import Field, Path, fields_of, list_paths, merg
 from devin_jupyter.frames.inferred import inferred
 from devin_jupyter.frames.shapes import OUTPUT_TAIL
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.models.snapshot import Known, judge_output
+from devin_jupyter.models.snapshot import Record, judge_output
 from devin_jupyter.schema import Schema, from_wire, json_path
 
 Place = tuple[str | int, ...]
@@ -91,7 +91,7 @@ def outputs_of(
     sessions: pd.DataFrame,
     *,
     provisional: Mapping[str, bool],
-    known: Mapping[str, Known],
+    known: Mapping[str, Record],
     schemas: Mapping[str, Schema],
 ) -> list[Output]:
     """Return the outputs that a sessions frame holds.
@@ -117,9 +117,9 @@ def outputs_of(
     ]
 
 
-def _is_final(phase: str, raw: Any, known: Known | None) -> bool:
+def _is_final(phase: str, raw: Any, known: Record | None) -> bool:
     """What `Snapshot.output_is_final` says, of a row of a frame."""
-    return phase in _OVER and all(judge_output(raw, known or Known()))
+    return phase in _OVER and all(judge_output(raw, known or Record(session_id="")))
 
 
 def _key(output: Output, schema: Schema | None) -> int:

@@ -19,7 +19,7 @@ from devin_jupyter.frames.columns import Codes, frame_of, numbers, times
 from devin_jupyter.frames.pull_requests import count, counted
 from devin_jupyter.frames.shapes import SESSIONS
 from devin_jupyter.models.ids import bare_id
-from devin_jupyter.models.phase import Facts, Phase, phase_of
+from devin_jupyter.models.phase import Phase, PhaseInputs, phase_of
 from devin_jupyter.models.raw import (
     FINGERPRINT_TAG,
     NO_ID,
@@ -32,10 +32,9 @@ from devin_jupyter.models.raw import (
     word,
 )
 from devin_jupyter.models.raw import identifier as read_identifier
-from devin_jupyter.models.snapshot import Known, Snapshot, observe
+from devin_jupyter.models.snapshot import Record, Snapshot, observe
 
 Raw = Mapping[str, Any]
-Journalled = tuple[Known, Snapshot | None]
 
 _SAME_IN_BOTH = ("title", "status", "created_at", "updated_at", "playbook_id", "structured_output")
 _V3_ONLY = ("status_detail", "origin", "category", "subcategory", "user_id", "service_user_id", "org_id")
@@ -62,14 +61,14 @@ class SessionRows:
     """Collects sessions, each once, column by column."""
 
     def __init__(
-        self, *, api_version: str = "v3", org_id: str | None = None, known: Mapping[str, Journalled] | None = None
+        self, *, api_version: str = "v3", org_id: str | None = None, known: Mapping[str, Record] | None = None
     ) -> None:
         """Start empty.
 
         Args:
             api_version: of the raw answers.
             org_id: the organization, where the answers do not say it.
-            known: by session id, what the journal knows and the service does not say, and the last look at it.
+            known: by session id, what the journal knows and the service does not say.
         """
         self._version, self._org_id, self._known = api_version, org_id, known or {}
         self._words = {column.name: Codes(column.values) for column in SESSIONS if column.kind == "word"}
@@ -149,8 +148,7 @@ class SessionRows:
         moment = at or datetime.now(UTC)
         for item, name in pairs:
             if name in self._known:
-                known, previous = self._known[name]
-                self.add_snapshots([observe(item, known, at=moment, previous=previous)])
+                self.add_snapshots([observe(item, self._known[name], at=moment)])
         rest = [(item, name) for item, name in pairs if name not in self._known]
         return [item for item, _ in rest], [name for _, name in rest]
 
@@ -216,7 +214,7 @@ class _Phases(dict[tuple[Any, Any, bool], str]):
 
     def __missing__(self, key: tuple[Any, Any, bool]) -> str:
         status, detail, has_output = key
-        facts = Facts(api_version=self._version, status=word(status), detail=word(detail), has_answer=has_output)
+        facts = PhaseInputs(api_version=self._version, status=word(status), detail=word(detail), has_answer=has_output)
         phase = self[key] = phase_of(facts).value
         return phase
 

@@ -30,7 +30,7 @@ from devin_jupyter.history.reading import (
 from devin_jupyter.loop import gather_limited
 from devin_jupyter.models import wire
 from devin_jupyter.models.raw import Message, identifier, read_message
-from devin_jupyter.models.snapshot import Known, Snapshot, observe
+from devin_jupyter.models.snapshot import Facts, Record, Snapshot, Where, observe
 from devin_jupyter.schema import load_schema
 
 if TYPE_CHECKING:
@@ -89,9 +89,10 @@ async def outputs(
     """
     asked = None if schema is None else load_schema(schema)
     found = await _with_outputs(core, sessions, filters, limit)
-    known = {name: facts for name, (facts, _) in found.journalled.known.items()}
     schemas = found.journalled.schemas
-    listed = frames.outputs_of(found.frame, provisional=found.provisional, known=known, schemas=schemas)
+    listed = frames.outputs_of(
+        found.frame, provisional=found.provisional, known=found.journalled.known, schemas=schemas
+    )
     return frames.outputs(listed, schema=asked, explode=explode, keep_empty=keep_empty, prefix=prefix)
 
 
@@ -174,8 +175,8 @@ async def insights(core: Core, sessions: Any = None, *, limit: int | None = None
     known = (await asyncio.to_thread(read_journal, core)).known
 
     def look(name: str) -> Snapshot:
-        facts, previous = known.get(name, (Known(org_id=core.settings.org_id), None))
-        return observe(raws[name], facts, at=utc_now(), previous=previous)
+        stranger = Record(session_id=name, facts=Facts(where=Where("", core.settings.org_id, "v3")))
+        return observe(raws[name], known.get(name, stranger), at=utc_now())
 
     return frames.insights((look(name), raws[name]) for name in names if name in raws)
 

@@ -10,7 +10,7 @@ import asyncio
 import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -22,7 +22,7 @@ from devin_jupyter.history.windows import Page, Raw, Window, parsed, read_sessio
 from devin_jupyter.loop import gather_limited
 from devin_jupyter.models import wire
 from devin_jupyter.models.ids import session_id as prefixed
-from devin_jupyter.models.snapshot import Known, Snapshot
+from devin_jupyter.models.snapshot import Record, Snapshot
 from devin_jupyter.schema import Schema, from_wire
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Handle(Protocol):
 class Journalled:
     """What the journal knows of the sessions of this organization."""
 
-    known: dict[str, tuple[Known, Snapshot | None]] = field(default_factory=dict)
+    known: dict[str, Record] = field(default_factory=dict)
     """By session id, with the last look at it."""
     schemas: dict[str, Schema] = field(default_factory=dict)
     """By session id."""
@@ -280,19 +280,15 @@ def _holds(window: Window, item: Raw) -> bool:
 
 def read_journal(core: Core) -> Journalled:
     """Return what the journal knows of the sessions of this host and organization."""
-    found, compiled = Journalled(), dict[str, Schema]()
-    settings = core.settings
+    found, settings = Journalled(), core.settings
     place, org_id = settings.known_as or settings.base_url, settings.org_id
-    for entry in core.journal.sessions():
-        is_elsewhere = org_id is not None and entry.org_id not in (None, org_id)  # None: not asked for yet
-        if entry.base_url not in (None, place) or is_elsewhere:
+    for record in core.journal.sessions():
+        facts, there = record.facts, record.facts.where
+        is_elsewhere = org_id is not None and there.org_id not in (None, org_id)  # None: not asked for yet
+        if there.base_url not in ("", place) or is_elsewhere:
             continue
-        schema = None
-        if entry.schema is not None:
-            schema = compiled.setdefault(repr(entry.schema), from_wire(entry.schema))
-            found.schemas[entry.session_id] = schema
-        known = entry.known(
-            settings.api_version, is_valid=schema.is_valid if schema else None, simulated=settings.simulated
-        )
-        found.known[entry.session_id] = (known, entry.snapshot)
+        if isinstance(facts.schema, Schema):
+            found.schemas[record.session_id] = facts.schema
+        facts = facts.read_by(settings.api_version, simulated=settings.simulated)
+        found.known[record.session_id] = replace(record, facts=facts)
     return found

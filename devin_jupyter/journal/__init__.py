@@ -3,6 +3,5 @@
 from __future__ import annotations
 
 from devin_jupyter.journal.book import Journal
-from devin_jupyter.journal.entries import CellRef, Entry, Start
 
-__all__ = ["CellRef", "Entry", "Journal", "Start"]
+__all__ = ["Journal"]

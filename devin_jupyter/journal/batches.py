@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from devin_jupyter.journal.codec import dumps
 from devin_jupyter.journal.database import Database, row, rows
+from devin_jupyter.recorded import dumps
 from devin_jupyter.redaction import redact_tree
 
 

@@ -15,13 +15,12 @@ from devin_jupyter.journal import maintenance
 from devin_jupyter.journal.batches import Batches
 from devin_jupyter.journal.budgets import Budgets
 from devin_jupyter.journal.database import BUSY_SECONDS, IN_MEMORY, Database, Step
-from devin_jupyter.journal.entries import CellRef, Entry, Start
 from devin_jupyter.journal.flags import Flags
 from devin_jupyter.journal.intents import Intents
 from devin_jupyter.journal.leases import Leases
 from devin_jupyter.journal.sends import Sends
 from devin_jupyter.journal.sessions import SessionBook
-from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.models.snapshot import CellRef, Facts, Record, Snapshot
 
 FILE_NAME = "journal.db"
 
@@ -62,14 +61,14 @@ class Journal:
         """The file, or `":memory:"`."""
         return self.database.path
 
-    def session_for(self, fingerprint: str, *, not_before: float | None = None) -> Entry | None:
+    def session_for(self, fingerprint: str, *, not_before: float | None = None) -> Record | None:
         """Return the newest session with this fingerprint, not older than a Unix time, or None."""
         return self._sessions.session_for(fingerprint, not_before=not_before)
 
     def remember(
         self,
         session_id: str,
-        start: Start,
+        facts: Facts,
         *,
         how: str,
         started_at: float,
@@ -77,9 +76,9 @@ class Journal:
         snapshot: Snapshot | None = None,
     ) -> None:
         """Keep a session that was started or found, and end its intent."""
-        self._sessions.remember(session_id, start, how=how, started_at=started_at, now=now, snapshot=snapshot)
+        self._sessions.remember(session_id, facts, how=how, started_at=started_at, now=now, snapshot=snapshot)
 
-    def sessions_for(self, fingerprints: Iterable[str]) -> dict[str, Entry]:
+    def sessions_for(self, fingerprints: Iterable[str]) -> dict[str, Record]:
         """Return the newest session of each of many fingerprints, where there is one."""
         return self._sessions.sessions_for(fingerprints)
 
@@ -103,9 +102,9 @@ class Journal:
         """Return how a session looked last, or None."""
         return self._sessions.snapshot(session_id)
 
-    def entry(self, session_id: str) -> Entry | None:
+    def record(self, session_id: str) -> Record | None:
         """Return what is known of a session, or None."""
-        return self._sessions.entry(session_id)
+        return self._sessions.record(session_id)
 
     def sessions(
         self,
@@ -115,7 +114,7 @@ class Journal:
         batch: str | None = None,
         is_open: bool | None = None,
         ours: bool = True,
-    ) -> list[Entry]:
+    ) -> list[Record]:
         """Return sessions, oldest first: all, or those of a notebook, a cell, a batch; open ones, ended ones."""
         return self._sessions.sessions(notebook=notebook, cell=cell, batch=batch, is_open=is_open, ours=ours)
 
@@ -123,7 +122,7 @@ class Journal:
         """Return the notebooks that use these sessions."""
         return self._sessions.notebooks_of(session_ids)
 
-    def last_used(self, cell: CellRef) -> Entry | None:
+    def last_used(self, cell: CellRef) -> Record | None:
         """Return the session that a cell used last, or None."""
         return self._sessions.last_used(cell)
 
@@ -133,14 +132,14 @@ class Journal:
 
     def is_terminated(self, session_id: str) -> bool:
         """Tell whether somebody on this journal ended a session before it was done."""
-        entry = self.entry(session_id)
-        return entry is not None and entry.is_terminated
+        record = self.record(session_id)
+        return record is not None and record.terminated
 
     def takes(self, base: str) -> list[str | None]:
         """Return the takes there are of a request, whose fingerprint without its take is `base`."""
         return self._sessions.takes(base)
 
-    def finished(self, *, base_url: str | None, org_id: str | None) -> list[Entry]:
+    def finished(self, *, base_url: str | None, org_id: str | None) -> list[Record]:
         """Return the newest finished sessions of an organization whose cost is known, for estimates."""
         return self._sessions.costs(base_url=base_url, org_id=org_id)
 

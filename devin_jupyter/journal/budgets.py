@@ -13,7 +13,6 @@ from pathlib import PurePath
 
 from devin_jupyter.errors import BudgetExceeded
 from devin_jupyter.journal.database import Database, row, rows
-from devin_jupyter.journal.entries import CellRef
 
 _PAYERS = """
     SELECT p.payer, p.baseline, s.session_id, s.acus, s.is_open, COALESCE(s.max_acu, i.max_acu) AS max_acu, i.tag
@@ -225,21 +224,6 @@ def _exposure(item: sqlite3.Row, *, is_ending: bool) -> tuple[float, float | Non
     if not is_open:
         return used, 0.0, False
     return used, (max(0.0, cap - max(acus or 0.0, baseline)) if cap is not None else None), True
-
-
-def notebook_scope(notebook: str) -> str:
-    """Return the scope of everything that a notebook pays for."""
-    return f"notebook {notebook}"
-
-
-def batch_scope(name: str) -> str:
-    """Return the scope of a batch."""
-    return f"batch {name}"
-
-
-def cell_scope(cell: CellRef | None, base: str) -> str:
-    """Return the scope of a cell; of the request itself where the cell cannot be named."""
-    return f"cell {cell.notebook} {cell.cell}" if cell and cell.cell else f"cell {base}"
 
 
 def join(db: sqlite3.Connection, scopes: Iterable[str], session_id: str) -> None:

@@ -11,24 +11,34 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from devin_jupyter.journal import budgets, leases
-from devin_jupyter.journal.codec import dumps
 from devin_jupyter.journal.database import Database, row, rows
-from devin_jupyter.journal.entries import CellRef, Start
 from devin_jupyter.journal.flags import refuse_if_halted
 from devin_jupyter.journal.sessions import session_for
+from devin_jupyter.models.snapshot import CellRef, Facts
+from devin_jupyter.recorded import dumps, facts_from_json, facts_to_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
     """A session that was about to be started."""
 
-    start: Start
+    facts: Facts
     written_at: float
     posts: int
     """How many POSTs were about to be sent, the last one perhaps never."""
     posted_at: float | None
     known_before: frozenset[str]
     """Sessions that carried the tag before: never taken for the one meant here."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What it is kept by."""
+        return self.facts.fingerprint or ""
+
+    @property
+    def tag(self) -> str:
+        """What its session is found by on the service."""
+        return self.facts.tag or ""
 
 
 class Intents:
@@ -40,7 +50,7 @@ class Intents:
 
     def write(
         self,
-        start: Start,
+        facts: Facts,
         *,
         known_before: Iterable[str],
         now: float,
@@ -50,7 +60,7 @@ class Intents:
         """Write an intent and reserve its cap in every budget it counts in: all or nothing.
 
         Args:
-            start: what is to be started.
+            facts: of the session that is to be started.
             known_before: sessions that carry the tag already.
             now: Unix seconds.
             limits: budgets that are set with it, by scope; None is no limit any more.
@@ -62,18 +72,18 @@ class Intents:
         """
         with self._database.write("intent") as db:
             refuse_if_halted(db)
-            ours = rows(db, "SELECT session_id FROM sessions WHERE fingerprint = ?", start.fingerprint)
+            ours = rows(db, "SELECT session_id FROM sessions WHERE fingerprint = ?", facts.fingerprint)
             before = sorted({*known_before, *(item["session_id"] for item in ours)})
             for scope, limit in (limits or {}).items():
                 budgets.set_limit(db, scope, limit, now=now)
-            budgets.check(db, start.scopes, payer=start.fingerprint, cap=start.max_acu, ending=ending)
+            budgets.check(db, facts.scopes, payer=facts.fingerprint or "", cap=facts.max_acu, ending=ending)
             db.execute(
                 "INSERT OR REPLACE INTO intents (fingerprint, tag, written_at, known_before, details, max_acu)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
-                (start.fingerprint, start.tag, now, dumps(before), start.to_json(), start.max_acu),
+                (facts.fingerprint, facts.tag, now, dumps(before), facts_to_json(facts), facts.max_acu),
             )
-            for scope in start.scopes:
-                db.execute("INSERT OR IGNORE INTO spending VALUES (?, ?, 0)", (scope, start.fingerprint))
+            for scope in facts.scopes:
+                db.execute("INSERT OR IGNORE INTO spending VALUES (?, ?, 0)", (scope, facts.fingerprint))
 
     def about_to_post(self, fingerprint: str, lease: str, *, now: float) -> None:
         """Count a POST, right before it.
@@ -111,9 +121,9 @@ class Intents:
         with self._database.read() as db:
             found = [_intent(item) for item in rows(db, "SELECT * FROM intents ORDER BY written_at")]
         if cell is not None:
-            found = [item for item in found if item.start.cell and _same_cell(item.start.cell, cell)]
+            found = [item for item in found if item.facts.cell and _same_cell(item.facts.cell, cell)]
         if notebook is not None:
-            found = [item for item in found if item.start.cell and item.start.cell.notebook == notebook]
+            found = [item for item in found if item.facts.cell and item.facts.cell.notebook == notebook]
         return found
 
 
@@ -123,7 +133,7 @@ def _same_cell(one: CellRef, other: CellRef) -> bool:
 
 def _intent(found: sqlite3.Row) -> Intent:
     return Intent(
-        start=Start.from_json(found["details"]),
+        facts=facts_from_json(found["details"]),
         written_at=found["written_at"],
         posts=found["posts"],
         posted_at=found["posted_at"],

@@ -15,11 +15,10 @@ from typing import Any
 
 from devin_jupyter.errors import JournalError, OptionError
 from devin_jupyter.journal.book import Journal
-from devin_jupyter.journal.codec import snapshot_from_json, snapshot_to_json
-from devin_jupyter.journal.entries import Entry
 from devin_jupyter.journal.sends import Message
 from devin_jupyter.models.snapshot import Message as Said
-from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.models.snapshot import Record, Snapshot
+from devin_jupyter.recorded import snapshot_from_json, snapshot_to_json
 from devin_jupyter.text import write_atomically
 
 SUFFIX = ".devin.json"
@@ -78,7 +77,7 @@ class Lock:
 
 
 def write(
-    path: Path, entries: Iterable[Entry], sent: Iterable[Message] = (), kept: Mapping[str, Any] | None = None
+    path: Path, entries: Iterable[Record], sent: Iterable[Message] = (), kept: Mapping[str, Any] | None = None
 ) -> int:
     """Write a lock file and return how many sessions it holds. Sessions that were never seen are left out.
 
@@ -97,9 +96,9 @@ def write(
             messages.setdefault(message.session_id, {})[message.key] = _iso(message.sent_at)
     ordered = sorted(entries, key=lambda entry: (entry.started_at, entry.session_id))
     records = {
-        entry.fingerprint.split(":")[-1]: _record(entry, messages.get(entry.session_id, {}))
+        entry.facts.fingerprint.split(":")[-1]: _record(entry, messages.get(entry.session_id, {}))
         for entry in ordered
-        if entry.fingerprint and entry.snapshot
+        if entry.facts.fingerprint and entry.snapshot
     }
     if kept:  # one order, whichever notebook writes
         every = {**kept, **records}.items()
@@ -152,7 +151,7 @@ def record(journal: Journal, notebook: str, path: Path | None) -> Written:
     return Written(target, write(target, entries, sent, kept), len(kept))
 
 
-def others(path: Path, notebook: str | None, entries: Iterable[Entry]) -> dict[str, Any]:
+def others(path: Path, notebook: str | None, entries: Iterable[Record]) -> dict[str, Any]:
     """Return what a lock file must not lose: where only its default name is known, it may be another notebook's.
 
     Args:
@@ -167,7 +166,7 @@ def others(path: Path, notebook: str | None, entries: Iterable[Entry]) -> dict[s
         records: dict[str, Any] = json.loads(path.read_bytes())["sessions"]
     except (JournalError, OSError):
         return {}
-    mine = {entry.fingerprint.split(":")[-1] for entry in entries if entry.fingerprint and entry.snapshot}
+    mine = {entry.facts.fingerprint.split(":")[-1] for entry in entries if entry.facts.fingerprint and entry.snapshot}
     return {what: record for what, record in records.items() if what not in mine}
 
 
@@ -229,13 +228,13 @@ def _stem(notebook: str | None) -> str | None:
     return Path(notebook).stem if notebook and notebook.endswith(".ipynb") else None
 
 
-def _record(entry: Entry, sent: Mapping[str, str]) -> dict[str, Any]:
+def _record(entry: Record, sent: Mapping[str, str]) -> dict[str, Any]:
     snapshot = entry.snapshot
     assert snapshot is not None
     seen = (snapshot.observed_at or datetime.now(UTC)).astimezone(UTC).date()
     word = snapshot.last_word
-    record = snapshot_to_json(replace(snapshot, schema=entry.schema), without=_LEFT_OUT)
-    record["fingerprint"] = entry.fingerprint
+    record = snapshot_to_json(replace(snapshot, schema=entry.facts.wire_schema), without=_LEFT_OUT)
+    record["fingerprint"] = entry.facts.fingerprint
     record["recorded"] = seen.isoformat()
     if word is not None:
         said = snapshot_to_json(replace(snapshot, messages=(word,)))["messages"][0]

@@ -69,7 +69,7 @@ def undecided(intents: Intents, sends: Sends, sessions: SessionBook, notebook: s
     """Return a sentence for each act that was posted and has no outcome: those of a notebook, or all."""
     of_whom = None if notebook is None else {entry.session_id for entry in sessions.sessions(notebook=notebook)}
     starts = [
-        f"perhaps a session was started on {format_utc(intent.posted_at)}: its tag is {intent.start.tag};"
+        f"perhaps a session was started on {format_utc(intent.posted_at)}: its tag is {intent.facts.tag};"
         " the cell that asked for it looks, and finds it or starts it"
         for intent in intents.all(notebook=notebook)
         if intent.posts

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from devin_jupyter.errors import OptionError
-from devin_jupyter.journal.codec import snapshot_from_json
 from devin_jupyter.models.ids import bare_id, session_id
 from devin_jupyter.models.snapshot import WEB_APP, Message, Snapshot, parse_time
+from devin_jupyter.recorded import snapshot_from_json
 
 RECORD_MIME = "application/vnd.devin.session+json"
 _SAME_NAMES = (

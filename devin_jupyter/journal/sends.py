@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from devin_jupyter.journal import budgets, leases
-from devin_jupyter.journal.codec import canonical, sent_from_json, sent_to_json
 from devin_jupyter.journal.database import Database, row, rows
 from devin_jupyter.journal.flags import refuse_if_halted
 from devin_jupyter.models.snapshot import Sent
+from devin_jupyter.recorded import canonical, sent_from_json, sent_to_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

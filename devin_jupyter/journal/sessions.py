@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from devin_jupyter.journal import leases
-from devin_jupyter.journal.codec import clean, dumps, snapshot_to_json
 from devin_jupyter.journal.database import Database, row, rows
-from devin_jupyter.journal.entries import CellRef, Entry, Start, entry_of
+from devin_jupyter.journal.entries import record_of
 from devin_jupyter.journal.process import this_process
-from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.models.snapshot import CellRef, Facts, Record, Snapshot
+from devin_jupyter.recorded import clean, dumps, snapshot_to_json
 from devin_jupyter.redaction import redact_tree
 
 _SELECT = "SELECT s.*, c.schema FROM sessions s LEFT JOIN schemas c ON c.hash = s.schema_hash"
@@ -27,7 +27,7 @@ class SessionBook:
         """Read nothing yet."""
         self._database = database
 
-    def session_for(self, fingerprint: str, *, not_before: float | None = None) -> Entry | None:
+    def session_for(self, fingerprint: str, *, not_before: float | None = None) -> Record | None:
         """Return the newest session with this fingerprint, not older than a Unix time."""
         with self._database.read() as db:
             return session_for(db, fingerprint, not_before=not_before)
@@ -35,7 +35,7 @@ class SessionBook:
     def remember(
         self,
         session_id: str,
-        start: Start,
+        facts: Facts,
         *,
         how: str,
         started_at: float,
@@ -49,16 +49,16 @@ class SessionBook:
             ):  # what is written under its id belongs to another service, such as an earlier simulator
                 db.execute("DELETE FROM sessions WHERE session_id = ?", (session_id,))
                 db.execute("DELETE FROM messages WHERE session_id = ?", (session_id,))
-            _insert(db, session_id, start, how, started_at)
+            _insert(db, session_id, facts, how, started_at)
             if snapshot is not None:
                 _save_snapshot(db, snapshot, this_process().text)
-            for scope in start.scopes:
+            for scope in facts.scopes:
                 db.execute("INSERT OR IGNORE INTO spending VALUES (?, ?, 0)", (scope, session_id))
-            db.execute("DELETE FROM spending WHERE payer = ?", (start.fingerprint,))
-            db.execute("DELETE FROM intents WHERE fingerprint = ?", (start.fingerprint,))
-            leases.end(db, leases.of_start(start.fingerprint))  # whoever waits finds the session now
-            if start.cell is not None:
-                _use(db, session_id, start.cell, now)
+            db.execute("DELETE FROM spending WHERE payer = ?", (facts.fingerprint,))
+            db.execute("DELETE FROM intents WHERE fingerprint = ?", (facts.fingerprint,))
+            leases.end(db, leases.of_start(facts.fingerprint or ""))  # whoever waits finds the session now
+            if facts.cell is not None:
+                _use(db, session_id, facts.cell, now)
 
     def use(self, session_id: str, cell: CellRef, *, now: float) -> None:
         """Note that a cell uses a session."""
@@ -72,11 +72,11 @@ class SessionBook:
             for snapshot in snapshots:
                 _save_snapshot(db, snapshot, seen_by)
 
-    def sessions_for(self, fingerprints: Iterable[str]) -> dict[str, Entry]:
+    def sessions_for(self, fingerprints: Iterable[str]) -> dict[str, Record]:
         """Return the newest session of each of many fingerprints, where there is one."""
         with self._database.read() as db:
             found = {text: session_for(db, text) for text in fingerprints}
-        return {text: entry for text, entry in found.items() if entry is not None}
+        return {text: record for text, record in found.items() if record is not None}
 
     def use_many(self, uses: Iterable[str], cell: CellRef, *, now: float) -> None:
         """Note in one transaction that a cell uses many sessions."""
@@ -86,14 +86,14 @@ class SessionBook:
 
     def snapshot(self, session_id: str) -> Snapshot | None:
         """Return how a session looked last, or None."""
-        entry = self.entry(session_id)
-        return entry.snapshot if entry else None
+        record = self.record(session_id)
+        return record.snapshot if record else None
 
-    def entry(self, session_id: str) -> Entry | None:
+    def record(self, session_id: str) -> Record | None:
         """Return what is known of a session, or None."""
         with self._database.read() as db:
             found = row(db, f"{_SELECT} WHERE s.session_id = ?", session_id)
-        return entry_of(found) if found else None
+        return record_of(found) if found else None
 
     def sessions(
         self,
@@ -103,7 +103,7 @@ class SessionBook:
         batch: str | None = None,
         is_open: bool | None = None,
         ours: bool = True,
-    ) -> list[Entry]:
+    ) -> list[Record]:
         """Return sessions, oldest first.
 
         Args:
@@ -126,7 +126,7 @@ class SessionBook:
         if ours:
             query += " AND s.fingerprint IS NOT NULL"
         with self._database.read() as db:
-            return [entry_of(found) for found in rows(db, f"{query} ORDER BY s.started_at, s.session_id", *values)]
+            return [record_of(found) for found in rows(db, f"{query} ORDER BY s.started_at, s.session_id", *values)]
 
     def notebooks_of(self, session_ids: Iterable[str]) -> dict[str, list[str]]:
         """Return the notebooks that use these sessions."""
@@ -134,14 +134,14 @@ class SessionBook:
         with self._database.read() as db:
             return {name: [item["notebook"] for item in rows(db, query, name)] for name in session_ids}
 
-    def last_used(self, cell: CellRef) -> Entry | None:
+    def last_used(self, cell: CellRef) -> Record | None:
         """Return the session that this cell used last; None for a cell that cannot be named."""
         if not cell.cell:
             return None
         query = f"{_SELECT} JOIN uses u ON u.session_id = s.session_id WHERE u.notebook = ? AND u.cell = ?"
         with self._database.read() as db:
             found = row(db, f"{query} ORDER BY u.used_at DESC LIMIT 1", cell.notebook, cell.cell)
-        return entry_of(found) if found else None
+        return record_of(found) if found else None
 
     def mark_terminated(self, session_id: str) -> None:
         """Keep that we ended a session."""
@@ -154,38 +154,38 @@ class SessionBook:
             found = rows(db, "SELECT take FROM sessions WHERE base = ?", base)
         return [item["take"] for item in found]
 
-    def costs(self, *, base_url: str | None, org_id: str | None) -> list[Entry]:
+    def costs(self, *, base_url: str | None, org_id: str | None) -> list[Record]:
         """Return the newest finished sessions of an organization whose cost is known, for estimates."""
         query = f"{_SELECT} WHERE s.is_open = 0 AND s.acus > 0 AND s.base_url IS ? AND s.org_id IS ?"
         with self._database.read() as db:
             found = rows(db, f"{query} ORDER BY s.started_at DESC LIMIT 500", base_url, org_id)
-        return [entry_of(item) for item in found]
+        return [record_of(item) for item in found]
 
 
-def session_for(db: sqlite3.Connection, fingerprint: str, *, not_before: float | None = None) -> Entry | None:
+def session_for(db: sqlite3.Connection, fingerprint: str, *, not_before: float | None = None) -> Record | None:
     """Inside a transaction: return the newest session with this fingerprint."""
     query = f"{_SELECT} WHERE s.fingerprint = ? AND s.started_at >= ? ORDER BY s.started_at DESC, s.rowid DESC LIMIT 1"
     found = row(db, query, fingerprint, not_before or 0.0)
-    return entry_of(found) if found else None
+    return record_of(found) if found else None
 
 
-def _insert(db: sqlite3.Connection, session_id: str, start: Start, how: str, started_at: float) -> None:
+def _insert(db: sqlite3.Connection, session_id: str, facts: Facts, how: str, started_at: float) -> None:
     values = {
-        "fingerprint": start.fingerprint,
-        "base": start.base,
-        "tag": start.tag,
-        "take": start.take,
-        "base_url": start.base_url,
-        "org_id": start.org_id,
-        "api_version": start.api_version,
-        "batch": start.batch,
-        "prompt": clean(start.prompt),
-        "incidental": dumps(redact_tree(dict(start.incidental))),
-        "mode": start.mode,
-        "repos": dumps(list(start.repos)),
-        "secret_names": dumps(list(start.secret_names)),
-        "max_acu": start.max_acu,
-        "schema_hash": _keep_schema(db, start.schema),
+        "fingerprint": facts.fingerprint,
+        "base": facts.base,
+        "tag": facts.tag,
+        "take": facts.take,
+        "base_url": facts.where.base_url,
+        "org_id": facts.where.org_id,
+        "api_version": facts.where.api_version,
+        "batch": facts.batch,
+        "prompt": clean(facts.prompt),
+        "incidental": dumps(redact_tree(dict(facts.incidental))),
+        "mode": facts.mode,
+        "repos": dumps(list(facts.repos)),
+        "secret_names": dumps(list(facts.secret_names)),
+        "max_acu": facts.max_acu,
+        "schema_hash": _keep_schema(db, facts.wire_schema),
         "how": how,
         "started_at": started_at,
     }

@@ -49,7 +49,7 @@ def run(notebook: Notebook, line: str, body: str) -> None:
 
 def _start(notebook: Notebook, body: str, options: Options) -> None:
     from devin_jupyter import request
-    from devin_jupyter.creation import Policy
+    from devin_jupyter.models.policy import Policy
 
     devin = client(notebook)
     options = options.render(_fill(notebook, options))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
@@ -12,7 +13,8 @@ from devin_jupyter.errors import OptionError, Unsupported
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.seen import SEEN
 from devin_jupyter.magics.shown import Link, Table, labeled
-from devin_jupyter.models.snapshot import Known, Snapshot, observe, parse_time
+from devin_jupyter.models.raw import identifier
+from devin_jupyter.models.snapshot import Snapshot, observe, parse_time
 from devin_jupyter.render import labels
 from devin_jupyter.text import format_amount, parse_ago
 
@@ -65,8 +67,8 @@ def _board(call: Call) -> Any:
 
     devin = call.devin
     found = _wanted(call, call.said.limit or ON_BOARD)
-    known = [(_known(devin, raw), snapshot) for raw, snapshot in found]
-    return BatchPanel(loop.run(_handles(devin, known)), open_session=partial(_opened, devin))
+    snapshots = [snapshot for _, snapshot in found]
+    return BatchPanel(loop.run(_handles(devin, snapshots)), open_session=partial(_opened, devin))
 
 
 def _opened(devin: Any, identifier: str) -> Any:
@@ -77,15 +79,15 @@ def _opened(devin: Any, identifier: str) -> Any:
     return Session(devin.core, opened.state, schema=opened.schema, how="opened", notice=opened.notice, bridge=loop)
 
 
-async def _handles(devin: Any, known: list[tuple[Known, Snapshot]]) -> list[Any]:
+async def _handles(devin: Any, snapshots: list[Snapshot]) -> list[Any]:
     """Handles on what is at work, without asking for each; bare snapshots for the rest."""
     from devin_jupyter.session import Session
 
-    tracker = devin.core.tracker
-    return [
-        snapshot if snapshot.turn_over else Session(devin.core, tracker.track(what, snapshot), bridge=loop)
-        for what, snapshot in known
-    ]
+    def handle(snapshot: Snapshot) -> Session:
+        record = replace(devin.core.record(snapshot.session_id), snapshot=snapshot)
+        return Session(devin.core, devin.core.tracker.track(record), bridge=loop)
+
+    return [snapshot if snapshot.turn_over else handle(snapshot) for snapshot in snapshots]
 
 
 def _wanted(call: Call, count: int) -> list[tuple[dict[str, Any], Snapshot]]:
@@ -93,7 +95,8 @@ def _wanted(call: Call, count: int) -> list[tuple[dict[str, Any], Snapshot]]:
     said, at = call.said, datetime.now(UTC)
     is_searched = said.text or said.phase
     raws = call.devin.sessions.list(limit=SEARCHED if is_searched else count, **_filters(call))
-    found = [(raw, observe(raw, _known(call.devin, raw), at=at)) for raw in raws]
+    record = call.devin.core.record
+    found = [(raw, observe(raw, record(identifier(raw)), at=at)) for raw in raws]
     found.sort(key=lambda pair: pair[1].created_at or at, reverse=True)
     fitting = (pair for pair in found if not is_searched or _fits(pair[1], said.text, said.phase))
     return list(islice(fitting, count))
@@ -108,16 +111,6 @@ def _fits(snapshot: Snapshot, text: str | None, phases: list[str] | None) -> boo
 def _haystack(snapshot: Snapshot) -> str:
     places = (pull.url for pull in snapshot.pull_requests)
     return " ".join([snapshot.title or "", snapshot.session_id, *snapshot.tags, *snapshot.repos, *places]).lower()
-
-
-def _known(devin: Any, raw: dict[str, Any]) -> Known:
-    entry = devin.journal.entry("devin-" + str(raw.get("session_id")).removeprefix("devin-"))
-    if entry is not None:
-        known: Known = entry.known(devin.settings.api_version, simulated=devin.settings.simulated)
-        return known
-    return Known(
-        api_version=devin.settings.api_version, org_id=devin.settings.org_id, simulated=devin.settings.simulated
-    )
 
 
 def _filters(call: Call) -> dict[str, Any]:

@@ -78,8 +78,8 @@ def _show(call: Call) -> Table:
             "title": entry.snapshot.title if entry.snapshot else None,
             "phase": entry.snapshot.phase.label if entry.snapshot else None,
             "ACU": None if entry.acus is None else format_amount(entry.acus),
-            "take": entry.take,
-            "batch": entry.batch,
+            "take": entry.facts.take,
+            "batch": entry.facts.batch,
         }
         for entry in reversed(entries)
     ]

@@ -121,8 +121,8 @@ class BatchDryRun:
 
 def message(journal: Any, notebook: str, session: Any, text: str, files: Sequence[Attachment], again: bool) -> str:
     """Return what a `--to` cell would do, from the journal alone."""
-    from devin_jupyter.journal.budgets import notebook_scope
     from devin_jupyter.journal.sends import message_key
+    from devin_jupyter.models.policy import notebook_scope
     from devin_jupyter.text import format_utc
 
     names = ", ".join(file.name for file in files)

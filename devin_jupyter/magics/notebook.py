@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from devin_jupyter.batches.handle import Batch
-    from devin_jupyter.journal import CellRef
     from devin_jupyter.magics.magic import DevinMagics
+    from devin_jupyter.models.snapshot import CellRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Notebook:
 
     def cell(self, out: str | None) -> CellRef:
         """Return how the journal names the running cell."""
-        from devin_jupyter.journal import CellRef
+        from devin_jupyter.models.snapshot import CellRef
 
         here = self.host
         return CellRef(notebook=here.notebook, cell_id=here.cell_id, out=out)

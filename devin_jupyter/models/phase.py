@@ -43,7 +43,7 @@ _LABELS = {Phase.YOUR_TURN: "replied, your turn", Phase.NEEDS_APPROVAL: "needs a
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class PhaseInputs:
     """All that decides a phase. For v1, `detail` is `status_enum`."""
 
     api_version: str
@@ -60,7 +60,7 @@ class Facts:
     """A message was sent and nothing shows yet that Devin took it up."""
 
 
-def phase_of(facts: Facts) -> Phase:
+def phase_of(facts: PhaseInputs) -> Phase:
     """Return the phase for these facts; unknown values count as working, so that nobody stops watching."""
     if facts.terminated:
         return Phase.STOPPED
@@ -98,14 +98,14 @@ _SUSPENDED = {
 _QUEUED = frozenset({"new", "claimed", "creating", "resuming"})
 
 
-def _deciding_word(facts: Facts) -> str | None:
+def _deciding_word(facts: PhaseInputs) -> str | None:
     """On v1 the enum decides where it says something we know, else the free text beside it."""
     if facts.api_version == "v1" and (facts.detail in _V1 or facts.detail == "expired"):
         return facts.detail
     return facts.status
 
 
-def _by_status(word: str | None, facts: Facts) -> Phase:
+def _by_status(word: str | None, facts: PhaseInputs) -> Phase:
     detail = facts.detail if facts.api_version == "v3" else None
     if word in _QUEUED:
         return Phase.QUEUED
@@ -122,5 +122,5 @@ def _by_status(word: str | None, facts: Facts) -> Phase:
     return Phase.WORKING
 
 
-def _v1_asleep(facts: Facts) -> bool:
+def _v1_asleep(facts: PhaseInputs) -> bool:
     return facts.api_version == "v1" and (facts.detail or "").startswith("suspend_requested")

@@ -1,17 +1,18 @@
-"""An immutable view of one session at one instant, read tolerantly from either API version.
+"""What is known of a session: the facts of its request, its record, and immutable views of it at one instant.
 
-Raw answers come in, `Snapshot` values go out; nothing here does I/O or remembers anything between calls.
+`Facts` are written down before the POST and read back ever after. A `Record` is a session in the journal, in a lock
+file, in a saved notebook or on the loop. `observe` reads one answer of either API version into a `Snapshot`. Nothing
+here does I/O or remembers anything between calls.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Any, Protocol
 
-from devin_jupyter.models.pending import Sent, bare_phase, is_pending
-from devin_jupyter.models.phase import Facts, Phase, phase_of
+from devin_jupyter.models.phase import Phase, PhaseInputs, phase_of
 from devin_jupyter.models.raw import (
     FINGERPRINT_TAG,
     NO_ID,
@@ -28,37 +29,148 @@ from devin_jupyter.models.raw import (
 __all__ = [
     "FINGERPRINT_TAG",
     "WEB_APP",
-    "Known",
+    "CellRef",
+    "Facts",
     "Message",
+    "OutputVersion",
     "PullRequest",
+    "Record",
     "Sent",
     "Snapshot",
+    "Where",
     "after_send",
     "judge_output",
     "note_send",
     "observe",
+    "output_history",
     "parse_time",
     "read_message",
     "visible_tags",
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What we know about a session that the service does not say."""
+# --- what is known before the service answers ---------------------------------------------------------------
 
-    api_version: str = "v3"
-    org_id: str | None = None
-    schema: Mapping[str, Any] | None = None
-    """The Draft 7 schema that was sent, or None."""
-    is_valid: Callable[[Any], bool] | None = None
-    """Whether an output fits the schema; None accepts any output that is not null."""
-    max_acu_limit: int | None = None
-    repos: tuple[str, ...] = ()
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where requests go; the first part of a fingerprint. Its repr is hashed into batch keys: never rename a field."""
+
+    base_url: str
+    org_id: str | None
+    api_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellRef:
+    """A cell of a notebook, as well as it can be named."""
+
+    notebook: str
+    """Its path, or the folder or script where there is none."""
+    cell_id: str | None = None
+    out: str | None = None
+    """The name after `-o`."""
+
+    @property
+    def cell(self) -> str:
+        """The cell's id, else the name it binds, else nothing."""
+        if self.cell_id:
+            return f"id:{self.cell_id}"
+        return f"out:{self.out}" if self.out else ""
+
+
+class OutputSchema(Protocol):
+    """What judges an output: a `devin_jupyter.schema.Schema`, which stands above this module."""
+
+    @property
+    def wire(self) -> dict[str, Any]:
+        """The Draft 7 schema that was sent."""
+
+    def is_valid(self, value: Any) -> bool:
+        """Tell whether an output fits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What we know of a session that the service does not say. Holds names of secrets, never their values.
+
+    `SessionRequest.facts` makes them for a request; `Facts(where=…)` are those of a session that somebody else started.
+    """
+
     fingerprint: str | None = None
-    sent: Sent | None = None
-    terminated: bool = False
+    """None for a session that was only looked at from here."""
+    base: str | None = None
+    """The fingerprint of the same request without its take."""
+    tag: str | None = None
+    take: str | None = None
+    where: Where = Where("", None, "v3")
+    cell: CellRef | None = None
+    batch: str | None = None
+    scopes: tuple[str, ...] = ()
+    """The budgets it counts in."""
+    prompt: str = ""
+    incidental: Mapping[str, Any] = field(default_factory=dict)
+    """What may differ without making another session."""
+    mode: str | None = None
+    repos: tuple[str, ...] = ()
+    max_acu: int | None = None
+    schema: OutputSchema | None = None
+    """None accepts any output that is not null."""
     simulated: bool = False
+    secret_names: tuple[str, ...] = ()
+    """Of its sensitive secrets, so that a later process knows what to mask."""
+
+    @property
+    def wire_schema(self) -> dict[str, Any] | None:
+        """The Draft 7 schema as sent, or None."""
+        return None if self.schema is None else self.schema.wire
+
+    def read_by(self, api_version: str, *, simulated: bool) -> Facts:
+        """Return the same facts for a client that reads the session with another version of the API."""
+        return replace(self, where=replace(self.where, api_version=api_version), simulated=simulated)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The last message we sent, with what is needed to tell its turn from the one before."""
+
+    text: str
+    at: datetime
+    """When we sent it, by this machine's clock, UTC."""
+    phase_before: Phase
+    """The phase before the send, without regard to the output."""
+    output_before: Any = None
+    updated_at: datetime | None = None
+    """`updated_at` in the answer to the send; None on v1, which answers null."""
+    last_event: str | None = None
+    """The newest message that was read before the send; clocks differ, the order of messages does not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A session: its facts, what was done to it, and how it was last seen. Replaced, never edited."""
+
+    session_id: str
+    facts: Facts = Facts()
+    how: str = "seen"
+    """`created`, `adopted`, `attached` (found on the service), `recorded` (read from a file) or `seen`."""
+    started_at: float = 0.0
+    """Unix seconds: when the service made it, as far as known."""
+    sent: Sent | None = None
+    """The last message sent."""
+    terminated: bool = False
+    """We ended it."""
+    snapshot: Snapshot | None = None
+    """As last seen."""
+    is_open: bool = True
+    """Its turn was not over when it was last looked at, or a message was sent since."""
+    acus: float | None = None
+    """The cost that was last known; a later snapshot may not tell it."""
+    seen_by: str | None = None
+    """The process that looked last."""
+
+
+# --- what the service says -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,49 +250,100 @@ class Snapshot:
 
 
 def observe(
-    raw: Mapping[str, Any],
-    known: Known,
-    *,
-    at: datetime,
-    previous: Snapshot | None = None,
-    messages: Sequence[Message] | None = None,
+    raw: Mapping[str, Any], record: Record, *, at: datetime, messages: Sequence[Message] | None = None
 ) -> Snapshot:
     """Read one raw session object of either API version into a snapshot.
 
     Args:
         raw: a `SessionResponse` (v3) or a `SessionSummary`/`SessionDetails` (v1); unknown values are kept.
-        known: what the service does not say.
+        record: what is known of the session. Its snapshot carries a pending send and a question over, unless the
+            other API version told it.
         at: when the answer came, UTC.
-        previous: the snapshot before; carries a pending send and a question over, unless the other API told it.
-        messages: the conversation as read so far; None keeps that of `previous`.
+        messages: the conversation as read so far; None keeps that of the record's snapshot.
     """
-    read = read_v1 if known.api_version == "v1" else read_v3
-    fields = read(raw, org_id=known.org_id, repos=known.repos)
+    facts, previous = record.facts, record.snapshot
+    version = facts.where.api_version
+    read = read_v1 if version == "v1" else read_v3
+    fields = read(raw, org_id=facts.where.org_id, repos=facts.repos)
     if fields["session_id"] == NO_ID and previous is not None:
         fields |= {"session_id": previous.session_id, "url": previous.url}
-    if previous is not None and previous.api_version != known.api_version:
-        previous = None
+    if previous is not None and previous.api_version != version:
+        record, previous = replace(record, snapshot=None), None
     if messages is None:
         messages = previous.messages if previous else ()
-    fresh, valid = judge_output(fields["structured_output"], known, previous)
+    fresh, valid = judge_output(fields["structured_output"], record)
     snapshot = Snapshot(
         **fields,
         phase=Phase.WORKING,
         output_is_fresh=fresh,
         output_is_valid=valid,
         messages=tuple(messages),
-        api_version=known.api_version,
-        max_acu_limit=known.max_acu_limit,
-        fingerprint=known.fingerprint,
-        schema=known.schema,
-        simulated=known.simulated,
+        api_version=version,
+        max_acu_limit=facts.max_acu,
+        fingerprint=facts.fingerprint,
+        schema=facts.wire_schema,
+        simulated=facts.simulated,
         observed_at=at,
     )
-    phase = _phase(snapshot, known, send_pending=False)
-    pending = is_pending(replace(snapshot, phase=phase), known, previous)
-    phase = _phase(snapshot, known, send_pending=True) if pending else phase
-    question = _question(phase, snapshot, previous)
-    return replace(snapshot, phase=phase, send_pending=pending, question=question)
+
+    def phase(*, send_pending: bool) -> Phase:
+        return phase_of(
+            PhaseInputs(
+                api_version=version,
+                status=snapshot.status,
+                detail=snapshot.status_detail,
+                has_schema=facts.schema is not None,
+                has_answer=fresh and valid,
+                terminated=record.terminated,
+                send_pending=send_pending,
+            )
+        )
+
+    seen = replace(snapshot, phase=phase(send_pending=False))
+    if _is_pending(seen, record):
+        seen = replace(snapshot, phase=phase(send_pending=True), send_pending=True)
+    return replace(seen, question=_question(seen, previous))
+
+
+def judge_output(output: Any, record: Record) -> tuple[bool, bool]:
+    """Return whether an output is newer than the last message sent, and whether it fits the schema.
+
+    Args:
+        output: the raw structured output; None is neither.
+        record: what was asked for and sent. What its snapshot says of the same output holds.
+    """
+    if output is None:
+        return False, False
+    fresh = record.sent is None or output != record.sent.output_before
+    schema, previous = record.facts.schema, record.snapshot
+    if previous is not None and previous.schema is record.facts.wire_schema and previous.structured_output == output:
+        return fresh, previous.output_is_valid
+    try:
+        return fresh, schema is None or schema.is_valid(output)
+    except (ValueError, TypeError, RecursionError):  # JSON that no validator can walk, such as NaN
+        return fresh, False
+
+
+def _question(seen: Snapshot, previous: Snapshot | None) -> str | None:
+    if seen.phase in (Phase.YOUR_TURN, Phase.NEEDS_APPROVAL):
+        word = seen.last_word
+        return word.text if word else (previous.question if previous else None)
+    if seen.phase is not Phase.ASLEEP:
+        return None
+    if previous is not None and previous.turn_over:
+        return previous.question
+    newest = seen.messages[-1] if seen.messages else None
+    return newest.text if newest and newest.source == "devin" else None
+
+
+# --- the turn that a message opens ---------------------------------------------------------------------------
+
+_PATIENCE = timedelta(seconds=60)
+"""How long a state that is older than the message may be shown before it is believed."""
+_PATIENCE_WITH_BLOCKED = timedelta(seconds=60)
+"""How long a message to a blocked session may go unnoticed before the block is believed."""
+_PATIENCE_WITH_OUTPUT = timedelta(seconds=10)
+"""How long the output may lag behind the message that announces it, where nothing else tells that the turn is new."""
 
 
 def note_send(snapshot: Snapshot, text: str, *, at: datetime, answer: Mapping[str, Any] | None) -> Sent:
@@ -195,7 +358,7 @@ def note_send(snapshot: Snapshot, text: str, *, at: datetime, answer: Mapping[st
     return Sent(
         text=text,
         at=at,
-        phase_before=bare_phase(snapshot.api_version, snapshot.status, snapshot.status_detail),
+        phase_before=_bare_phase(snapshot),
         output_before=snapshot.structured_output,
         updated_at=parse_time(answer.get("updated_at")) if isinstance(answer, Mapping) else None,
         last_event=snapshot.messages[-1].event_id if snapshot.messages else None,
@@ -208,46 +371,89 @@ def after_send(snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, phase=phase, send_pending=True, output_is_fresh=False, question=None)
 
 
-def _phase(snapshot: Snapshot, known: Known, *, send_pending: bool) -> Phase:
+def _bare_phase(snapshot: Snapshot) -> Phase:
+    """Return the phase that the service shows, without regard to outputs and messages."""
     return phase_of(
-        Facts(
-            api_version=known.api_version,
-            status=snapshot.status,
-            detail=snapshot.status_detail,
-            has_schema=known.schema is not None,
-            has_answer=snapshot.output_is_fresh and snapshot.output_is_valid,
-            terminated=known.terminated,
-            send_pending=send_pending,
-        )
+        PhaseInputs(api_version=snapshot.api_version, status=snapshot.status, detail=snapshot.status_detail)
     )
 
 
-def judge_output(output: Any, known: Known, previous: Snapshot | None = None) -> tuple[bool, bool]:
-    """Return whether an output is newer than the last message sent, and whether it fits the schema.
+def _is_pending(snapshot: Snapshot, record: Record) -> bool:
+    """Return whether nothing shows yet that Devin took up the last message, so that its turn counts as open.
+
+    What the service shows may be older than the message. The turn is under way once the phase has changed,
+    `updated_at` is after that of the answer to the send, or Devin has written something newer, unless the state that
+    comes with it is still the old one.
 
     Args:
-        output: the raw structured output; None is neither.
-        known: what was sent, and what judges the output.
-        previous: the snapshot before, whose judgment of the same output holds.
+        snapshot: as read just now, with the phase that it has without regard to the message.
+        record: with the message, if one was sent, and the snapshot before.
     """
-    if output is None:
-        return False, False
-    fresh = known.sent is None or output != known.sent.output_before
-    if previous is not None and previous.schema is known.schema and previous.structured_output == output:
-        return fresh, previous.output_is_valid
-    try:
-        return fresh, known.is_valid is None or known.is_valid(output)
-    except (ValueError, TypeError, RecursionError):  # JSON that no validator can walk, such as NaN
-        return fresh, False
+    sent, previous = record.sent, record.snapshot
+    if sent is None:
+        return False
+    if previous is not None and not previous.send_pending:
+        # a kernel may have ended between a send and the snapshot after it
+        is_older = previous.observed_at is not None and previous.observed_at < sent.at
+        if not is_older:
+            return False
+    moved = bool(sent.updated_at and snapshot.updated_at and snapshot.updated_at > sent.updated_at)
+    now = _bare_phase(snapshot)
+    # a session that was done may have counted as done for its output only
+    is_same = now == sent.phase_before or (sent.phase_before is Phase.DONE and now in (Phase.YOUR_TURN, Phase.ASLEEP))
+    if moved or not is_same:
+        return False
+    waited = snapshot.observed_at - sent.at if snapshot.observed_at else timedelta(0)
+    reply = _reply(sent, snapshot.messages)
+    if reply is None:
+        return snapshot.phase is not Phase.BLOCKED or waited < _PATIENCE_WITH_BLOCKED
+    lags = record.facts.schema is not None and not snapshot.output_is_fresh
+    later = [moment for moment in (sent.updated_at, reply.created_at) if moment is not None]  # the service's clock
+    is_stale = snapshot.updated_at is not None and any(snapshot.updated_at < moment for moment in later)
+    return (lags and waited < _PATIENCE_WITH_OUTPUT) or (is_stale and waited < _PATIENCE)
 
 
-def _question(phase: Phase, snapshot: Snapshot, previous: Snapshot | None) -> str | None:
-    if phase in (Phase.YOUR_TURN, Phase.NEEDS_APPROVAL):
-        word = snapshot.last_word
-        return word.text if word else (previous.question if previous else None)
-    if phase is not Phase.ASLEEP:
-        return None
-    if previous is not None and previous.turn_over:
-        return previous.question
-    newest = snapshot.messages[-1] if snapshot.messages else None
-    return newest.text if newest and newest.source == "devin" else None
+def _reply(sent: Sent, messages: Sequence[Message]) -> Message | None:
+    """Return the first that Devin wrote after the message we sent. Goes by order and text: clocks differ."""
+    identifiers = [message.event_id for message in messages]
+    first = identifiers.index(sent.last_event) + 1 if sent.last_event in identifiers else 0
+    text = _compared(sent.text)
+    ours = [
+        index
+        for index in range(first, len(messages))
+        if messages[index].source == "user" and _compared(messages[index].text) == text
+    ]
+    return next((item for item in messages[ours[-1] :] if item.source == "devin"), None) if ours else None
+
+
+def _compared(text: str) -> str:
+    """White space may change on the way, v1 adds lines for files, and the journal keeps beginnings only."""
+    lines = (line for line in text.splitlines() if not line.startswith('ATTACHMENT:"'))
+    return " ".join(" ".join(lines).split())[:160]
+
+
+# --- the structured outputs over time ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OutputVersion:
+    """One structured output as it was seen here: the service keeps the latest one only, and calls none final."""
+
+    at: datetime | None
+    """When it was first seen, UTC; None for a recorded session."""
+    value: Any
+    """Raw."""
+    is_final: bool
+    """Fresh and valid at the end of a turn; otherwise it was interim."""
+
+
+def output_history(before: tuple[OutputVersion, ...], snapshot: Snapshot) -> tuple[OutputVersion, ...]:
+    """Return the history of outputs with what a newer snapshot adds to it: nothing, most of the time."""
+    value = snapshot.structured_output
+    if value is None:
+        return before
+    if before and before[-1].value == value:
+        if before[-1].is_final or not snapshot.output_is_final:
+            return before
+        return (*before[:-1], OutputVersion(before[-1].at, value, True))
+    return (*before, OutputVersion(snapshot.observed_at, value, snapshot.output_is_final))

@@ -15,7 +15,7 @@ from typing import Any
 from devin_jupyter.api.sessions import Messages, Sessions
 from devin_jupyter.config import Pace
 from devin_jupyter.errors import DevinError, Forbidden, NotFound, Unauthorized
-from devin_jupyter.models.snapshot import Known, Snapshot, observe
+from devin_jupyter.models.snapshot import Record, Snapshot, observe
 from devin_jupyter.monitor.clock import Clock
 from devin_jupyter.monitor.connection import Connection, Line, gravest
 from devin_jupyter.monitor.keeping import Keeper, ended_elsewhere, keep
@@ -65,9 +65,7 @@ class Monitor:
 
     def watch(
         self,
-        session_id: str,
-        known: Known,
-        snapshot: Snapshot | None = None,
+        record: Record,
         *,
         on_snapshot: Callable[[Snapshot], None] | None = None,
         on_trouble: Callable[[Connection], None] | None = None,
@@ -77,21 +75,20 @@ class Monitor:
         """Look at a session until its turn is over, and tell the listener every change.
 
         Args:
-            session_id: `devin-…`.
-            known: what the service does not say about it.
-            snapshot: as last seen; one whose turn is over is believed, `nudge` has it looked at all the same.
+            record: what is known of it. A snapshot whose turn is over is believed, `nudge` has it looked at all the
+                same.
             on_snapshot: called on the loop's thread with each new snapshot.
             on_trouble: called when the connection fails, at every further try, and when it heals.
             messages: read the conversation while it grows, not only at the end of the turn.
             keep: go on slowly after the end of the turn.
         """
-        entry = self._entries.get(session_id)
+        entry = self._entries.get(record.session_id)
         if entry is None:
             now = self._clock.monotonic()
-            entry = Watched(session_id, known, snapshot, acted_at=now, due=now)
-            entry.is_settled = snapshot is not None and snapshot.turn_over
-            self._entries[session_id] = entry
-        watch = Watch(session_id, on_snapshot, on_trouble, False, keep, self._let_go)
+            entry = Watched(record, acted_at=now, due=now)
+            entry.is_settled = record.snapshot is not None and record.snapshot.turn_over
+            self._entries[record.session_id] = entry
+        watch = Watch(record.session_id, on_snapshot, on_trouble, False, keep, self._let_go)
         entry.watches.append(watch)
         self.adjust(watch, messages=messages, keep=keep)
         return watch
@@ -119,22 +116,22 @@ class Monitor:
         """Look more or less often from now on."""
         self._pace = pace
 
-    def nudge(self, session_id: str, *, known: Known | None = None, snapshot: Snapshot | None = None) -> None:
+    def nudge(self, session_id: str, *, record: Record | None = None) -> None:
         """Something was done to a session: take over what is known now, and look again at once.
 
         Args:
             session_id: `devin-…`.
-            known: in place of what was known.
-            snapshot: as it stands after the act; listeners are told.
+            record: in place of what was known, with the session as it stands after the act; listeners are told.
         """
         entry = self._entries.get(session_id)
         if entry is None:
             return
-        entry.known = known or entry.known
         entry.is_settled = False
         entry.nudge(self._clock.monotonic())
-        if snapshot is not None:
-            entry.accept(snapshot)
+        if record is not None:
+            entry.record = record
+        if record is not None and record.snapshot is not None:
+            entry.accept(record.snapshot)
         self._stir()
 
     async def turn_over(self, session_id: str, timeout: float | None = None) -> Snapshot | None:
@@ -248,7 +245,7 @@ class Monitor:
 
     async def _listen(self, entry: Watched, raw: Raw, sight: Sight) -> Snapshot | None:
         """Take an answer together with the conversation; None where nothing changed or it could not be read."""
-        known, before = entry.known, entry.snapshot
+        before = entry.record
         try:
             read = await self._reader.conversation(entry, raw)
         except (Forbidden, NotFound):
@@ -257,10 +254,10 @@ class Monitor:
             sight.problems[entry.session_id] = problem
             return None
         is_ended = await ended_elsewhere(self._keeper, entry, raw, self._clock)
-        if entry.known is not known or entry.snapshot is not before:
+        if entry.record is not before:
             return None  # something was done meanwhile: this answer may be older than that
-        entry.known = replace(known, terminated=True) if is_ended else known
-        snapshot = self._observed(entry, raw, merged(before.messages if before else (), read))
+        entry.record = replace(before, terminated=True) if is_ended else before
+        snapshot = self._observed(entry, raw, merged(before.snapshot.messages if before.snapshot else (), read))
         return snapshot if snapshot is not None and self._accept(entry, raw, snapshot) else None
 
     def _accept(self, entry: Watched, raw: Raw, snapshot: Snapshot) -> bool:
@@ -270,14 +267,14 @@ class Monitor:
         if not same_look(before, snapshot):
             entry.accept(snapshot)
             return True
-        entry.snapshot = snapshot
+        entry.record = replace(entry.record, snapshot=snapshot)
         return False
 
     def _observed(self, entry: Watched, raw: Raw, messages: Any) -> Snapshot | None:
         """Read an answer; a session of which we cannot make sense is given up, and no other waits for it."""
         now = self._clock.now()
         try:
-            seen = observe(raw, entry.known, at=now, previous=entry.snapshot, messages=messages)
+            seen = observe(raw, entry.record, at=now, messages=messages)
         except Exception as bug:
             logger.exception("the state of %s could not be read", entry.session_id)
             entry.give_up(_our_mistake(bug))

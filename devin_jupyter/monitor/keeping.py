@@ -39,7 +39,7 @@ async def keep(keeper: Keeper | None, snapshots: list[Snapshot]) -> None:
 
 async def ended_elsewhere(keeper: Keeper | None, entry: Watched, raw: Raw, clock: Clock) -> bool:
     """Tell whether another process ended a session: the service says only that it is over."""
-    if keeper is None or entry.known.terminated or raw.get("status") != "exit":
+    if keeper is None or entry.record.terminated or raw.get("status") != "exit":
         return False
     try:
         for pause in (0.0, _WRITTEN_WITHIN):

@@ -13,7 +13,7 @@ from typing import Any
 
 from devin_jupyter.config import Pace
 from devin_jupyter.errors import DevinError
-from devin_jupyter.models.snapshot import Known, Message, Snapshot
+from devin_jupyter.models.snapshot import Message, Record, Snapshot
 from devin_jupyter.monitor.connection import Connection
 
 logger = logging.getLogger("devin_jupyter.monitor")
@@ -41,9 +41,8 @@ class Watch:
 class Watched:
     """A session and all that listen to it."""
 
-    session_id: str
-    known: Known
-    snapshot: Snapshot | None
+    record: Record
+    """What is known of it, with the session as last seen."""
     acted_at: float
     """When something was done to it, or watching began; the pace grows from here."""
     due: float
@@ -60,6 +59,16 @@ class Watched:
     """How often in a row the service did not know it."""
     problem: DevinError | None = None
     """Why watching was given up."""
+
+    @property
+    def session_id(self) -> str:
+        """Always `devin-…`."""
+        return self.record.session_id
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The session as last seen."""
+        return self.record.snapshot
 
     @property
     def is_active(self) -> bool:
@@ -91,7 +100,7 @@ class Watched:
 
     def accept(self, snapshot: Snapshot) -> None:
         """Take a snapshot over and tell the listeners."""
-        self.snapshot = snapshot
+        self.record = replace(self.record, snapshot=snapshot)
         for watch in tuple(self.watches):
             if watch.on_snapshot is not None:
                 _tell(watch.on_snapshot, snapshot)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from devin_jupyter import turns
 from devin_jupyter.client import State
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
-from devin_jupyter.models.submissions import Submission
+from devin_jupyter.models.snapshot import Message, OutputVersion, PullRequest, Snapshot
 from devin_jupyter.options.times import seconds
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ class LastSeen:
         return turns.output_of(self.snapshot, self.schema)
 
     @property
-    def outputs(self) -> tuple[Submission, ...]:
+    def outputs(self) -> tuple[OutputVersion, ...]:
         """The structured outputs seen on this handle's client so far, oldest first: interim ones and answers.
 
         Each has `.at` (UTC), `.value` (raw) and `.is_final`.

@@ -11,9 +11,8 @@ from devin_jupyter.batches.money import check_caps, cost_line
 from devin_jupyter.batches.plan import Item, make_plan
 from devin_jupyter.errors import BudgetExceeded
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.models.snapshot import Snapshot, Where
 from devin_jupyter.options import from_keywords
-from devin_jupyter.request import Where
 
 WHERE = Where("https://api.devin.ai", "org-1", "v3")
 

@@ -36,8 +36,8 @@ from devin_jupyter.errors import (
     WaitTimeout,
 )
 from devin_jupyter.journal import Journal, lockfile
+from devin_jupyter.models.snapshot import Where
 from devin_jupyter.options import from_keywords
-from devin_jupyter.request import Where
 
 pytestmark = pytest.mark.usefixtures("slow_lasts")
 REPOS = ["acme/a", "acme/b", "acme/c"]

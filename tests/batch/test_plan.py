@@ -11,7 +11,7 @@ import pytest
 from devin_jupyter import options
 from devin_jupyter.batches.plan import Plan, make_plan
 from devin_jupyter.errors import OptionError, TemplateError, Unsupported
-from devin_jupyter.request import Where
+from devin_jupyter.models.snapshot import Where
 
 WHERE = Where("https://api.devin.ai", "org-1", "v3")
 

@@ -24,7 +24,7 @@ from devin_jupyter.errors import (
     RateLimited,
     SessionChanged,
 )
-from devin_jupyter.journal import CellRef
+from devin_jupyter.models.snapshot import CellRef
 
 REPOS = ["acme/a", "acme/b", "acme/c"]
 PROMPT = "Upgrade {{ row }}"

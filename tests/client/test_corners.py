@@ -7,13 +7,14 @@ import concurrent.futures
 import threading
 
 import pytest
+from records import record
 
 import devin_jupyter as dj
 from devin_jupyter import loop
 from devin_jupyter.api import transport
 from devin_jupyter.client.tracking import State
 from devin_jupyter.loop import LoopThread, iterate
-from devin_jupyter.models.snapshot import Known, Snapshot
+from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.monitor import Connection
 
 from .conftest import some_settings
@@ -133,7 +134,7 @@ def test_a_list_that_is_given_up_when_the_loop_is_gone_leaves_nothing_behind(mon
 
 
 def test_a_listener_that_fails_keeps_no_other_from_being_told(caplog):
-    state, told = State(Known(), Snapshot(session_id="devin-a", url="", phase=dj.Phase.WORKING)), []
+    state, told = State(record(snapshot=Snapshot(session_id="devin-a", url="", phase=dj.Phase.WORKING))), []
 
     class Listener:
         def __init__(self, tell, trouble=None):

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import httpx
 import pytest
+from records import record
 
 from devin_jupyter import errors
 from devin_jupyter import monitor as monitor_module
 from devin_jupyter.api.sessions import Messages, Sessions
 from devin_jupyter.config import Pace
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.models.snapshot import Known, after_send, note_send, observe
+from devin_jupyter.models.snapshot import after_send, note_send, observe
 from devin_jupyter.monitor import Monitor
 
 V1_ENUM = {"working": "working", "waiting_for_user": "blocked", "finished": "finished"}
@@ -112,9 +113,7 @@ class Scene:
 
     def watch(self, number=0, snapshot=None, known=None, **options):
         return self.monitor.watch(
-            id_of(number),
-            known or Known(api_version=self.version),
-            snapshot,
+            replace(known or record(api_version=self.version), session_id=id_of(number), snapshot=snapshot),
             on_snapshot=self.seen.append,
             on_trouble=self.troubles.append,
             **options,
@@ -267,7 +266,7 @@ async def test_at_the_end_of_a_turn_the_messages_are_there_and_watching_stops(sc
 
 async def test_waiting_for_a_turn_that_is_over_asks_nothing(scene):
     one = scene()
-    over = observe({"session_id": hex_of(0), "status": "exit"}, Known(), at=one.clock.now())
+    over = observe({"session_id": hex_of(0), "status": "exit"}, record(), at=one.clock.now())
     one.watch(snapshot=over)
 
     assert await one.monitor.turn_over(id_of(0)) is over
@@ -354,7 +353,9 @@ async def sent(one, text="go on"):
     """Send a message on a session whose turn is over, as the client does."""
     before = await one.monitor.turn_over(id_of(0))
     note = note_send(before, text, at=one.clock.now(), answer=None)
-    one.monitor.nudge(id_of(0), known=Known(api_version=one.version, sent=note), snapshot=after_send(before))
+    one.monitor.nudge(
+        id_of(0), record=record(id_of(0), api_version=one.version, sent=note, snapshot=after_send(before))
+    )
     return asyncio.create_task(one.monitor.turn_over(id_of(0)))
 
 
@@ -618,7 +619,7 @@ async def test_a_listener_that_fails_harms_nobody_else(scene, caplog):
     def broken(snapshot):
         raise RuntimeError("mine")
 
-    one.monitor.watch(id_of(0), Known(), on_snapshot=broken)
+    one.monitor.watch(record(id_of(0)), on_snapshot=broken)
     one.watch()
     await one.sweeps(2)
 
@@ -706,7 +707,7 @@ async def test_an_act_during_a_look_is_not_undone_by_the_older_answer(scene):
         read = await real(entry, raw)
         if not entry.snapshot.send_pending:
             note = note_send(before, "go on", at=one.clock.now(), answer=None)
-            one.monitor.nudge(id_of(0), known=replace(entry.known, sent=note), snapshot=after_send(before))
+            one.monitor.nudge(id_of(0), record=replace(entry.record, sent=note, snapshot=after_send(before)))
         return read
 
     one.monitor._reader.conversation = meanwhile

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import httpx
 import pandas as pd
 import pytest
+from records import record
 
 from devin_jupyter import errors
 from devin_jupyter.api.pagination import items_of
@@ -17,7 +18,7 @@ from devin_jupyter.api.sessions import Insights, Messages
 from devin_jupyter.config import mask_key
 from devin_jupyter.frames.files import read_file
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.models.snapshot import Known, note_send, observe
+from devin_jupyter.models.snapshot import note_send, observe
 from devin_jupyter.schema import load_schema
 from devin_jupyter.text import parse_duration
 
@@ -73,11 +74,11 @@ async def test_two_first_calls_at_once_ask_for_the_organization_once(answering, 
 
 def test_a_session_that_was_done_for_its_output_has_not_moved_by_itself_after_a_message():
     raw = {"session_id": "a" * 32, "status": "running", "status_detail": "waiting_for_user"}
-    before = replace(observe(raw, Known(), at=AT), phase=Phase.DONE)
+    before = replace(observe(raw, record(), at=AT), phase=Phase.DONE)
     note = replace(note_send(before, "go on", at=AT, answer=None), phase_before=Phase.DONE)
-    after = observe(raw, Known(sent=note), at=AT, previous=replace(before, send_pending=True))
+    after = observe(raw, record(sent=note, snapshot=replace(before, send_pending=True)), at=AT)
     assert after.send_pending
-    moved = observe({**raw, "status_detail": "working"}, Known(sent=note), at=AT, previous=after)
+    moved = observe({**raw, "status_detail": "working"}, record(sent=note, snapshot=after), at=AT)
     assert not moved.send_pending
 
 

@@ -435,7 +435,8 @@ def test_a_recorded_handle_asks_nobody(tmp_path, simulator):
     from devin_jupyter.client import Core, State
     from devin_jupyter.config import replay_settings
     from devin_jupyter.journal import Journal
-    from devin_jupyter.models.snapshot import Known, Snapshot
+    from devin_jupyter.models.snapshot import Snapshot
+    from devin_jupyter.recorded import record_of
     from devin_jupyter.session import Session
 
     seen = Snapshot(
@@ -443,7 +444,7 @@ def test_a_recorded_handle_asks_nobody(tmp_path, simulator):
     )
     seen = replace(seen, structured_output={"count": 2}, output_is_fresh=True, output_is_valid=True)
     core = Core(replay_settings("a.devin.json"), journal=Journal())
-    session = Session(core, State(Known(), seen), how="recorded", bridge=loop)
+    session = Session(core, State(record_of(seen)), how="recorded", bridge=loop)
 
     assert session.wait().result() == {"count": 2}
     assert session.refresh().output == {"count": 2}
@@ -473,3 +474,10 @@ def test_a_session_that_another_kernel_ended_was_stopped_here_too(devin):
     assert devin.get(session.id).phase is Phase.STOPPED
     with pytest.raises(dj.SessionStopped):
         session.result()
+
+
+def test_the_handle_shows_the_history_up_to_the_answer(devin):
+    session = devin.create("Count them", schema="count:int").wait(30)
+
+    assert session.outputs[-1].value == session.output
+    assert [one.is_final for one in session.outputs] == [False] * (len(session.outputs) - 1) + [True]

@@ -10,13 +10,14 @@ import pandas as pd
 import pytest
 from data.payloads import session
 from pydantic import BaseModel
+from records import record
 
 from devin_jupyter.errors import OptionError
 from devin_jupyter.frames import Output, SessionRows, outputs, outputs_of, read_csv, write_csv
 from devin_jupyter.frames.batches import BatchRow, Inputs, batch
 from devin_jupyter.frames.fields import fields_of, list_paths
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.models.snapshot import Known, Sent, observe
+from devin_jupyter.models.snapshot import Sent, observe
 from devin_jupyter.schema import Schema, load_schema
 
 TAIL = ["session_id", "url", "phase", "acus", "provisional", "error"]
@@ -393,10 +394,10 @@ def test_outputs_are_taken_from_a_sessions_frame() -> None:
 def test_an_output_is_final_in_a_sessions_frame_where_a_snapshot_says_so() -> None:
     sent = Sent(text="more", at=NOW, phase_before=Phase.WORKING, output_before={"n": 1})
     facts = [
-        Known(),
-        Known(schema={}, is_valid=load_schema("n:str").is_valid),
-        Known(sent=sent),
-        Known(terminated=True),
+        record(),
+        record(schema=load_schema("n:str")),
+        record(sent=sent),
+        record(terminated=True),
     ]
     raws = [session(number) for number in range(len(facts))]
     looks = [observe(raw, known, at=NOW) for raw, known in zip(raws, facts, strict=True)]

@@ -10,12 +10,13 @@ import pytest
 from data.payloads import HEX, V1, V3, session, strange
 from hypothesis import given
 from hypothesis import strategies as st
+from records import record
 
 from devin_jupyter.frames import SessionRows
 from devin_jupyter.frames.shapes import SESSIONS
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.raw import NO_ID
-from devin_jupyter.models.snapshot import Known, Sent, observe
+from devin_jupyter.models.snapshot import Sent, observe
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 EMPTY = SessionRows().frame()
@@ -174,10 +175,10 @@ def test_rows_come_in_the_order_that_is_wanted() -> None:
 
 def test_what_the_journal_knows_decides_the_phase() -> None:
     silent = session(1, structured_output=None, status="exit", status_detail=None)
-    asked = Known(schema={"type": "object"}, repos=("acme/known",))
-    stopped = Known(terminated=True)
+    asked = record(schema={"type": "object"}, repos=("acme/known",))
+    stopped = record(terminated=True)
     names = [f"devin-{number:032x}" for number in (1, 2)]
-    rows = SessionRows(known={names[0]: (asked, None), names[1]: (stopped, None)})
+    rows = SessionRows(known={names[0]: asked, names[1]: stopped})
     rows.add([session(3), silent, session(2)], at=NOW)
 
     frame = rows.frame(order=[*names, f"devin-{3:032x}"])
@@ -190,7 +191,7 @@ def test_what_the_journal_knows_decides_the_phase() -> None:
 def test_an_output_from_before_our_last_message_is_not_an_answer() -> None:
     sent = Sent(text="more", at=NOW, phase_before=Phase.WORKING, output_before={"n": 1})
     name = f"devin-{1:032x}"
-    rows = SessionRows(known={name: (Known(sent=sent), None)})
+    rows = SessionRows(known={name: record(sent=sent)})
     rows.add([session(1)], at=NOW)
 
     assert rows.frame().loc[0, "phase"] == "your_turn"
@@ -215,7 +216,7 @@ def test_a_row_equals_the_snapshot_whatever_the_service_sends(version: str, payl
     @given(st.lists(strange(payload), min_size=1, max_size=3))
     def check(items: list[dict[str, Any]]) -> None:
         frame = frame_of(*items, api_version=version)
-        seen = [observe(item, Known(api_version=version), at=NOW) for item in items]
+        seen = [observe(item, record(api_version=version), at=NOW) for item in items]
         distinct = {}
         for snapshot in seen:
             distinct.setdefault(snapshot.session_id if snapshot.session_id != NO_ID else id(snapshot), snapshot)
@@ -272,6 +273,6 @@ def test_no_answer_makes_the_frame_fail_or_change_its_shape(items: list[dict[str
 def test_what_v1_does_not_tell_is_null_for_snapshots_too() -> None:
     raw, held = SessionRows(api_version="v1"), SessionRows()
     raw.add([V1])
-    held.add_snapshots([observe(V1, Known(api_version="v1"), at=NOW)])
+    held.add_snapshots([observe(V1, record(api_version="v1"), at=NOW)])
 
     pd.testing.assert_frame_equal(held.frame(), raw.frame())

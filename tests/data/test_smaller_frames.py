@@ -12,6 +12,7 @@ import pytest
 from data.payloads import V1, V3, json_values, session
 from hypothesis import given
 from hypothesis import strategies as st
+from records import record
 
 from devin_jupyter import frames
 from devin_jupyter.errors import OptionError
@@ -19,7 +20,7 @@ from devin_jupyter.frames import parts
 from devin_jupyter.frames.columns import Column, array_of, frame_of
 from devin_jupyter.frames.pull_requests import repository
 from devin_jupyter.models.raw import Message, PullRequest
-from devin_jupyter.models.snapshot import Known, observe
+from devin_jupyter.models.snapshot import observe
 from devin_jupyter.text import replacing
 
 DAY = datetime(2026, 11, 21, tzinfo=UTC)
@@ -118,7 +119,7 @@ def test_messages_are_a_row_each() -> None:
 
 
 def test_insights_are_null_until_they_are_generated() -> None:
-    look = observe(V3, Known(), at=DAY)
+    look = observe(V3, record(), at=DAY)
     raw = {**V3, "num_devin_messages": 3, "num_user_messages": 1, "session_size": "s", "analysis": None}
     analysis = {
         "classification": {"category": "x", "confidence": 0.9, "programming_languages": ["Python"]},

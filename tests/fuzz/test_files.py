@@ -135,7 +135,7 @@ def test_a_journal_with_damaged_rows(examples: int, simulator: Any, tmp_path: Pa
         entries = tried(journal.sessions)
         if not isinstance(entries, Refused):
             for entry in entries:
-                tried(journal.entry, entry.session_id)
+                tried(journal.record, entry.session_id)
                 tried(lambda entry=entry: entry.snapshot and render.bundle(entry.snapshot))
         tried(journal.check)
         tried(journal.halted_since)

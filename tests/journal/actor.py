@@ -22,9 +22,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from conftest import CELL, Kernel
 
-from devin_jupyter.creation import Clock, Policy
+from devin_jupyter.creation import Clock
 from devin_jupyter.errors import DevinError
 from devin_jupyter.journal import Journal
+from devin_jupyter.models.policy import Policy
 
 for _name in (
     "anyio._backends._asyncio",

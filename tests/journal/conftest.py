@@ -17,10 +17,12 @@ from devin_jupyter.api.files import Attachments
 from devin_jupyter.api.sessions import Messages, Sessions
 from devin_jupyter.api.transport import Transport
 from devin_jupyter.config import Settings
-from devin_jupyter.creation import Api, CellRef, Clock, Creator, Policy
+from devin_jupyter.creation import Api, Clock, Creator
 from devin_jupyter.journal import Journal
 from devin_jupyter.messages import Messenger
-from devin_jupyter.request import SessionRequest, Where
+from devin_jupyter.models.policy import Policy
+from devin_jupyter.models.snapshot import CellRef, Where
+from devin_jupyter.request import SessionRequest
 from devin_jupyter.stopping import Stopper
 
 POST = "POST /v3/organizations/{org_id}/sessions"

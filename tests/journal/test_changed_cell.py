@@ -8,9 +8,10 @@ import pytest
 
 from devin_jupyter.attachments import read_attachments
 from devin_jupyter.budgeting import budget
-from devin_jupyter.creation import CellRef, Policy
 from devin_jupyter.creation.wording import change
 from devin_jupyter.errors import BudgetExceeded, Forbidden, SessionChanged
+from devin_jupyter.models.policy import Policy
+from devin_jupyter.models.snapshot import CellRef
 from devin_jupyter.request import SessionRequest
 
 from .conftest import CELL, CREATE, POST, dies_after_the_post, plainly
@@ -55,7 +56,7 @@ async def test_replace_stops_the_earlier_one_and_a_rerun_attaches(kernel: Any, s
     assert second.notice.startswith(f"stopped the earlier session of this cell, {first.session_id} (")
     assert plainly(simulator, "GET", f"/sessions/{first.session_id}")["status"] == "exit"
     assert (await one.start("other", policy=REPLACE)).how == "attached"
-    assert (simulator.requests(POST), one.journal.entry(first.session_id).is_terminated) == (2, True)
+    assert (simulator.requests(POST), one.journal.record(first.session_id).terminated) == (2, True)
 
 
 def is_at_work(simulator: Any, session_id: str) -> bool:

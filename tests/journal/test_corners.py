@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from devin_jupyter import recorded
 from devin_jupyter.creation.deed import Lost
 from devin_jupyter.creation.guard import adopt_lost
 from devin_jupyter.creation.wording import state
 from devin_jupyter.errors import ConnectionLost, DevinError, JournalError
-from devin_jupyter.journal import Journal, codec, database, process
+from devin_jupyter.journal import Journal, database, process
 from devin_jupyter.journal.database import Database, explain
 from devin_jupyter.journal.leases import of_start
 from devin_jupyter.models.phase import Phase
@@ -25,7 +26,7 @@ from devin_jupyter.paid import Run
 from devin_jupyter.text import format_utc
 
 from .conftest import CELL, FAST, POST, Kernel, plainly
-from .test_journal_file import remember, start_of
+from .test_journal_file import facts_of, remember
 
 # --- the file ---------------------------------------------------------------------------------------------------------
 
@@ -211,7 +212,7 @@ def test_a_process_of_somebody_else_counts_as_alive(monkeypatch: pytest.MonkeyPa
 )
 def test_a_record_that_we_did_not_make_is_refused(record: dict[str, Any]) -> None:
     with pytest.raises((ValueError, TypeError)):
-        codec.snapshot_from_json(record)
+        recorded.snapshot_from_json(record)
 
 
 def test_a_snapshot_is_read_back_as_it_was_and_with_what_is_known_better() -> None:
@@ -224,9 +225,9 @@ def test_a_snapshot_is_read_back_as_it_was_and_with_what_is_known_better() -> No
         messages=(Message("e", "devin", "done", datetime(2026, 11, 1, tzinfo=UTC)),),
         recorded=date(2026, 11, 2),
     )
-    assert codec.snapshot_from_json(codec.snapshot_to_json(whole)) == whole
+    assert recorded.snapshot_from_json(recorded.snapshot_to_json(whole)) == whole
     bare = {"session_id": "devin-a", "url": ""}
-    newer = codec.snapshot_from_json(bare, pull_requests=whole.pull_requests, messages=whole.messages)
+    newer = recorded.snapshot_from_json(bare, pull_requests=whole.pull_requests, messages=whole.messages)
     assert (newer.pull_requests, newer.messages) == (whole.pull_requests, whole.messages)
 
 
@@ -242,7 +243,7 @@ def test_times_and_costs_that_are_not_known_are_called_unknown() -> None:
 
 async def test_what_another_process_began_is_never_posted_in_its_name(kernel: Any, simulator: Any) -> None:
     one: Kernel = kernel()
-    one.journal.intents.write(start_of("a", cell=CELL), known_before=[], now=1.0)
+    one.journal.intents.write(facts_of("a", cell=CELL), known_before=[], now=1.0)
     lost = Lost(journal=one.journal, lookup=one.creator.lookup, intent=one.journal.intents.all()[0])
     with pytest.raises(AssertionError):
         await lost.post()
@@ -261,13 +262,13 @@ async def test_a_dead_kernels_session_is_adopted_once_and_not_taken_for_an_older
         plainly(simulator, "POST", "/sessions", json={"prompt": text, "tags": ["nb-a"]})["session_id"]
         for text in ("older", "newer")
     )
-    one.journal.intents.write(start_of("a", cell=CELL), known_before=[f"devin-{older}"], now=1.0)
+    one.journal.intents.write(facts_of("a", cell=CELL), known_before=[f"devin-{older}"], now=1.0)
     [intent] = one.journal.intents.all()
     arguments = (one.journal, one.creator.lookup, intent, Run(FAST))
-    holder = one.journal.leases.take(of_start(intent.start.fingerprint), now=FAST.now())
+    holder = one.journal.leases.take(of_start(intent.fingerprint), now=FAST.now())
     assert await adopt_lost(*arguments) is None  # somebody is at it
     assert one.journal.sessions() == []
-    one.journal.leases.give_back(of_start(intent.start.fingerprint), holder or "")
+    one.journal.leases.give_back(of_start(intent.fingerprint), holder or "")
     adopted = await adopt_lost(*arguments)
     assert adopted is not None
     assert [entry.session_id for entry in one.journal.sessions()] == [f"devin-{newer}"]
@@ -276,7 +277,7 @@ async def test_a_dead_kernels_session_is_adopted_once_and_not_taken_for_an_older
 
 async def test_an_intent_that_made_nothing_is_cleared(kernel: Any, simulator: Any) -> None:
     one: Kernel = kernel()
-    one.journal.intents.write(start_of("a", cell=CELL), known_before=[], now=1.0)
+    one.journal.intents.write(facts_of("a", cell=CELL), known_before=[], now=1.0)
     [intent] = one.journal.intents.all()
     assert await adopt_lost(one.journal, one.creator.lookup, intent, Run(FAST)) is None
     assert (one.journal.intents.all(), one.journal.sessions()) == ([], [])

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from devin_jupyter import paid
-from devin_jupyter.creation import Clock, Policy
+from devin_jupyter.creation import Clock
 from devin_jupyter.errors import (
     BadRequest,
     ColleaguesSession,
@@ -23,6 +23,7 @@ from devin_jupyter.errors import (
     Unprocessable,
 )
 from devin_jupyter.journal import Journal
+from devin_jupyter.models.policy import Policy
 from devin_jupyter.request import Attachment, SessionRequest
 
 from .conftest import CELL, CREATE, FAST, POST, dies_after_the_post, plainly, until
@@ -308,7 +309,7 @@ async def test_new_takes_the_next_free_take_and_says_which(kernel: Any, simulato
     await one.start()
     await kernel(Journal(folder / "other")).start(take="2")
     started = await one.start(policy=Policy(take_new=True, interactive=True))
-    assert started.take == "3"
+    assert started.record.facts.take == "3"
     assert "write --take 3 in place of --new" in started.notice
     assert (await one.start(take="3")).session_id == started.session_id
 

@@ -8,8 +8,9 @@ import pytest
 
 from devin_jupyter.attachments import SecretValue, read_attachments
 from devin_jupyter.budgeting import budget
-from devin_jupyter.creation import Plan, Policy
+from devin_jupyter.creation import Plan
 from devin_jupyter.errors import BudgetExceeded
+from devin_jupyter.models.policy import Policy
 from devin_jupyter.request import SessionRequest
 
 from .conftest import CELL
@@ -85,7 +86,7 @@ async def test_it_shows_caps_budgets_and_what_similar_sessions_have_cost(kernel:
 async def test_a_try_whose_fate_is_unknown_is_told(kernel: Any) -> None:
     one = kernel()
     job = await one.creator._job(SessionRequest(prompt="audit the API"), POLICY)
-    one.journal.intents.write(job.start(), known_before=[], now=1.0)
+    one.journal.intents.write(job.facts, known_before=[], now=1.0)
     token = one.journal.leases.take(f"start {job.fingerprint}", now=1.0)
     one.journal.intents.about_to_post(job.fingerprint, token, now=1.0)
     assert "unless an earlier try has" in (await plan(one)).why

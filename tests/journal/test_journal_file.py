@@ -17,21 +17,24 @@ import pytest
 
 from devin_jupyter import redaction
 from devin_jupyter.attachments import read_secrets
-from devin_jupyter.creation import Policy
 from devin_jupyter.errors import CreateUncertain, JournalError
-from devin_jupyter.journal import CellRef, Journal, Start
+from devin_jupyter.journal import Journal
 from devin_jupyter.journal.tables import MIGRATIONS
+from devin_jupyter.models.policy import Policy
+from devin_jupyter.models.snapshot import CellRef, Facts
+from devin_jupyter.schema import from_wire
 
 from .conftest import CELL, CREATE, POST, SEND
 
 
-def start_of(name: str, **fields: Any) -> Start:
-    return Start(fingerprint=f"1:w:{name}", base=f"1:w:{name}", tag=f"nb-{name}", **fields)
+def facts_of(name: str, *, schema: Any = None, **fields: Any) -> Facts:
+    typed = None if schema is None else from_wire(schema)
+    return Facts(fingerprint=f"1:w:{name}", base=f"1:w:{name}", tag=f"nb-{name}", schema=typed, **fields)
 
 
 def remember(journal: Journal, name: str, **fields: Any) -> str:
     session_id = f"devin-{name:0>32}"
-    journal.remember(session_id, start_of(name, **fields), how="created", started_at=1.0, now=1.0)
+    journal.remember(session_id, facts_of(name, **fields), how="created", started_at=1.0, now=1.0)
     return session_id
 
 
@@ -194,7 +197,7 @@ async def test_acts_without_outcome_are_told(kernel: Any, simulator: Any) -> Non
         await one.start("two", policy=Policy(guard=other))
     start, message = one.journal.undecided()
     assert start.startswith("perhaps a session was started on 20")
-    assert one.journal.intents.all()[0].start.tag in start
+    assert one.journal.intents.all()[0].tag in start
     assert message.startswith(f"perhaps a message arrived at {session_id} after 20")
     assert one.journal.undecided(CELL.notebook) == [message]
     assert one.journal.undecided(other.notebook) == [start]
@@ -260,7 +263,7 @@ def test_an_export_is_plain_and_redacted(folder: Path) -> None:
 def test_broken_unicode_can_be_kept(folder: Path) -> None:
     journal = Journal(folder)
     remember(journal, "a", prompt="half a \ud83d smile", incidental={"title": "\udcff"})
-    assert journal.sessions()[0].incidental == {"title": "\udcff"}
+    assert journal.sessions()[0].facts.incidental == {"title": "\udcff"}
 
 
 def test_a_journal_in_memory_keeps_nothing(folder: Path) -> None:
@@ -322,7 +325,7 @@ def test_a_journal_of_the_first_format_is_brought_up_to_date(folder: Path) -> No
     old.execute("PRAGMA user_version=1")
     old.execute("INSERT INTO sessions (session_id, api_version, how, started_at) VALUES ('devin-a', 'v3', 'seen', 1.0)")
     old.close()
-    entry = Journal(folder).entry("devin-a")
+    entry = Journal(folder).record("devin-a")
     assert entry is not None
     assert entry.session_id == "devin-a"
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from devin_jupyter.creation import Creator, Policy, replay
+from devin_jupyter.creation import Creator, replay
 from devin_jupyter.errors import JournalError, NotRecorded
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.policy import Policy
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
 from devin_jupyter.request import SessionRequest
 from devin_jupyter.schema import load_schema
@@ -148,10 +149,10 @@ def snapshot_of(**fields: Any) -> Snapshot:
 
 
 def written(folder: Path, snapshot: Snapshot) -> Path:
-    from .test_journal_file import start_of
+    from .test_journal_file import facts_of
 
     journal = Journal(folder / "home")
-    start = start_of("f" * 64, cell=CELL)
+    start = facts_of("f" * 64, cell=CELL)
     journal.remember(snapshot.session_id, start, how="created", started_at=1.0, now=1.0, snapshot=snapshot)
     path = folder / "audit.devin.json"
     assert lockfile.write(path, journal.sessions()) == 1

@@ -75,7 +75,7 @@ async def test_a_long_list_is_not_read_through_for_many_tags() -> None:
     listed.pages = asked  # type: ignore[method-assign]
     tags = [f"nb-{number:016}" for number in range(100)]
     swept = await lookup(listed).sweep(tags)
-    assert set(swept.found) == set(tags)
+    assert set(swept) == set(tags)
     assert listed.read <= 14
     assert sum("tags" in filters for filters in listed.asked) == 200
 
@@ -84,7 +84,7 @@ async def test_a_sweep_over_many_finds_all_by_reading_the_list() -> None:
     listed = Listed([raw(letter, f"nb-{letter}") for letter in "abcdef"])
     tags = [f"nb-{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
     swept = await lookup(listed).sweep(tags)
-    assert {tag for tag, found in swept.found.items() if found} == {f"nb-{letter}" for letter in "abcdef"}
+    assert {tag for tag, found in swept.items() if found} == {f"nb-{letter}" for letter in "abcdef"}
     assert all("tags" not in filters for filters in listed.asked)
 
 

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from devin_jupyter.aftermath import still_live
-from devin_jupyter.creation import Policy
 from devin_jupyter.errors import CreateUncertain, Forbidden, ServerError
 from devin_jupyter.journal import Journal, process
 from devin_jupyter.journal.leases import LeaseLost, of_start
+from devin_jupyter.models.policy import Policy
 from devin_jupyter.request import Attachment
 
 from .conftest import CELL, FAST, POST, SEND, Kernel
-from .test_journal_file import remember, start_of
+from .test_journal_file import facts_of, remember
 from .test_messages_once import ROUTE, texts
 
 
@@ -76,7 +76,7 @@ async def test_a_message_survives_the_loss_of_the_journal_as_well(kernel: Any, s
 
 def test_a_post_is_not_counted_without_lease_intent_or_need(folder: Path) -> None:
     journal, other = Journal(folder), Journal(folder)
-    start = start_of("a")
+    start = facts_of("a")
     with pytest.raises(LeaseLost):
         journal.intents.about_to_post(start.fingerprint, "token", now=1.0)
     journal.intents.write(start, known_before=[], now=1.0)
@@ -89,7 +89,7 @@ def test_a_post_is_not_counted_without_lease_intent_or_need(folder: Path) -> Non
     journal.intents.write(replace(start, tag="nb-x"), known_before=[], now=1.0)
     assert len(journal.intents.all()[0].known_before) == 1
     journal.remember("devin-new", replace(start, fingerprint="1:w:b"), how="created", started_at=1.0, now=1.0)
-    assert [intent.start.cell for intent in journal.intents.all(notebook="elsewhere")] == []
+    assert [intent.facts.cell for intent in journal.intents.all(notebook="elsewhere")] == []
 
 
 async def test_a_failed_upload_leaves_no_message_behind(kernel: Any, simulator: Any) -> None:

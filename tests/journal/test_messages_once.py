@@ -129,7 +129,7 @@ async def test_what_the_session_held_before_is_kept_for_the_next_kernel(kernel: 
     session_id = (await one.start()).session_id
     simulator.clock(500)
     result = await one.messenger.send(session_id, "more")
-    kept = kernel().journal.entry(session_id)
+    kept = kernel().journal.record(session_id)
     assert kept.sent == result.sent
     assert kept.sent.phase_before is Phase.YOUR_TURN
     assert kept.is_open

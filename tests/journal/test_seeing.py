@@ -42,7 +42,7 @@ def eyes_and_entry(folder: Path, answer: Any, *, was_seen: bool = True) -> tuple
     session_id = remember(journal, "a")
     if was_seen:
         seen(journal, session_id, acus=1.0, over=True)
-    return Eyes(api.sessions, journal, Clock()), journal.entry(session_id), api  # type: ignore[arg-type]
+    return Eyes(api.sessions, journal, Clock()), journal.record(session_id), api  # type: ignore[arg-type]
 
 
 async def test_what_is_seen_is_kept(folder: Path) -> None:
@@ -50,7 +50,7 @@ async def test_what_is_seen_is_kept(folder: Path) -> None:
     look = await eyes.look(entry)
     assert look.snapshot is not None
     assert (look.snapshot.phase, look.why_not) == (Phase.WORKING, "")
-    kept = Journal(folder).entry(entry.session_id)
+    kept = Journal(folder).record(entry.session_id)
     assert kept is not None
     assert (kept.acus, kept.is_open) == (2.5, True)
 

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from devin_jupyter.aftermath import live_line, still_live
-from devin_jupyter.creation import CellRef, Policy
 from devin_jupyter.errors import Halted, NoOrganization
 from devin_jupyter.journal import Journal
+from devin_jupyter.models.policy import Policy
+from devin_jupyter.models.snapshot import CellRef
 from devin_jupyter.stopping import table, within
 
 from .conftest import CELL, CREATE, FAST, POST, dies_after_the_post, plainly, until
@@ -97,7 +98,7 @@ async def test_a_post_whose_outcome_stays_unknown_is_told_as_perhaps_at_work(ker
     hasty = replace(FAST, settle_at=(0.0, 0.01), lease_seconds=0.1)
     (left,) = await kernel(clock=hasty).stopper().stop_all()
     (intent,) = one.journal.intents.all()
-    assert (left.session_id, left.title, left.is_at_work) == (intent.start.tag, "audit", True)
+    assert (left.session_id, left.title, left.is_at_work) == (intent.tag, "audit", True)
     assert left.result == "perhaps started under this tag; the service does not show it"
     assert "1 could not be stopped" in table([left])
 
@@ -123,9 +124,9 @@ async def test_a_start_that_its_caller_left_is_ended_where_that_was_said(kernel:
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
-    await until(lambda: any(entry.is_terminated for entry in one.journal.sessions()))
+    await until(lambda: any(entry.terminated for entry in one.journal.sessions()))
     (ended,) = (entry for entry in one.journal.sessions() if entry.session_id != old.session_id)
-    assert (ended.is_terminated, status(simulator, ended.session_id)) == (True, "exit")
+    assert (ended.terminated, status(simulator, ended.session_id)) == (True, "exit")
     assert status(simulator, old.session_id) != "exit"
 
 
@@ -169,8 +170,8 @@ def test_the_command_line_stops_what_the_folder_started(simulator: Any, folder: 
     }
     make = (
         "import asyncio, devin_jupyter as dj\n"
-        "from devin_jupyter.journal import CellRef\n"
-        "from devin_jupyter.creation import Policy\n"
+        "from devin_jupyter.models.snapshot import CellRef\n"
+        "from devin_jupyter.models.policy import Policy\n"
         "from devin_jupyter.request import SessionRequest\n"
         "from devin_jupyter.client import AsyncDevin\n"
         "from devin_jupyter.config import resolve_settings\n"

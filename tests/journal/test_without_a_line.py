@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from records import record as known_record
 
 from devin_jupyter.config import Pace
-from devin_jupyter.creation import Creator, Policy
+from devin_jupyter.creation import Creator
 from devin_jupyter.errors import BadRequest, ConnectionLost
 from devin_jupyter.journal import Journal, lockfile
-from devin_jupyter.models.snapshot import Known
+from devin_jupyter.models.policy import Policy
 from devin_jupyter.monitor import Monitor
 
 from .conftest import CELL
@@ -65,7 +66,7 @@ async def test_a_conversation_is_read_from_its_beginning_when_the_cursor_wears_o
     messages = Worn()
     monitor = Monitor(Sessions(), messages, pace=Pace(fast=0.01))  # type: ignore[arg-type]
     monitor.nudge("devin-nobody")  # watched by nobody: nothing happens
-    watch = monitor.watch("devin-a", Known(), messages=True)
+    watch = monitor.watch(known_record("devin-a"), messages=True)
     for _ in range(3):
         monitor.nudge("devin-a")
     snapshot = await monitor.turn_over("devin-a", timeout=30)

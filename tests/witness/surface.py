@@ -19,11 +19,12 @@ from devin_jupyter.batches.calls import order_of, start_batch
 from devin_jupyter.batches.opening import key_of, name_of, plan_order
 from devin_jupyter.client.aio import policy_of, read_options
 from devin_jupyter.config import resolve_settings
-from devin_jupyter.creation import Api, CellRef, Clock, Creator
+from devin_jupyter.creation import Api, Clock, Creator
 from devin_jupyter.history.dataset import read_dataset as read_dataset
 from devin_jupyter.messages import Messenger
+from devin_jupyter.models.snapshot import CellRef, Where
 from devin_jupyter.options import from_keywords
-from devin_jupyter.request import Where, build, fingerprints, terms
+from devin_jupyter.request import build, fingerprints, terms
 
 SOON = Clock(settle_at=(0.0, 0.02, 0.05))
 

@@ -6,17 +6,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from records import record
 
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.raw import V1_FIELDS, V3_FIELDS
-from devin_jupyter.models.snapshot import Known, Message, after_send, note_send, observe, read_message
+from devin_jupyter.models.snapshot import Message, after_send, note_send, observe, read_message
 
 NOW = datetime(2026, 11, 21, 18, 0, tzinfo=UTC)
 THEN = datetime.fromtimestamp(1_700_000_060, UTC)
 """The same moment by the clock of the service."""
 HEX = "0123456789abcdef" * 2
 ANSWER = {"count": 2}
-KNOWN = Known(schema={"type": "object"}, is_valid=lambda value: isinstance(value.get("count"), int))
+SCHEMA = {"type": "object", "properties": {"count": {"type": "integer"}}, "required": ["count"]}
+KNOWN = record(schema=SCHEMA)
 
 
 def v3(status="running", detail="working", **changes):
@@ -35,8 +37,8 @@ def v3(status="running", detail="working", **changes):
     }
 
 
-def seen(raw, known=KNOWN, *, at=NOW, **more):
-    return observe(raw, known, at=at, **more)
+def seen(raw, known=KNOWN, *, at=NOW, previous=None, messages=None):
+    return observe(raw, replace(known, snapshot=previous), at=at, messages=messages)
 
 
 def said(source, text, number, at=THEN):
@@ -170,14 +172,14 @@ def test_a_newer_word_waits_a_while_for_the_output_that_it_announces(pending):
 
 
 def test_without_a_schema_a_newer_word_is_all_there_is_to_wait_for():
-    plain = Known()
+    plain = record()
     before, known = sent_to(seen(v3(detail="waiting_for_user"), plain, messages=TALK), plain)
     talk = [*TALK, said("user", "and the tests?", 3), said("devin", "fine", 4)]
 
     assert seen(v3(detail="waiting_for_user"), known, previous=before, messages=talk).phase is Phase.YOUR_TURN
 
 
-@pytest.mark.parametrize("known", [KNOWN, Known()], ids=["with a schema", "without"])
+@pytest.mark.parametrize("known", [KNOWN, record()], ids=["with a schema", "without"])
 def test_a_state_that_is_older_than_the_word_or_the_send_is_not_believed_for_a_minute(known):
     first = seen(v3(detail="waiting_for_user"), known, messages=TALK)
     answers = [said("user", "and the tests?", 3), said("devin", "on it", 4, THEN + timedelta(seconds=1))]
@@ -231,14 +233,14 @@ def test_a_block_that_a_message_did_not_lift_is_believed_after_a_minute():
 
 
 def test_v1_tells_the_new_turn_by_its_messages():
-    known = Known(api_version="v1", schema={"type": "object"})
+    known = record(api_version="v1", schema={"type": "object"})
     raw = {"session_id": "devin-" + HEX, "status": "running", "status_enum": "blocked", "structured_output": ANSWER}
     before, known = sent_to(observe(raw, known, at=NOW, messages=TALK), known, updated_at=None)
     talk = [*TALK, said("user", "and the tests?", 3), said("devin", "fine", 4)]
 
-    assert observe(raw, known, at=NOW, previous=before).phase is Phase.QUEUED
+    assert seen(raw, known, previous=before).phase is Phase.QUEUED
     later = NOW + timedelta(seconds=11)
-    assert observe(raw, known, at=later, previous=before, messages=talk).phase is Phase.YOUR_TURN
+    assert seen(raw, known, at=later, previous=before, messages=talk).phase is Phase.YOUR_TURN
 
 
 # --- ended by us ------------------------------------------------------------------------------------------------
@@ -266,10 +268,10 @@ json_values = st.recursive(
 def test_no_json_in_any_field_can_raise(version, data):
     names = sorted(V3_FIELDS if version == "v3" else V1_FIELDS)
     raw = data.draw(st.dictionaries(st.sampled_from([*names, "new_field"]), json_values))
-    known = Known(api_version=version, schema={})
+    known = record(api_version=version, schema={})
     first = observe(raw, known, at=NOW)
     note = note_send(first, "x", at=NOW, answer=raw)
-    second = observe(raw, replace(known, sent=note), at=NOW, previous=after_send(first))
+    second = seen(raw, replace(known, sent=note), previous=after_send(first))
 
     assert isinstance(first.phase, Phase)
     assert isinstance(second.phase, Phase)

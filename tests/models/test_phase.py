@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from devin_jupyter.models.phase import Facts, Phase, phase_of
+from devin_jupyter.models.phase import Phase, PhaseInputs, phase_of
 
 QUEUED = ("new", "claimed", "creating", "resuming")
 BLOCKS = (
@@ -59,7 +59,7 @@ def table_v3(status, detail, has_schema, has_answer):
 @pytest.mark.parametrize("detail", V3_DETAILS)
 @pytest.mark.parametrize("status", V3_STATUSES)
 def test_every_v3_combination_is_in_the_table(status, detail, has_schema, has_answer):
-    facts = Facts(api_version="v3", status=status, detail=detail, has_schema=has_schema, has_answer=has_answer)
+    facts = PhaseInputs(api_version="v3", status=status, detail=detail, has_schema=has_schema, has_answer=has_answer)
 
     assert phase_of(facts) == table_v3(status, detail, has_schema, has_answer)
 
@@ -85,7 +85,7 @@ def table_v1(enum, status, has_schema, has_answer):
 @pytest.mark.parametrize("status", V3_STATUSES)
 @pytest.mark.parametrize("enum", V1_ENUMS)
 def test_every_v1_combination_is_in_the_table(enum, status, has_schema, has_answer):
-    facts = Facts(api_version="v1", status=status, detail=enum, has_schema=has_schema, has_answer=has_answer)
+    facts = PhaseInputs(api_version="v1", status=status, detail=enum, has_schema=has_schema, has_answer=has_answer)
 
     assert phase_of(facts) == table_v1(enum, status, has_schema, has_answer)
 
@@ -93,13 +93,13 @@ def test_every_v1_combination_is_in_the_table(enum, status, has_schema, has_answ
 @pytest.mark.parametrize("version", ["v3", "v1"])
 @pytest.mark.parametrize("status", V3_STATUSES)
 def test_what_we_terminated_is_stopped_whatever_the_service_shows(version, status):
-    assert phase_of(Facts(api_version=version, status=status, detail=None, terminated=True)) is Phase.STOPPED
+    assert phase_of(PhaseInputs(api_version=version, status=status, detail=None, terminated=True)) is Phase.STOPPED
 
 
 @pytest.mark.parametrize("detail", V3_DETAILS)
 @pytest.mark.parametrize("status", V3_STATUSES)
 def test_a_pending_send_keeps_the_turn_open_unless_the_session_is_over_for_good(status, detail):
-    facts = Facts(api_version="v3", status=status, detail=detail, send_pending=True, has_answer=True)
+    facts = PhaseInputs(api_version="v3", status=status, detail=detail, send_pending=True, has_answer=True)
 
     phase = phase_of(facts)
 

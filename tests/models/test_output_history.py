@@ -4,8 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.models.snapshot import Snapshot
-from devin_jupyter.models.submissions import Submission, submissions
+from devin_jupyter.models.snapshot import OutputVersion, Snapshot, output_history
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 BLANK = Snapshot(session_id="devin-1", url="https://app.devin.ai/sessions/1", phase=Phase.WORKING, observed_at=NOON)
@@ -22,7 +21,7 @@ def seen(minute, value, *, phase=Phase.WORKING):
 def history(*snapshots):
     found = ()
     for snapshot in snapshots:
-        found = submissions(found, snapshot)
+        found = output_history(found, snapshot)
     return found
 
 
@@ -34,19 +33,12 @@ def test_every_change_is_kept_with_the_time_it_was_first_seen():
     found = history(BLANK, seen(1, {"n": 1}), seen(2, {"n": 1}), seen(3, {"n": 2}))
 
     assert found == (
-        Submission(NOON + timedelta(minutes=1), {"n": 1}, False),
-        Submission(NOON + timedelta(minutes=3), {"n": 2}, False),
+        OutputVersion(NOON + timedelta(minutes=1), {"n": 1}, False),
+        OutputVersion(NOON + timedelta(minutes=3), {"n": 2}, False),
     )
 
 
 def test_an_interim_output_that_stays_becomes_the_answer():
     found = history(seen(1, {"n": 1}), seen(2, {"n": 1}, phase=Phase.DONE), seen(3, {"n": 1}, phase=Phase.DONE))
 
-    assert found == (Submission(NOON + timedelta(minutes=1), {"n": 1}, True),)
-
-
-def test_the_handle_shows_the_history_up_to_the_answer(devin):
-    session = devin.create("Count them", schema="count:int").wait(30)
-
-    assert session.outputs[-1].value == session.output
-    assert [one.is_final for one in session.outputs] == [False] * (len(session.outputs) - 1) + [True]
+    assert found == (OutputVersion(NOON + timedelta(minutes=1), {"n": 1}, True),)

@@ -1,0 +1,296 @@
+"""What is recorded of sessions, as JSON: for the journal, for lock files and for saved notebooks.
+
+The names of stored fields are written out here and never change: files of earlier versions are read by them, and
+fields of later versions are skipped. Everything written is redacted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from types import NoneType
+from typing import TYPE_CHECKING, Any
+
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.snapshot import (
+    CellRef,
+    Facts,
+    Message,
+    PullRequest,
+    Record,
+    Sent,
+    Snapshot,
+    Where,
+    parse_time,
+)
+from devin_jupyter.redaction import redact, redact_tree
+
+if TYPE_CHECKING:
+    from devin_jupyter.schema import Schema
+
+_TEXT = (str,)
+_TEXT_OR_NONE = (str, NoneType)
+_NUMBER = (int, float, NoneType)
+_WHOLE = (int, NoneType)
+_FLAG = (bool,)
+_OBJECT = (Mapping, NoneType)
+_ANY = (object,)
+_STORED: dict[str, tuple[type, ...]] = {
+    "session_id": _TEXT,
+    "url": _TEXT,
+    "phase": _TEXT,
+    "status": _TEXT_OR_NONE,
+    "status_detail": _TEXT_OR_NONE,
+    "title": _TEXT_OR_NONE,
+    "acus": _NUMBER,
+    "max_acu_limit": _WHOLE,
+    "created_at": _ANY,
+    "updated_at": _ANY,
+    "tags": _ANY,
+    "pull_requests": _ANY,
+    "structured_output": _ANY,
+    "output_is_fresh": _FLAG,
+    "output_is_valid": _FLAG,
+    "question": _TEXT_OR_NONE,
+    "messages": _ANY,
+    "send_pending": _FLAG,
+    "api_version": _TEXT,
+    "org_id": _TEXT_OR_NONE,
+    "user_id": _TEXT_OR_NONE,
+    "service_user_id": _TEXT_OR_NONE,
+    "playbook_id": _TEXT_OR_NONE,
+    "parent_session_id": _TEXT_OR_NONE,
+    "child_session_ids": _ANY,
+    "is_archived": _FLAG,
+    "origin": _TEXT_OR_NONE,
+    "category": _TEXT_OR_NONE,
+    "subcategory": _TEXT_OR_NONE,
+    "mode": _TEXT_OR_NONE,
+    "repos": _ANY,
+    "fingerprint": _TEXT_OR_NONE,
+    "schema": _OBJECT,
+    "observed_at": _ANY,
+    "simulated": _FLAG,
+    "recorded": _ANY,
+    "extra": _ANY,
+}
+"""The fields of a snapshot as they are stored, flat, and what each may hold; `_ANY` are read one by one below."""
+_BLANK = Snapshot(session_id="", url="", phase=Phase.WORKING)
+_ALWAYS = ("session_id", "url", "phase")
+_TIMES = ("created_at", "updated_at", "observed_at")
+_TUPLES = ("tags", "child_session_ids", "repos")
+
+
+def snapshot_to_json(snapshot: Snapshot, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the fields that differ from their defaults, redacted."""
+    kept: dict[str, Any] = {}
+    for name in _STORED:
+        value = getattr(snapshot, name)
+        if name in without or (name not in _ALWAYS and (value == getattr(_BLANK, name) or value in ((), {}))):
+            continue
+        kept[name] = _plain(value)
+    cleaned: dict[str, Any] = redact_tree(kept)
+    return cleaned
+
+
+def snapshot_from_json(record: Mapping[str, Any], **changes: Any) -> Snapshot:
+    """Return the snapshot of a record; `changes` go over it.
+
+    Raises:
+        ValueError, TypeError: the record is not one that `snapshot_to_json` made.
+    """
+    values = {name: value for name, value in record.items() if name in _STORED} | changes
+    for name, value in values.items():
+        kinds = _STORED[name]
+        if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not _ANY and bool not in kinds):
+            raise TypeError(f"{name} is {type(value).__name__}")
+    values["phase"] = Phase(values.get("phase", Phase.WORKING))
+    for name in _TIMES:
+        values[name] = parse_time(values.get(name)) if not isinstance(values.get(name), datetime) else values[name]
+    for name in _TUPLES:
+        values[name] = tuple(_text(item) for item in values.get(name) or ())
+    values["pull_requests"] = tuple(_pull_request(item) for item in values.get("pull_requests") or ())
+    values["messages"] = tuple(_message(item) for item in values.get("messages") or ())
+    if isinstance(values.get("recorded"), str):
+        values["recorded"] = date.fromisoformat(values["recorded"])
+    return Snapshot(**values)
+
+
+def record_of(snapshot: Snapshot, *, schema: Schema | None = None) -> Record:
+    """Return the record of a session that only a file shows.
+
+    Args:
+        snapshot: as it was recorded.
+        schema: what its output is read as; by default the schema in the file.
+    """
+    return Record(
+        session_id=snapshot.session_id,
+        facts=Facts(
+            fingerprint=snapshot.fingerprint,
+            where=Where("", snapshot.org_id, snapshot.api_version),
+            repos=snapshot.repos,
+            max_acu=snapshot.max_acu_limit,
+            schema=schema or schema_from_json(snapshot.schema),
+            simulated=snapshot.simulated,
+        ),
+        how="recorded",
+        snapshot=snapshot,
+        is_open=not snapshot.turn_over,
+        acus=snapshot.acus,
+    )
+
+
+def sent_to_json(sent: Sent | None) -> str | None:
+    """Return a sent message as text for the journal, redacted."""
+    if sent is None:
+        return None
+    record = {
+        "text": sent.text,
+        "at": sent.at,
+        "phase_before": sent.phase_before,
+        "output_before": sent.output_before,
+        "updated_at": sent.updated_at,
+        "last_event": sent.last_event,
+    }
+    return dumps(redact_tree(_plain(record)))
+
+
+def sent_from_json(text: str | None) -> Sent | None:
+    """Read what `sent_to_json` wrote."""
+    if not text:
+        return None
+    record = json.loads(text)
+    return Sent(
+        text=record["text"],
+        at=parse_time(record["at"]) or datetime.fromtimestamp(0, UTC),
+        phase_before=Phase(record["phase_before"]),
+        output_before=record.get("output_before"),
+        updated_at=parse_time(record.get("updated_at")),
+        last_event=record.get("last_event"),
+    )
+
+
+def facts_to_json(facts: Facts) -> str:
+    """Return the facts of a session that is about to be started as text for the journal, redacted."""
+    cell = facts.cell
+    record = {
+        "fingerprint": facts.fingerprint,
+        "base": facts.base,
+        "tag": facts.tag,
+        "take": facts.take,
+        "base_url": facts.where.base_url,
+        "org_id": facts.where.org_id,
+        "api_version": facts.where.api_version,
+        "batch": facts.batch,
+        "prompt": clean(facts.prompt),
+        "incidental": facts.incidental,
+        "mode": facts.mode,
+        "repos": facts.repos,
+        "max_acu": facts.max_acu,
+        "schema": facts.wire_schema,
+        "scopes": facts.scopes,
+        "secret_names": facts.secret_names,
+        "cell": cell and {"notebook": cell.notebook, "cell_id": cell.cell_id, "out": cell.out},
+    }
+    return dumps(redact_tree(record))
+
+
+def facts_from_json(text: str) -> Facts:
+    """Read what `facts_to_json` wrote."""
+    record = json.loads(text)
+    cell = record.get("cell")
+    return Facts(
+        fingerprint=record["fingerprint"],
+        base=record["base"],
+        tag=record["tag"],
+        take=record.get("take"),
+        where=Where(record.get("base_url") or "", record.get("org_id"), record.get("api_version") or "v3"),
+        cell=CellRef(notebook=cell["notebook"], cell_id=cell.get("cell_id"), out=cell.get("out")) if cell else None,
+        batch=record.get("batch"),
+        prompt=record.get("prompt") or "",
+        incidental=record.get("incidental") or {},
+        mode=record.get("mode"),
+        repos=tuple(record.get("repos") or ()),
+        max_acu=record.get("max_acu"),
+        schema=schema_from_json(record.get("schema")),
+        scopes=tuple(record.get("scopes") or ()),
+        secret_names=tuple(record.get("secret_names") or ()),
+    )
+
+
+def schema_of(record: Record) -> Schema | None:
+    """Return what the output of a session is read as, or None."""
+    if record.facts.schema is None:
+        return None
+    from devin_jupyter.schema import Schema
+
+    return record.facts.schema if isinstance(record.facts.schema, Schema) else None
+
+
+def schema_from_json(wire: Mapping[str, Any] | None) -> Schema | None:
+    """Return a schema that was sent once; loaded only where there is one."""
+    if wire is None:
+        return None
+    from devin_jupyter.schema import from_wire
+
+    return from_wire(wire)
+
+
+def dumps(value: Any) -> str:
+    """Return compact JSON in ASCII: broken Unicode from anywhere can be kept, and so is the order of an answer."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def canonical(value: Any) -> str:
+    """Return JSON that is equal for equal values, for hashes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def clean(text: str) -> str:
+    """Return text that can be kept: redacted, and broken Unicode escaped."""
+    return redact(text).encode("utf-8", "backslashreplace").decode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    if isinstance(value, Message):
+        return {
+            "event_id": value.event_id,
+            "source": value.source,
+            "text": value.text,
+            "created_at": _plain(value.created_at),
+        }
+    if isinstance(value, PullRequest):
+        return {"url": value.url, "state": value.state}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value.value if isinstance(value, Phase) else value
+
+
+def _text(item: Any) -> str:
+    if not isinstance(item, str):
+        raise TypeError(f"{type(item).__name__} where text belongs")
+    return item
+
+
+def _pull_request(item: Any) -> PullRequest:
+    if isinstance(item, PullRequest):
+        return item
+    return PullRequest(_text(item["url"]), None if item.get("state") is None else _text(item["state"]))
+
+
+def _message(item: Any) -> Message:
+    if isinstance(item, Message):
+        return item
+    if not isinstance(item, Mapping):
+        raise TypeError(f"{type(item).__name__} where a message belongs")
+    return Message(
+        str(item.get("event_id", "")),
+        str(item.get("source", "")),
+        str(item.get("text", "")),
+        parse_time(item.get("created_at")),
+    )
