@@ -2,6 +2,6 @@
 
     python -m devin_jupyter.simulator --port 0
 
-Everything it answers is made up and labeled so (`x-devin-simulator: 1`). It imports nothing of the client but
-wire models, so that it can be an honest witness against it.
+Everything it answers is made up and labeled so (`x-devin-simulator: 1`). It imports nothing of the client, so that it
+can be an honest witness against it.
 """

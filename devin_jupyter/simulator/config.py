@@ -40,7 +40,7 @@ class Config:
     """Whether the service has the events of a session; where it has not, they are unknown paths."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant.
+        """Check the values.
 
         Raises:
             ValueError: a number out of its range, or a day that is none.

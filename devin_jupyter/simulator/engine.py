@@ -1,149 +1,300 @@
-"""Acts on sessions: create, send, terminate, archive, tags, sleep.
+"""All state of one simulator, and the acts on its sessions: create, send, terminate, archive, tags, sleep.
 
-Every act is a deed: it is kept, and done again on restart. What a session shows is a function of seed, request,
-order and the times of its deeds, never of anybody's reading.
+Every act is kept, and done again on restart. What a session shows is a function of seed, request, order and the times
+of the acts on it, never of when it was read. Everything here is touched from the server's event loop only, so that
+nothing needs a lock.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import time
 from collections import Counter
-from typing import Any
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any, Literal
 
-from devin_jupyter.simulator.categories import category_of
-from devin_jupyter.simulator.clock import Clock
+from pydantic import BaseModel, Field
+
 from devin_jupyter.simulator.config import Config
-from devin_jupyter.simulator.faults import Faults
-from devin_jupyter.simulator.ids import digest, opaque
-from devin_jupyter.simulator.persist import Keeper
-from devin_jupyter.simulator.preload import preloaded
-from devin_jupyter.simulator.problems import Problem
-from devin_jupyter.simulator.scenarios import IDLE, scenarios_of
-from devin_jupyter.simulator.sessions import Session
-from devin_jupyter.simulator.texts import repos_in, title_of
-from devin_jupyter.simulator.timeline import Frame, Word
-from devin_jupyter.simulator.turns import Opener, plan_turn
+from devin_jupyter.simulator.preload import preloaded_sessions
+from devin_jupyter.simulator.scenarios import IDLE, Opener, plan_turn, repos_in, scenarios_of, title_of
+from devin_jupyter.simulator.sessions import Frame, Message, Session
+from devin_jupyter.simulator.store import FOLDERS, Store
+from devin_jupyter.simulator.values import category_of, digest, opaque
+from devin_jupyter.simulator.wire import Problem
 
+DAY = 86400
 IDLE_SECONDS = 1800.0
 """An idle session falls asleep after this much time added through `/_sim/clock`; passing time does not count."""
 SERVICE_USER = "service-user-simulator"
 """The principal behind the v3 key."""
 _CONTENT = ("prompt", "repos", "devin_mode", "structured_output_schema", "max_acu_limit", "playbook_id")
 """The fields that a session's id, texts, costs and output follow from; tags and titles do not change the work."""
-_ASLEEP, _OVER = ("suspended",), ("exit", "error")
+_KNOWLEDGE_FOLDERS = (("Conventions", None), ("Python", "Conventions"), ("Operations", None))
+"""Name and parent of the folders of a fresh simulator: neither API has a way to make one."""
+_OVER = ("exit", "error")
 
-Deed = dict[str, Any]
+
+class Clock:
+    """Simulated time: real Unix seconds plus what `/_sim/clock` added.
+
+    It also tells how much of a stretch of time was added rather than lived through, because idle sessions fall asleep
+    by added time only: no session goes to sleep while its user reads.
+    """
+
+    def __init__(self, real: Callable[[], float] = time.time) -> None:
+        self._real = real
+        self.restore([])
+
+    def restore(self, jumps: list[tuple[float, float]]) -> None:
+        """Take over the advances of an earlier run: simulated time before each, and its length."""
+        self.jumps = list(jumps)
+        self.advanced = sum(length for _, length in jumps)
+
+    def now(self) -> float:
+        """Return the simulated Unix time."""
+        return self._real() + self.advanced
+
+    def advance(self, seconds: float) -> None:
+        """Add seconds to the clock."""
+        self.restore([*self.jumps, (self.now(), seconds)])
+
+    def idle_deadline(self, since: float, patience: float) -> float | None:
+        """Return when `patience` added seconds had passed after `since`; None if that has not happened yet."""
+        for start, length in self.jumps:
+            skipped = max(0.0, since - start)
+            counted = length - skipped
+            if counted <= 0:
+                continue
+            if counted >= patience:
+                return start + skipped + patience
+            patience -= counted
+        return None
 
 
-class Engine:
-    """All sessions of one simulator."""
+FaultKind = Literal["drop_before", "drop_after", "status", "slow", "malformed", "linger", "hide_new", "stale"]
+_ON_ANSWERS = ("drop_before", "drop_after", "status", "slow", "malformed", "linger")
 
-    def __init__(
-        self, config: Config, clock: Clock, keeper: Keeper, faults: Faults, *, seed: int, preload: int, today: int
-    ) -> None:
-        """Make the preloaded sessions, then every kept one by doing its deeds again."""
-        self._config, self._clock, self._keeper, self._faults = config, clock, keeper, faults
-        self._seed = seed
-        self._alike: Counter[str] = Counter()
-        self.ordered: list[Session] = preloaded(preload, seed=seed, today=today, org_id=config.org)
-        """Oldest first."""
+
+class Fault(BaseModel):
+    """A rule for what goes wrong. Without `method` or `route` it matches any; without `times` it stays in force."""
+
+    kind: FaultKind
+    """`linger`: the last page of a list says that there is more, behind the cursor that led to it."""
+    method: str | None = None
+    route: str | None = None
+    """A route template, such as `/v3/organizations/{org_id}/sessions`."""
+    times: int | None = Field(default=None, ge=0)
+    """How many requests (or, for `hide_new` and `stale`, new sessions or messages) it still applies to."""
+    status: int = Field(default=503, ge=400, le=599)
+    error_code: str | None = None
+    """Of an answer of kind `status`, such as `user_frozen` with 403."""
+    retry_after: float | None = None
+    seconds: float = Field(default=5.0, ge=0)
+    """How long an answer takes (`slow`) or a new session stays unlisted (`hide_new`)."""
+    polls: int = Field(default=3, ge=0)
+    """How many reads after a message show the old state (`stale`)."""
+
+
+class Faults:
+    """The rules in force, and their counting; the app's middleware carries out those on answers."""
+
+    def __init__(self) -> None:
+        self.rules: list[Fault] = []
+
+    def replace(self, rules: Iterable[Fault]) -> None:
+        """Put these rules in the place of all others."""
+        self.rules = [rule.model_copy(update={"method": rule.method and rule.method.upper()}) for rule in rules]
+
+    def on_answer(self, method: str, route: str) -> Fault | None:
+        """Return the first rule for the answer to this request, and count it."""
+        return self._take(
+            rule
+            for rule in self.rules
+            if rule.kind in _ON_ANSWERS and rule.method in (None, method) and rule.route in (None, route)
+        )
+
+    def on_state(self, kind: FaultKind) -> Fault | None:
+        """Return the first rule of kind `hide_new` or `stale`, and count it; these match any request."""
+        return self._take(rule for rule in self.rules if rule.kind == kind)
+
+    def hidden_seconds(self) -> float:
+        """Return for how long lasting `hide_new` rules keep a session out of the list."""
+        return max((rule.seconds for rule in self.rules if rule.kind == "hide_new" and rule.times is None), default=0.0)
+
+    def _take(self, rules: Iterable[Fault]) -> Fault | None:
+        rule = next((rule for rule in rules if rule.times != 0), None)
+        if rule is not None and rule.times is not None:
+            rule.times -= 1
+        return rule
+
+
+class Simulation:
+    """Clock, sessions, records, faults and counts of one simulator."""
+
+    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+        """Open what `config.state` kept, or start anew with the preloaded sessions."""
+        self.config = config
+        self.clock = clock or Clock()
+        self.store = Store(config.state, seed=config.seed)
+        self.faults = Faults()
+        self.requests: Counter[str] = Counter()
+        """Requests by `"METHOD route template"`."""
+        self._open()
+
+    def _open(self) -> None:
+        meta = dict(self.store.load("meta"))
+        is_new = "start" not in meta
+        if is_new:
+            day = self.config.today
+            now = self.clock.now() if day is None else datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()
+            meta["start"] = {"seed": self.config.seed, "preload": self.config.preload, "today": int(now) // DAY * DAY}
+            self.store.save("meta", "start", meta["start"])
+        self.clock.restore([(start, length) for start, length in meta.get("jumps", [])])
+        start = meta["start"]
+        self._seed: int = start["seed"]
+        self._repeats: Counter[str] = Counter()
+        self.ordered: list[Session] = preloaded_sessions(
+            start["preload"], seed=start["seed"], today=start["today"], org_id=self.config.org
+        )
+        """Every session, oldest first."""
         self._past = len(self.ordered)
         self.sessions = {session.id: session for session in self.ordered}
         """By bare id."""
-        self._restore()
+        if is_new:
+            self._add_folders()
+        acts: dict[str, list[dict[str, Any]]] = {}
+        for _, kept in self.store.load("deeds"):  # the name in files since the first release
+            acts.setdefault(kept["session"], []).append(kept["deed"])
+        for _, birth in self.store.load("sessions"):
+            self._start(birth)
+        for session_id, todo in acts.items():
+            for act in todo:
+                self._apply(self.sessions[session_id], act)
+
+    def _add_folders(self) -> None:
+        ids: dict[str | None, str | None] = {None: None}
+        for name, parent in _KNOWLEDGE_FOLDERS:
+            path = f"/{parent}/{name}" if parent else f"/{name}"
+            fields = {"name": name, "path": path, "parent_folder_id": ids[parent], "created_at": int(self.now())}
+            ids[name] = self.store.create(FOLDERS, fields)["folder_id"]
+
+    def now(self) -> float:
+        """Return the simulated Unix time."""
+        return self.clock.now()
+
+    def advance(self, seconds: float) -> None:
+        """Add to the clock; idle sessions whose patience this ends fall asleep."""
+        self.clock.advance(seconds)
+        self.store.save("meta", "jumps", self.clock.jumps)
+        for session in self.ordered:
+            last = session.timeline.frames[-1]
+            if last.status == "running" and last.detail in IDLE:
+                deadline = self.clock.idle_deadline(max(last.at, session.touched), IDLE_SECONDS)
+                if deadline is not None:
+                    self._do(session, {"kind": "sleep", "at": deadline})
+
+    def replace_faults(self, rules: Iterable[Fault]) -> None:
+        """Take up new rules: what older ones hid or held back shows again, what is young may be hidden."""
+        self.faults.replace(rules)
+        seconds = self.faults.hidden_seconds()
+        for session in self.ordered:
+            session.stale_polls = 0
+            session.hidden_until = session.created_at + seconds if session.order >= 0 else 0.0
+
+    def reset(self) -> None:
+        """Go back to the start: no sessions but the preloaded, no faults, no counts, no added time."""
+        self.store.clear()
+        self.clock.restore([])
+        self.faults.replace([])
+        self.requests.clear()
+        self._open()
 
     def create(
         self,
         request: dict[str, Any],
         *,
         api_version: str = "v3",
-        origin: str = "api",
         user_id: str | None = None,
         service_user_id: str | None = SERVICE_USER,
-        extra: dict[str, Any] | None = None,
     ) -> Session:
         """Start a session for the body of a create call (v3 names)."""
         birth = {
-            "at": self._clock.now(),
+            "at": self.now(),
             "request": request,
             "api_version": api_version,
-            "origin": origin,
+            "origin": "api",
             "user_id": request.get("create_as_user_id") or user_id,
             "service_user_id": service_user_id,
-            "extra": extra or {},
+            "extra": {},
         }
-        session = self._born(birth)
-        self._keeper.save("sessions", session.id, birth)
-        rule = self._faults.on_state("hide_new")
+        session = self._start(birth)
+        self.store.save("sessions", session.id, birth)
+        rule = self.faults.on_state("hide_new")
         session.hidden_until = session.created_at + rule.seconds if rule else 0.0
         return session
 
     def send(self, session: Session, text: str, *, user_id: str | None = None, files: list[str] | None = None) -> None:
-        """Give a message to a session: it steers a working one, gives an idle one a turn, wakes a sleeping one."""
-        now = self._clock.now()
-        self._refuse_message(session, now)
-        rule = self._faults.on_state("stale")
+        """Give a message to a session: it steers a working one, gives an idle one a turn, wakes a sleeping one.
+
+        Raises:
+            Problem: 409 for a session that takes no messages.
+        """
+        now = self.now()
+        status = session.timeline.frame_at(now).status
+        if status in _OVER:
+            raise Problem(409, f"Session devin-{session.id} has ended ({status}) and takes no messages")
+        if session.archived:
+            raise Problem(409, f"Session devin-{session.id} is archived and takes no messages")
+        if status == "suspended" and session.request.get("resumable") is False:
+            raise Problem(409, f"Session devin-{session.id} was disposable and cannot be resumed")
+        rule = self.faults.on_state("stale")
         if rule:
             session.stale_polls, session.stale_at = rule.polls, math.nextafter(now, 0)
         self._do(session, {"kind": "message", "at": now, "text": text, "user_id": user_id, "files": files or []})
 
     def terminate(self, session: Session, *, archive: bool = False) -> None:
         """End a session for good; one that is over stays as it is."""
-        if session.timeline.frame(self._clock.now()).status not in _OVER:
-            self._do(session, {"kind": "terminate", "at": self._clock.now()})
+        if session.timeline.frame_at(self.now()).status not in _OVER:
+            self._do(session, {"kind": "terminate", "at": self.now()})
         if archive:
             self.archive(session)
 
     def archive(self, session: Session) -> None:
         """Put a session into the archive, and to sleep if it is awake."""
         if not session.archived:
-            self._do(session, {"kind": "archive", "at": self._clock.now()})
+            self._do(session, {"kind": "archive", "at": self.now()})
 
     def unarchive(self, session: Session) -> None:
         """Take a session out of the archive."""
         if session.archived:
-            self._do(session, {"kind": "unarchive", "at": self._clock.now()})
+            self._do(session, {"kind": "unarchive", "at": self.now()})
 
     def tag(self, session: Session, tags: list[str]) -> None:
         """Replace the tags; repeated ones are kept once."""
-        self._do(session, {"kind": "tags", "at": self._clock.now(), "tags": list(dict.fromkeys(tags))})
+        self._do(session, {"kind": "tags", "at": self.now(), "tags": list(dict.fromkeys(tags))})
 
-    def fall_asleep(self) -> None:
-        """Put every session to sleep whose patience the added time has used up."""
-        for session in self.ordered:
-            last = session.timeline.frames[-1]
-            if last.status == "running" and last.detail in IDLE:
-                deadline = self._clock.idle_deadline(max(last.at, session.touched), IDLE_SECONDS)
-                if deadline is not None:
-                    self._do(session, {"kind": "sleep", "at": deadline})
-
-    def apply_faults(self) -> None:
-        """Take up new fault rules: what older ones hid or held back shows again, what is young may be hidden."""
-        seconds = self._faults.hidden_seconds()
-        for session in self.ordered:
-            session.stale_polls = 0
-            session.hidden_until = session.created_at + seconds if session.order >= 0 else 0.0
-
-    def _born(self, birth: dict[str, Any]) -> Session:
+    def _start(self, birth: dict[str, Any]) -> Session:
         request, at = birth["request"], birth["at"]
+        prompt: str = request["prompt"]
         content = json.dumps({name: request.get(name) for name in _CONTENT}, sort_keys=True)
-        self._alike[content] += 1
-        seed = digest(self._seed, content, self._alike[content])
-        repos = tuple(request.get("repos") or repos_in(request["prompt"]))
-        category, subcategory = category_of(request["prompt"], seed)
+        self._repeats[content] += 1
+        seed = digest(self._seed, content, self._repeats[content])
+        category, subcategory = category_of(prompt, seed)
         session = Session(
             id=opaque("", seed, "session"),
             order=len(self.ordered) - self._past,
             created_at=at,
             request=request,
             seed=seed,
-            title=request.get("title") or title_of(request["prompt"]),
+            title=request.get("title") or title_of(prompt),
             mode=request.get("devin_mode") or "normal",
             tags=list(dict.fromkeys(request.get("tags") or [])),
-            attempt=self._alike[content],
-            repos=repos,
-            org_id=self._config.org,
+            attempt=self._repeats[content],
+            repos=tuple(request.get("repos") or repos_in(prompt)),
+            org_id=self.config.org,
             origin=birth["origin"],
             api_version=birth["api_version"],
             user_id=birth["user_id"],
@@ -151,39 +302,33 @@ class Engine:
             playbook_id=request.get("playbook_id"),
             category=category,
             subcategory=subcategory,
-            categorised_at=at + 0.3 * self._config.turn_seconds,
+            categorized_at=at + 0.3 * self.config.turn_seconds,
             extra=dict(birth["extra"]),
         )
-        if "unknown" in scenarios_of(request.get("tags")):
-            _estrange(session)
-        prompt = request["prompt"]
-        session.timeline.extend(words=[Word(at, "user", prompt, opaque("event", seed, 0), birth["user_id"])])
-        plan_turn(session, Opener(at, prompt, request.get("attachment_urls") or ()), self._config.turn_seconds)
+        if "unknown" in scenarios_of(request.get("tags")):  # values that no documentation names, as a service may grow
+            session.category, session.subcategory = "time_travel", "Paradox"
+            session.origin, session.mode = "carrier_pigeon", "swe-2-preview"
+            session.extra |= {"automation_id": None, "confidence_band": {"low": 0.4, "high": 0.9}, "weather": "fair"}
+        session.timeline.extend(messages=[Message(at, "user", prompt, opaque("event", seed, 0), birth["user_id"])])
+        plan_turn(session, Opener(at, prompt, request.get("attachment_urls") or ()), self.config.turn_seconds)
         self.ordered.append(session)
         self.sessions[session.id] = session
         return session
 
-    def _restore(self) -> None:
-        deeds: dict[str, list[Deed]] = {}
-        for _, kept in self._keeper.load("deeds"):
-            deeds.setdefault(kept["session"], []).append(kept["deed"])
-        for _, birth in list(self._keeper.load("sessions")):
-            self._born(birth)
-        for session_id, todo in deeds.items():
-            for deed in todo:
-                self._apply(self.sessions[session_id], deed)
+    def _do(self, session: Session, act: dict[str, Any]) -> None:
+        self._apply(session, act)
+        self.store.save("deeds", f"{session.id}/{len(session.acts)}", {"session": session.id, "deed": act})
 
-    def _do(self, session: Session, deed: Deed) -> None:
-        self._apply(session, deed)
-        key = f"{session.id}/{len(session.deeds)}"
-        self._keeper.save("deeds", key, {"session": session.id, "deed": deed})
-
-    def _apply(self, session: Session, deed: Deed) -> None:
-        kind, at = deed["kind"], deed["at"]
-        session.deeds.append(deed)
-        session.forget_rendering()
+    def _apply(self, session: Session, act: dict[str, Any]) -> None:
+        kind, at, timeline = act["kind"], act["at"], session.timeline
+        session.acts.append(act)
+        session.drop_rendering()
         if kind == "message":
-            self._take_message(session, deed)
+            opener = Opener(at, act["text"], act["files"], timeline.frame_at(at), timeline.frames[-1].at)
+            timeline.cut(at)
+            event_id = opaque("event", session.seed, "message", len(session.acts))
+            timeline.extend(messages=[Message(at, "user", act["text"], event_id, act["user_id"])])
+            plan_turn(session, opener, self.config.turn_seconds)
             return
         session.touch(at)
         if kind == "terminate":
@@ -192,39 +337,15 @@ class Engine:
             _stop(session, at, "suspended", "inactivity")
         elif kind == "archive":
             session.archived = True
-            if session.timeline.frame(at).status not in (*_ASLEEP, *_OVER):
+            if timeline.frame_at(at).status not in ("suspended", *_OVER):
                 _stop(session, at, "suspended", "user_request")
         elif kind == "unarchive":
             session.archived = False
         else:
-            session.tags = list(deed["tags"])
-
-    def _take_message(self, session: Session, deed: Deed) -> None:
-        at, timeline = deed["at"], session.timeline
-        opener = Opener(at, deed["text"], deed["files"], timeline.frame(at), timeline.frames[-1].at)
-        timeline.cut(at)
-        event_id = opaque("event", session.seed, "message", len(session.deeds))
-        timeline.extend(words=[Word(at, "user", deed["text"], event_id, deed["user_id"])])
-        plan_turn(session, opener, self._config.turn_seconds)
-
-    def _refuse_message(self, session: Session, now: float) -> None:
-        status = session.timeline.frame(now).status
-        if status in _OVER:
-            raise Problem(409, f"Session devin-{session.id} has ended ({status}) and takes no messages")
-        if session.archived:
-            raise Problem(409, f"Session devin-{session.id} is archived and takes no messages")
-        if status in _ASLEEP and session.request.get("resumable") is False:
-            raise Problem(409, f"Session devin-{session.id} was disposable and cannot be resumed")
+            session.tags = list(act["tags"])
 
 
 def _stop(session: Session, at: float, status: str, detail: str | None) -> None:
-    last = session.timeline.frame(at)
+    last = session.timeline.frame_at(at)
     session.timeline.cut(at)
     session.timeline.extend(frames=[Frame(at, status, detail, last.acus, last.output)])
-
-
-def _estrange(session: Session) -> None:
-    """Give a session values that no documentation names, as a service that grew would."""
-    session.category, session.subcategory = "time_travel", "Paradox"
-    session.origin, session.mode = "carrier_pigeon", "swe-2-preview"
-    session.extra |= {"automation_id": None, "confidence_band": {"low": 0.4, "high": 0.9}, "weather": "fair"}

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from devin_jupyter.simulator.categories import SUBCATEGORIES
-from devin_jupyter.simulator.ids import Dice, digest
-from devin_jupyter.simulator.sessions import Session
-from devin_jupyter.simulator.timeline import Frame, Pull, Timeline, Word
-from devin_jupyter.simulator.words import TOPICS, Topic
+from devin_jupyter.simulator.sessions import Frame, Message, Pull, Session, Timeline
+from devin_jupyter.simulator.values import SUBCATEGORIES, TOPICS, Dice, digest
 
 DAY, YEAR = 86400, 365
 _PROJECTS = ("api", "web", "mobile", "billing", "search", "infra", "data-pipeline", "docs", "design", "auth")
@@ -16,6 +13,7 @@ _PEOPLE = ("ana", "ben", "chloe", "dev", "emma", "finn", "gita", "hugo", "ines",
 REPOS = tuple(f"acme/{name}" for name in _PROJECTS)
 TEAMS = ("payments", "platform", "growth", "search", "mobile", "security")
 USERS = tuple(f"user-{name}" for name in _PEOPLE)
+_TAGS = ("urgent", "nightly", "customer", "tech-debt")
 SERVICE_USERS = ("service-user-ci", "service-user-nightly")
 PLAYBOOKS = ("playbook-audit", "playbook-upgrade", "playbook-review")
 ORIGINS = (
@@ -78,7 +76,7 @@ _TODAY = (*((("running", "waiting_for_user"),) * 6), *((("running", "finished"),
 _GOOD = ("inactivity", "finished", "waiting_for_user")
 
 
-def preloaded(count: int, *, seed: int, today: int, org_id: str) -> list[Session]:
+def preloaded_sessions(count: int, *, seed: int, today: int, org_id: str) -> list[Session]:
     """Return `count` sessions of the year before `today`, oldest first, with orders from `-count` to -1."""
     dice = [Dice(seed, "past", index) for index in range(count)]
     births = sorted((_birth(one, today), index) for index, one in enumerate(dice))
@@ -86,7 +84,9 @@ def preloaded(count: int, *, seed: int, today: int, org_id: str) -> list[Session
     for place, (created_at, index) in enumerate(births):
         session = _session(dice[index], digest(seed, "past", index), created_at, place - count, today, org_id)
         if sessions and dice[index].chance(0.04):
-            _adopt(sessions[-1 - dice[index].below(min(5, len(sessions)))], session)
+            parent = sessions[-1 - dice[index].below(min(5, len(sessions)))]
+            session.parent_session_id = parent.id
+            parent.child_session_ids = [*(parent.child_session_ids or []), session.id]
         sessions.append(session)
     return sessions
 
@@ -119,7 +119,7 @@ def _session(dice: Dice, seed: str, created_at: float, order: int, today: int, o
         seed=seed,
         title=prompt if len(prompt) <= 60 else prompt[:59] + "…",
         mode=dice.pick(("normal", "normal", "normal", "normal", "fast", "lite", "ultra")),
-        tags=_tags(dice),
+        tags=[f"team:{dice.pick(TEAMS)}", *([dice.pick(_TAGS)] if dice.chance(0.3) else [])],
         repos=(repo,),
         org_id=org_id,
         origin=origin,
@@ -129,25 +129,13 @@ def _session(dice: Dice, seed: str, created_at: float, order: int, today: int, o
         schedule_id="sched-nightly" if origin == "automation" else None,
         category=category,
         subcategory=dice.pick(SUBCATEGORIES[category]),
-        categorised_at=created_at,
+        categorized_at=created_at,
         archived=dice.chance(0.08),
         turns=1,
     )
     output = _findings(dice, repo) if asked else None
-    _live(session, dice, status, detail, output)
+    _add_past(session, dice, status, detail, output)
     return session
-
-
-def _prompt(category: str, repo: str, topic: Topic) -> str:
-    named = {"title": topic.title, "file": topic.file, "package": topic.package, "symbol": topic.symbol}
-    return TASKS[category].format(repo=repo, **named)
-
-
-def _tags(dice: Dice) -> list[str]:
-    tags = [f"team:{dice.pick(TEAMS)}"]
-    if dice.chance(0.3):
-        tags.append(dice.pick(("urgent", "nightly", "customer", "tech-debt")))
-    return tags
 
 
 def _findings(dice: Dice, repo: str) -> dict[str, Any]:
@@ -165,7 +153,7 @@ def _findings(dice: Dice, repo: str) -> dict[str, Any]:
     return {"summary": f"{len(findings)} findings in {repo}", "findings": findings}
 
 
-def _live(session: Session, dice: Dice, status: str, detail: str | None, output: Any) -> None:
+def _add_past(session: Session, dice: Dice, status: str, detail: str | None, output: Any) -> None:
     """Give the session its past: what it cost, said and opened."""
     start, minutes = session.created_at, dice.between(4, 170)
     end = start + minutes * 60
@@ -173,12 +161,12 @@ def _live(session: Session, dice: Dice, status: str, detail: str | None, output:
     acus = 0.0 if dice.chance(0.02) else round(price * (0.2 + minutes / 45 * dice.between(0.5, 1.5)), 2)
     asleep_after = 1800 if detail == "inactivity" else 0
     said = ["I'll have a look.", "Here is where I am: the change works, the tests are running.", "Done."]
-    words = [
-        Word(start + (end - start) * part, "devin" if part else "user", text, f"event-{session.id[:24]}{place:08x}")
+    messages = [
+        Message(start + (end - start) * part, "devin" if part else "user", text, f"event-{session.id[:24]}{place:08x}")
         for place, (part, text) in enumerate(zip((0.0, 0.1, 0.6, 1.0), [session.request["prompt"], *said], strict=True))
     ]
     pulls = [_pull(dice, session.repos[0], end) for _ in range(dice.pick((0, 0, 0, 1, 1, 1, 1, 1, 1, 2)))]
-    session.timeline = Timeline([Frame(end + asleep_after, status, detail, acus, output)], words, pulls)
+    session.timeline = Timeline([Frame(end + asleep_after, status, detail, acus, output)], messages, pulls)
 
 
 def _pull(dice: Dice, repo: str, at: float) -> Pull:
@@ -186,8 +174,3 @@ def _pull(dice: Dice, repo: str, at: float) -> Pull:
     settled_at = at + dice.between(0.5, 72) * 3600
     fate = dice.pick(("merged", "merged", "merged", "closed", None))
     return Pull(at, url, settled_at, fate) if fate else Pull(at, url)
-
-
-def _adopt(parent: Session, child: Session) -> None:
-    child.parent_session_id = parent.id
-    parent.child_session_ids = [*(parent.child_session_ids or []), child.id]

@@ -13,7 +13,7 @@ import uvicorn
 
 from devin_jupyter.simulator.app import Simulator, create_app
 from devin_jupyter.simulator.config import Config
-from devin_jupyter.simulator.store import Store
+from devin_jupyter.simulator.engine import Simulation
 
 START_SECONDS = 30.0
 _running: dict[Config, Running] = {}
@@ -47,9 +47,9 @@ class Running:
         return self.config.org
 
     @property
-    def store(self) -> Store:
+    def simulation(self) -> Simulation:
         """Its state; belongs to the server's thread."""
-        return self.app.store
+        return self.app.simulation
 
     @property
     def is_alive(self) -> bool:
@@ -141,7 +141,7 @@ def _serve(server: _Server, listener: socket.socket, app: Simulator) -> None:
     finally:
         server.ready.set()
         listener.close()
-        app.store.close()
+        app.simulation.store.close()
 
 
 @atexit.register

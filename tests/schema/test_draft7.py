@@ -13,7 +13,7 @@ from devin_jupyter.errors import SchemaError
 from devin_jupyter.models.limits import SCHEMA_BYTES
 from devin_jupyter.schema import load_schema
 from devin_jupyter.schema.draft7 import DRAFT_7
-from devin_jupyter.simulator.schemas import problem_of
+from devin_jupyter.simulator.outputs import schema_problem
 
 INSIDE = "#/properties/a/allOf/0"
 
@@ -249,9 +249,9 @@ def test_the_largest_schema_that_passes_here_is_the_largest_that_the_simulator_t
     room, taken = SCHEMA_BYTES - len(json.dumps(wire_of(description=""))), len(json.dumps(letter)) - 2
     largest = wire_of(description=letter * (room // taken) + "a" * (room % taken))
 
-    assert problem_of(load_schema(largest).wire) is None
+    assert schema_problem(load_schema(largest).wire) is None
     one_more = {**largest, "description": largest["description"] + "a"}
-    assert "exceeds 65536 bytes" in (problem_of(one_more) or "")
+    assert "exceeds 65536 bytes" in (schema_problem(one_more) or "")
     with pytest.raises(SchemaError, match="takes 65,537 bytes as JSON; the API takes 65,536 at most"):
         load_schema(one_more)
 

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from devin_jupyter.simulator import gate
+from devin_jupyter.simulator import app
 
 CREATE = "/v3/organizations/{org_id}/sessions"
 ONE = CREATE + "/{devin_id}"
@@ -70,7 +70,7 @@ def held(monkeypatch):
         pauses.lengths.append(seconds)
         await asyncio.to_thread(pauses.end.wait)
 
-    monkeypatch.setattr(gate, "asyncio", SimpleNamespace(sleep=pause))
+    monkeypatch.setattr(app, "asyncio", SimpleNamespace(sleep=pause))
     yield pauses
     pauses.end.set()
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devin_jupyter.simulator import outputs, schemas
+from devin_jupyter.simulator import outputs
 
 TREE = {
     "type": "object",
@@ -106,10 +106,10 @@ FITTING = {
 @pytest.mark.parametrize("name", FITTING)
 def test_an_output_fits_its_schema_and_repeats_with_its_seed(name):
     schema = FITTING[name]
-    assert schemas.problem_of(schema) is None
+    assert outputs.schema_problem(schema) is None
     made = [outputs.output_for(schema, seed=seed, place="acme/api") for seed in ("a", "a", "b", "c", "d")]
-    judge = schemas.validator(schema)
-    assert all(judge.is_valid(value) for value in made)
+    schema_validator = outputs.validator(schema)
+    assert all(schema_validator.is_valid(value) for value in made)
     assert made[0] == made[1]
 
 
@@ -151,10 +151,10 @@ def test_partial_interim_and_broken_outputs_are_what_they_say():
         "required": ["l", "m"],
     }
     final = {"l": [1, 2, 3], "m": "x"}
-    judge = schemas.validator(schema)
+    schema_validator = outputs.validator(schema)
     assert outputs.interim(final, schema) == {"l": [1], "m": "x"}
     assert outputs.partial(final) == {"l": [1, 2, 3], "m": None}
-    assert not judge.is_valid(outputs.broken(final, schema))
+    assert not schema_validator.is_valid(outputs.broken(final, schema))
     assert outputs.broken({"a": 1}, {}) == {"a": 1}
 
 
@@ -199,6 +199,6 @@ _values = st.recursive(
 @settings(max_examples=400, deadline=None)
 @given(st.dictionaries(_words, _values, max_size=5))
 def test_no_schema_whatever_breaks_the_maker(schema):
-    if schemas.problem_of(schema) is None:
+    if outputs.schema_problem(schema) is None:
         made = outputs.output_for(schema, seed="h", place="x")
-        assert made is None or schemas.validator(schema).is_valid(json.loads(json.dumps(made)))
+        assert made is None or outputs.validator(schema).is_valid(json.loads(json.dumps(made)))

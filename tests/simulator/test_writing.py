@@ -7,11 +7,9 @@ import re
 
 import pytest
 
-from devin_jupyter.simulator import outputs, schemas
-from devin_jupyter.simulator.ids import Dice
-from devin_jupyter.simulator.keywords import Impossible, merged, resolve
-from devin_jupyter.simulator.patterns import matching
-from devin_jupyter.simulator.words import TOPICS, text_for
+from devin_jupyter.simulator import outputs
+from devin_jupyter.simulator.outputs import Impossible, matching, merged, resolve
+from devin_jupyter.simulator.values import TOPICS, Dice, text_for
 
 PATTERNS = [
     r"^[A-Z]{2}-\d{3,5}(x|y)?$",
@@ -61,7 +59,7 @@ def test_a_number_as_large_as_a_float_is_found():
     schema = {"required": ["n"], "properties": {"n": {"type": "number", "minimum": -1.79e308, "maximum": 0}}}
     made = outputs.output_for(schema, seed="a", place="x")
     assert made is not None
-    assert schemas.validator(schema).is_valid(made)
+    assert outputs.validator(schema).is_valid(made)
 
 
 def test_a_part_that_allows_anything_changes_nothing():

@@ -1,4 +1,4 @@
-"""The gate without a server around it, as a test client mounts the app, and the corners of paging and keeping."""
+"""The app without a server around it, as a test client mounts it, and the corners of paging and keeping."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 
 from devin_jupyter.simulator.app import create_app
 from devin_jupyter.simulator.config import Config
-from devin_jupyter.simulator.pages import encode_cursor
 from devin_jupyter.simulator.server import start
+from devin_jupyter.simulator.wire import encode_cursor
 
 KEY = {"authorization": "Bearer cog_simulator"}
 
