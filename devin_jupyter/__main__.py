@@ -67,7 +67,7 @@ def _stop(everything: bool, notebook: Path | None) -> int:
 
 
 async def _end_sessions(journal: Journal, is_meant: Callable[[str], bool] | None) -> list[Stopped]:
-    from devin_jupyter.client import AsyncDevin
+    from devin_jupyter.client.aio import AsyncDevin
     from devin_jupyter.config import resolve_settings
     from devin_jupyter.stopping import Stopper
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -13,12 +15,14 @@ from devin_jupyter.api.client import Service
 from devin_jupyter.api.responses import unreadable
 from devin_jupyter.errors import NotFound, OptionError
 from devin_jupyter.models import wire
-from devin_jupyter.models.filenames import safe_name
 from devin_jupyter.models.ids import session_id as prefixed
 from devin_jupyter.text import write_atomically
 
 Files = list[wire.SessionAttachment]
 Paths = list[Path]
+_LONGEST_BYTES = 180
+_FORBIDDEN = re.compile(r'[<>:"|?*]')
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
 class Attachments:
@@ -137,3 +141,24 @@ def _free_names(path: Path) -> Iterator[Path]:
     while True:
         yield path.with_name(f"{path.stem} ({number}){path.suffix}")
         number += 1
+
+
+def safe_name(text: str) -> str:
+    """Return a base name that cannot leave its folder, hide itself or look like another.
+
+    Folders, control and bidirectional characters and leading dots are dropped; the suffix survives shortening.
+    """
+    name = unicodedata.normalize("NFC", text).replace("\\", "/").rsplit("/", 1)[-1]
+    name = "".join(char for char in name if not unicodedata.category(char).startswith("C"))
+    name = _FORBIDDEN.sub("_", name).strip().lstrip(".").rstrip(". ")
+    if _RESERVED.fullmatch(name):
+        name = f"_{name}"
+    return _shortened(name) or "file"
+
+
+def _shortened(name: str) -> str:
+    stem, dot, suffix = name.rpartition(".")
+    if not stem or len(suffix) > 20:
+        stem, dot, suffix = name, "", ""
+    room = _LONGEST_BYTES - len((dot + suffix).encode())
+    return stem.encode()[:room].decode("utf-8", "ignore") + dot + suffix

@@ -17,8 +17,8 @@ from devin_jupyter.api.params import at_most, check_fields
 from devin_jupyter.attachments import check_secret
 from devin_jupyter.errors import Conflict, DevinError, NotFound, OptionError, UnreadableAnswer, Unsupported
 from devin_jupyter.models import wire
+from devin_jupyter.models.enums import SecretType
 from devin_jupyter.models.ids import session_id as prefixed
-from devin_jupyter.models.vocabulary import SecretType
 from devin_jupyter.redaction import keep_secret
 from devin_jupyter.text import closest
 

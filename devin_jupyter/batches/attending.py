@@ -10,7 +10,7 @@ from typing import Any
 
 from devin_jupyter.batches.job import Job
 from devin_jupyter.batches.work import Task
-from devin_jupyter.client import Core
+from devin_jupyter.client.core import Core
 from devin_jupyter.errors import ConnectionTrouble, DevinError
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import observe

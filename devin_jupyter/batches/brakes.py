@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
 
+from devin_jupyter.models.batch_report import FAILED, outcome
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.models.report import FAILED, outcome
 from devin_jupyter.models.snapshot import Snapshot
 
 FAILURES_IN_A_ROW = 5

@@ -11,7 +11,7 @@ from devin_jupyter.batches.opening import Order, Preview
 from devin_jupyter.batches.plan import Plan
 from devin_jupyter.batches.rows import plain
 from devin_jupyter.batches.waiting import until_over
-from devin_jupyter.client import Core
+from devin_jupyter.client.core import Core
 from devin_jupyter.errors import OptionError
 from devin_jupyter.host import host
 from devin_jupyter.models.snapshot import CellRef, Where

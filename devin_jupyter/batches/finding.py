@@ -9,7 +9,7 @@ from typing import Any
 
 from devin_jupyter.batches.job import Job
 from devin_jupyter.batches.plan import Plan
-from devin_jupyter.client import Core
+from devin_jupyter.client.core import Core
 from devin_jupyter.journal.lockfile import Lock
 
 

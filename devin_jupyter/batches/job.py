@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from devin_jupyter.batches.plan import Item
 from devin_jupyter.errors import DevinError, TurnError
-from devin_jupyter.models import report
+from devin_jupyter.models import batch_report as report
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.request import Fingerprint
 from devin_jupyter.turns import answer_of
 
 if TYPE_CHECKING:
-    from devin_jupyter.client import State
+    from devin_jupyter.client.tracking import State
 
 
 class Stage(StrEnum):

@@ -19,7 +19,7 @@ from devin_jupyter.batches.plan import Item, Plan, make_plan
 from devin_jupyter.batches.record import known_rows, read_plan, take_up, write_record
 from devin_jupyter.batches.runner import AT_ONCE, Runner
 from devin_jupyter.batches.table import check_names
-from devin_jupyter.client import Core
+from devin_jupyter.client.core import Core
 from devin_jupyter.errors import OptionError, Refused
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.policy import Policy, batch_scope, notebook_scope

@@ -10,7 +10,7 @@ from devin_jupyter import template
 from devin_jupyter.attachments import read_attachments
 from devin_jupyter.batches.rows import Rows, named, read_rows
 from devin_jupyter.errors import UsageMistake
-from devin_jupyter.models.report import REPORT, is_off
+from devin_jupyter.models.batch_report import REPORT, is_off
 from devin_jupyter.models.snapshot import Where
 from devin_jupyter.options import Options
 from devin_jupyter.request import Fingerprint, SessionRequest, build, fingerprint, terms

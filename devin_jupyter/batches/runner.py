@@ -25,7 +25,8 @@ from devin_jupyter.batches.setbacks import Setback, setback_of
 from devin_jupyter.batches.starting import note_uses, policy_for, start
 from devin_jupyter.batches.tidying import put_away
 from devin_jupyter.batches.work import Work
-from devin_jupyter.client import Core, Listener
+from devin_jupyter.client.core import Core
+from devin_jupyter.client.tracking import Listener
 from devin_jupyter.creation import Started
 from devin_jupyter.errors import DevinError
 from devin_jupyter.models.snapshot import CellRef, Snapshot

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from devin_jupyter.batches.finding import Finder
 from devin_jupyter.batches.job import Job
 from devin_jupyter.batches.record import complete
-from devin_jupyter.client import Core
+from devin_jupyter.client.core import Core
 from devin_jupyter.creation import Started, replay
 from devin_jupyter.journal import Journal
 from devin_jupyter.models.policy import Policy, batch_scope

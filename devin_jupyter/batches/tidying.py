@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from devin_jupyter.batches.job import Job
-from devin_jupyter.client import Core
+from devin_jupyter.client.core import Core
 from devin_jupyter.errors import DevinError
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Snapshot

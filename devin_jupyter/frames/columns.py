@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from devin_jupyter.models.raw import parse_time, word
-
-Kind = Literal["text", "word", "choice", "time", "day", "integer", "number", "boolean", "object"]
+from devin_jupyter.models.fields import Kind, parse_time, word
 
 TEXT = pd.StringDtype()
 TIME = pd.DatetimeTZDtype("us", "UTC")

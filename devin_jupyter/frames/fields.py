@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from devin_jupyter.frames.columns import Column, Kind
+from devin_jupyter.frames.columns import Column
+from devin_jupyter.models.fields import Kind
 from devin_jupyter.schema.draft7 import target
 
 Json = Mapping[str, Any]

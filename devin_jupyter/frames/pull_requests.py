@@ -12,8 +12,8 @@ import pandas as pd
 
 from devin_jupyter.frames.columns import frame_of
 from devin_jupyter.frames.shapes import PULL_REQUESTS
-from devin_jupyter.models.raw import PullRequest, read_v1, read_v3
-from devin_jupyter.models.raw import pull_requests as read_pull_requests
+from devin_jupyter.models.fields import PullRequest, read_session
+from devin_jupyter.models.fields import pull_requests as read_pull_requests
 
 _KINDS = "(?:-/)?(?:pull|pulls|pull-requests|pullrequest|merge_requests)"
 _PLACE = re.compile(rf"https?://[^/]+/(?P<repo>.+?)/{_KINDS}")
@@ -50,7 +50,7 @@ def count(value: Any) -> Counted:
     """Return what there is to count in the pull requests of a raw session."""
     if not value:
         return 0, 0, []
-    if type(value) is not list or len(value) > 1 or type(value[0]) is not dict:
+    if type(value) is not list or len(value) != 1 or type(value[0]) is not dict:
         return counted(read_pull_requests(value))
     url, state = value[0].get("pr_url"), value[0].get("pr_state")
     if not url or type(url) is not str or type(state) is not str:
@@ -73,7 +73,7 @@ class PullRequestRows:
 
     def __init__(self, *, api_version: str = "v3") -> None:
         """Start empty."""
-        self._read = read_v1 if api_version == "v1" else read_v3
+        self._api_version = api_version
         self._found: dict[str, Made] = {}
 
     def __len__(self) -> int:
@@ -84,7 +84,7 @@ class PullRequestRows:
         """Add the raw sessions of a page and return how many were new."""
         before = len(self._found)
         for item in items:
-            fields = self._read(item, org_id=None, repos=())
+            fields = read_session(item, self._api_version)
             made = (fields["session_id"], fields["created_at"], fields["updated_at"], fields["pull_requests"])
             self._found.setdefault(made[0], made)
         return len(self._found) - before

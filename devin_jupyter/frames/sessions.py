@@ -18,42 +18,21 @@ import pandas as pd
 from devin_jupyter.frames.columns import Codes, frame_of, numbers, times
 from devin_jupyter.frames.pull_requests import count, counted
 from devin_jupyter.frames.shapes import SESSIONS
+from devin_jupyter.models.fields import FIELDS, KEYS, KNOWN_KEYS, NO_ID, UNTOUCHED, WEB_APP, word
+from devin_jupyter.models.fields import identifier as read_identifier
 from devin_jupyter.models.ids import bare_id
 from devin_jupyter.models.phase import Phase, PhaseInputs, phase_of
-from devin_jupyter.models.raw import (
-    FINGERPRINT_TAG,
-    NO_ID,
-    V1_FIELDS,
-    V3_FIELDS,
-    WEB_APP,
-    related_id,
-    strings,
-    visible_tags,
-    word,
-)
-from devin_jupyter.models.raw import identifier as read_identifier
 from devin_jupyter.models.snapshot import Record, Snapshot, observe
 
 Raw = Mapping[str, Any]
 
-_SAME_IN_BOTH = ("title", "status", "created_at", "updated_at", "playbook_id", "structured_output")
-_V3_ONLY = ("status_detail", "origin", "category", "subcategory", "user_id", "service_user_id", "org_id")
-_PLAIN = {
-    "v3": {
-        **{name: name for name in (*_SAME_IN_BOTH, *_V3_ONLY)},
-        "acus": "acus_consumed",
-        "mode": "devin_mode",
-    },
-    "v1": {
-        **{name: name for name in _SAME_IN_BOTH},
-        "status_detail": "status_enum",
-        "user_id": "requesting_user_email",
-    },
+_READ = {
+    version: [(field, key) for field in FIELDS if field.column and (key := field.key(version))]
+    for version in ("v3", "v1")
 }
-"""Columns that are a field of the answer, as each version calls it."""
-_FIELDS = {"v3": V3_FIELDS, "v1": V1_FIELDS}
+"""Columns that are a field of the response, and its key."""
+_PULL_REQUESTS = {version: KEYS[version]["pull_requests"] for version in KEYS}
 _WAITS = (Phase.YOUR_TURN.value, Phase.NEEDS_APPROVAL.value)
-_UNTOUCHED = ("new", "claimed", "creating")
 _BARE = re.compile("[0-9a-f]{32}")
 
 
@@ -125,7 +104,7 @@ class SessionRows:
         data |= {name: codes.categorical() for name, codes in self._words.items()}
         for name in ("created_at", "updated_at"):
             data[name] = times(data[name])
-        data["acus"] = _honest(numbers(data["acus"]), data)
+        data["acus"] = _mask_unreported(numbers(data["acus"]), data)
         is_named = not newest_first
         places = _as_named(data["session_id"], order) if is_named else by_time(data["created_at"], data["session_id"])
         frame = frame_of(SESSIONS, data)
@@ -153,49 +132,26 @@ class SessionRows:
         return [item for item, _ in rest], [name for _, name in rest]
 
     def _add_columns(self, items: Sequence[Raw], identifiers: list[str]) -> None:
-        data, plain = self._data, _PLAIN[self._version]
-        cells = {column: _values(items, field) for column, field in plain.items()}
-        for column, values in cells.items():
-            if column in self._words:
-                self._words[column].extend(values)
-            else:
-                data[column] += values
+        cells: dict[str, list[Any]] = {}
+        for field, key in _READ[self._version]:
+            values = _values(items, key)
+            cells[field.name] = list(map(field.cell, values)) if field.cell else values
+        cells["session_id"] = identifiers
+        urls = zip(cells["url"], identifiers, strict=True)
+        cells["url"] = [url if url and type(url) is str else WEB_APP + bare_id(name) for url, name in urls]
         has_output = [output is not None for output in cells["structured_output"]]
-        phases = self._phases.of(zip(cells["status"], cells["status_detail"], has_output, strict=True))
-        self._words["phase"].extend(phases)
-        data["needs_you"] += [phase in _WAITS for phase in phases]
-        data["session_id"] += identifiers
-        urls = zip(_values(items, "url"), identifiers, strict=True)
-        data["url"] += [url if url and type(url) is str else WEB_APP + bare_id(name) for url, name in urls]
-        data["tags"] += [_tags(tags) for tags in _values(items, "tags")]
-        data["extra"] += _extras(items, _FIELDS[self._version])
-        self._add_relations(items)
-        self._pad(plain, len(items))
-
-    def _add_relations(self, items: Sequence[Raw]) -> None:
-        data = self._data
-        if self._version == "v1":
-            requests = [count([found]) for found in _values(items, "pull_request")]
-        else:
-            requests = [count(found) for found in _values(items, "pull_requests")]
-            parents = _values(items, "parent_session_id")
-            data["parent_session_id"] += [related_id(parent) if parent else None for parent in parents]
-            data["child_session_ids"] += [_children(names) for names in _values(items, "child_session_ids")]
-            data["is_archived"] += [flag is True for flag in _values(items, "is_archived")]
-        data["n_prs"] += [number for number, _, _ in requests]
-        data["n_merged"] += [merged for _, merged, _ in requests]
-        data["repos"] += [repos for _, _, repos in requests]
-
-    def _pad(self, plain: Mapping[str, str], count: int) -> None:
-        """Fill the columns that this version does not tell."""
-        size = len(self._data["session_id"])
-        if self._org_id and "org_id" not in plain:
-            self._data["org_id"] += [self._org_id] * count
-        for column in self._data.values():
-            column += [None] * (size - len(column))
+        cells["phase"] = self._phases.of(zip(cells["status"], cells["status_detail"], has_output, strict=True))
+        cells["needs_you"] = [phase in _WAITS for phase in cells["phase"]]
+        counts = map(count, _values(items, _PULL_REQUESTS[self._version]))
+        cells["n_prs"], cells["n_merged"], cells["repos"] = map(list, zip(*counts, strict=True))
+        cells["extra"] = _extras(items, KNOWN_KEYS[self._version])
+        if "org_id" not in cells:
+            cells["org_id"] = [self._org_id] * len(items)
+        nothing = [None] * len(items)  # in the columns that this version does not have
         for name, codes in self._words.items():
-            if name not in plain and name != "phase":
-                codes.extend([None] * count)
+            codes.extend(cells.get(name, nothing))
+        for name, column in self._data.items():
+            column += cells.get(name, nothing)
 
 
 class _Phases(dict[tuple[Any, Any, bool], str]):
@@ -239,31 +195,27 @@ def _extras(items: Sequence[Raw], fields: Collection[str]) -> list[dict[str, Any
     return [extra or None for extra in found]
 
 
-def _tags(value: Any) -> list[str]:
-    if type(value) is not list:
-        return list(visible_tags(strings(value)))
-    return [tag for tag in value if type(tag) is str and not tag.startswith(FINGERPRINT_TAG)]
-
-
-def _children(value: Any) -> list[str]:
-    return [name for name in map(related_id, strings(value)) if name] if value else []
-
-
 def _attribute(snapshot: Snapshot, name: str) -> Any:
-    if snapshot.api_version == "v1" and name in ("is_archived", "child_session_ids"):
-        return None  # which v1 does not tell
-    value = getattr(snapshot, name)
+    version = snapshot.api_version
     if name == "extra":
-        return {key: found for key, found in value.items() if found is not None} or None
+        known = KNOWN_KEYS[version]
+        return {key: found for key, found in snapshot.extra.items() if found is not None and key not in known} or None
+    if name in KEYS["v3"] and name not in KEYS[version] and name != "org_id":
+        return None  # unknown on v1, though the attribute may have a default
+    if not hasattr(snapshot, name):
+        return snapshot.extra.get(KEYS[version].get(name, ""))
+    value = getattr(snapshot, name)
+    if isinstance(value, datetime) and not value.microsecond:
+        return int(value.timestamp())  # a column of integers is made many times faster
     return list(value) if isinstance(value, tuple) else value
 
 
-def _honest(acus: Any, data: Mapping[str, Any]) -> Any:
+def _mask_unreported(acus: Any, data: Mapping[str, Any]) -> Any:
     """Zero on a session that has worked means not reported, so it is null."""
     zero = (acus == 0).to_numpy(dtype=bool, na_value=False)
     if zero.any():
         status = pd.Series(data["status"])
-        untouched = status.isin(_UNTOUCHED) | (status.notna() & (data["created_at"] == data["updated_at"]))
+        untouched = status.isin(UNTOUCHED) | (status.notna() & (data["created_at"] == data["updated_at"]))
         acus[zero & ~untouched.to_numpy()] = pd.NA
     return acus
 

@@ -1,50 +1,16 @@
-"""The columns of every frame: names, order and dtypes, decided here once. Names equal the handle's attributes."""
+"""The columns of every frame: names, order and dtypes, decided once. Names equal the handle's attributes."""
 
 from __future__ import annotations
 
 from typing import get_args
 
 from devin_jupyter.frames.columns import Column
-from devin_jupyter.models import vocabulary as words
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import SessionSize
+from devin_jupyter.models.fields import FIELDS
 
-_STATUS = (*get_args(words.Status), *words.SEEN_STATUS)
-_V1_DETAIL = tuple(word for word in get_args(words.StatusEnum) if word not in get_args(words.StatusDetail))
-_STATUS_DETAIL = (*get_args(words.StatusDetail), *words.SEEN_STATUS_DETAIL, *_V1_DETAIL)
-_CATEGORY = (*get_args(words.Category), *words.SEEN_CATEGORY)
-PHASE = tuple(phase.value for phase in Phase)
+SESSIONS = tuple(Column(field.name, field.column, field.values) for field in FIELDS if field.column)
+PHASE = next(column.values for column in SESSIONS if column.name == "phase")
 PR_STATES = ("open", "merged", "closed")
-
-SESSIONS = (
-    Column("session_id", "text"),
-    Column("url", "text"),
-    Column("title", "text"),
-    Column("phase", "word", PHASE),
-    Column("needs_you", "boolean"),
-    Column("status", "word", _STATUS),
-    Column("status_detail", "word", _STATUS_DETAIL),
-    Column("acus", "number"),
-    Column("created_at", "time"),
-    Column("updated_at", "time"),
-    Column("origin", "word", (*get_args(words.Origin), *words.SEEN_ORIGIN)),
-    Column("category", "word", _CATEGORY),
-    Column("subcategory", "text"),
-    Column("mode", "word", get_args(words.DevinMode)),
-    Column("tags", "object"),
-    Column("repos", "object"),
-    Column("n_prs", "integer"),
-    Column("n_merged", "integer"),
-    Column("user_id", "text"),
-    Column("service_user_id", "text"),
-    Column("playbook_id", "text"),
-    Column("parent_session_id", "text"),
-    Column("child_session_ids", "object"),
-    Column("is_archived", "boolean"),
-    Column("org_id", "text"),
-    Column("structured_output", "object"),
-    Column("extra", "object"),
-)
-"""`acus` is null where unknown. `repos` are those asked for, where known, else those of the pull requests."""
 
 OUTPUT_TAIL = (
     Column("session_id", "text"),
@@ -81,7 +47,7 @@ INSIGHTS = (
     Column("created_at", "time"),
     Column("num_devin_messages", "integer"),
     Column("num_user_messages", "integer"),
-    Column("session_size", "word", get_args(words.SessionSize)),
+    Column("session_size", "word", get_args(SessionSize)),
     Column("classification", "text"),
     Column("confidence", "number"),
     Column("programming_languages", "object"),

@@ -9,7 +9,7 @@ import pandas as pd
 
 from devin_jupyter.frames.columns import frame_of
 from devin_jupyter.frames.shapes import CONSUMPTION, INSIGHTS, MESSAGES
-from devin_jupyter.models.raw import Message, strings
+from devin_jupyter.models.fields import Message, strings
 from devin_jupyter.models.snapshot import Snapshot
 
 Raw = Mapping[str, Any]

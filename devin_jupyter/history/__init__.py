@@ -29,7 +29,7 @@ from devin_jupyter.history.reading import (
 )
 from devin_jupyter.loop import gather_limited
 from devin_jupyter.models import wire
-from devin_jupyter.models.raw import Message, identifier, read_message
+from devin_jupyter.models.fields import Message, identifier, read_message
 from devin_jupyter.models.snapshot import Facts, Record, Snapshot, Where, observe
 from devin_jupyter.schema import load_schema
 

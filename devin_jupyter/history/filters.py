@@ -16,10 +16,10 @@ import numpy as np
 
 from devin_jupyter.errors import OptionError, Unsupported
 from devin_jupyter.history.windows import Raw, Window
-from devin_jupyter.models import vocabulary as words
+from devin_jupyter.models import enums as words
+from devin_jupyter.models.fields import parse_time
 from devin_jupyter.models.ids import session_id as prefixed
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.models.raw import parse_time
 from devin_jupyter.text import nearest, parse_ago
 
 When = str | int | float | date | datetime | timedelta | np.datetime64 | np.timedelta64 | None

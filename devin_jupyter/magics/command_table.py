@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import get_args
 
 from devin_jupyter.magics.command import Argument, Command
+from devin_jupyter.models.enums import SEEN_ORIGIN, Origin
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.models.vocabulary import SEEN_ORIGIN, Origin
 
 SESSIONS, FILES, LIBRARY, MONEY, SETUP = (
     "Sessions",

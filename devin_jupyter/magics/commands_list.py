@@ -13,7 +13,7 @@ from devin_jupyter.errors import OptionError, Unsupported
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.seen import SEEN
 from devin_jupyter.magics.shown import Link, Table, labeled
-from devin_jupyter.models.raw import identifier
+from devin_jupyter.models.fields import identifier
 from devin_jupyter.models.snapshot import Snapshot, observe, parse_time
 from devin_jupyter.render import labels
 from devin_jupyter.text import format_amount, parse_ago

@@ -11,7 +11,7 @@ from traitlets import Bool, Enum, Float, Integer, List, TraitError, Unicode
 from traitlets.config import Configurable
 
 from devin_jupyter.host import hooks
-from devin_jupyter.models.vocabulary import DevinMode
+from devin_jupyter.models.enums import DevinMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable

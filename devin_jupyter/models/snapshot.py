@@ -9,22 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from dataclasses import fields as dataclass_fields
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
-from devin_jupyter.models.phase import Phase, PhaseInputs, phase_of
-from devin_jupyter.models.raw import (
+from devin_jupyter.models.fields import (
     FINGERPRINT_TAG,
+    KEYS,
     NO_ID,
     WEB_APP,
     Message,
     PullRequest,
     parse_time,
     read_message,
-    read_v1,
-    read_v3,
+    read_session,
     visible_tags,
 )
+from devin_jupyter.models.phase import Phase, PhaseInputs, phase_of
 
 __all__ = [
     "FINGERPRINT_TAG",
@@ -249,6 +250,9 @@ class Snapshot:
         return next((message for message in reversed(self.messages) if message.source == "devin"), None)
 
 
+_ATTRIBUTES = frozenset(item.name for item in dataclass_fields(Snapshot))
+
+
 def observe(
     raw: Mapping[str, Any], record: Record, *, at: datetime, messages: Sequence[Message] | None = None
 ) -> Snapshot:
@@ -263,8 +267,9 @@ def observe(
     """
     facts, previous = record.facts, record.snapshot
     version = facts.where.api_version
-    read = read_v1 if version == "v1" else read_v3
-    fields = read(raw, org_id=facts.where.org_id, repos=facts.repos)
+    fields = read_session(raw, version, org_id=facts.where.org_id, repos=facts.repos)
+    for name in fields.keys() - _ATTRIBUTES:
+        fields["extra"][KEYS[version][name]] = fields.pop(name)
     if fields["session_id"] == NO_ID and previous is not None:
         fields |= {"session_id": previous.session_id, "url": previous.url}
     if previous is not None and previous.api_version != version:

@@ -14,7 +14,7 @@ from typing import Any
 from devin_jupyter.api.sessions import Messages, Sessions, by_id
 from devin_jupyter.errors import BadRequest, DevinError, Unprocessable
 from devin_jupyter.models import wire
-from devin_jupyter.models.raw import read_message
+from devin_jupyter.models.fields import read_message
 from devin_jupyter.models.snapshot import Message
 from devin_jupyter.monitor.watched import Watched
 

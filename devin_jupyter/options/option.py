@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
-from devin_jupyter.models.vocabulary import DevinMode
+from devin_jupyter.models.enums import DevinMode
 
 MODES: tuple[str, ...] = get_args(DevinMode)
 WORK, NOTEBOOK, AGAIN, BATCH = (

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from devin_jupyter.models import report
+from devin_jupyter.models import batch_report as report
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
 from devin_jupyter.redaction import redact

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from devin_jupyter.errors import SchemaError
-from devin_jupyter.models.limits import SCHEMA_BYTES, schema_bytes
+from devin_jupyter.models.enums import SCHEMA_BYTES, schema_bytes
 from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from devin_jupyter import turns
-from devin_jupyter.client import Core, Listener, State
+from devin_jupyter.client.core import Core
+from devin_jupyter.client.tracking import Listener, State
 from devin_jupyter.errors import DetachedAwait, OptionError
 from devin_jupyter.host import hooks
 from devin_jupyter.loop import cancel_on_interrupt

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter import turns
-from devin_jupyter.client import State
+from devin_jupyter.client.tracking import State
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, OutputVersion, PullRequest, Snapshot
 from devin_jupyter.options.times import seconds

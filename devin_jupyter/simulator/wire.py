@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, AnyUrl, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, WithJsonSchema
 from starlette.responses import Response
 
-from devin_jupyter.models.vocabulary import Category, DevinMode, Origin, SecretType
+from devin_jupyter.models.enums import Category, DevinMode, Origin, SecretType
 
 T = TypeVar("T")
 Record = dict[str, Any]

@@ -9,7 +9,7 @@ from typing import Any
 from devin_jupyter import loop
 from devin_jupyter.batches import Batch
 from devin_jupyter.batches.calls import find_batch, order_of, start_batch
-from devin_jupyter.client import Core
+from devin_jupyter.client.core import Core
 from devin_jupyter.config import Pace, simulator_settings
 from devin_jupyter.creation import Api, Clock, Creator
 from devin_jupyter.journal import Journal

@@ -20,7 +20,7 @@ from devin_jupyter.batches.job import Job, tally
 from devin_jupyter.batches.plan import make_plan
 from devin_jupyter.batches.progress import Ticker, line, span
 from devin_jupyter.batches.rows import read_rows
-from devin_jupyter.client import Core
+from devin_jupyter.client.core import Core
 from devin_jupyter.config import Pace, replay_settings, simulator_settings
 from devin_jupyter.errors import (
     ColleaguesSession,

@@ -23,7 +23,7 @@ from measuring import KEY, ORG, Row, requests, simulator
 
 from devin_jupyter import loop
 from devin_jupyter.batches.calls import order_of, start_batch
-from devin_jupyter.client import Core
+from devin_jupyter.client.core import Core
 from devin_jupyter.config import Pace, simulator_settings
 from devin_jupyter.journal import Journal
 

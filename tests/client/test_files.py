@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devin_jupyter.api.files import Attachments
+from devin_jupyter.api.files import Attachments, safe_name
 from devin_jupyter.errors import ApiError, OptionError, Unsupported
-from devin_jupyter.models.filenames import safe_name
 
 HEX = "0123456789abcdef" * 2
 

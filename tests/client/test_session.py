@@ -432,7 +432,8 @@ def test_a_recorded_handle_asks_nobody(tmp_path, simulator):
     from datetime import date
 
     from devin_jupyter import loop
-    from devin_jupyter.client import Core, State
+    from devin_jupyter.client.core import Core
+    from devin_jupyter.client.tracking import State
     from devin_jupyter.config import replay_settings
     from devin_jupyter.journal import Journal
     from devin_jupyter.models.snapshot import Snapshot

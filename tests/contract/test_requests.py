@@ -14,7 +14,7 @@ from contract.world import Ids, populate
 
 from devin_jupyter.api.client import OPERATIONS
 from devin_jupyter.api.transport import Transport
-from devin_jupyter.client import AsyncDevin
+from devin_jupyter.client.aio import AsyncDevin
 from devin_jupyter.config import resolve_settings
 from devin_jupyter.journal import Journal
 

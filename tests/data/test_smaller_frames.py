@@ -19,7 +19,7 @@ from devin_jupyter.errors import OptionError
 from devin_jupyter.frames import parts
 from devin_jupyter.frames.columns import Column, array_of, frame_of
 from devin_jupyter.frames.pull_requests import repository
-from devin_jupyter.models.raw import Message, PullRequest
+from devin_jupyter.models.fields import Message, PullRequest
 from devin_jupyter.models.snapshot import observe
 from devin_jupyter.text import replacing
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import record
 
+from devin_jupyter.models.fields import KNOWN_KEYS
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.models.raw import V1_FIELDS, V3_FIELDS
 from devin_jupyter.models.snapshot import Message, after_send, note_send, observe, read_message
 
 NOW = datetime(2026, 11, 21, 18, 0, tzinfo=UTC)
@@ -266,7 +266,7 @@ json_values = st.recursive(
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_no_json_in_any_field_can_raise(version, data):
-    names = sorted(V3_FIELDS if version == "v3" else V1_FIELDS)
+    names = sorted(KNOWN_KEYS[version])
     raw = data.draw(st.dictionaries(st.sampled_from([*names, "new_field"]), json_values))
     known = record(api_version=version, schema={})
     first = observe(raw, known, at=NOW)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from devin_jupyter.errors import SchemaError
-from devin_jupyter.models.limits import SCHEMA_BYTES
+from devin_jupyter.models.enums import SCHEMA_BYTES
 from devin_jupyter.schema import load_schema
 from devin_jupyter.schema.draft7 import DRAFT_7
 from devin_jupyter.simulator.outputs import schema_problem

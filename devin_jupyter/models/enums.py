@@ -1,11 +1,13 @@
-"""The words of the service: its enums, written once, for wire models, simulator and frames.
+"""The enums and limits of the API, written once for client, simulator and frames.
 
-All of them are open: answers may hold values that are not here. Nothing is imported, so that a frame needs no pydantic.
+All enums are open: responses may hold values that are not here.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
 
 DevinMode = Literal["normal", "fast", "lite", "ultra", "fusion"]
 Status = Literal["new", "claimed", "running", "exit", "error", "suspended", "resuming"]
@@ -64,3 +66,14 @@ SEEN_STATUS = ("creating",)
 SEEN_STATUS_DETAIL = ("user_usage_limit_exceeded", "contract_expired")
 SEEN_ORIGIN = ("scheduled",)
 SEEN_CATEGORY = ("production_investigation",)
+
+SCHEMA_BYTES = 64 * 1024
+"""The largest structured output schema, serialized."""
+
+
+def schema_bytes(schema: Mapping[str, Any]) -> int:
+    """Return the size of a schema as JSON, in bytes.
+
+    How the service serializes it is not documented: counted are spaces and escapes, which is the most it can be.
+    """
+    return len(json.dumps(schema))

@@ -1,0 +1,250 @@
+"""The fields of a session, in one table: what they are called on the wire, how they are read, and their frame column.
+
+`FIELDS` drives the snapshot and the sessions frame for both API versions: a new field of the responses is one row here
+(and an attribute of `Snapshot`, if handles are to have it too; without one it stays in `extra` there).
+
+Reading is so tolerant that no response can raise: whatever the service sends ends as a value of the right type or as
+None; fields without a row go to `extra`, unknown words stay as they came.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
+
+from devin_jupyter.errors import OptionError
+from devin_jupyter.models import enums
+from devin_jupyter.models.ids import bare_id, session_id
+from devin_jupyter.models.phase import Phase
+
+FINGERPRINT_TAG = "nb-"
+WEB_APP = "https://app.devin.ai/sessions/"
+NO_ID = "devin-unknown"
+_LONGEST_WORD = 80
+
+Kind = Literal["text", "word", "choice", "time", "day", "integer", "number", "boolean", "object"]
+"""Of a frame column; `devin_jupyter.frames.columns` has a dtype for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """A pull request of a session."""
+
+    url: str
+    state: str | None = None
+    """`open`, `merged`, `closed` or whatever the service says; None where it does not (v1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the conversation."""
+
+    event_id: str
+    source: str
+    """`"devin"` or `"user"`."""
+    text: str
+    created_at: datetime | None
+    """UTC."""
+
+
+def read_message(raw: Mapping[str, Any]) -> Message:
+    """Read a message object of either version; v1 spells its source as a `type`."""
+    kind = word(raw.get("source")) or word(raw.get("type")) or ""
+    created = parse_time(raw.get("created_at", raw.get("timestamp")))
+    text = word(raw.get("message"), longest=None) or ""
+    identifier = word(raw.get("event_id"), longest=None) or f"{kind}:{created}:{text[:40]}"
+    source = "devin" if kind.startswith("devin") else "user" if "user" in kind else kind
+    return Message(identifier, source, text, created)
+
+
+def word(value: Any, *, longest: int | None = _LONGEST_WORD) -> str | None:
+    """Return a value as the text it should have been; None stays None."""
+    if value is None or isinstance(value, str):
+        return value
+    return str(value)[:longest]
+
+
+def visible_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Return the tags a person set: without the `nb-…` tag by which this package finds its sessions again."""
+    return tuple(tag for tag in tags if not tag.startswith(FINGERPRINT_TAG))
+
+
+def parse_time(value: Any) -> datetime | None:
+    """Read a Unix time in seconds or an ISO 8601 string as UTC; None where there is no readable time."""
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
+            return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def identifier(raw: Mapping[str, Any]) -> str:
+    """Return the id of a raw session, prefixed; `NO_ID` where there is none."""
+    return _own_id(raw.get("session_id"))
+
+
+def _own_id(value: Any) -> str:
+    return related_id(value) or NO_ID
+
+
+def related_id(value: Any) -> str | None:
+    """Return a session id as everything of ours spells it, or None."""
+    if not value:
+        return None
+    try:
+        return session_id(str(value))
+    except OptionError:
+        return None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > 1e15 or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def strings(value: Any) -> tuple[str, ...]:
+    """Return the texts of a list; nothing for what is no list."""
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, (list, tuple)) else ()
+
+
+def pull_requests(value: Any) -> tuple[PullRequest, ...]:
+    """Return the pull requests of a raw session: the list of v3, or the only one of v1."""
+    if isinstance(value, Mapping):
+        value = [value]
+    if not isinstance(value, (list, tuple)):
+        return ()
+    found = (item for item in value if isinstance(item, Mapping))
+    pairs = ((word(item.get("pr_url") or item.get("url"), longest=None), item.get("pr_state")) for item in found)
+    return tuple(PullRequest(url, word(state)) for url, state in pairs if url)
+
+
+def _text(value: Any) -> str | None:
+    return word(value, longest=None)
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+def _is_true(value: Any) -> bool:
+    return value is True
+
+
+def _tags(value: Any) -> tuple[str, ...]:
+    return visible_tags(strings(value))
+
+
+def _tag_list(value: Any) -> list[str]:
+    if type(value) is not list:
+        return [*_tags(value)]
+    return [tag for tag in value if type(tag) is str and not tag.startswith(FINGERPRINT_TAG)]
+
+
+def _ids(value: Any) -> tuple[str, ...]:
+    return tuple(filter(None, map(related_id, strings(value)))) if value else ()
+
+
+def _id_list(value: Any) -> list[str]:
+    return [*_ids(value)]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a session. Its name is that of the snapshot, the handle and the frame."""
+
+    name: str
+    column: Kind | None
+    """Its kind in the sessions frame; None where it is no column."""
+    v3: str | None = None
+    """The key in a v3 response; None where that does not have it, or where it is computed."""
+    v1: str | None = None
+    read: Callable[[Any], Any] = word
+    """From the value on the wire to that of the snapshot."""
+    cell: Callable[[Any], Any] | None = None
+    """From the value on the wire to that of the frame; None where making the column does all there is to do."""
+    values: tuple[str, ...] = ()
+    """Of a `word`: the categories that the column always has."""
+
+    def key(self, api_version: str) -> str | None:
+        """Return the key in a response of this API version."""
+        return self.v1 if api_version == "v1" else self.v3
+
+
+_V1_DETAIL = tuple(value for value in get_args(enums.StatusEnum) if value not in get_args(enums.StatusDetail))
+
+FIELDS: tuple[Field, ...] = (
+    Field("session_id", "text", "session_id", "session_id", _own_id),
+    Field("url", "text", "url", "url", _as_is),
+    Field("title", "text", "title", "title", _text),
+    Field("phase", "word", values=tuple(phase.value for phase in Phase)),
+    Field("needs_you", "boolean"),
+    Field("status", "word", "status", "status", values=(*get_args(enums.Status), *enums.SEEN_STATUS)),
+    Field("status_detail", "word", "status_detail", "status_enum",
+          values=(*get_args(enums.StatusDetail), *enums.SEEN_STATUS_DETAIL, *_V1_DETAIL)),
+    Field("acus", "number", "acus_consumed", None, _number),
+    Field("created_at", "time", "created_at", "created_at", parse_time),
+    Field("updated_at", "time", "updated_at", "updated_at", parse_time),
+    Field("origin", "word", "origin", values=(*get_args(enums.Origin), *enums.SEEN_ORIGIN)),
+    Field("category", "word", "category", values=(*get_args(enums.Category), *enums.SEEN_CATEGORY)),
+    Field("subcategory", "text", "subcategory"),
+    Field("mode", "word", "devin_mode", values=get_args(enums.DevinMode)),
+    Field("tags", "object", "tags", "tags", _tags, _tag_list),
+    Field("repos", "object"),
+    Field("pull_requests", None, "pull_requests", "pull_request", pull_requests),
+    Field("n_prs", "integer"),
+    Field("n_merged", "integer"),
+    Field("user_id", "text", "user_id", "requesting_user_email"),
+    Field("service_user_id", "text", "service_user_id"),
+    Field("playbook_id", "text", "playbook_id", "playbook_id"),
+    Field("parent_session_id", "text", "parent_session_id", None, related_id, related_id),
+    Field("child_session_ids", "object", "child_session_ids", None, _ids, _id_list),
+    Field("is_archived", "boolean", "is_archived", None, _is_true, _is_true),
+    Field("org_id", "text", "org_id"),
+    Field("structured_output", "object", "structured_output", "structured_output", _as_is),
+    Field("extra", "object"),
+)  # fmt: skip
+"""In the order of the columns. In the frame, `repos` are those asked for, where known, else those of the pull
+requests; `acus` is null where unknown.
+"""
+_KEYED = {version: [(field, key) for field in FIELDS if (key := field.key(version))] for version in ("v3", "v1")}
+KEYS = {version: {field.name: key for field, key in fields} for version, fields in _KEYED.items()}
+"""For each API version: name → key in a response."""
+KNOWN_KEYS = {"v3": frozenset(KEYS["v3"].values()), "v1": frozenset((*KEYS["v1"].values(), "messages"))}
+"""The keys of a response that have a row here; the rest is `extra`."""
+UNTOUCHED = ("new", "claimed", "creating")
+"""Statuses in which a session has not worked yet, so that zero ACUs are true; later, zero means not reported."""
+
+
+def read_session(
+    raw: Mapping[str, Any], api_version: str, *, org_id: str | None = None, repos: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Return what a raw session says: a `SessionResponse` of v3, a `SessionSummary` or `SessionDetails` of v1.
+
+    Args:
+        raw: the response.
+        api_version: of the response.
+        org_id: where the response does not say it.
+        repos: those the session was asked to work on, which no response says.
+    """
+    found: dict[str, Any] = {field.name: field.read(raw.get(key)) for field, key in _KEYED[api_version]}
+    url = found["url"]
+    found["url"] = url if isinstance(url, str) and url else WEB_APP + bare_id(found["session_id"])
+    found["org_id"] = found.get("org_id") or org_id
+    found["repos"] = repos
+    status = found["status"]
+    has_worked = status not in UNTOUCHED and (status is None or found["created_at"] != found["updated_at"])
+    if has_worked and not found.get("acus"):
+        found["acus"] = None
+    found["extra"] = {key: value for key, value in raw.items() if key not in KNOWN_KEYS[api_version]}
+    return found
