@@ -14,7 +14,7 @@ from devin_jupyter.journal import Journal
 from devin_jupyter.journal.sends import Message, message_key
 from devin_jupyter.models.snapshot import Record, parse_time
 from devin_jupyter.paid import Clock, is_refusal
-from devin_jupyter.redaction import as_answered
+from devin_jupyter.redaction import as_returned
 
 
 class MessagesApi(Protocol):
@@ -121,7 +121,7 @@ class Conversation:
 
     def of(self, text: str) -> list[float | None]:
         """Return the times of this text."""
-        return self.times.get(normalized(as_answered(text)), [])
+        return self.times.get(normalized(as_returned(text)), [])
 
 
 async def read_conversation(messages: MessagesApi, session_id: str) -> Conversation:

@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from devin_jupyter import errors
-from devin_jupyter.redaction import mask_answer, redact, redact_tree, repeats_secrets
+from devin_jupyter.redaction import contains_secret, redact, redact_response, redact_tree
 
 logger = logging.getLogger("devin_jupyter.http")
 logging.getLogger("devin_jupyter").addHandler(logging.NullHandler())
@@ -77,7 +77,7 @@ def parse_response(request: RequestInfo, status: int, body: bytes, *, text: bool
         return None
     try:
         answer = json.loads(body)
-        return mask_answer(answer) if repeats_secrets(body) else answer
+        return redact_response(answer) if contains_secret(body) else answer
     except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
         if text and not body.lstrip().startswith(b"<"):
             return body.decode("utf-8", "replace").strip()

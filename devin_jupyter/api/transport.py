@@ -25,7 +25,7 @@ from devin_jupyter import errors
 from devin_jupyter.api.params import query_pairs
 from devin_jupyter.api.responses import RequestInfo, error_from, log_exchange, parse_response, retry_after, unreadable
 from devin_jupyter.config import Settings, is_loopback
-from devin_jupyter.redaction import redact, repeats_secrets
+from devin_jupyter.redaction import contains_secret, redact
 
 _RETRIED_STATUS = (408, 429, 500, 502, 503, 504, 520, 522, 524, 529)
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -127,7 +127,7 @@ class Transport:
         info = info or RequestInfo("GET", path)
         response = await self._send(info, params=params)
         body = response.content
-        if not repeats_secrets(body):
+        if not contains_secret(body):
             return body
         return json.dumps(parse_response(info, response.status_code, body)).encode()
 

@@ -16,7 +16,7 @@ from devin_jupyter.errors import OptionError
 from devin_jupyter.options.expressions import expressions
 from devin_jupyter.options.table import BY_FLAG, BY_NAME, OPTIONS
 from devin_jupyter.options.values import Options, of
-from devin_jupyter.redaction import holds_key
+from devin_jupyter.redaction import contains_key
 from devin_jupyter.text import DASHES, nearest
 
 _HELP = frozenset((BY_NAME["help"].flag, BY_NAME["help"].short))
@@ -82,7 +82,7 @@ def split(line: str) -> list[str]:
 
 def refuse_keys(line: str) -> None:
     """Refuse a line that holds something like an API key, without repeating it."""
-    if holds_key(line):
+    if contains_key(line):
         raise OptionError(
             "the line holds a word that looks like an API key (cog_… or apk_…)",
             "a notebook keeps every line it is given; nothing was sent",

@@ -20,7 +20,7 @@ from devin_jupyter import redaction
 from devin_jupyter.api.transport import Transport
 from devin_jupyter.config import Settings
 from devin_jupyter.errors import ApiError
-from devin_jupyter.redaction import as_answered, keep_secret, mask_answer, repeats_secrets
+from devin_jupyter.redaction import as_returned, contains_secret, keep_secret, redact_response
 from devin_jupyter.sending import Conversation, normalized
 from devin_jupyter.text import safe_text
 
@@ -43,8 +43,8 @@ def test_no_secret_survives_in_a_text_of_an_answer(secret: str, before: str, aft
         body = json.dumps({"message": before + secret + after}, ensure_ascii=ascii).encode()
     except UnicodeEncodeError:
         return
-    assert repeats_secrets(body)
-    assert secret not in mask_answer(json.loads(body))["message"]
+    assert contains_secret(body)
+    assert secret not in redact_response(json.loads(body))["message"]
 
 
 @settings(max_examples=200)
@@ -57,8 +57,8 @@ def test_no_secret_survives_where_any_letter_of_the_json_is_escaped(secret: str,
         f"\\u{ord(char):04x}" if flag else json.dumps(char)[1:-1] for char, flag in zip(secret, flags, strict=True)
     )
     body = f'{{"message": "{text}"}}'.encode()
-    assert repeats_secrets(body)
-    assert secret not in mask_answer(json.loads(body))["message"]
+    assert contains_secret(body)
+    assert secret not in redact_response(json.loads(body))["message"]
 
 
 def _has_sound_ends(secret: str) -> bool:
@@ -77,14 +77,14 @@ def test_no_secret_survives_in_html_or_in_an_address(written: Callable[[str], st
 
 def test_a_short_secret_may_be_a_word_and_is_left_in_the_data() -> None:
     keep_secret(["finished"])
-    assert not repeats_secrets(b'{"status_detail": "finished"}')
+    assert not contains_secret(b'{"status_detail": "finished"}')
     assert redaction.redact("finished") == "•••"
 
 
 def test_keys_texts_and_lists_are_masked_and_numbers_stay() -> None:
     keep_secret([KEY])
     answer = {KEY: [f"x {KEY}", 1.5, None, True, {"a": KEY}]}
-    assert mask_answer(answer) == {"•••": ["x •••", 1.5, None, True, {"a": "•••"}]}
+    assert redact_response(answer) == {"•••": ["x •••", 1.5, None, True, {"a": "•••"}]}
 
 
 def transport(body: bytes) -> Transport:
@@ -109,7 +109,7 @@ async def test_a_page_without_secrets_is_handed_on_byte_for_byte() -> None:
 
 def test_a_message_that_holds_a_secret_is_recognized_when_the_service_shows_it() -> None:
     keep_secret([KEY])
-    shown: dict[str, list[Any]] = {normalized(as_answered(f"use {KEY}\nplease")): [1.0]}
+    shown: dict[str, list[Any]] = {normalized(as_returned(f"use {KEY}\nplease")): [1.0]}
     assert Conversation(shown, None).of(f"use {KEY} \n please") == [1.0]
 
 
