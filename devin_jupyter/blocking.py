@@ -170,6 +170,7 @@ def _derived(method: Callable[..., Any], finish: Callable[[Any, Any], Any], retu
         except TypeError as mistake:
             if mistake.__traceback__ is not None and mistake.__traceback__.tb_next is not None:
                 raise  # from inside the method
+            args, kwargs = (), {}  # a verbose traceback shows what this frame was called with, perhaps a secret
             raise TypeError(str(mistake).replace(method.__qualname__, call.__qualname__)) from None
         return finish(self, work)
 
