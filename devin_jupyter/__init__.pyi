@@ -65,6 +65,7 @@ from .errors import WaitTimeout as WaitTimeout
 from .errors import WrongKeyFamily as WrongKeyFamily
 from .models.phase import Phase as Phase
 from .models.snapshot import Snapshot as Snapshot
+from .session import AsyncSession as AsyncSession
 from .session import Session as Session
 
 __version__: str

@@ -27,8 +27,8 @@ S = TypeVar("S")
 T = TypeVar("T")
 U = TypeVar("U")
 
-Guard = Callable[[], AbstractContextManager[None]]
-"""Makes the context manager that a call waits in: it says what Ctrl-C means there."""
+Guard = Callable[[Any], AbstractContextManager[None]]
+"""Given the blocking object, makes the context manager that its call waits in: it says what Ctrl-C means there."""
 
 _SELF = "Self"
 
@@ -79,8 +79,8 @@ def blocking(
         guard: what the call waits in; by default an interrupt raises `Detached`.
     """
 
-    def finish(_: Any, work: Coroutine[Any, Any, Any]) -> Any:
-        answer = _wait(work, guard)
+    def finish(self: Any, work: Coroutine[Any, Any, Any]) -> Any:
+        answer = _wait(self, work, guard)
         return answer if returns is None else returns(answer)
 
     return _derived(method, finish, getattr(returns, "__name__", None))
@@ -92,7 +92,7 @@ def fluent(
     """Derive a method that waits and returns the blocking object itself, so that calls can be chained."""
 
     def finish(self: Any, work: Coroutine[Any, Any, Any]) -> Any:
-        _wait(work, guard)
+        _wait(self, work, guard)
         return self
 
     return _derived(method, finish, _SELF)
@@ -155,10 +155,10 @@ def on_default(client: Callable[..., B], method: Callable[Concatenate[B, P], T])
     return call
 
 
-def _wait(work: Coroutine[Any, Any, T], guard: Guard | None) -> T:
+def _wait(blocking: Any, work: Coroutine[Any, Any, T], guard: Guard | None) -> T:
     if guard is None:
         return run_request(work)
-    with guard():
+    with guard(blocking):
         return loop.run(work)
 
 

@@ -58,7 +58,8 @@ class AsyncCounter:
 
 
 @contextmanager
-def guarded():
+def guarded(counter):
+    assert isinstance(counter, Counter)
     try:
         yield
     except KeyboardInterrupt:

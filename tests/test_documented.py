@@ -15,7 +15,6 @@ import pytest
 import devin_jupyter as dj
 from devin_jupyter import errors, panel
 from devin_jupyter.client import sync
-from devin_jupyter.session.seen import LastSeen
 
 STARTS = [
     *((name, getattr(dj, name)) for name in dj.__all__),
@@ -113,7 +112,7 @@ def test_every_error_that_is_named_exists() -> None:
 
 def test_the_help_of_a_session_is_enough_to_use_it() -> None:
     text = pydoc.plain(pydoc.render_doc(dj.Session))
-    handle = set(LastSeen.__annotations__) | {name for name, _ in members(dj.Session)}
+    handle = {name for name, _ in members(dj.Session)}
     assert [name for name in handle if not name.startswith("_") and name not in text] == []
     assert [phase.value for phase in dj.Phase if phase.value not in text] == []
     for word in ("ACU", "UTC", "seconds", "DataFrame", "Unsupported", "ConnectionTrouble", "Detached", "notice", "how"):

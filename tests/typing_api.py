@@ -105,9 +105,14 @@ async def the_same_awaited(devin: dj.AsyncDevin, session: dj.Session, batch: dj.
     assert_type(await batch, dj.Batch)
     async with devin as same:
         assert_type(same, dj.AsyncDevin)
-        assert_type(await devin.create("Count"), dj.Session)
+        handle = await devin.create("Count")
+        assert_type(handle, dj.AsyncSession)
+        assert_type(await handle, dj.AsyncSession)
+        assert_type(await handle.send("go on"), dj.AsyncSession)
+        assert_type(await handle.tag("a"), tuple[str, ...])
+        assert_type(handle.phase, dj.Phase)
         assert_type(await devin.map("Count {{ row }}", [1]), dj.Batch)
-        assert_type(await devin.wait(session, 60), dj.Session)
+        assert_type(await devin.wait(session, 60), dj.AsyncSession)
         assert_type(await devin.result("devin-1"), Any)
         assert_type(await devin.messages_frame(session), pd.DataFrame)
         async for raw in devin.sessions.list(limit=5):
@@ -141,5 +146,7 @@ def what_is_not_there(session: dj.Session, devin: dj.Devin) -> None:
     devin.stop("devin-1", archived=True)  # type: ignore[call-arg]
     devin.playbooks.get(title="Review")  # type: ignore[call-arg]
     devin.playbooks.list(limit="5")  # type: ignore[arg-type]
+    session.tag(tags="a")  # type: ignore[call-arg]
+    session.stop(archived=True)  # type: ignore[call-arg]
     await_nothing: str = devin.tags.get("devin-1")  # type: ignore[assignment]
     print(await_nothing)

@@ -21,8 +21,6 @@ from devin_jupyter.options.times import seconds
 if TYPE_CHECKING:
     import pandas as pd
 
-    from devin_jupyter.session.bridge import Bridge
-
 
 _ELSEWHERE = {
     "dry_run": "%%devin --each NAME --dry-run shows what a batch would do",
@@ -64,7 +62,7 @@ async def preview_batch(core: Core, order: Order) -> Preview:
     return await asyncio.to_thread(opening.preview, core, order, plan)
 
 
-async def start_batch(core: Core, order: Order, bridge: Bridge | None = None) -> Batch:
+async def start_batch(core: Core, order: Order, bridge: Any = None) -> Batch:
     """Start a batch, or attach to what there is of it; returns as soon as that is known.
 
     Raises:
@@ -76,7 +74,7 @@ async def start_batch(core: Core, order: Order, bridge: Bridge | None = None) ->
     return Batch(await opening.open_batch(core, order, plan), bridge)
 
 
-async def map_rows(core: Core, prompt: str, rows: Any, options: dict[str, Any], bridge: Bridge | None = None) -> Batch:
+async def map_rows(core: Core, prompt: str, rows: Any, options: dict[str, Any], bridge: Any = None) -> Batch:
     """Do what `map` of a client says: start a batch, and wait for it where `wait` asks for that.
 
     Raises:
@@ -89,7 +87,7 @@ async def map_rows(core: Core, prompt: str, rows: Any, options: dict[str, Any], 
     return batch
 
 
-async def find_batch(core: Core, name: str, bridge: Bridge | None = None) -> Batch:
+async def find_batch(core: Core, name: str, bridge: Any = None) -> Batch:
     """Return the batch of this name, from the journal; nothing is started before `.resume()`.
 
     Raises:

@@ -16,13 +16,12 @@ from devin_jupyter.batches.job import Job, Tally
 from devin_jupyter.batches.runner import Runner
 from devin_jupyter.batches.table import batch_frame
 from devin_jupyter.errors import Detached, DetachedAwait, OptionError
-from devin_jupyter.session import Session
+from devin_jupyter.session import AsyncSession, Session
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from devin_jupyter.panel import BatchPanel
-    from devin_jupyter.session.bridge import Bridge
 
 T = TypeVar("T")
 
@@ -39,10 +38,10 @@ class Batch:
     `.phase_counts` counts rows: by phase, `waiting` for those not started yet, `refused` for those that could not be.
     """
 
-    def __init__(self, opened: opening.Opened, bridge: Bridge | None = None) -> None:
+    def __init__(self, opened: opening.Opened, bridge: Any = None) -> None:
         """Made by `map` and `batch`, not by hand."""
         self._opened, self._bridge = opened, bridge
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, Any] = {}
         self.name = opened.name
         """What `dj.batch(name)` finds it by."""
         self.notice: str | None = showing.opening_line(opened.runner, was_held=opened.was_held)
@@ -117,7 +116,8 @@ class Batch:
             raise OptionError(
                 f"row {label!r} has no session, it is {job.phase}{why}", hint=".resume() starts what waits"
             )
-        return self._session(job)
+        session: Session = self._session(job)
+        return session
 
     # --- waiting --------------------------------------------------------------------------------------------
 
@@ -247,21 +247,22 @@ class Batch:
     def _runner(self) -> Runner:
         return self._opened.runner
 
-    def _session(self, job: Job) -> Session:
+    def _session(self, job: Job) -> Any:
         assert job.state is not None
         known = self._sessions.get(job.state.session_id)
-        if known is None or known.state is not job.state:
+        if known is None or known.snapshot is not job.state.snapshot:
             schema, take = job.item.request.schema, job.take or job.item.request.take
-            known = Session(self._runner.core, job.state, schema=schema, how=job.how, take=take, bridge=self._bridge)
-            self._sessions[job.state.session_id] = known
+            handle = AsyncSession(self._runner.core, job.state, schema=schema, how=job.how, take=take)
+            known = self._sessions[handle.id] = handle if self._bridge is None else Session(handle)
         return known
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         if self._bridge is None:
             work.close()
-        return self._blocking().run(work)
+        result: T = self._blocking().run(work)
+        return result
 
-    def _blocking(self) -> Bridge:
+    def _blocking(self) -> Any:
         if self._bridge is None:
             raise OptionError(
                 "this batch belongs to an AsyncDevin, whose loop must not be blocked",

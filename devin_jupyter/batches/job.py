@@ -15,7 +15,7 @@ from devin_jupyter.models import batch_report as report
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.request import Fingerprint
-from devin_jupyter.turns import answer_of
+from devin_jupyter.session import answer_of
 
 if TYPE_CHECKING:
     from devin_jupyter.client.tracking import State

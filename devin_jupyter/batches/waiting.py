@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 from concurrent import futures
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import Any
 
 from devin_jupyter.batches.progress import Ticker, is_watched, line
 from devin_jupyter.batches.runner import Runner
 from devin_jupyter.loop import SLICE_SECONDS, cancel_on_interrupt
 from devin_jupyter.options.times import seconds
-
-if TYPE_CHECKING:
-    from devin_jupyter.session.bridge import Bridge
 
 
 async def until_over(runner: Runner, timeout: float | str | None) -> None:
@@ -24,7 +21,7 @@ async def until_over(runner: Runner, timeout: float | str | None) -> None:
             await runner.over()
 
 
-def block(name: str, runner: Runner, bridge: Bridge, timeout: float | str | None, *, quiet: bool = False) -> None:
+def block(name: str, runner: Runner, bridge: Any, timeout: float | str | None, *, quiet: bool = False) -> None:
     """Wait in the calling thread, in slices, redrawing one line where somebody watches."""
     ticker = Ticker(is_watched=not quiet and is_watched())
     waiting = bridge.submit(until_over(runner, timeout))
@@ -37,7 +34,7 @@ def block(name: str, runner: Runner, bridge: Bridge, timeout: float | str | None
         ticker.finish(line(name, runner.tally(), runner.notice))
 
 
-async def tick(runner: Runner, bridge: Bridge | None) -> None:
+async def tick(runner: Runner, bridge: Any) -> None:
     """Wait in the caller's loop, which stays free."""
     waiting = until_over(runner, None)
     future = asyncio.wrap_future(bridge.submit(waiting)) if bridge else asyncio.ensure_future(waiting)

@@ -13,6 +13,7 @@ from devin_jupyter.api.analytics import Consumption, Events, Metrics
 from devin_jupyter.api.library import Knowledge, Playbooks, Schedules, Secrets
 from devin_jupyter.budgeting import budget as set_or_show
 from devin_jupyter.client.core import Core
+from devin_jupyter.client.tracking import State
 from devin_jupyter.config import Settings, resolve_settings
 from devin_jupyter.creation import Plan
 from devin_jupyter.errors import OptionError
@@ -24,6 +25,7 @@ from devin_jupyter.models.policy import Policy
 from devin_jupyter.models.snapshot import CellRef
 from devin_jupyter.options import Options, from_keywords
 from devin_jupyter.request import SessionRequest, build
+from devin_jupyter.session import AsyncSession, Session
 from devin_jupyter.stopping import Stopped, within
 
 if TYPE_CHECKING:
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
 
     from devin_jupyter.api.transport import Transport
     from devin_jupyter.batches import Batch
-    from devin_jupyter.session import Session
-    from devin_jupyter.session.bridge import Bridge
 _ELSEWHERE = {
     "to": "use session.send(…)",
     "again": "it belongs to session.send(…)",
@@ -59,10 +59,10 @@ class AsyncDevin:
 
         async with AsyncDevin() as devin:
             session = await devin.create("List the flaky tests", repos=["acme/api"], schema="tests:[name:str]")
-            print(await devin.result(session))
+            print(await session.result())
 
-    A client belongs to the event loop that uses it first. Its handles show sessions and can be awaited; all else is
-    asked of the client: `await devin.send(session, …)`, `await devin.attachments.download(session.id)`.
+    A client belongs to the event loop that uses it first, and so do its handles: `await session` waits for the end of
+    the turn, `await session.send(…)`, `await session.stop()` and the others act on it.
 
     Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`; what v1 has
     not, `Unsupported`, before anything is sent.
@@ -100,8 +100,8 @@ class AsyncDevin:
         """
         settings = settings or resolve_settings(api_key, org_id, base_url, api_version, profile)
         self.core = core = Core(settings, journal=journal, transport=transport, lock=lock)
-        self._bridge: Bridge | None = None
-        self._last: Session | None = None
+        self._bridge: Any = None
+        self._last: AsyncSession | None = None
         self.journal = core.journal
         self.sessions, self.messages, self.tags = core.sessions, core.messages, core.tags
         self.attachments, self.insights = core.attachments, core.insights
@@ -141,7 +141,7 @@ class AsyncDevin:
         """Probe what the key may read: permission → yes, no, or None where the service did not tell."""
         return await self.core.account.permissions()
 
-    async def create(self, /, prompt: str, **options: Any) -> Session:
+    async def create(self, /, prompt: str, **options: Any) -> AsyncSession:
         """Start a session, or attach to the one that this request has already; returns once its id is known.
 
         Never pays twice for the same request: see `%devin help`. (`POST …/sessions`)
@@ -180,7 +180,7 @@ class AsyncDevin:
             wanted, policy = build(wanted, read), policy or policy_of(read)
         return await self.core.plan(wanted, policy or policy_of(Options()))
 
-    async def start(self, request: SessionRequest, policy: Policy | None = None) -> Session:
+    async def start(self, request: SessionRequest, policy: Policy | None = None) -> AsyncSession:
         """Start the session of a resolved request, or attach to it; what `create` and `%%devin` call.
 
         Args:
@@ -223,7 +223,7 @@ class AsyncDevin:
 
         return await calls.find_batch(self.core, name, self._bridge)
 
-    async def get(self, id_or_url: str, schema: Any = None) -> Session:
+    async def get(self, id_or_url: str, schema: Any = None) -> AsyncSession:
         """Look a session up and return a handle on it. (`GET …/sessions/{id}`)
 
         Args:
@@ -241,7 +241,7 @@ class AsyncDevin:
         opened = await self.core.open(id_or_url, typed)
         return self._handle(opened.state, schema=opened.schema, how="opened", notice=opened.notice)
 
-    async def last(self) -> Session:
+    async def last(self) -> AsyncSession:
         """Return the session that was started or opened last: by this client, else in this notebook.
 
         Raises:
@@ -260,12 +260,12 @@ class AsyncDevin:
 
     async def send(
         self,
-        session: Session | str,
+        session: AsyncSession | Session | str,
         text: str,
         attach: Any = None,
         again: bool = False,
         as_user: str | None = None,
-    ) -> Session:
+    ) -> AsyncSession:
         """Send a message, once: what was sent already is not sent again. (`POST …/messages`)
 
         On v3 it wakes a session that sleeps. The returned handle's `.notice` says when nothing was sent.
@@ -282,11 +282,10 @@ class AsyncDevin:
             DevinError: the service refused or could not be reached; nothing arrived.
         """
         handle = await self._resolved(session)
-        handle.notice = await self.core.send(handle.state, text, attach, again=again, as_user=as_user)
-        self._last = handle
+        self._last = await handle.send(text, attach, again, as_user)
         return handle
 
-    async def wait(self, session: Session | str, timeout: float | str | None = None) -> Session:
+    async def wait(self, session: AsyncSession | Session | str, timeout: float | str | None = None) -> AsyncSession:
         """Wait for the end of the turn or the time-out, whatever the phase then is.
 
         Args:
@@ -296,11 +295,9 @@ class AsyncDevin:
         Raises:
             DevinError: it cannot be looked at: unknown, or refused to this key.
         """
-        handle = await self._resolved(session)
-        await self.core.wait(handle.state, timeout)
-        return handle
+        return await (await self._resolved(session)).wait(timeout)
 
-    async def result(self, session: Session | str, timeout: float | str | None = None) -> Any:
+    async def result(self, session: AsyncSession | Session | str, timeout: float | str | None = None) -> Any:
         """Wait for the end of the turn and return the answer: the typed output, or Devin's last message.
 
         Args:
@@ -310,9 +307,9 @@ class AsyncDevin:
         Raises:
             TurnError: there is no answer; the class says why.
         """
-        return (await self.wait(session, timeout)).answer(waited=timeout)
+        return await (await self._resolved(session)).result(timeout)
 
-    async def stop(self, session: Session | str, archive: bool = False) -> Session:
+    async def stop(self, session: AsyncSession | Session | str, archive: bool = False) -> AsyncSession:
         """Terminate a session for good; it cannot be resumed. (`DELETE …/sessions/{id}`)
 
         Args:
@@ -322,9 +319,7 @@ class AsyncDevin:
         Raises:
             NotFound: there is none, or this key may not see it.
         """
-        handle = await self._resolved(session)
-        await self.core.stop(handle.state, archive=archive)
-        return handle
+        return await (await self._resolved(session)).stop(archive)
 
     async def sessions_frame(
         self, /, sessions: Any = None, *, engine: str | None = None, limit: int | None = None, **filters: Any
@@ -552,13 +547,13 @@ class AsyncDevin:
         """
         return live_line(await find_live(self.core.creator, notebook or host().notebook))
 
-    async def _resolved(self, session: Session | str) -> Session:
-        return await self.get(session) if isinstance(session, str) else session
+    async def _resolved(self, session: AsyncSession | Session | str) -> AsyncSession:
+        if isinstance(session, str):
+            return await self.get(session)
+        return session._async if isinstance(session, Session) else session
 
-    def _handle(self, state: Any, **facts: Any) -> Session:
-        from devin_jupyter.session import Session
-
-        self._last = Session(self.core, state, bridge=self._bridge, **facts)
+    def _handle(self, state: State, **facts: Any) -> AsyncSession:
+        self._last = AsyncSession(self.core, state, **facts)
         return self._last
 
 

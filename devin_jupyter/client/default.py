@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devin_jupyter import loop
 from devin_jupyter.blocking import on_default
 from devin_jupyter.client.core import Core
 from devin_jupyter.client.sync import Devin
@@ -33,7 +32,7 @@ from devin_jupyter.errors import JournalError, NoKey, OptionError
 from devin_jupyter.host import hooks
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.options import number
-from devin_jupyter.session import Session
+from devin_jupyter.session import AsyncSession, Session
 from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:
@@ -154,7 +153,7 @@ def from_notebook(path: str | Path) -> list[Session]:
     handles = []
     for saved in read_notebook(path):
         record = record_of(saved.snapshot)
-        handles.append(Session(core, State(record), schema=schema_of(record), how="recorded", bridge=loop))
+        handles.append(Session(AsyncSession(core, State(record), schema=schema_of(record), how="recorded")))
     return handles
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from devin_jupyter import loop, turns
+from devin_jupyter import loop
 from devin_jupyter.api.analytics import Consumption as AsyncConsumption
 from devin_jupyter.api.analytics import Events as AsyncEvents
 from devin_jupyter.api.analytics import Metrics as AsyncMetrics
@@ -25,7 +25,7 @@ from devin_jupyter.config import Settings
 from devin_jupyter.journal import Journal
 from devin_jupyter.loop import completing_requests
 from devin_jupyter.options import Options, from_keywords
-from devin_jupyter.session import Session
+from devin_jupyter.session import AsyncSession, Session, stopped
 
 if TYPE_CHECKING:
     from devin_jupyter.batches import Batch
@@ -190,14 +190,14 @@ class Devin(Blocking[AsyncDevin]):
         said, others = _split(options)
         stops = said.on_interrupt == "stop"
         with completing_requests(stops=stops):
-            session = loop.run(self._async.create(prompt, **others))
+            session = Session(loop.run(self._async.create(prompt, **others)))
         try:
             return session if said.wait is None else session.wait(said.wait)
         except KeyboardInterrupt:
             if not stops:
                 raise
             session.stop()
-            raise turns.stopped(session.snapshot) from None
+            raise stopped(session.snapshot) from None
 
     @documented_by(AsyncDevin.map)
     def map(self, /, prompt: str, rows: Any, **options: Any) -> Batch:
@@ -206,21 +206,23 @@ class Devin(Blocking[AsyncDevin]):
         return batch if said.wait is None else batch.wait(said.wait, on_interrupt=said.on_interrupt or "detach")
 
     @documented_by(AsyncDevin.wait)
-    def wait(self, session: Session | str, timeout: float | str | None = None) -> Session:
+    def wait(self, session: AsyncSession | Session | str, timeout: float | str | None = None) -> Session:
+        if isinstance(session, AsyncSession):
+            session = Session(session)
         return (self.get(session) if isinstance(session, str) else session).wait(timeout)
 
     @documented_by(AsyncDevin.result)
-    def result(self, session: Session | str, timeout: float | str | None = None) -> Any:
+    def result(self, session: AsyncSession | Session | str, timeout: float | str | None = None) -> Any:
         return self.wait(session, timeout).answer(waited=timeout)
 
-    get = blocking(AsyncDevin.get)
-    last = blocking(AsyncDevin.last)
-    send = blocking(AsyncDevin.send, guard=completing_requests)
-    stop = blocking(AsyncDevin.stop)
+    get = blocking(AsyncDevin.get, Session)
+    last = blocking(AsyncDevin.last, Session)
+    send = blocking(AsyncDevin.send, Session, guard=lambda _: completing_requests())
+    stop = blocking(AsyncDevin.stop, Session)
     stop_all = blocking(AsyncDevin.stop_all)
     still_live = blocking(AsyncDevin.still_live)
     batch = blocking(AsyncDevin.batch)
-    start = blocking(AsyncDevin.start, guard=nullcontext)  # `%%devin` says itself what an interrupt means
+    start = blocking(AsyncDevin.start, Session, guard=nullcontext)  # `%%devin` says itself what an interrupt means
     plan = blocking(AsyncDevin.plan)
     budget = blocking(AsyncDevin.budget)
     lock = blocking(AsyncDevin.lock)

@@ -132,10 +132,10 @@ def wait(session: Any, seconds: float | None, on_interrupt: str) -> None:
     except KeyboardInterrupt:
         if on_interrupt != "stop":
             raise
-        from devin_jupyter import turns
+        from devin_jupyter.session import stopped
 
         session.stop()
-        raise turns.stopped(session.snapshot) from None
+        raise stopped(session.snapshot) from None
 
 
 def say(notice: str | None) -> None:

@@ -73,19 +73,19 @@ def _board(call: Call) -> Any:
 
 def _opened(devin: Any, identifier: str) -> Any:
     """A handle on the session of a row; a look at it leaves the session that the next cell goes on with."""
-    from devin_jupyter.session import Session
+    from devin_jupyter.session import AsyncSession, Session
 
     opened = loop.run(devin.core.open(identifier, None))
-    return Session(devin.core, opened.state, schema=opened.schema, how="opened", notice=opened.notice, bridge=loop)
+    return Session(AsyncSession(devin.core, opened.state, schema=opened.schema, notice=opened.notice))
 
 
 async def _handles(devin: Any, snapshots: list[Snapshot]) -> list[Any]:
     """Handles on what is at work, without asking for each; bare snapshots for the rest."""
-    from devin_jupyter.session import Session
+    from devin_jupyter.session import AsyncSession, Session
 
     def handle(snapshot: Snapshot) -> Session:
         record = replace(devin.core.record(snapshot.session_id), snapshot=snapshot)
-        return Session(devin.core, devin.core.tracker.track(record), bridge=loop)
+        return Session(AsyncSession(devin.core, devin.core.tracker.track(record)))
 
     return [snapshot if snapshot.turn_over else handle(snapshot) for snapshot in snapshots]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import pickle
 import threading
 from dataclasses import replace
 
@@ -318,7 +319,7 @@ async def test_a_handle_of_the_blocking_client_is_awaited_without_blocking(slow_
     session = await asyncio.to_thread(client.create, "count", schema="count:int")
 
     async def end_the_turn():  # which cannot end otherwise
-        await until_somebody_waits(session)
+        await until_somebody_waits(client, session)
         slow_simulator.clock(240)
 
     ending = asyncio.create_task(end_the_turn())
@@ -336,7 +337,7 @@ async def test_cancelling_an_await_detaches_and_the_session_goes_on(simulator):
         await session
 
     waiting = asyncio.create_task(wait())
-    await until_somebody_waits(session)
+    await until_somebody_waits(client, session)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError) as problem:
         await waiting
@@ -360,8 +361,8 @@ async def _waited(session):
     return await session
 
 
-async def until_somebody_waits(session):
-    while not session._core.monitor._entries[session.id].waiters:  # noqa: ASYNC110 - perhaps of another loop
+async def until_somebody_waits(client, session):
+    while not client.core.monitor._entries[session.id].waiters:  # noqa: ASYNC110 - perhaps of another loop
         await asyncio.sleep(0.005)
 
 
@@ -402,50 +403,77 @@ async def test_the_async_client_reads_frames_budgets_and_lock_files_too(core_cli
     assert (await core_client.lock(tmp_path / "x.devin.json")).startswith(f"{tmp_path / 'x.devin.json'}: 1 session")
 
 
-async def test_what_a_handle_refuses_to_block_for_is_asked_of_the_async_client(core_client, tmp_path):
-    session = await core_client.create("do it", attach=[("rows.csv", b"a,b\n1,2\n")], wait=30)
-
-    assert "rows.csv" in [path.name for path in await core_client.attachments.download(session.id, tmp_path)]
-    assert (await core_client.insights.get(session.id))["num_user_messages"] == 1
-    assert "new" in await core_client.tags.append(session.id, "new")
-    await core_client.sessions.archive(session.id)
-    assert (await core_client.get(session.id)).snapshot.is_archived is True
-    assert "new" in session.tags
-    for act in (session.attachments, session.download, session.insights, session.archive, lambda: session.tag("x")):
-        with pytest.raises(dj.OptionError, match=r"asked of the client: await devin\.send"):
-            act()
-
-
-async def test_a_handle_of_the_async_client_refuses_to_block_its_loop(core_client):
-    session = await core_client.create("do it")
-
-    for act in (session.wait, session.refresh, session.stop, lambda: session.send("x")):
-        with pytest.raises(dj.OptionError, match="await"):
-            act()
+async def test_a_handle_of_the_async_client_acts_by_awaiting(core_client, tmp_path):
+    session = await core_client.create("do it", attach=[("rows.csv", b"a,b\n1,2\n")], tags=["sim:slow"])
     heard = []
     session.subscribe(heard.append)
-    await session
+
+    assert await session.send("faster") is session
+    assert (await session.send("faster")).notice.startswith("already sent")
+    assert await session.tag("new") == ("sim:slow", "new")
+    assert "rows.csv" in [path.name for path in await session.download(tmp_path)]
+    assert list(await session.read("rows.csv")) == ["a", "b"]
+    assert (await session.insights())["num_user_messages"] == 2
+    assert (await session.stop()).phase is Phase.STOPPED
+    assert await session is session
     assert heard[-1].turn_over
+    assert (await session.archive()).snapshot.is_archived is True
+    assert (await session.unarchive()).snapshot.is_archived is False
+    with pytest.raises(dj.SessionStopped):
+        await session.result()
+    assert repr(session).startswith(f"<AsyncSession {session.id} stopped")
+
+
+async def test_both_handles_on_a_session_show_the_same(core_client):
+    session = await core_client.create("do it", schema="count:int")
+    blocking = dj.Session(session)
+
+    await core_client.wait(blocking, 30)
+    assert blocking.phase is session.phase is Phase.DONE
+    assert await core_client.result(blocking) == await session.result()
+    assert (blocking.how, blocking.take, blocking.schema) == (session.how, session.take, session.schema)
+
+
+async def test_the_buttons_of_an_async_panel_act_on_its_loop(core_client):
+    session = await core_client.create("do it", tags=["sim:slow"])
+    panel = session.panel()
+    buttons = panel._feed._acts._acts
+
+    await asyncio.to_thread(buttons["send"], text="faster", files=[])
+    assert (await session.send("faster")).notice.startswith("already sent")
+    await asyncio.to_thread(buttons["stop"])
+    assert session.phase is Phase.STOPPED
+    panel.close()
+
+
+def test_a_handle_pickles_and_copies_as_its_id(simulator):
+    devin = dj.connect(simulator.api_key, base_url=simulator.url)
+    session = devin.create("do it", wait=30)
+
+    text = pickle.dumps(session)
+    assert session.id.encode() in text
+    assert simulator.api_key.encode() not in text
+    assert repr(pickle.loads(text)) == repr(session)
+    assert copy.copy(session) is copy.deepcopy(session) is session
 
 
 def test_a_recorded_handle_asks_nobody(tmp_path, simulator):
     from datetime import date
 
-    from devin_jupyter import loop
     from devin_jupyter.client.core import Core
     from devin_jupyter.client.tracking import State
     from devin_jupyter.config import replay_settings
     from devin_jupyter.journal import Journal
     from devin_jupyter.models.snapshot import Snapshot
     from devin_jupyter.recorded import record_of
-    from devin_jupyter.session import Session
+    from devin_jupyter.session import AsyncSession, Session
 
     seen = Snapshot(
         session_id="devin-x", url="https://app.devin.ai/sessions/x", phase=Phase.DONE, recorded=date.today()
     )
     seen = replace(seen, structured_output={"count": 2}, output_is_fresh=True, output_is_valid=True)
     core = Core(replay_settings("a.devin.json"), journal=Journal())
-    session = Session(core, State(record_of(seen)), how="recorded", bridge=loop)
+    session = Session(AsyncSession(core, State(record_of(seen)), how="recorded"))
 
     assert session.wait().result() == {"count": 2}
     assert session.refresh().output == {"count": 2}

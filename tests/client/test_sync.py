@@ -14,7 +14,7 @@ from devin_jupyter.config import Settings
 NAMESPACES = sorted(
     name
     for name, kind in vars(sync).items()
-    if isinstance(kind, type) and issubclass(kind, Blocking) and kind not in (Blocking, Devin)
+    if isinstance(kind, type) and issubclass(kind, Blocking) and kind not in (Blocking, Devin, Session)
 )
 WRITTEN_TWICE = ["__init__", "create", "map", "wait", "result"]
 """Methods of `Devin` with a body of their own: they say something else on Ctrl-C, or call the handle."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from devin_jupyter import errors, turns
+from devin_jupyter import errors, session
 from devin_jupyter.models.fields import Message
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Snapshot
@@ -35,7 +35,7 @@ def at(snapshot, phase):
 
 @pytest.mark.parametrize("phase", Phase)
 def test_every_phase_without_an_answer_has_its_exception_in_three_lines(phase):
-    problem = turns.problem_of(at(ASKED, phase))
+    problem = session.turn_error(at(ASKED, phase))
 
     assert type(problem) is PROBLEMS[phase]
     assert len(problem.lines) == 3
@@ -46,12 +46,12 @@ def test_every_phase_without_an_answer_has_its_exception_in_three_lines(phase):
 
 @pytest.mark.parametrize("phase", [Phase.YOUR_TURN, Phase.ASLEEP])
 def test_an_archived_session_must_be_taken_out_before_it_is_answered(phase):
-    assert ".unarchive() first" in turns.problem_of(replace(at(ASKED, phase), is_archived=True)).hint
+    assert ".unarchive() first" in session.turn_error(replace(at(ASKED, phase), is_archived=True)).hint
 
 
 @pytest.mark.parametrize("phase", [Phase.DONE, Phase.YOUR_TURN, Phase.ASLEEP])
 def test_a_fresh_valid_output_is_the_answer(phase):
-    assert turns.answer_of(at(ANSWERED, phase), SCHEMA) == {"count": 2}
+    assert session.answer_of(at(ANSWERED, phase), SCHEMA) == {"count": 2}
 
 
 @pytest.mark.parametrize("kind", [int | None, type(None)])
@@ -59,20 +59,20 @@ def test_an_answer_may_be_none_where_the_schema_says_so(kind):
     schema = load_schema(kind)
     none = replace(ANSWERED, schema=schema.wire, structured_output={"value": None})
 
-    assert turns.answer_of(none, schema) is None
-    assert turns.output_of(none, schema) is None
+    assert session.answer_of(none, schema) is None
+    assert session.output_of(none, schema) is None
 
 
 @pytest.mark.parametrize("phase", [Phase.NEEDS_APPROVAL, Phase.BLOCKED, Phase.STOPPED, Phase.FAILED])
 def test_an_output_does_not_hide_that_the_session_broke_off(phase):
     with pytest.raises(PROBLEMS[phase]):
-        turns.answer_of(at(ANSWERED, phase), SCHEMA)
+        session.answer_of(at(ANSWERED, phase), SCHEMA)
 
 
 @pytest.mark.parametrize("phase", [Phase.DONE, Phase.YOUR_TURN, Phase.ASLEEP])
 def test_an_output_that_does_not_fit_says_where(phase):
     with pytest.raises(errors.OutputInvalid, match="count") as problem:
-        turns.answer_of(at(INVALID, phase), SCHEMA)
+        session.answer_of(at(INVALID, phase), SCHEMA)
     assert problem.value.raw == {"count": "two"}
 
 
@@ -80,41 +80,41 @@ def test_an_output_that_does_not_fit_says_where(phase):
 def test_an_output_from_before_the_last_message_is_no_answer(phase):
     stale = at(replace(ANSWERED, output_is_fresh=False), phase)
 
-    assert turns.output_of(stale, SCHEMA) is None
+    assert session.output_of(stale, SCHEMA) is None
     with pytest.raises(PROBLEMS[phase]):
-        turns.answer_of(stale, SCHEMA)
+        session.answer_of(stale, SCHEMA)
 
 
 @pytest.mark.parametrize("phase", [Phase.DONE, Phase.YOUR_TURN, Phase.ASLEEP])
 def test_without_a_schema_the_answer_is_devins_last_message(phase):
-    assert turns.answer_of(at(PLAIN, phase), None) == "there are two"
-    assert turns.output_of(at(PLAIN, phase), None) is None
+    assert session.answer_of(at(PLAIN, phase), None) == "there are two"
+    assert session.output_of(at(PLAIN, phase), None) is None
 
 
 def test_a_done_session_that_said_nothing_answers_none():
-    assert turns.answer_of(replace(PLAIN, messages=()), None) is None
+    assert session.answer_of(replace(PLAIN, messages=()), None) is None
 
 
 def test_a_session_that_sleeps_over_nothing_has_no_answer():
     with pytest.raises(errors.SessionAsleep):
-        turns.answer_of(at(replace(PLAIN, messages=SAID[:1]), Phase.ASLEEP), None)
+        session.answer_of(at(replace(PLAIN, messages=SAID[:1]), Phase.ASLEEP), None)
 
 
 def test_an_output_whose_schema_is_not_known_is_given_as_it_is():
-    assert turns.answer_of(replace(ANSWERED, schema=None), None) == {"count": 2}
+    assert session.answer_of(replace(ANSWERED, schema=None), None) == {"count": 2}
 
 
 @pytest.mark.parametrize("phase", [Phase.QUEUED, Phase.WORKING])
 def test_an_open_turn_has_no_output_yet(phase):
     with pytest.raises(errors.TurnOpen, match=r"\.result\(\)") as problem:
-        turns.output_of(at(ANSWERED, phase), SCHEMA)
+        session.output_of(at(ANSWERED, phase), SCHEMA)
     assert problem.value.session_id == "devin-x"
 
 
 def test_a_question_is_quoted_without_what_a_terminal_would_obey():
     asked = at(replace(ASKED, question="which \x1b[31mbranch?\u202e" + "x" * 1000), Phase.YOUR_TURN)
 
-    said = turns.problem_of(asked).message
+    said = session.turn_error(asked).message
 
     assert "which [31mbranch?" in " ".join(said.split())
     assert "\x1b" not in said
@@ -123,26 +123,26 @@ def test_a_question_is_quoted_without_what_a_terminal_would_obey():
 
 
 def test_a_block_gives_its_reason_in_words_and_as_the_service_says_it():
-    words = turns.problem_of(at(replace(ASKED, status_detail="out_of_credits"), Phase.BLOCKED)).message
-    raw = turns.problem_of(at(replace(ASKED, status_detail="something_new"), Phase.BLOCKED)).message
+    words = session.turn_error(at(replace(ASKED, status_detail="out_of_credits"), Phase.BLOCKED)).message
+    raw = session.turn_error(at(replace(ASKED, status_detail="something_new"), Phase.BLOCKED)).message
 
     assert "out of credits (out_of_credits)" in words
     assert raw.endswith("something_new")
 
 
 def test_a_time_out_says_how_long_and_that_the_session_goes_on():
-    problem = turns.problem_of(at(ASKED, Phase.WORKING), waited=90)
+    problem = session.turn_error(at(ASKED, Phase.WORKING), waited=90)
 
     assert "after 90 s" in problem.message
     assert "goes on" in problem.consequence
 
 
 def test_detaching_says_in_one_line_what_goes_on_what_it_costs_and_how_to_stop_it():
-    (line,) = turns.detached(at(ASKED, Phase.WORKING)).lines
+    (line,) = session.detached(at(ASKED, Phase.WORKING)).lines
 
     for part in ("devin-x", "goes on", "1.4 ACU", ".stop()", "https://app.devin.ai"):
         assert part in line
 
 
 def test_unknown_costs_are_called_unknown():
-    assert turns.cost(replace(PLAIN, acus=None)) == "ACU unknown"
+    assert session.cost(replace(PLAIN, acus=None)) == "ACU unknown"

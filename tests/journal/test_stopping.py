@@ -173,7 +173,7 @@ def test_the_command_line_stops_what_the_folder_started(simulator: Any, folder: 
         "from devin_jupyter.models.snapshot import CellRef\n"
         "from devin_jupyter.models.policy import Policy\n"
         "from devin_jupyter.request import SessionRequest\n"
-        "from devin_jupyter.client import AsyncDevin\n"
+        "from devin_jupyter.client.aio import AsyncDevin\n"
         "from devin_jupyter.config import resolve_settings\n"
         "async def main():\n"
         "    client = AsyncDevin(settings=resolve_settings())\n"

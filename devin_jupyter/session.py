@@ -1,0 +1,737 @@
+"""`Session` and `AsyncSession`: the handles on one remote session, blocking and for `await`.
+
+Attributes never ask the service; methods do. A handle shows the newest snapshot of its session. At the end of a turn
+there is an answer, or a typed error that says why there is none and what to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import devin_jupyter
+from devin_jupyter import loop
+from devin_jupyter.blocking import Blocking, blocking, documented_by, fluent
+from devin_jupyter.client.core import Core
+from devin_jupyter.client.tracking import Listener, State
+from devin_jupyter.errors import (
+    Detached,
+    DetachedAwait,
+    NeedsApproval,
+    NeedsReply,
+    OptionError,
+    OutputInvalid,
+    SessionAsleep,
+    SessionBlocked,
+    SessionFailed,
+    SessionStopped,
+    TurnError,
+    TurnOpen,
+    WaitTimeout,
+)
+from devin_jupyter.host import hooks
+from devin_jupyter.loop import SLICE_SECONDS, cancel_on_interrupt, completing_requests
+from devin_jupyter.models import wire
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.snapshot import Message, OutputVersion, PullRequest, Snapshot
+from devin_jupyter.monitor import Connection
+from devin_jupyter.options.times import seconds
+from devin_jupyter.schema import Schema
+from devin_jupyter.text import format_acus
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from devin_jupyter.panel import Panel
+
+S = TypeVar("S", bound="SessionView")
+
+
+@dataclass(eq=False, slots=True)
+class _Seen:
+    """What the two handles on one session share."""
+
+    state: State
+    schema: Schema | None
+    how: str
+    notice: str | None
+    take: str | None
+
+
+class SessionView:
+    """The attributes of a session as last seen, and what is made of them: no request is sent."""
+
+    _seen: _Seen
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Everything as last seen, in one immutable value."""
+        return self._seen.state.snapshot
+
+    @property
+    def id(self) -> str:
+        """The session's id, `devin-…`."""
+        return self._seen.state.session_id
+
+    @property
+    def schema(self) -> Schema | None:
+        """What the output is read as; None without one."""
+        return self._seen.schema
+
+    @property
+    def how(self) -> str:
+        """`created`, `attached`, `adopted`, `recorded` or `opened`."""
+        return self._seen.how
+
+    @property
+    def take(self) -> str | None:
+        """The take it stands for; None for the first."""
+        return self._seen.take
+
+    @property
+    def notice(self) -> str | None:
+        """A line worth printing: what the session was attached to, or that a message had been sent before."""
+        return self._seen.notice
+
+    @property
+    def url(self) -> str:
+        """Its page in the web app."""
+        return self.snapshot.url
+
+    @property
+    def phase(self) -> Phase:
+        """What it is doing, in one word."""
+        return self.snapshot.phase
+
+    @property
+    def needs_you(self) -> bool:
+        """Whether it waits for a reply or an approval, also when it fell asleep over it."""
+        return self.snapshot.needs_you
+
+    @property
+    def status(self) -> str | None:
+        """The service's own word for its state."""
+        return self.snapshot.status
+
+    @property
+    def status_detail(self) -> str | None:
+        """The service's reason for that state; on v1 its `status_enum`."""
+        return self.snapshot.status_detail
+
+    @property
+    def title(self) -> str | None:
+        """Its title."""
+        return self.snapshot.title
+
+    @property
+    def acus(self) -> float | None:
+        """ACUs consumed so far; None where unknown."""
+        return self.snapshot.acus
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags that people set."""
+        return self.snapshot.tags
+
+    @property
+    def pull_requests(self) -> tuple[PullRequest, ...]:
+        """Its pull requests: `.url` and `.state`."""
+        return self.snapshot.pull_requests
+
+    @property
+    def question(self) -> str | None:
+        """Devin's last message, when the turn ended without an answer."""
+        return self.snapshot.question
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The conversation as read so far, oldest first; read at the end of each turn."""
+        return self.snapshot.messages
+
+    @property
+    def output(self) -> Any:
+        """The structured output of the last turn, typed by the schema; None where there is none.
+
+        `.snapshot.structured_output` is the raw value, also while it is interim.
+
+        Raises:
+            TurnOpen: Devin is still working on it; `.result()` waits.
+            OutputInvalid: it does not fit the schema.
+        """
+        return output_of(self.snapshot, self.schema)
+
+    @property
+    def outputs(self) -> tuple[OutputVersion, ...]:
+        """The structured outputs seen on this handle's client so far, oldest first: interim ones and answers.
+
+        Each has `.at` (UTC), `.value` (raw) and `.is_final`.
+        """
+        return self._seen.state.outputs
+
+    def answer(self, *, waited: float | str | None = None) -> Any:
+        """Return what `result` returns, from what was last seen: without asking or waiting.
+
+        Args:
+            waited: seconds waited so far, for the message where there is no answer.
+
+        Raises:
+            TurnError: there is no answer; the class says why.
+        """
+        if not self.snapshot.turn_over:
+            raise turn_error(self.snapshot, waited=seconds(waited))
+        return answer_of(self.snapshot, self.schema)
+
+    def frame(self, *, explode: str | None = None, keep_empty: bool = False, prefix: str = "") -> pd.DataFrame:
+        """Return the output as a DataFrame: the schema's fields as columns, then id, URL, phase and ACUs.
+
+        A schema that is a list of rows gives a row for each.
+
+        Args:
+            explode: the dotted path of another list to take apart, a row per item.
+            keep_empty: give a row also where there is no output, or an empty list.
+            prefix: put before the names of the schema's fields.
+        """
+        from devin_jupyter import frames
+
+        seen = self.snapshot
+        output = frames.Output(
+            session_id=seen.session_id,
+            url=seen.url,
+            phase=seen.phase,
+            acus=seen.acus,
+            raw=seen.structured_output,
+            provisional=not seen.output_is_final,
+            schema=self.schema,
+        )
+        return frames.outputs([output], explode=explode, keep_empty=keep_empty, prefix=prefix)
+
+    def messages_frame(self) -> pd.DataFrame:
+        """Return the conversation as read so far as a DataFrame, a row a message, oldest first."""
+        from devin_jupyter import frames
+
+        return frames.messages([(self.id, self.messages)])
+
+    def __repr__(self) -> str:
+        from devin_jupyter import render
+
+        title = f' "{render.labels.title(self.snapshot)}"' if self.title else ""
+        label = " simulated" if self.snapshot.simulated else ""
+        return f"<{type(self).__name__} {self.id} {self.phase.value} {format_acus(self.acus)}{title}{label}>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        from devin_jupyter import render
+
+        return render.bundle(self.snapshot)
+
+
+class AsyncSession(SessionView):
+    """A Devin session of an `AsyncDevin`: what `Session` is, as coroutines.
+
+        audit = await devin.create("Find the flaky tests", repos=["acme/api"], schema="tests:[name:str, why:str]")
+        await audit.result()
+        await (await audit.send("Now fix the first one"))     # awaiting a session waits for the end of the turn
+
+    It belongs to the event loop of its client. Methods raise a `DevinError` where the service refuses, such as an
+    `ApiError`, or cannot be reached: `ConnectionTrouble`.
+    """
+
+    __module__ = "devin_jupyter"
+
+    def __init__(
+        self,
+        core: Core,
+        state: State,
+        *,
+        schema: Schema | None = None,
+        how: str = "opened",
+        notice: str | None = None,
+        take: str | None = None,
+    ) -> None:
+        self._core = core
+        self._seen = _Seen(state, schema, how, notice, take)
+
+    def __await__(self) -> Generator[Any, None, AsyncSession]:
+        return _awaited(self, self.wait).__await__()
+
+    async def wait(self, timeout: float | str | None = None) -> AsyncSession:
+        """Wait until the turn is over, or the time-out, whatever the phase then is; return the session.
+
+        An interrupt returns at once: the session goes on, and the message says what it cost and how to stop it.
+
+        Args:
+            timeout: seconds, or a text such as "30m"; None waits as long as it takes.
+
+        Raises:
+            Detached: a blocking wait was interrupted (a KeyboardInterrupt).
+            DevinError: it cannot be looked at: unknown, or refused to this key.
+        """
+        await self._core.wait(self._seen.state, timeout)
+        return self
+
+    async def result(self, timeout: float | str | None = None) -> Any:
+        """Wait for the end of the turn and return the answer: the typed output, or Devin's last message.
+
+        Args:
+            timeout: seconds, or a text such as "30m"; None waits as long as it takes.
+
+        Raises:
+            NeedsReply: Devin asks something; `.send(…)` answers.
+            NeedsApproval: it waits for an approval that only the web app can give.
+            SessionAsleep, SessionBlocked, SessionStopped, SessionFailed: it ended without an answer.
+            OutputInvalid: the output does not fit the schema.
+            WaitTimeout: the turn is still open; the session goes on.
+            Detached: interrupted; the session goes on.
+        """
+        await self.wait(timeout)
+        return self.answer(waited=timeout)
+
+    async def send(
+        self, text: str, attach: Any = None, again: bool = False, as_user: str | None = None
+    ) -> AsyncSession:
+        """Send a message, once, and return the session; a rerun sends nothing and says so in `.notice`.
+
+        It answers a question, steers work, or wakes a session that sleeps (v3). (`POST …/messages`)
+
+        Args:
+            text: what to say.
+            attach: a path, URL, DataFrame, bytes or `(name, content)`, or a list of them.
+            again: send it though it was sent before.
+            as_user: in the name of this user; v3 only.
+
+        Raises:
+            CreateUncertain: it could not be settled whether the message arrived.
+            DevinError: the service refused or could not be reached; nothing arrived.
+        """
+        self._seen.notice = await self._core.send(self._seen.state, text, attach, again=again, as_user=as_user)
+        return self
+
+    async def stop(self, archive: bool = False) -> AsyncSession:
+        """Terminate the session for good; it cannot be resumed. One that was done stays done. (`DELETE …`)
+
+        Args:
+            archive: also archive it; v3 only.
+        """
+        await self._core.stop(self._seen.state, archive=archive)
+        return self
+
+    async def archive(self) -> AsyncSession:
+        """Archive the session, which puts it to sleep if it runs. v3 only. (`POST …/archive`)"""
+        await self._core.archive(self._seen.state)
+        return self
+
+    async def unarchive(self) -> AsyncSession:
+        """Take the session out of the archive. v3 only. (`POST …/unarchive`)"""
+        await self._core.archive(self._seen.state, undo=True)
+        return self
+
+    async def tag(self, *tags: str, replace: bool = False) -> tuple[str, ...]:
+        """Add tags, or with `replace` put these in place of the others, and return all. (`POST`/`PUT …/tags`)
+
+        Args:
+            tags: at most 49.
+            replace: take the other tags away; the one by which this package finds its sessions stays.
+        """
+        return await self._core.tag(self._seen.state, tags, replace_all=replace)
+
+    async def refresh(self) -> AsyncSession:
+        """Ask how the session is now, with its conversation where the turn is over. (`GET …/sessions/{id}`)"""
+        await self._core.refresh(self._seen.state)
+        return self
+
+    async def attachments(self) -> list[wire.SessionAttachment]:
+        """List its files: `attachment_id`, `name`, `url`, `source` (`devin` or `user`). v3 only."""
+        return await self._core.attachments.list(self.id)
+
+    async def download(self, folder: str | os.PathLike[str] | None = None) -> list[Path]:
+        """Fetch all its files into a folder and return their paths. v3 only.
+
+        Names are made safe; what is there with the same content is left alone, nothing is overwritten.
+
+        Args:
+            folder: by default named after the session, in the working directory.
+        """
+        return await self._core.attachments.download(self.id, folder)
+
+    async def read(self, name: str) -> Any:
+        """Fetch one file by name: a table as a DataFrame, JSON as its value, text as str, anything else as bytes.
+
+        Args:
+            name: as in `attachments()`; of several with this name, the last.
+
+        Raises:
+            OptionError: there is no such file; the message names those there are.
+        """
+        from devin_jupyter.frames.files import read_file
+
+        listed = await self._core.attachments.list(self.id)
+        found = [entry for entry in listed if entry.get("name") == name]
+        if not found:
+            names = ", ".join(sorted({str(entry.get("name")) for entry in listed})) or "none"
+            raise OptionError(f"{self.id} has no file {name!r}", hint=f"its files: {names}")
+        content = await self._core.attachments.fetch(found[-1])
+        return await asyncio.to_thread(read_file, name, content)
+
+    async def insights(self, generate: bool = False) -> wire.Insights:
+        """Return what the service found out about the session: size, messages, and `analysis`. v3 only.
+
+        It is the answer as it came: with the id as the service spells it, and with the `nb-…` tag of this package.
+
+        Args:
+            generate: have the analysis made first, which takes about a minute.
+        """
+        insights = self._core.insights
+        return await (insights.generate(self.id) if generate else insights.get(self.id))
+
+    def subscribe(
+        self,
+        callback: Callable[[Snapshot], None],
+        *,
+        on_trouble: Callable[[Connection], None] | None = None,
+        messages: bool = False,
+        keep: bool = False,
+    ) -> Callable[[], None]:
+        """Have a function called with every new snapshot, until the returned function is called.
+
+        Args:
+            callback: called on the loop's thread; must not print, display or block.
+            on_trouble: called when the connection fails, and when it is back.
+            messages: read the conversation while it grows.
+            keep: go on, slowly, after the end of the turn.
+        """
+        return self._core.tracker.listen(self._seen.state, Listener(callback, on_trouble, messages, keep))
+
+    def panel(self) -> Panel:
+        """Return a live panel with a reply box, whose buttons act on the running event loop."""
+        from devin_jupyter.panel import Panel
+
+        here = asyncio.get_running_loop()
+
+        def on_loop(act: Callable[..., Any]) -> Callable[..., Any]:
+            return lambda **said: asyncio.run_coroutine_threadsafe(act(**said), here).result()
+
+        async def send(text: str, files: list[tuple[str, bytes]]) -> AsyncSession:
+            return await self.send(text, files or None, again=True)
+
+        return Panel(self, acts={"send": on_loop(send), "stop": on_loop(self.stop), "archive": on_loop(self.archive)})
+
+
+@contextmanager
+def _waiting(session: SessionView) -> Iterator[None]:
+    try:
+        with hooks.waiting(session):
+            yield
+    except KeyboardInterrupt:
+        raise detached(session.snapshot) from None
+
+
+def _sending(_: SessionView) -> Any:
+    return completing_requests()
+
+
+class Session(SessionView, Blocking[AsyncSession]):
+    """A Devin session.
+
+        audit = dj.create("Find the flaky tests", repos=["acme/api"], schema="tests:[name:str, why:str]")
+        audit.result()            # waits for the end of the turn; `await audit` waits without blocking
+        audit.send("Now fix the first one").wait()
+        audit.pull_requests, audit.acus
+
+    The attributes show the session as last seen, without asking: `.phase` is `queued`, `working`, `your_turn`,
+    `needs_approval`, `done`, `asleep`, `blocked`, `stopped` or `failed`. While the turn is open the session is
+    looked at every few seconds in the background. ACUs are agent compute units, times are UTC, time-outs seconds.
+    Beside the attributes below there are `.schema` (what the output is read as), `.notice` (a line worth printing),
+    `.how` (`created`, `attached`, `adopted`, `recorded` or `opened`) and `.take`; each may be None but `.how`.
+
+    Methods that ask the service raise a `DevinError` where it refuses or cannot be reached: `Unauthorized`,
+    `Forbidden`, `NotFound`, `RateLimited`, `ServerError` or another `ApiError`, or `ConnectionTrouble`. What v1 has
+    not raises `Unsupported`, before anything is sent.
+    """
+
+    __module__ = "devin_jupyter"
+
+    def __init__(self, asynchronous: AsyncSession) -> None:
+        super().__init__(asynchronous)
+        self._seen = asynchronous._seen
+
+    def __await__(self) -> Generator[Any, None, Session]:
+        return _awaited(self, lambda: asyncio.wrap_future(loop.submit(self._async.wait()))).__await__()
+
+    def __reduce__(self) -> tuple[Callable[..., Session], tuple[str]]:
+        return devin_jupyter.get, (self.id,)
+
+    def __copy__(self) -> Session:
+        return self
+
+    def __deepcopy__(self, _: Any) -> Session:
+        return self
+
+    @documented_by(AsyncSession.result)
+    def result(self, timeout: float | str | None = None) -> Any:
+        self.wait(timeout)
+        return self.answer(waited=timeout)  # here, not on the loop: reading the output runs code of the schema
+
+    wait = fluent(AsyncSession.wait, guard=_waiting)
+    send = fluent(AsyncSession.send, guard=_sending)
+    stop = fluent(AsyncSession.stop)
+    archive = fluent(AsyncSession.archive)
+    unarchive = fluent(AsyncSession.unarchive)
+    tag = blocking(AsyncSession.tag)
+    refresh = fluent(AsyncSession.refresh)
+    attachments = blocking(AsyncSession.attachments)
+    download = blocking(AsyncSession.download)
+    read = blocking(AsyncSession.read)
+    insights = blocking(AsyncSession.insights)
+
+    @documented_by(AsyncSession.subscribe)
+    def subscribe(
+        self,
+        callback: Callable[[Snapshot], None],
+        *,
+        on_trouble: Callable[[Connection], None] | None = None,
+        messages: bool = False,
+        keep: bool = False,
+    ) -> Callable[[], None]:
+        def listen() -> Callable[[], None]:
+            return self._async.subscribe(callback, on_trouble=on_trouble, messages=messages, keep=keep)
+
+        async def listen_there() -> Callable[[], None]:
+            return listen()
+
+        async def stop_there() -> None:
+            stop()
+
+        def unsubscribe() -> None:
+            loop.submit(stop_there())
+
+        stop = listen() if loop.is_here() else loop.run(listen_there())
+        return unsubscribe
+
+    def panel(self) -> Panel:
+        """Return a live panel with a reply box."""
+        from devin_jupyter.panel import Panel
+
+        return Panel(self)
+
+
+async def _awaited(session: S, wait: Callable[[], Awaitable[Any]]) -> S:
+    """Wait for the end of the turn; cancelling detaches, the session goes on."""
+    future = asyncio.ensure_future(wait())
+    try:
+        with hooks.waiting(session), cancel_on_interrupt():
+            while not (await asyncio.wait([future], timeout=SLICE_SECONDS))[0]:  # an interrupt is noticed in between
+                pass
+    except asyncio.CancelledError:
+        raise DetachedAwait(*detached(session.snapshot).lines) from None
+    finally:
+        future.cancel()
+    future.result()
+    return session
+
+
+# --- the end of a turn: the answer, or the error that says why there is none ---------------------------------------
+
+
+_LONGEST_QUOTE = 300
+
+
+def output_of(snapshot: Snapshot, schema: Schema | None) -> Any:
+    """Return the typed structured output of the last turn; None where there is none.
+
+    Raises:
+        TurnOpen: Devin is still working on it.
+        OutputInvalid: it does not fit the schema.
+    """
+    if not snapshot.turn_over and snapshot.recorded is not None:
+        raise _recorded_at_work(TurnOpen, snapshot)
+    if not snapshot.turn_over:
+        raise TurnOpen(
+            f"{_named(snapshot)} is still at work ({snapshot.phase.label}), its output is not final",
+            _goes_on(snapshot),
+            ".result() waits for it; .snapshot.structured_output is the interim value",
+            session_id=snapshot.session_id,
+        )
+    if not _has_output(snapshot):
+        return None
+    if schema is None:
+        return snapshot.structured_output
+    return schema.load(
+        snapshot.structured_output, session_id=snapshot.session_id, named=_named(snapshot), stands=_stands(snapshot)
+    )
+
+
+def answer_of(snapshot: Snapshot, schema: Schema | None) -> Any:
+    """Return the answer of the last turn: the typed output, or without a schema Devin's last message.
+
+    Raises:
+        TurnError: there is no answer; the class says why.
+        OutputInvalid: there is one that does not fit the schema.
+    """
+    if not snapshot.turn_over or snapshot.phase in _NO_ANSWER:
+        raise turn_error(snapshot)
+    if _has_output(snapshot):
+        return output_of(snapshot, schema)
+    word = snapshot.last_word
+    if schema is None and snapshot.schema is None and (word is not None or snapshot.phase is Phase.DONE):
+        return word.text if word is not None else None
+    raise turn_error(snapshot)
+
+
+def _has_output(snapshot: Snapshot) -> bool:
+    """The answer itself may be None, where the schema says so and it came in an object."""
+    return snapshot.structured_output is not None and snapshot.output_is_fresh
+
+
+def turn_error(snapshot: Snapshot, *, waited: float | None = None) -> TurnError:
+    """Return the exception for a session without an answer.
+
+    Args:
+        snapshot: the session as last seen.
+        waited: seconds after which waiting was given up.
+    """
+    if not snapshot.turn_over:
+        return _still_open(snapshot, waited)
+    kind, what, do = _PROBLEMS[snapshot.phase]
+    do = _RAISE_CAP if _reached_cap(snapshot) else do
+    do = _UNARCHIVE if snapshot.is_archived and snapshot.phase in (Phase.YOUR_TURN, Phase.ASLEEP) else do
+    asked = f": {_quote(snapshot.question)}" if snapshot.question else ""
+    filled = {"id": _named(snapshot), "url": snapshot.url, "why": _why(snapshot), "asked": asked}
+    return kind(what.format(**filled), _stands(snapshot), do.format(**filled), session_id=snapshot.session_id)
+
+
+_NO_ANSWER = (Phase.NEEDS_APPROVAL, Phase.BLOCKED, Phase.STOPPED, Phase.FAILED)
+_WAITING = (Phase.YOUR_TURN, Phase.NEEDS_APPROVAL, Phase.ASLEEP, Phase.BLOCKED)
+_PROBLEMS: dict[Phase, tuple[type[TurnError], str, str]] = {
+    Phase.YOUR_TURN: (
+        NeedsReply,
+        "{id} waits for your reply{asked}",
+        "answer with .send('…') or a %%devin --to cell, then ask for .result() again",
+    ),
+    Phase.NEEDS_APPROVAL: (
+        NeedsApproval,
+        "{id} waits for an approval{asked}",
+        "give it in the web app, the API cannot: {url}",
+    ),
+    Phase.ASLEEP: (
+        SessionAsleep,
+        "{id} fell asleep without an answer{asked}",
+        ".send('…') wakes it",
+    ),
+    Phase.BLOCKED: (
+        SessionBlocked,
+        "{id} was suspended: {why}",
+        "lift the limit in the Devin settings, then .send('go on'); or see {url}",
+    ),
+    Phase.STOPPED: (
+        SessionStopped,
+        "{id} was stopped, or ended, before it had an answer",
+        "the next --take on the cell (take= in Python) starts another session, which costs again",
+    ),
+    Phase.FAILED: (
+        SessionFailed,
+        "{id} failed on the service's side{why}",
+        "see {url}; the next --take on the cell (take= in Python) starts another session, which costs again",
+    ),
+    Phase.DONE: (
+        OutputInvalid,
+        "{id} finished without the structured output that was asked for",
+        "ask for it with .send('submit the structured output'), then .result() again",
+    ),
+}
+_REASONS = {
+    "usage_limit_exceeded": "its ACU limit is used up",
+    "out_of_credits": "the organization is out of credits",
+    "out_of_quota": "the quota is used up",
+    "no_quota_allocation": "no quota is allotted",
+    "payment_declined": "the payment was declined",
+    "org_usage_limit_exceeded": "the organization's usage limit is reached",
+    "user_usage_limit_exceeded": "the user's usage limit is reached",
+    "total_session_limit_exceeded": "the organization has too many sessions",
+}
+
+
+_UNARCHIVE = "it is archived and takes no messages: .unarchive() first, then .send('…')"
+_RAISE_CAP = (
+    "raise its cap in the web app, then .send('go on'): {url}; "
+    "or the next --take with a higher --max-acu starts another session, which costs again"
+)
+
+
+def _reached_cap(snapshot: Snapshot) -> bool:
+    """The same word stands for the session's own cap and for a limit of the organization."""
+    return snapshot.status_detail == "usage_limit_exceeded" and snapshot.max_acu_limit is not None
+
+
+def _why(snapshot: Snapshot) -> str:
+    detail = snapshot.status_detail or ""
+    if snapshot.phase is Phase.FAILED:
+        return f" ({detail})" if detail not in ("", "error") else ""
+    reason = _REASONS.get(detail)
+    if _reached_cap(snapshot):
+        reason = f"its own cap, --max-acu {snapshot.max_acu_limit}, is reached"
+    return f"{reason} ({detail})" if reason else detail or "the service gives no reason"
+
+
+def _recorded_at_work(kind: type[TurnError], snapshot: Snapshot) -> TurnError:
+    """A recorded session does not go on here: nothing waits for it, and nothing stops it."""
+    return kind(
+        f"{_named(snapshot)} was at work ({snapshot.phase.label}) when it was recorded on {snapshot.recorded}",
+        f"its answer is not recorded; {cost(snapshot)}",
+        "set DEVIN_API_KEY and open it by its id, or ask who recorded it to run %devin lock again",
+        session_id=snapshot.session_id,
+    )
+
+
+def _still_open(snapshot: Snapshot, waited: float | None) -> TurnError:
+    if snapshot.recorded is not None:
+        return _recorded_at_work(WaitTimeout, snapshot)
+    after = f" after {waited:g} s of waiting" if waited is not None else ""
+    return WaitTimeout(
+        f"{_named(snapshot)} is still at work ({snapshot.phase.label}){after}",
+        _goes_on(snapshot),
+        ".wait() or .result() waits on; .stop() ends it for good",
+        session_id=snapshot.session_id,
+    )
+
+
+def detached(snapshot: Snapshot) -> Detached:
+    """Return what an interrupted wait says: the session goes on, what it has cost, how to stop it."""
+    state = "goes on" if not snapshot.turn_over else f"is as it was ({snapshot.phase.label})"
+    return Detached(
+        f"{_named(snapshot)} {state}, {cost(snapshot)}; the same cell again, .wait() or %devin wait picks it up, "
+        f".stop() ends it, {snapshot.url} shows it"
+    )
+
+
+def stopped(snapshot: Snapshot) -> Detached:
+    """Return what an interrupted wait says where the interrupt was to stop the session."""
+    what = f"interrupted: {_named(snapshot)} was stopped for good, as --on-interrupt stop says"
+    return Detached(what, _stands(snapshot))
+
+
+def _named(snapshot: Snapshot) -> str:
+    return f"{snapshot.session_id} (simulated)" if snapshot.simulated else snapshot.session_id
+
+
+def cost(snapshot: Snapshot) -> str:
+    """Return what a session has consumed, in words."""
+    return "ACU unknown" if snapshot.acus is None else f"{snapshot.acus:.10g} ACU so far"
+
+
+def _goes_on(snapshot: Snapshot) -> str:
+    return f"the session goes on, {cost(snapshot)}"
+
+
+def _stands(snapshot: Snapshot) -> str:
+    if snapshot.phase is Phase.DONE:
+        return f"the turn is over, {cost(snapshot)}"
+    return f"the session {'stands still' if snapshot.phase in _WAITING else 'is over'}, {cost(snapshot)}"
+
+
+def _quote(text: str) -> str:
+    text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return f"“{text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + '…'}”"
