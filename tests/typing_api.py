@@ -10,6 +10,7 @@ from typing import Any, assert_type
 import pandas as pd
 
 import devin_jupyter as dj
+from devin_jupyter.models import wire
 from devin_jupyter.models.snapshot import Message, PullRequest
 from devin_jupyter.panel import BatchPanel, Panel
 
@@ -56,9 +57,9 @@ def a_session(session: dj.Session) -> None:
     assert_type(session.stop(archive=True), dj.Session)
     assert_type(session.archive().unarchive().refresh(), dj.Session)
     assert_type(session.tag("a", "b", replace=True), tuple[str, ...])
-    assert_type(session.attachments(), list[dict[str, Any]])
+    assert_type(session.attachments(), list[wire.SessionAttachment])
     assert_type(session.download("files"), list[Path])
-    assert_type(session.insights(generate=True), dict[str, Any])
+    assert_type(session.insights(generate=True), wire.Insights)
     assert_type(session.panel(), Panel)
     assert_type(session.frame(), pd.DataFrame)
     assert_type(session.messages_frame(), pd.DataFrame)
@@ -91,10 +92,10 @@ def a_batch(batch: dj.Batch) -> None:
 def a_client(devin: dj.Devin) -> None:
     assert_type(devin.create("Count"), dj.Session)
     assert_type(devin.result("devin-1", timeout=60), Any)
-    assert_type(devin.self(), dict[str, Any])
+    assert_type(devin.self(), wire.Principal)
     assert_type(devin.permissions(), dict[str, bool | None])
     assert_type(devin.asynchronous, dj.AsyncDevin)
-    assert_type(devin.sessions.list(tags=["a"], limit=5), Iterator[dict[str, Any]])
+    assert_type(devin.sessions.list(tags=["a"], limit=5), Iterator[wire.Session])
     assert_type(devin.tags.get("devin-1"), list[str])
     with devin as same:
         assert_type(same, dj.Devin)
@@ -116,7 +117,7 @@ async def the_same_awaited(devin: dj.AsyncDevin, session: dj.Session, batch: dj.
         assert_type(await devin.result("devin-1"), Any)
         assert_type(await devin.messages_frame(session), pd.DataFrame)
         async for raw in devin.sessions.list(limit=5):
-            assert_type(raw, dict[str, Any])
+            assert_type(raw, wire.Session)
 
 
 def the_errors(session: dj.Session) -> None:
