@@ -18,7 +18,6 @@ import devin_jupyter
 from devin_jupyter import loop
 from devin_jupyter.blocking import Blocking, blocking, documented_by, fluent
 from devin_jupyter.client.core import Core
-from devin_jupyter.client.tracking import Listener, State
 from devin_jupyter.errors import (
     Detached,
     DetachedAwait,
@@ -39,7 +38,7 @@ from devin_jupyter.loop import SLICE_SECONDS, cancel_on_interrupt, completing_re
 from devin_jupyter.models import wire
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, OutputVersion, PullRequest, Snapshot
-from devin_jupyter.monitor import Connection
+from devin_jupyter.monitor.store import Change, Connection, WatchedSession
 from devin_jupyter.options.times import seconds
 from devin_jupyter.schema import Schema
 from devin_jupyter.text import format_acus
@@ -56,7 +55,7 @@ S = TypeVar("S", bound="SessionView")
 class _Seen:
     """What the two handles on one session share."""
 
-    state: State
+    state: WatchedSession
     schema: Schema | None
     how: str
     notice: str | None
@@ -245,7 +244,7 @@ class AsyncSession(SessionView):
     def __init__(
         self,
         core: Core,
-        state: State,
+        state: WatchedSession,
         *,
         schema: Schema | None = None,
         how: str = "opened",
@@ -403,7 +402,14 @@ class AsyncSession(SessionView):
             messages: read the conversation while it grows.
             keep: go on, slowly, after the end of the turn.
         """
-        return self._core.tracker.listen(self._seen.state, Listener(callback, on_trouble, messages, keep))
+
+        def on_change(change: Change) -> None:
+            if isinstance(change, Snapshot):
+                callback(change)
+            elif on_trouble is not None:
+                on_trouble(change)
+
+        return self._core.store.subscribe([self._seen.state], on_change, messages=messages, keep=keep).close
 
     def panel(self) -> Panel:
         """Return a live panel with a reply box, whose buttons act on the running event loop."""

@@ -14,7 +14,6 @@ from devin_jupyter.client.core import Core
 from devin_jupyter.errors import ConnectionTrouble, DevinError
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import observe
-from devin_jupyter.monitor.reading import Reader
 
 AT_ONCE = 8
 SECONDS = 5.0
@@ -41,14 +40,14 @@ async def look_again(core: Core, jobs: Sequence[Job], spawn: Callable[[Coroutine
         return 0
     try:
         async with asyncio.timeout(SECONDS):
-            sight = await Reader(core.sessions, core.messages, api_version=core.settings.api_version).look([*asked])
+            found = await core.poller.read([*asked])
     except TimeoutError:
         return len(asked)
     turns = asyncio.Semaphore(AT_ONCE)
-    reading = [spawn(_renew(core, asked[name], raw, turns)) for name, raw in sight.raws.items()]
+    reading = [spawn(_renew(core, asked[name], raw, turns)) for name, raw in found.raws.items()]
     if reading:
         await asyncio.wait(reading, timeout=SECONDS)
-    return sum(isinstance(problem, ConnectionTrouble) for problem in sight.problems.values())
+    return sum(isinstance(problem, ConnectionTrouble) for problem in found.problems.values())
 
 
 def _is_unfinished(job: Job) -> bool:

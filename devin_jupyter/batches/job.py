@@ -18,7 +18,7 @@ from devin_jupyter.request import Fingerprint
 from devin_jupyter.session import answer_of
 
 if TYPE_CHECKING:
-    from devin_jupyter.client.tracking import State
+    from devin_jupyter.monitor.store import WatchedSession
 
 
 class Stage(StrEnum):
@@ -47,7 +47,7 @@ class Job:
     """The identity that goes with that take."""
     how: str = ""
     """`created`, `attached`, `adopted` or `recorded`."""
-    state: State | None = None
+    state: WatchedSession | None = None
     """Its session, shared with every handle on it."""
     error: DevinError | None = None
     """Why it was refused, or why its session cannot be watched."""

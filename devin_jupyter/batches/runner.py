@@ -26,10 +26,10 @@ from devin_jupyter.batches.starting import note_uses, policy_for, start
 from devin_jupyter.batches.tidying import put_away
 from devin_jupyter.batches.work import Work
 from devin_jupyter.client.core import Core
-from devin_jupyter.client.tracking import Listener
 from devin_jupyter.creation import Started
 from devin_jupyter.errors import DevinError
 from devin_jupyter.models.snapshot import CellRef, Snapshot
+from devin_jupyter.monitor.store import Change
 from devin_jupyter.request import fingerprint
 
 AT_ONCE = 8
@@ -242,13 +242,13 @@ class Runner:
 
     def _took(self, job: Job, started: Started) -> None:
         job.stage, job.how, job.error = Stage.STARTED, started.how, None
-        job.state = self.core.tracker.track(started.record)
+        job.state = self.core.store.track(started.record)
         is_new = started.how in ("created", "adopted")
         self.started, self.attached = self.started + is_new, self.attached + (not is_new)
         if is_new:
             self.throttle.went_well()
             self.no_room = None
-        job.let_go = self.core.tracker.listen(job.state, Listener(partial(self._seen, job)))
+        job.let_go = self.core.store.subscribe([job.state], partial(self._changed, job)).close
         if job.state.snapshot.turn_over:
             self._work.spawn(self._put_away(job))
         self._seen(job, job.state.snapshot)
@@ -270,6 +270,10 @@ class Runner:
             is_away = kind is Setback.AWAY and self.throttle.streak >= AWAY_TIMES
             self._pause_if(f"{problem.message} ({AWAY_TIMES} times)" if is_away else None)
         self.roster.note(job)
+
+    def _changed(self, job: Job, change: Change) -> None:
+        if isinstance(change, Snapshot):
+            self._seen(job, change)
 
     def _seen(self, job: Job, snapshot: Snapshot) -> None:
         """A session looks different: its turn may have ended, or a message may have opened another."""

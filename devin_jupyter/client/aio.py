@@ -13,7 +13,6 @@ from devin_jupyter.api.analytics import Consumption, Events, Metrics
 from devin_jupyter.api.library import Knowledge, Playbooks, Schedules, Secrets
 from devin_jupyter.budgeting import budget as set_or_show
 from devin_jupyter.client.core import Core
-from devin_jupyter.client.tracking import State
 from devin_jupyter.config import Settings, resolve_settings
 from devin_jupyter.creation import Plan
 from devin_jupyter.errors import OptionError
@@ -23,6 +22,7 @@ from devin_jupyter.journal.budgets import Account
 from devin_jupyter.models import wire
 from devin_jupyter.models.policy import Policy
 from devin_jupyter.models.snapshot import CellRef
+from devin_jupyter.monitor.store import WatchedSession
 from devin_jupyter.options import Options, from_keywords
 from devin_jupyter.request import SessionRequest, build
 from devin_jupyter.session import AsyncSession, Session
@@ -552,7 +552,7 @@ class AsyncDevin:
             return await self.get(session)
         return session._async if isinstance(session, Session) else session
 
-    def _handle(self, state: State, **facts: Any) -> AsyncSession:
+    def _handle(self, state: WatchedSession, **facts: Any) -> AsyncSession:
         self._last = AsyncSession(self.core, state, **facts)
         return self._last
 

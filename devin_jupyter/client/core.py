@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from devin_jupyter.api.analytics import Account
@@ -13,7 +12,6 @@ from devin_jupyter.api.client import Service
 from devin_jupyter.api.files import Attachments
 from devin_jupyter.api.sessions import Insights, Messages, Sessions, Tags
 from devin_jupyter.attachments import Attachment, read_attachments
-from devin_jupyter.client.tracking import State, Tracker
 from devin_jupyter.config import Settings
 from devin_jupyter.creation import Api, Creator, Plan, Started, plan_replay, replay
 from devin_jupyter.errors import ConnectionTrouble, DevinError, Forbidden, NotFound, NotRecorded
@@ -29,15 +27,13 @@ from devin_jupyter.models.snapshot import (
     CellRef,
     Facts,
     Message,
-    Record,
     Snapshot,
     Where,
-    after_send,
-    observe,
     read_message,
     visible_tags,
 )
-from devin_jupyter.monitor import Monitor
+from devin_jupyter.monitor.poll import Poller
+from devin_jupyter.monitor.store import SessionStore, WatchedSession
 from devin_jupyter.options.times import seconds
 from devin_jupyter.recorded import record_of, schema_of
 from devin_jupyter.request import SessionRequest
@@ -62,7 +58,7 @@ class Running(Protocol):
 class Opened:
     """A session that was looked up."""
 
-    state: State
+    state: WatchedSession
     schema: Schema | None
     notice: str | None = None
 
@@ -92,10 +88,8 @@ class Core:
             api, self.journal, self.where, api_version=version, simulated=settings.simulated, lock=lock
         )
         self.messenger = Messenger(self.messages, self.sessions, self.attachments, self.journal)
-        self.monitor = Monitor(
-            self.sessions, self.messages, api_version=version, keeper=self.journal, pace=settings.pace
-        )
-        self.tracker = Tracker(self.monitor)
+        self.store = SessionStore(self.journal, bare=self._bare_facts)
+        self.poller = Poller(self.store, self.sessions, self.messages, is_v1=version == "v1", pace=settings.pace)
         self.running: dict[str, Running] = {}
         """What goes on in the background, by name, and must not outlive the client: batches."""
 
@@ -119,10 +113,10 @@ class Core:
         """End what goes on in the background, stop watching and close the connections."""
         running, self.running = list(self.running.values()), {}
         await asyncio.gather(*(one.retire() for one in running))
-        await self.tracker.aclose()
+        await self.poller.aclose()
         await self.service.aclose()
 
-    async def start(self, request: SessionRequest, policy: Policy | None) -> tuple[Started, State]:
+    async def start(self, request: SessionRequest, policy: Policy | None) -> tuple[Started, WatchedSession]:
         """Attach to the session of a request, adopt it, or start it with one POST."""
         if not self.settings.api_key and self.lock is not None:
             started = replay(request, self.lock)
@@ -131,11 +125,11 @@ class Core:
                 started = await self.creator.start(request, policy)
             finally:
                 if policy is not None and policy.replace:
-                    await asyncio.gather(*map(self._note_end, self.tracker.states()), return_exceptions=True)
+                    await asyncio.gather(*map(self._note_end, self.store.sessions()), return_exceptions=True)
         snapshot = started.snapshot
         if snapshot.turn_over and started.raw is not None and snapshot.last_word is None:
             snapshot = await self._with_conversation(snapshot)
-        return started, self.tracker.track(replace(started.record, snapshot=snapshot))
+        return started, self.store.track(replace(started.record, snapshot=snapshot))
 
     async def plan(self, request: SessionRequest, policy: Policy) -> Plan:
         """Tell what `start` would do; nothing is sent."""
@@ -148,60 +142,38 @@ class Core:
         identifier = prefixed(session)
         recorded = self.lock.session(identifier) if self.lock is not None and not self.settings.api_key else None
         if recorded is not None:
-            state = self.tracker.track(record_of(recorded.snapshot))
+            state = self.store.track(record_of(recorded.snapshot))
             return Opened(state, schema or schema_of(state.record))
-        state_now = self.tracker.find(identifier)
-        record = state_now.record if state_now else await asyncio.to_thread(self.record, identifier)
-        asked = schema_of(record)
+        state = await self.store.load(identifier)
+        asked = schema_of(state.record)
         if asked is None and schema is not None:  # a schema to read it by does not change what was asked for
-            record = replace(record, facts=replace(record.facts, schema=schema))
+            state.record = replace(state.record, facts=replace(state.record.facts, schema=schema))
         notice = None
         try:
-            snapshot = await self.look(record, retries=record.snapshot is None)
+            await self.poller.look(state, retries=state.seen is None)
         except ConnectionTrouble as problem:
-            if record.snapshot is None:
+            if state.seen is None:
                 raise
-            snapshot, notice = record.snapshot, f"{identifier} as last seen: {problem.message}"
-        return Opened(self.tracker.track(replace(record, snapshot=snapshot)), schema or asked, notice)
+            notice = f"{identifier} as last seen: {problem.message}"
+        return Opened(self.store.track(state.record), schema or asked, notice)
 
-    def record(self, session_id: str) -> Record:
-        """Return what the journal knows of a session, as this client reads it; else the bare facts."""
+    def _bare_facts(self) -> Facts:
         settings = self.settings
-        known = self.journal.record(session_id)
-        if known is None:
-            where = Where("", settings.org_id, settings.api_version)
-            return Record(session_id=session_id, facts=Facts(where=where, simulated=settings.simulated))
-        return replace(known, facts=known.facts.read_by(settings.api_version, simulated=settings.simulated))
+        return Facts(where=Where("", settings.org_id, settings.api_version), simulated=settings.simulated)
 
-    async def look(self, record: Record, *, retries: bool = True) -> Snapshot:
-        """Read a session once, with its conversation where the turn is over, and keep it in the journal."""
-        session_id = record.session_id
-        raw = await self.sessions.get(session_id, retries=retries)
-        if raw.get("status") == "exit" and not record.terminated:  # perhaps another process ended it
-            record = replace(record, terminated=await asyncio.to_thread(self.journal.is_terminated, session_id))
-        snapshot = observe(raw, record, at=_now())
-        if snapshot.turn_over or snapshot.send_pending:
-            snapshot = observe(raw, record, at=_now(), messages=await self._conversation(session_id))
-        await asyncio.to_thread(self.journal.save_snapshot, snapshot)
-        return snapshot
-
-    async def refresh(self, state: State) -> None:
-        """Read a session now, whatever the monitor does."""
+    async def refresh(self, state: WatchedSession) -> None:
+        """Read a session now, whatever the poll loop does."""
         if state.snapshot.recorded is None:
-            snapshot = await self.look(state.record)
-            self.tracker.update(state, replace(state.record, snapshot=snapshot))
+            await self.poller.look(state)
 
-    async def wait(self, state: State, timeout: float | str | None = None) -> Snapshot:
+    async def wait(self, state: WatchedSession, timeout: float | str | None = None) -> Snapshot:
         """Wait for the end of the turn or the time-out, and return the session as last seen."""
-        limit = seconds(timeout)
-        if not state.snapshot.turn_over and state.snapshot.recorded is None:
-            self.tracker.follow(state)
-            await self.monitor.turn_over(state.session_id, limit)
+        await self.store.turn_over(state, seconds(timeout))
         return state.snapshot
 
     async def send(
         self,
-        state: State,
+        state: WatchedSession,
         text: str,
         attach: Any = None,
         *,
@@ -225,13 +197,10 @@ class Core:
             cell=cell or CellRef(notebook=host().notebook),
         )
         if result.how == "sent" and result.sent is not None:
-            snapshot = after_send(replace(state.snapshot, recorded=None))
-            record = replace(state.record, sent=result.sent, terminated=False, snapshot=snapshot)
-            self.tracker.update(state, record)
-            await asyncio.to_thread(self.journal.save_snapshot, snapshot)
+            await self.store.note(state, sent=result.sent)
         return result.notice
 
-    def _replayed_send(self, state: State, text: str, files: Sequence[Attachment]) -> str | None:
+    def _replayed_send(self, state: WatchedSession, text: str, files: Sequence[Attachment]) -> str | None:
         """Answer a recorded session's message from the lock file; None when a key can send it for real."""
         key = message_key(state.session_id, text, (item.sha256 for item in files))
         at = self.lock.was_sent(key) if self.lock is not None else None
@@ -245,43 +214,40 @@ class Core:
             )
         return f"already sent on {at} (recorded)"
 
-    async def stop(self, state: State, *, archive: bool = False) -> None:
+    async def stop(self, state: WatchedSession, *, archive: bool = False) -> None:
         """Terminate a session for good. One that was done before stays done."""
-        before = await self.look(state.record)
+        before = await self.poller.look(state)
         await self.sessions.terminate(state.session_id, archive=archive)
-        record = replace(state.record, snapshot=before)
-        if before.phase not in _STAY_AS_THEY_ARE:
-            record = replace(record, terminated=True)
-            await asyncio.to_thread(self.journal.mark_terminated, state.session_id)
-        self.tracker.update(state, replace(record, snapshot=await self.look(record)))
+        await self.store.note(state, terminated=before.phase not in _STAY_AS_THEY_ARE)
+        await self.poller.look(state)
 
     async def stop_all(self, is_meant: Callable[[str], bool] | None) -> list[Stopped]:
         """Set the halt flag and end every session at work, of some notebooks or of the whole journal."""
         stopper = Stopper(api=self.creator.api, journal=self.journal, where=self.where)
         results = await stopper.stop_all(is_meant)
         for result in results:
-            state = self.tracker.find(result.session_id)
+            state = self.store.find(result.session_id)
             if state is not None:
                 await self._note_end(state)
         return results
 
-    async def _note_end(self, state: State) -> None:
+    async def _note_end(self, state: WatchedSession) -> None:
         """A session that was ended on the way to something else did not end by itself: its handle must know."""
         kept = await asyncio.to_thread(self.journal.record, state.session_id)
         if kept is not None and kept.terminated and not state.record.terminated:
-            state.record = replace(state.record, terminated=True)
+            await self.store.note(state, terminated=True)
             await self.refresh(state)
 
-    async def archive(self, state: State, *, undo: bool = False) -> None:
+    async def archive(self, state: WatchedSession, *, undo: bool = False) -> None:
         """Archive a session, which puts it to sleep if it runs; or take it out of the archive."""
         await (self.sessions.unarchive if undo else self.sessions.archive)(state.session_id)
         await self.refresh(state)
 
-    async def tag(self, state: State, tags: Sequence[str], *, replace_all: bool) -> tuple[str, ...]:
+    async def tag(self, state: WatchedSession, tags: Sequence[str], *, replace_all: bool) -> tuple[str, ...]:
         """Add tags, or replace all but our own, and return what a person set."""
         write = self.tags.replace if replace_all else self.tags.append
         visible = visible_tags(await write(state.session_id, tags))
-        self.tracker.update(state, replace(state.record, snapshot=replace(state.snapshot, tags=visible)))
+        await self.store.note(state, tags=visible)
         return visible
 
     async def _with_conversation(self, snapshot: Snapshot) -> Snapshot:
@@ -306,7 +272,3 @@ def _listed(attach: Any) -> list[Any]:
         return []
     is_pair = isinstance(attach, tuple) and len(attach) == 2 and isinstance(attach[0], str)
     return list(attach) if isinstance(attach, (list, tuple)) and not is_pair else [attach]
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

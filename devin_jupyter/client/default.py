@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from devin_jupyter.blocking import on_default
 from devin_jupyter.client.core import Core
 from devin_jupyter.client.sync import Devin
-from devin_jupyter.client.tracking import State
 from devin_jupyter.config import (
     Settings,
     data_folder,
@@ -31,6 +30,7 @@ from devin_jupyter.config import (
 from devin_jupyter.errors import JournalError, NoKey, OptionError
 from devin_jupyter.host import hooks
 from devin_jupyter.journal import Journal, lockfile
+from devin_jupyter.monitor.store import WatchedSession
 from devin_jupyter.options import number
 from devin_jupyter.session import AsyncSession, Session
 from devin_jupyter.text import nearest
@@ -153,7 +153,7 @@ def from_notebook(path: str | Path) -> list[Session]:
     handles = []
     for saved in read_notebook(path):
         record = record_of(saved.snapshot)
-        handles.append(Session(AsyncSession(core, State(record), schema=schema_of(record), how="recorded")))
+        handles.append(Session(AsyncSession(core, WatchedSession(record), schema=schema_of(record), how="recorded")))
     return handles
 
 
@@ -255,7 +255,7 @@ def connect_checked(
 
 def _paced(client: Devin, pause: float | None) -> Devin:
     if pause is not None:
-        client.core.monitor.set_pace(replace(client.settings.pace, slow=pause))
+        client.core.poller.pace = replace(client.settings.pace, slow=pause)
     return client
 
 

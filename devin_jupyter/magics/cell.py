@@ -163,7 +163,7 @@ def client(notebook: Notebook) -> Any:
     found = devin.default()
     if notebook.config.poll_seconds is not None:
         pace = replace(found.settings.pace, slow=notebook.config.poll_seconds)
-        found.core.monitor.set_pace(pace)
+        found.core.poller.pace = pace
     return found
 
 

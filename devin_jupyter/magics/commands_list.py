@@ -83,9 +83,11 @@ async def _handles(devin: Any, snapshots: list[Snapshot]) -> list[Any]:
     """Handles on what is at work, without asking for each; bare snapshots for the rest."""
     from devin_jupyter.session import AsyncSession, Session
 
+    store = devin.core.store
+
     def handle(snapshot: Snapshot) -> Session:
-        record = replace(devin.core.record(snapshot.session_id), snapshot=snapshot)
-        return Session(AsyncSession(devin.core, devin.core.tracker.track(record)))
+        record = replace(store.record(snapshot.session_id), snapshot=snapshot)
+        return Session(AsyncSession(devin.core, store.track(record)))
 
     return [snapshot if snapshot.turn_over else handle(snapshot) for snapshot in snapshots]
 
@@ -95,7 +97,7 @@ def _wanted(call: Call, count: int) -> list[tuple[dict[str, Any], Snapshot]]:
     said, at = call.said, datetime.now(UTC)
     is_searched = said.text or said.phase
     raws = call.devin.sessions.list(limit=SEARCHED if is_searched else count, **_filters(call))
-    record = call.devin.core.record
+    record = call.devin.core.store.record
     found = [(raw, observe(raw, record(identifier(raw)), at=at)) for raw in raws]
     found.sort(key=lambda pair: pair[1].created_at or at, reverse=True)
     fitting = (pair for pair in found if not is_searched or _fits(pair[1], said.text, said.phase))

@@ -52,15 +52,15 @@ def open_batch(url: str, count: int, pace: Pace, folder: Path, **options: Any) -
 class Looks:
     """Counts how often sessions are looked at, so that measuring begins and ends between two sweeps."""
 
-    def __init__(self, reader: Any) -> None:
+    def __init__(self, poller: Any) -> None:
         self.rounds = self.sessions = 0
-        self._look = reader.look
-        reader.look = self.look
+        self._read = poller.read
+        poller.read = self.read
 
-    async def look(self, session_ids: list[str]) -> Any:
-        sight = await self._look(session_ids)
+    async def read(self, session_ids: list[str]) -> Any:
+        found = await self._read(session_ids)
         self.rounds, self.sessions = self.rounds + 1, self.sessions + len(session_ids)
-        return sight
+        return found
 
     def wait_for_one(self) -> None:
         """Return when the next round has ended."""
@@ -78,7 +78,7 @@ def watching(count: int, pace_seconds: float, seconds: float) -> dict[str, float
         while batch.tally.open < count or batch.tally.waiting or batch._runner._work.starts:
             time.sleep(0.2)
         time.sleep(2 * pace_seconds)
-        looks = Looks(core.monitor._reader)
+        looks = Looks(core.poller)
         looks.wait_for_one()
         before, looked, used, began = requests(url).get(LIST, 0), looks.sessions, cpu(), time.perf_counter()
         time.sleep(seconds)

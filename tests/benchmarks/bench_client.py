@@ -19,7 +19,7 @@ import httpx
 from devin_jupyter import AsyncDevin
 from devin_jupyter.config import Pace, resolve_settings
 from devin_jupyter.models.ids import session_id
-from devin_jupyter.models.snapshot import Record, Snapshot
+from devin_jupyter.models.snapshot import Snapshot
 
 REQUESTS, SESSIONS, PACE_SECONDS, WATCH_SECONDS = 1000, 1000, 5.0, 30.0
 
@@ -55,8 +55,7 @@ async def watching(client: AsyncDevin, url: str) -> tuple[float, float, float]:
 
     names = await asyncio.gather(*(start(number) for number in range(SESSIONS)))
     changes: list[Snapshot] = []
-    for name in names:
-        client.core.monitor.watch(Record(session_id=name), on_snapshot=changes.append)
+    client.core.store.subscribe(names, lambda change: changes.append(change))  # type: ignore[arg-type]
     await asyncio.sleep(PACE_SECONDS * 2)
     changes.clear()
     before, began = await requests(url), time.process_time()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -102,38 +101,6 @@ def answering(slept: Slept) -> Callable[..., Service]:
     return make
 
 
-class FakeClock:
-    """Time that passes only when the monitor pauses, and as fast as it can."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-        self.pauses: list[float] = []
-
-    def now(self) -> datetime:
-        return datetime(2026, 11, 21, tzinfo=UTC) + timedelta(seconds=self.seconds)
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def jitter(self) -> float:
-        return 1.0
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(0)
-        self.seconds += seconds
-
-    async def pause(self, seconds: float, wake: asyncio.Event) -> None:
-        await asyncio.sleep(0)
-        if not wake.is_set():
-            self.pauses.append(seconds)
-            self.seconds += seconds
-
-
-@pytest.fixture
-def fake_clock() -> FakeClock:
-    return FakeClock()
-
-
 PACE = Pace()
 Answer = Callable[..., Awaitable[Any]]
-__all__ = ["KEY", "PACE", "V1_KEY", "FakeClock", "Slept", "key_of", "some_settings"]
+__all__ = ["KEY", "PACE", "V1_KEY", "Slept", "key_of", "some_settings"]

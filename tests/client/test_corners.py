@@ -7,15 +7,11 @@ import concurrent.futures
 import threading
 
 import pytest
-from records import record
 
 import devin_jupyter as dj
 from devin_jupyter import loop
 from devin_jupyter.api import transport
-from devin_jupyter.client.tracking import State
 from devin_jupyter.loop import LoopThread, iterate
-from devin_jupyter.models.snapshot import Snapshot
-from devin_jupyter.monitor import Connection
 
 from .conftest import some_settings
 
@@ -131,23 +127,6 @@ def test_a_list_that_is_given_up_when_the_loop_is_gone_leaves_nothing_behind(mon
 
 
 # --- listeners -------------------------------------------------------------------------------------------------------
-
-
-def test_a_listener_that_fails_keeps_no_other_from_being_told(caplog):
-    state, told = State(record(snapshot=Snapshot(session_id="devin-a", url="", phase=dj.Phase.WORKING))), []
-
-    class Listener:
-        def __init__(self, tell, trouble=None):
-            self.on_snapshot, self.on_trouble, self.messages, self.keep = tell, trouble, False, False
-
-    def broken(value):
-        raise RuntimeError("mine")
-
-    state.listeners = [Listener(broken, broken), Listener(told.append), Listener(told.append, told.append)]
-    state.take(state.snapshot)
-    state.trouble(Connection())
-    assert told == [state.snapshot, state.snapshot, Connection()]
-    assert caplog.text.count("a listener of devin-a failed") == 2
 
 
 def test_to_stop_listening_twice_is_harmless(devin):

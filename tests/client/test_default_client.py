@@ -94,7 +94,7 @@ def test_a_client_that_found_its_key_takes_a_new_one_and_keeps_what_was_chosen_b
 
     settings = default().settings
     assert (settings.api_key, settings.org_id, settings.base_url) == (OTHER, "org-chosen", "https://api.devin.ai")
-    assert default().core.monitor._pace.slow == 25.0
+    assert default().core.poller.pace.slow == 25.0
     environment.delenv("DEVIN_API_KEY")  # as careful people do: it stays in use
     assert default().settings.api_key == OTHER
 
@@ -164,7 +164,7 @@ def test_mistaken_options_are_refused():
 def test_the_pace_can_be_chosen():
     client = dj.connect(KEY, poll_seconds=25.0)
 
-    assert client.core.monitor._pace.slow == 25.0
+    assert client.core.poller.pace.slow == 25.0
 
 
 def test_a_lock_file_is_replayed_without_a_key_a_post_or_a_get(environment, simulator, folder):

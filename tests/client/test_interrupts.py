@@ -21,7 +21,7 @@ client = dj.connect({key!r}, base_url={url!r})
 session = client.create("count", tags=["sim:slow"])
 
 def tell_when_it_waits():
-    while not client.core.monitor._entries[session.id].waiters:
+    while not client.core.store.find(session.id).is_awaited:
         time.sleep(0.01)
     pathlib.Path({sign!r}).touch()
 """

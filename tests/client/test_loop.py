@@ -110,7 +110,7 @@ def test_a_process_ends_quietly_while_sessions_are_watched():
         sessions = [dj.create(f"left running {number}") for number in range(3)]
         threading.Thread(target=sessions[0].wait, daemon=True).start()
         for _ in zip(range(3), client.sessions.list()): pass
-        while not client.core.monitor._entries[sessions[0].id].waiters: time.sleep(0.01)
+        while not client.core.store.find(sessions[0].id).is_awaited: time.sleep(0.01)
     """
     done = run_python(code)
 

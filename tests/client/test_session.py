@@ -362,7 +362,7 @@ async def _waited(session):
 
 
 async def until_somebody_waits(client, session):
-    while not client.core.monitor._entries[session.id].waiters:  # noqa: ASYNC110 - perhaps of another loop
+    while not client.core.store.find(session.id).is_awaited:  # noqa: ASYNC110 - perhaps of another loop
         await asyncio.sleep(0.005)
 
 
@@ -461,10 +461,10 @@ def test_a_recorded_handle_asks_nobody(tmp_path, simulator):
     from datetime import date
 
     from devin_jupyter.client.core import Core
-    from devin_jupyter.client.tracking import State
     from devin_jupyter.config import replay_settings
     from devin_jupyter.journal import Journal
     from devin_jupyter.models.snapshot import Snapshot
+    from devin_jupyter.monitor.store import WatchedSession
     from devin_jupyter.recorded import record_of
     from devin_jupyter.session import AsyncSession, Session
 
@@ -473,7 +473,7 @@ def test_a_recorded_handle_asks_nobody(tmp_path, simulator):
     )
     seen = replace(seen, structured_output={"count": 2}, output_is_fresh=True, output_is_valid=True)
     core = Core(replay_settings("a.devin.json"), journal=Journal())
-    session = Session(AsyncSession(core, State(record_of(seen)), how="recorded"))
+    session = Session(AsyncSession(core, WatchedSession(record_of(seen)), how="recorded"))
 
     assert session.wait().result() == {"count": 2}
     assert session.refresh().output == {"count": 2}

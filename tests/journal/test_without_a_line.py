@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from records import record as known_record
 
 from devin_jupyter.config import Pace
 from devin_jupyter.creation import Creator
 from devin_jupyter.errors import BadRequest, ConnectionLost
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.models.policy import Policy
-from devin_jupyter.monitor import Monitor
+from devin_jupyter.monitor.poll import Poller
+from devin_jupyter.monitor.store import SessionStore
 
 from .conftest import CELL
 from .test_lock_file import SCHEMA, record
@@ -42,7 +42,7 @@ class Worn:
     def __init__(self) -> None:
         self.asked: list[str | None] = []
 
-    async def tail(self, identifier: str, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]:
+    async def tail(self, identifier: str, cursor: str | None = None) -> tuple[list[dict[str, Any]], str | None]:
         self.asked.append(cursor)
         if cursor is not None:
             raise BadRequest("400: no such cursor")
@@ -64,15 +64,15 @@ class Sessions:
 
 async def test_a_conversation_is_read_from_its_beginning_when_the_cursor_wears_out() -> None:
     messages = Worn()
-    monitor = Monitor(Sessions(), messages, pace=Pace(fast=0.01))  # type: ignore[arg-type]
-    monitor.nudge("devin-nobody")  # watched by nobody: nothing happens
-    watch = monitor.watch(known_record("devin-a"), messages=True)
+    store = SessionStore()
+    poller = Poller(store, Sessions(), messages, pace=Pace(fast=0.01))  # type: ignore[arg-type]
+    store.look_soon("devin-nobody")  # watched by nobody: nothing happens
+    subscription = store.subscribe(["devin-a"], lambda change: None, messages=True)
     for _ in range(3):
-        monitor.nudge("devin-a")
-    snapshot = await monitor.turn_over("devin-a", timeout=30)
-    watch.close()
-    watch.close()
-    await monitor.aclose()
-    assert snapshot is not None
+        store.look_soon("devin-a")
+    snapshot = await store.turn_over("devin-a", timeout=30)
+    subscription.close()
+    subscription.close()
+    await poller.aclose()
     assert [message.text for message in snapshot.messages] == ["done"]
     assert messages.asked[:3] == [None, "worn out", None]

@@ -264,7 +264,7 @@ def test_the_pace_of_looking_can_be_set_in_the_notebook(shell, service):
     shell.run("%config DevinMagics.poll_seconds = 3.5")
     try:
         shell.run("%%devin --quiet -o s\nCount")
-        assert shell.run("s._async._core.monitor._pace.slow").value == 3.5
+        assert shell.run("s._async._core.poller.pace.slow").value == 3.5
     finally:
         shell.run("%config DevinMagics.poll_seconds = None")
 

@@ -119,11 +119,11 @@ async def test_nbclient_runs_a_notebook_to_its_answers(simulator, monkeypatch):
 STOP_ONCE_IT_WAITS = """
 import os, signal, threading, time
 import devin_jupyter as dj
-def stop(monitor):
-    while not any(entry.waiters for entry in [*monitor._entries.values()]):
+def stop(store):
+    while not any(session.is_awaited for session in store.sessions()):
         time.sleep(0.01)
     os.kill(os.getpid(), signal.SIGINT)
-threading.Thread(target=stop, args=[dj.connect().core.monitor], daemon=True).start()
+threading.Thread(target=stop, args=[dj.connect().core.store], daemon=True).start()
 """
 
 

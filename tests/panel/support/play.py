@@ -8,7 +8,7 @@ from typing import Any
 
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
-from devin_jupyter.monitor import Connection
+from devin_jupyter.monitor.store import Connection
 
 READ = """I read both repositories.
 

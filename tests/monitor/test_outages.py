@@ -1,4 +1,4 @@
-"""The monitor through an hour of trouble on a fake clock, and ten thousand looks: nothing lost, nothing kept."""
+"""The poll loop through an hour of trouble on a fake clock, and ten thousand looks: nothing lost, nothing kept."""
 
 import asyncio
 import gc
@@ -14,7 +14,7 @@ import pytest
 from devin_jupyter.models.phase import Phase
 
 from .conftest import FakeClock
-from .test_monitor import Scene, hex_of, id_of
+from .test_poll import Scene, hex_of, id_of
 
 HOUR = 3600.0
 SESSIONS = 5
@@ -96,11 +96,11 @@ def something_happens(world, dice):
 
 def is_well(scene):
     """Everything is as it is at the service, and the service counts as there."""
-    return scene.monitor.connection.is_ok and all(is_up_to_date(scene, number) for number in range(SESSIONS))
+    return scene.store.connection.is_ok and all(is_up_to_date(scene, number) for number in range(SESSIONS))
 
 
 def is_up_to_date(scene, number):
-    latest, now = scene.monitor.latest(id_of(number)), scene.world.sessions[hex_of(number)]
+    latest, now = scene.store.record(id_of(number)).snapshot, scene.world.sessions[hex_of(number)]
     talk = [message.text for message in latest.messages] if latest is not None else None
     return latest is not None and latest.phase is ENDS[now["detail"]] and talk == conversation(scene.world, number)
 
@@ -134,7 +134,7 @@ async def test_an_hour_of_outages_loses_no_update_and_breaks_nothing(answering, 
         told = [snapshot.messages for snapshot in one.seen if snapshot.session_id == id_of(number)]
         assert all(later[: len(earlier)] == earlier for earlier, later in itertools.pairwise(told))
         assert [message.text for message in told[-1]] == conversation(one.world, number)
-    await one.monitor.aclose()
+    await one.poller.aclose()
 
 
 @pytest.mark.parametrize("name", TROUBLE)
@@ -154,7 +154,7 @@ async def test_whatever_goes_wrong_for_an_hour_is_asked_about_seldom_and_heals(a
     await reaches(lambda: is_well(one))
 
     assert 0 < asked <= (1 + SESSIONS) * HOUR / 10 + 60
-    await one.monitor.aclose()
+    await one.poller.aclose()
 
 
 @pytest.mark.parametrize("version", ["v3", "v1"])
@@ -162,7 +162,7 @@ async def test_whatever_goes_wrong_for_an_hour_is_asked_about_seldom_and_heals(a
 async def test_looking_again_and_again_keeps_nothing(answering, fake_clock, version, looks):
     one, dice = Scene(answering, fake_clock, SESSIONS, version), random.Random(7)
     fake_clock.pauses = deque(maxlen=10)
-    one.world.asked, one.seen, one.keeper.sweeps = deque(maxlen=10), deque(maxlen=10), deque(maxlen=10)
+    one.world.asked, one.seen, one.journal.sweeps = deque(maxlen=10), deque(maxlen=10), deque(maxlen=10)
     polls = 0
 
     def busy(request):
@@ -189,7 +189,7 @@ async def test_looking_again_and_again_keeps_nothing(answering, fake_clock, vers
         grown = _held() - before
     finally:
         tracemalloc.stop()
-    await one.monitor.aclose()
+    await one.poller.aclose()
 
     assert len(one.seen) == 10
     assert grown < 300_000

@@ -1,19 +1,19 @@
 """One loop for all watched sessions: what it asks, how often, what it tells, and what it survives. On a fake clock."""
 
 import asyncio
-from dataclasses import replace
 
 import httpx
 import pytest
 from records import record
 
 from devin_jupyter import errors
-from devin_jupyter import monitor as monitor_module
 from devin_jupyter.api.sessions import Messages, Sessions
 from devin_jupyter.config import Pace
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.models.snapshot import after_send, note_send, observe
-from devin_jupyter.monitor import Monitor
+from devin_jupyter.models.snapshot import Snapshot, note_send, observe
+from devin_jupyter.monitor import store as store_module
+from devin_jupyter.monitor.poll import Poller
+from devin_jupyter.monitor.store import SessionStore
 
 V1_ENUM = {"working": "working", "waiting_for_user": "blocked", "finished": "finished"}
 
@@ -87,10 +87,18 @@ class World:
             now["said"].append({"event_id": f"e{len(now['said'])}", "source": source, "message": text, "created_at": 1})
 
 
-class Keeper:
+class FakeJournal:
+    """Keeps nothing, and notes what it is told."""
+
     def __init__(self):
         self.sweeps = []
         self.terminated = set()
+
+    def record(self, session_id):
+        return None
+
+    def mark_terminated(self, session_id):
+        self.terminated.add(session_id)
 
     def save_snapshots(self, snapshots):
         self.sweeps.append([snapshot.session_id for snapshot in snapshots])
@@ -100,24 +108,24 @@ class Keeper:
 
 
 class Scene:
-    """A world, a monitor on it, and all that it told."""
+    """A world, a store with a poll loop on it, and all that it told."""
 
     def __init__(self, answering, clock, count=1, version="v3", **options):
         self.world, self.clock, self.version = World(count, version), clock, version
         service = answering(self.world, version)
-        self.keeper = Keeper()
-        self.monitor = Monitor(
-            Sessions(service), Messages(service), api_version=version, keeper=self.keeper, clock=clock, **options
-        )
-        self.seen, self.troubles = [], []
+        self.journal = FakeJournal()
+        self.store = SessionStore(self.journal, bare=lambda: record(api_version=version).facts, clock=clock)
+        self.poller = Poller(self.store, Sessions(service), Messages(service), is_v1=version == "v1", **options)
+        self.seen, self.troubles, self.subscriptions = [], [], []
 
-    def watch(self, number=0, snapshot=None, known=None, **options):
-        return self.monitor.watch(
-            replace(known or record(api_version=self.version), session_id=id_of(number), snapshot=snapshot),
-            on_snapshot=self.seen.append,
-            on_trouble=self.troubles.append,
-            **options,
-        )
+    def watch(self, number=0, snapshot=None, **options):
+        known = record(id_of(number), api_version=self.version, snapshot=snapshot)
+        session = self.store.track(known) if snapshot is not None else id_of(number)
+        self.subscriptions.append(self.store.subscribe([session], self.told, **options))
+        return self.subscriptions[-1]
+
+    def told(self, change):
+        (self.seen if isinstance(change, Snapshot) else self.troubles).append(change)
 
     async def sweeps(self, count):
         """Let the monitor look so many more times."""
@@ -127,8 +135,7 @@ class Scene:
 
     async def ends(self):
         """Wait until the monitor has nothing left to do."""
-        if self.monitor._task is not None:
-            await self.monitor._task
+        await self.poller.idle()
 
 
 @pytest.fixture
@@ -141,7 +148,7 @@ async def scene(answering, fake_clock):
 
     yield make
     for one in scenes:
-        await one.monitor.aclose()
+        await one.poller.aclose()
 
 
 # --- how often ------------------------------------------------------------------------------------------------------
@@ -162,7 +169,7 @@ async def test_an_act_makes_it_look_at_once_and_often_again(scene):
     one = scene()
     one.watch()
     await one.sweeps(40)
-    one.monitor.nudge(id_of(0))
+    one.store.look_soon(id_of(0))
     before = len(one.world.asked)
     await one.sweeps(1)
 
@@ -222,7 +229,7 @@ async def test_unchanged_sessions_are_told_and_kept_once(scene):
     await one.sweeps(10)
 
     assert len(one.seen) == 3
-    assert one.keeper.sweeps == [[id_of(0), id_of(1), id_of(2)]]
+    assert one.journal.sweeps == [[id_of(0), id_of(1), id_of(2)]]
 
 
 async def test_what_changed_is_kept_once_a_sweep(scene):
@@ -230,12 +237,12 @@ async def test_what_changed_is_kept_once_a_sweep(scene):
     for number in range(4):
         one.watch(number)
     await one.sweeps(2)
-    one.keeper.sweeps.clear()
+    one.journal.sweeps.clear()
     one.world.change(1)
     one.world.change(3)
     await one.sweeps(3)
 
-    assert one.keeper.sweeps == [[id_of(1), id_of(3)]]
+    assert one.journal.sweeps == [[id_of(1), id_of(3)]]
 
 
 # --- the end of a turn ------------------------------------------------------------------------------------------------
@@ -251,7 +258,7 @@ async def test_at_the_end_of_a_turn_the_messages_are_there_and_watching_stops(sc
     for text in ("a", "b", "which branch?"):
         one.world.change(0, said=("devin", text))
     one.world.change(0, detail="waiting_for_user")
-    waited = await one.monitor.turn_over(id_of(0))
+    waited = await one.store.turn_over(id_of(0))
 
     assert waited.phase is Phase.YOUR_TURN
     assert waited.question == "which branch?"
@@ -269,7 +276,7 @@ async def test_waiting_for_a_turn_that_is_over_asks_nothing(scene):
     over = observe({"session_id": hex_of(0), "status": "exit"}, record(), at=one.clock.now())
     one.watch(snapshot=over)
 
-    assert await one.monitor.turn_over(id_of(0)) is over
+    assert await one.store.turn_over(id_of(0)) is over
     assert one.world.asked == []
 
 
@@ -280,12 +287,12 @@ async def test_what_another_process_ended_and_wrote_down_a_moment_later_was_stop
 
     async def written_meanwhile(seconds):
         if seconds > 0:
-            one.keeper.terminated.add(id_of(0))
+            one.journal.terminated.add(id_of(0))
 
     monkeypatch.setattr(one.clock, "sleep", written_meanwhile)
     one.world.change(0, status="exit")
 
-    assert (await one.monitor.turn_over(id_of(0))).phase is Phase.STOPPED
+    assert (await one.store.turn_over(id_of(0))).phase is Phase.STOPPED
 
 
 async def test_a_time_out_gives_the_session_as_it_is(scene):
@@ -293,7 +300,7 @@ async def test_a_time_out_gives_the_session_as_it_is(scene):
     one.watch()
     await one.sweeps(1)
 
-    assert (await one.monitor.turn_over(id_of(0), timeout=0.01)).phase is Phase.WORKING
+    assert (await one.store.turn_over(id_of(0), timeout=0.01)).phase is Phase.WORKING
 
 
 async def test_nobody_watching_means_nobody_asking(scene):
@@ -303,7 +310,7 @@ async def test_nobody_watching_means_nobody_asking(scene):
     watch.close()
     await one.ends()
 
-    assert one.monitor.latest(id_of(0)) is None
+    assert one.store.active() == []
 
 
 async def test_a_kept_watch_goes_on_slowly_after_the_end(scene):
@@ -351,12 +358,10 @@ async def test_only_the_end_of_a_conversation_is_read_again_and_each_message_is_
 
 async def sent(one, text="go on"):
     """Send a message on a session whose turn is over, as the client does."""
-    before = await one.monitor.turn_over(id_of(0))
+    before = await one.store.turn_over(id_of(0))
     note = note_send(before, text, at=one.clock.now(), answer=None)
-    one.monitor.nudge(
-        id_of(0), record=record(id_of(0), api_version=one.version, sent=note, snapshot=after_send(before))
-    )
-    return asyncio.create_task(one.monitor.turn_over(id_of(0)))
+    await one.store.note(id_of(0), sent=note)
+    return asyncio.create_task(one.store.turn_over(id_of(0)))
 
 
 @pytest.mark.parametrize("version", ["v3", "v1"])
@@ -418,16 +423,16 @@ async def test_trouble_is_told_waited_out_and_heals(scene, fault, count):
     await one.sweeps(3)
     one.world.fault = fault
     await one.sweeps(6)
-    during, line = one.monitor.connection, one.monitor.connection.line(one.clock.now())
+    during, line = one.store.connection, one.store.connection.line(one.clock.now())
     one.world.fault = None
     await one.sweeps(2)
 
     assert not during.is_ok
     assert "reconnecting, last seen" in line
     assert one.troubles[-1].is_ok
-    assert one.monitor.connection.line(one.clock.now()) == ""
+    assert one.store.connection.line(one.clock.now()) == ""
     one.world.change(0, detail="finished")
-    assert (await one.monitor.turn_over(id_of(0))).phase is Phase.DONE
+    assert (await one.store.turn_over(id_of(0))).phase is Phase.DONE
 
 
 async def test_pauses_grow_while_there_is_trouble(scene):
@@ -456,12 +461,12 @@ async def test_a_session_that_cannot_be_read_keeps_no_other_from_being_seen(scen
         one.watch(number)
     await one.sweeps(20)
 
-    connection = one.monitor.connection
+    connection = one.store.connection
     assert not connection.is_ok
     assert (one.clock.now() - connection.last_seen).total_seconds() <= 10.0
     assert max(one.clock.pauses) <= 10.0
     one.world.change(1, detail="finished")
-    assert (await one.monitor.turn_over(id_of(1))).phase is Phase.DONE
+    assert (await one.store.turn_over(id_of(1))).phase is Phase.DONE
 
 
 async def test_being_asked_too_often_makes_pauses_grow_though_much_is_answered(scene):
@@ -511,7 +516,7 @@ async def test_a_gateway_in_its_maintenance_is_waited_out(scene, code, count):
     one.world.fault = None
     one.world.change(0, detail="finished")
 
-    assert (await one.monitor.turn_over(id_of(0))).phase is Phase.DONE
+    assert (await one.store.turn_over(id_of(0))).phase is Phase.DONE
 
 
 async def test_the_wait_that_the_service_asks_for_is_honored(scene):
@@ -551,10 +556,10 @@ async def test_a_session_that_does_not_exist_is_told_to_whoever_waits(scene, ver
         one.watch(number)
 
     with pytest.raises(errors.NotFound):
-        await one.monitor.turn_over(id_of(99))
+        await one.store.turn_over(id_of(99))
     assert "404" in one.troubles[-1].problem
     await one.sweeps(2)
-    assert one.monitor.connection.is_ok
+    assert one.store.connection.is_ok
 
 
 @pytest.mark.parametrize(("code", "kind"), [(401, errors.Unauthorized), (403, errors.Forbidden)])
@@ -564,7 +569,7 @@ async def test_a_key_that_is_refused_is_told_to_whoever_waits_and_asking_stops(s
     one.watch()
 
     with pytest.raises(kind):
-        await one.monitor.turn_over(id_of(0))
+        await one.store.turn_over(id_of(0))
     await one.ends()
 
 
@@ -573,11 +578,11 @@ async def test_waiting_again_after_a_refusal_tries_again(scene):
     one.world.fault = status(401)
     one.watch()
     with pytest.raises(errors.Unauthorized):
-        await one.monitor.turn_over(id_of(0))
+        await one.store.turn_over(id_of(0))
     one.world.fault = None
     one.world.change(0, detail="finished")
 
-    assert (await one.monitor.turn_over(id_of(0))).phase is Phase.DONE
+    assert (await one.store.turn_over(id_of(0))).phase is Phase.DONE
 
 
 async def test_a_conversation_that_may_not_be_read_keeps_nothing_from_ending(scene):
@@ -586,7 +591,7 @@ async def test_a_conversation_that_may_not_be_read_keeps_nothing_from_ending(sce
     one.world.messages = lambda name, params: httpx.Response(403, json={"detail": "no"})
     one.watch()
 
-    assert (await one.monitor.turn_over(id_of(0))).messages == ()
+    assert (await one.store.turn_over(id_of(0))).messages == ()
 
 
 async def test_a_conversation_that_fails_is_tried_again_before_the_turn_counts_as_over(scene):
@@ -596,7 +601,7 @@ async def test_a_conversation_that_fails_is_tried_again_before_the_turn_counts_a
     one.world.messages = lambda name, params: failures.pop() if failures else real(name, params)
     one.watch()
 
-    assert (await one.monitor.turn_over(id_of(0))).question == "well?"
+    assert (await one.store.turn_over(id_of(0))).question == "well?"
 
 
 async def test_junk_in_every_field_is_survived(scene):
@@ -610,7 +615,7 @@ async def test_junk_in_every_field_is_survived(scene):
     one.world.fault = None
     one.world.change(2, detail="finished")
 
-    assert (await one.monitor.turn_over(id_of(2))).phase is Phase.DONE
+    assert (await one.store.turn_over(id_of(2))).phase is Phase.DONE
 
 
 async def test_a_listener_that_fails_harms_nobody_else(scene, caplog):
@@ -619,54 +624,53 @@ async def test_a_listener_that_fails_harms_nobody_else(scene, caplog):
     def broken(snapshot):
         raise RuntimeError("mine")
 
-    one.monitor.watch(record(id_of(0)), on_snapshot=broken)
+    one.store.subscribe([id_of(0)], broken)
     one.watch()
     await one.sweeps(2)
 
     assert len(one.seen) == 1
-    assert "a listener failed" in caplog.text
+    assert "a subscriber failed" in caplog.text
 
 
 async def test_a_mistake_of_ours_does_not_end_the_watching(scene, caplog, monkeypatch):
     one = scene()
     one.watch()
     await one.sweeps(1)
-    real = one.monitor._reader.look
-    monkeypatch.setattr(one.monitor._reader, "look", None)
-    await one.sweeps(2)
-    monkeypatch.setattr(one.monitor._reader, "look", real)
+    with monkeypatch.context() as patch:
+        patch.setattr(one.poller, "read", None)
+        await one.sweeps(2)
     one.world.change(0, detail="finished")
 
-    assert (await one.monitor.turn_over(id_of(0))).phase is Phase.DONE
+    assert (await one.store.turn_over(id_of(0))).phase is Phase.DONE
     assert "a sweep failed" in caplog.text
 
 
 async def test_a_session_that_we_cannot_read_holds_up_no_other(scene, monkeypatch):
     one = scene(count=2)
-    real = monitor_module.observe
+    real = store_module.observe
 
     def observe(raw, known, **rest):
         if raw["session_id"].endswith(id_of(0).removeprefix("devin-")):
             raise ZeroDivisionError
         return real(raw, known, **rest)
 
-    monkeypatch.setattr(monitor_module, "observe", observe)
+    monkeypatch.setattr(store_module, "observe", observe)
     one.world.change(1, detail="finished")
     one.watch(0)
     one.watch(1)
 
-    assert (await one.monitor.turn_over(id_of(1))).phase is Phase.DONE
+    assert (await one.store.turn_over(id_of(1))).phase is Phase.DONE
     with pytest.raises(errors.DevinError, match="a fault in devin_jupyter: ZeroDivisionError"):
-        await one.monitor.turn_over(id_of(0))
+        await one.store.turn_over(id_of(0))
 
 
 async def test_whoever_waits_is_told_when_looking_fails_for_good(scene, monkeypatch):
     one = scene()
     one.watch()
-    monkeypatch.setattr(one.monitor._reader, "look", None)
+    monkeypatch.setattr(one.poller, "read", None)
 
     with pytest.raises(errors.DevinError, match="a fault in devin_jupyter: TypeError"):
-        await one.monitor.turn_over(id_of(0))
+        await one.store.turn_over(id_of(0))
 
 
 async def test_a_journal_that_fails_does_not_end_the_watching(scene, caplog):
@@ -675,11 +679,11 @@ async def test_a_journal_that_fails_does_not_end_the_watching(scene, caplog):
     def refuse(snapshots):
         raise errors.JournalError("the journal is read-only")
 
-    one.keeper.save_snapshots = refuse
+    one.journal.save_snapshots = refuse
     one.world.change(0, detail="finished")
     one.watch()
 
-    assert (await one.monitor.turn_over(id_of(0))).phase is Phase.DONE
+    assert (await one.store.turn_over(id_of(0))).phase is Phase.DONE
     await one.ends()
     assert "read-only" in caplog.text
 
@@ -687,9 +691,9 @@ async def test_a_journal_that_fails_does_not_end_the_watching(scene, caplog):
 async def test_closing_tells_whoever_waits(scene):
     one = scene()
     one.watch()
-    waiting = asyncio.create_task(one.monitor.turn_over(id_of(0)))
+    waiting = asyncio.create_task(one.store.turn_over(id_of(0)))
     await one.sweeps(1)
-    await one.monitor.aclose()
+    await one.poller.aclose()
 
     with pytest.raises(errors.DevinError, match="closed"):
         await waiting
@@ -699,18 +703,17 @@ async def test_an_act_during_a_look_is_not_undone_by_the_older_answer(scene):
     one = scene()
     one.world.change(0, detail="waiting_for_user", said=("devin", "done"))
     one.watch()
-    before = await one.monitor.turn_over(id_of(0))
-    one.monitor.nudge(id_of(0))
-    real = one.monitor._reader.conversation
+    before = await one.store.turn_over(id_of(0))
+    one.store.look_soon(id_of(0))
+    real = one.world.messages
 
-    async def meanwhile(entry, raw):
-        read = await real(entry, raw)
-        if not entry.snapshot.send_pending:
+    def meanwhile(name, params):
+        if not one.store.find(id_of(0)).snapshot.send_pending:
             note = note_send(before, "go on", at=one.clock.now(), answer=None)
-            one.monitor.nudge(id_of(0), record=replace(entry.record, sent=note, snapshot=after_send(before)))
-        return read
+            asyncio.get_running_loop().create_task(one.store.note(id_of(0), sent=note))
+        return real(name, params)
 
-    one.monitor._reader.conversation = meanwhile
+    one.world.messages = meanwhile
     await one.sweeps(4)
 
-    assert one.monitor.latest(id_of(0)).phase is Phase.QUEUED
+    assert one.store.find(id_of(0)).snapshot.phase is Phase.QUEUED

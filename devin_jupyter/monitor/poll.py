@@ -1,0 +1,343 @@
+"""The poll loop: looks at the sessions that somebody wants to know about, and hands the answers to the store.
+
+Many sessions are read in few requests: v3 is asked for a hundred ids a page; v1, which has no such filter, for its
+newest sessions. What a list leaves out is read by itself. The loop runs while there is something to poll, survives
+whatever the connection does, and never tries a request twice: the next sweep does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from devin_jupyter.api.sessions import Messages, Sessions, by_id
+from devin_jupyter.config import Pace
+from devin_jupyter.errors import (
+    ApiError,
+    BadRequest,
+    DevinError,
+    Forbidden,
+    NotFound,
+    RateLimited,
+    Unauthorized,
+    Unprocessable,
+)
+from devin_jupyter.models.fields import read_message
+from devin_jupyter.models.snapshot import Message, Snapshot
+from devin_jupyter.monitor.store import Clock, Connection, Raw, SessionStore, WatchedSession, our_mistake, same_look
+
+logger = logging.getLogger("devin_jupyter.monitor")
+
+PAGE = 100
+"""Ids a request: more would make its URL too long for some proxies."""
+FEW = 2
+"""So few sessions are read one by one."""
+CONCURRENT = 4
+MISSES = 4
+"""How often in a row the service must not know a session, or refuse the key, before it is believed: a list may lag
+behind a create, and some gateways answer 403 during maintenance."""
+FAILED_SWEEPS = 5
+"""After so many sweeps in a row that failed by a fault of this package, those who wait are told."""
+TOGETHER = 0.5
+"""Sessions due within this part of their interval are read in the same sweep."""
+LONGEST_BACKOFF = 30.0
+LONGEST_RETRY_AFTER = 300.0
+"""A service that asks for a longer pause has another clock, or no limit in mind."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What was read, and what could not be."""
+
+    raws: dict[str, Raw] = field(default_factory=dict)
+    problems: dict[str, DevinError] = field(default_factory=dict)
+
+
+class Backoff:
+    """How the connection is, and when the next request is allowed after failures."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._failures = clock, 0
+        self.connection = Connection()
+        self.not_before = 0.0
+        """The monotonic time of the next request."""
+
+    def succeed(self) -> None:
+        """The service answered."""
+        self.connection, self._failures, self.not_before = Connection(last_seen=self._clock.now()), 0, 0.0
+
+    def fail(self, problem: DevinError, *, first_pause: float, answered: bool = False) -> None:
+        """Wait twice as long as after the failure before, and at least as long as the service asks for.
+
+        Args:
+            problem: what went wrong.
+            first_pause: seconds after the first failure.
+            answered: other requests were answered, so that only a rate limit makes pauses grow: one session that
+                cannot be read must not keep the others from being seen.
+        """
+        before, now = self.connection, self._clock.now()
+        last_seen = now if answered else before.last_seen
+        self.connection = Connection(last_seen, before.troubled_since or now, problem.message)
+        if answered and not isinstance(problem, RateLimited):
+            self._failures = 0
+        pause = min(LONGEST_BACKOFF, first_pause * 2 ** min(self._failures, 10))
+        self._failures += 1
+        self.not_before = self._clock.monotonic() + max(pause * self._clock.jitter(), _retry_after(problem))
+
+
+class Poller:
+    """Polls the sessions of a store. Every method is for the loop's thread."""
+
+    def __init__(
+        self,
+        store: SessionStore,
+        sessions: Sessions,
+        messages: Messages,
+        *,
+        is_v1: bool = False,
+        pace: Pace | None = None,
+    ) -> None:
+        """Poll nothing yet.
+
+        Args:
+            store: whose sessions.
+            sessions: how to read sessions.
+            messages: how to read their conversations.
+            is_v1: these are of API version 1.
+            pace: how often to look.
+        """
+        self.store, self.pace = store, pace or Pace()
+        self._sessions, self._messages, self._is_v1 = sessions, messages, is_v1
+        self._clock, self._backoff, self._pages = store.clock, Backoff(store.clock), 1.0
+        self._limit = asyncio.Semaphore(CONCURRENT)
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        store.wake = self.wake
+
+    def wake(self) -> None:
+        """See whether there is something to poll now."""
+        self._wake.set()
+        here = asyncio.get_running_loop()  # another one in a forked child
+        if self._task is None or self._task.done() or self._task.get_loop() is not here:
+            self._wake = asyncio.Event()
+            self._task = here.create_task(self._run(), name="devin-monitor")
+
+    async def idle(self) -> None:
+        """Wait until there is nothing left to poll."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def aclose(self) -> None:
+        """Stop polling; everyone who waits is told that the client was closed."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        self.store.close()
+
+    async def look(self, session: str | WatchedSession, *, retries: bool = True) -> Snapshot:
+        """Read a session now, with its conversation if the turn is over, and return it as it is known then.
+
+        Args:
+            session: an id in any form, or the session in memory.
+            retries: try again after failures; False where an older snapshot is at hand.
+
+        Raises:
+            DevinError: it could not be read.
+        """
+        entry = await self.store.load(session)
+        ticket, entry.raw = self.store.ticket(), None
+        raw = await self._sessions.get(entry.session_id, retries=retries)
+        snapshot = await self._take(entry, raw, ticket, is_sweep=False)
+        if snapshot is None and entry.problem is not None:
+            raise entry.problem
+        await self.store.save([entry.snapshot])
+        self.store.release([entry])
+        return entry.snapshot
+
+    async def read(self, session_ids: Sequence[str]) -> Found:
+        """Read sessions in as few requests as possible, each tried once; nothing is handed to the store."""
+        self._limit = asyncio.Semaphore(CONCURRENT)  # a forked child inherits one whose holders are gone
+        found = Found()
+        if len(session_ids) > FEW and self._is_v1:
+            await self._guarded(session_ids, partial(self._read_newest, set(session_ids), found), found)
+        elif len(session_ids) > FEW:
+            chunks = [session_ids[start : start + PAGE] for start in range(0, len(session_ids), PAGE)]
+            await asyncio.gather(
+                *(self._guarded(each, partial(self._read_page, each, found), found) for each in chunks)
+            )
+        rest = [name for name in session_ids if name not in found.raws and name not in found.problems]
+        await asyncio.gather(*(self._guarded([name], partial(self._read_one, name, found), found) for name in rest))
+        return found
+
+    # --- the loop -------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        failed = 0
+        while active := self.store.active():
+            self._wake.clear()
+            self._pages = max(1.0, len(active) / PAGE)
+            now = self._clock.monotonic()
+            first = max(min(entry.due for entry in active), self._backoff.not_before)
+            if first > now:
+                await self._clock.pause(first - now, self._wake)
+                continue
+            try:
+                await self._sweep([each for each in active if each.due <= now + TOGETHER * self._interval(each, now)])
+                failed = 0
+            except Exception as bug:
+                logger.exception("a sweep failed")
+                failed += 1
+                self._set_connection(our_mistake(bug), active)
+                for entry in active if failed >= FAILED_SWEEPS else ():
+                    self.store.give_up(entry, our_mistake(bug))
+
+    async def _sweep(self, entries: list[WatchedSession]) -> None:
+        store, ticket = self.store, self.store.ticket()
+        found = await self.read([entry.session_id for entry in entries])
+        before = [(entry.seen, entry.acted_at) for entry in entries]
+
+        async def take(entry: WatchedSession) -> None:
+            raw = found.raws.get(entry.session_id)
+            if raw is None:
+                return
+            entry.misses = 0
+            if ticket < entry.newest:
+                return  # something was done meanwhile
+            if raw == entry.raw and entry.seen is not None and not entry.seen.send_pending:
+                entry.is_hinted = False
+                return
+            try:
+                await self._take(entry, raw, ticket)
+            except DevinError as problem:
+                found.problems[entry.session_id] = problem
+
+        await asyncio.gather(*map(take, entries))
+        self._judge(entries, found)
+        now, jitter = self._clock.monotonic(), self._clock.jitter()
+        changed: list[Snapshot] = []
+        for entry, (seen, acted_at) in zip(entries, before, strict=True):
+            if entry.acted_at == acted_at:  # else it is due at once
+                entry.due = now + self._interval(entry, now) * jitter
+            store.update(entry)
+            if entry.seen is not None and not same_look(seen, entry.seen):
+                changed.append(entry.seen)
+        await store.save(changed)
+        store.release(entries)  # those who wait find the end of the turn in the journal too
+
+    async def _take(self, entry: WatchedSession, raw: Raw, ticket: int, *, is_sweep: bool = True) -> Snapshot | None:
+        """Hand an answer to the store, with the conversation where it matters.
+
+        Returns:
+            The snapshot; None where the answer is outdated, or cannot be read.
+
+        Raises:
+            DevinError: the conversation could not be read.
+        """
+        store = self.store
+        snapshot = store.observe(entry, raw)
+        if snapshot is None:
+            return None
+        if entry.wants_messages or snapshot.turn_over or snapshot.send_pending:
+            try:
+                messages = await self._conversation(entry, raw, retries=not is_sweep)
+            except (Forbidden, NotFound):
+                messages = []  # some keys may read a session and not its conversation
+            await store.ask_who_ended(entry, raw, ticket, wait=is_sweep)
+            snapshot = store.observe(entry, raw, merged(entry.seen.messages if entry.seen else (), messages))
+        if snapshot is None or store.is_outdated(entry, snapshot, ticket):
+            return None
+        store.accept(entry, snapshot, ticket=ticket, raw=raw)
+        return snapshot
+
+    def _interval(self, entry: WatchedSession, now: float) -> float:
+        """Return the pause until the next look; many sessions are read no more often than few."""
+        if entry.is_over and not entry.is_hinted:
+            return self.pace.asleep
+        grown = min(self.pace.slow, self.pace.growth * (now - entry.acted_at))
+        return max(self.pace.fast * self._pages, grown)
+
+    def _judge(self, entries: list[WatchedSession], found: Found) -> None:
+        troubles: list[DevinError] = []
+        for entry in entries:
+            problem = found.problems.get(entry.session_id)
+            if problem is not None and isinstance(problem, (NotFound, Forbidden, Unauthorized)):
+                entry.misses += 1
+            if problem is not None and entry.misses >= MISSES:
+                self.store.give_up(entry, problem)
+                last_seen = self.store.connection.last_seen
+                self.store.tell_trouble(entry, Connection(last_seen, self._clock.now(), problem.message))
+            elif problem is not None and not isinstance(problem, NotFound):
+                troubles.append(problem)
+        # of several problems the one that calls for the longest pause counts, of several alike the last
+        worst = max(
+            reversed(troubles), key=lambda each: (isinstance(each, RateLimited), _retry_after(each)), default=None
+        )
+        self._set_connection(worst, entries, answered=not found.raws.keys() <= found.problems.keys())
+
+    def _set_connection(
+        self, trouble: DevinError | None, entries: Iterable[WatchedSession], *, answered: bool = False
+    ) -> None:
+        was_ok = self._backoff.connection.is_ok
+        if trouble is None:
+            self._backoff.succeed()
+        else:
+            self._backoff.fail(trouble, first_pause=self.pace.fast, answered=answered)
+            logger.info("trouble while watching: %s", trouble.message)
+        if trouble is None and was_ok:
+            self.store.connection = self._backoff.connection
+        else:
+            self.store.set_connection(self._backoff.connection, entries)
+
+    # --- reading --------------------------------------------------------------------------------------------
+
+    async def _read_page(self, session_ids: Sequence[str], found: Found) -> None:
+        found.raws.update(await self._sessions.some(session_ids, retries=False))
+
+    async def _read_newest(self, wanted: set[str], found: Found) -> None:
+        most = len(wanted) + 2 * PAGE
+        async for page in self._sessions.pages(limit=most, page_size=PAGE, retries=False):
+            found.raws.update({name: raw for name, raw in by_id(page).items() if name in wanted})
+            if len(found.raws) == len(wanted):
+                return
+
+    async def _read_one(self, session_id: str, found: Found) -> None:
+        found.raws[session_id] = await self._sessions.get(session_id, retries=False)
+
+    async def _guarded(self, session_ids: Iterable[str], read: Callable[[], Awaitable[None]], found: Found) -> None:
+        async with self._limit:
+            try:
+                await read()
+            except DevinError as problem:
+                found.problems.update((name, problem) for name in session_ids if name not in found.raws)
+
+    async def _conversation(self, entry: WatchedSession, raw: Raw, *, retries: bool) -> list[Message]:
+        """Read the messages: in a sweep those that may be new, which on v1 come with the session; else all."""
+        if retries:
+            return [read_message(item) async for item in self._messages.list(entry.session_id)]
+        if self._is_v1:
+            if not isinstance(raw.get("messages"), list):
+                async with self._limit:
+                    raw = await self._sessions.get(entry.session_id, retries=False)
+            return [read_message(item) for item in raw.get("messages") or [] if isinstance(item, dict)]
+        async with self._limit:
+            try:
+                items, entry.cursor = await self._messages.tail(entry.session_id, entry.cursor)
+            except (BadRequest, Unprocessable):
+                if entry.cursor is None:
+                    raise
+                items, entry.cursor = await self._messages.tail(entry.session_id)  # cursors may expire
+        return [read_message(item) for item in items]
+
+
+def merged(before: tuple[Message, ...], read: Iterable[Message]) -> tuple[Message, ...]:
+    """Return the conversation with newly read messages added, each once, in the order of the service."""
+    together = {message.event_id: message for message in before}
+    return tuple((together | {message.event_id: message for message in read}).values())
+
+
+def _retry_after(problem: DevinError) -> float:
+    return min(LONGEST_RETRY_AFTER, (problem.retry_after if isinstance(problem, ApiError) else None) or 0.0)

@@ -1,0 +1,698 @@
+"""The one place that knows how sessions are, and tells those who want to know.
+
+Raw answers come in through `see`, acts through `note`; each becomes a snapshot, is kept in the journal and announced to
+the subscribers. A session stays in memory as long as something holds it: a handle, a subscription, a wait, or the poll
+loop while its turn is open. Everything here belongs to the thread of one event loop, except that attributes may be read
+anywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+from devin_jupyter.errors import DevinError
+from devin_jupyter.models.ids import session_id as prefixed
+from devin_jupyter.models.snapshot import (
+    Facts,
+    Message,
+    OutputVersion,
+    Record,
+    Sent,
+    Snapshot,
+    after_send,
+    observe,
+    output_history,
+)
+
+if TYPE_CHECKING:
+    from devin_jupyter.journal import Journal
+
+logger = logging.getLogger("devin_jupyter.monitor")
+SLOW_CALLBACK_SECONDS = 0.05
+_NOTED_WITHIN = 0.3
+"""Seconds within which a process that ended a session has written that to the journal."""
+Raw = Mapping[str, Any]
+
+
+class Clock:
+    """Time, replaced in tests."""
+
+    def now(self) -> datetime:
+        """Return the present time, UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return seconds that only grow."""
+        return time.monotonic()
+
+    def jitter(self) -> float:
+        """Return a factor near one, so that many kernels do not poll in step."""
+        return random.uniform(0.9, 1.1)
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep."""
+        await asyncio.sleep(seconds)
+
+    async def pause(self, seconds: float, wake: asyncio.Event) -> None:
+        """Sleep until the time is up or `wake` is set."""
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):  # wait_for could swallow a cancellation on waking
+                await wake.wait()
+        except TimeoutError:
+            return
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How the last request to the service went. Times are UTC."""
+
+    last_seen: datetime | None = None
+    """When the service last answered."""
+    troubled_since: datetime | None = None
+    """When it stopped answering; None while it answers."""
+    problem: str = ""
+    """What went wrong last, in one line."""
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether the service answers."""
+        return self.troubled_since is None
+
+    def line(self, now: datetime) -> str:
+        """Return the line to show a person; empty while the service answers."""
+        if self.is_ok:
+            return ""
+        if self.last_seen is None:
+            return "reconnecting, not seen yet"
+        seconds = max(0, round((now - self.last_seen).total_seconds()))
+        if seconds < 120:
+            return f"reconnecting, last seen {seconds} s ago"
+        ago = f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
+        return f"reconnecting, last seen {ago} ago"
+
+
+Change = Snapshot | Connection
+
+
+@dataclass(eq=False, slots=True, weakref_slot=True)
+class WatchedSession:
+    """A session in memory, shared by all handles on it and all subscriptions to it."""
+
+    record: Record
+    """What is known of it, with the session as last seen."""
+    acted_at: float = 0.0
+    """When something was last done to it, or watching began (monotonic); the poll interval grows from here."""
+    due: float = 0.0
+    """When to look next (monotonic)."""
+    connection: Connection = field(default_factory=Connection)
+    outputs: tuple[OutputVersion, ...] = field(init=False)
+    """The structured outputs seen so far, oldest first."""
+    subscriptions: list[Subscription] = field(default_factory=list)
+    waiters: list[asyncio.Future[Snapshot]] = field(default_factory=list)
+    is_followed: bool = False
+    """There is a handle on it: it is polled until its turn is over."""
+    is_hinted: bool = False
+    """Something may have changed, so look again even if the turn is over."""
+    newest: int = 0
+    """The ticket of the last act or accepted answer; older answers are dropped."""
+    raw: Raw | None = None
+    """The last answer, to notice cheaply that nothing changed."""
+    cursor: str | None = None
+    """Where the last page of messages begins."""
+    misses: int = 0
+    """How often in a row the service did not know it or refused the key."""
+    problem: DevinError | None = None
+    """Why polling was given up; an act or a wait tries again."""
+
+    def __post_init__(self) -> None:
+        self.outputs = output_history((), self.seen) if self.seen is not None else ()
+
+    @property
+    def session_id(self) -> str:
+        """Always `devin-…`."""
+        return self.record.session_id
+
+    @property
+    def seen(self) -> Snapshot | None:
+        """The session as last seen; None before the first answer."""
+        return self.record.snapshot
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The session as last seen. Raises LookupError before the first answer."""
+        if self.seen is None:
+            raise LookupError(f"{self.session_id} has not been seen yet")
+        return self.seen
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the turn is over, as last seen."""
+        return self.seen is not None and self.seen.turn_over
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for the end of the turn."""
+        return bool(self.waiters)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether somebody wants to know, and there may be something to learn."""
+        if self.problem is not None or (self.seen is not None and self.seen.recorded is not None):
+            return False
+        if not (self.is_followed or self.subscriptions or self.waiters):
+            return False
+        return not self.is_over or self.is_hinted or any(each.keep for each in self.subscriptions)
+
+    @property
+    def wants_messages(self) -> bool:
+        """Whether a subscription shows the conversation while it grows."""
+        return any(each.messages for each in self.subscriptions)
+
+    def look_again(self, now: float) -> None:
+        """Have it looked at now, and often for a while."""
+        self.acted_at, self.due, self.is_hinted = now, now, True
+        self.raw, self.problem, self.misses = None, None, 0
+
+    def release(self, outcome: Snapshot | DevinError) -> None:
+        """Give everyone who waits the snapshot, or the reason why there will be none."""
+        waiters, self.waiters = self.waiters, []
+        for waiter in waiters:
+            if waiter.done():
+                continue
+            if isinstance(outcome, DevinError):
+                waiter.set_exception(outcome)
+            else:
+                waiter.set_result(outcome)
+
+
+class Throttle:
+    """Calls a function at most once per `seconds` and always after the last request, by one timer of the loop."""
+
+    def __init__(self, call: Callable[[], None], seconds: float) -> None:
+        self._call, self._seconds = call, seconds
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._last = float("-inf")
+        self._is_closed = False
+
+    def request(self, *, at_once: bool = False) -> None:
+        """Call the function now if the last call is long enough ago, else when it is. On the loop's thread only."""
+        if self._is_closed:
+            return
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:  # a forked child inherits a timer that never fires
+            self._loop, self._timer, self._last = loop, None, float("-inf")
+        pause = self._last + self._seconds - loop.time()
+        if at_once or pause <= 0:
+            self.flush()
+        elif self._timer is None:
+            self._timer = loop.call_later(pause, self.flush)
+
+    def flush(self) -> None:
+        """Call the function now. On the loop's thread only."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._loop is not None:
+            self._last = self._loop.time()
+        self._call()
+
+    def close(self) -> None:
+        """Accept no more requests; one that waits is carried out now."""
+        is_waiting, self._is_closed = self._timer is not None, True
+        if is_waiting:
+            self.flush()
+
+
+class Subscription:
+    """A hold on some sessions: a function is called with their changes until `close`.
+
+    Panels, boards, batches and waits hold one each.
+    """
+
+    def __init__(
+        self,
+        store: SessionStore,
+        on_change: Callable[[Change], None],
+        *,
+        messages: bool = False,
+        keep: bool = False,
+        every: float = 0.0,
+    ) -> None:
+        self._store, self._on_change = store, on_change
+        self.messages, self.keep = messages, keep
+        self._sessions: dict[str, WatchedSession] = {}
+        self._pending: dict[tuple[str, bool], Change] = {}
+        self._throttle = Throttle(self._publish, every) if every > 0 else None
+
+    @property
+    def connection(self) -> Connection:
+        """How the last request to the service went."""
+        return self._store.connection
+
+    def add(self, session: str | WatchedSession) -> None:
+        """Follow another session too."""
+        entry = self._store.hold(session)
+        if self not in entry.subscriptions:
+            self.discard(entry.session_id)
+            self._sessions[entry.session_id] = entry
+            entry.subscriptions.append(self)
+            self._want_messages(entry)
+            self._store.update(entry)
+
+    def discard(self, session_id: str) -> None:
+        """Stop following a session."""
+        entry = self._sessions.pop(session_id, None)
+        if entry is not None:
+            entry.subscriptions.remove(self)
+            self._store.update(entry)
+
+    def want(self, *, messages: bool, keep: bool) -> None:
+        """Change what is wanted, such as no messages while the panel is scrolled away."""
+        wants_more = messages and not self.messages
+        self.messages, self.keep = messages, keep
+        for entry in self._sessions.values():
+            if wants_more:
+                self._want_messages(entry)
+            self._store.update(entry)
+
+    def offer(self, session_id: str, change: Change, *, at_once: bool) -> None:
+        """Pass a change on, or keep it until the next call is due."""
+        if self._throttle is None:
+            self._call(change)
+            return
+        self._pending[session_id, isinstance(change, Connection)] = change
+        self._throttle.request(at_once=at_once)
+
+    def close(self) -> None:
+        """Let go, after a last call with what is pending; closing again is harmless."""
+        if self._throttle is not None:
+            self._throttle.close()
+        for session_id in list(self._sessions):
+            self.discard(session_id)
+
+    def _want_messages(self, entry: WatchedSession) -> None:
+        if self.messages and not entry.is_over:  # what was said so far is not worth an interval
+            entry.due, entry.raw = self._store.clock.monotonic(), None
+
+    def _publish(self) -> None:
+        pending, self._pending = self._pending, {}
+        for change in pending.values():
+            self._call(change)
+
+    def _call(self, change: Change) -> None:
+        began = time.perf_counter()
+        try:
+            self._on_change(change)
+        except Exception:  # one broken display must not stop the watching of a thousand sessions
+            logger.exception("a subscriber failed")
+        took = time.perf_counter() - began
+        if took > SLOW_CALLBACK_SECONDS:
+            logger.warning("a subscriber took %.0f ms; polls wait meanwhile", took * 1000)
+
+
+class SessionStore:
+    """What one client knows of sessions."""
+
+    def __init__(
+        self,
+        journal: Journal | None = None,
+        *,
+        bare: Callable[[], Facts] = Facts,
+        clock: Clock | None = None,
+    ) -> None:
+        """Know nothing yet.
+
+        Args:
+            journal: where snapshots are kept, and where facts of other sessions come from.
+            bare: the facts of a session that neither memory nor journal knows.
+            clock: time, for tests.
+        """
+        self._journal, self._bare, self.clock = journal, bare, clock or Clock()
+        self._sessions: WeakValueDictionary[str, WatchedSession] = WeakValueDictionary()
+        self._active: dict[WatchedSession, None] = {}
+        self._tickets = itertools.count(1)
+        self.connection = Connection()
+        self.wake: Callable[[], None] = lambda: None
+        """Called when there may be something to poll."""
+
+    # --- what is known --------------------------------------------------------------------------------------
+
+    def record(self, session_id: str) -> Record:
+        """Return what is known of a session: from memory, else the journal, else the bare facts of this client.
+
+        Reads the journal on the calling thread.
+        """
+        identifier = prefixed(session_id)
+        entry = self._sessions.get(identifier)
+        if entry is not None:
+            return entry.record
+        bare, written = self._bare(), self._journal.record(identifier) if self._journal is not None else None
+        if written is None:
+            return Record(session_id=identifier, facts=bare)
+        facts = written.facts.read_by(bare.where.api_version, simulated=bare.simulated)
+        return replace(written, facts=facts)
+
+    def find(self, session_id: str) -> WatchedSession | None:
+        """Return the session if it is in memory."""
+        return self._sessions.get(session_id)
+
+    def sessions(self) -> list[WatchedSession]:
+        """Return all sessions in memory."""
+        return list(self._sessions.values())
+
+    def active(self) -> list[WatchedSession]:
+        """Return the sessions to poll."""
+        return list(self._active)
+
+    def hold(self, session: str | WatchedSession) -> WatchedSession:
+        """Return the session; it stays in memory while the caller holds it. May read the journal on this thread."""
+        if isinstance(session, WatchedSession):
+            self._sessions.setdefault(session.session_id, session)
+            return session
+        identifier = prefixed(session)
+        entry = self._sessions.get(identifier)
+        return entry if entry is not None else self._add(self.record(identifier))
+
+    async def load(self, session: str | WatchedSession) -> WatchedSession:
+        """Return the session as `hold` does, reading the journal off the loop."""
+        if isinstance(session, WatchedSession):
+            return self.hold(session)
+        identifier = prefixed(session)
+        entry = self._sessions.get(identifier)
+        if entry is None:
+            record = await asyncio.to_thread(self.record, identifier)
+            entry = self._sessions.get(identifier)  # perhaps added meanwhile
+            entry = entry if entry is not None else self._add(record)
+        return entry
+
+    def track(self, record: Record) -> WatchedSession:
+        """Return the session for a handle, and poll it until its turn is over.
+
+        A snapshot that is older than the one in memory changes nothing.
+        """
+        entry = self._sessions.get(record.session_id)
+        if entry is None:
+            entry = self._add(record)
+        before, snapshot = entry.seen, record.snapshot
+        entry.record, entry.is_followed, entry.problem = replace(record, snapshot=before), True, None
+        if snapshot is not None and (before is None or not _is_earlier(snapshot, before)):
+            self.accept(entry, snapshot, ticket=self.ticket())
+        if not entry.is_over:
+            entry.look_again(self.clock.monotonic())
+        self.update(entry)
+        return entry
+
+    # --- what happens ---------------------------------------------------------------------------------------
+
+    def ticket(self) -> int:
+        """Return a number to take before a request; `see` drops its answer if something newer is known by then."""
+        return next(self._tickets)
+
+    async def see(self, raw: Raw, *, ticket: int | None = None, messages: Sequence[Message] | None = None) -> Snapshot:
+        """Take an answer of the service over: observe it, keep it in the journal, tell the subscribers.
+
+        An answer that is older than an act, than a later request's answer or, by its `updated_at`, than what was seen
+        (a lagging replica) changes nothing. The end of a turn that somebody follows is announced only together with
+        the conversation; without `messages` it makes the poll loop look at once.
+
+        Args:
+            raw: the session as the service returned it.
+            ticket: taken before the request; None for the answer to an act.
+            messages: the conversation, if it was read.
+
+        Returns:
+            The session as it is known now.
+
+        Raises:
+            DevinError: the answer cannot be read as a session.
+        """
+        entry = await self.load(str(raw.get("session_id") or ""))
+        ticket = self.ticket() if ticket is None else ticket
+        await self.ask_who_ended(entry, raw, ticket)
+        snapshot = self.observe(entry, raw, messages)
+        if snapshot is None:
+            raise entry.problem or DevinError(f"{entry.session_id} could not be read")
+        if self.is_outdated(entry, snapshot, ticket):
+            return entry.snapshot
+        is_followed = entry.is_followed or entry.subscriptions or entry.waiters
+        if snapshot.turn_over and messages is None and not entry.is_over and is_followed:
+            entry.look_again(self.clock.monotonic())
+            self.update(entry)
+        else:
+            self.accept(entry, snapshot, ticket=ticket, raw=raw)
+        await self.save([snapshot])
+        self.release([entry])
+        return snapshot
+
+    async def note(
+        self,
+        session: str | WatchedSession,
+        *,
+        sent: Sent | None = None,
+        terminated: bool = False,
+        tags: Sequence[str] | None = None,
+    ) -> None:
+        """Take an act over: answers to earlier requests are dropped from now on, and the session is looked at soon.
+
+        Args:
+            session: an id in any form, or the session in memory.
+            sent: a message was sent; its turn is open.
+            terminated: the session was ended before it was done; written to the journal too.
+            tags: its tags now, without ours.
+        """
+        entry = await self.load(session)
+        entry.newest, snapshot = self.ticket(), entry.seen
+        if sent is not None:
+            entry.record = replace(entry.record, sent=sent, terminated=False)
+            snapshot = after_send(replace(snapshot, recorded=None)) if snapshot is not None else None
+        if terminated:
+            entry.record = replace(entry.record, terminated=True)
+            if self._journal is not None:
+                await asyncio.to_thread(self._journal.mark_terminated, entry.session_id)
+        if tags is not None and snapshot is not None:
+            snapshot = replace(snapshot, tags=tuple(tags))
+        if not entry.is_over or sent is not None or terminated:
+            entry.look_again(self.clock.monotonic())
+        if snapshot is not None and snapshot is not entry.seen:
+            self._set(entry, snapshot)
+            if sent is not None:
+                await self.save([snapshot])
+        self.update(entry)
+
+    def look_soon(self, session_id: str) -> None:
+        """Something may have changed: poll the session at once if anybody wants to know."""
+        entry = self._sessions.get(session_id)
+        if entry is not None:
+            entry.look_again(self.clock.monotonic())
+            self.update(entry)
+
+    def subscribe(
+        self,
+        sessions: Iterable[str | WatchedSession],
+        on_change: Callable[[Change], None],
+        *,
+        messages: bool = False,
+        keep: bool = False,
+        every: float = 0.0,
+    ) -> Subscription:
+        """Have a function called with every new snapshot of these sessions, and with changes of the connection.
+
+        Args:
+            sessions: ids in any form, or sessions in memory; `Subscription.add` takes more.
+            on_change: called on the loop's thread; must not block, print or display.
+            messages: read the conversation while it grows, not only at the end of the turn.
+            keep: go on after the end of the turn, slowly.
+            every: call at most once in so many seconds, with the newest snapshot of each session; the end of a turn
+                is told at once.
+        """
+        subscription = Subscription(self, on_change, messages=messages, keep=keep, every=every)
+        for session in sessions:
+            subscription.add(session)
+        return subscription
+
+    async def turn_over(self, session: str | WatchedSession, timeout: float | None = None) -> Snapshot:
+        """Wait for the end of the turn, or the time-out, and return the session as last seen.
+
+        Raises:
+            DevinError: the session cannot be watched: unknown, or refused to this key.
+            TimeoutError: the time is up, and the session was never seen.
+        """
+        entry = await self.load(session)
+        if entry.seen is not None and (entry.is_over or entry.seen.recorded is not None):
+            return entry.seen
+        if entry.problem is not None:
+            entry.look_again(self.clock.monotonic())
+        waiter: asyncio.Future[Snapshot] = asyncio.get_running_loop().create_future()
+        entry.waiters.append(waiter)
+        self.update(entry)
+        try:
+            return await asyncio.wait_for(waiter, timeout)
+        except TimeoutError:
+            if entry.seen is None:
+                raise
+            return entry.seen
+        finally:
+            if waiter in entry.waiters:
+                entry.waiters.remove(waiter)
+            self.update(entry)
+
+    def close(self) -> None:
+        """Stop watching; everyone who waits is told that the client was closed."""
+        for entry in self.active():
+            self.give_up(
+                entry, DevinError("the client was closed while the session was watched", "the session goes on")
+            )
+        self._active.clear()
+
+    # --- the steps of `see`, which a sweep takes for many sessions at a time -----------------------------------
+
+    def observe(self, entry: WatchedSession, raw: Raw, messages: Sequence[Message] | None = None) -> Snapshot | None:
+        """Return the snapshot of an answer; None if we cannot make sense of it, which gives the session up."""
+        try:
+            seen = observe(raw, entry.record, at=self.clock.now(), messages=messages)
+        except Exception as bug:
+            logger.exception("the state of %s could not be read", entry.session_id)
+            self.give_up(entry, our_mistake(bug))
+            return None
+        return seen if seen.session_id == entry.session_id else replace(seen, session_id=entry.session_id)
+
+    async def ask_who_ended(self, entry: WatchedSession, raw: Raw, ticket: int, *, wait: bool = False) -> None:
+        """Ask the journal whether another process ended the session: the service says only that it is over.
+
+        Args:
+            entry: the session.
+            raw: the answer that may say so.
+            ticket: of that answer.
+            wait: ask again a moment later: the process that ends a session writes it down after the request.
+        """
+        if self._journal is None or entry.record.terminated or raw.get("status") != "exit":
+            return
+        try:
+            for pause in (0.0, _NOTED_WITHIN) if wait else (0.0,):
+                await self.clock.sleep(pause)
+                if await asyncio.to_thread(self._journal.is_terminated, entry.session_id):
+                    if ticket >= entry.newest:
+                        entry.record = replace(entry.record, terminated=True)
+                    return
+        except Exception as problem:
+            logger.warning("the journal was not asked who ended %s: %s", entry.session_id, problem)
+
+    def is_outdated(self, entry: WatchedSession, snapshot: Snapshot, ticket: int) -> bool:
+        """Return whether something newer than this answer is known."""
+        before = entry.seen
+        if before is None:
+            return False
+        if ticket < entry.newest:
+            return True
+        is_lagging = (
+            before.updated_at is not None
+            and snapshot.updated_at is not None
+            and snapshot.updated_at < before.updated_at
+        )
+        return is_lagging and before.recorded is None and before.api_version == snapshot.api_version
+
+    def accept(self, entry: WatchedSession, snapshot: Snapshot, *, ticket: int, raw: Raw | None = None) -> bool:
+        """Take a snapshot over, and return whether it says anything new."""
+        before, entry.newest = entry.seen, max(entry.newest, ticket)
+        entry.raw, entry.is_hinted, entry.problem, entry.misses = raw, False, None, 0
+        if same_look(before, snapshot):
+            entry.record = replace(entry.record, snapshot=snapshot)
+            self.update(entry)
+            return False
+        self._set(entry, snapshot)
+        self.update(entry)
+        return True
+
+    async def save(self, snapshots: Sequence[Snapshot]) -> None:
+        """Keep how sessions look now. A journal that fails does not stop the watching."""
+        if self._journal is None or not snapshots:
+            return
+        try:
+            await asyncio.to_thread(self._journal.save_snapshots, snapshots)
+        except Exception as problem:  # where money is spent, the journal's failure is an error; here it is not
+            logger.warning("snapshots were not kept: %s", problem)
+
+    def release(self, entries: Iterable[WatchedSession]) -> None:
+        """Wake those who wait for a turn that is over by now; called once its snapshot is in the journal."""
+        for entry in entries:
+            if entry.seen is not None and entry.is_over:
+                entry.release(entry.seen)
+                self.update(entry)
+
+    def give_up(self, entry: WatchedSession, problem: DevinError) -> None:
+        """Stop polling a session, and tell those who wait for it."""
+        entry.problem = problem
+        entry.release(problem)
+        self.update(entry)
+
+    def set_connection(self, connection: Connection, entries: Iterable[WatchedSession] = ()) -> None:
+        """Note how the last request went, and tell every subscription once.
+
+        Args:
+            connection: as it is now.
+            entries: the sessions that were asked for; their turns may just have ended.
+        """
+        self.connection = connection
+        told: dict[Subscription, None] = {}
+        for entry in (*self.active(), *entries):
+            entry.connection = connection
+            told |= dict.fromkeys(entry.subscriptions)
+        for subscription in told:
+            subscription.offer("", connection, at_once=False)
+
+    def tell_trouble(self, entry: WatchedSession, connection: Connection) -> None:
+        """Tell the subscribers of one session why it cannot be watched."""
+        entry.connection = connection
+        for subscription in tuple(entry.subscriptions):
+            subscription.offer(entry.session_id, connection, at_once=True)
+
+    def update(self, entry: WatchedSession) -> None:
+        """Poll a session from now on, or no more, as its state asks for."""
+        if entry.is_active:
+            self._active[entry] = None
+            self.wake()
+        else:
+            self._active.pop(entry, None)
+
+    def _add(self, record: Record) -> WatchedSession:
+        now = self.clock.monotonic()
+        entry = WatchedSession(record, acted_at=now, due=now)
+        self._sessions[record.session_id] = entry
+        return entry
+
+    def _set(self, entry: WatchedSession, snapshot: Snapshot) -> None:
+        is_end = snapshot.turn_over and not entry.is_over
+        entry.record, entry.outputs = replace(entry.record, snapshot=snapshot), output_history(entry.outputs, snapshot)
+        for subscription in tuple(entry.subscriptions):
+            subscription.offer(entry.session_id, snapshot, at_once=is_end)
+
+
+def same_look(before: Snapshot | None, after: Snapshot) -> bool:
+    """Return whether two snapshots differ in nothing but the time they were taken."""
+    return before is not None and replace(before, observed_at=after.observed_at) == after
+
+
+def _is_earlier(snapshot: Snapshot, other: Snapshot) -> bool:
+    """Return whether a snapshot was taken no later than the other, of the same kind."""
+    if snapshot is other:
+        return True
+    if snapshot.observed_at is None or other.observed_at is None or snapshot.recorded != other.recorded:
+        return False
+    return snapshot.observed_at <= other.observed_at
+
+
+def our_mistake(bug: Exception) -> DevinError:
+    """Return the error for a fault of this package."""
+    return DevinError(
+        f"a fault in devin_jupyter: {bug!r}", "the session goes on", "%devin debug writes a report for a bug ticket"
+    )
