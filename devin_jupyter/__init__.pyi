@@ -46,6 +46,7 @@ from .errors import NotRecorded as NotRecorded
 from .errors import OptionError as OptionError
 from .errors import OutputInvalid as OutputInvalid
 from .errors import RateLimited as RateLimited
+from .errors import Refused as Refused
 from .errors import RequestTimeout as RequestTimeout
 from .errors import SchemaError as SchemaError
 from .errors import ServerError as ServerError
@@ -54,6 +55,7 @@ from .errors import SessionBlocked as SessionBlocked
 from .errors import SessionChanged as SessionChanged
 from .errors import SessionFailed as SessionFailed
 from .errors import SessionStopped as SessionStopped
+from .errors import SetupError as SetupError
 from .errors import TemplateError as TemplateError
 from .errors import TurnError as TurnError
 from .errors import TurnOpen as TurnOpen
@@ -61,6 +63,7 @@ from .errors import Unauthorized as Unauthorized
 from .errors import Unprocessable as Unprocessable
 from .errors import UnreadableAnswer as UnreadableAnswer
 from .errors import Unsupported as Unsupported
+from .errors import UsageMistake as UsageMistake
 from .errors import WaitTimeout as WaitTimeout
 from .errors import WrongKeyFamily as WrongKeyFamily
 from .models.phase import Phase as Phase

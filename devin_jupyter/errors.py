@@ -58,6 +58,11 @@ class _ThreeLines(BaseException):
 
     _shown_traceback: TracebackType | None = None
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if cls.__module__ == __name__:  # tracebacks and reprs name the class as a script imports it
+            cls.__module__ = "devin_jupyter"
+
     def __init__(self, message: str, consequence: str = "", hint: str = "") -> None:
         self.message, self.consequence, self.hint = _one_line(message), _one_line(consequence), _one_line(hint)
         super().__init__("\n".join(self.lines))

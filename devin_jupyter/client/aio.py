@@ -68,6 +68,8 @@ class AsyncDevin:
     not, `Unsupported`, before anything is sent.
     """
 
+    __module__ = "devin_jupyter"
+
     def __init__(
         self,
         api_key: str | None = None,

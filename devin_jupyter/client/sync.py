@@ -143,6 +143,8 @@ class Devin(Blocking[AsyncDevin]):
     not, `Unsupported`, before anything is sent.
     """
 
+    __module__ = "devin_jupyter"
+
     @same_arguments(AsyncDevin)
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         twin = AsyncDevin(*args, **kwargs)

@@ -1,5 +1,7 @@
 """The default client: made at first use, replaced by `connect`, never by `Devin()`, and anew for a new key."""
 
+import pickle
+import traceback
 from pathlib import Path
 
 import pytest
@@ -229,3 +231,14 @@ def test_a_pause_that_is_none_is_refused(seconds):
 def test_what_names_no_session_is_refused_before_anything_is_asked(session):
     with pytest.raises(dj.OptionError, match="is not a session id"):
         dj.connect(simulator=True).get(session)
+
+
+def test_reprs_and_tracebacks_name_what_a_script_imports():
+    assert repr(dj.Session) == "<class 'devin_jupyter.Session'>"
+    assert repr(dj.Devin) == "<class 'devin_jupyter.Devin'>"
+    assert repr(dj.AsyncDevin.create).startswith("<function AsyncDevin.create")
+    assert "".join(traceback.format_exception_only(dj.NoKey("no key"))).startswith("devin_jupyter.NoKey: ")
+    for name in dj.__all__:
+        thing = getattr(dj, name)
+        if getattr(thing, "__module__", "") == "devin_jupyter":
+            assert pickle.loads(pickle.dumps(thing)) is thing, name
