@@ -11,7 +11,7 @@ from devin_jupyter.creation import Creator
 from devin_jupyter.creation.guard import adopt_lost
 from devin_jupyter.creation.seeing import Eyes
 from devin_jupyter.errors import DevinError
-from devin_jupyter.journal.process import this_process
+from devin_jupyter.journal.intents import this_process
 from devin_jupyter.models.snapshot import Record
 from devin_jupyter.paid import Run
 from devin_jupyter.text import format_acus, format_utc

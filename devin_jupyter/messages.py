@@ -18,8 +18,7 @@ from devin_jupyter.creation.policy import AttachmentsApi, Raw
 from devin_jupyter.creation.seeing import Eyes, Reader
 from devin_jupyter.errors import BudgetExceeded, Forbidden, NotFound, OptionError
 from devin_jupyter.journal import Journal
-from devin_jupyter.journal.leases import LeaseLost, of_send
-from devin_jupyter.journal.sends import Message
+from devin_jupyter.journal.intents import LeaseLost, PaidMessage, send_lease
 from devin_jupyter.models.ids import session_id as prefixed
 from devin_jupyter.models.policy import notebook_scope
 from devin_jupyter.models.snapshot import CellRef, Record, Sent, note_send, observe, parse_time
@@ -116,9 +115,9 @@ class Messenger:
         async def nothing() -> None:
             return None
 
-        async with leased(self._journal, of_send(letter.session_id), run, meanwhile=nothing) as (lease, _):
+        async with leased(self._journal, send_lease(letter.session_id), run, meanwhile=nothing) as (lease, _):
             assert lease is not None
-            last = await asyncio.to_thread(self._journal.sends.last, letter.key)
+            last = await asyncio.to_thread(self._journal.messages.last, letter.key)
             blindly = letter.again and last is not None and last.seen_before is None
             if last is not None and last.sent_at is None and last.posts and not blindly:
                 run.say("an earlier kernel was about to send this message; looking whether it arrived")
@@ -128,7 +127,7 @@ class Messenger:
                 return await self._already(letter, last.sent_at)
             conversation = await self._conversation(letter)
             times = conversation.of(letter.text) if conversation else []
-            known = await asyncio.to_thread(self._journal.sends.count, letter.words)
+            known = await asyncio.to_thread(self._journal.messages.count, letter.words)
             if last is None and not letter.again and len(times) > known:
                 return await self._found(letter, times)
             return await self._post(letter, conversation, lease, run)
@@ -138,7 +137,7 @@ class Messenger:
         sent = await self._as_it_stands(letter, conversation)
         scopes = await asyncio.to_thread(self._journal.budgets.scopes_of, letter.session_id)
         write = partial(
-            self._journal.sends.write,
+            self._journal.messages.write,
             letter.key,
             letter.session_id,
             words=letter.words,
@@ -174,16 +173,16 @@ class Messenger:
         sent = note_send(snapshot, letter.text, at=now.replace(microsecond=0), answer=None)
         return replace(sent, last_event=conversation.last_event) if conversation else sent
 
-    async def _arrived(self, letter: Letter, message: Message, raw: Raw | None) -> SendResult:
+    async def _arrived(self, letter: Letter, message: PaidMessage, raw: Raw | None) -> SendResult:
         assert message.sent is not None
         sent = replace(message.sent, updated_at=parse_time((raw or {}).get("updated_at")))
-        await asyncio.to_thread(self._journal.sends.arrived, message, now=self._clock.now(), sent=sent)
+        await asyncio.to_thread(self._journal.messages.arrived, message, now=self._clock.now(), sent=sent)
         return SendResult(how="sent", sent=sent, raw=raw)
 
     async def _found(self, letter: Letter, times: Sequence[float | None]) -> SendResult:
         """The conversation holds it, though this journal does not: another machine sent it."""
         at = times[-1] or self._clock.now()
-        message = Message(
+        message = PaidMessage(
             key=letter.key,
             nth=1,
             session_id=letter.session_id,
@@ -194,7 +193,7 @@ class Messenger:
             sent=None,
             sent_at=at,
         )
-        await asyncio.to_thread(self._journal.sends.arrived, message, now=at, sent=None)
+        await asyncio.to_thread(self._journal.messages.arrived, message, now=at, sent=None)
         return await self._already(letter, at)
 
     async def _already(self, letter: Letter, at: float) -> SendResult:
@@ -210,7 +209,7 @@ class Messenger:
         except (Forbidden, NotFound):
             return None
 
-    def _deed(self, letter: Letter, message: Message, lease: str, urls: Sequence[str]) -> Sending:
+    def _deed(self, letter: Letter, message: PaidMessage, lease: str, urls: Sequence[str]) -> Sending:
         return Sending(
             messages=self._messages,
             journal=self._journal,

@@ -26,7 +26,7 @@ from devin_jupyter.errors import (
     UnreadableAnswer,
     UsageMistake,
 )
-from devin_jupyter.journal.leases import LeaseLost
+from devin_jupyter.journal.intents import LeaseLost
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

@@ -6,14 +6,20 @@ fields of later versions are skipped. Everything written is redacted.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
+from devin_jupyter.errors import JournalError, OptionError
+from devin_jupyter.models.ids import bare_id, session_id
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import (
+    WEB_APP,
     CellRef,
     Facts,
     Message,
@@ -237,6 +243,11 @@ def schema_from_json(wire: Mapping[str, Any] | None) -> Schema | None:
     return from_wire(wire)
 
 
+def message_key(session_id: str, text: str, hashes: Iterable[str]) -> str:
+    """Return what makes two messages the same: the session, the text and the files."""
+    return hashlib.sha256(canonical([session_id, text.strip(), sorted(hashes)]).encode()).hexdigest()
+
+
 def dumps(value: Any) -> str:
     """Return compact JSON in ASCII: broken Unicode from anywhere can be kept, and so is the order of an answer."""
     return json.dumps(value, separators=(",", ":"))
@@ -294,3 +305,231 @@ def _message(item: Any) -> Message:
         str(item.get("text", "")),
         parse_time(item.get("created_at")),
     )
+
+
+# --- lock files ----------------------------------------------------------------------------------------------
+
+LOCK_SUFFIX = ".devin.json"
+LOCK_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedSession:
+    """One recorded session."""
+
+    snapshot: Snapshot
+    """With `.recorded` set."""
+    date: date
+    """When it was last seen on the service."""
+    file: str
+    """The lock file's name."""
+    sent: Mapping[str, str] = field(default_factory=dict)
+    """Messages that had arrived: key → time."""
+
+
+@dataclass(frozen=True, slots=True)
+class LockFile:
+    """The recorded sessions of one or more lock files."""
+
+    name: str
+    by_what: Mapping[str, RecordedSession]
+
+    def find(self, what: str) -> RecordedSession | None:
+        """Return the session recorded for the second part of a fingerprint, or None."""
+        return self.by_what.get(what)
+
+    def session(self, session_id: str) -> RecordedSession | None:
+        """Return a recorded session by its id, or None."""
+        return next((item for item in self.by_what.values() if item.snapshot.session_id == session_id), None)
+
+    @property
+    def sessions(self) -> list[RecordedSession]:
+        """Every recorded session, in the order of the file."""
+        return list(self.by_what.values())
+
+    @property
+    def api_version(self) -> str:
+        """The version of the API that was recorded; v3 where there are both."""
+        versions = {item.snapshot.api_version for item in self.by_what.values()}
+        return versions.pop() if len(versions) == 1 else "v3"
+
+    @property
+    def real(self) -> LockFile:
+        """Without the sessions of a simulator."""
+        return LockFile(self.name, {what: item for what, item in self.by_what.items() if not item.snapshot.simulated})
+
+    def was_sent(self, key: str) -> str | None:
+        """Return when the message with this key had arrived, or None."""
+        return next((item.sent[key] for item in self.by_what.values() if key in item.sent), None)
+
+
+def load_lock(path: Path) -> LockFile:
+    """Read a lock file.
+
+    Raises:
+        JournalError: it is not one, or of a newer format.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+        if content["devin_lock"] > LOCK_FORMAT:
+            raise JournalError(
+                f"{path} was written by a newer devin-jupyter", hint="update with pip install -U devin-jupyter"
+            )
+        return LockFile(path.name, {what: _recorded(record, path.name) for what, record in content["sessions"].items()})
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as problem:
+        raise JournalError(
+            f"the lock file {path} cannot be read: {problem}",
+            "nothing was sent",
+            "take the version from your repository's history, or record it again with %devin lock",
+        ) from None
+
+
+def locks_beside(folder: Path, on_broken: Callable[[JournalError], None] | None = None) -> LockFile | None:
+    """Return all lock files of a folder as one, or None where there is none.
+
+    Args:
+        folder: the working directory.
+        on_broken: told of a file that cannot be read, which is left out then.
+
+    Raises:
+        JournalError: a file cannot be read, and nobody is told.
+    """
+    found = []
+    for path in sorted(folder.glob(f"*{LOCK_SUFFIX}")):
+        try:
+            found += [load_lock(path)] if path.is_file() else []
+        except JournalError as problem:
+            if on_broken is None:
+                raise
+            on_broken(problem)
+    if not found:
+        return None
+    every = {what: item for lock in found for what, item in lock.by_what.items()}
+    return LockFile(", ".join(lock.name for lock in found), every)
+
+
+def _recorded(record: Mapping[str, Any], name: str) -> RecordedSession:
+    seen = date.fromisoformat(record["recorded"])
+    word = record.get("last_word")
+    messages: tuple[Message, ...] = ()
+    if word:
+        moment = datetime.fromisoformat(word["created_at"]) if word.get("created_at") else None
+        messages = (Message("recorded", "devin", word["text"], moment),)
+    return RecordedSession(
+        snapshot_from_json(record, recorded=seen, messages=messages), seen, name, dict(record.get("sent") or {})
+    )
+
+
+# --- saved notebooks -----------------------------------------------------------------------------------------
+
+RECORD_MIME = "application/vnd.devin.session+json"
+_SAVED_AS_THEY_ARE = (
+    "url",
+    "api_version",
+    "fingerprint",
+    "title",
+    "schema",
+    "question",
+    "acus",
+    "max_acu_limit",
+    "pull_requests",
+    "repos",
+    "tags",
+    "created_at",
+    "updated_at",
+    "simulated",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SavedSession:
+    """A session as the file shows it."""
+
+    snapshot: Snapshot
+    """With `.recorded` set."""
+    cell: int
+    """The position of its cell in the file, from 0."""
+
+
+def read_notebook(path: Path) -> list[SavedSession]:
+    """Return the sessions in the outputs of a notebook file, each as last shown, in the order of their cells.
+
+    Raises:
+        OptionError: the file is not there, or is not a notebook.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+        if not isinstance(content, dict) or not isinstance(content.get("cells"), list):
+            raise ValueError("it has no cells")
+        cells = content["cells"]
+        seen = datetime.fromtimestamp(path.stat().st_mtime, UTC).date()
+    except (OSError, ValueError, RecursionError) as problem:
+        raise OptionError(
+            f"{path} cannot be read as a notebook: {problem}", hint="give the path of an .ipynb file"
+        ) from None
+    found: dict[str, SavedSession] = {}
+    for position, cell in enumerate(cells):
+        for record in _saved_records(cell):
+            snapshot = _saved_snapshot(record, seen)
+            if snapshot is not None:
+                found.pop(snapshot.session_id, None)
+                found[snapshot.session_id] = SavedSession(snapshot, position)
+    return sorted(found.values(), key=lambda saved: saved.cell)
+
+
+def _saved_records(cell: Any) -> Iterator[Mapping[str, Any]]:
+    outputs = cell.get("outputs") if isinstance(cell, Mapping) else None
+    for output in outputs if isinstance(outputs, list) else ():
+        data = output.get("data") if isinstance(output, Mapping) else None
+        record = data.get(RECORD_MIME) if isinstance(data, Mapping) else None
+        if isinstance(record, str | list):
+            record = _parsed_output(record)
+        if isinstance(record, Mapping):
+            board = record.get("sessions")
+            yield from _of_board(board, record.get("schemas")) if isinstance(board, list) else (record,)
+
+
+def _of_board(records: list[Any], schemas: Any) -> Iterator[Mapping[str, Any]]:
+    """A board keeps each schema once; its sessions say which one is theirs."""
+    known = schemas if isinstance(schemas, list) else []
+    for record in records:
+        if isinstance(record, Mapping):
+            at = record.get("schema")
+            schema = known[at] if isinstance(at, int) and 0 <= at < len(known) else None
+            yield {**record, "schema": schema}
+
+
+def _parsed_output(record: str | list[Any]) -> Any:
+    """Some front ends store JSON types as text, or as lines of text."""
+    try:
+        return json.loads(record if isinstance(record, str) else "".join(map(str, record)))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _saved_snapshot(record: Mapping[str, Any], seen: date) -> Snapshot | None:
+    try:
+        identifier = session_id(str(record.get("id") or ""))
+        fields = {name: record[name] for name in _SAVED_AS_THEY_ARE if record.get(name) is not None}
+        return snapshot_from_json(
+            {"url": WEB_APP + bare_id(identifier), **fields},
+            session_id=identifier,
+            phase=record.get("phase") or "working",
+            org_id=record.get("org"),
+            recorded=updated.date() if (updated := parse_time(record.get("updated_at"))) else seen,
+            **_saved_answer(record),
+        )
+    except (OptionError, ValueError, TypeError, AttributeError):
+        return None  # an output that somebody edited, or of a newer version
+
+
+def _saved_answer(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer of a session with a schema is data; without one it is Devin's last message, question or not."""
+    answer, standing = record.get("answer"), record.get("answer_standing")
+    word = record.get("question") if answer is None else answer
+    if standing is None and isinstance(word, str):
+        return {"messages": (Message("recorded", "devin", word, None),)}
+    if answer is None:
+        return {}
+    is_valid = standing in (None, "validated", "provisional")
+    return {"structured_output": answer, "output_is_fresh": True, "output_is_valid": is_valid}

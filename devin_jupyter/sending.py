@@ -11,9 +11,10 @@ from devin_jupyter.attachments import Attachment
 from devin_jupyter.creation.policy import Raw
 from devin_jupyter.errors import Conflict, CreateUncertain, DevinError, Forbidden
 from devin_jupyter.journal import Journal
-from devin_jupyter.journal.sends import Message, message_key
+from devin_jupyter.journal.intents import PaidMessage
 from devin_jupyter.models.snapshot import Record, parse_time
 from devin_jupyter.paid import Clock, is_refusal
+from devin_jupyter.recorded import message_key
 from devin_jupyter.redaction import as_returned
 
 
@@ -67,14 +68,14 @@ class Sending:
     journal: Journal
     clock: Clock
     letter: Letter
-    message: Message
+    message: PaidMessage
     lease: str
     urls: tuple[str, ...]
 
     async def post(self) -> Answer:
         """Count the POST in the journal, then send it."""
         now = self.clock.now()
-        await asyncio.to_thread(self.journal.sends.about_to_post, self.message, self.lease, now=now)
+        await asyncio.to_thread(self.journal.messages.about_to_post, self.message, self.lease, now=now)
         self.clock.refuse_if_late(now)
         letter = self.letter
         raw = await self.messages.send(
@@ -87,12 +88,12 @@ class Sending:
         conversation = await read_conversation(self.messages, self.letter.session_id)
         before = self.message.seen_before
         if before is None:  # it could not be read then
-            before = await asyncio.to_thread(self.journal.sends.count, self.message.words)
+            before = await asyncio.to_thread(self.journal.messages.count, self.message.words)
         return Answer() if len(conversation.of(self.letter.text)) > before else None
 
     async def clear(self) -> None:
         """Forget the message: it did not arrive."""
-        await asyncio.to_thread(self.journal.sends.clear, self.message)
+        await asyncio.to_thread(self.journal.messages.clear, self.message)
 
     def is_certain(self, problem: DevinError) -> bool:
         """A session that takes no messages says so with 409 as well."""

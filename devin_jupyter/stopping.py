@@ -83,7 +83,7 @@ class Stopper:
         return [*known, *await self._end_all(late, place), *lost]
 
     def _at_work(self, is_meant: Callable[[str], bool] | None) -> list[Record]:
-        woken = {message.session_id for message in self.journal.sends.undecided()}
+        woken = {message.session_id for message in self.journal.messages.undecided()}
         at_work = self.journal.sessions(is_open=True)
         others = (self.journal.record(session_id) for session_id in woken - {record.session_id for record in at_work})
         approvals = [entry for entry in self.journal.sessions(is_open=False) if _waits_for_approval(entry.snapshot)]

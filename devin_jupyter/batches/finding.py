@@ -10,7 +10,7 @@ from typing import Any
 from devin_jupyter.batches.job import Job
 from devin_jupyter.batches.plan import Plan
 from devin_jupyter.client.core import Core
-from devin_jupyter.journal.lockfile import Lock
+from devin_jupyter.recorded import LockFile
 
 
 class Finder:
@@ -19,7 +19,7 @@ class Finder:
     def __init__(self, core: Core, plan: Plan) -> None:
         """Look for nothing yet."""
         self._core, self._plan = core, plan
-        self.replays: Lock | None = None if core.settings.api_key else core.lock
+        self.replays: LockFile | None = None if core.settings.api_key else core.lock
         """The lock file that stands in for the service, where there is no key."""
         self.swept: dict[str, list[Mapping[str, Any]]] = {}
         """What the service held when it was asked, by tag."""

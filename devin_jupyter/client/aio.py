@@ -11,7 +11,6 @@ from devin_jupyter.aftermath import live_line
 from devin_jupyter.aftermath import still_live as find_live
 from devin_jupyter.api.analytics import Consumption, Events, Metrics
 from devin_jupyter.api.library import Knowledge, Playbooks, Schedules, Secrets
-from devin_jupyter.budgeting import budget as set_or_show
 from devin_jupyter.client.core import Core
 from devin_jupyter.config import Settings, resolve_settings
 from devin_jupyter.creation import Plan
@@ -20,10 +19,11 @@ from devin_jupyter.host import host
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.journal.budgets import Account
 from devin_jupyter.models import wire
-from devin_jupyter.models.policy import Policy
+from devin_jupyter.models.policy import Policy, notebook_scope
 from devin_jupyter.models.snapshot import CellRef
 from devin_jupyter.monitor.store import WatchedSession
 from devin_jupyter.options import Options, from_keywords
+from devin_jupyter.recorded import LockFile
 from devin_jupyter.request import SessionRequest, build
 from devin_jupyter.session import AsyncSession, Session
 from devin_jupyter.stopping import Stopped, within
@@ -81,7 +81,7 @@ class AsyncDevin:
         settings: Settings | None = None,
         journal: Journal | None = None,
         transport: Transport | None = None,
-        lock: lockfile.Lock | None = None,
+        lock: LockFile | None = None,
     ) -> None:
         """Find the key; send nothing yet.
 
@@ -510,7 +510,8 @@ class AsyncDevin:
         Raises:
             OptionError: not a number above 0.
         """
-        return await asyncio.to_thread(set_or_show, self.journal, notebook or host().notebook, acus, now=time.time())
+        scope = notebook_scope(notebook or host().notebook)
+        return await asyncio.to_thread(self.journal.budgets.set_or_show, scope, acus, now=time.time())
 
     async def lock(self, path: str | Path | None = None, *, notebook: str | None = None) -> str:
         """Write the lock file of a notebook, from which it can be replayed without a key; return a line about it.

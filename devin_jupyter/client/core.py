@@ -17,8 +17,6 @@ from devin_jupyter.creation import Api, Creator, Plan, Started, plan_replay, rep
 from devin_jupyter.errors import ConnectionTrouble, DevinError, Forbidden, NotFound, NotRecorded
 from devin_jupyter.host import host
 from devin_jupyter.journal import Journal
-from devin_jupyter.journal.lockfile import Lock
-from devin_jupyter.journal.sends import message_key
 from devin_jupyter.messages import Messenger
 from devin_jupyter.models.ids import session_id as prefixed
 from devin_jupyter.models.phase import Phase
@@ -35,7 +33,7 @@ from devin_jupyter.models.snapshot import (
 from devin_jupyter.monitor.poll import Poller
 from devin_jupyter.monitor.store import SessionStore, WatchedSession
 from devin_jupyter.options.times import seconds
-from devin_jupyter.recorded import record_of, schema_of
+from devin_jupyter.recorded import LockFile, message_key, record_of, schema_of
 from devin_jupyter.request import SessionRequest
 from devin_jupyter.stopping import Stopped, Stopper
 
@@ -72,7 +70,7 @@ class Core:
         *,
         journal: Journal | None = None,
         transport: Transport | None = None,
-        lock: Lock | None = None,
+        lock: LockFile | None = None,
     ) -> None:
         """Send nothing yet."""
         self.journal = journal if journal is not None else Journal(settings.home)

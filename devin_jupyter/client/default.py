@@ -29,9 +29,10 @@ from devin_jupyter.config import (
 )
 from devin_jupyter.errors import JournalError, NoKey, OptionError
 from devin_jupyter.host import hooks
-from devin_jupyter.journal import Journal, lockfile
+from devin_jupyter.journal import Journal
 from devin_jupyter.monitor.store import WatchedSession
 from devin_jupyter.options import number
+from devin_jupyter.recorded import locks_beside
 from devin_jupyter.session import AsyncSession, Session
 from devin_jupyter.text import nearest
 
@@ -145,8 +146,7 @@ def from_notebook(path: str | Path) -> list[Session]:
         A handle for each session, in the order of the cells: `.result()`, `.output` and `.frame()` give what was
         recorded.
     """
-    from devin_jupyter.journal.saved import read_notebook
-    from devin_jupyter.recorded import record_of, schema_of
+    from devin_jupyter.recorded import read_notebook, record_of, schema_of
 
     path = Path(path)
     core = Core(replay_settings(path.name), journal=Journal())
@@ -276,7 +276,7 @@ def disconnect() -> None:
 
 def _made(chosen: tuple[str | None, ...] = (), key_source: str = "argument") -> Devin:
     broken: list[JournalError] = []
-    lock = lockfile.beside(Path.cwd(), broken.append)
+    lock = locks_beside(Path.cwd(), broken.append)
     try:
         client = Devin(settings=resolve_settings(*chosen, key_source=key_source), lock=lock)
         _warn(broken)
@@ -316,7 +316,7 @@ def _simulated(api_version: str | None, options: dict[str, Any]) -> Devin:
     with _registry.lock:
         journal = _registry.simulated.setdefault(running.url, Journal())
     broken: list[JournalError] = []
-    client = Devin(settings=chosen, journal=journal, lock=lockfile.beside(Path.cwd(), broken.append))
+    client = Devin(settings=chosen, journal=journal, lock=locks_beside(Path.cwd(), broken.append))
     _warn(broken)
     return client
 

@@ -27,11 +27,11 @@ from devin_jupyter.errors import (
     OptionError,
 )
 from devin_jupyter.journal import Journal
-from devin_jupyter.journal.leases import LeaseLost, of_start
-from devin_jupyter.journal.lockfile import Lock
+from devin_jupyter.journal.intents import LeaseLost, start_lease
 from devin_jupyter.models.policy import Policy
 from devin_jupyter.models.snapshot import Record, Where
 from devin_jupyter.paid import Clock, Run, once, settle, to_the_end
+from devin_jupyter.recorded import LockFile
 from devin_jupyter.request import SessionRequest, fingerprints
 from devin_jupyter.text import format_utc
 
@@ -62,7 +62,7 @@ class Creator:
         api_version: str = "v3",
         clock: Clock | None = None,
         simulated: bool = False,
-        lock: Lock | None = None,
+        lock: LockFile | None = None,
     ) -> None:
         """Ask nothing yet.
 
@@ -142,7 +142,7 @@ class Creator:
         recorded = self._recorded(job)
         if recorded is not None:
             return recorded
-        name = of_start(job.fingerprint)
+        name = start_lease(job.fingerprint)
         async with leased(self.journal, name, run, meanwhile=lambda: self._entry(job)) as (lease, entry):
             if lease is None:
                 return await self._outcome.attached(job, entry)

@@ -14,8 +14,7 @@ from devin_jupyter.creation.seeing import Eyes, Look
 from devin_jupyter.creation.wording import cell_name, change, earlier_over, state
 from devin_jupyter.errors import ApiError, BadRequest, Conflict, NotFound, SessionChanged
 from devin_jupyter.journal import Journal
-from devin_jupyter.journal.intents import Intent
-from devin_jupyter.journal.leases import of_start
+from devin_jupyter.journal.intents import Intent, start_lease
 from devin_jupyter.models.snapshot import Record
 from devin_jupyter.paid import Run, settle
 from devin_jupyter.recorded import clean
@@ -114,7 +113,7 @@ async def adopt_lost(
     Raises:
         DevinError: the service cannot be asked.
     """
-    name, now = of_start(intent.fingerprint), run.clock.now()
+    name, now = start_lease(intent.fingerprint), run.clock.now()
     token = await asyncio.to_thread(journal.leases.take, name, now=now, seconds=4 * run.clock.lease_seconds)
     if token is None:
         return None  # somebody is at it

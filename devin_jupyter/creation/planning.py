@@ -12,9 +12,9 @@ from devin_jupyter.creation.job import Job, make_job
 from devin_jupyter.creation.policy import Plan, Started
 from devin_jupyter.creation.replay import not_recorded, recorded
 from devin_jupyter.journal import Journal
-from devin_jupyter.journal.lockfile import Lock
 from devin_jupyter.models.policy import Policy
 from devin_jupyter.models.snapshot import Record, Where
+from devin_jupyter.recorded import LockFile
 from devin_jupyter.request import SessionRequest
 from devin_jupyter.text import format_acus, format_utc
 
@@ -30,7 +30,7 @@ def plan(job: Job, journal: Journal, now: float, held: Started | None) -> Plan:
     return _plan(job, decision, () if decision[0] in _AT_NO_COST else tuple(_costs(job, journal)))
 
 
-def plan_replay(request: SessionRequest, policy: Policy, lock: Lock, api_version: str) -> Plan:
+def plan_replay(request: SessionRequest, policy: Policy, lock: LockFile, api_version: str) -> Plan:
     """Return what replaying a request would do: where there is no key, a lock file is all that can be asked."""
     job = make_job(request, policy, Where("", None, api_version))
     found = recorded(request, lock)

@@ -6,16 +6,15 @@ from dataclasses import replace
 
 from devin_jupyter.creation.policy import Started
 from devin_jupyter.errors import NotRecorded
-from devin_jupyter.journal.lockfile import Lock, Recorded
 from devin_jupyter.models.snapshot import Where
-from devin_jupyter.recorded import record_of
+from devin_jupyter.recorded import LockFile, RecordedSession, record_of
 from devin_jupyter.request import SessionRequest, fingerprints
 
 _NOWHERE = Where("", None, "v3")
 """A lock file matches on what is asked, wherever it was sent."""
 
 
-def replay(request: SessionRequest, lock: Lock) -> Started:
+def replay(request: SessionRequest, lock: LockFile) -> Started:
     """Return the recorded session of a request.
 
     Raises:
@@ -27,7 +26,7 @@ def replay(request: SessionRequest, lock: Lock) -> Started:
     return found
 
 
-def not_recorded(lock: Lock) -> NotRecorded:
+def not_recorded(lock: LockFile) -> NotRecorded:
     """Return the error for a request that the lock file does not hold."""
     return NotRecorded(
         f"{lock.name} does not hold this cell, and there is no key to run it with",
@@ -36,7 +35,7 @@ def not_recorded(lock: Lock) -> NotRecorded:
     )
 
 
-def recorded(request: SessionRequest, lock: Lock) -> Started | None:
+def recorded(request: SessionRequest, lock: LockFile) -> Started | None:
     """Return the recorded session of a request, or None."""
     for item in fingerprints(request, _NOWHERE):
         entry = lock.find(item.what)
@@ -45,7 +44,7 @@ def recorded(request: SessionRequest, lock: Lock) -> Started | None:
     return None
 
 
-def _started(request: SessionRequest, entry: Recorded) -> Started:
+def _started(request: SessionRequest, entry: RecordedSession) -> Started:
     record = record_of(entry.snapshot, schema=request.schema)
     return Started(
         record=replace(record, facts=replace(record.facts, take=request.take)),

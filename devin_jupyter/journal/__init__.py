@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from devin_jupyter.journal.book import Journal
+from devin_jupyter.journal.sessions import Journal
 
 __all__ = ["Journal"]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
-from devin_jupyter.errors import BudgetExceeded
+from devin_jupyter.errors import BudgetExceeded, OptionError
 from devin_jupyter.journal.database import Database, row, rows
 
 _PAYERS = """
@@ -60,13 +60,29 @@ class Budgets:
     """The part of the journal that counts money."""
 
     def __init__(self, database: Database) -> None:
-        """Read nothing yet."""
         self._database = database
 
     def set(self, scope: str, acus: float | None, *, now: float) -> None:
         """Set the limit of a scope, None for no limit; what was spent stays spent."""
         with self._database.write("budget") as db:
             set_limit(db, scope, acus, now=now)
+
+    def set_or_show(self, scope: str, acus: float | str | None = None, *, now: float) -> Account:
+        """Set or show the budget of a scope; what was spent stays spent.
+
+        Args:
+            scope: whose.
+            acus: the limit, `"off"` for none, None to show it.
+            now: Unix seconds.
+
+        Raises:
+            OptionError: not a number above 0.
+        """
+        if acus == "off":
+            self.set(scope, None, now=now)
+        elif acus is not None:
+            self.set(scope, _acus(acus), now=now)
+        return self.account(scope)
 
     def count(self, scope: str, session_ids: Iterable[str]) -> None:
         """Let sessions count in a scope with all that they cost, if they do not yet."""
@@ -267,3 +283,16 @@ def name_of(scope: str) -> str:
     if kind == "cell":
         return "the budget of this cell"
     return f"the budget of the {kind} {PurePath(name).name}"
+
+
+def _acus(said: float | str) -> float:
+    try:
+        value = float(said)
+    except (TypeError, ValueError):
+        value = 0.0
+    if isinstance(said, bool) or not 0 < value < float("inf"):
+        raise OptionError(
+            f"a budget is a number of ACUs above 0, or off, not {said!r}",
+            hint="for example %devin budget 20; %devin budget --off lifts it",
+        )
+    return value

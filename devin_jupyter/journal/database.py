@@ -9,14 +9,16 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
 from devin_jupyter.errors import JournalError
-from devin_jupyter.journal.tables import MIGRATIONS
+from devin_jupyter.redaction import redact_tree
 
 IN_MEMORY = ":memory:"
 BUSY_SECONDS = 30.0
@@ -34,6 +36,93 @@ _STILL_SECONDS = 1.0
 """Longer than this a fork is not held up by a query that waits for another process."""
 
 Step = Callable[[str], None]
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """
+        CREATE TABLE sessions (
+            session_id TEXT PRIMARY KEY,
+            fingerprint TEXT,                 -- NULL: not started here, only looked at
+            base TEXT,                        -- the fingerprint of the same request without its take
+            tag TEXT,
+            take TEXT,
+            base_url TEXT, org_id TEXT, api_version TEXT NOT NULL,
+            batch TEXT,
+            prompt TEXT,
+            incidental TEXT NOT NULL DEFAULT '{}',
+            mode TEXT, repos TEXT NOT NULL DEFAULT '[]', max_acu INTEGER,
+            schema_hash TEXT,
+            how TEXT NOT NULL,
+            started_at REAL NOT NULL,
+            sent TEXT,                        -- the last message sent
+            is_terminated INTEGER NOT NULL DEFAULT 0,
+            snapshot TEXT, phase TEXT, is_open INTEGER NOT NULL DEFAULT 1, acus REAL, observed_at REAL,
+            seen_by TEXT                      -- the process that looked last
+        )
+        """,
+        "CREATE INDEX sessions_fingerprint ON sessions (fingerprint)",
+        "CREATE INDEX sessions_batch ON sessions (batch)",
+        """
+        CREATE TABLE uses (
+            notebook TEXT NOT NULL,
+            cell TEXT NOT NULL,               -- `id:…` of the cell, else `out:…`, else empty
+            session_id TEXT NOT NULL,
+            used_at REAL NOT NULL,
+            PRIMARY KEY (notebook, cell, session_id)
+        )
+        """,
+        "CREATE INDEX uses_session ON uses (session_id)",
+        "CREATE TABLE schemas (hash TEXT PRIMARY KEY, schema TEXT NOT NULL)",
+        """
+        CREATE TABLE intents (
+            fingerprint TEXT PRIMARY KEY,
+            tag TEXT NOT NULL,
+            written_at REAL NOT NULL,
+            posts INTEGER NOT NULL DEFAULT 0,
+            posted_at REAL,
+            known_before TEXT NOT NULL DEFAULT '[]',  -- sessions that carried the tag before the first POST
+            details TEXT NOT NULL,
+            max_acu INTEGER
+        )
+        """,
+        """
+        CREATE TABLE messages (
+            key TEXT NOT NULL,
+            nth INTEGER NOT NULL,             -- 1, and one more for every --again
+            session_id TEXT NOT NULL,
+            words TEXT NOT NULL,              -- the key of the same text without files
+            written_at REAL NOT NULL,
+            posts INTEGER NOT NULL DEFAULT 0,
+            seen_before INTEGER,              -- how often the conversation held this text before
+            before TEXT NOT NULL,             -- the session as it stood
+            sent_at REAL,                     -- NULL: not known to have arrived
+            PRIMARY KEY (key, nth)
+        )
+        """,
+        "CREATE INDEX messages_session ON messages (session_id)",
+        "CREATE TABLE budgets (scope TEXT PRIMARY KEY, acus REAL NOT NULL, set_at REAL NOT NULL)",
+        """
+        CREATE TABLE spending (
+            scope TEXT NOT NULL,
+            payer TEXT NOT NULL,              -- a session id, or the fingerprint of an intent
+            baseline REAL NOT NULL DEFAULT 0, -- consumed before it counted here
+            PRIMARY KEY (scope, payer)
+        )
+        """,
+        """
+        CREATE TABLE leases (
+            name TEXT PRIMARY KEY,
+            token TEXT NOT NULL,
+            host TEXT NOT NULL, pid INTEGER NOT NULL, born TEXT NOT NULL,
+            expires_at REAL NOT NULL
+        )
+        """,
+        "CREATE TABLE flags (name TEXT PRIMARY KEY, value TEXT NOT NULL, set_at REAL NOT NULL)",
+        "CREATE TABLE batches (name TEXT PRIMARY KEY, notebook TEXT, record TEXT NOT NULL, saved_at REAL NOT NULL)",
+    ),
+    ("ALTER TABLE sessions ADD COLUMN secret_names TEXT NOT NULL DEFAULT '[]'",),  # never a value
+)
+"""The tables, as migrations: step N brings format N-1 to N. Steps that were released never change."""
 
 
 class Database:
@@ -254,3 +343,134 @@ def row(connection: sqlite3.Connection, query: str, *values: Any) -> sqlite3.Row
     """Return the first row of a query, or None."""
     found: sqlite3.Row | None = connection.execute(query, values).fetchone()
     return found
+
+
+# --- check, export, repair -----------------------------------------------------------------------------------
+
+TABLES = ("sessions", "uses", "schemas", "intents", "messages", "budgets", "spending", "leases", "flags", "batches")
+_PASSING = ("leases",)
+"""Tables that mean nothing to a later process."""
+_NOT_ON_THE_SERVICE = {"budgets": "budgets", "flags": "the halt", "messages": "messages sent"}
+"""What no tag brings back, by the table it was in."""
+
+
+class _Undone(Exception):
+    """Ends a transaction that was only tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What `repair` did."""
+
+    damaged: Path | None
+    """Where the damaged file is kept; None when nothing was wrong."""
+    kept: dict[str, int]
+    """Rows saved, by table."""
+
+    def __str__(self) -> str:
+        """Return one line."""
+        if self.damaged is None:
+            return "the journal is sound; nothing was changed"
+        rows_kept = ", ".join(f"{count} {name}" for name, count in self.kept.items() if count) or "nothing"
+        missing = "sessions missing here are found by their tags"
+        gone = [what for name, what in _NOT_ON_THE_SERVICE.items() if not self.kept.get(name)]
+        rest = f"; nothing could be kept of: {', '.join(gone)}" if gone else ""
+        return f"kept {rows_kept}; the damaged file is {self.damaged}; {missing}{rest}"
+
+
+def check(database: Database) -> list[str]:
+    """Return what is wrong with the journal, an empty list when nothing is.
+
+    Acts without outcome are not wrong, only worth knowing: `undecided` has them.
+    """
+    try:
+        problems = _damage(database) or _broken_references(database)
+        with suppress(_Undone), database.write("check") as db:
+            db.execute("INSERT OR REPLACE INTO flags VALUES ('check', '', 0)")  # only a write tells that one may write
+            raise _Undone
+    except JournalError as problem:
+        return ["; ".join(problem.lines)]
+    return problems
+
+
+def export(database: Database) -> dict[str, Any]:
+    """Return every row as plain JSON, redacted once more."""
+    with database.read() as db:
+        tables = {name: [dict(item) for item in rows(db, f"SELECT * FROM {name}")] for name in TABLES}
+        cleaned: dict[str, Any] = redact_tree({"format": len(MIGRATIONS), **tables})
+    return cleaned
+
+
+def repair(database: Database) -> Repaired:
+    """Move a damaged journal aside and start a new one with every row that can still be read.
+
+    Raises:
+        JournalError: it is not damaged but locked, out of reach, or of a newer version.
+    """
+    if not isinstance(database.path, Path) or not _damage(database):
+        return Repaired(None, {})
+    path = database.path
+    saved = _readable_rows(path)
+    database.close()
+    damaged = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
+    try:
+        path.rename(damaged)
+        for side_file in (f"{path.name}-journal", f"{path.name}-wal", f"{path.name}-shm"):
+            with suppress(FileNotFoundError):
+                path.with_name(side_file).rename(damaged.with_name(damaged.name + side_file.removeprefix(path.name)))
+    except OSError as problem:
+        raise explain(problem, path) from problem
+    kept = dict.fromkeys(TABLES, 0)
+    with database.write("repair") as db:
+        for name, record in saved:
+            marks = ", ".join("?" * len(record))
+            with suppress(sqlite3.Error):
+                db.execute(f"INSERT OR IGNORE INTO {name} ({', '.join(record)}) VALUES ({marks})", (*record.values(),))
+                kept[name] += 1
+    return Repaired(damaged, kept)
+
+
+def _damage(database: Database) -> list[str]:
+    """Return what is broken in the file itself, read anew rather than from the connection's cache."""
+    if isinstance(database.path, Path):
+        database.close()
+    try:
+        with database.read() as db:
+            return [item[0] for item in rows(db, "PRAGMA integrity_check") if item[0] != "ok"]
+    except JournalError as problem:
+        if is_damage(problem.__cause__):
+            return ["; ".join(problem.lines)]
+        raise
+
+
+def _readable_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
+    found: list[tuple[str, dict[str, Any]]] = []
+    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+        db.row_factory = sqlite3.Row
+        db.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        for name in TABLES:
+            if name not in _PASSING:
+                found += [(name, record) for record in _rows_until_damage(db, name)]
+    return found
+
+
+def _rows_until_damage(db: sqlite3.Connection, name: str) -> Iterator[dict[str, Any]]:
+    """Read a table from both ends, since one broken page stops a scan."""
+    seen: set[Any] = set()
+    for order in ("ASC", "DESC"):
+        with suppress(sqlite3.Error):
+            for record in db.execute(f"SELECT rowid AS _row, * FROM {name} ORDER BY rowid {order}"):
+                values = dict(record)
+                if values.pop("_row") not in seen:
+                    seen.add(record["_row"])
+                    yield values
+
+
+def _broken_references(database: Database) -> list[str]:
+    query = (
+        "SELECT COUNT(*) AS n FROM sessions"
+        " WHERE schema_hash IS NOT NULL AND schema_hash NOT IN (SELECT hash FROM schemas)"
+    )
+    with database.read() as db:
+        lost = row(db, query)
+    return [f"{lost['n']} sessions have lost their schema"] if lost and lost["n"] else []

@@ -1,21 +1,248 @@
-"""What is about to be paid for: written down durably before the POST, so that no crash can lose it.
+"""What is about to be paid for: intents and messages, and who may act on them: leases and the halt flag.
 
-An intent that is found later without an outcome is settled by looking at the service, never by posting first.
+Everything is written down durably before a POST, so that no crash can lose it. An intent that is found later without
+an outcome is settled by looking at the service, never by posting first.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import platform
 import sqlite3
+import uuid
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 
-from devin_jupyter.journal import budgets, leases
+from devin_jupyter.errors import Halted
+from devin_jupyter.journal import budgets
 from devin_jupyter.journal.database import Database, row, rows
-from devin_jupyter.journal.flags import refuse_if_halted
-from devin_jupyter.journal.sessions import session_for
-from devin_jupyter.models.snapshot import CellRef, Facts
-from devin_jupyter.recorded import dumps, facts_from_json, facts_to_json
+from devin_jupyter.models.snapshot import CellRef, Facts, Sent
+from devin_jupyter.recorded import dumps, facts_from_json, facts_to_json, sent_from_json, sent_to_json
+from devin_jupyter.text import format_utc
+
+# --- processes -----------------------------------------------------------------------------------------------
+
+_PROC = Path("/proc")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process of some machine: decides whether a lease may be broken at once.
+
+    It is known by machine, process number and start time, so that a reused number or another container's numbering is
+    never taken for it.
+    """
+
+    host: str
+    """The machine, its boot and its process namespace."""
+    pid: int
+    born: str
+    """When it started, in the machine's own units; empty where that cannot be read."""
+
+    @property
+    def text(self) -> str:
+        """One string for the whole, to compare by."""
+        return f"{self.host} {self.pid} {self.born}"
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it has certainly ended; False for processes of other machines, which cannot be seen from here."""
+        if self.host != _host() or os.name != "posix":
+            return False
+        if self.pid == os.getpid():
+            return self.born != _born(self.pid)
+        return not _exists(self.pid) or _born(self.pid) != self.born
+
+
+def this_process() -> Process:
+    """Return the running process; asks anew after a fork."""
+    return _process(os.getpid())
+
+
+@cache
+def _process(pid: int) -> Process:
+    return Process(_host(), pid, _born(pid) or "")
+
+
+@cache
+def _host() -> str:
+    parts = [platform.node()]
+    with suppress(OSError):  # not Linux: the name has to do
+        parts.append((_PROC / "sys/kernel/random/boot_id").read_text().strip())
+        parts.append(os.readlink(_PROC / "self/ns/pid"))
+    return "/".join(parts)
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _born(pid: int) -> str | None:
+    """The start time; None for a process that is gone or waits only to be reaped."""
+    if not (_PROC / "self/stat").exists():
+        return ""
+    try:
+        after_name = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if after_name[0] in "ZX" else after_name[19]
+
+
+# --- leases --------------------------------------------------------------------------------------------------
+
+LEASE_SECONDS = 15.0
+
+
+class LeaseLost(Exception):
+    """Somebody else may act on this name by now; look again before doing anything."""
+
+
+def start_lease(fingerprint: str) -> str:
+    """Return the name under which one process at a time acts on a fingerprint."""
+    return f"start {fingerprint}"
+
+
+def send_lease(session_id: str) -> str:
+    """Return the name under which one process at a time sends to a session."""
+    return f"send {session_id}"
+
+
+class Leases:
+    """Short exclusive rights, broken at once when the process that holds one is gone."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def take(self, name: str, *, now: float, seconds: float = LEASE_SECONDS) -> str | None:
+        """Return a token for the name, or None while somebody else holds it."""
+        me, token = this_process(), uuid.uuid4().hex
+        with self._database.write("lease-take") as db:
+            holder = row(db, "SELECT * FROM leases WHERE name = ?", name)
+            if holder is not None and not _is_free(holder, now):
+                return None
+            db.execute(
+                "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?)",
+                (name, token, me.host, me.pid, me.born, now + seconds),
+            )
+        return token
+
+    def renew(self, name: str, token: str, *, now: float, seconds: float = LEASE_SECONDS) -> bool:
+        """Prolong a lease that is still ours; False when it was lost."""
+        with self._database.write("lease-renew") as db:
+            return _keep_lease(db, name, token, now=now, seconds=seconds)
+
+    def give_back(self, name: str, token: str) -> None:
+        """End a lease of ours; nothing happens when it was lost."""
+        with self._database.write("lease-end") as db:
+            db.execute("DELETE FROM leases WHERE name = ? AND token = ?", (name, token))
+
+
+def _keep_lease(db: sqlite3.Connection, name: str, token: str, *, now: float, seconds: float = LEASE_SECONDS) -> bool:
+    """Inside a transaction: prolong a lease unless somebody else holds it by now; one that vanished is taken again."""
+    holder = row(db, "SELECT token FROM leases WHERE name = ?", name)
+    if holder is not None and holder["token"] != token:
+        return False
+    me = this_process()
+    db.execute(
+        "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?)",
+        (name, token, me.host, me.pid, me.born, now + seconds),
+    )
+    return True
+
+
+def end_lease(db: sqlite3.Connection, name: str) -> None:
+    """Inside a transaction: end a lease, whoever holds it, because what it was for is done."""
+    db.execute("DELETE FROM leases WHERE name = ?", (name,))
+
+
+def _is_free(holder: sqlite3.Row, now: float) -> bool:
+    # a lease that runs far longer than any was given comes from a clock that was set back since
+    expired = not now < holder["expires_at"] <= now + 20 * LEASE_SECONDS
+    return expired or Process(holder["host"], holder["pid"], holder["born"]).is_gone
+
+
+# --- halting -------------------------------------------------------------------------------------------------
+
+_HALT = "halt"
+
+
+class Flags:
+    """The part of the journal that can stop everybody."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def halt(self, *, now: float, by: str = "") -> None:
+        """Set the halt flag; the time of an earlier one is kept."""
+        with self._database.write("halt") as db:
+            db.execute("INSERT OR IGNORE INTO flags VALUES (?, ?, ?)", (_HALT, by, now))
+
+    def resume(self) -> bool:
+        """Lift the halt flag; tell whether it was set."""
+        with self._database.write("resume") as db:
+            return db.execute("DELETE FROM flags WHERE name = ?", (_HALT,)).rowcount > 0
+
+    def halted_since(self) -> datetime | None:
+        """Return since when everything is halted, or None."""
+        with self._database.read() as db:
+            return halted(db)
+
+    def hold(self, batch: str, *, now: float) -> None:
+        """Let no kernel start rows of a batch until `release`; the time of an earlier hold is kept."""
+        with self._database.write("pause") as db:
+            db.execute("INSERT OR IGNORE INTO flags VALUES (?, ?, ?)", (f"batch {batch}", "", now))
+
+    def release(self, batch: str) -> bool:
+        """Lift the hold on a batch; tell whether there was one."""
+        with self._database.write("resume") as db:
+            return db.execute("DELETE FROM flags WHERE name = ?", (f"batch {batch}",)).rowcount > 0
+
+    def refuse_if_held(self, batch: str) -> None:
+        """Raise `Halted` while a batch is held."""
+        with self._database.read() as db:
+            found = row(db, "SELECT set_at FROM flags WHERE name = ?", f"batch {batch}")
+        if found is not None:
+            raise Halted(
+                f"the batch was paused or stopped in another kernel on {format_utc(found['set_at'])}",
+                "nothing was sent and nothing was paid",
+                ".resume() of the batch goes on",
+            )
+
+    def refuse(self) -> None:
+        """Raise `Halted` while the halt flag is set."""
+        with self._database.read() as db:
+            refuse_if_halted(db)
+
+
+def refuse_if_halted(db: sqlite3.Connection) -> None:
+    """Inside a transaction: raise `Halted` while the halt flag is set."""
+    since = halted(db)
+    if since is not None:
+        raise Halted(
+            f"everything was halted on {format_utc(since)} (%devin stop --all)",
+            "nothing was sent and nothing was paid",
+            "%devin resume lifts it",
+        )
+
+
+def halted(db: sqlite3.Connection) -> datetime | None:
+    """Inside a transaction: return since when everything is halted, or None."""
+    found = row(db, "SELECT set_at FROM flags WHERE name = ?", _HALT)
+    return datetime.fromtimestamp(found["set_at"], UTC) if found else None
+
+
+# --- sessions that are about to be started -------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +272,6 @@ class Intents:
     """The part of the journal that knows what is under way."""
 
     def __init__(self, database: Database) -> None:
-        """Read nothing yet."""
         self._database = database
 
     def write(
@@ -94,14 +320,17 @@ class Intents:
         """
         with self._database.write("about-to-post") as db:
             refuse_if_halted(db)
-            if not leases.keep(db, leases.of_start(fingerprint), lease, now=now):
-                raise leases.LeaseLost
-            found = session_for(db, fingerprint)
+            if not _keep_lease(db, start_lease(fingerprint), lease, now=now):
+                raise LeaseLost
+            newest = (
+                "SELECT session_id FROM sessions WHERE fingerprint = ? ORDER BY started_at DESC, rowid DESC LIMIT 1"
+            )
+            found = row(db, newest, fingerprint)
             intent = row(db, "SELECT known_before FROM intents WHERE fingerprint = ?", fingerprint)
             if intent is None:
-                raise leases.LeaseLost
-            if found is not None and found.session_id not in json.loads(intent["known_before"]):
-                raise leases.LeaseLost
+                raise LeaseLost
+            if found is not None and found["session_id"] not in json.loads(intent["known_before"]):
+                raise LeaseLost
             db.execute("UPDATE intents SET posts = posts + 1, posted_at = ? WHERE fingerprint = ?", (now, fingerprint))
 
     def clear(self, fingerprint: str) -> None:
@@ -139,3 +368,138 @@ def _intent(found: sqlite3.Row) -> Intent:
         posted_at=found["posted_at"],
         known_before=frozenset(json.loads(found["known_before"])),
     )
+
+
+# --- messages ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaidMessage:
+    """A message in the journal; its text is not kept, only its hash."""
+
+    key: str
+    nth: int
+    session_id: str
+    words: str
+    """The key of the same text without files: all that a conversation shows."""
+    written_at: float
+    posts: int
+    seen_before: int | None
+    """How often the conversation held this text before it was sent; None where it could not be read."""
+    sent: Sent | None
+    """What is needed to tell the answer to this message from the one before; None where that is not known."""
+    sent_at: float | None
+    """None while it is not known to have arrived."""
+
+
+class Messages:
+    """The part of the journal that knows messages."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def last(self, key: str) -> PaidMessage | None:
+        """Return the newest message with this key, sent or under way."""
+        with self._database.read() as db:
+            found = row(db, "SELECT * FROM messages WHERE key = ? ORDER BY nth DESC LIMIT 1", key)
+        return _message(found) if found else None
+
+    def write(
+        self,
+        key: str,
+        session_id: str,
+        *,
+        words: str,
+        seen_before: int | None,
+        sent: Sent,
+        scopes: Iterable[str],
+        now: float,
+    ) -> PaidMessage:
+        """Write down a message before it is sent, and reserve what the session may consume for it.
+
+        Raises:
+            Halted: the halt flag is set.
+            BudgetExceeded: a budget does not hold it.
+        """
+        with self._database.write("message") as db:
+            refuse_if_halted(db)
+            budgets.join(db, scopes, session_id)
+            db.execute("DELETE FROM messages WHERE key = ? AND sent_at IS NULL", (key,))
+            nth = db.execute("SELECT COALESCE(MAX(nth), 0) + 1 FROM messages WHERE key = ?", (key,)).fetchone()[0]
+            db.execute(
+                "INSERT INTO messages (key, nth, session_id, words, written_at, seen_before, before)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (key, nth, session_id, words, now, seen_before, sent_to_json(sent)),
+            )
+            found = row(db, "SELECT * FROM messages WHERE key = ? AND nth = ?", key, nth)
+        assert found is not None
+        return _message(found)
+
+    def about_to_post(self, message: PaidMessage, lease: str, *, now: float) -> None:
+        """Count a POST, right before it.
+
+        Raises:
+            Halted: the halt flag was set meanwhile.
+            LeaseLost: another process sends to this session, or the journal was replaced.
+        """
+        with self._database.write("message-about-to-post") as db:
+            refuse_if_halted(db)
+            if not _keep_lease(db, send_lease(message.session_id), lease, now=now):
+                raise LeaseLost
+            changed = db.execute(
+                "UPDATE messages SET posts = posts + 1 WHERE key = ? AND nth = ? AND sent_at IS NULL",
+                (message.key, message.nth),
+            )
+            if changed.rowcount == 0:
+                raise LeaseLost
+
+    def arrived(self, message: PaidMessage, *, now: float, sent: Sent | None) -> None:
+        """Keep that a message arrived. `sent` is None for one that another machine sent: its turn may be over."""
+        with self._database.write("message-arrived") as db:
+            db.execute(
+                "INSERT INTO messages (key, nth, session_id, words, written_at, posts, seen_before, before, sent_at)"
+                " VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT (key, nth) DO UPDATE SET sent_at = excluded.sent_at,"
+                " before = excluded.before",
+                (
+                    message.key,
+                    message.nth,
+                    message.session_id,
+                    message.words,
+                    message.written_at,
+                    message.seen_before,
+                    sent_to_json(sent) or "",
+                    now,
+                ),
+            )
+            if sent is not None:
+                changes = (sent_to_json(sent), message.session_id)
+                db.execute("UPDATE sessions SET sent = ?, is_open = 1 WHERE session_id = ?", changes)
+
+    def clear(self, message: PaidMessage) -> None:
+        """Forget a message that certainly did not arrive."""
+        with self._database.write("message-clear") as db:
+            db.execute("DELETE FROM messages WHERE key = ? AND nth = ? AND sent_at IS NULL", (message.key, message.nth))
+
+    def count(self, words: str) -> int:
+        """Return how many messages with this text are known to have arrived, with whatever files."""
+        with self._database.read() as db:
+            found = row(db, "SELECT COUNT(*) AS n FROM messages WHERE words = ? AND sent_at IS NOT NULL", words)
+        return int(found["n"]) if found else 0
+
+    def undecided(self) -> list[PaidMessage]:
+        """Return the messages that were posted and are not known to have arrived."""
+        with self._database.read() as db:
+            found = rows(db, "SELECT * FROM messages WHERE sent_at IS NULL AND posts > 0 ORDER BY written_at")
+        return [_message(item) for item in found]
+
+    def sent(self, session_ids: Iterable[str]) -> list[PaidMessage]:
+        """Return the messages known to have arrived at these sessions, oldest first."""
+        query = "SELECT * FROM messages WHERE session_id = ? AND sent_at IS NOT NULL ORDER BY sent_at, key, nth"
+        with self._database.read() as db:
+            return [_message(item) for identifier in session_ids for item in rows(db, query, identifier)]
+
+
+def _message(found: sqlite3.Row) -> PaidMessage:
+    values = dict(found)
+    before = values.pop("before")
+    return PaidMessage(**values, sent=sent_from_json(before))

@@ -1,36 +1,86 @@
-"""Sessions in the journal: which fingerprint has which, where they are used, and how they were last seen."""
+"""`Journal`: the local record that makes paid acts exactly-once and sessions findable again.
+
+Safe for many kernels and threads at once. Methods are short and synchronous; asynchronous callers run them in a
+thread. No value of a secret, nor anything made from one, may come in here.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import sqlite3
 from collections.abc import Iterable, Mapping
-from typing import Any
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from devin_jupyter.journal import leases
-from devin_jupyter.journal.database import Database, row, rows
-from devin_jupyter.journal.entries import record_of
-from devin_jupyter.journal.process import this_process
-from devin_jupyter.models.snapshot import CellRef, Facts, Record, Snapshot
-from devin_jupyter.recorded import clean, dumps, snapshot_to_json
-from devin_jupyter.redaction import redact_tree
+from devin_jupyter.errors import JournalError
+from devin_jupyter.journal import database as files
+from devin_jupyter.journal.budgets import Budgets
+from devin_jupyter.journal.database import BUSY_SECONDS, IN_MEMORY, Database, Repaired, Step, row, rows
+from devin_jupyter.journal.intents import Flags, Intents, Leases, Messages, end_lease, start_lease, this_process
+from devin_jupyter.models.snapshot import CellRef, Facts, Record, Snapshot, Where
+from devin_jupyter.recorded import (
+    clean,
+    dumps,
+    schema_from_json,
+    sent_from_json,
+    snapshot_from_json,
+    snapshot_to_json,
+)
+from devin_jupyter.redaction import keep_secret, redact_tree
+from devin_jupyter.text import format_utc
 
+if TYPE_CHECKING:
+    from devin_jupyter.schema import Schema
+
+FILE_NAME = "journal.db"
 _SELECT = "SELECT s.*, c.schema FROM sessions s LEFT JOIN schemas c ON c.hash = s.schema_hash"
 _KEPT_APART = ("schema", "fingerprint")
 """Fields of a snapshot that the session's row has already."""
 
 
-class SessionBook:
-    """The part of the journal that knows sessions."""
+class Journal:
+    """All that is remembered, in one file.
 
-    def __init__(self, database: Database) -> None:
-        """Read nothing yet."""
-        self._database = database
+    Its parts are `.intents`, `.messages`, `.budgets`, `.leases`, `.flags` and `.batches`.
+    """
+
+    def __init__(
+        self, path: Path | str = IN_MEMORY, *, busy_seconds: float = BUSY_SECONDS, on_step: Step | None = None
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            path: the folder it is in, the `.db` file itself, or `":memory:"` for one that ends with the process.
+            busy_seconds: how long to wait for other kernels.
+            on_step: told about every transaction (for tests).
+        """
+        is_file = str(path) == IN_MEMORY or Path(path).suffix == Path(FILE_NAME).suffix
+        place = path if is_file else Path(path) / FILE_NAME
+        self.database = Database(place, busy_seconds=busy_seconds, on_step=on_step)
+        self.intents = Intents(self.database)
+        self.messages = Messages(self.database)
+        self.budgets = Budgets(self.database)
+        self.leases = Leases(self.database)
+        self.flags = Flags(self.database)
+        self.batches = Batches(self.database)
+
+    def __repr__(self) -> str:
+        """Show where it is kept."""
+        return f"<Journal {self.path}>"
+
+    @property
+    def path(self) -> Path | str:
+        """The file, or `":memory:"`."""
+        return self.database.path
 
     def session_for(self, fingerprint: str, *, not_before: float | None = None) -> Record | None:
         """Return the newest session with this fingerprint, not older than a Unix time."""
-        with self._database.read() as db:
-            return session_for(db, fingerprint, not_before=not_before)
+        with self.database.read() as db:
+            return _session_for(db, fingerprint, not_before=not_before)
 
     def remember(
         self,
@@ -43,7 +93,7 @@ class SessionBook:
         snapshot: Snapshot | None = None,
     ) -> None:
         """Keep a session that was started or found, end its intent, and move its reservations to it: all or nothing."""
-        with self._database.write("remember") as db:
+        with self.database.write("remember") as db:
             if (
                 how == "created"
             ):  # what is written under its id belongs to another service, such as an earlier simulator
@@ -56,31 +106,35 @@ class SessionBook:
                 db.execute("INSERT OR IGNORE INTO spending VALUES (?, ?, 0)", (scope, session_id))
             db.execute("DELETE FROM spending WHERE payer = ?", (facts.fingerprint,))
             db.execute("DELETE FROM intents WHERE fingerprint = ?", (facts.fingerprint,))
-            leases.end(db, leases.of_start(facts.fingerprint or ""))  # whoever waits finds the session now
+            end_lease(db, start_lease(facts.fingerprint or ""))  # whoever waits finds the session now
             if facts.cell is not None:
                 _use(db, session_id, facts.cell, now)
 
     def use(self, session_id: str, cell: CellRef, *, now: float) -> None:
         """Note that a cell uses a session."""
-        with self._database.write("use") as db:
+        with self.database.write("use") as db:
             _use(db, session_id, cell, now)
+
+    def save_snapshot(self, *snapshots: Snapshot) -> None:
+        """Keep how sessions look now; older looks never replace newer ones."""
+        self.save_snapshots(snapshots)
 
     def save_snapshots(self, snapshots: Iterable[Snapshot]) -> None:
         """Keep how sessions look now, all in one transaction; older looks never replace newer ones."""
         seen_by = this_process().text
-        with self._database.write("snapshots") as db:
+        with self.database.write("snapshots") as db:
             for snapshot in snapshots:
                 _save_snapshot(db, snapshot, seen_by)
 
     def sessions_for(self, fingerprints: Iterable[str]) -> dict[str, Record]:
         """Return the newest session of each of many fingerprints, where there is one."""
-        with self._database.read() as db:
-            found = {text: session_for(db, text) for text in fingerprints}
+        with self.database.read() as db:
+            found = {text: _session_for(db, text) for text in fingerprints}
         return {text: record for text, record in found.items() if record is not None}
 
     def use_many(self, uses: Iterable[str], cell: CellRef, *, now: float) -> None:
         """Note in one transaction that a cell uses many sessions."""
-        with self._database.write("use") as db:
+        with self.database.write("use") as db:
             for session_id in uses:
                 _use(db, session_id, cell, now)
 
@@ -91,9 +145,9 @@ class SessionBook:
 
     def record(self, session_id: str) -> Record | None:
         """Return what is known of a session, or None."""
-        with self._database.read() as db:
+        with self.database.read() as db:
             found = row(db, f"{_SELECT} WHERE s.session_id = ?", session_id)
-        return record_of(found) if found else None
+        return _record_of(found) if found else None
 
     def sessions(
         self,
@@ -125,13 +179,13 @@ class SessionBook:
                 values.append(value)
         if ours:
             query += " AND s.fingerprint IS NOT NULL"
-        with self._database.read() as db:
-            return [record_of(found) for found in rows(db, f"{query} ORDER BY s.started_at, s.session_id", *values)]
+        with self.database.read() as db:
+            return [_record_of(found) for found in rows(db, f"{query} ORDER BY s.started_at, s.session_id", *values)]
 
     def notebooks_of(self, session_ids: Iterable[str]) -> dict[str, list[str]]:
         """Return the notebooks that use these sessions."""
         query = "SELECT DISTINCT notebook FROM uses WHERE session_id = ? ORDER BY notebook"
-        with self._database.read() as db:
+        with self.database.read() as db:
             return {name: [item["notebook"] for item in rows(db, query, name)] for name in session_ids}
 
     def last_used(self, cell: CellRef) -> Record | None:
@@ -139,34 +193,120 @@ class SessionBook:
         if not cell.cell:
             return None
         query = f"{_SELECT} JOIN uses u ON u.session_id = s.session_id WHERE u.notebook = ? AND u.cell = ?"
-        with self._database.read() as db:
+        with self.database.read() as db:
             found = row(db, f"{query} ORDER BY u.used_at DESC LIMIT 1", cell.notebook, cell.cell)
-        return record_of(found) if found else None
+        return _record_of(found) if found else None
 
     def mark_terminated(self, session_id: str) -> None:
         """Keep that we ended a session."""
-        with self._database.write("mark-terminated") as db:
+        with self.database.write("mark-terminated") as db:
             db.execute("UPDATE sessions SET is_terminated = 1, is_open = 0 WHERE session_id = ?", (session_id,))
 
     def takes(self, base: str) -> list[str | None]:
         """Return the takes that exist of a request, also those whose fate is unknown."""
-        with self._database.read() as db:
+        with self.database.read() as db:
             found = rows(db, "SELECT take FROM sessions WHERE base = ?", base)
         return [item["take"] for item in found]
 
-    def costs(self, *, base_url: str | None, org_id: str | None) -> list[Record]:
+    def finished(self, *, base_url: str | None, org_id: str | None) -> list[Record]:
         """Return the newest finished sessions of an organization whose cost is known, for estimates."""
         query = f"{_SELECT} WHERE s.is_open = 0 AND s.acus > 0 AND s.base_url IS ? AND s.org_id IS ?"
-        with self._database.read() as db:
+        with self.database.read() as db:
             found = rows(db, f"{query} ORDER BY s.started_at DESC LIMIT 500", base_url, org_id)
-        return [record_of(item) for item in found]
+        return [_record_of(item) for item in found]
+
+    def is_terminated(self, session_id: str) -> bool:
+        """Return whether somebody on this journal ended a session before it was done."""
+        record = self.record(session_id)
+        return record is not None and record.terminated
+
+    def halt(self, *, now: float, by: str = "") -> None:
+        """Set the halt flag: no kernel on this journal posts until `resume`."""
+        self.flags.halt(now=now, by=by)
+
+    def resume(self) -> bool:
+        """Lift the halt flag; tell whether it was set."""
+        return self.flags.resume()
+
+    def halted_since(self) -> datetime | None:
+        """Return since when everything is halted, or None."""
+        return self.flags.halted_since()
+
+    def check(self) -> list[str]:
+        """Return what is wrong with the file; an empty list when nothing is."""
+        return files.check(self.database)
+
+    def undecided(self, notebook: str | None = None) -> list[str]:
+        """Return in words what was posted and is not known to have happened, of a notebook or of all."""
+        of_whom = None if notebook is None else {entry.session_id for entry in self.sessions(notebook=notebook)}
+        starts = [
+            f"perhaps a session was started on {format_utc(intent.posted_at)}: its tag is {intent.tag};"
+            " the cell that asked for it looks, and finds it or starts it"
+            for intent in self.intents.all(notebook=notebook)
+            if intent.posts
+        ]
+        messages = [
+            f"perhaps a message arrived at {message.session_id} after {format_utc(message.written_at)};"
+            " sending it again looks first"
+            for message in self.messages.undecided()
+            if of_whom is None or message.session_id in of_whom
+        ]
+        return starts + messages
+
+    def export(self) -> dict[str, Any]:
+        """Return everything as plain JSON, redacted."""
+        return files.export(self.database)
+
+    def repair(self) -> Repaired:
+        """Save what can be read of a damaged file into a new one; the damaged one is kept beside it."""
+        return files.repair(self.database)
+
+    def close(self) -> None:
+        """Close the file; the next use opens it again. An in-memory journal is gone then."""
+        self.database.close()
 
 
-def session_for(db: sqlite3.Connection, fingerprint: str, *, not_before: float | None = None) -> Record | None:
+class Batches:
+    """The part of the journal that keeps what a batch is made of. The record is the batch's own business."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def save(self, name: str, record: dict[str, Any], *, notebook: str | None, now: float) -> None:
+        """Keep the record of a batch in the place of an earlier one of that name; None keeps the notebook it has."""
+        with self._database.write("batch") as db:
+            db.execute(
+                "INSERT INTO batches VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET record = excluded.record, "
+                "notebook = COALESCE(excluded.notebook, notebook), saved_at = excluded.saved_at",
+                (name, notebook, dumps(redact_tree(record)), now),
+            )
+
+    def load(self, name: str) -> dict[str, Any] | None:
+        """Return the record of a batch, or None."""
+        with self._database.read() as db:
+            found = row(db, "SELECT record FROM batches WHERE name = ?", name)
+        record: dict[str, Any] | None = json.loads(found["record"]) if found else None
+        return record
+
+    def records(self, notebook: str) -> dict[str, dict[str, Any]]:
+        """Return the records of a notebook's batches by their names, newest first."""
+        with self._database.read() as db:
+            query = "SELECT name, record FROM batches WHERE notebook = ? ORDER BY saved_at DESC, name"
+            found = rows(db, query, notebook)
+        return {item["name"]: json.loads(item["record"]) for item in found}
+
+    def names(self, *, notebook: str | None = None) -> list[str]:
+        """Return the names of all batches, or of a notebook's, newest first."""
+        with self._database.read() as db:
+            found = rows(db, "SELECT name, notebook FROM batches ORDER BY saved_at DESC, name")
+        return [item["name"] for item in found if notebook in (None, item["notebook"])]
+
+
+def _session_for(db: sqlite3.Connection, fingerprint: str, *, not_before: float | None = None) -> Record | None:
     """Inside a transaction: return the newest session with this fingerprint."""
     query = f"{_SELECT} WHERE s.fingerprint = ? AND s.started_at >= ? ORDER BY s.started_at DESC, s.rowid DESC LIMIT 1"
     found = row(db, query, fingerprint, not_before or 0.0)
-    return record_of(found) if found else None
+    return _record_of(found) if found else None
 
 
 def _insert(db: sqlite3.Connection, session_id: str, facts: Facts, how: str, started_at: float) -> None:
@@ -234,3 +374,59 @@ def _save_snapshot(db: sqlite3.Connection, snapshot: Snapshot, seen_by: str) -> 
         " WHERE session_id = ? AND COALESCE(observed_at, 0) <= ?",
         (*values, snapshot.max_acu_limit, schema_hash, snapshot.session_id, observed),
     )
+
+
+def _record_of(row: sqlite3.Row) -> Record:
+    """Return the record of a row of `sessions` joined with its schema; from here on its secrets are masked.
+
+    Raises:
+        JournalError: the row does not hold what was written.
+    """
+    try:
+        secret_names = tuple(json.loads(row["secret_names"]))
+        keep_secret(os.environ.get(name, "") for name in secret_names)
+        schema = _schema(row["schema"]) if row["schema"] else None
+        facts = Facts(
+            fingerprint=row["fingerprint"],
+            base=row["base"],
+            tag=row["tag"],
+            take=row["take"],
+            where=Where(row["base_url"] or "", row["org_id"], row["api_version"]),
+            batch=row["batch"],
+            prompt=row["prompt"] or "",
+            incidental=json.loads(row["incidental"]),
+            mode=row["mode"],
+            repos=tuple(json.loads(row["repos"])),
+            max_acu=row["max_acu"],
+            schema=schema,
+            secret_names=secret_names,
+        )
+        snapshot = None
+        if row["snapshot"]:
+            stored = json.loads(row["snapshot"])
+            wire = facts.wire_schema
+            snapshot = snapshot_from_json(stored, schema=wire, fingerprint=facts.fingerprint)
+        return Record(
+            session_id=row["session_id"],
+            facts=facts,
+            how=row["how"],
+            started_at=row["started_at"],
+            sent=sent_from_json(row["sent"]),
+            terminated=bool(row["is_terminated"]),
+            snapshot=snapshot,
+            is_open=bool(row["is_open"]),
+            acus=row["acus"],
+            seen_by=row["seen_by"],
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as problem:
+        raise JournalError(
+            f"the journal's entry of {row['session_id']} is damaged: {problem}",
+            "without a journal that can be trusted nothing is started",
+            "move the journal away; sessions are found again by their tags",
+        ) from None
+
+
+@lru_cache(maxsize=256)
+def _schema(text: str) -> Schema | None:
+    """Sessions that were asked for the same share a schema, so that it is compiled once."""
+    return schema_from_json(json.loads(text))

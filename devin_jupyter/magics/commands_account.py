@@ -48,14 +48,14 @@ def _replays(notebook: Notebook, wanted: dict[str, Any]) -> bool:
     """Whether there is no key, nobody to ask for one, and a lock file to run the notebook from."""
     from pathlib import Path
 
-    from devin_jupyter.journal import lockfile
+    from devin_jupyter.recorded import locks_beside
 
     if wanted["profile"] or _can_ask(notebook):
         return False
     try:
         resolve_settings(**wanted)
     except NoKey as problem:
-        return problem.message == no_key().message and lockfile.beside(Path.cwd()) is not None
+        return problem.message == no_key().message and locks_beside(Path.cwd()) is not None
     return False
 
 

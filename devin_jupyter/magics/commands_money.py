@@ -55,10 +55,11 @@ def budget(call: Call) -> None:
     said = call.said
     if said.off and said.acus not in (None, "off"):
         raise OptionError("--off and a limit contradict each other", hint="keep one of them")
-    from devin_jupyter.budgeting import budget as set_or_show
+    from devin_jupyter.models.policy import notebook_scope
 
     wanted = "off" if said.off else said.acus
-    print(set_or_show(call.journal, call.notebook.host.notebook, wanted, now=time.time()))
+    scope = notebook_scope(call.notebook.host.notebook)
+    print(call.journal.budgets.set_or_show(scope, wanted, now=time.time()))
 
 
 def journal(call: Call) -> Any:

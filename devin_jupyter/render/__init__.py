@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.recorded import RECORD_MIME
 from devin_jupyter.render import labels
 from devin_jupyter.render.html import board_html, session_html
-from devin_jupyter.render.record import RECORD_MIME, board_record, session_record
+from devin_jupyter.render.record import board_record, session_record
 from devin_jupyter.render.text import board_text, session_text
 from devin_jupyter.text import one_line
 
 __all__ = [
-    "RECORD_MIME",
     "board_bundle",
     "board_html",
     "board_record",

@@ -15,7 +15,6 @@ from devin_jupyter.redaction import redact, redact_tree
 from devin_jupyter.render.labels import answer, output_status
 from devin_jupyter.text import one_line, safe_text
 
-RECORD_MIME = "application/vnd.devin.session+json"
 RECORD_VERSION = 1
 
 

@@ -38,6 +38,7 @@ from devin_jupyter.errors import (
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.models.snapshot import Where
 from devin_jupyter.options import from_keywords
+from devin_jupyter.recorded import load_lock
 
 pytestmark = pytest.mark.usefixtures("slow_lasts")
 REPOS = ["acme/a", "acme/b", "acme/c"]
@@ -205,7 +206,7 @@ def test_a_lock_file_replays_a_batch_without_a_key(desk: Desk, simulator: Any, t
     before = simulator.stats()
     replaying = Desk.__new__(Desk)
     place = replace(replay_settings(path.name), home=tmp_path / "nowhere")
-    replaying.core = Core(place, journal=Journal(), lock=lockfile.load(path))
+    replaying.core = Core(place, journal=Journal(), lock=load_lock(path))
 
     batch = upgrade(replaying).wait()
 

@@ -16,7 +16,7 @@ from devin_jupyter import render
 from devin_jupyter.config import resolve_settings, saved_profile
 from devin_jupyter.errors import NoKey
 from devin_jupyter.journal import Journal, lockfile
-from devin_jupyter.journal.saved import read_notebook
+from devin_jupyter.recorded import load_lock, read_notebook
 
 BYTES = st.binary(max_size=60)
 
@@ -47,12 +47,12 @@ def test_a_lock_file(examples: int, saved: tuple[Path, Path], tmp_path: Path) ->
     path = tmp_path / "odd.devin.json"
 
     def check(value: Any) -> None:
-        lock = tried(lockfile.load, written(path, value))
+        lock = tried(load_lock, written(path, value))
         if not isinstance(lock, Refused):
             for recorded in lock.sessions:
                 json.dumps(render.bundle(recorded.snapshot))
 
-    assert len(lockfile.load(saved[0]).sessions) == 1
+    assert len(load_lock(saved[0]).sessions) == 1
     explore(examples, check, spoiled(sound) | JSON)
 
 
@@ -79,7 +79,7 @@ def test_files_that_hold_anything(examples: int, tmp_path: Path) -> None:
     def check(content: bytes) -> None:
         lock.write_bytes(content)
         notebook.write_bytes(content)
-        tried(lockfile.load, lock)
+        tried(load_lock, lock)
         tried(dj.from_notebook, notebook)
 
     explore(examples, check, BYTES)

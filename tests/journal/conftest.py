@@ -20,7 +20,7 @@ from devin_jupyter.config import Settings
 from devin_jupyter.creation import Api, Clock, Creator
 from devin_jupyter.journal import Journal
 from devin_jupyter.messages import Messenger
-from devin_jupyter.models.policy import Policy
+from devin_jupyter.models.policy import Policy, notebook_scope
 from devin_jupyter.models.snapshot import CellRef, Where
 from devin_jupyter.request import SessionRequest
 from devin_jupyter.stopping import Stopper
@@ -136,3 +136,7 @@ async def kernel(simulator: Any, folder: Path) -> AsyncIterator[Callable[..., Ke
         one.journal.close()
     for _ in range(3):
         await asyncio.sleep(0)  # sockets close on a later turn of the loop
+
+
+def budget(journal: Journal, notebook: str, acus: float | str | None = None, *, now: float) -> Any:
+    return journal.budgets.set_or_show(notebook_scope(notebook), acus, now=now)

@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 
-from devin_jupyter.budgeting import budget
 from devin_jupyter.errors import BudgetExceeded, OptionError
 from devin_jupyter.journal import Journal
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.policy import Policy, batch_scope, notebook_scope
 from devin_jupyter.models.snapshot import CellRef, Snapshot
 
-from .conftest import CELL, POST
+from .conftest import CELL, POST, budget
 from .test_journal_file import remember
 
 ROUTE = "POST /v3/organizations/{org_id}/sessions/{devin_id}/messages"

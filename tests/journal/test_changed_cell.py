@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 
 from devin_jupyter.attachments import read_attachments
-from devin_jupyter.budgeting import budget
 from devin_jupyter.creation.wording import change
 from devin_jupyter.errors import BudgetExceeded, Forbidden, SessionChanged
 from devin_jupyter.models.policy import Policy
 from devin_jupyter.models.snapshot import CellRef
 from devin_jupyter.request import SessionRequest
 
-from .conftest import CELL, CREATE, POST, dies_after_the_post, plainly
+from .conftest import CELL, CREATE, POST, budget, dies_after_the_post, plainly
 
 REPLACE = Policy(guard=CELL, interactive=True, replace=True)
 LONG = "audit every public endpoint of the API and list what lacks a test"

@@ -17,9 +17,10 @@ from devin_jupyter.creation.deed import Lost
 from devin_jupyter.creation.guard import adopt_lost
 from devin_jupyter.creation.wording import state
 from devin_jupyter.errors import ConnectionLost, DevinError, JournalError
-from devin_jupyter.journal import Journal, database, process
+from devin_jupyter.journal import Journal, database
+from devin_jupyter.journal import intents as process
 from devin_jupyter.journal.database import Database, explain
-from devin_jupyter.journal.leases import of_start
+from devin_jupyter.journal.intents import start_lease
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
 from devin_jupyter.paid import Run
@@ -265,10 +266,10 @@ async def test_a_dead_kernels_session_is_adopted_once_and_not_taken_for_an_older
     one.journal.intents.write(facts_of("a", cell=CELL), known_before=[f"devin-{older}"], now=1.0)
     [intent] = one.journal.intents.all()
     arguments = (one.journal, one.creator.lookup, intent, Run(FAST))
-    holder = one.journal.leases.take(of_start(intent.fingerprint), now=FAST.now())
+    holder = one.journal.leases.take(start_lease(intent.fingerprint), now=FAST.now())
     assert await adopt_lost(*arguments) is None  # somebody is at it
     assert one.journal.sessions() == []
-    one.journal.leases.give_back(of_start(intent.fingerprint), holder or "")
+    one.journal.leases.give_back(start_lease(intent.fingerprint), holder or "")
     adopted = await adopt_lost(*arguments)
     assert adopted is not None
     assert [entry.session_id for entry in one.journal.sessions()] == [f"devin-{newer}"]

@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 
 from devin_jupyter.attachments import SecretValue, read_attachments
-from devin_jupyter.budgeting import budget
 from devin_jupyter.creation import Plan
 from devin_jupyter.errors import BudgetExceeded
 from devin_jupyter.models.policy import Policy
 from devin_jupyter.request import SessionRequest
 
-from .conftest import CELL
+from .conftest import CELL, budget
 
 POLICY = Policy(guard=CELL, interactive=True)
 

@@ -19,7 +19,7 @@ from devin_jupyter import redaction
 from devin_jupyter.attachments import read_secrets
 from devin_jupyter.errors import CreateUncertain, JournalError
 from devin_jupyter.journal import Journal
-from devin_jupyter.journal.tables import MIGRATIONS
+from devin_jupyter.journal.database import MIGRATIONS
 from devin_jupyter.models.policy import Policy
 from devin_jupyter.models.snapshot import CellRef, Facts
 from devin_jupyter.schema import from_wire

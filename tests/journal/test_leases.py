@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from devin_jupyter.journal import Journal
-from devin_jupyter.journal.process import Process, this_process
+from devin_jupyter.journal.intents import Process, this_process
 
 
 def test_only_one_can_hold_a_lease(folder: Path) -> None:

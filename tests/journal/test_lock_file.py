@@ -16,6 +16,7 @@ from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.policy import Policy
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
+from devin_jupyter.recorded import LockFile, load_lock, locks_beside
 from devin_jupyter.request import SessionRequest
 from devin_jupyter.schema import load_schema
 
@@ -31,7 +32,7 @@ async def record(one: Any, simulator: Any, folder: Path, prompt: str = "audit th
     await one.start(prompt, policy=Policy(guard=CELL), schema=SCHEMA)
     path = folder / "audit.devin.json"
     entries = one.journal.sessions(notebook=CELL.notebook)
-    lockfile.write(path, entries, one.journal.sends.sent([entry.session_id for entry in entries]))
+    lockfile.write(path, entries, one.journal.messages.sent([entry.session_id for entry in entries]))
     return path
 
 
@@ -40,7 +41,7 @@ async def test_it_replays_the_same_answer_without_a_request(kernel: Any, simulat
     path = await record(one, simulator, folder)
     live = (await one.start(policy=Policy(guard=CELL), schema=SCHEMA)).snapshot
     simulator.reset()
-    started = replay(SessionRequest(prompt="audit the API", schema=SCHEMA), lockfile.load(path))
+    started = replay(SessionRequest(prompt="audit the API", schema=SCHEMA), load_lock(path))
     today = datetime.now(UTC).date()
     assert (started.how, started.snapshot.recorded) == ("recorded", today)
     assert started.notice == f"recorded {today}: {live.session_id}, replayed from audit.devin.json"
@@ -53,13 +54,13 @@ async def test_it_replays_the_same_answer_without_a_request(kernel: Any, simulat
 async def test_a_cell_that_is_not_in_it_fails_in_three_lines(kernel: Any, simulator: Any, folder: Path) -> None:
     path = await record(kernel(), simulator, folder)
     with pytest.raises(NotRecorded) as caught:
-        replay(SessionRequest(prompt="something else"), lockfile.load(path))
+        replay(SessionRequest(prompt="something else"), load_lock(path))
     assert caught.value.message == "audit.devin.json does not hold this cell, and there is no key to run it with"
     assert len(caught.value.lines) == 3
 
 
 async def test_it_matches_on_what_is_asked_wherever_it_was_sent(kernel: Any, simulator: Any, folder: Path) -> None:
-    lock = lockfile.load(await record(kernel(), simulator, folder))
+    lock = load_lock(await record(kernel(), simulator, folder))
     elsewhere = SessionRequest(prompt="audit the API \n", schema=SCHEMA, title="other", tags=("x",))
     assert replay(elsewhere, lock).how == "recorded"
     for other in (SessionRequest(prompt="audit the API"), SessionRequest(prompt="audit the API", take="2")):
@@ -68,9 +69,9 @@ async def test_it_matches_on_what_is_asked_wherever_it_was_sent(kernel: Any, sim
 
 
 async def test_messages_are_recorded_as_sent(kernel: Any, simulator: Any, folder: Path) -> None:
-    from devin_jupyter.journal.sends import message_key
+    from devin_jupyter.recorded import message_key
 
-    lock = lockfile.load(await record(kernel(), simulator, folder))
+    lock = load_lock(await record(kernel(), simulator, folder))
     session_id = lock.sessions[0].snapshot.session_id
     assert lock.was_sent(message_key(session_id, "and the tests", ())) is not None
     assert lock.was_sent(message_key(session_id, "and more", ())) is None
@@ -79,7 +80,7 @@ async def test_messages_are_recorded_as_sent(kernel: Any, simulator: Any, folder
 async def test_with_a_key_it_stands_in_for_what_this_journal_does_not_know(
     kernel: Any, simulator: Any, folder: Path
 ) -> None:
-    lock = lockfile.load(await record(kernel(), simulator, folder))
+    lock = load_lock(await record(kernel(), simulator, folder))
     other = kernel(Journal(folder / "other"))
     other.creator = Creator(other.api, other.journal, other.where, clock=other.clock, simulated=True, lock=lock)
     posts = simulator.requests(POST)
@@ -92,12 +93,12 @@ async def test_with_a_key_it_stands_in_for_what_this_journal_does_not_know(
 async def test_a_simulated_answer_is_none_where_a_key_reaches_the_service(
     kernel: Any, simulator: Any, folder: Path
 ) -> None:
-    lock = lockfile.load(await record(kernel(), simulator, folder))
+    lock = load_lock(await record(kernel(), simulator, folder))
     other = kernel(Journal(folder / "other"))
     other.creator = Creator(other.api, other.journal, other.where, clock=other.clock, simulated=False, lock=lock)
     assert (await other.start(policy=Policy(guard=CELL), schema=SCHEMA)).how != "recorded"
     real = [replace(item, snapshot=replace(item.snapshot, simulated=False)) for item in lock.sessions]
-    lock = lockfile.Lock(lock.name, dict(zip(lock.by_what, real, strict=True)))
+    lock = LockFile(lock.name, dict(zip(lock.by_what, real, strict=True)))
     again = kernel(Journal(folder / "again"))
     again.creator = Creator(again.api, again.journal, again.where, clock=again.clock, simulated=False, lock=lock)
     assert (await again.start(policy=Policy(guard=CELL), schema=SCHEMA)).how == "recorded"
@@ -170,7 +171,7 @@ def test_secrets_of_an_answer_are_masked_and_the_date_is_when_it_was_seen(folder
         ),
     )
     assert "cog_abcdefgh" not in path.read_text()
-    recorded = lockfile.load(path).sessions[0]
+    recorded = load_lock(path).sessions[0]
     assert recorded.date == date(2026, 11, 21)
     assert recorded.snapshot.last_word is not None
     assert recorded.snapshot.last_word.text == "your key is cog_•••"
@@ -179,7 +180,7 @@ def test_secrets_of_an_answer_are_masked_and_the_date_is_when_it_was_seen(folder
 
 def test_broken_unicode_of_an_answer_can_be_written_and_read(folder: Path) -> None:
     path = written(folder, snapshot_of(structured_output={"text": "half \ud83d"}))
-    assert lockfile.load(path).sessions[0].snapshot.structured_output == {"text": "half \ud83d"}
+    assert load_lock(path).sessions[0].snapshot.structured_output == {"text": "half \ud83d"}
 
 
 @pytest.mark.parametrize(
@@ -189,16 +190,16 @@ def test_a_file_that_is_no_lock_file_is_named(folder: Path, content: str) -> Non
     path = folder / "x.devin.json"
     path.write_text(content)
     with pytest.raises(JournalError, match=r"x\.devin\.json"):
-        lockfile.beside(folder)
+        locks_beside(folder)
 
 
 def test_all_lock_files_of_a_folder_count(folder: Path) -> None:
-    assert lockfile.beside(folder) is None
+    assert locks_beside(folder) is None
     written(folder, snapshot_of())
     content = json.loads((folder / "audit.devin.json").read_text())
     content["sessions"] = {"0" * 64: {**next(iter(content["sessions"].values())), "session_id": "devin-" + "b" * 32}}
     (folder / "other.devin.json").write_text(json.dumps(content))
-    lock = lockfile.beside(folder)
+    lock = locks_beside(folder)
     assert lock is not None
     assert len(lock.sessions) == 2
     assert lock.session("devin-" + "b" * 32) is not None

@@ -11,8 +11,9 @@ import pytest
 
 from devin_jupyter.aftermath import still_live
 from devin_jupyter.errors import CreateUncertain, Forbidden, ServerError
-from devin_jupyter.journal import Journal, process
-from devin_jupyter.journal.leases import LeaseLost, of_start
+from devin_jupyter.journal import Journal
+from devin_jupyter.journal import intents as process
+from devin_jupyter.journal.intents import LeaseLost, start_lease
 from devin_jupyter.models.policy import Policy
 from devin_jupyter.request import Attachment
 
@@ -80,7 +81,7 @@ def test_a_post_is_not_counted_without_lease_intent_or_need(folder: Path) -> Non
     with pytest.raises(LeaseLost):
         journal.intents.about_to_post(start.fingerprint, "token", now=1.0)
     journal.intents.write(start, known_before=[], now=1.0)
-    mine = other.leases.take(of_start(start.fingerprint), now=100.0)
+    mine = other.leases.take(start_lease(start.fingerprint), now=100.0)
     with pytest.raises(LeaseLost):
         journal.intents.about_to_post(start.fingerprint, "token", now=100.0)
     journal.intents.about_to_post(start.fingerprint, mine or "", now=100.0)
@@ -98,7 +99,7 @@ async def test_a_failed_upload_leaves_no_message_behind(kernel: Any, simulator: 
     simulator.faults({"method": "POST", "route": "/v3/organizations/{org_id}/attachments", "kind": "status"})
     with pytest.raises(ServerError):
         await one.messenger.send(session_id, "look", [Attachment("a.txt", b"a", None, "a" * 64)])
-    assert one.journal.sends.undecided() == []
+    assert one.journal.messages.undecided() == []
     assert simulator.requests(ROUTE) == 0
 
 

@@ -121,7 +121,7 @@ async def test_an_ended_session_refuses_at_once_and_leaves_nothing_undecided(ker
     with pytest.raises(ApiError):
         await one.messenger.send(session_id, "more")
     assert simulator.requests(ROUTE) == 1
-    assert one.journal.sends.undecided() == []
+    assert one.journal.messages.undecided() == []
 
 
 async def test_what_the_session_held_before_is_kept_for_the_next_kernel(kernel: Any, simulator: Any) -> None:

@@ -10,10 +10,11 @@ import pytest
 from devin_jupyter.config import Pace
 from devin_jupyter.creation import Creator
 from devin_jupyter.errors import BadRequest, ConnectionLost
-from devin_jupyter.journal import Journal, lockfile
+from devin_jupyter.journal import Journal
 from devin_jupyter.models.policy import Policy
 from devin_jupyter.monitor.poll import Poller
 from devin_jupyter.monitor.store import SessionStore
+from devin_jupyter.recorded import load_lock
 
 from .conftest import CELL
 from .test_lock_file import SCHEMA, record
@@ -22,7 +23,7 @@ from .test_lock_file import SCHEMA, record
 async def test_a_recorded_answer_needs_no_line_and_anything_else_does(
     kernel: Any, simulator: Any, folder: Path
 ) -> None:
-    lock = lockfile.load(await record(kernel(), simulator, folder))
+    lock = load_lock(await record(kernel(), simulator, folder))
     other = kernel(Journal(folder / "other"))
 
     async def nowhere() -> Any:

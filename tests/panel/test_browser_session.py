@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from lab import picture
 
-from devin_jupyter.render import RECORD_MIME
+from devin_jupyter.recorded import RECORD_MIME
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import expect

@@ -13,7 +13,7 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from nbformat.v4 import new_code_cell, new_notebook
 
-from devin_jupyter.render import RECORD_MIME
+from devin_jupyter.recorded import RECORD_MIME
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(180), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 CELLS = [
