@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from devin_jupyter.api.client import Service
 from devin_jupyter.api.pagination import LARGEST_PAGE, flatten, items_of, next_cursor, offset_pages
-from devin_jupyter.api.params import as_list, at_most, unix
+from devin_jupyter.api.params import as_list, at_most
+from devin_jupyter.api.query import Query, SessionFilters, api_params, has_all_tags
 from devin_jupyter.api.responses import unreadable
-from devin_jupyter.errors import BadRequest, Conflict, Forbidden, NotFound, OptionError, RequestTimeout, Unsupported
+from devin_jupyter.api.windows import Take, parsed, read_newest, read_sessions
+from devin_jupyter.errors import (
+    BadRequest,
+    Conflict,
+    DevinError,
+    Forbidden,
+    NotFound,
+    OptionError,
+    RequestTimeout,
+    Unsupported,
+)
+from devin_jupyter.loop import REQUESTS_AT_ONCE
 from devin_jupyter.models import wire
 from devin_jupyter.models.ids import bare_id
 from devin_jupyter.models.ids import session_id as prefixed
@@ -23,24 +37,48 @@ POLL_SECONDS = 5.0
 SessionList = list[wire.Session]
 MessageList = list[wire.Message]
 InsightsList = list[wire.Insights]
-_TIMES = ("created_after", "created_before", "updated_after", "updated_before")
-FILTERS = (
-    "session_ids",
-    *_TIMES,
-    "tags",
-    "playbook_id",
-    "origins",
-    "schedule_id",
-    "user_ids",
-    "service_user_ids",
-    "repo_names",
-    "category",
-    "is_archived",
-    "automation_ids",
-    "parent_session_id",
-)
-"""The filters of the v3 lists. Times are datetimes or Unix seconds."""
-V1_FILTERS = ("tags", "user_email")
+IDS_PER_PAGE = 100
+"""More would make the URL too long for some proxies."""
+_FEW = 2
+"""Up to this many sessions are read one by one."""
+_IDS_AT_ONCE = 4
+"""Requests of a caller with a pace of its own."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What `by_ids` found."""
+
+    raws: dict[str, wire.Session] = field(default_factory=dict)
+    """By id (`devin-…`)."""
+    problems: dict[str, DevinError] = field(default_factory=dict)
+    """By id, why a session could not be read; `NotFound` where there is none."""
+
+    @property
+    def missing(self) -> list[str]:
+        """The ids of sessions that do not exist for this key."""
+        return [name for name, problem in self.problems.items() if isinstance(problem, NotFound)]
+
+    def all(self) -> list[wire.Session]:
+        """Return the sessions.
+
+        Raises:
+            DevinError: one of them could not be read.
+        """
+        for problem in self.problems.values():
+            raise problem
+        return [*self.raws.values()]
+
+    def existing(self) -> list[wire.Session]:
+        """Return the sessions, without those that are missing.
+
+        Raises:
+            DevinError: one could not be read for another reason.
+        """
+        for problem in self.problems.values():
+            if not isinstance(problem, NotFound):
+                raise problem
+        return [*self.raws.values()]
 
 
 class Sessions:
@@ -115,6 +153,140 @@ class Sessions:
                 return named
         return {}
 
+    async def by_ids(self, session_ids: Iterable[str], *, retries: bool = True) -> Found:
+        """Return sessions by id, archived or not, in as few requests as the API allows.
+
+        v3 is asked for 100 at a time, v1 for its newest sessions; what these lists leave out is read one by one.
+
+        Args:
+            session_ids: in any form.
+            retries: False for callers with a pace of their own.
+
+        Raises:
+            OptionError: an invalid session id.
+        """
+        wanted = list(dict.fromkeys(map(prefixed, session_ids)))
+        found = Found()
+        turn = asyncio.Semaphore(REQUESTS_AT_ONCE if retries else _IDS_AT_ONCE)
+
+        async def read(names: list[str], request: Callable[[list[str]], Awaitable[None]]) -> None:
+            async with turn:
+                try:
+                    await request(names)
+                except DevinError as problem:
+                    found.problems.update((name, problem) for name in names if name not in found.raws)
+
+        async def some(names: list[str]) -> None:
+            found.raws.update(await self.some(names, retries=retries))
+
+        async def newest(names: list[str]) -> None:
+            most, left = len(names) + 2 * IDS_PER_PAGE, set(names)
+            async for page in self.pages(limit=most, page_size=IDS_PER_PAGE, retries=retries):
+                found.raws.update({name: raw for name, raw in by_id(page).items() if name in left})
+                if len(found.raws) == len(left):
+                    return
+
+        async def one(names: list[str]) -> None:
+            found.raws[names[0]] = await self.get(names[0], retries=retries)
+
+        if len(wanted) > _FEW and self._service.is_v1:
+            await read(wanted, newest)
+        elif len(wanted) > _FEW:
+            chunks = [wanted[at : at + IDS_PER_PAGE] for at in range(0, len(wanted), IDS_PER_PAGE)]
+            await asyncio.gather(*(read(chunk, some) for chunk in chunks))
+        rest = [name for name in wanted if name not in found.raws and name not in found.problems]
+        await asyncio.gather(*(read([name], one) for name in rest))
+        return found
+
+    async def scan(
+        self, query: Query | SessionFilters, *, limit: int | None = None, parallel: bool = True
+    ) -> AsyncIterator[SessionList]:
+        """Iterate over the sessions that a query selects, archived or not, each once, in pages without any order.
+
+        Long lists are read in many time windows at once. The next page is not waited for while one is processed, but
+        no more than the requests under way are read ahead.
+
+        Args:
+            query: which sessions, or a dict of the filters of the frames. Phases are not looked at: they are computed
+                from more than a response says.
+            limit: the newest so many are among those that come; more may come.
+            parallel: False to read page after page.
+
+        Raises:
+            OptionError: an unknown filter, or a value that it does not take.
+            Unsupported: v1, and a filter by what v1 does not tell.
+        """
+        wanted = query if isinstance(query, Query) else Query.of(query)
+        pages = asyncio.Queue[tuple[SessionList, asyncio.Future[None]] | None]()
+        seen = set[str]()
+
+        async def take(items: Sequence[Any]) -> int:
+            kept = []
+            for item in wanted.keep(items, self._service.api_version):
+                name = item.get("session_id")
+                if isinstance(name, str):
+                    if name in seen:
+                        continue
+                    seen.add(name)
+                kept.append(item)
+            if kept:
+                processed = asyncio.get_running_loop().create_future()
+                pages.put_nowait((kept, processed))
+                await processed
+            return len(kept)
+
+        async def read() -> None:
+            try:
+                await (
+                    self._scan_v1(wanted, take, limit)
+                    if self._service.is_v1
+                    else self._scan_v3(wanted, take, limit, parallel)
+                )
+            finally:
+                pages.put_nowait(None)
+
+        reading = asyncio.create_task(read())
+        try:
+            while (page := await pages.get()) is not None:
+                yield page[0]
+                if not page[1].done():
+                    page[1].set_result(None)
+            await reading
+        finally:
+            reading.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await reading
+
+    async def _scan_v3(self, query: Query, take: Take, limit: int | None, parallel: bool) -> None:
+        window, params = query.window(), query.params("v3")
+
+        async def read(extra: Mapping[str, Any]) -> None:
+            async def fetch(paging: Mapping[str, Any]) -> bytes:
+                return await self._fetch({**params, **extra, **paging})
+
+            if limit is None or not await read_newest(fetch, take, window, limit):
+                await read_sessions(fetch, take, window, at_once=REQUESTS_AT_ONCE if parallel else 1)
+
+        await read({})
+        if "archived" not in query.filters:
+            # whether the list holds archived sessions by itself is not documented: look at the first of them
+            archived = {"is_archived": "true"}
+            first = {**window.params(), **params, **archived, "first": LARGEST_PAGE}
+            page = parsed(await self._fetch(first))
+            if await take(page.inside(window)) and page.cursor:
+                await read(archived)
+
+    async def _scan_v1(self, query: Query, take: Take, limit: int | None) -> None:
+        count = 0
+        async for page in self.pages(**query.params("v1")):
+            count += await take(cast(list[Any], page))
+            if limit is not None and count >= limit:  # v1 lists the newest first
+                return
+
+    async def _fetch(self, params: Mapping[str, Any]) -> bytes:
+        info = await self._service.request_info("sessions.list")
+        return await self._service.transport.get_bytes(info.path, params, info=info)
+
     def pages(
         self, /, *, limit: int | None = None, page_size: int = LARGEST_PAGE, retries: bool = True, **filters: Any
     ) -> AsyncIterator[SessionList]:
@@ -134,7 +306,7 @@ class Sessions:
             Unsupported: a filter that this API version does not have.
             OptionError: a filter that is not a time, or not a session id.
         """
-        params = query_of(filters, self._service.api_version)
+        params = api_params(filters, self._service.api_version)
 
         async def fetch(paging: dict[str, Any]) -> Any:
             return await self._service.call("sessions.list", params={**params, **paging}, retries=retries)
@@ -153,7 +325,7 @@ class Sessions:
                 retries=retries,
             )
 
-        return with_all_tags(read, params.get("tags"), limit)
+        return _with_all_tags(read, params.get("tags"), limit)
 
     def list(self, /, *, limit: int | None = None, **filters: Any) -> AsyncIterator[wire.Session]:
         """Iterate over the sessions one by one. (`GET …/sessions`)
@@ -406,14 +578,14 @@ class Insights:
             Unsupported: an unknown filter.
             OptionError: a filter that is not a time, or not a session id.
         """
-        params = query_of(filters, "v3")
+        params = api_params(filters, "v3")
 
         def read(most: int | None) -> AsyncIterator[InsightsList]:
             return self._service.pages(
                 wire.Insights, "insights.list", key="session_id", limit=most, page_size=page_size, params=params
             )
 
-        return with_all_tags(read, params.get("tags"), limit)
+        return _with_all_tags(read, params.get("tags"), limit)
 
     def list(self, /, *, limit: int | None = None, **filters: Any) -> AsyncIterator[wire.Insights]:
         """Iterate over sessions with their insights one by one. v3 only. (`GET …/sessions/insights`)
@@ -478,54 +650,19 @@ def _tags_of(answer: Mapping[str, Any]) -> list[str]:
     return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
 
 
-def query_of(filters: Mapping[str, Any], api_version: str) -> dict[str, Any]:
-    """Return the query for filters; None is none.
-
-    Raises:
-        Unsupported: a filter that this API version does not have.
-        OptionError: an invalid session id, or not a time.
-    """
-    known = V1_FILTERS if api_version == "v1" else FILTERS
-    given = {name: value for name, value in filters.items() if value is not None}
-    unknown = [name for name in given if name not in known]
-    if unknown:
-        raise Unsupported(
-            f"{api_version} cannot filter sessions by {', '.join(unknown)}",
-            "nothing was sent",
-            f"{api_version} filters by {', '.join(known)}",
-        )
-    return {name: _query_value(name, value) for name, value in given.items()}
-
-
-def _query_value(name: str, value: Any) -> Any:
-    if name in _TIMES:
-        return unix(value)
-    if name == "session_ids":
-        return [prefixed(identifier) for identifier in as_list(value)]
-    if name == "parent_session_id":
-        return prefixed(value)
-    return str(value).lower() if isinstance(value, bool) else value
-
-
-def with_all_tags(
+def _with_all_tags(
     read: Callable[[int | None], AsyncIterator[list[S]]], tags: Any, limit: int | None
 ) -> AsyncIterator[list[S]]:
-    """Iterate over pages, keeping the sessions with all tags: whether the service means any of them is not documented.
+    """Iterate over pages with what `read` reads up to a limit, without the sessions that lack one of the tags."""
 
-    Args:
-        read: iterates over the pages up to a limit.
-        tags: one or several; without any, every session is kept.
-        limit: at most so many sessions.
-    """
-    wanted = set(as_list(tags))
-    return _tagged(read(None), wanted, at_most(limit)) if wanted else read(limit)
+    async def tagged() -> AsyncIterator[list[S]]:
+        left = at_most(limit)
+        async for page in read(None):
+            kept = has_all_tags(page, tags)[:left]
+            if kept:
+                yield kept
+            left = None if left is None else left - len(kept)
+            if left == 0:
+                return
 
-
-async def _tagged(pages: AsyncIterator[list[S]], tags: set[str], left: int | None) -> AsyncIterator[list[S]]:
-    async for page in pages:
-        kept = [item for item in page if tags <= set(as_list(item.get("tags")))][:left]
-        if kept:
-            yield kept
-        left = None if left is None else left - len(kept)
-        if left == 0:
-            return
+    return tagged() if as_list(tags) else read(limit)

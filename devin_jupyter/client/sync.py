@@ -35,6 +35,8 @@ class Sessions(Blocking[AsyncSessions]):
     create = blocking(AsyncSessions.create)
     get = blocking(AsyncSessions.get)
     some = blocking(AsyncSessions.some)
+    by_ids = blocking(AsyncSessions.by_ids)
+    scan = iterating(AsyncSessions.scan, "pages")
     pages = iterating(AsyncSessions.pages, "pages")
     list = iterating(AsyncSessions.list, "sessions")
     terminate = blocking(AsyncSessions.terminate)

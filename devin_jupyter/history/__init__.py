@@ -7,25 +7,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter import frames
 from devin_jupyter.api.analytics import Consumption
+from devin_jupyter.api.query import Query, When, checked_limit, to_utc
+from devin_jupyter.api.sessions import IDS_PER_PAGE
 from devin_jupyter.errors import OptionError, Unsupported
-from devin_jupyter.history.dataset import sync
-from devin_jupyter.history.filters import Filters, When, checked_limit, moment
-from devin_jupyter.history.partitions import dask_sessions
-from devin_jupyter.history.reading import (
-    IDS_A_PAGE,
-    Found,
+from devin_jupyter.history.dataset import dask_sessions, sync
+from devin_jupyter.history.query import (
     Handle,
-    fetch_named,
+    Selection,
     fill,
-    find,
-    held,
     identifiers,
+    only_handles,
     read_journal,
-    utc_now,
+    select,
 )
 from devin_jupyter.loop import gather_limited
 from devin_jupyter.models import wire
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
 
     from devin_jupyter.client.core import Core
 
-__all__ = ["Filters", "consumption", "insights", "messages", "outputs", "pull_requests", "sessions", "sync"]
+__all__ = ["consumption", "insights", "messages", "outputs", "pull_requests", "sessions", "sync"]
 
 _IN_A_FRAME = {"session_id", "url", "phase", "acus", "structured_output"}
 
@@ -53,12 +51,12 @@ async def sessions(
         sessions: handles, ids or a frame with `session_id`; None for what the filters select.
         engine: `"dask"` for a Dask DataFrame whose partitions are time windows.
         limit: at most so many.
-        filters: see `Filters`.
+        filters: see `SessionFilters`.
     """
     if engine not in (None, "pandas", "dask"):
         raise OptionError(f"engine={engine!r} is unknown", hint="leave it out for pandas, or give 'dask'")
     if engine != "dask":
-        return (await find(core, sessions, filters, limit)).frame
+        return (await select(core, sessions, filters, limit)).frame
     if sessions is not None or limit is not None:
         raise OptionError("engine='dask' reads whole time windows", hint="select with filters, without limit=")
     return await dask_sessions(core, filters)
@@ -85,22 +83,22 @@ async def outputs(
         keep_empty: also keep sessions without an output, or with an empty list.
         prefix: put before the names of the schema's fields.
         limit: at most so many sessions.
-        filters: see `Filters`.
+        filters: see `SessionFilters`.
     """
     asked = None if schema is None else load_schema(schema)
     found = await _with_outputs(core, sessions, filters, limit)
-    schemas = found.journalled.schemas
+    schemas = found.journaled.schemas
     listed = frames.outputs_of(
-        found.frame, provisional=found.provisional, known=found.journalled.known, schemas=schemas
+        found.frame, provisional=found.provisional, known=found.journaled.records, schemas=schemas
     )
     return frames.outputs(listed, schema=asked, explode=explode, keep_empty=keep_empty, prefix=prefix)
 
 
-async def _with_outputs(core: Core, sessions: Any, filters: Mapping[str, Any], limit: int | None) -> Found:
+async def _with_outputs(core: Core, sessions: Any, filters: Mapping[str, Any], limit: int | None) -> Selection:
     is_complete = hasattr(sessions, "columns") and _IN_A_FRAME.issubset(sessions.columns)
     if not is_complete or filters or limit is not None:
-        return await find(core, sessions, filters, limit)
-    return Found(sessions.drop_duplicates("session_id"), {}, await asyncio.to_thread(read_journal, core))
+        return await select(core, sessions, filters, limit)
+    return Selection(sessions.drop_duplicates("session_id"), {}, await asyncio.to_thread(read_journal, core))
 
 
 async def messages(core: Core, sessions: Any = None, *, limit: int | None = None, **filters: Any) -> pd.DataFrame:
@@ -110,10 +108,10 @@ async def messages(core: Core, sessions: Any = None, *, limit: int | None = None
         core: the client.
         sessions: handles, ids or a sessions frame; None for what the filters select.
         limit: at most so many sessions.
-        filters: see `Filters`.
+        filters: see `SessionFilters`.
     """
 
-    looks = [item.snapshot for item in held(sessions)]
+    looks = [item.snapshot for item in only_handles(sessions)]
     recorded = {look.session_id: look.messages for look in looks if look.recorded is not None}
 
     async def conversation(name: str) -> list[Message]:
@@ -132,20 +130,21 @@ async def pull_requests(core: Core, sessions: Any = None, *, limit: int | None =
         core: the client.
         sessions: handles, ids or a sessions frame; None for what the filters select.
         limit: of at most so many sessions.
-        filters: see `Filters`.
+        filters: see `SessionFilters`.
     """
-    chosen, limit = Filters.of(filters), checked_limit(limit)
+    chosen, limit = Query.of(filters), checked_limit(limit)
     if sessions is None and not chosen.phases:
         rows = frames.PullRequestRows(api_version=core.settings.api_version)
         await fill(core, rows, chosen, limit)
         return rows.frame(limit)
-    handles = held(sessions) if not filters and limit is None else []
+    handles = only_handles(sessions) if not filters and limit is None else []
     if handles:
         looks = [handle.snapshot for handle in handles]
         made = ((look.session_id, look.created_at, look.updated_at, look.pull_requests) for look in looks)
         return frames.pull_requests(made)
     rows = frames.PullRequestRows(api_version=core.settings.api_version)
-    rows.add(await fetch_named(core, await _names(core, sessions, filters, limit)))
+    found = await core.sessions.by_ids(await _names(core, sessions, filters, limit))
+    rows.add(found.all())
     return rows.frame()
 
 
@@ -156,7 +155,7 @@ async def insights(core: Core, sessions: Any = None, *, limit: int | None = None
         core: the client.
         sessions: handles, ids or a sessions frame; None for what the filters select.
         limit: at most so many sessions.
-        filters: see `Filters`.
+        filters: see `SessionFilters`.
 
     Raises:
         NotFound: one of the named sessions is not there for this key.
@@ -168,15 +167,15 @@ async def insights(core: Core, sessions: Any = None, *, limit: int | None = None
     async def some(chunk: list[str]) -> list[wire.Insights]:
         return [raw async for raw in core.insights.list(session_ids=chunk)]
 
-    chunks = [names[at : at + IDS_A_PAGE] for at in range(0, len(names), IDS_A_PAGE)]
+    chunks = [names[at : at + IDS_PER_PAGE] for at in range(0, len(names), IDS_PER_PAGE)]
     raws = {identifier(raw): raw for page in await gather_limited(some, chunks) for raw in page}
     missing = [name for name in names if name not in raws] if sessions is not None else []
     raws |= zip(missing, await gather_limited(core.insights.get, missing), strict=True)
-    known = (await asyncio.to_thread(read_journal, core)).known
+    known = (await asyncio.to_thread(read_journal, core)).records
 
     def look(name: str) -> Snapshot:
         stranger = Record(session_id=name, facts=Facts(where=Where("", core.settings.org_id, "v3")))
-        return observe(raws[name], known.get(name, stranger), at=utc_now())
+        return observe(raws[name], known.get(name, stranger), at=datetime.now(UTC))
 
     return frames.insights((look(name), raws[name]) for name in names if name in raws)
 
@@ -202,8 +201,8 @@ async def consumption(
     """
     if sum(item is not None for item in (user, service_user, session)) > 1:
         raise OptionError("consumption is of a user, a service user or a session", hint="give one of them")
-    daily, now = Consumption(core.service), utc_now()
-    span = {"since": moment(since, now), "until": moment(until, now, "until")}
+    daily, now = Consumption(core.service), datetime.now(UTC)
+    span = {"since": to_utc(since, now), "until": to_utc(until, now, "until")}
     if user is not None:
         return frames.consumption(await daily.user(user, **span))
     if service_user is not None:
@@ -217,4 +216,4 @@ async def consumption(
 async def _names(core: Core, sessions: Any, filters: Mapping[str, Any], limit: int | None) -> list[str]:
     if sessions is not None and not filters and limit is None:
         return identifiers(sessions)
-    return [str(name) for name in (await find(core, sessions, filters, limit)).frame["session_id"]]
+    return [str(name) for name in (await select(core, sessions, filters, limit)).frame["session_id"]]

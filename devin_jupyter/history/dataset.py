@@ -16,12 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devin_jupyter import frames
+from devin_jupyter import frames, loop
+from devin_jupyter.api.query import Query
+from devin_jupyter.api.windows import Window
 from devin_jupyter.errors import OptionError
 from devin_jupyter.frames import parts
-from devin_jupyter.history.filters import Filters
-from devin_jupyter.history.reading import IDS_A_PAGE, fill, read_journal
-from devin_jupyter.loop import gather_limited
+from devin_jupyter.history.query import fill, new_rows, read_journal, select
 from devin_jupyter.text import replacing
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
     from devin_jupyter.client.core import Core
 
+Where = tuple[str, str | None, str]
+_DAY = 86400
+_MOST_PARTITIONS = 120
+_cores: dict[Where, Core] = {}
 OVERLAP_SECONDS = 3600
 """Looked at again: clocks differ, and sessions change while a list is read."""
 _STATE = "_sync.json"
@@ -43,7 +47,7 @@ async def sync(core: Core, folder: str | Path, **filters: Any) -> pd.DataFrame:
     Args:
         core: the client.
         folder: made where it does not exist.
-        filters: see `Filters`; the same every time.
+        filters: see `SessionFilters`; the same every time.
 
     Raises:
         OptionError: the folder holds the sessions of somebody else, or of other filters, or cannot be used.
@@ -55,16 +59,13 @@ async def sync(core: Core, folder: str | Path, **filters: Any) -> pd.DataFrame:
         await core.service.org_id()
     state = await asyncio.to_thread(_prepare, place, _owner(core, filters))
     started = time.time()
-    rows = frames.SessionRows(
-        api_version=core.settings.api_version,
-        org_id=core.settings.org_id,
-        known=(await asyncio.to_thread(read_journal, core)).known,
-    )
+    rows = new_rows(core, await asyncio.to_thread(read_journal, core))
     known_until: float | None = state.get("known_until")
     since = None if known_until is None else datetime.fromtimestamp(known_until - OVERLAP_SECONDS, UTC)
-    await fill(core, rows, Filters.of({**filters, "updated_since": since}))
+    await fill(core, rows, Query.of({**filters, "updated_since": since}))
     if known_until is not None and not core.service.is_v1:  # v1 never says whether something was merged
-        rows.add(await _unmerged(core, place))
+        stored = await asyncio.to_thread(read_dataset, place)
+        rows.add((await core.sessions.by_ids(parts.unmerged(stored))).existing())
     fresh = await asyncio.to_thread(rows.frame)
     newest = parts.last_update(fresh)
     if newest is not None:
@@ -94,7 +95,7 @@ def _place(folder: str | Path) -> Path:
 
 
 def _check_filters(filters: Mapping[str, Any]) -> None:
-    Filters.of(filters)
+    Query.of(filters)
     for name in ("phase", "updated_since"):
         if filters.get(name) is not None:
             raise OptionError(
@@ -145,13 +146,6 @@ def _prepare(folder: Path, owner: dict[str, Any]) -> dict[str, Any]:
     return {**state, **owner}
 
 
-async def _unmerged(core: Core, folder: Path) -> list[Any]:
-    stored = await asyncio.to_thread(read_dataset, folder)
-    names = parts.unmerged(stored)
-    chunks = [names[at : at + IDS_A_PAGE] for at in range(0, len(names), IDS_A_PAGE)]
-    return [item for page in await gather_limited(core.sessions.some, chunks) for item in page.values()]
-
-
 def _store(folder: Path, fresh: pd.DataFrame, state: dict[str, Any]) -> None:
     for month, new in parts.by_month(fresh).items():
         file = folder / f"sessions-{month}.parquet"
@@ -160,3 +154,67 @@ def _store(folder: Path, fresh: pd.DataFrame, state: dict[str, Any]) -> None:
     state["files"] = [file.name for file in _files(folder)]
     with replacing(folder / _STATE) as place:
         place.write_text(json.dumps(state, indent=1, sort_keys=True), "utf-8")
+
+
+# --- histories beyond one machine ---------------------------------------------------------------------------
+# The graph holds windows and filters, never a key: a worker in this process uses the client that made the graph, a
+# worker elsewhere connects with its own DEVIN_API_KEY.
+
+
+async def dask_sessions(core: Core, filters: Mapping[str, Any]) -> Any:
+    """Return the sessions that pass the filters as a Dask DataFrame, a partition for about a month.
+
+    Raises:
+        OptionError: Dask is not installed.
+    """
+    try:
+        import dask
+        import dask.dataframe as dd
+    except ImportError:
+        raise OptionError("engine='dask' needs Dask", hint="pip install 'devin-jupyter[dask]'") from None
+    windows = await _windows(core, Query.of(filters))
+    settings = core.settings
+    where = (settings.base_url, settings.org_id, settings.api_version)
+    _cores[where] = core
+    rest = {name: value for name, value in filters.items() if name not in ("since", "until")}
+    with dask.config.set({"dataframe.convert-string": False}):  # it would turn lists and dicts into their text
+        return dd.from_map(read_window, windows, where=where, filters=rest, meta=frames.SessionRows().frame())
+
+
+def read_window(window: Window, where: Where, filters: Mapping[str, Any]) -> pd.DataFrame:
+    """Read one partition, on whatever thread or machine."""
+    return loop.run(_read_partition(window, where, filters))
+
+
+async def _read_partition(window: Window, where: Where, filters: Mapping[str, Any]) -> pd.DataFrame:
+    from devin_jupyter.client.core import Core
+    from devin_jupyter.config import resolve_settings
+
+    near = _cores.get(where)
+    settings = near.settings if near else resolve_settings(base_url=where[0], org_id=where[1], api_version=where[2])
+    core = Core(settings, journal=near.journal if near else None)  # the near one may belong to another loop
+    try:
+        return (await select(core, None, {**filters, "since": window.start, "until": window.end}, None)).frame
+    finally:
+        await core.transport.aclose()
+
+
+async def _windows(core: Core, query: Query) -> list[Window]:
+    whole = query.window()
+    end = whole.end if whole.end is not None else int(time.time()) + 1
+    start = whole.start if whole.start is not None else await _before_all(core, query, end)
+    count = max(1, min(_MOST_PARTITIONS, round((end - start) / (30 * _DAY))))
+    windows = Window(start, end).split(count, end - 1, 0)[::-1]
+    return [Window(whole.start, windows[0].end), *windows[1:]]
+
+
+async def _before_all(core: Core, query: Query, end: int) -> int:
+    """A moment before which there are no sessions, found by going back twice as far each time."""
+    if core.service.is_v1:
+        return end - 365 * _DAY
+    for months in (1, 2, 4, 8, 16, 32, 64):
+        moment = end - months * 30 * _DAY
+        earlier = core.sessions.list(limit=1, created_before=moment, **query.params("v3"))
+        if [session async for session in earlier] == []:
+            break
+    return moment

@@ -70,16 +70,16 @@ def ours(url: str) -> Any:
 
 def in_order(url: str) -> Any:
     """Our own reader, page after page: what the time windows are worth."""
-    from devin_jupyter import history, loop
+    from devin_jupyter import loop
+    from devin_jupyter.api.query import Query
     from devin_jupyter.frames import SessionRows
-    from devin_jupyter.history import reading, windows
 
     core = _client(url).core
     rows = SessionRows()
 
     async def read() -> None:
-        source = reading.Reading(core, rows, history.Filters(), reading.utc_now())
-        await windows._Reader(source.fetch, source.take, 1).read_in_order(windows.Window())
+        async for page in core.sessions.scan(Query.of({}), parallel=False):
+            rows.add(page)
 
     loop.run(read())
     return rows.frame(newest_first=True)

@@ -1,7 +1,8 @@
-"""Long lists of sessions, read over many time windows at once instead of page after page.
+"""Long lists of sessions, read in many time windows at once instead of page after page.
 
-Correct before fast: windows overlap, whoever collects drops what it has; where the service pays no heed to times the
-list is read in order. What `created_after` and `created_before` include is not documented, so nothing rests on it.
+Correct before fast: windows overlap, and the collector drops duplicates; if the service ignores the times, the list is
+read in order. Whether `created_after` and `created_before` include their second is not documented, so nothing relies
+on it.
 """
 
 from __future__ import annotations
@@ -21,16 +22,17 @@ from devin_jupyter.errors import UnreadableAnswer
 from devin_jupyter.loop import REQUESTS_AT_ONCE, leaf_exceptions
 
 SERIAL = 4
-"""So many pages are always read one after another; more are divided."""
+"""Pages that are always read one after another; more are divided."""
 NEAR = 5
-"""Where no more requests than this are worth having under way, windows are divided once: each one costs a page more."""
+"""If no more concurrent requests than this are worthwhile, windows are divided only once: each costs one more page."""
 _FURTHER_BACK = (1, 3, 7)
-"""How far the windows before the thick of a history reach back, in lengths of it: nobody knows where it begins."""
+"""How far the windows before the bulk of a history reach back, in lengths of it: its beginning is not known."""
 _PAGES_BETWEEN_COLLECTIONS = 250
 
 Raw = dict[str, Any]
 Fetch = Callable[[Raw], Awaitable[bytes]]
-Take = Callable[[list[Raw]], object]
+Take = Callable[[list[Raw]], Awaitable[int]]
+"""Collects sessions, and returns how many of them were new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,13 @@ class Page:
     is_whole: bool = True
     """All times are whole seconds, as they should be."""
 
+    def inside(self, window: Window) -> list[Raw]:
+        """Return the sessions that belong to a window."""
+        low, high = min(self.created, default=0), max(self.created, default=0)
+        if window.holds(low) and window.holds(high):
+            return self.items
+        return [item for item, created in zip(self.items, self.created, strict=True) if window.holds(created)]
+
     @property
     def is_ordered(self) -> bool:
         """Whether it is newest first, so that the rest is older than its last session."""
@@ -96,8 +105,25 @@ def _further_back(end: int, length: int) -> list[Window]:
     return [*(Window(low, high) for high, low in pairwise(edges)), Window(None, edges[-1])]
 
 
-class _NoHeed(Exception):
-    """The service answered with sessions from outside the window."""
+class _FilterIgnored(Exception):
+    """The service returned sessions from outside the window."""
+
+
+async def read_newest(fetch: Fetch, take: Take, window: Window, limit: int) -> bool:
+    """Read the newest `limit` sessions of a window; False if the newest do not come first, so all must be read."""
+    count, cursors, oldest = 0, set[str | None](), None
+    cursor: str | None = None
+    while count < limit and cursor not in cursors:
+        cursors.add(cursor)
+        first = max(1, min(LARGEST_PAGE, limit - count))
+        page = parsed(await fetch({**window.params(), "first": first, "after": cursor}))
+        if page.items and (not page.is_ordered or (oldest is not None and page.created[0] > oldest)):
+            return False
+        count += await take(page.inside(window))
+        cursor, oldest = page.cursor, page.created[-1] if page.created else oldest
+        if cursor is None:
+            break
+    return True
 
 
 async def read_sessions(fetch: Fetch, take: Take, window: Window, *, at_once: int = REQUESTS_AT_ONCE) -> None:
@@ -107,19 +133,22 @@ async def read_sessions(fetch: Fetch, take: Take, window: Window, *, at_once: in
         fetch: reads one page: given its parameters, returns the body.
         take: collects raw sessions; sees some of them twice.
         window: which sessions.
-        at_once: the most requests under way.
+        at_once: the most requests under way; with one, the list is read in order.
 
     Raises:
         ApiError, ConnectionTrouble: of the first request that failed; the others are given up.
     """
     reader = _Reader(fetch, take, at_once)
+    if at_once == 1:
+        await reader.read_in_order(window)
+        return
     try:
         await reader.read(window)
-    except (_NoHeed, ExceptionGroup) as problem:
+    except (_FilterIgnored, ExceptionGroup) as problem:
         found = list(leaf_exceptions(problem))
     else:
         return
-    if not any(isinstance(cause, _NoHeed) for cause in found):
+    if not any(isinstance(cause, _FilterIgnored) for cause in found):
         raise found[0]
     await reader.read_in_order(window)
 
@@ -166,34 +195,34 @@ class _Reader:
             return await self._first_page(window, params, check)
         async with self._turn:
             body = await self._fetch(params)
-        return self._taken(window, body, check)
+        return await self._taken(window, body, check)
 
     async def _first_page(self, window: Window, params: Raw, check: bool) -> Page:
         """Find out how many requests at once keep this machine busy: more would only compete for it."""
         started = time.perf_counter()
         body = await self._fetch(params)
         answered = time.perf_counter()
-        page = self._taken(window, body, check)
+        page = await self._taken(window, body, check)
         worked = time.perf_counter() - answered
         self.at_once = min(self.at_once, max(2, ceil((answered - started) / max(worked, 1e-4))))
         self._turn = asyncio.Semaphore(self.at_once)
         return page
 
-    def _taken(self, window: Window, body: bytes, check: bool) -> Page:
+    async def _taken(self, window: Window, body: bytes, check: bool) -> Page:
         page = parsed(body)
         items = page.items
         if items and not (window.holds(min(page.created)) and window.holds(max(page.created))):
             if check and not _only_edges(window, page.created):
-                raise _NoHeed
-            self._notice(window, page)
-            items = [item for item, created in zip(items, page.created, strict=True) if window.holds(created)]
-        self._take(items)
+                raise _FilterIgnored
+            self._learn_bounds(window, page)
+            items = page.inside(window)
+        await self._take(items)
         self._pages += 1
         if self._pages % _PAGES_BETWEEN_COLLECTIONS == 0 and not gc.isenabled():
             gc.collect(1)
         return page
 
-    def _notice(self, window: Window, page: Page) -> None:
+    def _learn_bounds(self, window: Window, page: Page) -> None:
         """Learn from sessions that were created on a bound whether the service includes it."""
         if page.is_whole:
             self._included["after_is_included"] |= window.start is not None and min(page.created) < window.start

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from devin_jupyter.api.windows import Window, read_sessions
 from devin_jupyter.errors import Forbidden, UnreadableAnswer
 from devin_jupyter.frames import SessionRows
-from devin_jupyter.history.windows import Window, read_sessions
 from devin_jupyter.loop import gather_limited
 
 NOON = 1_790_000_000
@@ -69,8 +69,16 @@ class Service:
 
 async def read(service: Service, window: Window, at_once: int = 10) -> list[str]:
     rows = SessionRows()
-    await read_sessions(service.fetch, rows.add, window, at_once=at_once)
+
+    async def take(items: list[dict[str, Any]]) -> int:
+        return rows.add(items)
+
+    await read_sessions(service.fetch, take, window, at_once=at_once)
     return rows.frame(newest_first=True)["session_id"].tolist()
+
+
+async def ignore(items: list[dict[str, Any]]) -> int:
+    return 0
 
 
 def expected(service: Service, window: Window) -> set[str]:
@@ -132,10 +140,13 @@ def test_the_beginning_of_a_history_that_thins_out_is_found_in_a_few_requests() 
 def test_a_service_that_answers_as_fast_as_pages_are_taken_is_hardly_divided() -> None:
     service, rows = Thinning(), SessionRows()
 
-    def take(items: list[dict[str, Any]]) -> None:
+    def add(items: list[dict[str, Any]]) -> int:
         if not len(rows):
             time.sleep(0.02)  # taking the first page is ten times as long as waiting for it
-        rows.add(items)
+        return rows.add(items)
+
+    async def take(items: list[dict[str, Any]]) -> int:
+        return add(items)
 
     asyncio.run(read_sessions(service.fetch, take, Window()))
 
@@ -215,7 +226,7 @@ def test_an_answer_that_is_no_page_is_said_to_be_none(answer: bytes) -> None:
         return answer
 
     with pytest.raises(UnreadableAnswer):
-        asyncio.run(read_sessions(fetch, lambda items: None, Window()))
+        asyncio.run(read_sessions(fetch, ignore, Window()))
 
 
 def test_the_first_failure_is_raised_as_it_is_and_stops_the_others() -> None:
@@ -228,7 +239,7 @@ def test_the_first_failure_is_raised_as_it_is_and_stops_the_others() -> None:
         return await inner(params)
 
     with pytest.raises(Forbidden, match="no"):
-        asyncio.run(read_sessions(fetch, lambda items: None, Window()))
+        asyncio.run(read_sessions(fetch, ignore, Window()))
     assert len(service.requests) < 20
 
 
@@ -244,7 +255,7 @@ def test_a_failure_carries_no_group_which_ipython_would_print_with_all_its_frame
         return await service.fetch(params) if len(service.requests) < 4 else await refused(params)
 
     with pytest.raises(Forbidden) as other:
-        asyncio.run(read_sessions(fetch, lambda items: None, Window()))
+        asyncio.run(read_sessions(fetch, ignore, Window()))
     assert one.value.__context__ is None
     assert other.value.__context__ is None
 

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 import devin_jupyter as dj
+from devin_jupyter.api.windows import Window
 from devin_jupyter.errors import OptionError
-from devin_jupyter.history import partitions
-from devin_jupyter.history.windows import Window
+from devin_jupyter.history import dataset
 from devin_jupyter.journal import Journal
 
 pytest.importorskip("dask.dataframe")
@@ -63,10 +63,10 @@ def test_a_worker_elsewhere_connects_with_its_own_key(
     devin: dj.Devin, year: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     devin.sessions_frame(engine="dask", since="60d")
-    monkeypatch.setattr(partitions, "_cores", {})
+    monkeypatch.setattr(dataset, "_cores", {})
     monkeypatch.setenv("DEVIN_API_KEY", year.api_key)
 
-    frame = partitions.read_window(Window(None, 2_000_000_000), (year.url, year.org_id, "v3"), {})
+    frame = dataset.read_window(Window(None, 2_000_000_000), (year.url, year.org_id, "v3"), {})
 
     pd.testing.assert_frame_equal(frame, devin.sessions_frame())
 

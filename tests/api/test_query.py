@@ -1,4 +1,4 @@
-"""Filters: moments in every spelling, and what is sent and what is filtered here."""
+"""Filters: times in every spelling, what is sent, and what is filtered here."""
 
 from __future__ import annotations
 
@@ -10,11 +10,21 @@ import pandas as pd
 import pytest
 from data.payloads import V1, V3
 
+from devin_jupyter.api.query import BY_KEYWORD, FILTERS, Query, SessionFilters, checked_limit, to_utc
+from devin_jupyter.api.windows import Window
 from devin_jupyter.errors import OptionError, Unsupported
-from devin_jupyter.history.filters import Filters, checked_limit, moment
-from devin_jupyter.history.windows import Window
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def query(**filters: Any) -> Query:
+    return Query.of(filters, NOW)
+
+
+def test_the_typed_keywords_are_those_of_the_table() -> None:
+    assert list(SessionFilters.__annotations__) == list(BY_KEYWORD)
+    keys = [key for one in FILTERS for key in (one.v3,) if key]
+    assert len(keys) == len(set(keys))
 
 
 @pytest.mark.parametrize(
@@ -38,7 +48,7 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
     ],
 )
 def test_a_moment_may_be_said_in_many_ways(when: Any, expected: datetime | None) -> None:
-    assert moment(when, NOW) == expected
+    assert to_utc(when, NOW) == expected
 
 
 @pytest.mark.parametrize(
@@ -50,13 +60,13 @@ def test_a_moment_may_be_said_in_many_ways(when: Any, expected: datetime | None)
 )
 def test_what_is_no_moment_is_refused(when: Any) -> None:
     with pytest.raises(OptionError, match="since="):
-        moment(when, NOW)
+        to_utc(when, NOW)
 
 
 def test_windows_are_half_open_on_whole_seconds() -> None:
-    filters = Filters(since="2026-11-21T08:00:00.5", until="2026-11-21T09:00:00")
+    filters = query(since="2026-11-21T08:00:00.5", until="2026-11-21T09:00:00")
 
-    window = filters.window(NOW)
+    window = filters.window()
 
     assert window == Window(1795248001, 1795251600)
     assert window.holds(1795248001)
@@ -65,7 +75,7 @@ def test_windows_are_half_open_on_whole_seconds() -> None:
 
 
 def test_filters_become_the_query_of_v3() -> None:
-    filters = Filters.of(
+    filters = Query.of(
         {
             "tags": "a",
             "repos": ["acme/api"],
@@ -78,10 +88,11 @@ def test_filters_become_the_query_of_v3() -> None:
             "parent": "devin-1",
             "schedule": "sched-1",
             "updated_since": "1d",
-        }
+        },
+        NOW,
     )
 
-    assert filters.v3_params(NOW) == {
+    assert filters.params("v3") == {
         "tags": ["a"],
         "repo_names": ["acme/api"],
         "origins": ["slack", "api"],
@@ -97,49 +108,49 @@ def test_filters_become_the_query_of_v3() -> None:
 
 
 def test_several_categories_are_filtered_here() -> None:
-    filters = Filters(category=["security", "other"])
+    filters = query(category=["security", "other"])
 
-    assert filters.v3_params(NOW)["category"] is None
-    kept = filters.keep([V3, {**V3, "category": "other"}, {**V3, "category": None}], NOW, api_version="v3")
+    assert filters.params("v3").get("category") is None
+    kept = filters.keep([V3, {**V3, "category": "other"}, {**V3, "category": None}], "v3")
     assert [item["category"] for item in kept] == ["other"]
 
 
 def test_of_several_tags_a_session_must_carry_all() -> None:
     items = [{**V3, "tags": tags} for tags in (["a", "b"], ["a"], None, "ab")]
 
-    assert Filters(tags=["a", "b"]).keep(items, NOW, api_version="v3") == items[:1]
+    assert query(tags=["a", "b"]).keep(items, "v3") == items[:1]
 
 
 def test_archived_is_checked_here_as_well() -> None:
     items = [{**V3, "is_archived": flag} for flag in (True, False, None)]
 
-    assert Filters(archived=True).keep(items, NOW, api_version="v3") == items[:1]
-    assert Filters(archived=False).keep(items, NOW, api_version="v3") == items[1:]
+    assert query(archived=True).keep(items, "v3") == items[:1]
+    assert query(archived=False).keep(items, "v3") == items[1:]
 
 
 @pytest.mark.parametrize(
     ("filters", "kept"),
     [
-        (Filters(since="2026-11-21T18:04:00.123456Z"), True),
-        (Filters(since="2026-11-21T18:04:00.123457Z"), False),
-        (Filters(until="2026-11-21T18:04:00.123456Z"), False),
-        (Filters(until="2026-11-22"), True),
-        (Filters(updated_since="2026-11-21T18:04:00Z"), True),
-        (Filters(updated_since="2026-11-21T18:04:01Z"), False),
-        (Filters(playbook="playbook-a"), True),
-        (Filters(playbook="playbook-b"), False),
-        (Filters(user="a@acme.test"), True),
-        (Filters(user=["b@acme.test", "c@acme.test"]), False),
-        (Filters(tags="team:a", archived=False), True),
+        (query(since="2026-11-21T18:04:00.123456Z"), True),
+        (query(since="2026-11-21T18:04:00.123457Z"), False),
+        (query(until="2026-11-21T18:04:00.123456Z"), False),
+        (query(until="2026-11-22"), True),
+        (query(updated_since="2026-11-21T18:04:00Z"), True),
+        (query(updated_since="2026-11-21T18:04:01Z"), False),
+        (query(playbook="playbook-a"), True),
+        (query(playbook="playbook-b"), False),
+        (query(user="a@acme.test"), True),
+        (query(user=["b@acme.test", "c@acme.test"]), False),
+        (query(tags="team:a", archived=False), True),
     ],
 )
-def test_v1_is_filtered_here(filters: Filters, kept: bool) -> None:
-    assert filters.keep([V1], NOW, api_version="v1") == ([V1] if kept else [])
+def test_v1_is_filtered_here(filters: Query, kept: bool) -> None:
+    assert filters.keep([V1], "v1") == ([V1] if kept else [])
 
 
 def test_v1_is_asked_what_it_can_be_asked() -> None:
-    assert Filters(tags=["a"], user="x@y.z").v1_params() == {"tags": ["a"], "user_email": "x@y.z"}
-    assert Filters(user=["x@y.z", "y@y.z"]).v1_params()["user_email"] is None
+    assert query(tags=["a"], user="x@y.z").params("v1") == {"tags": ["a"], "user_email": "x@y.z"}
+    assert query(user=["x@y.z", "y@y.z"]).params("v1").get("user_email") is None
 
 
 @pytest.mark.parametrize("name", ["repos", "origin", "category", "service_user", "parent", "schedule", "archived"])
@@ -147,7 +158,7 @@ def test_what_v1_does_not_tell_is_refused(name: str) -> None:
     value = {"origin": "slack", "category": "security", "archived": True}.get(name, "x")
 
     with pytest.raises(Unsupported, match=f"no {name}"):
-        Filters.of({name: value}).v1_params()
+        Query.of({name: value}).params("v1")
 
 
 @pytest.mark.parametrize(
@@ -166,20 +177,20 @@ def test_what_v1_does_not_tell_is_refused(name: str) -> None:
 )
 def test_a_mistyped_filter_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match="nothing was read"):
-        Filters.of(given)
+        Query.of(given)
 
 
 def test_a_mistyped_word_names_the_nearest() -> None:
     with pytest.raises(OptionError, match=r"no category \(did you mean bug_fixing\?\)"):
-        Filters.of({"category": "bug fixing"})
+        Query.of({"category": "bug fixing"})
 
 
 def test_an_iterator_filters_every_page() -> None:
-    filters = Filters.of({"category": (name for name in ("security", "other"))})
+    filters = Query.of({"category": (name for name in ("security", "other"))})
 
     for _ in range(2):
-        assert filters.keep([{**V3, "category": "other"}, {**V3, "category": None}], NOW, api_version="v3")
-        assert not filters.keep([{**V3, "category": None}], NOW, api_version="v3")
+        assert filters.keep([{**V3, "category": "other"}, {**V3, "category": None}], "v3")
+        assert not filters.keep([{**V3, "category": None}], "v3")
 
 
 @pytest.mark.parametrize("limit", [-1, "5", 2.0, True])

@@ -1,0 +1,313 @@
+"""Which sessions: the one table of filters, for the frames, the lists of the API and all that read many sessions.
+
+`since` and `until` are half-open on `created_at`, in UTC. Pure, except for the clock that "7d" is counted from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from math import ceil
+from operator import index
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, get_args
+
+from devin_jupyter.api.params import as_list, unix
+from devin_jupyter.api.windows import Window
+from devin_jupyter.errors import OptionError, Unsupported
+from devin_jupyter.models import enums
+from devin_jupyter.models.fields import parse_time, strings
+from devin_jupyter.models.ids import session_id as prefixed
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.text import nearest, parse_ago
+
+if TYPE_CHECKING:
+    import numpy as np
+
+When: TypeAlias = "str | int | float | date | datetime | timedelta | np.datetime64 | np.timedelta64 | None"
+"""A time: a datetime or date (UTC where it has no zone), its ISO 8601 text, Unix seconds, or how long ago: "7d"."""
+Words: TypeAlias = "str | Iterable[str] | None"
+S = TypeVar("S", bound=Mapping[str, Any])
+_FIRST = datetime.min.replace(tzinfo=UTC)
+
+
+class SessionFilters(TypedDict, total=False):
+    """The filters of every frame, as keywords; all that are given must hold."""
+
+    tags: Words
+    """A session must carry all of them."""
+    repos: Words
+    """`owner/repo`; any of them. v3 only."""
+    since: When
+    """Created at or after."""
+    until: When
+    """Created before."""
+    origin: Words
+    """Any of them. v3 only."""
+    category: Words
+    """Any of them. v3 only."""
+    archived: bool | None
+    """None means both."""
+    playbook: str | None
+    user: Words
+    """User ids (on v1 the e-mail address of the user); any of them."""
+    service_user: Words
+    """Any of them. v3 only."""
+    parent: str | None
+    """The session that started them. v3 only."""
+    schedule: str | None
+    """v3 only."""
+    phase: Words
+    """Any of them; computed here, so it narrows nothing on the service."""
+    updated_since: When
+    """Updated at or after."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One filter of sessions."""
+
+    name: str
+    """The keyword of the frames; empty for what only the lists of the API take."""
+    kind: Literal["words", "word", "session", "sessions", "time", "flag"]
+    v3: str | None = None
+    """The parameter in a v3 query."""
+    v1: str | None = None
+    """The same in v1; "" where v1 tells it but cannot filter by it, None where it does not even tell it."""
+    keep_v3: Callable[[Any, Mapping[str, Any]], bool] | None = None
+    """Whether a session passes: for what the service does not filter by, or may read in another way."""
+    keep_v1: Callable[[Any, Mapping[str, Any]], bool] | None = None
+    values: tuple[str, ...] = ()
+    """All there are; empty if any will do."""
+
+
+def _has_all_tags(tags: Sequence[str], raw: Mapping[str, Any]) -> bool:
+    return set(tags) <= set(strings(raw.get("tags")))
+
+
+def _time_of(raw: Mapping[str, Any], key: str) -> datetime:
+    return parse_time(raw.get(key)) or _FIRST
+
+
+FILTERS: tuple[Filter, ...] = (
+    # of several tags a session must carry all: what the service means by them is not documented
+    Filter("tags", "words", "tags", "tags", _has_all_tags, _has_all_tags),
+    Filter("repos", "words", "repo_names"),
+    Filter("since", "time", "created_after", "", None, lambda when, raw: when <= _time_of(raw, "created_at")),
+    Filter("until", "time", "created_before", "", None, lambda when, raw: _time_of(raw, "created_at") < when),
+    Filter("origin", "words", "origins", values=(*get_args(enums.Origin), *enums.SEEN_ORIGIN)),
+    Filter("category", "words", "category", None, lambda words, raw: raw.get("category") in words,
+           values=(*get_args(enums.Category), *enums.SEEN_CATEGORY)),
+    Filter("archived", "flag", "is_archived", None, lambda flag, raw: (raw.get("is_archived") is True) == flag),
+    Filter("playbook", "word", "playbook_id", "", None, lambda word, raw: raw.get("playbook_id") == word),
+    Filter("user", "words", "user_ids", "user_email", None,
+           lambda users, raw: raw.get("requesting_user_email") in users),
+    Filter("service_user", "words", "service_user_ids"),
+    Filter("parent", "session", "parent_session_id"),
+    Filter("schedule", "word", "schedule_id"),
+    Filter("phase", "words", None, "", values=tuple(phase.value for phase in Phase)),
+    Filter("updated_since", "time", "updated_after", "", None,
+           lambda when, raw: when <= _time_of(raw, "updated_at")),
+    Filter("", "sessions", "session_ids"),
+    Filter("", "time", "updated_before"),
+    Filter("", "words", "automation_ids"),
+)  # fmt: skip
+BY_KEYWORD = {one.name: one for one in FILTERS if one.name}
+_BY_KEY = {
+    "v3": {one.v3: one for one in FILTERS if one.v3},
+    "v1": {one.v1: one for one in FILTERS if one.v1},
+}
+_TAKES_ONE = ("category", "user_email")
+"""Parameters that take one value; of several, none is sent and we filter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A selection of sessions. `Query.of({})` selects all."""
+
+    filters: Mapping[str, Any]
+    """Keyword → value: a tuple of words, one word, a datetime or a bool."""
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any], now: datetime | None = None) -> Query:
+        """Read keywords, see `SessionFilters`; None counts as not given.
+
+        Raises:
+            OptionError: an unknown keyword, or a value that it does not take.
+        """
+        moment = now or datetime.now(UTC)
+        for name in given:
+            if name not in BY_KEYWORD:
+                raise OptionError(
+                    f"sessions cannot be filtered by {name!r}{nearest(name, BY_KEYWORD)}",
+                    "nothing was read",
+                    f"filter by {', '.join(BY_KEYWORD)}, limit",
+                )
+        return cls(
+            {name: _checked(BY_KEYWORD[name], value, moment) for name, value in given.items() if value is not None}
+        )
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """The phases to keep; none for all. The service does not know them."""
+        return tuple(self.filters.get("phase", ()))
+
+    def window(self) -> Window:
+        """Return the time window of `since` and `until`."""
+        return Window(_second(self.filters.get("since")), _second(self.filters.get("until")))
+
+    def params(self, api_version: str) -> dict[str, Any]:
+        """Return the query for all filters but the window.
+
+        Raises:
+            Unsupported: v1, and a filter by what v1 does not tell.
+        """
+        found: dict[str, Any] = {}
+        for name, value in self.filters.items():
+            one = BY_KEYWORD[name]
+            key = one.v1 if api_version == "v1" else one.v3
+            if api_version == "v1" and key is None and value is not False:
+                raise Unsupported(f"v1 knows no {name} of a session", "nothing was read", "leave the filter out")
+            if not key or name in ("since", "until") or (key in _TAKES_ONE and len(value) > 1):
+                continue
+            if key in _TAKES_ONE:
+                value = value[0]
+            if isinstance(value, datetime):
+                value = ceil(value.timestamp()) - 1  # whether the service includes the second itself is not documented
+            found[key] = (
+                str(value).lower() if isinstance(value, bool) else [*value] if isinstance(value, tuple) else value
+            )
+        return found
+
+    def keep(self, items: Sequence[S], api_version: str) -> list[S]:
+        """Return the sessions of a page that pass what the service does not filter by, or may read in another way."""
+        for name, value in self.filters.items():
+            one = BY_KEYWORD[name]
+            passes = one.keep_v1 if api_version == "v1" else one.keep_v3
+            if passes is not None:
+                items = [item for item in items if passes(value, item)]
+        return [*items]
+
+
+def api_params(filters: Mapping[str, Any], api_version: str) -> dict[str, Any]:
+    """Return the query for filters by their names in the API: `session_ids`, `created_after`, …; None is none.
+
+    Raises:
+        Unsupported: a filter that this API version does not have.
+        OptionError: an invalid session id, or not a time.
+    """
+    known = _BY_KEY[api_version]
+    found: dict[str, Any] = {}
+    for name, value in filters.items():
+        if value is None:
+            continue
+        if name not in known:
+            unknown = [each for each in filters if filters[each] is not None and each not in known]
+            raise Unsupported(
+                f"{api_version} cannot filter sessions by {', '.join(unknown)}",
+                "nothing was sent",
+                f"{api_version} filters by {', '.join(map(str, known))}",
+            )
+        kind = known[name].kind
+        if kind == "time":
+            value = unix(value)
+        elif kind == "sessions":
+            value = [prefixed(identifier) for identifier in as_list(value)]
+        elif kind == "session":
+            value = prefixed(value)
+        found[name] = str(value).lower() if isinstance(value, bool) else value
+    return found
+
+
+def has_all_tags(items: Sequence[S], tags: Any) -> list[S]:
+    """Return the sessions that carry all tags; all of them where there are no tags."""
+    wanted = as_list(tags)
+    return [item for item in items if _has_all_tags(wanted, item)] if wanted else [*items]
+
+
+def to_utc(when: When, now: datetime, name: str = "since") -> datetime | None:
+    """Return a time in UTC.
+
+    Args:
+        when: see `When`.
+        now: what "7d" is counted back from.
+        name: the keyword, for the message.
+
+    Raises:
+        OptionError: it is not a time.
+    """
+    if when is None:
+        return None
+    try:
+        found = _utc(when, now)
+    except (OverflowError, ValueError):  # before the year 1, or the NaT of pandas
+        found = None
+    if found is None:
+        raise OptionError(
+            f"{name}={when!r:.80} is not a valid date or time",
+            "nothing was read",
+            "give 2026-11-21, 2026-11-21T08:00, a datetime, or 7d",
+        )
+    return found
+
+
+def _utc(when: Any, now: datetime) -> datetime | None:
+    numpy_kind = getattr(getattr(when, "dtype", None), "kind", "")  # numpy is not imported for this
+    if numpy_kind and numpy_kind in "Mm":
+        when = when.astype(f"{numpy_kind}8[us]").item()
+    if isinstance(when, timedelta):
+        return now - when
+    if isinstance(when, datetime):
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
+    if isinstance(when, date):
+        return datetime(when.year, when.month, when.day, tzinfo=UTC)
+    ago = parse_ago(when, now) if isinstance(when, str) else None
+    return ago or parse_time(when)
+
+
+def checked_limit(limit: Any) -> int | None:
+    """Return how many sessions are wanted at most; None for all.
+
+    Raises:
+        OptionError: it is not a number of sessions.
+    """
+    if limit is None:
+        return None
+    if hasattr(limit, "__index__") and not isinstance(limit, bool) and limit >= 0:
+        return index(limit)
+    raise OptionError(
+        f"limit={limit!r:.80} is not a number of sessions", "nothing was read", "give 100, or leave it out"
+    )
+
+
+def _second(when: datetime | None) -> int | None:
+    return None if when is None else ceil(when.timestamp())
+
+
+def _checked(one: Filter, value: Any, now: datetime) -> Any:
+    """Return the value of a filter; an iterator is read here, as it can be read only once."""
+    if one.kind == "time":
+        return to_utc(value, now, one.name)
+    if one.kind == "flag":
+        if value not in (True, False):
+            raise _unfit(one.name, value, "give True or False, or leave it out for both")
+        return bool(value)
+    if not isinstance(value, (str, Iterable)):
+        raise _unfit(one.name, value, "give a text, or a list of texts")
+    words = (value,) if isinstance(value, str) else tuple(value)
+    if one.kind != "words" and len(words) != 1:
+        raise _unfit(one.name, value, "give one text")
+    for word in words:
+        if not isinstance(word, str):
+            raise _unfit(one.name, word, "give a text, or a list of texts")
+        if one.values and word not in one.values:
+            hint = nearest(word, one.values)
+            known = f"give one of {', '.join(one.values)}"
+            raise OptionError(f"{word!r:.80} is no {one.name}{hint}", "nothing was read", known)
+    if one.kind == "session":
+        return prefixed(words[0])
+    return words if one.kind == "words" else words[0]
+
+
+def _unfit(name: str, value: Any, hint: str) -> OptionError:
+    return OptionError(f"{name}={value!r:.80} cannot be filtered by", "nothing was read", hint)
