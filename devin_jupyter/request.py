@@ -1,24 +1,30 @@
-"""From prompt and options to `SessionRequest`: the exact body of the create call, and what makes two the same.
+"""From a prompt and options to a `SessionRequest`: templates filled in, the body of the create call, the identity.
 
-Pure but for reading attachments; it never sends, and it never lets a secret's value into an identity.
+Nothing is sent here; files and environment variables are read. A secret's value is never part of an identity.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from devin_jupyter.attachments import Attachment, SecretValue, read_attachments, read_secrets
-from devin_jupyter.errors import OptionError, Unsupported
+from devin_jupyter.errors import OptionError, TemplateError, Unsupported
 from devin_jupyter.identity import Fingerprint, fingerprint, fingerprints, terms
 from devin_jupyter.models.ids import is_session_id, session_id
 from devin_jupyter.models.policy import Policy
 from devin_jupyter.models.snapshot import Facts, Where
-from devin_jupyter.options import BY_NAME, OPTIONS, Options
+from devin_jupyter.options import BY_NAME, OPTIONS, CreateOptions, OptionsT
+from devin_jupyter.options import fill as fill_options
+from devin_jupyter.options.arguments import RAW, expressions
+from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:
+    from jinja2.sandbox import SandboxedEnvironment
+
     from devin_jupyter.schema import Schema
 
 __all__ = [
@@ -28,8 +34,11 @@ __all__ = [
     "SessionRequest",
     "Where",
     "build",
+    "fill",
     "fingerprint",
     "fingerprints",
+    "render",
+    "template_problems",
     "terms",
 ]
 
@@ -39,35 +48,59 @@ MAX_TAGS = 49
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRequest:
-    """What a session is asked to do, resolved: rendered prompt, loaded schema, read files. Reprs hide secret values."""
+    """What a session is asked to do, resolved. Reprs hide the values of secrets."""
 
     prompt: str
     """Sent byte for byte."""
-    key: str | None = None
-    repos: tuple[str, ...] = ()
-    mode: str | None = None
-    schema: Schema | None = None
-    schema_optional: bool = False
-    title: str | None = None
-    tags: tuple[str, ...] = ()
-    max_acu: int | None = None
-    playbook: str | None = None
-    child_playbook: str | None = None
-    knowledge_ids: tuple[str, ...] | None = None
-    """None is all notes, `()` none."""
-    secret_ids: tuple[str, ...] | None = None
-    """None is all of the organization's secrets, `()` none."""
-    secrets: Mapping[str, SecretValue] = field(default_factory=dict)
-    links: tuple[str, ...] = ()
-    platform: str | None = None
-    disposable: bool = False
-    bypass_approval: bool = False
-    as_user: str | None = None
-    snapshot: str | None = None
-    unlisted: bool = False
-    attachments: tuple[Attachment, ...] = ()
-    take: str | None = None
-    """None is the first take."""
+    options: CreateOptions = field(default_factory=CreateOptions)
+    """The options that say something about the session, resolved: `schema` is a `Schema`, `secrets` maps names to
+    `SecretValue`s, `attach` holds `Attachment`s, `links` ids; empty lists are left out unless they mean none at all."""
+
+    @property
+    def schema(self) -> Schema | None:
+        """What the answer must look like."""
+        schema: Schema | None = self.options.get("schema")
+        return schema
+
+    @property
+    def secrets(self) -> Mapping[str, SecretValue]:
+        """The secrets of this session only."""
+        return cast("Mapping[str, SecretValue]", self.options.get("secrets") or {})
+
+    @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """The files to upload, or their addresses."""
+        return cast("tuple[Attachment, ...]", self.options.get("attach") or ())
+
+    @property
+    def repos(self) -> tuple[str, ...]:
+        """Repositories as `owner/name`."""
+        return tuple(self.options.get("repos") or ())
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags a person gave."""
+        return tuple(self.options.get("tags") or ())
+
+    @property
+    def mode(self) -> str | None:
+        """Devin's mode; None is the organization's."""
+        return self.options.get("mode")
+
+    @property
+    def max_acu(self) -> int | None:
+        """The cap, in ACUs."""
+        return cast("int | None", self.options.get("max_acu"))
+
+    @property
+    def take(self) -> str | None:
+        """None is the first take."""
+        return cast("str | None", self.options.get("take"))
+
+    def but(self, **options: Any) -> SessionRequest:
+        """Return the same request with other resolved options; None takes one away."""
+        changed = {name: value for name, value in {**self.options, **options}.items() if value is not None}
+        return replace(self, options=cast("CreateOptions", changed))
 
     def check(self, api_version: str) -> None:
         """Refuse what this version of the API does not have, before anything is sent.
@@ -76,14 +109,14 @@ class SessionRequest:
             Unsupported: a field of the other version.
             OptionError: more tags than the service holds.
         """
-        for option in OPTIONS:
-            if option.api in ("both", api_version) or not getattr(self, option.name, None):
-                continue
-            raise Unsupported(
-                f"{option.flag} needs the {option.api} API; this key speaks {api_version}",
-                "nothing was sent",
-                option.instead,
-            )
+        for name in self.options:
+            option = BY_NAME[name]
+            if option.api not in ("both", api_version):
+                raise Unsupported(
+                    f"{option.flag} needs the {option.api} API; this key speaks {api_version}",
+                    "nothing was sent",
+                    option.instead,
+                )
         if len(self.tags) > MAX_TAGS:
             raise OptionError(
                 f"{len(self.tags)} tags are too many: the service holds 50, and one is used to find the session again",
@@ -110,76 +143,61 @@ class SessionRequest:
             reveal: False masks the values of secrets, for showing.
         """
         self.check(api_version)
-        body = self._common(tag, reveal)
-        if api_version == "v1":
-            body["prompt"] = _with_attachment_lines(self.prompt, attachment_urls)
-            body |= _present(snapshot_id=self.snapshot, unlisted=self.unlisted or None, idempotent=idempotent)
-            return body
-        return body | _present(
-            devin_mode=self.mode,
-            structured_output_required=False if self.schema_optional else None,
-            attachment_urls=list(attachment_urls) or None,
-            repos=list(self.repos) or None,
-            child_playbook_id=self.child_playbook,
-            session_links=list(self.links) or None,
-            platform=self.platform,
-            resumable=False if self.disposable else None,
-            bypass_approval=self.bypass_approval or None,
-            create_as_user_id=self.as_user,
-        )
+        values: dict[str, Any] = {
+            **self.options,
+            "schema": self.schema.wire if self.schema else None,
+            "tags": [*self.tags, *([tag] if tag else [])],
+            "attach": attachment_urls,
+            "secrets": [
+                {"key": name, "value": secret.value if reveal else "•••", "sensitive": secret.sensitive}
+                for name, secret in self.secrets.items()
+            ],
+        }
+        body: dict[str, Any] = {"prompt": self.prompt}
+        if api_version == "v1" and attachment_urls:  # v1 has no field for them: they are lines of the prompt
+            lines = "\n".join(f'ATTACHMENT:"{url}"' for url in values.pop("attach"))
+            body["prompt"] += ("" if self.prompt.endswith("\n") else "\n") + lines
+        for option in OPTIONS:
+            value = values.get(option.name)
+            if option.field and (value or (value is not None and option.may_be_empty)):
+                is_list = option.kind == "words"
+                body[option.field] = option.sent_flag if option.kind == "flag" else list(value) if is_list else value
+        if api_version == "v1" and idempotent is not None:
+            body["idempotent"] = idempotent
+        return body
 
     def preview(self, api_version: str, *, tag: str | None, idempotent: bool | None = None) -> dict[str, Any]:
         """Return the body as it may be shown: secrets masked, and words in place of addresses that uploads will get."""
         urls = [item.url or f"(the address of {item.name}, once it is uploaded)" for item in self.attachments]
         return self.body(api_version, tag=tag, attachment_urls=urls, idempotent=idempotent, reveal=False)
 
-    def _common(self, tag: str | None, reveal: bool) -> dict[str, Any]:
-        secrets = [
-            {"key": name, "value": secret.value if reveal else "•••", "sensitive": secret.sensitive}
-            for name, secret in self.secrets.items()
-        ]
-        return {"prompt": self.prompt} | _present(
-            title=self.title,
-            tags=[*self.tags, *([tag] if tag else [])] or None,
-            max_acu_limit=self.max_acu,
-            structured_output_schema=self.schema.wire if self.schema else None,
-            playbook_id=self.playbook,
-            knowledge_ids=None if self.knowledge_ids is None else list(self.knowledge_ids),
-            secret_ids=None if self.secret_ids is None else list(self.secret_ids),
-            session_secrets=secrets or None,
-        )
-
     def identity(self) -> dict[str, Any]:
         """Return what makes two requests the same, apart from where they are sent. Holds no value of a secret."""
-        said = {"key": self.key} if self.key is not None else {"prompt": self.prompt.rstrip()}
-        return said | _present(
-            repos=sorted(set(self.repos)) or None,
-            mode=self.mode,
-            schema=self.schema.identity() if self.schema else None,
-            playbook=self.playbook,
-            child_playbook=self.child_playbook,
-            knowledge=None if self.knowledge_ids is None else sorted(set(self.knowledge_ids)),
-            secret_ids=None if self.secret_ids is None else sorted(set(self.secret_ids)),
-            secret_names=sorted(self.secrets) or None,
-            links=sorted(set(self.links)) or None,
-            platform=self.platform,
-            as_user=self.as_user,
-            snapshot=self.snapshot,
-            attachments=sorted([item.name, item.sha256] for item in self.attachments) or None,
-            take=self.take,
-        )
+        hashed: dict[str, Any] = {
+            "schema": self.schema.identity() if self.schema else None,
+            "secrets": sorted(self.secrets),
+            "attach": sorted([item.name, item.sha256] for item in self.attachments),
+        }
+        identity: dict[str, Any] = {} if "key" in self.options else {"prompt": self.prompt.rstrip()}
+        for name, said in self.options.items():
+            option = BY_NAME[name]
+            if option.identity and name in hashed:
+                identity[option.identity] = hashed[name]
+            elif option.identity:
+                in_any_order = option.kind == "words"
+                identity[option.identity] = sorted(set(cast("Sequence[str]", said))) if in_any_order else said
+        return identity
 
     def incidental(self) -> dict[str, Any]:
         """Return what may differ without making another session: a difference attaches, and is named."""
-        return {
-            "title": self.title,
-            "tags": list(self.tags),
-            "max_acu": self.max_acu,
-            "bypass_approval": self.bypass_approval,
-            "schema_optional": self.schema_optional,
-            "disposable": self.disposable,
-            "unlisted": self.unlisted,
-        }
+        found: dict[str, Any] = {}
+        options: Mapping[str, Any] = self.options
+        for option in OPTIONS:
+            if option.is_incidental:
+                nothing = {"flag": False, "words": ()}.get(option.kind)
+                said = options.get(option.name, nothing)
+                found[option.name] = list(said) if option.kind == "words" else said
+        return found
 
     def facts(self, where: Where, policy: Policy, *, simulated: bool = False) -> Facts:
         """Return what is written down of the session of this request, before the POST and ever after.
@@ -190,7 +208,7 @@ class SessionRequest:
             simulated: whether a simulator answers.
         """
         mine = fingerprint(self, where)
-        base = mine if self.take is None else fingerprint(replace(self, take=None), where)
+        base = mine if self.take is None else fingerprint(self.but(take=None), where)
         return Facts(
             fingerprint=mine.text,
             base=base.text,
@@ -211,82 +229,73 @@ class SessionRequest:
         )
 
 
-def build(
-    prompt: str,
-    options: Options,
-    variables: Mapping[str, Any] | None = None,
-    defaults: Mapping[str, Any] | None = None,
-) -> SessionRequest:
-    """Return the request for a prompt and options.
+def fill(prompt: str, options: OptionsT, variables: Mapping[str, Any] | None = None) -> tuple[str, OptionsT]:
+    """Return prompt and options with their templates filled in; this is done once, and before `build`.
 
     Args:
         prompt: the cell's text.
-        options: as parsed; templates in them are filled in here unless that was done already.
-        variables: the notebook's names, also for `--schema`, `--attach` and `--links`; None fills in no templates.
+        options: as parsed.
+        variables: the notebook's names; None, like `--raw`, leaves texts as they are.
+
+    Raises:
+        TemplateError: a placeholder that cannot be filled.
+        OptionError: an empty prompt or value, or a template that gives no number where one is needed.
+    """
+    if not isinstance(prompt, str):
+        raise OptionError(f"the prompt is text, not {type(prompt).__name__}", "nothing was sent", "give it as a str")
+    filler: Callable[[str], str] | None = None
+    if variables is not None and not options.get("raw"):
+        filler = lambda text: render(text, variables)  # noqa: E731 mypy narrows `variables` in a lambda only
+        prompt = filler(prompt)
+    if not prompt.strip():
+        where = "below the %%devin line, or in Python in the prompt (the first argument)"
+        raise OptionError("the prompt is empty", "nothing was sent", f"say what Devin should do: {where}")
+    return prompt, fill_options(options, filler)
+
+
+def build(
+    prompt: str,
+    options: CreateOptions,
+    variables: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+) -> SessionRequest:
+    """Return the request for a prompt and options in which every template was filled in.
+
+    Args:
+        prompt: the text.
+        options: from `fill`.
+        variables: the notebook's names, for `--schema`, `--attach` and `--links`.
         defaults: `mode`, `max_acu` and `tags` for requests that do not say them (`tags` are added).
 
     Raises:
-        UsageMistake: anything that cannot be meant; nothing was sent.
+        UsageMistake: a value that cannot be used; nothing was sent.
     """
-    names = variables if variables is not None else {}
-    prompt, options = _filled_in(prompt, options, None if variables is None or options.raw else names)
-    usual = defaults or {}
-    return SessionRequest(
-        **{name: getattr(options, name) for name in _AS_SAID},
-        prompt=prompt,
-        repos=tuple(_repo(name) for name in options.repos),
-        mode=options.mode or usual.get("mode"),
-        schema=_schema(options.schema, names),
-        tags=tuple(dict.fromkeys([*usual.get("tags", ()), *options.tags])),
-        max_acu=options.max_acu or usual.get("max_acu"),
-        knowledge_ids=() if options.no_knowledge else options.knowledge,
-        secret_ids=() if options.no_secrets else options.secret_ids,
-        secrets=read_secrets(options.secrets),
-        links=tuple(_link(item, names) for item in options.links),
-        attachments=read_attachments(options.attach, names),
-        take=None if options.take == "1" else options.take,
-    )
-
-
-_AS_SAID = (
-    "key",
-    "schema_optional",
-    "title",
-    "playbook",
-    "child_playbook",
-    "platform",
-    "disposable",
-    "bypass_approval",
-    "as_user",
-    "snapshot",
-    "unlisted",
-)
-
-
-def _filled_in(prompt: str, options: Options, names: Mapping[str, Any] | None) -> tuple[str, Options]:
-    from devin_jupyter import template
-
-    if not isinstance(prompt, str):
-        raise OptionError(f"the prompt is text, not {type(prompt).__name__}", "nothing was sent", "give it as a str")
-    fill = None if names is None else lambda text: template.render(text, names)
-    prompt = fill(prompt) if fill else prompt
-    if not prompt.strip():
-        where = "below the %%devin line, or in Python in the prompt (the first argument)"
-        raise OptionError("the prompt is empty", "nothing was sent", f"say what Devin shall do: {where}")
-    options = options.render(fill)
-    _refuse_blanks(options)
-    return prompt, options
-
-
-def _refuse_blanks(options: Options) -> None:
-    """A placeholder that was filled with nothing must neither choose another session nor reach the service."""
+    names, said = variables or {}, {**(defaults or {}), **options}
+    said["tags"] = tuple(dict.fromkeys([*(defaults or {}).get("tags", ()), *(options.get("tags") or ())]))
+    resolved: dict[str, Any] = {}
     for option in OPTIONS:
-        said = getattr(options, option.name, None)
-        texts = said if isinstance(said, (tuple, list)) else (said,)
-        if any(isinstance(text, str) and not text.strip() for text in texts):
-            raise OptionError(
-                f"{option.flag} is given an empty value", "nothing was sent", "leave it out, or fill it in"
-            )
+        value = said.get(option.name)
+        for text in value if isinstance(value, (tuple, list)) else (value,):
+            # a placeholder that was filled with nothing must neither choose another session nor reach the service
+            if isinstance(text, str) and not text.strip():
+                hint = "leave it out, or fill it in"
+                raise OptionError(f"{option.flag} is given an empty value", "nothing was sent", hint)
+        if option.empties and value:
+            resolved[option.empties] = ()
+        if option.field or option.identity or option.is_incidental:
+            if value is not None and option.name in _RESOLVERS:
+                value = _RESOLVERS[option.name](value, names)
+            if value or (option.may_be_empty and value is not None):
+                resolved[option.name] = value
+    return SessionRequest(prompt=prompt, options=cast("CreateOptions", resolved))
+
+
+def _schema(spec: Any, variables: Mapping[str, Any]) -> Schema | None:
+    if spec == "none" and "none" not in variables:
+        return None
+    from devin_jupyter.schema import load_schema
+
+    return load_schema(spec, variables)
 
 
 def _repo(name: str) -> str:
@@ -298,14 +307,6 @@ def _repo(name: str) -> str:
             hint="several are separated by spaces: --repos acme/api acme/web",
         )
     return path
-
-
-def _schema(spec: Any, variables: Mapping[str, Any]) -> Schema | None:
-    if spec is None or (spec == "none" and "none" not in variables):
-        return None
-    from devin_jupyter.schema import load_schema
-
-    return load_schema(spec, variables)
 
 
 def _link(item: Any, variables: Mapping[str, Any]) -> str:
@@ -320,12 +321,71 @@ def _link(item: Any, variables: Mapping[str, Any]) -> str:
     return session_id(text)
 
 
-def _with_attachment_lines(prompt: str, urls: Sequence[str]) -> str:
-    if not urls:
-        return prompt
-    lines = "\n".join(f'ATTACHMENT:"{url}"' for url in urls)
-    return prompt + ("" if prompt.endswith("\n") else "\n") + lines
+_RESOLVERS: Mapping[str, Callable[[Any, Mapping[str, Any]], Any]] = {
+    "schema": _schema,
+    "repos": lambda names, _: tuple(map(_repo, names)),
+    "links": lambda items, names: tuple(_link(item, names) for item in items),
+    "secrets": lambda said, _: read_secrets(said),
+    "attach": read_attachments,
+    "take": lambda label, _: None if label == "1" else label,
+}
+"""How the values of options become what is sent, where they are not that already."""
 
 
-def _present(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
+def render(text: str, variables: Mapping[str, Any]) -> str:
+    """Return `text` with every `{{ expression }}` replaced by its value, in one pass.
+
+    Text outside of expressions is kept byte for byte (`{%`, `{#`, `$` and line ends included), and what an expression
+    gives is never rendered again. jinja2, sandboxed and strict, is loaded only where `{{` occurs.
+
+    Raises:
+        TemplateError: an unknown name, a broken expression, or one that raises.
+    """
+    parts, at = [], 0
+    for start, end in expressions(text):
+        parts += [text[at:start], _value(text[start:end], variables)]
+        at = end
+    return "".join([*parts, text[at:]])
+
+
+def template_problems(text: str, variables: Mapping[str, Any]) -> list[TemplateError]:
+    """Return what `render` would raise for each `{{ expression }}`; nothing where all of them can be filled."""
+    found = []
+    try:
+        for start, end in expressions(text):
+            try:
+                _value(text[start:end], variables)
+            except TemplateError as problem:
+                found.append(problem)
+    except TemplateError as problem:
+        found.append(problem)
+    return found
+
+
+def _value(expression: str, variables: Mapping[str, Any]) -> str:
+    from jinja2 import TemplateSyntaxError, UndefinedError
+
+    inner = expression[2:-2].removeprefix("-").removesuffix("-").strip()
+    try:
+        return str(_environment().compile_expression(inner, undefined_to_none=False)(dict(variables)))
+    except TemplateSyntaxError as problem:
+        raise _broken(expression, problem.message or "") from None
+    except UndefinedError as problem:
+        said = str(problem)
+        missing = said.split("'")[1] if said.endswith("is undefined") and "'" in said else ""
+        hint = nearest(missing, (name for name in variables if not name.startswith("_"))) if missing else ""
+        raise TemplateError(f"{expression} cannot be filled: {said}{hint}", "nothing was sent", RAW) from None
+    except Exception as problem:  # the notebook's own objects may raise anything
+        raise _broken(expression, f"{type(problem).__name__}: {problem}") from None
+
+
+def _broken(expression: str, problem: str) -> TemplateError:
+    return TemplateError(f"{expression} cannot be read: {problem}", "nothing was sent", RAW)
+
+
+@cache
+def _environment() -> SandboxedEnvironment:
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import SandboxedEnvironment
+
+    return SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)

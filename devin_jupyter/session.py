@@ -39,7 +39,7 @@ from devin_jupyter.models import wire
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, OutputVersion, PullRequest, Snapshot
 from devin_jupyter.monitor.store import Change, Connection, WatchedSession
-from devin_jupyter.options.times import seconds
+from devin_jupyter.options import seconds
 from devin_jupyter.schema import Schema
 from devin_jupyter.text import format_acus
 

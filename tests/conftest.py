@@ -7,6 +7,8 @@ import os
 import shutil
 import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partialmethod
@@ -205,3 +207,16 @@ def slow_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
 def slow_simulator(simulator_with: Callable[..., SimulatorHandle]) -> SimulatorHandle:
     """A fresh simulator at speed 1: a turn takes 240 s, passed by `.clock(240)`."""
     return simulator_with(speed=1.0)
+
+
+@pytest.fixture
+def run_python():
+    """Return a function that runs code in a fresh interpreter and gives what it printed."""
+
+    def run(code, *args):
+        command = [sys.executable, "-c", code, *args]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run

@@ -10,7 +10,7 @@ README = Path(__file__).parents[1] / "README.md"
 
 
 def _options() -> str:
-    from devin_jupyter.options.help import readme_table
+    from devin_jupyter.options import readme_table
 
     return readme_table()
 

@@ -29,7 +29,7 @@ class Acting:
         """Start what waits; with `all_rows` also what is beyond `limit`."""
         plan = self._runner.plan
         if all_rows:
-            check_caps(plan.items, plan.options.budget)
+            check_caps(plan.items, plan.budget)
         await acts.resume(self._runner, all_rows=all_rows)
         return self._batch
 

@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from devin_jupyter import template
 from devin_jupyter.attachments import Attachment, read_attachments
 from devin_jupyter.batches.job import Job, Stage
 from devin_jupyter.batches.rows import Rows
@@ -17,6 +16,7 @@ from devin_jupyter.batches.runner import Runner
 from devin_jupyter.errors import DevinError, JournalError, OptionError
 from devin_jupyter.models.ids import is_session_id, session_id
 from devin_jupyter.models.phase import Phase
+from devin_jupyter.request import render
 from devin_jupyter.text import nearest
 
 AT_ONCE = 8
@@ -86,7 +86,7 @@ def texts_for(jobs: Iterable[Job], rows: Rows, text: str, *, raw: bool) -> list[
     """
     if raw or "{{" not in text:
         return [text for _ in jobs]
-    return [template.render(text, {"row": rows.template_value(job.item.positions[0])}) for job in jobs]
+    return [render(text, {"row": rows.template_value(job.item.positions[0])}) for job in jobs]
 
 
 def files_of(attach: Any) -> tuple[Attachment, ...]:

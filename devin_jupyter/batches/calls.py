@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.batches import opening
@@ -15,8 +16,7 @@ from devin_jupyter.client.core import Core
 from devin_jupyter.errors import OptionError
 from devin_jupyter.host import host
 from devin_jupyter.models.snapshot import CellRef, Where
-from devin_jupyter.options import from_keywords
-from devin_jupyter.options.times import seconds
+from devin_jupyter.options import from_keywords, seconds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ _ELSEWHERE = {
 }
 
 
-def order_of(prompt: str, rows: Any, options: dict[str, Any]) -> Order:
+def order_of(prompt: str, rows: Any, options: Mapping[str, Any]) -> Order:
     """Return the order that keywords of `map` stand for.
 
     Raises:
@@ -38,7 +38,7 @@ def order_of(prompt: str, rows: Any, options: dict[str, Any]) -> Order:
     for name in sorted(options.keys() & _ELSEWHERE.keys()):
         raise OptionError(f"map has no {name}", "nothing was sent", _ELSEWHERE[name])
     said = from_keywords(each=rows, **options)
-    cell = CellRef(notebook=host().notebook, out=said.out)
+    cell = CellRef(notebook=host().notebook, out=said.get("out"))
     return Order(prompt=prompt, rows=rows, options=said, variables={}, cell=cell)
 
 
@@ -74,7 +74,7 @@ async def start_batch(core: Core, order: Order, bridge: Any = None) -> Batch:
     return Batch(await opening.open_batch(core, order, plan), bridge)
 
 
-async def map_rows(core: Core, prompt: str, rows: Any, options: dict[str, Any], bridge: Any = None) -> Batch:
+async def map_rows(core: Core, prompt: str, rows: Any, options: Mapping[str, Any], bridge: Any = None) -> Batch:
     """Do what `map` of a client says: start a batch, and wait for it where `wait` asks for that.
 
     Raises:
@@ -82,8 +82,8 @@ async def map_rows(core: Core, prompt: str, rows: Any, options: dict[str, Any], 
     """
     order = order_of(prompt, rows, options)
     batch = await start_batch(core, order, bridge)
-    if order.options.wait is not None:
-        await until_over(batch._runner, seconds(order.options.wait))
+    if "wait" in order.options:
+        await until_over(batch._runner, seconds(order.options["wait"]))
     return batch
 
 

@@ -13,7 +13,7 @@ from devin_jupyter.batches.plan import Item, Plan
 from devin_jupyter.batches.record import KnownRow, known_rows
 from devin_jupyter.batches.rows import named, plain
 from devin_jupyter.errors import SessionChanged
-from devin_jupyter.options.expressions import expressions
+from devin_jupyter.options.arguments import expressions
 from devin_jupyter.redaction import redact_tree
 
 
@@ -48,7 +48,7 @@ class Changed:
     @property
     def is_kept(self) -> bool:
         """Whether a key says so."""
-        return self.can_be_kept and self.item.request.key is not None
+        return self.can_be_kept and "key" in self.item.request.options
 
 
 def are_alike(before: str, now: str) -> bool:
@@ -125,7 +125,7 @@ class _Known:
 
 def _meant(item: Item, known: Sequence[KnownRow]) -> Sequence[KnownRow]:
     """Return what an item may be an edit of, of the rows with its cells; another key makes it deliberately new."""
-    key = redact_tree(item.request.key)
+    key = redact_tree(item.request.options.get("key"))
     if key is None:
         return known
     same = [row for row in known if row.key == key]
@@ -144,7 +144,7 @@ def refuse_repeats(plan: Plan, changed: Sequence[Changed], *, is_named: bool) ->
         SessionChanged: with the arithmetic and the ways to go on.
     """
     again = [change for change in changed if change.paid.is_answered or change.paid.is_alive]
-    if not again or plan.options.given & {"beside", "take", "new"}:
+    if not again or plan.options.keys() & {"beside", "take", "new"}:
         return
     answered = sum(change.paid.is_answered for change in again)
     spent = sum(change.paid.acus or 0.0 for change in again)

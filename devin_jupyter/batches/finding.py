@@ -40,13 +40,13 @@ class Finder:
         unasked = [job.identity.tag for job in rest if job.identity.tag not in self.swept]
         if unasked:
             self.swept |= await self._core.creator.lookup.sweep(unasked)
-        if self._plan.options.given & {"max_age", "beside"}:
+        if self._plan.options.keys() & {"max_age", "beside"}:
             return found  # what was found may not count: decided one by one, when its turn comes
         return [*found, *(job for job in rest if self.swept[job.identity.tag])]
 
     def _in_journal(self, jobs: Iterable[Job]) -> list[Job]:
         jobs_by_print = {job.identity.text: job for job in jobs}
-        max_age = self._plan.options.max_age
+        max_age = self._plan.max_age
         oldest = 0.0 if max_age is None else time.time() - max_age
         entries = self._core.journal.sessions_for(jobs_by_print)
         return [jobs_by_print[text] for text, entry in entries.items() if entry.started_at >= oldest]

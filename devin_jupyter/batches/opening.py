@@ -24,7 +24,7 @@ from devin_jupyter.errors import OptionError, Refused
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.policy import Policy, batch_scope, notebook_scope
 from devin_jupyter.models.snapshot import CellRef, Record, Where
-from devin_jupyter.options import Options
+from devin_jupyter.options import CellOptions
 from devin_jupyter.text import nearest
 
 _REPLIED = (Phase.YOUR_TURN, Phase.ASLEEP)
@@ -42,7 +42,7 @@ class Order:
 
     prompt: str
     rows: Any
-    options: Options
+    options: CellOptions
     variables: Mapping[str, Any] | None = None
     defaults: Mapping[str, Any] | None = None
     cell: CellRef | None = None
@@ -64,7 +64,7 @@ def plan_order(order: Order, where: Where) -> Plan:
     Raises:
         UsageMistake: something that cannot be meant.
     """
-    for name in sorted(order.options.given & _ONE_SESSION.keys()):
+    for name in sorted(order.options.keys() & _ONE_SESSION.keys()):
         flag = name.replace("_", "-")
         raise OptionError(f"--{flag} is for one session, not for a batch", "nothing was sent", _ONE_SESSION[name])
     plan = make_plan(
@@ -82,18 +82,18 @@ def plan_order(order: Order, where: Where) -> Plan:
 def name_of(plan: Plan) -> str:
     """Return what a batch is called: its name, else the variable it is bound to, else a short hash of its template."""
     options = plan.options
-    return options.name or options.out or "batch-" + _short(plan.prompt)[:6]
+    return options.get("name") or options.get("out") or "batch-" + _short(plan.prompt)[:6]
 
 
 def has_name(plan: Plan, cell: CellRef | None) -> bool:
     """Tell whether a batch has a name or a cell that stays the same when its template is edited."""
-    return plan.options.name is not None or (cell is not None and bool(cell.cell))
+    return "name" in plan.options or (cell is not None and bool(cell.cell))
 
 
 def key_of(plan: Plan, name: str, cell: CellRef | None) -> str:
     """Return what the journal calls a batch: by its name if one was given, else by its cell, else by its content."""
     place = _short(repr(plan.where))
-    if plan.options.name is not None:
+    if "name" in plan.options:
         return f"{place}/{name}"
     if cell is not None and cell.cell:
         return f"{place}/{cell.notebook} {cell.cell}"
@@ -211,7 +211,7 @@ def _check(core: Core, plan: Plan, record: dict[str, Any] | None, cell: CellRef 
     is_named = has_name(plan, cell)
     records = [record] if record else _alike(core, plan, cell)
     changed = changed_rows(plan, records, lambda text: _paid(core, text), is_named=is_named)
-    kept = [] if "take" in plan.options.given else [change for change in changed if change.is_kept]
+    kept = [] if "take" in plan.options else [change for change in changed if change.is_kept]
     refuse_repeats(plan, [change for change in changed if change not in kept], is_named=is_named)
     return kept
 
@@ -239,7 +239,7 @@ def _alike(core: Core, plan: Plan, cell: CellRef | None) -> list[dict[str, Any]]
 
 
 def _budget(core: Core, plan: Plan, cell: CellRef | None) -> float | None:
-    limits = [plan.options.budget]
+    limits = [plan.budget]
     if cell is not None:
         limits.append(core.journal.budgets.account(notebook_scope(cell.notebook)).limit)
     said = [limit for limit in limits if limit is not None]
@@ -280,7 +280,7 @@ def _write_down(runner: Runner, name: str, before: dict[str, Any] | None, is_nam
     earlier = list({row.fingerprint: row for row in known if row.fingerprint not in prints}.values())
     record = write_record(name, plan, runner.jobs, earlier, is_named=is_named)
     journal.batches.save(runner.key, record, notebook=cell.notebook if cell else None, now=now)
-    journal.budgets.set(batch_scope(runner.key), plan.options.budget, now=now)
+    journal.budgets.set(batch_scope(runner.key), plan.budget, now=now)
 
 
 def _look_up(core: Core, name: str, where: Where) -> tuple[str, dict[str, Any]]:

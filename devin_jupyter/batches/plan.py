@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
 
-from devin_jupyter import template
 from devin_jupyter.attachments import read_attachments
 from devin_jupyter.batches.rows import Rows, named, read_rows
 from devin_jupyter.errors import UsageMistake
 from devin_jupyter.models.batch_report import REPORT, is_off
 from devin_jupyter.models.snapshot import Where
-from devin_jupyter.options import Options
-from devin_jupyter.request import Fingerprint, SessionRequest, build, fingerprint, terms
+from devin_jupyter.options import CellOptions, fill, templates
+from devin_jupyter.request import Fingerprint, SessionRequest, build, fingerprint, render, template_problems, terms
+from devin_jupyter.request import fill as fill_in
 
 if TYPE_CHECKING:
     from devin_jupyter.schema import Schema
@@ -63,7 +63,7 @@ class Plan:
     rows: Rows
     items: tuple[Item, ...]
     """In the order of their first rows."""
-    options: Options
+    options: CellOptions
     """What was said for the batch as a whole, rendered."""
     where: Where
     """Where the requests go."""
@@ -75,12 +75,37 @@ class Plan:
     @property
     def max_parallel(self) -> int:
         """How many turns may be open at a time."""
-        return self.options.max_parallel or DEFAULT_PARALLEL
+        return cast("int", self.options.get("max_parallel") or DEFAULT_PARALLEL)
+
+    @property
+    def limit(self) -> int | None:
+        """How many items are to be run; None is all of them."""
+        return cast("int | None", self.options.get("limit"))
+
+    @property
+    def max_age(self) -> float | None:
+        """Sessions older than this many seconds do not count."""
+        return cast("float | None", self.options.get("max_age"))
+
+    @property
+    def max_failures(self) -> int | None:
+        """After how many failures in a row the batch pauses."""
+        return cast("int | None", self.options.get("max_failures"))
+
+    @property
+    def max_median(self) -> float | None:
+        """Above which median cost the batch pauses, in ACUs."""
+        return cast("float | None", self.options.get("max_median"))
+
+    @property
+    def budget(self) -> float | None:
+        """What the batch may cost, in ACUs."""
+        return cast("float | None", self.options.get("budget"))
 
     @property
     def wanted(self) -> tuple[Item, ...]:
         """The items to be run: all of them, or the pilot."""
-        return self.items[: self.options.limit]
+        return self.items[: self.limit]
 
     @property
     def item_of_row(self) -> list[int]:
@@ -99,7 +124,7 @@ class Plan:
 def make_plan(
     prompt: str,
     rows: Any,
-    options: Options,
+    options: CellOptions,
     *,
     where: Where,
     variables: Mapping[str, Any] | None = None,
@@ -132,37 +157,36 @@ def make_plan(
     )
 
 
-def _once_for_all(options: Options, names: Mapping[str, Any]) -> tuple[Options, bool]:
+def _once_for_all(options: CellOptions, names: Mapping[str, Any]) -> tuple[CellOptions, bool]:
     """Read the schema and the files now, where they are the same for every row; the rows themselves are no option."""
-    is_report = options.schema is None
-    changed: dict[str, Any] = {"each": None}
-    if is_off(options.schema):
-        changed["schema"] = None
-    elif is_report or not _is_template(options.schema):
+    spec, files = options.get("schema"), options.get("attach")
+    is_report = spec is None
+    once = cast("CellOptions", {name: said for name, said in options.items() if name not in {*WHOLE_BATCH, "each"}})
+    if is_off(spec):
+        del once["schema"]
+    elif is_report or not _is_template(spec):
         from devin_jupyter.schema import load_schema
 
-        changed["schema"] = load_schema(REPORT if is_report else options.schema, names)
-    if not any(_is_template(item) for item in options.attach):
-        changed["attach"] = read_attachments(options.attach, names)
-    pending = {name: text for name, text in options.pending.items() if name not in WHOLE_BATCH}
-    return replace(options, **changed, given=options.given - WHOLE_BATCH - {"each"}, pending=pending), is_report
+        once["schema"] = load_schema(REPORT if is_report else spec, names)
+    if files and not any(_is_template(item) for item in files):
+        once["attach"] = read_attachments(files, names)
+    return once, is_report
 
 
 def _is_template(value: Any) -> bool:
     return isinstance(value, str) and "{{" in value
 
 
-def _of_the_batch(options: Options, names: Mapping[str, Any]) -> Options:
-    pending = {name: text for name, text in options.pending.items() if name in WHOLE_BATCH}
-    said = replace(options, given=options.given & WHOLE_BATCH, pending=pending)
-    rendered = said.render(None if options.raw else lambda text: template.render(text, names))
-    return replace(rendered, given=options.given)
+def _of_the_batch(options: CellOptions, names: Mapping[str, Any]) -> CellOptions:
+    whole = cast("CellOptions", {name: said for name, said in options.items() if name in WHOLE_BATCH})
+    filled = fill(whole, None if options.get("raw") else lambda text: render(text, names))
+    return cast("CellOptions", {**options, **filled})
 
 
 def _requests(
     prompt: str,
     rows: Rows,
-    options: Options,
+    options: CellOptions,
     names: Mapping[str, Any],
     defaults: Mapping[str, Any] | None,
     where: Where,
@@ -172,7 +196,7 @@ def _requests(
     for position, label in enumerate(rows.labels):
         variables = {**names, "row": rows.template_value(position)}
         try:
-            request = build(prompt, options, variables, defaults)
+            request = build(*fill_in(prompt, options, variables), variables, defaults)
             request.check(where.api_version)
             requests.append(request)
         except UsageMistake as first:
@@ -183,10 +207,10 @@ def _requests(
     return requests
 
 
-def _unfilled(prompt: str, options: Options, variables: Mapping[str, Any]) -> Sequence[UsageMistake]:
+def _unfilled(prompt: str, options: CellOptions, variables: Mapping[str, Any]) -> Sequence[UsageMistake]:
     """Return what is wrong with every placeholder of a row, each once, where filling them in stopped at the first."""
-    texts = [] if options.raw else [prompt, *options.templates()]
-    found = [problem for text in texts for problem in template.problems(text, variables)]
+    texts = [] if options.get("raw") else [prompt, *templates(options)]
+    found = [problem for text in texts for problem in template_problems(text, variables)]
     return [*{problem.message: problem for problem in found}.values()]
 
 
@@ -211,10 +235,10 @@ def _merge(requests: list[SessionRequest], where: Where) -> tuple[Item, ...]:
     )
 
 
-def _shared_schema(requests: list[SessionRequest], options: Options) -> Schema | None:
+def _shared_schema(requests: list[SessionRequest], options: CellOptions) -> Schema | None:
     if not requests:
-        loaded: Schema | None = None if isinstance(options.schema, str) else options.schema
-        return loaded
+        loaded: Schema | None = options.get("schema")
+        return None if isinstance(loaded, str) else loaded
     first = requests[0].schema
     if first is None or any(request.schema is not first for request in requests):
         return None

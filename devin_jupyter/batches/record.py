@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 SETTINGS = ("max_parallel", "limit", "max_failures", "max_median", "when_done", "prefix", "budget")
-_APART = frozenset({"schema", "secrets", "attachments"})
-_TUPLES = frozenset({"repos", "tags", "knowledge_ids", "secret_ids", "links"})
+_APART = frozenset({"schema", "secrets", "attach"})
+_STORED = {"knowledge": "knowledge_ids"}
+"""What the file calls an option of a request, where it is not the option's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def write_record(
         "labels": [_plain_label(label) for label in plan.rows.labels],
         "rows": [plain(plan.rows.record(position)) for position in range(len(plan.rows))],
         "schema": plan.schema.wire if plan.schema else None,
-        "settings": {name: getattr(plan.options, name) for name in SETTINGS},
+        "settings": {name: dict(plan.options).get(name) for name in SETTINGS},
         "items": [_job_to_json(job, plan.schema) for job in jobs],
         "earlier": [dataclasses.asdict(row) for row in earlier],
     }
@@ -128,11 +129,10 @@ def _known(cells: Mapping[str, Any], identity: str, kept: Mapping[str, Any], key
 
 def _job_to_json(job: Job, shared: Schema | None) -> dict[str, Any]:
     item, request = job.item, job.item.request
-    fields: dict[str, Any] = {}
-    for field in dataclasses.fields(SessionRequest):
-        value = getattr(request, field.name)
-        if field.name not in _APART and value != field.default:
-            fields[field.name] = plain(value)
+    fields: dict[str, Any] = {"prompt": request.prompt}
+    for option, value in request.options.items():
+        if option not in _APART:
+            fields[_STORED.get(option, option)] = plain(value)
     if request.schema is not None and request.schema is not shared:
         fields["schema"] = request.schema.wire
     if request.secrets:
@@ -152,14 +152,17 @@ def _job_to_json(job: Job, shared: Schema | None) -> dict[str, Any]:
 def _item_from_json(
     record: Mapping[str, Any], shared: Schema | None, where: Where, from_wire: Callable[[Any], Schema]
 ) -> Item:
-    fields = dict(record["request"])
+    fields: dict[str, Any] = dict(record["request"])
     secrets, files = fields.pop("secrets", {}), fields.pop("attachments", [])
     own = fields.pop("schema", None)
-    plain_fields: dict[str, Any] = {k: tuple(v) if k in _TUPLES else v for k, v in fields.items()}
-    request = SessionRequest(
-        **plain_fields,
-        schema=from_wire(own) if own else shared,
-        attachments=tuple(Attachment(name, None, url, digest) for name, url, digest in files),
+    prompt = fields.pop("prompt")
+    names = {stored: option for option, stored in _STORED.items()}
+    said: dict[str, Any] = {
+        names.get(key, key): tuple(value) if isinstance(value, list) else value for key, value in fields.items()
+    }
+    attached = tuple(Attachment(name, None, url, digest) for name, url, digest in files)
+    request = SessionRequest(prompt=prompt).but(
+        **said, schema=from_wire(own) if own else shared, attach=attached or None
     )
     print_ = Fingerprint.parse(record["fingerprint"])
     item = Item(request, print_, record.get("terms", ""), tuple(record["positions"]), secret_names=dict(secrets))
@@ -184,11 +187,11 @@ def complete(item: Item, take: str | None = None) -> SessionRequest:
             "nothing was sent for it",
             "run the cell of the batch again",
         )
-    request = item.request if take is None else replace(item.request, take=take)
+    request = item.request if take is None else item.request.but(take=take)
     if not item.secret_names:
         return request
     words = tuple(name if is_sensitive else f"{name}:plain" for name, is_sensitive in item.secret_names.items())
-    return replace(request, secrets=read_secrets(words))
+    return request.but(secrets=read_secrets(words))
 
 
 def _plain_label(label: Hashable) -> Any:

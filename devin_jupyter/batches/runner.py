@@ -55,7 +55,7 @@ class Runner:
         self.core, self.plan, self.key, self.cell = core, plan, key, cell
         self.finder = Finder(core, plan)
         self.roster = Roster([Job(index, item) for index, item in enumerate(plan.items)])
-        self.limit = plan.options.limit
+        self.limit = plan.limit
         self.paused: str | None = None
         """Why nothing more is started but what a retry chose, or None."""
         self._retried: set[Job] = set()
@@ -63,7 +63,7 @@ class Runner:
         """Sessions that this runner paid for."""
         self.attached = self.unseen = 0
         """Sessions that were there, and how many of them could not be looked at when it opened."""
-        self.brakes = StopLoss(plan.options.max_failures or FAILURES_IN_A_ROW, plan.options.max_median)
+        self.brakes = StopLoss(plan.max_failures or FAILURES_IN_A_ROW, plan.max_median)
         self.throttle = Throttle(plan.max_parallel, clock=time.monotonic)
         self._lead = Lead(core.journal, key, partial(self.attach, sweep=False))
         self.no_room: str | None = None
@@ -302,7 +302,7 @@ class Runner:
             self.roster.note(job)
 
     async def _put_away(self, job: Job) -> None:
-        await put_away(self.core, job, self.plan.options.when_done or "keep")
+        await put_away(self.core, job, self.plan.options.get("when_done") or "keep")
         self.roster.note(job)
 
     def _pause_if(self, why: str | None) -> None:

@@ -31,7 +31,7 @@ def opening_line(runner: Runner, *, was_held: bool = False) -> str:
     parts = [f"{runner.started} started, {runner.attached} attached"]
     if to_start:
         parts[0] = f"{len(to_start)} to start, {runner.attached} attached"
-        cost = cost_line([job.item for job in to_start], runner.plan.options.budget)
+        cost = cost_line([job.item for job in to_start], runner.plan.budget)
         parts += [f"{runner.throttle.most} at a time", "0 ACU" if runner.finder.replays else cost]
     else:
         parts.append("0 ACU")

@@ -14,19 +14,21 @@ from devin_jupyter.creation import Started, replay
 from devin_jupyter.journal import Journal
 from devin_jupyter.models.policy import Policy, batch_scope
 from devin_jupyter.models.snapshot import CellRef, Record
-from devin_jupyter.options import Options
+from devin_jupyter.options import CellOptions
+from devin_jupyter.text import parse_duration
 
 if TYPE_CHECKING:
     from devin_jupyter.schema import Schema
 
 
 def policy_for(
-    options: Options, key: str, cell: CellRef | None, swept: Mapping[str, list[Mapping[str, Any]]]
+    options: CellOptions, key: str, cell: CellRef | None, swept: Mapping[str, list[Mapping[str, Any]]]
 ) -> Policy:
     """Return how the sessions of a batch are started; without a cell they are only attached to."""
+    max_age = options.get("max_age")
     return Policy(
-        max_age=options.max_age,
-        beside=options.beside,
+        max_age=None if max_age is None else parse_duration(max_age),
+        beside=options.get("beside", False),
         guard=cell,
         batch=key,
         swept=swept,

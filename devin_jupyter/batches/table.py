@@ -27,7 +27,7 @@ def check_names(plan: Plan) -> None:
     """
     from devin_jupyter.frames.batches import BATCH_TAIL, output_names
 
-    prefix = plan.options.prefix or ""
+    prefix = plan.options.get("prefix") or ""
     ours = {column.name: "session" for column in BATCH_TAIL}
     inputs = dict.fromkeys(plan.rows.columns, "input")
     shapes = {id(schema): schema for item in plan.items if (schema := item.request.schema) is not None}
@@ -59,7 +59,7 @@ def batch_frame(plan: Plan, jobs: Sequence[Job]) -> pd.DataFrame:
         dtypes=rows.dtypes,
     )
     made = [_row(job) for job in jobs]
-    frame = batch(inputs, [made[index] for index in plan.item_of_row], plan.schema, plan.options.prefix or "")
+    frame = batch(inputs, [made[index] for index in plan.item_of_row], plan.schema, plan.options.get("prefix") or "")
     if rows.source is None and rows.index is not None:
         frame.index = _restored(frame.index, rows.index)
     return frame

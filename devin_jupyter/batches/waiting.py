@@ -10,7 +10,7 @@ from typing import Any
 from devin_jupyter.batches.progress import Ticker, is_watched, line
 from devin_jupyter.batches.runner import Runner
 from devin_jupyter.loop import SLICE_SECONDS, cancel_on_interrupt
-from devin_jupyter.options.times import seconds
+from devin_jupyter.options import seconds
 
 
 async def until_over(runner: Runner, timeout: float | str | None) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from devin_jupyter.aftermath import live_line
 from devin_jupyter.aftermath import still_live as find_live
@@ -22,9 +23,9 @@ from devin_jupyter.models import wire
 from devin_jupyter.models.policy import Policy, notebook_scope
 from devin_jupyter.models.snapshot import CellRef
 from devin_jupyter.monitor.store import WatchedSession
-from devin_jupyter.options import Options, from_keywords
+from devin_jupyter.options import BY_NAME, CreateOptions, MapOptions, from_keywords, seconds
 from devin_jupyter.recorded import LockFile
-from devin_jupyter.request import SessionRequest, build
+from devin_jupyter.request import SessionRequest, build, fill
 from devin_jupyter.session import AsyncSession, Session
 from devin_jupyter.stopping import Stopped, within
 
@@ -33,21 +34,6 @@ if TYPE_CHECKING:
 
     from devin_jupyter.api.transport import Transport
     from devin_jupyter.batches import Batch
-_ELSEWHERE = {
-    "to": "use session.send(…)",
-    "again": "it belongs to session.send(…)",
-    "dry_run": "use plan(prompt, …)",
-    "help": "see help(dj.create), or %devin help in a notebook",
-    "save_transcript": "it belongs to the cell: %%devin --save-transcript",
-    "each": "use map(prompt, rows, …)",
-    "name": "use map(prompt, rows, …)",
-    "max_parallel": "use map(prompt, rows, …)",
-    "limit": "use map(prompt, rows, …)",
-    "max_failures": "use map(prompt, rows, …)",
-    "max_median": "use map(prompt, rows, …)",
-    "when_done": "use map(prompt, rows, …)",
-    "prefix": "use map(prompt, rows, …)",
-}
 
 
 class AsyncDevin:
@@ -143,7 +129,7 @@ class AsyncDevin:
         """Probe what the key may read: permission → yes, no, or None where the service did not tell."""
         return await self.core.account.permissions()
 
-    async def create(self, /, prompt: str, **options: Any) -> AsyncSession:
+    async def create(self, /, prompt: str, **options: Unpack[CreateOptions]) -> AsyncSession:
         """Start a session, or attach to the one that this request has already; returns once its id is known.
 
         Never pays twice for the same request: see `%devin help`. (`POST …/sessions`)
@@ -161,12 +147,14 @@ class AsyncDevin:
             DevinError: the service refused or could not be reached; no session was started.
         """
         wanted = read_options(options)
-        session = await self.start(build(prompt, wanted), policy_of(wanted))
-        if wanted.wait is not None:
-            await self.wait(session, wanted.wait)
+        session = await self.start(build(*fill(prompt, wanted)), policy_of(wanted))
+        if "wait" in wanted:
+            await self.wait(session, seconds(wanted["wait"]))
         return session
 
-    async def plan(self, /, wanted: str | SessionRequest, policy: Policy | None = None, **options: Any) -> Plan:
+    async def plan(
+        self, /, wanted: str | SessionRequest, policy: Policy | None = None, **options: Unpack[CreateOptions]
+    ) -> Plan:
         """Tell what `create` would do: attach or create and why, the exact body, the costs. Nothing is started.
 
         Args:
@@ -179,8 +167,8 @@ class AsyncDevin:
         """
         if isinstance(wanted, str):
             read = read_options({name: value for name, value in options.items() if name != "dry_run"})
-            wanted, policy = build(wanted, read), policy or policy_of(read)
-        return await self.core.plan(wanted, policy or policy_of(Options()))
+            wanted, policy = build(*fill(wanted, read)), policy or policy_of(read)
+        return await self.core.plan(wanted, policy or policy_of({}))
 
     async def start(self, request: SessionRequest, policy: Policy | None = None) -> AsyncSession:
         """Start the session of a resolved request, or attach to it; what `create` and `%%devin` call.
@@ -192,11 +180,11 @@ class AsyncDevin:
         Raises:
             Refused, CreateUncertain, DevinError: as for `create`.
         """
-        started, state = await self.core.start(request, policy or policy_of(Options()))
+        started, state = await self.core.start(request, policy or policy_of({}))
         take = started.record.facts.take
         return self._handle(state, schema=request.schema, how=started.how, notice=started.notice, take=take)
 
-    async def map(self, /, prompt: str, rows: Any, **options: Any) -> Batch:
+    async def map(self, /, prompt: str, rows: Any, **options: Unpack[MapOptions]) -> Batch:
         """Start one session a row, or attach to those there are; returns at once, work goes on in the background.
 
         Args:
@@ -560,22 +548,24 @@ class AsyncDevin:
         return self._last
 
 
-def read_options(keywords: dict[str, Any]) -> Options:
+def read_options(keywords: Mapping[str, Any]) -> CreateOptions:
     """Return the options of a `create` in Python; those of other calls are refused, with the call they belong to."""
     options = from_keywords(**keywords)
-    for name in sorted(options.given & _ELSEWHERE.keys()):
-        raise OptionError(f"create has no {name}", "nothing was sent", _ELSEWHERE[name])
+    for name in sorted(options):
+        if BY_NAME[name].elsewhere:
+            raise OptionError(f"create has no {name}", "nothing was sent", BY_NAME[name].elsewhere)
     return options
 
 
-def policy_of(options: Options) -> Policy:
-    """Return how a request of Python code is to be started."""
+def policy_of(options: CreateOptions, *, guard: CellRef | None = None, interactive: bool = False) -> Policy:
+    """Return how a request is to be started: from a cell, or by default from Python code in this notebook."""
     return Policy(
-        take_new=options.new,
-        max_age=options.max_age,
-        replace=options.replace,
-        beside=options.beside,
-        guard=CellRef(notebook=host().notebook, out=options.out),
-        budget=options.budget,
-        stop_if_left=options.on_interrupt == "stop",
+        take_new=options.get("new", False),
+        max_age=seconds(options.get("max_age")),
+        replace=options.get("replace", False),
+        beside=options.get("beside", False),
+        guard=guard or CellRef(notebook=host().notebook, out=options.get("out")),
+        interactive=interactive,
+        budget=cast("float | None", options.get("budget")),
+        stop_if_left=options.get("on_interrupt") == "stop",
     )

@@ -32,7 +32,7 @@ from devin_jupyter.models.snapshot import (
 )
 from devin_jupyter.monitor.poll import Poller
 from devin_jupyter.monitor.store import SessionStore, WatchedSession
-from devin_jupyter.options.times import seconds
+from devin_jupyter.options import seconds
 from devin_jupyter.recorded import LockFile, message_key, record_of, schema_of
 from devin_jupyter.request import SessionRequest
 from devin_jupyter.stopping import Stopped, Stopper

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from devin_jupyter import loop
 from devin_jupyter.api.analytics import Consumption as AsyncConsumption
@@ -24,7 +25,7 @@ from devin_jupyter.client.core import Core
 from devin_jupyter.config import Settings
 from devin_jupyter.journal import Journal
 from devin_jupyter.loop import completing_requests
-from devin_jupyter.options import Options, from_keywords
+from devin_jupyter.options import CellOptions, CreateOptions, MapOptions, from_keywords, seconds
 from devin_jupyter.session import AsyncSession, Session, stopped
 
 if TYPE_CHECKING:
@@ -190,13 +191,13 @@ class Devin(Blocking[AsyncDevin]):
         return self._async.journal
 
     @documented_by(AsyncDevin.create)
-    def create(self, /, prompt: str, **options: Any) -> Session:
+    def create(self, /, prompt: str, **options: Unpack[CreateOptions]) -> Session:
         said, others = _split(options)
-        stops = said.on_interrupt == "stop"
+        stops = said.get("on_interrupt") == "stop"
         with completing_requests(stops=stops):
             session = Session(loop.run(self._async.create(prompt, **others)))
         try:
-            return session if said.wait is None else session.wait(said.wait)
+            return session.wait(seconds(said["wait"])) if "wait" in said else session
         except KeyboardInterrupt:
             if not stops:
                 raise
@@ -204,10 +205,12 @@ class Devin(Blocking[AsyncDevin]):
             raise stopped(session.snapshot) from None
 
     @documented_by(AsyncDevin.map)
-    def map(self, /, prompt: str, rows: Any, **options: Any) -> Batch:
+    def map(self, /, prompt: str, rows: Any, **options: Unpack[MapOptions]) -> Batch:
         said, others = _split(options)
         batch = loop.run(self._async.map(prompt, rows, **others))
-        return batch if said.wait is None else batch.wait(said.wait, on_interrupt=said.on_interrupt or "detach")
+        if "wait" not in said:
+            return batch
+        return batch.wait(seconds(said["wait"]), on_interrupt=said.get("on_interrupt") or "detach")
 
     @documented_by(AsyncDevin.wait)
     def wait(self, session: AsyncSession | Session | str, timeout: float | str | None = None) -> Session:
@@ -242,7 +245,7 @@ class Devin(Blocking[AsyncDevin]):
     sync = blocking(AsyncDevin.sync)
 
 
-def _split(options: dict[str, Any]) -> tuple[Options, dict[str, Any]]:
+def _split(options: Mapping[str, Any]) -> tuple[CellOptions, dict[str, Any]]:
     """What the options say about waiting, which is done here, where an interrupt arrives; and the rest with it."""
     waiting = {name: options[name] for name in ("wait", "on_interrupt") if name in options}
     return from_keywords(**waiting), {name: options[name] for name in options if name != "wait"}

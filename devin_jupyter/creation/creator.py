@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -212,12 +212,12 @@ class Creator:
         ]
         for raw in listed:
             if (made_at(raw) or self.clock.now()) >= not_before:
-                is_mine = await self.lookup.is_mine(raw, job.request.as_user)
+                is_mine = await self.lookup.is_mine(raw, job.request.options.get("as_user"))
                 (mine if is_mine else others).append(raw)
         if mine:
             rest = ", ".join(str(id_of(raw)) for raw in mine[1:])
             notes = [f"the oldest of {len(mine)} for this request, beside {rest}" if rest else ""]
-            notes.append(await self.lookup.doubt(mine[0], job.request.as_user))
+            notes.append(await self.lookup.doubt(mine[0], job.request.options.get("as_user")))
             return _Found(mine[0], note="; ".join(filter(None, notes)))
         if others and not job.policy.beside:
             raise _colleagues(others[0])
@@ -274,7 +274,7 @@ class Creator:
             )
         number = 1
         while True:
-            request = replace(job.request, take=str(number) if number > 1 else None)
+            request = job.request.but(take=str(number) if number > 1 else None)
             candidate = fingerprints(request, job.where)[0]
             intent = await self._do(self.journal.intents.get, candidate.text)
             if intent is not None and intent.posts:

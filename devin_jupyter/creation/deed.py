@@ -62,7 +62,9 @@ class Creation:
         if self.body.get("unlisted") and not self.body.get("idempotent"):
             raise self._unlisted()
         for raw in await self.lookup.find(self.job.tag):
-            if id_of(raw) not in self.known_before and await self.lookup.is_mine(raw, self.job.request.as_user):
+            if id_of(raw) not in self.known_before and await self.lookup.is_mine(
+                raw, self.job.request.options.get("as_user")
+            ):
                 return raw
         return None
 

@@ -11,7 +11,7 @@ from devin_jupyter.loop import completing_requests
 from devin_jupyter.magics import display
 from devin_jupyter.magics.cell import say, tell_what_goes_on, wait_seconds
 from devin_jupyter.magics.offers import offers
-from devin_jupyter.options import Options
+from devin_jupyter.options import CellOptions
 from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from devin_jupyter.magics.notebook import Notebook
 
 
-def run(notebook: Notebook, devin: Any, body: str, options: Options) -> None:
+def run(notebook: Notebook, devin: Any, body: str, options: CellOptions) -> None:
     """Start the batch, or attach to what there is of it; bind, show and wait.
 
     Raises:
@@ -29,7 +29,7 @@ def run(notebook: Notebook, devin: Any, body: str, options: Options) -> None:
     from devin_jupyter.batches import calls
 
     order = _order(notebook, body, options, devin.settings.api_version)
-    if options.dry_run:
+    if options.get("dry_run"):
         from devin_jupyter.magics.dry_run import BatchDryRun
 
         display.show(BatchDryRun(loop.run(calls.preview_batch(devin.core, order)), devin.settings))
@@ -37,12 +37,12 @@ def run(notebook: Notebook, devin: Any, body: str, options: Options) -> None:
     tell_what_goes_on(notebook, devin)
     with completing_requests():
         batch = loop.run(calls.start_batch(devin.core, order, bridge=loop))
-    notebook.bind(order.options.out or options.out, batch)
+    notebook.bind(options.get("out"), batch)
     say(batch.notice)
     follow(notebook, batch, options)
 
 
-def follow(notebook: Notebook, batch: Batch, options: Options) -> None:
+def follow(notebook: Notebook, batch: Batch, options: CellOptions) -> None:
     """Show the board, and wait where that was asked for or nobody can click.
 
     Raises:
@@ -51,25 +51,25 @@ def follow(notebook: Notebook, batch: Batch, options: Options) -> None:
         WaitTimeout: turns are open after the time given.
     """
     seconds = wait_seconds(notebook, options)
-    on_interrupt = options.on_interrupt or notebook.config.on_interrupt
+    on_interrupt = options.get("on_interrupt") or notebook.config.on_interrupt
     board = notebook.host.in_kernel and not notebook.host.is_headless and notebook.config.panel and not batch.is_over
-    if board and not options.quiet:
+    if board and not options.get("quiet"):
         display.show(batch.panel())
     try:
         if seconds is not None:
             limit = None if seconds == math.inf else seconds
-            batch.wait(limit, on_interrupt=on_interrupt, quiet=options.quiet)
+            batch.wait(limit, on_interrupt=on_interrupt, quiet=options.get("quiet", False))
     finally:
-        if not board and not options.quiet:
+        if not board and not options.get("quiet"):
             display.show(batch)
     if seconds is not None:
         batch.check()
 
 
-def _order(notebook: Notebook, body: str, options: Options, api_version: str) -> Order:
+def _order(notebook: Notebook, body: str, options: CellOptions, api_version: str) -> Order:
     from devin_jupyter.batches.opening import Order
 
-    rows = options.each
+    rows = options["each"]
     if isinstance(rows, str):
         rows = _rows(notebook, rows)
     return Order(
@@ -78,7 +78,7 @@ def _order(notebook: Notebook, body: str, options: Options, api_version: str) ->
         options=options,
         variables=notebook.variables,
         defaults=notebook.defaults(api_version),
-        cell=notebook.cell(options.out),
+        cell=notebook.cell(options.get("out")),
     )
 
 

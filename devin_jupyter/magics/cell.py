@@ -15,11 +15,10 @@ from devin_jupyter.host import quiet_waits
 from devin_jupyter.loop import completing_requests
 from devin_jupyter.magics import display
 from devin_jupyter.magics.seen import warm
-from devin_jupyter.options import Options, continued, parse
+from devin_jupyter.options import CellOptions, continued, parse
+from devin_jupyter.text import parse_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from devin_jupyter.magics.notebook import Notebook
 
 HEADLESS_SECONDS = 4 * 3600.0
@@ -33,38 +32,30 @@ def run(notebook: Notebook, line: str, body: str) -> None:
     """
     line, body = continued(line, body)
     options = parse(line)
-    if options.help:
-        from devin_jupyter.options.help import help_text
+    if options.get("help"):
+        from devin_jupyter.options import help_text
 
         print(help_text())
-    elif options.each is not None:
+    elif "each" in options:
         from devin_jupyter.magics import batch_cell
 
         batch_cell.run(notebook, client(notebook), body, options)
-    elif options.to is not None:
+    elif "to" in options:
         _message(notebook, body, options)
     else:
         _start(notebook, body, options)
 
 
-def _start(notebook: Notebook, body: str, options: Options) -> None:
+def _start(notebook: Notebook, body: str, options: CellOptions) -> None:
     from devin_jupyter import request
-    from devin_jupyter.models.policy import Policy
+    from devin_jupyter.client.aio import policy_of
 
     devin = client(notebook)
-    options = options.render(_fill(notebook, options))
+    body, options = request.fill(body, options, notebook.variables)
     wanted = request.build(body, options, notebook.variables, notebook.defaults(devin.settings.api_version))
-    policy = Policy(
-        take_new=options.new,
-        max_age=options.max_age,
-        replace=options.replace,
-        beside=options.beside,
-        guard=notebook.cell(options.out),
-        interactive=not notebook.host.is_headless,
-        budget=options.budget,
-        stop_if_left=_on_interrupt(notebook, options) == "stop",
-    )
-    if options.dry_run:
+    options = {**options, "on_interrupt": _on_interrupt(notebook, options)}
+    policy = policy_of(options, guard=notebook.cell(options.get("out")), interactive=not notebook.host.is_headless)
+    if options.get("dry_run"):
         from devin_jupyter.magics.dry_run import DryRun
 
         display.show(DryRun(devin.plan(wanted, policy), devin.settings, wanted))
@@ -72,35 +63,34 @@ def _start(notebook: Notebook, body: str, options: Options) -> None:
     tell_what_goes_on(notebook, devin)
     with completing_requests(stops=policy.stop_if_left):
         session = devin.start(wanted, policy)
-    notebook.bind(options.out, session)
+    notebook.bind(options.get("out"), session)
     say(session.notice)
     follow(notebook, session, options)
 
 
-def _message(notebook: Notebook, body: str, options: Options) -> None:
-    from devin_jupyter import template
+def _message(notebook: Notebook, body: str, options: CellOptions) -> None:
+    from devin_jupyter import request
     from devin_jupyter.attachments import read_attachments
 
-    fill = _fill(notebook, options)
-    text, options = (template.render(body, notebook.variables) if fill else body), options.render(fill)
-    files = read_attachments(options.attach, notebook.variables)
+    text, options = request.fill(body, options, notebook.variables)
+    files, again = read_attachments(options.get("attach") or (), notebook.variables), options.get("again", False)
     devin = client(notebook)
-    if not options.dry_run:
+    if not options.get("dry_run"):
         tell_what_goes_on(notebook, devin)
-    session = notebook.session(options.to)
-    if options.dry_run:
+    session = notebook.session(options["to"])
+    if options.get("dry_run"):
         from devin_jupyter.magics.dry_run import message
 
-        print(message(devin.journal, notebook.host.notebook, session, text, files, options.again))
+        print(message(devin.journal, notebook.host.notebook, session, text, files, again))
         return
-    notebook.bind(options.out, session)
+    notebook.bind(options.get("out"), session)
     with completing_requests():
-        session = devin.send(session, text, files, options.again, options.as_user)
+        session = devin.send(session, text, files, again, options.get("as_user"))
     say(session.notice)
     follow(notebook, session, options)
 
 
-def follow(notebook: Notebook, session: Any, options: Options) -> None:
+def follow(notebook: Notebook, session: Any, options: CellOptions) -> None:
     """Show the session, and wait where that was asked for or nobody can click.
 
     Raises:
@@ -112,12 +102,12 @@ def follow(notebook: Notebook, session: Any, options: Options) -> None:
     if seconds is None:
         view.open()
         return
-    with view, quiet_waits() if options.quiet else nullcontext():
+    with view, quiet_waits() if options.get("quiet") else nullcontext():
         wait(session, None if seconds == math.inf else seconds, _on_interrupt(notebook, options))
 
 
-def _on_interrupt(notebook: Notebook, options: Options) -> str:
-    return options.on_interrupt or str(notebook.config.on_interrupt)
+def _on_interrupt(notebook: Notebook, options: CellOptions) -> str:
+    return options.get("on_interrupt") or str(notebook.config.on_interrupt)
 
 
 def wait(session: Any, seconds: float | None, on_interrupt: str) -> None:
@@ -167,16 +157,10 @@ def client(notebook: Notebook) -> Any:
     return found
 
 
-def wait_seconds(notebook: Notebook, options: Options) -> float | None:
+def wait_seconds(notebook: Notebook, options: CellOptions) -> float | None:
     """How long to wait: infinity without a limit, None not at all."""
-    if options.wait is not None:
-        return HEADLESS_SECONDS if options.wait == math.inf and notebook.host.is_headless else options.wait
+    wait = options.get("wait")
+    if wait is not None:
+        seconds = parse_duration(wait)
+        return HEADLESS_SECONDS if seconds == math.inf and notebook.host.is_headless else seconds
     return HEADLESS_SECONDS if notebook.host.is_headless else None
-
-
-def _fill(notebook: Notebook, options: Options) -> Callable[[str], str] | None:
-    if options.raw:
-        return None
-    from devin_jupyter import template
-
-    return lambda text: template.render(text, notebook.variables)

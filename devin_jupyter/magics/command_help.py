@@ -6,8 +6,7 @@ from textwrap import wrap
 
 from devin_jupyter.magics.command import Call, Command, find
 from devin_jupyter.magics.command_table import COMMANDS, GROUPS
-from devin_jupyter.options import BY_FLAG, Option
-from devin_jupyter.options.help import entry, help_text
+from devin_jupyter.options import CELL, Argument, explained, help_text
 
 
 def show(call: Call) -> None:
@@ -18,14 +17,14 @@ def show(call: Call) -> None:
     elif topic.lstrip("%") == "devin":
         print(help_text())
     elif (option := _option(topic)) is not None:
-        print(f"%%devin\n{entry(option)}")
+        print(f"%%devin\n{explained([option])}")
     else:
-        print(explained(find(topic)))
+        print(command_help(find(topic)))
 
 
-def _option(topic: str) -> Option | None:
+def _option(topic: str) -> Argument | None:
     """The option of `%%devin` that a topic names; a command of that name goes first, unless there are dashes."""
-    return BY_FLAG.get(topic if topic.startswith("-") or topic in COMMANDS else f"--{topic.replace('_', '-')}")
+    return CELL.by_flag.get(topic if topic.startswith("-") or topic in COMMANDS else f"--{topic.replace('_', '-')}")
 
 
 def overview() -> str:
@@ -39,21 +38,17 @@ def overview() -> str:
     return "\n".join([*lines, "%devin help COMMAND explains one. A session is started by a %%devin cell: see %%devin?"])
 
 
-def explained(command: Command) -> str:
+def command_help(command: Command) -> str:
     """Return usage, arguments and an example of one command."""
-    lines = [*wrap(command.usage, 100, subsequent_indent="    "), "", f"    {summary(command)}", ""]
-    width = max((len(argument.bare) for argument in command.arguments), default=0) + 2
-    for argument in command.arguments:
-        lines += wrap(
-            argument.explanation,
-            110,
-            initial_indent=f"    {argument.bare:{width}}",
-            subsequent_indent=" " * (width + 4),
-        )
-    if command.arguments:
-        lines.append("")
+    usage = wrap(command.syntax.usage, 100, subsequent_indent="    ")
     more = wrap(command.more, 100, initial_indent="    ", subsequent_indent="    ")
-    return "\n".join([*lines, f"    e.g. {command.example}", *(["", *more] if more else [])])
+    parts = [
+        [*usage, "", f"    {summary(command)}"],
+        [explained(command.arguments)],
+        [f"    e.g. {command.example}"],
+        more,
+    ]
+    return "\n\n".join("\n".join(part) for part in parts if any(part))
 
 
 def summary(command: Command) -> str:
@@ -65,6 +60,6 @@ def readme_table() -> str:
     """Return the Markdown table of all commands for the README."""
     lines = ["| command | what it does | example |", "| --- | --- | --- |"]
     for command in COMMANDS.values():
-        cells = [f"`{command.usage}`", summary(command), f"`{command.example}`"]
+        cells = [f"`{command.syntax.usage}`", summary(command), f"`{command.example}`"]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import get_args
 
-from devin_jupyter.magics.command import Argument, Command
+from devin_jupyter.magics.command import Command
 from devin_jupyter.models.enums import SEEN_ORIGIN, Origin
 from devin_jupyter.models.phase import Phase
+from devin_jupyter.options import Argument
 
 SESSIONS, FILES, LIBRARY, MONEY, SETUP = (
     "Sessions",
@@ -19,15 +21,18 @@ GROUPS = (SESSIONS, FILES, LIBRARY, MONEY, SETUP)
 ORIGINS: tuple[str, ...] = (*get_args(Origin), *SEEN_ORIGIN)
 PHASES = tuple(phase.value for phase in Phase)
 
-_WHICH = Argument(
+_positional = partial(Argument, is_positional=True)
+_WHICH = _positional(
     "session", "a name in the notebook, an id or a URL; default: the last one", metavar="SESSION", values="sessions"
 )
-_ONE = Argument("session", "a name in the notebook, an id or a URL", metavar="SESSION", needed=True, values="sessions")
-_MANY = Argument("sessions", "names, ids or URLs; default: the last one", "words", "SESSION", values="sessions")
-_TEXT = Argument("text", "only those with this text in the name", metavar="TEXT")
-_SINCE = Argument("--since", "since this long ago, or since a date: 7d, 12h, 2026-11-01", metavar="TIME")
-_UNTIL = Argument("--until", "before then, said likewise", metavar="TIME")
-_OUT = Argument("--out", "the variable to set", metavar="NAME", short="-o", values="out")
+_ONE = _positional(
+    "session", "a name in the notebook, an id or a URL", metavar="SESSION", is_needed=True, values="sessions"
+)
+_MANY = _positional("sessions", "names, ids or URLs; default: the last one", "words", "SESSION", values="sessions")
+_TEXT = _positional("text", "only those with this text in the name", metavar="TEXT")
+_SINCE = Argument("since", "since this long ago, or since a date: 7d, 12h, 2026-11-01", metavar="TIME")
+_UNTIL = Argument("until", "before then, said likewise", metavar="TIME")
+_OUT = Argument("out", "the variable to set", metavar="NAME", short="-o", values="out")
 
 _TABLE = (
     Command(
@@ -37,19 +42,19 @@ _TABLE = (
         "commands_list:sessions",
         "%devin sessions login --origin slack --since 7d --mine",
         (
-            Argument("text", "only those with this text in title, tags, repositories or id", metavar="TEXT"),
+            _positional("text", "only those with this text in title, tags, repositories or id", metavar="TEXT"),
             _SINCE,
             _UNTIL,
-            Argument("--mine", "started by this key's principal", "flag"),
-            Argument("--origin", "where they were started", "words", "ORIGIN", choices=ORIGINS),
-            Argument("--phase", "only in these phases", "words", "PHASE", choices=PHASES),
-            Argument("--tags", "with these tags", "words", metavar="TAG", values="tags"),
-            Argument("--repos", "on these repositories", "words", metavar="OWNER/REPO", values="repos"),
-            Argument("--playbook", "following this playbook", metavar="ID", values="playbooks"),
-            Argument("--category", "of this category", metavar="CATEGORY"),
-            Argument("--archived", "the archived ones only", "flag"),
-            Argument("--limit", "at most this many", "int", "N"),
-            Argument("--live", "a live board instead of a table; in a notebook", "flag"),
+            Argument("mine", "started by this key's principal", "flag"),
+            Argument("origin", "where they were started", "words", "ORIGIN", choices=ORIGINS),
+            Argument("phase", "only in these phases", "words", "PHASE", choices=PHASES),
+            Argument("tags", "with these tags", "words", metavar="TAG", values="tags"),
+            Argument("repos", "on these repositories", "words", metavar="OWNER/REPO", values="repos"),
+            Argument("playbook", "following this playbook", metavar="ID", values="playbooks"),
+            Argument("category", "of this category", metavar="CATEGORY"),
+            Argument("archived", "the archived ones only", "flag"),
+            Argument("limit", "at most this many", "int", "N"),
+            Argument("live", "a live board instead of a table; in a notebook", "flag"),
         ),
         more="Returns the table, so `found = %devin sessions login` keeps it; found.frame is a DataFrame.",
     ),
@@ -62,8 +67,8 @@ _TABLE = (
         (
             _ONE,
             _OUT,
-            Argument("--schema", "the shape of its answer, as in %%devin", metavar="SPEC", values="schemas"),
-            Argument("--quiet", "show nothing", "flag"),
+            Argument("schema", "the shape of its answer, as in %%devin", metavar="SPEC", values="schemas"),
+            Argument("quiet", "show nothing", "flag"),
         ),
         more="A variable that holds an id or a URL goes by its bare name: %devin open found_id. $name and {name} are "
         "not filled in, here as little as in %%devin.",
@@ -74,7 +79,7 @@ _TABLE = (
         "show a session as it is now",
         "commands_act:show",
         "%devin show audit",
-        (_WHICH, Argument("--transcript", "with the conversation", "flag")),
+        (_WHICH, Argument("transcript", "with the conversation", "flag")),
     ),
     Command(
         "wait",
@@ -84,8 +89,8 @@ _TABLE = (
         "%devin wait audit 30m",
         (
             _WHICH,
-            Argument("time", "no longer than this: 90 (seconds), 30m, 4h", "time", "TIME"),
-            Argument("--on-interrupt", "what Ctrl-C does to it", choices=("detach", "stop")),
+            _positional("time", "no longer than this: 90 (seconds), 30m, 4h", "time", "TIME"),
+            Argument("on_interrupt", "what Ctrl-C does to it", choices=("detach", "stop")),
         ),
     ),
     Command(
@@ -96,11 +101,13 @@ _TABLE = (
         "%devin send audit 'Please also look at the tests' --wait",
         (
             _ONE,
-            Argument("text", "the message; a %%devin --to cell is better for long ones", "words", "TEXT", needed=True),
-            Argument("--attach", "paths, URLs or names of variables", "words", "FILE", values="files"),
-            Argument("--again", "send it though it was sent before", "flag"),
-            Argument("--wait", "wait for the reply, or no longer than this", "optional", "TIME"),
-            Argument("--as-user", "write as this member", metavar="ID"),
+            _positional(
+                "text", "the message; a %%devin --to cell is better for long ones", "words", "TEXT", is_needed=True
+            ),
+            Argument("attach", "paths, URLs or names of variables", "words", "FILE", values="files"),
+            Argument("again", "send it though it was sent before", "flag"),
+            Argument("wait", "wait for the reply, or no longer than this", "wait", "TIME"),
+            Argument("as_user", "write as this member", metavar="ID"),
         ),
     ),
     Command(
@@ -112,12 +119,12 @@ _TABLE = (
         (
             _MANY,
             Argument(
-                "--all",
+                "all",
                 "every session of this notebook that is at work; until %devin resume none can be started",
                 "flag",
             ),
-            Argument("--everything", "with --all: of every notebook that uses this journal", "flag"),
-            Argument("--archive", "archive them too", "flag"),
+            Argument("everything", "with --all: of every notebook that uses this journal", "flag"),
+            Argument("archive", "archive them too", "flag"),
         ),
         more="A stopped session cannot be woken up. When the kernel hangs: python -m devin_jupyter stop --all",
     ),
@@ -128,7 +135,7 @@ _TABLE = (
         "put sessions away: they sleep, and leave the lists",
         "commands_act:archive",
         "%devin archive audit",
-        (_MANY, Argument("--undo", "take them out of the archive", "flag")),
+        (_MANY, Argument("undo", "take them out of the archive", "flag")),
         api="v3",
     ),
     Command(
@@ -139,8 +146,8 @@ _TABLE = (
         "%devin tags audit --add release-12",
         (
             _WHICH,
-            Argument("--add", "tags to add", "words", "TAG", values="tags"),
-            Argument("--replace", "exactly these tags from now on", "words", "TAG", values="tags"),
+            Argument("add", "tags to add", "words", "TAG", values="tags"),
+            Argument("replace", "exactly these tags from now on", "words", "TAG", values="tags"),
         ),
     ),
     Command(
@@ -149,7 +156,7 @@ _TABLE = (
         "show the conversation",
         "commands_data:messages",
         "%devin messages audit --limit 5",
-        (_WHICH, Argument("--limit", "the newest N only", "int", "N")),
+        (_WHICH, Argument("limit", "the newest N only", "int", "N")),
     ),
     Command(
         "files",
@@ -159,7 +166,7 @@ _TABLE = (
         "%devin files audit --download results",
         (
             _WHICH,
-            Argument("--download", "into FOLDER, or one named after the session", "optional", "FOLDER", values="files"),
+            Argument("download", "into FOLDER, or one named after the session", "optional", "FOLDER", values="files"),
         ),
         api="v3",
     ),
@@ -169,7 +176,7 @@ _TABLE = (
         "what the service says about how a session went",
         "commands_data:insights",
         "%devin insights audit --generate",
-        (_WHICH, Argument("--generate", "have the analysis made; about a minute", "flag")),
+        (_WHICH, Argument("generate", "have the analysis made; about a minute", "flag")),
         api="v3",
     ),
     Command(
@@ -178,7 +185,7 @@ _TABLE = (
         "list playbooks, or show one",
         "commands_library:playbooks",
         "%devin playbooks upgrade",
-        (_TEXT, Argument("--show", "one of them in full", metavar="ID", values="playbooks")),
+        (_TEXT, Argument("show", "one of them in full", metavar="ID", values="playbooks")),
     ),
     Command(
         "knowledge",
@@ -186,7 +193,7 @@ _TABLE = (
         "list knowledge notes, or show one",
         "commands_library:knowledge",
         "%devin knowledge deploy",
-        (_TEXT, Argument("--show", "one of them in full", metavar="ID", values="knowledge")),
+        (_TEXT, Argument("show", "one of them in full", metavar="ID", values="knowledge")),
     ),
     Command(
         "secrets",
@@ -220,8 +227,8 @@ _TABLE = (
         "commands_money:budget",
         "%devin budget 20",
         (
-            Argument("acus", "the limit, or off for none; what was spent stays counted", metavar="ACU|off"),
-            Argument("--off", "the same as off", "flag"),
+            _positional("acus", "the limit, or off for none; what was spent stays counted", metavar="ACU|off"),
+            Argument("off", "the same as off", "flag"),
         ),
     ),
     Command(
@@ -231,8 +238,8 @@ _TABLE = (
         "commands_money:journal",
         "%devin journal check",
         (
-            Argument("act", "default: show", choices=("show", "check", "export", "repair"), values="acts"),
-            Argument("file", "for export; default: devin-journal.json", metavar="FILE", values="files"),
+            _positional("act", "default: show", choices=("show", "check", "export", "repair"), values="acts"),
+            _positional("file", "for export; default: devin-journal.json", metavar="FILE", values="files"),
         ),
         more="show lists the sessions of this notebook; check tells whether the file is sound; export writes all of it "
         "as JSON, redacted; repair saves what can be read of a damaged file.",
@@ -243,7 +250,7 @@ _TABLE = (
         "write this notebook's sessions and answers to a file that replays them without a key",
         "commands_money:lock",
         "%devin lock audit.devin.json",
-        (Argument("file", "default: NAME.devin.json beside the notebook", metavar="FILE", values="files"),),
+        (_positional("file", "default: NAME.devin.json beside the notebook", metavar="FILE", values="files"),),
     ),
     Command(
         "connect",
@@ -252,13 +259,13 @@ _TABLE = (
         "commands_account:connect",
         "%devin connect --profile work --save",
         (
-            Argument("--org", "the organization's id, org-…", metavar="ORG"),
-            Argument("--url", "the API's address, for a dedicated deployment", metavar="URL"),
-            Argument("--api", "the API version, for keys whose prefix does not tell", choices=("v1", "v3")),
-            Argument("--profile", "a saved key of this name", metavar="NAME", values="profiles"),
-            Argument("--save", "keep the key in the system's keyring", "flag"),
-            Argument("--new-key", "ask for a key although one is known", "flag"),
-            Argument("--simulator", "the same as %devin simulator", "flag"),
+            Argument("org", "the organization's id, org-…", metavar="ORG"),
+            Argument("url", "the API's address, for a dedicated deployment", metavar="URL"),
+            Argument("api", "the API version, for keys whose prefix does not tell", choices=("v1", "v3")),
+            Argument("profile", "a saved key of this name", metavar="NAME", values="profiles"),
+            Argument("save", "keep the key in the system's keyring", "flag"),
+            Argument("new_key", "ask for a key although one is known", "flag"),
+            Argument("simulator", "the same as %devin simulator", "flag"),
         ),
     ),
     Command(
@@ -275,8 +282,8 @@ _TABLE = (
         "commands_account:simulator",
         "%devin simulator",
         (
-            Argument("--v1", "speak the older API, as with an apk_… key", "flag"),
-            Argument("--preload", "with this many past sessions", "int", "N"),
+            Argument("v1", "speak the older API, as with an apk_… key", "flag"),
+            Argument("preload", "with this many past sessions", "int", "N"),
         ),
     ),
     Command(
@@ -285,7 +292,7 @@ _TABLE = (
         "a report for a bug ticket, without secrets",
         "commands_debug:debug",
         "%devin debug report.txt",
-        (Argument("file", "default: show it here", metavar="FILE", values="files"),),
+        (_positional("file", "default: show it here", metavar="FILE", values="files"),),
     ),
     Command(
         "help",
@@ -293,7 +300,7 @@ _TABLE = (
         "explain one command; alone: list them all",
         "command_help:show",
         "%devin help send",
-        (Argument("topic", "a command, or an option of %%devin", metavar="COMMAND", values="commands"),),
+        (_positional("topic", "a command, or an option of %%devin", metavar="COMMAND", values="commands"),),
     ),
 )
 COMMANDS = {command.name: command for command in _TABLE}

@@ -11,7 +11,7 @@ from devin_jupyter.loop import completing_requests
 from devin_jupyter.magics import cell
 from devin_jupyter.magics.command import Call
 from devin_jupyter.magics.shown import Table, labeled
-from devin_jupyter.options import Options, check_name
+from devin_jupyter.options import CellOptions, check_name
 from devin_jupyter.render import labels
 from devin_jupyter.stopping import HALT_HOLDS
 from devin_jupyter.text import format_acus, parse_duration
@@ -29,7 +29,7 @@ def open_session(call: Call) -> None:
     session = notebook.session(said.session) if schema is None else call.devin.get(said.session, schema=schema)
     notebook.bind(said.out, session)
     session.refresh()
-    _show(call, session, Options(quiet=said.quiet, wait=0.0 if notebook.host.is_headless else None))
+    _show(call, session, {"quiet": said.quiet, "wait": 0.0 if notebook.host.is_headless else None})
 
 
 def show(call: Call) -> None:
@@ -51,7 +51,7 @@ def wait(call: Call) -> None:
     word, seconds = call.said.session, call.said.time
     if seconds is None and word and word not in call.notebook.variables and _is_time(word):
         word, seconds = None, parse_duration(word)
-    options = Options(wait=math.inf if seconds is None else seconds, on_interrupt=call.said.on_interrupt)
+    options: CellOptions = {"wait": math.inf if seconds is None else seconds, "on_interrupt": call.said.on_interrupt}
     batch = call.notebook.batch(word)
     if batch is not None:
         from devin_jupyter.magics import batch_cell
@@ -67,12 +67,11 @@ def send(call: Call) -> None:
 
     said, notebook = call.said, call.notebook
     files = read_attachments(said.attach or (), notebook.variables)
-    seconds = None if said.wait is None else (math.inf if said.wait == "" else parse_duration(said.wait))
     session = notebook.session(said.session)
     with completing_requests():
         session = call.devin.send(session, " ".join(said.text), files, said.again, said.as_user)
     cell.say(session.notice)
-    cell.follow(notebook, session, Options(wait=seconds))
+    cell.follow(notebook, session, {"wait": said.wait})
 
 
 def stop(call: Call) -> Any:
@@ -150,7 +149,7 @@ def _sessions(call: Call, word: str | None) -> list[Any]:
     return [call.notebook.session(word)] if batch is None else list(batch.sessions)
 
 
-def _show(call: Call, session: Any, options: Options) -> None:
+def _show(call: Call, session: Any, options: CellOptions) -> None:
     from devin_jupyter.magics import display
 
     cell.say(session.notice)

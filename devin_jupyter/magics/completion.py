@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from devin_jupyter.magics.offers import offers
-from devin_jupyter.options import BY_FLAG
+from devin_jupyter.options import CELL
 
 if TYPE_CHECKING:
     from devin_jupyter.magics.notebook import Notebook
@@ -94,7 +94,7 @@ def _found(notebook: Notebook, place: Place) -> Found:
         return Found("")
     *words, fragment = _words(place.text)
     if place.kind == "cell":
-        return _next(notebook, BY_FLAG, (), words, fragment)
+        return _next(notebook, CELL.by_flag, (), words, fragment)
     from devin_jupyter.magics.command_table import COMMANDS
 
     if not words:
@@ -102,9 +102,8 @@ def _found(notebook: Notebook, place: Place) -> Found:
     command = COMMANDS.get(words[0])
     if command is None:
         return Found("")
-    by_flag = {flag: one for one in command.arguments if one.is_option for flag in (one.name, one.short) if flag}
-    positions = [one for one in command.arguments if not one.is_option]
-    return _next(notebook, by_flag, positions, words[1:], fragment)
+    positions = [one for one in command.arguments if one.is_positional]
+    return _next(notebook, command.syntax.by_flag, positions, words[1:], fragment)
 
 
 def _words(text: str) -> list[str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from devin_jupyter.magics.notebook import Notebook
-    from devin_jupyter.options import Options
+    from devin_jupyter.options import CellOptions
 
 
 class Front(Protocol):
@@ -50,7 +50,7 @@ class View:
             self._front.close()
 
 
-def view(notebook: Notebook, session: Any, options: Options, *, waiting: bool) -> View:
+def view(notebook: Notebook, session: Any, options: CellOptions, *, waiting: bool) -> View:
     """Return how this front end shows a session.
 
     Args:
@@ -59,7 +59,7 @@ def view(notebook: Notebook, session: Any, options: Options, *, waiting: bool) -
         options: `--quiet` and `--save-transcript` count.
         waiting: the cell is about to wait.
     """
-    return View(_front(notebook, session, options.quiet, options.save_transcript, waiting))
+    return View(_front(notebook, session, options.get("quiet", False), options.get("save_transcript", False), waiting))
 
 
 def _front(notebook: Notebook, session: Any, quiet: bool, transcript: bool, waiting: bool) -> Front:

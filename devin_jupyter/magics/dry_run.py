@@ -77,7 +77,7 @@ class BatchDryRun:
             ("dry run", self._action),
             ("rows", counted + (f" ({_count(duplicates, 'duplicate row')} beside)" if duplicates else "")),
             ("at a time", str(plan.max_parallel)),
-            ("cost", cost_line(plan.wanted, plan.options.budget) if self._n_new else "0 ACU"),
+            ("cost", cost_line(plan.wanted, plan.budget) if self._n_new else "0 ACU"),
             *([("report", _REPORT)] if plan.is_report else []),
             ("request", f"the first of {len(plan.wanted)}"),
         ]

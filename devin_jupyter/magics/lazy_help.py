@@ -17,7 +17,7 @@ class CellMagic:  # noqa: D101 its documentation is the help text
         return self._run(*args)
 
     def getdoc(self) -> str:  # noqa: D102 IPython asks this before `__doc__`
-        from devin_jupyter.options.help import help_text
+        from devin_jupyter.options import help_text
 
         return help_text()
 

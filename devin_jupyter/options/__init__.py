@@ -1,24 +1,226 @@
-"""The options of `%%devin` and `dj.create`: one table, and what is read from it. Pure: no I/O, no notebook."""
+"""The options of `%%devin`, which are the keywords of `dj.create` and `dj.map`: read, filled in, explained.
 
-from devin_jupyter.options.option import GROUPS, MODES, Option
-from devin_jupyter.options.parsing import Parser, continued, from_keywords, parse, refuse_keys, split
-from devin_jupyter.options.table import BY_FLAG, BY_NAME, OPTIONS
-from devin_jupyter.options.values import Options, check_name, number
+Once read, options travel as a dict of the table's names that holds only what was given. No I/O, no notebook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from keyword import iskeyword
+from typing import Any, TypeVar, cast
+
+from devin_jupyter.errors import OptionError
+from devin_jupyter.options.arguments import (
+    Argument,
+    Syntax,
+    continued,
+    explained,
+    number,
+    refuse_keys,
+    seconds,
+    split,
+    whole_number,
+)
+from devin_jupyter.options.table import BY_NAME, GROUPS, MODES, OPTIONS, CellOptions, CreateOptions, MapOptions
+from devin_jupyter.text import nearest
 
 __all__ = [
-    "BY_FLAG",
     "BY_NAME",
+    "CELL",
     "GROUPS",
     "MODES",
     "OPTIONS",
-    "Option",
-    "Options",
-    "Parser",
+    "Argument",
+    "CellOptions",
+    "CreateOptions",
+    "MapOptions",
+    "OptionsT",
+    "Syntax",
     "check_name",
     "continued",
+    "explained",
+    "fill",
     "from_keywords",
+    "help_text",
     "number",
     "parse",
+    "readme_table",
     "refuse_keys",
+    "seconds",
     "split",
+    "templates",
+    "whole_number",
 ]
+
+CELL = Syntax(
+    "%%devin",
+    OPTIONS,
+    hint="%%devin? lists the options",
+    stray_hint="the prompt goes below the %%devin line; quote values that hold spaces; %%devin? lists the options",
+)
+OptionsT = TypeVar("OptionsT", bound=CreateOptions)
+_HELP = frozenset(BY_NAME["help"].flags)
+
+
+def parse(line: str) -> CellOptions:
+    """Return the options of a `%%devin` line; templates in them are not filled in yet.
+
+    Raises:
+        OptionError: an unknown option or value, a bad quote, a key or a secret value on the line.
+    """
+    words = split(line)
+    if not _HELP.isdisjoint(words):  # with --help, mistakes in the rest of the line do not matter
+        return {"help": True}
+    said = CELL.parse(words)
+    _refuse_secret_values(said["secrets"] or ())
+    return _read(said)
+
+
+def from_keywords(**keywords: Any) -> CellOptions:
+    """Return the options for keywords in Python: the same names with `_`; schema, secrets and attach take objects.
+
+    Raises:
+        OptionError: an unknown name or a bad value.
+    """
+    for name in keywords:
+        if name not in BY_NAME:
+            raise OptionError(
+                f"there is no option {name!r}{nearest(name, BY_NAME)}",
+                hint="%%devin --help lists them: --max-acu there is max_acu here",
+            )
+    secrets = keywords.get("secrets")
+    if secrets is not None and not isinstance(secrets, Mapping):
+        _refuse_secret_values(secrets if isinstance(secrets, (list, tuple, set, frozenset)) else [secrets])
+    return _read(keywords)
+
+
+def _read(values: Mapping[str, Any]) -> CellOptions:
+    given = {name: value for name, value in values.items() if value is not None and value is not False}
+    options = {
+        name: value if _is_pending(BY_NAME[name], value) else CELL.convert(BY_NAME[name], value)
+        for name, value in given.items()
+    }
+    for name in given:
+        option = BY_NAME[name]
+        if option.excludes in given:
+            raise OptionError(
+                f"{BY_NAME[option.excludes].flag} and {option.flag} contradict each other", hint="keep one of them"
+            )
+        if option.needs and option.needs not in given and "help" not in given:
+            needed = BY_NAME[option.needs]
+            raise OptionError(f"{option.flag} needs {needed.flag}", hint=needed.help)
+    if "to" in given:
+        for name in sorted(given):
+            if not BY_NAME[name].allowed_with_to:
+                raise OptionError(
+                    f"{BY_NAME[name].flag} cannot go with --to: a message goes to a session that exists already",
+                    hint="leave one of them out",
+                )
+    if not _is_template(options.get("out")):
+        check_name(options.get("out"))
+    return cast("CellOptions", options)
+
+
+def check_name(out: Any) -> None:
+    """Refuse an `--out` that cannot be a variable; None is none.
+
+    Raises:
+        OptionError: it is no name.
+    """
+    if out is not None and not (isinstance(out, str) and out.isidentifier() and not iskeyword(out)):
+        raise OptionError(f"--out takes the name of a variable, not {out!r}", hint="for example -o audit")
+
+
+def _refuse_secret_values(words: Any) -> None:
+    if any("=" in str(word) for word in words):
+        raise OptionError(
+            "--secrets takes names only, never a value",
+            "the value is in this cell now, and was not sent; remove it before you save",
+            "put it in an environment variable and write --secrets NAME, or in Python secrets={'NAME': value}",
+        )
+
+
+def _is_template(value: Any) -> bool:
+    return isinstance(value, str) and "{{" in value
+
+
+def _is_pending(option: Argument, value: Any) -> bool:
+    """Whether a template stands where a number, a time or a choice is wanted: converted once it is filled in."""
+    return _is_template(value) and not option.is_text and option.kind != "words"
+
+
+def templates(options: CreateOptions) -> Iterator[str]:
+    """Yield the texts that `fill` fills in."""
+    for name, value in cast("Mapping[str, Any]", options).items():
+        if BY_NAME[name].is_text or _is_pending(BY_NAME[name], value):
+            yield from _texts(value)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for item in value if isinstance(value, tuple) else ():
+        yield from _texts(item)
+
+
+def fill(options: OptionsT, render: Callable[[str], str] | None) -> OptionsT:
+    """Return the options with every template filled in by `render`; None leaves texts as they are.
+
+    Raises:
+        OptionError: a template gives no number, time or choice where one is needed.
+    """
+
+    def filled(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(filled(item) for item in value)
+        return render(value) if render is not None and isinstance(value, str) else value
+
+    ready: dict[str, Any] = {}
+    for name, value in cast("Mapping[str, Any]", options).items():
+        option = BY_NAME[name]
+        if _is_pending(option, value):
+            ready[name] = CELL.convert(option, filled(value))
+        else:
+            ready[name] = filled(value) if option.is_text else value
+    return cast("OptionsT", ready)
+
+
+_INTRO = """\
+%%devin [options]
+the prompt, below the line of options
+
+Start a Devin session that works on the prompt, and show it here. Running the cell again attaches to the same
+session: it is never paid for twice. A backslash at the end of the line continues it. {{ expressions }} in the
+prompt and in option values are filled in from the notebook's variables. Options work with both versions of the
+API unless they name one.
+
+    %%devin --repos acme/api --schema 'severity:low|high, count:int' -o audit
+    Audit the error handling.
+
+    audit.result()"""
+_OUTRO = """\
+In Python the options are keywords of dj.create, those of batches of dj.map: --max-acu 5 is max_acu=5.
+`%devin help` lists the other commands; defaults for this notebook: %config DevinMagics"""
+
+
+def help_text() -> str:
+    """Return the help of `%%devin`: every option in its group."""
+    groups = (f"{group}:\n{explained(options)}" for group, options in GROUPS.items())
+    return "\n\n".join([_INTRO, *groups, _OUTRO])
+
+
+def readme_table() -> str:
+    """Return the Markdown table of all options, group by group, for the README."""
+    lines = []
+    for group, options in GROUPS.items():
+        lines += [
+            f"**{group}**",
+            "",
+            "| option | what it does | default | API | example |",
+            "| --- | --- | --- | --- | --- |",
+        ]
+        for option in options:
+            cells = [f"`{option.bare}`", option.help, option.default or "–", option.versions, f"`{option.example}`"]
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines.append("")
+    return "\n".join(lines)

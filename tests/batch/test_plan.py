@@ -36,10 +36,10 @@ def test_the_prompt_and_the_options_are_filled_in_for_each_row() -> None:
     second = made.items[1].request
     assert second.prompt == "Upgrade a/c to 3.13"
     assert second.repos == ("a/c",)
-    assert second.title == "Upgrade of a/c"
+    assert second.options["title"] == "Upgrade of a/c"
     assert second.tags == ("upgrade", "repo:a/c")
     assert second.max_acu == 4
-    assert second.key == "up-a/c"
+    assert second.options["key"] == "up-a/c"
 
 
 def test_rows_that_ask_for_the_same_are_made_once() -> None:
@@ -110,7 +110,7 @@ def test_a_field_of_the_other_version_is_refused() -> None:
 def test_options_of_the_whole_batch_are_rendered_without_a_row() -> None:
     made = plan("{{ row }}", [1], variables={"week": 47}, name="week-{{ week }}", max_parallel="{{ 2 + 6 }}", limit=1)
 
-    assert made.options.name == "week-47"
+    assert made.options["name"] == "week-47"
     assert made.max_parallel == 8
     with pytest.raises(TemplateError):
         plan("{{ row }}", [1], name="batch-{{ row }}")

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from pydantic import BaseModel
 
-from devin_jupyter import template
+from devin_jupyter import request as template
 from devin_jupyter.batches.rows import named, plain, read_rows
 from devin_jupyter.errors import OptionError, TemplateError
 

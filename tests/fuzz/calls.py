@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from contract.sample_organization import populate
+from contract.world import populate
 
 from devin_jupyter import AsyncDevin
 from devin_jupyter.api.transport import Transport

@@ -8,12 +8,11 @@ from typing import Any
 from fuzz.exploring import JSON, Refused, both, explore, tried
 from hypothesis import strategies as st
 
-from devin_jupyter import template
+from devin_jupyter import request as template
 from devin_jupyter.errors import OutputInvalid, SchemaError, TemplateError
 from devin_jupyter.magics import command
-from devin_jupyter.options import OPTIONS, from_keywords, parse
-from devin_jupyter.options.parsing import split
-from devin_jupyter.request import build
+from devin_jupyter.options import OPTIONS, from_keywords, parse, split
+from devin_jupyter.request import build, fill
 from devin_jupyter.schema import load_schema
 
 FLAGS = [option.flag for option in OPTIONS]
@@ -54,7 +53,7 @@ def made_of(pieces: list[Any], between: str = "", most: int = 10) -> st.SearchSt
 @both
 def test_an_option_line(examples: int) -> None:
     def sent(line: str) -> None:
-        build("prompt", parse(line), {}, {}).check("v3")
+        build(*fill("prompt", parse(line), {}), {}, {}).check("v3")
 
     explore(examples, lambda line: tried(sent, line), made_of(FLAGS + ODD, " "))
 
@@ -62,7 +61,7 @@ def test_an_option_line(examples: int) -> None:
 @both
 def test_keywords(examples: int) -> None:
     def sent(keywords: dict[str, Any]) -> None:
-        body = build("prompt", from_keywords(**keywords), {}, {}).body("v3", tag="nb-0")
+        body = build(*fill("prompt", from_keywords(**keywords), {}), {}, {}).body("v3", tag="nb-0")
         json.dumps(body)
 
     names = st.sampled_from([option.name for option in OPTIONS])
@@ -73,7 +72,7 @@ def test_keywords(examples: int) -> None:
 def test_a_command_line(examples: int) -> None:
     def read(line: str) -> None:
         name, *words = split(line) or ["help"]
-        command.parse(command.find(name), words)
+        command.find(name).syntax.read(words)
 
     explore(examples, lambda line: tried(read, line), made_of(COMMANDS + ODD, " "))
 

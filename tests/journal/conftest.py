@@ -89,7 +89,7 @@ class Kernel:
 
     async def start(self, prompt: str = "audit the API", *, policy: Policy | None = None, **fields: Any) -> Any:
         policy = policy or Policy(guard=CELL, interactive=True, say=self.said.append)
-        return await self.creator.start(SessionRequest(prompt=prompt, **fields), policy)
+        return await self.creator.start(SessionRequest(prompt=prompt).but(**fields), policy)
 
     def stopper(self) -> Stopper:
         return Stopper(api=self.api, journal=self.journal, where=self.where, clock=self.clock)

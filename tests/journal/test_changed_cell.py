@@ -81,7 +81,7 @@ async def test_a_file_that_cannot_be_uploaded_leaves_the_earlier_one_at_work(ker
         {"method": "POST", "route": "/v3/organizations/{org_id}/attachments", "kind": "status", "status": 403}
     )
     with pytest.raises(Forbidden):
-        await one.start("other", policy=REPLACE, attachments=read_attachments([("a.csv", b"a")], {}))
+        await one.start("other", policy=REPLACE, attach=read_attachments([("a.csv", b"a")], {}))
     assert is_at_work(simulator, first.session_id)
 
 

@@ -349,8 +349,8 @@ async def test_attachments_are_uploaded_only_for_a_session_that_is_really_made(k
     route = "POST /v3/organizations/{org_id}/attachments"
     one = kernel()
     report = Attachment("report.csv", b"a,b\n1,2\n", None, "0" * 64)
-    await one.start(attachments=(report,))
-    await one.start(attachments=(report,))
+    await one.start(attach=(report,))
+    await one.start(attach=(report,))
     assert simulator.requests(route) == 1
 
 
@@ -358,7 +358,7 @@ async def test_a_failed_upload_leaves_no_intent(kernel: Any, simulator: Any) -> 
     simulator.faults({"method": "POST", "route": "/v3/organizations/{org_id}/attachments", "kind": "status"})
     one = kernel()
     with pytest.raises(Exception, match="503"):
-        await one.start(attachments=(Attachment("a.txt", b"a", None, "1" * 64),))
+        await one.start(attach=(Attachment("a.txt", b"a", None, "1" * 64),))
     assert one.journal.intents.all() == []
     assert simulator.requests(POST) == 0
 

@@ -18,7 +18,9 @@ POLICY = Policy(guard=CELL, interactive=True)
 
 
 async def plan(one: Any, policy: Policy = POLICY, **fields: Any) -> Plan:
-    found: Plan = await one.creator.plan(SessionRequest(**{"prompt": "audit the API", **fields}), policy)
+    found: Plan = await one.creator.plan(
+        SessionRequest(prompt=fields.pop("prompt", "audit the API")).but(**fields), policy
+    )
     return found
 
 
@@ -127,5 +129,5 @@ async def test_attaching_costs_nothing(kernel: Any) -> None:
 
 async def test_the_body_holds_words_for_addresses_that_uploads_will_get(kernel: Any) -> None:
     files = read_attachments([("report.csv", b"a,b"), "https://example.com/x.pdf"], {})
-    body = (await plan(kernel(), attachments=files)).body
+    body = (await plan(kernel(), attach=files)).body
     assert body["attachment_urls"] == ["(the address of report.csv, once it is uploaded)", "https://example.com/x.pdf"]

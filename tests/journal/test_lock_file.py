@@ -41,7 +41,7 @@ async def test_it_replays_the_same_answer_without_a_request(kernel: Any, simulat
     path = await record(one, simulator, folder)
     live = (await one.start(policy=Policy(guard=CELL), schema=SCHEMA)).snapshot
     simulator.reset()
-    started = replay(SessionRequest(prompt="audit the API", schema=SCHEMA), load_lock(path))
+    started = replay(SessionRequest(prompt="audit the API").but(schema=SCHEMA), load_lock(path))
     today = datetime.now(UTC).date()
     assert (started.how, started.snapshot.recorded) == ("recorded", today)
     assert started.notice == f"recorded {today}: {live.session_id}, replayed from audit.devin.json"
@@ -61,9 +61,9 @@ async def test_a_cell_that_is_not_in_it_fails_in_three_lines(kernel: Any, simula
 
 async def test_it_matches_on_what_is_asked_wherever_it_was_sent(kernel: Any, simulator: Any, folder: Path) -> None:
     lock = load_lock(await record(kernel(), simulator, folder))
-    elsewhere = SessionRequest(prompt="audit the API \n", schema=SCHEMA, title="other", tags=("x",))
+    elsewhere = SessionRequest(prompt="audit the API \n").but(schema=SCHEMA, title="other", tags=("x",))
     assert replay(elsewhere, lock).how == "recorded"
-    for other in (SessionRequest(prompt="audit the API"), SessionRequest(prompt="audit the API", take="2")):
+    for other in (SessionRequest(prompt="audit the API"), SessionRequest(prompt="audit the API").but(take="2")):
         with pytest.raises(NotRecorded):
             replay(other, lock)
 

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -17,19 +16,6 @@ from jupyter_client.manager import start_new_async_kernel
 from traitlets.config import Config
 
 from devin_jupyter.client.default import disconnect
-
-
-@pytest.fixture
-def run_python():
-    """Return a function that runs code in a fresh interpreter and gives what it printed."""
-
-    def run(code, *args):
-        command = [sys.executable, "-c", code, *args]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return run
 
 
 @dataclass

@@ -284,3 +284,18 @@ def test_one_session_per_row(shell, service):
     assert "would start 1 session and" in one
     assert "1 row, 1 of 1 session\n" in one
     assert service.requests(CREATE) == 2
+
+
+def test_a_schema_whose_quotes_the_line_has_eaten_says_so(shell, service):
+    ran = shell.run('%%devin --schema {"type":"object"}\nx', fails=True)
+    assert "in single quotes" in ran.error.hint
+    assert ran.error.consequence == "nothing was sent"
+
+
+def test_what_ipython_puts_into_a_notebook_is_no_variable_of_it(shell, service, monkeypatch):
+    ran = shell.run("%%devin --dry-run\n{{ open('/etc/hostname').read() }}", fails=True)
+    assert ran.lines[0].startswith(
+        "TemplateError: {{ open('/etc/hostname').read() }} cannot be filled: 'open' is undefin"
+    )
+    monkeypatch.setitem(shell.names, "open", "the door")
+    assert "the door" in str(shell.run("%%devin --dry-run\n{{ open }}").shown)

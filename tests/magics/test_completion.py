@@ -41,7 +41,7 @@ def test_an_option_that_was_given_is_not_offered_again_unless_it_is_a_list(shell
 @pytest.mark.parametrize(
     ("line", "value"),
     [
-        ("--mode f", "fast"),
+        ("--mode fa", "fast"),
         ("--repos acme/a", "acme/api"),
         ("--repos acme/api acme/w", "acme/web"),
         ("--tags a", "audit"),

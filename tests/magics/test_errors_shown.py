@@ -27,7 +27,7 @@ def test_the_whole_traceback_is_there_on_demand(shell):
     shell.run("%%devin --repoz x\nprompt", fails=True)
     whole = shell.run("%tb").out
     assert "OptionError" in whole
-    assert "parsing.py" in whole
+    assert "arguments.py" in whole
     assert "did you mean --repos?" in whole
 
 

@@ -17,7 +17,6 @@ from devin_jupyter.magics import display
 from devin_jupyter.magics.magic import DevinMagics
 from devin_jupyter.magics.notebook import Notebook
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.options import Options
 from devin_jupyter.panel import Panel, Stage, stage
 from devin_jupyter.session import Session
 
@@ -76,7 +75,7 @@ def notebook(shell):
 
 def shown_by(notebook, handle, *, waiting=False, **options):
     """The bundles that a view of the session publishes; a board of an earlier test may still publish its own."""
-    with capture_output() as captured, display.view(notebook, handle, Options(**options), waiting=waiting):
+    with capture_output() as captured, display.view(notebook, handle, {**options}, waiting=waiting):
         pass
     return [output.data for output in captured.outputs if "Count them" in output.data["text/plain"]]
 
@@ -119,7 +118,7 @@ def test_a_terminal_gets_a_moving_line_and_then_text(shell, notebook):
             return True
 
     terminal, handle = Teletype(), Handle()
-    with contextlib.redirect_stdout(terminal), display.view(notebook, handle, Options(), waiting=True):
+    with contextlib.redirect_stdout(terminal), display.view(notebook, handle, {}, waiting=True):
         handle.move(Phase.DONE)
     assert "✓ done" in terminal.getvalue()
 

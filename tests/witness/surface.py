@@ -24,7 +24,7 @@ from devin_jupyter.history.dataset import read_dataset as read_dataset
 from devin_jupyter.messages import Messenger
 from devin_jupyter.models.snapshot import CellRef, Where
 from devin_jupyter.options import from_keywords
-from devin_jupyter.request import build, fingerprints, terms
+from devin_jupyter.request import build, fill, fingerprints, terms
 
 SOON = Clock(settle_at=(0.0, 0.02, 0.05))
 
@@ -39,7 +39,7 @@ def decoded(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def identity(prompt: str, options: Mapping[str, Any], place: Mapping[str, Any]) -> tuple[dict[str, str], str]:
     """Return the tag by each fingerprint of a request, and the hash of what it says besides its words."""
-    request = build(prompt, from_keywords(**decoded(options)))
+    request = build(*fill(prompt, from_keywords(**decoded(options))))
     return {one.text: one.tag for one in fingerprints(request, Where(**place))}, terms(request)
 
 
@@ -71,7 +71,7 @@ def create_in_cell(devin: dj.Devin, prompt: str, cell: Mapping[str, Any], **opti
     """Do what a `%%devin` cell does of which the front end tells the id, where somebody can click."""
     wanted = read_options(options)
     policy = replace(policy_of(wanted), guard=CellRef(**cell), interactive=True)
-    return devin.start(build(prompt, wanted), policy)
+    return devin.start(build(*fill(prompt, wanted)), policy)
 
 
 def map_in_cell(devin: dj.Devin, prompt: str, rows: Any, cell: Mapping[str, Any], **options: Any) -> dj.Batch:

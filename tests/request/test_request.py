@@ -14,7 +14,7 @@ from devin_jupyter.errors import OptionError, SchemaError, TemplateError, Unsupp
 from devin_jupyter.models.snapshot import Where
 from devin_jupyter.options import OPTIONS
 from devin_jupyter.redaction import redact
-from devin_jupyter.request import Fingerprint, SecretValue, build, fingerprint
+from devin_jupyter.request import Fingerprint, SecretValue, build, fill, fingerprint
 
 HERE = Where("https://api.devin.ai", "org-1", "v3")
 V3_FIELDS = frozenset(
@@ -51,7 +51,11 @@ V1_ONLY = {"snapshot": "snapshot-1", "unlisted": True}
 
 
 def made(prompt="Fix it", variables=None, defaults=None, **keywords):
-    return build(prompt, options.from_keywords(**keywords), variables, defaults)
+    return build(*fill(prompt, options.from_keywords(**keywords), variables), variables, defaults)
+
+
+def read(prompt, line, variables=None):
+    return build(*fill(prompt, options.parse(line), variables), variables)
 
 
 def what(*args, **keywords):
@@ -61,7 +65,7 @@ def what(*args, **keywords):
 @pytest.mark.parametrize("line", ["--take ''", "--take '{{ empty }}'", "--tags a ''", "--key ' '", "--repos ''"])
 def test_a_value_that_is_empty_is_refused(line):
     with pytest.raises(OptionError, match="empty value"):
-        build("Count", options.parse(line), {"empty": ""})
+        read("Count", line, {"empty": ""})
 
 
 def test_all_19_fields_of_v3_can_be_set():
@@ -104,20 +108,20 @@ def test_a_field_of_v1_on_a_v3_key_is_refused(name, value):
 @given(st.text().filter(lambda text: text.strip() and "{{" not in text))
 def test_the_prompt_reaches_the_body_byte_for_byte(prompt):
     for version in ("v3", "v1"):
-        assert build(prompt, options.parse(""), {"x": 1}).body(version, tag=None)["prompt"] == prompt
+        assert read(prompt, "", {"x": 1}).body(version, tag=None)["prompt"] == prompt
 
 
 def test_a_prompt_is_filled_in_once_and_raw_leaves_it_alone():
-    assert build("a {{ x }}", options.parse(""), {"x": "{{ y }}"}).prompt == "a {{ y }}"
-    assert build("a {{ x }}", options.parse("--raw"), {"x": 1}).prompt == "a {{ x }}"
-    assert build("a {{ x }}", options.parse(""), None).prompt == "a {{ x }}"
+    assert read("a {{ x }}", "", {"x": "{{ y }}"}).prompt == "a {{ y }}"
+    assert read("a {{ x }}", "--raw", {"x": 1}).prompt == "a {{ x }}"
+    assert read("a {{ x }}", "", None).prompt == "a {{ x }}"
     with pytest.raises(TemplateError):
-        build("a {{ z }}", options.parse(""), {"x": 1})
+        read("a {{ z }}", "", {"x": 1})
 
 
 def test_option_values_are_templates_too():
-    request = build("p", options.parse("--title {{ x }} --max-acu {{ n }} --tags t-{{ n }}"), {"x": "A b", "n": 3})
-    assert (request.title, request.max_acu, request.tags) == ("A b", 3, ("t-3",))
+    request = read("p", "--title {{ x }} --max-acu {{ n }} --tags t-{{ n }}", {"x": "A b", "n": 3})
+    assert request.options == {"title": "A b", "max_acu": 3, "tags": ("t-3",)}
 
 
 def test_an_empty_prompt_is_refused():
@@ -155,7 +159,9 @@ def test_links_may_be_names_ids_or_addresses():
         id = "devin-" + "b" * 32
 
     links = ["audit", "c" * 32, "https://app.devin.ai/sessions/" + "d" * 32]
-    assert made(variables={"audit": Handle()}, links=links).links == tuple("devin-" + letter * 32 for letter in "bcd")
+    assert made(variables={"audit": Handle()}, links=links).options["links"] == tuple(
+        "devin-" + letter * 32 for letter in "bcd"
+    )
 
 
 def test_a_link_to_nothing_known_is_refused_before_anything_is_paid():
@@ -176,8 +182,8 @@ def test_attachments_come_from_files_addresses_and_variables(tmp_path):
     table = pd.DataFrame({"a": [1]}, index=pd.Index(["x"], name="row"))
     names = {"table": table, "blob": b"\x00", "text": "plain", "plain": pd.DataFrame({"a": [1]})}
     said = [str(path), "https://example.org/files/a%20b.pdf?x=1", *names]
-    read = made(variables=names, attach=said).attachments
-    assert [(item.name, item.content) for item in read] == [
+    found = made(variables=names, attach=said).attachments
+    assert [(item.name, item.content) for item in found] == [
         ("notes.txt", b"hello"),
         ("a b.pdf", None),
         ("table.csv", b"row,a\nx,1\n"),
@@ -185,12 +191,12 @@ def test_attachments_come_from_files_addresses_and_variables(tmp_path):
         ("text.txt", b"plain"),
         ("plain.csv", b"a\n1\n"),
     ]
-    assert read[1].url == said[1]
+    assert found[1].url == said[1]
 
 
 def test_attachments_in_python_may_be_values_with_names(tmp_path):
-    read = made(attach={"rows.csv": pd.DataFrame({"a": [1]}), "n.txt": "text"}).attachments
-    assert [(item.name, item.content) for item in read] == [("rows.csv", b"a\n1\n"), ("n.txt", b"text")]
+    found = made(attach={"rows.csv": pd.DataFrame({"a": [1]}), "n.txt": "text"}).attachments
+    assert [(item.name, item.content) for item in found] == [("rows.csv", b"a\n1\n"), ("n.txt", b"text")]
 
 
 def test_a_missing_file_names_the_nearest_one(tmp_path):
@@ -210,7 +216,7 @@ def test_v1_writes_attachment_lines_on_their_own():
 def test_secrets_come_from_the_environment_and_are_masked_from_then_on(monkeypatch):
     monkeypatch.setenv("MY_TOKEN", "hunter-is-secret")
     monkeypatch.setenv("MY_REGION", "eu-central")
-    request = build("p", options.parse("--secrets MY_TOKEN MY_REGION:plain"), {})
+    request = read("p", "--secrets MY_TOKEN MY_REGION:plain", {})
     assert request.secrets == {
         "MY_TOKEN": SecretValue("hunter-is-secret"),
         "MY_REGION": SecretValue("eu-central", False),
@@ -223,10 +229,10 @@ def test_secrets_come_from_the_environment_and_are_masked_from_then_on(monkeypat
 
 def test_a_secret_without_a_value_names_the_nearest_variable(monkeypatch):
     monkeypatch.setenv("NPM_TOKEN", "x")
-    problem = lacking(build("p", options.parse("--secrets NPM_TOKN"), {}).secrets)
+    problem = lacking(read("p", "--secrets NPM_TOKN", {}).secrets)
     assert problem is not None
     assert "did you mean NPM_TOKEN" in problem.what
-    assert lacking(build("p", options.parse("--secrets NPM_TOKEN"), {}).secrets) is None
+    assert lacking(read("p", "--secrets NPM_TOKEN", {}).secrets) is None
 
 
 def test_trailing_white_space_makes_no_other_session():
@@ -309,7 +315,7 @@ def test_schemas_are_checked_before_anything_is_sent():
 
 
 def test_a_preview_stands_in_for_what_is_not_known_yet():
-    request = build("Read it", options.from_keywords(attach=[("a.txt", b"x")], secrets={"TOKEN": "hush-hush"}), {})
+    request = made("Read it", attach=[("a.txt", b"x")], secrets={"TOKEN": "hush-hush"})
     shown = request.preview("v1", tag="nb-1", idempotent=True)
     assert shown["prompt"] == 'Read it\nATTACHMENT:"(the address of a.txt, once it is uploaded)"'
     assert shown["idempotent"] is True

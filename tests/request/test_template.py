@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devin_jupyter.errors import TemplateError
-from devin_jupyter.template import render
+from devin_jupyter.request import render
 
 
 def refusal(text, **variables):
@@ -70,15 +70,6 @@ def test_the_sandbox_refuses_to_reach_behind_objects():
 
 def test_jinja_is_not_loaded_for_a_text_without_expressions(run_python):
     out = run_python(
-        "import sys; from devin_jupyter.template import render; render('{% x %}', {}); print('jinja2' in sys.modules)"
+        "import sys; from devin_jupyter.request import render; render('{% x %}', {}); print('jinja2' in sys.modules)"
     )
     assert out.strip() == "False"
-
-
-def test_what_ipython_puts_into_a_notebook_is_no_variable_of_it(shell, service, monkeypatch):
-    ran = shell.run("%%devin --dry-run\n{{ open('/etc/hostname').read() }}", fails=True)
-    assert ran.lines[0].startswith(
-        "TemplateError: {{ open('/etc/hostname').read() }} cannot be filled: 'open' is undefin"
-    )
-    monkeypatch.setitem(shell.names, "open", "the door")
-    assert "the door" in str(shell.run("%%devin --dry-run\n{{ open }}").shown)

@@ -1,0 +1,418 @@
+"""The language of magic lines: what an argument is, and how a line is split, read, converted and explained.
+
+`%%devin`, every `%devin` command and the keywords of `dj.create` are tables of `Argument`s. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+import shlex
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NoReturn
+
+from devin_jupyter.errors import OptionError, TemplateError
+from devin_jupyter.redaction import contains_key
+from devin_jupyter.text import DASHES, nearest, parse_duration
+
+WIDTH = 110
+"""Columns of a help text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument of a magic line: an option (`--max-acu 5`) or a positional word."""
+
+    name: str
+    """The keyword in Python: `max_acu` for `--max-acu`."""
+    help: str
+    """One line, without a full stop."""
+    kind: str = "word"
+    """`flag`, `word`, `words`, `int` and `number` (above 0), `time` (seconds), `wait` (a time, or none: no limit),
+    `optional` (a word that may be left out after its flag)."""
+    metavar: str = ""
+    example: str = ""
+    default: str = ""
+    """What holds when it is not given, in words."""
+    choices: tuple[str, ...] = ()
+    short: str = ""
+    values: str = ""
+    """What the completer offers: `tags`, `repos`, `playbooks`, `knowledge`, `sessions`, `files`, …."""
+    is_positional: bool = False
+    is_needed: bool = False
+    takes_objects: bool = False
+    """In Python, a value that is no text is meant as it is: a DataFrame, a model, a session."""
+    api: str = "both"
+    """`both`, or the only version that has it: `v3` or `v1`."""
+    instead: str = ""
+    """What to do on the other version."""
+    needs: str = ""
+    """The option without which this one means nothing."""
+    excludes: str = ""
+    """The option that contradicts this one."""
+    allowed_with_to: bool = False
+    """A `--to` cell, which sends a message to an existing session, may have it."""
+    elsewhere: str = ""
+    """Why it is no keyword of `dj.create`, and what to use in Python."""
+    field: str = ""
+    """The field of the request body."""
+    sent_flag: bool = True
+    """What the field holds where a flag is given."""
+    empties: str = ""
+    """The option whose value this flag makes an empty list: none at all."""
+    may_be_empty: bool = False
+    """An empty list is sent, and means none at all; elsewhere it is the same as not given."""
+    identity: str = ""
+    """The name under which it is hashed. Never change one: sessions that were paid for are found by the hash."""
+    is_incidental: bool = False
+    """A difference starts no other session; it attaches, and is named."""
+
+    @property
+    def flag(self) -> str:
+        """The long form: `--max-acu`; nothing for a positional word."""
+        return "" if self.is_positional else "--" + self.name.replace("_", "-")
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Every form of the flag, the short one first."""
+        return tuple(flag for flag in (self.short, self.flag) if flag)
+
+    @property
+    def bare(self) -> str:
+        """How the help shows it: flags, and what follows them."""
+        shown = self.metavar or "|".join(self.choices) or self.name.upper()
+        tail = {"flag": "", "words": f"{shown} …", "wait": f"[{shown}]", "optional": f"[{shown}]"}.get(self.kind, shown)
+        return " ".join(part for part in (", ".join(self.flags), tail) if part)
+
+    @property
+    def usage(self) -> str:
+        """The same in a usage line, in brackets where it may be left out."""
+        return self.bare if self.is_needed else f"[{self.bare}]"
+
+    @property
+    def is_text(self) -> bool:
+        """Whether a value may be any text: one with `{{ }}` in it is a value already, not one to be converted later."""
+        return self.kind in ("word", "words", "optional") and not self.choices
+
+    @property
+    def explanation(self) -> str:
+        """The help with the choices that the usage does not list, the default, and the API versions."""
+        listed = f": {', '.join(self.choices)}" if self.choices and self.metavar else ""
+        versions = self.versions if self.api != "both" else ""
+        notes = "; ".join(note for note in (f"default: {self.default}" if self.default else "", versions) if note)
+        return f"{self.help}{listed}" + (f" ({notes})" if notes else "")
+
+    @property
+    def versions(self) -> str:
+        """Which API versions have it, and what to do on the one that has not."""
+        if self.api == "both":
+            return "v1, v3"
+        return f"{self.api} only; on {'v1' if self.api == 'v3' else 'v3'}, {self.instead}"
+
+
+_SAMPLES = {
+    "TIME": "7d",
+    "N": "10",
+    "TAG": "audit",
+    "OWNER/REPO": "acme/api",
+    "NAME": "audit",
+    "SPEC": "Finding",
+    "FILE": "report.pdf",
+    "ORG": "org-1a2b",
+    "URL": "https://api.company.devinenterprise.com",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Syntax:
+    """What a line may hold: of `%%devin`, or of one command."""
+
+    title: str
+    """`%%devin`, `%devin send`."""
+    arguments: tuple[Argument, ...]
+    example: str = ""
+    hint: str = ""
+    """What to do about an option that there is not; by default the usage."""
+    stray_hint: str = ""
+    """What to do about a word that belongs to no option; by default the usage."""
+
+    @property
+    def usage(self) -> str:
+        """The title with every argument."""
+        return " ".join([self.title, *(argument.usage for argument in self.arguments)])
+
+    @property
+    def by_flag(self) -> dict[str, Argument]:
+        """The options by each of their flags."""
+        return {flag: argument for argument in self.arguments for flag in argument.flags}
+
+    def example_of(self, argument: Argument | None) -> str:
+        """Return an example that has this argument, made up where none is written."""
+        if argument is None or argument.is_positional or argument.flag in self.example.split():
+            return self.example
+        if argument.example:
+            return argument.example
+        needed = [one.metavar for one in self.arguments if one.is_needed]
+        sample = argument.choices[0] if argument.choices else _SAMPLES.get(argument.metavar, argument.metavar)
+        return " ".join([self.title, *needed, argument.flag, *([] if argument.kind == "flag" else [sample])])
+
+    def parse(self, words: list[str]) -> dict[str, Any]:
+        """Return what the words say of each argument, as texts; False, None or an empty list where nothing.
+
+        Raises:
+            OptionError: an unknown option, a word too many, or an option without its value.
+        """
+        found, rest = _parser(self).parse_known_intermixed_args(words)
+        if rest:
+            self._refuse(rest)
+        return vars(found)
+
+    def read(self, words: list[str]) -> dict[str, Any]:
+        """Return the value of each argument, converted; None where it is not given.
+
+        Raises:
+            OptionError: an unknown, missing or malformed argument.
+        """
+        said = self.parse(words)
+        missing = [argument.bare for argument in self.arguments if argument.is_needed and not said[argument.name]]
+        if missing:
+            lists = (one for one in self.arguments if one.flag and one.kind == "words")
+            greedy = next((one.flag for one in lists if said[one.name]), None)  # it may have taken the missing word
+            hint = f"{greedy} takes every word after it: put it last" if greedy else f"for example {self.example}"
+            raise OptionError(f"{self.title} needs {' and '.join(missing)}", hint=hint)
+        return {
+            argument.name: None if said[argument.name] is None else self.convert(argument, said[argument.name])
+            for argument in self.arguments
+        }
+
+    def convert(self, argument: Argument, value: Any) -> Any:
+        """Return a value as the argument's kind; text is read as on the line.
+
+        Raises:
+            OptionError: it cannot be read, or is none of the choices.
+        """
+        label = argument.flag or argument.bare
+        try:
+            read = _READERS.get(argument.kind, _word)(value)
+        except (ValueError, TypeError):
+            meant = _MEANT.get(argument.kind, "a time such as 90, 30m, 4h or 6d")
+            hint = f"for example {self.example_of(argument)}"
+            raise OptionError(f"{label} takes {meant}, not {value!r}", hint=hint) from None
+        for word in read if isinstance(read, tuple) else (read,):
+            if argument.is_text and not argument.takes_objects and not isinstance(word, str):
+                hint = f"for example {self.example_of(argument)}"
+                raise OptionError(f"{label} takes text, not {type(word).__name__}", "nothing was sent", hint)
+            if argument.choices and word not in argument.choices:
+                raise OptionError(
+                    f"{argument.flag or self.title} has no {word!r}{nearest(str(word), argument.choices)}",
+                    hint=f"one of: {', '.join(argument.choices)}",
+                )
+        return read
+
+    def _refuse(self, rest: list[str]) -> NoReturn:
+        word = next((word for word in rest if word.startswith(DASHES)), rest[0]).split("=", 1)[0]
+        if not word.startswith(DASHES):
+            raise OptionError(f"{self.title} cannot take {word!r} as well", hint=self.stray_hint or self.usage)
+        flags = [argument.flag for argument in self.arguments if argument.flag]
+        raise OptionError(f"{self.title} has no option {word}{nearest(word, flags)}", hint=self.hint or self.usage)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises `OptionError` where argparse would print and exit; takes no abbreviations."""
+
+    def __init__(self, syntax: Syntax) -> None:
+        super().__init__(prog=syntax.title, add_help=False, allow_abbrev=False)
+        self._syntax = syntax
+        for argument in syntax.arguments:
+            if argument.kind == "flag":
+                self.add_argument(*argument.flags, dest=argument.name, action="store_true")
+            elif argument.is_positional:
+                self.add_argument(argument.name, nargs="*" if argument.kind == "words" else "?")
+            elif argument.kind == "words":
+                self.add_argument(*argument.flags, dest=argument.name, nargs="+", action="extend")
+            elif argument.kind in ("wait", "optional"):
+                self.add_argument(
+                    *argument.flags, dest=argument.name, nargs="?", const=True if argument.kind == "wait" else ""
+                )
+            else:
+                self.add_argument(*argument.flags, dest=argument.name)
+
+    def error(self, message: str) -> NoReturn:
+        match = re.match(r"argument (\S+): (.*)", message)
+        if not match:
+            raise OptionError(message[:1].lower() + message[1:], hint=f"{self.prog} --help shows the usage")
+        flag = match[1].split("/")[-1]
+        problem = _PROBLEMS.get(match[2].split(" '")[0], match[2])
+        argument = self._syntax.by_flag.get(flag)
+        raise OptionError(f"{flag} {problem}", hint=f"for example {self._syntax.example_of(argument)}")
+
+
+_PROBLEMS = {
+    "expected one argument": "needs a value",
+    "expected at least one argument": "needs at least one value",
+    "ignored explicit argument": "takes no value",
+}
+_parser = cache(_Parser)
+
+
+def number(value: Any) -> float:
+    """Return a number above 0; TypeError or ValueError for anything else."""
+    if isinstance(value, bool):
+        raise TypeError("not a number")
+    found = float(value)
+    if not 0 < found < math.inf:
+        raise ValueError("not above 0")
+    return found
+
+
+def whole_number(value: Any) -> int:
+    """Return a whole number above 0; TypeError or ValueError for anything else."""
+    found = number(value)
+    if found != int(found):
+        raise ValueError("not a whole number")
+    return int(found)
+
+
+def seconds(timeout: Any) -> float | None:
+    """Return a time-out in seconds, None for none; texts as in `--wait` are understood.
+
+    Raises:
+        OptionError: it is no time.
+    """
+    try:
+        found = None if timeout is None else parse_duration(timeout)
+    except (TypeError, ValueError):
+        raise OptionError(
+            f"a time-out is seconds, or a text such as '30m', not {timeout!r}",
+            "nothing was changed; the session goes on",
+            ".wait(90), .wait('30m') and .wait('4h') wait that long, .wait() as long as it takes",
+        ) from None
+    return None if found == math.inf else found
+
+
+def _wait(value: Any) -> float:
+    return math.inf if value is True else parse_duration(value)
+
+
+def _words(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return tuple(_word(item) for item in value)
+    return (_word(value),)
+
+
+def _word(value: Any) -> Any:
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "flag": bool,
+    "int": whole_number,
+    "number": number,
+    "time": parse_duration,
+    "wait": _wait,
+    "words": _words,
+}
+_MEANT = {"int": "a whole number above 0", "number": "a number above 0", "flag": "no value"}
+
+
+RAW = "correct it, or add --raw to send the text as it is"
+_HOLE = re.compile("\ue000(\\d+)\ue001")
+
+
+def split(line: str) -> list[str]:
+    """Split a magic line as a shell would; a `{{ … }}` stays in one word.
+
+    Raises:
+        OptionError: a quote that is never closed, or an API key on the line.
+    """
+    refuse_keys(line)
+    held: list[str] = []
+    parts, at = [], 0
+    for start, end in expressions(line, strict=False):
+        parts += [line[at:start], f"\ue000{len(held)}\ue001"]
+        held.append(line[start:end])
+        at = end
+    try:
+        words = shlex.split("".join([*parts, line[at:]]))
+    except ValueError:
+        raise OptionError(
+            "a quote is opened on the line of options and never closed", hint="close it, or write \\' for a plain one"
+        ) from None
+    return [_HOLE.sub(lambda match: held[int(match[1])], word) for word in words]
+
+
+def refuse_keys(line: str) -> None:
+    """Refuse a line that holds something like an API key, without repeating it."""
+    if contains_key(line):
+        raise OptionError(
+            "the line holds a word that looks like an API key (cog_… or apk_…)",
+            "a notebook keeps every line it is given; nothing was sent",
+            "take it off the line, set DEVIN_API_KEY or run %devin connect; rotate the key if the notebook was saved",
+        )
+
+
+def continued(line: str, body: str) -> tuple[str, str]:
+    """Return the line with the body's first lines joined on, for as long as a line ends in one backslash."""
+    while (len(line) - len(line.rstrip("\\"))) % 2:
+        more, _, body = body.partition("\n")
+        line = f"{line[:-1].rstrip()} {more.strip()}"
+    return line, body
+
+
+def expressions(text: str, *, strict: bool = True) -> Iterator[tuple[int, int]]:
+    """Yield where each `{{ … }}` starts and ends, evaluating none; quotes and brackets inside are respected.
+
+    Raises:
+        TemplateError: a `{{` that is never closed, where `strict`; otherwise it counts as plain text.
+    """
+    at = text.find("{{")
+    while at >= 0:
+        end = _end(text, at + 2)
+        if end < 0:
+            if strict:
+                raise TemplateError("a {{ is opened and never closed", "nothing was sent", RAW)
+            return
+        yield at, end
+        at = text.find("{{", end)
+
+
+def _end(text: str, at: int) -> int:
+    depth, quote = 0, ""
+    while at < len(text):
+        char = text[at]
+        if quote:
+            at += char == "\\"
+            quote = "" if char == quote else quote
+        elif char in "'\"":
+            quote = char
+        elif not depth and text.startswith("}}", at):
+            return at + 2
+        elif char in "([{":
+            depth += 1
+        elif char in ")]}":
+            depth = max(0, depth - 1)
+        at += 1
+    return -1
+
+
+def explained(arguments: Iterable[Argument]) -> str:
+    """Return the help of arguments: how each is written, what it does, and an example where there is one."""
+    arguments = list(arguments)
+    column = min(max((len(argument.bare) for argument in arguments), default=0) + 2, 26)
+    lines = []
+    for argument in arguments:
+        words = textwrap.wrap(argument.explanation, WIDTH - column - 4)
+        if argument.example:
+            words.append(f"e.g. {argument.example}")
+        head = f"    {argument.bare:{column}}"
+        if len(argument.bare) + 2 > column:
+            lines += [head.rstrip()]
+            head = " " * (column + 4)
+        lines += [head + words[0], *(" " * (column + 4) + line for line in words[1:])]
+    return "\n".join(lines)
