@@ -365,7 +365,7 @@ class AsyncSession(SessionView):
         Raises:
             OptionError: there is no such file; the message names those there are.
         """
-        from devin_jupyter.frames.files import read_file
+        from devin_jupyter.frames.storage import read_file
 
         listed = await self._core.attachments.list(self.id)
         found = [entry for entry in listed if entry.get("name") == name]

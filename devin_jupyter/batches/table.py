@@ -14,7 +14,7 @@ from devin_jupyter.errors import OptionError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from devin_jupyter.frames.batches import BatchRow
+    from devin_jupyter.frames.batch import BatchRow
     from devin_jupyter.models.snapshot import Snapshot
     from devin_jupyter.schema import Schema
 
@@ -25,7 +25,7 @@ def check_names(plan: Plan) -> None:
     Raises:
         OptionError: naming them, and `--prefix`.
     """
-    from devin_jupyter.frames.batches import BATCH_TAIL, output_names
+    from devin_jupyter.frames.batch import BATCH_TAIL, output_names
 
     prefix = plan.options.get("prefix") or ""
     ours = {column.name: "session" for column in BATCH_TAIL}
@@ -47,7 +47,7 @@ def check_names(plan: Plan) -> None:
 
 def batch_frame(plan: Plan, jobs: Sequence[Job]) -> pd.DataFrame:
     """Return a row per row: input columns, output columns, session columns."""
-    from devin_jupyter.frames.batches import Inputs, batch
+    from devin_jupyter.frames.batch import Inputs, batch
 
     rows = plan.rows
     levels = rows.index.columns if rows.index else ()
@@ -73,7 +73,7 @@ def _restored(index: pd.Index, kept: Index) -> pd.Index:
 
 
 def _row(job: Job) -> BatchRow:
-    from devin_jupyter.frames.batches import BatchRow
+    from devin_jupyter.frames.batch import BatchRow
 
     snapshot, schema = job.snapshot, job.item.request.schema
     if snapshot is None:

@@ -1,15 +1,13 @@
-"""DataFrames from what the service says: pure builders, the only importers of pandas.
+"""DataFrames from what the service returns: pure builders, the only importers of pandas.
 
 Raw pages, snapshots and outputs come in; nothing here fetches anything. Every frame has the same columns and dtypes
 whether it holds no rows, only nulls or a million.
 """
 
 from devin_jupyter.frames.outputs import Output, outputs, outputs_of
-from devin_jupyter.frames.pull_requests import PullRequestRows, pull_requests
-from devin_jupyter.frames.sessions import SessionRows
+from devin_jupyter.frames.sessions import PullRequestRows, SessionRows, pull_requests
 from devin_jupyter.frames.storage import read_csv, read_parquet, require_pyarrow, write_csv, write_parquet
 from devin_jupyter.frames.tables import consumption, insights, messages
-from devin_jupyter.text import replacing
 
 __all__ = [
     "Output",
@@ -23,7 +21,6 @@ __all__ = [
     "pull_requests",
     "read_csv",
     "read_parquet",
-    "replacing",
     "require_pyarrow",
     "write_csv",
     "write_parquet",

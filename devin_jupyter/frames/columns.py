@@ -1,7 +1,7 @@
 """Columns with a fixed dtype, whatever they hold: no rows, only nulls, or a million values.
 
-pandas guesses a dtype from the values, which differs from day to day; here every column says its own. Values come
-from the network, so a wrong one becomes a null or a text, never an exception.
+pandas infers a dtype from the values, which differs from day to day; here every column names its own. Values come
+from the network, so an invalid one becomes a null or a text, never an exception.
 """
 
 from __future__ import annotations
@@ -25,31 +25,29 @@ _INT64 = range(-(2**63), 2**63)
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column before it has values."""
+    """The name and kind of a column."""
 
     name: str
     kind: Kind
     values: tuple[Any, ...] = ()
-    """For the kind `word` the values known beforehand: the categories, in this order, before any others that occur.
-
-    For the kind `choice` all there are: what is none of them is null.
-    """
+    """For the kind `word` the known values: the first categories, in this order, before any others that occur. For the
+    kind `choice` all values: any other is null."""
 
 
 def frame_of(columns: Iterable[Column], data: dict[str, Any]) -> pd.DataFrame:
-    """Return the frame with exactly these columns, taking their values out of `data`; absent ones are null.
+    """Return a frame with exactly these columns, taking their values out of `data`; absent ones are null.
 
     Args:
         columns: names and kinds.
-        data: lists of equal length, or arrays already made, by column name. Emptied on the way, to save memory.
+        data: lists of equal length, or finished arrays, by column name. Emptied on the way, to save memory.
     """
     count = max((len(values) for values in data.values()), default=0)
-    made = {}
+    arrays = {}
     for column in columns:
         values = data.pop(column.name, None)
         values = [None] * count if values is None else values
-        made[column.name] = array_of(column, values) if isinstance(values, list) else values
-    return pd.DataFrame(made, index=pd.RangeIndex(count), copy=False)
+        arrays[column.name] = array_of(column, values) if isinstance(values, list) else values
+    return pd.DataFrame(arrays, index=pd.RangeIndex(count), copy=False)
 
 
 def array_of(column: Column, values: list[Any]) -> Any:
@@ -58,7 +56,7 @@ def array_of(column: Column, values: list[Any]) -> Any:
         return words(values, column.values)
     if column.kind == "choice":
         return choices(values, column.values)
-    return _MAKERS[column.kind](values)
+    return _ARRAYS[column.kind](values)
 
 
 def words(values: list[Any], known: Sequence[Any]) -> Any:
@@ -77,24 +75,26 @@ def choices(values: list[Any], known: Sequence[Any]) -> Any:
 
 
 class Codes:
-    """Grows a categorical from pieces, so that equal words are not kept a million times."""
+    """Builds a categorical from pieces, so that equal words are not kept a million times.
+
+    Known values are all texts or all integers.
+    """
 
     def __init__(self, known: Sequence[Any]) -> None:
-        """Start with the known values, all texts or all integers."""
         self._known, self._codes = tuple(known), list[int]()
         self._kind = type(known[0]) if known else str
         self._index = _Index({**{value: code for code, value in enumerate(known)}, None: -1})
 
     def extend(self, values: Sequence[Any]) -> None:
-        """Append values; one of another kind counts as its text."""
+        """Append values; one of another type is converted to text."""
         if not set(map(type, values)) <= {self._kind, type(None)}:
             values = [value if type(value) is self._kind else word(value) for value in values]
         self._codes += map(self._index.__getitem__, values)
 
     def categorical(self) -> Any:
-        """Return what was collected."""
+        """Return the categorical."""
         found = [value for value in self._index if value is not None]
-        shown = [_mended(value) if isinstance(value, str) else value for value in found]
+        shown = [_replace_surrogates(value) if isinstance(value, str) else value for value in found]
         categories = [*self._known, *sorted(set(shown) - set(self._known), key=str)]
         place = {value: code for code, value in enumerate(categories)}
         moved = np.array([*(place[value] for value in shown), -1], dtype="int32")
@@ -115,16 +115,16 @@ def texts(values: list[Any]) -> Any:
     try:
         return pd.array(values, dtype=TEXT)
     except UnicodeEncodeError:
-        return pd.array([_mended(value) for value in values], dtype=TEXT)
+        return pd.array([_replace_surrogates(value) for value in values], dtype=TEXT)
 
 
-def _mended(value: str | None) -> str | None:
-    """Half of a surrogate pair, which JSON can hold and Arrow cannot, becomes a question mark."""
+def _replace_surrogates(value: str | None) -> str | None:
+    # JSON can hold half of a surrogate pair and Arrow cannot.
     return None if value is None else value.encode("utf-8", "replace").decode()
 
 
 def times(values: list[Any]) -> Any:
-    """Return UTC times with microseconds, from Unix seconds, ISO 8601 texts or datetimes."""
+    """Return UTC times in microseconds, from Unix seconds, ISO 8601 texts or datetimes."""
     if values and set(map(type, values)) == {int} and min(values) >= 0 and max(values) <= _MOST_SECONDS:
         return _utc((np.array(values, dtype="int64") * 1_000_000).view("M8[us]"))
     return _utc(np.array([_moment(value) for value in values], dtype="M8[us]"))
@@ -143,7 +143,7 @@ def _moment(value: Any) -> Any:
 
 
 def days(values: list[Any]) -> Any:
-    """Return dates, as midnights without a zone."""
+    """Return dates as midnights without a time zone."""
     return pd.DatetimeIndex(np.array([_day(value) for value in values], dtype="M8[us]")).array
 
 
@@ -168,14 +168,14 @@ def _integer(value: Any) -> int | None:
 
 
 def numbers(values: list[Any]) -> Any:
-    """Return nullable floats; what is not finite is null."""
+    """Return nullable floats; infinities and NaN are null."""
     try:
         is_plain = set(map(type, values)) <= {int, float, type(None)}
         found = np.array(values if is_plain else list(map(_number, values)), dtype="float64")
     except OverflowError:  # an integer beyond the largest float
         found = np.array(list(map(_number, values)), dtype="float64")
     mask = ~np.isfinite(found)
-    found[mask] = 0.0  # what stands behind a null takes part in no comparison, but in hashes of the buffer
+    found[mask] = 0.0  # values behind nulls take no part in comparisons, but in hashes of the buffer
     return pd.arrays.FloatingArray(found, mask)
 
 
@@ -194,11 +194,11 @@ def booleans(values: list[Any]) -> Any:
 
 
 def objects(values: Sequence[Any]) -> Any:
-    """Return Python objects as they are; pandas would otherwise turn texts into strings."""
+    """Return Python objects as they are; pandas would otherwise turn texts into a string array."""
     return pd.Series(np.fromiter(values, dtype=object, count=len(values)), dtype=object, copy=False)
 
 
-_MAKERS: Mapping[Kind, Callable[[list[Any]], Any]] = {
+_ARRAYS: Mapping[Kind, Callable[[list[Any]], Any]] = {
     "text": texts,
     "time": times,
     "day": days,

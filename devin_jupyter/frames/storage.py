@@ -1,24 +1,28 @@
-"""Frames to files and back, without loss: Parquet keeps everything, CSV what text can hold.
+"""Frames to files and back without loss, frames in monthly parts, and files that Devin made.
 
 Parquet cannot hold free-form objects, so they travel as JSON text, marked in the file's metadata; other readers see
-that text. A file is complete or not there: it is written beside its place and moved.
+that text. A file is complete or not there: it is written beside its final path and moved.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from devin_jupyter.errors import OptionError
-from devin_jupyter.frames.columns import Column, array_of, frame_of
+from devin_jupyter.frames.columns import Column, array_of, frame_of, words
+from devin_jupyter.frames.sessions import SESSIONS, SessionRows, by_time
 from devin_jupyter.text import replacing
 
-_MARK = b"devin_jupyter"
+_METADATA_KEY = b"devin_jupyter"
+_TEXT_SUFFIXES = ("txt", "md", "log", "py", "html", "xml", "yaml", "yml", "toml", "diff", "patch", "sql", "sh")
+UNKNOWN_MONTH = "unknown"
 
 
 def write_parquet(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
@@ -33,11 +37,16 @@ def write_parquet(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
         OptionError: pyarrow is not installed.
     """
     arrow, parquet = require_pyarrow()
-    loose = _loose(frame)
-    flat = frame.assign(**{name: _to_json(frame[name]) for name in loose})
+    objects = _object_columns(frame)
+    flat = frame.assign(**{name: _to_json(frame[name]) for name in objects})
     table = arrow.Table.from_pandas(flat)
-    note = {"objects": loose, "categories": _categories(frame)}
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _MARK: json.dumps(note).encode()})
+    categories = {
+        str(name): list(dtype.categories)
+        for name, dtype in frame.dtypes.items()
+        if isinstance(dtype, pd.CategoricalDtype)
+    }
+    note = {"objects": objects, "categories": categories}
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _METADATA_KEY: json.dumps(note).encode()})
     with replacing(Path(path)) as place:
         parquet.write_table(table, place)
 
@@ -50,7 +59,7 @@ def read_parquet(path: str | os.PathLike[str]) -> pd.DataFrame:
     """
     _, parquet = require_pyarrow()
     table = parquet.read_table(path, partitioning=None)
-    note = json.loads((table.schema.metadata or {}).get(_MARK, b"{}"))
+    note = json.loads((table.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
     frame: pd.DataFrame = table.to_pandas()
     for name in note.get("objects", ()):
         values = [None if pd.isna(text) else json.loads(text) for text in frame[name]]
@@ -65,13 +74,13 @@ def write_csv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
 
     frames.write_csv(dj.sessions_frame(), "sessions.csv")
     """
-    loose = _loose(frame)
+    objects = _object_columns(frame)
     with replacing(Path(path)) as place:
-        frame.assign(**{name: _to_json(frame[name]) for name in loose}).to_csv(place, index=False)
+        frame.assign(**{name: _to_json(frame[name]) for name in objects}).to_csv(place, index=False)
 
 
 def read_csv(path: str | os.PathLike[str], like: pd.DataFrame) -> pd.DataFrame:
-    """Read a CSV that `write_csv` wrote into the dtypes of another frame with the same columns.
+    """Read a CSV that `write_csv` wrote, with the dtypes of another frame with the same columns.
 
         frames.read_csv("sessions.csv", like=dj.sessions_frame(limit=0))
 
@@ -80,7 +89,7 @@ def read_csv(path: str | os.PathLike[str], like: pd.DataFrame) -> pd.DataFrame:
         like: any frame of the same kind, such as one with no rows.
 
     Raises:
-        OptionError: the file has not the columns of that frame.
+        OptionError: the file lacks a column of that frame.
     """
     # the names are read as cells, because pandas makes up others for empty and repeated ones
     texts = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""], header=None)
@@ -91,7 +100,7 @@ def read_csv(path: str | os.PathLike[str], like: pd.DataFrame) -> pd.DataFrame:
     columns = [_column(name, dtype) for name, dtype in like.dtypes.items()]
     data: dict[str, Any] = {}
     for column in columns:
-        values = [None if pd.isna(text) else _read(text, column) for text in texts[column.name]]
+        values = [None if pd.isna(text) else _parse(text, column) for text in texts[column.name]]
         data[column.name] = array_of(column, values)
     return frame_of(columns, data)
 
@@ -110,7 +119,7 @@ def _column(name: Any, dtype: Any) -> Column:
     return Column(name, kinds.get(str(dtype), "text"))
 
 
-def _read(text: str, column: Column) -> Any:
+def _parse(text: str, column: Column) -> Any:
     if column.kind in ("object", "integer", "number"):
         return json.loads(text)
     if column.kind == "boolean":
@@ -125,12 +134,7 @@ def _to_json(values: pd.Series[Any]) -> pd.Series[Any]:
     return pd.Series(texts, dtype="string", index=values.index)
 
 
-def _categories(frame: pd.DataFrame) -> dict[str, Sequence[Any]]:
-    dtypes = {str(name): dtype for name, dtype in frame.dtypes.items()}
-    return {name: list(dtype.categories) for name, dtype in dtypes.items() if isinstance(dtype, pd.CategoricalDtype)}
-
-
-def _loose(frame: pd.DataFrame) -> list[str]:
+def _object_columns(frame: pd.DataFrame) -> list[str]:
     return [str(name) for name, dtype in frame.dtypes.items() if pd.api.types.is_object_dtype(dtype)]
 
 
@@ -146,3 +150,66 @@ def require_pyarrow() -> tuple[Any, Any]:
     except ImportError:
         raise OptionError("Parquet needs pyarrow", hint="pip install 'devin-jupyter[parquet]'") from None
     return pyarrow, parquet
+
+
+def split_by_month(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Split a sessions frame by the month of `created_at`: `2026-11` → frame."""
+    months = frame["created_at"].dt.strftime("%Y-%m").fillna(UNKNOWN_MONTH)
+    return {str(month): part for month, part in frame.groupby(months.astype(str), sort=True)}
+
+
+def merge_sessions(old: pd.DataFrame | None, new: pd.DataFrame) -> pd.DataFrame:
+    """Return the sessions of both frames, each once; a row of `new` replaces one of `old`."""
+    if old is None:
+        return stack_sessions([new])
+    return stack_sessions([old[~old["session_id"].isin(new["session_id"])], new])
+
+
+def stack_sessions(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Return the parts as one frame, newest first, as if all sessions had been read at once."""
+    filled = [part for part in parts if len(part)]
+    if not filled:
+        return SessionRows().frame()
+    columns = {name: _concatenate([part[name] for part in filled]) for name in filled[0].columns}
+    frame = pd.DataFrame(columns)
+    order = by_time(frame["created_at"].array, frame["session_id"].tolist())
+    return frame if order is None else frame.take(order).reset_index(drop=True)
+
+
+def _concatenate(pieces: Sequence[pd.Series[Any]]) -> Any:
+    # Unknown words make categories differ, and pandas would turn such columns into objects.
+    if all(piece.dtype == pieces[0].dtype for piece in pieces):
+        return pd.concat(pieces, ignore_index=True)
+    known = next(column.values for column in SESSIONS if column.name == pieces[0].name)
+    return words([None if pd.isna(value) else value for piece in pieces for value in piece], known)
+
+
+def with_open_pull_requests(frame: pd.DataFrame) -> list[str]:
+    """Return the ids of the sessions with pull requests that may still be merged."""
+    is_open = (frame["n_prs"] > 0) & (frame["n_merged"].fillna(0) < frame["n_prs"])
+    return [str(name) for name in frame.loc[is_open.fillna(False), "session_id"]]
+
+
+def last_update(frame: pd.DataFrame) -> float | None:
+    """Return the newest `updated_at` in Unix seconds."""
+    newest = frame["updated_at"].max()
+    return None if pd.isna(newest) else float(newest.timestamp())
+
+
+def read_file(name: str, content: bytes) -> Any:
+    """Read a file that Devin made: a table as a DataFrame, JSON as its value, text as str, anything else as bytes.
+
+    Args:
+        name: the file's name; its suffix decides.
+        content: its bytes.
+    """
+    suffix = name.lower().rpartition(".")[2]
+    if suffix in ("csv", "tsv"):
+        return pd.read_csv(io.BytesIO(content), sep="\t" if suffix == "tsv" else ",")
+    if suffix == "parquet":
+        return pd.read_parquet(io.BytesIO(content))
+    if suffix in ("jsonl", "ndjson"):
+        return pd.DataFrame([json.loads(line) for line in content.splitlines() if line.strip()])
+    if suffix == "json":
+        return json.loads(content)
+    return content.decode("utf-8", "replace") if suffix in _TEXT_SUFFIXES else content

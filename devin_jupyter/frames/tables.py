@@ -1,18 +1,58 @@
-"""The smaller frames: messages, insights, consumption."""
+"""Messages, insights and consumption as frames."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
-from devin_jupyter.frames.columns import frame_of
-from devin_jupyter.frames.shapes import CONSUMPTION, INSIGHTS, MESSAGES
+from devin_jupyter.frames.columns import Column, frame_of
+from devin_jupyter.frames.sessions import PHASE
+from devin_jupyter.models.enums import SessionSize
 from devin_jupyter.models.fields import Message, strings
 from devin_jupyter.models.snapshot import Snapshot
 
 Raw = Mapping[str, Any]
+
+MESSAGES = (
+    Column("session_id", "text"),
+    Column("event_id", "text"),
+    Column("source", "word", ("devin", "user")),
+    Column("text", "text"),
+    Column("created_at", "time"),
+)
+
+INSIGHTS = (
+    Column("session_id", "text"),
+    Column("url", "text"),
+    Column("title", "text"),
+    Column("phase", "word", PHASE),
+    Column("acus", "number"),
+    Column("created_at", "time"),
+    Column("num_devin_messages", "integer"),
+    Column("num_user_messages", "integer"),
+    Column("session_size", "word", get_args(SessionSize)),
+    Column("classification", "text"),
+    Column("confidence", "number"),
+    Column("programming_languages", "object"),
+    Column("tools_and_frameworks", "object"),
+    Column("n_issues", "integer"),
+    Column("n_action_items", "integer"),
+    Column("suggested_prompt", "text"),
+    Column("analysis", "object"),
+)
+"""`analysis` and the columns taken from it are null until the insights are generated."""
+
+CONSUMPTION = (
+    Column("date", "time"),
+    Column("acus", "number"),
+    Column("devin", "number"),
+    Column("cascade", "number"),
+    Column("terminal", "number"),
+    Column("review", "number"),
+)
+"""`date` is when the day begins: 08:00 UTC."""
 
 
 def messages(conversations: Iterable[tuple[str, Sequence[Message]]]) -> pd.DataFrame:
@@ -29,41 +69,35 @@ def messages(conversations: Iterable[tuple[str, Sequence[Message]]]) -> pd.DataF
 
 
 def insights(found: Iterable[tuple[Snapshot, Raw]]) -> pd.DataFrame:
-    """Return one row per session: how big it was, how it went, what would have helped.
+    """Return one row per session: its size, how it went, what would have helped.
 
     Args:
         found: sessions, each with its raw `SessionInsights`.
     """
-    rows = [{**_session(snapshot), **_counts(raw), **_analysis(raw.get("analysis"))} for snapshot, raw in found]
+    rows = []
+    for snapshot, raw in found:
+        of_session = ("session_id", "url", "title", "phase", "acus", "created_at")
+        row = {name: getattr(snapshot, name) for name in of_session}
+        row |= {name: raw.get(name) for name in ("num_devin_messages", "num_user_messages", "session_size")}
+        analysis = raw.get("analysis")
+        if isinstance(analysis, Mapping):
+            kind, prompt = _mapping(analysis, "classification"), _mapping(analysis, "suggested_prompt")
+            row |= {
+                "classification": kind.get("category"),
+                "confidence": kind.get("confidence"),
+                "programming_languages": list(strings(kind.get("programming_languages"))),
+                "tools_and_frameworks": list(strings(kind.get("tools_and_frameworks"))),
+                "n_issues": _length(analysis.get("issues")),
+                "n_action_items": _length(analysis.get("action_items")),
+                "suggested_prompt": prompt.get("suggested_prompt"),
+                "analysis": dict(analysis),
+            }
+        rows.append(row)
     return frame_of(INSIGHTS, {column.name: [row.get(column.name) for row in rows] for column in INSIGHTS})
 
 
-def _session(snapshot: Snapshot) -> dict[str, Any]:
-    return {name: getattr(snapshot, name) for name in ("session_id", "url", "title", "phase", "acus", "created_at")}
-
-
-def _counts(raw: Raw) -> dict[str, Any]:
-    return {name: raw.get(name) for name in ("num_devin_messages", "num_user_messages", "session_size")}
-
-
-def _analysis(analysis: Any) -> dict[str, Any]:
-    if not isinstance(analysis, Mapping):
-        return {}
-    kind, prompt = _part(analysis, "classification"), _part(analysis, "suggested_prompt")
-    return {
-        "classification": kind.get("category"),
-        "confidence": kind.get("confidence"),
-        "programming_languages": list(strings(kind.get("programming_languages"))),
-        "tools_and_frameworks": list(strings(kind.get("tools_and_frameworks"))),
-        "n_issues": _length(analysis.get("issues")),
-        "n_action_items": _length(analysis.get("action_items")),
-        "suggested_prompt": prompt.get("suggested_prompt"),
-        "analysis": dict(analysis),
-    }
-
-
-def _part(analysis: Raw, name: str) -> Raw:
-    part = analysis.get(name)
+def _mapping(value: Raw, name: str) -> Raw:
+    part = value.get(name)
     return part if isinstance(part, Mapping) else {}
 
 
@@ -72,14 +106,14 @@ def _length(value: Any) -> int | None:
 
 
 def consumption(answer: Raw) -> pd.DataFrame:
-    """Return one row per day; `date` is the moment the day begins, 08:00 UTC.
+    """Return one row per day; `date` is when the day begins, 08:00 UTC.
 
     Args:
-        answer: what a `consumption` operation answers.
+        answer: the response of a `consumption` operation.
     """
     listed = answer.get("consumption_by_date")
     days = [day for day in listed if isinstance(day, Mapping)] if isinstance(listed, list) else []
-    products = [_part(day, "acus_by_product") for day in days]
+    products = [_mapping(day, "acus_by_product") for day in days]
     data: dict[str, Any] = {name: [day.get(name) for day in days] for name in ("date", "acus")}
     for column in CONSUMPTION[2:]:
         data[column.name] = [product.get(column.name) for product in products]

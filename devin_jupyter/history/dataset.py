@@ -20,7 +20,13 @@ from devin_jupyter import frames, loop
 from devin_jupyter.api.query import Query
 from devin_jupyter.api.windows import Window
 from devin_jupyter.errors import OptionError
-from devin_jupyter.frames import parts
+from devin_jupyter.frames.storage import (
+    last_update,
+    merge_sessions,
+    split_by_month,
+    stack_sessions,
+    with_open_pull_requests,
+)
 from devin_jupyter.history.query import fill, new_rows, read_journal, select
 from devin_jupyter.text import replacing
 
@@ -65,9 +71,9 @@ async def sync(core: Core, folder: str | Path, **filters: Any) -> pd.DataFrame:
     await fill(core, rows, Query.of({**filters, "updated_since": since}))
     if known_until is not None and not core.service.is_v1:  # v1 never says whether something was merged
         stored = await asyncio.to_thread(read_dataset, place)
-        rows.add((await core.sessions.by_ids(parts.unmerged(stored))).existing())
+        rows.add((await core.sessions.by_ids(with_open_pull_requests(stored))).existing())
     fresh = await asyncio.to_thread(rows.frame)
-    newest = parts.last_update(fresh)
+    newest = last_update(fresh)
     if newest is not None:
         state["known_until"] = max(known_until or 0.0, min(newest, started))
     await asyncio.to_thread(_store, place, fresh, state)
@@ -76,7 +82,7 @@ async def sync(core: Core, folder: str | Path, **filters: Any) -> pd.DataFrame:
 
 def read_dataset(folder: str | Path) -> pd.DataFrame:
     """Return the sessions of a folder that `sync` keeps, without asking the service."""
-    return parts.stacked(_read(file) for file in _files(_place(folder)))
+    return stack_sessions(_read(file) for file in _files(_place(folder)))
 
 
 def _read(file: Path) -> pd.DataFrame:
@@ -147,10 +153,10 @@ def _prepare(folder: Path, owner: dict[str, Any]) -> dict[str, Any]:
 
 
 def _store(folder: Path, fresh: pd.DataFrame, state: dict[str, Any]) -> None:
-    for month, new in parts.by_month(fresh).items():
+    for month, new in split_by_month(fresh).items():
         file = folder / f"sessions-{month}.parquet"
         old = _read(file) if file.exists() else None
-        frames.write_parquet(parts.updated(old, new), file)
+        frames.write_parquet(merge_sessions(old, new), file)
     state["files"] = [file.name for file in _files(folder)]
     with replacing(folder / _STATE) as place:
         place.write_text(json.dumps(state, indent=1, sort_keys=True), "utf-8")

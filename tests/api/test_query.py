@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from data.payloads import V1, V3
+from payloads import V1, V3
 
 from devin_jupyter.api.query import BY_KEYWORD, FILTERS, Query, SessionFilters, checked_limit, to_utc
 from devin_jupyter.api.windows import Window

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from batch.desk import Desk
 
-from devin_jupyter.frames.batches import BatchRow, Inputs, batch
+from devin_jupyter.frames.batch import BatchRow, Inputs, batch
 from devin_jupyter.schema import load_schema
 
 FINDINGS = load_schema(

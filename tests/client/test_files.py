@@ -258,13 +258,13 @@ def test_v1_cannot_list_files(devin_v1):
     ],
 )
 def test_a_file_is_read_by_its_suffix(name, content, expected):
-    from devin_jupyter.frames.files import read_file
+    from devin_jupyter.frames.storage import read_file
 
     assert read_file(name, content) == expected
 
 
 def test_tables_are_read_as_frames():
-    from devin_jupyter.frames.files import read_file
+    from devin_jupyter.frames.storage import read_file
 
     assert read_file("a.TSV", b"a\tb\n1\t2\n").shape == (1, 2)
     assert read_file("a.jsonl", b'{"a": 1}\n\n{"a": 2}\n')["a"].tolist() == [1, 2]

@@ -16,7 +16,7 @@ from devin_jupyter import errors
 from devin_jupyter.api.pagination import items_of
 from devin_jupyter.api.sessions import Insights, Messages
 from devin_jupyter.config import mask_key
-from devin_jupyter.frames.files import read_file
+from devin_jupyter.frames.storage import read_file
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import note_send, observe
 from devin_jupyter.schema import load_schema

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from data.payloads import V3, session
+from payloads import V3, session
 
 from devin_jupyter import charts, frames
 from devin_jupyter.errors import OptionError

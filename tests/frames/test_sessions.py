@@ -7,13 +7,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from data.payloads import HEX, V1, V3, session, strange
 from hypothesis import given
 from hypothesis import strategies as st
+from payloads import HEX, V1, V3, session, strange
 from records import record
 
 from devin_jupyter.frames import SessionRows
-from devin_jupyter.frames.shapes import SESSIONS
+from devin_jupyter.frames.sessions import SESSIONS
 from devin_jupyter.models.fields import NO_ID
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Sent, observe

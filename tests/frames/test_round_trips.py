@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 import pandas as pd
 import pytest
-from data.payloads import json_values
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
+from payloads import json_values
 from pydantic import BaseModel, create_model
 
 from devin_jupyter import frames

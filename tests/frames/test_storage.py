@@ -1,0 +1,150 @@
+"""Frames survive Parquet and CSV, and are split by month and put together again."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from payloads import V3, session
+
+from devin_jupyter import frames
+from devin_jupyter.errors import OptionError
+from devin_jupyter.frames.columns import Column, frame_of
+from devin_jupyter.frames.storage import (
+    UNKNOWN_MONTH,
+    last_update,
+    merge_sessions,
+    split_by_month,
+    stack_sessions,
+    with_open_pull_requests,
+)
+from devin_jupyter.text import replacing
+
+
+@pytest.fixture
+def some() -> pd.DataFrame:
+    rows = frames.SessionRows()
+    rows.add(
+        [V3, session(2, status="brand new", structured_output=None), session(3, tags=None, extra_field={"a": 1.5})]
+    )
+    return rows.frame()
+
+
+def test_a_frame_survives_parquet(some: pd.DataFrame, tmp_path: Path) -> None:
+    frames.write_parquet(some, tmp_path / "a.parquet")
+    frames.write_parquet(some.head(0), tmp_path / "none.parquet")
+
+    pd.testing.assert_frame_equal(frames.read_parquet(tmp_path / "a.parquet"), some)
+    pd.testing.assert_frame_equal(frames.read_parquet(tmp_path / "none.parquet"), some.head(0))
+
+
+def test_a_frame_can_be_written_by_pandas_alone(some: pd.DataFrame, tmp_path: Path) -> None:
+    some.to_parquet(tmp_path / "a.parquet")
+    read = pd.read_parquet(tmp_path / "a.parquet")
+
+    plain = [name for name, dtype in some.dtypes.items() if str(dtype) != "object"]
+    pd.testing.assert_frame_equal(read[plain], some[plain], check_categorical=False)
+
+
+def test_a_file_of_others_is_read_as_pandas_reads_it(tmp_path: Path) -> None:
+    pd.DataFrame({"a": [1, 2]}).to_parquet(tmp_path / "a.parquet")
+
+    assert frames.read_parquet(tmp_path / "a.parquet")["a"].tolist() == [1, 2]
+
+
+def test_a_frame_survives_csv_when_its_kind_is_known(some: pd.DataFrame, tmp_path: Path) -> None:
+    frames.write_csv(some, tmp_path / "a.csv")
+
+    pd.testing.assert_frame_equal(frames.read_csv(tmp_path / "a.csv", like=some), some)
+    with pytest.raises(OptionError, match="no column"):
+        frames.read_csv(tmp_path / "a.csv", like=pd.DataFrame({"other": []}))
+
+
+@pytest.mark.parametrize("rows", [slice(0, 0), slice(1, None), slice(None, None, -1)])
+def test_parquet_keeps_the_index_of_a_part_and_objects_of_several_shapes(rows: slice, tmp_path: Path) -> None:
+    kinds = [Column("phase", "word", ("done", "failed")), Column("output", "object")]
+    part = frame_of(kinds, {"phase": ["done"] * 4, "output": [{"a": 1}, ["b"], 3, None]}).iloc[rows]
+    frames.write_parquet(part, tmp_path / "a.parquet")
+    frames.write_parquet(part.set_axis([f"row {n}" for n in part.index]), tmp_path / "b.parquet")
+
+    pd.testing.assert_frame_equal(frames.read_parquet(tmp_path / "a.parquet"), part)
+    named = frames.read_parquet(tmp_path / "b.parquet")
+    assert named.index.tolist() == [f"row {n}" for n in part.index]
+    assert named["output"].tolist() == part["output"].tolist()
+
+
+def test_categories_that_are_numbers_survive_csv(tmp_path: Path) -> None:
+    column = Column("level", "word", (1, 2, 3))
+    frame = frame_of([column, Column("day", "day")], {"level": [3, None, 1], "day": ["2026-11-21", None, "odd"]})
+    frames.write_csv(frame, tmp_path / "a.csv")
+
+    pd.testing.assert_frame_equal(frames.read_csv(tmp_path / "a.csv", like=frame), frame)
+
+
+def test_without_pyarrow_one_is_told_what_to_install(
+    some: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+
+    with pytest.raises(OptionError, match="pyarrow") as caught:
+        frames.write_parquet(some, tmp_path / "a.parquet")
+    assert "devin-jupyter[parquet]" in caught.value.hint
+
+
+def test_a_file_that_cannot_be_written_whole_does_not_replace_the_old_one(some: pd.DataFrame, tmp_path: Path) -> None:
+    target = tmp_path / "a.parquet"
+    frames.write_parquet(some, target)
+    broken = some.assign(tags=[{1: 2, "x": 3}, {(1, 2): 3}, None])
+
+    with pytest.raises(TypeError):
+        frames.write_parquet(broken, target)
+
+    pd.testing.assert_frame_equal(frames.read_parquet(target), some)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
+
+
+def test_a_file_that_was_half_written_is_removed(tmp_path: Path) -> None:
+    def write() -> None:
+        with replacing(tmp_path / "a") as place:
+            place.write_text("half")
+            raise KeyError("power")
+
+    with pytest.raises(KeyError):
+        write()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_parts_are_split_by_month_and_put_together_again(some: pd.DataFrame) -> None:
+    rows = frames.SessionRows()
+    rows.add([session(number, created_at=1_790_000_000 + number * 86_400 * 7) for number in range(20)])
+    rows.add([session(77, created_at=None, status="odd")])
+    whole = rows.frame(newest_first=True)
+
+    months = split_by_month(whole)
+
+    assert sum(map(len, months.values())) == 21
+    assert UNKNOWN_MONTH in months
+    pd.testing.assert_frame_equal(stack_sessions(months.values()), whole)
+    pd.testing.assert_frame_equal(stack_sessions([]), some.head(0), check_categorical=False, check_index_type=False)
+
+
+def test_newer_rows_take_the_place_of_older_ones() -> None:
+    def frame(*items: dict[str, Any]) -> pd.DataFrame:
+        rows = frames.SessionRows()
+        rows.add(items)
+        return rows.frame(newest_first=True)
+
+    old = frame(session(1, created_at=3), session(2, created_at=2, title="old"))
+    new = frame(session(2, created_at=2, title="new"), session(3, created_at=1))
+
+    merged = merge_sessions(old, new)
+
+    assert merged["title"].tolist() == ["Fix it", "new", "Fix it"]
+    assert merge_sessions(None, new).equals(new)
+    assert with_open_pull_requests(merged) == merged["session_id"].tolist()
+    assert last_update(merged) == 1_790_000_500
+    assert last_update(merged.head(0)) is None
