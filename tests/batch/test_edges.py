@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from batch.desk import LIST, POST, Desk
-from pressing import ctrl_c_once_it_blocks
+from interrupt import ctrl_c_once_blocked
 
 from devin_jupyter import AsyncDevin, loop
 from devin_jupyter.batches import acts
@@ -60,7 +60,7 @@ def endless(slow_simulator: Any, tmp_path: Path) -> Iterator[Desk]:
 def test_ctrl_c_detaches_from_all_at_once(endless: Desk) -> None:
     batch = upgrade(endless, range(9), max_parallel=3)
 
-    with ctrl_c_once_it_blocks(), pytest.raises(Detached) as detached:
+    with ctrl_c_once_blocked(), pytest.raises(Detached) as detached:
         batch.wait()
 
     assert batch.tally.waiting == 6
@@ -74,7 +74,7 @@ def test_ctrl_c_detaches_from_all_at_once(endless: Desk) -> None:
 def test_ctrl_c_stops_everything_where_that_was_asked_for(endless: Desk) -> None:
     batch = upgrade(endless, range(9), max_parallel=3)
 
-    with ctrl_c_once_it_blocks(), pytest.raises(Detached, match="interrupted"):
+    with ctrl_c_once_blocked(), pytest.raises(Detached, match="interrupted"):
         batch.wait(on_interrupt="stop")
 
     assert batch.wait().tally.open == 0

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from measuring import KEY, ORG, Row, requests, simulator
+from harness import KEY, ORG, Row, requests, simulator
 
 from devin_jupyter import loop
 from devin_jupyter.batches.calls import order_of, start_batch
@@ -50,7 +50,7 @@ def open_batch(url: str, count: int, pace: Pace, folder: Path, **options: Any) -
 
 
 class Looks:
-    """Counts how often sessions are looked at, so that measuring begins and ends between two sweeps."""
+    """Counts how often sessions are looked at, so that a measurement begins and ends between two sweeps."""
 
     def __init__(self, poller: Any) -> None:
         self.rounds = self.sessions = 0

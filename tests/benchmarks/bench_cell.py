@@ -13,7 +13,7 @@ import os
 import tempfile
 from typing import Any
 
-from measuring import CREATE, Row, Time, fresh, median, requests, simulator, timed
+from harness import CREATE, Row, Time, fresh, median, requests, simulator, timed
 
 LATER = 20
 CELL = """%%devin --repos acme/api --mode lite --schema 'file:str, severity:low|high' --max-acu 5 {more}

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from measuring import KEY, ORG, Row, fresh, simulator
+from harness import KEY, ORG, Row, fresh, simulator
 
 Results = dict[str, dict[str, Any]]
 

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from harness import KEY, ORG, Row, environment, simulator
 from jupyter_client.manager import KernelManager
-from measuring import KEY, ORG, Row, environment, simulator
 
 LOAD = "%load_ext devin_jupyter\nimport devin_jupyter as dj"
 START = "%%devin --max-acu 5 --quiet -o audit\nFind places where user input reaches SQL without parameters."

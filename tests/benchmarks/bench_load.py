@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 
-from measuring import Row, Time, fresh, median, timed
+from harness import Row, Time, fresh, median, timed
 
 HEAVY = ("pandas", "httpx", "pydantic", "ipywidgets", "anywidget", "jinja2", "fastapi")
 

@@ -17,7 +17,7 @@ import bench_cell
 import bench_frames
 import bench_kernel
 import bench_load
-from measuring import ROOT, Row, machine
+from harness import ROOT, Row, machine
 
 HEAD = "| what | budget | here | rival | ratio | |\n| --- | --- | --- | --- | --- | --- |"
 FULL: dict[str, Callable[[], list[Row]]] = {

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from canaries.echoing import echoing
-from canaries.hunting import ORG_SECRET, SESSION_SECRET, V1_KEY, V3_KEY, artefacts, hits
+from canaries.echo_service import echo_service
+from canaries.leaks import ORG_SECRET, SESSION_SECRET, V1_KEY, V3_KEY, leaks_in, leftovers
 from nbclient import NotebookClient
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -33,10 +33,10 @@ def test_no_notebook_leaves_a_secret(path: Path, tmp_path: Path, simulator, monk
     folder = tmp_path / "notebooks"
     shutil.copytree(NOTEBOOKS, folder)
     notebook = nbformat.read(folder / path.name, as_version=4)
-    with echoing(simulator) as (url, _):  # for a notebook that uses the key it finds
+    with echo_service(simulator) as (url, _):  # for a notebook that uses the key it finds
         monkeypatch.setenv("DEVIN_API_URL", url)
         NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
-    assert hits(artefacts(notebook, folder, tmp_path / "home")) == []
+    assert leaks_in(leftovers(notebook, folder, tmp_path / "home")) == []
 
 
 @pytest.mark.canaries

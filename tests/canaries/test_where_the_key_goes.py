@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from canaries.hunting import V3_KEY
+from canaries.leaks import V3_KEY
 
 import devin_jupyter as dj
 from devin_jupyter.journal import Journal

@@ -7,8 +7,8 @@ import threading
 import time
 
 import pytest
+from interrupt import ctrl_c_once_blocked
 from jupyter_client.manager import start_new_async_kernel
-from pressing import ctrl_c_once_it_blocks
 
 import devin_jupyter as dj
 
@@ -32,7 +32,7 @@ def test_an_interrupted_wait_detaches_while_the_turn_is_open(simulator_with):
     client = dj.Devin(simulator.api_key, base_url=simulator.url)
     session = client.create("count")
 
-    with ctrl_c_once_it_blocks(), pytest.raises(KeyboardInterrupt) as problem:
+    with ctrl_c_once_blocked(), pytest.raises(KeyboardInterrupt) as problem:
         session.result()
 
     assert not session.refresh().phase.turn_over

@@ -8,7 +8,7 @@ import textwrap
 import threading
 
 import pytest
-from pressing import ctrl_c_once_it_blocks
+from interrupt import ctrl_c_once_blocked
 
 from devin_jupyter import loop
 from devin_jupyter.loop import LoopThread
@@ -56,7 +56,7 @@ def test_an_interrupt_is_raised_within_a_slice_and_cancels_the_work(thread):
         finally:
             ended.set()
 
-    with ctrl_c_once_it_blocks(begun.is_set), pytest.raises(KeyboardInterrupt):
+    with ctrl_c_once_blocked(begun.is_set), pytest.raises(KeyboardInterrupt):
         thread.run(work())
     assert loop.SLICE_SECONDS <= 0.2
     assert ended.wait(60)

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 from fuzz.calls import CALLS, Answers, client, sound_answers
-from fuzz.exploring import JSON, Refused, both, explore, spoiled, tried
-from fuzz.hurrying import run
+from fuzz.instant_loop import run
+from fuzz.strategies import JSON, ErrorText, check_examples, corrupted, short_and_long, value_or_error
 from hypothesis import strategies as st
 
 from devin_jupyter import AsyncDevin, Session, frames, render
@@ -52,7 +52,7 @@ def made(name: str, version: str, script: list[tuple[int, bytes]]) -> Any:
         async with client(version, Script(script)) as devin:
             return look_at(devin, await CALLS[version][name](devin, ONE))
 
-    return tried(run, once())
+    return value_or_error(run, once())
 
 
 def look_at(devin: AsyncDevin, result: Any) -> Any:
@@ -64,38 +64,38 @@ def look_at(devin: AsyncDevin, result: Any) -> Any:
     json.dumps(render.bundle(snapshot, transcript=True))
     for message in result.messages:
         json.dumps(message_item(message))
-    tried(lambda: result.output)
-    tried(result.answer)
+    value_or_error(lambda: result.output)
+    value_or_error(result.answer)
     assert len(frames.SessionRows().frame()) == 0
     rows = frames.SessionRows()
     rows.add_snapshots([snapshot])
     assert len(rows.frame()) == 1
-    tried(lambda: result.frame())
+    value_or_error(lambda: result.frame())
     return repr(result), result.messages_frame(), result.needs_you, result.question, result.url
 
 
-@both
+@short_and_long
 def test_junk_in_the_fields_of_a_sound_answer(examples: int, version: str, simulator: Any) -> None:
     sound = sound_answers(simulator, version)
 
     def check(name: str, data: st.DataObject) -> None:
         answers = sound[name]
         index = data.draw(st.integers(0, len(answers) - 1))
-        junk = data.draw(spoiled(answers[index][1]))
+        junk = data.draw(corrupted(answers[index][1]))
         made(name, version, encoded([*answers[:index], (answers[index][0], junk), *answers[index + 1 :]]))
 
-    explore(3 * examples, check, st.sampled_from(sorted(sound)), st.data())
+    check_examples(3 * examples, check, st.sampled_from(sorted(sound)), st.data())
 
 
-@both
+@short_and_long
 def test_any_status_with_any_body(examples: int, version: str) -> None:
     answers = st.lists(st.tuples(STATUSES, BODIES), min_size=1, max_size=4)
-    explore(
+    check_examples(
         examples, lambda name, script: made(name, version, script), st.sampled_from(sorted(CALLS[version])), answers
     )
 
 
-@both
+@short_and_long
 def test_a_session_from_its_start_to_its_answer(examples: int, version: str, simulator: Any) -> None:
     """The POST is answered soundly, then every look at the session holds junk."""
     sound = sound_answers(simulator, version)
@@ -113,13 +113,13 @@ def test_a_session_from_its_start_to_its_answer(examples: int, version: str, sim
                 await devin.wait(session, timeout=60)
                 look_at(devin, session)
 
-        tried(run, story())
+        value_or_error(run, story())
 
-    explore(max(20, examples // 6), check, st.lists(spoiled(seen[0][1]), min_size=1, max_size=5))
+    check_examples(max(20, examples // 6), check, st.lists(corrupted(seen[0][1]), min_size=1, max_size=5))
 
 
 def test_the_sound_answers_are_sound(version: str, simulator: Any) -> None:
     for name, answers in sound_answers(simulator, version).items():
         result = made(name, version, encoded(answers))
-        assert not isinstance(result, Refused), (name, result)
+        assert not isinstance(result, ErrorText), (name, result)
         assert not isinstance(result, DevinError)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fuzz.exploring import JSON, Refused, both, explore, spoiled, tried
+from fuzz.strategies import JSON, ErrorText, check_examples, corrupted, short_and_long, value_or_error
 from hypothesis import strategies as st
 
 import devin_jupyter as dj
@@ -41,51 +41,51 @@ def written(path: Path, value: Any) -> Path:
     return path
 
 
-@both
+@short_and_long
 def test_a_lock_file(examples: int, saved: tuple[Path, Path], tmp_path: Path) -> None:
     sound = json.loads(saved[0].read_text())
     path = tmp_path / "odd.devin.json"
 
     def check(value: Any) -> None:
-        lock = tried(load_lock, written(path, value))
-        if not isinstance(lock, Refused):
+        lock = value_or_error(load_lock, written(path, value))
+        if not isinstance(lock, ErrorText):
             for recorded in lock.sessions:
                 json.dumps(render.bundle(recorded.snapshot))
 
     assert len(load_lock(saved[0]).sessions) == 1
-    explore(examples, check, spoiled(sound) | JSON)
+    check_examples(examples, check, corrupted(sound) | JSON)
 
 
-@both
+@short_and_long
 def test_a_notebook(examples: int, saved: tuple[Path, Path], tmp_path: Path) -> None:
     sound = json.loads(saved[1].read_text())
     path = tmp_path / "odd.ipynb"
 
     def check(value: Any) -> None:
-        found = tried(dj.from_notebook, written(path, value))
-        if not isinstance(found, Refused):
+        found = value_or_error(dj.from_notebook, written(path, value))
+        if not isinstance(found, ErrorText):
             for session in found:
-                tried(session.answer)
+                value_or_error(session.answer)
                 json.dumps(render.bundle(session.snapshot))
 
     assert len(read_notebook(saved[1])) == 1
-    explore(examples, check, spoiled(sound) | JSON)
+    check_examples(examples, check, corrupted(sound) | JSON)
 
 
-@both
+@short_and_long
 def test_files_that_hold_anything(examples: int, tmp_path: Path) -> None:
     lock, notebook = tmp_path / "odd.devin.json", tmp_path / "odd.ipynb"
 
     def check(content: bytes) -> None:
         lock.write_bytes(content)
         notebook.write_bytes(content)
-        tried(load_lock, lock)
-        tried(dj.from_notebook, notebook)
+        value_or_error(load_lock, lock)
+        value_or_error(dj.from_notebook, notebook)
 
-    explore(examples, check, BYTES)
+    check_examples(examples, check, BYTES)
 
 
-@both
+@short_and_long
 def test_the_settings_file_and_the_env_file(examples: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home, folder = tmp_path / "home", tmp_path / "work"
     home.mkdir(exist_ok=True)
@@ -95,18 +95,18 @@ def test_the_settings_file_and_the_env_file(examples: int, tmp_path: Path, monke
     def check(value: Any, env: bytes) -> None:
         (home / "settings.json").write_text(json.dumps(value))
         (folder / ".env").write_bytes(b"DEVIN_API_KEY=" + env)
-        found = tried(resolve_settings)
-        assert isinstance(found, Refused) or found.api_key.strip()
-        tried(resolve_settings, "cog_0123456789abcdefghij")
+        found = value_or_error(resolve_settings)
+        assert isinstance(found, ErrorText) or found.api_key.strip()
+        value_or_error(resolve_settings, "cog_0123456789abcdefghij")
         saved_profile(home, "default")
 
-    explore(examples, check, st.dictionaries(st.sampled_from(["profiles", "organisations"]), JSON) | JSON, BYTES)
+    check_examples(examples, check, st.dictionaries(st.sampled_from(["profiles", "organisations"]), JSON) | JSON, BYTES)
     (folder / ".env").write_text("")
     with pytest.raises(NoKey):
         resolve_settings()
 
 
-@both
+@short_and_long
 def test_a_journal_with_damaged_rows(examples: int, simulator: Any, tmp_path: Path) -> None:
     home = tmp_path / "journal"
     with dj.Devin(simulator.api_key, base_url=simulator.url, journal=Journal(home)) as devin:
@@ -132,13 +132,13 @@ def test_a_journal_with_damaged_rows(examples: int, simulator: Any, tmp_path: Pa
                 return
         database.close()
         journal = Journal(home)
-        entries = tried(journal.sessions)
-        if not isinstance(entries, Refused):
+        entries = value_or_error(journal.sessions)
+        if not isinstance(entries, ErrorText):
             for entry in entries:
-                tried(journal.record, entry.session_id)
-                tried(lambda entry=entry: entry.snapshot and render.bundle(entry.snapshot))
-        tried(journal.check)
-        tried(journal.halted_since)
+                value_or_error(journal.record, entry.session_id)
+                value_or_error(lambda entry=entry: entry.snapshot and render.bundle(entry.snapshot))
+        value_or_error(journal.check)
+        value_or_error(journal.halted_since)
 
     values = st.none() | st.integers() | st.floats() | st.text(max_size=10) | BYTES | JSON.map(json.dumps)
-    explore(examples, check, st.sampled_from(columns), values)
+    check_examples(examples, check, st.sampled_from(columns), values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fuzz.exploring import JSON, Refused, both, explore, tried
+from fuzz.strategies import JSON, ErrorText, check_examples, short_and_long, value_or_error
 from hypothesis import strategies as st
 
 from devin_jupyter import request as template
@@ -50,48 +50,50 @@ def made_of(pieces: list[Any], between: str = "", most: int = 10) -> st.SearchSt
     return st.text(max_size=60) | st.lists(word, max_size=most).map(between.join)
 
 
-@both
+@short_and_long
 def test_an_option_line(examples: int) -> None:
     def sent(line: str) -> None:
         build(*fill("prompt", parse(line), {}), {}, {}).check("v3")
 
-    explore(examples, lambda line: tried(sent, line), made_of(FLAGS + ODD, " "))
+    check_examples(examples, lambda line: value_or_error(sent, line), made_of(FLAGS + ODD, " "))
 
 
-@both
+@short_and_long
 def test_keywords(examples: int) -> None:
     def sent(keywords: dict[str, Any]) -> None:
         body = build(*fill("prompt", from_keywords(**keywords), {}), {}, {}).body("v3", tag="nb-0")
         json.dumps(body)
 
     names = st.sampled_from([option.name for option in OPTIONS])
-    explore(examples, lambda keywords: tried(sent, keywords), st.dictionaries(names, JSON, max_size=4))
+    check_examples(examples, lambda keywords: value_or_error(sent, keywords), st.dictionaries(names, JSON, max_size=4))
 
 
-@both
+@short_and_long
 def test_a_command_line(examples: int) -> None:
     def read(line: str) -> None:
         name, *words = split(line) or ["help"]
         command.find(name).syntax.read(words)
 
-    explore(examples, lambda line: tried(read, line), made_of(COMMANDS + ODD, " "))
+    check_examples(examples, lambda line: value_or_error(read, line), made_of(COMMANDS + ODD, " "))
 
 
-@both
+@short_and_long
 def test_a_prompt(examples: int) -> None:
     def check(text: str) -> None:
-        filled = tried(template.render, text, NAMES, kind=TemplateError)
-        if isinstance(filled, Refused):
+        filled = value_or_error(template.render, text, NAMES, kind=TemplateError)
+        if isinstance(filled, ErrorText):
             assert "--raw" in filled.text
         else:
             assert "{{" in text or filled == text
 
-    explore(examples, check, made_of(HOLES))
+    check_examples(examples, check, made_of(HOLES))
 
 
-@both
+@short_and_long
 def test_a_schema_in_words(examples: int) -> None:
-    explore(examples, lambda text: tried(load_schema, text, NAMES, kind=SchemaError), made_of(SHORTHAND))
+    check_examples(
+        examples, lambda text: value_or_error(load_schema, text, NAMES, kind=SchemaError), made_of(SHORTHAND)
+    )
 
 
 SCHEMAS = st.recursive(
@@ -101,14 +103,14 @@ SCHEMAS = st.recursive(
 )
 
 
-@both
+@short_and_long
 def test_a_json_schema_and_any_answer_to_it(examples: int) -> None:
     def check(spec: dict[str, Any], answer: Any) -> None:
-        schema = tried(load_schema, {"type": "object", **spec}, NAMES, kind=SchemaError)
-        if isinstance(schema, Refused):
+        schema = value_or_error(load_schema, {"type": "object", **spec}, NAMES, kind=SchemaError)
+        if isinstance(schema, ErrorText):
             return
         problems = schema.check(answer)
         assert schema.is_valid(answer) is (not problems)
-        assert isinstance(tried(schema.load, answer, kind=OutputInvalid), Refused) is bool(problems)
+        assert isinstance(value_or_error(schema.load, answer, kind=OutputInvalid), ErrorText) is bool(problems)
 
-    explore(examples, check, st.dictionaries(st.sampled_from(KEYWORDS), SCHEMAS, max_size=6), JSON)
+    check_examples(examples, check, st.dictionaries(st.sampled_from(KEYWORDS), SCHEMAS, max_size=6), JSON)

@@ -1,4 +1,4 @@
-"""The canaries, and the hunt for them in everything that a run leaves behind."""
+"""The canaries, and the search for them in everything that a run leaves behind."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def forms(secret: str) -> set[bytes]:
     return {text.encode() for text in plain} | coded
 
 
-def hits(things: Iterable[tuple[str, bytes]]) -> list[str]:
+def leaks_in(things: Iterable[tuple[str, bytes]]) -> list[str]:
     """Return which canary is where."""
     wanted = {name: forms(secret) for name, secret in CANARIES.items()}
     return [
@@ -49,7 +49,7 @@ def files(*folders: Path) -> Iterator[tuple[str, bytes]]:
                 yield str(path.relative_to(folder)), path.read_bytes()
 
 
-def artefacts(notebook: nbformat.NotebookNode, folder: Path, home: Path) -> Iterator[tuple[str, bytes]]:
+def leftovers(notebook: nbformat.NotebookNode, folder: Path, home: Path) -> Iterator[tuple[str, bytes]]:
     """Everything a run leaves behind, with the cells' own text taken out of the notebook."""
     for number, cell in enumerate(notebook.cells):
         yield f"outputs of cell {number}: {cell.source[:60]}", json.dumps(cell.get("outputs")).encode()

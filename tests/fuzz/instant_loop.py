@@ -1,4 +1,4 @@
-"""An event loop on which sleeping takes no time, so that every wait, retry and back-off is run through."""
+"""An event loop on which sleeping takes no time, so that waits, retries and back-offs run through at once."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-_A_MOMENT = 0.002
+_GRACE = 0.002
 """How long other threads get to report before a sleep is skipped."""
 
 
-class _Hurried(selectors.DefaultSelector):  # type: ignore[valid-type,misc]  # the default depends on the platform
+class _SkippingSelector(selectors.DefaultSelector):  # type: ignore[valid-type,misc]  # the default depends on the platform
     skipped = 0.0
 
     def select(self, timeout: float | None = None) -> Any:
-        if timeout is None or timeout <= _A_MOMENT:
+        if timeout is None or timeout <= _GRACE:
             return super().select(timeout)
-        ready = super().select(_A_MOMENT)
+        ready = super().select(_GRACE)
         if not ready:
-            self.skipped += timeout - _A_MOMENT
+            self.skipped += timeout - _GRACE
         return ready
 
 
-class HurriedLoop(asyncio.SelectorEventLoop):
+class InstantLoop(asyncio.SelectorEventLoop):
     """A loop whose clock jumps to the next thing to do."""
 
     def __init__(self) -> None:
-        self._hurried = _Hurried()
-        super().__init__(self._hurried)
+        self._clock_selector = _SkippingSelector()
+        super().__init__(self._clock_selector)
 
     def time(self) -> float:
-        return super().time() + self._hurried.skipped
+        return super().time() + self._clock_selector.skipped
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine with no time for sleeping."""
-    with asyncio.Runner(loop_factory=HurriedLoop) as runner:
+    with asyncio.Runner(loop_factory=InstantLoop) as runner:
         return runner.run(work)

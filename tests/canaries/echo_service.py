@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import uvicorn
-from canaries.hunting import ORG_SECRET, SESSION_SECRET, V1_KEY, V3_KEY, forms
+from canaries.leaks import ORG_SECRET, SESSION_SECRET, V1_KEY, V3_KEY, forms
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -82,7 +82,7 @@ class Echo:
 
 
 @contextmanager
-def echoing(simulator: Any) -> Iterator[tuple[str, Echo]]:
+def echo_service(simulator: Any) -> Iterator[tuple[str, Echo]]:
     """Run the service on a free loopback port; gives its address."""
     echo = Echo(simulator)
     app = Starlette(routes=[Route("/{path:path}", echo.answer, methods=METHODS)])

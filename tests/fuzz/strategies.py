@@ -1,4 +1,4 @@
-"""What the property tests share: how long they explore, random JSON, and sound answers to spoil."""
+"""What the property tests share: how many examples they take, random JSON, and answers to corrupt."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ JSON = st.recursive(
 )
 
 
-def both(test: Callable[..., Any]) -> Any:
+def short_and_long(test: Callable[..., Any]) -> Any:
     """Run a property test for a moment by default, and long with `-m fuzz`."""
     long = pytest.param(LONG, marks=[pytest.mark.fuzz, pytest.mark.timeout(1800)])
     return pytest.mark.parametrize("examples", [SHORT, long], ids=["short", "long"])(test)
 
 
-def explore(examples: int, check: Callable[..., object], *strategies: st.SearchStrategy[Any]) -> None:
+def check_examples(examples: int, check: Callable[..., object], *strategies: st.SearchStrategy[Any]) -> None:
     """Call `check` with so many examples: the same ones every time, without FUZZ_ANEW."""
     chosen = settings(
         max_examples=examples,
@@ -53,20 +53,20 @@ def explore(examples: int, check: Callable[..., object], *strategies: st.SearchS
 
 
 @dataclass(frozen=True)
-class Refused:
-    """What an error of ours said."""
+class ErrorText:
+    """The text of an error of ours."""
 
     text: str
 
 
-def tried(work: Callable[..., Any], *args: Any, kind: type[DevinError] = DevinError) -> Any:
+def value_or_error(work: Callable[..., Any], *args: Any, kind: type[DevinError] = DevinError) -> Any:
     """Return what `work` does; an error of this kind, in at most three lines, is an answer too. Any other is not."""
     try:
         return work(*args)
     except kind as refusal:
         lines = refusal.lines
     assert 1 <= len(lines) <= 3
-    return Refused("\n".join(lines))
+    return ErrorText("\n".join(lines))
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -102,8 +102,8 @@ def without(value: Any, path: tuple[Any, ...]) -> Any:
 
 
 @st.composite
-def spoiled(draw: st.DrawFn, sound: Any) -> Any:
-    """A sound answer with junk in one to three places, or with places missing."""
+def corrupted(draw: st.DrawFn, sound: Any) -> Any:
+    """A good answer with junk in one to three places, or with places missing."""
     answer = sound
     for _ in range(draw(st.integers(1, 3))):
         path = draw(st.sampled_from(places(answer)))

@@ -9,8 +9,8 @@ from typing import Any
 
 import nbformat
 import pytest
-from canaries.echoing import Echo, echoing
-from canaries.hunting import ORG_SECRET, SESSION_SECRET, V1_KEY, V3_KEY, artefacts, files, hits
+from canaries.echo_service import Echo, echo_service
+from canaries.leaks import ORG_SECRET, SESSION_SECRET, V1_KEY, V3_KEY, files, leaks_in, leftovers
 from nbclient import NotebookClient
 
 pytestmark = [pytest.mark.canaries, pytest.mark.kernel, pytest.mark.timeout(300)]
@@ -97,7 +97,7 @@ class Interactive(NotebookClient):
 
 @pytest.fixture
 def echo(simulator: Any) -> Iterator[tuple[str, Echo]]:
-    with echoing(simulator) as running:
+    with echo_service(simulator) as running:
         yield running
 
 
@@ -145,14 +145,14 @@ LEFT = {"all.log", "report.txt", "journal.db", "exported.json"}
 
 def check(notebook: nbformat.NotebookNode, folder: Path, home: Path, echo: Echo) -> None:
     """The secrets were told and repeated, the files are there, and no canary is anywhere."""
-    found = list(artefacts(notebook, folder, home))
+    found = list(leftovers(notebook, folder, home))
     assert echo.told == sorted([SESSION_SECRET, ORG_SECRET])
     assert {Path(where).name for where, _ in found} >= LEFT
-    assert hits(found) == []
+    assert leaks_in(found) == []
 
 
 @pytest.mark.parametrize("kind", [NotebookClient, Interactive])
-def test_no_artefact_of_a_run_holds_a_key_or_a_secret(kind, planted, echo, tmp_path) -> None:
+def test_nothing_left_by_a_run_holds_a_key_or_a_secret(kind, planted, echo, tmp_path) -> None:
     check(run(CELLS, planted, kind), planted, tmp_path / "home", echo[1])
 
 
@@ -168,7 +168,7 @@ def test_nor_does_an_error_that_repeats_the_request(failing, planted, echo, tmp_
     notebook = run([LOAD, "%devin whoami", "%tb", cell, "%tb", PRINTED, "%devin debug"], planted, NotebookClient)
     assert notebook.cells[3].outputs[-1].output_type == "error"
     assert SESSION_SECRET in echo[1].told or "GET" in failing
-    assert hits(artefacts(notebook, planted, tmp_path / "home")) == []
+    assert leaks_in(leftovers(notebook, planted, tmp_path / "home")) == []
 
 
 def test_nor_does_a_key_from_a_file_beside_the_notebook(planted, echo, tmp_path, monkeypatch) -> None:
@@ -178,9 +178,9 @@ def test_nor_does_a_key_from_a_file_beside_the_notebook(planted, echo, tmp_path,
     notebook = run([*CELLS[:6], "%devin debug"], planted, NotebookClient)
     (planted / ".env").unlink()
     assert "•••" in json.dumps(notebook.cells[4].outputs, ensure_ascii=False)
-    assert hits(artefacts(notebook, planted, tmp_path / "home")) == []
+    assert leaks_in(leftovers(notebook, planted, tmp_path / "home")) == []
 
 
 def test_the_hunt_finds_what_is_there(tmp_path) -> None:
     (tmp_path / "leak.json").write_text(json.dumps({"a": f"x{SESSION_SECRET}"}))
-    assert [hit.partition(" in ")[0] for hit in hits(files(tmp_path))][:1] == ["session secret"]
+    assert [hit.partition(" in ")[0] for hit in leaks_in(files(tmp_path))][:1] == ["session secret"]

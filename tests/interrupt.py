@@ -13,7 +13,7 @@ _main = threading.main_thread()
 
 
 @contextmanager
-def ctrl_c_once_it_blocks(and_also: Callable[[], bool] = lambda: True) -> Iterator[None]:
+def ctrl_c_once_blocked(and_also: Callable[[], bool] = lambda: True) -> Iterator[None]:
     """Interrupt the main thread, in the way that wakes no lock, once it blocks and another condition holds."""
     left = threading.Event()
 
