@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from devin_jupyter.batches.handle import Batch
+    from devin_jupyter.batches.batch import AsyncBatch, Batch
 
-__all__ = ["Batch"]
+__all__ = ["AsyncBatch", "Batch"]
 
 
 def __getattr__(name: str) -> Any:
-    if name != "Batch":
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from devin_jupyter.batches.handle import Batch
+    from devin_jupyter.batches import batch
 
-    return Batch
+    return getattr(batch, name)

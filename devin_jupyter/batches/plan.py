@@ -1,16 +1,17 @@
-"""From a template and rows to the sessions they ask for: every placeholder checked, duplicates found, nothing sent."""
+"""From a template and rows to the sessions they ask for: all placeholders checked, duplicates merged, nothing sent."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from devin_jupyter.attachments import read_attachments
 from devin_jupyter.batches.rows import Rows, named, read_rows
-from devin_jupyter.errors import UsageMistake
+from devin_jupyter.errors import OptionError, UsageMistake
 from devin_jupyter.models.batch_report import REPORT, is_off
-from devin_jupyter.models.snapshot import Where
+from devin_jupyter.models.snapshot import CellRef, Where
 from devin_jupyter.options import CellOptions, fill, templates
 from devin_jupyter.request import Fingerprint, SessionRequest, build, fingerprint, render, template_problems, terms
 from devin_jupyter.request import fill as fill_in
@@ -33,23 +34,41 @@ WHOLE_BATCH = frozenset(
         "on_interrupt",
     }
 )
-"""Options said once for the batch; all others may differ from row to row."""
+"""Options given once for the batch; all others may differ from row to row."""
 DEFAULT_PARALLEL = 5
-MAX_PROBLEMS = 8
+_MAX_PROBLEMS = 8
+_ONE_SESSION = {
+    "new": "--take LABEL runs all rows once more",
+    "replace": "--beside runs an edited template for all rows; .stop() of the batch ends the old sessions",
+    "save_transcript": "messages_frame(batch.sessions) holds every conversation",
+}
+"""Options of a single session, and what to use instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRequest:
+    """What a cell or a call asks for."""
+
+    prompt: str
+    rows: Any
+    options: CellOptions
+    variables: Mapping[str, Any] | None = None
+    defaults: Mapping[str, Any] | None = None
+    cell: CellRef | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One session to be: what all rows with the same identity share."""
+    """One session of the plan: what all rows with the same identity share."""
 
     request: SessionRequest
     fingerprint: Fingerprint
     terms: str
-    """A hash of what the request says besides its words; equal for an edit of the words alone."""
+    """A hash of the request without its prompt; an edit of the prompt alone does not change it."""
     positions: tuple[int, ...]
     """The rows it is for; more than one where rows are duplicates."""
     secret_names: Mapping[str, bool] = field(default_factory=dict)
-    """From a record: the secrets to read again before it can be sent, and whether each is sensitive."""
+    """In a plan read from a record: the secrets to read again before sending, and whether each is sensitive."""
     is_whole: bool = True
     """False for an item from a record that could not keep all of its request."""
 
@@ -59,12 +78,12 @@ class Plan:
     """A batch before anything is sent."""
 
     prompt: str
-    """The template, as it was written."""
+    """The template as written."""
     rows: Rows
     items: tuple[Item, ...]
     """In the order of their first rows."""
     options: CellOptions
-    """What was said for the batch as a whole, rendered."""
+    """The options, those of the whole batch rendered."""
     where: Where
     """Where the requests go."""
     schema: Schema | None
@@ -79,28 +98,42 @@ class Plan:
 
     @property
     def limit(self) -> int | None:
-        """How many items are to be run; None is all of them."""
+        """How many items to run; None is all."""
         return cast("int | None", self.options.get("limit"))
 
     @property
+    def budget(self) -> float | None:
+        """The ACUs that the batch may cost; None is no limit."""
+        return cast("float | None", self.options.get("budget"))
+
+    @property
     def max_age(self) -> float | None:
-        """Sessions older than this many seconds do not count."""
+        """The age in seconds from which a session does not count; None is any age."""
         return cast("float | None", self.options.get("max_age"))
 
     @property
     def max_failures(self) -> int | None:
-        """After how many failures in a row the batch pauses."""
+        """The failures in a row that pause the batch; None is the default."""
         return cast("int | None", self.options.get("max_failures"))
 
     @property
     def max_median(self) -> float | None:
-        """Above which median cost the batch pauses, in ACUs."""
+        """The median cost in ACUs above which the batch pauses; None is no limit."""
         return cast("float | None", self.options.get("max_median"))
 
     @property
-    def budget(self) -> float | None:
-        """What the batch may cost, in ACUs."""
-        return cast("float | None", self.options.get("budget"))
+    def when_done(self) -> str:
+        """`keep`, `archive` or `stop`."""
+        return self.options.get("when_done") or "keep"
+
+    @property
+    def prefix(self) -> str:
+        """What the output columns of the frame begin with."""
+        return self.options.get("prefix") or ""
+
+    def has(self, name: str) -> bool:
+        """Whether an option was given."""
+        return name in self.options
 
     @property
     def wanted(self) -> tuple[Item, ...]:
@@ -119,6 +152,54 @@ class Plan:
     def labels(self, item: Item) -> list[Hashable]:
         """Return the labels of the rows of an item."""
         return [self.rows.labels[position] for position in item.positions]
+
+
+def plan_batch(asked: BatchRequest, where: Where) -> Plan:
+    """Return the plan of a batch, after every check that needs no journal.
+
+    Raises:
+        UsageMistake: an option, a placeholder or a row that is not valid, with the rows it concerns.
+    """
+    for name in sorted(asked.options.keys() & _ONE_SESSION.keys()):
+        flag = name.replace("_", "-")
+        raise OptionError(f"--{flag} is for one session, not for a batch", "nothing was sent", _ONE_SESSION[name])
+    plan = make_plan(
+        asked.prompt, asked.rows, asked.options, where=where, variables=asked.variables, defaults=asked.defaults
+    )
+    _check_columns(plan)
+    return plan
+
+
+def name_of(plan: Plan) -> str:
+    """Return the name of a batch: its `--name`, else the variable it is bound to, else a hash of its template."""
+    options = plan.options
+    return options.get("name") or options.get("out") or "batch-" + _short_hash(plan.prompt)[:6]
+
+
+def has_name(plan: Plan, cell: CellRef | None) -> bool:
+    """Whether a batch has a name or a cell that stays the same when its template is edited."""
+    return "name" in plan.options or (cell is not None and bool(cell.cell))
+
+
+def key_of(plan: Plan, name: str, cell: CellRef | None) -> str:
+    """Return the key of a batch in the journal: by its `--name`, else by its cell, else by its content."""
+    place = place_of(plan.where)
+    if "name" in plan.options:
+        return f"{place}/{name}"
+    if cell is not None and cell.cell:
+        return f"{place}/{cell.notebook} {cell.cell}"
+    return f"{place}/{name} {_short_hash(*sorted(item.fingerprint.text for item in plan.items))}"
+
+
+def place_of(where: Where) -> str:
+    """Return what the keys of all batches of an organization begin with."""
+    # this text is hashed in every journal: it must stay what `repr` of the first `Where` was
+    text = f"Where(base_url={where.base_url!r}, org_id={where.org_id!r}, api_version={where.api_version!r})"
+    return _short_hash(text)
+
+
+def _short_hash(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:8]
 
 
 def make_plan(
@@ -141,7 +222,7 @@ def make_plan(
         defaults: as for `request.build`.
 
     Raises:
-        UsageMistake: a placeholder, value or row that cannot be meant, with the rows it concerns.
+        UsageMistake: a placeholder, value or row that is not valid, with the rows it concerns.
     """
     table, names = read_rows(rows), variables or {}
     prepared, is_report = _once_for_all(options, names)
@@ -215,7 +296,7 @@ def _unfilled(prompt: str, options: CellOptions, variables: Mapping[str, Any]) -
 
 
 def _summed_up(problems: list[tuple[UsageMistake, list[Hashable]]], total: int) -> UsageMistake:
-    texts = [f"{problem.message} ({_in_rows(labels, total)})" for problem, labels in problems[:MAX_PROBLEMS]]
+    texts = [f"{problem.message} ({_in_rows(labels, total)})" for problem, labels in problems[:_MAX_PROBLEMS]]
     rest = len(problems) - len(texts)
     first = problems[0][0]
     return type(first)("; ".join([*texts, *([f"and {rest} more"] if rest else [])]), "nothing was sent", first.hint)
@@ -243,3 +324,24 @@ def _shared_schema(requests: list[SessionRequest], options: CellOptions) -> Sche
     if first is None or any(request.schema is not first for request in requests):
         return None
     return first
+
+
+def _check_columns(plan: Plan) -> None:
+    """Refuse names that would occur twice in the frame."""
+    from devin_jupyter.frames.batch import BATCH_TAIL, output_names
+
+    ours = {column.name: "session" for column in BATCH_TAIL}
+    inputs = dict.fromkeys(plan.rows.columns, "input")
+    shapes = {id(schema): schema for item in plan.items if (schema := item.request.schema) is not None}
+    schemas: list[Schema | None] = [*shapes.values()] or [plan.schema]
+    outputs = dict.fromkeys((name for schema in schemas for name in output_names(schema, plan.prefix)), "output")
+    for one, other in ((outputs, inputs), (outputs, ours), (inputs, ours)):
+        both = [name for name in one if name in other]
+        if both:
+            raise OptionError(
+                f"{', '.join(both)}: an {one[both[0]]} column and a column of the {other[both[0]]} have the same name",
+                "nothing was sent",
+                "--prefix devin_ renames the output columns"
+                if one is outputs
+                else "rename the column of the rows: frame.rename(columns={…})",
+            )

@@ -1,57 +1,71 @@
-"""What the journal keeps of a batch: its rows, its requests, its settings; enough to be finished by another process.
+"""What the journal keeps of a batch, and what it tells about an edited one before anything is paid twice.
 
-Values of secrets and contents of files stay out, so a row that needs them can only be started by its cell.
+A record is enough for another process to finish the batch. Values of secrets and contents of files stay out, so a row
+that needs them can only be started by its cell.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
+import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
-from devin_jupyter.attachments import Attachment, read_secrets
-from devin_jupyter.batches.job import Job
-from devin_jupyter.batches.plan import Item, Plan
-from devin_jupyter.batches.rows import Index, Rows, plain
-from devin_jupyter.errors import OptionError
-from devin_jupyter.models.snapshot import Where
+from devin_jupyter.attachments import Attachment, lacking, read_secrets
+from devin_jupyter.batches.jobs import Job
+from devin_jupyter.batches.limits import check_caps, max_cost
+from devin_jupyter.batches.plan import Item, Plan, has_name, place_of
+from devin_jupyter.batches.rows import Index, Rows, named, plain
+from devin_jupyter.errors import OptionError, SessionChanged
+from devin_jupyter.journal import Journal
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.policy import batch_scope, notebook_scope
+from devin_jupyter.models.snapshot import CellRef, Where
 from devin_jupyter.options import from_keywords
+from devin_jupyter.options.arguments import expressions
+from devin_jupyter.recorded import LockFile as Lock
 from devin_jupyter.redaction import redact_tree
 from devin_jupyter.request import Fingerprint, SessionRequest, fingerprint
+from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:
     from devin_jupyter.schema import Schema
 
 VERSION = 1
-SETTINGS = ("max_parallel", "limit", "max_failures", "max_median", "when_done", "prefix", "budget")
+_SETTINGS = ("max_parallel", "limit", "max_failures", "max_median", "when_done", "prefix", "budget")
 _APART = frozenset({"schema", "secrets", "attach"})
 _STORED = {"knowledge": "knowledge_ids"}
-"""What the file calls an option of a request, where it is not the option's name."""
+"""What records call an option, where it is not the option's name: names in records never change."""
+
+
+# --- writing and reading ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class KnownRow:
+class RecordedRow:
     """A row of an earlier run: its cells, and the identity it had."""
 
     cells: Mapping[str, Any]
     fingerprint: str
     key: str | None
-    """What `--key` said of it, if anything; redacted."""
+    """Its `--key`, if any; redacted."""
     terms: str
     """As in `Item`; empty in records that did not keep it."""
 
 
 def write_record(
-    name: str, plan: Plan, jobs: Sequence[Job], earlier: list[KnownRow], *, is_named: bool = True
+    name: str, plan: Plan, jobs: Sequence[Job], earlier: list[RecordedRow], *, is_named: bool = True
 ) -> dict[str, Any]:
     """Return the record of a batch as JSON, redacted.
 
     Args:
-        name: what the batch is called.
+        name: of the batch.
         plan: as made from the cell or read from a record.
-        jobs: one for each item, with the take that counts now.
-        earlier: rows of earlier runs that this one has not.
+        jobs: one for each item, with its current take.
+        earlier: rows of earlier runs that are not in this one.
         is_named: whether a name or a cell tells it from other batches of the notebook, rather than its content.
     """
     record = {
@@ -65,110 +79,92 @@ def write_record(
         "used": sorted(plan.rows.used),
         "dtypes": dict(plan.rows.dtypes),
         "index": dataclasses.asdict(plan.rows.index) if plan.rows.index else None,
-        "labels": [_plain_label(label) for label in plan.rows.labels],
+        "labels": [plain(label) for label in plan.rows.labels],
         "rows": [plain(plan.rows.record(position)) for position in range(len(plan.rows))],
         "schema": plan.schema.wire if plan.schema else None,
-        "settings": {name: dict(plan.options).get(name) for name in SETTINGS},
-        "items": [_job_to_json(job, plan.schema) for job in jobs],
+        "settings": {name: dict(plan.options).get(name) for name in _SETTINGS},
+        "items": [_write_item(job, plan.schema) for job in jobs],
         "earlier": [dataclasses.asdict(row) for row in earlier],
     }
     cleaned: dict[str, Any] = redact_tree(record)
     return cleaned
 
 
-def read_plan(record: Mapping[str, Any], where: Where, from_wire: Callable[[Any], Schema]) -> Plan:
-    """Return the plan of a record; requests that could not be kept whole become items that cannot be started."""
-    schema = from_wire(record["schema"]) if record.get("schema") else None
-    columns = tuple(record["columns"])
-    cells, index = record["rows"], record.get("index")
-    values = tuple(cells if record["is_table"] else (row[columns[0]] for row in cells))
-    rows = Rows(
-        tuple(_label(label) for label in record["labels"]),
-        values,
-        columns,
-        is_table=record["is_table"],
-        dtypes=record.get("dtypes", {}),
-        index=_index(index) if index else None,
-        used=set(record.get("used", ())),
-    )
-    said = {name: value for name, value in record["settings"].items() if value is not None}
-    return Plan(
-        prompt=record["prompt"],
-        rows=rows,
-        items=tuple(_item_from_json(item, schema, where, from_wire) for item in record["items"]),
-        options=from_keywords(each=rows, **said),
-        where=where,
-        schema=schema,
-        is_report=bool(record["is_report"]),
-    )
-
-
-def take_up(jobs: Sequence[Job], record: Mapping[str, Any]) -> None:
-    """Leave the jobs that were tried again at the take that counted last."""
-    tried = {item["fingerprint"]: item for item in record["items"] if item.get("take")}
-    for job in jobs:
-        item = tried.get(job.item.fingerprint.text, {})
-        label, identity = item.get("take", (None, None))
-        job.earlier, job.tried = dict(item.get("earlier", {})), set(item.get("tried", ()))
-        job.take, job.identity_of_take = label, Fingerprint.parse(identity) if identity else None
-
-
-def known_rows(record: Mapping[str, Any]) -> list[KnownRow]:
-    """Return every row the record knows, those of earlier runs included; a row that was retried under both takes."""
-    found = [_known(row["cells"], row["fingerprint"], row, row.get("key")) for row in record.get("earlier", ())]
-    for item in record["items"]:
-        prints = [item["fingerprint"], *(item["take"][1:] if item.get("take") else [])]
-        rows = [record["rows"][position] for position in item["positions"]]
-        found += [_known(row, text, item, item["request"].get("key")) for row in rows for text in prints]
-    return found
-
-
-def _known(cells: Mapping[str, Any], identity: str, kept: Mapping[str, Any], key: str | None) -> KnownRow:
-    return KnownRow(cells, identity, key, kept.get("terms", ""))
-
-
-def _job_to_json(job: Job, shared: Schema | None) -> dict[str, Any]:
+def _write_item(job: Job, shared: Schema | None) -> dict[str, Any]:
     item, request = job.item, job.item.request
     fields: dict[str, Any] = {"prompt": request.prompt}
-    for option, value in request.options.items():
-        if option not in _APART:
-            fields[_STORED.get(option, option)] = plain(value)
+    fields |= {_STORED.get(name, name): plain(value) for name, value in request.options.items() if name not in _APART}
     if request.schema is not None and request.schema is not shared:
         fields["schema"] = request.schema.wire
     if request.secrets:
         fields["secrets"] = {name: secret.sensitive for name, secret in request.secrets.items()}
     if request.attachments:
         fields["attachments"] = [[file.name, file.url, file.sha256] for file in request.attachments]
-    takes = {"take": [job.take, job.identity.text], "earlier": job.earlier, "tried": sorted(job.tried)}
     kept = {
         "fingerprint": item.fingerprint.text,
         "terms": item.terms,
         "positions": list(item.positions),
         "request": fields,
     }
-    return {**kept, **takes} if job.take else kept
+    if not job.take:
+        return kept
+    return {**kept, "take": [job.take, job.identity.text], "earlier": job.earlier, "tried": sorted(job.tried)}
 
 
-def _item_from_json(
+def read_plan(record: Mapping[str, Any], where: Where) -> Plan:
+    """Return the plan of a record; requests that could not be kept whole become items that cannot be started."""
+    from devin_jupyter.schema import from_wire
+
+    schema = from_wire(record["schema"]) if record.get("schema") else None
+    columns = tuple(record["columns"])
+    cells, index = record["rows"], record.get("index")
+    rows = Rows(
+        tuple(tuple(label) if isinstance(label, list) else label for label in record["labels"]),
+        tuple(cells if record["is_table"] else (row[columns[0]] for row in cells)),
+        columns,
+        is_table=record["is_table"],
+        dtypes=record.get("dtypes", {}),
+        index=Index(tuple(index["names"]), index["dtype"], tuple(index["columns"])) if index else None,
+        used=set(record.get("used", ())),
+    )
+    settings = {name: value for name, value in record["settings"].items() if value is not None}
+    return Plan(
+        prompt=record["prompt"],
+        rows=rows,
+        items=tuple(_read_item(item, schema, where, from_wire) for item in record["items"]),
+        options=from_keywords(each=rows, **settings),
+        where=where,
+        schema=schema,
+        is_report=bool(record["is_report"]),
+    )
+
+
+def _read_item(
     record: Mapping[str, Any], shared: Schema | None, where: Where, from_wire: Callable[[Any], Schema]
 ) -> Item:
-    fields: dict[str, Any] = dict(record["request"])
-    secrets, files = fields.pop("secrets", {}), fields.pop("attachments", [])
-    own = fields.pop("schema", None)
-    prompt = fields.pop("prompt")
-    names = {stored: option for option, stored in _STORED.items()}
-    said: dict[str, Any] = {
-        names.get(key, key): tuple(value) if isinstance(value, list) else value for key, value in fields.items()
+    kept = record["request"]
+    secrets, files, schema = kept.get("secrets", {}), kept.get("attachments", []), kept.get("schema")
+    names = {stored: name for name, stored in _STORED.items()}
+    options = {
+        names.get(stored, stored): tuple(value) if isinstance(value, list) else value
+        for stored, value in kept.items()
+        if stored not in ("prompt", "secrets", "attachments", "schema")
     }
     attached = tuple(Attachment(name, None, url, digest) for name, url, digest in files)
-    request = SessionRequest(prompt=prompt).but(
-        **said, schema=from_wire(own) if own else shared, attach=attached or None
+    request = SessionRequest(prompt=kept["prompt"]).but(
+        **options, schema=from_wire(schema) if schema else shared, attach=attached or None
     )
-    print_ = Fingerprint.parse(record["fingerprint"])
-    item = Item(request, print_, record.get("terms", ""), tuple(record["positions"]), secret_names=dict(secrets))
+    identity = Fingerprint.parse(record["fingerprint"])
     lacks_file = any(file.url is None for file in request.attachments)
-    is_whole = lacks_file or bool(secrets) or fingerprint(request, where) == print_
-    return replace(item, is_whole=is_whole and not lacks_file)
+    is_whole = bool(secrets) or fingerprint(request, where) == identity  # else redaction has masked something
+    return Item(
+        request,
+        identity,
+        record.get("terms", ""),
+        tuple(record["positions"]),
+        secret_names=dict(secrets),
+        is_whole=is_whole and not lacks_file,
+    )
 
 
 def complete(item: Item, take: str | None = None) -> SessionRequest:
@@ -176,7 +172,7 @@ def complete(item: Item, take: str | None = None) -> SessionRequest:
 
     Args:
         item: of a plan.
-        take: in place of the one that the request says.
+        take: in place of the one in the request.
 
     Raises:
         OptionError: a file, a secret or a masked text is only in the cell it came from.
@@ -194,13 +190,234 @@ def complete(item: Item, take: str | None = None) -> SessionRequest:
     return request.but(secrets=read_secrets(words))
 
 
-def _plain_label(label: Hashable) -> Any:
-    return plain(label)
+def restore_takes(jobs: Sequence[Job], record: Mapping[str, Any]) -> None:
+    """Give the jobs that were retried their last take."""
+    retried = {item["fingerprint"]: item for item in record["items"] if item.get("take")}
+    for job in jobs:
+        item = retried.get(job.item.fingerprint.text, {})
+        label, identity = item.get("take", (None, None))
+        job.earlier, job.tried = dict(item.get("earlier", {})), set(item.get("tried", ()))
+        job.take, job.identity_of_take = label, Fingerprint.parse(identity) if identity else None
 
 
-def _index(record: Mapping[str, Any]) -> Index:
-    return Index(tuple(record["names"]), record["dtype"], tuple(record["columns"]))
+def save_record(
+    journal: Journal, key: str, name: str, plan: Plan, jobs: Sequence[Job], *, cell: CellRef | None, is_named: bool
+) -> None:
+    """Write a batch down in the place of its earlier record, whose other rows are kept, and set its budget."""
+    now, before = time.time(), journal.batches.load(key)
+    known = recorded_rows(before) if before else []
+    prints = {text for job in jobs for text in (job.item.fingerprint.text, job.identity.text)}
+    earlier = list({row.fingerprint: row for row in known if row.fingerprint not in prints}.values())
+    record = write_record(name, plan, jobs, earlier, is_named=is_named)
+    journal.batches.save(key, record, notebook=cell.notebook if cell else None, now=now)
+    journal.budgets.set(batch_scope(key), plan.budget, now=now)
 
 
-def _label(label: Any) -> Hashable:
-    return tuple(label) if isinstance(label, list) else label
+def find_record(journal: Journal, name: str, where: Where) -> tuple[str, dict[str, Any]]:
+    """Return the key and the record of the newest batch with this name.
+
+    Raises:
+        OptionError: there is none.
+    """
+    found = []
+    for key in journal.batches.names():
+        record = journal.batches.load(key) if key.startswith(f"{place_of(where)}/") else None
+        if record is not None and record.get("name") == name:
+            return key, record
+        found += [record["name"]] if record else []
+    raise OptionError(
+        f"the journal knows no batch {name!r}{nearest(str(name), found)}",
+        hint=f"it knows {', '.join(found[:8])}" if found else "--name NAME gives one its name",
+    )
+
+
+def recorded_rows(record: Mapping[str, Any]) -> list[RecordedRow]:
+    """Return all rows in a record, those of earlier runs included; a row that was retried with both identities."""
+    found = [
+        RecordedRow(row["cells"], row["fingerprint"], row.get("key"), row.get("terms", ""))
+        for row in record.get("earlier", ())
+    ]
+    for item in record["items"]:
+        key, terms = item["request"].get("key"), item.get("terms", "")
+        prints = [item["fingerprint"], *(item["take"][1:] if item.get("take") else [])]
+        rows = [record["rows"][position] for position in item["positions"]]
+        found += [RecordedRow(row, text, key, terms) for row in rows for text in prints]
+    return found
+
+
+# --- what an edit would repeat ------------------------------------------------------------------------------
+
+_REPLIED = (Phase.YOUR_TURN, Phase.ASLEEP)
+"""Without a schema this is how a turn with an answer ends."""
+_ALIKE = 0.75
+"""From this share of common words on, a template counts as an edit of another one."""
+_ENOUGH = 3
+"""Fewer common words say nothing: `Fix {{ row }}` and `Test {{ row }}` are different tasks."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaidRow:
+    """The session that a row has from an earlier run."""
+
+    session_id: str
+    is_answered: bool
+    is_alive: bool
+    """It has no answer yet, and is at work or waits for a person."""
+    acus: float | None
+    started_at: float
+    """Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedRow:
+    """An item whose row is known under another identity."""
+
+    item: Item
+    paid: PaidRow
+    can_be_kept: bool
+    """Only the prompt differs and the row had no key before: a key may say that it is the same."""
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether a key says that it is the same."""
+        return self.can_be_kept and "key" in self.item.request.options
+
+
+def check_plan(journal: Journal, plan: Plan, key: str, cell: CellRef | None, lock: Lock | None) -> list[ChangedRow]:
+    """Check a plan against the journal, and return the rows of earlier runs whose answers `--key` keeps.
+
+    Raises:
+        Refused: the cost has no limit, or an edit would pay again for rows that are answered or at work.
+        OptionError: a secret that a row needs has no value.
+    """
+    limits = [plan.budget]
+    if cell is not None:
+        limits.append(journal.budgets.account(notebook_scope(cell.notebook)).limit)
+    budget = min((limit for limit in limits if limit is not None), default=None)
+    check_caps(plan.wanted, budget)
+    for item in plan.wanted:  # an item that has a session, or a recorded one, needs no secret
+        problem = lacking(item.request.secrets)
+        if problem and not is_recorded(lock, item) and journal.session_for(item.fingerprint.text) is None:
+            raise problem
+    is_named = has_name(plan, cell)
+    record = journal.batches.load(key)
+    records = [record] if record else []
+    if record is None and cell is not None and not is_named:
+        there = journal.batches.records(cell.notebook).items()
+        ours = [other for name, other in there if name.startswith(f"{place_of(plan.where)}/")]
+        nameless = [other for other in ours if not other.get("is_named", True)]
+        records = [other for other in nameless if are_alike(other["prompt"], plan.prompt)]
+    changed = changed_rows(plan, records, lambda text: _paid(journal, text), is_named=is_named)
+    kept = [] if plan.has("take") else [change for change in changed if change.is_kept]
+    refuse_repeats(plan, [change for change in changed if change not in kept], is_named=is_named)
+    return kept
+
+
+def is_recorded(lock: Lock | None, item: Item) -> bool:
+    """Whether a lock file holds the session of an item."""
+    return lock is not None and lock.find(item.fingerprint.what) is not None
+
+
+def _paid(journal: Journal, fingerprint: str) -> PaidRow | None:
+    entry = journal.session_for(fingerprint)
+    if entry is None:
+        return None
+    phase = entry.snapshot.phase if entry.snapshot is not None else None
+    is_answered = phase is Phase.DONE or (entry.facts.schema is None and phase in _REPLIED)
+    is_alive = not is_answered and (entry.is_open or phase in (*_REPLIED, Phase.NEEDS_APPROVAL))
+    return PaidRow(entry.session_id, is_answered, is_alive, entry.acus, entry.started_at)
+
+
+def are_alike(before: str, now: str) -> bool:
+    """Whether one template reads like an edit of the other; placeholders do not count."""
+    matcher = SequenceMatcher(None, _words(before), _words(now), autojunk=False)
+    if matcher.real_quick_ratio() < _ALIKE or matcher.quick_ratio() < _ALIKE or matcher.ratio() < _ALIKE:
+        return False
+    return sum(block.size for block in matcher.get_matching_blocks()) >= _ENOUGH
+
+
+def _words(template: str) -> list[str]:
+    parts, at = [], 0
+    for start, end in expressions(template, strict=False):
+        parts.append(template[at:start])
+        at = end
+    return " ".join([*parts, template[at:]]).split()
+
+
+def changed_rows(
+    plan: Plan, records: Sequence[Mapping[str, Any]], paid: Callable[[str], PaidRow | None], *, is_named: bool
+) -> list[ChangedRow]:
+    """Return the items that would pay again for a row of an earlier run.
+
+    Rows whose identity is the same as before cost nothing and are left out, and so are rows that were never started.
+
+    Args:
+        plan: the batch now.
+        records: the batch as it was, or batches that it may be an edit of, newest first.
+        paid: returns the session of an identity.
+        is_named: a name or a cell says that it is the same batch; without one, other options make another task.
+    """
+    indexes = [_row_index(plan, record) for record in reversed(records)]
+    found = []
+    for item in plan.items:
+        cells = redact_tree(plain(plan.rows.record(item.positions[0])))
+        rows: dict[str, RecordedRow] = {}
+        for columns, by_cells in indexes:
+            rows |= by_cells.get(_cells_key(cells, columns), {})
+        if not rows or item.fingerprint.text in rows or paid(item.fingerprint.text) is not None:
+            continue
+        known, key = [*rows.values()], redact_tree(item.request.options.get("key"))
+        if key is not None:  # an edit keeps the key or adds one; another key makes the row deliberately new
+            same = [row for row in known if row.key == key]
+            known = same or ([] if any(row.key is not None for row in known) else known)
+        changes = [
+            ChangedRow(item, session, row.key is None and row.terms == item.terms)
+            for row in reversed(known)
+            if (is_named or row.terms == item.terms) and (session := paid(row.fingerprint)) is not None
+        ]
+        if changes:  # what is kept costs nothing; of the others, the one whose answer would be paid for again
+            weight = lambda row: (row.is_kept, row.paid.is_answered, row.paid.is_alive, row.can_be_kept)  # noqa: E731
+            found.append(max(changes, key=weight))
+    return found
+
+
+def _row_index(plan: Plan, record: Mapping[str, Any]) -> tuple[list[str], dict[str, dict[str, RecordedRow]]]:
+    """Return the columns that identify a row in both runs, and the recorded rows by their cells and identities."""
+    known, used = recorded_rows(record), record.get("used", ())
+    shared = [column for column in plan.rows.columns if all(column in row.cells for row in known)] if known else []
+    columns = [column for column in shared if column in plan.rows.used or column in used] if used else shared
+    columns = columns or shared
+    by_cells: dict[str, dict[str, RecordedRow]] = {}
+    for row in known if columns else ():
+        by_cells.setdefault(_cells_key(row.cells, columns), {})[row.fingerprint] = row
+    return columns, by_cells
+
+
+def _cells_key(cells: Mapping[str, Any], columns: Sequence[Hashable]) -> str:
+    return json.dumps([cells.get(str(column)) for column in columns], sort_keys=True, ensure_ascii=False)
+
+
+def refuse_repeats(plan: Plan, changed: Sequence[ChangedRow], *, is_named: bool) -> None:
+    """Refuse to pay again for rows that are answered or at work, unless `--beside` or `--take` says so.
+
+    Raises:
+        SessionChanged: with the arithmetic and the ways to continue.
+    """
+    again = [change for change in changed if change.paid.is_answered or change.paid.is_alive]
+    if not again or any(plan.has(name) for name in ("beside", "take", "new")):
+        return
+    answered = sum(change.paid.is_answered for change in again)
+    spent = sum(change.paid.acus or 0.0 for change in again)
+    most = max_cost([change.item for change in again])
+    cost = f"up to {most:,} ACU" if most is not None else "an unlimited number of ACUs"
+    at_work = f" and {len(again) - answered} are at work or wait for you" if answered < len(again) else ""
+    labels = named(plan.rows.labels[change.item.positions[0]] for change in again)
+    what = "the template or its options changed" if is_named else "a template much like this one ran over these rows"
+    key = "--key '{{ … }}' says what a row is and keeps the answers (only rows not started yet use the new text); "
+    raise SessionChanged(
+        f"{what}, and {answered} of {len(plan.items)} rows are answered already"
+        f"{at_work} ({labels}; {spent:.2f} ACU paid)",
+        f"nothing was sent; running these again would cost {cost}",
+        f"{key if all(change.can_be_kept for change in again) else ''}"
+        f"--beside runs all rows again; {'' if is_named else '--name NAME says it is another batch; '}or undo the edit",
+    )

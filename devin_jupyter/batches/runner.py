@@ -1,314 +1,681 @@
-"""Runs a batch on the loop: attaches what there is, starts what fits, follows every open turn, and stops in time.
+"""Runs a batch on the loop: attaches to the sessions there are, starts others as the gate allows, and follows them.
 
-One runner at a time drives a batch, whichever kernels know it. It pays for nothing itself: every start goes through
-the creator, which attaches before it posts. It never prints.
+One kernel at a time starts the rows of a batch; it holds the batch's lease. The runner never pays itself: every
+session comes from the creator, which attaches before it posts. It never prints.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
+from typing import Any
 
-from devin_jupyter.batches.attending import look_again
-from devin_jupyter.batches.brakes import FAILURES_IN_A_ROW, StopLoss, Throttle
-from devin_jupyter.batches.finding import Finder
-from devin_jupyter.batches.job import Job, Stage, Tally, tally
-from devin_jupyter.batches.leading import Lead
-from devin_jupyter.batches.plan import Plan
-from devin_jupyter.batches.record import complete
-from devin_jupyter.batches.roster import Roster
-from devin_jupyter.batches.setbacks import Setback, setback_of
-from devin_jupyter.batches.starting import note_uses, policy_for, start
-from devin_jupyter.batches.tidying import put_away
-from devin_jupyter.batches.work import Work
+from devin_jupyter.attachments import Attachment
+from devin_jupyter.batches.jobs import BatchStats, Job, Stage, stats
+from devin_jupyter.batches.limits import FailureKind, Gate
+from devin_jupyter.batches.plan import BatchRequest, Plan, has_name, key_of, name_of
+from devin_jupyter.batches.record import (
+    ChangedRow,
+    check_plan,
+    complete,
+    find_record,
+    is_recorded,
+    read_plan,
+    restore_takes,
+    save_record,
+)
 from devin_jupyter.client.core import Core
-from devin_jupyter.creation import Started
-from devin_jupyter.errors import DevinError
-from devin_jupyter.models.snapshot import CellRef, Snapshot
+from devin_jupyter.creation import Clock, Started, replay
+from devin_jupyter.creation.leased import leased
+from devin_jupyter.errors import ConnectionTrouble, DevinError, JournalError, OptionError, Refused
+from devin_jupyter.loop import gather_limited
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.policy import Policy, batch_scope
+from devin_jupyter.models.snapshot import CellRef, Snapshot, Where, observe
 from devin_jupyter.monitor.store import Change
+from devin_jupyter.paid import Run
 from devin_jupyter.request import fingerprint
 
-AT_ONCE = 8
-"""So many sessions are attached to at a time; attaching costs nothing."""
-STARTS_AT_ONCE = 16
+logger = logging.getLogger("devin_jupyter.batches")
+
+ATTACHED_AT_ONCE = 8
+STARTED_AT_ONCE = 16
 """So many sessions are being started at a time, however many may be open: each start holds a lease while it lasts."""
-AWAY_TIMES = 6
-"""After so many tries in a row the service counts as away."""
+FOLLOW_SECONDS = 2.0
+"""How often a kernel that follows another one looks for what that one started."""
+_REFRESH_SECONDS = 5.0
+"""Opening a batch waits no longer than this for what its sessions did meanwhile."""
+_UNFINISHED = (Phase.YOUR_TURN, Phase.NEEDS_APPROVAL, Phase.ASLEEP, Phase.BLOCKED)
+_ENDED = ("exit", "error", "expired")
+
+Listen = Callable[[Job], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ActionResult:
+    """How a message to one job's session, or stopping it, ended."""
+
+    job: Job
+    how: str
+    """`sent`, `already`, `stopped`, or `failed`."""
+    problem: DevinError | None = None
 
 
 class Runner:
-    """The jobs of one batch, and the task that moves them on. Every method is for the loop's thread."""
+    """The jobs of one batch. Every method is for the loop's thread; attributes may be read anywhere."""
 
-    def __init__(self, core: Core, plan: Plan, *, key: str, cell: CellRef | None = None) -> None:
+    def __init__(self, core: Core, plan: Plan, *, name: str, key: str, cell: CellRef | None, is_named: bool) -> None:
         """Start nothing yet.
 
         Args:
-            core: the client.
-            plan: what shall be run.
-            key: what the journal calls the batch.
-            cell: the cell that asks.
+            core: of the client.
+            plan: what to run.
+            name: of the batch.
+            key: of the batch in the journal.
+            cell: the cell that runs it.
+            is_named: whether a name or a cell tells it from other batches, rather than its content.
         """
-        self.core, self.plan, self.key, self.cell = core, plan, key, cell
-        self.finder = Finder(core, plan)
-        self.roster = Roster([Job(index, item) for index, item in enumerate(plan.items)])
+        self.core, self.plan, self.name, self.key, self.cell = core, plan, name, key, cell
+        self._is_named = is_named
+        self.jobs = [Job(index, item) for index, item in enumerate(plan.items)]
+        self.gate = Gate(plan.max_parallel, max_failures=plan.max_failures, max_median=plan.max_median)
         self.limit = plan.limit
-        self.paused: str | None = None
-        """Why nothing more is started but what a retry chose, or None."""
-        self._retried: set[Job] = set()
-        self.started = 0
-        """Sessions that this runner paid for."""
-        self.attached = self.unseen = 0
-        """Sessions that were there, and how many of them could not be looked at when it opened."""
-        self.brakes = StopLoss(plan.max_failures or FAILURES_IN_A_ROW, plan.max_median)
-        self.throttle = Throttle(plan.max_parallel, clock=time.monotonic)
-        self._lead = Lead(core.journal, key, partial(self.attach, sweep=False))
-        self.no_room: str | None = None
-        """Why the budget holds no further session now, or None."""
-        self._own = Work(self._faulted)
+        self.replays = None if core.settings.api_key else core.lock
+        """The lock file that stands in for the service where there is no key."""
+        self.started = self.attached = 0
+        """Sessions that this runner created, and sessions that were there."""
+        self.unseen = 0
+        """Attached sessions that could not be read when the batch was opened."""
+        self.was_held = False
+        """Whether opening it lifted a pause."""
+        self._waiting = dict.fromkeys(self.jobs)
+        self._starting: set[Job] = set()
+        self._open: set[Job] = set()
+        self._running: set[Job] = set()
+        self._listeners: list[Listen] = []
+        self._by_session: dict[str, Job] = {}
+        self._subscription = core.store.subscribe([], self._on_change)
+        self._swept: dict[str, list[Mapping[str, Any]]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._leading: asyncio.Task[None] | None = None
+        self._is_led_elsewhere = False
+        self._followed_at = 0.0
+        self._wake, self._none_starting = asyncio.Event(), asyncio.Event()
+        self._pid = os.getpid()
 
-    @property
-    def jobs(self) -> list[Job]:
-        """One for each item of the plan."""
-        return self.roster.jobs
+    # --- what is known --------------------------------------------------------------------------------------
 
     @property
     def wanted(self) -> list[Job]:
-        """The jobs to be run: all of them, or the pilot."""
+        """The jobs to run: all of them, or the pilot."""
         return self.jobs[: self.limit]
 
     @property
-    def is_driving(self) -> bool:
+    def is_running(self) -> bool:
         """Whether something is still to be started or to be waited for."""
-        return self._work.is_driving or (self._work.is_left_behind and not self._is_over())
+        return self._leading is not None and not self._leading.done()
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether this process was forked from the one that runs the batch."""
+        return self._pid != os.getpid()
 
     @property
     def notice(self) -> str | None:
-        """What the person should know about the pace, or None when all is as asked."""
-        if self.paused is not None:
-            return f"paused: {self.paused}"
-        if self._lead.is_elsewhere and self.is_driving:
+        """What a person should know about the pace; None when it is as asked."""
+        if self.gate.paused is None and self._is_led_elsewhere and self.is_running:
             return "another kernel runs this batch; following it"
-        return self.no_room or self.throttle.notice
-
-    def tally(self) -> Tally:
-        """Add everything up."""
-        limit = len(self.jobs) if self.limit is None else self.limit
-        now, parallel = time.monotonic(), self.throttle.at_a_time
-        return tally(self.jobs, rows=len(self.plan.rows), wanted=limit, parallel=parallel, now=now)
-
-    async def attach(self, *, sweep: bool = True) -> None:
-        """Find the sessions that there are already: in the journal, and with one sweep over the service."""
-        waiting = [job for job in self.wanted if job.stage is Stage.WAITING]
-        known = await self.finder.known(waiting, sweep=sweep)
-        turns = asyncio.Semaphore(AT_ONCE)
-
-        for job in known:
-            job.stage = Stage.STARTING  # nobody else may start it meanwhile
-            self.roster.note(job)
-
-        async def attach(job: Job) -> None:
-            async with turns:
-                await self._begin(job, pays=False)
-
-        await asyncio.gather(*map(attach, known))
-        self.unseen = await look_again(self.core, known, self._work.spawn)
-        if used := [job.session_id for job in self.jobs if job.session_id]:
-            await asyncio.to_thread(note_uses, self.core.journal, self.key, self.cell, used)
-
-    def go(self) -> None:
-        """Start what waits, and go on until nothing is left to do; harmless while it is under way."""
-        work = self._work
-        work.wake.set()
-        if work.is_driving or self._is_over():
-            return
-        for job in [*self.roster.open] if work.is_left_behind else ():
-            work.spawn(self._watch(job))
-        work.drive(self._drive(), name=f"devin-batch {self.key}")
-
-    async def over(self) -> None:
-        """Wait until nothing is left to do: every turn is over, and nothing waits or the batch is paused."""
-        if self._work.is_left_behind:
-            self.go()
-        await self._work.over()
-
-    def pause(self, why: str) -> None:
-        """Start nothing more; open turns go on."""
-        self.paused = why if self._retried else self.paused or why  # what ended a retry is newer than what was before
-        self._retried.clear()
-        self._work.wake.set()
-
-    def retry(self, jobs: Iterable[Job]) -> None:
-        """Start these again; what waits besides is started only where nothing is paused."""
-        self._retried.update(jobs)
-        self._let_loose()
-        self.go()
-
-    def resume(self) -> None:
-        """Lift a pause and start what waits."""
-        self.paused = None
-        self._retried.clear()
-        self._let_loose()
-        for job in self.jobs:
-            if job.is_lost and job.snapshot is not None:
-                job.error = None
-                self._seen(job, job.snapshot)
-        self.go()
-
-    def _let_loose(self) -> None:
-        self.no_room = None
-        self.brakes.reset()
-        self.throttle.reset()
-
-    async def starts_settled(self) -> None:
-        """Wait until no start is under way."""
-        while self._work.starts:
-            await asyncio.wait(self._work.starts)
-
-    async def retire(self) -> None:
-        """Let go of the batch without touching its sessions: a POST in flight still ends and is written down."""
-        await self._work.cancel()
-        for job in self.jobs:
-            if job.let_go is not None:
-                job.let_go()
-
-    def again(self, job: Job, take: str | None = None) -> None:
-        """Put a job back in the queue, under another take if one is given."""
-        if take is not None:
-            job.identity_of_take = fingerprint(complete(job.item, take), self.plan.where)
-        job.put_back(take)
-        self.roster.note(job)
+        return self.gate.notice
 
     @property
-    def _work(self) -> Work:
-        """In a forked child begin anew: the parent goes on with what it was starting."""
-        if not self._own.is_here:
-            self._own = Work(self._faulted, self._own)
-            for job in self.jobs:
-                job.stage = Stage.WAITING if job.stage is Stage.STARTING else job.stage
-                self.roster.note(job)
-        return self._own
+    def n_without_session(self) -> int:
+        """How many of the wanted jobs wait or are being started."""
+        waiting = len(self._waiting) if self.limit is None else sum(1 for _ in self._wanted_waiting())
+        return waiting + len(self._starting)
 
-    async def _drive(self) -> None:
+    def stats(self) -> BatchStats:
+        """Add everything up."""
+        wanted = len(self.jobs) if self.limit is None else self.limit
+        now, parallel = time.monotonic(), self.gate.at_a_time
+        return stats(self.jobs, rows=len(self.plan.rows), wanted=wanted, parallel=parallel, now=now)
+
+    def listen(self, listener: Listen) -> Callable[[], None]:
+        """Call a function with every job that changed; returns what ends that."""
+        self._listeners.append(listener)
+
+        def leave() -> None:
+            with suppress(ValueError):
+                self._listeners.remove(listener)
+
+        return leave
+
+    def check_process(self) -> None:
+        """Refuse to work in a forked child, where the loop and its tasks are missing.
+
+        Raises:
+            OptionError: this process was forked from the one that runs the batch.
+        """
+        if self.is_inherited:
+            raise OptionError(
+                f"this process was forked from the one that runs the batch {self.name!r}",
+                "the batch continues there; here it shows what was last seen",
+                f"dj.batch({self.name!r}) makes a handle for this process",
+            )
+
+    # --- the life of the batch ------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Start what waits, and continue until nothing is left to do; harmless while it runs."""
+        self._wake.set()
+        if not self.is_running and not self._is_over():
+            self._leading = asyncio.get_running_loop().create_task(self._lead(), name=f"devin-batch {self.key}")
+            self._leading.add_done_callback(self._task_ended)
+
+    async def over(self) -> None:
+        """Wait until every turn is over, and nothing waits or the batch is paused. Raises what stopped the runner."""
+        while self._tasks or self.is_running:
+            if self.is_running:
+                assert self._leading is not None
+                await asyncio.shield(self._leading)
+            else:
+                await asyncio.wait(self._tasks)
+
+    async def retire(self) -> None:
+        """End everything here without touching the sessions: a POST in flight still ends and is written down."""
+        if self.is_inherited:  # its tasks belong to the parent's loop; kept, or Python would report them as lost
+            _inherited.append(self)
+            return
+        tasks = [*self._tasks, *([self._leading] if self._leading else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._subscription.close()
+
+    async def attach(self, *, sweep: bool = True) -> None:
+        """Attach to the sessions that there are: in the journal, and with `sweep` by one search on the service."""
+        known = await self._find([job for job in self.wanted if job.stage is Stage.WAITING], sweep=sweep)
+        for job in known:
+            self._set_stage(job, Stage.STARTING)  # so that nothing else starts it meanwhile
+        await gather_limited(partial(self._obtain, pays=False), known, limit=ATTACHED_AT_ONCE)
+        for job in known:
+            if job.is_open:
+                self._spawn_row(job)
+        self.unseen = await self._refresh(known)
+        if used := [job.session_id for job in self.jobs if job.session_id]:
+            await asyncio.to_thread(self._note_uses, used)
+
+    def save(self) -> None:
+        """Write down the rows and the takes that count by now. Blocks: for a worker thread."""
+        journal, plan = self.core.journal, self.plan
+        save_record(journal, self.key, self.name, plan, self.jobs, cell=self.cell, is_named=self._is_named)
+
+    async def _lead(self) -> None:
         """Start what fits until nothing is left; while another kernel leads the batch, follow it."""
-        wake = self._work.wake
-        async with self._lead.held():
+
+        def other_leads(_: str) -> None:
+            self._is_led_elsewhere = True
+
+        async def follow() -> None:
+            if self._is_led_elsewhere and time.monotonic() - self._followed_at > FOLLOW_SECONDS:
+                await self.attach(sweep=False)
+                self._followed_at = time.monotonic()
+
+        async with leased(self.core.journal, f"batch {self.key}", Run(Clock(), say=other_leads), meanwhile=follow):
+            self._is_led_elsewhere = False
             while not self._is_over():
-                wake.clear()
-                self._fill()
-                with suppress(TimeoutError):  # not wait_for, which would swallow a cancellation at the moment of waking
-                    async with asyncio.timeout(self.throttle.pause_seconds or None):
-                        await wake.wait()
+                self._wake.clear()
+                if not self.gate.seconds_closed and not (self.gate.no_room and self._open):
+                    room = min(self.gate.at_a_time - len(self._open), STARTED_AT_ONCE - len(self._starting))
+                    for job in list(islice(self._startable(), max(0, room))):
+                        self._set_stage(job, Stage.STARTING)
+                        self._spawn_row(job)
+                with suppress(TimeoutError):  # not wait_for, which could swallow a cancellation on waking
+                    async with asyncio.timeout(self.gate.seconds_closed or None):
+                        await self._wake.wait()
 
     def _is_over(self) -> bool:
-        return not self.roster.open and next(self._startable(), None) is None
+        return not self._open and next(self._startable(), None) is None
 
     def _startable(self) -> Iterator[Job]:
-        waiting = self.roster.waiting(self.limit)
-        return waiting if self.paused is None else (job for job in waiting if job in self._retried)
+        return (job for job in self._wanted_waiting() if self.gate.lets_through(job))
 
-    def _fill(self) -> None:
-        """Start as many as have room."""
-        if self.throttle.pause_seconds or (self.no_room and self.roster.open):
+    def _wanted_waiting(self) -> Iterator[Job]:
+        """The waiting jobs in the order of their rows, retried ones last."""
+        most = len(self.jobs) if self.limit is None else self.limit
+        return (job for job in self._waiting if job.index < most)
+
+    # --- the life of a row ----------------------------------------------------------------------------------
+
+    async def _run_row(self, job: Job) -> None:
+        """Take a row from its place to the end of its turn. It comes here again when a message reopens the turn."""
+        try:
+            if job.state is None:
+                if not await self._obtain(job, pays=True):
+                    return
+                self._spawn(self._refresh([job]))  # perhaps the session was there, and has changed since
+            while job.state is not None and job.is_open and job.state.snapshot.recorded is None:
+                job.turn_began, job.turn_seconds = time.monotonic(), None
+                self._changed(job)
+                snapshot = await self.core.wait(job.state)
+                job.turn_seconds, job.turn_began = time.monotonic() - job.turn_began, None
+                self.gate.turn_ended(snapshot)
+                self._spawn(self._clean_up(job))
+        except DevinError as problem:
+            job.error, job.turn_began = problem, None
+            self.gate.pause(f"{job.session_id} cannot be watched: {problem.message}")
+        finally:
+            self._running.discard(job)
+            self._changed(job)
+
+    def _spawn_row(self, job: Job) -> None:
+        if job not in self._running:
+            self._running.add(job)
+            self._spawn(self._run_row(job))
+
+    def _on_change(self, change: Change) -> None:
+        """Called when a session has changed: its turn may have ended, or a message may have opened another one."""
+        if not isinstance(change, Snapshot):
             return
-        room = min(self.throttle.at_a_time - len(self.roster.open), STARTS_AT_ONCE - len(self._work.starts))
-        for job in list(islice(self._startable(), max(0, room))):
-            job.stage = Stage.STARTING
-            self.roster.note(job)
-            self._work.start(self._begin(job, pays=True))
+        job = self._by_session[change.session_id]
+        self._changed(job)
+        if not change.turn_over and job.error is None:
+            self._spawn_row(job)  # it takes its place without waiting: it is at work already
+            self.run()
 
-    async def _begin(self, job: Job, *, pays: bool) -> None:
+    async def _obtain(self, job: Job, *, pays: bool) -> bool:
+        """Get the session of a job: replayed, looked up, or from the creator. Returns whether it has one now.
+
+        Args:
+            job: at the stage `STARTING`.
+            pays: whether a session may be created; else it is known that there is one.
+        """
+        options = self.plan
         try:
             if pays:
                 self.core.journal.flags.refuse_if_held(self.key)
-            policy = policy_for(self.plan.options, self.key, self.cell if pays else None, self.finder.swept)
-            started = await start(self.core, self.finder, job, policy)
-        except DevinError as problem:
-            self._set_back(job, problem)
-        except Exception as fault:  # whatever it is, it must not leave the row hanging
-            self._set_back(job, DevinError(f"a fault in devin_jupyter: {type(fault).__name__}: {fault}"))
+            policy = Policy(
+                max_age=options.max_age,
+                beside=options.has("beside"),
+                guard=self.cell if pays else None,
+                batch=self.key,
+                swept=self._swept,
+                refresh=False,
+                is_patient=False,
+            )
+            started = await self._session_of(job, policy)
         except asyncio.CancelledError:
-            job.stage = Stage.WAITING
-            self.roster.note(job)
+            self._set_stage(job, Stage.WAITING)
             raise
-        else:
-            self._took(job, started)
-            if pays:  # it may have been there all the same, and be over
-                self._work.spawn(look_again(self.core, [job], self._work.spawn))
-        self._work.wake.set()
-
-    def _took(self, job: Job, started: Started) -> None:
-        job.stage, job.how, job.error = Stage.STARTED, started.how, None
-        job.state = self.core.store.track(started.record)
+        except Exception as fault:  # whatever it is, it must not leave the row hanging
+            is_fault = not isinstance(fault, DevinError)
+            text = f"a fault in devin_jupyter: {type(fault).__name__}: {fault}"
+            problem = DevinError(text) if is_fault else fault
+            assert isinstance(problem, DevinError)
+            kind = self.gate.start_failed(problem, is_alone=self._open <= {job})
+            if kind is FailureKind.REFUSED:
+                job.error = problem
+            self._set_stage(job, Stage.REFUSED if kind is FailureKind.REFUSED else Stage.WAITING)
+            return False
         is_new = started.how in ("created", "adopted")
         self.started, self.attached = self.started + is_new, self.attached + (not is_new)
         if is_new:
-            self.throttle.went_well()
-            self.no_room = None
-        job.let_go = self.core.store.subscribe([job.state], partial(self._changed, job)).close
+            self.gate.start_worked()
+        job.how, job.error = started.how, None
+        job.state = self.core.store.track(started.record)
+        self._by_session[job.state.session_id] = job
+        self._subscription.add(job.state)
         if job.state.snapshot.turn_over:
-            self._work.spawn(self._put_away(job))
-        self._seen(job, job.state.snapshot)
+            self._spawn(self._clean_up(job))
+        self._set_stage(job, Stage.STARTED)
+        return True
 
-    def _set_back(self, job: Job, problem: DevinError) -> None:
-        kind = setback_of(problem)
-        job.stage = Stage.REFUSED if kind is Setback.REFUSED else Stage.WAITING
-        if kind is Setback.REFUSED:
-            job.error = problem
-            self._pause_if(self.brakes.refused(problem.message))
-        elif kind is Setback.PAUSE:
-            self.pause(problem.message)
-        elif kind is Setback.NO_ROOM:
-            self.no_room = f"waiting for room in the budget: {problem.message}"
-            if self.roster.open <= {job}:
-                self.pause(problem.message)
-        else:
-            self.throttle.slow_down(problem.message, getattr(problem, "retry_after", None))
-            is_away = kind is Setback.AWAY and self.throttle.streak >= AWAY_TIMES
-            self._pause_if(f"{problem.message} ({AWAY_TIMES} times)" if is_away else None)
-        self.roster.note(job)
+    async def _session_of(self, job: Job, policy: Policy) -> Started:
+        if self.replays is not None:
+            return replay(complete(job.item, job.take), self.replays)
+        entry = None if job.item.is_whole else self.core.journal.session_for(job.identity.text)
+        if entry is None:
+            return await self.core.creator.start(complete(job.item, job.take), policy)
+        # the journal could not keep the request whole: its session is looked up, and never created
+        schema = job.item.request.schema
+        opened = await self.core.open(entry.session_id, schema)
+        return Started(record=opened.state.record, how="attached", notice=opened.notice)
 
-    def _changed(self, job: Job, change: Change) -> None:
-        if isinstance(change, Snapshot):
-            self._seen(job, change)
+    async def _find(self, jobs: Sequence[Job], *, sweep: bool) -> list[Job]:
+        """Return the jobs that have a session; the service is asked at most once for each of them."""
+        if self.replays is not None:
+            return list(jobs)
+        by_identity = {job.identity.text: job for job in jobs}
+        max_age = self.plan.max_age
+        oldest = 0.0 if max_age is None else time.time() - max_age
+        entries = await asyncio.to_thread(self.core.journal.sessions_for, by_identity)
+        found = [by_identity[text] for text, entry in entries.items() if entry.started_at >= oldest]
+        rest = [job for job in jobs if job not in found]
+        if not sweep or not rest:
+            return found
+        unasked = [job.identity.tag for job in rest if job.identity.tag not in self._swept]
+        if unasked:
+            self._swept |= await self.core.creator.lookup.sweep(unasked)
+        if self.plan.has("max_age") or self.plan.has("beside"):
+            return found  # what was found may not count: decided for each row when its turn comes
+        return [*found, *(job for job in rest if self._swept[job.identity.tag])]
 
-    def _seen(self, job: Job, snapshot: Snapshot) -> None:
-        """A session looks different: its turn may have ended, or a message may have opened another."""
-        if not snapshot.turn_over and job.began is None:
-            job.began, job.lasted = time.monotonic(), None
-            self.roster.note(job)
-            self._work.spawn(self._watch(job))
-            self.go()
-            return
-        if snapshot.turn_over and job.began is not None:
-            job.lasted, job.began = time.monotonic() - job.began, None
-            self.no_room = None
-            self._pause_if(self.brakes.ended(snapshot))
-            self._work.spawn(self._put_away(job))
-        self.roster.note(job)
-        self._work.wake.set()
+    async def _refresh(self, jobs: Sequence[Job]) -> int:
+        """Read sessions again that waited for a person when last seen, and last messages that were never read.
 
-    async def _watch(self, job: Job) -> None:
-        """Notice when an open turn cannot be watched any more."""
-        assert job.state is not None
+        Somebody may have answered them elsewhere. It never fails; what takes long continues in the background.
+
+        Returns:
+            How many stay as they were last seen because the service cannot be reached.
+        """
+        core = self.core
+        asked: dict[str, Job] = {}
+        for job in jobs:
+            snapshot = job.snapshot
+            if snapshot is None or snapshot.recorded is not None:
+                continue
+            if snapshot.phase in _UNFINISHED or _lacks_last_message(job):
+                asked[snapshot.session_id] = job
+        if not asked or not core.settings.api_key:
+            return 0
         try:
-            await self.core.wait(job.state)
-        except DevinError as problem:
-            job.error, job.began = problem, None
-            self.pause(f"{job.session_id} cannot be watched: {problem.message}")
-            self.roster.note(job)
+            async with asyncio.timeout(_REFRESH_SECONDS):
+                seen = await core.poller.read([*asked])
+        except TimeoutError:
+            return len(asked)
 
-    async def _put_away(self, job: Job) -> None:
-        await put_away(self.core, job, self.plan.options.get("when_done") or "keep")
-        self.roster.note(job)
+        async def read(job: Job) -> None:
+            assert job.state is not None
+            with suppress(DevinError):
+                await core.refresh(job.state)
 
-    def _pause_if(self, why: str | None) -> None:
-        if why is not None:
-            self.pause(why)
+        changed = []
+        for identifier, raw in seen.raws.items():
+            job = asked[identifier]
+            assert job.state is not None
+            before = job.state.snapshot
+            now = observe(raw, job.state.record, at=datetime.now(UTC))
+            if (now.phase, now.updated_at) != (before.phase, before.updated_at) or _lacks_last_message(job):
+                changed.append(job)
+        if changed:
+            reading = self._spawn(gather_limited(read, changed, limit=ATTACHED_AT_ONCE))
+            await asyncio.wait([reading], timeout=_REFRESH_SECONDS)
+        return sum(isinstance(problem, ConnectionTrouble) for problem in seen.problems.values())
 
-    def _faulted(self, fault: BaseException) -> None:
-        """The batch pauses over a fault, and `over` raises it."""
-        self.pause(f"{type(fault).__name__}: {fault}")
+    async def _clean_up(self, job: Job) -> None:
+        """Archive or stop the session of a job that is done, as `--when-done` says. A failure is only logged."""
+        when_done, state = self.plan.when_done, job.state
+        if state is None or when_done == "keep":
+            return
+        snapshot = state.snapshot
+        is_clean = snapshot.is_archived if when_done == "archive" else snapshot.status in _ENDED
+        if is_clean or snapshot.phase is not Phase.DONE or snapshot.recorded is not None:
+            return
+        try:
+            await (self.core.archive(state) if when_done == "archive" else self.core.stop(state))
+        except DevinError as problem:  # the answer is there all the same, and the next run tries again
+            logger.warning("%s: --when-done %s failed: %s", state.session_id, when_done, problem.message)
+        self._changed(job)
+
+    def _note_uses(self, session_ids: Sequence[str]) -> None:
+        """Write down that sessions belong to the batch, whichever run created them: they count in its budget."""
+        journal, cell = self.core.journal, self.cell
+        journal.budgets.count(batch_scope(self.key), session_ids)
+        if cell is not None:
+            journal.use_many(session_ids, cell, now=time.time())
+
+    def _set_stage(self, job: Job, stage: Stage) -> None:
+        job.stage = stage
+        self._changed(job)
+
+    def _changed(self, job: Job) -> None:
+        # a thousand jobs change three thousand times, so nothing here goes through all of them
+        if job.stage is Stage.WAITING:
+            self._waiting.setdefault(job)
+        else:
+            self._waiting.pop(job, None)
+        (self._starting.add if job.stage is Stage.STARTING else self._starting.discard)(job)
+        (self._none_starting.clear if self._starting else self._none_starting.set)()
+        # a row keeps its place until its end is counted, so that the gate has seen a failure before the next start
+        (self._open.add if job.is_open or job in self._running else self._open.discard)(job)
+        self._wake.set()
+        for listener in tuple(self._listeners):
+            try:
+                listener(job)
+            except Exception:  # a broken display must not stop the batch
+                logger.exception("a listener of a batch failed")
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._task_ended)
+        return task
+
+    def _task_ended(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            self.pause(f"{type(fault).__name__}: {fault}")
+
+    # --- actions --------------------------------------------------------------------------------------------
+
+    def pause(self, why: str) -> None:
+        """Start nothing more in this process; open turns continue."""
+        self.gate.pause(why)
+        self._wake.set()
+
+    async def hold(self, why: str) -> None:
+        """Start nothing more, in no kernel that shares the journal; open turns continue."""
+        self.pause(why)
+        with suppress(JournalError):  # then at least here
+            await asyncio.to_thread(self.core.journal.flags.hold, self.key, now=time.time())
+
+    async def resume(self, *, all_rows: bool = False) -> None:
+        """Start what waits, whichever kernel paused it; with `all_rows` also what is beyond `limit`."""
+        await asyncio.to_thread(self.core.journal.flags.release, self.key)
+        self.limit = None if all_rows else self.limit
+        self.gate.resume()
+        for job in self.jobs:
+            if job.is_lost:
+                job.error = None
+                self._spawn_row(job)
+                self._changed(job)
+        self.run()
+
+    async def retry(self, phases: Collection[str], take: str, rows: set[int] | None) -> list[Job]:
+        """Start the wanted jobs in these phases again under another take, and return them.
+
+        Jobs that have or had this take already are left alone, so that the same call again starts nothing. A job that
+        could not be started has paid for nothing: it is tried again under the take it has.
+
+        Args:
+            phases: of the jobs.
+            take: its label.
+            rows: positions; None is all rows.
+        """
+        chosen = []
+        for job in self.wanted:
+            if rows is not None and not rows & set(job.item.positions):
+                continue
+            if job.phase not in phases or take in (job.take, *job.tried) or job.is_open:
+                continue
+            is_refused = job.stage is Stage.REFUSED
+            if not is_refused:
+                job.identity_of_take = fingerprint(complete(job.item, take), self.plan.where)
+            if job.session_id is not None:
+                self._subscription.discard(job.session_id)
+            job.reset(None if is_refused else take)
+            self._changed(job)
+            chosen.append(job)
+        if chosen:
+            await asyncio.to_thread(self.save)
+            await self.attach()
+            await asyncio.to_thread(self.core.journal.flags.release, self.key)
+            self.gate.retry(chosen)
+            self.run()
+        return chosen
+
+    def take_label(self, take: int | str) -> str:
+        """Return the label of a take, which continues the batch's own `--take`.
+
+        Raises:
+            OptionError: it is no label, or it is the first take, which the rows have.
+        """
+        if isinstance(take, bool) or not isinstance(take, (int, str)) or str(take).strip() in ("", "0", "1"):
+            raise OptionError(f"a retry cannot be take {take!r}", "nothing was sent", "take=3 is a third try of a row")
+        own = next((job.item.request.take for job in self.jobs if job.item.request.take), None)
+        return f"{own}-{take}" if own else str(take)
+
+    async def send(
+        self, jobs: Sequence[Job], texts: Sequence[str], files: Sequence[Attachment], *, again: bool
+    ) -> list[ActionResult]:
+        """Send each job's session its message, once; turns that open count like any other."""
+
+        async def one(pair: tuple[Job, str]) -> ActionResult:
+            job, text = pair
+            if job.state is None:
+                hint = ".resume() starts what waits"
+                return ActionResult(job, "failed", OptionError(f"it has no session, it is {job.phase}", hint=hint))
+            try:
+                notice = await self.core.send(job.state, text, files, again=again, cell=self.cell)
+            except DevinError as problem:
+                return ActionResult(job, "failed", problem)
+            return ActionResult(job, "sent" if notice is None else "already")
+
+        return await gather_limited(one, zip(jobs, texts, strict=True), limit=ATTACHED_AT_ONCE)
+
+    async def stop(self, why: str) -> list[ActionResult]:
+        """Start nothing more and terminate every session whose turn is open; what is done stays as it is."""
+        await self.hold(why)
+        while self._starting:
+            await self._none_starting.wait()
+        if self.replays is None:
+            await self.attach(sweep=False)  # to what another kernel started meanwhile
+
+        async def one(job: Job) -> ActionResult:
+            assert job.state is not None
+            try:
+                await self.core.stop(job.state)
+            except DevinError as problem:
+                return ActionResult(job, "failed", problem)
+            return ActionResult(job, "stopped")
+
+        still_open = [job for job in self.jobs if job.is_open or job.is_lost]
+        return await gather_limited(one, still_open, limit=ATTACHED_AT_ONCE)
+
+
+_inherited: list[Runner] = []
+
+
+def _lacks_last_message(job: Job) -> bool:
+    """Whether the last message matters, as the question or as the answer, and was never read."""
+    snapshot = job.snapshot
+    if snapshot is None or not snapshot.turn_over or snapshot.last_word is not None:
+        return False
+    return snapshot.phase in _UNFINISHED or job.item.request.schema is None
+
+
+# --- opening ------------------------------------------------------------------------------------------------
+
+
+async def open_batch(core: Core, asked: BatchRequest, plan: Plan) -> Runner:
+    """Check a plan against the journal, write it down, attach to what there is, and start what waits.
+
+    Nothing is paid for before every check has passed.
+
+    Raises:
+        SessionChanged: the template was edited over rows that are answered.
+        BudgetExceeded: nothing limits what it may cost.
+        DevinError: the journal or the service refused; nothing was paid.
+    """
+    name, cell = name_of(plan), asked.cell
+    key = key_of(plan, name, cell)
+    kept = await asyncio.to_thread(check_plan, core.journal, plan, key, cell, core.lock)
+    before = core.running.pop(key, None)  # a plan that is refused leaves it alone
+    if isinstance(before, Runner):
+        before.pause("the same batch was run again after this, which goes on")
+        await before.retire()
+    await gather_limited(partial(_keep_answer, core, key, plan.where), kept, limit=ATTACHED_AT_ONCE)
+    runner = Runner(core, plan, name=name, key=key, cell=cell, is_named=has_name(plan, cell))
+    record = await asyncio.to_thread(core.journal.batches.load, key)
+    if record is not None:
+        restore_takes(runner.jobs, record)
+    await asyncio.to_thread(runner.save)
+    runner.was_held = await asyncio.to_thread(core.journal.flags.release, key)
+    await _begin(runner)
+    return runner
+
+
+async def _keep_answer(core: Core, key: str, where: Where, change: ChangedRow) -> None:
+    """The key of a row says that it is the same as before: its session has the new identity from now on."""
+    facts, paid = change.item.request.facts(where, Policy(batch=key)), change.paid
+    assert facts.tag is not None
+    await core.tags.append(paid.session_id, [facts.tag])
+    remember = partial(core.journal.remember, how="attached", started_at=paid.started_at, now=time.time())
+    await asyncio.to_thread(remember, paid.session_id, facts)
+
+
+async def find_batch(core: Core, name: str, where: Where) -> Runner:
+    """Return the batch with this name; nothing is started before `resume`.
+
+    Raises:
+        OptionError: the journal knows no such batch.
+    """
+    key, record = await asyncio.to_thread(find_record, core.journal, name, where)
+    running = core.running.get(key)
+    if isinstance(running, Runner) and not running.is_inherited:
+        return running
+    plan, is_named = await asyncio.to_thread(read_plan, record, where), record.get("is_named", True)
+    runner = Runner(core, plan, name=record["name"], key=key, cell=None, is_named=is_named)
+    restore_takes(runner.jobs, record)
+    runner.pause("found by its name; .resume() starts what waits")
+    await _begin(runner)
+    if next(runner._wanted_waiting(), None) is None:
+        runner.gate.paused = None
+    return runner
+
+
+async def _begin(runner: Runner) -> None:
+    runner.core.running[runner.key] = runner
+    await runner.attach()
+    runner.run()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What opening a batch would do, for a dry run."""
+
+    plan: Plan
+    n_known: int
+    """How many of the wanted sessions are in the journal, and would be attached to."""
+    n_recorded: int
+    """How many of the others are in a lock file, and would be replayed."""
+    refusal: Refused | None
+    """Why it would be refused, or None."""
+
+
+def preview(core: Core, asked: BatchRequest, plan: Plan) -> Preview:
+    """Return what opening would do, from the journal alone: nothing is sent, nothing is written."""
+    refusal, kept = None, list[ChangedRow]()
+    try:
+        kept = check_plan(core.journal, plan, key_of(plan, name_of(plan), asked.cell), asked.cell, core.lock)
+    except Refused as problem:
+        refusal = problem
+    wanted = {item.fingerprint.text: item for item in plan.wanted}
+    found = core.journal.sessions_for(wanted).keys() | {change.item.fingerprint.text for change in kept}
+    n_recorded = sum(is_recorded(core.lock, item) for text, item in wanted.items() if text not in found)
+    return Preview(plan=plan, n_known=len(found & wanted.keys()), n_recorded=n_recorded, refusal=refusal)
+
+
+async def where_of(core: Core) -> Where:
+    """Return where the requests of a client go, asking for the organization if need be."""
+    settings = core.settings
+    if not settings.api_key:  # replaying a lock file, which matches on the request, wherever it was sent
+        return Where(settings.base_url, settings.org_id, settings.api_version)
+    return await core.where()

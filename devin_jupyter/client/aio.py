@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from devin_jupyter.api.transport import Transport
-    from devin_jupyter.batches import Batch
+    from devin_jupyter.batches import AsyncBatch
 
 
 class AsyncDevin:
@@ -88,7 +88,6 @@ class AsyncDevin:
         """
         settings = settings or resolve_settings(api_key, org_id, base_url, api_version, profile)
         self.core = core = Core(settings, journal=journal, transport=transport, lock=lock)
-        self._bridge: Any = None
         self._last: AsyncSession | None = None
         self.journal = core.journal
         self.sessions, self.messages, self.tags = core.sessions, core.messages, core.tags
@@ -184,7 +183,7 @@ class AsyncDevin:
         take = started.record.facts.take
         return self._handle(state, schema=request.schema, how=started.how, notice=started.notice, take=take)
 
-    async def map(self, /, prompt: str, rows: Any, **options: Unpack[MapOptions]) -> Batch:
+    async def map(self, /, prompt: str, rows: Any, **options: Unpack[MapOptions]) -> AsyncBatch:
         """Start one session a row, or attach to those there are; returns at once, work goes on in the background.
 
         Args:
@@ -196,11 +195,13 @@ class AsyncDevin:
             UsageMistake: a row or an option that cannot be meant; nothing was sent.
             Refused: a guard said no; nothing was paid.
         """
-        from devin_jupyter.batches import calls
+        from devin_jupyter.batches import batch
 
-        return await calls.map_rows(self.core, prompt, rows, options, self._bridge)
+        asked = batch.request_of(prompt, rows, options)
+        started = await batch.start(self.core, asked)
+        return started if "wait" not in asked.options else await started.wait(seconds(asked.options["wait"]))
 
-    async def batch(self, name: str) -> Batch:
+    async def batch(self, name: str) -> AsyncBatch:
         """Return a batch by its name, from the journal; nothing is started before its `.resume()`.
 
         Args:
@@ -209,9 +210,9 @@ class AsyncDevin:
         Raises:
             OptionError: the journal knows no such batch.
         """
-        from devin_jupyter.batches import calls
+        from devin_jupyter.batches import batch
 
-        return await calls.find_batch(self.core, name, self._bridge)
+        return await batch.find(self.core, name)
 
     async def get(self, id_or_url: str, schema: Any = None) -> AsyncSession:
         """Look a session up and return a handle on it. (`GET …/sessions/{id}`)

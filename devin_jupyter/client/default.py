@@ -130,10 +130,10 @@ def compare(one: Batch | str, other: Batch | str, on: str | list[str]) -> pd.Dat
     Raises:
         OptionError: a column that one of them has not, or a name that no batch has.
     """
-    from devin_jupyter.batches import calls
+    from devin_jupyter.batches.batch import compare as compare_batches
 
     left, right = (batch(side) if isinstance(side, str) else side for side in (one, other))
-    return calls.compare(left, right, on)
+    return compare_batches(left, right, on)
 
 
 def from_notebook(path: str | Path) -> list[Session]:

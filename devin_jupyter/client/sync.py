@@ -24,7 +24,7 @@ from devin_jupyter.client.aio import AsyncDevin
 from devin_jupyter.client.core import Core
 from devin_jupyter.config import Settings
 from devin_jupyter.journal import Journal
-from devin_jupyter.loop import completing_requests
+from devin_jupyter.loop import completing_requests, run_request
 from devin_jupyter.options import CellOptions, CreateOptions, MapOptions, from_keywords, seconds
 from devin_jupyter.session import AsyncSession, Session, stopped
 
@@ -152,7 +152,6 @@ class Devin(Blocking[AsyncDevin]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         twin = AsyncDevin(*args, **kwargs)
         super().__init__(twin)
-        twin._bridge = loop
         loop.at_close(twin.aclose)
         self.sessions, self.messages = Sessions(twin.sessions), Messages(twin.messages)
         self.tags, self.attachments = Tags(twin.tags), Attachments(twin.attachments)
@@ -207,10 +206,18 @@ class Devin(Blocking[AsyncDevin]):
     @documented_by(AsyncDevin.map)
     def map(self, /, prompt: str, rows: Any, **options: Unpack[MapOptions]) -> Batch:
         said, others = _split(options)
-        batch = loop.run(self._async.map(prompt, rows, **others))
+        from devin_jupyter.batches import Batch
+
+        batch = Batch(loop.run(self._async.map(prompt, rows, **others)))
         if "wait" not in said:
             return batch
         return batch.wait(seconds(said["wait"]), on_interrupt=said.get("on_interrupt") or "detach")
+
+    @documented_by(AsyncDevin.batch)
+    def batch(self, name: str) -> Batch:
+        from devin_jupyter.batches import Batch
+
+        return Batch(run_request(self._async.batch(name)))
 
     @documented_by(AsyncDevin.wait)
     def wait(self, session: AsyncSession | Session | str, timeout: float | str | None = None) -> Session:
@@ -228,7 +235,6 @@ class Devin(Blocking[AsyncDevin]):
     stop = blocking(AsyncDevin.stop, Session)
     stop_all = blocking(AsyncDevin.stop_all)
     still_live = blocking(AsyncDevin.still_live)
-    batch = blocking(AsyncDevin.batch)
     start = blocking(AsyncDevin.start, Session, guard=nullcontext)  # `%%devin` says itself what an interrupt means
     plan = blocking(AsyncDevin.plan)
     budget = blocking(AsyncDevin.budget)

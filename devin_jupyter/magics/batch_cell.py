@@ -15,8 +15,8 @@ from devin_jupyter.options import CellOptions
 from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:
-    from devin_jupyter.batches.handle import Batch
-    from devin_jupyter.batches.opening import Order
+    from devin_jupyter.batches import Batch
+    from devin_jupyter.batches.plan import BatchRequest
     from devin_jupyter.magics.notebook import Notebook
 
 
@@ -26,17 +26,18 @@ def run(notebook: Notebook, devin: Any, body: str, options: CellOptions) -> None
     Raises:
         DevinError: nothing was paid, or the wait was interrupted.
     """
-    from devin_jupyter.batches import calls
+    from devin_jupyter.batches import Batch
+    from devin_jupyter.batches import batch as batches
 
-    order = _order(notebook, body, options, devin.settings.api_version)
+    asked = _request(notebook, body, options, devin.settings.api_version)
     if options.get("dry_run"):
         from devin_jupyter.magics.dry_run import BatchDryRun
 
-        display.show(BatchDryRun(loop.run(calls.preview_batch(devin.core, order)), devin.settings))
+        display.show(BatchDryRun(loop.run(batches.dry_run(devin.core, asked)), devin.settings))
         return
     tell_what_goes_on(notebook, devin)
     with completing_requests():
-        batch = loop.run(calls.start_batch(devin.core, order, bridge=loop))
+        batch = Batch(loop.run(batches.start(devin.core, asked)))
     notebook.bind(options.get("out"), batch)
     say(batch.notice)
     follow(notebook, batch, options)
@@ -66,13 +67,13 @@ def follow(notebook: Notebook, batch: Batch, options: CellOptions) -> None:
         batch.check()
 
 
-def _order(notebook: Notebook, body: str, options: CellOptions, api_version: str) -> Order:
-    from devin_jupyter.batches.opening import Order
+def _request(notebook: Notebook, body: str, options: CellOptions, api_version: str) -> BatchRequest:
+    from devin_jupyter.batches.plan import BatchRequest
 
     rows = options["each"]
     if isinstance(rows, str):
         rows = _rows(notebook, rows)
-    return Order(
+    return BatchRequest(
         prompt=body,
         rows=rows,
         options=options,

@@ -13,7 +13,7 @@ from devin_jupyter.text import nearest
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from devin_jupyter.batches.handle import Batch
+    from devin_jupyter.batches import Batch
     from devin_jupyter.magics.magic import DevinMagics
     from devin_jupyter.models.snapshot import CellRef
 

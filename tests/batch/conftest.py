@@ -7,30 +7,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batch.desk import Desk
+from batch.helpers import BatchClient
 
-from devin_jupyter.batches import leading
+from devin_jupyter.batches import runner
 
 
 @pytest.fixture(autouse=True)
 def followers_look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leading, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(runner, "FOLLOW_SECONDS", 0.05)
 
 
 @pytest.fixture
-def new_desk(simulator: Any, tmp_path: Path) -> Iterator[Callable[..., Desk]]:
+def new_client(simulator: Any, tmp_path: Path) -> Iterator[Callable[..., BatchClient]]:
     """Return a client on the simulator; by default all share one journal, as kernels on one machine do."""
-    made: list[Desk] = []
+    made: list[BatchClient] = []
 
-    def make(journal: str = "journal.db") -> Desk:
-        made.append(Desk(simulator.url, tmp_path / journal))
+    def make(journal: str = "journal.db") -> BatchClient:
+        made.append(BatchClient(simulator.url, tmp_path / journal))
         return made[-1]
 
     yield make
-    for desk in made:
-        desk.close()
+    for client in made:
+        client.close()
 
 
 @pytest.fixture
-def desk(new_desk: Callable[..., Desk]) -> Desk:
-    return new_desk()
+def client(new_client: Callable[..., BatchClient]) -> BatchClient:
+    return new_client()

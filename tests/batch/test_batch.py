@@ -8,19 +8,19 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from batch.desk import POST, SEND, Desk
+from batch.helpers import POST, SEND, BatchClient
 
-from devin_jupyter.batches.calls import compare
-from devin_jupyter.batches.job import Stage
+from devin_jupyter.batches.batch import compare
+from devin_jupyter.batches.jobs import Stage
 from devin_jupyter.errors import BudgetExceeded, OptionError, SessionChanged, TemplateError
 
 pytestmark = pytest.mark.usefixtures("slow_lasts")
 REPOS = pd.DataFrame({"repo": [f"acme/r{n}" for n in range(6)], "scenario": ["sim:finished"] * 6})
 
 
-def upgrade(desk: Desk, rows: Any = REPOS, **options: Any) -> Any:
+def upgrade(client: BatchClient, rows: Any = REPOS, **options: Any) -> Any:
     said = {"tags": ["{{ row.scenario }}"], "max_acu": 5, **options}
-    return desk.map("Upgrade {{ row.repo }}", rows, **said)
+    return client.map("Upgrade {{ row.repo }}", rows, **said)
 
 
 def acts(simulator: Any) -> dict[str, int]:
@@ -32,8 +32,8 @@ def scenarios(*names: str) -> pd.DataFrame:
     return pd.DataFrame({"repo": [f"acme/r{n}" for n in range(len(names))], "scenario": [f"sim:{n}" for n in names]})
 
 
-def test_every_row_ends_in_an_answer_beside_its_inputs(desk: Desk, simulator: Any) -> None:
-    batch = upgrade(desk, schema="version:str, tests:passed|failed").wait()
+def test_every_row_ends_in_an_answer_beside_its_inputs(client: BatchClient, simulator: Any) -> None:
+    batch = upgrade(client, schema="version:str, tests:passed|failed").wait()
 
     frame = batch.frame
     assert list(frame.columns[:4]) == ["repo", "scenario", "version", "tests"]
@@ -45,11 +45,11 @@ def test_every_row_ends_in_an_answer_beside_its_inputs(desk: Desk, simulator: An
     assert batch.is_over
 
 
-def test_running_the_cell_again_attaches_to_everything(new_desk: Callable[..., Desk], simulator: Any) -> None:
-    first = upgrade(new_desk()).wait()
+def test_running_the_cell_again_attaches_to_everything(new_client: Callable[..., BatchClient], simulator: Any) -> None:
+    first = upgrade(new_client()).wait()
     before = simulator.stats()
 
-    again = upgrade(new_desk())
+    again = upgrade(new_client())
 
     assert again.is_over
     assert again.notice == "0 started, 6 attached, 0 ACU"
@@ -58,10 +58,10 @@ def test_running_the_cell_again_attaches_to_everything(new_desk: Callable[..., D
     pd.testing.assert_frame_equal(again.frame, first.frame)
 
 
-def test_another_machine_finds_everything_by_one_sweep(new_desk: Callable[..., Desk], simulator: Any) -> None:
-    upgrade(new_desk()).wait()
+def test_another_machine_finds_everything_by_one_sweep(new_client: Callable[..., BatchClient], simulator: Any) -> None:
+    upgrade(new_client()).wait()
 
-    again = upgrade(new_desk("elsewhere.db")).wait()
+    again = upgrade(new_client("elsewhere.db")).wait()
 
     assert again.notice.startswith("0 started, 6 attached")
     assert simulator.requests(POST) == 6
@@ -70,25 +70,25 @@ def test_another_machine_finds_everything_by_one_sweep(new_desk: Callable[..., D
 
 @pytest.mark.parametrize("how", [{}, {"max_age": "1h"}], ids=["together", "one by one"])
 def test_questions_and_answers_are_read_again_where_the_journal_is_new(
-    new_desk: Callable[..., Desk], simulator: Any, how: dict[str, Any]
+    new_client: Callable[..., BatchClient], simulator: Any, how: dict[str, Any]
 ) -> None:
     rows = scenarios("question", "finished", "question", "fail")
-    here = upgrade(new_desk(), rows, schema="none").wait()
+    here = upgrade(new_client(), rows, schema="none").wait()
 
-    there = upgrade(new_desk("elsewhere.db"), rows, schema="none", **how).wait()
+    there = upgrade(new_client("elsewhere.db"), rows, schema="none", **how).wait()
 
     assert there.questions == here.questions
     pd.testing.assert_frame_equal(there.frame, here.frame)
     assert there[0].result() == here[0].result()
     before = simulator.stats()["requests"]["GET " + SEND.split()[1]]
-    assert upgrade(new_desk("elsewhere.db"), rows, schema="none").questions == here.questions
+    assert upgrade(new_client("elsewhere.db"), rows, schema="none").questions == here.questions
     assert simulator.stats()["requests"]["GET " + SEND.split()[1]] == before
 
 
-def test_rows_added_later_cost_only_themselves(desk: Desk, simulator: Any) -> None:
-    upgrade(desk, REPOS.iloc[:4]).wait()
+def test_rows_added_later_cost_only_themselves(client: BatchClient, simulator: Any) -> None:
+    upgrade(client, REPOS.iloc[:4]).wait()
 
-    batch = upgrade(desk, REPOS.iloc[::-1])
+    batch = upgrade(client, REPOS.iloc[::-1])
 
     assert batch.notice.startswith("2 to start, 4 attached, 5 at a time, 2 × 5 = 10 ACU at most")
     batch.wait()
@@ -96,10 +96,10 @@ def test_rows_added_later_cost_only_themselves(desk: Desk, simulator: Any) -> No
     assert batch.frame["repo"].tolist() == REPOS["repo"].tolist()[::-1]
 
 
-def test_duplicate_rows_share_one_session(desk: Desk, simulator: Any) -> None:
+def test_duplicate_rows_share_one_session(client: BatchClient, simulator: Any) -> None:
     rows = pd.concat([REPOS, REPOS.iloc[:2]], ignore_index=True)
 
-    batch = upgrade(desk, rows).wait()
+    batch = upgrade(client, rows).wait()
 
     assert simulator.requests(POST) == 6
     assert len(batch.sessions) == 6
@@ -108,41 +108,41 @@ def test_duplicate_rows_share_one_session(desk: Desk, simulator: Any) -> None:
     assert "2 duplicate rows share a session" in batch.notice
 
 
-def test_a_pilot_is_not_paid_again(desk: Desk, simulator: Any) -> None:
-    pilot = upgrade(desk, limit=2).wait()
+def test_a_pilot_is_not_paid_again(client: BatchClient, simulator: Any) -> None:
+    pilot = upgrade(client, limit=2).wait()
     assert pilot.phase_counts == {"done": 2, "waiting": 4}
     assert "4 beyond --limit" in pilot.notice
 
-    rest = upgrade(desk)
+    rest = upgrade(client)
 
     assert rest.notice.startswith("4 to start, 2 attached")
     rest.wait()
     assert simulator.requests(POST) == 6
 
 
-def test_a_pilot_can_go_on_by_itself(desk: Desk, simulator: Any) -> None:
-    batch = upgrade(desk, limit=2).wait().resume(all_rows=True).wait()
+def test_a_pilot_can_go_on_by_itself(client: BatchClient, simulator: Any) -> None:
+    batch = upgrade(client, limit=2).wait().resume(all_rows=True).wait()
 
     assert batch.phase_counts == {"done": 6}
     assert simulator.requests(POST) == 6
 
 
-def test_without_a_schema_every_row_ends_in_the_report(desk: Desk) -> None:
-    batch = upgrade(desk).wait()
+def test_without_a_schema_every_row_ends_in_the_report(client: BatchClient) -> None:
+    batch = upgrade(client).wait()
 
     assert list(batch.frame.columns[2:5]) == ["outcome", "summary", "question"]
     assert set(batch.frame["outcome"].dropna()) <= {"done", "needs_input", "failed"}
 
 
-def test_with_schema_none_the_last_message_is_the_answer(desk: Desk) -> None:
-    batch = upgrade(desk, schema="none").wait()
+def test_with_schema_none_the_last_message_is_the_answer(client: BatchClient) -> None:
+    batch = upgrade(client, schema="none").wait()
 
     assert batch.frame["answer"].notna().all()
 
 
-def test_no_more_turns_are_open_than_asked(desk: Desk) -> None:
+def test_no_more_turns_are_open_than_asked(client: BatchClient) -> None:
     seen = [0]
-    batch = upgrade(desk, max_parallel=2)
+    batch = upgrade(client, max_parallel=2)
     batch.listen(lambda job: seen.append(batch.tally.open))
 
     batch.wait()
@@ -150,9 +150,9 @@ def test_no_more_turns_are_open_than_asked(desk: Desk) -> None:
     assert max(seen) == 2
 
 
-def test_many_at_a_time_are_started_a_few_at_once(desk: Desk) -> None:
+def test_many_at_a_time_are_started_a_few_at_once(client: BatchClient) -> None:
     seen = [0]
-    batch = desk.map("Upgrade {{ row }}", range(24), max_acu=5, max_parallel=24)
+    batch = client.map("Upgrade {{ row }}", range(24), max_acu=5, max_parallel=24)
     batch.listen(lambda job: seen.append(sum(one.stage is Stage.STARTING for one in batch._runner.jobs)))
 
     batch.wait()
@@ -161,37 +161,39 @@ def test_many_at_a_time_are_started_a_few_at_once(desk: Desk) -> None:
     assert max(seen) <= 16
 
 
-def test_a_missing_column_stops_the_cell_before_anything_is_sent(desk: Desk, simulator: Any) -> None:
+def test_a_missing_column_stops_the_cell_before_anything_is_sent(client: BatchClient, simulator: Any) -> None:
     with pytest.raises(TemplateError, match="no column 'scenario'"):
-        upgrade(desk, REPOS[["repo"]])
+        upgrade(client, REPOS[["repo"]])
 
     assert simulator.requests(POST) == 0
 
 
-def test_a_column_that_occurs_twice_stops_the_cell_and_a_prefix_helps(desk: Desk, simulator: Any) -> None:
+def test_a_column_that_occurs_twice_stops_the_cell_and_a_prefix_helps(client: BatchClient, simulator: Any) -> None:
     rows = REPOS.assign(version="3.11")
     with pytest.raises(OptionError, match="version") as refused:
-        upgrade(desk, rows, schema="version:str")
+        upgrade(client, rows, schema="version:str")
     assert "--prefix" in refused.value.hint
     assert simulator.requests(POST) == 0
 
-    batch = upgrade(desk, rows, schema="version:str", prefix="new_").wait()
+    batch = upgrade(client, rows, schema="version:str", prefix="new_").wait()
 
     assert list(batch.frame.columns[:4]) == ["repo", "scenario", "version", "new_version"]
 
 
-def test_more_than_ten_rows_without_a_bound_are_refused(desk: Desk, simulator: Any) -> None:
+def test_more_than_ten_rows_without_a_bound_are_refused(client: BatchClient, simulator: Any) -> None:
     with pytest.raises(BudgetExceeded, match="11 sessions, all without a cap"):
-        desk.map("Upgrade {{ row }}", range(11))
+        client.map("Upgrade {{ row }}", range(11))
 
     assert simulator.requests(POST) == 0
 
 
-def test_an_edited_template_over_answered_rows_is_refused_with_the_arithmetic(desk: Desk, simulator: Any) -> None:
-    batch = desk.map("Upgrade {{ row.repo }}", REPOS, name="up", max_acu=5).wait()
+def test_an_edited_template_over_answered_rows_is_refused_with_the_arithmetic(
+    client: BatchClient, simulator: Any
+) -> None:
+    batch = client.map("Upgrade {{ row.repo }}", REPOS, name="up", max_acu=5).wait()
 
     with pytest.raises(SessionChanged) as refused:
-        desk.map("Upgrade {{ row.repo }} at once", REPOS, name="up", max_acu=5)
+        client.map("Upgrade {{ row.repo }} at once", REPOS, name="up", max_acu=5)
 
     assert "6 of 6 rows are answered already" in refused.value.message
     assert "up to 30 ACU" in refused.value.consequence
@@ -202,66 +204,68 @@ def test_an_edited_template_over_answered_rows_is_refused_with_the_arithmetic(de
 
 
 def test_with_a_key_answered_rows_stay_and_only_the_others_use_the_new_text(
-    new_desk: Callable[..., Desk], simulator: Any
+    new_client: Callable[..., BatchClient], simulator: Any
 ) -> None:
-    desk = new_desk()
-    desk.map("Upgrade {{ row.repo }}", REPOS, name="up", max_acu=5, limit=4).wait()
+    client = new_client()
+    client.map("Upgrade {{ row.repo }}", REPOS, name="up", max_acu=5, limit=4).wait()
 
     edited: dict[str, Any] = {"name": "up", "max_acu": 5, "key": "{{ row.repo }}"}
-    batch = desk.map("Upgrade {{ row.repo }} at once", REPOS, **edited)
+    batch = client.map("Upgrade {{ row.repo }} at once", REPOS, **edited)
 
     assert batch.notice.startswith("2 to start, 4 attached")
     batch.wait()
     assert simulator.requests(POST) == 6
     prompts = [session.messages[0].text for session in batch.sessions]
     assert [prompt.endswith("at once") for prompt in prompts] == [False] * 4 + [True] * 2
-    elsewhere = new_desk("elsewhere.db").map("Upgrade {{ row.repo }} now", REPOS, **edited)
+    elsewhere = new_client("elsewhere.db").map("Upgrade {{ row.repo }} now", REPOS, **edited)
     assert elsewhere.notice.startswith("0 started, 6 attached")
 
 
-def test_another_key_starts_every_row_anew(desk: Desk, simulator: Any) -> None:
+def test_another_key_starts_every_row_anew(client: BatchClient, simulator: Any) -> None:
     weekly: dict[str, Any] = {"name": "audit", "max_acu": 5}
-    first = desk.map("Audit {{ row.repo }}", REPOS, key="w49 {{ row.repo }}", **weekly).wait()
+    first = client.map("Audit {{ row.repo }}", REPOS, key="w49 {{ row.repo }}", **weekly).wait()
 
-    second = desk.map("Audit {{ row.repo }} again", REPOS, key="w50 {{ row.repo }}", **weekly).wait()
+    second = client.map("Audit {{ row.repo }} again", REPOS, key="w50 {{ row.repo }}", **weekly).wait()
 
     assert simulator.requests(POST) == 12
     assert not {session.id for session in first} & {session.id for session in second}
-    assert desk.map("Audit {{ row.repo }}", REPOS, key="w49 {{ row.repo }}", **weekly).notice.startswith("0 started, 6")
+    assert client.map("Audit {{ row.repo }}", REPOS, key="w49 {{ row.repo }}", **weekly).notice.startswith(
+        "0 started, 6"
+    )
 
 
 @pytest.mark.parametrize("earlier", [{"key": "{{ row.repo }}"}, {}])
-def test_a_key_keeps_no_answers_to_another_schema(desk: Desk, simulator: Any, earlier: dict[str, Any]) -> None:
-    desk.map("Upgrade {{ row.repo }}", REPOS, name="up", max_acu=5, **earlier).wait()
+def test_a_key_keeps_no_answers_to_another_schema(client: BatchClient, simulator: Any, earlier: dict[str, Any]) -> None:
+    client.map("Upgrade {{ row.repo }}", REPOS, name="up", max_acu=5, **earlier).wait()
 
     with pytest.raises(SessionChanged, match="6 of 6 rows are answered already") as refused:
-        desk.map("Upgrade {{ row.repo }}", REPOS, name="up", max_acu=5, key="{{ row.repo }}", schema="ok:bool")
+        client.map("Upgrade {{ row.repo }}", REPOS, name="up", max_acu=5, key="{{ row.repo }}", schema="ok:bool")
 
     assert "--key" not in refused.value.hint
     assert simulator.requests(POST) == 6
 
 
-def test_beside_runs_the_edited_template_for_every_row(desk: Desk, simulator: Any) -> None:
-    desk.map("Upgrade {{ row.repo }}", REPOS, name="up", max_acu=5).wait()
+def test_beside_runs_the_edited_template_for_every_row(client: BatchClient, simulator: Any) -> None:
+    client.map("Upgrade {{ row.repo }}", REPOS, name="up", max_acu=5).wait()
 
-    desk.map("Upgrade {{ row.repo }} at once", REPOS, name="up", max_acu=5, beside=True).wait()
+    client.map("Upgrade {{ row.repo }} at once", REPOS, name="up", max_acu=5, beside=True).wait()
 
     assert simulator.requests(POST) == 12
 
 
-def test_rows_that_were_never_started_may_be_edited_freely(desk: Desk, simulator: Any) -> None:
-    desk.map("Upgrade {{ row.repo }}", REPOS, name="up", max_acu=5, limit=1).wait()
+def test_rows_that_were_never_started_may_be_edited_freely(client: BatchClient, simulator: Any) -> None:
+    client.map("Upgrade {{ row.repo }}", REPOS, name="up", max_acu=5, limit=1).wait()
 
     with pytest.raises(SessionChanged, match="1 of 6 rows"):
-        desk.map("Upgrade {{ row.repo }}!", REPOS, name="up", max_acu=5)
-    desk.map("Upgrade {{ row.repo }}!", REPOS.iloc[1:], name="up", max_acu=5).wait()
+        client.map("Upgrade {{ row.repo }}!", REPOS, name="up", max_acu=5)
+    client.map("Upgrade {{ row.repo }}!", REPOS.iloc[1:], name="up", max_acu=5).wait()
 
     assert simulator.requests(POST) == 6
 
 
-def test_a_retry_is_take_two_once(new_desk: Callable[..., Desk], simulator: Any) -> None:
+def test_a_retry_is_take_two_once(new_client: Callable[..., BatchClient], simulator: Any) -> None:
     rows = scenarios("finished", "fail", "fail")
-    batch = upgrade(new_desk(), rows).wait()
+    batch = upgrade(new_client(), rows).wait()
     assert batch.phase_counts == {"done": 1, "failed": 2}
 
     batch.retry(phase="failed").wait()
@@ -270,11 +274,11 @@ def test_a_retry_is_take_two_once(new_desk: Callable[..., Desk], simulator: Any)
 
     batch.retry(phase="failed").wait()
     assert batch.notice == "take 2: 0 to start, 0 attached, 0 ACU"
-    again = upgrade(new_desk(), rows).wait()
+    again = upgrade(new_client(), rows).wait()
     again.retry(phase="failed").wait()
     assert again.notice == "take 2: 0 to start, 0 attached, 0 ACU"
     assert [s.id for s in again.sessions] == [s.id for s in batch.sessions]
-    elsewhere = upgrade(new_desk("elsewhere.db"), rows).wait().retry(phase="failed").wait()
+    elsewhere = upgrade(new_client("elsewhere.db"), rows).wait().retry(phase="failed").wait()
     assert elsewhere.notice == "take 2: 0 to start, 2 attached, 0 ACU"
     assert [s.id for s in elsewhere.sessions] == [s.id for s in batch.sessions]
     assert simulator.requests(POST) == 5
@@ -283,8 +287,10 @@ def test_a_retry_is_take_two_once(new_desk: Callable[..., Desk], simulator: Any)
     assert simulator.requests(POST) == 7
 
 
-def test_a_retry_in_a_paused_batch_starts_no_other_row_than_those_it_is_about(desk: Desk, simulator: Any) -> None:
-    batch = upgrade(desk, scenarios(*["fail"] * 9), max_parallel=1, max_failures=2).wait()
+def test_a_retry_in_a_paused_batch_starts_no_other_row_than_those_it_is_about(
+    client: BatchClient, simulator: Any
+) -> None:
+    batch = upgrade(client, scenarios(*["fail"] * 9), max_parallel=1, max_failures=2).wait()
     first = {session.id for session in batch.sessions}
 
     batch.retry(phase="failed").wait()
@@ -297,9 +303,9 @@ def test_a_retry_in_a_paused_batch_starts_no_other_row_than_those_it_is_about(de
     assert batch.phase_counts == {"failed": 4, "waiting": 5}
 
 
-def test_what_ends_a_retry_is_said_and_not_what_paused_the_batch_before(desk: Desk, simulator: Any) -> None:
-    batch = upgrade(desk, scenarios(*["fail"] * 4), max_parallel=1, max_failures=2).wait()
-    desk.core.journal.halt(now=1.0)
+def test_what_ends_a_retry_is_said_and_not_what_paused_the_batch_before(client: BatchClient, simulator: Any) -> None:
+    batch = upgrade(client, scenarios(*["fail"] * 4), max_parallel=1, max_failures=2).wait()
+    client.core.journal.halt(now=1.0)
 
     batch.retry(phase="failed").wait()
 
@@ -307,8 +313,8 @@ def test_what_ends_a_retry_is_said_and_not_what_paused_the_batch_before(desk: De
     assert simulator.requests(POST) == 2
 
 
-def test_five_failures_in_a_row_pause_the_batch_until_somebody_goes_on(desk: Desk, simulator: Any) -> None:
-    batch = upgrade(desk, scenarios(*["fail"] * 9), max_parallel=1).wait()
+def test_five_failures_in_a_row_pause_the_batch_until_somebody_goes_on(client: BatchClient, simulator: Any) -> None:
+    batch = upgrade(client, scenarios(*["fail"] * 9), max_parallel=1).wait()
 
     assert "5 rows in a row failed" in batch.paused
     assert batch.phase_counts == {"failed": 5, "waiting": 4}
@@ -317,23 +323,23 @@ def test_five_failures_in_a_row_pause_the_batch_until_somebody_goes_on(desk: Des
     assert simulator.requests(POST) == 9
 
 
-def test_an_exhausted_account_pauses_the_batch(desk: Desk) -> None:
-    batch = upgrade(desk, scenarios(*["credits"] * 4), max_parallel=1).wait()
+def test_an_exhausted_account_pauses_the_batch(client: BatchClient) -> None:
+    batch = upgrade(client, scenarios(*["credits"] * 4), max_parallel=1).wait()
 
     assert "out_of_credits" in batch.paused
     assert batch.phase_counts == {"blocked": 1, "waiting": 3}
 
 
-def test_a_median_above_the_limit_pauses_the_batch(desk: Desk) -> None:
-    batch = upgrade(desk, max_parallel=1, max_median=0.001).wait()
+def test_a_median_above_the_limit_pauses_the_batch(client: BatchClient) -> None:
+    batch = upgrade(client, max_parallel=1, max_median=0.001).wait()
 
     assert "half of the 3 sessions" in batch.paused
     assert batch.phase_counts == {"done": 3, "waiting": 3}
 
 
-def test_questions_are_listed_and_answered_together_once(desk: Desk, simulator: Any) -> None:
+def test_questions_are_listed_and_answered_together_once(client: BatchClient, simulator: Any) -> None:
     rows = scenarios("question", "finished", "question").set_index("repo", drop=False).rename_axis(None)
-    batch = upgrade(desk, rows, schema="version:str").wait()
+    batch = upgrade(client, rows, schema="version:str").wait()
 
     assert list(batch.questions) == ["acme/r0", "acme/r2"]
     assert batch.frame.loc["acme/r0", "needs_you"]
@@ -350,8 +356,8 @@ def test_questions_are_listed_and_answered_together_once(desk: Desk, simulator: 
     assert "Use the LTS in acme/r2" in [message.text for message in batch["acme/r2"].messages]
 
 
-def test_a_message_to_one_session_reopens_the_batch(desk: Desk) -> None:
-    batch = upgrade(desk, scenarios("question"), schema="version:str").wait()
+def test_a_message_to_one_session_reopens_the_batch(client: BatchClient) -> None:
+    batch = upgrade(client, scenarios("question"), schema="version:str").wait()
     assert batch.is_over
 
     batch.sessions[0].send("Use the LTS")
@@ -360,20 +366,20 @@ def test_a_message_to_one_session_reopens_the_batch(desk: Desk) -> None:
     assert batch.wait().phase_counts == {"done": 1}
 
 
-def test_a_budget_starts_no_more_than_it_holds_and_says_why(desk: Desk, simulator: Any) -> None:
-    batch = upgrade(desk, max_acu=4, budget=5, max_parallel=6).wait(30)
+def test_a_budget_starts_no_more_than_it_holds_and_says_why(client: BatchClient, simulator: Any) -> None:
+    batch = upgrade(client, max_acu=4, budget=5, max_parallel=6).wait(30)
 
     assert batch.paused is not None
     assert "+ 4 for this one" in batch.paused
     assert batch.acus <= 5
     assert simulator.requests(POST) < 6
-    more = upgrade(desk, max_acu=4, budget=100, max_parallel=6).wait()
+    more = upgrade(client, max_acu=4, budget=100, max_parallel=6).wait()
     assert more.phase_counts == {"done": 6}
     assert simulator.requests(POST) == 6
 
 
-def test_pause_starts_no_more_and_resume_goes_on(desk: Desk, simulator: Any) -> None:
-    batch = upgrade(desk, max_parallel=1).pause().wait()
+def test_pause_starts_no_more_and_resume_goes_on(client: BatchClient, simulator: Any) -> None:
+    batch = upgrade(client, max_parallel=1).pause().wait()
     started = simulator.requests(POST)
 
     assert started < 6
@@ -383,21 +389,21 @@ def test_pause_starts_no_more_and_resume_goes_on(desk: Desk, simulator: Any) -> 
     assert batch.phase_counts == {"done": 6}
 
 
-def test_running_a_paused_batch_again_goes_on_and_says_so(new_desk: Callable[..., Desk]) -> None:
-    upgrade(new_desk(), max_parallel=1, tags=["sim:slow"], name="up").pause()
+def test_running_a_paused_batch_again_goes_on_and_says_so(new_client: Callable[..., BatchClient]) -> None:
+    upgrade(new_client(), max_parallel=1, tags=["sim:slow"], name="up").pause()
 
-    again = upgrade(new_desk(), max_parallel=1, tags=["sim:slow"], name="up")
+    again = upgrade(new_client(), max_parallel=1, tags=["sim:slow"], name="up")
 
     assert again.notice.endswith("no longer paused: running it again goes on")
     assert again.paused is None
-    assert "paused" not in upgrade(new_desk(), max_parallel=1, tags=["sim:slow"], name="up").notice
+    assert "paused" not in upgrade(new_client(), max_parallel=1, tags=["sim:slow"], name="up").notice
 
 
-def test_stop_ends_what_is_open_and_keeps_what_is_done(desk: Desk, simulator: Any) -> None:
-    done = upgrade(desk, REPOS.iloc[:2], name="up").wait()
+def test_stop_ends_what_is_open_and_keeps_what_is_done(client: BatchClient, simulator: Any) -> None:
+    done = upgrade(client, REPOS.iloc[:2], name="up").wait()
     rows = REPOS.assign(scenario=["sim:finished"] * 2 + ["sim:slow"] * 4)
 
-    batch = upgrade(desk, rows, name="up", max_parallel=2).stop().wait()
+    batch = upgrade(client, rows, name="up", max_parallel=2).stop().wait()
 
     assert batch.frame["phase"].tolist()[:2] == ["done", "done"]
     assert set(batch.frame["phase"].tolist()[2:]) <= {"stopped", "waiting"}
@@ -406,24 +412,26 @@ def test_stop_ends_what_is_open_and_keeps_what_is_done(desk: Desk, simulator: An
 
 
 @pytest.mark.parametrize("when_done", ["archive", "stop"])
-def test_sessions_that_are_done_are_put_away(new_desk: Callable[..., Desk], simulator: Any, when_done: str) -> None:
+def test_sessions_that_are_done_are_put_away(
+    new_client: Callable[..., BatchClient], simulator: Any, when_done: str
+) -> None:
     rows = scenarios("finished", "question")
-    batch = upgrade(new_desk(), rows, when_done=when_done, schema="version:str").wait()
+    batch = upgrade(new_client(), rows, when_done=when_done, schema="version:str").wait()
 
     assert batch.phase_counts == {"done": 1, "your_turn": 1}
     done = batch.sessions[0].snapshot
     assert done.is_archived if when_done == "archive" else done.status == "exit"
     before = acts(simulator)
-    again = upgrade(new_desk(), rows, when_done=when_done, schema="version:str").wait()
+    again = upgrade(new_client(), rows, when_done=when_done, schema="version:str").wait()
     assert again.phase_counts == {"done": 1, "your_turn": 1}
     assert acts(simulator) == before
 
 
-def test_a_batch_is_found_again_by_its_name_and_goes_on(new_desk: Callable[..., Desk], simulator: Any) -> None:
+def test_a_batch_is_found_again_by_its_name_and_goes_on(new_client: Callable[..., BatchClient], simulator: Any) -> None:
     rows = REPOS.assign(when=pd.Timestamp("2026-11-22"), size=[1, 2, 3, 4, 5, None])
-    started = upgrade(new_desk(), rows, name="up", limit=2, schema="version:str").wait()
+    started = upgrade(new_client(), rows, name="up", limit=2, schema="version:str").wait()
 
-    found = new_desk().find("up")
+    found = new_client().find("up")
 
     assert found.name == "up"
     assert found.phase_counts == {"done": 2, "waiting": 4}
@@ -434,16 +442,16 @@ def test_a_batch_is_found_again_by_its_name_and_goes_on(new_desk: Callable[..., 
     assert simulator.requests(POST) == 6
 
 
-def test_a_batch_that_nobody_knows_is_an_error_with_the_nearest_name(desk: Desk) -> None:
-    upgrade(desk, REPOS.iloc[:1], name="upgrade").wait()
+def test_a_batch_that_nobody_knows_is_an_error_with_the_nearest_name(client: BatchClient) -> None:
+    upgrade(client, REPOS.iloc[:1], name="upgrade").wait()
 
     with pytest.raises(OptionError, match=r"no batch 'upgrad' \(did you mean upgrade\?\)"):
-        desk.find("upgrad")
+        client.find("upgrad")
 
 
-def test_two_kernels_never_drive_the_same_rows(new_desk: Callable[..., Desk], simulator: Any) -> None:
-    one = upgrade(new_desk(), name="up", max_parallel=2)
-    other = upgrade(new_desk(), name="up", max_parallel=2)
+def test_two_kernels_never_drive_the_same_rows(new_client: Callable[..., BatchClient], simulator: Any) -> None:
+    one = upgrade(new_client(), name="up", max_parallel=2)
+    other = upgrade(new_client(), name="up", max_parallel=2)
 
     other.wait(60)
     one.wait(60)
@@ -452,11 +460,11 @@ def test_two_kernels_never_drive_the_same_rows(new_desk: Callable[..., Desk], si
     assert one.phase_counts == other.phase_counts == {"done": 6}
 
 
-def test_slowing_down_is_obeyed_and_said(desk: Desk, simulator: Any) -> None:
+def test_slowing_down_is_obeyed_and_said(client: BatchClient, simulator: Any) -> None:
     rule = {"method": "POST", "route": POST.split()[1], "kind": "status", "status": 429, "retry_after": 1, "times": 2}
     simulator.faults(rule)
     said = set()
-    batch = upgrade(desk, max_parallel=4)
+    batch = upgrade(client, max_parallel=4)
     batch.listen(lambda job: said.add(batch._runner.notice))
 
     batch.wait()
@@ -465,10 +473,10 @@ def test_slowing_down_is_obeyed_and_said(desk: Desk, simulator: Any) -> None:
     assert any("slowed to" in (line or "") for line in said)
 
 
-def test_while_the_service_asks_to_slow_down_no_row_tries_by_itself(desk: Desk, simulator: Any) -> None:
+def test_while_the_service_asks_to_slow_down_no_row_tries_by_itself(client: BatchClient, simulator: Any) -> None:
     rule = {"method": "POST", "route": POST.split()[1], "kind": "status", "status": 429, "retry_after": 1}
     simulator.faults({**rule, "times": 1000})
-    batch, are_back = upgrade(desk, max_parallel=4), threading.Event()
+    batch, are_back = upgrade(client, max_parallel=4), threading.Event()
     batch.listen(lambda job: are_back.set() if batch.tally.waiting == 6 else None)
 
     assert batch.tally.waiting == 6 or are_back.wait(30)
@@ -477,10 +485,10 @@ def test_while_the_service_asks_to_slow_down_no_row_tries_by_itself(desk: Desk, 
     assert batch.wait().phase_counts == {"done": 6}
 
 
-def test_a_row_the_service_refuses_does_not_stop_the_others(desk: Desk, simulator: Any) -> None:
+def test_a_row_the_service_refuses_does_not_stop_the_others(client: BatchClient, simulator: Any) -> None:
     rows = REPOS.assign(platform=["linux", "plan9", *["linux"] * 4])
 
-    batch = upgrade(desk, rows, platform="{{ row.platform }}").wait()
+    batch = upgrade(client, rows, platform="{{ row.platform }}").wait()
 
     assert batch.phase_counts == {"done": 5, "refused": 1}
     assert "plan9" in batch.frame.loc[1, "error"]
@@ -489,30 +497,30 @@ def test_a_row_the_service_refuses_does_not_stop_the_others(desk: Desk, simulato
         batch[1]
 
 
-def test_the_frame_is_valid_at_any_time_with_the_same_columns(desk: Desk) -> None:
-    batch = upgrade(desk, schema="version:str")
+def test_the_frame_is_valid_at_any_time_with_the_same_columns(client: BatchClient) -> None:
+    batch = upgrade(client, schema="version:str")
     early = batch.frame
     batch.wait()
 
     assert list(early.columns) == list(batch.frame.columns)
     assert early.dtypes.tolist() == batch.frame.dtypes.tolist()
-    empty = upgrade(desk, REPOS.iloc[:0], schema="version:str").wait()
+    empty = upgrade(client, REPOS.iloc[:0], schema="version:str").wait()
     assert empty.frame.dtypes.tolist() == batch.frame.dtypes.tolist()
     assert len(empty.frame) == 0
     assert empty.notice == "0 started, 0 attached, 0 ACU"
 
 
-async def test_a_batch_can_be_awaited(desk: Desk) -> None:
-    batch = upgrade(desk)
+async def test_a_batch_can_be_awaited(client: BatchClient) -> None:
+    batch = upgrade(client)
 
     assert (await batch) is batch
     assert batch.phase_counts == {"done": 6}
 
 
-def test_the_saved_form_is_the_same_for_the_same_state(new_desk: Callable[..., Desk]) -> None:
+def test_the_saved_form_is_the_same_for_the_same_state(new_client: Callable[..., BatchClient]) -> None:
     rows = scenarios("finished", "question", "fail")
-    first = upgrade(new_desk(), rows, schema="version:str").wait()
-    again = upgrade(new_desk(), rows, schema="version:str").wait()
+    first = upgrade(new_client(), rows, schema="version:str").wait()
+    again = upgrade(new_client(), rows, schema="version:str").wait()
 
     assert repr(first) == repr(again)
     assert first._repr_mimebundle_() == again._repr_mimebundle_()
@@ -520,10 +528,10 @@ def test_the_saved_form_is_the_same_for_the_same_state(new_desk: Callable[..., D
     assert "simulated" in first._repr_mimebundle_()["text/html"]
 
 
-def test_two_batches_side_by_side(desk: Desk) -> None:
+def test_two_batches_side_by_side(client: BatchClient) -> None:
     rows = REPOS.assign(owner="me")
-    one = desk.map("Upgrade {{ row.repo }}", rows.iloc[:2], name="old", tags=["sim:finished"], schema="version:str")
-    two = desk.map("Lift {{ row.repo }}", rows.iloc[1:3], name="new", tags=["sim:finished"], schema="version:str")
+    one = client.map("Upgrade {{ row.repo }}", rows.iloc[:2], name="old", tags=["sim:finished"], schema="version:str")
+    two = client.map("Lift {{ row.repo }}", rows.iloc[1:3], name="new", tags=["sim:finished"], schema="version:str")
 
     frame = compare(one.wait(), two.wait(), on="repo")
 

@@ -11,14 +11,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from batch.desk import LIST, POST, Desk
+from batch.helpers import LIST, POST, BatchClient
 from interrupt import ctrl_c_once_blocked
 
 from devin_jupyter import AsyncDevin, loop
-from devin_jupyter.batches import acts
-from devin_jupyter.batches.job import Job, tally
+from devin_jupyter.batches.display import StatusLine, progress_line, time_span
+from devin_jupyter.batches.jobs import Job, phases_of, positions_of, stats
 from devin_jupyter.batches.plan import make_plan
-from devin_jupyter.batches.progress import Ticker, line, span
 from devin_jupyter.batches.rows import read_rows
 from devin_jupyter.client.core import Core
 from devin_jupyter.config import Pace, replay_settings, simulator_settings
@@ -44,20 +43,20 @@ pytestmark = pytest.mark.usefixtures("slow_lasts")
 REPOS = ["acme/a", "acme/b", "acme/c"]
 
 
-def upgrade(desk: Desk, rows: Any = REPOS, **options: Any) -> Any:
+def upgrade(client: BatchClient, rows: Any = REPOS, **options: Any) -> Any:
     said = {"tags": ["sim:finished"], "max_acu": 5, "schema": "version:str", **options}
-    return desk.map("Upgrade {{ row }}", rows, **said)
+    return client.map("Upgrade {{ row }}", rows, **said)
 
 
 @pytest.fixture
-def endless(slow_simulator: Any, tmp_path: Path) -> Iterator[Desk]:
+def endless(slow_simulator: Any, tmp_path: Path) -> Iterator[BatchClient]:
     """A client of a simulator whose turns outlast every test."""
-    desk = Desk(slow_simulator.url, tmp_path / "endless.db")
-    yield desk
-    desk.close()
+    client = BatchClient(slow_simulator.url, tmp_path / "endless.db")
+    yield client
+    client.close()
 
 
-def test_ctrl_c_detaches_from_all_at_once(endless: Desk) -> None:
+def test_ctrl_c_detaches_from_all_at_once(endless: BatchClient) -> None:
     batch = upgrade(endless, range(9), max_parallel=3)
 
     with ctrl_c_once_blocked(), pytest.raises(Detached) as detached:
@@ -71,7 +70,7 @@ def test_ctrl_c_detaches_from_all_at_once(endless: Desk) -> None:
     assert batch.stop().wait().is_over
 
 
-def test_ctrl_c_stops_everything_where_that_was_asked_for(endless: Desk) -> None:
+def test_ctrl_c_stops_everything_where_that_was_asked_for(endless: BatchClient) -> None:
     batch = upgrade(endless, range(9), max_parallel=3)
 
     with ctrl_c_once_blocked(), pytest.raises(Detached, match="interrupted"):
@@ -81,8 +80,8 @@ def test_ctrl_c_stops_everything_where_that_was_asked_for(endless: Desk) -> None
     assert batch.paused is not None
 
 
-async def test_cancelling_an_await_detaches_too(desk: Desk, simulator: Any) -> None:
-    batch = upgrade(desk, tags=["sim:slow"])
+async def test_cancelling_an_await_detaches_too(client: BatchClient, simulator: Any) -> None:
+    batch = upgrade(client, tags=["sim:slow"])
 
     async def waiting() -> None:
         await batch
@@ -98,47 +97,47 @@ async def test_cancelling_an_await_detaches_too(desk: Desk, simulator: Any) -> N
     assert batch.phase_counts == {"done": 3}
 
 
-def test_a_wait_that_runs_out_returns_the_batch_as_it_is(desk: Desk) -> None:
-    batch = upgrade(desk, tags=["sim:slow"])
+def test_a_wait_that_runs_out_returns_the_batch_as_it_is(client: BatchClient) -> None:
+    batch = upgrade(client, tags=["sim:slow"])
 
     assert batch.wait(0.01) is batch
     assert not batch.is_over
     with pytest.raises(WaitTimeout, match="3 of 3 sessions are not over"):
         batch.check()
     with pytest.raises(Refused, match="were not started, the batch is paused: stopped") as refused:
-        upgrade(desk, range(9), name="more", tags=["sim:slow"], max_parallel=2).stop().wait().check()
+        upgrade(client, range(9), name="more", tags=["sim:slow"], max_parallel=2).stop().wait().check()
     assert "dj.batch('more').resume()" in refused.value.hint
     with pytest.raises(SessionStopped, match=r"none of the 3 sessions has an answer \(3 stopped\)"):
         batch.stop().wait().check()
 
 
-def test_a_batch_without_a_single_answer_says_why_and_one_with_some_does_not(desk: Desk) -> None:
+def test_a_batch_without_a_single_answer_says_why_and_one_with_some_does_not(client: BatchClient) -> None:
     rows = pd.DataFrame({"repo": ["acme/a", "acme/b"], "how": ["sim:limit", "sim:fail"]})
     prompt, options = "Upgrade {{ row.repo }}", {"tags": ["{{ row.how }}"], "schema": "version:str", "max_acu": 5}
 
     with pytest.raises(SessionBlocked, match=r"none of the 2 sessions has an answer \(1 blocked · 1 failed\); first: "):
-        desk.map(prompt, rows, **options).wait().check()
+        client.map(prompt, rows, **options).wait().check()
 
     rows.loc[1, ["repo", "how"]] = ["acme/c", "sim:finished"]
-    batch = desk.map(prompt, rows, **options).wait()
+    batch = client.map(prompt, rows, **options).wait()
     assert batch.check() is batch
 
 
-def test_the_halt_flag_pauses_a_batch(desk: Desk, simulator: Any) -> None:
-    desk.core.journal.halt(now=time.time())
+def test_the_halt_flag_pauses_a_batch(client: BatchClient, simulator: Any) -> None:
+    client.core.journal.halt(now=time.time())
 
-    batch = upgrade(desk).wait()
+    batch = upgrade(client).wait()
 
     assert "halted" in batch.paused
     assert simulator.requests(POST) == 0
-    desk.core.journal.resume()
+    client.core.journal.resume()
     assert batch.resume().wait().phase_counts == {"done": 3}
 
 
-def test_a_key_that_is_refused_pauses_instead_of_failing_every_row(desk: Desk, simulator: Any) -> None:
+def test_a_key_that_is_refused_pauses_instead_of_failing_every_row(client: BatchClient, simulator: Any) -> None:
     simulator.faults({"method": "POST", "route": POST.split()[1], "kind": "status", "status": 401, "times": 3})
 
-    batch = upgrade(desk).wait()
+    batch = upgrade(client).wait()
 
     assert batch.phase_counts == {"waiting": 3}
     assert "401" in batch.paused
@@ -146,8 +145,8 @@ def test_a_key_that_is_refused_pauses_instead_of_failing_every_row(desk: Desk, s
     assert batch.resume().wait().phase_counts == {"done": 3}
 
 
-def test_a_batch_that_cannot_be_watched_pauses_and_goes_on_later(desk: Desk, simulator: Any) -> None:
-    batch = upgrade(desk, tags=["sim:slow"])
+def test_a_batch_that_cannot_be_watched_pauses_and_goes_on_later(client: BatchClient, simulator: Any) -> None:
+    batch = upgrade(client, tags=["sim:slow"])
     simulator.faults({"method": "GET", "route": LIST.split()[1], "kind": "status", "status": 401, "times": 1000})
 
     batch.wait(30)
@@ -160,51 +159,50 @@ def test_a_batch_that_cannot_be_watched_pauses_and_goes_on_later(desk: Desk, sim
     assert batch.resume().wait().phase_counts == {"done": 3}
 
 
-def test_a_service_that_is_away_is_waited_for(desk: Desk, simulator: Any) -> None:
-    batch = upgrade(desk, max_parallel=1)
-    throttle = batch._runner.throttle
-    loop.run(_slow_down(throttle))
+def test_a_service_that_is_away_is_waited_for(client: BatchClient, simulator: Any) -> None:
+    batch = upgrade(client, max_parallel=1)
+    loop.run(_slow_down(batch._runner.gate))
 
     assert batch._runner.notice == "slowed to 1 at a time: the line is down"
     assert batch.wait().phase_counts == {"done": 3}
 
 
-async def _slow_down(throttle: Any) -> None:
-    throttle.slow_down("the line is down", 0.5)
+async def _slow_down(gate: Any) -> None:
+    gate.slow_down("the line is down", 0.5)
 
 
 def test_v1_runs_batches_too(simulator: Any, tmp_path: Path) -> None:
     place = simulator_settings(simulator.url, api_version="v1", folder=tmp_path)
-    desk = Desk.__new__(Desk)
-    desk.core = Core(replace(place, pace=Pace(fast=0.05)), journal=Journal(tmp_path / "v1.db"))
+    client = BatchClient.__new__(BatchClient)
+    client.core = Core(replace(place, pace=Pace(fast=0.05)), journal=Journal(tmp_path / "v1.db"))
 
-    batch = upgrade(desk).wait()
-    again = upgrade(desk)
+    batch = upgrade(client).wait()
+    again = upgrade(client)
 
     assert batch.phase_counts == {"done": 3}
     assert batch.frame["acus"].isna().all()
     assert batch.tally.text == "3 done · 0.00 ACU and 3 unknown"
     assert again.notice == "0 started, 3 attached, 0 ACU"
-    desk.close()
+    client.close()
 
 
-def test_what_cannot_be_looked_at_again_is_said_to_be_as_last_seen(desk: Desk, simulator: Any) -> None:
+def test_what_cannot_be_looked_at_again_is_said_to_be_as_last_seen(client: BatchClient, simulator: Any) -> None:
     asked: dict[str, Any] = {"max_acu": 5, "tags": ["sim:question"]}
-    desk.map("ask {{ row }}", ["a", "b"], **asked).wait()
+    client.map("ask {{ row }}", ["a", "b"], **asked).wait()
     simulator.faults({"method": "GET", "kind": "drop_before"})
-    again = desk.map("ask {{ row }}", ["a", "b"], **asked)
+    again = client.map("ask {{ row }}", ["a", "b"], **asked)
     assert again.notice == "0 started, 2 attached, 0 ACU, 2 as last seen: the service cannot be reached"
     simulator.faults()
-    assert desk.map("ask {{ row }}", ["a", "b"], **asked).notice == "0 started, 2 attached, 0 ACU"
-    desk.close()
+    assert client.map("ask {{ row }}", ["a", "b"], **asked).notice == "0 started, 2 attached, 0 ACU"
+    client.close()
 
 
-def test_a_lock_file_replays_a_batch_without_a_key(desk: Desk, simulator: Any, tmp_path: Path) -> None:
-    recorded = upgrade(desk).wait()
+def test_a_lock_file_replays_a_batch_without_a_key(client: BatchClient, simulator: Any, tmp_path: Path) -> None:
+    recorded = upgrade(client).wait()
     path = tmp_path / "up.devin.json"
-    lockfile.write(path, desk.core.journal.sessions(), [])
+    lockfile.write(path, client.core.journal.sessions(), [])
     before = simulator.stats()
-    replaying = Desk.__new__(Desk)
+    replaying = BatchClient.__new__(BatchClient)
     place = replace(replay_settings(path.name), home=tmp_path / "nowhere")
     replaying.core = Core(place, journal=Journal(), lock=load_lock(path))
 
@@ -220,14 +218,14 @@ def test_a_lock_file_replays_a_batch_without_a_key(desk: Desk, simulator: Any, t
 
 
 def test_secrets_are_read_again_and_files_need_the_cell(
-    new_desk: Callable[..., Desk], simulator: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    new_client: Callable[..., BatchClient], simulator: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("NPM_TOKEN", "npm-canary-value")
-    upgrade(new_desk(), name="secret", secrets=["NPM_TOKEN"], limit=1).wait()
-    upgrade(new_desk(), name="file", attach=[("notes.txt", "read this")], limit=1).wait()
+    upgrade(new_client(), name="secret", secrets=["NPM_TOKEN"], limit=1).wait()
+    upgrade(new_client(), name="file", attach=[("notes.txt", "read this")], limit=1).wait()
 
-    secret = new_desk().find("secret").resume(all_rows=True).wait()
-    file = new_desk().find("file").resume(all_rows=True).wait()
+    secret = new_client().find("secret").resume(all_rows=True).wait()
+    file = new_client().find("file").resume(all_rows=True).wait()
 
     assert secret.phase_counts == {"done": 3}
     assert file.phase_counts == {"done": 1, "refused": 2}
@@ -235,35 +233,29 @@ def test_secrets_are_read_again_and_files_need_the_cell(
     assert b"npm-canary-value" not in (tmp_path / "journal.db").read_bytes()
 
 
-def test_a_colleagues_session_is_named_and_not_taken(new_desk: Callable[..., Desk], simulator: Any) -> None:
-    upgrade(new_desk("zoe.db"), ["acme/a"]).wait()
-    desk = new_desk()
-    desk.core.creator.lookup._principal = {"service_user_id": "service-user-bob"}
+def test_a_colleagues_session_is_named_and_not_taken(new_client: Callable[..., BatchClient], simulator: Any) -> None:
+    upgrade(new_client("zoe.db"), ["acme/a"]).wait()
+    client = new_client()
+    client.core.creator.lookup._principal = {"service_user_id": "service-user-bob"}
 
-    batch = upgrade(desk, ["acme/a", "acme/b"]).wait()
+    batch = upgrade(client, ["acme/a", "acme/b"]).wait()
 
     assert batch.phase_counts == {"done": 1, "refused": 1}
     assert isinstance(batch._runner.jobs[0].error, ColleaguesSession)
-    beside = upgrade(desk, ["acme/a", "acme/b"], beside=True).wait()
+    beside = upgrade(client, ["acme/a", "acme/b"], beside=True).wait()
     assert beside.phase_counts == {"done": 2}
     assert simulator.requests(POST) == 3
 
 
-def test_old_sessions_do_not_count_where_an_age_is_given(new_desk: Callable[..., Desk], simulator: Any) -> None:
-    upgrade(new_desk(), name="up").wait()
+def test_old_sessions_do_not_count_where_an_age_is_given(
+    new_client: Callable[..., BatchClient], simulator: Any
+) -> None:
+    upgrade(new_client(), name="up").wait()
     simulator.clock(10)
 
-    assert upgrade(new_desk(), name="up", max_age="1h").notice == "0 started, 3 attached, 0 ACU"
-    assert upgrade(new_desk(), name="up", max_age=0.001).wait().phase_counts == {"done": 3}
+    assert upgrade(new_client(), name="up", max_age="1h").notice == "0 started, 3 attached, 0 ACU"
+    assert upgrade(new_client(), name="up", max_age=0.001).wait().phase_counts == {"done": 3}
     assert simulator.requests(POST) == 6
-
-
-def test_a_blocking_call_on_a_batch_of_an_application_is_refused(desk: Desk) -> None:
-    batch = upgrade(desk).wait()
-    batch._bridge = None
-
-    with pytest.raises(OptionError, match="must not be blocked"):
-        batch.wait()
 
 
 async def test_an_application_acts_on_its_batch_without_blocking(simulator: Any, tmp_path: Path) -> None:
@@ -276,22 +268,18 @@ async def test_an_application_acts_on_its_batch_without_blocking(simulator: Any,
         await batch
         assert batch.phase_counts == {"your_turn": 1, "failed": 1, "waiting": 1}
 
-        assert (await batch.aio.send(batch.questions, "Use the LTS")).notice == "1 sent"
-        assert (await batch.aio.retry()).notice.startswith("take 2: 1 to start")
+        assert (await batch.send(batch.questions, "Use the LTS")).notice == "1 sent"
+        assert (await batch.retry()).notice.startswith("take 2: 1 to start")
         await batch
-        assert (await batch.aio.pause()).paused is not None
-        await (await batch.aio.resume(all_rows=True))
+        assert (await batch.pause()).paused is not None
+        await (await batch.resume(all_rows=True))
         assert batch.phase_counts == {"done": 2, "failed": 1}
-        assert (await batch.aio.stop()).notice == "nothing to do"
+        assert (await batch.stop()).notice == "nothing to do"
+        assert batch.aio is batch
 
 
-def test_a_batch_whose_calls_block_is_not_acted_on_by_coroutines(desk: Desk) -> None:
-    with pytest.raises(OptionError, match="its methods block"):
-        _ = upgrade(desk).wait().aio
-
-
-def test_messages_that_all_fail_raise_and_some_that_fail_are_counted(desk: Desk) -> None:
-    batch = upgrade(desk, [*REPOS], tags=["sim:exit"]).wait()
+def test_messages_that_all_fail_raise_and_some_that_fail_are_counted(client: BatchClient) -> None:
+    batch = upgrade(client, [*REPOS], tags=["sim:exit"]).wait()
 
     with pytest.raises(Exception, match="devin-") as refused:
         batch.send(0, "Go on")
@@ -317,17 +305,17 @@ FRAME = pd.DataFrame({"repo": REPOS, "n": [1, 2, 3]}, index=["x", "y", "z"])
     ],
 )
 def test_rows_are_chosen_as_pandas_users_choose_them(chosen: Any, places: set[int]) -> None:
-    assert acts.positions_of(read_rows(FRAME), chosen, []) == places
+    assert positions_of(read_rows(FRAME), chosen, []) == places
 
 
 def test_a_row_that_is_not_there_is_an_error() -> None:
     with pytest.raises(OptionError, match="no row 'w'"):
-        acts.positions_of(read_rows(FRAME), "w", [])
+        positions_of(read_rows(FRAME), "w", [])
 
 
 def test_a_phase_that_is_not_there_is_an_error() -> None:
     with pytest.raises(OptionError, match="did you mean failed"):
-        acts.phases_of("fail")
+        phases_of("fail")
 
 
 def _waiting(count: int) -> list[Job]:
@@ -336,15 +324,15 @@ def _waiting(count: int) -> list[Job]:
 
 
 def test_the_progress_is_one_line_that_replaces_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    sums = tally(_waiting(4), rows=4, wanted=4, parallel=2, now=0.0)
-    text = line("up", sums, "paused: you said so")
+    sums = stats(_waiting(4), rows=4, wanted=4, parallel=2, now=0.0)
+    text = progress_line("up", sums, "paused: you said so")
 
     assert text == "up ░░░░░░░░░░░░░░░░░░░░ 0/4  4 waiting · 0.00 ACU  [paused: you said so]"
-    ticker = Ticker()
-    ticker.show("a long line")
-    ticker.finish("short")
+    line = StatusLine()
+    line.show("a long line")
+    line.finish("short")
     assert capsys.readouterr().err == "\ra long line\rshort      \n"
-    silent = Ticker(is_watched=False)
+    silent = StatusLine(is_watched=False)
     silent.show("nothing")
     silent.finish("nothing")
     assert capsys.readouterr().err == ""
@@ -352,20 +340,20 @@ def test_the_progress_is_one_line_that_replaces_itself(capsys: pytest.CaptureFix
 
 def test_the_time_left_comes_from_the_turns_that_ended() -> None:
     jobs = _waiting(6)
-    jobs[0].lasted, jobs[1].lasted = 100.0, 300.0
+    jobs[0].turn_seconds, jobs[1].turn_seconds = 100.0, 300.0
 
-    assert tally(jobs, rows=6, wanted=6, parallel=2, now=0.0).seconds_left == 6 * 200 / 2
+    assert stats(jobs, rows=6, wanted=6, parallel=2, now=0.0).seconds_left == 6 * 200 / 2
 
 
 def test_durations_read_as_people_say_them() -> None:
-    assert [span(seconds) for seconds in (40, 720, 12000)] == ["40 s", "12 min", "3 h 20 min"]
+    assert [time_span(seconds) for seconds in (40, 720, 12000)] == ["40 s", "12 min", "3 h 20 min"]
 
 
-def test_a_closed_client_starts_nothing_more(new_desk: Callable[..., Desk], simulator: Any) -> None:
-    desk = new_desk()
-    batch = upgrade(desk, range(9), tags=["sim:slow"], max_parallel=2)
+def test_a_closed_client_starts_nothing_more(new_client: Callable[..., BatchClient], simulator: Any) -> None:
+    client = new_client()
+    batch = upgrade(client, range(9), tags=["sim:slow"], max_parallel=2)
 
-    desk.close()
+    client.close()
     before = simulator.requests(POST)
     batch.wait(1)
 

@@ -1,4 +1,4 @@
-"""A batch in a forked child: its parent goes on with it, and the child can wait for it, act on it and open it anew."""
+"""A batch in a forked child: its parent continues it, and the child is told to open it anew."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batch.desk import POST
+from batch.helpers import POST
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this platform")
-def test_a_forked_child_follows_its_parents_batch_and_acts_on_it(simulator: Any, tmp_path: Path) -> None:
+def test_a_forked_child_is_told_to_open_the_batch_anew(simulator: Any, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, Path(__file__).with_name("forks.py"), simulator.url, tmp_path / "journal.db"],
+        [sys.executable, Path(__file__).with_name("forking_process.py"), simulator.url, tmp_path / "journal.db"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
@@ -25,10 +25,12 @@ def test_a_forked_child_follows_its_parents_batch_and_acts_on_it(simulator: Any,
 
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
-        "not over: True",
-        "waited: {'done': 6}",
-        "paused: you said so; .resume() goes on",
-        "resumed: None",
+        "rows: 6",
+        *(
+            f"{name} refused: this process was forked from the one that runs the batch 'up'"
+            for name in ("wait", "pause", "resume", "retry", "stop")
+        ),
+        "anew: {'done': 6}",
         "again: 0 started, 6 attached, 0 ACU",
         "child ended with: 0",
         "parent: {'done': 6}",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from batch.desk import Desk
+from batch.helpers import BatchClient
 
 from devin_jupyter.frames.batch import BatchRow, Inputs, batch
 from devin_jupyter.schema import load_schema
@@ -52,11 +52,11 @@ def test_lists_and_dicts_stand_in_their_own_rows_whatever_the_index(labels: Any)
     pd.testing.assert_index_equal(frame.index, source.index)
 
 
-def test_an_answer_outside_the_schema_changes_no_dtype(desk: Desk) -> None:
+def test_an_answer_outside_the_schema_changes_no_dtype(client: BatchClient) -> None:
     rows = pd.DataFrame({"repo": ["a", "b"], "how": ["finished", "invalid-output"]})
 
     frames = [
-        desk.map("Upgrade {{ row.repo }}", part, name=f"up{len(part)}", tags=["sim:{{ row.how }}"]).wait().frame
+        client.map("Upgrade {{ row.repo }}", part, name=f"up{len(part)}", tags=["sim:{{ row.how }}"]).wait().frame
         for part in (rows, rows[:1])
     ]
 
@@ -65,11 +65,13 @@ def test_an_answer_outside_the_schema_changes_no_dtype(desk: Desk) -> None:
     assert "unexpected" in frames[0].loc[1, "error"]
 
 
-def test_rows_without_an_answer_say_why_and_rows_that_ask_say_what(desk: Desk) -> None:
+def test_rows_without_an_answer_say_why_and_rows_that_ask_say_what(client: BatchClient) -> None:
     ends = ["fail", "limit", "question", "finished"]
     rows = pd.DataFrame({"repo": ends, "how": ends})
 
-    batch = desk.map("Upgrade {{ row.repo }}", rows, tags=["sim:{{ row.how }}"], max_acu=5, schema="version:str").wait()
+    batch = client.map(
+        "Upgrade {{ row.repo }}", rows, tags=["sim:{{ row.how }}"], max_acu=5, schema="version:str"
+    ).wait()
 
     frame = batch.frame.set_index("repo")
     assert "failed on the service's side" in frame.loc["fail", "error"]

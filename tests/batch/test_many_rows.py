@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from batch.desk import POST, Desk
+from batch.helpers import POST, BatchClient
 
 ENDS = {
     "finished": "done",
@@ -27,7 +27,7 @@ ENDS = {
     "unknown": "done",
 }
 """How a session with a schema ends, by scenario."""
-DIES = Path(__file__).with_name("dies.py")
+DIES = Path(__file__).with_name("killed_process.py")
 ROUTE = POST.split()[1]
 PATIENT = 10**9
 
@@ -42,14 +42,14 @@ def rows_of(count: int) -> pd.DataFrame:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("count", [80, pytest.param(1000, marks=pytest.mark.faults)])
 def test_mixed_rows_and_faults_end_in_the_right_sessions_and_frame(
-    new_desk: Callable[..., Desk], simulator: Any, count: int
+    new_client: Callable[..., BatchClient], simulator: Any, count: int
 ) -> None:
     rows = rows_of(count)
     duplicated = pd.concat([rows, rows.sample(count // 10, random_state=1)])
     post, listing = {"method": "POST", "route": ROUTE}, {"method": "GET", "route": ROUTE}
     options: dict[str, Any] = {"tags": ["sim:{{ row.scenario }}"], "schema": "version:str", "max_acu": 5}
 
-    batch = new_desk().map("Upgrade {{ row.repo }}", duplicated, max_failures=PATIENT, max_parallel=40, **options)
+    batch = new_client().map("Upgrade {{ row.repo }}", duplicated, max_failures=PATIENT, max_parallel=40, **options)
     simulator.faults(
         {**post, "kind": "drop_after", "times": 4},
         {**post, "kind": "status", "status": 503, "times": count // 250},
@@ -65,7 +65,7 @@ def test_mixed_rows_and_faults_end_in_the_right_sessions_and_frame(
     assert frame["repo"].tolist() == duplicated["repo"].tolist()
     assert frame["phase"].tolist() == [ENDS[name] for name in duplicated["scenario"]]
     assert frame["session_id"].nunique() == count
-    again = new_desk().map("Upgrade {{ row.repo }}", duplicated, max_parallel=40, **options)
+    again = new_client().map("Upgrade {{ row.repo }}", duplicated, max_parallel=40, **options)
     assert again.notice.startswith(f"0 started, {count} attached, 0 ACU")
     pd.testing.assert_frame_equal(again.frame, frame)
     print(f"\n{count} rows: {simulator.stats()}")
@@ -79,7 +79,7 @@ def dies(url: str, folder: Path, count: int) -> subprocess.Popen[bytes]:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("count", [40, pytest.param(200, marks=pytest.mark.faults)])
 def test_processes_that_are_killed_lose_and_double_nothing(
-    new_desk: Callable[..., Desk], simulator: Any, tmp_path: Path, count: int
+    new_client: Callable[..., BatchClient], simulator: Any, tmp_path: Path, count: int
 ) -> None:
     chance = random.Random(7)
     for round_ in range(1, 4):
@@ -90,7 +90,7 @@ def test_processes_that_are_killed_lose_and_double_nothing(
         process.wait()
 
     batch = (
-        new_desk()
+        new_client()
         .map("Upgrade {{ row }}", range(count), max_acu=5, max_parallel=8, name="up", schema="version:str")
         .wait()
     )
@@ -103,12 +103,12 @@ def test_processes_that_are_killed_lose_and_double_nothing(
 @pytest.mark.timeout(120)
 def test_a_running_process_is_followed_and_taken_over_when_it_dies(slow_simulator: Any, tmp_path: Path) -> None:
     process = dies(slow_simulator.url, tmp_path, 24)
-    desk = Desk(slow_simulator.url, tmp_path / "journal.db")
+    client = BatchClient(slow_simulator.url, tmp_path / "journal.db")
     while slow_simulator.stats()["sessions"] < 8:  # whose turns do not end by themselves
         assert process.poll() is None
         time.sleep(0.01)
 
-    batch = desk.map("Upgrade {{ row }}", range(24), max_acu=5, max_parallel=8, name="up", schema="version:str")
+    batch = client.map("Upgrade {{ row }}", range(24), max_acu=5, max_parallel=8, name="up", schema="version:str")
     while batch._runner.notice is None:
         time.sleep(0.01)
     assert batch._runner.notice == "another kernel runs this batch; following it"
@@ -119,4 +119,4 @@ def test_a_running_process_is_followed_and_taken_over_when_it_dies(slow_simulato
 
     assert slow_simulator.stats()["sessions"] == 24
     assert batch.phase_counts == {"done": 24}
-    desk.close()
+    client.close()

@@ -6,22 +6,22 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from batch.desk import POST, Desk
+from batch.helpers import POST, BatchClient
 
-from devin_jupyter.batches.edits import are_alike
+from devin_jupyter.batches.record import are_alike
 from devin_jupyter.errors import SessionChanged
 
 REPOS = ["acme/api", "acme/web", "acme/cli"]
 
 
 def test_an_edited_template_is_refused_in_the_same_process_and_in_another(
-    new_desk: Callable[..., Desk], simulator: Any
+    new_client: Callable[..., BatchClient], simulator: Any
 ) -> None:
-    new_desk().map("Upgrade {{ row }} to Python 3.13", REPOS).wait()
+    new_client().map("Upgrade {{ row }} to Python 3.13", REPOS).wait()
 
     for _ in range(2):
         with pytest.raises(SessionChanged) as refused:
-            new_desk().map("Upgrade {{ row }} to Python 3.14", REPOS)
+            new_client().map("Upgrade {{ row }} to Python 3.14", REPOS)
         assert refused.value.message.startswith(
             "a template much like this one ran over these rows, and 3 of 3 rows are"
         )
@@ -30,75 +30,75 @@ def test_an_edited_template_is_refused_in_the_same_process_and_in_another(
 
 
 @pytest.mark.parametrize("other", [{"mode": "fast"}, {"schema": "version:str"}, {"repos": ["{{ row }}"]}])
-def test_other_options_over_the_same_rows_are_another_task(desk: Desk, other: dict[str, Any]) -> None:
-    desk.map("Upgrade {{ row }} to Python 3.13", REPOS).wait()
+def test_other_options_over_the_same_rows_are_another_task(client: BatchClient, other: dict[str, Any]) -> None:
+    client.map("Upgrade {{ row }} to Python 3.13", REPOS).wait()
 
-    assert desk.map("Upgrade {{ row }} to Python 3.13", REPOS, **other).notice.startswith("3 to start, 0 attached")
-
-
-def test_short_prompts_that_share_a_placeholder_are_not_alike(desk: Desk) -> None:
-    desk.map("Default {{ row }}", REPOS).wait()
-
-    assert desk.map("Limited {{ row }}", REPOS).notice.startswith("3 to start, 0 attached")
+    assert client.map("Upgrade {{ row }} to Python 3.13", REPOS, **other).notice.startswith("3 to start, 0 attached")
 
 
-def test_rows_added_to_it_cost_only_themselves(desk: Desk, simulator: Any) -> None:
-    desk.map("Upgrade {{ row }}", REPOS).wait()
+def test_short_prompts_that_share_a_placeholder_are_not_alike(client: BatchClient) -> None:
+    client.map("Default {{ row }}", REPOS).wait()
 
-    assert desk.map("Upgrade {{ row }}", [*REPOS, "acme/docs"]).notice.startswith("1 to start, 3 attached")
+    assert client.map("Limited {{ row }}", REPOS).notice.startswith("3 to start, 0 attached")
 
 
-def test_another_task_over_the_same_rows_is_no_edit(desk: Desk, simulator: Any) -> None:
-    desk.map("Upgrade {{ row }} to Python 3.13", REPOS).wait()
+def test_rows_added_to_it_cost_only_themselves(client: BatchClient, simulator: Any) -> None:
+    client.map("Upgrade {{ row }}", REPOS).wait()
 
-    assert desk.map("Which license has {{ row }}? Quote its file.", REPOS).notice.startswith("3 to start")
+    assert client.map("Upgrade {{ row }}", [*REPOS, "acme/docs"]).notice.startswith("1 to start, 3 attached")
+
+
+def test_another_task_over_the_same_rows_is_no_edit(client: BatchClient, simulator: Any) -> None:
+    client.map("Upgrade {{ row }} to Python 3.13", REPOS).wait()
+
+    assert client.map("Which license has {{ row }}? Quote its file.", REPOS).notice.startswith("3 to start")
 
 
 @pytest.mark.parametrize("way", [{"name": "py314"}, {"beside": True}, {"take": "2"}])
-def test_there_are_ways_to_run_both(desk: Desk, simulator: Any, way: dict[str, Any]) -> None:
-    desk.map("Upgrade {{ row }} to Python 3.13", REPOS).wait()
+def test_there_are_ways_to_run_both(client: BatchClient, simulator: Any, way: dict[str, Any]) -> None:
+    client.map("Upgrade {{ row }} to Python 3.13", REPOS).wait()
 
-    desk.map("Upgrade {{ row }} to Python 3.14", REPOS, **way).wait()
+    client.map("Upgrade {{ row }} to Python 3.14", REPOS, **way).wait()
 
     assert simulator.requests(POST) == 6
-    assert desk.map("Upgrade {{ row }} to Python 3.13", REPOS).notice.startswith("0 started, 3 attached")
+    assert client.map("Upgrade {{ row }} to Python 3.13", REPOS).notice.startswith("0 started, 3 attached")
 
 
-def test_a_key_keeps_the_answers(desk: Desk, simulator: Any) -> None:
-    desk.map("Upgrade {{ row }} to Python 3.13", REPOS).wait()
+def test_a_key_keeps_the_answers(client: BatchClient, simulator: Any) -> None:
+    client.map("Upgrade {{ row }} to Python 3.13", REPOS).wait()
 
-    kept = desk.map("Upgrade {{ row }} to Python 3.14", [*REPOS, "acme/docs"], key="{{ row }}")
+    kept = client.map("Upgrade {{ row }} to Python 3.14", [*REPOS, "acme/docs"], key="{{ row }}")
 
     assert kept.notice.startswith("1 to start, 3 attached")
 
 
-def test_another_key_starts_anew_also_after_one_that_kept_the_answers(desk: Desk, simulator: Any) -> None:
+def test_another_key_starts_anew_also_after_one_that_kept_the_answers(client: BatchClient, simulator: Any) -> None:
     prompt = "Look for passwords in {{ row }} and its history"
-    desk.map(prompt, REPOS).wait()
-    assert desk.map(prompt, REPOS, key="w48 {{ row }}").notice.startswith("0 started, 3 attached")
+    client.map(prompt, REPOS).wait()
+    assert client.map(prompt, REPOS, key="w48 {{ row }}").notice.startswith("0 started, 3 attached")
 
-    desk.map(prompt, REPOS, key="w49 {{ row }}").wait()
+    client.map(prompt, REPOS, key="w49 {{ row }}").wait()
 
     assert simulator.requests(POST) == 6
-    assert desk.map(prompt, REPOS, key="w48 {{ row }}").notice.startswith("0 started, 3 attached")
+    assert client.map(prompt, REPOS, key="w48 {{ row }}").notice.startswith("0 started, 3 attached")
 
 
 def test_one_that_was_found_by_its_short_name_still_recognizes_an_edit(
-    new_desk: Callable[..., Desk], simulator: Any
+    new_client: Callable[..., BatchClient], simulator: Any
 ) -> None:
-    batch = new_desk().map("Upgrade {{ row }} to Python 3.13", REPOS).wait()
-    desk = new_desk()
-    desk.find(batch.name).retry(phase="done").wait()
+    batch = new_client().map("Upgrade {{ row }} to Python 3.13", REPOS).wait()
+    client = new_client()
+    client.find(batch.name).retry(phase="done").wait()
 
     with pytest.raises(SessionChanged, match="3 of 3 rows"):
-        new_desk().map("Upgrade {{ row }} to Python 3.14", REPOS)
+        new_client().map("Upgrade {{ row }} to Python 3.14", REPOS)
 
 
-def test_what_was_spent_counts_when_a_row_is_added(desk: Desk, simulator: Any) -> None:
+def test_what_was_spent_counts_when_a_row_is_added(client: BatchClient, simulator: Any) -> None:
     said: dict[str, Any] = {"schema": "version:str", "max_acu": 3, "budget": 3}
-    desk.map("Upgrade {{ row }}", REPOS[:1], **said).wait()
+    client.map("Upgrade {{ row }}", REPOS[:1], **said).wait()
 
-    batch = desk.map("Upgrade {{ row }}", REPOS[:2], **said).wait()
+    batch = client.map("Upgrade {{ row }}", REPOS[:2], **said).wait()
 
     assert "+ 3 for this one" in batch.paused
     assert simulator.requests(POST) == 1

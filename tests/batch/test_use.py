@@ -7,18 +7,18 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from batch.desk import POST, SEND, Desk
+from batch.helpers import POST, SEND, BatchClient
 
-from devin_jupyter import loop
-from devin_jupyter.batches.calls import compare, map_rows
+from devin_jupyter import Devin
+from devin_jupyter.batches.batch import compare
 from devin_jupyter.errors import OptionError, Refused, SessionChanged
 
 REPOS = ["acme/a", "acme/b", "acme/c"]
 
 
-def ask(desk: Desk, rows: Any = REPOS, **options: Any) -> Any:
+def ask(client: BatchClient, rows: Any = REPOS, **options: Any) -> Any:
     said = {"tags": ["sim:question"], "max_acu": 5, "schema": "version:str", "name": "up", **options}
-    return desk.map("Upgrade {{ row }}", rows, **said)
+    return client.map("Upgrade {{ row }}", rows, **said)
 
 
 @pytest.mark.parametrize(
@@ -30,51 +30,52 @@ def ask(desk: Desk, rows: Any = REPOS, **options: Any) -> Any:
     ],
 )
 def test_rows_that_replied_or_ask_are_not_paid_again_by_an_edit(
-    desk: Desk, simulator: Any, options: dict[str, Any], text: str
+    client: BatchClient, simulator: Any, options: dict[str, Any], text: str
 ) -> None:
-    batch = ask(desk, **options).wait()
+    batch = ask(client, **options).wait()
     assert batch.phase_counts == {"your_turn": 3}
 
     with pytest.raises(SessionChanged, match=text):
-        desk.map("Upgrade {{ row }} now", REPOS, max_acu=5, name="up", **{"schema": "version:str", **options})
+        client.map("Upgrade {{ row }} now", REPOS, max_acu=5, name="up", **{"schema": "version:str", **options})
 
     assert simulator.requests(POST) == 3
 
 
 @pytest.mark.parametrize("option", [{"dry_run": True}, {"each": ["x"]}, {"new": True}, {"replace": True}])
 def test_what_only_makes_sense_elsewhere_is_refused_before_anything_is_sent(
-    desk: Desk, simulator: Any, option: dict[str, Any]
+    client: BatchClient, simulator: Any, option: dict[str, Any]
 ) -> None:
     with pytest.raises(OptionError) as refused:
-        ask(desk, **option)
+        ask(client, **option)
 
     assert refused.value.consequence == "nothing was sent"
     assert simulator.requests(POST) == 0
 
 
-def test_wait_is_heard_in_python_too(desk: Desk) -> None:
-    made = map_rows(desk.core, "Upgrade {{ row }}", REPOS, {"tags": ["sim:finished"], "wait": "1m"}, bridge=loop)
+def test_wait_is_heard_in_python_too(client: BatchClient) -> None:
+    with Devin(settings=client.core.settings, journal=client.core.journal) as devin:
+        batch = devin.map("Upgrade {{ row }}", REPOS, tags=["sim:finished"], wait="1m")
 
-    assert loop.run(made).phase_counts == {"done": 3}
+        assert batch.phase_counts == {"done": 3}
 
 
-def test_columns_that_are_numbers_can_be_named_as_such(desk: Desk) -> None:
-    batch = desk.map("Upgrade {{ row[0] }}", pd.DataFrame([["acme/a", 1], ["acme/b", 2]]), tags=["sim:finished"])
+def test_columns_that_are_numbers_can_be_named_as_such(client: BatchClient) -> None:
+    batch = client.map("Upgrade {{ row[0] }}", pd.DataFrame([["acme/a", 1], ["acme/b", 2]]), tags=["sim:finished"])
 
     assert [session.messages[0].text for session in batch.wait().sessions] == ["Upgrade acme/a", "Upgrade acme/b"]
 
 
-def test_names_are_checked_for_every_schema_of_the_rows(desk: Desk, simulator: Any) -> None:
+def test_names_are_checked_for_every_schema_of_the_rows(client: BatchClient, simulator: Any) -> None:
     rows = [{"repo": "acme/a", "shape": "version:str"}, {"repo": "acme/b", "shape": "repo:str"}]
 
     with pytest.raises(OptionError, match="repo: an output column and a column of the input"):
-        desk.map("Upgrade {{ row.repo }}", rows, schema="{{ row.shape }}")
+        client.map("Upgrade {{ row.repo }}", rows, schema="{{ row.shape }}")
 
     assert simulator.requests(POST) == 0
 
 
-def test_rows_without_a_session_do_not_stop_a_message_to_the_others(desk: Desk, simulator: Any) -> None:
-    batch = ask(desk, limit=2).wait()
+def test_rows_without_a_session_do_not_stop_a_message_to_the_others(client: BatchClient, simulator: Any) -> None:
+    batch = ask(client, limit=2).wait()
 
     batch.send(batch.frame, "The small one")
     assert batch.notice == "2 sent, 1 failed (row 2): it has no session, it is waiting"
@@ -84,47 +85,47 @@ def test_rows_without_a_session_do_not_stop_a_message_to_the_others(desk: Desk, 
     assert simulator.requests(SEND) == 2
 
 
-def test_a_row_can_be_named_by_its_url_or_by_all_levels_of_its_index(desk: Desk) -> None:
+def test_a_row_can_be_named_by_its_url_or_by_all_levels_of_its_index(client: BatchClient) -> None:
     index = pd.MultiIndex.from_tuples([("web", 1), ("api", 2)], names=["team", "n"])
     table = pd.DataFrame({"repo": REPOS[:2]}, index=index)
-    batch = desk.map("Upgrade {{ row.repo }}", table, tags=["sim:question"], schema="version:str").wait()
+    batch = client.map("Upgrade {{ row.repo }}", table, tags=["sim:question"], schema="version:str").wait()
 
     assert batch.send(("api", 2), "The small one").notice == "1 sent"
     assert batch.send(batch[("web", 1)].url, "The small one").notice == "1 sent"
 
 
 def test_an_answer_given_elsewhere_is_seen_when_the_cell_runs_again(
-    new_desk: Callable[..., Desk], simulator: Any
+    new_client: Callable[..., BatchClient], simulator: Any
 ) -> None:
-    first = ask(new_desk()).wait()
-    other = new_desk("elsewhere.db")  # as a person in the web app, of whom this journal knows nothing
+    first = ask(new_client()).wait()
+    other = new_client("elsewhere.db")  # as a person in the web app, of whom this journal knows nothing
     ask(other).send([0], "The small one").wait()
     assert first.phase_counts == {"your_turn": 3}
 
-    again = ask(new_desk()).wait()
+    again = ask(new_client()).wait()
 
     assert again.phase_counts == {"done": 1, "your_turn": 2}
     assert list(again.questions) == [1, 2]
 
 
-def test_a_batch_that_is_found_has_the_frame_it_had(new_desk: Callable[..., Desk]) -> None:
+def test_a_batch_that_is_found_has_the_frame_it_had(new_client: Callable[..., BatchClient]) -> None:
     days = pd.DatetimeIndex(["2026-01-01", "2026-01-02"], name="day")
     pairs = pd.MultiIndex.from_tuples([("web", 1), ("api", 2)], names=["team", "n"])
-    desk = new_desk()
+    client = new_client()
     for name, index in (("days", days), ("pairs", pairs)):
-        made = desk.map("Upgrade {{ row.repo }}", pd.DataFrame({"repo": REPOS[:2]}, index=index), name=name).wait()
+        made = client.map("Upgrade {{ row.repo }}", pd.DataFrame({"repo": REPOS[:2]}, index=index), name=name).wait()
 
-        found = new_desk().find(name)
+        found = new_client().find(name)
 
         pd.testing.assert_frame_equal(found.frame, made.frame)
         assert found.paused is None  # nothing waits
 
 
-def test_inputs_that_differ_are_both_shown_side_by_side(desk: Desk) -> None:
+def test_inputs_that_differ_are_both_shown_side_by_side(client: BatchClient) -> None:
     def over(target: str) -> Any:
         rows = [{"repo": repo, "owner": "me", "target": target} for repo in REPOS]
         options: dict[str, Any] = {"schema": "version:str", "tags": ["sim:finished"], "name": f"py{target}"}
-        return desk.map("Upgrade {{ row.repo }} to {{ row.target }}", rows, **options).wait()
+        return client.map("Upgrade {{ row.repo }} to {{ row.target }}", rows, **options).wait()
 
     frame = compare(over("3"), over("4"), on="repo")
 
@@ -132,9 +133,9 @@ def test_inputs_that_differ_are_both_shown_side_by_side(desk: Desk) -> None:
     assert frame["target_py4"].tolist() == ["4"] * 3
 
 
-def test_batches_that_do_not_fit_together_are_an_error_in_our_words(desk: Desk) -> None:
-    one = desk.map("One {{ row.repo }}", [{"repo": 1}], name="one").wait()
-    two = desk.map("Two {{ row.repo }}", [{"repo": "1"}], name="two").wait()
+def test_batches_that_do_not_fit_together_are_an_error_in_our_words(client: BatchClient) -> None:
+    one = client.map("One {{ row.repo }}", [{"repo": 1}], name="one").wait()
+    two = client.map("Two {{ row.repo }}", [{"repo": "1"}], name="two").wait()
 
     with pytest.raises(OptionError, match="cannot be set side by side"):
         compare(one, two, on="repo")
@@ -143,39 +144,39 @@ def test_batches_that_do_not_fit_together_are_an_error_in_our_words(desk: Desk) 
 
 
 def test_what_a_second_take_answered_is_not_paid_again_by_an_edit(
-    new_desk: Callable[..., Desk], simulator: Any
+    new_client: Callable[..., BatchClient], simulator: Any
 ) -> None:
-    ask(new_desk(), tags=["sim:fail"]).wait()
-    retried = ask(new_desk(), tags=["sim:finished"]).retry(phase="failed").wait()
+    ask(new_client(), tags=["sim:fail"]).wait()
+    retried = ask(new_client(), tags=["sim:finished"]).retry(phase="failed").wait()
     assert retried.phase_counts == {"done": 3}
 
     edited: dict[str, Any] = {"max_acu": 5, "schema": "version:str", "name": "up"}
     with pytest.raises(SessionChanged, match="3 of 3 rows are answered already"):
-        new_desk().map("Upgrade {{ row }} now", REPOS, **edited)
-    kept = new_desk().map("Upgrade {{ row }} now", REPOS, key="{{ row }}", **edited)
+        new_client().map("Upgrade {{ row }} now", REPOS, **edited)
+    kept = new_client().map("Upgrade {{ row }} now", REPOS, key="{{ row }}", **edited)
     with pytest.raises(SessionChanged, match="3 of 3 rows are answered already"):
-        new_desk().map("Upgrade {{ row }} at once", REPOS, **edited)
+        new_client().map("Upgrade {{ row }} at once", REPOS, **edited)
 
     assert [session.id for session in kept.sessions] == [session.id for session in retried.sessions]
     assert simulator.requests(POST) == 6
 
 
-def test_what_earlier_takes_cost_stays_in_the_sum(new_desk: Callable[..., Desk]) -> None:
-    failed = ask(new_desk(), tags=["sim:fail"]).wait()
+def test_what_earlier_takes_cost_stays_in_the_sum(new_client: Callable[..., BatchClient]) -> None:
+    failed = ask(new_client(), tags=["sim:fail"]).wait()
     paid = failed.acus
-    retried = ask(new_desk(), tags=["sim:finished"]).retry(phase="failed").wait()
+    retried = ask(new_client(), tags=["sim:finished"]).retry(phase="failed").wait()
     assert retried.acus == pytest.approx(paid + retried.frame["acus"].sum())
 
-    found = new_desk().find("up")
+    found = new_client().find("up")
 
     assert found.acus == pytest.approx(retried.acus)
     assert f"earlier takes: 3, {paid:.2f} ACU more" in found._repr_mimebundle_()["text/plain"]
 
 
-def test_columns_that_no_template_uses_do_not_hide_an_edit(desk: Desk, simulator: Any) -> None:
+def test_columns_that_no_template_uses_do_not_hide_an_edit(client: BatchClient, simulator: Any) -> None:
     def over(stars: int, prompt: str, **options: Any) -> Any:
         rows = [{"repo": repo, "stars": stars} for repo in REPOS]
-        return desk.map(prompt, rows, name="up", max_acu=5, tags=["sim:finished"], **options)
+        return client.map(prompt, rows, name="up", max_acu=5, tags=["sim:finished"], **options)
 
     over(1, "Upgrade {{ row.repo }}").wait()
 
@@ -187,13 +188,13 @@ def test_columns_that_no_template_uses_do_not_hide_an_edit(desk: Desk, simulator
 
 
 def test_a_cell_that_retried_stays_without_effect_after_a_third_take(
-    new_desk: Callable[..., Desk], simulator: Any
+    new_client: Callable[..., BatchClient], simulator: Any
 ) -> None:
-    batch = ask(new_desk(), tags=["sim:fail"]).wait()
+    batch = ask(new_client(), tags=["sim:fail"]).wait()
     batch.retry().wait().retry(take=3).wait()
     third = [session.id for session in batch.sessions]
 
-    again = ask(new_desk(), tags=["sim:fail"]).wait().retry().wait()
+    again = ask(new_client(), tags=["sim:fail"]).wait().retry().wait()
 
     assert again.notice == "take 2: 0 to start, 0 attached, 0 ACU"
     assert [session.id for session in again.sessions] == third
@@ -203,15 +204,15 @@ def test_a_cell_that_retried_stays_without_effect_after_a_third_take(
             again.retry(take=take)
 
 
-def test_a_batch_name_that_is_no_text_is_an_unknown_one(desk: Desk) -> None:
+def test_a_batch_name_that_is_no_text_is_an_unknown_one(client: BatchClient) -> None:
     with pytest.raises(OptionError, match="knows no batch None"):
-        desk.find(None)  # type: ignore[arg-type]
+        client.find(None)  # type: ignore[arg-type]
 
 
-def test_a_row_is_called_by_a_text_that_its_template_uses(desk: Desk) -> None:
+def test_a_row_is_called_by_a_text_that_its_template_uses(client: BatchClient) -> None:
     rows = [{"added": "2026-01-01", "repo": "acme/a"}, {"added": "2026-01-01", "repo": "acme/b"}]
 
-    batch = desk.map("Upgrade {{ row.repo }}", rows, tags=["sim:finished"]).wait()
+    batch = client.map("Upgrade {{ row.repo }}", rows, tags=["sim:finished"]).wait()
 
     assert "acme/b" in batch._repr_mimebundle_()["text/plain"]
     assert "2026" not in batch._repr_mimebundle_()["text/plain"]
@@ -219,12 +220,12 @@ def test_a_row_is_called_by_a_text_that_its_template_uses(desk: Desk) -> None:
 
 @pytest.mark.parametrize("act", ["pause", "stop"])
 def test_a_batch_is_paused_and_stopped_from_another_kernel_too(
-    new_desk: Callable[..., Desk], simulator: Any, act: str
+    new_client: Callable[..., BatchClient], simulator: Any, act: str
 ) -> None:
     rows = [f"acme/r{n}" for n in range(30)]
-    running = ask(new_desk(), rows, tags=["sim:finished"], max_parallel=1)
+    running = ask(new_client(), rows, tags=["sim:finished"], max_parallel=1)
 
-    other = new_desk().find("up")
+    other = new_client().find("up")
     getattr(other, act)()
     posted = simulator.requests(POST)
     running.wait()
@@ -235,8 +236,8 @@ def test_a_batch_is_paused_and_stopped_from_another_kernel_too(
     assert simulator.requests(POST) == 30
 
 
-def test_a_batch_that_its_budget_paused_says_that_the_budget_must_grow(desk: Desk) -> None:
-    batch = ask(desk, tags=["sim:finished"], budget=5).wait()
+def test_a_batch_that_its_budget_paused_says_that_the_budget_must_grow(client: BatchClient) -> None:
+    batch = ask(client, tags=["sim:finished"], budget=5).wait()
 
     with pytest.raises(Refused) as refused:
         batch.check()

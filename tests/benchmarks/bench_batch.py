@@ -22,7 +22,8 @@ import httpx
 from harness import KEY, ORG, Row, requests, simulator
 
 from devin_jupyter import loop
-from devin_jupyter.batches.calls import order_of, start_batch
+from devin_jupyter.batches import Batch
+from devin_jupyter.batches.batch import request_of, start
 from devin_jupyter.client.core import Core
 from devin_jupyter.config import Pace, simulator_settings
 from devin_jupyter.journal import Journal
@@ -45,8 +46,8 @@ def open_batch(url: str, count: int, pace: Pace, folder: Path, **options: Any) -
     """Start a batch of so many rows with a journal of its own."""
     place = replace(simulator_settings(url, folder=folder), pace=pace)
     core = Core(place, journal=Journal(folder / "journal.db"))
-    order = order_of("Upgrade {{ row.repo }}", [{"repo": f"acme/r{n}"} for n in range(count)], options)
-    return core, loop.run(start_batch(core, order, bridge=loop))
+    asked = request_of("Upgrade {{ row.repo }}", [{"repo": f"acme/r{n}"} for n in range(count)], options)
+    return core, Batch(loop.run(start(core, asked)))
 
 
 class Looks:
@@ -75,7 +76,7 @@ def watching(count: int, pace_seconds: float, seconds: float) -> dict[str, float
         # the monitor asks at most one page in `fast` seconds, so this is a sweep every `pace_seconds`
         pace = Pace(fast=pace_seconds * 100 / max(count, 100), slow=pace_seconds)
         core, batch = open_batch(url, count, pace, Path(folder), max_acu=5, max_parallel=count)
-        while batch.tally.open < count or batch.tally.waiting or batch._runner._work.starts:
+        while batch.tally.open < count or batch.tally.waiting or batch._runner._starting:
             time.sleep(0.2)
         time.sleep(2 * pace_seconds)
         looks = Looks(core.poller)

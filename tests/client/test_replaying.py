@@ -97,14 +97,14 @@ def test_a_dry_run_tells_what_would_be_replayed_with_a_key(leave, simulator):
 
 def test_the_dry_run_of_a_batch_counts_the_rows_that_would_be_replayed(leave, monkeypatch):
     from devin_jupyter import loop
-    from devin_jupyter.batches import calls
+    from devin_jupyter.batches import batch
 
     dj.map("count {{ row }}", ["a", "b"], schema="count:int").wait(30)
     default().lock()
 
     def dry_run():
-        order = calls.order_of("count {{ row }}", ["a", "b", "c"], {"schema": "count:int"})
-        preview = loop.run(calls.preview_batch(default().core, order))
+        asked = batch.request_of("count {{ row }}", ["a", "b", "c"], {"schema": "count:int"})
+        preview = loop.run(batch.dry_run(default().core, asked))
         return dict(BatchDryRun(preview, default().settings).facts)["dry run"]
 
     leave(key=False)

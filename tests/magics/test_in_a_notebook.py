@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 from IPython.utils.capture import capture_output
 
-from devin_jupyter.batches import progress
+from devin_jupyter.batches import display as batch_display
 from devin_jupyter.host import host
 from devin_jupyter.magics import display
 from devin_jupyter.magics.magic import DevinMagics
@@ -176,9 +176,9 @@ def test_a_kernel_that_tells_nothing_of_the_request_is_one_without_a_cell(notebo
 
 
 def test_progress_is_written_where_a_person_can_click(kernel, monkeypatch):
-    assert progress.is_watched()
+    assert batch_display.is_watched()
     kernel.request["content"] = {"allow_stdin": False}
-    assert not progress.is_watched()
+    assert not batch_display.is_watched()
 
 
 # --- a rerun ---------------------------------------------------------------------------------------------------------

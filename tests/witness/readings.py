@@ -148,7 +148,7 @@ def _signature(name: str, value: Any) -> dict[str, Any]:
 def _members(title: str, kind: type, *, of_class: bool) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if of_class and issubclass(kind, dict) is False and not hasattr(kind, "__members__"):
-        made = [] if title in _NOT_MADE_BY_HAND else _parameters(kind)
+        made = [] if title in _NOT_MADE_BY_HAND or issubclass(kind, BaseException) else _parameters(kind)
         found[title] = {"kind": "class", "parameters": made, "has_doc": bool(inspect.getdoc(kind))}
     elif hasattr(kind, "__members__"):
         found[title] = {"kind": "enum", "members": {name: str(one.value) for name, one in kind.__members__.items()}}

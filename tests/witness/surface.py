@@ -15,8 +15,9 @@ import httpx
 import devin_jupyter as dj
 from devin_jupyter import loop
 from devin_jupyter.api.transport import Transport
-from devin_jupyter.batches.calls import order_of, start_batch
-from devin_jupyter.batches.opening import key_of, name_of, plan_order
+from devin_jupyter.batches import Batch
+from devin_jupyter.batches.batch import request_of, start
+from devin_jupyter.batches.plan import key_of, name_of, plan_batch
 from devin_jupyter.client.aio import policy_of, read_options
 from devin_jupyter.config import resolve_settings
 from devin_jupyter.creation import Api, Clock, Creator
@@ -45,8 +46,7 @@ def identity(prompt: str, options: Mapping[str, Any], place: Mapping[str, Any]) 
 
 def batch_key(prompt: str, rows: Any, options: Mapping[str, Any], place: Mapping[str, Any], cell: Any) -> list[str]:
     """Return what a batch is called, and what the journal calls it."""
-    order = order_of(prompt, rows, dict(options))
-    plan = plan_order(order, Where(**place))
+    plan = plan_batch(request_of(prompt, rows, options), Where(**place))
     name = name_of(plan)
     return [name, key_of(plan, name, CellRef(**cell) if cell else None)]
 
@@ -76,8 +76,8 @@ def create_in_cell(devin: dj.Devin, prompt: str, cell: Mapping[str, Any], **opti
 
 def map_in_cell(devin: dj.Devin, prompt: str, rows: Any, cell: Mapping[str, Any], **options: Any) -> dj.Batch:
     """Do what a `%%devin --each` cell does of which the front end tells the id."""
-    order = replace(order_of(prompt, rows, options), cell=CellRef(**cell))
-    return loop.run(start_batch(devin.core, order, bridge=loop))
+    asked = replace(request_of(prompt, rows, options), cell=CellRef(**cell))
+    return Batch(loop.run(start(devin.core, asked)))
 
 
 def is_held(devin: dj.Devin, name: str) -> bool:

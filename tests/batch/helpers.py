@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from devin_jupyter import loop
-from devin_jupyter.batches import Batch
-from devin_jupyter.batches.calls import find_batch, order_of, start_batch
+from devin_jupyter.batches import Batch, batch
 from devin_jupyter.client.core import Core
 from devin_jupyter.config import Pace, simulator_settings
 from devin_jupyter.creation import Api, Clock, Creator
@@ -23,7 +22,7 @@ SOON = Clock(settle_at=(0.0, 0.1, 0.3, 1.0))
 """The simulator lists new sessions at once, so a lost answer need not be looked for for ten seconds."""
 
 
-class Desk:
+class BatchClient:
     """A client with its journal."""
 
     def __init__(self, url: str, journal: Path) -> None:
@@ -33,10 +32,10 @@ class Desk:
         core.creator = Creator(api, core.journal, core.where, clock=SOON, simulated=True)
 
     def map(self, prompt: str, rows: Any, **options: Any) -> Batch:
-        return loop.run(start_batch(self.core, order_of(prompt, rows, options), bridge=loop))
+        return Batch(loop.run(batch.start(self.core, batch.request_of(prompt, rows, options))))
 
     def find(self, name: str) -> Batch:
-        return loop.run(find_batch(self.core, name, bridge=loop))
+        return Batch(loop.run(batch.find(self.core, name)))
 
     def close(self) -> None:
         loop.run(self.core.aclose())

@@ -1,33 +1,39 @@
-"""The life of one item of a batch, and what all of them add up to. Plain state: no I/O, no loop, no clock."""
+"""The sessions of a batch: how far each is, what they add up to, and which of them a caller means.
+
+Plain state: no I/O, no loop, no clock.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from statistics import median
 from typing import TYPE_CHECKING
 
 from devin_jupyter.batches.plan import Item
-from devin_jupyter.errors import DevinError, TurnError
+from devin_jupyter.batches.rows import Rows
+from devin_jupyter.errors import DevinError, OptionError, TurnError
 from devin_jupyter.models import batch_report as report
+from devin_jupyter.models.ids import is_session_id, session_id
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.request import Fingerprint
 from devin_jupyter.session import answer_of
+from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:
     from devin_jupyter.monitor.store import WatchedSession
 
 
 class Stage(StrEnum):
-    """How far a row is, before the phase of its session says more."""
+    """How far a job is; once it has a session, the session's phase says more."""
 
     WAITING = "waiting"
     """Not started yet."""
     STARTING = "starting"
-    """Being started just now."""
+    """A session is being looked up or created for it."""
     STARTED = "started"
     """It has a session."""
     REFUSED = "refused"
@@ -36,47 +42,42 @@ class Stage(StrEnum):
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """One item on its way. Changed on the loop's thread only; other threads read."""
+    """One session of a batch. Changed on the loop's thread only; other threads read."""
 
     index: int
     item: Item
     stage: Stage = Stage.WAITING
     take: str | None = None
-    """The take that counts now; None is the one that the request says."""
+    """The current take; None is the one in the request."""
     identity_of_take: Fingerprint | None = None
-    """The identity that goes with that take."""
     how: str = ""
     """`created`, `attached`, `adopted` or `recorded`."""
     state: WatchedSession | None = None
-    """Its session, shared with every handle on it."""
+    """Its session, shared with all handles on it."""
     error: DevinError | None = None
     """Why it was refused, or why its session cannot be watched."""
     earlier: dict[str, float | None] = field(default_factory=dict)
-    """The sessions of earlier takes, and what each cost."""
+    """The sessions of earlier takes and their cost in ACUs."""
     tried: set[str] = field(default_factory=set)
-    """The labels of takes that counted before this one."""
-    began: float | None = None
+    """The labels of earlier takes."""
+    turn_began: float | None = None
     """When its open turn was first seen here, on the batch's clock."""
-    lasted: float | None = None
-    """How many seconds that turn took, once it is over."""
-    let_go: Callable[[], None] | None = None
-    """Ends the runner's listening to the session."""
+    turn_seconds: float | None = None
+    """How long the turn took, once it is over."""
 
-    def put_back(self, take: str | None) -> None:
-        """Wait for a session again, under another take if one is given; what there was is remembered."""
+    def reset(self, take: str | None) -> None:
+        """Drop the session and wait for another one, under another take if one is given."""
         if self.state is not None:
             self.earlier[self.state.session_id] = self.state.snapshot.acus
-        if self.let_go is not None:
-            self.let_go()
         if take is not None:
             self.tried |= {self.take} if self.take else set()
             self.take = take
         self.stage = Stage.WAITING
-        self.state = self.error = self.began = self.lasted = self.let_go = None
+        self.state = self.error = self.turn_began = self.turn_seconds = None
 
     @property
     def identity(self) -> Fingerprint:
-        """What the session is known by, with the take that counts."""
+        """The fingerprint of the current take."""
         return self.identity_of_take or self.item.fingerprint
 
     @property
@@ -86,7 +87,7 @@ class Job:
 
     @property
     def session_id(self) -> str | None:
-        """The session of the take that counts, or None."""
+        """The session of the current take, or None."""
         return self.state.session_id if self.state else None
 
     @property
@@ -98,10 +99,15 @@ class Job:
 
     @property
     def is_open(self) -> bool:
-        """Whether it takes up one of the parallel places."""
+        """Whether it occupies one of the parallel places."""
         if self.stage is Stage.STARTING:
             return True
         return self.stage is Stage.STARTED and self.error is None and not self._is_turn_over
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether its turn was open when watching it failed."""
+        return self.stage is Stage.STARTED and self.error is not None and not self._is_turn_over
 
     @property
     def problem(self) -> DevinError | None:
@@ -115,15 +121,6 @@ class Job:
         return None
 
     @property
-    def is_lost(self) -> bool:
-        """Whether its turn was open when watching it was given up."""
-        return self.stage is Stage.STARTED and self.error is not None and not self._is_turn_over
-
-    @property
-    def _is_turn_over(self) -> bool:
-        return self.snapshot is not None and self.snapshot.turn_over
-
-    @property
     def question(self) -> str | None:
         """What a person must answer: asked in the conversation, or in the report."""
         if self.snapshot is None or self.is_open:
@@ -132,9 +129,16 @@ class Job:
             return self.snapshot.question or "(no message)"
         return report.question(self.snapshot.structured_output)
 
+    @property
+    def _is_turn_over(self) -> bool:
+        return self.snapshot is not None and self.snapshot.turn_over
+
+
+# --- what they add up to ------------------------------------------------------------------------------------
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class BatchStats:
     """What a batch adds up to at one instant."""
 
     rows: int
@@ -143,40 +147,41 @@ class Tally:
     sessions: dict[str, int]
     """The same, but rows that share a session count once."""
     wanted: int
-    """Items that shall be run: all, or the pilot."""
+    """Sessions to run: all, or the pilot."""
     over: int
     """Of these, how many are over or refused."""
     waiting: int
     open: int
     acus: float
-    """What all of it cost, earlier takes included."""
+    """The cost of everything, earlier takes included."""
     acus_unknown: int
-    """Sessions that worked and whose cost the service did not say."""
+    """Sessions that worked and whose cost the service did not report."""
     needs_you: int
     seconds_left: float | None
-    """From the turns that ended here; None while none did."""
+    """Estimated from the turns that ended here; None while none did."""
 
     @property
     def text(self) -> str:
-        """The counts and the cost in one line, without anything that changes by itself."""
+        """Counts and cost in one line, without anything that changes by itself."""
         unknown = f" and {self.acus_unknown} unknown" if self.acus_unknown else ""
         return " · ".join([*([self.words] if self.words else []), f"{self.acus:.2f} ACU{unknown}"])
 
     @property
     def words(self) -> str:
         """The sessions in words, such as `35 done · 3 failed`."""
-        return " · ".join(f"{count} {_word(phase)}" for phase, count in self.sessions.items() if count)
+        labels = {phase: Phase(phase).label if phase in Phase._value2member_map_ else phase for phase in self.sessions}
+        return " · ".join(f"{count} {labels[phase]}" for phase, count in self.sessions.items() if count)
 
 
-def tally(jobs: Sequence[Job], *, rows: int, wanted: int, parallel: int, now: float) -> Tally:
-    """Add up the jobs; the first `wanted` are those to be run."""
+def stats(jobs: Sequence[Job], *, rows: int, wanted: int, parallel: int, now: float) -> BatchStats:
+    """Add up the jobs; the first `wanted` are those to run."""
     order = [str(phase) for phase in (*Phase, Stage.WAITING, Stage.REFUSED)]
     sessions = Counter(job.phase for job in jobs)
     counts = Counter(phase for job in jobs for phase in [job.phase] * len(job.item.positions))
     run = [job for index, job in enumerate(jobs) if index < wanted or job.stage is not Stage.WAITING]
     costs = [job.snapshot.acus for job in jobs if job.snapshot is not None]
     costs += [cost for job in jobs for cost in job.earlier.values()]
-    return Tally(
+    return BatchStats(
         rows=rows,
         counts={phase: counts[phase] for phase in order if counts[phase]},
         sessions={phase: sessions[phase] for phase in order if sessions[phase]},
@@ -192,15 +197,70 @@ def tally(jobs: Sequence[Job], *, rows: int, wanted: int, parallel: int, now: fl
 
 
 def _seconds_left(jobs: Sequence[Job], parallel: int, now: float) -> float | None:
-    lasted = [job.lasted for job in jobs if job.lasted is not None]
-    if not lasted:
+    ended = [job.turn_seconds for job in jobs if job.turn_seconds is not None]
+    if not ended:
         return None
-    usual = median(lasted)
-    at_work = [max(usual * 0.1, usual - (now - job.began)) for job in jobs if job.is_open and job.began is not None]
+    usual = median(ended)
+    # a turn that takes longer than usual is taken to need a tenth of the usual time more
+    at_work = [max(usual * 0.1, usual - (now - job.turn_began)) for job in jobs if job.is_open and job.turn_began]
     waiting = sum(job.stage is Stage.WAITING for job in jobs)
     at_a_time = max(1, min(parallel, waiting + len(at_work)))
     return (sum(at_work) + waiting * usual) / at_a_time
 
 
-def _word(phase: str) -> str:
-    return Phase(phase).label if phase in Phase._value2member_map_ else phase
+# --- which of them a caller means ---------------------------------------------------------------------------
+
+PHASES = (*(str(phase) for phase in Phase), str(Stage.WAITING), str(Stage.REFUSED))
+
+
+def phases_of(given: str | Iterable[str]) -> set[str]:
+    """Return the phases that a caller names.
+
+    Raises:
+        OptionError: there is no such phase.
+    """
+    if not isinstance(given, Iterable):
+        raise OptionError(f"{given!r} is no phase", hint="rows=[…] chooses rows; phase='failed' says which of them")
+    words = {given} if isinstance(given, str) else {str(word) for word in given}
+    for word in words.difference(PHASES):
+        raise OptionError(f"there is no phase {word!r}{nearest(word, PHASES)}", hint=f"one of {', '.join(PHASES)}")
+    return words
+
+
+def positions_of(rows: Rows, chosen: object, jobs: Sequence[Job]) -> set[int]:
+    """Return the positions of rows given by labels, a mask, a slice of the frame, sessions or a function.
+
+    Raises:
+        OptionError: a label or session that is not in the batch.
+    """
+    if isinstance(chosen, tuple) and chosen in rows.labels:  # a row of a table with more than one index level
+        chosen = [chosen]
+    if callable(chosen):
+        return {position for position in range(len(rows)) if chosen(rows.record(position))}
+    if hasattr(chosen, "columns") and hasattr(chosen, "index"):
+        chosen = chosen.index.tolist()
+    if hasattr(chosen, "index") and hasattr(chosen, "to_list"):
+        mask = chosen.to_list()
+        labels = chosen.index.tolist()
+        chosen = [label for label, yes in zip(labels, mask, strict=True) if yes] if _is_mask(mask) else labels
+    if isinstance(chosen, (str, bytes)) or not isinstance(chosen, Iterable):
+        chosen = [chosen]
+    wanted = list(chosen)
+    if _is_mask(wanted) and len(wanted) == len(rows):
+        return {position for position, yes in enumerate(wanted) if yes}
+    found: set[int] = set()
+    for item in wanted:
+        positions = [position for position, label in enumerate(rows.labels) if label == item]
+        if not positions:
+            identifier = str(getattr(item, "id", item))
+            identifier = session_id(identifier) if is_session_id(identifier) else identifier
+            positions = [place for job in jobs if job.session_id == identifier for place in job.item.positions]
+        if not positions:
+            hint = "give labels of its index, a mask, or a slice of .frame"
+            raise OptionError(f"the batch has no row {item!r}", hint=hint)
+        found.update(positions)
+    return found
+
+
+def _is_mask(values: Sequence[object]) -> bool:
+    return bool(values) and all(type(value).__name__ in ("bool", "bool_", "NAType") for value in values)

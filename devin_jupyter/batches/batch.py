@@ -1,0 +1,456 @@
+"""`Batch` and `AsyncBatch`: the handles on many sessions that came from one template, blocking and for `await`.
+
+Attributes never ask the service; methods do. The work itself runs in the background, in the process that started it;
+another one takes over by running the same cell, or with `dj.batch(name).resume()`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
+from concurrent import futures
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from devin_jupyter import loop
+from devin_jupyter.attachments import read_attachments
+from devin_jupyter.batches import display
+from devin_jupyter.batches.jobs import BatchStats, Job, phases_of, positions_of
+from devin_jupyter.batches.limits import check_caps
+from devin_jupyter.batches.plan import BatchRequest, Plan, plan_batch
+from devin_jupyter.batches.rows import plain
+from devin_jupyter.batches.runner import Preview, Runner, find_batch, open_batch, preview, where_of
+from devin_jupyter.blocking import Blocking, fluent
+from devin_jupyter.client.core import Core
+from devin_jupyter.errors import Detached, DetachedAwait, OptionError
+from devin_jupyter.host import host
+from devin_jupyter.loop import SLICE_SECONDS, cancel_on_interrupt
+from devin_jupyter.models.snapshot import CellRef
+from devin_jupyter.options import from_keywords, seconds
+from devin_jupyter.request import render
+from devin_jupyter.session import AsyncSession, Session
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from devin_jupyter.panel import BatchPanel
+
+S = TypeVar("S")
+V = TypeVar("V", bound="BatchView[Any]")
+
+
+class BatchView(Generic[S]):
+    """The attributes of a batch, as last seen: no request is sent."""
+
+    notice: str | None
+    _runner: Runner
+
+    def __init__(self) -> None:
+        self._handles: dict[str, tuple[Any, S]] = {}
+
+    @property
+    def name(self) -> str:
+        """What `dj.batch(name)` finds it by."""
+        return self._runner.name
+
+    @property
+    def sessions(self) -> list[S]:
+        """The sessions that there are, in the order of their rows; duplicates share one."""
+        return [self.session_of(job) for job in self._runner.jobs if job.state is not None]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """A row per row at any time: input columns, output columns, session columns.
+
+        `provisional` marks outputs of turns that are open; `phase` is `waiting` or `refused` without a session.
+        """
+        return display.batch_frame(self._runner.plan, self._runner.jobs)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The input columns of `.frame`."""
+        return self._runner.plan.rows.columns
+
+    @property
+    def phase_counts(self) -> dict[str, int]:
+        """How many rows are in which phase."""
+        return dict(self.tally.counts)
+
+    @property
+    def questions(self) -> dict[Any, str]:
+        """What Devin asks, by row label: the sessions that need a person."""
+        plan = self._runner.plan
+        asked = [(job, job.question) for job in self._runner.jobs]
+        return {plan.labels(job.item)[0]: question for job, question in asked if question is not None}
+
+    @property
+    def acus(self) -> float:
+        """ACUs consumed so far, as far as the service reports them."""
+        return self.tally.acus
+
+    @property
+    def paused(self) -> str | None:
+        """Why nothing more is started; None while it runs."""
+        return self._runner.gate.paused
+
+    @property
+    def tally(self) -> BatchStats:
+        """All of it added up."""
+        return self._runner.stats()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do: every turn is over, and nothing waits or the batch is paused."""
+        return not self._runner.is_running
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self._runner.plan.rows)
+
+    def __iter__(self) -> Iterator[S]:
+        return iter(self.sessions)
+
+    def __getitem__(self, label: Any) -> S:
+        """Return the session of a row, by the label of the row."""
+        runner = self._runner
+        positions = positions_of(runner.plan.rows, [label], runner.jobs)
+        job = runner.jobs[runner.plan.item_of_row[min(positions)]]
+        if job.state is None:
+            why = f": {job.error.message}" if job.error else ""
+            hint = ".resume() starts what waits"
+            raise OptionError(f"row {label!r} has no session, it is {job.phase}{why}", hint=hint)
+        return self.session_of(job)
+
+    def session_of(self, job: Job) -> S:
+        """Return the handle on the session of a job that has one; the same one each time."""
+        assert job.state is not None
+        identifier, state = job.state.session_id, job.state
+        if identifier not in self._handles or self._handles[identifier][0] is not state:
+            self._handles[identifier] = state, self._new_handle(job)
+        return self._handles[identifier][1]
+
+    def _new_handle(self, job: Job) -> S:
+        raise NotImplementedError
+
+    def check(self: V) -> V:
+        """Return the batch if every row that was wanted came to an end, good or bad: for scripts, after `wait`.
+
+        Raises:
+            Refused: it is paused, and rows wait to be started.
+            WaitTimeout: turns are still open.
+            DevinError: not one row has an answer; it is what the first of them raises.
+        """
+        if (problem := display.incomplete(self._runner)) is not None:
+            raise problem
+        return self
+
+    def panel(self) -> BatchPanel:
+        """Return a live board of all rows."""
+        return display.panel(self, self._runner)
+
+    def listen(self, listener: Callable[[Job], None]) -> Callable[[], None]:
+        """Call a function on the loop's thread with every job that changed, until the returned one is called."""
+        return self._runner.listen(listener)
+
+    def __repr__(self) -> str:
+        rows = f"{len(self)} row{'' if len(self) == 1 else 's'}"
+        return f"<{type(self).__name__} {self.name} {rows}: {self.tally.text}>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Mapping[str, Any]:
+        return display.bundle(self._runner)
+
+
+class AsyncBatch(BatchView[AsyncSession]):
+    """Many Devin sessions from one template, for applications with an event loop of their own; see `Batch`."""
+
+    __module__ = "devin_jupyter"
+
+    def __init__(self, runner: Runner) -> None:
+        super().__init__()
+        self._runner = runner
+        self.notice: str | None = display.opening_line(runner)
+        """A line worth printing: how many were started, how many were there already."""
+
+    @property
+    def aio(self) -> AsyncBatch:
+        """The batch itself; its actions are coroutines."""
+        return self
+
+    def _new_handle(self, job: Job) -> AsyncSession:
+        assert job.state is not None
+        schema, take = job.item.request.schema, job.take or job.item.request.take
+        return AsyncSession(self._runner.core, job.state, schema=schema, how=job.how, take=take)
+
+    async def wait(self, timeout: float | str | None = None) -> AsyncBatch:
+        """Wait until nothing is left to do, or the time-out, and return the batch.
+
+        Args:
+            timeout: seconds, or a text such as "30m"; None waits as long as it takes.
+        """
+        self._runner.check_process()
+        limit = seconds(timeout)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                await self._runner.over()
+        return self
+
+    def __await__(self) -> Generator[Any, None, AsyncBatch]:
+        return _awaited(self, self.wait).__await__()
+
+    async def pause(self) -> AsyncBatch:
+        """Start nothing more, here and in other kernels that share the journal; what is open continues."""
+        self._runner.check_process()
+        await self._runner.hold("you said so; .resume() goes on")
+        return self
+
+    async def resume(self, *, all_rows: bool = False) -> AsyncBatch:
+        """Start what waits.
+
+        Args:
+            all_rows: also the rows beyond `limit`: the pilot was good.
+
+        Raises:
+            BudgetExceeded: nothing limits what that may cost.
+        """
+        runner = self._runner
+        runner.check_process()
+        if all_rows:
+            check_caps(runner.plan.items, runner.plan.budget)
+        await runner.resume(all_rows=all_rows)
+        return self
+
+    async def retry(
+        self, phase: str | Iterable[str] = "failed", *, take: int | str = 2, rows: Any = None
+    ) -> AsyncBatch:
+        """Start another take of the rows in a phase, once: the same call again starts nothing.
+
+        In a batch that is paused only these are started; all others still wait for `.resume()`.
+
+        Args:
+            phase: `"failed"`, or several of them.
+            take: which take that is; a third try of a row is `take=3`.
+            rows: only these: labels, a mask, or a slice of `.frame`.
+        """
+        runner = self._runner
+        runner.check_process()
+        phases, label, attached = phases_of(phase), runner.take_label(take), runner.attached
+        positions = None if rows is None else positions_of(runner.plan.rows, rows, runner.jobs)
+        chosen = await runner.retry(phases, label, positions)
+        self.notice = display.retry_line(label, chosen, runner.attached - attached)
+        return self
+
+    async def send(
+        self, rows: Any, text: str, attach: Any = None, *, again: bool = False, raw: bool = False
+    ) -> AsyncBatch:
+        """Send a message to the sessions of many rows, once each; `{{ row… }}` is filled in for each row.
+
+        Args:
+            rows: labels, a mask, a slice of `.frame`, `.questions`, or sessions.
+            text: the message.
+            attach: a path, URL, DataFrame, bytes or `(name, content)`, or a list of them.
+            again: send it even if it was already sent.
+            raw: send the text as it is.
+
+        Raises:
+            TemplateError: it cannot be filled in for one of the rows; nothing was sent.
+            DevinError: every message was refused.
+        """
+        runner = self._runner
+        runner.check_process()
+        table = runner.plan.rows
+        positions = positions_of(table, rows, runner.jobs)
+        jobs = [job for job in runner.jobs if positions & set(job.item.positions)]
+        texts = [text for _ in jobs]
+        if "{{" in text and not raw:
+            texts = [render(text, {"row": table.template_value(job.item.positions[0])}) for job in jobs]
+        is_pair = isinstance(attach, tuple) and len(attach) == 2 and isinstance(attach[0], str)
+        items = attach if isinstance(attach, (list, tuple)) and not is_pair else [attach]
+        files = await asyncio.to_thread(read_attachments, [item for item in items if item is not None], {})
+        results = await runner.send(jobs, texts, files, again=again)
+        self.notice = display.action_line(results, runner.plan)
+        return self
+
+    async def stop(self) -> AsyncBatch:
+        """Start nothing more, and terminate every session whose turn is open; what is done stays done."""
+        self._runner.check_process()
+        results = await self._runner.stop("stopped; .resume() starts what waits")
+        self.notice = display.action_line(results, self._runner.plan)
+        return self
+
+
+class Batch(BatchView[Session], Blocking[AsyncBatch]):
+    """Many Devin sessions from one template.
+
+        upgrade = dj.map("Upgrade {{ row.repo }} to Python 3.13", repos, repos=["{{ row.repo }}"], max_acu=5)
+        upgrade.wait()                                  # one line of progress; Ctrl-C leaves all running
+        upgrade.frame                                   # inputs, answers, phases and costs, a row per row
+        upgrade.send(upgrade.questions, "Use the LTS")  # answers everybody who asked
+        upgrade.retry(phase="failed")                   # take 2 of those rows, once
+
+    `.phase_counts` counts rows: by phase, `waiting` for those not started yet, `refused` for those that could not be.
+    """
+
+    __module__ = "devin_jupyter"
+
+    def __init__(self, asynchronous: AsyncBatch) -> None:
+        BatchView.__init__(self)
+        Blocking.__init__(self, asynchronous)
+        self._runner = asynchronous._runner
+
+    @property
+    def notice(self) -> str | None:  # type: ignore[override]  # set by the actions of the async twin
+        """A line worth printing: how many were started, how many were there already."""
+        return self._async.notice
+
+    def _new_handle(self, job: Job) -> Session:
+        return Session(self._async.session_of(job))
+
+    def wait(self, timeout: float | str | None = None, *, on_interrupt: str = "detach", quiet: bool = False) -> Batch:
+        """Block until nothing is left to do, or the time-out, showing one line of progress; return the batch.
+
+        Ctrl-C returns at once: what is open continues, and what waits is still started.
+
+        Args:
+            timeout: seconds, or a text such as "30m"; None waits as long as it takes.
+            on_interrupt: `"stop"` stops everything on Ctrl-C.
+            quiet: show no line.
+
+        Raises:
+            Detached: interrupted (a KeyboardInterrupt).
+        """
+        self._runner.check_process()
+        line = display.StatusLine(is_watched=not quiet and display.is_watched())
+        waiting = loop.submit(self._async.wait(timeout))
+        try:
+            while not futures.wait([waiting], timeout=SLICE_SECONDS).done:
+                line.show(display.progress_line(self.name, self.tally, self._runner.notice))
+            waiting.result()
+        except KeyboardInterrupt:
+            if on_interrupt == "stop":
+                self.stop()
+            raise Detached(*display.detached(self._runner, stopped=on_interrupt == "stop")) from None
+        finally:
+            waiting.cancel()
+            line.finish(display.progress_line(self.name, self.tally, self._runner.notice))
+        return self
+
+    def __await__(self) -> Generator[Any, None, Batch]:
+        return _awaited(self, lambda: asyncio.wrap_future(loop.submit(self._async.wait()))).__await__()
+
+    pause = fluent(AsyncBatch.pause)
+    resume = fluent(AsyncBatch.resume)
+    retry = fluent(AsyncBatch.retry)
+    send = fluent(AsyncBatch.send)
+    stop = fluent(AsyncBatch.stop)
+
+
+async def _awaited(batch: V, wait: Callable[[], Awaitable[Any]]) -> V:
+    """Wait in the caller's loop, which stays free; cancelling detaches, the sessions continue."""
+    future = asyncio.ensure_future(wait())
+    try:
+        with cancel_on_interrupt():
+            while not (await asyncio.wait([future], timeout=SLICE_SECONDS))[0]:  # an interrupt is noticed in between
+                pass
+    except asyncio.CancelledError:
+        raise DetachedAwait(*display.detached(batch._runner, stopped=False)) from None
+    finally:
+        future.cancel()
+    future.result()
+    return batch
+
+
+# --- what clients and the magic call ------------------------------------------------------------------------
+
+_ELSEWHERE = {
+    "dry_run": "%%devin --each NAME --dry-run shows what a batch would do",
+    "help": "see help(dj.map), or %devin help in a notebook",
+    "each": "the rows are the second argument: map(prompt, rows, …)",
+}
+
+
+def request_of(prompt: str, rows: Any, options: Mapping[str, Any]) -> BatchRequest:
+    """Return the request of a call of `map`.
+
+    Raises:
+        OptionError: an option that is not valid.
+    """
+    for name in sorted(options.keys() & _ELSEWHERE.keys()):
+        raise OptionError(f"map has no {name}", "nothing was sent", _ELSEWHERE[name])
+    given = from_keywords(each=rows, **options)
+    cell = CellRef(notebook=host().notebook, out=given.get("out"))
+    return BatchRequest(prompt=prompt, rows=rows, options=given, variables={}, cell=cell)
+
+
+async def _plan(core: Core, asked: BatchRequest) -> Plan:
+    where = await where_of(core)
+    return await asyncio.to_thread(plan_batch, asked, where)  # a thousand rows would block the loop
+
+
+async def start(core: Core, asked: BatchRequest) -> AsyncBatch:
+    """Start a batch, or attach to what there is of it; returns as soon as that is known.
+
+    Raises:
+        UsageMistake: an option or a row that is not valid; nothing was sent.
+        Refused: a guard said no; nothing was paid.
+        DevinError: the journal or the service refused; nothing was paid.
+    """
+    return AsyncBatch(await open_batch(core, asked, await _plan(core, asked)))
+
+
+async def dry_run(core: Core, asked: BatchRequest) -> Preview:
+    """Return what `start` would do, every row checked: nothing is paid for and nothing is written down.
+
+    Raises:
+        UsageMistake: an option or a row that is not valid.
+    """
+    plan = await _plan(core, asked)
+    return await asyncio.to_thread(preview, core, asked, plan)
+
+
+async def find(core: Core, name: str) -> AsyncBatch:
+    """Return the batch of this name, from the journal; nothing is started before `.resume()`.
+
+    Raises:
+        OptionError: the journal knows none.
+    """
+    return AsyncBatch(await find_batch(core, name, await where_of(core)))
+
+
+def compare(one: BatchView[Any], other: BatchView[Any], on: str | list[str]) -> pd.DataFrame:
+    """Return two batches side by side, a row per key, columns in pairs named after the batches.
+
+    Args:
+        one: a batch.
+        other: another one over the same kind of rows.
+        on: the input column or columns that identify a row.
+
+    Raises:
+        OptionError: a column that one of them does not have.
+    """
+    keys = [on] if isinstance(on, str) else list(on)
+    if not keys:
+        raise OptionError("on= names no column", hint="on= names an input column of both")
+    names = (one.name, other.name) if one.name != other.name else (f"{one.name}_1", f"{other.name}_2")
+    left, right = (batch.frame.reset_index(drop=True) for batch in (one, other))
+    for batch, table in ((one, left), (other, right)):
+        lacking = [key for key in keys if key not in table.columns]
+        if lacking:
+            raise OptionError(f"{batch.name} has no column {lacking[0]!r}", hint="on= names an input column of both")
+    first, second = f"_{names[0]}", f"_{names[1]}"
+    try:
+        merged = left.merge(right, on=keys, how="outer", suffixes=(first, second))
+    except ValueError as problem:
+        raise OptionError(f"the two cannot be set side by side: {problem}", hint="give both the same type") from None
+    for column in set(one.inputs) & set(other.inputs) - set(keys):
+        # an input is the same on both sides, or on one only; where it differs, both are shown
+        mine, theirs = merged[column + first], merged[column + second]
+        both = mine.notna() & theirs.notna()
+        if [plain(value) for value in mine[both]] == [plain(value) for value in theirs[both]]:
+            merged[column] = merged.pop(column + first).combine_first(merged.pop(column + second))
+    ordered = [column for column in (*keys, *one.inputs, *other.inputs) if column in merged.columns]
+    for column in list(merged.columns):
+        ordered.append(column)
+        twin = column.removesuffix(first) + second
+        if column.endswith(first) and twin in merged.columns:
+            ordered.append(twin)
+    return merged[list(dict.fromkeys(ordered))]
