@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from .acting import Actors, actors
+from .fork_client import ForkServer, fork_server
 
 SEED = int(os.environ.get("FAULTS_SEED", "20261121"))
 ACTS = int(os.environ.get("FAULTS_ACTS", "1000"))
 A_ROUND, AT_A_TIME, MOST_TRIES = 50, 8, 30
 LAG = 0.6
-"""How long new sessions may be hidden: below the 1.0 s in which the actors settle."""
+"""How long new sessions may be hidden: below the 1.0 s in which an uncertain act is resolved."""
 CREATES = (
     {"method": "POST", "route": "/v3/organizations/{org_id}/sessions"},
     {"method": "POST", "route": "/v1/sessions"},
@@ -41,8 +41,8 @@ DEAD = ("killed", "crashed", "Cancelled")
 class Trial:
     """Draws acts and faults, repeats each act until it concludes, and counts."""
 
-    def __init__(self, simulator: Any, folder: Path, found: Actors, seed: int) -> None:
-        self.simulator, self.folder, self.actors = simulator, folder, found
+    def __init__(self, simulator: Any, folder: Path, server: ForkServer, seed: int) -> None:
+        self.simulator, self.folder, self.server = simulator, folder, server
         self.random = random.Random(seed)
         self.counts: Counter[str] = Counter()
         self.sessions: dict[tuple[str, str, str | None], str] = {}
@@ -132,7 +132,7 @@ class Trial:
         }
         for _ in range(MOST_TRIES):
             timeout = 0.5 if self.random.random() < 0.5 else 5.0
-            result = await self.actors.perform({**act, **place, **self.accident(), "timeout": timeout})
+            result = await self.server.perform({**act, **place, **self.accident(), "timeout": timeout})
             self.counts["runs"] += 1
             if "how" in result:
                 self.counts[f"{act['kind']}: {result['how']}"] += 1
@@ -190,8 +190,8 @@ def every_message(simulator: Any, session_ids: list[str]) -> Counter[tuple[str, 
 async def test_every_paid_act_happens_once(simulator_with: Callable[..., Any], folder: Path) -> None:
     simulator = simulator_with(speed=1.0)
     steps = folder / "steps.txt"
-    async with actors(steps) as found:
-        trial = Trial(simulator, folder, found, SEED)
+    async with fork_server(steps) as server:
+        trial = Trial(simulator, folder, server, SEED)
         for done in range(0, ACTS, A_ROUND):
             await trial.round(min(A_ROUND, ACTS - done))
             await trial.between_rounds()

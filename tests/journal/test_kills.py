@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from .acting import actors
 from .conftest import plainly
+from .fork_client import fork_server
 
 MOMENTS: list[dict[str, Any]] = [
     *({"die_at_step": number} for number in range(15)),
@@ -33,11 +33,11 @@ async def test_a_creation_killed_at_any_step_is_paid_once(
 
     async def killed_then_run(number: int, accident: dict[str, Any]) -> None:
         act = {"kind": "create", "prompt": f"request {number}", "take": "2", **place(simulator, folder, version)}
-        first = await found.perform({**act, **accident})
+        first = await server.perform({**act, **accident})
         assert first == {"number": first["number"], "error": "killed"}, accident
-        assert (await found.perform(act))["how"] in ("created", "adopted", "attached")
+        assert (await server.perform(act))["how"] in ("created", "adopted", "attached")
 
-    async with actors(steps) as found:
+    async with fork_server(steps) as server:
         await asyncio.gather(*(killed_then_run(number, accident) for number, accident in enumerate(moments)))
     simulator.faults()
     page = plainly(simulator, "GET", "/sessions", params={"first": 200})
@@ -56,14 +56,14 @@ async def test_a_message_killed_at_any_step_arrives_once(
     sessions: list[str] = []
 
     async def killed_then_sent(number: int, accident: dict[str, Any]) -> None:
-        session = await found.perform({"kind": "create", "prompt": f"request {number}", "take": None, **base})
+        session = await server.perform({"kind": "create", "prompt": f"request {number}", "take": None, **base})
         sessions.append(session["session_id"])
         act = {"kind": "send", "session_id": sessions[-1], "text": "more", **base}
-        await found.perform({**act, **accident})
-        assert (await found.perform(act))["how"] in ("sent", "already")
-        assert (await found.perform(act))["how"] == "already"
+        await server.perform({**act, **accident})
+        assert (await server.perform(act))["how"] in ("sent", "already")
+        assert (await server.perform(act))["how"] == "already"
 
-    async with actors(folder / "steps") as found:
+    async with fork_server(folder / "steps") as server:
         await asyncio.gather(*(killed_then_sent(number, accident) for number, accident in enumerate(moments)))
     for session_id in sessions:
         page = plainly(simulator, "GET", f"/sessions/{session_id}/messages", params={"first": 200})
@@ -72,7 +72,7 @@ async def test_a_message_killed_at_any_step_arrives_once(
 
 async def test_the_next_kernel_waits_for_nobody_who_is_gone(simulator: Any, folder: Path) -> None:
     act = {"kind": "create", "prompt": "one", "take": None, **place(simulator, folder, "v3")}
-    async with actors(folder / "steps") as found:
-        assert (await found.perform({**act, "die_at_call": "before"}))["error"] == "killed"
-        second = await found.perform({**act, "timeout": 1.0})
+    async with fork_server(folder / "steps") as server:
+        assert (await server.perform({**act, "die_at_call": "before"}))["error"] == "killed"
+        second = await server.perform({**act, "timeout": 1.0})
     assert second["how"] == "created"

@@ -45,7 +45,7 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def killer(act: dict[str, Any]) -> Any:
+def dying_step(act: dict[str, Any]) -> Any:
     """Return what counts the journal's steps and dies at the one that was drawn."""
     left = act.get("die_at_step")
 
@@ -60,7 +60,7 @@ def killer(act: dict[str, Any]) -> Any:
     return on_step
 
 
-def deadly(call: Any, act: dict[str, Any]) -> Any:
+def dying(call: Any, act: dict[str, Any]) -> Any:
     """Return a paid call that dies right before, during or right after it, if that was drawn."""
     moment = act.get("die_at_call")
 
@@ -80,14 +80,14 @@ def deadly(call: Any, act: dict[str, Any]) -> Any:
 async def perform(act: dict[str, Any]) -> dict[str, Any]:
     one = Kernel(
         act["url"],
-        Journal(act["journal"], on_step=killer(act)),
+        Journal(act["journal"], on_step=dying_step(act)),
         api_key=act["api_key"],
         api_version=act["version"],
         clock=CLOCK,
         timeout=act["timeout"],
     )
-    one.api.sessions.create = deadly(one.api.sessions.create, act)  # type: ignore[method-assign]
-    one.messages.send = deadly(one.messages.send, act)  # type: ignore[method-assign]
+    one.api.sessions.create = dying(one.api.sessions.create, act)  # type: ignore[method-assign]
+    one.messages.send = dying(one.messages.send, act)  # type: ignore[method-assign]
     try:
         work = asyncio.ensure_future(_paid(one, act))
         if "cancel_after" in act:

@@ -1,4 +1,4 @@
-"""Talks to `actor.py`: acts go in, outcomes come out, and children may be killed on the way."""
+"""Talks to `fork_server.py`: acts go in, results come out, and children may be killed on the way."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 
-class Actors:
-    """The process that forks the acts, and the acts it has not answered yet."""
+class ForkServer:
+    """The process that forks for every act, and the acts it has not answered yet."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process, self._numbers = process, itertools.count()
@@ -35,9 +35,9 @@ class Actors:
 
 
 @asynccontextmanager
-async def actors(steps: Path) -> AsyncIterator[Actors]:
+async def fork_server(steps: Path) -> AsyncIterator[ForkServer]:
     with steps.open("wb") as errors:
-        script = str(Path(__file__).with_name("actor.py"))
+        script = str(Path(__file__).with_name("fork_server.py"))
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             script,
@@ -46,10 +46,10 @@ async def actors(steps: Path) -> AsyncIterator[Actors]:
             stderr=errors,
             env={**os.environ, "PYTHONPATH": os.getcwd()},
         )
-        found = Actors(process)
-        listening = asyncio.create_task(found.listen())
+        server = ForkServer(process)
+        listening = asyncio.create_task(server.listen())
         try:
-            yield found
+            yield server
         finally:
             assert process.stdin is not None
             process.stdin.close()
