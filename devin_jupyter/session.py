@@ -38,7 +38,7 @@ from devin_jupyter.loop import SLICE_SECONDS, cancel_on_interrupt, completing_re
 from devin_jupyter.models import wire
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, OutputVersion, PullRequest, Snapshot
-from devin_jupyter.monitor.store import Change, Connection, WatchedSession
+from devin_jupyter.monitor.store import Change, Connection, Subscription, WatchedSession
 from devin_jupyter.options import seconds
 from devin_jupyter.schema import Schema
 from devin_jupyter.text import format_acus
@@ -393,14 +393,16 @@ class AsyncSession(SessionView):
         on_trouble: Callable[[Connection], None] | None = None,
         messages: bool = False,
         keep: bool = False,
-    ) -> Callable[[], None]:
-        """Have a function called with every new snapshot, until the returned function is called.
+        every: float = 0.0,
+    ) -> Subscription:
+        """Have a function called with every new snapshot, until the returned subscription is closed or called.
 
         Args:
             callback: called on the loop's thread; must not print, display or block.
             on_trouble: called when the connection fails, and when it is back.
             messages: read the conversation while it grows.
             keep: go on, slowly, after the end of the turn.
+            every: call at most once in so many seconds, with the newest snapshot; the end of a turn is told at once.
         """
 
         def on_change(change: Change) -> None:
@@ -409,7 +411,7 @@ class AsyncSession(SessionView):
             elif on_trouble is not None:
                 on_trouble(change)
 
-        return self._core.store.subscribe([self._seen.state], on_change, messages=messages, keep=keep).close
+        return self._core.store.subscribe([self._seen.state], on_change, messages=messages, keep=keep, every=every)
 
     def panel(self) -> Panel:
         """Return a live panel with a reply box, whose buttons act on the running event loop."""
@@ -501,21 +503,15 @@ class Session(SessionView, Blocking[AsyncSession]):
         on_trouble: Callable[[Connection], None] | None = None,
         messages: bool = False,
         keep: bool = False,
-    ) -> Callable[[], None]:
-        def listen() -> Callable[[], None]:
-            return self._async.subscribe(callback, on_trouble=on_trouble, messages=messages, keep=keep)
+        every: float = 0.0,
+    ) -> Subscription:
+        def start() -> Subscription:
+            return self._async.subscribe(callback, on_trouble=on_trouble, messages=messages, keep=keep, every=every)
 
-        async def listen_there() -> Callable[[], None]:
-            return listen()
+        async def start_there() -> Subscription:
+            return start()
 
-        async def stop_there() -> None:
-            stop()
-
-        def unsubscribe() -> None:
-            loop.submit(stop_there())
-
-        stop = listen() if loop.is_here() else loop.run(listen_there())
-        return unsubscribe
+        return start() if loop.is_here() else loop.run(start_there())
 
     def panel(self) -> Panel:
         """Return a live panel with a reply box."""

@@ -71,9 +71,9 @@ def _front(notebook: Notebook, session: Any, quiet: bool, transcript: bool, wait
         return AtTheEnd(session, transcript, at_once=True)
     if not notebook.config.panel:
         return Replaced(session, transcript)
-    from devin_jupyter.panel import Panel, Stage
+    from devin_jupyter.panel import CellOutput, Panel
 
-    return Stage(Panel(session), transcript=transcript)
+    return CellOutput(Panel(session), transcript=transcript)
 
 
 class Nothing:
@@ -117,9 +117,9 @@ class Replaced:
 
     def open(self) -> None:
         """Show the session and follow it to the end of its turn."""
-        from devin_jupyter.panel.stage import Output
+        from devin_jupyter.panel.outputs import ReplaceableOutput
 
-        self._output = Output(self._bundle(self._session.snapshot))
+        self._output = ReplaceableOutput(self._bundle(self._session.snapshot))
         self._unsubscribe = self._session.subscribe(self._show)
 
     def close(self) -> None:

@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import os
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -236,7 +238,8 @@ class Throttle:
 class Subscription:
     """A hold on some sessions: a function is called with their changes until `close`.
 
-    Panels, boards, batches and waits hold one each.
+    Panels, batches and users hold one each. `want` and `close` may be called from any thread; calling the subscription
+    itself closes it too.
     """
 
     def __init__(
@@ -252,6 +255,7 @@ class Subscription:
         self.messages, self.keep = messages, keep
         self._sessions: dict[str, WatchedSession] = {}
         self._pending: dict[tuple[str, bool], Change] = {}
+        self._loop, self._pid = asyncio.get_running_loop(), os.getpid()
         self._throttle = Throttle(self._publish, every) if every > 0 else None
 
     @property
@@ -278,12 +282,16 @@ class Subscription:
 
     def want(self, *, messages: bool, keep: bool) -> None:
         """Change what is wanted, such as no messages while the panel is scrolled away."""
-        wants_more = messages and not self.messages
-        self.messages, self.keep = messages, keep
-        for entry in self._sessions.values():
-            if wants_more:
-                self._want_messages(entry)
-            self._store.update(entry)
+
+        def change() -> None:
+            wants_more = messages and not self.messages
+            self.messages, self.keep = messages, keep
+            for entry in self._sessions.values():
+                if wants_more:
+                    self._want_messages(entry)
+                self._store.update(entry)
+
+        self._on_loop(change)
 
     def offer(self, session_id: str, change: Change, *, at_once: bool) -> None:
         """Pass a change on, or keep it until the next call is due."""
@@ -295,10 +303,27 @@ class Subscription:
 
     def close(self) -> None:
         """Let go, after a last call with what is pending; closing again is harmless."""
-        if self._throttle is not None:
-            self._throttle.close()
-        for session_id in list(self._sessions):
-            self.discard(session_id)
+
+        def let_go() -> None:
+            if self._throttle is not None:
+                self._throttle.close()
+            for session_id in list(self._sessions):
+                self.discard(session_id)
+
+        self._on_loop(let_go)
+
+    __call__ = close
+
+    def _on_loop(self, call: Callable[[], None]) -> None:
+        try:
+            is_here = asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            is_here = False
+        if is_here or os.getpid() != self._pid:  # the loop of a forked child's parent never runs
+            call()
+            return
+        with suppress(RuntimeError):  # the loop is closed: the process ends
+            self._loop.call_soon_threadsafe(call)
 
     def _want_messages(self, entry: WatchedSession) -> None:
         if self.messages and not entry.is_over:  # what was said so far is not worth an interval

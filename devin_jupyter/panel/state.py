@@ -24,7 +24,7 @@ _OVER_FOR_GOOD = (Phase.STOPPED, Phase.FAILED)
 
 def session_state(snapshot: Snapshot) -> dict[str, Any]:
     """Return the state of a session's panel for this snapshot, as JSON."""
-    look, said = labels.PHASE_STYLES[snapshot.phase], labels.last_text(snapshot)
+    style, last_text = labels.PHASE_STYLES[snapshot.phase], labels.last_text(snapshot)
     return {
         "id": snapshot.session_id,
         "url": labels.link(snapshot),
@@ -32,12 +32,12 @@ def session_state(snapshot: Snapshot) -> dict[str, Any]:
         "labels": labels.labels(snapshot),
         "phase": snapshot.phase.value,
         "label": snapshot.phase.label,
-        "icon": look.icon,
-        "color": look.color,
+        "icon": style.icon,
+        "color": style.color,
         "needs_you": snapshot.needs_you,
         "turn_over": snapshot.turn_over,
         "explanation": labels.explanation(snapshot),
-        "question": markdown(said, MESSAGE_LIMIT) if said else None,
+        "question": markdown(last_text, MESSAGE_LIMIT) if last_text else None,
         **_answer(snapshot),
         **_money_and_time(snapshot),
         "repos": [one_line(repo) for repo in snapshot.repos],
@@ -59,11 +59,11 @@ def message_item(message: Message) -> dict[str, Any]:
     }
 
 
-def moment_of(snapshot: Snapshot) -> dict[str, Any]:
+def timeline_entry(snapshot: Snapshot) -> dict[str, Any]:
     """Return the entry of this snapshot's phase in the timeline."""
-    look = labels.PHASE_STYLES[snapshot.phase]
+    style = labels.PHASE_STYLES[snapshot.phase]
     at = snapshot.updated_at or snapshot.observed_at
-    return {"phase": snapshot.phase.value, "label": snapshot.phase.label, "icon": look.icon, "at": seconds(at)}
+    return {"phase": snapshot.phase.value, "label": snapshot.phase.label, "icon": style.icon, "at": seconds(at)}
 
 
 def trouble_state(connection: Any) -> dict[str, Any]:
@@ -91,11 +91,11 @@ def row_state(snapshot: Snapshot, name: str | None = None, place: int | None = N
     }
 
 
-def looks() -> dict[str, dict[str, str]]:
+def phase_styles() -> dict[str, dict[str, str]]:
     """Return word, icon and color of every phase."""
     return {
-        phase.value: {"label": phase.label, "icon": look.icon, "color": look.color}
-        for phase, look in labels.PHASE_STYLES.items()
+        phase.value: {"label": phase.label, "icon": style.icon, "color": style.color}
+        for phase, style in labels.PHASE_STYLES.items()
     }
 
 

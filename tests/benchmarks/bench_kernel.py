@@ -32,7 +32,9 @@ BARE = "import time\nwhile True: time.sleep(0.01)"
 PANEL = '''
 import dataclasses, datetime, threading, time
 from devin_jupyter.panel import Panel
-from devin_jupyter.models.snapshot import Message
+from devin_jupyter import loop
+from devin_jupyter.models.snapshot import Message, Record
+from devin_jupyter.monitor.store import SessionStore
 
 class Many:
     """A session that changes a hundred times a second, with a conversation of a given length."""
@@ -40,15 +42,20 @@ class Many:
         at = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
         told = [Message(event_id=f"e{n}", source="devin", text="word " * 40, created_at=at) for n in range(words)]
         self.snapshot = dataclasses.replace(audit.snapshot, messages=tuple(told))
-    def subscribe(self, callback, **wishes):
-        self.callback = callback
-        return lambda: None
+        self.store = SessionStore()
+    def subscribe(self, callback, on_trouble=None, **wishes):
+        async def start():
+            self.state = self.store.track(Record(session_id=self.snapshot.session_id, snapshot=self.snapshot))
+            return self.store.subscribe([self.state], callback, **wishes)
+        return loop.run(start())
+    async def move(self):
+        self.store.accept(self.state, self.snapshot, ticket=self.store.ticket())
     def play(self, seconds):
         until, n = time.monotonic() + seconds, 0
         while time.monotonic() < until:
             n += 1
             self.snapshot = dataclasses.replace(self.snapshot, acus=n / 100)
-            self.callback(self.snapshot)
+            loop.run(self.move())
             time.sleep(0.01)
         return n
 '''

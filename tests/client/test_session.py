@@ -437,7 +437,7 @@ async def test_both_handles_on_a_session_show_the_same(core_client):
 async def test_the_buttons_of_an_async_panel_act_on_its_loop(core_client):
     session = await core_client.create("do it", tags=["sim:slow"])
     panel = session.panel()
-    buttons = panel._feed._acts._acts
+    buttons = panel.actions
 
     await asyncio.to_thread(buttons["send"], text="faster", files=[])
     assert (await session.send("faster")).notice.startswith("already sent")

@@ -17,7 +17,7 @@ from devin_jupyter.magics import display
 from devin_jupyter.magics.magic import DevinMagics
 from devin_jupyter.magics.notebook import Notebook
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.panel import Panel, Stage, stage
+from devin_jupyter.panel import CellOutput, Panel, outputs
 from devin_jupyter.session import Session
 
 from .test_display import Handle as BareHandle
@@ -47,7 +47,9 @@ class Handle(BareHandle):
     """A session that a panel can follow too."""
 
     def subscribe(self, callback, **_):
-        return super().subscribe(callback)
+        stop = super().subscribe(callback)
+        stop.close, stop.want = stop, lambda **_: None
+        return stop
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def kernel(shell, monkeypatch):
     """The shell belongs to a notebook in which a person can click."""
     found = Kernel()
     monkeypatch.setattr(shell.ipython, "kernel", found, raising=False)
-    monkeypatch.setattr(stage, "_runs", {})
+    monkeypatch.setattr(outputs, "_shown", {})
     return found
 
 
@@ -132,7 +134,7 @@ def test_what_is_over_and_needs_nobody_is_shown_at_once_and_once(notebook, kerne
 def test_a_session_that_waits_for_a_person_gets_a_panel_although_its_turn_is_over(notebook, kernel):
     handle = Handle(Phase.YOUR_TURN)
     assert handle.snapshot.needs_you
-    assert isinstance(display._front(notebook, handle, False, False, False), Stage)
+    assert isinstance(display._front(notebook, handle, False, False, False), CellOutput)
 
 
 def test_without_the_panel_one_static_output_follows(shell, notebook, kernel):
@@ -188,7 +190,7 @@ def staged():
     handle = Handle()
     panel = Panel(handle)
     with capture_output():
-        Stage(panel).open()
+        CellOutput(panel).open()
     return panel, handle
 
 
@@ -205,7 +207,7 @@ def test_a_panel_that_another_cell_shows_too_outlives_the_rerun(kernel):
     panel, handle = staged()
     kernel.runs("2", "b")
     with capture_output():
-        Stage(panel).open()
+        CellOutput(panel).open()
     kernel.runs("3", "a")
     staged()
     assert len(handle.listeners) == 1

@@ -12,12 +12,23 @@ from typing import Any
 import pytest
 from sample_sessions import make_snapshot
 
+from devin_jupyter import loop
 from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.monitor.store import Connection
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))  # modules that tests and the kernels in the browser share
 from lab import Desk, Jupyter, served
+from play import Subscribed
 
 CHROMIUM = next((path for path in map(Path, ("/usr/bin/chromium", "/usr/bin/chromium-browser")) if path.exists()), None)
+
+
+def settle() -> None:
+    """Wait until what was handed to the package's loop has been done."""
+
+    async def nothing() -> None: ...
+
+    loop.run(nothing())
 
 
 @dataclass
@@ -28,15 +39,26 @@ class StandIn:
     asked: list[tuple[str, Any]] = field(default_factory=list)
     fails: Exception | None = None
     callbacks: list[Callable[[Snapshot], None]] = field(default_factory=list)
+    wanted: list[bool] = field(default_factory=list)
+    on_trouble: Callable[[Connection], None] | None = None
 
-    def subscribe(self, callback: Callable[[Snapshot], None], **_: Any) -> Callable[[], None]:
-        self.callbacks.append(callback)
-        return lambda: self.callbacks.remove(callback)
+    def subscribe(
+        self,
+        callback: Callable[[Snapshot], None],
+        *,
+        on_trouble: Callable[[Connection], None] | None = None,
+        messages: bool = False,
+        **_: Any,
+    ) -> Subscribed:
+        self.on_trouble = on_trouble or self.on_trouble
+        self.wanted.append(messages)
+        return Subscribed(self, callback)
 
     def show(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         for callback in list(self.callbacks):
             callback(snapshot)
+        settle()
 
     def send(self, text: str, attach: Any = None, again: bool = False) -> None:
         self._act("send", (text, attach, again))
@@ -115,5 +137,5 @@ def desk(browser: Any, jupyter: Jupyter, request: pytest.FixtureRequest) -> Iter
     with _opened_page(browser) as page:
         jupyter.open(page, name)
         opened = Desk(page, jupyter, name)
-        opened.do("import play\nfrom devin_jupyter.panel import BatchPanel, Panel, Stage")
+        opened.do("import play\nfrom devin_jupyter.panel import BatchPanel, CellOutput, Panel")
         yield opened

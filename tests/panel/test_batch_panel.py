@@ -16,6 +16,8 @@ from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, Snapshot
 from devin_jupyter.panel import BatchPanel
 
+from .conftest import settle
+
 Make = Callable[..., Snapshot]
 
 
@@ -51,6 +53,7 @@ def test_rows_beyond_a_thousand_are_counted_not_shown(snapshot: Make) -> None:
     panel, _ = _board([snapshot(number) for number in range(1, 1021)])
 
     panel.put(snapshot(1020))
+    settle()
     assert len(_rows(panel)) == 1000
     assert panel.about["beyond"] == 20
 
@@ -87,7 +90,7 @@ def test_a_page_that_is_loaded_again_gets_the_present_rows(stand_in: Callable[..
     assert table["rows"][0]["phase"] == "failed"
     assert table["sequence"] == sequence
 
-    panel._received(panel, {"action": "table"}, [])
+    panel.receive({"action": "table"})
     assert wire.last(kind="table")["rows"] == table["rows"]
 
 
@@ -95,6 +98,7 @@ def test_rows_carry_the_names_a_batch_gave_them(stand_in: Callable[..., Any]) ->
     first, second = stand_in(1), stand_in(2)
     panel, _ = _board([first], names={first.snapshot.session_id: "acme/api"})
     panel.follow(second, "acme/web")
+    settle()
 
     assert [row["name"] for row in _rows(panel)] == ["acme/api", "acme/web"]
 
@@ -104,19 +108,20 @@ def test_a_row_opens_its_session_which_is_then_followed_and_can_be_answered(stan
     panel, wire = _board(sessions)
     identifier = sessions[1].snapshot.session_id
 
-    panel._received(panel, {"action": "open", "session": identifier, "token": "1"}, [])
+    panel.receive({"action": "open", "session": identifier, "token": "1"})
     assert _detail(wire, bool)["id"] == identifier
     wire.last(kind="outcome")
-    panel._received(panel, {"action": "messages", "have": 0}, [])
+    panel.receive({"action": "messages", "have": 0})
     assert wire.last(kind="messages")["session"] == identifier
 
-    panel._received(panel, {"action": "send", "text": "yes", "token": "2"}, [])
+    panel.receive({"action": "send", "text": "yes", "token": "2"})
     wire.last(kind="outcome", token="2")
     sessions[1].show(replace(sessions[1].snapshot, phase=Phase.DONE))
     assert _detail(wire, lambda state: state["phase"] == "done")
     assert sessions[0].asked == []
 
-    panel._received(panel, {"action": "shut"}, [])
+    panel.receive({"action": "shut"})
+    settle()
     assert panel.detail is None
     assert len(sessions[1].callbacks) == 1
 
@@ -125,6 +130,7 @@ def test_rows_stand_where_the_batch_has_them_whenever_they_start(stand_in: Calla
     last, first = stand_in(1), stand_in(2)
     panel, _ = _board([last], places={last.snapshot.session_id: 7})
     panel.follow(first, "acme/first", 0)
+    settle()
 
     assert {row["name"]: row["place"] for row in _rows(panel)} == {"": 7, "acme/first": 0}
     text = panel.saved_bundle()["text/plain"]
@@ -144,7 +150,7 @@ def test_of_rows_opened_at_once_the_last_one_is_shown_and_no_other_followed(stan
     panel, wire = _board(sessions)
 
     for number, session in enumerate(sessions):
-        panel._received(panel, {"action": "open", "session": session.snapshot.session_id, "token": number}, [])
+        panel.receive({"action": "open", "session": session.snapshot.session_id, "token": number})
     for number in range(len(sessions)):
         wire.last(kind="outcome", token=number)
 
@@ -156,8 +162,8 @@ def test_a_row_that_opens_late_is_not_shown_once_it_was_closed(snapshot: Make, s
     closed, session = threading.Event(), stand_in(4)
     panel, wire = _board([snapshot(4)], open_session=lambda _: closed.wait(10) and session)
 
-    panel._received(panel, {"action": "open", "session": snapshot(4).session_id, "token": "1"}, [])
-    panel._received(panel, {"action": "shut"}, [])
+    panel.receive({"action": "open", "session": snapshot(4).session_id, "token": "1"})
+    panel.receive({"action": "shut"})
     closed.set()
     wire.last(kind="outcome", token="1")
 
@@ -169,7 +175,7 @@ def test_a_bare_snapshot_is_opened_by_the_function_given(stand_in: Callable[...,
     session = stand_in(4)
     panel, wire = _board([snapshot(4)], open_session=lambda identifier: session)
 
-    panel._received(panel, {"action": "open", "session": snapshot(4).session_id, "token": "1"}, [])
+    panel.receive({"action": "open", "session": snapshot(4).session_id, "token": "1"})
 
     assert _detail(wire, bool)["id"] == session.snapshot.session_id
 
@@ -177,10 +183,10 @@ def test_a_bare_snapshot_is_opened_by_the_function_given(stand_in: Callable[...,
 def test_a_session_that_cannot_be_opened_says_why(snapshot: Make) -> None:
     panel, wire = _board([snapshot(4)])
 
-    panel._received(panel, {"action": "open", "session": snapshot(4).session_id, "token": "1"}, [])
+    panel.receive({"action": "open", "session": snapshot(4).session_id, "token": "1"})
     assert "dj.get" in wire.last(kind="outcome")["error"]
 
-    panel._received(panel, {"action": "open", "session": "<script>", "token": "2"}, [])
+    panel.receive({"action": "open", "session": "<script>", "token": "2"})
     assert "not a session id" in wire.last(kind="outcome", token="2")["error"]
 
 

@@ -81,7 +81,7 @@ def test_a_cell_that_runs_again_closes_the_panel_of_its_earlier_run(desk: Any) -
     expect(desk.page.locator(LIVE)).to_have_count(1)
     desk.show(code)
     expect(desk.page.locator(LIVE)).to_have_count(1)
-    assert desk.ask("[earlier.comm is None, panel.comm is None, len(kept._callbacks)]") == [True, False, 1]
+    assert desk.ask("[earlier.comm is None, panel.comm is None, len(kept.callbacks)]") == [True, False, 1]
 
 
 def test_a_narrow_panel_keeps_everything_in_view(panel: Any) -> None:
@@ -189,7 +189,7 @@ def test_an_error_of_an_act_is_shown_in_the_panel(panel: Any) -> None:
 
 def test_a_click_while_the_kernel_is_busy_says_so_and_is_carried_out_later(panel: Any) -> None:
     panel.do("import threading; gate = threading.Event()")
-    panel.do("panel._feed._acts._acts['stop'] = lambda: (gate.wait(20), s.show(phase=play.Phase.STOPPED))")
+    panel.do("panel.actions['stop'] = lambda: (gate.wait(20), s.show(phase=play.Phase.STOPPED))")
     panel.page.get_by_role("button", name="Stop", exact=True).click()
     sure = panel.page.get_by_role("button", name="Stop the session")
     sure.click()

@@ -94,7 +94,7 @@ def test_the_focus_stays_with_the_control_that_acted_or_with_its_panel(desk: Any
 def test_nothing_of_a_message_can_be_changed_while_it_is_sent(desk: Any) -> None:
     live = _show(desk)
     desk.do("import threading; gate = threading.Event()")
-    desk.do("panel._feed._acts._acts['send'] = lambda **_: gate.wait(20)")
+    desk.do("panel.actions['send'] = lambda **_: gate.wait(20)")
     picked = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"hello"}
     live.locator("input[type=file]").set_input_files([picked])
     desk.page.get_by_label("Message to Devin").fill("see this")

@@ -10,9 +10,9 @@ import pytest
 from wire import Wire
 
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.panel import BatchPanel, Panel, acts
-from devin_jupyter.panel.feed import Feed
-from devin_jupyter.panel.pacing import Pacer
+from devin_jupyter.panel import BatchPanel, Panel, sync
+
+from .conftest import settle
 
 Make = Callable[..., Any]
 ODD = [None, 7, "send", [], {}, {"action": None}, {"action": 5}, {"action": "dance"}, {"action": "seen", "visible": 1}]
@@ -28,7 +28,7 @@ def test_an_odd_message_of_the_page_does_nothing_to_the_session(stand_in: Make, 
     session = stand_in()
     for panel in (Panel(session), BatchPanel([session])):
         with_wire(panel)
-        panel._received(panel, content, [])
+        panel.receive(content)
         panel.close()
     assert session.asked == []
 
@@ -37,10 +37,11 @@ def test_a_board_that_is_closed_lets_go_of_the_session_opened_below(stand_in: Ma
     session = stand_in()
     panel = BatchPanel([session])
     wire = with_wire(panel)
-    panel._received(panel, {"action": "open", "session": session.snapshot.session_id, "token": "1"}, [])
+    panel.receive({"action": "open", "session": session.snapshot.session_id, "token": "1"})
     wire.last(kind="outcome", token="1")
     assert len(session.callbacks) == 2
     panel.close()
+    settle()
     assert session.callbacks == []
 
 
@@ -49,14 +50,13 @@ def test_a_board_tells_what_is_left_and_who_is_needed(stand_in: Make) -> None:
     panel = BatchPanel([first, second])
     changes: list[str] = []
     panel.on_change(lambda: changes.append("changed"))
-    with_wire(panel)
+    wire = with_wire(panel)
     assert (panel.turn_over, panel.needs_you) == (False, True)
     first.show(replace(first.snapshot, phase=Phase.DONE))
     second.show(replace(second.snapshot, phase=Phase.DONE))
-    panel._pacer.flush()
     assert (panel.turn_over, panel.needs_you) == (True, False)
     panel.waiting(3)
-    panel._pacer.flush()
+    wire.wait(lambda: panel.about["waiting"] == 3)
     assert panel.turn_over is False
     assert panel.about["waiting"] == 3
     assert changes
@@ -81,34 +81,24 @@ def test_a_panel_says_whether_it_is_over_and_whom_it_waits_for(stand_in: Make) -
     panel.close()
 
 
-def test_a_feed_that_follows_nothing_can_be_closed(stand_in: Make) -> None:
+def test_a_view_that_follows_nothing_can_be_closed(stand_in: Make) -> None:
     session, told = stand_in(), []
-    feed = Feed(session, publish=told.append, send=told.append)
-    feed.close()
-    feed.offer(replace(session.snapshot, phase=Phase.DONE))
+    view = sync.SessionSync(session, publish=told.append, send=told.append)
+    view.close()
+    session.show(replace(session.snapshot, phase=Phase.DONE))
     assert told == []
-
-
-def test_a_closed_pacer_publishes_nothing_more() -> None:
-    told: list[int] = []
-    pacer: Pacer[int] = Pacer(told.append, 0.0)
-    pacer.offer(1)
-    pacer.close()
-    pacer.offer(2)
-    pacer.flush()
-    assert told == [1]
 
 
 def test_files_that_are_too_large_for_the_page_are_refused_with_another_way(
     stand_in: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(acts, "FILES_BYTES", 10)
+    monkeypatch.setattr(sync, "FILES_BYTES", 10)
     session = stand_in(phase=Phase.YOUR_TURN)
     panel = Panel(session)
     wire = with_wire(panel)
     for token, size in (("1", 11), ("2", 10)):
         content = {"action": "send", "text": "look", "files": ["a.bin"], "token": token}
-        panel._received(panel, content, [memoryview(b"x" * size)])
+        panel.receive(content, [memoryview(b"x" * size)])
         outcome = wire.last(kind="outcome", token=token)
         assert ("attach=" in outcome.get("error", "")) is (size > 10)
     assert [name for name, _ in session.asked] == ["send"]

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +15,10 @@ from wire import Wire
 from devin_jupyter.errors import BudgetExceeded
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, Snapshot
+from devin_jupyter.monitor.store import Connection
 from devin_jupyter.panel import Panel
+
+from .conftest import settle
 
 AT = datetime(2026, 11, 21, 18, 4, tzinfo=UTC)
 
@@ -29,6 +31,7 @@ def shown(stand_in: Callable[..., Any]) -> Iterator[Callable[..., tuple[Any, Pan
     def make(**fields: Any) -> tuple[Any, Panel, Wire]:
         session = stand_in(**fields)
         panel = Panel(session)
+        settle()
         panels.append(panel)
         panel.comm = wire = Wire()
         return session, panel, wire
@@ -77,7 +80,7 @@ def test_the_size_of_an_update_does_not_depend_on_the_length_of_the_conversation
 
 def test_new_messages_travel_once_as_an_appended_chunk(shown: Any) -> None:
     session, panel, wire = shown(messages=_messages(3))
-    panel._feed.receive({"action": "messages", "have": 0}, [])
+    panel.receive({"action": "messages", "have": 0})
 
     session.show(replace(session.snapshot, messages=_messages(5)))
     wire.wait(lambda: len(wire.custom) >= 2)
@@ -88,7 +91,7 @@ def test_new_messages_travel_once_as_an_appended_chunk(shown: Any) -> None:
 def test_a_page_that_comes_later_asks_for_what_it_lacks_and_gets_it_in_parts(shown: Any) -> None:
     _, panel, wire = shown(messages=_messages(100))
 
-    panel._feed.receive({"action": "messages", "have": 10}, [])
+    panel.receive({"action": "messages", "have": 10})
 
     assert [(chunk["from"], len(chunk["items"])) for chunk in wire.custom] == [(10, 40), (50, 40), (90, 10)]
 
@@ -107,7 +110,7 @@ def test_the_timeline_remembers_every_phase(shown: Any) -> None:
 def test_a_reply_calls_send_with_words_and_files(shown: Any) -> None:
     session, panel, wire = shown(phase=Phase.YOUR_TURN)
 
-    panel._received(panel, {"action": "send", "token": "t", "text": " yes ", "files": ["a.txt"]}, [memoryview(b"abc")])
+    panel.receive({"action": "send", "token": "t", "text": " yes ", "files": ["a.txt"]}, [memoryview(b"abc")])
 
     assert _outcome(wire, "t") == {"kind": "outcome", "token": "t"}
     assert session.asked == [("send", ("yes", [("a.txt", b"abc")], True))]
@@ -117,14 +120,14 @@ def test_a_second_click_on_the_same_words_is_not_paid_again_until_devin_took_the
     session, panel, wire = shown(phase=Phase.YOUR_TURN)
     reply = {"action": "send", "text": "yes"}
 
-    panel._received(panel, {**reply, "token": "1"}, [])
+    panel.receive({**reply, "token": "1"})
     _outcome(wire, "1")
-    panel._received(panel, {**reply, "token": "2"}, [])
+    panel.receive({**reply, "token": "2"})
     assert "already sent" in _outcome(wire, "2")["error"]
 
     session.show(replace(session.snapshot, phase=Phase.WORKING))
     session.show(replace(session.snapshot, phase=Phase.YOUR_TURN))
-    panel._received(panel, {**reply, "token": "3"}, [])
+    panel.receive({**reply, "token": "3"})
     assert "error" not in _outcome(wire, "3")
     assert len(session.asked) == 2
 
@@ -133,11 +136,11 @@ def test_an_error_of_an_act_is_shown_in_its_three_lines_and_the_act_can_be_tried
     session, panel, wire = shown(phase=Phase.YOUR_TURN)
     session.fails = BudgetExceeded("over budget", "nothing was sent", "raise the budget")
 
-    panel._received(panel, {"action": "send", "token": "1", "text": "go on"}, [])
+    panel.receive({"action": "send", "token": "1", "text": "go on"})
     assert _outcome(wire, "1")["error"] == "over budget\nnothing was sent\nraise the budget"
 
     session.fails = None
-    panel._received(panel, {"action": "send", "token": "2", "text": "go on"}, [])
+    panel.receive({"action": "send", "token": "2", "text": "go on"})
     assert "error" not in _outcome(wire, "2")
 
 
@@ -145,7 +148,7 @@ def test_an_unexpected_error_is_shown_redacted_instead_of_vanishing(shown: Any) 
     session, panel, wire = shown()
     session.fails = RuntimeError("bad key cog_abcdef0123456789")
 
-    panel._received(panel, {"action": "stop", "token": "1"}, [])
+    panel.receive({"action": "stop", "token": "1"})
 
     assert _outcome(wire, "1")["error"] == "RuntimeError: bad key cog_•••"
 
@@ -163,7 +166,7 @@ def test_an_unexpected_error_is_shown_redacted_instead_of_vanishing(shown: Any) 
 def test_a_request_that_makes_no_sense_is_answered_and_does_nothing(shown: Any, content: dict[str, Any]) -> None:
     session, panel, wire = shown()
 
-    panel._received(panel, {**content, "token": "t"}, [])
+    panel.receive({**content, "token": "t"})
 
     assert _outcome(wire, "t")["error"]
     assert session.asked == []
@@ -173,10 +176,9 @@ def test_a_callback_returns_before_the_act_is_through(shown: Any) -> None:
     session, panel, wire = shown(phase=Phase.YOUR_TURN)
     release = threading.Event()
     session.stop = lambda: release.wait(60)
-    panel._feed._acts._acts["stop"] = session.stop  # the act as the session would run it
 
-    panel._received(panel, {"action": "stop", "token": "1"}, [])
-    panel._received(panel, {"action": "stop", "token": "2"}, [])
+    panel.receive({"action": "stop", "token": "1"})
+    panel.receive({"action": "stop", "token": "2"})
     assert "under way" in _outcome(wire, "2")["error"]
     release.set()
 
@@ -192,40 +194,31 @@ def test_coroutine_functions_are_acts_too(stand_in: Callable[..., Any]) -> None:
 
     panel = Panel(stand_in(), acts={"send": send})
     panel.comm = wire = Wire()
-    panel._received(panel, {"action": "send", "text": "go", "token": "1"}, [])
+    panel.receive({"action": "send", "text": "go", "token": "1"})
 
     assert _outcome(wire, "1")["notice"] == "had been sent before"
     assert done == [True]
 
 
 def test_trouble_with_the_connection_is_shown_and_heals(shown: Any) -> None:
-    _, panel, wire = shown()
+    session, _, wire = shown()
 
-    panel._feed._connection_changed(SimpleNamespace(is_ok=False, last_seen=AT, problem="refused"))
+    session.on_trouble(Connection(last_seen=AT, troubled_since=AT, problem="refused"))
     _states(wire, 1)
     assert wire.trait("state")[-1]["trouble"] == {"seen": AT.timestamp(), "problem": "refused"}
 
-    panel._feed._connection_changed(SimpleNamespace(is_ok=True, last_seen=AT, problem=""))
+    session.on_trouble(Connection(last_seen=AT))
     _states(wire, 2)
     assert wire.trait("state")[-1]["trouble"] is None
 
 
 def test_the_conversation_is_read_along_only_while_the_panel_is_on_screen(stand_in: Callable[..., Any]) -> None:
     session = stand_in()
-    asked: list[bool] = []
-    listen = session.subscribe
-
-    def subscribe(callback: Any, *, messages: bool = False, **_: Any) -> Callable[[], None]:
-        asked.append(messages)
-        stop: Callable[[], None] = listen(callback)
-        return stop
-
-    session.subscribe = subscribe
     panel = Panel(session)
     for visible in (True, False, False, True):
-        panel._received(panel, {"action": "seen", "visible": visible}, [])
+        panel.receive({"action": "seen", "visible": visible})
 
-    assert asked == [True, False, True]
+    assert session.wanted == [True, False, True]
     assert len(session.callbacks) == 1
 
 

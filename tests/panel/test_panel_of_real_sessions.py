@@ -40,8 +40,8 @@ def test_a_reply_in_the_panel_reaches_the_service_once(devin: Any, simulator: An
     panel.comm = wire = Wire()
 
     reply = {"action": "send", "text": "Yes, go ahead.", "files": ["notes.txt"]}
-    panel._received(panel, {**reply, "token": "1"}, [b"three words here"])
-    panel._received(panel, {**reply, "token": "2"}, [b"three words here"])
+    panel.receive({**reply, "token": "1"}, [b"three words here"])
+    panel.receive({**reply, "token": "2"}, [b"three words here"])
     assert "error" not in wire.last(kind="outcome", token="1")
     assert "error" in wire.last(kind="outcome", token="2")
     session.wait()
@@ -56,11 +56,11 @@ def test_stop_and_archive_in_the_panel_reach_the_service(devin: Any) -> None:
     panel = Panel(session)
     panel.comm = wire = Wire()
 
-    panel._received(panel, {"action": "stop", "token": "1"}, [])
+    panel.receive({"action": "stop", "token": "1"})
     assert "error" not in wire.last(kind="outcome", token="1")
     assert session.phase == "stopped"
 
-    panel._received(panel, {"action": "archive", "token": "2"}, [])
+    panel.receive({"action": "archive", "token": "2"})
     assert "error" not in wire.last(kind="outcome", token="2")
     assert session.refresh().snapshot.is_archived
 
@@ -72,7 +72,7 @@ def test_an_act_the_service_refuses_is_explained_in_the_panel(devin: Any, simula
     route = "/v3/organizations/{org_id}/sessions/{devin_id}/messages"
     simulator.faults({"method": "POST", "route": route, "kind": "status", "status": 403, "times": 1})
 
-    panel._received(panel, {"action": "send", "text": "Yes.", "token": "1"}, [])
+    panel.receive({"action": "send", "text": "Yes.", "token": "1"})
     lines = wire.last(kind="outcome", token="1")["error"].splitlines()
     assert 1 <= len(lines) <= 3
     assert simulator.api_key not in lines[0] or simulator.api_key == "cog_simulator"

@@ -26,6 +26,23 @@ def message(number: int, text: str, source: str = "devin") -> Message:
     return Message(event_id=f"event-{number}", source=source, text=text, created_at=START + timedelta(minutes=number))
 
 
+class Subscribed:
+    """What `subscribe` of a made-up session returns."""
+
+    def __init__(self, session: Any, callback: Callable[[Snapshot], None]) -> None:
+        self._session, self._callback = session, callback
+        session.callbacks.append(callback)
+
+    def want(self, *, messages: bool, keep: bool) -> None:
+        self._session.wanted.append(messages)
+
+    def close(self) -> None:
+        if self._callback in self._session.callbacks:
+            self._session.callbacks.remove(self._callback)
+
+    __call__ = close
+
+
 class Play:
     """A session handle whose snapshots the notebook makes up."""
 
@@ -39,15 +56,15 @@ class Play:
         }
         self.snapshot = Snapshot(**{**usual, **fields})
         self.asked: list[Any] = []
-        self._callbacks: list[Callable[[Snapshot], None]] = []
+        self.callbacks: list[Callable[[Snapshot], None]] = []
+        self.wanted: list[bool] = []
         self._on_trouble: Callable[[Connection], None] | None = None
 
     def subscribe(
         self, callback: Callable[[Snapshot], None], on_trouble: Callable[[Connection], None] | None = None, **_: Any
-    ) -> Callable[[], None]:
-        self._callbacks.append(callback)
+    ) -> Subscribed:
         self._on_trouble = on_trouble
-        return lambda: self._callbacks.remove(callback)
+        return Subscribed(self, callback)
 
     def trouble(self, there_is: bool = True) -> None:
         assert self._on_trouble is not None
@@ -58,7 +75,7 @@ class Play:
         from dataclasses import replace
 
         self.snapshot = replace(self.snapshot, **fields)
-        for callback in list(self._callbacks):
+        for callback in list(self.callbacks):
             callback(self.snapshot)
 
     def send(self, text: str, attach: Any = None, again: bool = False) -> None:

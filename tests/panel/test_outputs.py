@@ -15,7 +15,7 @@ from traitlets.config import Config
 from devin_jupyter import render
 from devin_jupyter.host import host
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.panel import BatchPanel, Panel, Stage
+from devin_jupyter.panel import BatchPanel, CellOutput, Panel
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -68,9 +68,8 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     )
 
 
-def _opened(session: Any) -> Stage:
-    shown = Stage(Panel(session))
-    shown._pacer._seconds = 0.0  # every snapshot at once
+def _opened(session: Any) -> CellOutput:
+    shown = CellOutput(Panel(session), every=0.0)  # every snapshot at once
     shown.open()
     return shown
 

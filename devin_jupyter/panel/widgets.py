@@ -1,0 +1,366 @@
+"""The live widgets: `Panel` shows one session, `BatchPanel` up to a thousand, as a board and as a table."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import anywidget
+import traitlets
+from typing_extensions import override
+
+from devin_jupyter import loop, render
+from devin_jupyter.host import host
+from devin_jupyter.models.ids import session_id
+from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.monitor.store import Throttle
+from devin_jupyter.panel.assets import STYLES, script
+from devin_jupyter.panel.outputs import CellOutput
+from devin_jupyter.panel.state import phase_styles, row_state
+from devin_jupyter.panel.sync import UPDATE_SECONDS, Action, SessionLike, SessionSync, on_loop
+from devin_jupyter.render import labels
+from devin_jupyter.text import one_line, safe_text
+
+LIMIT = 1000
+
+
+class LiveWidget(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not typed
+    """A panel as a widget. In a run that only fills the file, which would keep the whole front end, it is none yet."""
+
+    _css = STYLES
+    _is_deferred = False
+
+    def open(self) -> None:
+        """Connect to the browser, if there is one."""
+        self._is_deferred = host().outputs == "file"
+        if not self._is_deferred:
+            super().open()
+
+    @property
+    def model_id(self) -> str:
+        """The id of the widget; asking for it connects a widget that is not connected yet."""
+        if self._is_deferred:
+            self._is_deferred = False
+            super().open()
+        return str(super().model_id)
+
+    def receive(self, content: Any, buffers: Sequence[Any] = ()) -> None:
+        """Take a message of the browser; returns at once and never raises."""
+        raise NotImplementedError
+
+    def saved_bundle(self, *, transcript: bool = False, live: bool = False) -> dict[str, Any]:
+        """Return what a saved notebook keeps: text, static HTML and the record, no view.
+
+        Args:
+            transcript: keep the conversation too, if the panel shows one.
+            live: the panel is alive and may move into the HTML.
+        """
+        raise NotImplementedError
+
+    def view_bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the widget's own view as a bundle: what a front end with a widget manager shows.
+
+        Its text is empty: where the view is dead, the static form beside it says everything.
+        """
+        data, metadata = super()._repr_mimebundle_()
+        return {**data, "text/plain": ""}, metadata
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        data, metadata = self.view_bundle()
+        return {**data, **self.saved_bundle()}, metadata
+
+    def _ipython_display_(self) -> None:
+        CellOutput(self).open()
+
+
+class Panel(LiveWidget):
+    """A live view of one session, with a reply box.
+
+    dj.last().panel()         # the same as Panel(dj.last())
+    """
+
+    _esm = script("panel")
+    state = traitlets.Dict().tag(sync=True)
+    home = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, session: SessionLike, *, acts: Mapping[str, Action] | None = None) -> None:
+        """Follow the session until `close`.
+
+        Args:
+            session: anything with `.snapshot` and `.subscribe`; `.send`, `.stop` and `.archive` become buttons.
+            acts: what the buttons call instead; plain or coroutine functions.
+        """
+        self._sync = SessionSync(session, publish=partial(setattr, self, "state"), send=self.send, actions=acts)
+        super().__init__(state=self._sync.state(), home=secrets.token_hex(6))
+        self.session = session
+        self.on_msg(lambda _, content, buffers: self.receive(content, buffers))
+        self._sync.follow()
+
+    @property
+    def actions(self) -> dict[str, Action]:
+        """What the buttons call, by name; may be changed."""
+        return self._sync.actions
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The newest snapshot shown."""
+        return self._sync.snapshot
+
+    @property
+    def turn_over(self) -> bool:
+        """Whether Devin has stopped working on the last prompt or message."""
+        return self.snapshot.turn_over
+
+    @property
+    def needs_you(self) -> bool:
+        """Whether Devin waits for a person."""
+        return self.snapshot.needs_you
+
+    def close(self) -> None:
+        """Stop following the session and remove every view."""
+        if hasattr(self, "_sync"):  # Python also closes what it could not construct
+            self._sync.close()
+        super().close()
+
+    @override
+    def receive(self, content: Any, buffers: Sequence[Any] = ()) -> None:
+        if isinstance(content, Mapping):
+            self._sync.receive(content, buffers)
+
+    @override
+    def saved_bundle(self, *, transcript: bool = False, live: bool = False) -> dict[str, Any]:
+        return render.bundle(self.snapshot, transcript=transcript, home=self.home if live else "")
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call back, on any thread, after every further snapshot."""
+        self._sync.listeners.append(callback)
+
+    def __repr__(self) -> str:  # the same for the same snapshot, so that it may stand in a saved output
+        return f'<Panel {self.snapshot.session_id} {self.snapshot.phase.value} "{labels.title(self.snapshot)}">'
+
+
+class BatchPanel(LiveWidget):
+    """A live board of sessions.
+
+    BatchPanel([dj.get("devin-…"), dj.last()], title="this week")
+
+    Only rows that changed are sent. The rows belong to the thread of the package's loop; methods may be called from any
+    thread and take effect there, in order.
+    """
+
+    _esm = script("batch")
+    home = traitlets.Unicode().tag(sync=True)
+    about = traitlets.Dict().tag(sync=True)
+    detail = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    table = traitlets.Any(None).tag(sync=True, to_json=lambda _value, panel: panel._whole_table())
+
+    def __init__(
+        self,
+        sessions: Iterable[Any] = (),
+        *,
+        title: str = "Sessions",
+        names: Mapping[str, str] | None = None,
+        places: Mapping[str, int] | None = None,
+        open_session: Callable[[str], Any] | None = None,
+    ) -> None:
+        """Show the sessions and follow those that can be followed.
+
+        Args:
+            sessions: handles (`.snapshot`, `.subscribe`) or bare snapshots; rows beyond a thousand are only counted.
+            title: the heading.
+            names: row names, by session id; a batch gives its row's key.
+            places: row positions, by session id; rows without one come after, as they were added.
+            open_session: returns a handle for the session that a person opens; needed for bare snapshots.
+        """
+        self._title, self._open_session = one_line(title), open_session
+        self._names, self._places = dict(names or {}), dict(places or {})
+        self._rows: dict[str, dict[str, Any]] = {}
+        self._snapshots: dict[str, Snapshot] = {}
+        self._changed: set[str] = set()
+        self._beyond: set[str] = set()
+        self._dropped: set[str] = set()
+        self._is_reset = False
+        """A row was dropped, so the whole table is sent."""
+        self._sequence = 0
+        self._waiting: int | None = None
+        self._listeners: list[Callable[[], None]] = []
+        self._handles: dict[str, Any] = {}
+        self._opened: SessionSync | None = None
+        self._wanted: str | None = None
+        """The session that a person wants to see below."""
+        self._unsubscribe: list[Callable[[], Any]] = []
+        self._throttle = Throttle(self._publish, UPDATE_SECONDS)
+        handles = []
+        for each in sessions:
+            is_bare = isinstance(each, Snapshot)
+            self._store(each if is_bare else each.snapshot)
+            handles += [] if is_bare else [each]
+        super().__init__(about=self._about(), home=secrets.token_hex(6))
+        self.on_msg(lambda _, content, buffers: self.receive(content, buffers))
+        for handle in handles:
+            self.follow(handle)
+
+    @property
+    def turn_over(self) -> bool:
+        """Whether nothing is at work any more."""
+        return not self._waiting and all(snapshot.turn_over for snapshot in self._shown())
+
+    @property
+    def needs_you(self) -> bool:
+        """Whether any session waits for a person."""
+        return any(labels.needs_you(snapshot) for snapshot in self._shown())
+
+    def follow(self, session: Any, name: str | None = None, place: int | None = None) -> None:
+        """Add a session's row and keep it up to date.
+
+        Args:
+            session: a handle.
+            name: of the row.
+            place: the position of the row.
+        """
+        identifier = session.snapshot.session_id
+        self._handles[identifier] = session
+        if name is not None:
+            self._names[identifier] = name
+        if place is not None:
+            self._places[identifier] = place
+        on_loop(self._dropped.discard, identifier)
+        self._unsubscribe.append(session.subscribe(self.put, messages=False))
+        self.put(session.snapshot)
+
+    def put(self, snapshot: Snapshot) -> None:
+        """Add or replace the row of this session."""
+        on_loop(self._put, snapshot)
+
+    def drop(self, session_id: str) -> None:
+        """Take away the row of a session, which another session stands for now."""
+        on_loop(self._drop, session_id)
+
+    def waiting(self, count: int) -> None:
+        """Say how many rows of the batch have no session yet."""
+        self._waiting = count
+        on_loop(self._throttle.request)
+
+    def close(self) -> None:
+        """Stop following every session and remove every view."""
+        if hasattr(self, "_throttle"):  # Python also closes what it could not construct
+            for unsubscribe in self._unsubscribe:
+                unsubscribe()
+            self._wanted = None
+            on_loop(self._show, None)
+            on_loop(self._throttle.close)
+        super().close()
+
+    @override
+    def receive(self, content: Any, buffers: Sequence[Any] = ()) -> None:
+        if not isinstance(content, Mapping):
+            return
+        action = content.get("action")
+        if action == "table":
+            self.send({"kind": "table", **self._whole_table()})
+        elif action == "open":
+            self._wanted = identifier = str(content.get("session"))
+            work = (identifier, content.get("token"))
+            threading.Thread(target=self._open, args=work, name="devin-panel-open", daemon=True).start()
+        elif action == "shut":
+            self._wanted = None
+            on_loop(self._show, None)
+        elif self._opened is not None:
+            self._opened.receive(content, buffers)
+
+    @override
+    def saved_bundle(self, *, transcript: bool = False, live: bool = False) -> dict[str, Any]:
+        home, waiting = self.home if live else "", self._waiting or 0
+        return render.board_bundle(self._title, self._shown(), names=self._names, waiting=waiting, home=home)
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call back, on any thread, whenever a row changed."""
+        self._listeners.append(callback)
+
+    def __repr__(self) -> str:  # the same for the same rows, so that it may stand in a saved output
+        return f"<BatchPanel {self._title!r} {labels.totals(self._shown(), self._waiting or 0)}>"
+
+    def _shown(self) -> list[Snapshot]:
+        return sorted(list(self._snapshots.values()), key=lambda each: self._places.get(each.session_id, math.inf))
+
+    def _about(self) -> dict[str, Any]:
+        beyond = len(self._beyond)
+        return {"title": self._title, "looks": phase_styles(), "waiting": self._waiting, "beyond": beyond}
+
+    def _whole_table(self) -> dict[str, Any]:
+        """Return the table, which the widget machinery reads whenever a page asks for the state."""
+        sequence = self._sequence  # first: rows newer than it are sent again, older ones would be lost
+        return {"sequence": sequence, "rows": list(self._rows.values())}
+
+    # --- on the loop's thread -------------------------------------------------------------------------------
+
+    def _put(self, snapshot: Snapshot) -> None:
+        if self._store(snapshot):
+            self._changed.add(snapshot.session_id)
+        if self._changed:
+            self._throttle.request()
+
+    def _store(self, snapshot: Snapshot) -> bool:
+        """Store a row and return whether it changed."""
+        identifier = snapshot.session_id
+        row = row_state(snapshot, self._names.get(identifier), self._places.get(identifier))
+        if identifier in self._dropped or row == self._rows.get(identifier):
+            return False
+        if identifier not in self._rows and len(self._rows) >= LIMIT:
+            self._beyond.add(identifier)
+            return False
+        self._rows[identifier], self._snapshots[identifier] = row, snapshot
+        return True
+
+    def _drop(self, identifier: str) -> None:
+        self._rows.pop(identifier, None)
+        self._snapshots.pop(identifier, None)
+        self._changed.discard(identifier)
+        self._dropped.add(identifier)
+        self._is_reset = True
+        self._throttle.request()
+
+    def _publish(self) -> None:
+        kind, self._is_reset = "table" if self._is_reset else "rows", False
+        rows = list(self._rows.values()) if kind == "table" else [self._rows[key] for key in sorted(self._changed)]
+        self._changed.clear()
+        self._sequence += bool(rows)
+        if rows or kind == "table":
+            self.send({"kind": kind, "sequence": self._sequence, "rows": rows})
+        self.about = self._about()
+        for listener in tuple(self._listeners):
+            listener()
+
+    # --- the session opened below the board -----------------------------------------------------------------
+
+    def _open(self, identifier: str, token: Any) -> None:
+        """Get a handle, on a thread of its own, and show it unless another session is wanted by then."""
+        try:
+            known = session_id(identifier)
+            if known not in self._handles:
+                if self._open_session is None:
+                    raise LookupError("this board cannot open sessions; use dj.get(id).panel()")
+                self._handles[known] = self._open_session(known)
+            loop.run(self._show_if_wanted(identifier, self._handles[known]))
+            self.send({"kind": "outcome", "token": token})
+        except Exception as problem:
+            self.send({"kind": "outcome", "token": token, "error": safe_text(problem, 400)})
+
+    async def _show_if_wanted(self, identifier: str, session: Any) -> None:
+        if self._wanted == identifier:
+            self._show(session)
+
+    def _show(self, session: Any) -> None:
+        """Show this session below, in place of the one before; None shows none."""
+        if self._opened is not None:
+            self._opened.close()
+        self._opened = None
+        if session is not None:
+            self._opened = SessionSync(session, publish=partial(setattr, self, "detail"), send=self.send)
+        self.detail = None if self._opened is None else self._opened.state()
+        if self._opened is not None:
+            self._opened.follow()
