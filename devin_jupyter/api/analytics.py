@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from devin_jupyter.api.client import BY_NAME, Service
 from devin_jupyter.api.pagination import LARGEST_PAGE, cursor_pages, items_of
-from devin_jupyter.api.params import Moment, unix
+from devin_jupyter.api.query import Moment, unix
 from devin_jupyter.api.sessions import Sessions
 from devin_jupyter.errors import DevinError, Forbidden, NotFound, OptionError, Unauthorized, Unsupported
 from devin_jupyter.models import wire

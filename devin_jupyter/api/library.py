@@ -6,14 +6,13 @@ An entry can be named by its id or by its exact title or name. `ensure` creates 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, cast, get_args
 
 from devin_jupyter.api.client import Service
-from devin_jupyter.api.pagination import flatten, offset_pages
-from devin_jupyter.api.params import at_most, check_fields
+from devin_jupyter.api.pagination import at_most, flatten, offset_pages
 from devin_jupyter.attachments import check_secret
 from devin_jupyter.errors import Conflict, DevinError, NotFound, OptionError, UnreadableAnswer, Unsupported
 from devin_jupyter.models import wire
@@ -114,6 +113,22 @@ _SCHEDULE: NamedResource[wire.Schedule] = NamedResource("schedule", "scheduled_s
 def changes(present: Any, wanted: Json) -> Json:
     """Return what of `wanted` an entry does not have yet; None counts as not given."""
     return {name: value for name, value in wanted.items() if value is not None and present.get(name) != value}
+
+
+def _check_fields(what: str, given: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    """Refuse keywords that are not fields.
+
+    Raises:
+        OptionError: an unknown field; names the nearest.
+    """
+    for name in given:
+        if name not in known:
+            near = closest(name, known)
+            raise OptionError(
+                f"a {what} has no field {name!r}",
+                "nothing was sent",
+                f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}",
+            )
 
 
 class Playbooks:
@@ -398,7 +413,7 @@ class Knowledge:
         return "is_enabled" if self._service.is_v1 else "macro"
 
     def _check(self, fields: Json) -> None:
-        check_fields("note", fields, _NOTE_FIELDS)
+        _check_fields("note", fields, _NOTE_FIELDS)
         if self._lacking in _given(fields):
             raise Unsupported(f"{self._service.api_version} notes have no {self._lacking}", "nothing was sent")
 
@@ -665,7 +680,7 @@ class Schedules:
 
 
 def _schedule_fields(fields: Json, known: tuple[str, ...]) -> Json:
-    check_fields("schedule", fields, known)
+    _check_fields("schedule", fields, known)
     target = fields.get("target_devin_id")
     written = {name: _iso(value) for name, value in fields.items()}
     return written | ({"target_devin_id": prefixed(target)} if isinstance(target, str) else {})

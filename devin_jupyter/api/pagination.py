@@ -7,10 +7,10 @@ only items that were not seen before, and a page without any ends the list.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from operator import index
 from typing import Any, TypeVar
 
-from devin_jupyter.api.params import at_most
-from devin_jupyter.errors import UnreadableAnswer
+from devin_jupyter.errors import OptionError, UnreadableAnswer
 
 LARGEST_PAGE = 200
 _EMPTY_PAGES = 3
@@ -103,6 +103,21 @@ async def flatten(pages: AsyncIterator[list[T]]) -> AsyncIterator[T]:
     async for page in pages:
         for item in page:
             yield item
+
+
+def at_most(limit: int | None) -> int | None:
+    """Return a `limit`, None for no limit.
+
+    Raises:
+        OptionError: it is not a whole number, or below 0.
+    """
+    try:
+        most = None if limit is None else index(limit)
+    except TypeError:
+        most = -1
+    if most is not None and most < 0:
+        raise OptionError(f"limit is a whole number of 0 or more, not {limit!r}", "nothing was sent")
+    return most
 
 
 class _Deduplicator:

@@ -12,7 +12,6 @@ from math import ceil
 from operator import index
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, get_args
 
-from devin_jupyter.api.params import as_list, unix
 from devin_jupyter.api.windows import Window
 from devin_jupyter.errors import OptionError, Unsupported
 from devin_jupyter.models import enums
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 
 When: TypeAlias = "str | int | float | date | datetime | timedelta | np.datetime64 | np.timedelta64 | None"
 """A time: a datetime or date (UTC where it has no zone), its ISO 8601 text, Unix seconds, or how long ago: "7d"."""
+Moment = datetime | int | float
+"""A time in the calls of the API: a datetime (UTC where it has no zone) or Unix seconds."""
 Words: TypeAlias = "str | Iterable[str] | None"
 S = TypeVar("S", bound=Mapping[str, Any])
 _FIRST = datetime.min.replace(tzinfo=UTC)
@@ -217,6 +218,29 @@ def api_params(filters: Mapping[str, Any], api_version: str) -> dict[str, Any]:
             value = prefixed(value)
         found[name] = str(value).lower() if isinstance(value, bool) else value
     return found
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return the values of an argument that takes one or several; a string is one."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+
+
+def unix(moment: Moment | None) -> int | None:
+    """Return whole Unix seconds, as the API counts time.
+
+    Raises:
+        OptionError: it is not a time.
+    """
+    if moment is None:
+        return None
+    try:
+        if isinstance(moment, datetime):
+            moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        return int(moment)
+    except (TypeError, ValueError, OverflowError):
+        raise OptionError(f"a moment is a datetime or Unix seconds, not {moment!r}", "nothing was sent") from None
 
 
 def has_all_tags(items: Sequence[S], tags: Any) -> list[S]:

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from devin_jupyter.api.client import Service
-from devin_jupyter.api.pagination import LARGEST_PAGE, flatten, items_of, next_cursor, offset_pages
-from devin_jupyter.api.params import as_list, at_most
-from devin_jupyter.api.query import Query, SessionFilters, api_params, has_all_tags
+from devin_jupyter.api.pagination import LARGEST_PAGE, at_most, flatten, items_of, next_cursor, offset_pages
+from devin_jupyter.api.query import Query, SessionFilters, api_params, as_list, has_all_tags
 from devin_jupyter.api.responses import unreadable
 from devin_jupyter.api.windows import Take, parsed, read_newest, read_sessions
 from devin_jupyter.errors import (
@@ -267,14 +266,21 @@ class Sessions:
             if limit is None or not await read_newest(fetch, take, window, limit):
                 await read_sessions(fetch, take, window, at_once=REQUESTS_AT_ONCE if parallel else 1)
 
-        await read({})
-        if "archived" not in query.filters:
-            # whether the list holds archived sessions by itself is not documented: look at the first of them
-            archived = {"is_archived": "true"}
-            first = {**window.params(), **params, **archived, "first": LARGEST_PAGE}
-            page = parsed(await self._fetch(first))
-            if await take(page.inside(window)) and page.cursor:
-                await read(archived)
+        if "archived" in query.filters:
+            await read({})
+            return
+        # whether the list holds archived sessions by itself is not documented: look at the first of them
+        archived = {"is_archived": "true"}
+        first = {**window.params(), **params, **archived, "first": LARGEST_PAGE}
+        looking = asyncio.create_task(self._fetch(first))
+        try:
+            await read({})
+            page = parsed(await looking)
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+        if await take(page.inside(window)) and page.cursor:
+            await read(archived)
 
     async def _scan_v1(self, query: Query, take: Take, limit: int | None) -> None:
         count = 0

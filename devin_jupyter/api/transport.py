@@ -22,7 +22,6 @@ import httpx
 from httpx_retries import Retry, RetryTransport
 
 from devin_jupyter import errors
-from devin_jupyter.api.params import query_pairs
 from devin_jupyter.api.responses import RequestInfo, error_from, log_exchange, parse_response, retry_after, unreadable
 from devin_jupyter.config import Settings, is_loopback
 from devin_jupyter.redaction import contains_secret, redact
@@ -172,7 +171,7 @@ class Transport:
             request = self._open().build_request(
                 info.method,
                 url,
-                params=query_pairs(params),
+                params=_query_pairs(params),
                 json=json,
                 files=files,
                 headers=self._auth,
@@ -305,3 +304,12 @@ def _trouble(info: RequestInfo, problem: httpx.HTTPError, settings: Settings, se
     if isinstance(problem, httpx.DecodingError):
         return unreadable(info, 200, b"", "its compression is broken")
     return errors.ConnectionLost(f"{host} closed the connection during {act}: {words}", unsure, retry)
+
+
+def _query_pairs(params: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
+    """Return a query as the API takes it: a list repeats its key, None leaves a key out."""
+    pairs: list[tuple[str, Any]] = []
+    for key, value in (params or {}).items():
+        values = value if isinstance(value, (list, tuple, set, frozenset)) else (value,)
+        pairs.extend((key, item) for item in values if item is not None)
+    return pairs

@@ -387,7 +387,7 @@ class Runner:
             return 0
         try:
             async with asyncio.timeout(_REFRESH_SECONDS):
-                seen = await core.poller.read([*asked])
+                seen = await core.sessions.by_ids([*asked], retries=False)
         except TimeoutError:
             return len(asked)
 

@@ -1,7 +1,6 @@
 """The poll loop: looks at the sessions that somebody wants to know about, and hands the answers to the store.
 
-Many sessions are read in few requests: v3 is asked for a hundred ids a page; v1, which has no such filter, for its
-newest sessions. What a list leaves out is read by itself. The loop runs while there is something to poll, survives
+Many sessions are read in few requests, see `Sessions.by_ids`. The loop runs while there is something to poll, survives
 whatever the connection does, and never tries a request twice: the next sweep does.
 """
 
@@ -9,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Iterable
 
-from devin_jupyter.api.sessions import Messages, Sessions, by_id
+from devin_jupyter.api.sessions import IDS_PER_PAGE, Found, Messages, Sessions
 from devin_jupyter.config import Pace
 from devin_jupyter.errors import (
     ApiError,
@@ -31,11 +28,8 @@ from devin_jupyter.monitor.store import Clock, Connection, Raw, SessionStore, Wa
 
 logger = logging.getLogger("devin_jupyter.monitor")
 
-PAGE = 100
-"""Ids a request: more would make its URL too long for some proxies."""
-FEW = 2
-"""So few sessions are read one by one."""
 CONCURRENT = 4
+"""Conversations that are read at a time."""
 MISSES = 4
 """How often in a row the service must not know a session, or refuse the key, before it is believed: a list may lag
 behind a create, and some gateways answer 403 during maintenance."""
@@ -46,14 +40,6 @@ TOGETHER = 0.5
 LONGEST_BACKOFF = 30.0
 LONGEST_RETRY_AFTER = 300.0
 """A service that asks for a longer pause has another clock, or no limit in mind."""
-
-
-@dataclass(slots=True)
-class Found:
-    """What was read, and what could not be."""
-
-    raws: dict[str, Raw] = field(default_factory=dict)
-    problems: dict[str, DevinError] = field(default_factory=dict)
 
 
 class Backoff:
@@ -158,28 +144,13 @@ class Poller:
         self.store.release([entry])
         return entry.snapshot
 
-    async def read(self, session_ids: Sequence[str]) -> Found:
-        """Read sessions in as few requests as possible, each tried once; nothing is handed to the store."""
-        self._limit = asyncio.Semaphore(CONCURRENT)  # a forked child inherits one whose holders are gone
-        found = Found()
-        if len(session_ids) > FEW and self._is_v1:
-            await self._guarded(session_ids, partial(self._read_newest, set(session_ids), found), found)
-        elif len(session_ids) > FEW:
-            chunks = [session_ids[start : start + PAGE] for start in range(0, len(session_ids), PAGE)]
-            await asyncio.gather(
-                *(self._guarded(each, partial(self._read_page, each, found), found) for each in chunks)
-            )
-        rest = [name for name in session_ids if name not in found.raws and name not in found.problems]
-        await asyncio.gather(*(self._guarded([name], partial(self._read_one, name, found), found) for name in rest))
-        return found
-
     # --- the loop -------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
         failed = 0
         while active := self.store.active():
             self._wake.clear()
-            self._pages = max(1.0, len(active) / PAGE)
+            self._pages = max(1.0, len(active) / IDS_PER_PAGE)
             now = self._clock.monotonic()
             first = max(min(entry.due for entry in active), self._backoff.not_before)
             if first > now:
@@ -197,7 +168,8 @@ class Poller:
 
     async def _sweep(self, entries: list[WatchedSession]) -> None:
         store, ticket = self.store, self.store.ticket()
-        found = await self.read([entry.session_id for entry in entries])
+        self._limit = asyncio.Semaphore(CONCURRENT)  # a forked child inherits one whose holders are gone
+        found = await self._sessions.by_ids([entry.session_id for entry in entries], retries=False)
         before = [(entry.seen, entry.acted_at) for entry in entries]
 
         async def take(entry: WatchedSession) -> None:
@@ -293,26 +265,6 @@ class Poller:
             self.store.set_connection(self._backoff.connection, entries)
 
     # --- reading --------------------------------------------------------------------------------------------
-
-    async def _read_page(self, session_ids: Sequence[str], found: Found) -> None:
-        found.raws.update(await self._sessions.some(session_ids, retries=False))
-
-    async def _read_newest(self, wanted: set[str], found: Found) -> None:
-        most = len(wanted) + 2 * PAGE
-        async for page in self._sessions.pages(limit=most, page_size=PAGE, retries=False):
-            found.raws.update({name: raw for name, raw in by_id(page).items() if name in wanted})
-            if len(found.raws) == len(wanted):
-                return
-
-    async def _read_one(self, session_id: str, found: Found) -> None:
-        found.raws[session_id] = await self._sessions.get(session_id, retries=False)
-
-    async def _guarded(self, session_ids: Iterable[str], read: Callable[[], Awaitable[None]], found: Found) -> None:
-        async with self._limit:
-            try:
-                await read()
-            except DevinError as problem:
-                found.problems.update((name, problem) for name in session_ids if name not in found.raws)
 
     async def _conversation(self, entry: WatchedSession, raw: Raw, *, retries: bool) -> list[Message]:
         """Read the messages: in a sweep those that may be new, which on v1 come with the session; else all."""

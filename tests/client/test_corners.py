@@ -7,13 +7,12 @@ import concurrent.futures
 import threading
 
 import pytest
+from clients import some_settings
 
 import devin_jupyter as dj
 from devin_jupyter import loop
 from devin_jupyter.api import transport
 from devin_jupyter.loop import LoopThread, iterate
-
-from .conftest import some_settings
 
 MESSAGES = "/v3/organizations/{org_id}/sessions/{devin_id}/messages"
 ONE = "/v3/organizations/{org_id}/sessions/{devin_id}"

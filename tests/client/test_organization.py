@@ -4,11 +4,10 @@ import asyncio
 
 import httpx
 import pytest
+from clients import KEY
 
 from devin_jupyter.config import resolve_settings
 from devin_jupyter.errors import NoOrganization, Unauthorized
-
-from .conftest import KEY
 
 
 @pytest.fixture

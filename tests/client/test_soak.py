@@ -5,12 +5,11 @@ import random
 import time
 
 import pytest
+from clients import key_of
 
 from devin_jupyter import AsyncDevin
 from devin_jupyter.config import Pace, Settings
 from devin_jupyter.models.phase import Phase
-
-from .conftest import key_of
 
 ENDS = {
     "sim:plain": Phase.YOUR_TURN,

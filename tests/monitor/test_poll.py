@@ -115,7 +115,8 @@ class Scene:
         service = answering(self.world, version)
         self.journal = FakeJournal()
         self.store = SessionStore(self.journal, bare=lambda: record(api_version=version).facts, clock=clock)
-        self.poller = Poller(self.store, Sessions(service), Messages(service), is_v1=version == "v1", **options)
+        self.sessions = Sessions(service)
+        self.poller = Poller(self.store, self.sessions, Messages(service), is_v1=version == "v1", **options)
         self.seen, self.troubles, self.subscriptions = [], [], []
 
     def watch(self, number=0, snapshot=None, **options):
@@ -637,7 +638,7 @@ async def test_a_mistake_of_ours_does_not_end_the_watching(scene, caplog, monkey
     one.watch()
     await one.sweeps(1)
     with monkeypatch.context() as patch:
-        patch.setattr(one.poller, "read", None)
+        patch.setattr(one.sessions, "by_ids", None)
         await one.sweeps(2)
     one.world.change(0, detail="finished")
 
@@ -667,7 +668,7 @@ async def test_a_session_that_we_cannot_read_holds_up_no_other(scene, monkeypatc
 async def test_whoever_waits_is_told_when_looking_fails_for_good(scene, monkeypatch):
     one = scene()
     one.watch()
-    monkeypatch.setattr(one.poller, "read", None)
+    monkeypatch.setattr(one.sessions, "by_ids", None)
 
     with pytest.raises(errors.DevinError, match="a fault in devin_jupyter: TypeError"):
         await one.store.turn_over(id_of(0))

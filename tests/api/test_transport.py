@@ -11,13 +11,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from clients import KEY, some_settings
 
 from devin_jupyter import errors
 from devin_jupyter.api.client import OPERATIONS
 from devin_jupyter.api.sessions import Sessions, Tags
 from devin_jupyter.api.transport import Transport
-
-from .conftest import KEY, some_settings
 
 GET, PUT, DELETE, POST, PATCH = "GET", "PUT", "DELETE", "POST", "PATCH"
 

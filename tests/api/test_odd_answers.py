@@ -103,7 +103,7 @@ def test_a_time_is_read_in_every_form(said, seconds):
 
 @pytest.mark.parametrize("said", [True, "soon", "", "-3", -3, float("nan"), pd.Timedelta("-1min")])
 def test_what_is_no_time_is_refused(said):
-    with pytest.raises(ValueError, match="not a time"):
+    with pytest.raises(ValueError, match="not a duration"):
         parse_duration(said)
 
 
