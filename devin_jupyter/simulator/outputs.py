@@ -133,7 +133,7 @@ def interim(final: Output, schema: Schema) -> Output | None:
 
 
 def partial(final: Output) -> Output:
-    """Return a submission of which only the first field is filled in, whatever the schema says."""
+    """Return a submission of which only the first field is filled in, fitting or not."""
     first = next(iter(final), None)
     return {name: value if name == first else None for name, value in final.items()}
 
@@ -153,7 +153,7 @@ class Maker:
     """Makes values for the schemas inside one root schema."""
 
     def __init__(self, root: Schema, *, seed: str, place: str, lean: bool = False) -> None:
-        """Take the root, for local references; `lean` leaves out whatever may be left out."""
+        """Take the root, for local references; `lean` leaves out what may be left out."""
         self._root, self._seed, self._place, self._lean = root, seed, place, lean
         self._nodes = 0
 

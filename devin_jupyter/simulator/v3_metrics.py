@@ -1,6 +1,6 @@
 """The routes of v3 that count: consumption, metrics, and what a key of an enterprise sees across its organizations.
 
-Every ACU is counted once, when it was spent. Windows are half-open. Nobody searches in a simulation.
+Every ACU is counted once, when it was spent. Windows are half-open. There are no searches.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ async def read_active_users(sim: Sim, query: Annotated[wire.ActiveQuery, Query()
 
 
 def _by_stretch(sim: Simulation, query: wire.ActiveQuery, length: int) -> Iterator[dict[str, int]]:
-    """The active users of every stretch of so many seconds."""
+    """The active users of every stretch of this length, in seconds."""
     sessions = _created(sim, query)
     start = _day_of(query.time_after)
     stop = query.time_before if query.time_before > query.time_after else start
@@ -199,7 +199,7 @@ def _by_stretch(sim: Simulation, query: wire.ActiveQuery, length: int) -> Iterat
 
 
 def _active(sessions: list[Session], query: wire.ActiveQuery, start: int, end: int) -> dict[str, int]:
-    """A user is active who started enough sessions, and searched enough, which nobody does here."""
+    """A user is active who started enough sessions; there are no searches here."""
     enough = 1 if query.min_sessions is None else query.min_sessions
     started = Counter(session.user_id or session.service_user_id for session in sessions)
     active = sum(count >= enough for count in started.values()) if (query.min_searches or 0) <= 0 else 0

@@ -58,7 +58,7 @@ async def read_self(sim: Sim) -> Response:
     return json_response({"principal_type": "service_user", **user, "org_id": org_id})
 
 
-# --- insights: what was found out about a session, once somebody asked for it ---
+# --- insights: what was found out about a session, once they were asked for ---
 # (their routes come first: `/sessions/insights` must not be taken for an id)
 
 ANALYSIS_SECONDS = 60.0

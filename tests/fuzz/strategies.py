@@ -37,7 +37,7 @@ def short_and_long(test: Callable[..., Any]) -> Any:
 
 
 def check_examples(examples: int, check: Callable[..., object], *strategies: st.SearchStrategy[Any]) -> None:
-    """Call `check` with so many examples: the same ones every time, without FUZZ_ANEW."""
+    """Call `check` with this many examples: the same ones every time, without FUZZ_ANEW."""
     chosen = settings(
         max_examples=examples,
         deadline=None,

@@ -65,7 +65,7 @@ def test_a_process_that_ends_with_a_server_in_a_thread_says_nothing():
     assert (done.stdout, done.stderr, done.returncode) == ("200\n", "", 0)
 
 
-def test_every_answer_is_labelled_as_simulated(simulator):
+def test_every_answer_is_labeled_as_simulated(simulator):
     with simulator.v3() as client:
         answers = [
             client.get("/sessions"),
