@@ -319,11 +319,12 @@ class Batch(BatchView[Session], Blocking[AsyncBatch]):
             Detached: interrupted (a KeyboardInterrupt).
         """
         self._runner.check_process()
-        line = display.StatusLine(is_watched=not quiet and display.is_watched())
+        line = None if quiet or not display.is_watched() else display.StatusLine()
         waiting = loop.submit(self._async.wait(timeout))
         try:
             while not futures.wait([waiting], timeout=SLICE_SECONDS).done:
-                line.show(display.progress_line(self.name, self.tally, self._runner.notice))
+                if line is not None:
+                    line.show(display.progress_line(self.name, self.tally, self._runner.notice))
             waiting.result()
         except KeyboardInterrupt:
             if on_interrupt == "stop":
@@ -331,7 +332,8 @@ class Batch(BatchView[Session], Blocking[AsyncBatch]):
             raise Detached(*display.detached(self._runner, stopped=on_interrupt == "stop")) from None
         finally:
             waiting.cancel()
-            line.finish(display.progress_line(self.name, self.tally, self._runner.notice))
+            if line is not None:
+                line.finish(display.progress_line(self.name, self.tally, self._runner.notice))
         return self
 
     def __await__(self) -> Generator[Any, None, Batch]:

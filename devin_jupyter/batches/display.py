@@ -147,16 +147,16 @@ def is_watched() -> bool:
 
 
 class StatusLine:
-    """A line that replaces the one before it; nothing where nobody watches."""
+    """A line that replaces the one before it."""
 
-    def __init__(self, *, is_watched: bool = True) -> None:
+    def __init__(self) -> None:
         # notebooks paint standard error red
         self._stream: TextIO | None = sys.stdout if host().in_kernel else None
-        self._is_watched, self._length, self._text = is_watched, 0, ""
+        self._length, self._text = 0, ""
 
     def show(self, text: str) -> None:
         """Replace the line."""
-        if not self._is_watched or text == self._text:
+        if text == self._text:
             return
         self._text = text
         stream = self._stream or sys.stderr

@@ -93,29 +93,29 @@ class Job:
     @property
     def phase(self) -> str:
         """The phase of the session, or `waiting` or `refused` without one."""
-        if self.stage is Stage.STARTED and self.snapshot is not None:
-            return self.snapshot.phase
+        if self.stage is Stage.STARTED and self.state is not None:
+            return self.state.snapshot.phase
         return Stage.REFUSED if self.stage is Stage.REFUSED else Stage.WAITING
 
     @property
     def is_open(self) -> bool:
         """Whether it occupies one of the parallel places."""
-        if self.stage is Stage.STARTING:
-            return True
-        return self.stage is Stage.STARTED and self.error is None and not self._is_turn_over
+        if self.stage is not Stage.STARTED or self.state is None:
+            return self.stage is Stage.STARTING
+        return self.error is None and not self.state.is_over
 
     @property
     def is_lost(self) -> bool:
         """Whether its turn was open when watching it failed."""
-        return self.stage is Stage.STARTED and self.error is not None and not self._is_turn_over
+        return self.state is not None and self.error is not None and not self.state.is_over
 
     @property
     def problem(self) -> DevinError | None:
         """Why there is no answer; None where there is one, or may still be."""
-        if self.error is not None or self.snapshot is None or not self._is_turn_over:
+        if self.error is not None or self.state is None or not self.state.is_over:
             return self.error
         try:
-            answer_of(self.snapshot, self.item.request.schema)
+            answer_of(self.state.snapshot, self.item.request.schema)
         except TurnError as problem:
             return problem
         return None
@@ -123,15 +123,12 @@ class Job:
     @property
     def question(self) -> str | None:
         """What a person must answer: asked in the conversation, or in the report."""
-        if self.snapshot is None or self.is_open:
+        snapshot = None if self.is_open else self.snapshot
+        if snapshot is None:
             return None
-        if self.snapshot.needs_you:
-            return self.snapshot.question or "(no message)"
-        return report.question(self.snapshot.structured_output)
-
-    @property
-    def _is_turn_over(self) -> bool:
-        return self.snapshot is not None and self.snapshot.turn_over
+        if snapshot.needs_you:
+            return snapshot.question or "(no message)"
+        return report.question(snapshot.structured_output)
 
 
 # --- what they add up to ------------------------------------------------------------------------------------

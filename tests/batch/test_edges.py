@@ -332,9 +332,7 @@ def test_the_progress_is_one_line_that_replaces_itself(capsys: pytest.CaptureFix
     line.show("a long line")
     line.finish("short")
     assert capsys.readouterr().err == "\ra long line\rshort      \n"
-    silent = StatusLine(is_watched=False)
-    silent.show("nothing")
-    silent.finish("nothing")
+    StatusLine().finish("nothing")  # nothing was shown
     assert capsys.readouterr().err == ""
 
 
