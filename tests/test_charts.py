@@ -15,7 +15,7 @@ from payloads import V3, session
 
 from devin_jupyter import charts, frames
 from devin_jupyter.errors import OptionError
-from devin_jupyter.frames import spending, summaries
+from devin_jupyter.frames import chart_data
 from devin_jupyter.models.phase import Phase
 
 pytest.importorskip("altair")
@@ -144,7 +144,7 @@ def test_a_timeline_has_a_bar_per_session_from_start_to_last_activity() -> None:
 def test_a_timeline_of_many_sessions_shows_the_newest_and_says_so() -> None:
     chart = charts.timeline(many(1200))
 
-    assert len(values(chart)) == summaries.MOST_BARS
+    assert len(values(chart)) == chart_data.MAX_BARS
     assert repr(chart) == "<chart: Sessions over time (the newest 1,000 of 1,200 sessions)>"
 
 
@@ -183,7 +183,16 @@ def test_spending_adds_up_whatever_it_is_divided_by() -> None:
 
     for division in ({}, {"tag_prefix": "team:"}, {"by": "repo"}, {"by": "user"}, {"by": "phase"}, {"unit": "month"}):
         records = values(charts.spend(frame, **division))
-        assert sum(item["high"] - item["low"] for item in records) == pytest.approx(total)
+        assert sum(item["cost"] for item in records) == pytest.approx(total)
+
+
+def test_the_groups_of_a_day_are_stacked_the_most_expensive_below() -> None:
+    frame = frame_of(session(1, tags=["cheap"], acus_consumed=1), session(2, tags=["dear"], acus_consumed=3))
+
+    svg = vl_convert.vegalite_to_svg(bundle(charts.spend(frame, by="tag"))[charts.MIME], vl_version=charts.VEGA_LITE)
+
+    bars = re.findall(r'aria-roledescription="bar" d="M0,([\d.]+)h640v([\d.]+)h-640Z" fill="(#\w+)"', svg)
+    assert bars == [("55", "165", charts.GROUP_COLORS[0]), ("0", "55", charts.GROUP_COLORS[1])]
 
 
 def test_a_session_of_several_groups_is_divided_between_them() -> None:
@@ -227,7 +236,7 @@ def test_as_many_groups_as_colors_are_all_named() -> None:
     records = values(charts.spend(frame, by="tag"))
 
     assert [item["group"] for item in records] == [f"t{number}" for number in range(8, -1, -1)]
-    assert len(records) == spending.MOST_GROUPS == len(charts.GROUP_COLORS)
+    assert len(records) == chart_data.MAX_GROUPS == len(charts.GROUP_COLORS)
 
 
 @pytest.mark.parametrize("by", ["category", "origin"])
@@ -299,7 +308,7 @@ def test_true_days_come_from_a_consumption_frame() -> None:
 
     records = values(charts.spend(frame))
 
-    assert [(item["group"], item["low"], item["high"]) for item in records] == [("devin", 0, 2), ("cascade", 2, 3)]
+    assert [(item["group"], item["cost"]) for item in records] == [("devin", 2), ("cascade", 1)]
     assert len(bundle(charts.spend(frame.head(0)))["image/png"]) > 100
     with pytest.raises(OptionError, match="by day and product"):
         charts.spend(frame, by="category")
@@ -441,5 +450,5 @@ def test_a_phase_that_is_none_is_drawn_as_unknown(draw: Callable[..., Any]) -> N
 
     chart = draw(frame)
 
-    assert [record["phase"] for record in values(chart)] == [summaries.UNKNOWN]
+    assert [record["phase"] for record in values(chart)] == [chart_data.UNKNOWN]
     assert "image/png" in bundle(chart)
