@@ -10,19 +10,28 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import devin_jupyter
 from devin_jupyter import loop
+from devin_jupyter.api.analytics import Account
+from devin_jupyter.api.client import Service
+from devin_jupyter.api.files import Attachments
+from devin_jupyter.api.sessions import Insights, Messages, Sessions, Tags
+from devin_jupyter.attachments import read_attachments
 from devin_jupyter.blocking import Blocking, blocking, documented_by, fluent
-from devin_jupyter.client.core import Core
+from devin_jupyter.config import Settings
+from devin_jupyter.creation import Api, Creator, replay
 from devin_jupyter.errors import (
+    ConnectionTrouble,
     Detached,
     DetachedAwait,
+    DevinError,
     NeedsApproval,
     NeedsReply,
+    NotRecorded,
     OptionError,
     OutputInvalid,
     SessionAsleep,
@@ -33,22 +42,104 @@ from devin_jupyter.errors import (
     TurnOpen,
     WaitTimeout,
 )
-from devin_jupyter.host import hooks
+from devin_jupyter.host import hooks, host
+from devin_jupyter.journal import Journal
 from devin_jupyter.loop import SLICE_SECONDS, cancel_on_interrupt, completing_requests
+from devin_jupyter.messages import Messenger
 from devin_jupyter.models import wire
+from devin_jupyter.models.ids import session_id as prefixed
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.models.snapshot import Message, OutputVersion, PullRequest, Snapshot
-from devin_jupyter.monitor.store import Change, Connection, Subscription, WatchedSession
+from devin_jupyter.models.policy import Policy
+from devin_jupyter.models.snapshot import (
+    CellRef,
+    Facts,
+    Message,
+    OutputVersion,
+    PullRequest,
+    Snapshot,
+    Where,
+    read_message,
+    visible_tags,
+)
+from devin_jupyter.monitor.poll import Poller
+from devin_jupyter.monitor.store import Change, Connection, SessionStore, Subscription, WatchedSession
 from devin_jupyter.options import seconds
+from devin_jupyter.recorded import LockFile, message_key, record_of, schema_of
+from devin_jupyter.request import SessionRequest
 from devin_jupyter.schema import Schema
 from devin_jupyter.text import format_acus
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from devin_jupyter.api.transport import Transport
     from devin_jupyter.panel import Panel
 
 S = TypeVar("S", bound="SessionView")
+
+
+class Running(Protocol):
+    """Something that goes on in the background."""
+
+    async def retire(self) -> None:
+        """Let go of it; its sessions go on."""
+
+
+class Core:
+    """The parts of a client, which its handles share. They belong to one event loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        journal: Journal | None = None,
+        transport: Transport | None = None,
+        lock: LockFile | None = None,
+    ) -> None:
+        self.journal = journal if journal is not None else Journal(settings.home)
+        self.lock = lock
+        self.service = Service(transport, settings)
+        self.account = Account(self.service)
+        self.sessions, self.messages = Sessions(self.service), Messages(self.service)
+        self.attachments, self.tags = Attachments(self.service), Tags(self.service)
+        self.insights = Insights(self.service)
+        version = settings.api_version
+        api = Api(self.sessions, self.attachments, self.account)
+        self.creator = Creator(
+            api, self.journal, self.where, api_version=version, simulated=settings.simulated, lock=lock
+        )
+        self.messenger = Messenger(self.messages, self.sessions, self.attachments, self.journal)
+        self.store = SessionStore(self.journal, bare=self._bare_facts)
+        self.poller = Poller(self.store, self.sessions, self.messages, is_v1=version == "v1", pace=settings.pace)
+        self.running: dict[str, Running] = {}
+        """What goes on in the background, by name, and must not outlive the client: batches."""
+
+    @property
+    def transport(self) -> Transport:
+        """What carries the requests."""
+        return self.service.transport
+
+    @property
+    def settings(self) -> Settings:
+        """Key, organization, host; the organization once it was asked for."""
+        return self.service.settings
+
+    async def where(self) -> Where:
+        """Return where requests go, asking for the organization if need be."""
+        org_id = None if self.service.is_v1 else await self.service.org_id()
+        settings = self.settings
+        return Where(settings.known_as or settings.base_url, org_id, settings.api_version)
+
+    async def aclose(self) -> None:
+        """End what goes on in the background, stop watching and close the connections."""
+        running, self.running = list(self.running.values()), {}
+        await asyncio.gather(*(one.retire() for one in running))
+        await self.poller.aclose()
+        await self.service.aclose()
+
+    def _bare_facts(self) -> Facts:
+        settings = self.settings
+        return Facts(where=Where("", settings.org_id, settings.api_version), simulated=settings.simulated)
 
 
 @dataclass(eq=False, slots=True)
@@ -250,8 +341,9 @@ class AsyncSession(SessionView):
         how: str = "opened",
         notice: str | None = None,
         take: str | None = None,
+        cell: CellRef | None = None,
     ) -> None:
-        self._core = core
+        self._core, self._cell = core, cell
         self._seen = _Seen(state, schema, how, notice, take)
 
     def __await__(self) -> Generator[Any, None, AsyncSession]:
@@ -269,7 +361,7 @@ class AsyncSession(SessionView):
             Detached: a blocking wait was interrupted (a KeyboardInterrupt).
             DevinError: it cannot be looked at: unknown, or refused to this key.
         """
-        await self._core.wait(self._seen.state, timeout)
+        await self._core.store.turn_over(self._seen.state, seconds(timeout))
         return self
 
     async def result(self, timeout: float | str | None = None) -> Any:
@@ -306,7 +398,29 @@ class AsyncSession(SessionView):
             CreateUncertain: it could not be settled whether the message arrived.
             DevinError: the service refused or could not be reached; nothing arrived.
         """
-        self._seen.notice = await self._core.send(self._seen.state, text, attach, again=again, as_user=as_user)
+        core, watched = self._core, self._seen.state
+        is_pair = isinstance(attach, tuple) and len(attach) == 2 and isinstance(attach[0], str)
+        listed = list(attach) if isinstance(attach, (list, tuple)) and not is_pair else [attach]
+        files = await asyncio.to_thread(read_attachments, [item for item in listed if item is not None], {})
+        if not core.settings.api_key or self.snapshot.recorded is not None:  # replayed from a lock file
+            key = message_key(self.id, text, (item.sha256 for item in files))
+            at = core.lock.was_sent(key) if core.lock is not None else None
+            if at is not None:
+                self._seen.notice = f"already sent on {at} (recorded)"
+                return self
+            if not core.settings.api_key:
+                raise NotRecorded(
+                    f"this message to {self.id} is not recorded, and there is no key to send it with",
+                    "nothing was sent",
+                    "set DEVIN_API_KEY to send it",
+                )
+        cell = self._cell or CellRef(notebook=host().notebook)
+        result = await core.messenger.send(
+            self.id, text, files, again=again, as_user=as_user, record=watched.record, cell=cell
+        )
+        if result.how == "sent" and result.sent is not None:
+            await core.store.note(watched, sent=result.sent)
+        self._seen.notice = result.notice
         return self
 
     async def stop(self, archive: bool = False) -> AsyncSession:
@@ -315,18 +429,22 @@ class AsyncSession(SessionView):
         Args:
             archive: also archive it; v3 only.
         """
-        await self._core.stop(self._seen.state, archive=archive)
+        core, watched = self._core, self._seen.state
+        before = await core.poller.look(watched)
+        await core.sessions.terminate(self.id, archive=archive)
+        await core.store.note(watched, terminated=before.phase not in (Phase.DONE, Phase.FAILED))
+        await core.poller.look(watched)
         return self
 
     async def archive(self) -> AsyncSession:
         """Archive the session, which puts it to sleep if it runs. v3 only. (`POST …/archive`)"""
-        await self._core.archive(self._seen.state)
-        return self
+        await self._core.sessions.archive(self.id)
+        return await self.refresh()
 
     async def unarchive(self) -> AsyncSession:
         """Take the session out of the archive. v3 only. (`POST …/unarchive`)"""
-        await self._core.archive(self._seen.state, undo=True)
-        return self
+        await self._core.sessions.unarchive(self.id)
+        return await self.refresh()
 
     async def tag(self, *tags: str, replace: bool = False) -> tuple[str, ...]:
         """Add tags, or with `replace` put these in place of the others, and return all. (`POST`/`PUT …/tags`)
@@ -335,11 +453,15 @@ class AsyncSession(SessionView):
             tags: at most 49.
             replace: take the other tags away; the one by which this package finds its sessions stays.
         """
-        return await self._core.tag(self._seen.state, tags, replace_all=replace)
+        write = self._core.tags.replace if replace else self._core.tags.append
+        visible = visible_tags(await write(self.id, tags))
+        await self._core.store.note(self._seen.state, tags=visible)
+        return visible
 
     async def refresh(self) -> AsyncSession:
         """Ask how the session is now, with its conversation where the turn is over. (`GET …/sessions/{id}`)"""
-        await self._core.refresh(self._seen.state)
+        if self.snapshot.recorded is None:
+            await self._core.poller.look(self._seen.state)
         return self
 
     async def attachments(self) -> list[wire.SessionAttachment]:
@@ -518,6 +640,83 @@ class Session(SessionView, Blocking[AsyncSession]):
         from devin_jupyter.panel import Panel
 
         return Panel(self)
+
+
+async def open_session(core: Core, id_or_url: str, schema: Schema | None = None) -> AsyncSession:
+    """Look a session up on the service; where it cannot be reached, in the journal, as last seen.
+
+    Args:
+        core: the client's parts.
+        id_or_url: its id in any form, or its URL.
+        schema: what to read its output as; by default the schema it was started with.
+
+    Raises:
+        NotFound: there is none, or this key may not see it.
+        ConnectionTrouble: the service cannot be reached, and the journal does not know the session.
+    """
+    identifier = prefixed(id_or_url)
+    if core.lock is not None and not core.settings.api_key:
+        recorded = core.lock.session(identifier)
+        if recorded is not None:
+            watched = core.store.track(record_of(recorded.snapshot))
+            return AsyncSession(core, watched, schema=schema or schema_of(watched.record))
+    watched = await core.store.load(identifier)
+    asked = schema_of(watched.record)
+    if asked is None and schema is not None:  # a schema to read it by does not change what was asked for
+        watched.record = replace(watched.record, facts=replace(watched.record.facts, schema=schema))
+    notice = None
+    try:
+        await core.poller.look(watched, retries=watched.seen is None)
+    except ConnectionTrouble as problem:
+        if watched.seen is None:
+            raise
+        notice = f"{identifier} as last seen: {problem.message}"
+    return AsyncSession(core, core.store.track(watched.record), schema=schema or asked, notice=notice)
+
+
+async def start_session(core: Core, request: SessionRequest, policy: Policy) -> AsyncSession:
+    """Attach to the session of a request, adopt it, or start it with one POST.
+
+    Raises:
+        Refused, CreateUncertain, DevinError: as for `create`.
+    """
+    if not core.settings.api_key and core.lock is not None:
+        started = replay(request, core.lock)
+    else:
+        try:
+            started = await core.creator.start(request, policy)
+        finally:
+            if policy.replace:
+                await asyncio.gather(*(note_end(core, one) for one in core.store.sessions()), return_exceptions=True)
+    record, snapshot = started.record, started.snapshot
+    if snapshot.turn_over and started.raw is not None and snapshot.last_word is None:
+        record = replace(record, snapshot=await _with_conversation(core, snapshot))
+    return AsyncSession(
+        core,
+        core.store.track(record),
+        schema=request.schema,
+        how=started.how,
+        notice=started.notice,
+        take=record.facts.take,
+    )
+
+
+async def _with_conversation(core: Core, snapshot: Snapshot) -> Snapshot:
+    """A session that was attached to has its question and its last message at hand."""
+    try:
+        messages = tuple([read_message(raw) async for raw in core.messages.list(snapshot.session_id)])
+    except DevinError:  # a key may see a session and not its conversation
+        return snapshot
+    question = messages[-1].text if messages and snapshot.needs_you and messages[-1].source == "devin" else None
+    return replace(snapshot, messages=messages, question=snapshot.question or question)
+
+
+async def note_end(core: Core, watched: WatchedSession) -> None:
+    """Look at a session in memory that an act on others, such as `--replace`, has ended, where it has."""
+    kept = await asyncio.to_thread(core.journal.record, watched.session_id)
+    if kept is not None and kept.terminated and not watched.record.terminated:
+        await core.store.note(watched, terminated=True)
+        await AsyncSession(core, watched).refresh()
 
 
 async def _awaited(session: S, wait: Callable[[], Awaitable[Any]]) -> S:

@@ -32,7 +32,6 @@ from devin_jupyter.batches.record import (
     restore_takes,
     save_record,
 )
-from devin_jupyter.client.core import Core
 from devin_jupyter.creation import Clock, Started, replay
 from devin_jupyter.creation.leased import leased
 from devin_jupyter.errors import ConnectionTrouble, DevinError, JournalError, OptionError, Refused
@@ -43,6 +42,7 @@ from devin_jupyter.models.snapshot import CellRef, Snapshot, Where, observe
 from devin_jupyter.monitor.store import Change
 from devin_jupyter.paid import Run
 from devin_jupyter.request import fingerprint
+from devin_jupyter.session import AsyncSession, Core, open_session
 
 logger = logging.getLogger("devin_jupyter.batches")
 
@@ -264,7 +264,7 @@ class Runner:
             while job.state is not None and job.is_open and job.state.snapshot.recorded is None:
                 job.turn_began, job.turn_seconds = time.monotonic(), None
                 self._changed(job)
-                snapshot = await self.core.wait(job.state)
+                snapshot = await self.core.store.turn_over(job.state)
                 job.turn_seconds, job.turn_began = time.monotonic() - job.turn_began, None
                 self.gate.turn_ended(snapshot)
                 self._spawn(self._clean_up(job))
@@ -345,8 +345,8 @@ class Runner:
             return await self.core.creator.start(complete(job.item, job.take), policy)
         # the journal could not keep the request whole: its session is looked up, and never created
         schema = job.item.request.schema
-        opened = await self.core.open(entry.session_id, schema)
-        return Started(record=opened.state.record, how="attached", notice=opened.notice)
+        opened = await open_session(self.core, entry.session_id, schema)
+        return Started(record=self.core.store.record(opened.id), how="attached", notice=opened.notice)
 
     async def _find(self, jobs: Sequence[Job], *, sweep: bool) -> list[Job]:
         """Return the jobs that have a session; the service is asked at most once for each of them."""
@@ -394,7 +394,7 @@ class Runner:
         async def read(job: Job) -> None:
             assert job.state is not None
             with suppress(DevinError):
-                await core.refresh(job.state)
+                await AsyncSession(core, job.state).refresh()
 
         changed = []
         for identifier, raw in seen.raws.items():
@@ -419,7 +419,8 @@ class Runner:
         if is_clean or snapshot.phase is not Phase.DONE or snapshot.recorded is not None:
             return
         try:
-            await (self.core.archive(state) if when_done == "archive" else self.core.stop(state))
+            session = AsyncSession(self.core, state)
+            await (session.archive() if when_done == "archive" else session.stop())
         except DevinError as problem:  # the answer is there all the same, and the next run tries again
             logger.warning("%s: --when-done %s failed: %s", state.session_id, when_done, problem.message)
         self._changed(job)
@@ -543,10 +544,10 @@ class Runner:
                 hint = ".resume() starts what waits"
                 return ActionResult(job, "failed", OptionError(f"it has no session, it is {job.phase}", hint=hint))
             try:
-                notice = await self.core.send(job.state, text, files, again=again, cell=self.cell)
+                session = await AsyncSession(self.core, job.state, cell=self.cell).send(text, files, again=again)
             except DevinError as problem:
                 return ActionResult(job, "failed", problem)
-            return ActionResult(job, "sent" if notice is None else "already")
+            return ActionResult(job, "sent" if session.notice is None else "already")
 
         return await gather_limited(one, zip(jobs, texts, strict=True), limit=ATTACHED_AT_ONCE)
 
@@ -561,7 +562,7 @@ class Runner:
         async def one(job: Job) -> ActionResult:
             assert job.state is not None
             try:
-                await self.core.stop(job.state)
+                await AsyncSession(self.core, job.state).stop()
             except DevinError as problem:
                 return ActionResult(job, "failed", problem)
             return ActionResult(job, "stopped")

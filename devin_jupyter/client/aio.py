@@ -12,9 +12,8 @@ from devin_jupyter.aftermath import live_line
 from devin_jupyter.aftermath import still_live as find_live
 from devin_jupyter.api.analytics import Consumption, Events, Metrics
 from devin_jupyter.api.library import Knowledge, Playbooks, Schedules, Secrets
-from devin_jupyter.client.core import Core
 from devin_jupyter.config import Settings, resolve_settings
-from devin_jupyter.creation import Plan
+from devin_jupyter.creation import Plan, plan_replay
 from devin_jupyter.errors import OptionError
 from devin_jupyter.host import host
 from devin_jupyter.journal import Journal, lockfile
@@ -22,12 +21,11 @@ from devin_jupyter.journal.budgets import Account
 from devin_jupyter.models import wire
 from devin_jupyter.models.policy import Policy, notebook_scope
 from devin_jupyter.models.snapshot import CellRef
-from devin_jupyter.monitor.store import WatchedSession
 from devin_jupyter.options import BY_NAME, CreateOptions, MapOptions, from_keywords, seconds
 from devin_jupyter.recorded import LockFile
 from devin_jupyter.request import SessionRequest, build, fill
-from devin_jupyter.session import AsyncSession, Session
-from devin_jupyter.stopping import Stopped, within
+from devin_jupyter.session import AsyncSession, Core, Session, note_end, open_session, start_session
+from devin_jupyter.stopping import Stopped, Stopper, within
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -167,7 +165,10 @@ class AsyncDevin:
         if isinstance(wanted, str):
             read = read_options({name: value for name, value in options.items() if name != "dry_run"})
             wanted, policy = build(*fill(wanted, read)), policy or policy_of(read)
-        return await self.core.plan(wanted, policy or policy_of({}))
+        policy = policy or policy_of({})
+        if self.core.lock is not None and not self.settings.api_key:
+            return plan_replay(wanted, policy, self.core.lock, self.settings.api_version)
+        return await self.core.creator.plan(wanted, policy)
 
     async def start(self, request: SessionRequest, policy: Policy | None = None) -> AsyncSession:
         """Start the session of a resolved request, or attach to it; what `create` and `%%devin` call.
@@ -179,9 +180,8 @@ class AsyncDevin:
         Raises:
             Refused, CreateUncertain, DevinError: as for `create`.
         """
-        started, state = await self.core.start(request, policy or policy_of({}))
-        take = started.record.facts.take
-        return self._handle(state, schema=request.schema, how=started.how, notice=started.notice, take=take)
+        self._last = await start_session(self.core, request, policy or policy_of({}))
+        return self._last
 
     async def map(self, /, prompt: str, rows: Any, **options: Unpack[MapOptions]) -> AsyncBatch:
         """Start one session a row, or attach to those there are; returns at once, work goes on in the background.
@@ -229,8 +229,8 @@ class AsyncDevin:
             from devin_jupyter.schema import load_schema
 
             typed = load_schema(schema)
-        opened = await self.core.open(id_or_url, typed)
-        return self._handle(opened.state, schema=opened.schema, how="opened", notice=opened.notice)
+        self._last = await open_session(self.core, id_or_url, typed)
+        return self._last
 
     async def last(self) -> AsyncSession:
         """Return the session that was started or opened last: by this client, else in this notebook.
@@ -529,7 +529,14 @@ class AsyncDevin:
         Raises:
             JournalError: the halt cannot be written down.
         """
-        return await self.core.stop_all(within(Path(notebook)) if notebook is not None else None)
+        core = self.core
+        stopper = Stopper(api=core.creator.api, journal=core.journal, where=core.where)
+        stopped = await stopper.stop_all(within(Path(notebook)) if notebook is not None else None)
+        for one in stopped:
+            watched = core.store.find(one.session_id)
+            if watched is not None:
+                await note_end(core, watched)
+        return stopped
 
     async def still_live(self, notebook: str | None = None) -> str | None:
         """Return one line about the sessions that went on while no kernel looked, with what they cost since; or None.
@@ -543,10 +550,6 @@ class AsyncDevin:
         if isinstance(session, str):
             return await self.get(session)
         return session._async if isinstance(session, Session) else session
-
-    def _handle(self, state: WatchedSession, **facts: Any) -> AsyncSession:
-        self._last = AsyncSession(self.core, state, **facts)
-        return self._last
 
 
 def read_options(keywords: Mapping[str, Any]) -> CreateOptions:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.blocking import on_default
-from devin_jupyter.client.core import Core
 from devin_jupyter.client.sync import Devin
 from devin_jupyter.config import (
     Settings,
@@ -33,7 +32,7 @@ from devin_jupyter.journal import Journal
 from devin_jupyter.monitor.store import WatchedSession
 from devin_jupyter.options import number
 from devin_jupyter.recorded import locks_beside
-from devin_jupyter.session import AsyncSession, Session
+from devin_jupyter.session import AsyncSession, Core, Session
 from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ from devin_jupyter.schema import load_schema
 if TYPE_CHECKING:
     import pandas as pd
 
-    from devin_jupyter.client.core import Core
+    from devin_jupyter.session import Core
 
 __all__ = ["consumption", "insights", "messages", "outputs", "pull_requests", "sessions", "sync"]
 

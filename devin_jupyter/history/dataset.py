@@ -33,7 +33,7 @@ from devin_jupyter.text import replacing
 if TYPE_CHECKING:
     import pandas as pd
 
-    from devin_jupyter.client.core import Core
+    from devin_jupyter.session import Core
 
 Where = tuple[str, str | None, str]
 _DAY = 86400
@@ -193,8 +193,8 @@ def read_window(window: Window, where: Where, filters: Mapping[str, Any]) -> pd.
 
 
 async def _read_partition(window: Window, where: Where, filters: Mapping[str, Any]) -> pd.DataFrame:
-    from devin_jupyter.client.core import Core
     from devin_jupyter.config import resolve_settings
+    from devin_jupyter.session import Core
 
     near = _cores.get(where)
     settings = near.settings if near else resolve_settings(base_url=where[0], org_id=where[1], api_version=where[2])

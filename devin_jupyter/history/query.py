@@ -24,7 +24,7 @@ from devin_jupyter.schema import Schema, from_wire
 if TYPE_CHECKING:
     import pandas as pd
 
-    from devin_jupyter.client.core import Core
+    from devin_jupyter.session import Core
 
 
 @runtime_checkable

@@ -73,10 +73,9 @@ def _board(call: Call) -> Any:
 
 def _opened(devin: Any, identifier: str) -> Any:
     """A handle on the session of a row; a look at it leaves the session that the next cell goes on with."""
-    from devin_jupyter.session import AsyncSession, Session
+    from devin_jupyter.session import Session, open_session
 
-    opened = loop.run(devin.core.open(identifier, None))
-    return Session(AsyncSession(devin.core, opened.state, schema=opened.schema, notice=opened.notice))
+    return Session(loop.run(open_session(devin.core, identifier)))
 
 
 async def _handles(devin: Any, snapshots: list[Snapshot]) -> list[Any]:

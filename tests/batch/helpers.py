@@ -8,10 +8,10 @@ from typing import Any
 
 from devin_jupyter import loop
 from devin_jupyter.batches import Batch, batch
-from devin_jupyter.client.core import Core
 from devin_jupyter.config import Pace, simulator_settings
 from devin_jupyter.creation import Api, Clock, Creator
 from devin_jupyter.journal import Journal
+from devin_jupyter.session import Core
 
 POST = "POST /v3/organizations/{org_id}/sessions"
 LIST = "GET /v3/organizations/{org_id}/sessions"

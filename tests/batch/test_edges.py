@@ -19,7 +19,6 @@ from devin_jupyter.batches.display import StatusLine, progress_line, time_span
 from devin_jupyter.batches.jobs import Job, phases_of, positions_of, stats
 from devin_jupyter.batches.plan import make_plan
 from devin_jupyter.batches.rows import read_rows
-from devin_jupyter.client.core import Core
 from devin_jupyter.config import Pace, replay_settings, simulator_settings
 from devin_jupyter.errors import (
     ColleaguesSession,
@@ -38,6 +37,7 @@ from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.models.snapshot import Where
 from devin_jupyter.options import from_keywords
 from devin_jupyter.recorded import load_lock
+from devin_jupyter.session import Core
 
 pytestmark = pytest.mark.usefixtures("slow_lasts")
 REPOS = ["acme/a", "acme/b", "acme/c"]

@@ -24,9 +24,9 @@ from harness import KEY, ORG, Row, requests, simulator
 from devin_jupyter import loop
 from devin_jupyter.batches import Batch
 from devin_jupyter.batches.batch import request_of, start
-from devin_jupyter.client.core import Core
 from devin_jupyter.config import Pace, simulator_settings
 from devin_jupyter.journal import Journal
+from devin_jupyter.session import Core
 
 LIST = "GET /v3/organizations/{org_id}/sessions"
 

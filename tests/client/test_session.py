@@ -460,13 +460,12 @@ def test_a_handle_pickles_and_copies_as_its_id(simulator):
 def test_a_recorded_handle_asks_nobody(tmp_path, simulator):
     from datetime import date
 
-    from devin_jupyter.client.core import Core
     from devin_jupyter.config import replay_settings
     from devin_jupyter.journal import Journal
     from devin_jupyter.models.snapshot import Snapshot
     from devin_jupyter.monitor.store import WatchedSession
     from devin_jupyter.recorded import record_of
-    from devin_jupyter.session import AsyncSession, Session
+    from devin_jupyter.session import AsyncSession, Core, Session
 
     seen = Snapshot(
         session_id="devin-x", url="https://app.devin.ai/sessions/x", phase=Phase.DONE, recorded=date.today()
