@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from contract.notation import read, shape
+from contract.fact_syntax import read, shape
 
 FACTS = Path(__file__).with_name("facts")
 ORG = "/v3/organizations/{org_id}"

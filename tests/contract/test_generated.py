@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from contract.openapi import document, read_yaml
-from contract.world import BODIES, QUERIES, Ids, populate
+from contract.sample_organization import BODIES, QUERIES, Ids, populate
 
 pytestmark = [pytest.mark.schemathesis, pytest.mark.timeout(900)]
 SPECS = os.environ.get("DEVIN_SPECS", "")

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from contract.world import Ids, populate
+from contract.sample_organization import Ids, populate
 
 devin_sdk = pytest.importorskip("devin_sdk")
 Call = Callable[[Any, Callable[[str], str]], Any]
@@ -126,9 +126,14 @@ def test_no_operation_of_the_sdk_is_left_out(organizations: Any) -> None:
     assert set(operations(organizations)) == set(CALLS)
 
 
-@pytest.mark.parametrize("name", CALLS)
-def test_an_operation_of_the_sdk_is_answered(organizations: Any, ids: Ids, name: str) -> None:
-    assert CALLS[name](organizations, lambda kind: ids[kind][0]) is not None
+def test_every_operation_of_the_sdk_is_answered(organizations: Any, ids: Ids) -> None:
+    wrong = {}
+    for name in sorted(CALLS, key=lambda name: name.endswith(("delete", "archive", "terminate"))):
+        try:
+            assert CALLS[name](organizations, lambda kind: ids[kind][0]) is not None
+        except (AssertionError, devin_sdk.DevinSDKError) as error:
+            wrong[name] = repr(error)
+    assert wrong == {}
 
 
 def test_its_joined_arrays_are_one_value(organizations: Any, ids: Ids) -> None:

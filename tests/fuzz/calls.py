@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from contract.world import populate
+from contract.sample_organization import populate
 
 from devin_jupyter import AsyncDevin
 from devin_jupyter.api.transport import Transport

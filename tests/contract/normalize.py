@@ -8,13 +8,13 @@ from typing import Any
 _TALK = ("title", "description", "example", "examples", "$defs")
 
 
-def plain(schema: Any, spec: dict[str, Any]) -> Any:
+def normalized(schema: Any, spec: dict[str, Any]) -> Any:
     """Return the schema with references followed, talk dropped, and everything in a fixed order."""
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema:
         beside = {key: value for key, value in schema.items() if key != "$ref"}
-        return plain({**_follow(schema["$ref"], spec), **beside}, spec)
+        return normalized({**_follow(schema["$ref"], spec), **beside}, spec)
     kept = {key: value for key, value in schema.items() if key not in _TALK and not key.startswith("x-")}
     if kept.pop("contentMediaType", None):
         kept["format"] = "binary"
@@ -27,11 +27,11 @@ def plain(schema: Any, spec: dict[str, Any]) -> Any:
 def _inside(kept: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
     choices = kept.pop("anyOf", kept.pop("oneOf", None))
     if choices is not None:
-        kept["anyOf"] = sorted((plain(choice, spec) for choice in choices), key=json.dumps)
+        kept["anyOf"] = sorted((normalized(choice, spec) for choice in choices), key=json.dumps)
     if "items" in kept:
-        kept["items"] = plain(kept["items"], spec)
+        kept["items"] = normalized(kept["items"], spec)
     if "properties" in kept:
-        kept["properties"] = _sorted({name: plain(field, spec) for name, field in kept["properties"].items()})
+        kept["properties"] = _sorted({name: normalized(field, spec) for name, field in kept["properties"].items()})
     return kept | {word: sorted(kept[word]) for word in ("required", "enum") if word in kept}
 
 
