@@ -116,7 +116,7 @@ class BatchView(Generic[S]):
         job = runner.jobs[runner.plan.item_of_row[min(positions)]]
         if job.state is None:
             why = f": {job.error.message}" if job.error else ""
-            hint = ".resume() starts what waits"
+            hint = ".resume() starts waiting rows"
             raise OptionError(f"row {label!r} has no session, it is {job.phase}{why}", hint=hint)
         return self.session_of(job)
 
@@ -199,7 +199,7 @@ class AsyncBatch(BatchView[AsyncSession]):
     async def pause(self) -> AsyncBatch:
         """Start nothing more, here and in other kernels that share the journal; what is open continues."""
         self._runner.check_process()
-        await self._runner.hold("you said so; .resume() goes on")
+        await self._runner.hold("you paused it; .resume() continues")
         return self
 
     async def resume(self, *, all_rows: bool = False) -> AsyncBatch:
@@ -272,7 +272,7 @@ class AsyncBatch(BatchView[AsyncSession]):
     async def stop(self) -> AsyncBatch:
         """Start nothing more, and terminate every session whose turn is open; what is done stays done."""
         self._runner.check_process()
-        results = await self._runner.stop("stopped; .resume() starts what waits")
+        results = await self._runner.stop("stopped; .resume() starts waiting rows")
         self.notice = display.action_line(results, self._runner.plan)
         return self
 
@@ -441,7 +441,7 @@ def compare(one: BatchView[Any], other: BatchView[Any], on: str | list[str]) -> 
     try:
         merged = left.merge(right, on=keys, how="outer", suffixes=(first, second))
     except ValueError as problem:
-        raise OptionError(f"the two cannot be set side by side: {problem}", hint="give both the same type") from None
+        raise OptionError(f"the two batches cannot be compared: {problem}", hint="give both the same type") from None
     for column in set(one.inputs) & set(other.inputs) - set(keys):
         # an input is the same on both sides, or on one only; where it differs, both are shown
         mine, theirs = merged[column + first], merged[column + second]

@@ -53,7 +53,7 @@ def opening_line(runner: Runner) -> str:
     parts += [f"{runner.unseen} as last seen: the service cannot be reached"] if runner.unseen else []
     parts += [f"{refused} refused"] if refused else []
     parts += [f"paused: {runner.gate.paused}"] if runner.gate.paused else []
-    parts += ["no longer paused: running it again goes on"] if runner.was_held and to_start else []
+    parts += ["no longer paused: running it again resumed it"] if runner.was_held and to_start else []
     return ", ".join(parts)
 
 
@@ -74,7 +74,7 @@ def action_line(results: Sequence[ActionResult], plan: Plan) -> str:
     first = failed[0].problem if failed else None
     if first is not None and len(failed) == len(results):
         raise first
-    words = {"sent": "sent", "already": "sent already (again=True repeats)", "stopped": "stopped"}
+    words = {"sent": "sent", "already": "already sent (again=True repeats)", "stopped": "stopped"}
     counts = [(word, sum(result.how == how for result in results)) for how, word in words.items()]
     parts = [f"{count} {word}" for word, count in counts if count]
     if first is not None:
@@ -88,11 +88,11 @@ def detached(runner: Runner, *, stopped: bool) -> tuple[str, str, str]:
     sums = runner.stats()
     if stopped:
         return f"interrupted: {sums.text}", "every open session was stopped, as --on-interrupt stop says", ""
-    waits = f", and {sums.waiting} rows that wait will be started" if sums.waiting and not runner.gate.paused else ""
+    waits = f", and {sums.waiting} waiting rows will be started" if sums.waiting and not runner.gate.paused else ""
     return (
-        f"interrupted: {sums.open} sessions go on{waits} ({sums.acus:.2f} ACU so far)",
-        "nothing was stopped, and it goes on to cost",
-        ".wait() waits again, .pause() starts no more, .stop() ends every open session",
+        f"interrupted: {sums.open} sessions continue{waits} ({sums.acus:.2f} ACU so far)",
+        "nothing was stopped, and the sessions continue to cost",
+        ".wait() waits again, .pause() starts no more rows, .stop() ends every open session",
     )
 
 
@@ -100,10 +100,10 @@ def incomplete(runner: Runner) -> DevinError | None:
     """Return what is wrong with a batch after a wait: rows that were never started, open turns, no answer at all."""
     sums = runner.stats()
     if runner.is_running:
-        what = f"{sums.wanted - sums.over} of {sums.wanted} sessions are not over ({sums.text})"
-        return WaitTimeout(what, "the sessions go on, and what waits is still started", ".wait() waits again")
+        what = f"{sums.wanted - sums.over} of {sums.wanted} sessions have not ended ({sums.text})"
+        return WaitTimeout(what, "the sessions continue, and waiting rows are still started", ".wait() waits again")
     if sums.waiting:
-        hint = f"run the cell again, or dj.batch({runner.name!r}).resume(), which attaches to what there is"
+        hint = f"run the cell again, or dj.batch({runner.name!r}).resume(), which attaches to existing sessions"
         hint = f"raise the budget, then {hint}" if runner.gate.no_room else hint
         what = f"{sums.waiting} of {sums.wanted} sessions were not started, the batch is paused: {runner.gate.paused}"
         return Refused(what, f"so far: {sums.text}", hint)

@@ -45,15 +45,15 @@ def check_caps(items: Sequence[Item], budget: float | None) -> None:
     which = "all" if uncapped == count else str(uncapped)
     if budget is None:
         raise BudgetExceeded(
-            f"{count} sessions, {which} without a cap: nothing bounds what they cost "
+            f"{count} sessions, {which} without a cap: nothing limits their cost "
             f"(at 5 ACU each, {count} × 5 = {count * 5:,} ACU)",
             "nothing was sent",
             f"--max-acu 5 caps each one ({count} × 5 = {count * 5:,} ACU at most); "
-            f"--budget 100 --max-acu 5 starts no more than 100 ACU can pay for; --limit 3 tries three first",
+            f"--budget 100 --max-acu 5 starts only what 100 ACU can pay for; --limit 3 tries three first",
         )
     share = int(budget // count)
     fits = (
-        f"--max-acu {share} lets all {count} run under it"
+        f"--max-acu {share} lets all {count} run within it"
         if share
         else f"the budget is below 1 ACU for each of {count}"
     )
@@ -232,7 +232,7 @@ class Gate:
             self._failures += 1
             if self._failures >= self._max_failures:
                 why = f"the last could not be started: {problem.message}"
-                self.pause(f"{self._failures} rows in a row failed; {why}")
+                self.pause(f"{self._failures} consecutive rows failed; {why}")
         elif kind is FailureKind.PAUSE:
             self.pause(problem.message)
         elif kind is FailureKind.NO_ROOM:
@@ -274,10 +274,10 @@ class Gate:
             self._failures = 0
         if self._failures >= self._max_failures:
             how = "reports that it failed" if reports_failure else f"is {snapshot.phase.label}"
-            self.pause(f"{self._failures} rows in a row failed; the last {how} ({snapshot.url})")
+            self.pause(f"{self._failures} consecutive rows failed; the last {how} ({snapshot.url})")
             return
         if self._max_median is not None and len(self._costs) >= _COSTS_BEFORE_JUDGING:
             middle = median(self._costs)
             if middle > self._max_median:
-                cost = f"half of the {len(self._costs)} sessions so far cost {middle:.2f} ACU or more"
+                cost = f"the median cost of the {len(self._costs)} sessions so far is {middle:.2f} ACU"
                 self.pause(f"{cost}; the limit is {self._max_median:g}")

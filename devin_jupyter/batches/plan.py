@@ -40,7 +40,7 @@ _MAX_PROBLEMS = 8
 _ONE_SESSION = {
     "new": "--take LABEL runs all rows once more",
     "replace": "--beside runs an edited template for all rows; .stop() of the batch ends the old sessions",
-    "save_transcript": "messages_frame(batch.sessions) holds every conversation",
+    "save_transcript": "messages_frame(batch.sessions) has every conversation",
 }
 """Options of a single session, and what to use instead."""
 

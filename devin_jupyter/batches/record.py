@@ -226,8 +226,8 @@ def find_record(journal: Journal, name: str, where: Where) -> tuple[str, dict[st
             return key, record
         found += [record["name"]] if record else []
     raise OptionError(
-        f"the journal knows no batch {name!r}{nearest(str(name), found)}",
-        hint=f"it knows {', '.join(found[:8])}" if found else "--name NAME gives one its name",
+        f"the journal has no batch {name!r}{nearest(str(name), found)}",
+        hint=f"it has {', '.join(found[:8])}" if found else "--name NAME names a batch",
     )
 
 
@@ -412,12 +412,12 @@ def refuse_repeats(plan: Plan, changed: Sequence[ChangedRow], *, is_named: bool)
     cost = f"up to {most:,} ACU" if most is not None else "an unlimited number of ACUs"
     at_work = f" and {len(again) - answered} are at work or wait for you" if answered < len(again) else ""
     labels = named(plan.rows.labels[change.item.positions[0]] for change in again)
-    what = "the template or its options changed" if is_named else "a template much like this one ran over these rows"
-    key = "--key '{{ … }}' says what a row is and keeps the answers (only rows not started yet use the new text); "
+    what = "the template or its options changed" if is_named else "a similar template already ran over these rows"
+    key = "--key '{{ … }}' identifies a row and keeps its answer (only rows not started yet use the new prompt); "
     raise SessionChanged(
-        f"{what}, and {answered} of {len(plan.items)} rows are answered already"
+        f"{what}, and {answered} of {len(plan.items)} rows already have answers"
         f"{at_work} ({labels}; {spent:.2f} ACU paid)",
         f"nothing was sent; running these again would cost {cost}",
         f"{key if all(change.can_be_kept for change in again) else ''}"
-        f"--beside runs all rows again; {'' if is_named else '--name NAME says it is another batch; '}or undo the edit",
+        f"--beside runs all rows again; {'' if is_named else '--name NAME makes it another batch; '}or undo the edit",
     )

@@ -1,4 +1,4 @@
-"""The rows of a batch, read once from whatever the notebook holds them in, as plain values with labels.
+"""The rows of a batch, read once from a table or a list, as plain values with labels.
 
 Tables are recognized by what they can do, so that pandas is never imported here; nothing is rendered or sent.
 """
@@ -24,17 +24,17 @@ _SHOWN = 8
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """What an index is besides its labels."""
+    """The names and the dtype of an index."""
 
     names: tuple[Any, ...]
     dtype: str
     columns: tuple[str, ...] = ()
-    """The columns that are levels of it, and in the table only for the template."""
+    """Its levels that are columns for the template, but not of the frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Labels and values, one each a row."""
+    """A label and a value for each row."""
 
     labels: tuple[Hashable, ...]
     """The index labels of a DataFrame or Series, else the positions."""
@@ -46,14 +46,13 @@ class Rows:
     source: Any = None
     """A copy of the table as a frame; None where it was none."""
     dtypes: Mapping[str, str] = field(default_factory=dict)
-    """The dtypes of the table, by name, for reading it back from the journal."""
+    """The dtypes of the table by name, to restore it from the journal."""
     index: Index | None = None
-    """How the labels of a table or Series are kept."""
+    """The index of a table or Series, to restore it from the journal."""
     used: set[str] = field(default_factory=set, compare=False)
-    """The columns that templates asked for so far; the others say nothing about what a row is."""
+    """The columns that templates used so far; only these identify a row."""
 
     def __len__(self) -> int:
-        """Count the rows."""
         return len(self.labels)
 
     def record(self, position: int) -> dict[str, Any]:
@@ -75,11 +74,11 @@ class Row:
     __slots__ = ("_cells", "_used")
 
     def __init__(self, cells: Mapping[str, Any], used: set[str] | None = None) -> None:
-        """Hold the cells; every name that is not a dunder is a column. What is asked for is noted in `used`."""
+        # every name that is not a dunder is a column
         self._cells, self._used = cells, set() if used is None else used
 
     def __getitem__(self, column: Any) -> Any:
-        """Return a cell; what is null or missing is an undefined value that says so when it is printed."""
+        """Return a cell; a null or missing one is an undefined value, which raises when it is printed."""
         column = column if column in self._cells else str(column)  # columns may be numbers; here they are texts
         if column not in self._cells:
             return _null(f"there is no column {column!r}{nearest(str(column), map(str, self._cells))}")
@@ -88,22 +87,18 @@ class Row:
         return _null(f"row.{column} is null") if is_null(value) else value
 
     def __getattr__(self, column: str) -> Any:
-        """Return a cell, as `row[column]` does."""
         if column.startswith("__"):
             raise AttributeError(column)
         return self[column]
 
     def __contains__(self, column: object) -> bool:
-        """Tell whether there is such a column."""
         return column in self._cells
 
     def __iter__(self) -> Iterator[str]:
-        """Go through the names of the columns."""
         self._used.update(self._cells)
         return iter(self._cells)
 
     def __len__(self) -> int:
-        """Count the columns."""
         return len(self._cells)
 
     def __str__(self) -> str:
@@ -112,7 +107,6 @@ class Row:
         return json.dumps(plain(self._cells), ensure_ascii=False)
 
     def __repr__(self) -> str:
-        """Show the cells."""
         return f"Row({dict(self._cells)!r})"
 
 
@@ -195,7 +189,7 @@ def _check_columns(columns: Sequence[str]) -> None:
 
 
 def is_null(value: Any) -> bool:
-    """Tell whether a cell holds nothing: None, NaN, NaT or pandas' NA."""
+    """Whether a cell is None, NaN, NaT or pandas' NA."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     differs = isinstance(value, float) or type(value).__name__ in ("datetime64", "timedelta64")
@@ -203,7 +197,7 @@ def is_null(value: Any) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """Return a cell as the JSON value by which it is stored and recognized again."""
+    """Return a cell as the JSON value that is stored and compared."""
     if is_null(value):
         return None
     if isinstance(value, (bool, int, float, str)):

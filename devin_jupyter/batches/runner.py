@@ -541,7 +541,7 @@ class Runner:
         async def one(pair: tuple[Job, str]) -> ActionResult:
             job, text = pair
             if job.state is None:
-                hint = ".resume() starts what waits"
+                hint = ".resume() starts waiting rows"
                 return ActionResult(job, "failed", OptionError(f"it has no session, it is {job.phase}", hint=hint))
             try:
                 session = await AsyncSession(self.core, job.state, cell=self.cell).send(text, files, again=again)
@@ -600,7 +600,7 @@ async def open_batch(core: Core, asked: BatchRequest, plan: Plan) -> Runner:
     kept = await asyncio.to_thread(check_plan, core.journal, plan, key, cell, core.lock)
     before = core.running.pop(key, None)  # a plan that is refused leaves it alone
     if isinstance(before, Runner):
-        before.pause("the same batch was run again after this, which goes on")
+        before.pause("the batch was run again, and the new run continues it")
         await before.retire()
     await gather_limited(partial(_keep_answer, core, key, plan.where), kept, limit=ATTACHED_AT_ONCE)
     runner = Runner(core, plan, name=name, key=key, cell=cell, is_named=has_name(plan, cell))
@@ -635,7 +635,7 @@ async def find_batch(core: Core, name: str, where: Where) -> Runner:
     plan, is_named = await asyncio.to_thread(read_plan, record, where), record.get("is_named", True)
     runner = Runner(core, plan, name=record["name"], key=key, cell=None, is_named=is_named)
     restore_takes(runner.jobs, record)
-    runner.pause("found by its name; .resume() starts what waits")
+    runner.pause("opened by name; .resume() starts waiting rows")
     await _begin(runner)
     if next(runner._wanted_waiting(), None) is None:
         runner.gate.paused = None

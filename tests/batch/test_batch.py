@@ -195,7 +195,7 @@ def test_an_edited_template_over_answered_rows_is_refused_with_the_arithmetic(
     with pytest.raises(SessionChanged) as refused:
         client.map("Upgrade {{ row.repo }} at once", REPOS, name="up", max_acu=5)
 
-    assert "6 of 6 rows are answered already" in refused.value.message
+    assert "6 of 6 rows already have answers" in refused.value.message
     assert "up to 30 ACU" in refused.value.consequence
     assert batch.paused is None
     assert "--key" in refused.value.hint
@@ -238,7 +238,7 @@ def test_another_key_starts_every_row_anew(client: BatchClient, simulator: Any) 
 def test_a_key_keeps_no_answers_to_another_schema(client: BatchClient, simulator: Any, earlier: dict[str, Any]) -> None:
     client.map("Upgrade {{ row.repo }}", REPOS, name="up", max_acu=5, **earlier).wait()
 
-    with pytest.raises(SessionChanged, match="6 of 6 rows are answered already") as refused:
+    with pytest.raises(SessionChanged, match="6 of 6 rows already have answers") as refused:
         client.map("Upgrade {{ row.repo }}", REPOS, name="up", max_acu=5, key="{{ row.repo }}", schema="ok:bool")
 
     assert "--key" not in refused.value.hint
@@ -297,7 +297,7 @@ def test_a_retry_in_a_paused_batch_starts_no_other_row_than_those_it_is_about(
 
     assert batch.phase_counts == {"failed": 2, "waiting": 7}
     assert first.isdisjoint(session.id for session in batch.sessions)
-    assert "2 rows in a row failed" in batch.paused
+    assert "2 consecutive rows failed" in batch.paused
     assert simulator.requests(POST) == 4
     batch.resume().wait()
     assert batch.phase_counts == {"failed": 4, "waiting": 5}
@@ -316,7 +316,7 @@ def test_what_ends_a_retry_is_said_and_not_what_paused_the_batch_before(client: 
 def test_five_failures_in_a_row_pause_the_batch_until_somebody_goes_on(client: BatchClient, simulator: Any) -> None:
     batch = upgrade(client, scenarios(*["fail"] * 9), max_parallel=1).wait()
 
-    assert "5 rows in a row failed" in batch.paused
+    assert "5 consecutive rows failed" in batch.paused
     assert batch.phase_counts == {"failed": 5, "waiting": 4}
     batch.resume().wait()
     assert batch.phase_counts == {"failed": 9}
@@ -333,7 +333,7 @@ def test_an_exhausted_account_pauses_the_batch(client: BatchClient) -> None:
 def test_a_median_above_the_limit_pauses_the_batch(client: BatchClient) -> None:
     batch = upgrade(client, max_parallel=1, max_median=0.001).wait()
 
-    assert "half of the 3 sessions" in batch.paused
+    assert "median cost of the 3 sessions" in batch.paused
     assert batch.phase_counts == {"done": 3, "waiting": 3}
 
 
@@ -351,7 +351,7 @@ def test_questions_are_listed_and_answered_together_once(client: BatchClient, si
     assert batch.phase_counts == {"done": 3}
     assert batch.questions == {}
     batch.send(asked, "Use the LTS in {{ row.repo }}")
-    assert batch.notice == "2 sent already (again=True repeats)"
+    assert batch.notice == "2 already sent (again=True repeats)"
     assert simulator.requests(SEND) == 2
     assert "Use the LTS in acme/r2" in [message.text for message in batch["acme/r2"].messages]
 
@@ -383,7 +383,7 @@ def test_pause_starts_no_more_and_resume_goes_on(client: BatchClient, simulator:
     started = simulator.requests(POST)
 
     assert started < 6
-    assert "you said so" in batch.paused
+    assert "you paused it" in batch.paused
     batch.resume().wait()
     assert batch.paused is None
     assert batch.phase_counts == {"done": 6}
@@ -394,7 +394,7 @@ def test_running_a_paused_batch_again_goes_on_and_says_so(new_client: Callable[.
 
     again = upgrade(new_client(), max_parallel=1, tags=["sim:slow"], name="up")
 
-    assert again.notice.endswith("no longer paused: running it again goes on")
+    assert again.notice.endswith("no longer paused: running it again resumed it")
     assert again.paused is None
     assert "paused" not in upgrade(new_client(), max_parallel=1, tags=["sim:slow"], name="up").notice
 
@@ -407,7 +407,7 @@ def test_stop_ends_what_is_open_and_keeps_what_is_done(client: BatchClient, simu
 
     assert batch.frame["phase"].tolist()[:2] == ["done", "done"]
     assert set(batch.frame["phase"].tolist()[2:]) <= {"stopped", "waiting"}
-    assert batch.paused == "stopped; .resume() starts what waits"
+    assert batch.paused == "stopped; .resume() starts waiting rows"
     assert done.phase_counts == {"done": 2}
 
 

@@ -127,7 +127,7 @@ def test_what_the_sessions_do_not_show_is_said_below_them(client: BatchClient, s
     text = client.map("Upgrade {{ row.repo }}", rows, **options).wait()._repr_mimebundle_()["text/plain"]
 
     assert "15 rows: 10 waiting · 5 refused" in text
-    assert "paused: 5 rows in a row failed" in text
+    assert "paused: 5 consecutive rows failed" in text
     assert "acme/r0 was refused: " in text
 
 

@@ -63,8 +63,8 @@ def test_ctrl_c_detaches_from_all_at_once(endless: BatchClient) -> None:
         batch.wait()
 
     assert batch.tally.waiting == 6
-    assert "sessions go on" in detached.value.message
-    assert "rows that wait will be started" in detached.value.message
+    assert "sessions continue" in detached.value.message
+    assert "waiting rows will be started" in detached.value.message
     assert "nothing was stopped" in detached.value.consequence
     assert ".stop() ends" in detached.value.hint
     assert batch.stop().wait().is_over
@@ -90,7 +90,7 @@ async def test_cancelling_an_await_detaches_too(client: BatchClient, simulator: 
     await asyncio.sleep(0)  # as far as its wait
     task.cancel()
 
-    with pytest.raises(DetachedAwait, match="sessions go on"):
+    with pytest.raises(DetachedAwait, match="sessions continue"):
         await task
     while not batch.wait(0.1).is_over:
         simulator.clock(5000)
@@ -102,7 +102,7 @@ def test_a_wait_that_runs_out_returns_the_batch_as_it_is(client: BatchClient) ->
 
     assert batch.wait(0.01) is batch
     assert not batch.is_over
-    with pytest.raises(WaitTimeout, match="3 of 3 sessions are not over"):
+    with pytest.raises(WaitTimeout, match="3 of 3 sessions have not ended"):
         batch.check()
     with pytest.raises(Refused, match="were not started, the batch is paused: stopped") as refused:
         upgrade(client, range(9), name="more", tags=["sim:slow"], max_parallel=2).stop().wait().check()

@@ -39,7 +39,7 @@ def test_five_failures_in_a_row_pause() -> None:
     reasons = after(Gate(5), *[ended(Phase.FAILED)] * 5)
 
     assert reasons[:4] == [None] * 4
-    assert "5 rows in a row failed" in (reasons[4] or "")
+    assert "5 consecutive rows failed" in (reasons[4] or "")
 
 
 def test_a_success_between_failures_starts_the_count_again() -> None:
@@ -83,7 +83,7 @@ def test_a_median_above_the_limit_pauses_once_there_are_three_costs() -> None:
     reasons = after(gate, *(ended(acus=cost) for cost in (3.0, None, 9.0, 1.0)))
 
     assert reasons[:3] == [None] * 3
-    assert "half of the 3 sessions so far cost 3.00 ACU or more; the limit is 2" in (reasons[3] or "")
+    assert "the median cost of the 3 sessions so far is 3.00 ACU; the limit is 2" in (reasons[3] or "")
     gate.resume()
     assert after(gate, ended(acus=9.0)) == [None]
 
@@ -196,7 +196,7 @@ def test_with_a_cap_any_number_may_run() -> None:
 def test_a_budget_needs_a_cap_on_each_session_and_says_which_fits() -> None:
     with pytest.raises(BudgetExceeded, match="needs one") as refused:
         check_caps(items(3), 10)
-    assert "--max-acu 3 lets all 3 run under it" in refused.value.hint
+    assert "--max-acu 3 lets all 3 run within it" in refused.value.hint
 
     with pytest.raises(BudgetExceeded) as refused:
         check_caps(items(20), 10)

@@ -23,9 +23,9 @@ def test_an_edited_template_is_refused_in_the_same_process_and_in_another(
         with pytest.raises(SessionChanged) as refused:
             new_client().map("Upgrade {{ row }} to Python 3.14", REPOS)
         assert refused.value.message.startswith(
-            "a template much like this one ran over these rows, and 3 of 3 rows are"
+            "a similar template already ran over these rows, and 3 of 3 rows already"
         )
-        assert "--name NAME says it is another batch" in refused.value.hint
+        assert "--name NAME makes it another batch" in refused.value.hint
     assert simulator.requests(POST) == 3
 
 

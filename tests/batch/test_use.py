@@ -24,9 +24,9 @@ def ask(client: BatchClient, rows: Any = REPOS, **options: Any) -> Any:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"schema": "none"}, "3 of 3 rows are answered already"),
-        ({"schema": "none", "tags": []}, "3 of 3 rows are answered already"),
-        ({}, "0 of 3 rows are answered already and 3 are at work or wait for you"),
+        ({"schema": "none"}, "3 of 3 rows already have answers"),
+        ({"schema": "none", "tags": []}, "3 of 3 rows already have answers"),
+        ({}, "0 of 3 rows already have answers and 3 are at work or wait for you"),
     ],
 )
 def test_rows_that_replied_or_ask_are_not_paid_again_by_an_edit(
@@ -137,7 +137,7 @@ def test_batches_that_do_not_fit_together_are_an_error_in_our_words(client: Batc
     one = client.map("One {{ row.repo }}", [{"repo": 1}], name="one").wait()
     two = client.map("Two {{ row.repo }}", [{"repo": "1"}], name="two").wait()
 
-    with pytest.raises(OptionError, match="cannot be set side by side"):
+    with pytest.raises(OptionError, match="cannot be compared"):
         compare(one, two, on="repo")
     with pytest.raises(OptionError, match="names no column"):
         compare(one, two, on=[])
@@ -151,10 +151,10 @@ def test_what_a_second_take_answered_is_not_paid_again_by_an_edit(
     assert retried.phase_counts == {"done": 3}
 
     edited: dict[str, Any] = {"max_acu": 5, "schema": "version:str", "name": "up"}
-    with pytest.raises(SessionChanged, match="3 of 3 rows are answered already"):
+    with pytest.raises(SessionChanged, match="3 of 3 rows already have answers"):
         new_client().map("Upgrade {{ row }} now", REPOS, **edited)
     kept = new_client().map("Upgrade {{ row }} now", REPOS, key="{{ row }}", **edited)
-    with pytest.raises(SessionChanged, match="3 of 3 rows are answered already"):
+    with pytest.raises(SessionChanged, match="3 of 3 rows already have answers"):
         new_client().map("Upgrade {{ row }} at once", REPOS, **edited)
 
     assert [session.id for session in kept.sessions] == [session.id for session in retried.sessions]
@@ -205,7 +205,7 @@ def test_a_cell_that_retried_stays_without_effect_after_a_third_take(
 
 
 def test_a_batch_name_that_is_no_text_is_an_unknown_one(client: BatchClient) -> None:
-    with pytest.raises(OptionError, match="knows no batch None"):
+    with pytest.raises(OptionError, match="has no batch None"):
         client.find(None)  # type: ignore[arg-type]
 
 
