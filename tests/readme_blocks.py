@@ -16,7 +16,7 @@ def _options() -> str:
 
 
 def _commands() -> str:
-    from devin_jupyter.magics.command_help import readme_table
+    from devin_jupyter.magics.commands import readme_table
 
     return readme_table()
 

@@ -181,6 +181,12 @@ def current() -> Devin | None:
     return _registry.client
 
 
+def journal() -> Journal:
+    """Return the journal in use, without asking for a key; the one in the data folder where nothing is connected."""
+    client = current()
+    return Journal(data_folder()) if client is None else client.journal
+
+
 def connect(
     api_key: str | None = None,
     org_id: str | None = None,

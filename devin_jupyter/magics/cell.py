@@ -1,25 +1,27 @@
-"""What a `%%devin` cell does: start or attach, or send a message, or run a batch; bind, show, wait.
+"""A `%%devin` cell: it starts or attaches to a session, sends a message, or runs a batch; then it shows and waits.
 
-Reads as the order of events. Everything that costs money is decided below, in the client.
+Everything that costs money is decided below, in the client.
 """
 
 from __future__ import annotations
 
 import math
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
+from devin_jupyter import loop
+from devin_jupyter.errors import OptionError
 from devin_jupyter.host import quiet_waits
 from devin_jupyter.loop import completing_requests
 from devin_jupyter.magics import display
-from devin_jupyter.magics.seen import warm
-from devin_jupyter.options import CellOptions, continued, parse
-from devin_jupyter.text import parse_duration
+from devin_jupyter.magics.completion import candidates
+from devin_jupyter.magics.frontend import print_notice, warn_about_live_sessions
+from devin_jupyter.options import CellOptions, continued, help_text, parse
+from devin_jupyter.text import nearest, parse_duration
 
 if TYPE_CHECKING:
-    from devin_jupyter.magics.notebook import Notebook
+    from devin_jupyter.batches import Batch
+    from devin_jupyter.magics.frontend import Notebook
 
 HEADLESS_SECONDS = 4 * 3600.0
 
@@ -33,61 +35,101 @@ def run(notebook: Notebook, line: str, body: str) -> None:
     line, body = continued(line, body)
     options = parse(line)
     if options.get("help"):
-        from devin_jupyter.options import help_text
-
         print(help_text())
     elif "each" in options:
-        from devin_jupyter.magics import batch_cell
-
-        batch_cell.run(notebook, client(notebook), body, options)
+        _run_batch(notebook, body, options)
     elif "to" in options:
-        _message(notebook, body, options)
+        _send(notebook, body, options)
     else:
         _start(notebook, body, options)
 
 
 def _start(notebook: Notebook, body: str, options: CellOptions) -> None:
-    from devin_jupyter import request
     from devin_jupyter.client.aio import policy_of
+    from devin_jupyter.request import build, fill
 
-    devin = client(notebook)
-    body, options = request.fill(body, options, notebook.variables)
-    wanted = request.build(body, options, notebook.variables, notebook.defaults(devin.settings.api_version))
+    devin = notebook.client
+    prompt, options = fill(body, options, notebook.variables)
+    request = build(prompt, options, notebook.variables, notebook.defaults(devin.settings.api_version))
     options = {**options, "on_interrupt": _on_interrupt(notebook, options)}
     policy = policy_of(options, guard=notebook.cell(options.get("out")), interactive=not notebook.host.is_headless)
     if options.get("dry_run"):
         from devin_jupyter.magics.dry_run import DryRun
 
-        display.show(DryRun(devin.plan(wanted, policy), devin.settings, wanted))
+        display.show(DryRun(devin.plan(request, policy), devin.settings, request))
         return
-    tell_what_goes_on(notebook, devin)
+    warn_about_live_sessions(notebook, devin)
     with completing_requests(stops=policy.stop_if_left):
-        session = devin.start(wanted, policy)
+        session = devin.start(request, policy)
     notebook.bind(options.get("out"), session)
-    say(session.notice)
+    print_notice(session.notice)
     follow(notebook, session, options)
 
 
-def _message(notebook: Notebook, body: str, options: CellOptions) -> None:
-    from devin_jupyter import request
+def _send(notebook: Notebook, body: str, options: CellOptions) -> None:
     from devin_jupyter.attachments import read_attachments
+    from devin_jupyter.request import fill
 
-    text, options = request.fill(body, options, notebook.variables)
+    text, options = fill(body, options, notebook.variables)
     files, again = read_attachments(options.get("attach") or (), notebook.variables), options.get("again", False)
-    devin = client(notebook)
-    if not options.get("dry_run"):
-        tell_what_goes_on(notebook, devin)
-    session = notebook.session(options["to"])
+    devin = notebook.client
     if options.get("dry_run"):
-        from devin_jupyter.magics.dry_run import message
+        from devin_jupyter.magics.dry_run import planned_message
 
-        print(message(devin.journal, notebook.host.notebook, session, text, files, again))
+        session = notebook.session(options["to"])
+        print(planned_message(devin.journal, notebook.host.notebook, session, text, files, again))
         return
+    warn_about_live_sessions(notebook, devin)
+    session = notebook.session(options["to"])
     notebook.bind(options.get("out"), session)
     with completing_requests():
         session = devin.send(session, text, files, again, options.get("as_user"))
-    say(session.notice)
+    print_notice(session.notice)
     follow(notebook, session, options)
+
+
+def _run_batch(notebook: Notebook, body: str, options: CellOptions) -> None:
+    from devin_jupyter.batches import Batch
+    from devin_jupyter.batches import batch as batches
+    from devin_jupyter.batches.plan import BatchRequest
+
+    devin = notebook.client
+    request = BatchRequest(
+        prompt=body,
+        rows=_rows(notebook, options["each"]),
+        options=options,
+        variables=notebook.variables,
+        defaults=notebook.defaults(devin.settings.api_version),
+        cell=notebook.cell(options.get("out")),
+    )
+    if options.get("dry_run"):
+        from devin_jupyter.magics.dry_run import BatchDryRun
+
+        display.show(BatchDryRun(loop.run(batches.dry_run(devin.core, request)), devin.settings))
+        return
+    warn_about_live_sessions(notebook, devin)
+    with completing_requests():
+        batch = Batch(loop.run(batches.start(devin.core, request)))
+    notebook.bind(options.get("out"), batch)
+    print_notice(batch.notice)
+    follow_batch(notebook, batch, options)
+
+
+def _rows(notebook: Notebook, rows: Any) -> Any:
+    """The table that `--each` names."""
+    variables = notebook.variables
+    if not isinstance(rows, str):
+        return rows
+    if rows in variables:
+        return variables[rows]
+    tables = [known for known, _ in candidates(variables, "tables")]
+    there = f"; there {'is' if len(tables) == 1 else 'are'} {', '.join(tables[:5])}" if tables else ""
+    others = (name for name in variables if not name.startswith("_"))
+    raise OptionError(
+        f"there is no variable {rows!r} for --each{nearest(rows, tables) or nearest(rows, others)}",
+        "nothing was sent",
+        f"--each takes the name of a DataFrame or a list in this notebook{there}",
+    )
 
 
 def follow(notebook: Notebook, session: Any, options: CellOptions) -> None:
@@ -97,70 +139,55 @@ def follow(notebook: Notebook, session: Any, options: CellOptions) -> None:
         TurnError: the turn is over without an answer, or not over in time.
         Detached: the wait was interrupted.
     """
-    seconds = wait_seconds(notebook, options)
+    seconds = _wait_seconds(notebook, options)
     view = display.view(notebook, session, options, waiting=seconds is not None)
     if seconds is None:
         view.open()
         return
     with view, quiet_waits() if options.get("quiet") else nullcontext():
-        wait(session, None if seconds == math.inf else seconds, _on_interrupt(notebook, options))
+        try:
+            session.result(None if seconds == math.inf else seconds)
+        except KeyboardInterrupt:
+            if _on_interrupt(notebook, options) != "stop":
+                raise
+            from devin_jupyter.session import stopped
+
+            session.stop()
+            raise stopped(session.snapshot) from None
+
+
+def follow_batch(notebook: Notebook, batch: Batch, options: CellOptions) -> None:
+    """Show the board of a batch, and wait where that was asked for or nobody can click.
+
+    Raises:
+        Detached: the wait was interrupted.
+        Refused: it paused before every row was started.
+        WaitTimeout: turns are open after the time given.
+    """
+    seconds, quiet = _wait_seconds(notebook, options), options.get("quiet", False)
+    here = notebook.host
+    board = here.in_kernel and not here.is_headless and notebook.config.panel and not batch.is_over
+    if board and not quiet:
+        display.show(batch.panel())
+    try:
+        if seconds is not None:
+            limit = None if seconds == math.inf else seconds
+            batch.wait(limit, on_interrupt=_on_interrupt(notebook, options), quiet=quiet)
+    finally:
+        if not board and not quiet:
+            display.show(batch)
+    if seconds is not None:
+        batch.check()
 
 
 def _on_interrupt(notebook: Notebook, options: CellOptions) -> str:
     return options.get("on_interrupt") or str(notebook.config.on_interrupt)
 
 
-def wait(session: Any, seconds: float | None, on_interrupt: str) -> None:
-    """Wait for the answer; Ctrl-C detaches, or stops the session where that was asked for.
-
-    Raises:
-        TurnError: there is none.
-        Detached: the wait was interrupted.
-    """
-    try:
-        session.result(seconds)
-    except KeyboardInterrupt:
-        if on_interrupt != "stop":
-            raise
-        from devin_jupyter.session import stopped
-
-        session.stop()
-        raise stopped(session.snapshot) from None
-
-
-def say(notice: str | None) -> None:
-    """Print the one line on what was attached to or not sent, if there is one."""
-    if notice:
-        print(notice)
-
-
-def tell_what_goes_on(notebook: Notebook, devin: Any) -> None:
-    """Say once, after a restart, which sessions of this notebook went on meanwhile, and what they cost since."""
-    if devin in _told or notebook.host.is_headless:
-        return
-    warm(devin)
-    _told.add(devin)
-    say(devin.still_live(notebook.host.notebook))
-
-
-_told: WeakSet[Any] = WeakSet()
-
-
-def client(notebook: Notebook) -> Any:
-    """Return the default client at the notebook's pace, connecting at first use."""
-    from devin_jupyter.client import default as devin
-
-    found = devin.default()
-    if notebook.config.poll_seconds is not None:
-        pace = replace(found.settings.pace, slow=notebook.config.poll_seconds)
-        found.core.poller.pace = pace
-    return found
-
-
-def wait_seconds(notebook: Notebook, options: CellOptions) -> float | None:
+def _wait_seconds(notebook: Notebook, options: CellOptions) -> float | None:
     """How long to wait: infinity without a limit, None not at all."""
-    wait = options.get("wait")
-    if wait is not None:
-        seconds = parse_duration(wait)
-        return HEADLESS_SECONDS if seconds == math.inf and notebook.host.is_headless else seconds
-    return HEADLESS_SECONDS if notebook.host.is_headless else None
+    wait, is_headless = options.get("wait"), notebook.host.is_headless
+    if wait is None:
+        return HEADLESS_SECONDS if is_headless else None
+    seconds = parse_duration(wait)
+    return HEADLESS_SECONDS if seconds == math.inf and is_headless else seconds

@@ -1,47 +1,46 @@
-"""Completion of `%%devin` options and `%devin` commands: from the tables, names, files and what was seen.
+"""Completion of `%%devin` options and `%devin` commands: from the tables, the notebook's names, files and a cache.
 
-Never a network call, and nothing inside the prompt: below the lines of options nobody completes anything.
+Tab never waits for the network: what commands have listed, and the journal's sessions, are kept in `CACHE`. Nothing is
+completed inside the prompt.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import Any, Literal, get_origin
+from weakref import WeakSet
 
-from devin_jupyter.magics.offers import offers
-from devin_jupyter.options import CELL
+from devin_jupyter.options import CELL, Argument, Syntax
 
-if TYPE_CHECKING:
-    from devin_jupyter.magics.notebook import Notebook
-
-_CELL = re.compile(r"\s*%%devin(\s|$)")
-_LINE = re.compile(r"\s*(?:[\w.\[\], ]+=\s*)?%devin(?:\s+(.*))?$", re.DOTALL)
+Candidate = tuple[str, str]
+"""A completion, and what is shown beside it."""
+MOST = 500
+REFRESH_SECONDS = 5.0
+_PREFETCHED = 200
+_PLATFORMS = ("inherit", "linux", "windows")
+_CELL_LINE = re.compile(r"\s*%%devin(\s|$)")
+_COMMAND_LINE = re.compile(r"\s*(?:[\w.\[\], ]+=\s*)?%devin(?:\s+(.*))?$", re.DOTALL)
 _WORD = re.compile(r"""(?:[^\s"'\\]|\\.?|"[^"]*(?:"|$)|'[^']*(?:'|$))+""")
 _NEEDS_QUOTES = re.compile(r"""[\s"'\\]""")
-Offer = tuple[str, str]
-"""A completion, and what is shown beside it."""
 
 
-class Silence(list[Any]):
-    """No completions, and none by others: IPython lets those that have some keep the rest quiet, and counts."""
+class NoCompletions(list[Any]):
+    """No completions, and none by others: IPython lets only matchers that have some suppress the rest, and counts."""
 
     def __len__(self) -> int:
-        """Count as one."""
         return 1
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What may stand where the cursor is, in place of `fragment`."""
-
-    fragment: str
-    offers: Sequence[Offer] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
+class CursorContext:
     """Where the cursor is: in the options of a cell, in a command, or in a prompt."""
 
     kind: Literal["cell", "line", "prompt"]
@@ -49,76 +48,80 @@ class Place:
     """What stands between the magic's name and the cursor."""
 
 
-def complete(notebook: Notebook, context: Any) -> dict[str, Any]:
-    """Return what IPython's completer asks of a matcher; where a place is ours, nobody else is asked."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What may stand where the cursor is, in place of `fragment`."""
+
+    fragment: str
+    candidates: Sequence[Candidate] = ()
+
+
+def complete(variables: Mapping[str, Any], context: Any, commands: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what IPython's completer expects of a matcher; where the cursor is in a line of ours, only ours count.
+
+    Args:
+        variables: the notebook's names.
+        context: IPython's `CompletionContext`.
+        commands: the `%devin` commands by name.
+    """
     from IPython.core.completer import SimpleCompletion
 
     lines, at = context.full_text.split("\n"), context.cursor_line
-    place = _place(lines, at, context.cursor_position)
-    if place is None:
+    cursor = _cursor_context(lines, at, context.cursor_position)
+    if cursor is None:
         return {"completions": []}
-    found = _found(notebook, place)
+    found = _found(variables, cursor, commands)
     if not lines[at][: context.cursor_position].endswith(found.fragment):  # a quote that was opened on a line before
         found = Found("")
-    completions = [SimpleCompletion(text=text, type=label or "value") for text, label in found.offers]
+    completions = [SimpleCompletion(text=text, type=label or "value") for text, label in found.candidates]
     return {
-        "completions": completions or Silence(),
+        "completions": completions or NoCompletions(),
         "matched_fragment": found.fragment,
         "suppress": True,
         "ordered": True,
     }
 
 
-def _place(lines: list[str], at: int, column: int) -> Place | None:
-    """Where the cursor is, if that is a matter of ours; IPython overlooks blank lines above a cell magic."""
+def _cursor_context(lines: list[str], at: int, column: int) -> CursorContext | None:
+    """Where the cursor is, if that is a line of ours; IPython overlooks blank lines above a cell magic."""
     first = next((number for number, line in enumerate(lines) if line.strip()), 0)
     if at < first:
         return None
-    if _CELL.match(lines[first]):
-        return _in_cell([line.removesuffix("\r") for line in lines[first:at]], lines[at][:column])
+    if _CELL_LINE.match(lines[first]):
+        above = [line.removesuffix("\r") for line in lines[first:at]]
+        if any(not line.endswith("\\") for line in above):
+            return CursorContext("prompt")
+        _, _, text = " ".join([*(line[:-1] for line in above), lines[at][:column]]).partition("%%devin")
+        return CursorContext("cell", text) if text[:1].isspace() else None
     if lines[first].lstrip().startswith("%%"):
         return None
-    match = _LINE.match(lines[at][:column])
-    return Place("line", match[1]) if match and match[1] is not None else None
+    match = _COMMAND_LINE.match(lines[at][:column])
+    return CursorContext("line", match[1]) if match and match[1] is not None else None
 
 
-def _in_cell(above: list[str], line: str) -> Place | None:
-    if any(not one.endswith("\\") for one in above):
-        return Place("prompt")
-    _, _, text = " ".join([*(one[:-1] for one in above), line]).partition("%%devin")
-    return Place("cell", text) if text[:1].isspace() else None
-
-
-def _found(notebook: Notebook, place: Place) -> Found:
-    if place.kind == "prompt":
+def _found(variables: Mapping[str, Any], cursor: CursorContext, commands: Mapping[str, Any]) -> Found:
+    if cursor.kind == "prompt":
         return Found("")
-    *words, fragment = _words(place.text)
-    if place.kind == "cell":
-        return _next(notebook, CELL.by_flag, (), words, fragment)
-    from devin_jupyter.magics.command_table import COMMANDS
-
+    # split as well as an unfinished line can be; the last word is the one at the cursor, perhaps empty
+    words = _WORD.findall(cursor.text)
+    *words, fragment = words if words and cursor.text.endswith(words[-1]) else [*words, ""]
+    names = [(command.name, command.help) for command in commands.values()]
+    if cursor.kind == "cell":
+        return _next(variables, CELL, words, fragment, names)
     if not words:
-        return Found(fragment, _fitting(((one.name, one.help) for one in COMMANDS.values()), fragment))
-    command = COMMANDS.get(words[0])
-    if command is None:
-        return Found("")
-    positions = [one for one in command.arguments if one.is_positional]
-    return _next(notebook, command.syntax.by_flag, positions, words[1:], fragment)
-
-
-def _words(text: str) -> list[str]:
-    """Split as well as an unfinished line can be; the last word is the one at the cursor, perhaps empty."""
-    words = _WORD.findall(text)
-    return words if words and text.endswith(words[-1]) else [*words, ""]
+        return Found(fragment, _starting(names, fragment))
+    command = commands.get(words[0])
+    return Found("") if command is None else _next(variables, command.syntax, words[1:], fragment, names)
 
 
 def _next(
-    notebook: Notebook, by_flag: Mapping[str, Any], positions: Sequence[Any], words: list[str], fragment: str
+    variables: Mapping[str, Any], syntax: Syntax, words: list[str], fragment: str, commands: list[Candidate]
 ) -> Found:
     """What may follow the words: the value of an option, a positional argument, or the next option."""
-    flag, is_joined, value = fragment.partition("=")
+    by_flag, positional = syntax.by_flag, [one for one in syntax.arguments if one.is_positional]
+    flag, is_joined, typed = fragment.partition("=")
     if is_joined and flag in by_flag:
-        return _values(notebook, by_flag[flag], value)
+        return _values(variables, by_flag[flag], typed, commands)
     given = {by_flag[word] for word in words if word in by_flag}
     flags = [
         (flag, one.help)
@@ -126,45 +129,40 @@ def _next(
         if flag.startswith("--") and (one.kind == "words" or one not in given)
     ]
     if fragment.startswith("-"):
-        return Found(fragment, _fitting(flags, fragment))
-    option, is_wanting, taken = _open_option(by_flag, words)
-    wanted = option or (positions[min(taken, len(positions) - 1)] if positions else None)
-    found = _values(notebook, wanted, fragment) if wanted else Found(fragment)
-    return found if fragment or is_wanting else Found("", [*found.offers, *flags])
-
-
-def _open_option(by_flag: Mapping[str, Any], words: list[str]) -> tuple[Any, bool, int]:
-    """The option whose value may stand next, whether it must, and how many words belong to no option."""
-    option, values, taken = None, 0, 0
+        return Found(fragment, _starting(flags, fragment))
+    option, n_values, n_positional = None, 0, 0
     for word in words:
         if word in by_flag:
-            option, values = by_flag[word], 0
-        elif option is not None and values < _takes(option):
-            values += 1
+            option, n_values = by_flag[word], 0
+        elif option is not None and n_values < _most_values(option):
+            n_values += 1
         else:
-            option, taken = None, taken + (not word.startswith("-"))
-    if option is None or values >= _takes(option):
-        return None, False, taken
-    return option, values == 0 and option.kind not in ("wait", "optional"), taken
+            option, n_positional = None, n_positional + (not word.startswith("-"))
+    if option is not None and n_values >= _most_values(option):
+        option = None
+    is_wanting = option is not None and n_values == 0 and option.kind not in ("wait", "optional")
+    wanted = option or (positional[min(n_positional, len(positional) - 1)] if positional else None)
+    found = _values(variables, wanted, fragment, commands) if wanted else Found(fragment)
+    return found if fragment or is_wanting else Found("", [*found.candidates, *flags])
 
 
-def _takes(option: Any) -> float:
-    """How many values an option may have."""
+def _most_values(option: Argument) -> float:
     return {"flag": 0, "words": float("inf")}.get(option.kind, 1)
 
 
-def _values(notebook: Notebook, wanted: Any, fragment: str) -> Found:
+def _values(variables: Mapping[str, Any], wanted: Argument, fragment: str, commands: list[Candidate]) -> Found:
     quote = fragment[:1] if fragment[:1] in ("'", '"') else ""
     typed = fragment.removeprefix(quote).removesuffix(quote)
-    known = [(choice, "") for choice in wanted.choices] or offers(notebook, wanted.values, typed)
+    known = [(choice, "") for choice in wanted.choices]
+    known = known or (commands if wanted.values == "commands" else candidates(variables, wanted.values, typed))
     low = typed.lower()
-    starts = _fitting(known, low)
-    inside = [offer for offer in known if offer not in starts and low in " ".join(offer).lower()] if low[2:] else []
+    starts = _starting(known, low)
+    inside = [one for one in known if one not in starts and low in " ".join(one).lower()] if low[2:] else []
     return Found(fragment, [(_written(value, quote), label) for value, label in starts + inside])
 
 
-def _fitting(known: Iterable[Offer], start: str) -> list[Offer]:
-    return [offer for offer in known if offer[0].lower().startswith(start)]
+def _starting(known: Iterable[Candidate], start: str) -> list[Candidate]:
+    return [one for one in known if one[0].lower().startswith(start)]
 
 
 def _written(value: str, quote: str) -> str:
@@ -174,3 +172,169 @@ def _written(value: str, quote: str) -> str:
     if not quote or quote in value:
         quote = '"' if "'" in value else "'"
     return f"{quote}{value}" + ("" if value.endswith("/") else quote)
+
+
+def candidates(variables: Mapping[str, Any], kind: str, fragment: str = "") -> list[Candidate]:
+    """Return values of a kind (`Argument.values`) with what is shown beside them; an unknown kind has none."""
+
+    def names(fits: Callable[[Any], bool]) -> list[Candidate]:
+        named = ((name, value) for name, value in variables.items() if not name.startswith("_"))
+        return [(name, type(value).__name__) for name, value in named if fits(value)]
+
+    if kind in ("sessions", "tags", "repos"):
+        CACHE.refresh(_journal_records)
+        found = [*(names(_is_session) if kind == "sessions" else []), *CACHE.get(kind)]
+    elif kind == "schemas":
+        lists = ((f"list[{name}]", label) for name, label in names(_is_model))
+        rows = [one for one in lists if one[0].startswith(fragment)]
+        found = [*names(_is_schema), *rows, *_files(fragment, (".json",))]
+    elif kind in ("tables", "out"):
+        found = names(_is_table if kind == "tables" else _is_session)
+    elif kind == "files":
+        found = [*names(_is_content), *_files(fragment)]
+    elif kind == "environment":
+        found = [(name, "") for name in sorted(os.environ) if name != "DEVIN_API_KEY"]
+    elif kind == "platforms":
+        found = [*CACHE.get("platforms"), *((name, "") for name in _PLATFORMS)]
+    elif kind == "profiles":
+        from devin_jupyter.config import data_folder, saved_profiles
+
+        found = [(name, "") for name in saved_profiles(data_folder())]
+    else:
+        found = CACHE.get(kind)
+    return found[:MOST]
+
+
+def _is_session(value: Any) -> bool:
+    kind = type(value)
+    return kind.__module__.startswith("devin_jupyter") and hasattr(kind, "send") and hasattr(kind, "result")
+
+
+def _is_model(value: Any) -> bool:
+    marks = ("model_json_schema", "__dataclass_fields__", "__total__")
+    return isinstance(value, type) and any(hasattr(value, mark) for mark in marks)
+
+
+def _is_schema(value: Any) -> bool:
+    is_list = get_origin(value) is list
+    return is_list or _is_model(value) or (isinstance(value, dict) and "type" in value)
+
+
+def _is_table(value: Any) -> bool:
+    return hasattr(type(value), "to_csv") or (isinstance(value, (list, tuple)) and len(value) > 0)
+
+
+def _is_content(value: Any) -> bool:
+    return hasattr(type(value), "to_csv") or isinstance(value, (bytes, bytearray, str, os.PathLike))
+
+
+def _files(fragment: str, suffixes: tuple[str, ...] = ()) -> list[Candidate]:
+    folder, _, start = fragment.rpartition("/")
+    base = Path(folder or ("/" if fragment.startswith("/") else ".")).expanduser()
+    try:
+        entries = [entry for entry in os.scandir(base) if entry.name.startswith(start)][:MOST]
+    except (OSError, TypeError):
+        entries = []
+    found = []
+    for entry in sorted(entries, key=lambda entry: entry.name):
+        if entry.name.startswith(".") and not start.startswith("."):
+            continue
+        if entry.is_dir() or not suffixes or entry.name.endswith(suffixes):
+            path = f"{folder}/{entry.name}" if "/" in fragment else entry.name
+            found.append((path + ("/" if entry.is_dir() else ""), "folder" if entry.is_dir() else "file"))
+    return found
+
+
+def _journal_records() -> list[Any]:
+    from devin_jupyter.client import default
+
+    journal = default.journal()
+    if journal.path != ":memory:" and not Path(journal.path).exists():
+        return []
+    return journal.sessions(ours=False)
+
+
+class CompletionCache:
+    """What has been seen of the organization, by kind: `sessions`, `tags`, `repos`, `playbooks`, `knowledge`, ….
+
+    Names and titles only, in memory only.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[str, dict[str, str]] = {}
+        self._lock = threading.Lock()
+        self._read_at = float("-inf")
+
+    def add(self, kind: str, pairs: Iterable[Candidate]) -> None:
+        """Remember values of a kind; the newest come first."""
+        with self._lock:
+            new = dict(pairs)
+            self._values[kind] = new | {k: v for k, v in self._values.get(kind, {}).items() if k not in new}
+
+    def add_sessions(self, snapshots: Iterable[Any]) -> None:
+        """Remember sessions with titles, and their tags and repositories; newest first."""
+        snapshots = list(snapshots)
+        self.add("sessions", ((one.session_id, f"{one.title or ''} ({one.phase.label})") for one in snapshots))
+        self.add("tags", ((tag, "") for one in snapshots for tag in one.tags))
+        self.add("repos", ((repo, "") for one in snapshots for repo in one.repos))
+
+    def get(self, kind: str) -> list[Candidate]:
+        """Return the values of a kind."""
+        with self._lock:
+            return list(self._values.get(kind, {}).items())
+
+    def refresh(self, read: Callable[[], Iterable[Any]], *, wait: bool = False) -> None:
+        """Have a thread add the sessions that `read` returns, at most every few seconds."""
+        with self._lock:
+            if time.monotonic() - self._read_at < REFRESH_SECONDS and not wait:
+                return
+            self._read_at = time.monotonic()
+        thread = threading.Thread(target=self._read, args=(read,), name="devin-completion", daemon=True)
+        thread.start()
+        if wait:
+            thread.join()
+
+    def _read(self, read: Callable[[], Iterable[Any]]) -> None:
+        try:
+            snapshots = [record.snapshot for record in read() if record.snapshot]
+        except Exception:  # a journal that cannot be read is reported by what needs it, not by Tab
+            return
+        self.add_sessions(reversed(snapshots))
+
+
+CACHE = CompletionCache()
+_prefetched: WeakSet[Any] = WeakSet()
+
+
+def prefetch(client: Any) -> None:
+    """Have the loop look up playbooks and knowledge once, so that Tab knows their names; failures do not matter."""
+    from devin_jupyter import loop
+
+    if client not in _prefetched:
+        _prefetched.add(client)
+        loop.submit(_start_prefetch(client.asynchronous))
+
+
+async def _start_prefetch(client: Any) -> None:
+    client.core.running["names for Tab"] = _Prefetch(client)
+
+
+class _Prefetch:
+    """What is being looked up; it ends with the client at the latest."""
+
+    def __init__(self, client: Any) -> None:
+        playbooks = _look_up(client, "playbooks", ("playbook_id",), "title")
+        self._work = asyncio.gather(playbooks, _look_up(client, "knowledge", ("note_id", "id"), "name"))
+
+    async def retire(self) -> None:
+        self._work.cancel()
+        await asyncio.gather(self._work, return_exceptions=True)
+
+
+async def _look_up(client: Any, kind: str, keys: tuple[str, ...], label: str) -> None:
+    with contextlib.suppress(Exception):
+        found = [item async for item in getattr(client, kind).list(limit=_PREFETCHED)]
+        pairs = (
+            (next((str(item[key]) for key in keys if item.get(key)), ""), str(item.get(label) or "")) for item in found
+        )
+        CACHE.add(kind, pairs)

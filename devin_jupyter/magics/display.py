@@ -1,24 +1,39 @@
-"""How a session is shown under a cell: live panel, static output, terminal, or once at the end where nobody clicks.
+"""What the magics show: a session under its cell, tables and texts of commands, the status line of a terminal.
 
-The main thread opens a view and closes it; other threads only replace outputs that are there.
+The main thread opens a view and closes it; other threads only replace outputs that are there. Everything that came from
+the service is escaped and made safe here; links go to http(s) only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from devin_jupyter import render
+from devin_jupyter.errors import OptionError
+from devin_jupyter.render import labels
+from devin_jupyter.render.html import CELL, table
+from devin_jupyter.render.labels import web_address
+from devin_jupyter.text import one_line, safe_text
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from devin_jupyter.magics.notebook import Notebook
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+    from devin_jupyter.magics.frontend import Notebook
+    from devin_jupyter.models.snapshot import Snapshot
     from devin_jupyter.options import CellOptions
 
 
-class Front(Protocol):
-    """A place where a session is shown."""
+class Display(Protocol):
+    """How a session is shown; the panel's `CellOutput` is one too."""
 
     def open(self) -> None:
         """Show the session as it is."""
@@ -28,26 +43,24 @@ class Front(Protocol):
 
 
 class View:
-    """A front around a wait: opened before it, closed after it however it ends."""
+    """A display around a wait: opened before it, closed after it however it ends."""
 
-    def __init__(self, front: Front) -> None:
-        """Show nothing yet."""
-        self._front = front
+    def __init__(self, shown: Display) -> None:
+        self.display = shown
 
     def open(self) -> None:
         """Show the session and leave it to follow by itself."""
-        self._front.open()
+        self.display.open()
 
     def __enter__(self) -> None:
-        """Show the session."""
-        self._front.open()
+        self.display.open()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leave the final state; a wait that was interrupted leaves a live panel alive."""
-        if not isinstance(error, KeyboardInterrupt) or isinstance(self._front, AtTheEnd):
-            self._front.close()
+        if not isinstance(error, KeyboardInterrupt) or isinstance(self.display, FinalDisplay):
+            self.display.close()
 
 
 def view(notebook: Notebook, session: Any, options: CellOptions, *, waiting: bool) -> View:
@@ -59,24 +72,21 @@ def view(notebook: Notebook, session: Any, options: CellOptions, *, waiting: boo
         options: `--quiet` and `--save-transcript` count.
         waiting: the cell is about to wait.
     """
-    return View(_front(notebook, session, options.get("quiet", False), options.get("save_transcript", False), waiting))
-
-
-def _front(notebook: Notebook, session: Any, quiet: bool, transcript: bool, waiting: bool) -> Front:
-    if quiet:
-        return Nothing()
-    if notebook.host.is_headless or not notebook.host.in_kernel:
-        return AtTheEnd(session, transcript, at_once=not waiting)
+    transcript, here = options.get("save_transcript", False), notebook.host
+    if options.get("quiet"):
+        return View(NullDisplay())
+    if here.is_headless or not here.in_kernel:
+        return View(FinalDisplay(session, transcript, at_once=not waiting))
     if session.snapshot.turn_over and not session.snapshot.needs_you:
-        return AtTheEnd(session, transcript, at_once=True)
+        return View(FinalDisplay(session, transcript, at_once=True))
     if not notebook.config.panel:
-        return Replaced(session, transcript)
+        return View(UpdatingDisplay(session, transcript))
     from devin_jupyter.panel import CellOutput, Panel
 
-    return CellOutput(Panel(session), transcript=transcript)
+    return View(CellOutput(Panel(session), transcript=transcript))
 
 
-class Nothing:
+class NullDisplay:
     """`--quiet`."""
 
     def open(self) -> None:
@@ -86,11 +96,10 @@ class Nothing:
         """Show nothing."""
 
 
-class AtTheEnd:
+class FinalDisplay:
     """One static output: at once, or when the wait is over."""
 
     def __init__(self, session: Any, transcript: bool, *, at_once: bool) -> None:
-        """Show nothing yet."""
         self._session, self._transcript, self._at_once = session, transcript, at_once
 
     def open(self) -> None:
@@ -107,11 +116,10 @@ class AtTheEnd:
         publish(render.bundle(self._session.snapshot, transcript=self._transcript))
 
 
-class Replaced:
+class UpdatingDisplay:
     """One static output that follows the session: `%config DevinMagics.panel = False`."""
 
     def __init__(self, session: Any, transcript: bool) -> None:
-        """Show nothing yet."""
         self._session, self._transcript = session, transcript
         self._unsubscribe: Callable[[], None] | None = None
 
@@ -147,3 +155,249 @@ def publish(bundle: dict[str, Any]) -> None:
     from IPython.display import publish_display_data
 
     publish_display_data(bundle)
+
+
+WIDTH = 130
+_GIVE_WAY = frozenset({"title", "value", "when", "note", "result"})
+"""Columns that become narrower where room is short; ids, phases and figures are always whole."""
+_GAP, _NARROWEST = 3, 9
+
+
+class Text:
+    """A text that shows as it is, without quotes."""
+
+    def __init__(self, text: str) -> None:
+        self.text = safe_text(text)
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+class Link(str):
+    """A cell of a table that leads somewhere; the text is what is read."""
+
+    url: str | None
+
+    def __new__(cls, text: str, url: str | None) -> Link:  # noqa: D102
+        made = super().__new__(cls, text)
+        made.url = web_address(url) if url else None
+        return made
+
+
+class Table:
+    """Rows under headings; `.rows` are plain dicts."""
+
+    def __init__(self, rows: Sequence[Mapping[str, Any]], *, title: str = "", empty: str = "nothing to show") -> None:
+        """Keep the rows; the keys of the first one are the headings.
+
+        Args:
+            rows: values are shown as text; None as a dash.
+            title: a line above.
+            empty: what is said where there are no rows.
+        """
+        self.rows = [dict(row) for row in rows]
+        self.title, self.empty = title, empty
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def headings(self) -> list[str]:
+        """The headings, in order."""
+        return list(self.rows[0]) if self.rows else []
+
+    def __repr__(self) -> str:
+        return self._drawn(colors=False)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(self._drawn(colors=sys.stdout.isatty() and not cycle))
+
+    def _repr_html_(self) -> str:
+        if not self.rows:
+            return f"<div>{escape(self.title or self.empty)}</div>"
+        head = "".join(f'<th style="{CELL}"><strong>{escape(name)}</strong></th>' for name in self.headings)
+        body = "".join(f"<tr>{''.join(_html_cell(value) for value in row.values())}</tr>" for row in self.rows)
+        title = f'<div style="margin:4px 0"><strong>{escape(self.title)}</strong></div>' if self.title else ""
+        return f'<div style="overflow-x:auto">{title}{table(body, f"<thead><tr>{head}</tr></thead>")}</div>'
+
+    def _drawn(self, *, colors: bool) -> str:
+        if not self.rows:
+            return self.title or self.empty
+        from io import StringIO
+
+        from rich.console import Console
+
+        into, share = StringIO(), self._share(_width(colors))
+        width = max(_width(colors), self._least() + share * len(_GIVE_WAY.intersection(self.headings)))
+        # left to itself in a kernel, rich displays what it prints at once
+        console = Console(file=into, width=width, force_terminal=colors, no_color=not colors, force_jupyter=False)
+        console.print(self._rich(share))
+        lines = [line.rstrip() for line in into.getvalue().rstrip().split("\n")]
+        return "\n".join(([self.title] if self.title else []) + [line for line in lines if line])
+
+    def _longest(self, name: str) -> int:
+        return max(len(name), *(len(_plain(row.get(name))) for row in self.rows))
+
+    def _least(self) -> int:
+        """How wide the columns are that stay whole, with the gaps between all of them."""
+        whole = [name for name in self.headings if name not in _GIVE_WAY]
+        return sum(map(self._longest, whole)) + _GAP * (len(self.headings) - 1)
+
+    def _share(self, width: int) -> int:
+        """How wide each of the others may be."""
+        return max(_NARROWEST, (width - self._least()) // max(1, len(_GIVE_WAY.intersection(self.headings))))
+
+    def _rich(self, share: int) -> Any:
+        from rich.box import SIMPLE_HEAD
+        from rich.table import Table as RichTable
+        from rich.text import Text as RichText
+
+        drawn = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for name in self.headings:
+            if name not in _GIVE_WAY:
+                drawn.add_column(name, min_width=self._longest(name), no_wrap=True)
+            else:
+                cut = name == "title"
+                drawn.add_column(name, max_width=share, no_wrap=cut, overflow="ellipsis" if cut else "fold")
+        for row in self.rows:
+            drawn.add_row(*(RichText(_plain(value), style=_style(value)) for value in row.values()))
+        return drawn
+
+
+def labeled(title: str, simulated: bool) -> str:
+    """Return a title that says when sessions are simulated."""
+    return "; ".join(part for part in ("simulated sessions" if simulated else "", title) if part)
+
+
+def _plain(value: Any) -> str:
+    return "–" if value is None or value == "" else one_line(value, 200)
+
+
+def _style(value: Any) -> str:
+    return f"link {value.url}" if isinstance(value, Link) and value.url else ""
+
+
+def _html_cell(value: Any) -> str:
+    inner = escape(_plain(value))
+    if isinstance(value, Link) and value.url:
+        inner = f'<a href="{escape(value.url)}" target="_blank" rel="noopener noreferrer">{inner}</a>'
+    return f'<td style="{CELL}">{inner}</td>'
+
+
+def _width(colors: bool) -> int:
+    if not colors:
+        return WIDTH
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+_COLORS = {
+    "queued": "bright_black",
+    "working": "blue",
+    "your_turn": "yellow",
+    "needs_approval": "yellow",
+    "done": "green",
+    "blocked": "red",
+    "failed": "red",
+}
+
+
+_drawing = threading.Lock()
+"""A terminal has one status line: of several waits at a time, the first has it."""
+
+
+@contextmanager
+def status_line(session: Any) -> Iterator[None]:
+    """Draw the line while the main thread waits at a terminal; anywhere else, draw nothing."""
+    at_prompt = threading.current_thread() is threading.main_thread() and sys.stdout.isatty()
+    if session.snapshot.turn_over or not at_prompt or not _drawing.acquire(blocking=False):
+        yield
+        return
+    line = StatusLine(session.snapshot)
+    try:
+        unsubscribe = session.subscribe(line.show)
+        line.start()
+        try:
+            yield
+        finally:
+            line.stop()
+            unsubscribe()
+    finally:
+        _drawing.release()
+
+
+class StatusLine:
+    """The moving line. `show` may be called from any thread."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._since = time.monotonic()
+        from rich.console import Console
+        from rich.live import Live
+        from rich.spinner import Spinner
+
+        self._spinner = Spinner("dots")
+        self._live = Live(self, console=Console(force_jupyter=False), refresh_per_second=8, transient=True)
+
+    def start(self) -> None:
+        """Start drawing."""
+        self._live.start()
+
+    def stop(self) -> None:
+        """Stop drawing and take the line away."""
+        self._live.stop()
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Take the next snapshot."""
+        self._snapshot = snapshot
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.text import Text as RichText
+
+        snapshot = self._snapshot
+        minutes, seconds = divmod(int(time.monotonic() - self._since), 60)
+        facts = [one_line(labels.title(snapshot), 60), labels.cost(snapshot), f"{minutes}:{seconds:02}"]
+        line = RichText.assemble(
+            (snapshot.phase.label, f"bold {_COLORS.get(snapshot.phase.value, 'default')}"),
+            *(f" · {fact}" for fact in facts),
+            *((f" · {label}", "bright_black") for label in labels.labels(snapshot)),
+            ("  Ctrl-C detaches", "bright_black"),
+        )
+        line.truncate(options.max_width - 2, overflow="ellipsis")
+        self._spinner.update(text=line)
+        yield self._spinner
+
+    def __repr__(self) -> str:
+        return f"<StatusLine {self._snapshot.session_id}>"
+
+
+def write_file(place: str, text: str) -> Path:
+    """Write a text file and return its path.
+
+    Raises:
+        OptionError: it cannot be written there.
+    """
+    path = Path(place).expanduser()
+    with writing(path):
+        path.write_text(text, encoding="utf-8")
+    return path
+
+
+@contextmanager
+def writing(place: str | Path) -> Iterator[None]:
+    """Turn the system's refusal to write in here into a mistake of the line that names the place.
+
+    Raises:
+        OptionError: it cannot be written there.
+    """
+    try:
+        yield
+    except (OSError, ValueError) as problem:  # ValueError: a zero byte in the name
+        path = getattr(problem, "filename", None) or place
+        reason = getattr(problem, "strerror", None) or str(problem)
+        raise OptionError(
+            f"{path} cannot be written: {reason.lower()}",
+            "what was there is as it was",
+            "name a place in a folder that exists and that you may write to",
+        ) from None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from devin_jupyter.magics.notebook import Notebook
+    from devin_jupyter.magics.frontend import Notebook
 
 
 _MATCHER = "devin_jupyter"
@@ -40,7 +40,6 @@ class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
     ).tag(config=True)
 
     def __init__(self, shell: InteractiveShell) -> None:
-        """Take the defaults from the shell's configuration."""
         super().__init__(parent=shell)
         self.shell = shell
 
@@ -48,26 +47,65 @@ class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
         """Start, attach to or message a Devin session with the cell as the prompt."""
         from devin_jupyter.magics import cell as cells
 
-        _guarded(cells.run, self._notebook(), line, cell)
+        _guarded(cells.run, self.notebook, line, cell)
 
     def run_line(self, line: str) -> Any:
         """Run one of the commands that `%devin help` lists."""
-        from devin_jupyter.magics import command
+        from devin_jupyter.magics import commands
 
-        return _guarded(command.run, self._notebook(), line)
+        return _guarded(commands.run, self.notebook, line)
 
-    def tell_what_goes_on(self, client: Any) -> None:
-        """Say, before a client is used for the first time, what went on while no kernel looked."""
-        from devin_jupyter.magics import cell
+    def before_use(self, client: Any) -> None:
+        """Print, before a client is used for the first time, what went on while no kernel ran."""
+        from devin_jupyter.magics.frontend import warn_about_live_sessions
 
-        cell.tell_what_goes_on(self._notebook(), client)
+        warn_about_live_sessions(self.notebook, client)
 
-    def _notebook(self) -> Notebook:
-        from devin_jupyter.magics.notebook import Notebook
-        from devin_jupyter.magics.recent_log import keep_recent
+    def complete(self, context: Any) -> Any:
+        """Return what the completer asks for at Tab."""
+        from devin_jupyter.magics.commands import COMMANDS
+        from devin_jupyter.magics.completion import complete
 
-        keep_recent()
+        return complete(self.notebook.variables, context, COMMANDS)
+
+    @property
+    def notebook(self) -> Notebook:
+        """The notebook that runs a magic now."""
+        from devin_jupyter.magics.frontend import Notebook, keep_recent_log
+
+        keep_recent_log()
         return Notebook(self.shell, self)
+
+
+class CellMagic:  # noqa: D101 IPython shows the documentation of the object as the help
+    _ipython_magic_no_var_expand = True
+    __slots__ = ("_run",)
+
+    def __init__(self, run: Callable[..., Any]) -> None:
+        self._run = run
+
+    def __call__(self, *args: Any) -> Any:  # noqa: D102
+        return self._run(*args)
+
+    def getdoc(self) -> str:  # noqa: D102 IPython asks this before `__doc__`: the help is made when somebody asks
+        from devin_jupyter.options import help_text
+
+        return help_text()
+
+    def __repr__(self) -> str:
+        return "<%%devin>"
+
+
+class LineMagic(CellMagic):  # noqa: D101 the same
+    __slots__ = ()
+
+    def getdoc(self) -> str:  # noqa: D102
+        from devin_jupyter.magics.commands import overview
+
+        return overview()
+
+    def __repr__(self) -> str:
+        return "<%devin>"
 
 
 def _guarded(work: Callable[..., Any], *args: Any) -> Any:
@@ -88,17 +126,15 @@ def _guarded(work: Callable[..., Any], *args: Any) -> Any:
 
 def load(shell: InteractiveShell) -> None:
     """Register the magics, the help on `%%devin?` and the completer."""
-    from devin_jupyter.magics.lazy_help import CellMagic, LineMagic
-
     magics = _configured(shell)
     unload(shell)
     shell.configurables.append(magics)
     shell.magics_manager.register_function(CellMagic(magics.run_cell), "cell", "devin")
     shell.magics_manager.register_function(LineMagic(magics.run_line), "line", "devin")
     shell.Completer.custom_matchers.append(_matcher(magics))
-    hooks.before_use = magics.tell_what_goes_on
+    hooks.before_use = magics.before_use
     if getattr(shell, "kernel", None) is None:
-        hooks.during_wait = _followed
+        hooks.during_wait = _status_line
 
 
 def _configured(shell: InteractiveShell) -> DevinMagics:
@@ -126,19 +162,15 @@ def unload(shell: InteractiveShell) -> None:
     hooks.during_wait = None
 
 
-def _followed(session: Any) -> AbstractContextManager[None]:
-    from devin_jupyter.magics.terminal import following
+def _status_line(session: Any) -> AbstractContextManager[None]:
+    from devin_jupyter.magics.display import status_line
 
-    return following(session)
+    return status_line(session)
 
 
 def _matcher(magics: DevinMagics) -> Callable[[Any], Any]:
-    """Return what the completer asks at Tab; the real work is imported at the first one."""
-
     def match(context: Any) -> Any:
-        from devin_jupyter.magics.completion import complete
-
-        return complete(magics._notebook(), context)
+        return magics.complete(context)
 
     for name, value in (("matcher_api_version", 2), ("matcher_identifier", _MATCHER), ("matcher_priority", 200)):
         setattr(match, name, value)

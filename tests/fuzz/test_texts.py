@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from devin_jupyter import request as template
 from devin_jupyter.errors import OutputInvalid, SchemaError, TemplateError
-from devin_jupyter.magics import command
+from devin_jupyter.magics import commands
 from devin_jupyter.options import OPTIONS, from_keywords, parse, split
 from devin_jupyter.request import build, fill
 from devin_jupyter.schema import load_schema
@@ -72,7 +72,7 @@ def test_keywords(examples: int) -> None:
 def test_a_command_line(examples: int) -> None:
     def read(line: str) -> None:
         name, *words = split(line) or ["help"]
-        command.find(name).syntax.read(words)
+        commands.find(name).syntax.read(words)
 
     check_examples(examples, lambda line: value_or_error(read, line), made_of(COMMANDS + ODD, " "))
 

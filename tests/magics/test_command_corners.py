@@ -9,8 +9,8 @@ import pytest
 
 from devin_jupyter.client.default import disconnect
 from devin_jupyter.errors import OptionError
-from devin_jupyter.magics import commands_debug, offers
-from devin_jupyter.magics.recent_log import keep_recent
+from devin_jupyter.magics import completion, org_commands
+from devin_jupyter.magics.frontend import keep_recent_log
 
 SELF = {"method": "GET", "route": "/v3/self"}
 DELETE = {"method": "DELETE", "route": "/v3/organizations/{org_id}/sessions/{devin_id}"}
@@ -68,10 +68,10 @@ def test_the_report_holds_the_last_requests_without_being_told_before(shell, ser
 
 
 def test_the_report_holds_the_last_lines_of_the_log(shell, service):
-    keep_recent()
+    keep_recent_log()
     logging.getLogger("devin_jupyter").warning("something %s", "odd")
     assert "something odd" in shell.run("%devin debug").out
-    assert commands_debug._NOTHING not in shell.run("%devin debug").out
+    assert org_commands._NOTHING not in shell.run("%devin debug").out
 
 
 def test_a_bare_number_is_no_moment(shell, service):
@@ -213,11 +213,11 @@ def test_tab_offers_folders_and_files_that_fit_and_hides_the_hidden(shell, tmp_p
     (tmp_path / "schemas").mkdir()
     for name in ("finding.json", "notes.txt", ".secret.json"):
         (tmp_path / name).write_text(json.dumps({}))
-    assert {"finding.json", "schemas/"} == {text for text, _ in offers._files("", (".json",))}
-    assert [text for text, _ in offers._files(".s", (".json",))] == [".secret.json"]
-    assert offers._files("no/such/folder/x") == []
+    assert {"finding.json", "schemas/"} == {text for text, _ in completion._files("", (".json",))}
+    assert [text for text, _ in completion._files(".s", (".json",))] == [".secret.json"]
+    assert completion._files("no/such/folder/x") == []
     (tmp_path / "schemas" / "deep.json").write_text("{}")
-    assert offers._files("schemas/d", (".json",)) == [("schemas/deep.json", "file")]
+    assert completion._files("schemas/d", (".json",)) == [("schemas/deep.json", "file")]
 
 
 def test_a_profile_that_was_saved_is_offered(shell, tmp_path, monkeypatch):

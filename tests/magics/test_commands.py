@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from devin_jupyter.client.default import disconnect
-from devin_jupyter.magics import offers
-from devin_jupyter.magics.seen import SEEN, Seen
+from devin_jupyter.magics import completion
+from devin_jupyter.magics.completion import CACHE, CompletionCache
 
 SEND = "POST /v3/organizations/{org_id}/sessions/{devin_id}/messages"
 
@@ -65,11 +65,11 @@ def test_a_row_of_the_live_board_opens_its_session_and_leaves_the_last_one_alone
 
 def test_what_was_listed_completes(shell, done):
     shell.run("%devin sessions")
-    assert shell.names["s"].id in dict(SEEN.get("sessions"))
+    assert shell.names["s"].id in dict(CACHE.get("sessions"))
 
 
 def test_sessions_of_the_journal_complete_with_their_tags(shell, done, monkeypatch):
-    monkeypatch.setattr("devin_jupyter.magics.offers.SEEN", Seen())
+    monkeypatch.setattr("devin_jupyter.magics.completion.CACHE", CompletionCache())
     wanted = [f"%%devin --links {shell.names['s'].id}"]
     eventually(lambda: shell.tab("%%devin --links devin-|\nx") == wanted)
     assert shell.tab("%%devin --tags r|\nx") == ["%%devin --tags red"]
@@ -77,9 +77,9 @@ def test_sessions_of_the_journal_complete_with_their_tags(shell, done, monkeypat
 
 def test_without_a_journal_nothing_is_offered_and_none_is_made(shell, monkeypatch, tmp_path):
     disconnect()
-    seen = Seen()
-    monkeypatch.setattr("devin_jupyter.magics.offers.SEEN", seen)
-    seen.refresh(offers._journal_entries, wait=True)
+    seen = CompletionCache()
+    monkeypatch.setattr("devin_jupyter.magics.completion.CACHE", seen)
+    seen.refresh(completion._journal_records, wait=True)
     assert seen.get("sessions") == []
     assert not (tmp_path / "home").exists()
 
@@ -259,7 +259,7 @@ def test_connect_reads_the_names_that_tab_offers(shell, service):
     playbook = client.playbooks.create("Make it faster", "Step by step")
     client.close()
     shell.run("%devin connect")
-    eventually(lambda: (playbook["playbook_id"], "Make it faster") in SEEN.get("playbooks"))
+    eventually(lambda: (playbook["playbook_id"], "Make it faster") in CACHE.get("playbooks"))
     assert shell.tab("%%devin --playbook faster|\nx") == [f"%%devin --playbook {playbook['playbook_id']}"]
 
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from devin_jupyter.magics import seen
+from devin_jupyter.magics import completion
 from devin_jupyter.options import OPTIONS
 
 SESSION = "devin-" + "a" * 32
@@ -13,14 +13,14 @@ SESSION = "devin-" + "a" * 32
 @pytest.fixture(autouse=True)
 def known(monkeypatch):
     """Something was seen, and nothing else is read."""
-    fresh = seen.Seen()
+    fresh = completion.CompletionCache()
     fresh.refresh = lambda read: None
     fresh.add("repos", [("acme/api", ""), ("acme/web", "")])
     fresh.add("tags", [("audit", "")])
     fresh.add("playbooks", [("playbook-1", "Upgrade dependencies")])
     fresh.add("knowledge", [("note-1", "How we deploy")])
     fresh.add("sessions", [(SESSION, "Audit of the API (done)")])
-    monkeypatch.setattr("devin_jupyter.magics.offers.SEEN", fresh)
+    monkeypatch.setattr("devin_jupyter.magics.completion.CACHE", fresh)
 
 
 def test_a_dash_offers_the_options(shell):
@@ -185,7 +185,9 @@ def test_commands_and_their_arguments_complete(shell):
 
 def test_playbooks_and_knowledge_are_looked_up_once_a_client_is_at_work(shell, service, monkeypatch):
     known = threading.Event()
-    monkeypatch.setattr("devin_jupyter.magics.seen.SEEN.add", lambda kind, pairs: kind == "knowledge" and known.set())
+    monkeypatch.setattr(
+        "devin_jupyter.magics.completion.CACHE.add", lambda kind, pairs: kind == "knowledge" and known.set()
+    )
     shell.run("%%devin --quiet --dry-run\nCount")
     assert "GET /v3/organizations/{org_id}/knowledge/notes" not in service.stats()["requests"]
     shell.run("%%devin --quiet\nCount")

@@ -8,7 +8,7 @@ from IPython.utils.capture import capture_output
 from rich.console import Console
 
 from devin_jupyter.magics import display
-from devin_jupyter.magics.terminal import Following, following
+from devin_jupyter.magics.display import StatusLine, status_line
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Snapshot
 
@@ -38,14 +38,14 @@ def texts(captured):
 
 def test_a_view_at_the_end_shows_once(shell):
     handle = Handle()
-    with capture_output() as captured, display.View(display.AtTheEnd(handle, False, at_once=False)):
+    with capture_output() as captured, display.View(display.FinalDisplay(handle, False, at_once=False)):
         handle.move(Phase.DONE)
     assert [text[:6] for text in texts(captured)] == ["✓ done"]
 
 
 def test_a_view_at_the_end_is_shown_although_the_wait_failed_or_was_interrupted(shell):
     for problem in (ValueError, KeyboardInterrupt):
-        view = display.View(display.AtTheEnd(Handle(), False, at_once=False))
+        view = display.View(display.FinalDisplay(Handle(), False, at_once=False))
         with capture_output() as captured, pytest.raises(problem), view:
             raise problem
         assert len(captured.outputs) == 1
@@ -53,7 +53,7 @@ def test_a_view_at_the_end_is_shown_although_the_wait_failed_or_was_interrupted(
 
 def test_a_replaced_output_follows_the_session_and_lets_go_at_the_end(shell):
     handle = Handle()
-    with capture_output() as captured, display.View(display.Replaced(handle, False)):
+    with capture_output() as captured, display.View(display.UpdatingDisplay(handle, False)):
         handle.move(Phase.YOUR_TURN)
         handle.move(Phase.DONE)
     assert [text[:6] for text in texts(captured)] == ["◐ work", "? repl", "✓ done"]
@@ -62,7 +62,7 @@ def test_a_replaced_output_follows_the_session_and_lets_go_at_the_end(shell):
 
 def test_an_interrupted_wait_leaves_a_live_output_alive(shell):
     handle = Handle()
-    with capture_output(), pytest.raises(KeyboardInterrupt), display.View(display.Replaced(handle, False)):
+    with capture_output(), pytest.raises(KeyboardInterrupt), display.View(display.UpdatingDisplay(handle, False)):
         raise KeyboardInterrupt
     with capture_output() as captured:
         handle.move(Phase.DONE)
@@ -79,20 +79,20 @@ class Screen(io.StringIO):
 def test_a_terminal_follows_one_wait_at_a_time_and_lets_go(monkeypatch):
     monkeypatch.setattr("sys.stdout", Screen())
     one, other = Handle(), Handle()
-    with following(one), following(other):
+    with status_line(one), status_line(other):
         assert (len(one.listeners), len(other.listeners)) == (1, 0)
         one.move(Phase.DONE)
     assert one.listeners == []
-    with following(other):
+    with status_line(other):
         assert len(other.listeners) == 1
 
 
 def test_what_is_over_or_not_at_a_terminal_is_not_followed(monkeypatch):
     anywhere, over = Handle(), Handle(Phase.DONE)
-    with following(anywhere):
+    with status_line(anywhere):
         assert anywhere.listeners == []
     monkeypatch.setattr("sys.stdout", Screen())
-    with following(over):
+    with status_line(over):
         assert over.listeners == []
 
 
@@ -100,15 +100,15 @@ def test_what_is_over_or_not_at_a_terminal_is_not_followed(monkeypatch):
 def test_the_moving_line_fits_the_terminal(columns):
     into = io.StringIO()
     console = Console(file=into, width=columns, force_terminal=False)
-    line = Following(Handle().snapshot)
+    line = StatusLine(Handle().snapshot)
     console.print(line)
     [shown] = into.getvalue().strip().splitlines()
     assert len(shown) <= columns
     assert "working" in shown
-    assert repr(line) == f"<Following {Handle().snapshot.session_id}>"
+    assert repr(line) == f"<StatusLine {Handle().snapshot.session_id}>"
 
 
 def test_quiet_is_quiet(shell):
-    with capture_output() as captured, display.View(display.Nothing()):
+    with capture_output() as captured, display.View(display.NullDisplay()):
         pass
     assert (captured.outputs, captured.stdout) == ([], "")

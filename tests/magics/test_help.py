@@ -2,7 +2,7 @@
 
 import pytest
 
-from devin_jupyter.magics.command_table import COMMANDS, GROUPS
+from devin_jupyter.magics.commands import COMMANDS, GROUPS
 from devin_jupyter.options import OPTIONS, explained
 
 

@@ -14,8 +14,8 @@ from IPython.utils.capture import capture_output
 from devin_jupyter.batches import display as batch_display
 from devin_jupyter.host import host
 from devin_jupyter.magics import display
+from devin_jupyter.magics.frontend import Notebook
 from devin_jupyter.magics.magic import DevinMagics
-from devin_jupyter.magics.notebook import Notebook
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.panel import CellOutput, Panel, outputs
 from devin_jupyter.session import Session
@@ -134,7 +134,7 @@ def test_what_is_over_and_needs_nobody_is_shown_at_once_and_once(notebook, kerne
 def test_a_session_that_waits_for_a_person_gets_a_panel_although_its_turn_is_over(notebook, kernel):
     handle = Handle(Phase.YOUR_TURN)
     assert handle.snapshot.needs_you
-    assert isinstance(display._front(notebook, handle, False, False, False), CellOutput)
+    assert isinstance(display.view(notebook, handle, {}, waiting=False).display, CellOutput)
 
 
 def test_without_the_panel_one_static_output_follows(shell, notebook, kernel):

@@ -1,0 +1,395 @@
+"""The `%devin` commands: one table, from which a line is read, run, explained and completed, and the README written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from textwrap import wrap
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, get_args
+
+from devin_jupyter.errors import OptionError
+from devin_jupyter.magics import org_commands, session_commands
+from devin_jupyter.models.enums import SEEN_ORIGIN, Origin
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.options import CELL, Argument, Syntax, explained, help_text, split
+from devin_jupyter.text import nearest
+
+if TYPE_CHECKING:
+    from devin_jupyter.magics.frontend import Notebook
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command of `%devin`."""
+
+    name: str
+    help: str
+    run: Callable[[Notebook, Any], Any]
+    """Takes the notebook and the values of the arguments as attributes; returns what the notebook shows."""
+    example: str
+    arguments: tuple[Argument, ...] = ()
+    api: str = "both"
+    more: str = ""
+    """What else the help of this one command says."""
+
+    @property
+    def syntax(self) -> Syntax:
+        """How its line is read."""
+        return Syntax(f"%devin {self.name}", self.arguments, self.example)
+
+    @property
+    def summary(self) -> str:
+        """The help, with the API version where there is only one."""
+        return self.help + (f" ({self.api} only)" if self.api != "both" else "")
+
+
+def run(notebook: Notebook, line: str) -> Any:
+    """Run a `%devin` line and return what the notebook shows.
+
+    Raises:
+        OptionError: an unknown command, or an argument that it does not take.
+    """
+    words = split(line)
+    if not words or words[0] in ("--help", "-h", "?"):
+        words = ["help", *words[1:]]
+    name, *rest = words
+    command = find(name)
+    if "--help" in rest or "-h" in rest:
+        command, rest = COMMANDS["help"], [name]
+    is_topic = command.name == "help" and len(rest) == 1  # one with dashes is no option of the help itself
+    said = {"topic": rest[0]} if is_topic else command.syntax.read(rest)
+    return command.run(notebook, SimpleNamespace(**said))
+
+
+def find(name: str) -> Command:
+    """Return the command of this name.
+
+    Raises:
+        OptionError: there is none; names the nearest.
+    """
+    if name not in COMMANDS:
+        raise OptionError(
+            f"there is no command {name!r}{nearest(name, COMMANDS)}",
+            hint="%devin help lists the commands; a prompt for Devin goes in a %%devin cell",
+        )
+    return COMMANDS[name]
+
+
+def _help(notebook: Notebook, said: Any) -> None:
+    """`%devin help [COMMAND|OPTION]`; a command goes before an option of the same name, unless there are dashes."""
+    topic = said.topic
+    if topic is None:
+        print(overview())
+        return
+    flag = topic if topic.startswith("-") or topic in COMMANDS else "--" + topic.replace("_", "-")
+    if topic.lstrip("%") == "devin":
+        print(help_text())
+    elif flag in CELL.by_flag:
+        print(f"%%devin\n{explained([CELL.by_flag[flag]])}")
+    else:
+        print(command_help(find(topic)))
+
+
+def overview() -> str:
+    """Return every command with one line, and where the options of `%%devin` are explained."""
+    lines = ["%devin COMMAND …", ""]
+    width = max(map(len, COMMANDS)) + 2
+    for group, commands in GROUPS.items():
+        lines += [f"{group}:", *(f"    {one.name:{width}}{one.summary}" for one in commands), ""]
+    return "\n".join([*lines, "%devin help COMMAND explains one. A session is started by a %%devin cell: see %%devin?"])
+
+
+def command_help(command: Command) -> str:
+    """Return usage, arguments and an example of one command."""
+    usage = wrap(command.syntax.usage, 100, subsequent_indent="    ")
+    more = wrap(command.more, 100, initial_indent="    ", subsequent_indent="    ")
+    about, example = f"    {command.summary}", f"    e.g. {command.example}"
+    parts = [[*usage, "", about], [explained(command.arguments)], [example], more]
+    return "\n\n".join("\n".join(part) for part in parts if any(part))
+
+
+def readme_table() -> str:
+    """Return the Markdown table of all commands for the README."""
+    lines = ["| command | what it does | example |", "| --- | --- | --- |"]
+    for command in COMMANDS.values():
+        cells = [f"`{command.syntax.usage}`", command.summary, f"`{command.example}`"]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+ORIGINS: tuple[str, ...] = (*get_args(Origin), *SEEN_ORIGIN)
+PHASES = tuple(phase.value for phase in Phase)
+
+_positional = partial(Argument, is_positional=True)
+_WHICH = _positional(
+    "session", "a name in the notebook, an id or a URL; default: the last one", metavar="SESSION", values="sessions"
+)
+_ONE = _positional(
+    "session", "a name in the notebook, an id or a URL", metavar="SESSION", is_needed=True, values="sessions"
+)
+_MANY = _positional("sessions", "names, ids or URLs; default: the last one", "words", "SESSION", values="sessions")
+_TEXT = _positional("text", "only those with this text in the name", metavar="TEXT")
+_SINCE = Argument("since", "since this long ago, or since a date: 7d, 12h, 2026-11-01", metavar="TIME")
+_UNTIL = Argument("until", "before then, said likewise", metavar="TIME")
+_OUT = Argument("out", "the variable to set", metavar="NAME", short="-o", values="out")
+
+GROUPS: dict[str, tuple[Command, ...]] = {
+    "Sessions": (
+        Command(
+            "sessions",
+            "list sessions of the organization, newest first",
+            session_commands.sessions,
+            "%devin sessions login --origin slack --since 7d --mine",
+            (
+                _positional("text", "only those with this text in title, tags, repositories or id", metavar="TEXT"),
+                _SINCE,
+                _UNTIL,
+                Argument("mine", "started by this key's principal", "flag"),
+                Argument("origin", "where they were started", "words", "ORIGIN", choices=ORIGINS),
+                Argument("phase", "only in these phases", "words", "PHASE", choices=PHASES),
+                Argument("tags", "with these tags", "words", metavar="TAG", values="tags"),
+                Argument("repos", "on these repositories", "words", metavar="OWNER/REPO", values="repos"),
+                Argument("playbook", "following this playbook", metavar="ID", values="playbooks"),
+                Argument("category", "of this category", metavar="CATEGORY"),
+                Argument("archived", "the archived ones only", "flag"),
+                Argument("limit", "at most this many", "int", "N"),
+                Argument("live", "a live board instead of a table; in a notebook", "flag"),
+            ),
+            more="Returns the table, so `found = %devin sessions login` keeps it; found.frame is a DataFrame.",
+        ),
+        Command(
+            "open",
+            "make a handle on a session that exists, and show it",
+            session_commands.open_session,
+            "%devin open https://app.devin.ai/sessions/1a2b… -o s",
+            (
+                _ONE,
+                _OUT,
+                Argument("schema", "the shape of its answer, as in %%devin", metavar="SPEC", values="schemas"),
+                Argument("quiet", "show nothing", "flag"),
+            ),
+            more="A variable that holds an id or a URL goes by its bare name: %devin open found_id. $name and {name} "
+            "are not filled in, here as little as in %%devin.",
+        ),
+        Command(
+            "show",
+            "show a session as it is now",
+            session_commands.show,
+            "%devin show audit",
+            (_WHICH, Argument("transcript", "with the conversation", "flag")),
+        ),
+        Command(
+            "wait",
+            "wait until the turn is over",
+            session_commands.wait,
+            "%devin wait audit 30m",
+            (
+                _WHICH,
+                _positional("time", "no longer than this: 90 (seconds), 30m, 4h", "time", "TIME"),
+                Argument("on_interrupt", "what Ctrl-C does to it", choices=("detach", "stop")),
+            ),
+        ),
+        Command(
+            "send",
+            "send a message to a session",
+            session_commands.send,
+            "%devin send audit 'Please also look at the tests' --wait",
+            (
+                _ONE,
+                _positional(
+                    "text", "the message; a %%devin --to cell is better for long ones", "words", "TEXT", is_needed=True
+                ),
+                Argument("attach", "paths, URLs or names of variables", "words", "FILE", values="files"),
+                Argument("again", "send it though it was sent before", "flag"),
+                Argument("wait", "wait for the reply, or no longer than this", "wait", "TIME"),
+                Argument("as_user", "write as this member", metavar="ID"),
+            ),
+        ),
+        Command(
+            "stop",
+            "end sessions for good; --all: all that this notebook started, and let none start until %devin resume",
+            session_commands.stop,
+            "%devin stop audit",
+            (
+                _MANY,
+                Argument(
+                    "all",
+                    "every session of this notebook that is at work; until %devin resume none can be started",
+                    "flag",
+                ),
+                Argument("everything", "with --all: of every notebook that uses this journal", "flag"),
+                Argument("archive", "archive them too", "flag"),
+            ),
+            more="A stopped session cannot be woken up. When the kernel hangs: python -m devin_jupyter stop --all",
+        ),
+        Command("resume", "allow sessions again after stop --all", session_commands.resume, "%devin resume"),
+        Command(
+            "archive",
+            "put sessions away: they sleep, and leave the lists",
+            session_commands.archive,
+            "%devin archive audit",
+            (_MANY, Argument("undo", "take them out of the archive", "flag")),
+            api="v3",
+        ),
+    ),
+    "What a session holds": (
+        Command(
+            "tags",
+            "show, add or replace a session's tags",
+            session_commands.tags,
+            "%devin tags audit --add release-12",
+            (
+                _WHICH,
+                Argument("add", "tags to add", "words", "TAG", values="tags"),
+                Argument("replace", "exactly these tags from now on", "words", "TAG", values="tags"),
+            ),
+        ),
+        Command(
+            "messages",
+            "show the conversation",
+            session_commands.messages,
+            "%devin messages audit --limit 5",
+            (_WHICH, Argument("limit", "the newest N only", "int", "N")),
+        ),
+        Command(
+            "files",
+            "list a session's files, or download them",
+            session_commands.files,
+            "%devin files audit --download results",
+            (
+                _WHICH,
+                Argument(
+                    "download", "into FOLDER, or one named after the session", "optional", "FOLDER", values="files"
+                ),
+            ),
+            api="v3",
+        ),
+        Command(
+            "insights",
+            "what the service says about how a session went",
+            session_commands.insights,
+            "%devin insights audit --generate",
+            (_WHICH, Argument("generate", "have the analysis made; about a minute", "flag")),
+            api="v3",
+        ),
+    ),
+    "What the organization has": (
+        Command(
+            "playbooks",
+            "list playbooks, or show one",
+            org_commands.playbooks,
+            "%devin playbooks upgrade",
+            (_TEXT, Argument("show", "one of them in full", metavar="ID", values="playbooks")),
+        ),
+        Command(
+            "knowledge",
+            "list knowledge notes, or show one",
+            org_commands.knowledge,
+            "%devin knowledge deploy",
+            (_TEXT, Argument("show", "one of them in full", metavar="ID", values="knowledge")),
+        ),
+        Command(
+            "secrets",
+            "list the names of the organization's secrets; never values",
+            org_commands.secrets,
+            "%devin secrets",
+            (_TEXT,),
+        ),
+        Command(
+            "schedules",
+            "list scheduled sessions",
+            org_commands.schedules,
+            "%devin schedules",
+            (_TEXT,),
+            api="v3",
+        ),
+    ),
+    "Money and records": (
+        Command(
+            "usage",
+            "ACUs by day, where the key may see them; else summed over sessions",
+            org_commands.usage,
+            "%devin usage --since 30d",
+            (_SINCE, _UNTIL),
+        ),
+        Command(
+            "budget",
+            "show or set how many ACUs this notebook may spend",
+            org_commands.budget,
+            "%devin budget 20",
+            (
+                _positional("acus", "the limit, or off for none; what was spent stays counted", metavar="ACU|off"),
+                Argument("off", "the same as off", "flag"),
+            ),
+        ),
+        Command(
+            "journal",
+            "what this machine knows it has paid for",
+            org_commands.journal,
+            "%devin journal check",
+            (
+                _positional("act", "default: show", choices=("show", "check", "export", "repair"), values="acts"),
+                _positional("file", "for export; default: devin-journal.json", metavar="FILE", values="files"),
+            ),
+            more="show lists the sessions of this notebook; check tells whether the file is sound; export writes all "
+            "of it as JSON, redacted; repair saves what can be read of a damaged file.",
+        ),
+        Command(
+            "lock",
+            "write this notebook's sessions and answers to a file that replays them without a key",
+            org_commands.lock,
+            "%devin lock audit.devin.json",
+            (_positional("file", "default: NAME.devin.json beside the notebook", metavar="FILE", values="files"),),
+        ),
+    ),
+    "Setting up": (
+        Command(
+            "connect",
+            "choose key, organization and host; asks for the key hidden where none is found",
+            org_commands.connect,
+            "%devin connect --profile work --save",
+            (
+                Argument("org", "the organization's id, org-…", metavar="ORG"),
+                Argument("url", "the API's address, for a dedicated deployment", metavar="URL"),
+                Argument("api", "the API version, for keys whose prefix does not tell", choices=("v1", "v3")),
+                Argument("profile", "a saved key of this name", metavar="NAME", values="profiles"),
+                Argument("save", "keep the key in the system's keyring", "flag"),
+                Argument("new_key", "ask for a key although one is known", "flag"),
+                Argument("simulator", "the same as %devin simulator", "flag"),
+            ),
+        ),
+        Command(
+            "whoami",
+            "who acts, where, with which key, and what it may do",
+            org_commands.whoami,
+            "%devin whoami",
+        ),
+        Command(
+            "simulator",
+            "a Devin that costs nothing: start it in this process and connect to it",
+            org_commands.simulator,
+            "%devin simulator",
+            (
+                Argument("v1", "speak the older API, as with an apk_… key", "flag"),
+                Argument("preload", "with this many past sessions", "int", "N"),
+            ),
+        ),
+        Command(
+            "debug",
+            "a report for a bug ticket, without secrets",
+            org_commands.debug,
+            "%devin debug report.txt",
+            (_positional("file", "default: show it here", metavar="FILE", values="files"),),
+        ),
+        Command(
+            "help",
+            "explain one command; alone: list them all",
+            _help,
+            "%devin help send",
+            (_positional("topic", "a command, or an option of %%devin", metavar="COMMAND", values="commands"),),
+        ),
+    ),
+}
+COMMANDS = {command.name: command for commands in GROUPS.values() for command in commands}

@@ -1,0 +1,427 @@
+"""`%devin` commands about the organization, money, the journal and the connection."""
+
+from __future__ import annotations
+
+import getpass
+import importlib.metadata
+import json
+import platform
+import sys
+import time
+import traceback
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from devin_jupyter import loop
+from devin_jupyter.config import data_folder, no_key, resolve_settings
+from devin_jupyter.errors import DevinError, Forbidden, NoKey, NotFound, OptionError, Unsupported
+from devin_jupyter.magics.completion import CACHE, prefetch
+from devin_jupyter.magics.display import Table, Text, labeled, write_file
+from devin_jupyter.magics.frontend import recent_lines
+from devin_jupyter.magics.session_commands import moment
+from devin_jupyter.redaction import redact, redact_colored
+from devin_jupyter.text import format_acus, format_amount, nearest
+
+if TYPE_CHECKING:
+    from devin_jupyter.magics.frontend import Notebook
+
+
+def playbooks(notebook: Notebook, said: Any) -> Any:
+    """List playbooks, or show one."""
+    if said.show:
+        one = notebook.devin.playbooks.get(said.show)
+        return Text(f"{one.get('title')} ({one.get('playbook_id')})\n\n{one.get('body')}")
+    found = list(notebook.devin.playbooks.list())
+    CACHE.add("playbooks", _pairs(found, "playbook_id", "title"))
+    rows = [
+        {"title": one.get("title"), "macro": one.get("macro"), "id": one.get("playbook_id")}
+        for one in _with_text(said.text, found, "title")
+    ]
+    return Table(rows, empty="no playbooks")
+
+
+def knowledge(notebook: Notebook, said: Any) -> Any:
+    """List knowledge notes, or show one."""
+    if said.show:
+        one = notebook.devin.knowledge.get(said.show)
+        return Text(f"{one.get('name')} ({_note_id(one)})\nwhen: {_trigger(one)}\n\n{one.get('body')}")
+    found = list(notebook.devin.knowledge.list())
+    CACHE.add("knowledge", ((_note_id(one), str(one.get("name") or "")) for one in found))
+    rows = [
+        {"name": one.get("name"), "when": _trigger(one), "id": _note_id(one)}
+        for one in _with_text(said.text, found, "name")
+    ]
+    return Table(rows, empty="no knowledge notes")
+
+
+def secrets(notebook: Notebook, said: Any) -> Table:
+    """List the names of secrets; the service never tells values."""
+    found = list(notebook.devin.secrets.list())
+    CACHE.add("secrets", _pairs(found, "secret_id", "key", "secret_name"))
+    rows = [
+        {
+            "name": one.get("key") or one.get("secret_name"),
+            "type": one.get("secret_type"),
+            "note": one.get("note"),
+            "id": one.get("secret_id"),
+        }
+        for one in _with_text(said.text, found, "key", "secret_name")
+    ]
+    return Table(rows, empty="no secrets")
+
+
+def schedules(notebook: Notebook, said: Any) -> Table:
+    """List scheduled sessions."""
+    rows = [
+        {
+            "name": one.get("name"),
+            "when": one.get("frequency") or one.get("scheduled_at"),
+            "on": "yes" if one.get("enabled", True) else "no",
+            "id": one.get("scheduled_session_id"),
+        }
+        for one in _with_text(said.text, list(notebook.devin.schedules.list()), "name")
+    ]
+    return Table(rows, empty="no schedules")
+
+
+def _with_text(text: str | None, found: Iterable[Mapping[str, Any]], *fields: str) -> list[Mapping[str, Any]]:
+    text = (text or "").lower()
+    return [one for one in found if any(text in str(one.get(name) or "").lower() for name in fields)]
+
+
+def _pairs(found: Iterable[Mapping[str, Any]], key: str, *labels: str) -> list[tuple[str, str]]:
+    return [(str(one.get(key)), next((str(one[name]) for name in labels if one.get(name)), "")) for one in found]
+
+
+def _note_id(note: Mapping[str, Any]) -> str:
+    return str(note.get("note_id") or note.get("id") or "")
+
+
+def _trigger(note: Mapping[str, Any]) -> Any:
+    return note.get("trigger") or note.get("trigger_description")
+
+
+def usage(notebook: Notebook, said: Any) -> Table:
+    """ACUs by day; where the key may not see that, the sum over sessions by the day they started."""
+    since, until = moment(said.since), moment(said.until)
+    try:
+        found = notebook.devin.consumption.daily(since=since, until=until)
+    except (Forbidden, NotFound, Unsupported) as problem:
+        return _summed(notebook, since, until, problem.message)
+    rows = [
+        {"day": f"{datetime.fromtimestamp(day['date'], UTC):%Y-%m-%d}", "ACU": format_amount(day.get("acus") or 0)}
+        for day in found.get("consumption_by_date") or ()
+    ]
+    title = f"{format_acus(found.get('total_acus'))} in all; days begin at 08:00 UTC"
+    return Table(rows, title=labeled(title, notebook.devin.settings.simulated), empty="no usage")
+
+
+def _summed(notebook: Notebook, since: int | None, until: int | None, why: str) -> Table:
+    """The cheap way: what the sessions themselves say."""
+    if notebook.devin.settings.api_version == "v1":
+        raise Unsupported("v1 tells no ACUs", "", "see the usage page of the web app, or use a v3 key")
+    filters = {name: value for name, value in (("created_after", since), ("created_before", until)) if value}
+    days: dict[str, float] = {}
+    unknown = 0
+    for raw in notebook.devin.sessions.list(**filters):
+        acus = raw.get("acus_consumed")
+        day = f"{datetime.fromtimestamp(float(raw.get('created_at') or 0), UTC):%Y-%m-%d}"
+        days[day] = days.get(day, 0.0) + (acus or 0.0)
+        unknown += not acus
+    rows = [{"day": day, "ACU": format_amount(acus)} for day, acus in sorted(days.items())]
+    missing = f"; unknown for {unknown} sessions" if unknown else ""
+    total = format_acus(sum(days.values()))
+    title = f"{total} over sessions by the day they started{missing} ({why})"
+    return Table(rows, title=labeled(title, notebook.devin.settings.simulated), empty="no sessions")
+
+
+def budget(notebook: Notebook, said: Any) -> None:
+    """Show or set the budget of this notebook, with the arithmetic."""
+    if said.off and said.acus not in (None, "off"):
+        raise OptionError("--off and a limit contradict each other", hint="keep one of them")
+    from devin_jupyter.models.policy import notebook_scope
+
+    wanted = "off" if said.off else said.acus
+    scope = notebook_scope(notebook.host.notebook)
+    print(notebook.journal.budgets.set_or_show(scope, wanted, now=time.time()))
+
+
+def journal(notebook: Notebook, said: Any) -> Any:
+    """Show, check, export or repair the journal."""
+    return {"check": _check, "export": _export, "repair": _repair}.get(said.act or "show", _show)(notebook, said)
+
+
+def _show(notebook: Notebook, said: Any) -> Table:
+    book = notebook.journal
+    entries = book.sessions(notebook=notebook.host.notebook)
+    simulated = sum(entry.snapshot is not None and entry.snapshot.simulated for entry in entries)
+    label = f"{simulated} of {len(entries)} are simulated; " if 0 < simulated < len(entries) else ""
+    title = f"sessions of this notebook in {book.path}"
+    rows = [
+        {
+            "session": entry.session_id,
+            "title": entry.snapshot.title if entry.snapshot else None,
+            "phase": entry.snapshot.phase.label if entry.snapshot else None,
+            "ACU": None if entry.acus is None else format_amount(entry.acus),
+            "take": entry.facts.take,
+            "batch": entry.facts.batch,
+        }
+        for entry in reversed(entries)
+    ]
+    open_acts = len(book.undecided(notebook.host.notebook))
+    title += f"; acts without outcome: {open_acts}, see %devin journal check" if open_acts else ""
+    title = labeled(label + title, simulated == len(entries) > 0)
+    return Table(rows, title=title, empty="the journal has none of this notebook")
+
+
+def _check(notebook: Notebook, said: Any) -> None:
+    problems = notebook.journal.check()
+    open_acts = [] if problems else notebook.journal.undecided()
+    print("\n".join(problems or [f"{notebook.journal.path} is sound", *open_acts]))
+
+
+def _export(notebook: Notebook, said: Any) -> None:
+    text = json.dumps(notebook.journal.export(), indent=1, ensure_ascii=False)
+    print(write_file(said.file or "devin-journal.json", text))
+
+
+def _repair(notebook: Notebook, said: Any) -> None:
+    print(notebook.journal.repair())
+
+
+def lock(notebook: Notebook, said: Any) -> None:
+    """Write the lock file of this notebook."""
+    from devin_jupyter.journal import lockfile
+
+    path = Path(said.file).expanduser() if said.file else None
+    print(lockfile.record(notebook.journal, notebook.host.notebook, path))
+
+
+def connect(notebook: Notebook, said: Any) -> None:
+    """Choose key, organization and host, and say what came out."""
+    from devin_jupyter.client import default as devin
+    from devin_jupyter.client.default import connect_checked
+
+    if said.simulator:
+        _simulated(devin.connect(simulator=True, **({"api_version": said.api} if said.api else {})))
+        return
+    wanted = {"org_id": said.org, "base_url": said.url, "api_version": said.api, "profile": said.profile}
+    if not (said.new_key or said.save) and _replays(notebook, wanted):
+        devin.connect()  # says that there is no key, and what is replayed
+        return
+    who: list[tuple[str, str | None]] = []
+
+    def check(client: Any) -> None:
+        who.extend(_principal(client))  # tells as well whether the key works
+        loop.run(client.core.where())
+
+    key = _key(notebook, said, wanted)
+    client = connect_checked(check, key, *wanted.values(), key_source="the hidden prompt")
+    if said.save:
+        _save(client, said.profile)
+    print(_line(client, who[0][1]))
+    if not notebook.host.is_headless:
+        prefetch(client)
+
+
+def _replays(notebook: Notebook, wanted: dict[str, Any]) -> bool:
+    """Whether there is no key, nobody to ask for one, and a lock file to run the notebook from."""
+    from devin_jupyter.recorded import locks_beside
+
+    if wanted["profile"] or _can_ask(notebook):
+        return False
+    try:
+        resolve_settings(**wanted)
+    except NoKey as problem:
+        return problem.message == no_key().message and locks_beside(Path.cwd()) is not None
+    return False
+
+
+def _can_ask(notebook: Notebook) -> bool:
+    if notebook.host.in_kernel:
+        return not notebook.host.is_headless
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _key(notebook: Notebook, said: Any, wanted: dict[str, Any]) -> str | None:
+    """None where a key is known; else one asked for, hidden: for a profile only where it is to be saved."""
+    from devin_jupyter.config import saved_profiles
+
+    profile = wanted["profile"]
+    if said.new_key:
+        return ask_for_key(notebook)
+    try:
+        resolve_settings(**wanted)
+    except NoKey as problem:
+        if profile and not said.save:
+            meant = nearest(profile, saved_profiles(data_folder()))
+            raise NoKey(problem.message + meant, problem.consequence, problem.hint) from None
+        return ask_for_key(notebook)
+    return None
+
+
+def ask_for_key(notebook: Notebook) -> str:
+    """Ask for a key without showing it.
+
+    Raises:
+        NoKey: nobody can be asked, or nothing was typed.
+    """
+    from devin_jupyter.redaction import keep_secret
+
+    if not _can_ask(notebook):
+        raise NoKey(
+            "no Devin API key was found, and nobody can be asked for one here",
+            "nothing was sent",
+            "set DEVIN_API_KEY before the kernel starts; to try things out without a key: %devin simulator",
+        )
+    key = getpass.getpass("Devin API key (cog_… or apk_…, not shown): ").strip()
+    if not key:
+        raise NoKey("no key was typed", "nothing was sent", "create one in the Devin settings, under API keys")
+    keep_secret([key])
+    return key
+
+
+def _save(client: Any, profile: str | None) -> None:
+    from devin_jupyter.config import save_profile
+
+    if not save_profile(client.settings, profile):
+        raise OptionError(
+            "the key was not saved: there is no keyring on this machine",
+            "the connection holds until the kernel ends",
+            "pip install 'devin-jupyter[keyring]', or set DEVIN_API_KEY",
+        )
+    print(f"saved in the keyring{f' as {profile}' if profile else ''}")
+
+
+def _line(client: Any, who: str | None) -> str:
+    chosen = client.settings
+    org = chosen.org_id or "the key's own organization"
+    key = f"key {chosen.masked_key} from {chosen.key_source}"
+    return f"connected to {chosen.base_url} ({chosen.api_version}) as {who}, {org}, {key}"
+
+
+def simulator(notebook: Notebook, said: Any) -> None:
+    """Start the simulator in this process, or find the running one, and connect to it."""
+    from devin_jupyter.client import default as devin
+
+    options: dict[str, Any] = {"api_version": "v1"} if said.v1 else {}
+    if said.preload is not None:
+        options["preload"] = said.preload
+    _simulated(devin.connect(simulator=True, **options))
+
+
+def _simulated(client: Any) -> None:
+    version = client.settings.api_version
+    print(f"connected to the simulator in this process ({version}): sessions are simulated, and cost nothing")
+
+
+def whoami(notebook: Notebook, said: Any) -> Table:
+    """Say who acts, where, with which key, and what it may read."""
+    devin = notebook.devin
+    chosen = devin.settings
+    principal = _principal(devin)  # first: where nobody answers, this tells so at once
+    permissions = {} if chosen.api_version == "v1" else devin.permissions()  # v1 keys have none of these
+    rows = [
+        *principal,
+        ("API", f"{chosen.base_url} ({chosen.api_version}){', simulated' if chosen.simulated else ''}"),
+        ("key", f"{chosen.masked_key} from {chosen.key_source}"),
+        ("journal", None if chosen.simulated else str(devin.journal.path)),
+        *((f"may use {name}", _YES[may]) for name, may in permissions.items()),
+    ]
+    return Table([{"": name, "value": value} for name, value in rows if value is not None])
+
+
+_YES = {True: "yes", False: "no", None: "not known"}
+
+
+def _principal(devin: Any) -> list[tuple[str, str | None]]:
+    chosen = devin.settings
+    if chosen.api_version == "v1":
+        next(iter(devin.sessions.list(limit=1)), None)  # v1 has no call of its own that tells whether a key works
+        return [("principal", "the owner of the key"), ("organization", "the key's own")]
+    who = devin.self()
+    kind = str(who.get("principal_type") or "unknown").replace("_", " ")
+    name = who.get("service_user_name") or who.get("user_name")
+    identifier = who.get("service_user_id") or who.get("user_id")
+    person = " ".join(str(part) for part in (kind, name, f"({identifier})" if identifier else None) if part)
+    org = devin.settings.org_id or who.get("org_id")
+    source = f" (from {chosen.org_source})" if chosen.org_source and not chosen.simulated else ""
+    return [("principal", person), ("organization", f"{org}{source}" if org else "not known yet")]
+
+
+_PACKAGES = (
+    "devin-jupyter",
+    "ipython",
+    "ipykernel",
+    "ipywidgets",
+    "anywidget",
+    "jupyterlab",
+    "httpx",
+    "pydantic",
+    "pandas",
+)
+_NOTHING = "no warnings; logging.getLogger('devin_jupyter').setLevel('DEBUG') records more: then try again"
+
+
+def debug(notebook: Notebook, said: Any) -> None:
+    """Write the report to a file, or show it."""
+    text = report(notebook)
+    if not said.file:
+        print(text)
+        return
+    path = write_file(said.file, text + "\n")
+    print(f"{path}: please read it before you attach it to a ticket")
+
+
+def report(notebook: Notebook) -> str:
+    """Return the report; every line has passed the redactor."""
+    from devin_jupyter.api.responses import RECENT
+
+    parts = {
+        "versions": _versions(),
+        "front end": _front_end(notebook),
+        "connection": _connection(),
+        "last error": _last_error(),
+        "requests": "\n".join(RECENT) or "none in this kernel",
+        "log": "\n".join(recent_lines()) or _NOTHING,
+    }
+    blocks = [f"== {name}\n{text}" for name, text in parts.items()]
+    return redact("\n\n".join(["devin_jupyter report, redacted", *blocks]))
+
+
+def _versions() -> str:
+    lines = [f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"]
+    for name in _PACKAGES:
+        try:
+            lines.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            lines.append(f"{name} is not installed")
+    return "\n".join(lines)
+
+
+def _front_end(notebook: Notebook) -> str:
+    here = notebook.host
+    kind = f"Jupyter kernel ({here.kind})" if here.in_kernel else here.kind
+    return f"{kind}, {'headless' if here.is_headless else 'interactive'}, cell id {here.cell_id or 'not told'}"
+
+
+def _connection() -> str:
+    from devin_jupyter.client import default as devin
+
+    client: Any = devin.current()
+    if client is None:
+        return "not connected"
+    try:
+        problems = client.journal.check()
+    except DevinError as problem:
+        problems = [problem.message]
+    return "\n".join([repr(client.settings), f"journal {client.journal.path}: {'; '.join(problems) or 'sound'}"])
+
+
+def _last_error() -> str:
+    error = getattr(sys, "last_value", None)
+    if error is None:
+        return "none in this kernel"
+    return redact_colored("".join(traceback.format_exception(error))).strip()

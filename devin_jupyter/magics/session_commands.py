@@ -1,0 +1,389 @@
+"""`%devin` commands about sessions: find, open, show, wait, send, stop, archive; and what one session holds."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from html import escape
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from devin_jupyter import loop, render
+from devin_jupyter.errors import DevinError, OptionError, Unsupported
+from devin_jupyter.loop import completing_requests
+from devin_jupyter.magics import display
+from devin_jupyter.magics.cell import follow, follow_batch
+from devin_jupyter.magics.completion import CACHE
+from devin_jupyter.magics.display import Link, Table, labeled, writing
+from devin_jupyter.magics.frontend import print_notice
+from devin_jupyter.models.fields import identifier
+from devin_jupyter.models.snapshot import Snapshot, observe, parse_time
+from devin_jupyter.options import CellOptions, check_name
+from devin_jupyter.render import labels
+from devin_jupyter.render.html import markdown
+from devin_jupyter.text import format_acus, format_amount, parse_ago, parse_duration, safe_text
+
+if TYPE_CHECKING:
+    from devin_jupyter.magics.frontend import Notebook
+
+SHOWN, SEARCHED, ON_BOARD = 20, 2000, 1000
+
+
+class SessionTable(Table):
+    """Sessions as a table; `.frame` is the same as a DataFrame, `.ids` their ids."""
+
+    def __init__(self, found: list[tuple[Mapping[str, Any], Snapshot]], title: str) -> None:
+        title = labeled(title, any(snapshot.simulated for _, snapshot in found))
+        super().__init__([_row(snapshot) for _, snapshot in found], title=title, empty="no such sessions")
+        self._raw = [raw for raw, _ in found]
+        self.ids = [snapshot.session_id for _, snapshot in found]
+
+    @property
+    def frame(self) -> Any:
+        """The sessions as a DataFrame with the columns of `dj.sessions_frame()`."""
+        from devin_jupyter.frames import SessionRows
+
+        rows = SessionRows()
+        rows.add(self._raw)
+        return rows.frame()
+
+
+def sessions(notebook: Notebook, said: Any) -> Any:
+    """List sessions, newest first."""
+    limit = said.limit
+    if said.live and not notebook.is_terminal:
+        return _board(notebook, said)
+    found = _wanted(notebook, said, (limit or SHOWN) + 1)
+    CACHE.add_sessions(snapshot for _, snapshot in found)
+    shown, rest = found[: limit or SHOWN], len(found) > (limit or SHOWN)
+    return SessionTable(shown, _about(said, len(shown), rest))
+
+
+def _about(said: Any, count: int, rest: bool) -> str:
+    """What is said above the table: what it leaves out, and why it stands still."""
+    still = "the live board needs a notebook; this is how it is now, %devin wait SESSION follows one"
+    more = f"the newest {count}; --limit N shows more, dj.sessions_frame() has all"
+    none = "no session matches among the newest 2,000"
+    parts = {still: said.live, more: rest and not said.limit, none: said.text and not count}
+    return "; ".join(part for part, is_said in parts.items() if is_said)
+
+
+def _board(notebook: Notebook, said: Any) -> Any:
+    """A live board; what is at work is followed, a row opens its session."""
+    from devin_jupyter.panel import BatchPanel
+
+    devin = notebook.devin
+    found = _wanted(notebook, said, said.limit or ON_BOARD)
+    snapshots = [snapshot for _, snapshot in found]
+    return BatchPanel(loop.run(_handles(devin, snapshots)), open_session=partial(_opened, devin))
+
+
+def _opened(devin: Any, identifier: str) -> Any:
+    """A handle on the session of a row; a look at it leaves the session that the next cell goes on with."""
+    from devin_jupyter.session import Session, open_session
+
+    return Session(loop.run(open_session(devin.core, identifier)))
+
+
+async def _handles(devin: Any, snapshots: list[Snapshot]) -> list[Any]:
+    """Handles on what is at work, without asking for each; bare snapshots for the rest."""
+    from devin_jupyter.session import AsyncSession, Session
+
+    store = devin.core.store
+
+    def handle(snapshot: Snapshot) -> Session:
+        record = replace(store.record(snapshot.session_id), snapshot=snapshot)
+        return Session(AsyncSession(devin.core, store.track(record)))
+
+    return [snapshot if snapshot.turn_over else handle(snapshot) for snapshot in snapshots]
+
+
+def _wanted(notebook: Notebook, said: Any, count: int) -> list[tuple[Mapping[str, Any], Snapshot]]:
+    """At most `count` sessions that fit, newest first, each with its raw object."""
+    at = datetime.now(UTC)
+    is_searched = said.text or said.phase
+    raws = notebook.devin.sessions.list(limit=SEARCHED if is_searched else count, **_filters(notebook, said))
+    record = notebook.devin.core.store.record
+    found = [(raw, observe(raw, record(identifier(raw)), at=at)) for raw in raws]
+    found.sort(key=lambda pair: pair[1].created_at or at, reverse=True)
+    text, phases = (said.text or "").lower(), said.phase
+    fitting = (
+        (raw, one)
+        for raw, one in found
+        if (not phases or one.phase.value in phases) and (not text or text in _searchable(one))
+    )
+    return list(islice(fitting, count))
+
+
+def _searchable(snapshot: Snapshot) -> str:
+    places = (pull.url for pull in snapshot.pull_requests)
+    return " ".join([snapshot.title or "", snapshot.session_id, *snapshot.tags, *snapshot.repos, *places]).lower()
+
+
+def _filters(notebook: Notebook, said: Any) -> dict[str, Any]:
+    filters = {
+        "created_after": moment(said.since),
+        "created_before": moment(said.until),
+        "origins": said.origin,
+        "tags": said.tags,
+        "repo_names": said.repos,
+        "playbook_id": said.playbook,
+        "category": said.category,
+        "is_archived": True if said.archived else None,
+        **(_mine(notebook.devin) if said.mine else {}),
+    }
+    return {name: value for name, value in filters.items() if value}
+
+
+def _mine(devin: Any) -> dict[str, Any]:
+    if devin.settings.api_version == "v1":
+        raise Unsupported("--mine needs the v3 API; this key speaks v1", hint="leave it out, or search by --tags")
+    principal = devin.self()
+    if principal.get("service_user_id"):
+        return {"service_user_ids": [principal["service_user_id"]]}
+    return {"user_ids": [principal["user_id"]]} if principal.get("user_id") else {}
+
+
+def moment(text: str | None) -> int | None:
+    """Return Unix seconds for `7d` (that long ago) or a date or time.
+
+    Raises:
+        OptionError: it is neither; a bare number, which may be a year, is not.
+    """
+    if text is None:
+        return None
+    at = parse_ago(text, datetime.now(UTC)) or (None if text.isdigit() else parse_time(text))
+    if at is None:
+        raise OptionError(f"{text!r} is no time", hint="for example 7d, 12h, 2026-11-01 or 2026-11-01T18:00")
+    return int(at.timestamp())
+
+
+def _row(snapshot: Snapshot) -> dict[str, Any]:
+    address = labels.link(snapshot)
+    merged = [pull for pull in snapshot.pull_requests if pull.state == "merged"]
+    count = len(snapshot.pull_requests)
+    row = {
+        "title": Link(labels.title(snapshot), address),
+        "phase": snapshot.phase.label,
+        "ACU": None if snapshot.acus is None else format_amount(snapshot.acus),
+        "started": None if snapshot.simulated else labels.timestamp(snapshot.created_at),
+        "origin": snapshot.origin,
+        "PRs": f"{count} ({len(merged)} merged)" if merged else count or None,
+        "id": snapshot.session_id,
+    }
+    return {name: value for name, value in row.items() if not (snapshot.simulated and name == "started")}
+
+
+def open_session(notebook: Notebook, said: Any) -> None:
+    """Make a handle on a session that exists, bind it and show it."""
+    check_name(said.out)
+    schema = None
+    if said.schema:
+        from devin_jupyter.schema import load_schema
+
+        schema = load_schema(said.schema, notebook.variables)
+    session = notebook.session(said.session) if schema is None else notebook.devin.get(said.session, schema=schema)
+    notebook.bind(said.out, session)
+    session.refresh()
+    print_notice(session.notice)
+    display.view(notebook, session, {"quiet": said.quiet}, waiting=False).open()
+
+
+def show(notebook: Notebook, said: Any) -> None:
+    """Show a session, or a batch, as it is now."""
+    batch = notebook.batch(said.session)
+    if batch is not None:
+        display.show(batch)
+        return
+    session = notebook.session(said.session)
+    session.refresh()
+    display.publish(render.bundle(session.snapshot, transcript=said.transcript))
+
+
+def wait(notebook: Notebook, said: Any) -> None:
+    """Wait until the turn is over, or all rows of a batch; Ctrl-C detaches."""
+    word, seconds = said.session, said.time
+    if seconds is None and word and word not in notebook.variables:
+        with suppress(ValueError):  # `%devin wait 30m` names no session
+            word, seconds = None, parse_duration(word)
+    options: CellOptions = {"wait": math.inf if seconds is None else seconds, "on_interrupt": said.on_interrupt}
+    batch = notebook.batch(word)
+    if batch is not None:
+        follow_batch(notebook, batch, options)
+    else:
+        follow(notebook, notebook.session(word), options)
+
+
+def send(notebook: Notebook, said: Any) -> None:
+    """Send a message; one that was sent before is not sent again."""
+    from devin_jupyter.attachments import read_attachments
+
+    files = read_attachments(said.attach or (), notebook.variables)
+    session = notebook.session(said.session)
+    with completing_requests():
+        session = notebook.devin.send(session, " ".join(said.text), files, said.again, said.as_user)
+    print_notice(session.notice)
+    follow(notebook, session, {"wait": said.wait})
+
+
+def stop(notebook: Notebook, said: Any) -> Any:
+    """End sessions for good; `--all` halts the journal first."""
+    if said.everything and not said.all:
+        raise OptionError("--everything means nothing without --all", hint="%devin stop --all --everything")
+    if said.all:
+        if said.sessions:
+            raise OptionError("--all stops every session: name none", hint="leave out --all, or the names")
+        return _stop_all(notebook, everything=said.everything)
+    for word in said.sessions:
+        batch = notebook.batch(word)
+        if batch is not None:
+            batch.pause()
+    return _each(notebook, said.sessions, lambda session: session.stop(archive=said.archive), "stopped")
+
+
+def _stop_all(notebook: Notebook, *, everything: bool) -> Table:
+    notebook.journal.halt(now=time.time(), by="%devin stop --all")  # it holds though no key is found
+    try:
+        devin = notebook.devin
+    except DevinError as problem:
+        from devin_jupyter.stopping import HALT_HOLDS
+
+        problem.note(HALT_HOLDS)
+        raise
+    results = devin.stop_all(None if everything else notebook.host.notebook)
+    rows = [
+        {"session": one.session_id, "title": one.title, "result": one.result, "cost": format_acus(one.acus)}
+        for one in results
+    ]
+    left = sum(one.is_at_work for one in results)
+    rest = f"{left} could not be stopped, see the web app; " if left else ""
+    done = "" if rows else "nothing was at work; "
+    title = f"{done}{rest}halted: nobody on this journal posts until %devin resume"
+    return Table(rows, title=labeled(title, bool(rows) and devin.settings.simulated))
+
+
+def resume(notebook: Notebook, said: Any) -> None:
+    """Lift the halt."""
+    lifted = notebook.journal.resume()
+    print("the halt is lifted: sessions may be started again" if lifted else "there was no halt")
+
+
+def archive(notebook: Notebook, said: Any) -> Any:
+    """Put sessions away, or take them out again."""
+    if said.undo:
+        return _each(notebook, said.sessions, lambda session: session.unarchive(), "out of the archive")
+    return _each(notebook, said.sessions, lambda session: session.archive(), "archived")
+
+
+def _each(notebook: Notebook, words: Sequence[str | None], act: Callable[[Any], object], done: str) -> Table | None:
+    """Do one thing to every session named; a failure does not keep the rest from it."""
+    sessions: list[Any] = []
+    for word in words or (None,):
+        batch = notebook.batch(word)
+        sessions += [notebook.session(word)] if batch is None else list(batch.sessions)
+    if len(sessions) == 1:
+        act(sessions[0])
+        seen = sessions[0].snapshot
+        others = [label for label in labels.labels(seen) if label != done]
+        print(", ".join([f"{seen.session_id} {done}", labels.cost(seen), *others]))
+        return None
+    rows, failed = [], 0
+    for session in sessions:
+        try:
+            act(session)
+            result = done
+        except DevinError as problem:
+            result, failed = problem.message, failed + 1
+        rows.append({"session": session.id, "result": result, "cost": labels.cost(session.snapshot)})
+    title = f"{failed} of {len(rows)} failed" if failed else ""
+    return Table(rows, title=labeled(title, any(session.snapshot.simulated for session in sessions)))
+
+
+def tags(notebook: Notebook, said: Any) -> None:
+    """Show, add or replace a session's tags."""
+    session = notebook.session(said.session)
+    if said.replace:
+        session.tag(*said.replace, replace=True)
+    if said.add:
+        session.tag(*said.add)
+    if not said.add and not said.replace:
+        session.refresh()
+    CACHE.add("tags", ((tag, "") for tag in session.tags))
+    print(", ".join(session.tags) or "no tags")
+
+
+class Conversation:
+    """Messages, oldest first, as text and as safe HTML."""
+
+    def __init__(self, messages: list[Any], simulated: bool, before: int = 0) -> None:
+        self.messages, self._simulated, self._before = messages, simulated, before
+
+    def __repr__(self) -> str:
+        blocks = [f"{self._head(one)}\n{safe_text(one.text).strip()}" for one in self.messages]
+        return "\n\n".join([*([self._left_out] if self._before else []), *blocks]) or "no messages"
+
+    def _repr_html_(self) -> str:
+        blocks = [
+            f'<div style="margin:8px 0"><strong>{escape(self._head(one))}</strong>{markdown(one.text)}</div>'
+            for one in self.messages
+        ]
+        left_out = f"<div>{self._left_out}</div>" if self._before else ""
+        return f"<div>{left_out}{''.join(blocks) or 'no messages'}</div>"
+
+    @property
+    def _left_out(self) -> str:
+        return f"({self._before:,} earlier messages left out)"
+
+    def _head(self, message: Any) -> str:
+        who = labels.speaker(message)
+        at = None if self._simulated else labels.timestamp(message.created_at)
+        return f"{who}, {at}" if at else who
+
+
+def messages(notebook: Notebook, said: Any) -> Conversation:
+    """Show the conversation, oldest first."""
+    session = notebook.session(said.session)
+    session.refresh()
+    found = list(session.messages)
+    shown = found[-said.limit :] if said.limit else found
+    return Conversation(shown, session.snapshot.simulated, len(found) - len(shown))
+
+
+def files(notebook: Notebook, said: Any) -> Any:
+    """List a session's files, or download them."""
+    session = notebook.session(said.session)
+    if said.download is not None:
+        with writing(said.download or session.id):
+            paths = session.download(said.download or None)
+        for path in paths:
+            print(path)
+        return None
+    rows = [
+        {"name": item.get("name"), "from": item.get("source"), "type": item.get("content_type")}
+        for item in session.attachments()
+    ]
+    return Table(rows, empty="no files")
+
+
+def insights(notebook: Notebook, said: Any) -> Any:
+    """Show what the service says about how a session went."""
+    session = notebook.session(said.session)
+    found = session.insights(generate=said.generate)
+    raw = found if isinstance(found, dict) else dict(found)
+    analysis = raw.get("analysis") or {}
+    rows: list[dict[str, Any]] = [
+        {"fact": "size", "value": raw.get("session_size")},
+        {
+            "fact": "messages",
+            "value": f"{raw.get('num_devin_messages')} by Devin, {raw.get('num_user_messages')} by you",
+        },
+        *({"fact": "issue", "value": one.get("issue")} for one in analysis.get("issues") or ()),
+        *({"fact": "to do", "value": one.get("action_item")} for one in analysis.get("action_items") or ()),
+        *({"fact": one.get("title"), "value": one.get("description")} for one in analysis.get("timeline") or ()),
+    ]
+    return Table(rows, title="" if analysis else "no analysis yet; --generate has it made, which takes about a minute")
