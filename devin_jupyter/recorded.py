@@ -1,7 +1,7 @@
 """What is recorded of sessions, as JSON: for the journal, for lock files and for saved notebooks.
 
-The names of stored fields are written out here and never change: files of earlier versions are read by them, and
-fields of later versions are skipped. Everything written is redacted.
+The names of stored fields never change, a test has them all: files of earlier versions are read by them, and fields of
+later versions are skipped. Everything written is redacted.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.errors import JournalError, OptionError
+from devin_jupyter.models.fields import FIELDS
 from devin_jupyter.models.ids import bare_id, session_id
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import (
@@ -42,44 +43,24 @@ _WHOLE = (int, NoneType)
 _FLAG = (bool,)
 _OBJECT = (Mapping, NoneType)
 _ANY = (object,)
-_STORED: dict[str, tuple[type, ...]] = {
+_BY_COLUMN = {"text": _TEXT_OR_NONE, "word": _TEXT_OR_NONE, "number": _NUMBER, "boolean": _FLAG}
+_OTHERS: Mapping[str, tuple[type, ...]] = {
     "session_id": _TEXT,
     "url": _TEXT,
     "phase": _TEXT,
-    "status": _TEXT_OR_NONE,
-    "status_detail": _TEXT_OR_NONE,
-    "title": _TEXT_OR_NONE,
-    "acus": _NUMBER,
     "max_acu_limit": _WHOLE,
-    "created_at": _ANY,
-    "updated_at": _ANY,
-    "tags": _ANY,
-    "pull_requests": _ANY,
-    "structured_output": _ANY,
     "output_is_fresh": _FLAG,
     "output_is_valid": _FLAG,
     "question": _TEXT_OR_NONE,
-    "messages": _ANY,
     "send_pending": _FLAG,
     "api_version": _TEXT,
-    "org_id": _TEXT_OR_NONE,
-    "user_id": _TEXT_OR_NONE,
-    "service_user_id": _TEXT_OR_NONE,
-    "playbook_id": _TEXT_OR_NONE,
-    "parent_session_id": _TEXT_OR_NONE,
-    "child_session_ids": _ANY,
-    "is_archived": _FLAG,
-    "origin": _TEXT_OR_NONE,
-    "category": _TEXT_OR_NONE,
-    "subcategory": _TEXT_OR_NONE,
-    "mode": _TEXT_OR_NONE,
-    "repos": _ANY,
     "fingerprint": _TEXT_OR_NONE,
     "schema": _OBJECT,
-    "observed_at": _ANY,
     "simulated": _FLAG,
-    "recorded": _ANY,
-    "extra": _ANY,
+}
+_COLUMNS = {row.name: row.column or "" for row in FIELDS}
+_STORED: dict[str, tuple[type, ...]] = {
+    item.name: _OTHERS.get(item.name, _BY_COLUMN.get(_COLUMNS.get(item.name, ""), _ANY)) for item in fields(Snapshot)
 }
 """The fields of a snapshot as they are stored, flat, and what each may hold; `_ANY` are read one by one below."""
 _BLANK = Snapshot(session_id="", url="", phase=Phase.WORKING)

@@ -146,6 +146,8 @@ def what_is_not_there(session: dj.Session, devin: dj.Devin) -> None:
     dj.consumption_frame(sinc="30d")  # type: ignore[call-arg]
     devin.stop("devin-1", archived=True)  # type: ignore[call-arg]
     devin.playbooks.get(title="Review")  # type: ignore[call-arg]
+    devin.playbooks.get("Review")["titel"]  # type: ignore[misc]
+    dj.sessions_frame(tag="a")  # type: ignore[call-arg]
     devin.playbooks.list(limit="5")  # type: ignore[arg-type]
     session.tag(tags="a")  # type: ignore[call-arg]
     session.stop(archived=True)  # type: ignore[call-arg]

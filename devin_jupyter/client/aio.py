@@ -12,6 +12,7 @@ from devin_jupyter.aftermath import live_line
 from devin_jupyter.aftermath import still_live as find_live
 from devin_jupyter.api.analytics import Consumption, Events, Metrics
 from devin_jupyter.api.library import Knowledge, Playbooks, Schedules, Secrets
+from devin_jupyter.api.query import SessionFilters
 from devin_jupyter.config import Settings, resolve_settings
 from devin_jupyter.creation import Plan, plan_replay
 from devin_jupyter.errors import OptionError
@@ -313,7 +314,13 @@ class AsyncDevin:
         return await (await self._resolved(session)).stop(archive)
 
     async def sessions_frame(
-        self, /, sessions: Any = None, *, engine: str | None = None, limit: int | None = None, **filters: Any
+        self,
+        /,
+        sessions: Any = None,
+        *,
+        engine: str | None = None,
+        limit: int | None = None,
+        **filters: Unpack[SessionFilters],
     ) -> Any:
         """Return sessions as a DataFrame, the newest first, with the same columns and dtypes however many there are.
 
@@ -349,7 +356,7 @@ class AsyncDevin:
         keep_empty: bool = False,
         prefix: str = "",
         limit: int | None = None,
-        **filters: Any,
+        **filters: Unpack[SessionFilters],
     ) -> pd.DataFrame:
         """Return structured outputs as a DataFrame: the schema's fields as columns, then which session they come from.
 
@@ -381,7 +388,7 @@ class AsyncDevin:
         return await history.outputs(self.core, sessions, **chosen, **filters)
 
     async def messages_frame(
-        self, /, sessions: Any = None, *, limit: int | None = None, **filters: Any
+        self, /, sessions: Any = None, *, limit: int | None = None, **filters: Unpack[SessionFilters]
     ) -> pd.DataFrame:
         """Return the messages of sessions as a DataFrame, a row a message, session by session, oldest first.
 
@@ -401,7 +408,7 @@ class AsyncDevin:
         return await history.messages(self.core, sessions, limit=limit, **filters)
 
     async def pull_requests_frame(
-        self, /, sessions: Any = None, *, limit: int | None = None, **filters: Any
+        self, /, sessions: Any = None, *, limit: int | None = None, **filters: Unpack[SessionFilters]
     ) -> pd.DataFrame:
         """Return pull requests as a DataFrame, a row per distinct URL, with the session that had it first.
 
@@ -420,7 +427,7 @@ class AsyncDevin:
         return await history.pull_requests(self.core, sessions, limit=limit, **filters)
 
     async def insights_frame(
-        self, /, sessions: Any = None, *, limit: int | None = None, **filters: Any
+        self, /, sessions: Any = None, *, limit: int | None = None, **filters: Unpack[SessionFilters]
     ) -> pd.DataFrame:
         """Return how sessions went, as the service judges it, as a DataFrame, a row a session. v3 only.
 
@@ -472,7 +479,7 @@ class AsyncDevin:
         chosen = {"since": since, "until": until, "user": user, "service_user": service_user, "session": session}
         return await history.consumption(self.core, **chosen)
 
-    async def sync(self, /, folder: str | Path, **filters: Any) -> pd.DataFrame:
+    async def sync(self, /, folder: str | Path, **filters: Unpack[SessionFilters]) -> pd.DataFrame:
         """Bring a folder of Parquet files up to date and return all its sessions as a DataFrame, the newest first.
 
         Rows and columns are those of `sessions_frame`. Only what changed is read. A sync that is interrupted loses

@@ -16,6 +16,51 @@ from devin_jupyter.models.snapshot import Snapshot
 COMPUTED = {"phase", "needs_you", "n_prs", "n_merged", "repos", "extra"}
 V1_ONLY = {"status_enum", "pull_request", "requesting_user_email", "messages", "snapshot_id", "is_new_session"}
 
+STORED = [
+    "session_id",
+    "url",
+    "phase",
+    "status",
+    "status_detail",
+    "title",
+    "acus",
+    "max_acu_limit",
+    "created_at",
+    "updated_at",
+    "tags",
+    "pull_requests",
+    "structured_output",
+    "output_is_fresh",
+    "output_is_valid",
+    "question",
+    "messages",
+    "send_pending",
+    "api_version",
+    "org_id",
+    "user_id",
+    "service_user_id",
+    "playbook_id",
+    "parent_session_id",
+    "child_session_ids",
+    "is_archived",
+    "origin",
+    "category",
+    "subcategory",
+    "mode",
+    "repos",
+    "fingerprint",
+    "schema",
+    "observed_at",
+    "simulated",
+    "recorded",
+    "extra",
+]
+"""The fields of a snapshot in journals, lock files and saved notebooks that are there: none may ever be renamed."""
+
+
+def test_what_was_stored_can_be_read() -> None:
+    assert set(STORED) <= {field.name for field in fields(Snapshot)}
+
 
 def test_names_and_keys_are_distinct() -> None:
     assert len({field.name for field in FIELDS}) == len(FIELDS)
