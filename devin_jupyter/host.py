@@ -18,7 +18,7 @@ from typing import Any, Literal
 Outputs = Literal["page", "frames", "file"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Host:
     """The front end of this process at one moment; `host()` returns the current one."""
 
@@ -59,13 +59,11 @@ class Host:
         return value or None
 
 
-@dataclass(frozen=True, slots=True)
 class _Signs:
     """What a process shows of its front end."""
 
-    kernel: Any
-    names: Mapping[str, Any]
-    allows_input: bool
+    def __init__(self, kernel: Any, names: Mapping[str, Any], allows_input: bool) -> None:
+        self.kernel, self.names, self.allows_input = kernel, names, allows_input
 
     def has(self, variable: str, prefix: str = "") -> bool:
         value = os.environ.get(variable)
@@ -163,14 +161,20 @@ def _notebook(names: Mapping[str, Any]) -> str:
     return str(Path.cwd())
 
 
-@dataclass(slots=True)
 class Hooks:
-    """What a front end wants to be told, and to show; the magics set these when they are loaded."""
+    """What a front end wants to be told, and to show; the magics set these when they are loaded.
 
-    before_use: Callable[[Any], None] | None = None
-    """Called with the client before each use on the main thread; other threads must not print."""
-    during_wait: Callable[[Any], AbstractContextManager[None]] | None = None
-    """Given a session, returns what surrounds a wait for it."""
+    Args:
+        before_use: called with the client before each use on the main thread; other threads must not print.
+        during_wait: given a session, returns what surrounds a wait for it.
+    """
+
+    def __init__(
+        self,
+        before_use: Callable[[Any], None] | None = None,
+        during_wait: Callable[[Any], AbstractContextManager[None]] | None = None,
+    ) -> None:
+        self.before_use, self.during_wait = before_use, during_wait
 
     def client_used(self, client: Any) -> None:
         """Say that a client is about to be used."""
