@@ -217,7 +217,7 @@ def _phase_color(records: Records) -> Any:
 
 
 def _nothing(sessions: pd.DataFrame, what: str) -> str:
-    return f"no session of known {what}" if len(sessions) else "no sessions"
+    return f"no sessions with a known {what}" if len(sessions) else "no sessions"
 
 
 def _finish(

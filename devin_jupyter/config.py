@@ -32,8 +32,8 @@ _VERSION_OF_PREFIX = {"cog_": "v3", "apk_": "v1"}
 _DOTENV_NAMES = ("DEVIN_API_KEY", "DEVIN_ORG_ID", "DEVIN_API_URL")
 _KEYRING_SERVICE = "devin_jupyter"
 _HOW_TO_GIVE_A_KEY = (
-    "set DEVIN_API_KEY, or call dj.connect(api_key=…) (%devin connect asks for it hidden); "
-    "to try everything without a key, use the simulator: %devin simulator or dj.connect(simulator=True)"
+    "set DEVIN_API_KEY, or call dj.connect(api_key=…) (%devin connect prompts for it); "
+    "to try it without a key, use the simulator: %devin simulator or dj.connect(simulator=True)"
 )
 
 
@@ -127,7 +127,7 @@ def check_base_url(text: str) -> str:
         )
     if parts.scheme == "http" and not is_loopback(host_name):
         raise OptionError(
-            f"plain http would show the key to the network on its way to {host_name}",
+            f"plain http would expose the key on its way to {host_name}",
             hint=f"use https://{parts.netloc}; http is for a simulator on this machine only",
         )
     return address
@@ -170,16 +170,16 @@ def resolve_settings(
     given = {"api_key": api_key, "org_id": org_id, "base_url": base_url, "api_version": api_version, "profile": profile}
     for name, value in given.items():
         if value is not None and not isinstance(value, str):
-            raise OptionError(f"{name} is a text, not a value of the type {type(value).__name__}")
+            raise OptionError(f"{name} must be text, not {type(value).__name__}")
 
     dotenv = read_dotenv(Path.cwd())
     if api_key is None:
         key, key_source = _find_key(profile, dotenv)
     elif not (key := api_key.strip()):
-        raise NoKey("the API key given is empty", "nothing was sent", _HOW_TO_GIVE_A_KEY)
+        raise NoKey("the given API key is empty", "nothing was sent", _HOW_TO_GIVE_A_KEY)
     keep_secret([key])
     if not key.isascii() or not key.isprintable() or " " in key:
-        message = f"the key from {key_source} holds characters that no key has"
+        message = f"the key from {key_source} contains characters that are not valid in a key"
         raise NoKey(message, "nothing was sent", _HOW_TO_GIVE_A_KEY)
 
     folder = data_folder()
@@ -195,10 +195,9 @@ def resolve_settings(
     version = _check_version(key, named_version)
     if not (named_version or is_simulator or key.startswith(tuple(_VERSION_OF_PREFIX))):
         raise WrongKeyFamily(
-            f"the key {mask_key(key)} from {key_source} is of no known family: Devin's begin with cog_ (v3) "
-            "or apk_ (v1)",
+            f"the key {mask_key(key)} from {key_source} is neither a v3 key (cog_…) nor a v1 key (apk_…)",
             "nothing was sent",
-            "if it is Devin's all the same, say for which API: dj.connect(api_key=…, api_version='v3')",
+            "if it is a Devin key, name its API version: dj.connect(api_key=…, api_version='v3')",
         )
 
     settings = Settings(
@@ -251,7 +250,7 @@ def _check_version(key: str | None, wanted: str | None) -> str:
     belongs = next((version for prefix, version in _VERSION_OF_PREFIX.items() if key and key.startswith(prefix)), None)
     if belongs and wanted and belongs != wanted:
         raise WrongKeyFamily(
-            f"the key {mask_key(key or '')} belongs to API {belongs}, and {wanted} was asked for",
+            f"the key {mask_key(key or '')} is for API {belongs}, but {wanted} was requested",
             "nothing was sent",
             "v3 takes service-user keys and personal access tokens (cog_…), v1 takes the older apk_… keys",
         )

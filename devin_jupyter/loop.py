@@ -162,8 +162,8 @@ def run_request(call: Coroutine[Any, Any, T]) -> T:
     except Detached:
         raise
     except KeyboardInterrupt:
-        message = "interrupted before the answer came"
-        raise Detached(message, "the request may be applied all the same", "look before you repeat it") from None
+        message = "interrupted before the response came"
+        raise Detached(message, "the request may have been applied", "check before you repeat it") from None
 
 
 @contextmanager
@@ -171,7 +171,7 @@ def completing_requests(*, stops: bool = False) -> Iterator[None]:
     """Explain an interrupt of a paid call, which the loop completes and records in the background.
 
     Args:
-        stops: a session that is started all the same is terminated then.
+        stops: a session that is started all the same is then terminated.
 
     Raises:
         Detached: in place of KeyboardInterrupt.
@@ -181,12 +181,12 @@ def completing_requests(*, stops: bool = False) -> Iterator[None]:
     except Detached:
         raise
     except KeyboardInterrupt:
-        message = "interrupted on the way to Devin: what was being sent is still carried to its end and written down"
+        message = "interrupted while sending; the request is completed and recorded in the background"
         if stops:
-            consequence = "a session that it starts is stopped for good, as --on-interrupt stop says"
+            consequence = "a session that it starts is terminated, as --on-interrupt stop says"
             raise Detached(message, consequence) from None
-        hint = "run the same again to attach to it, or %devin journal to see what there is"
-        raise Detached(message, "it may go on, and cost; nothing is sent twice", hint) from None
+        hint = "run the cell again to attach to it, or see %devin journal"
+        raise Detached(message, "a session may be running, and costing ACUs; nothing is sent twice", hint) from None
 
 
 @contextmanager

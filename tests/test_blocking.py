@@ -160,7 +160,7 @@ def test_a_type_error_from_inside_a_method_keeps_its_text_and_its_frames():
 
 
 @pytest.mark.parametrize(
-    ("name", "what"), [("sleep", "interrupted before the answer came"), ("guarded_sleep", "guarded")]
+    ("name", "what"), [("sleep", "interrupted before the response came"), ("guarded_sleep", "guarded")]
 )
 def test_an_interrupt_says_what_the_guard_of_the_call_says(name, what):
     main = threading.main_thread().ident

@@ -431,7 +431,7 @@ def test_where_nothing_is_known_the_chart_does_not_say_that_there_are_no_session
 
     text = json.dumps(draw(frame).to_dict())
 
-    assert "no session of known" in text
+    assert "no sessions with a known" in text
     assert "of 1 sessions" not in text
 
 

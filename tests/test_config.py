@@ -161,7 +161,7 @@ def test_the_version_can_be_said_for_keys_that_do_not_tell():
 def test_a_key_of_no_family_that_we_know_is_not_sent_anywhere(monkeypatch):
     monkeypatch.setenv("DEVIN_API_KEY", "sk-proj-0123456789abcdef")
 
-    with pytest.raises(WrongKeyFamily, match="of no known family") as problem:
+    with pytest.raises(WrongKeyFamily, match="neither a v3 key") as problem:
         resolve_settings()
     assert "sk-proj" not in str(problem.value)
     assert "api_version='v3'" in problem.value.hint
@@ -226,7 +226,7 @@ def test_addresses_that_would_leak_or_mislead_are_refused(given):
 
 @pytest.mark.parametrize("name", ["api_key", "org_id", "base_url", "api_version", "profile"])
 def test_what_is_no_text_is_refused_and_not_shown(name):
-    with pytest.raises(OptionError, match=f"{name} is a text") as caught:
+    with pytest.raises(OptionError, match=f"{name} must be text") as caught:
         resolve_settings(**{"api_key": "cog_" + "x" * 20, name: 123456789})
     assert "123456789" not in str(caught.value)
 

@@ -191,7 +191,7 @@ def _layouts(found: Sequence[Output], schema: Schema | None, explode: str | None
         if not any(layout.lists and layout.lists[-1][-len(wanted) :] == wanted for layout in layouts.values()):
             known = sorted({".".join(path) for shape in shapes for path in list_paths(shape.wire, [])})
             raise OptionError(
-                f"explode={explode!r} names no list of the output",
+                f"explode={explode!r} is not a list in the output",
                 hint=f"its lists are {', '.join(known)}" if known else "the output has no lists",
             )
     return layouts
@@ -283,7 +283,7 @@ def _note_losses(column: Column, values: list[Any], array: Any, errors: list[str
         return
     for index in np.flatnonzero(np.asarray(pd.isna(array))):
         if values[index] is not None and errors[index] is None:
-            errors[index] = f"$.{column.name}: {str(values[index])[:80]} cannot be held by a column of {array.dtype}"
+            errors[index] = f"$.{column.name}: {str(values[index])[:80]} does not fit a column of type {array.dtype}"
 
 
 # --- from a schema to fields -----------------------------------------------------------------------------------------

@@ -103,7 +103,7 @@ def test_a_download_follows_one_without_the_key(devin: dj.Devin, hosts: tuple[Ho
     ["http://api.devin.ai", "http://10.0.0.7:8080", "http://localhost.evil.example", "http://127.0.0.1.evil.example"],
 )
 def test_plain_http_is_for_this_machine_only(address: str) -> None:
-    with pytest.raises(dj.OptionError, match="plain http would show the key"):
+    with pytest.raises(dj.OptionError, match="plain http would expose the key"):
         dj.Devin(V3_KEY, org_id="org-x", base_url=address, journal=Journal())
 
 

@@ -63,7 +63,7 @@ def test_an_interrupted_create_says_what_becomes_of_it(simulator_with):
     simulator.faults({"method": "POST", "kind": "slow", "seconds": 0.3})
     interrupt_once(lambda: simulator.requests(POST) == 1)
 
-    with pytest.raises(dj.Detached, match="carried to its end and written down"):
+    with pytest.raises(dj.Detached, match="completed and recorded in the background"):
         client.create("count")
 
     simulator.faults()
@@ -78,7 +78,7 @@ def test_an_interrupted_call_shows_its_three_lines_and_no_variables(simulator_wi
     simulator.faults({"method": "POST", "kind": "slow", "seconds": 0.3})
     interrupt_once(lambda: simulator.requests("POST /v3/organizations/{org_id}/secrets") == 1)
 
-    with pytest.raises(dj.Detached, match="interrupted before the answer came") as problem:
+    with pytest.raises(dj.Detached, match="interrupted before the response came") as problem:
         client.secrets.create("TOKEN", "canary-secret-51c0ffee")
 
     assert len(problem.value._render_traceback_()) == 3

@@ -159,7 +159,7 @@ def test_lists_inside_lists_are_taken_apart_on_the_way() -> None:
 
 @pytest.mark.parametrize("explode", ["nothing", "summary", "meta", "findings.file", "findings.nothing"])
 def test_a_path_that_is_no_list_is_refused_with_the_lists_there_are(explode: str) -> None:
-    with pytest.raises(OptionError, match="names no list") as caught:
+    with pytest.raises(OptionError, match="is not a list in the output") as caught:
         outputs([output(RAW)], explode=explode)
     assert "findings" in caught.value.hint
 

@@ -160,7 +160,7 @@ def test_an_interrupt_while_a_session_is_being_started_loses_nothing(live, simul
     live.interrupt()
     assert live.gather(request, outputs)["status"] == "error"
     assert outputs[-1]["ename"] == "Detached"
-    assert "carried to its end" in outputs[-1]["traceback"][0]
+    assert "completed and recorded" in outputs[-1]["traceback"][0]
     outputs = live.run("%%devin --quiet -o s\nCount")
     assert "attached to devin-" in outputs[0]["text"]
     assert simulator.requests(create) == 1

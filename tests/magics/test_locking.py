@@ -55,7 +55,7 @@ def test_without_a_key_and_somebody_to_ask_connect_replays_the_lock_file(shell, 
         assert type(shell.run(line, fails=True).error).__name__ == "NoKey"
     with monkeypatch.context() as mistaken:
         mistaken.setenv("DEVIN_API_KEY", "no key at all")
-        assert "characters that no key has" in shell.run("dj.connect()", fails=True).out
+        assert "characters that are not valid in a key" in shell.run("dj.connect()", fails=True).out
     monkeypatch.setenv("DEVIN_API_URL", simulator.url)
     monkeypatch.setenv("DEVIN_API_KEY", simulator.api_key)
     shell.run("%devin sessions")  # a key that is set later is found
