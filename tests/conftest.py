@@ -83,7 +83,7 @@ async def _no_pause(seconds: float) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def no_dawdling() -> Iterator[None]:
+def short_pauses() -> Iterator[None]:
     """Pauses that nothing depends on are short."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Transport, "__init__", partialmethod(Transport.__init__, sleep=_no_pause))
