@@ -216,8 +216,6 @@ class SessionSecret(Body):
 
 
 class SessionCreate(Body):
-    """The body that starts a session."""
-
     prompt: str
     title: str | None = None
     tags: list[str] | None = None
@@ -240,16 +238,12 @@ class SessionCreate(Body):
 
 
 class MessageCreate(Body):
-    """The body of a message."""
-
     message: str
     attachment_urls: list[Uri] | None = None
     message_as_user_id: str | None = None
 
 
 class TagsUpdate(Body):
-    """The body that adds or replaces tags."""
-
     tags: list[str] = Field(max_length=TAGS_MAX)
 
 
@@ -261,8 +255,6 @@ class PageQuery(Parameters):
 
 
 class SessionsQuery(PageQuery):
-    """The filters of sessions."""
-
     session_ids: list[str] | None = None
     created_after: int | None = None
     created_before: int | None = None
@@ -282,14 +274,10 @@ class SessionsQuery(PageQuery):
 
 
 class EnterpriseSessionsQuery(SessionsQuery):
-    """The filters of sessions, and of organizations."""
-
     org_ids: list[str] | None = None
 
 
 class EventsQuery(PageQuery):
-    """The filters of the events of a session."""
-
     categories: list[EventCategory] | None = None
     event_types: list[str] | None = None
     direction: Literal["incoming", "outgoing"] | None = None
@@ -316,8 +304,6 @@ class EventDetailsQuery(BaseModel):
 
 
 class PlaybookWrite(Body):
-    """The body that creates or replaces a playbook."""
-
     title: str
     body: str
     macro: Annotated[str, Field(pattern=r"^![A-Za-z0-9_-]+$")] | None = None
@@ -325,16 +311,12 @@ class PlaybookWrite(Body):
 
 
 class NotesQuery(PageQuery):
-    """The filters of knowledge notes."""
-
     folder_path: str | None = None
     pinned_repo: str | None = None
     search: str | None = None
 
 
 class NoteWrite(Body):
-    """The body that creates or replaces a knowledge note."""
-
     name: str
     body: str
     trigger: str
@@ -344,8 +326,6 @@ class NoteWrite(Body):
 
 
 class SecretWrite(Body):
-    """The body that stores a secret."""
-
     type: SecretType
     key: str
     value: str = Field(repr=False)
@@ -439,8 +419,6 @@ class ActiveQuery(WindowQuery):
 
 
 class V1SessionCreate(Body):
-    """The body that starts a session."""
-
     prompt: str
     title: str | None = None
     tags: Annotated[list[str], Field(max_length=TAGS_MAX)] | None = None
@@ -457,8 +435,6 @@ class V1SessionCreate(Body):
 
 
 class V1SessionsQuery(Parameters):
-    """The filters of sessions."""
-
     limit: int = Field(default=100, ge=1, le=1000)
     offset: int = Field(default=0, ge=0)
     skip: int | None = Field(default=None, ge=0)
@@ -467,14 +443,10 @@ class V1SessionsQuery(Parameters):
 
 
 class V1Message(Body):
-    """The body of a message."""
-
     message: str
 
 
 class V1TagsUpdate(Body):
-    """The body that replaces all tags."""
-
     tags: list[str]
 
 
@@ -489,8 +461,6 @@ class V1SecretWrite(Body):
 
 
 class V1NoteWrite(Body):
-    """The body that creates or replaces a knowledge entry."""
-
     name: str
     body: str
     trigger_description: str
@@ -500,8 +470,6 @@ class V1NoteWrite(Body):
 
 
 class V1PlaybookWrite(Body):
-    """The body that creates or replaces a playbook."""
-
     title: str = Field(min_length=1)
     body: str = Field(min_length=1)
     macro: str | None = None
