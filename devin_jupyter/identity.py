@@ -1,25 +1,19 @@
 """Fingerprints: what makes two requests the same, as hashes. Sessions that were paid for are found again by them.
 
-What goes into the hash of a version never changes; a change is a new version, and `fingerprints` keeps the old ones.
+What goes into the hash of a version never changes; a change is a new version, which is looked up beside the old ones.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from devin_jupyter.models.snapshot import Where
 
 FINGERPRINT_VERSION = 1
-
-
-class Request(Protocol):
-    """Something with an identity: a `SessionRequest`."""
-
-    def identity(self) -> dict[str, Any]:
-        """Return what makes two requests the same, apart from where they are sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +37,18 @@ class Fingerprint:
         return "nb-" + hashlib.sha256(self.text.encode()).hexdigest()[:16]
 
     @classmethod
+    def of(cls, identity: Mapping[str, Any], where: Where) -> Fingerprint:
+        """Return the fingerprint of a request with this identity, sent to `where`."""
+        place = [where.base_url.rstrip("/").lower(), where.org_id, where.api_version]
+        return cls(FINGERPRINT_VERSION, sha256_of(place)[:16], sha256_of(identity))
+
+    @classmethod
     def parse(cls, text: str) -> Fingerprint:
         """Read `.text` again."""
         version, where, what = text.split(":")
         return cls(int(version), where, what)
 
 
-def fingerprint(request: Request, where: Where) -> Fingerprint:
-    """Return the fingerprint of `request` sent to `where`."""
-    place = [where.base_url.rstrip("/").lower(), where.org_id, where.api_version]
-    return Fingerprint(FINGERPRINT_VERSION, _sha256(place)[:16], _sha256(request.identity()))
-
-
-def fingerprints(request: Request, where: Where) -> tuple[Fingerprint, ...]:
-    """Return the fingerprint, then those that earlier versions of this package gave the same request."""
-    return (fingerprint(request, where),)
-
-
-def terms(request: Request) -> str:
-    """Return a hash of what a request says besides its words and its take: repositories, schema, mode and the rest."""
-    return _sha256({name: value for name, value in request.identity().items() if name not in ("prompt", "key", "take")})
-
-
-def _sha256(value: Any) -> str:
+def sha256_of(value: Any) -> str:
+    """Return the hash of a JSON value, in hex digits; the order of keys does not matter."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from devin_jupyter.attachments import Attachment, SecretValue, read_attachments, read_secrets
 from devin_jupyter.errors import OptionError, TemplateError, Unsupported
-from devin_jupyter.identity import Fingerprint, fingerprint, fingerprints, terms
+from devin_jupyter.identity import Fingerprint, sha256_of
 from devin_jupyter.models.ids import is_session_id, session_id
 from devin_jupyter.models.policy import Policy
 from devin_jupyter.models.snapshot import Facts, Where
@@ -35,13 +35,12 @@ __all__ = [
     "Where",
     "build",
     "fill",
-    "fingerprint",
     "fingerprints",
     "render",
     "template_problems",
-    "terms",
 ]
 
+_WORDS_AND_TAKE = ("prompt", "key", "take")
 MAX_TAGS = 49
 """The service holds 50; one is ours."""
 
@@ -188,6 +187,18 @@ class SessionRequest:
                 identity[option.identity] = sorted(set(cast("Sequence[str]", said))) if in_any_order else said
         return identity
 
+    def fingerprint(self, where: Where) -> Fingerprint:
+        """Return the identity of the request sent to `where`, as hashes."""
+        return Fingerprint.of(self.identity(), where)
+
+    def fingerprints(self, where: Where) -> tuple[Fingerprint, ...]:
+        """Return the fingerprint, then those that earlier versions of this package gave the same request."""
+        return (self.fingerprint(where),)
+
+    def options_hash(self) -> str:
+        """Return a hash of what the request says besides its words and its take: repositories, schema, mode, …."""
+        return sha256_of({name: value for name, value in self.identity().items() if name not in _WORDS_AND_TAKE})
+
     def incidental(self) -> dict[str, Any]:
         """Return what may differ without making another session: a difference attaches, and is named."""
         found: dict[str, Any] = {}
@@ -207,8 +218,8 @@ class SessionRequest:
             policy: how it is to be started.
             simulated: whether a simulator answers.
         """
-        mine = fingerprint(self, where)
-        base = mine if self.take is None else fingerprint(self.but(take=None), where)
+        mine = self.fingerprint(where)
+        base = mine if self.take is None else self.but(take=None).fingerprint(where)
         return Facts(
             fingerprint=mine.text,
             base=base.text,
@@ -227,6 +238,11 @@ class SessionRequest:
             simulated=simulated,
             secret_names=tuple(name for name, secret in self.secrets.items() if secret.sensitive),
         )
+
+
+def fingerprints(request: SessionRequest, where: Where) -> tuple[Fingerprint, ...]:
+    """As `SessionRequest.fingerprints`."""
+    return request.fingerprints(where)
 
 
 def fill(prompt: str, options: OptionsT, variables: Mapping[str, Any] | None = None) -> tuple[str, OptionsT]:

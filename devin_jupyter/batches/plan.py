@@ -13,7 +13,7 @@ from devin_jupyter.errors import OptionError, UsageMistake
 from devin_jupyter.models.batch_report import REPORT, is_off
 from devin_jupyter.models.snapshot import CellRef, Where
 from devin_jupyter.options import CellOptions, fill, templates
-from devin_jupyter.request import Fingerprint, SessionRequest, build, fingerprint, render, template_problems, terms
+from devin_jupyter.request import Fingerprint, SessionRequest, build, render, template_problems
 from devin_jupyter.request import fill as fill_in
 
 if TYPE_CHECKING:
@@ -309,10 +309,10 @@ def _in_rows(labels: list[Hashable], total: int) -> str:
 def _merge(requests: list[SessionRequest], where: Where) -> tuple[Item, ...]:
     found: dict[str, tuple[SessionRequest, Fingerprint, list[int]]] = {}
     for position, request in enumerate(requests):
-        print_ = fingerprint(request, where)
+        print_ = request.fingerprint(where)
         found.setdefault(print_.text, (request, print_, []))[2].append(position)
     return tuple(
-        Item(request, print_, terms(request), tuple(positions)) for request, print_, positions in found.values()
+        Item(request, print_, request.options_hash(), tuple(positions)) for request, print_, positions in found.values()
     )
 
 

@@ -28,7 +28,7 @@ from devin_jupyter.options import from_keywords
 from devin_jupyter.options.arguments import expressions
 from devin_jupyter.recorded import LockFile as Lock
 from devin_jupyter.redaction import redact_tree
-from devin_jupyter.request import Fingerprint, SessionRequest, fingerprint
+from devin_jupyter.request import Fingerprint, SessionRequest
 from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _read_item(
     )
     identity = Fingerprint.parse(record["fingerprint"])
     lacks_file = any(file.url is None for file in request.attachments)
-    is_whole = bool(secrets) or fingerprint(request, where) == identity  # else redaction has masked something
+    is_whole = bool(secrets) or request.fingerprint(where) == identity  # else redaction has masked something
     return Item(
         request,
         identity,

@@ -41,7 +41,6 @@ from devin_jupyter.models.policy import Policy, batch_scope
 from devin_jupyter.models.snapshot import CellRef, Snapshot, Where, observe
 from devin_jupyter.monitor.store import Change
 from devin_jupyter.paid import Run
-from devin_jupyter.request import fingerprint
 from devin_jupyter.session import AsyncSession, Core, open_session
 
 logger = logging.getLogger("devin_jupyter.batches")
@@ -508,7 +507,7 @@ class Runner:
                 continue
             is_refused = job.stage is Stage.REFUSED
             if not is_refused:
-                job.identity_of_take = fingerprint(complete(job.item, take), self.plan.where)
+                job.identity_of_take = complete(job.item, take).fingerprint(self.plan.where)
             if job.session_id is not None:
                 self._subscription.discard(job.session_id)
             job.reset(None if is_refused else take)

@@ -14,7 +14,7 @@ from devin_jupyter.errors import OptionError, SchemaError, TemplateError, Unsupp
 from devin_jupyter.models.snapshot import Where
 from devin_jupyter.options import OPTIONS
 from devin_jupyter.redaction import redact
-from devin_jupyter.request import Fingerprint, SecretValue, build, fill, fingerprint
+from devin_jupyter.request import Fingerprint, SecretValue, build, fill
 
 HERE = Where("https://api.devin.ai", "org-1", "v3")
 V3_FIELDS = frozenset(
@@ -59,7 +59,7 @@ def read(prompt, line, variables=None):
 
 
 def what(*args, **keywords):
-    return fingerprint(made(*args, **keywords), HERE).what
+    return made(*args, **keywords).fingerprint(HERE).what
 
 
 @pytest.mark.parametrize("line", ["--take ''", "--take '{{ empty }}'", "--tags a ''", "--key ' '", "--repos ''"])
@@ -292,19 +292,19 @@ def test_secret_values_titles_of_schemas_and_order_are_not_identity():
 
 def test_the_fingerprint_has_two_parts_and_a_tag_of_both():
     request = made()
-    one = fingerprint(request, HERE)
-    other = fingerprint(request, dataclasses.replace(HERE, org_id="org-2"))
+    one = request.fingerprint(HERE)
+    other = request.fingerprint(dataclasses.replace(HERE, org_id="org-2"))
     assert one.what == other.what
     assert one.where != other.where
     assert one.tag != other.tag
     assert (len(one.tag), len(one.where), len(one.what), one.version) == (19, 16, 64, 1)
     assert Fingerprint.parse(one.text) == one
-    assert fingerprint(request, dataclasses.replace(HERE, base_url="https://API.devin.ai/")) == one
+    assert request.fingerprint(dataclasses.replace(HERE, base_url="https://API.devin.ai/")) == one
 
 
 def test_the_fingerprint_of_version_1_never_changes():
     """Sessions that were paid for are found by it: a change needs a new version, and the old one kept beside it."""
-    one = fingerprint(made("Fix it", repos=["a/b"], mode="fast", no_knowledge=True, take="2"), HERE)
+    one = made("Fix it", repos=["a/b"], mode="fast", no_knowledge=True, take="2").fingerprint(HERE)
     assert one.text == "1:19a33d831ebdad89:515560913ae4971ab79cbde0cca85c5e7447d78eb610c544c0214e93f0a7c484"
 
 

@@ -25,7 +25,7 @@ from devin_jupyter.history.dataset import read_dataset as read_dataset
 from devin_jupyter.messages import Messenger
 from devin_jupyter.models.snapshot import CellRef, Where
 from devin_jupyter.options import from_keywords
-from devin_jupyter.request import build, fill, fingerprints, terms
+from devin_jupyter.request import build, fill
 
 SOON = Clock(settle_at=(0.0, 0.02, 0.05))
 
@@ -41,7 +41,7 @@ def decoded(options: Mapping[str, Any]) -> dict[str, Any]:
 def identity(prompt: str, options: Mapping[str, Any], place: Mapping[str, Any]) -> tuple[dict[str, str], str]:
     """Return the tag by each fingerprint of a request, and the hash of what it says besides its words."""
     request = build(*fill(prompt, from_keywords(**decoded(options))))
-    return {one.text: one.tag for one in fingerprints(request, Where(**place))}, terms(request)
+    return {one.text: one.tag for one in request.fingerprints(Where(**place))}, request.options_hash()
 
 
 def batch_key(prompt: str, rows: Any, options: Mapping[str, Any], place: Mapping[str, Any], cell: Any) -> list[str]:
