@@ -169,8 +169,8 @@ class Poller:
     async def _sweep(self, entries: list[WatchedSession]) -> None:
         store, ticket = self.store, self.store.ticket()
         self._limit = asyncio.Semaphore(CONCURRENT)  # a forked child inherits one whose holders are gone
-        found = await self._sessions.by_ids([entry.session_id for entry in entries], retries=False)
         before = [(entry.seen, entry.acted_at) for entry in entries]
+        found = await self._sessions.by_ids([entry.session_id for entry in entries], retries=False)
 
         async def take(entry: WatchedSession) -> None:
             raw = found.raws.get(entry.session_id)

@@ -85,7 +85,7 @@ class Panel(LiveWidget):
 
     _esm = script("panel")
     state = traitlets.Dict().tag(sync=True)
-    home = traitlets.Unicode().tag(sync=True)
+    anchor = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, session: SessionLike, *, acts: Mapping[str, Action] | None = None) -> None:
         """Follow the session until `close`.
@@ -95,7 +95,7 @@ class Panel(LiveWidget):
             acts: what the buttons call instead; plain or coroutine functions.
         """
         self._sync = SessionSync(session, publish=partial(setattr, self, "state"), send=self.send, actions=acts)
-        super().__init__(state=self._sync.state(), home=secrets.token_hex(6))
+        super().__init__(state=self._sync.state(), anchor=secrets.token_hex(6))
         self.session = session
         self.on_msg(lambda _, content, buffers: self.receive(content, buffers))
         self._sync.follow()
@@ -133,7 +133,7 @@ class Panel(LiveWidget):
 
     @override
     def saved_bundle(self, *, transcript: bool = False, live: bool = False) -> dict[str, Any]:
-        return render.bundle(self.snapshot, transcript=transcript, home=self.home if live else "")
+        return render.bundle(self.snapshot, transcript=transcript, anchor=self.anchor if live else "")
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call back, on any thread, after every further snapshot."""
@@ -153,8 +153,8 @@ class BatchPanel(LiveWidget):
     """
 
     _esm = script("batch")
-    home = traitlets.Unicode().tag(sync=True)
-    about = traitlets.Dict().tag(sync=True)
+    anchor = traitlets.Unicode().tag(sync=True)
+    header = traitlets.Dict().tag(sync=True)
     detail = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     table = traitlets.Any(None).tag(sync=True, to_json=lambda _value, panel: panel._whole_table())
 
@@ -199,7 +199,7 @@ class BatchPanel(LiveWidget):
             is_bare = isinstance(each, Snapshot)
             self._store(each if is_bare else each.snapshot)
             handles += [] if is_bare else [each]
-        super().__init__(about=self._about(), home=secrets.token_hex(6))
+        super().__init__(header=self._header(), anchor=secrets.token_hex(6))
         self.on_msg(lambda _, content, buffers: self.receive(content, buffers))
         for handle in handles:
             self.follow(handle)
@@ -274,8 +274,8 @@ class BatchPanel(LiveWidget):
 
     @override
     def saved_bundle(self, *, transcript: bool = False, live: bool = False) -> dict[str, Any]:
-        home, waiting = self.home if live else "", self._waiting or 0
-        return render.board_bundle(self._title, self._shown(), names=self._names, waiting=waiting, home=home)
+        anchor, waiting = self.anchor if live else "", self._waiting or 0
+        return render.board_bundle(self._title, self._shown(), names=self._names, waiting=waiting, anchor=anchor)
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call back, on any thread, whenever a row changed."""
@@ -287,9 +287,9 @@ class BatchPanel(LiveWidget):
     def _shown(self) -> list[Snapshot]:
         return sorted(list(self._snapshots.values()), key=lambda each: self._places.get(each.session_id, math.inf))
 
-    def _about(self) -> dict[str, Any]:
+    def _header(self) -> dict[str, Any]:
         beyond = len(self._beyond)
-        return {"title": self._title, "looks": phase_styles(), "waiting": self._waiting, "beyond": beyond}
+        return {"title": self._title, "styles": phase_styles(), "waiting": self._waiting, "beyond": beyond}
 
     def _whole_table(self) -> dict[str, Any]:
         """Return the table, which the widget machinery reads whenever a page asks for the state."""
@@ -331,7 +331,7 @@ class BatchPanel(LiveWidget):
         self._sequence += bool(rows)
         if rows or kind == "table":
             self.send({"kind": kind, "sequence": self._sequence, "rows": rows})
-        self.about = self._about()
+        self.header = self._header()
         for listener in tuple(self._listeners):
             listener()
 

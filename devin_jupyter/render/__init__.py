@@ -30,17 +30,17 @@ __all__ = [
 ]
 
 
-def bundle(snapshot: Snapshot, transcript: bool = False, home: str = "") -> dict[str, Any]:
+def bundle(snapshot: Snapshot, transcript: bool = False, anchor: str = "") -> dict[str, Any]:
     """Return the display bundle of a session: plain text, static HTML and the record to reattach from.
 
     Args:
         snapshot: the session.
         transcript: add the conversation, folded in the HTML.
-        home: the live panel with this id may move into the HTML.
+        anchor: the live panel with this id may move into the HTML.
     """
     return {
         "text/plain": session_text(snapshot, transcript=transcript),
-        "text/html": session_html(snapshot, transcript=transcript, home=home),
+        "text/html": session_html(snapshot, transcript=transcript, anchor=anchor),
         RECORD_MIME: session_record(snapshot),
     }
 
@@ -51,7 +51,7 @@ def board_bundle(
     *,
     names: Mapping[str, str] | None = None,
     waiting: int = 0,
-    home: str = "",
+    anchor: str = "",
 ) -> dict[str, Any]:
     """Return the display bundle of a board: sessions that need you first, then the working ones, then the rest.
 
@@ -60,12 +60,12 @@ def board_bundle(
         snapshots: one per session.
         names: row names by session id.
         waiting: rows that have no session yet.
-        home: the live board with this id may move into the HTML.
+        anchor: the live board with this id may move into the HTML.
     """
     ordered = sorted(snapshots, key=labels.board_column)
     heading = f"{one_line(title)}: {labels.totals(ordered, waiting)}"
     return {
         "text/plain": board_text(heading, ordered, names or {}),
-        "text/html": board_html(heading, ordered, names or {}, home),
+        "text/html": board_html(heading, ordered, names or {}, anchor),
         RECORD_MIME: board_record(title, ordered),
     }

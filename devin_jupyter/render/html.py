@@ -42,13 +42,13 @@ _TAGS = frozenset(
 )
 
 
-def session_html(snapshot: Snapshot, *, transcript: bool = False, home: str = "") -> str:
+def session_html(snapshot: Snapshot, *, transcript: bool = False, anchor: str = "") -> str:
     """Return the snapshot as static HTML.
 
     Args:
         snapshot: the session.
         transcript: add the conversation, folded.
-        home: the live panel with this id may move into this element.
+        anchor: the live panel with this id may move into this element.
     """
     style = labels.PHASE_STYLES[snapshot.phase]
     notes = "".join(f" {badge(label, '#57606a')}" for label in labels.labels(snapshot))
@@ -95,17 +95,17 @@ def session_html(snapshot: Snapshot, *, transcript: bool = False, home: str = ""
     if transcript and snapshot.messages:
         spoken = "".join(_heading(labels.speaker(each)) + _quote(each.text) for each in snapshot.messages)
         parts.append(f"<details><summary>Conversation ({len(snapshot.messages)})</summary>{spoken}</details>")
-    return _box("".join(parts), home)
+    return _box("".join(parts), anchor)
 
 
-def board_html(heading: str, snapshots: Sequence[Snapshot], names: Mapping[str, str], home: str = "") -> str:
+def board_html(heading: str, snapshots: Sequence[Snapshot], names: Mapping[str, str], anchor: str = "") -> str:
     """Return a board of sessions as static HTML, in the order given.
 
     Args:
         heading: the title with the totals.
         snapshots: one per session; the first `BOARD_ROWS` are listed.
         names: row names by session id.
-        home: the live board with this id may move into this element.
+        anchor: the live board with this id may move into this element.
     """
     rows = []
     for snapshot in snapshots[:BOARD_ROWS]:
@@ -119,7 +119,7 @@ def board_html(heading: str, snapshots: Sequence[Snapshot], names: Mapping[str, 
         rows.append(row(cells))
     rows.append(_more_rows(len(snapshots) - BOARD_ROWS, 4))
     body = f'<div style="overflow-x:auto">{table("".join(rows))}</div>' if snapshots else ""
-    return _box(_heading(heading) + body, home)
+    return _box(_heading(heading) + body, anchor)
 
 
 def value_html(value: Any, depth: int = 0) -> str:
@@ -197,9 +197,9 @@ def pair(name: str, value: str) -> str:
     return f'<tr><td style="{CELL};{QUIET}">{name}</td><td style="{CELL}">{value}</td></tr>'
 
 
-def _box(content: str, home: str) -> str:
-    place = f" dv-home-{escape(home)}" if home else ""
-    return f'<div class="dv-snapshot{place}" style="{BOX}">{content}</div>'
+def _box(content: str, anchor: str) -> str:
+    mark = f" dv-home-{escape(anchor)}" if anchor else ""  # the class name in saved notebooks
+    return f'<div class="dv-snapshot{mark}" style="{BOX}">{content}</div>'
 
 
 def _heading(words: str, more: str = "") -> str:

@@ -55,7 +55,7 @@ def test_rows_beyond_a_thousand_are_counted_not_shown(snapshot: Make) -> None:
     panel.put(snapshot(1020))
     settle()
     assert len(_rows(panel)) == 1000
-    assert panel.about["beyond"] == 20
+    assert panel.header["beyond"] == 20
 
 
 def test_only_the_rows_that_changed_travel(stand_in: Callable[..., Any]) -> None:

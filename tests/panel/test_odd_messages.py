@@ -56,9 +56,9 @@ def test_a_board_tells_what_is_left_and_who_is_needed(stand_in: Make) -> None:
     second.show(replace(second.snapshot, phase=Phase.DONE))
     assert (panel.turn_over, panel.needs_you) == (True, False)
     panel.waiting(3)
-    wire.wait(lambda: panel.about["waiting"] == 3)
+    wire.wait(lambda: panel.header["waiting"] == 3)
     assert panel.turn_over is False
-    assert panel.about["waiting"] == 3
+    assert panel.header["waiting"] == 3
     assert changes
     panel.close()
 

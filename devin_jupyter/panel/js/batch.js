@@ -4,7 +4,7 @@ import { attendRows } from "./attention.js";
 import { act, channelOf, GONE } from "./channel.js";
 import { chatStore } from "./chat.js";
 import { h, labeled, uniqueId } from "./dom.js";
-import { resident } from "./home.js";
+import { anchored } from "./anchor.js";
 import { isSimulated, matches, rowStore, totals, totalWords } from "./rows.js";
 import { sessionView } from "./session.js";
 import { tableView } from "./table.js";
@@ -16,7 +16,7 @@ export default () => {
   const begin = (model) => {
     store = rowStore(() => model.send({ action: "table" }));
     store.fill(model.get("table"));
-    const board = () => ({ id: model.get("home"), rows: store.all(), ...model.get("about") });
+    const board = () => ({ id: model.get("anchor"), rows: store.all(), ...model.get("header") });
     let known = board();
     const changed = () => {
       attendRows(known, board());
@@ -28,42 +28,42 @@ export default () => {
       for (const watcher of watchers) watcher();
     };
     model.on("msg:custom", take);
-    model.on("change:about", changed);
+    model.on("change:header", changed);
     return () => {
       model.off("msg:custom", take);
-      model.off("change:about", changed);
+      model.off("change:header", changed);
     };
   };
-  return resident((model) => batchView(model, store, watchers), begin);
+  return anchored((model) => batchView(model, store, watchers), begin);
 };
 
 function batchView(model, store, watchers) {
   const channel = channelOf(model);
-  const looks = model.get("about").looks;
+  const styles = model.get("header").styles;
   const opened = detailView(model, channel);
   const heading = h("strong", { class: "dv-title" });
   const simulated = labeled("simulated");
   const words = h("span", { class: "dv-totals" });
   const bar = h("progress", { class: "dv-bar", "aria-label": "Sessions done" });
   const note = h("p", { class: "dv-quiet", role: "status" });
-  const tools = toolRow(looks, () => update());
-  const views = { board: boardView(looks, opened.open), table: tableView(looks, opened.open) };
+  const tools = toolRow(styles, () => update());
+  const views = { board: boardView(styles, opened.open), table: tableView(styles, opened.open) };
   const frame = h("section", { class: "dv-board-frame", tabindex: "-1" },
     h("div", { class: "dv-head" }, heading, simulated), h("div", { class: "dv-row" }, words, bar), tools.el, note, views.board.el, views.table.el, opened.el);
   const el = h("div", { class: "dv-live" }, frame);
 
   const update = () => {
-    const about = model.get("about");
+    const header = model.get("header");
     const rows = store.all();
     const shown = rows.filter((row) => matches(row, tools.words(), tools.phase()));
-    const sum = totals(rows, about.waiting);
-    heading.textContent = about.title;
+    const sum = totals(rows, header.waiting);
+    heading.textContent = header.title;
     simulated.hidden = !rows.some(isSimulated);
-    frame.setAttribute("aria-label", about.title);
+    frame.setAttribute("aria-label", header.title);
     words.textContent = totalWords(sum);
     bar.max = Math.max(1, sum.all);
     bar.value = sum.over.done;
-    note.textContent = channel.isGone ? GONE : remarks(rows, shown, about);
+    note.textContent = channel.isGone ? GONE : remarks(rows, shown, header);
     note.hidden = !note.textContent;
     for (const [name, view] of Object.entries(views)) {
       view.el.hidden = name !== tools.view() || !shown.length;
@@ -71,12 +71,12 @@ function batchView(model, store, watchers) {
     }
   };
   opened.onChange(update);
-  model.on("change:about", update);
+  model.on("change:header", update);
   channel.watch(update);
   watchers.add(update);
   update();
   const close = () => {
-    model.off("change:about", update);
+    model.off("change:header", update);
     watchers.delete(update);
     opened.close();
     channel.close();
@@ -84,19 +84,19 @@ function batchView(model, store, watchers) {
   return { el, close };
 }
 
-function remarks(rows, shown, about) {
+function remarks(rows, shown, header) {
   if (!rows.length) return "No sessions yet.";
   const words = [];
   if (!shown.length) words.push("No session matches the filter.");
   else if (shown.length < rows.length) words.push(`${number(shown.length)} of ${number(rows.length)} shown.`);
-  if (about.beyond) words.push(`${number(about.beyond)} more sessions are not shown here.`);
+  if (header.beyond) words.push(`${number(header.beyond)} more sessions are not shown here.`);
   return words.join(" ");
 }
 
-function toolRow(looks, changed) {
+function toolRow(styles, changed) {
   const [searchId, phaseId] = [uniqueId("search"), uniqueId("phase")];
   const search = h("input", { id: searchId, type: "search", class: "dv-field", placeholder: "Filter", autocomplete: "off" });
-  const options = Object.entries(looks).map(([phase, look]) => h("option", { value: phase }, look.label));
+  const options = Object.entries(styles).map(([phase, style]) => h("option", { value: phase }, style.label));
   const phase = h("select", { id: phaseId, class: "dv-field" }, h("option", { value: "" }, "all phases"), ...options);
   const choices = ["board", "table"].map((name) => h("button", { type: "button", class: "dv-button", "aria-pressed": String(name === "board") }, name === "board" ? "Board" : "Table"));
   let view = "board";

@@ -3,7 +3,7 @@ import { h } from "./dom.js";
 import { COLUMNS, columnOf, isSimulated } from "./rows.js";
 import { number } from "./words.js";
 
-export function boardView(looks, open) {
+export function boardView(styles, open) {
   const cards = new Map();
   const columns = Object.fromEntries(COLUMNS.map(({ key, title }) => [key, column(title)]));
   const el = h("div", { class: "dv-columns" }, ...COLUMNS.map(({ key }) => columns[key].el));
@@ -18,7 +18,7 @@ export function boardView(looks, open) {
   const cardFor = (row, opened, mixed) => {
     let known = cards.get(row.id);
     if (!known || known.row !== row || known.mixed !== mixed) {
-      known = { row, mixed, el: card(row, looks, open, mixed) };
+      known = { row, mixed, el: card(row, styles, open, mixed) };
       cards.set(row.id, known);
     }
     known.el.firstChild.setAttribute("aria-expanded", String(row.id === opened));
@@ -50,12 +50,12 @@ export function arrange(list, items) {
   });
 }
 
-function card(row, looks, open, mixed) {
-  const look = looks[row.phase];
+function card(row, styles, open, mixed) {
+  const style = styles[row.phase];
   const dot = h("span", { class: "dv-dot", "aria-hidden": "true" });
-  dot.style.backgroundColor = look.color;
+  dot.style.backgroundColor = style.color;
   const note = h("span", { class: "dv-card-note" },
-    h("span", { class: "dv-phase" }, dot, look.label),
+    h("span", { class: "dv-phase" }, dot, style.label),
     h("span", { class: "dv-quiet" }, row.acus === null ? "ACU unknown" : `${number(row.acus)} ACU`),
     row.pull_requests ? h("span", { class: "dv-quiet" }, `${row.pull_requests} PR`) : null,
     ...row.labels.filter((label) => mixed || label !== "simulated").map((label) => h("span", { class: "dv-quiet" }, label)));

@@ -2,7 +2,7 @@
 import { channelOf } from "./channel.js";
 import { chatStore } from "./chat.js";
 import { h } from "./dom.js";
-import { resident } from "./home.js";
+import { anchored } from "./anchor.js";
 import { sessionView } from "./session.js";
 
 export default () => {
@@ -11,7 +11,7 @@ export default () => {
     model.on("msg:custom", chat.take);
     return () => model.off("msg:custom", chat.take);
   };
-  return resident((model) => panelView(model, chat), begin);
+  return anchored((model) => panelView(model, chat), begin);
 };
 
 function panelView(model, chat) {

@@ -13,7 +13,7 @@ const FIELDS = [
   { key: "updated", title: "Last change", width: "18%", wide: true },
 ];
 
-export function tableView(looks, open) {
+export function tableView(styles, open) {
   const drawn = new Map();
   const body = h("tbody");
   let order = { key: "updated", down: true };
@@ -34,7 +34,7 @@ export function tableView(looks, open) {
   const rowFor = (row, opened) => {
     let known = drawn.get(row.id);
     if (!known || known.row !== row) {
-      known = { row, el: tableRow(row, looks, open) };
+      known = { row, el: tableRow(row, styles, open) };
       drawn.set(row.id, known);
     }
     known.el.classList.toggle("dv-opened", row.id === opened);
@@ -60,12 +60,12 @@ function headCell(field, click) {
   return { el, mark };
 }
 
-function tableRow(row, looks, open) {
-  const look = looks[row.phase];
+function tableRow(row, styles, open) {
+  const style = styles[row.phase];
   const dot = h("span", { class: "dv-dot", "aria-hidden": "true" });
-  dot.style.backgroundColor = look.color;
+  dot.style.backgroundColor = style.color;
   const name = h("button", { type: "button", class: "dv-link dv-cut", title: row.title }, row.name || row.title);
   name.addEventListener("click", () => open(row.id));
-  const cells = [name, h("span", {}, dot, look.label), row.acus === null ? "unknown" : number(row.acus), row.repos, number(row.pull_requests), row.updated ? day(row.updated) : ""];
+  const cells = [name, h("span", {}, dot, style.label), row.acus === null ? "unknown" : number(row.acus), row.repos, number(row.pull_requests), row.updated ? day(row.updated) : ""];
   return h("tr", {}, ...cells.map((cell, index) => h("td", { class: classes(FIELDS[index]) }, cell)));
 }

@@ -1,21 +1,21 @@
-// Where a widget lives. While its output shows it, there; afterwards in the static snapshot of the same cell, whose
-// output stays in the saved file. The kernel marks that place with a name that only this widget has.
+// Where a widget is shown: in its output while that is there, afterwards in the static snapshot of the same cell, whose
+// output stays in the saved file. The kernel marks that element, the anchor, with the id of this widget.
 import { isAtEnd } from "./dom.js";
 
 // The two hooks of a widget, from a function that makes a view of its model, and one that begins listening to it.
-export function resident(makeView, begin) {
+export function anchored(makeView, begin) {
   const shown = new Set();
-  let place = null;
+  let anchor = null;
   let model = null; // of the two faces of a model the one of `initialize`: the other is deaf after its view
   return {
     initialize(context) {
       model = context.model;
       const end = begin(model);
-      place = settle(model.get("home"), () => makeView(model), () => shown.size > 0);
-      place.look();
+      anchor = followAnchor(model.get("anchor"), () => makeView(model), () => shown.size > 0);
+      anchor.look();
       return () => {
         end();
-        place.close();
+        anchor.close();
       };
     },
     render({ el }) {
@@ -23,36 +23,36 @@ export function resident(makeView, begin) {
       view.restore = keepPlace(view.el);
       el.append(view.el);
       shown.add(view);
-      place.look();
+      anchor.look();
       return () => {
         shown.delete(view);
-        if (shown.size || !place.adopt(view)) view.close();
-        place.look();
+        if (shown.size || !anchor.adopt(view)) view.close();
+        anchor.look();
       };
     },
   };
 }
 
-function settle(name, makeView, isShown) {
-  const places = document.getElementsByClassName(`dv-home-${name}`);
+function followAnchor(id, makeView, isShown) {
+  const anchors = document.getElementsByClassName(`dv-home-${id}`);
   let view = null;
   const look = () => {
-    const home = isShown() ? null : places[0];
-    if (!home) { leave(); return; }
+    const anchor = isShown() ? null : anchors[0];
+    if (!anchor) { leave(); return; }
     if (!view) {
       view = makeView();
       view.restore = keepPlace(view.el);
     }
-    if (view.el.parentNode !== home) { home.prepend(view.el); view.restore(); }
+    if (view.el.parentNode !== anchor) { anchor.prepend(view.el); view.restore(); }
   };
   const leave = () => {
     view?.close();
     view?.el.remove();
     view = null;
   };
-  // A view whose output goes away moves in as it is, with what the person was writing.
+  // A view whose output goes away moves to the anchor as it is, with what the person was writing.
   const adopt = (orphan) => {
-    if (view || !places.length) return false;
+    if (view || !anchors.length) return false;
     view = orphan;
     return true;
   };
