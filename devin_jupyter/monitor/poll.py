@@ -1,7 +1,7 @@
-"""The poll loop: looks at the sessions that somebody wants to know about, and hands the answers to the store.
+"""The poll loop: reads the active sessions of a store and passes the responses to it.
 
 Many sessions are read in few requests, see `Sessions.by_ids`. The loop runs while there is something to poll, survives
-whatever the connection does, and never tries a request twice: the next sweep does.
+every kind of connection trouble, and never retries a request: the next sweep does.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MISSES = 4
 """How often in a row the service must not know a session, or refuse the key, before it is believed: a list may lag
 behind a create, and some gateways answer 403 during maintenance."""
 FAILED_SWEEPS = 5
-"""After so many sweeps in a row that failed by a fault of this package, those who wait are told."""
+"""After so many sweeps in a row that failed by a fault of this package, waiting calls raise it."""
 TOGETHER = 0.5
 """Sessions due within this part of their interval are read in the same sweep."""
 LONGEST_BACKOFF = 30.0
@@ -117,7 +117,7 @@ class Poller:
             await asyncio.wait([self._task])
 
     async def aclose(self) -> None:
-        """Stop polling; everyone who waits is told that the client was closed."""
+        """Stop polling; waiting calls raise that the client was closed."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()

@@ -1,4 +1,4 @@
-"""The one place that knows how sessions are, and tells those who want to know.
+"""The state of all sessions a client knows, in one place, and the subscriptions to it.
 
 Raw answers come in through `see`, acts through `note`; each becomes a snapshot, is kept in the journal and announced to
 the subscribers. A session stays in memory as long as something holds it: a handle, a subscription, a wait, or the poll
@@ -162,12 +162,12 @@ class WatchedSession:
 
     @property
     def is_awaited(self) -> bool:
-        """Whether somebody waits for the end of the turn."""
+        """Whether a call waits for the end of the turn."""
         return bool(self.waiters)
 
     @property
     def is_active(self) -> bool:
-        """Whether somebody wants to know, and there may be something to learn."""
+        """Whether there is a reason to poll it: a handle, a subscription or a wait, and something left to learn."""
         if self.problem is not None or (self.seen is not None and self.seen.recorded is not None):
             return False
         if not (self.is_followed or self.subscriptions or self.waiters):
@@ -180,12 +180,12 @@ class WatchedSession:
         return any(each.messages for each in self.subscriptions)
 
     def look_again(self, now: float) -> None:
-        """Have it looked at now, and often for a while."""
+        """Poll it now, and often for a while."""
         self.acted_at, self.due, self.is_hinted = now, now, True
         self.raw, self.problem, self.misses = None, None, 0
 
     def release(self, outcome: Snapshot | DevinError) -> None:
-        """Give everyone who waits the snapshot, or the reason why there will be none."""
+        """Wake all waiting calls with the snapshot, or with the reason why there will be none."""
         waiters, self.waiters = self.waiters, []
         for waiter in waiters:
             if waiter.done():
@@ -302,7 +302,7 @@ class Subscription:
         self._throttle.request(at_once=at_once)
 
     def close(self) -> None:
-        """Let go, after a last call with what is pending; closing again is harmless."""
+        """Stop, after a last call with pending changes; closing again does nothing."""
 
         def let_go() -> None:
             if self._throttle is not None:
@@ -444,11 +444,11 @@ class SessionStore:
         return next(self._tickets)
 
     async def see(self, raw: Raw, *, ticket: int | None = None, messages: Sequence[Message] | None = None) -> Snapshot:
-        """Take an answer of the service over: observe it, keep it in the journal, tell the subscribers.
+        """Process a response: make a snapshot of it, write it to the journal, tell the subscribers.
 
         An answer that is older than an act, than a later request's answer or, by its `updated_at`, than what was seen
-        (a lagging replica) changes nothing. The end of a turn that somebody follows is announced only together with
-        the conversation; without `messages` it makes the poll loop look at once.
+        (a lagging replica) changes nothing. The end of a followed turn is announced only together with the
+        conversation; without `messages` it makes the poll loop look at once.
 
         Args:
             raw: the session as the service returned it.
@@ -487,7 +487,7 @@ class SessionStore:
         terminated: bool = False,
         tags: Sequence[str] | None = None,
     ) -> None:
-        """Take an act over: answers to earlier requests are dropped from now on, and the session is looked at soon.
+        """Record an act: responses to earlier requests are dropped from now on, and the session is polled soon.
 
         Args:
             session: an id in any form, or the session in memory.
@@ -515,7 +515,7 @@ class SessionStore:
         self.update(entry)
 
     def look_soon(self, session_id: str) -> None:
-        """Something may have changed: poll the session at once if anybody wants to know."""
+        """Poll the session at once if it is active: something may have changed."""
         entry = self._sessions.get(session_id)
         if entry is not None:
             entry.look_again(self.clock.monotonic())
@@ -537,8 +537,8 @@ class SessionStore:
             on_change: called on the loop's thread; must not block, print or display.
             messages: read the conversation while it grows, not only at the end of the turn.
             keep: go on after the end of the turn, slowly.
-            every: call at most once in so many seconds, with the newest snapshot of each session; the end of a turn
-                is told at once.
+            every: call at most once in this many seconds, with the newest snapshot of each session; the end of a
+                turn is told at once.
         """
         subscription = Subscription(self, on_change, messages=messages, keep=keep, every=every)
         for session in sessions:
@@ -572,10 +572,10 @@ class SessionStore:
             self.update(entry)
 
     def close(self) -> None:
-        """Stop watching; everyone who waits is told that the client was closed."""
+        """Stop watching; waiting calls raise that the client was closed."""
         for entry in self.active():
             self.give_up(
-                entry, DevinError("the client was closed while the session was watched", "the session goes on")
+                entry, DevinError("the client was closed while the session was watched", "the session keeps running")
             )
         self._active.clear()
 
@@ -627,7 +627,7 @@ class SessionStore:
         return is_lagging and before.recorded is None and before.api_version == snapshot.api_version
 
     def accept(self, entry: WatchedSession, snapshot: Snapshot, *, ticket: int, raw: Raw | None = None) -> bool:
-        """Take a snapshot over, and return whether it says anything new."""
+        """Set the current snapshot, and return whether it differs from the one before."""
         before, entry.newest = entry.seen, max(entry.newest, ticket)
         entry.raw, entry.is_hinted, entry.problem, entry.misses = raw, False, None, 0
         if same_look(before, snapshot):
@@ -639,7 +639,7 @@ class SessionStore:
         return True
 
     async def save(self, snapshots: Sequence[Snapshot]) -> None:
-        """Keep how sessions look now. A journal that fails does not stop the watching."""
+        """Write snapshots to the journal. A failing journal does not stop the polling."""
         if self._journal is None or not snapshots:
             return
         try:
@@ -648,14 +648,14 @@ class SessionStore:
             logger.warning("snapshots were not kept: %s", problem)
 
     def release(self, entries: Iterable[WatchedSession]) -> None:
-        """Wake those who wait for a turn that is over by now; called once its snapshot is in the journal."""
+        """Wake the calls that wait for a turn that is over; called once its snapshot is in the journal."""
         for entry in entries:
             if entry.seen is not None and entry.is_over:
                 entry.release(entry.seen)
                 self.update(entry)
 
     def give_up(self, entry: WatchedSession, problem: DevinError) -> None:
-        """Stop polling a session, and tell those who wait for it."""
+        """Stop polling a session; waiting calls raise the problem."""
         entry.problem = problem
         entry.release(problem)
         self.update(entry)
@@ -682,7 +682,7 @@ class SessionStore:
             subscription.offer(entry.session_id, connection, at_once=True)
 
     def update(self, entry: WatchedSession) -> None:
-        """Poll a session from now on, or no more, as its state asks for."""
+        """Start or stop polling a session, as its state requires."""
         if entry.is_active:
             self._active[entry] = None
             self.wake()
@@ -719,5 +719,7 @@ def _is_earlier(snapshot: Snapshot, other: Snapshot) -> bool:
 def our_mistake(bug: Exception) -> DevinError:
     """Return the error for a fault of this package."""
     return DevinError(
-        f"a fault in devin_jupyter: {bug!r}", "the session goes on", "%devin debug writes a report for a bug ticket"
+        f"a fault in devin_jupyter: {bug!r}",
+        "the session keeps running",
+        "%devin debug writes a report for a bug ticket",
     )

@@ -73,7 +73,7 @@ class CellOutput:
         Args:
             panel: the panel to show.
             transcript: keep the conversation in the saved form too.
-            every: replace the saved form at most once in so many seconds; at the end of the turn at once.
+            every: replace the saved form at most once in this many seconds, and at once when the turn ends.
         """
         self._panel, self._transcript, self._is_live = panel, transcript, False
         self._widget: ReplaceableOutput | None = None

@@ -1,4 +1,4 @@
-"""What the browser is told about a session: one JSON value per snapshot, equal for snapshots that look the same.
+"""The state of a session for the browser: one JSON value per snapshot, equal for snapshots that look the same.
 
 Nothing here grows with the conversation, and nothing changes merely because time passed; the browser's own clock
 makes elapsed times tick.
@@ -67,7 +67,7 @@ def timeline_entry(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def trouble_state(connection: Any) -> dict[str, Any]:
-    """Return what is said while the service does not answer."""
+    """Return what the panel shows while the service does not answer."""
     return {"seen": seconds(connection.last_seen), "problem": one_line(connection.problem, 200)}
 
 

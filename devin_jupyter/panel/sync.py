@@ -64,7 +64,7 @@ class SessionSync:
         self.timeline = [started, timeline_entry(self.snapshot)]
         self._trouble: dict[str, Any] | None = None
         length = len(self.snapshot.messages)
-        self._sent = length if length > CHUNK else 0  # a long conversation is sent once somebody unfolds it
+        self._sent = length if length > CHUNK else 0  # a long conversation is sent when a person unfolds it
         self.actions = dict(session_actions(session) if actions is None else actions)
         self._runner = ActionRunner(self.actions, send)
         self._subscription: Subscription | None = None
@@ -136,7 +136,7 @@ class ActionRunner:
     """Runs the actions of one session, each at most once at a time, and answers with the outcome.
 
     Exceptions and prints in widget callbacks vanish, and callbacks may run on any thread: so a callback only starts a
-    thread, and whatever the action raises becomes words in the panel.
+    thread, and an exception of the action is shown in the panel.
     """
 
     def __init__(self, actions: Mapping[str, Action], answer: Callable[[dict[str, Any]], None]) -> None:
@@ -156,12 +156,12 @@ class ActionRunner:
         try:
             action = self._actions.get(name)
             if action is None:
-                raise _Refused(f"this session has no {safe_text(name, 40)!r} here")
+                raise _Refused(f"this panel has no action {safe_text(name, 40)!r}")
             arguments = _message_arguments(content, buffers) if name == "send" else {}
             digest = hashlib.sha256(repr(sorted(arguments.items())).encode()).hexdigest()
             with self._lock:
                 if name in self._running:
-                    raise _Refused("this is under way already")
+                    raise _Refused("this is already running")
                 # a second click on the same words before Devin has read them is a slip, and would be paid for
                 if name == "send" and digest == self._last_message:
                     raise _Refused("already sent; Devin has not answered it yet")
@@ -206,7 +206,7 @@ def _message_arguments(content: Mapping[str, Any], buffers: Sequence[Any]) -> di
     if not text:
         raise _Refused("write a message first")
     if len(names) != len(buffers):
-        raise _Refused("the files did not arrive whole; choose them again")
+        raise _Refused("the files did not arrive complete; choose them again")
     files = [(name, bytes(buffer)) for name, buffer in zip(names, buffers, strict=True)]
     if sum(len(file) for _, file in files) > FILES_BYTES:
         raise _Refused("more than 8 MB of files; send them with .send(text, attach=[…])")

@@ -58,7 +58,7 @@ def session_html(snapshot: Snapshot, *, transcript: bool = False, anchor: str = 
         f"<strong>{title}</strong> · "
         f'<span style="{QUIET};white-space:nowrap">{escape(labels.cost(snapshot))}</span>'
     ]
-    # an open turn goes on while the file is read, perhaps long after
+    # an open turn continues after the file is saved
     as_of = None if snapshot.simulated or snapshot.turn_over else labels.timestamp(snapshot.observed_at)
     parts.append(f' <span style="{QUIET}">· as of {escape(as_of)}</span></div>' if as_of else "</div>")
     if sentence := labels.explanation(snapshot):

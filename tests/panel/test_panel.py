@@ -179,7 +179,7 @@ def test_a_callback_returns_before_the_act_is_through(shown: Any) -> None:
 
     panel.receive({"action": "stop", "token": "1"})
     panel.receive({"action": "stop", "token": "2"})
-    assert "under way" in _outcome(wire, "2")["error"]
+    assert "already running" in _outcome(wire, "2")["error"]
     release.set()
 
     assert "error" not in _outcome(wire, "1")
