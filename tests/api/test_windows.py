@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from devin_jupyter.api.windows import Window, read_sessions
 from devin_jupyter.errors import Forbidden, UnreadableAnswer
 from devin_jupyter.frames import SessionRows
-from devin_jupyter.loop import gather_limited
 
 NOON = 1_790_000_000
 
@@ -247,26 +246,11 @@ def test_a_failure_carries_no_group_which_ipython_would_print_with_all_its_frame
     async def refused(_: object) -> bytes:
         raise Forbidden("no")
 
-    with pytest.raises(Forbidden) as one:
-        asyncio.run(gather_limited(refused, [1, 2]))
     service = Service([NOON - 3600 * number for number in range(300)])
 
     async def fetch(params: dict[str, Any]) -> bytes:
         return await service.fetch(params) if len(service.requests) < 4 else await refused(params)
 
-    with pytest.raises(Forbidden) as other:
+    with pytest.raises(Forbidden) as caught:
         asyncio.run(read_sessions(fetch, ignore, Window()))
-    assert one.value.__context__ is None
-    assert other.value.__context__ is None
-
-
-def test_each_keeps_the_order_and_raises_what_went_wrong() -> None:
-    async def work(number: int) -> int:
-        await asyncio.sleep(0.001 * (5 - number))
-        if number == 9:
-            raise Forbidden("nine")
-        return number * 2
-
-    assert asyncio.run(gather_limited(work, [1, 2, 3])) == [2, 4, 6]
-    with pytest.raises(Forbidden, match="nine"):
-        asyncio.run(gather_limited(work, [1, 9, 3]))
+    assert caught.value.__context__ is None

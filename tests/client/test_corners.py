@@ -1,18 +1,13 @@
-"""The loop at its end, lists of other libraries, listeners that fail, what an old lock file or a lost line leaves."""
+"""Listeners that stop twice, a client on a bad connection, and a client in a forked child."""
 
 from __future__ import annotations
-
-import asyncio
-import concurrent.futures
-import threading
 
 import pytest
 from clients import some_settings
 
 import devin_jupyter as dj
-from devin_jupyter import loop
 from devin_jupyter.api import transport
-from devin_jupyter.loop import LoopThread, iterate
+from devin_jupyter.loop import LoopThread
 
 MESSAGES = "/v3/organizations/{org_id}/sessions/{devin_id}/messages"
 ONE = "/v3/organizations/{org_id}/sessions/{devin_id}"
@@ -23,106 +18,6 @@ def thread():
     made = LoopThread()
     yield made
     made.close()
-
-
-async def answer():
-    return 7
-
-
-# --- the loop --------------------------------------------------------------------------------------------------------
-
-
-def test_when_the_process_ends_work_is_cancelled_instead_of_waited_for_for_ever(thread):
-    assert thread.run(answer()) == 7
-    thread.exit()
-    work = answer()
-    future = thread.submit(work)
-    assert future.cancelled()
-    assert concurrent.futures.wait([future], timeout=60).not_done == set()
-    with pytest.raises(concurrent.futures.CancelledError):
-        thread.run(answer())
-
-
-def test_closing_cancels_what_runs_and_waits_for_its_end(thread):
-    began, ended = threading.Event(), threading.Event()
-
-    async def work():
-        began.set()
-        try:
-            await asyncio.sleep(600)
-        finally:
-            ended.set()
-
-    future = thread.submit(work())
-    assert began.wait(60)
-    thread.close()
-    assert ended.is_set()
-    with pytest.raises(concurrent.futures.CancelledError):
-        future.result(timeout=60)
-
-
-def test_closing_a_loop_that_never_ran_or_was_closed_does_nothing(thread):
-    thread.close()
-    thread.run(answer())
-    thread.close()
-    thread.close()
-    assert thread.run(answer()) == 7
-
-
-def test_an_object_that_cannot_be_closed_keeps_no_other_from_closing(thread):
-    closed = []
-
-    class Client:
-        def __init__(self, fails):
-            self.fails = fails
-
-        async def aclose(self):
-            if self.fails:
-                raise OSError("the line is gone")
-            closed.append(self)
-
-    clients = [Client(True), Client(False)]
-    for client in clients:
-        thread.at_close(client.aclose)
-    thread.run(answer())
-    thread.close()
-    assert closed == clients[1:]
-
-
-# --- lists -----------------------------------------------------------------------------------------------------------
-
-
-class Numbers:
-    """An asynchronous iterator of somebody else's, without an `aclose`."""
-
-    def __init__(self, count):
-        self._numbers = iter(range(count))
-
-    def __aiter__(self):
-        return self
-
-    async def __anext__(self):
-        try:
-            return next(self._numbers)
-        except StopIteration:
-            raise StopAsyncIteration from None
-
-
-@pytest.mark.parametrize("count", [0, 1, 100, 101, 250])
-def test_a_list_of_any_length_is_gone_through_in_order(count):
-    assert list(iterate(Numbers(count))) == list(range(count))
-
-
-def test_a_list_that_is_given_up_when_the_loop_is_gone_leaves_nothing_behind(monkeypatch):
-    def refuse(work):
-        raise RuntimeError("cannot schedule new futures after shutdown")
-
-    items = iterate(Numbers(250))
-    assert next(items) == 0
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "submit", refuse)
-        items.close()
-    assert list(items) == []
 
 
 # --- listeners -------------------------------------------------------------------------------------------------------
