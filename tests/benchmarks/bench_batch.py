@@ -53,13 +53,13 @@ def open_batch(url: str, count: int, pace: Pace, folder: Path, **options: Any) -
 class Looks:
     """Counts how often sessions are looked at, so that a measurement begins and ends between two sweeps."""
 
-    def __init__(self, poller: Any) -> None:
+    def __init__(self, sessions: Any) -> None:
         self.rounds = self.sessions = 0
-        self._read = poller.read
-        poller.read = self.read
+        self._read = sessions.by_ids
+        sessions.by_ids = self.read
 
-    async def read(self, session_ids: list[str]) -> Any:
-        found = await self._read(session_ids)
+    async def read(self, session_ids: list[str], **options: Any) -> Any:
+        found = await self._read(session_ids, **options)
         self.rounds, self.sessions = self.rounds + 1, self.sessions + len(session_ids)
         return found
 
@@ -79,7 +79,7 @@ def watching(count: int, pace_seconds: float, seconds: float) -> dict[str, float
         while batch.tally.open < count or batch.tally.waiting or batch._runner._starting:
             time.sleep(0.2)
         time.sleep(2 * pace_seconds)
-        looks = Looks(core.poller)
+        looks = Looks(core.sessions)
         looks.wait_for_one()
         before, looked, used, began = requests(url).get(LIST, 0), looks.sessions, cpu(), time.perf_counter()
         time.sleep(seconds)
