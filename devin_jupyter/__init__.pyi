@@ -3,6 +3,7 @@
 from IPython.core.interactiveshell import InteractiveShell
 
 from . import charts as charts
+from .batches import AsyncBatch as AsyncBatch
 from .batches import Batch as Batch
 from .client.aio import AsyncDevin as AsyncDevin
 from .client.default import batch as batch

@@ -86,6 +86,7 @@ def a_batch(batch: dj.Batch) -> None:
     assert_type(batch.retry(phase=("failed", "blocked"), take=3), dj.Batch)
     assert_type(batch.send(batch.questions, "yes"), dj.Batch)
     assert_type(batch.stop().check(), dj.Batch)
+    batch.retry(take=3, row=[1])  # type: ignore[call-arg]  # a mistyped keyword
     assert_type(batch.panel(), BatchPanel)
 
 
@@ -112,7 +113,12 @@ async def the_same_awaited(devin: dj.AsyncDevin, session: dj.Session, batch: dj.
         assert_type(await handle.send("go on"), dj.AsyncSession)
         assert_type(await handle.tag("a"), tuple[str, ...])
         assert_type(handle.phase, dj.Phase)
-        assert_type(await devin.map("Count {{ row }}", [1]), dj.Batch)
+        many = await devin.map("Count {{ row }}", [1])
+        assert_type(many, dj.AsyncBatch)
+        assert_type(await many, dj.AsyncBatch)
+        assert_type(many.sessions, list[dj.AsyncSession])
+        assert_type(await (await many.retry("failed", take=3)).wait(60), dj.AsyncBatch)
+        await many.retry(take=3, row=[1])  # type: ignore[call-arg]  # a mistyped keyword
         assert_type(await devin.wait(session, 60), dj.AsyncSession)
         assert_type(await devin.result("devin-1"), Any)
         assert_type(await devin.messages_frame(session), pd.DataFrame)

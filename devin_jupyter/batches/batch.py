@@ -176,9 +176,7 @@ class AsyncBatch(BatchView[AsyncSession]):
         return self
 
     def _new_handle(self, job: Job) -> AsyncSession:
-        assert job.state is not None
-        schema, take = job.item.request.schema, job.take or job.item.request.take
-        return AsyncSession(self._runner.core, job.state, schema=schema, how=job.how, take=take)
+        return self._runner.handle(job)
 
     async def wait(self, timeout: float | str | None = None) -> AsyncBatch:
         """Wait until nothing is left to do, or the time-out, and return the batch.

@@ -156,6 +156,17 @@ class Runner:
 
         return leave
 
+    def handle(self, job: Job, cell: CellRef | None = None) -> AsyncSession:
+        """Return a handle on the session of a job that has one.
+
+        Args:
+            job: of this batch.
+            cell: the cell that its messages count for; by default the notebook's own.
+        """
+        assert job.state is not None
+        schema, take = job.item.request.schema, job.take or job.item.request.take
+        return AsyncSession(self.core, job.state, schema=schema, how=job.how, take=take, cell=cell)
+
     def check_process(self) -> None:
         """Refuse to work in a forked child, where the loop and its tasks are missing.
 
@@ -393,7 +404,7 @@ class Runner:
         async def read(job: Job) -> None:
             assert job.state is not None
             with suppress(DevinError):
-                await AsyncSession(core, job.state).refresh()
+                await self.handle(job).refresh()
 
         changed = []
         for identifier, raw in seen.raws.items():
@@ -418,7 +429,7 @@ class Runner:
         if is_clean or snapshot.phase is not Phase.DONE or snapshot.recorded is not None:
             return
         try:
-            session = AsyncSession(self.core, state)
+            session = self.handle(job)
             await (session.archive() if when_done == "archive" else session.stop())
         except DevinError as problem:  # the answer is there all the same, and the next run tries again
             logger.warning("%s: --when-done %s failed: %s", state.session_id, when_done, problem.message)
@@ -543,7 +554,7 @@ class Runner:
                 hint = ".resume() starts waiting rows"
                 return ActionResult(job, "failed", OptionError(f"it has no session, it is {job.phase}", hint=hint))
             try:
-                session = await AsyncSession(self.core, job.state, cell=self.cell).send(text, files, again=again)
+                session = await self.handle(job, cell=self.cell).send(text, files, again=again)
             except DevinError as problem:
                 return ActionResult(job, "failed", problem)
             return ActionResult(job, "sent" if session.notice is None else "already")
@@ -561,7 +572,7 @@ class Runner:
         async def one(job: Job) -> ActionResult:
             assert job.state is not None
             try:
-                await AsyncSession(self.core, job.state).stop()
+                await self.handle(job).stop()
             except DevinError as problem:
                 return ActionResult(job, "failed", problem)
             return ActionResult(job, "stopped")
