@@ -286,7 +286,7 @@ class Events:
             raise Unsupported(
                 f"the service does not offer the events of sessions ({problem.status_code})",
                 "nothing was changed",
-                "messages.list() and insights.get() are what is offered everywhere",
+                "use messages.list() and insights.get() instead",
             ) from None
 
 

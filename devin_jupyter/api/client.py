@@ -77,7 +77,7 @@ _V1_NO_USAGE = "v1 has no consumption figures; use a v3 key (cog_…)"
 _V1_NO_METRICS = "v1 has no metrics; use a v3 key (cog_…)"
 
 OPERATIONS: tuple[Operation, ...] = (
-    _op("self", "who this key is", "GET /v3/self", None, "ReadAccountMeta", "v1 has no self; its key tells nothing"),
+    _op("self", "the principal behind the key", "GET /v3/self", None, "ReadAccountMeta", "v1 has no self"),
     _op("organizations", "the organizations of an enterprise key", "GET /v3/enterprise/organizations", None,
         "ManageOrganizations", "v1 keys belong to one organization"),
     _op("sessions.create", "start a session", f"POST {_S}", f"POST {_V1S}", _MANAGE),
@@ -85,8 +85,8 @@ OPERATIONS: tuple[Operation, ...] = (
     _op("sessions.get", "read one session", f"GET {_D}", f"GET {_V1D}", _VIEW),
     _op("sessions.terminate", "terminate a session for good", f"DELETE {_D}", f"DELETE {_V1D}", _MANAGE),
     _op("sessions.archive", "archive a session", f"POST {_D}/archive", None, _MANAGE, "v1 has no archive; use stop()"),
-    _op("sessions.unarchive", "take a session out of the archive", f"POST {_D}/unarchive", None, _MANAGE,
-        "v1 has no archive, so there is nothing to take out of it"),
+    _op("sessions.unarchive", "unarchive a session", f"POST {_D}/unarchive", None, _MANAGE,
+        "v1 has no archive, so there is nothing to unarchive"),
     _op("messages.list", "read the conversation", f"GET {_D}/messages", f"GET {_V1D}", _VIEW, _V1_READS_MESSAGES),
     _op("messages.send", "send a message", f"POST {_D}/messages", f"POST {_V1D}/message", _MANAGE),
     _op("tags.get", "read the tags", f"GET {_D}/tags", f"GET {_V1D}", _VIEW),
@@ -99,7 +99,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET /v1/attachments/{uuid}/{name}", _VIEW),
     _op("insights.list", "list sessions with their insights", f"GET {_S}/insights", None, _VIEW, _V1_NO_INSIGHTS),
     _op("insights.get", "read the insights of a session", f"GET {_D}/insights", None, _VIEW, _V1_NO_INSIGHTS),
-    _op("insights.generate", "have the insights of a session made", f"POST {_D}/insights/generate", None, _MANAGE,
+    _op("insights.generate", "generate the insights of a session", f"POST {_D}/insights/generate", None, _MANAGE,
         _V1_NO_INSIGHTS),
     _op("events.list", "list the events of a session", f"GET {_D}/events", None, _VIEW, _V1_NO_EVENTS),
     _op("events.details", "read events in full", f"GET {_D}/events/details", None, _VIEW, _V1_NO_EVENTS),
@@ -107,15 +107,15 @@ OPERATIONS: tuple[Operation, ...] = (
     _op("playbooks.list", "list playbooks", f"GET {_PLAYBOOKS}", "GET /v1/playbooks", _PLAYBOOK_ROLE),
     _op("playbooks.get", "read a playbook", f"GET {_PLAYBOOKS}/{{playbook_id}}", "GET /v1/playbooks/{playbook_id}",
         _PLAYBOOK_ROLE),
-    _op("playbooks.create", "write a playbook", f"POST {_PLAYBOOKS}", "POST /v1/playbooks", _PLAYBOOK_ROLE),
-    _op("playbooks.update", "rewrite a playbook", f"PUT {_PLAYBOOKS}/{{playbook_id}}",
+    _op("playbooks.create", "create a playbook", f"POST {_PLAYBOOKS}", "POST /v1/playbooks", _PLAYBOOK_ROLE),
+    _op("playbooks.update", "update a playbook", f"PUT {_PLAYBOOKS}/{{playbook_id}}",
         "PUT /v1/playbooks/{playbook_id}", _PLAYBOOK_ROLE),
     _op("playbooks.delete", "delete a playbook", f"DELETE {_PLAYBOOKS}/{{playbook_id}}",
         "DELETE /v1/playbooks/{playbook_id}", _PLAYBOOK_ROLE),
     _op("knowledge.list", "list knowledge notes", f"GET {_NOTES}", "GET /v1/knowledge", _NOTE_ROLE),
     _op("knowledge.get", "read a note", f"GET {_NOTES}/{{note_id}}", "GET /v1/knowledge", _NOTE_ROLE),
-    _op("knowledge.create", "write a note", f"POST {_NOTES}", "POST /v1/knowledge", _NOTE_ROLE),
-    _op("knowledge.update", "rewrite a note", f"PUT {_NOTES}/{{note_id}}", "PUT /v1/knowledge/{note_id}", _NOTE_ROLE),
+    _op("knowledge.create", "create a note", f"POST {_NOTES}", "POST /v1/knowledge", _NOTE_ROLE),
+    _op("knowledge.update", "update a note", f"PUT {_NOTES}/{{note_id}}", "PUT /v1/knowledge/{note_id}", _NOTE_ROLE),
     _op("knowledge.delete", "delete a note", f"DELETE {_NOTES}/{{note_id}}", "DELETE /v1/knowledge/{note_id}",
         _NOTE_ROLE),
     _op("knowledge.folders", "list the folders of notes", f"GET {ORG}/knowledge/folders", "GET /v1/knowledge",
@@ -127,16 +127,16 @@ OPERATIONS: tuple[Operation, ...] = (
     _op("schedules.list", "list schedules", f"GET {_SCHEDULES}", None, _SCHEDULE_ROLE, _V1_NO_SCHEDULES),
     _op("schedules.get", "read a schedule", f"GET {_SCHEDULES}/{{schedule_id}}", None, _SCHEDULE_ROLE,
         _V1_NO_SCHEDULES),
-    _op("schedules.create", "make a schedule", f"POST {_SCHEDULES}", None, _SCHEDULE_ROLE, _V1_NO_SCHEDULES),
-    _op("schedules.update", "change a schedule", f"PATCH {_SCHEDULES}/{{schedule_id}}", None, _SCHEDULE_ROLE,
+    _op("schedules.create", "create a schedule", f"POST {_SCHEDULES}", None, _SCHEDULE_ROLE, _V1_NO_SCHEDULES),
+    _op("schedules.update", "update a schedule", f"PATCH {_SCHEDULES}/{{schedule_id}}", None, _SCHEDULE_ROLE,
         _V1_NO_SCHEDULES),
     _op("schedules.delete", "delete a schedule", f"DELETE {_SCHEDULES}/{{schedule_id}}", None, _SCHEDULE_ROLE,
         _V1_NO_SCHEDULES),
-    _op("consumption.daily", "ACUs a day", f"GET {_DAILY}", None, _BILLING, _V1_NO_USAGE),
-    _op("consumption.user", "ACUs a day of a user", f"GET {_DAILY}/users/{{user_id}}", None, _BILLING, _V1_NO_USAGE),
-    _op("consumption.service_user", "ACUs a day of a service user",
+    _op("consumption.daily", "ACUs per day", f"GET {_DAILY}", None, _BILLING, _V1_NO_USAGE),
+    _op("consumption.user", "ACUs per day of a user", f"GET {_DAILY}/users/{{user_id}}", None, _BILLING, _V1_NO_USAGE),
+    _op("consumption.service_user", "ACUs per day of a service user",
         f"GET {_DAILY}/service-users/{{service_user_id}}", None, _BILLING, _V1_NO_USAGE),
-    _op("consumption.session", "ACUs a day of a session", f"GET {_DAILY}/sessions/{{session_id}}", None, _BILLING,
+    _op("consumption.session", "ACUs per day of a session", f"GET {_DAILY}/sessions/{{session_id}}", None, _BILLING,
         _V1_NO_USAGE),
     _op("metrics.usage", "sessions, searches and pull requests", f"GET {_METRICS}/usage", None, _METRICS_ROLE,
         _V1_NO_METRICS),
@@ -146,7 +146,7 @@ OPERATIONS: tuple[Operation, ...] = (
     _op("metrics.dau", "active users by day", f"GET {_METRICS}/dau", None, _METRICS_ROLE, _V1_NO_METRICS),
     _op("metrics.wau", "active users by week", f"GET {_METRICS}/wau", None, _METRICS_ROLE, _V1_NO_METRICS),
     _op("metrics.mau", "active users by month", f"GET {_METRICS}/mau", None, _METRICS_ROLE, _V1_NO_METRICS),
-    _op("metrics.active_users", "active users of a span", f"GET {_METRICS}/active-users", None, _METRICS_ROLE,
+    _op("metrics.active_users", "active users of a period", f"GET {_METRICS}/active-users", None, _METRICS_ROLE,
         _V1_NO_METRICS),
 )  # fmt: skip
 BY_NAME = {operation.name: operation for operation in OPERATIONS}
@@ -238,7 +238,7 @@ class Service:
         answer = await self.call(operation, retries=retries, **call)
         if not isinstance(answer, dict):
             ids = {name: value for name, value in call.items() if name not in ("params", "json", "files", "text")}
-            raise unreadable(await self.request_info(operation, **ids), 200, b"", "a JSON object was expected")
+            raise unreadable(await self.request_info(operation, **ids), 200, b"", "expected a JSON object")
         return cast(T, answer)
 
     def pages(
@@ -311,7 +311,7 @@ class Service:
         several = f"the key may work in {', '.join(listed[:5])}" if listed else ""
         several += " and others" if len(listed) > 5 else ""
         raise NoOrganization(
-            "the API needs an organization, and this key does not tell one",
+            "the API needs an organization, and this key does not name one",
             several or "nothing was started",
             "set DEVIN_ORG_ID or give org_id='org-…' (Settings → Devin API shows it)",
         )

@@ -50,7 +50,7 @@ class Attachments:
         if isinstance(answer, str):
             return {"attachment_id": None, "name": name, "url": answer.strip().strip('"')}
         if not isinstance(answer, dict) or not isinstance(answer.get("url"), str):
-            raise unreadable(await self._service.request_info("attachments.upload"), 200, b"", "it holds no URL")
+            raise unreadable(await self._service.request_info("attachments.upload"), 200, b"", "it contains no URL")
         return cast(wire.Attachment, answer)
 
     async def list(self, session_id: str) -> Files:

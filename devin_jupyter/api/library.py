@@ -86,7 +86,7 @@ class NamedResource(Generic[T]):
         if len(named) > 1:
             identifiers = ", ".join(str(entry.get(self.id_field)) for entry in named)
             raise OptionError(
-                f"{len(named)} {self.what}s are called {wanted!r}", "nothing was changed", f"say which: {identifiers}"
+                f"{len(named)} {self.what}s are called {wanted!r}", "nothing was changed", f"give the id: {identifiers}"
             )
         return named[0] if named else None
 
@@ -100,7 +100,7 @@ class NamedResource(Generic[T]):
         if isinstance(identifier, str) and identifier:
             return identifier
         raise UnreadableAnswer(
-            f"the service listed an entry without a {self.id_field}", "nothing was changed", "run it again in a while"
+            f"the service listed an entry without a {self.id_field}", "nothing was changed", "try again later"
         )
 
 
@@ -289,7 +289,7 @@ class Knowledge:
                 yield note
             return
         if search or folder_path:
-            raise Unsupported("v1 cannot search notes", "nothing was sent", "list them all and look through them")
+            raise Unsupported("v1 cannot search notes", "nothing was sent", "list all notes and filter them")
         listed = [_as_v3(note) for note in await self._service.call_list(dict[str, Any], "knowledge.list", "knowledge")]
         for note in [note for note in listed if pinned_repo is None or note.get("pinned_repo") == pinned_repo][:most]:
             yield note
@@ -529,7 +529,7 @@ class Secrets:
         try:
             return await self.create(key, value, type=type, is_sensitive=is_sensitive, note=note)
         except DevinError as problem:
-            problem.consequence = f"the secret {key} that was there is deleted; {problem.consequence}".rstrip("; ")
+            problem.consequence = f"the previous secret {key} is already deleted; {problem.consequence}".rstrip("; ")
             problem.args = ("\n".join(problem.lines),)
             raise
 
@@ -537,7 +537,7 @@ class Secrets:
 def _check_secret(key: str, value: str, type: str) -> None:
     types = get_args(SecretType)
     if type not in types:
-        raise OptionError(f"there is no secret of the type {type!r}", "nothing was sent", f"give {', '.join(types)}")
+        raise OptionError(f"unknown secret type {type!r}", "nothing was sent", f"give {', '.join(types)}")
     check_secret(key, value)
     keep_secret([value])
 

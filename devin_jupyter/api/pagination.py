@@ -85,7 +85,7 @@ def items_of(page: Any, name: str = "items") -> list[Raw]:
         listed = page["items"]
     if not isinstance(listed, list):
         raise UnreadableAnswer(
-            f"a list was expected, with its entries under {name!r}", "nothing was changed", "run it again in a while"
+            f"expected a list, with its items under {name!r}", "nothing was changed", "try again later"
         )
     return [item for item in listed if isinstance(item, dict)]
 

@@ -168,7 +168,7 @@ class Query:
             one = BY_KEYWORD[name]
             key = one.v1 if api_version == "v1" else one.v3
             if api_version == "v1" and key is None and value is not False:
-                raise Unsupported(f"v1 knows no {name} of a session", "nothing was read", "leave the filter out")
+                raise Unsupported(f"v1 has no {name} of a session", "nothing was read", "leave the filter out")
             if not key or name in ("since", "until") or (key in _TAKES_ONE and len(value) > 1):
                 continue
             if key in _TAKES_ONE:
@@ -240,7 +240,7 @@ def unix(moment: Moment | None) -> int | None:
             moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         return int(moment)
     except (TypeError, ValueError, OverflowError):
-        raise OptionError(f"a moment is a datetime or Unix seconds, not {moment!r}", "nothing was sent") from None
+        raise OptionError(f"a time is a datetime or Unix seconds, not {moment!r}", "nothing was sent") from None
 
 
 def has_all_tags(items: Sequence[S], tags: Any) -> list[S]:
@@ -317,21 +317,21 @@ def _checked(one: Filter, value: Any, now: datetime) -> Any:
             raise _unfit(one.name, value, "give True or False, or leave it out for both")
         return bool(value)
     if not isinstance(value, (str, Iterable)):
-        raise _unfit(one.name, value, "give a text, or a list of texts")
+        raise _unfit(one.name, value, "give a string, or a list of strings")
     words = (value,) if isinstance(value, str) else tuple(value)
     if one.kind != "words" and len(words) != 1:
-        raise _unfit(one.name, value, "give one text")
+        raise _unfit(one.name, value, "give one string")
     for word in words:
         if not isinstance(word, str):
-            raise _unfit(one.name, word, "give a text, or a list of texts")
+            raise _unfit(one.name, word, "give a string, or a list of strings")
         if one.values and word not in one.values:
             hint = nearest(word, one.values)
             known = f"give one of {', '.join(one.values)}"
-            raise OptionError(f"{word!r:.80} is no {one.name}{hint}", "nothing was read", known)
+            raise OptionError(f"{word!r:.80} is not a valid {one.name}{hint}", "nothing was read", known)
     if one.kind == "session":
         return prefixed(words[0])
     return words if one.kind == "words" else words[0]
 
 
 def _unfit(name: str, value: Any, hint: str) -> OptionError:
-    return OptionError(f"{name}={value!r:.80} cannot be filtered by", "nothing was read", hint)
+    return OptionError(f"{name}={value!r:.80} is not a valid filter", "nothing was read", hint)

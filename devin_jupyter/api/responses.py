@@ -39,11 +39,11 @@ _BY_STATUS: Mapping[int, type[errors.ApiError]] = {
 _SEND, _CREATE = "messages.send", "sessions.create"
 _PAID = (_CREATE, _SEND)
 _NEXT_STEP = {
-    400: "change what the message names",
-    401: "give another one, no restart needed: %devin connect --new-key, dj.connect(api_key=…) or a new DEVIN_API_KEY",
-    404: "check the id, and that this key may see it (%devin whoami)",
-    409: "look at the present state first (%devin sessions, or the list of the resource), then decide",
-    422: "change the fields named above",
+    400: "correct what the message names",
+    401: "use another key (no restart needed): %devin connect --new-key, dj.connect(api_key=…) or a new DEVIN_API_KEY",
+    404: "check the id, and that this key has access to it (%devin whoami)",
+    409: "check the current state first (%devin sessions, or list the resource), then decide",
+    422: "correct the fields named above",
     429: "wait and run it again",
 }
 
@@ -105,9 +105,9 @@ def error_from(request: RequestInfo, status: int, headers: Mapping[str, str], bo
 def unreadable(request: RequestInfo, status: int, body: bytes, why: str = "it is not JSON") -> errors.UnreadableAnswer:
     """Return the exception for a success whose body cannot be read."""
     return errors.UnreadableAnswer(
-        f"the answer {status} to {request.method} {request.path} cannot be read: {why}",
+        f"the response {status} to {request.method} {request.path} cannot be read: {why}",
         _outcome_unknown(request),
-        "check DEVIN_API_URL (a proxy or a login page may be answering), then run it again",
+        "check DEVIN_API_URL (a proxy or a login page may be responding), then run it again",
         status_code=status,
         detail=_plain(redact(body.decode("utf-8", "replace"))),
         method=request.method,
@@ -119,7 +119,7 @@ def _outcome_unknown(request: RequestInfo) -> str:
     """What may have happened where the response does not say."""
     if request.method == "GET":
         return "nothing was changed"
-    return "a paid act may have been applied" if request.operation in _PAID else "it may have been done all the same"
+    return "a paid request may have been applied" if request.operation in _PAID else "it may have been applied anyway"
 
 
 def read_detail(body: bytes) -> tuple[str, list[dict[str, Any]]]:
@@ -195,12 +195,12 @@ def _meaning(request: RequestInfo, status: int, detail: str, wait: float | None)
     """What the status tells, and what has become of the act."""
     if status >= 500:
         return (
-            "the service failed; the act may or may not have been applied"
+            "the service failed; the request may or may not have been applied"
             if request.method == "POST"
-            else "the service failed; it was tried several times"
+            else "the service failed, also after several retries"
         )
     if status == 409 and request.operation == _CREATE:
-        return "it contradicts the present state; whether a session was started is not told"
+        return "the request conflicts with the current state; whether a session was started is unknown"
     return f"{_reason(request, status, detail, wait)}; {_not_applied(request)}"
 
 
@@ -210,28 +210,28 @@ def _reason(request: RequestInfo, status: int, detail: str, wait: float | None) 
     if status == 403:
         return _why_forbidden(request, detail)
     if status == 404 and request.operation == _CREATE:
-        return "the organization, or something that the request names, is not there, or this key may not see it"
+        return "the organization, or something the request refers to, does not exist, or this key has no access to it"
     if status == 404:
-        return "there is no such object, or this key may not see it"
+        return "it does not exist, or this key has no access to it"
     if status == 409:
-        return "it contradicts the present state"
+        return "the request conflicts with the current state"
     if status == 429:
-        return "too many requests" + (f"; the service asks to wait {wait:g} s" if wait is not None else "")
-    return "the service does not take this request"
+        return "too many requests" + (f"; the service asks for a pause of {wait:g} s" if wait is not None else "")
+    return "the service rejected this request"
 
 
 def _not_applied(request: RequestInfo) -> str:
     """What did not happen because the request was refused."""
     return {
         _CREATE: "nothing was started and nothing was paid",
-        _SEND: "the message did not arrive, and nothing was paid",
+        _SEND: "the message was not delivered, and nothing was paid",
     }.get(request.operation, "nothing was changed")
 
 
 def _why_forbidden(request: RequestInfo, detail: str) -> str:
     family = "apk_… keys work on v1 only, cog_… keys on v3 only"
     if request.api_version == "v1":
-        return f"the key may not do this: {family}, and some acts are for the session's owner"
+        return f"the key has no access: {family}, and some operations are for the session's owner only"
     needed = (
         f"{request.operation or 'this operation'} needs the permission {request.permission}"
         if request.permission
@@ -248,18 +248,18 @@ def _next_step(request: RequestInfo, status: int) -> str:
             "and the organization (%devin whoami shows it)"
         )
     if status == 403:
-        role = f"a role with {request.permission}" if request.permission else "the role it lacks"
-        return f"give the key {role} in Settings → Devin API, or use another (%devin whoami shows the present one)"
+        role = f"a role with {request.permission}" if request.permission else "the missing role"
+        return f"give the key {role} in Settings → Devin API, or use another key (%devin whoami shows the current one)"
     if status == 409 and request.operation == _SEND:
         return (
-            "an archived session takes them after %devin archive --undo (.unarchive() in Python); for one that is over"
-            " the next --take on its cell (take= in Python) or a new cell starts another"
+            "unarchive an archived session first: %devin archive --undo (.unarchive() in Python); for one that has"
+            " ended, start another with the next --take on its cell (take= in Python) or a new cell"
         )
     if status >= 500 and request.method != "POST":
-        return "run it again in a while"
+        return "try again later"
     if status >= 500:
-        return "look at %devin sessions before repeating it"
-    return _NEXT_STEP.get(status, "change the request; %devin debug writes a report for a bug ticket")
+        return "check %devin sessions before repeating it"
+    return _NEXT_STEP.get(status, "change the request; %devin debug collects the details for a bug report")
 
 
 def log_exchange(request: RequestInfo, outcome: int | str, started: float, retry: object = None) -> None:

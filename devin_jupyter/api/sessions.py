@@ -101,7 +101,7 @@ class Sessions:
         """
         answer = await self._service.call("sessions.create", json=dict(body))
         if not isinstance(answer, dict) or not isinstance(answer.get("session_id"), str):
-            raise unreadable(await self._service.request_info("sessions.create"), 200, b"", "it holds no session id")
+            raise unreadable(await self._service.request_info("sessions.create"), 200, b"", "it contains no session id")
         return cast(wire.Session, answer)
 
     async def get(self, session_id: str, *, retries: bool = True) -> wire.Session:
@@ -129,7 +129,7 @@ class Sessions:
             return listed[identifier]
         if not _id_of(answer):
             info = await self._service.request_info("sessions.get", session_id=identifier)
-            raise unreadable(info, 200, b"", "it holds no session")
+            raise unreadable(info, 200, b"", "it contains no session")
         return answer
 
     async def some(self, session_ids: Iterable[str], *, retries: bool = True) -> dict[str, wire.Session]:
@@ -476,7 +476,7 @@ class Messages:
             The session after the message on v3; None on v1.
 
         Raises:
-            Conflict: v1 did not take the message because the session is suspended.
+            Conflict: v1 did not accept the message because the session is suspended.
         """
         identifier = prefixed(session_id)
         if not self._service.is_v1:
@@ -494,7 +494,7 @@ class Messages:
         words = str(answer.get("detail") or "") if isinstance(answer, dict) else ""
         if "suspend" in words.lower():
             raise Conflict(
-                f"{identifier} did not take the message: {words}",
+                f"{identifier} did not accept the message: {words}",
                 "the message was not delivered",
                 "wake the session in the web app, then send again",
                 status_code=200,
@@ -556,7 +556,7 @@ class Tags:
             return tags
         if not isinstance(answer, dict):
             info = await self._service.request_info(operation, session_id=identifier)
-            raise unreadable(info, 200, b"", "it holds no tags")
+            raise unreadable(info, 200, b"", "it contains no tags")
         return _tags_of(answer)
 
 
@@ -631,9 +631,9 @@ class Insights:
                 return insights
             if waited >= timeout:
                 raise RequestTimeout(
-                    f"the insights of {identifier} were not there within {timeout:g} s",
-                    "the service may still be making them, or have failed to",
-                    "ask again later; sessions without a message by Devin have none",
+                    f"the insights of {identifier} were not ready within {timeout:g} s",
+                    "the service may still be generating them, or have failed",
+                    "try again later; sessions without a message by Devin have none",
                 )
             await self._sleep(min(POLL_SECONDS, timeout - waited))
             waited += POLL_SECONDS

@@ -143,7 +143,7 @@ class Transport:
                 break
             url = _joined(info, url, response.headers.get("location", ""))
         else:
-            raise unreadable(info, response.status_code, b"", "it redirects in circles")
+            raise unreadable(info, response.status_code, b"", "it redirects in a loop")
         if response.status_code != 200:
             raise error_from(info, response.status_code, response.headers, response.content)
         return response.content
@@ -178,16 +178,16 @@ class Transport:
                 extensions=extensions,
             )
         except httpx.InvalidURL as problem:
-            raise errors.OptionError(f"{url} is no address: {problem}", "nothing was sent") from None
+            raise errors.OptionError(f"{url} is not a valid address: {problem}", "nothing was sent") from None
         except UnicodeEncodeError:
             raise errors.OptionError(
-                f"a text for {info.method} {info.path} holds half a character (a lone surrogate)",
+                f"a text for {info.method} {info.path} contains half a character (a lone surrogate)",
                 "nothing was sent",
                 'clean it: text.encode("utf-8", "replace").decode()',
             ) from None
         except ValueError as problem:  # the service itself may have answered with such a number, which is written back
             raise errors.OptionError(
-                f"a value for {info.method} {info.path} has no word in JSON: {problem}",
+                f"a value for {info.method} {info.path} cannot be written as JSON: {problem}",
                 "nothing was sent",
                 "give a number that is neither infinite nor NaN",
             ) from None
@@ -278,7 +278,7 @@ def _joined(info: RequestInfo, url: httpx.URL, location: str) -> httpx.URL:
             return url.join(location)
     except httpx.InvalidURL:
         pass
-    raise unreadable(info, 307, b"", "it redirects to something that is no address")
+    raise unreadable(info, 307, b"", "it redirects to an invalid address")
 
 
 def _user_agent() -> str:

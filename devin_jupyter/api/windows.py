@@ -251,7 +251,7 @@ def _value(body: bytes) -> Any:
             return json.loads(body)
         except (ValueError, RecursionError):
             raise UnreadableAnswer(
-                "a page of sessions does not parse", "nothing was changed", "run it again in a while"
+                "a page of sessions cannot be parsed", "nothing was changed", "try again later"
             ) from None
 
 

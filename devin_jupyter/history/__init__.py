@@ -200,7 +200,7 @@ async def consumption(
         session: of this session only.
     """
     if sum(item is not None for item in (user, service_user, session)) > 1:
-        raise OptionError("consumption is of a user, a service user or a session", hint="give one of them")
+        raise OptionError("consumption is for one of user, service_user and session", hint="give one of them")
     daily, now = Consumption(core.service), datetime.now(UTC)
     span = {"since": to_utc(since, now), "until": to_utc(until, now, "until")}
     if user is not None:

@@ -91,7 +91,7 @@ def _read(file: Path) -> pd.DataFrame:
     except (OSError, ValueError) as problem:  # what pyarrow raises are ValueErrors
         raise OptionError(
             f"{file} cannot be read: {str(problem).splitlines()[0]:.200}",
-            "the service has all of it still",
+            "the service still has all of it",
             "delete it, and sync again",
         ) from None
 
@@ -105,7 +105,9 @@ def _check_filters(filters: Mapping[str, Any]) -> None:
     for name in ("phase", "updated_since"):
         if filters.get(name) is not None:
             raise OptionError(
-                f"a folder is not kept by {name}, which changes", "nothing was read", "filter the frame that sync gives"
+                f"a folder cannot be synced by {name}, which changes over time",
+                "nothing was read",
+                "filter the frame that sync returns",
             )
 
 
@@ -130,7 +132,7 @@ def _prepare(folder: Path, owner: dict[str, Any]) -> dict[str, Any]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise OptionError(
-            f"{folder} cannot be a folder: {problem.strerror}", "nothing was read", "give another"
+            f"{folder} cannot be created: {problem.strerror}", "nothing was read", "give another"
         ) from None
     for left in folder.glob(".*.tmp"):
         if time.time() - left.stat().st_mtime > _STALE_SECONDS:
@@ -145,7 +147,9 @@ def _prepare(folder: Path, owner: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(state, dict) or state.get(name, value) != value:
             kept = state.get(name) if isinstance(state, dict) else None
             raise OptionError(
-                f"{folder} holds sessions of {name} {kept!r}, not {value!r}", "nothing was read", "give another folder"
+                f"{folder} contains sessions of {name} {kept!r}, not {value!r}",
+                "nothing was read",
+                "give another folder",
             )
     if not {file.name for file in _files(folder)}.issuperset(state.get("files", ())):
         return owner

@@ -73,7 +73,7 @@ async def select(core: Core, sessions: Any, filters: Mapping[str, Any], limit: i
         given = [name for name, value in {**filters, "limit": limit}.items() if value is not None]
         if given:
             raise OptionError(
-                f"{given[0]}= selects sessions, and sessions are given already", hint="give one or the other"
+                f"{given[0]}= selects sessions, but sessions are already given", hint="give one or the other"
             )
         handles = only_handles(sessions)
         return _of_handles(handles) if handles else await _by_ids(core, identifiers(sessions))

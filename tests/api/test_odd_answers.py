@@ -41,7 +41,7 @@ def test_what_is_no_page_is_an_error_in_words(page):
 
 async def test_an_analysis_that_never_comes_is_given_up_in_time(answering, slept):
     service = answering(lambda request: httpx.Response(200, json={"session_id": "a", "analysis": None}))
-    with pytest.raises(errors.RequestTimeout, match="not there within 20 s"):
+    with pytest.raises(errors.RequestTimeout, match="not ready within 20 s"):
         await Insights(service, sleep=slept).generate(ID, timeout=20)
     assert sum(slept) == 20
 

@@ -192,7 +192,7 @@ async def test_insights_are_filtered_as_sessions_are(answering):
 
 
 @pytest.mark.parametrize("kind", [Sessions, Insights])
-async def test_what_is_no_moment_is_refused_before_anything_is_sent(answering, kind):
+async def test_what_is_not_a_time_is_refused_before_anything_is_sent(answering, kind):
     service = answering(lambda request: pytest.fail("it was sent"))
 
     with pytest.raises(OptionError, match="'7d'"):

@@ -58,7 +58,7 @@ def test_a_moment_may_be_said_in_many_ways(when: Any, expected: datetime | None)
         *(pd.NaT, np.datetime64("NaT"), np.timedelta64("NaT"), np.datetime64("12026-11-21")),
     ],
 )
-def test_what_is_no_moment_is_refused(when: Any) -> None:
+def test_what_is_not_a_time_is_refused(when: Any) -> None:
     with pytest.raises(OptionError, match="since="):
         to_utc(when, NOW)
 
@@ -181,7 +181,7 @@ def test_a_mistyped_filter_is_refused(given: dict[str, Any]) -> None:
 
 
 def test_a_mistyped_word_names_the_nearest() -> None:
-    with pytest.raises(OptionError, match=r"no category \(did you mean bug_fixing\?\)"):
+    with pytest.raises(OptionError, match=r"not a valid category \(did you mean bug_fixing\?\)"):
         Query.of({"category": "bug fixing"})
 
 
