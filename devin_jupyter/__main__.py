@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from devin_jupyter.errors import DevinError, NoKey
 
 if TYPE_CHECKING:
+    from devin_jupyter.idempotency.stop import StopResult
     from devin_jupyter.journal import Journal
-    from devin_jupyter.stopping import Stopped
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,7 +52,7 @@ def _stop(everything: bool, notebook: Path | None) -> int:
     journal = Journal(data_folder())
     journal.halt(now=time.time(), by="python -m devin_jupyter stop --all")
     print(f"halted: nobody posts on {journal.path} until %devin resume (or python -m devin_jupyter resume)", flush=True)
-    from devin_jupyter.stopping import HALT_HOLDS, table, within
+    from devin_jupyter.idempotency.stop import HALT_HOLDS, table, within
 
     try:
         stopped = asyncio.run(_end_sessions(journal, None if everything else within(notebook or Path.cwd())))
@@ -66,15 +66,14 @@ def _stop(everything: bool, notebook: Path | None) -> int:
     return 1 if any(item.is_at_work for item in stopped) else 0
 
 
-async def _end_sessions(journal: Journal, is_meant: Callable[[str], bool] | None) -> list[Stopped]:
+async def _end_sessions(journal: Journal, is_meant: Callable[[str], bool] | None) -> list[StopResult]:
     from devin_jupyter.client.aio import AsyncDevin
     from devin_jupyter.config import resolve_settings
-    from devin_jupyter.stopping import Stopper
+    from devin_jupyter.idempotency.stop import stop_all
 
     client = AsyncDevin(settings=resolve_settings(), journal=journal)
     try:
-        stopper = Stopper(api=client.core.creator.api, journal=journal, where=client.core.where)
-        return await stopper.stop_all(is_meant)
+        return await stop_all(client.core.creator, is_meant)
     finally:
         await client.aclose()
 

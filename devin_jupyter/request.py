@@ -35,7 +35,6 @@ __all__ = [
     "Where",
     "build",
     "fill",
-    "fingerprints",
     "render",
     "template_problems",
 ]
@@ -238,11 +237,6 @@ class SessionRequest:
             simulated=simulated,
             secret_names=tuple(name for name, secret in self.secrets.items() if secret.sensitive),
         )
-
-
-def fingerprints(request: SessionRequest, where: Where) -> tuple[Fingerprint, ...]:
-    """As `SessionRequest.fingerprints`."""
-    return request.fingerprints(where)
 
 
 def fill(prompt: str, options: OptionsT, variables: Mapping[str, Any] | None = None) -> tuple[str, OptionsT]:

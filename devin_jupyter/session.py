@@ -23,7 +23,6 @@ from devin_jupyter.api.sessions import Insights, Messages, Sessions, Tags
 from devin_jupyter.attachments import read_attachments
 from devin_jupyter.blocking import Blocking, blocking, documented_by, fluent
 from devin_jupyter.config import Settings
-from devin_jupyter.creation import Api, Creator, replay
 from devin_jupyter.errors import (
     ConnectionTrouble,
     Detached,
@@ -43,9 +42,10 @@ from devin_jupyter.errors import (
     WaitTimeout,
 )
 from devin_jupyter.host import hooks, host
+from devin_jupyter.idempotency.create import Api, Creator, replay
+from devin_jupyter.idempotency.messages import Messenger
 from devin_jupyter.journal import Journal
 from devin_jupyter.loop import SLICE_SECONDS, cancel_on_interrupt, completing_requests
-from devin_jupyter.messages import Messenger
 from devin_jupyter.models import wire
 from devin_jupyter.models.ids import session_id as prefixed
 from devin_jupyter.models.phase import Phase
@@ -104,12 +104,17 @@ class Core:
         self.attachments, self.tags = Attachments(self.service), Tags(self.service)
         self.insights = Insights(self.service)
         version = settings.api_version
-        api = Api(self.sessions, self.attachments, self.account)
-        self.creator = Creator(
-            api, self.journal, self.where, api_version=version, simulated=settings.simulated, lock=lock
-        )
-        self.messenger = Messenger(self.messages, self.sessions, self.attachments, self.journal)
         self.store = SessionStore(self.journal, bare=self._bare_facts)
+        self.creator = Creator(
+            Api(self.sessions, self.attachments, self.account),
+            self.journal,
+            self.store,
+            self.where,
+            api_version=version,
+            simulated=settings.simulated,
+            lock=lock,
+        )
+        self.messenger = Messenger(self.messages, self.creator)
         self.poller = Poller(self.store, self.sessions, self.messages, is_v1=version == "v1", pace=settings.pace)
         self.running: dict[str, Running] = {}
         """What goes on in the background, by name, and must not outlive the client: batches."""
@@ -415,9 +420,7 @@ class AsyncSession(SessionView):
                     "set DEVIN_API_KEY to send it",
                 )
         cell = self._cell or CellRef(notebook=host().notebook)
-        result = await core.messenger.send(
-            self.id, text, files, again=again, as_user=as_user, record=watched.record, cell=cell
-        )
+        result = await core.messenger.send(self.id, text, files, again=again, as_user=as_user, cell=cell)
         if result.how == "sent" and result.sent is not None:
             await core.store.note(watched, sent=result.sent)
         self._seen.notice = result.notice
@@ -687,7 +690,7 @@ async def start_session(core: Core, request: SessionRequest, policy: Policy) -> 
             started = await core.creator.start(request, policy)
         finally:
             if policy.replace:
-                await asyncio.gather(*(note_end(core, one) for one in core.store.sessions()), return_exceptions=True)
+                await refresh_ended(core)
     record, snapshot = started.record, started.snapshot
     if snapshot.turn_over and started.raw is not None and snapshot.last_word is None:
         record = replace(record, snapshot=await _with_conversation(core, snapshot))
@@ -711,12 +714,10 @@ async def _with_conversation(core: Core, snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, messages=messages, question=snapshot.question or question)
 
 
-async def note_end(core: Core, watched: WatchedSession) -> None:
-    """Look at a session in memory that an act on others, such as `--replace`, has ended, where it has."""
-    kept = await asyncio.to_thread(core.journal.record, watched.session_id)
-    if kept is not None and kept.terminated and not watched.record.terminated:
-        await core.store.note(watched, terminated=True)
-        await AsyncSession(core, watched).refresh()
+async def refresh_ended(core: Core) -> None:
+    """Have the handles on sessions that an act on others, such as `--replace`, has ended show it at once."""
+    ended = [watched for watched in core.store.sessions() if watched.record.terminated and not watched.is_over]
+    await asyncio.gather(*(AsyncSession(core, watched).refresh() for watched in ended), return_exceptions=True)
 
 
 async def _awaited(session: S, wait: Callable[[], Awaitable[Any]]) -> S:

@@ -32,15 +32,14 @@ from devin_jupyter.batches.record import (
     restore_takes,
     save_record,
 )
-from devin_jupyter.creation import Clock, Started, replay
-from devin_jupyter.creation.leased import leased
 from devin_jupyter.errors import ConnectionTrouble, DevinError, JournalError, OptionError, Refused
+from devin_jupyter.idempotency.create import CreateResult, replay
+from devin_jupyter.idempotency.once import Attempt, Timing, lease
 from devin_jupyter.loop import gather_limited
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.policy import Policy, batch_scope
 from devin_jupyter.models.snapshot import CellRef, Snapshot, Where, observe
 from devin_jupyter.monitor.store import Change
-from devin_jupyter.paid import Run
 from devin_jupyter.session import AsyncSession, Core, open_session
 
 logger = logging.getLogger("devin_jupyter.batches")
@@ -238,7 +237,7 @@ class Runner:
                 await self.attach(sweep=False)
                 self._followed_at = time.monotonic()
 
-        async with leased(self.core.journal, f"batch {self.key}", Run(Clock(), say=other_leads), meanwhile=follow):
+        async with lease(self.core.journal, f"batch {self.key}", Attempt(Timing(), say=other_leads), unless=follow):
             self._is_led_elsewhere = False
             while not self._is_over():
                 self._wake.clear()
@@ -347,7 +346,7 @@ class Runner:
         self._set_stage(job, Stage.STARTED)
         return True
 
-    async def _session_of(self, job: Job, policy: Policy) -> Started:
+    async def _session_of(self, job: Job, policy: Policy) -> CreateResult:
         if self.replays is not None:
             return replay(complete(job.item, job.take), self.replays)
         entry = None if job.item.is_whole else self.core.journal.session_for(job.identity.text)
@@ -356,7 +355,7 @@ class Runner:
         # the journal could not keep the request whole: its session is looked up, and never created
         schema = job.item.request.schema
         opened = await open_session(self.core, entry.session_id, schema)
-        return Started(record=self.core.store.record(opened.id), how="attached", notice=opened.notice)
+        return CreateResult(record=self.core.store.record(opened.id), how="attached", notice=opened.notice)
 
     async def _find(self, jobs: Sequence[Job], *, sweep: bool) -> list[Job]:
         """Return the jobs that have a session; the service is asked at most once for each of them."""

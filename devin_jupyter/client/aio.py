@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
-from devin_jupyter.aftermath import live_line
-from devin_jupyter.aftermath import still_live as find_live
 from devin_jupyter.api.analytics import Consumption, Events, Metrics
 from devin_jupyter.api.library import Knowledge, Playbooks, Schedules, Secrets
 from devin_jupyter.api.query import SessionFilters
 from devin_jupyter.config import Settings, resolve_settings
-from devin_jupyter.creation import Plan, plan_replay
 from devin_jupyter.errors import OptionError
 from devin_jupyter.host import host
+from devin_jupyter.idempotency.dry_run import Plan, plan, plan_replay
+from devin_jupyter.idempotency.stop import StopResult, live_line, stop_all, within
+from devin_jupyter.idempotency.stop import still_live as find_live
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.journal.budgets import Account
 from devin_jupyter.models import wire
@@ -25,8 +25,7 @@ from devin_jupyter.models.snapshot import CellRef
 from devin_jupyter.options import BY_NAME, CreateOptions, MapOptions, from_keywords, seconds
 from devin_jupyter.recorded import LockFile
 from devin_jupyter.request import SessionRequest, build, fill
-from devin_jupyter.session import AsyncSession, Core, Session, note_end, open_session, start_session
-from devin_jupyter.stopping import Stopped, Stopper, within
+from devin_jupyter.session import AsyncSession, Core, Session, open_session, refresh_ended, start_session
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -168,8 +167,8 @@ class AsyncDevin:
             wanted, policy = build(*fill(wanted, read)), policy or policy_of(read)
         policy = policy or policy_of({})
         if self.core.lock is not None and not self.settings.api_key:
-            return plan_replay(wanted, policy, self.core.lock, self.settings.api_version)
-        return await self.core.creator.plan(wanted, policy)
+            return plan_replay(wanted, self.core.lock, self.settings.api_version)
+        return await plan(self.core.creator, wanted, policy)
 
     async def start(self, request: SessionRequest, policy: Policy | None = None) -> AsyncSession:
         """Start the session of a resolved request, or attach to it; what `create` and `%%devin` call.
@@ -526,7 +525,7 @@ class AsyncDevin:
         target = None if path is None else Path(path)
         return str(await asyncio.to_thread(lockfile.record, self.journal, notebook or host().notebook, target))
 
-    async def stop_all(self, notebook: str | None = None) -> list[Stopped]:
+    async def stop_all(self, notebook: str | None = None) -> list[StopResult]:
         """Halt every kernel on this journal, then end the sessions that are at work; `journal.resume()` lifts the halt.
 
         Args:
@@ -536,13 +535,8 @@ class AsyncDevin:
         Raises:
             JournalError: the halt cannot be written down.
         """
-        core = self.core
-        stopper = Stopper(api=core.creator.api, journal=core.journal, where=core.where)
-        stopped = await stopper.stop_all(within(Path(notebook)) if notebook is not None else None)
-        for one in stopped:
-            watched = core.store.find(one.session_id)
-            if watched is not None:
-                await note_end(core, watched)
+        stopped = await stop_all(self.core.creator, within(Path(notebook)) if notebook is not None else None)
+        await refresh_ended(self.core)
         return stopped
 
     async def still_live(self, notebook: str | None = None) -> str | None:

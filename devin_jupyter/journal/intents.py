@@ -282,8 +282,8 @@ class Intents:
         now: float,
         limits: Mapping[str, float | None] | None = None,
         ending: str | None = None,
-    ) -> None:
-        """Write an intent and reserve its cap in every budget it counts in: all or nothing.
+    ) -> Intent:
+        """Write an intent, reserve its cap in every budget it counts in, and return it: all or nothing.
 
         Args:
             facts: of the session that is to be started.
@@ -310,6 +310,7 @@ class Intents:
             )
             for scope in facts.scopes:
                 db.execute("INSERT OR IGNORE INTO spending VALUES (?, ?, 0)", (scope, facts.fingerprint))
+        return Intent(facts=facts, written_at=now, posts=0, posted_at=None, known_before=frozenset(before))
 
     def about_to_post(self, fingerprint: str, lease: str, *, now: float) -> None:
         """Count a POST, right before it.

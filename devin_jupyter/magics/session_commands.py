@@ -251,7 +251,7 @@ def _stop_all(notebook: Notebook, *, everything: bool) -> Table:
     try:
         devin = notebook.devin
     except DevinError as problem:
-        from devin_jupyter.stopping import HALT_HOLDS
+        from devin_jupyter.idempotency.stop import HALT_HOLDS
 
         problem.note(HALT_HOLDS)
         raise

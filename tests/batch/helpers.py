@@ -9,7 +9,8 @@ from typing import Any
 from devin_jupyter import loop
 from devin_jupyter.batches import Batch, batch
 from devin_jupyter.config import Pace, simulator_settings
-from devin_jupyter.creation import Api, Clock, Creator
+from devin_jupyter.idempotency.create import Api, Creator
+from devin_jupyter.idempotency.once import Timing
 from devin_jupyter.journal import Journal
 from devin_jupyter.session import Core
 
@@ -18,7 +19,7 @@ LIST = "GET /v3/organizations/{org_id}/sessions"
 SEND = "POST /v3/organizations/{org_id}/sessions/{devin_id}/messages"
 
 
-SOON = Clock(settle_at=(0.0, 0.1, 0.3, 1.0))
+SOON = Timing(settle_at=(0.0, 0.1, 0.3, 1.0))
 """The simulator lists new sessions at once, so a lost answer need not be looked for for ten seconds."""
 
 
@@ -29,7 +30,7 @@ class BatchClient:
         place = replace(simulator_settings(url, folder=journal.parent), pace=Pace(fast=0.05))
         self.core = core = Core(place, journal=Journal(journal))
         api = Api(core.sessions, core.attachments, core.account)
-        core.creator = Creator(api, core.journal, core.where, clock=SOON, simulated=True)
+        core.creator = Creator(api, core.journal, core.store, core.where, timing=SOON, simulated=True)
 
     def map(self, prompt: str, rows: Any, **options: Any) -> Batch:
         return Batch(loop.run(batch.start(self.core, batch.request_of(prompt, rows, options))))

@@ -20,8 +20,8 @@ from devin_jupyter import redaction
 from devin_jupyter.api.transport import Transport
 from devin_jupyter.config import Settings
 from devin_jupyter.errors import ApiError
+from devin_jupyter.idempotency.messages import Conversation, normalized
 from devin_jupyter.redaction import as_returned, contains_secret, keep_secret, redact_response
-from devin_jupyter.sending import Conversation, normalized
 from devin_jupyter.text import safe_text
 
 KEY = "cog_canary0123456789abcdef"

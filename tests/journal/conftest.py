@@ -17,18 +17,20 @@ from devin_jupyter.api.files import Attachments
 from devin_jupyter.api.sessions import Messages, Sessions
 from devin_jupyter.api.transport import Transport
 from devin_jupyter.config import Settings
-from devin_jupyter.creation import Api, Clock, Creator
+from devin_jupyter.idempotency.create import Api, Creator
+from devin_jupyter.idempotency.messages import Messenger
+from devin_jupyter.idempotency.once import Timing
+from devin_jupyter.idempotency.stop import StopResult, stop_all
 from devin_jupyter.journal import Journal
-from devin_jupyter.messages import Messenger
 from devin_jupyter.models.policy import Policy, notebook_scope
-from devin_jupyter.models.snapshot import CellRef, Where
+from devin_jupyter.models.snapshot import CellRef, Facts, Where
+from devin_jupyter.monitor.store import SessionStore
 from devin_jupyter.request import SessionRequest
-from devin_jupyter.stopping import Stopper
 
 POST = "POST /v3/organizations/{org_id}/sessions"
 CREATE = {"method": "POST", "route": "/v3/organizations/{org_id}/sessions"}
 SEND = {"method": "POST", "route": "/v3/organizations/{org_id}/sessions/{devin_id}/messages"}
-FAST = Clock(settle_at=(0.0, 0.02, 0.06, 0.2), poll_seconds=0.02)
+FAST = Timing(settle_at=(0.0, 0.02, 0.06, 0.2), poll_seconds=0.02)
 CELL = CellRef(notebook="/work/audit.ipynb", cell_id="c1", out="audit")
 
 
@@ -58,7 +60,7 @@ class Kernel:
     journal: Journal
     api_key: str = "cog_simulator"
     api_version: str = "v3"
-    clock: Clock = FAST
+    timing: Timing = FAST
     timeout: float = 60.0
     wire: httpx.AsyncBaseTransport | None = None
     said: list[str] = field(default_factory=list)
@@ -77,12 +79,17 @@ class Kernel:
         service = Service(self.transport, self.settings)
         self.api = Api(Sessions(service), Attachments(service), Account(service))
         self.messages = Messages(service)
-        self.creator = Creator(
-            self.api, self.journal, self.where, api_version=self.api_version, clock=self.clock, simulated=True
-        )
-        self.messenger = Messenger(
-            self.messages, self.api.sessions, self.api.attachments, self.journal, clock=self.clock
-        )
+        self.store = SessionStore(self.journal, bare=self._bare_facts)
+        self.creator = self.new_creator()
+        self.messenger = Messenger(self.messages, self.creator)
+
+    def new_creator(self, where: Any = None, **changes: Any) -> Creator:
+        """Return a creator of this kernel, with other parts."""
+        parts = {"api_version": self.api_version, "timing": self.timing, "simulated": True, **changes}
+        return Creator(self.api, self.journal, self.store, where or self.where, **parts)
+
+    def _bare_facts(self) -> Facts:
+        return Facts(where=Where(self.url, self.settings.org_id, self.api_version), simulated=True)
 
     async def where(self) -> Where:
         return Where(self.url, self.settings.org_id, self.api_version)
@@ -91,8 +98,8 @@ class Kernel:
         policy = policy or Policy(guard=CELL, interactive=True, say=self.said.append)
         return await self.creator.start(SessionRequest(prompt=prompt).but(**fields), policy)
 
-    def stopper(self) -> Stopper:
-        return Stopper(api=self.api, journal=self.journal, where=self.where, clock=self.clock)
+    async def stop_all(self, is_meant: Callable[[str], bool] | None = None) -> list[StopResult]:
+        return await stop_all(self.creator, is_meant)
 
 
 def dies_after_the_post(kernel: Kernel) -> None:

@@ -22,8 +22,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from conftest import CELL, Kernel
 
-from devin_jupyter.creation import Clock
 from devin_jupyter.errors import DevinError
+from devin_jupyter.idempotency.once import Timing
 from devin_jupyter.journal import Journal
 from devin_jupyter.models.policy import Policy
 
@@ -37,7 +37,7 @@ for _name in (
     importlib.import_module(_name)  # at their first request otherwise, in every child
 SETTLE_AT = (0.0, 0.1, 0.3, 1.0)
 """The documented 0, 1, 3 and 10 s, ten times as fast."""
-CLOCK = Clock(settle_at=SETTLE_AT, poll_seconds=0.05)
+TIMING = Timing(settle_at=SETTLE_AT, poll_seconds=0.05)
 
 
 def die() -> None:
@@ -83,7 +83,7 @@ async def perform(act: dict[str, Any]) -> dict[str, Any]:
         Journal(act["journal"], on_step=dying_step(act)),
         api_key=act["api_key"],
         api_version=act["version"],
-        clock=CLOCK,
+        timing=TIMING,
         timeout=act["timeout"],
     )
     one.api.sessions.create = dying(one.api.sessions.create, act)  # type: ignore[method-assign]

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from devin_jupyter.attachments import read_attachments
-from devin_jupyter.creation.wording import change
 from devin_jupyter.errors import BudgetExceeded, Forbidden, SessionChanged
+from devin_jupyter.idempotency.create import change
+from devin_jupyter.idempotency.dry_run import plan as plan_of
 from devin_jupyter.models.policy import Policy
 from devin_jupyter.models.snapshot import CellRef
 from devin_jupyter.request import SessionRequest
@@ -142,7 +143,7 @@ async def test_cells_without_an_id_are_called_by_the_name_they_bind(kernel: Any,
     assert caught.value.message.startswith(
         "the cell with -o k had another text before (words: 2 added, 13 of 13 removed)"
     )
-    plan = await one.creator.plan(asked, at_keyboard)
+    plan = await plan_of(one.creator, asked, at_keyboard)
     assert plan.why.startswith("the cell with -o k had another text before, and devin-")
     beside = await one.start("something else", policy=Policy(guard=cell))
     assert beside.notice.startswith(f"the earlier session of the cell with -o k, {first.session_id} (")

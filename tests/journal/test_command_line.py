@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from devin_jupyter import __main__ as command
+from devin_jupyter.idempotency.stop import HALT_HOLDS
 from devin_jupyter.journal import Journal
-from devin_jupyter.stopping import HALT_HOLDS
 
 
 @pytest.fixture

@@ -13,17 +13,14 @@ from typing import Any
 import pytest
 
 from devin_jupyter import recorded
-from devin_jupyter.creation.deed import Lost
-from devin_jupyter.creation.guard import adopt_lost
-from devin_jupyter.creation.wording import state
-from devin_jupyter.errors import ConnectionLost, DevinError, JournalError
+from devin_jupyter.errors import ConnectionLost, CreateUncertain, JournalError
+from devin_jupyter.idempotency.create import state
 from devin_jupyter.journal import Journal, database
 from devin_jupyter.journal import intents as process
 from devin_jupyter.journal.database import Database, explain
 from devin_jupyter.journal.intents import start_lease
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
-from devin_jupyter.paid import Run
 from devin_jupyter.text import format_utc
 
 from .conftest import CELL, FAST, POST, Kernel, plainly
@@ -242,16 +239,20 @@ def test_times_and_costs_that_are_not_known_are_called_unknown() -> None:
 # --- what dead kernels left -------------------------------------------------------------------------------------------
 
 
-async def test_what_another_process_began_is_never_posted_in_its_name(kernel: Any, simulator: Any) -> None:
+async def test_what_another_process_began_stays_undecided_while_the_service_cannot_be_asked(
+    kernel: Any, simulator: Any
+) -> None:
     one: Kernel = kernel()
     one.journal.intents.write(facts_of("a", cell=CELL), known_before=[], now=1.0)
-    lost = Lost(journal=one.journal, lookup=one.creator.lookup, intent=one.journal.intents.all()[0])
-    with pytest.raises(AssertionError):
-        await lost.post()
-    assert not lost.is_certain(DevinError("refused"))
-    assert "an earlier kernel" in lost.uncertain(ConnectionLost("no line")).message
-    await lost.clear()
-    assert one.journal.intents.all() == []
+    [intent] = one.journal.intents.all()
+
+    async def find(tag: str) -> Any:
+        raise ConnectionLost("no line")
+
+    one.creator.lookup.find = find  # type: ignore[method-assign]
+    with pytest.raises(CreateUncertain, match="an earlier kernel"):
+        await one.creator.adopt_orphan(intent)
+    assert one.journal.intents.all() == [intent]
     assert simulator.requests(POST) == 0
 
 
@@ -265,12 +266,11 @@ async def test_a_dead_kernels_session_is_adopted_once_and_not_taken_for_an_older
     )
     one.journal.intents.write(facts_of("a", cell=CELL), known_before=[f"devin-{older}"], now=1.0)
     [intent] = one.journal.intents.all()
-    arguments = (one.journal, one.creator.lookup, intent, Run(FAST))
     holder = one.journal.leases.take(start_lease(intent.fingerprint), now=FAST.now())
-    assert await adopt_lost(*arguments) is None  # somebody is at it
+    assert await one.creator.adopt_orphan(intent) is None  # somebody is at it
     assert one.journal.sessions() == []
     one.journal.leases.give_back(start_lease(intent.fingerprint), holder or "")
-    adopted = await adopt_lost(*arguments)
+    adopted = await one.creator.adopt_orphan(intent)
     assert adopted is not None
     assert [entry.session_id for entry in one.journal.sessions()] == [f"devin-{newer}"]
     assert one.journal.intents.all() == []
@@ -280,5 +280,5 @@ async def test_an_intent_that_made_nothing_is_cleared(kernel: Any, simulator: An
     one: Kernel = kernel()
     one.journal.intents.write(facts_of("a", cell=CELL), known_before=[], now=1.0)
     [intent] = one.journal.intents.all()
-    assert await adopt_lost(one.journal, one.creator.lookup, intent, Run(FAST)) is None
+    assert await one.creator.adopt_orphan(intent) is None
     assert (one.journal.intents.all(), one.journal.sessions()) == ([], [])

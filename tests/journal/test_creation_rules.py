@@ -11,8 +11,6 @@ from typing import Any
 import httpx
 import pytest
 
-from devin_jupyter import paid
-from devin_jupyter.creation import Clock
 from devin_jupyter.errors import (
     BadRequest,
     ColleaguesSession,
@@ -22,6 +20,8 @@ from devin_jupyter.errors import (
     RateLimited,
     Unprocessable,
 )
+from devin_jupyter.idempotency import once
+from devin_jupyter.idempotency.once import Timing
 from devin_jupyter.journal import Journal
 from devin_jupyter.models.policy import Policy
 from devin_jupyter.request import Attachment, SessionRequest
@@ -143,7 +143,7 @@ async def test_what_a_dead_kernel_posted_is_looked_for_to_the_end_before_any_pos
     async def sleep(seconds: float) -> None:
         simulator.clock(seconds)
 
-    started = await kernel(clock=Clock(sleep=sleep)).start()
+    started = await kernel(timing=Timing(sleep=sleep)).start()
     assert (started.how, simulator.requests(POST), simulator.stats()["sessions"]) == ("adopted", 1, 1)
     assert started.notice.startswith(f"found again (its answer had been lost): {started.session_id} of 20")
 
@@ -182,7 +182,7 @@ async def test_settling_looks_at_0_1_3_and_10_seconds(kernel: Any, simulator: An
 
     simulator.faults({**CREATE, "kind": "drop_before"})
     with pytest.raises(CreateUncertain):
-        await kernel(clock=Clock(sleep=sleep)).start()
+        await kernel(timing=Timing(sleep=sleep)).start()
     assert slept == [0.0, 1.0, 2.0, 7.0] * 3
 
 
@@ -228,7 +228,7 @@ async def test_429_waits_as_long_as_asked_and_does_not_count_as_a_post(kernel: A
         slept.append(seconds)
 
     simulator.faults({**CREATE, "kind": "status", "status": 429, "retry_after": 7, "times": 5})
-    one = kernel(clock=Clock(sleep=sleep))
+    one = kernel(timing=Timing(sleep=sleep))
     started = await one.start()
     assert (started.how, slept) == ("created", [7.0] * 5)
     assert simulator.requests(POST) == 6
@@ -239,7 +239,7 @@ async def test_429_without_end_is_given_up_without_an_intent(kernel: Any, simula
     async def sleep(seconds: float) -> None: ...
 
     simulator.faults({**CREATE, "kind": "status", "status": 429})
-    one = kernel(clock=Clock(sleep=sleep))
+    one = kernel(timing=Timing(sleep=sleep))
     with pytest.raises(RateLimited):
         await one.start()
     assert one.journal.intents.all() == []
@@ -274,13 +274,13 @@ async def test_a_cancelled_start_is_carried_to_its_end(kernel: Any, simulator: A
 
 async def test_a_start_cancelled_while_settling_posts_no_more(kernel: Any, simulator: Any) -> None:
     simulator.faults({**CREATE, "kind": "drop_before"})
-    one = kernel(clock=replace(FAST, settle_at=(0.0, 0.2, 0.4, 0.6)))
+    one = kernel(timing=replace(FAST, settle_at=(0.0, 0.2, 0.4, 0.6)))
     starting = asyncio.create_task(one.start())
     await until(lambda: simulator.requests(POST) > 0)
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
-    await until(lambda: not paid._going_on)
+    await until(lambda: not once._completing)
     assert simulator.requests(POST) == 1
 
 
@@ -289,7 +289,7 @@ async def test_an_older_session_than_max_age_does_not_count(kernel: Any, simulat
     weekly = Policy(max_age=3600.0)
     first = await one.start(policy=weekly)
     assert (await one.start(policy=weekly)).session_id == first.session_id
-    later = kernel(Journal(), clock=replace(FAST, now=lambda: time.time() + 7200))
+    later = kernel(Journal(), timing=replace(FAST, now=lambda: time.time() + 7200))
     second = await later.start(policy=weekly)
     assert (second.how, simulator.stats()["sessions"]) == ("created", 2)
 
@@ -298,7 +298,7 @@ async def test_a_lost_answer_never_adopts_the_session_that_was_too_old(kernel: A
     one = kernel()
     first = await one.start(policy=Policy())
     simulator.faults({**CREATE, "kind": "drop_before", "times": 1})
-    two = kernel(clock=replace(FAST, now=lambda: time.time() + 7200))
+    two = kernel(timing=replace(FAST, now=lambda: time.time() + 7200))
     second = await two.start(policy=Policy(max_age=3600.0))
     assert second.session_id != first.session_id
     assert (await kernel().start(policy=Policy())).session_id == second.session_id
@@ -372,7 +372,7 @@ async def test_a_finished_session_comes_from_the_journal_when_the_service_is_gon
     assert (await one.start()).snapshot.turn_over
     offline = kernel()
     offline.url = simulator.url
-    offline.creator._eyes.sessions = _Gone(offline.api.sessions)
+    offline.creator.refresher._sessions = _Gone(offline.api.sessions)
     again = await offline.start()
     assert (again.how, again.session_id, again.raw) == ("attached", first.session_id, None)
     assert "the service cannot be reached" in again.notice
@@ -477,6 +477,6 @@ async def test_a_process_that_stood_still_after_counting_its_post_does_not_send_
         late[0] += 20.0 if late[0] == 0.0 else 0.0
 
     one.journal.intents.about_to_post = count_slowly
-    slow = kernel(one.journal, clock=replace(FAST, now=lambda: time.time() + late[0]))
+    slow = kernel(one.journal, timing=replace(FAST, now=lambda: time.time() + late[0]))
     assert (await slow.start(policy=Policy())).how == "created"
     assert simulator.requests(POST) == 1

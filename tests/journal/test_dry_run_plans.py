@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from devin_jupyter.attachments import SecretValue, read_attachments
-from devin_jupyter.creation import Plan
 from devin_jupyter.errors import BudgetExceeded
+from devin_jupyter.idempotency.dry_run import Plan
+from devin_jupyter.idempotency.dry_run import plan as plan_of
 from devin_jupyter.models.policy import Policy
 from devin_jupyter.request import SessionRequest
 
@@ -18,8 +19,8 @@ POLICY = Policy(guard=CELL, interactive=True)
 
 
 async def plan(one: Any, policy: Policy = POLICY, **fields: Any) -> Plan:
-    found: Plan = await one.creator.plan(
-        SessionRequest(prompt=fields.pop("prompt", "audit the API")).but(**fields), policy
+    found: Plan = await plan_of(
+        one.creator, SessionRequest(prompt=fields.pop("prompt", "audit the API")).but(**fields), policy
     )
     return found
 
@@ -86,7 +87,7 @@ async def test_it_shows_caps_budgets_and_what_similar_sessions_have_cost(kernel:
 
 async def test_a_try_whose_fate_is_unknown_is_told(kernel: Any) -> None:
     one = kernel()
-    job = await one.creator._job(SessionRequest(prompt="audit the API"), POLICY)
+    job = await one.creator.call(SessionRequest(prompt="audit the API"), POLICY)
     one.journal.intents.write(job.facts, known_before=[], now=1.0)
     token = one.journal.leases.take(f"start {job.fingerprint}", now=1.0)
     one.journal.intents.about_to_post(job.fingerprint, token, now=1.0)

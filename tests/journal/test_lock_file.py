@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from devin_jupyter.creation import Creator, replay
 from devin_jupyter.errors import JournalError, NotRecorded
+from devin_jupyter.idempotency.create import replay
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.policy import Policy
@@ -82,7 +82,7 @@ async def test_with_a_key_it_stands_in_for_what_this_journal_does_not_know(
 ) -> None:
     lock = load_lock(await record(kernel(), simulator, folder))
     other = kernel(Journal(folder / "other"))
-    other.creator = Creator(other.api, other.journal, other.where, clock=other.clock, simulated=True, lock=lock)
+    other.creator = other.new_creator(simulated=True, lock=lock)
     posts = simulator.requests(POST)
     assert (await other.start(policy=Policy(guard=CELL), schema=SCHEMA)).how == "recorded"
     assert simulator.requests(POST) == posts
@@ -95,12 +95,12 @@ async def test_a_simulated_answer_is_none_where_a_key_reaches_the_service(
 ) -> None:
     lock = load_lock(await record(kernel(), simulator, folder))
     other = kernel(Journal(folder / "other"))
-    other.creator = Creator(other.api, other.journal, other.where, clock=other.clock, simulated=False, lock=lock)
+    other.creator = other.new_creator(simulated=False, lock=lock)
     assert (await other.start(policy=Policy(guard=CELL), schema=SCHEMA)).how != "recorded"
     real = [replace(item, snapshot=replace(item.snapshot, simulated=False)) for item in lock.sessions]
     lock = LockFile(lock.name, dict(zip(lock.by_what, real, strict=True)))
     again = kernel(Journal(folder / "again"))
-    again.creator = Creator(again.api, again.journal, again.where, clock=again.clock, simulated=False, lock=lock)
+    again.creator = again.new_creator(simulated=False, lock=lock)
     assert (await again.start(policy=Policy(guard=CELL), schema=SCHEMA)).how == "recorded"
 
 

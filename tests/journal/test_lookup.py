@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from devin_jupyter.creation.lookup import Lookup, id_of
-from devin_jupyter.creation.wording import attached, next_take
 from devin_jupyter.errors import Forbidden
+from devin_jupyter.idempotency.create import attached, next_take
+from devin_jupyter.idempotency.lookup import Lookup, id_of
 
 TAG = "nb-0123456789abcdef"
 

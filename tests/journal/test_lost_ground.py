@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from devin_jupyter.aftermath import still_live
 from devin_jupyter.errors import CreateUncertain, Forbidden, ServerError
+from devin_jupyter.idempotency.stop import still_live
 from devin_jupyter.journal import Journal
 from devin_jupyter.journal import intents as process
 from devin_jupyter.journal.intents import LeaseLost, start_lease
@@ -25,7 +25,7 @@ from .test_messages_once import ROUTE, texts
 async def test_a_lease_is_renewed_for_as_long_as_a_post_takes(kernel: Any, simulator: Any) -> None:
     simulator.faults({"method": "POST", "kind": "slow", "seconds": 1.0, "times": 1})
     short = replace(FAST, lease_seconds=0.3)
-    started = await asyncio.gather(*(kernel(clock=short).start(policy=Policy()) for _ in range(2)))
+    started = await asyncio.gather(*(kernel(timing=short).start(policy=Policy()) for _ in range(2)))
     assert sorted(item.how for item in started) == ["attached", "created"]
     assert simulator.requests(POST) == 1
 
@@ -113,7 +113,7 @@ async def test_a_key_that_may_send_and_not_read_sends_once_and_says_when_it_cann
         raise Forbidden("403", status_code=403)
         yield
 
-    one.messenger._messages = _May(one.messages.send, unreadable)
+    one.messenger.messages = _May(one.messages.send, unreadable)
     assert (await one.messenger.send(session_id, "one")).how == "sent"
     assert (await one.messenger.send(session_id, "one")).how == "already"
     simulator.faults({**SEND, "kind": "drop_after", "times": 1})

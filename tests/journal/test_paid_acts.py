@@ -1,4 +1,4 @@
-"""The rule of posting and looking, on a deed that costs nothing."""
+"""Posting, and looking before posting again, by an act that costs nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from devin_jupyter import paid
 from devin_jupyter.errors import (
     ApiError,
     BadRequest,
@@ -25,22 +24,23 @@ from devin_jupyter.errors import (
     ServerError,
     UnreadableAnswer,
 )
-from devin_jupyter.paid import Clock, Run, is_refusal, once, settle, to_the_end
+from devin_jupyter.idempotency import once as module
+from devin_jupyter.idempotency.once import Attempt, Timing, is_refusal, post_and_settle, settle, shielded
 
 LOST = ConnectionLost("closed")
 DOWN = ServerError("503", status_code=503)
 
 
-class Deed:
+class Act:
     """Answers posts and looks from two scripts; exceptions are raised."""
 
     def __init__(self, posts: list[Any], looks: list[Any]) -> None:
         self.posts, self.looks, self.cleared = posts, looks, 0
 
-    async def post(self) -> str:
+    async def post(self, intent: None, lease: str) -> str:
         return self._next(self.posts)
 
-    async def look(self) -> str | None:
+    async def find(self, intent: None) -> str | None:
         found: str | None = self._next(self.looks)
         return found
 
@@ -50,7 +50,7 @@ class Deed:
             raise answer
         return answer
 
-    async def clear(self) -> None:
+    async def clear(self, intent: None) -> None:
         self.cleared += 1
 
     def is_certain(self, problem: DevinError) -> bool:
@@ -60,87 +60,87 @@ class Deed:
         return CreateUncertain(problem.message)
 
 
-def run_of(slept: list[float] | None = None) -> Run:
+def attempt_with(slept: list[float] | None = None) -> Attempt:
     async def sleep(seconds: float) -> None:
         if slept is not None:
             slept.append(seconds)
 
-    return Run(Clock(sleep=sleep))
+    return Attempt(Timing(sleep=sleep))
 
 
 async def test_a_look_that_fails_is_not_taken_for_nothing_there() -> None:
     slept: list[float] = []
-    deed = Deed([LOST, "second"], [None, None, None, DOWN, LOST, None])
-    assert await once(deed, run_of(slept)) == ("second", False)
+    act = Act([LOST, "second"], [None, None, None, DOWN, LOST, None])
+    assert await post_and_settle(act, None, "lease", attempt_with(slept)) == ("second", False)
     assert slept == [0.0, 1.0, 2.0, 7.0, 10.0, 20.0]
 
 
 async def test_without_one_good_look_after_the_last_moment_nothing_is_posted_again() -> None:
-    deed = Deed([LOST], [None, None, None, DOWN, DOWN, DOWN])
+    act = Act([LOST], [None, None, None, DOWN, DOWN, DOWN])
     with pytest.raises(CreateUncertain, match="503"):
-        await once(deed, run_of())
-    assert (deed.posts, deed.cleared) == ([], 0)
+        await post_and_settle(act, None, "lease", attempt_with())
+    assert (act.posts, act.cleared) == ([], 0)
 
 
 async def test_a_service_that_refuses_to_be_looked_at_ends_in_uncertainty_at_once() -> None:
-    deed = Deed([LOST], [Forbidden("403", status_code=403)])
+    act = Act([LOST], [Forbidden("403", status_code=403)])
     with pytest.raises(CreateUncertain, match="403"):
-        await once(deed, run_of())
+        await post_and_settle(act, None, "lease", attempt_with())
 
 
 async def test_what_is_found_late_counts_as_lost_and_found() -> None:
-    assert await once(Deed([LOST], [None, DOWN, "made"]), run_of()) == ("made", True)
+    assert await post_and_settle(Act([LOST], [None, DOWN, "made"]), None, "lease", attempt_with()) == ("made", True)
 
 
 @pytest.mark.parametrize("problem", [Halted("no"), JournalError("full"), ConnectionFailed("no route")])
 async def test_what_was_refused_before_the_post_clears_the_intent(problem: DevinError) -> None:
-    deed = Deed([problem], [])
+    act = Act([problem], [])
     with pytest.raises(type(problem)):
-        await once(deed, run_of())
-    assert deed.cleared == 1
+        await post_and_settle(act, None, "lease", attempt_with())
+    assert act.cleared == 1
 
 
 async def test_an_error_of_our_own_leaves_the_intent_to_be_settled() -> None:
-    deed = Deed([RuntimeError("a bug")], [])
+    act = Act([RuntimeError("a bug")], [])
     with pytest.raises(RuntimeError):
-        await once(deed, run_of())
-    assert deed.cleared == 0
+        await post_and_settle(act, None, "lease", attempt_with())
+    assert act.cleared == 0
 
 
 async def test_429_backs_off_when_no_wait_is_asked_for() -> None:
     slept: list[float] = []
-    deed = Deed([*(RateLimited("429", status_code=429) for _ in range(4)), "made"], [])
-    assert await once(deed, run_of(slept)) == ("made", False)
+    act = Act([*(RateLimited("429", status_code=429) for _ in range(4)), "made"], [])
+    assert await post_and_settle(act, None, "lease", attempt_with(slept)) == ("made", False)
     assert slept == [4.0, 8.0, 16.0, 32.0]
 
 
 @pytest.mark.parametrize(("asked", "waits"), [(None, [4.0, 8.0, 16.0, 32.0]), (40.0, [40.0, 40.0]), (600.0, [])])
 async def test_429_is_not_waited_out_for_more_than_a_minute_and_a_half(asked: float | None, waits: list[float]) -> None:
     slept: list[float] = []
-    deed = Deed([RateLimited("429", status_code=429, retry_after=asked) for _ in range(9)], [])
+    act = Act([RateLimited("429", status_code=429, retry_after=asked) for _ in range(9)], [])
     with pytest.raises(RateLimited):
-        await once(deed, run_of(slept))
+        await post_and_settle(act, None, "lease", attempt_with(slept))
     assert slept == waits
-    assert deed.cleared == 1
+    assert act.cleared == 1
 
 
 async def test_a_wait_of_no_seconds_is_not_a_storm() -> None:
     slept: list[float] = []
-    deed = Deed([RateLimited("429", status_code=429, retry_after=0.0), "made"], [])
-    await once(deed, run_of(slept))
+    act = Act([RateLimited("429", status_code=429, retry_after=0.0), "made"], [])
+    await post_and_settle(act, None, "lease", attempt_with(slept))
     assert slept == [1.0]
 
 
 async def test_giving_up_while_slowed_down_clears_the_intent() -> None:
-    run = Run(Clock())
-    deed = Deed([RateLimited("429", status_code=429, retry_after=60.0)], [])
-    starting = asyncio.create_task(once(deed, run))
+    attempt = Attempt(Timing())
+    act = Act([RateLimited("429", status_code=429, retry_after=60.0)], [])
+    starting = asyncio.create_task(post_and_settle(act, None, "lease", attempt))
     for _ in range(5):
         await asyncio.sleep(0)
-    run.give_up()
+    attempt.give_up()
     with pytest.raises(asyncio.CancelledError):
         await starting
-    assert deed.cleared == 1
+    assert act.cleared == 1
 
 
 @pytest.mark.parametrize(
@@ -165,11 +165,11 @@ async def test_an_outcome_that_nobody_waits_for_any_more_makes_no_noise() -> Non
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: noise.append(context))
     arrived = asyncio.Event()
 
-    async def fails(run: Run) -> None:
+    async def fails() -> None:
         await arrived.wait()
         raise LOST
 
-    task = asyncio.create_task(to_the_end(fails, Run(Clock())))
+    task = asyncio.create_task(shielded(fails(), Attempt(Timing())))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -180,11 +180,14 @@ async def test_an_outcome_that_nobody_waits_for_any_more_makes_no_noise() -> Non
     del task
     gc.collect()
     assert noise == []
-    assert not paid._going_on
+    assert not module._completing
 
 
 async def test_settling_finds_nothing_only_at_the_end() -> None:
     say: Callable[[str], None] = lambda line: None  # noqa: E731 - the shape of the parameter is the point
-    deed = Deed([], [None] * 4)
-    assert await settle(deed, Run(Clock(sleep=run_of().clock.sleep), say)) is None
-    assert deed.looks == []
+    act = Act([], [None] * 4)
+    assert (
+        await settle(lambda: act.find(None), act.uncertain, Attempt(Timing(sleep=attempt_with().timing.sleep), say))
+        is None
+    )
+    assert act.looks == []

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from devin_jupyter.creation.seeing import Eyes
 from devin_jupyter.errors import ConnectionLost, Forbidden, NotFound, Unauthorized
+from devin_jupyter.idempotency.once import Timing
+from devin_jupyter.idempotency.refresh import Refresher
 from devin_jupyter.journal import Journal
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.paid import Clock
+from devin_jupyter.monitor.store import SessionStore
 
 from .test_budgets import seen
 from .test_journal_file import remember
@@ -37,20 +37,21 @@ class Api:
         self.sessions = Service(answer)
 
 
-def eyes_and_entry(folder: Path, answer: Any, *, was_seen: bool = True) -> tuple[Eyes, Any, Api]:
+def refresher_and_record(folder: Path, answer: Any, *, was_seen: bool = True) -> tuple[Refresher, Any, Api]:
     journal, api = Journal(folder), Api(answer)
     session_id = remember(journal, "a")
     if was_seen:
         seen(journal, session_id, acus=1.0, over=True)
-    return Eyes(api.sessions, journal, Clock()), journal.record(session_id), api  # type: ignore[arg-type]
+    refresher = Refresher(api.sessions, SessionStore(journal), Timing())  # type: ignore[arg-type]
+    return refresher, journal.record(session_id), api
 
 
 async def test_what_is_seen_is_kept(folder: Path) -> None:
-    eyes, entry, _ = eyes_and_entry(folder, RAW)
-    look = await eyes.look(entry)
+    refresher, record, _ = refresher_and_record(folder, RAW)
+    look = await refresher.look(record)
     assert look.snapshot is not None
     assert (look.snapshot.phase, look.why_not) == (Phase.WORKING, "")
-    kept = Journal(folder).record(entry.session_id)
+    kept = Journal(folder).record(record.session_id)
     assert kept is not None
     assert (kept.acus, kept.is_open) == (2.5, True)
 
@@ -64,29 +65,29 @@ async def test_what_is_seen_is_kept(folder: Path) -> None:
     ],
 )
 async def test_else_it_is_as_last_seen(folder: Path, problem: Exception, words: str) -> None:
-    eyes, entry, _ = eyes_and_entry(folder, problem)
-    look = await eyes.look(entry)
-    assert (look.snapshot, look.raw, look.why_not) == (entry.snapshot, None, words)
+    refresher, record, _ = refresher_and_record(folder, problem)
+    look = await refresher.look(record)
+    assert (look.snapshot, look.raw, look.why_not) == (record.snapshot, None, words)
 
 
 async def test_a_refused_key_is_not_passed_over(folder: Path) -> None:
-    eyes, entry, _ = eyes_and_entry(folder, Unauthorized("401", status_code=401))
+    refresher, record, _ = refresher_and_record(folder, Unauthorized("401", status_code=401))
     with pytest.raises(Unauthorized):
-        await eyes.look(entry)
+        await refresher.look(record)
 
 
 @pytest.mark.parametrize("problem", [ConnectionLost("closed"), NotFound("404", status_code=404)])
 async def test_a_session_never_seen_cannot_be_made_up(folder: Path, problem: Exception) -> None:
-    eyes, entry, _ = eyes_and_entry(folder, problem, was_seen=False)
+    refresher, record, _ = refresher_and_record(folder, problem, was_seen=False)
     with pytest.raises(type(problem)):
-        await eyes.look(entry)
+        await refresher.look(record)
 
 
 async def test_the_next_cells_do_not_wait_for_the_same_failure(folder: Path) -> None:
-    eyes, entry, api = eyes_and_entry(folder, ConnectionLost("closed"))
+    refresher, record, api = refresher_and_record(folder, ConnectionLost("closed"))
     for _ in range(3):
-        await eyes.look(entry)
+        await refresher.look(record)
     assert api.sessions.asked == 1
-    eyes.clock = replace(eyes.clock, now=lambda: time.time() + 60)
-    await eyes.look(entry)
+    refresher._timing = Timing(now=lambda: time.time() + 60)
+    await refresher.look(record)
     assert api.sessions.asked == 2

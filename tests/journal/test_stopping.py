@@ -12,12 +12,11 @@ from typing import Any
 
 import pytest
 
-from devin_jupyter.aftermath import live_line, still_live
 from devin_jupyter.errors import Halted, NoOrganization
+from devin_jupyter.idempotency.stop import live_line, still_live, table, within
 from devin_jupyter.journal import Journal
 from devin_jupyter.models.policy import Policy
 from devin_jupyter.models.snapshot import CellRef
-from devin_jupyter.stopping import table, within
 
 from .conftest import CELL, CREATE, FAST, POST, dies_after_the_post, plainly, until
 
@@ -34,7 +33,7 @@ async def test_it_halts_first_and_then_ends_what_this_notebook_started(kernel: A
     one = kernel()
     mine = await one.start("one", policy=Policy(guard=CELL), title="mine")
     others = await one.start("two", policy=OTHER)
-    stopped = await one.stopper().stop_all(lambda notebook: notebook == CELL.notebook)
+    stopped = await one.stop_all(lambda notebook: notebook == CELL.notebook)
     assert [(item.session_id, item.result, item.title) for item in stopped] == [(mine.session_id, "stopped", "mine")]
     assert status(simulator, mine.session_id) == "exit"
     assert status(simulator, others.session_id) != "exit"
@@ -49,7 +48,7 @@ async def test_everything_means_the_journals_sessions_and_no_others(kernel: Any,
     one = kernel()
     ids = [(await one.start(text, policy=policy)).session_id for text, policy in (("1", Policy()), ("2", OTHER))]
     stranger = (await kernel(Journal(folder / "other")).start("3", policy=Policy())).session_id
-    stopped = await one.stopper().stop_all()
+    stopped = await one.stop_all()
     assert sorted(item.session_id for item in stopped) == sorted(ids)
     assert status(simulator, stranger) != "exit"
     assert table(stopped).endswith("2 stopped; nobody on this journal posts until %devin resume")
@@ -59,7 +58,7 @@ async def test_sessions_whose_turn_is_over_are_left_alone(kernel: Any, simulator
     one = kernel()
     session_id = (await one.start()).session_id
     simulator.clock(500)
-    stopped = await one.stopper().stop_all()
+    stopped = await one.stop_all()
     assert [item.result for item in stopped] == ["was over"]
     assert (status(simulator, session_id), simulator.requests(DELETE)) == ("running", 0)
 
@@ -71,7 +70,7 @@ async def test_one_that_waits_for_an_approval_is_ended_since_a_click_elsewhere_l
     session_id = (await one.start(tags=("sim:approval",))).session_id
     simulator.clock(500)
     assert (await one.start(tags=("sim:approval",))).snapshot.phase == "needs_approval"
-    stopped = await one.stopper().stop_all()
+    stopped = await one.stop_all()
     assert [(item.session_id, item.result) for item in stopped] == [(session_id, "stopped")]
     assert status(simulator, session_id) == "exit"
 
@@ -83,7 +82,7 @@ async def test_a_session_whose_answer_was_lost_with_its_kernel_is_ended_too(kern
     with pytest.raises(RuntimeError):
         await one.start()
     simulator.faults()
-    stopped = await kernel().stopper().stop_all(lambda notebook: notebook == CELL.notebook)
+    stopped = await kernel().stop_all(lambda notebook: notebook == CELL.notebook)
     assert [item.result for item in stopped] == ["stopped"]
     assert status(simulator, stopped[0].session_id) == "exit"
 
@@ -96,7 +95,7 @@ async def test_a_post_whose_outcome_stays_unknown_is_told_as_perhaps_at_work(ker
         await one.start(title="audit")
     simulator.faults({"method": "GET", "kind": "status", "status": 503})
     hasty = replace(FAST, settle_at=(0.0, 0.01), lease_seconds=0.1)
-    (left,) = await kernel(clock=hasty).stopper().stop_all()
+    (left,) = await kernel(timing=hasty).stop_all()
     (intent,) = one.journal.intents.all()
     assert (left.session_id, left.title, left.is_at_work) == (intent.tag, "audit", True)
     assert left.result == "perhaps started under this tag; the service does not show it"
@@ -109,9 +108,9 @@ async def test_it_halts_before_it_asks_the_service_for_anything(kernel: Any) -> 
     async def unknown() -> Any:
         raise NoOrganization("it cannot be asked for", "nothing was sent")
 
-    one.where = unknown
+    one.creator.where = unknown
     with pytest.raises(NoOrganization, match="the halt holds until %devin resume"):
-        await one.stopper().stop_all()
+        await one.stop_all()
     assert one.journal.halted_since() is not None
 
 
@@ -134,11 +133,11 @@ async def test_what_cannot_be_stopped_is_said(kernel: Any, simulator: Any) -> No
     one = kernel()
     await one.start()
     simulator.faults({"method": "DELETE", "kind": "status", "status": 403})
-    stopped = await one.stopper().stop_all()
+    stopped = await one.stop_all()
     assert stopped[0].is_at_work
     assert "403" in stopped[0].result
     assert "1 could not be stopped" in table(stopped)
-    v1 = await kernel(api_version="v1", api_key=simulator.v1_key).stopper().stop_all()
+    v1 = await kernel(api_version="v1", api_key=simulator.v1_key).stop_all()
     assert v1[0].result == "needs a key for v3 of org-simulator"
 
 
@@ -146,9 +145,10 @@ async def test_a_halt_set_between_intent_and_post_stops_the_post(kernel: Any, si
     one = kernel()
     write = one.journal.intents.write
 
-    def write_then_halt(*args: Any, **kwargs: Any) -> None:
-        write(*args, **kwargs)
+    def write_then_halt(*args: Any, **kwargs: Any) -> Any:
+        intent = write(*args, **kwargs)
         one.journal.halt(now=1.0)
+        return intent
 
     one.journal.intents.write = write_then_halt
     with pytest.raises(Halted):
@@ -244,7 +244,7 @@ async def test_a_session_that_a_killed_kernel_paid_for_and_did_not_write_down_is
     simulator.faults()
     (live,) = await still_live(one.creator, CELL.notebook)
     (made,) = plainly(simulator, "GET", "/sessions")["items"]
-    assert live.entry.session_id == f"devin-{made['session_id']}"
+    assert live.record.session_id == f"devin-{made['session_id']}"
     assert one.journal.intents.all() == []
 
 

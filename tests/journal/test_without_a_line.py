@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from devin_jupyter.api.sessions import Found
 from devin_jupyter.config import Pace
-from devin_jupyter.creation import Creator
 from devin_jupyter.errors import BadRequest, ConnectionLost
 from devin_jupyter.journal import Journal
 from devin_jupyter.models.policy import Policy
@@ -30,10 +31,10 @@ async def test_a_recorded_answer_needs_no_line_and_anything_else_does(
         raise ConnectionLost("the line is gone")
 
     for known in (lock, None):
-        other.creator = Creator(other.api, other.journal, nowhere, clock=other.clock, lock=known)
+        other.creator = other.new_creator(nowhere, simulated=False, lock=known)
         with pytest.raises(ConnectionLost):
             await other.start("new work", policy=Policy(guard=CELL))
-    other.creator = Creator(other.api, other.journal, nowhere, clock=other.clock, simulated=True, lock=lock)
+    other.creator = other.new_creator(nowhere, lock=lock)
     assert (await other.start(policy=Policy(guard=CELL), schema=SCHEMA)).how == "recorded"
 
 
@@ -61,6 +62,10 @@ class Sessions:
         detail = "finished" if self.looks > 3 else "working"
         times = {"created_at": 1_700_000_000, "updated_at": 1_700_000_000 + self.looks}
         return {"session_id": identifier, "status": "running", "status_detail": detail, **times}
+
+    async def by_ids(self, session_ids: Iterable[str], *, retries: bool = True) -> Found:
+        found: Any = {name: await self.get(name, retries=retries) for name in session_ids}
+        return Found(raws=found)
 
 
 async def test_a_conversation_is_read_from_its_beginning_when_the_cursor_wears_out() -> None:

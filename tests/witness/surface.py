@@ -20,14 +20,15 @@ from devin_jupyter.batches.batch import request_of, start
 from devin_jupyter.batches.plan import key_of, name_of, plan_batch
 from devin_jupyter.client.aio import policy_of, read_options
 from devin_jupyter.config import resolve_settings
-from devin_jupyter.creation import Api, Clock, Creator
 from devin_jupyter.history.dataset import read_dataset as read_dataset
-from devin_jupyter.messages import Messenger
+from devin_jupyter.idempotency.create import Api, Creator
+from devin_jupyter.idempotency.messages import Messenger
+from devin_jupyter.idempotency.once import Timing
 from devin_jupyter.models.snapshot import CellRef, Where
 from devin_jupyter.options import from_keywords
 from devin_jupyter.request import build, fill
 
-SOON = Clock(settle_at=(0.0, 0.02, 0.05))
+SOON = Timing(settle_at=(0.0, 0.02, 0.05))
 
 
 def decoded(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,8 +63,8 @@ def client(api_key: str, org_id: str | None, base_url: str, handler: Callable[..
     devin = dj.Devin(settings=place, transport=transport)
     core = devin.core
     api = Api(core.sessions, core.attachments, core.account)
-    core.creator = Creator(api, core.journal, core.where, clock=SOON)
-    core.messenger = Messenger(core.messages, core.sessions, core.attachments, core.journal, clock=SOON)
+    core.creator = Creator(api, core.journal, core.store, core.where, timing=SOON)
+    core.messenger = Messenger(core.messages, core.creator)
     return devin
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Set
+from typing import Any, cast
 
-from devin_jupyter.creation.policy import AccountApi, Raw, SessionsApi
+from devin_jupyter.api.analytics import Account
+from devin_jupyter.api.sessions import Sessions
 from devin_jupyter.errors import ApiError, Forbidden, OptionError
 from devin_jupyter.models.ids import session_id
 from devin_jupyter.models.snapshot import parse_time
 
+Raw = Mapping[str, Any]
 _ASKED_ONE_BY_ONE = 20
 _AT_A_TIME = 8
 _PAGES_A_TAG = 0.12
@@ -20,19 +22,25 @@ _PAGES_A_TAG = 0.12
 class Lookup:
     """Asks the service which sessions carry a tag."""
 
-    def __init__(self, sessions: SessionsApi, account: AccountApi, api_version: str) -> None:
-        """Ask nothing yet."""
+    def __init__(self, sessions: Sessions, account: Account, api_version: str) -> None:
         self._sessions, self._account, self._is_v1 = sessions, account, api_version == "v1"
         self._principal: Raw | None = None
 
     async def find(self, tag: str) -> list[Raw]:
-        """Return the sessions with this tag, oldest first; archived ones too, since somebody may tidy up meanwhile."""
+        """Return the sessions with this tag, oldest first; also archived ones."""
         if self._is_v1:
             return _oldest_first(await self._list(tags=[tag]), tag)
         listed = await asyncio.gather(  # the default of the list is not documented
             *(self._list(tags=[tag], is_archived=is_archived) for is_archived in (False, True))
         )
         return _oldest_first([item for items in listed for item in items], tag)
+
+    async def find_new(self, tag: str, known_before: Set[str], as_user: str | None) -> Raw | None:
+        """Return the oldest session of this principal with this tag that was not there before, or None."""
+        for raw in await self.find(tag):
+            if id_of(raw) not in known_before and await self.is_mine(raw, as_user):
+                return raw
+        return None
 
     async def sweep(self, tags: Iterable[str]) -> dict[str, list[Raw]]:
         """Return the sessions with each of many tags, by reading the list or tag by tag, whichever is shorter."""
@@ -50,7 +58,7 @@ class Lookup:
         return dict(zip(wanted, await asyncio.gather(*map(ask, wanted)), strict=True))
 
     async def is_mine(self, raw: Mapping[str, Any], as_user: str | None) -> bool:
-        """Tell whether this key's principal started the session; True where the service does not tell."""
+        """Return whether this key's principal started the session; True if the service does not tell."""
         owners = {raw.get("service_user_id"), raw.get("user_id")} - {None}
         if self._is_v1 or not owners or as_user in owners:
             return True
@@ -67,7 +75,7 @@ class Lookup:
     async def _my_names(self) -> set[str]:
         if self._principal is None:
             try:
-                self._principal = await self._account.self()
+                self._principal = cast(Raw, await self._account.self())
             except Forbidden:
                 self._principal = {}
             except ApiError:

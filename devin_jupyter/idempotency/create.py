@@ -1,0 +1,663 @@
+"""`Creator`: from a request to the one session that stands for it, whatever happened to earlier tries.
+
+The only caller of create. What happens is decided under a lease, from the journal first and the service second:
+attach to the session there is, adopt the one whose answer was lost, or pay for one POST.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, TypeVar
+
+from devin_jupyter.api.analytics import Account
+from devin_jupyter.api.files import Attachments
+from devin_jupyter.api.sessions import Sessions
+from devin_jupyter.attachments import Attachment, lacking
+from devin_jupyter.errors import (
+    ApiError,
+    BadRequest,
+    BudgetExceeded,
+    ColleaguesSession,
+    Conflict,
+    ConnectionTrouble,
+    CreateUncertain,
+    DevinError,
+    JournalError,
+    NoOrganization,
+    NotFound,
+    NotRecorded,
+    OptionError,
+    SessionChanged,
+    UnreadableAnswer,
+)
+from devin_jupyter.idempotency.lookup import Lookup, Raw, id_of, made_at, our_tags, owner_of
+from devin_jupyter.idempotency.once import Attempt, PaidAct, Timing, once, settle, shielded
+from devin_jupyter.idempotency.refresh import Observation, Refresher
+from devin_jupyter.journal import Journal
+from devin_jupyter.journal.intents import Intent, start_lease
+from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.policy import Policy
+from devin_jupyter.models.snapshot import CellRef, Facts, Record, Snapshot, Where, observe, visible_tags
+from devin_jupyter.monitor.store import SessionStore
+from devin_jupyter.recorded import LockFile, clean, record_of
+from devin_jupyter.request import SessionRequest
+from devin_jupyter.text import format_acus, format_utc
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The operations that starting a session needs."""
+
+    sessions: Sessions
+    attachments: Attachments
+    account: Account
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateResult:
+    """How a request got its session."""
+
+    record: Record
+    """With the snapshot."""
+    how: str
+    """`created`, `attached`, `adopted` (ours, its answer had been lost) or `recorded` (from a lock file)."""
+    raw: Raw | None = None
+    """The service's answer; None when it was not asked."""
+    notice: str | None = None
+    """The line to print."""
+
+    @property
+    def session_id(self) -> str:
+        """Always `devin-…`."""
+        return self.record.session_id
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The session as it stands."""
+        assert self.record.snapshot is not None
+        return self.record.snapshot
+
+
+class Creator:
+    """Starts sessions exactly once. One for each client; any number of kernels share the journal."""
+
+    def __init__(
+        self,
+        api: Api,
+        journal: Journal,
+        store: SessionStore,
+        where: Callable[[], Awaitable[Where]],
+        *,
+        api_version: str = "v3",
+        timing: Timing | None = None,
+        simulated: bool = False,
+        lock: LockFile | None = None,
+    ) -> None:
+        """Send nothing yet.
+
+        Args:
+            api: the operations.
+            journal: what is remembered.
+            store: what is known of sessions by now.
+            where: returns base URL, organization and API version; asked at the first use.
+            api_version: `"v3"` or `"v1"`.
+            timing: for tests.
+            simulated: the sessions are a simulator's.
+            lock: recorded sessions, used for requests that the journal does not know. Those of a simulator are no
+                answer for a client of the service.
+        """
+        self.api, self.journal, self.store, self.where = api, journal, store, where
+        self.api_version, self.simulated, self.timing = api_version, simulated, timing or Timing()
+        self.lock = lock if simulated or lock is None else lock.real
+        self.lookup = Lookup(api.sessions, api.account, api_version)
+        self.refresher = Refresher(api.sessions, store, self.timing)
+
+    async def start(self, request: SessionRequest, policy: Policy | None = None) -> CreateResult:
+        """Return the session of a request: attached to, adopted, or started by one POST.
+
+        When the caller is cancelled, a POST in flight is still completed and written down.
+
+        Raises:
+            Refused: one of our guards said no; nothing was paid.
+            CreateUncertain: it could not be settled whether a session was started.
+            DevinError: the service refused, or could not be reached; no session was started.
+        """
+        policy = policy or Policy()
+        attempt = Attempt(self.timing, policy.say, policy.is_patient)
+
+        async def work() -> CreateResult:
+            try:
+                call = await self.call(request, policy)
+            except (ConnectionTrouble, NoOrganization):  # the organization could not be asked for
+                found = recorded(request, self.lock)
+                if found is None:
+                    raise
+                return found
+            if policy.take_new:
+                free = await self._next_free_take(call)
+                call = CreateCall(self, free, policy, call.facts.where)
+            try:
+                return await once(call, self.journal, attempt)
+            except DevinError as problem:
+                if call.stopped is not None:
+                    problem.note(f"{call.stopped} was stopped for it before")
+                raise
+
+        async def end_new(result: CreateResult) -> None:
+            if result.how in ("created", "adopted"):
+                await self.end(result.session_id)
+
+        return await shielded(work(), attempt, left=end_new if policy.stop_if_left else None)
+
+    async def call(self, request: SessionRequest, policy: Policy) -> CreateCall:
+        """Return the create call for a request, checked against this version of the API; nothing is sent."""
+        request.check(self.api_version)
+        return CreateCall(self, request, policy, await self.where())
+
+    async def sweep(self, requests: Sequence[SessionRequest]) -> dict[str, list[Raw]]:
+        """Look up on the service, once for a whole batch, the requests that the journal does not know."""
+        calls = [await self.call(request, Policy()) for request in requests]
+        known = await asyncio.to_thread(self.journal.sessions_for, [call.fingerprint for call in calls])
+        return await self.lookup.sweep(call.tag for call in calls if call.fingerprint not in known)
+
+    async def end(self, session_id: str) -> None:
+        """End a session for good: the earlier one for `--replace`, or one that its caller no longer wants."""
+        with suppress(BadRequest, NotFound, Conflict):  # it is over already
+            await self.api.sessions.terminate(session_id)
+        await self.store.note(session_id, terminated=True)
+
+    async def adopt_orphan(self, intent: Intent, *, wait: bool = True) -> Raw | None:
+        """Settle an intent that a dead process left behind, and keep the session that it made, if any.
+
+        Args:
+            intent: of the dead process.
+            wait: look until the service must show it; else look once, and what is not found stays undecided.
+
+        Raises:
+            DevinError: the service cannot be asked.
+        """
+
+        def uncertain(problem: DevinError) -> CreateUncertain:
+            return CreateUncertain(
+                f"an earlier kernel was about to start a session, and the service cannot be asked: {problem.message}",
+                f"there may be a session with the tag {intent.tag}; nothing was sent now",
+                "run the cell again when the service can be reached",
+            )
+
+        journal, timing, name = self.journal, self.timing, start_lease(intent.fingerprint)
+        seconds = 4 * timing.lease_seconds
+        token = await asyncio.to_thread(journal.leases.take, name, now=timing.now(), seconds=seconds)
+        if token is None:
+            return None  # another process is at it
+        try:
+            find = partial(self.lookup.find_new, intent.tag, intent.known_before, None)
+            raw = await (settle(find, uncertain, Attempt(timing)) if wait else find())
+            if raw is None and wait:
+                await asyncio.to_thread(journal.intents.clear, intent.fingerprint)
+            if raw is None:
+                return None
+            identifier, at = id_of(raw), made_at(raw) or intent.written_at
+            assert identifier is not None
+            await asyncio.to_thread(
+                journal.remember, identifier, intent.facts, how="adopted", started_at=at, now=intent.written_at
+            )
+            return raw
+        finally:
+            await asyncio.to_thread(journal.leases.give_back, name, token)
+
+    async def upload(self, files: Sequence[Attachment]) -> list[str]:
+        """Return the addresses of files, uploaded where they have none yet."""
+        return [
+            item.url or str((await self.api.attachments.upload(item.name, item.content or b""))["url"])
+            for item in files
+        ]
+
+    async def write_within_budget(self, write: Callable[[], T], scopes: Iterable[str]) -> T:
+        """Write an intent; before a budget refuses it, look how the sessions in that budget are by now.
+
+        Raises:
+            BudgetExceeded: it is still refused.
+        """
+        try:
+            return await asyncio.to_thread(write)
+        except BudgetExceeded:
+            payers = await asyncio.to_thread(self.journal.budgets.open_payers, scopes)
+            await self.refresher.look_at_all(payers)
+            return await asyncio.to_thread(write)
+
+    async def _next_free_take(self, call: CreateCall) -> SessionRequest:
+        if not call.policy.interactive:
+            raise OptionError(
+                "--new is for people at the keyboard: run again by itself it would pay again",
+                "nothing was sent",
+                "write --take LABEL instead",
+            )
+        number = 1
+        while True:
+            request = call.request.but(take=str(number) if number > 1 else None)
+            candidate = request.fingerprint(call.facts.where)
+            intent = await asyncio.to_thread(self.journal.intents.get, candidate.text)
+            if intent is not None and intent.posts:
+                return request  # an earlier try at this take, to be settled
+            known = await asyncio.to_thread(self.journal.session_for, candidate.text)
+            if known is None and not await self.lookup.find(candidate.tag):
+                return request
+            number += 1
+
+
+class CreateCall(PaidAct[Intent, Raw, CreateResult]):
+    """Starting the session of one request."""
+
+    orphan_notice = "an earlier kernel was about to start this session; looking whether it did"
+
+    def __init__(self, creator: Creator, request: SessionRequest, policy: Policy, where: Where) -> None:
+        self.creator, self.request, self.policy = creator, request, policy
+        self.facts: Facts = request.facts(where, policy, simulated=creator.simulated)
+        self.fingerprints = request.fingerprints(where)
+        """The identity; then those that earlier versions of this package gave it."""
+        self.fingerprint, self.tag = self.fingerprints[0].text, self.fingerprints[0].tag
+        self.lease_name = start_lease(self.fingerprint)
+        self._as_user: str | None = request.options.get("as_user")
+        self.stopped: str | None = None
+        """The session that was ended for this one."""
+        self._others: frozenset[str] = frozenset()
+        self._note, self._replaces = "", None
+        self._urls: list[str] = []
+
+    _replaces: Record | None
+
+    @property
+    def limits(self) -> dict[str, float | None]:
+        """The budget that the cell sets, by its scope."""
+        return self.policy.limits(self.facts.base or "")
+
+    @property
+    def not_before(self) -> float | None:
+        """The Unix time before which a session does not count as the same."""
+        return None if self.policy.max_age is None else self.creator.timing.now() - self.policy.max_age
+
+    async def known(self) -> CreateResult | None:
+        """Return the session that the journal has for this request, else the one in a lock file."""
+        journal = self.creator.journal
+        for item in self.fingerprints:
+            record = await asyncio.to_thread(journal.session_for, item.text, not_before=self.not_before)
+            if record is not None:
+                return await self._attach(record)
+        return self.recorded()
+
+    def recorded(self) -> CreateResult | None:
+        """Return the session in a lock file: a colleague's checkout may hold it. An unfinished one is asked for."""
+        found = recorded(self.request, self.creator.lock)
+        if found is None or not found.snapshot.turn_over:
+            return None
+        made, not_before = found.snapshot.created_at, self.not_before
+        return None if not_before and (made is None or made.timestamp() < not_before) else found
+
+    async def pending(self) -> Intent | None:
+        """Return the intent that is kept under this fingerprint, if a POST was about to be sent."""
+        intent = await asyncio.to_thread(self.creator.journal.intents.get, self.fingerprint)
+        return intent if intent is not None and intent.posts else None
+
+    async def look(self, orphan: Intent | None) -> CreateResult | None:
+        """Attach to the session of another machine with this tag.
+
+        Raises:
+            ColleaguesSession: a colleague's.
+        """
+        if orphan is not None:
+            self._others = orphan.known_before
+            return None
+        lookup, swept, not_before = self.creator.lookup, self.policy.swept, self.not_before or 0.0
+        listed = [
+            raw
+            for item in self.fingerprints
+            for raw in (swept[item.tag] if item.tag in swept else await lookup.find(item.tag))
+        ]
+        mine: list[Raw] = []
+        others: list[Raw] = []
+        for raw in listed:
+            if (made_at(raw) or self.creator.timing.now()) >= not_before:
+                (mine if await lookup.is_mine(raw, self._as_user) else others).append(raw)
+        if mine:
+            rest = ", ".join(str(id_of(raw)) for raw in mine[1:])
+            notes = [f"the oldest of {len(mine)} for this request, beside {rest}" if rest else ""]
+            notes.append(await lookup.doubt(mine[0], self._as_user))
+            return await self._adopt(mine[0], how="attached", note="; ".join(filter(None, notes)))
+        if others and not self.policy.beside:
+            other = id_of(others[0])
+            raise ColleaguesSession(
+                f"{owner_of(others[0])} started the same request on {format_utc(made_at(others[0]))}: {other}",
+                "nothing was sent and nothing was paid",
+                f"%devin open {other} -o NAME reads it; --beside starts one of your own",
+            )
+        self._others = frozenset(str(id_of(raw)) for raw in listed)
+        return None
+
+    async def reserve(self, attempt: Attempt) -> Intent:
+        """Check the halt flag, the secrets, the cell's earlier session and the budgets; write the intent."""
+        creator = self.creator
+        await asyncio.to_thread(creator.journal.flags.refuse)
+        if problem := lacking(self.request.secrets):
+            raise problem
+        await self._check_earlier()
+        write = partial(
+            creator.journal.intents.write,
+            self.facts,
+            known_before=self._others,
+            now=creator.timing.now(),
+            limits=self.limits,
+            ending=self._replaces.session_id if self._replaces else None,
+        )
+        return await creator.write_within_budget(write, self.facts.scopes)
+
+    async def prepare(self, intent: Intent) -> None:
+        """Upload the files; then end the earlier session, since nothing of ours can refuse any more."""
+        self._urls = await self.creator.upload(self.request.attachments)
+        if self._replaces is not None:
+            await self.creator.end(self._replaces.session_id)
+            self.stopped = self._replaces.session_id
+
+    async def post(self, intent: Intent, lease: str) -> Raw:
+        """Count the POST in the journal, then send it.
+
+        v1 may answer with an earlier session that it holds to be equivalent. What is another request to us, by `--key`
+        for example, is asked for once more then, as a session of its own: nothing was paid for the first answer.
+        """
+        sessions, journal, timing = self.creator.api.sessions, self.creator.journal, self.creator.timing
+
+        async def send(body: Mapping[str, Any]) -> Raw:
+            now = timing.now()
+            await asyncio.to_thread(journal.intents.about_to_post, intent.fingerprint, lease, now=now)
+            timing.refuse_if_late(now)
+            raw = await sessions.create(body)
+            if not isinstance(raw, dict) or id_of(raw) is None:
+                raise UnreadableAnswer(
+                    "the answer to the create call holds no session id", "a session may have been made"
+                )
+            return raw
+
+        version = self.facts.where.api_version
+        idempotent = self._is_idempotent(intent) if version == "v1" else None
+        body = self.request.body(version, tag=self.tag, attachment_urls=self._urls, idempotent=idempotent)
+        raw = await send(body)
+        identifier = id_of(raw)
+        if raw.get("is_new_session") is not False or identifier is None:
+            return raw
+        equivalent = await sessions.get(identifier)
+        tags = set(our_tags(equivalent))
+        if tags and tags.isdisjoint(item.tag for item in self.fingerprints):
+            return await send({**body, "idempotent": False})
+        return {**equivalent, "is_new_session": False}
+
+    def _is_idempotent(self, intent: Intent) -> bool:
+        return self.request.take is None and not intent.known_before
+
+    async def find(self, intent: Intent) -> Raw | None:
+        """Return our session with the tag that was not there before; the oldest if the service shows several.
+
+        Raises:
+            CreateUncertain: the session is in no list, and posting again would start another.
+        """
+        if self.request.options.get("unlisted") and not (
+            self.facts.where.api_version == "v1" and self._is_idempotent(intent)
+        ):
+            raise CreateUncertain(
+                "it could not be settled whether a session was started: unlisted ones are in no list",
+                "there may be one, and it costs",
+                "look for it in the web app (%devin open ID attaches to it); another --take starts another",
+            )
+        return await self.creator.lookup.find_new(self.tag, intent.known_before, self._as_user)
+
+    async def confirm(self, intent: Intent, made: Raw, how: str) -> CreateResult:
+        """Keep the session in the journal, which ends the intent and moves its reservations."""
+        if how == "orphaned":
+            return await self._adopt(made, how="adopted")
+        if made.get("is_new_session") is False and how == "created":  # v1 knew an equivalent one
+            return await self._adopt(made, how="attached", note="the service had it for this request")
+        record, kept = await self._remember(made, how)
+        notes = [self._note, kept]
+        if how == "adopted":
+            notes.append(f"the answer was lost; found {record.session_id} by its tag, one session was started")
+        if self.policy.take_new and self.request.take:
+            notes.append(f"started as take {self.request.take}: write --take {self.request.take} in place of --new")
+        notice = "; ".join(item for item in notes if item) or None
+        return CreateResult(record=record, how=how, raw=made, notice=notice)
+
+    async def clear(self, intent: Intent) -> None:
+        """End the intent: nothing was started."""
+        await asyncio.to_thread(self.creator.journal.intents.clear, intent.fingerprint)
+
+    def uncertain(self, problem: DevinError) -> CreateUncertain:
+        """Return the error that says what to check."""
+        seconds = f"{self.creator.timing.settle_at[-1]:g} s"
+        return CreateUncertain(
+            f"it could not be settled whether a session was started: {problem.message}",
+            f"the tag {self.tag} showed none up to {seconds} after the last try; if there is one, it costs",
+            f"look for {self.tag} in the web app; a rerun of the cell looks first and posts only if there is none",
+        )
+
+    # --- the session that the cell had before -------------------------------------------------------------------
+
+    def earlier(self) -> Record | None:
+        """Return the session of the cell's earlier text from the journal; None if only the take differs."""
+        if self.policy.guard is None or self.policy.batch is not None:  # the rows of a batch share a cell
+            return None
+        record = self.creator.journal.last_used(self.policy.guard)
+        if record is None or record.facts.base == self.facts.base:
+            return None
+        return None if record.facts.fingerprint in {item.text for item in self.fingerprints} else record
+
+    async def _check_earlier(self) -> None:
+        """Note what is to be said of the cell's earlier session, and whether `--replace` ends it.
+
+        An edit must not start a second session while the first is still at work, unless that is said.
+
+        Raises:
+            SessionChanged: it is still at work, and nothing was said about it.
+        """
+        creator, policy, cell = self.creator, self.policy, self.policy.guard
+        if cell is not None and policy.batch is None:
+            # sessions of this cell whose answer was lost with their kernel may be at work without being known
+            for intent in await asyncio.to_thread(lambda: creator.journal.intents.all(cell=cell)):
+                if intent.fingerprint != self.fingerprint and intent.posts:
+                    await creator.adopt_orphan(intent)
+        record = await asyncio.to_thread(self.earlier)
+        self._note, self._replaces = "", None
+        if record is None:
+            return
+        seen = record.snapshot
+        if record.is_open or seen is None or not seen.turn_over:  # ended since it was last seen
+            with suppress(ApiError):
+                seen = (await creator.refresher.look(record)).snapshot
+        named, name = f"{record.session_id} ({state(seen, record)})", cell_name(cell)
+        if seen is not None and seen.turn_over:
+            # a message may still wake it unless its phase is final
+            is_final = seen.phase in (Phase.DONE, Phase.STOPPED, Phase.FAILED)
+            self._note = f"the earlier session of {name}, {named}{', is over' if is_final else ': its turn is over'}"
+        elif policy.replace:
+            self._note, self._replaces = f"stopped the earlier session of {name}, {named}", record
+        elif policy.beside or not policy.interactive:
+            self._note = f"the earlier session of {name}, {named}, goes on"
+        else:
+            size = change(record.facts.prompt, clean(self.request.prompt))
+            what = f"this cell was changed ({size}), and the session of its earlier text"
+            if name != "this cell":  # perhaps another cell
+                what = f"{name} had another text before ({size}), and the session of that text"
+            raise SessionChanged(
+                f"{what} is still at work: {named}",
+                "nothing was sent and nothing was paid",
+                f"--to {record.session_id} sends it the text, --replace stops it and starts this one,"
+                " --beside runs both",
+            )
+
+    # --- from what was found or made to the result --------------------------------------------------------------
+
+    async def _attach(self, record: Record) -> CreateResult:
+        """Attach to the session that the journal has for this request."""
+        creator, asked = self.creator, self.facts
+        facts = replace(
+            record.facts,
+            schema=asked.schema or record.facts.schema,
+            take=asked.take,
+            simulated=asked.simulated,
+        )
+        record = replace(record, facts=facts)
+        observed = Observation(record.snapshot)
+        if self.policy.refresh or record.snapshot is None:
+            observed = await creator.refresher.look(record)
+        assert observed.snapshot is not None
+        if self.policy.guard is not None:
+            now = creator.timing.now()
+            await asyncio.to_thread(creator.journal.use, record.session_id, self.policy.guard, now=now)
+        as_of = f"as of {format_utc(observed.snapshot.observed_at)}, {observed.why_not}" if observed.why_not else ""
+        notes = [as_of, differences(facts.incidental, self.request.incidental())]
+        record = replace(record, snapshot=observed.snapshot)
+        notice = await self._attached_notice(record, record.started_at, "attached to", notes)
+        return CreateResult(record=record, how="attached", raw=observed.raw, notice=notice)
+
+    async def _adopt(self, raw: Raw, *, how: str, note: str = "") -> CreateResult:
+        """Keep a session that the service has for this request and the journal had not."""
+        record, kept = await self._remember(raw, how)
+        tags = [tag for tag in self.request.tags if tag not in visible_tags(raw.get("tags") or ())]
+        differs = differences({"tags": "other"}, {"tags": "these"}) if tags else ""
+        verb = "attached to" if how == "attached" else "found again (its answer had been lost):"
+        notice = await self._attached_notice(record, made_at(raw), verb, [note, differs, kept])
+        return CreateResult(record=record, how=how, raw=raw, notice=notice)
+
+    async def _remember(self, raw: Raw, how: str) -> tuple[Record, str]:
+        """Keep the session; a journal that fails now must not hide a session that is paid for."""
+        journal, now, identifier = self.creator.journal, self.creator.timing.now(), id_of(raw)
+        assert identifier is not None
+        record = Record(session_id=identifier, facts=self.facts, how=how, started_at=made_at(raw) or now)
+        snapshot = observe(raw, record, at=datetime.fromtimestamp(now, UTC))
+        remember = partial(journal.remember, identifier, self.facts, how=how, started_at=record.started_at)
+        kept = ""
+        try:
+            await asyncio.to_thread(remember, now=now, snapshot=snapshot)
+        except JournalError as problem:
+            kept = f"not written down ({problem.message}), it will be found by its tag {self.tag}"
+        return replace(record, snapshot=snapshot), kept
+
+    async def _attached_notice(self, record: Record, started_at: float | None, verb: str, notes: Sequence[str]) -> str:
+        takes = await asyncio.to_thread(self.creator.journal.takes, self.facts.base or "")
+        acus = record.snapshot.acus if record.snapshot else None
+        free = next_take(self.request.take, takes)
+        return attached(record.session_id, started_at=started_at, acus=acus, next_take=free, verb=verb, notes=notes)
+
+
+# --- replaying from a lock file ------------------------------------------------------------------------------
+
+_NOWHERE = Where("", None, "v3")
+"""A lock file matches on what is asked, wherever it was sent."""
+
+
+def replay(request: SessionRequest, lock: LockFile) -> CreateResult:
+    """Return the recorded session of a request: no key, no POST, no GET, the same values.
+
+    Raises:
+        NotRecorded: the lock file does not hold it.
+    """
+    found = recorded(request, lock)
+    if found is None:
+        raise not_recorded(lock)
+    return found
+
+
+def not_recorded(lock: LockFile) -> NotRecorded:
+    """Return the error for a request that the lock file does not hold."""
+    return NotRecorded(
+        f"{lock.name} does not hold this cell, and there is no key to run it with",
+        "nothing was sent and nothing was paid",
+        "set DEVIN_API_KEY to run it, or ask who recorded the notebook to run %devin lock again",
+    )
+
+
+def recorded(request: SessionRequest, lock: LockFile | None) -> CreateResult | None:
+    """Return the recorded session of a request, or None."""
+    found = [lock.find(item.what) for item in request.fingerprints(_NOWHERE)] if lock is not None else []
+    entry = next((item for item in found if item is not None), None)
+    if entry is None:
+        return None
+    record = record_of(entry.snapshot, schema=request.schema)
+    return CreateResult(
+        record=replace(record, facts=replace(record.facts, take=request.take)),
+        how="recorded",
+        notice=f"recorded {entry.date.isoformat()}: {record.session_id}, replayed from {entry.file}",
+    )
+
+
+# --- notices: which session a cell has got, and why; times are absolute, money is in ACUs --------------------
+
+_NAMES = {"max_acu": "cap", "bypass_approval": "approval", "schema_optional": "schema-optional"}
+
+
+def state(snapshot: Snapshot | None, entry: Record | None = None) -> str:
+    """Return `done, 1.4 ACU`."""
+    if snapshot is not None:
+        return f"{snapshot.phase.label}, {format_acus(snapshot.acus)}"
+    return f"not seen since it was started, {format_acus(entry.acus if entry else None)}"
+
+
+def cell_name(cell: CellRef | None) -> str:
+    """Return how to call a cell: one without an id is known by the name it binds, which unrelated cells may share."""
+    return f"the cell with -o {cell.out}" if cell is not None and cell.out and not cell.cell_id else "this cell"
+
+
+def attached(
+    session_id: str,
+    *,
+    started_at: float | None,
+    acus: float | None,
+    next_take: str,
+    verb: str = "attached to",
+    notes: Iterable[str] = (),
+) -> str:
+    """Return the line for a session that was there already."""
+    said = "".join(f"; {note}" for note in notes if note)
+    return (
+        f"{verb} {session_id} of {format_utc(started_at)}, {format_acus(acus)}{said}; --take {next_take} starts another"
+    )
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Name what differs without making another session: it stays as it was started."""
+    names = [_NAMES.get(name, name) for name in now if name in before and before[name] != now[name]]
+    if not names:
+        return ""
+    if len(names) == 1:
+        return f"{names[0]} {'stay' if names[0].endswith('s') else 'stays'} as first given"
+    return f"{', '.join(names[:-1])} and {names[-1]} stay as first given"
+
+
+def next_take(take: str | None, taken: Iterable[str | None]) -> str:
+    """Return a take that is free, as far as the journal knows: 2 after the first, else counting on."""
+    used = set(taken)
+    if take is None or take.isdigit():
+        number = int(take or 1) + 1
+        while str(number) in used:
+            number += 1
+        return str(number)
+    number = 2
+    while f"{take}-{number}" in used:
+        number += 1
+    return f"{take}-{number}"
+
+
+def change(before: str, now: str) -> str:
+    """Return the size of a change between two prompts, in words."""
+    old, new = before.split(), now.split()
+    if old == new:
+        return "other options, same words"
+    matcher = difflib.SequenceMatcher(None, old, new, autojunk=len(old) + len(new) > 4000)  # else slow
+    edits = [code for code in matcher.get_opcodes() if code[0] != "equal"]
+    removed = sum(high - low for _, low, high, _, _ in edits)
+    added = sum(high - low for _, _, _, low, high in edits)
+    return f"words: {added} added, {removed} of {len(old)} removed"

@@ -1,0 +1,173 @@
+"""What a dry run shows: create or attach and why, and what it may cost. From the journal alone; nothing is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from devin_jupyter.attachments import lacking
+from devin_jupyter.idempotency.create import (
+    CreateCall,
+    CreateResult,
+    Creator,
+    cell_name,
+    not_recorded,
+    recorded,
+    state,
+)
+from devin_jupyter.models.policy import Policy
+from devin_jupyter.models.snapshot import Record, Where
+from devin_jupyter.recorded import LockFile
+from devin_jupyter.request import SessionRequest
+from devin_jupyter.text import format_acus, format_utc
+
+MODE_COSTS = {"fast": "about 4 times the price of normal, and 2 times as fast"}
+MOST_COMPARED = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What would be done, for `--dry-run`."""
+
+    action: str
+    """`create`, `attach`, `replay` (from a lock file) or `refuse`."""
+    why: str
+    session_id: str | None
+    fingerprint: str
+    tag: str
+    body: dict[str, Any]
+    """The exact body; values of secrets masked."""
+    costs: tuple[str, ...]
+    """Cap, mode, budgets, and what similar sessions have cost."""
+
+
+Decision = tuple[str, str, str | None]
+"""The action, why, and the session."""
+
+
+async def plan(creator: Creator, request: SessionRequest, policy: Policy | None = None) -> Plan:
+    """Return what `Creator.start` would do, from the journal and the lock file alone: nothing is sent."""
+    call = await creator.call(request, policy or Policy())
+
+    def decide() -> Plan:
+        action, why, session_id = _decision(call)
+        costs = () if action in ("attach", "replay") else _costs(call)
+        return _plan(request, call.facts.where, (action, why, session_id), costs)
+
+    return await asyncio.to_thread(decide)
+
+
+def plan_replay(request: SessionRequest, lock: LockFile, api_version: str) -> Plan:
+    """Return what replaying a request would do: where there is no key, a lock file is all that can be asked."""
+    found = recorded(request, lock)
+    decision = _replays(found) if found is not None else ("refuse", not_recorded(lock).message, None)
+    return _plan(request, Where("", None, api_version), decision, ())
+
+
+def _plan(request: SessionRequest, where: Where, decision: Decision, costs: tuple[str, ...]) -> Plan:
+    action, why, session_id = decision
+    identity = request.fingerprint(where)
+    idempotent = request.take is None if where.api_version == "v1" else None
+    return Plan(
+        action=action,
+        why=why,
+        session_id=session_id,
+        fingerprint=identity.text,
+        tag=identity.tag,
+        body=request.preview(where.api_version, tag=identity.tag, idempotent=idempotent),
+        costs=("nothing: the session is there already",) if action in ("attach", "replay") else costs,
+    )
+
+
+def _decision(call: CreateCall) -> Decision:
+    """Take the steps of `once` as far as the journal knows."""
+    journal, policy = call.creator.journal, call.policy
+    for item in call.fingerprints if not policy.take_new else ():
+        record = journal.session_for(item.text, not_before=call.not_before)
+        if record is not None:
+            return "attach", f"the journal has {_named(record)} for the same request", record.session_id
+    held = None if policy.take_new else call.recorded()
+    if held is not None:
+        return _replays(held)
+    intent = journal.intents.get(call.fingerprint)
+    if intent is not None and intent.posts:
+        return "create", f"unless an earlier try has: the service is first asked for the tag {call.tag}", None
+    earlier = call.earlier()
+    before = earlier if earlier is not None and earlier.is_open else None
+    refused = _refusal(call, before)
+    if refused is not None:
+        return refused
+    why = f"the journal has none; the service is first asked for the tag {call.tag}"
+    if policy.take_new:
+        why = "the next free take was asked for"
+    stops = f"; {_named(before)} is stopped for good before (--replace)" if before and policy.replace else ""
+    return "create", why + stops, None
+
+
+def _replays(found: CreateResult) -> Decision:
+    return "replay", found.notice or "", found.session_id
+
+
+def _refusal(call: CreateCall, before: Record | None) -> Decision | None:
+    """Return what the guards would say, in their order.
+
+    Args:
+        call: the create call.
+        before: the session of the cell's earlier text, if it was at work when last seen.
+    """
+    journal, policy = call.creator.journal, call.policy
+    halted = journal.halted_since()
+    if halted is not None:
+        return "refuse", f"everything was halted on {format_utc(halted)}; %devin resume lifts it", None
+    if problem := lacking(call.request.secrets):
+        return "refuse", f"{problem.message}; {problem.hint}", None
+    if before is not None and policy.interactive and not (policy.replace or policy.beside):
+        name = cell_name(policy.guard)
+        why = f"{name} was changed while" if name == "this cell" else f"{name} had another text before, and"
+        return "refuse", f"{why} {_named(before)} is at work", before.session_id
+    refused = journal.budgets.refusal(
+        call.facts.scopes,
+        payer=call.fingerprint,
+        cap=call.request.max_acu,
+        limits=call.limits,
+        ending=before.session_id if before and policy.replace else None,
+    )
+    return None if refused is None else ("refuse", f"{refused.message}; {refused.hint}", None)
+
+
+def _named(record: Record) -> str:
+    return f"{record.session_id} of {format_utc(record.started_at)} ({state(record.snapshot, record)})"
+
+
+def _costs(call: CreateCall) -> tuple[str, ...]:
+    request, journal = call.request, call.creator.journal
+    lines = [f"at most {request.max_acu} ACU (--max-acu)" if request.max_acu else "no cap: --max-acu N sets one"]
+    if request.mode in MODE_COSTS:
+        lines.append(f"mode {request.mode}: {MODE_COSTS[request.mode]}")
+    accounts = map(journal.budgets.account, call.facts.scopes)
+    lines += [str(account) for account in accounts if account.limit is not None]
+    if call.policy.budget is not None:
+        lines.append(f"refused beyond {call.policy.budget:g} ACU (--budget)")
+    where = call.facts.where
+    past = _similar(call, journal.finished(base_url=where.base_url, org_id=where.org_id))
+    return (*lines, past) if past else tuple(lines)
+
+
+def _similar(call: CreateCall, finished: list[Record]) -> str:
+    """Return what finished sessions of the nearest kind of likeness have cost."""
+    request, wire, base = call.request, call.facts.wire_schema, call.facts.base
+    kinds: tuple[tuple[str, Callable[[Record], bool]], ...] = (
+        ("of this request", lambda record: record.facts.base == base),
+        ("with this schema", lambda record: wire is not None and record.facts.wire_schema == wire),
+        ("on these repositories", lambda record: bool(request.repos) and set(record.facts.repos) == set(request.repos)),
+        (f"in mode {request.mode or 'as set'}", lambda record: record.facts.mode == request.mode),
+    )
+    for words, is_alike in kinds:
+        acus = [record.acus for record in finished if record.acus and is_alike(record)][:MOST_COMPARED]
+        if acus:
+            low, high = format_acus(min(acus)), format_acus(max(acus))
+            return f"{len(acus)} finished {words}: {low} to {high}, median {format_acus(statistics.median(acus))}"
+    return ""

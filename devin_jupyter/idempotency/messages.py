@@ -1,0 +1,273 @@
+"""Messages are paid acts too: one is sent once, whatever happens to the cell, the kernel or the answer.
+
+A message is known by session, text and files. The session's last answer is noted before the send, durably, so that
+the answer to this message can be told from the one before even after a crash.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from devin_jupyter.api.sessions import Messages
+from devin_jupyter.attachments import Attachment
+from devin_jupyter.errors import Conflict, CreateUncertain, DevinError, Forbidden, NotFound, OptionError
+from devin_jupyter.idempotency.create import Creator
+from devin_jupyter.idempotency.once import Attempt, PaidAct, is_refusal, once, shielded
+from devin_jupyter.journal.intents import PaidMessage, send_lease
+from devin_jupyter.models.ids import session_id as prefixed
+from devin_jupyter.models.policy import notebook_scope
+from devin_jupyter.models.snapshot import CellRef, Sent, note_send, parse_time
+from devin_jupyter.recorded import message_key
+from devin_jupyter.redaction import as_returned
+from devin_jupyter.text import format_utc
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendResult:
+    """How a send ended."""
+
+    how: str
+    """`sent`, or `already`: it had been sent before."""
+    sent: Sent | None
+    """What tells the answer to this message from the one before; None where that is not known any more."""
+    raw: Mapping[str, Any] | None = None
+    """The service's answer (v3)."""
+    notice: str | None = None
+    """The line to print."""
+
+
+class Messenger:
+    """Sends messages exactly once. Any number of kernels share the journal."""
+
+    def __init__(self, messages: Messages, creator: Creator) -> None:
+        self.messages, self.creator = messages, creator
+
+    async def send(
+        self,
+        session_id: str,
+        text: str,
+        files: Sequence[Attachment] = (),
+        *,
+        again: bool = False,
+        as_user: str | None = None,
+        cell: CellRef | None = None,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> SendResult:
+        """Send a message, unless it was sent before.
+
+        When the caller is cancelled, a POST in flight is still completed and written down.
+
+        Args:
+            session_id: in any form.
+            text: what to say; `{{ }}` is filled in already.
+            files: to go with it; uploaded only when the message is really to be sent.
+            again: send it even if it was already sent.
+            as_user: in this user's name (v3).
+            cell: the cell that sends.
+            say: told what is waited for, on the loop's thread.
+
+        Raises:
+            OptionError: the text is empty.
+            Halted, BudgetExceeded: one of our guards said no; nothing was paid.
+            CreateUncertain: it could not be settled whether the message arrived.
+            DevinError: the service refused, or could not be reached; nothing arrived.
+        """
+        if not text.strip():
+            raise OptionError("the message is empty", "nothing was sent", "say what Devin shall do")
+        call = SendCall(self, prefixed(session_id), text, tuple(files), again, as_user, cell)
+        attempt = Attempt(self.creator.timing, say)
+        return await shielded(once(call, self.creator.journal, attempt), attempt)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """That a message arrived, with the service's answer where there was one."""
+
+    raw: Mapping[str, Any] | None = None
+
+
+class SendCall(PaidAct[PaidMessage, Arrival, SendResult]):
+    """Sending one message."""
+
+    orphan_notice = "an earlier kernel was about to send this message; looking whether it arrived"
+
+    def __init__(
+        self,
+        messenger: Messenger,
+        session_id: str,
+        text: str,
+        files: tuple[Attachment, ...],
+        again: bool,
+        as_user: str | None,
+        cell: CellRef | None,
+    ) -> None:
+        self._messages, self._creator = messenger.messages, messenger.creator
+        self._journal, self._timing = self._creator.journal, self._creator.timing
+        self.session_id, self._text, self._files = session_id, text, files
+        self._again, self._as_user, self._cell = again, as_user, cell
+        self.key = message_key(session_id, text, (item.sha256 for item in files))
+        self._words = message_key(session_id, normalized(text), ())
+        """The same without files: all that a conversation shows."""
+        self.lease_name = send_lease(session_id)
+        self._last: PaidMessage | None = None
+        self._conversation: Conversation | None = None
+        self._urls: list[str] = []
+
+    async def known(self) -> SendResult | None:
+        """Return that the message was sent before, unless it is to be sent again."""
+        self._last = await asyncio.to_thread(self._journal.messages.last, self.key)
+        if self._last is None or self._last.sent_at is None or self._again:
+            return None
+        return await self._already(self._last.sent_at)
+
+    async def pending(self) -> PaidMessage | None:
+        """With `--again` one is settled only if it can be told from those that arrived before."""
+        last = self._last
+        if last is None or last.sent_at is not None or not last.posts:
+            return None
+        return None if self._again and last.seen_before is None else last
+
+    async def look(self, orphan: PaidMessage | None) -> SendResult | None:
+        """Find the message in the conversation though this journal does not know it: another machine sent it."""
+        try:
+            self._conversation = await read_conversation(self._messages, self.session_id)
+        except (Forbidden, NotFound):  # the key may not read it
+            self._conversation = None
+        times = self._conversation.times_of(self._text) if self._conversation else []
+        known = await asyncio.to_thread(self._journal.messages.count, self._words)
+        if self._last is not None or self._again or len(times) <= known:
+            return None
+        at = times[-1] or self._timing.now()
+        message = PaidMessage(
+            key=self.key,
+            nth=1,
+            session_id=self.session_id,
+            words=self._words,
+            written_at=at,
+            posts=1,
+            seen_before=None,
+            sent=None,
+            sent_at=at,
+        )
+        await asyncio.to_thread(self._journal.messages.arrived, message, now=at, sent=None)
+        return await self._already(at)
+
+    async def reserve(self, attempt: Attempt) -> PaidMessage:
+        """Note what tells the answer to this message from what the session holds already, and write it down."""
+        creator, journal, conversation = self._creator, self._journal, self._conversation
+        await asyncio.to_thread(journal.flags.refuse)
+        ticket = creator.store.ticket()
+        raw = await creator.api.sessions.get(self.session_id)
+        snapshot = await creator.store.see({**raw, "session_id": self.session_id}, ticket=ticket)
+        now = self._timing.now()
+        at = datetime.fromtimestamp(now, UTC).replace(microsecond=0)
+        sent = note_send(snapshot, self._text, at=at, answer=None)
+        if conversation is not None:
+            sent = replace(sent, last_event=conversation.last_event)
+        scopes = await asyncio.to_thread(journal.budgets.scopes_of, self.session_id)
+        own = [notebook_scope(self._cell.notebook)] if self._cell else []
+        write = partial(
+            journal.messages.write,
+            self.key,
+            self.session_id,
+            words=self._words,
+            seen_before=len(conversation.times_of(self._text)) if conversation else None,
+            sent=sent,
+            scopes=tuple(dict.fromkeys([*own, *scopes])),
+            now=now,
+        )
+        return await creator.write_within_budget(write, [*own, *scopes])
+
+    async def prepare(self, intent: PaidMessage) -> None:
+        """Upload the files."""
+        self._urls = await self._creator.upload(self._files)
+
+    async def post(self, intent: PaidMessage, lease: str) -> Arrival:
+        """Count the POST in the journal, then send it."""
+        now = self._timing.now()
+        await asyncio.to_thread(self._journal.messages.about_to_post, intent, lease, now=now)
+        self._timing.refuse_if_late(now)
+        raw = await self._messages.send(self.session_id, self._text, attachment_urls=self._urls, as_user=self._as_user)
+        return Arrival(raw)
+
+    async def find(self, intent: PaidMessage) -> Arrival | None:
+        """The conversation holds the text once more than before."""
+        conversation = await read_conversation(self._messages, self.session_id)
+        before = intent.seen_before
+        if before is None:  # it could not be read then
+            before = await asyncio.to_thread(self._journal.messages.count, intent.words)
+        return Arrival() if len(conversation.times_of(self._text)) > before else None
+
+    async def confirm(self, intent: PaidMessage, made: Arrival, how: str) -> SendResult:
+        """Keep that the message arrived; the session's turn is open again."""
+        assert intent.sent is not None
+        sent = replace(intent.sent, updated_at=parse_time((made.raw or {}).get("updated_at")))
+        await asyncio.to_thread(self._journal.messages.arrived, intent, now=self._timing.now(), sent=sent)
+        return SendResult(how="sent", sent=sent, raw=made.raw)
+
+    async def clear(self, intent: PaidMessage) -> None:
+        """Forget the message: it did not arrive."""
+        await asyncio.to_thread(self._journal.messages.clear, intent)
+
+    def is_certain(self, problem: DevinError) -> bool:
+        """A session that takes no messages says so with 409 as well."""
+        return is_refusal(problem) or isinstance(problem, Conflict)
+
+    def uncertain(self, problem: DevinError) -> CreateUncertain:
+        """Return the error that says what to check."""
+        what = f"it could not be settled whether the message arrived: {problem.message}"
+        if isinstance(problem, Forbidden):
+            do = "read the conversation in the web app; --again sends it once more"
+            return CreateUncertain(what, f"this key may not read the messages of {self.session_id}", do)
+        return CreateUncertain(
+            what,
+            f"{self.session_id} did not show it up to {self._timing.settle_at[-1]:g} s after the last try",
+            "read the conversation in the web app; sending it again looks first, and posts only if it is not there",
+        )
+
+    async def _already(self, at: float) -> SendResult:
+        """The last message to the session decides what counts as its answer, whichever it was."""
+        record = await asyncio.to_thread(self._journal.record, self.session_id)
+        notice = f"already sent on {format_utc(at)}; --again repeats"
+        return SendResult(how="already", sent=record.sent if record else None, notice=notice)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What a conversation holds, as far as sending once needs it."""
+
+    times: dict[str, list[float | None]]
+    """When people said what after the prompt, by normalized text."""
+    last_event: str | None
+
+    def times_of(self, text: str) -> list[float | None]:
+        """Return the times of this text."""
+        return self.times.get(normalized(as_returned(text)), [])
+
+
+async def read_conversation(messages: Messages, session_id: str) -> Conversation:
+    """Read who said what. The first that people said is the prompt, which is no message."""
+    texts: dict[str, list[float | None]] = {}
+    last_event: str | None = None
+    is_prompt = True
+    async for raw in messages.list(session_id):
+        last_event = str(raw["event_id"]) if raw.get("event_id") else last_event
+        if raw.get("source") == "user" or raw.get("type") in ("user_message", "initial_user_message"):
+            if is_prompt:
+                is_prompt = False
+                continue
+            moment = parse_time(raw.get("created_at") or raw.get("timestamp"))
+            text = normalized(str(raw.get("message") or ""))
+            texts.setdefault(text, []).append(moment.timestamp() if moment else None)
+    return Conversation(texts, last_event)
+
+
+def normalized(text: str) -> str:
+    """Return a text as it is compared: white space may change on the way, and v1 adds lines for files."""
+    lines = (line for line in text.splitlines() if not line.startswith('ATTACHMENT:"'))
+    return " ".join(" ".join(lines).split())

@@ -1,0 +1,382 @@
+"""How an act that costs money happens once: who may act, what is known already, the POST, and a lost answer settled.
+
+Knows nothing of sessions, messages or HTTP. What was begun is completed even when the caller is interrupted, since an
+abandoned POST would leave a bill that nobody knows of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from devin_jupyter.errors import (
+    ApiError,
+    Conflict,
+    ConnectionFailed,
+    ConnectionTrouble,
+    CreateUncertain,
+    DevinError,
+    JournalError,
+    RateLimited,
+    Refused,
+    ServerError,
+    SetupError,
+    UnreadableAnswer,
+    UsageMistake,
+)
+from devin_jupyter.journal import Journal
+from devin_jupyter.journal.intents import LeaseLost
+
+I = TypeVar("I")  # noqa: E741 - the intent as the journal keeps it
+M = TypeVar("M")  # what the act made, as the service shows it
+T = TypeVar("T")  # the outcome
+
+SETTLE_AT = (0.0, 1.0, 3.0, 10.0)
+"""When the service is looked at after an answer was lost, in seconds. A later appearance is not waited for."""
+MOST_POSTS = 3
+MOST_RATE_LIMIT_SECONDS = 90.0
+"""A cell that waits longer looks hung; the error then says that nothing was started."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Time as the paid acts see it, so that tests need not wait."""
+
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    settle_at: tuple[float, ...] = SETTLE_AT
+    poll_seconds: float = 0.25
+    """How often another process's act is looked at."""
+    lease_seconds: float = 15.0
+
+    def refuse_if_late(self, since: float) -> None:
+        """Raise `LeaseLost` when this process stood still since then: its lease may have passed to another."""
+        if self.now() - since > self.lease_seconds / 2:
+            raise LeaseLost
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One caller's attempt at a paid act: its timing, where it reports to, and whether the outcome is still wanted."""
+
+    timing: Timing
+    say: Callable[[str], None] = lambda line: None
+    is_patient: bool = True
+    """Wait and try again where the service asks to slow down."""
+    _given_up: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def give_up(self) -> None:
+        """The caller is gone: finish what is in flight, begin nothing."""
+        self._given_up.set()
+
+    def check(self) -> None:
+        """Raise CancelledError between two steps once the caller is gone."""
+        if self._given_up.is_set():
+            raise asyncio.CancelledError
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep, and wake up early when the caller is gone."""
+        self.check()
+        sleeping = asyncio.ensure_future(self.timing.sleep(seconds))
+        leaving = asyncio.ensure_future(self._given_up.wait())
+        try:
+            await asyncio.wait((sleeping, leaving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            leaving.cancel()
+        self.check()
+
+
+class PaidAct(ABC, Generic[I, M, T]):
+    """One act, as `once` needs it: the steps in the order in which they are taken.
+
+    `I` is the intent as the journal keeps it, `M` what the act made as the service shows it, `T` the outcome.
+    """
+
+    lease_name: str
+    """One process at a time acts on this name."""
+    orphan_notice: str
+    """Said before an earlier process's POST is settled."""
+
+    @abstractmethod
+    async def known(self) -> T | None:
+        """Return the outcome if the journal has it; asked again while another process acts."""
+
+    @abstractmethod
+    async def pending(self) -> I | None:
+        """Return the intent of an earlier process that may have posted and wrote down no outcome."""
+
+    @abstractmethod
+    async def look(self, orphan: I | None) -> T | None:
+        """Return the outcome if the service shows that another machine acted; remember what was there before.
+
+        Args:
+            orphan: what an earlier process intended, after the service showed nothing of it.
+        """
+
+    @abstractmethod
+    async def reserve(self, attempt: Attempt) -> I:
+        """Pass the guards, and write the intent with its reservations durably.
+
+        Raises:
+            Refused: a guard says no; nothing was paid.
+        """
+
+    @abstractmethod
+    async def prepare(self, intent: I) -> None:
+        """Do what must be done before the POST, such as uploads; a failure clears the intent."""
+
+    @abstractmethod
+    async def post(self, intent: I, lease: str) -> M:
+        """Count the POST durably, then send it once."""
+
+    @abstractmethod
+    async def find(self, intent: I) -> M | None:
+        """Return what the act has made, as the service shows it, or None."""
+
+    @abstractmethod
+    async def confirm(self, intent: I, made: M, how: str) -> T:
+        """Write the outcome down and return it.
+
+        Args:
+            intent: what was intended.
+            made: what the service shows.
+            how: `created`, `adopted` (its answer had been lost) or `orphaned` (an earlier process's).
+        """
+
+    @abstractmethod
+    async def clear(self, intent: I) -> None:
+        """Write down that the act certainly did not happen."""
+
+    def is_certain(self, problem: DevinError) -> bool:
+        """Return whether, after this problem, nothing can have happened."""
+        return is_refusal(problem)
+
+    @abstractmethod
+    def uncertain(self, problem: DevinError) -> CreateUncertain:
+        """Return the error for an act whose fate stays unknown."""
+
+
+async def once(act: PaidAct[I, M, T], journal: Journal, attempt: Attempt) -> T:
+    """Return the outcome of an act: known, found on the service, or made by one POST.
+
+    Raises:
+        Refused: one of our guards said no; nothing was paid.
+        CreateUncertain: it could not be settled whether it happened.
+        DevinError: the service refused, or could not be reached; it did not happen.
+    """
+    while True:
+        try:
+            async with lease(journal, act.lease_name, attempt, unless=act.known) as (token, known):
+                if token is None:
+                    assert known is not None
+                    return known
+                orphan = await act.pending()
+                if orphan is not None:
+                    attempt.say(act.orphan_notice)
+                    found = await settle(partial(act.find, orphan), act.uncertain, attempt)
+                    if found is not None:
+                        return await act.confirm(orphan, found, "orphaned")
+                elsewhere = await act.look(orphan)
+                if elsewhere is not None:
+                    return elsewhere
+                intent = await act.reserve(attempt)
+                try:
+                    await act.prepare(intent)
+                except BaseException:
+                    await act.clear(intent)
+                    raise
+                made, was_lost = await post_and_settle(act, intent, token, attempt)
+                return await act.confirm(intent, made, "adopted" if was_lost else "created")
+        except LeaseLost:  # another process acts, or the journal was replaced: look again from the start
+            await attempt.sleep(attempt.timing.poll_seconds)
+
+
+async def post_and_settle(act: PaidAct[I, M, T], intent: I, token: str, attempt: Attempt) -> tuple[M, bool]:
+    """Post, and return what was made and whether its answer had been lost.
+
+    Raises:
+        CreateUncertain: three answers were lost, and the service shows nothing.
+        DevinError: the act was refused, and certainly did not happen.
+    """
+    for number in range(1, MOST_POSTS + 1):
+        attempt.check()
+        try:
+            return await _post(act, intent, token, attempt), False
+        except DevinError as problem:
+            if isinstance(problem, Refused | UsageMistake | SetupError) or act.is_certain(problem):
+                await act.clear(intent)
+                raise
+            trouble = problem
+        attempt.say(f"the answer was lost ({trouble.message}); looking whether it happened before trying again")
+        found = await settle(partial(act.find, intent), act.uncertain, attempt, trouble)
+        if found is not None:
+            return found, True
+        if number < MOST_POSTS:
+            attempt.say(f"nothing was made; trying again ({number + 1} of {MOST_POSTS})")
+    raise act.uncertain(trouble) from trouble
+
+
+async def settle(
+    find: Callable[[], Awaitable[M | None]],
+    uncertain: Callable[[DevinError], CreateUncertain],
+    attempt: Attempt,
+    trouble: DevinError | None = None,
+) -> M | None:
+    """Look at the service until it must show what was made; None when it shows nothing to the end.
+
+    Args:
+        find: looks once.
+        uncertain: makes the error for a service that cannot be looked at.
+        attempt: the caller's.
+        trouble: what went wrong with the POST.
+
+    Raises:
+        CreateUncertain: the service could not be looked at.
+    """
+    passed, problem = 0.0, trouble
+    *early, last = attempt.timing.settle_at
+    for moment in (*early, last, 2 * last, 4 * last):
+        await attempt.sleep(moment - passed)
+        passed = moment
+        try:
+            found = await find()
+        except (ApiError, ConnectionTrouble) as failed:
+            problem = failed
+            if is_refusal(failed):
+                break
+            continue
+        if found is not None or moment >= last:
+            return found
+    assert problem is not None
+    raise uncertain(problem) from problem
+
+
+async def _post(act: PaidAct[I, M, Any], intent: I, token: str, attempt: Attempt) -> M:
+    """Post, waiting as long as the service says that it is too early."""
+    waited, pause = 0.0, 2.0
+    while True:
+        try:
+            return await act.post(intent, token)
+        except RateLimited as refused:
+            asked = refused.retry_after
+            pause = max(1.0, asked) if asked is not None else min(60.0, pause * 2)
+            if not attempt.is_patient or waited + pause > MOST_RATE_LIMIT_SECONDS:
+                raise
+            attempt.say(f"the service asks to slow down; trying again in {pause:g} s")
+            try:
+                await attempt.sleep(pause)
+            except asyncio.CancelledError:
+                await act.clear(intent)
+                raise
+            waited += pause
+
+
+def is_refusal(problem: DevinError) -> bool:
+    """Return whether the service understood the request and said no, so that nothing happened."""
+    if isinstance(problem, ConnectionFailed):
+        return True
+    if not isinstance(problem, ApiError) or isinstance(problem, (ServerError, UnreadableAnswer, Conflict)):
+        return False
+    return 400 <= problem.status_code < 500 and problem.status_code != 408
+
+
+# --- one process at a time -----------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def lease(
+    journal: Journal, name: str, attempt: Attempt, *, unless: Callable[[], Awaitable[T | None]]
+) -> AsyncIterator[tuple[str | None, T | None]]:
+    """Take a lease, waiting for the process that holds it, and yield its token; renew it meanwhile.
+
+    Args:
+        journal: where leases are kept.
+        name: of the lease.
+        attempt: the caller's.
+        unless: asked before every try; a result ends the waiting and is yielded in place of a token.
+    """
+    seconds, token, is_waiting = attempt.timing.lease_seconds, None, False
+
+    async def renew(token: str) -> None:
+        while True:
+            await asyncio.sleep(seconds / 3)  # real time: other processes count in it
+            with suppress(JournalError):  # tried again; a POST is refused once the lease is lost
+                now = attempt.timing.now()
+                await asyncio.to_thread(journal.leases.renew, name, token, now=now, seconds=seconds)
+
+    renewing: asyncio.Future[None] | None = None
+    try:
+        found = await unless()
+        while found is None and token is None:
+            taking = asyncio.to_thread(journal.leases.take, name, now=attempt.timing.now(), seconds=seconds)
+            token = await _taken(asyncio.ensure_future(taking), journal, name)
+            if token is None:
+                if not is_waiting:
+                    attempt.say("another kernel is at the same request; waiting for its outcome")
+                    is_waiting = True
+                await attempt.sleep(attempt.timing.poll_seconds)
+            found = await unless()  # the process before may have ended between the two questions
+        if token is not None and found is None:
+            renewing = asyncio.ensure_future(renew(token))
+        yield (token if found is None else None), found
+    finally:
+        if renewing is not None:
+            renewing.cancel()
+        if token is not None:
+            with suppress(JournalError):  # it ends by itself
+                await asyncio.to_thread(journal.leases.give_back, name, token)
+
+
+async def _taken(taking: asyncio.Future[str | None], journal: Journal, name: str) -> str | None:
+    """Await a token; a caller who leaves in that moment does not keep it."""
+    try:
+        return await asyncio.shield(taking)
+    except asyncio.CancelledError:
+        token = await taking
+        if token is not None:
+            await asyncio.to_thread(journal.leases.give_back, name, token)
+        raise
+
+
+# --- interrupted callers -------------------------------------------------------------------------------------
+
+
+async def shielded(
+    work: Coroutine[Any, Any, T], attempt: Attempt, *, left: Callable[[T], Awaitable[None]] | None = None
+) -> T:
+    """Await an act; when the caller is cancelled, a POST in flight still ends and is written down.
+
+    Args:
+        work: the act.
+        attempt: the caller's.
+        left: called with the outcome that the caller did not wait for.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        attempt.give_up()
+
+        async def rest(left: Callable[[T], Awaitable[None]]) -> None:
+            await left(await task)
+
+        completing: asyncio.Future[Any] = task if left is None else asyncio.ensure_future(rest(left))
+        _completing.add(completing)
+        completing.add_done_callback(_completed)
+        raise
+
+
+_completing: set[asyncio.Future[Any]] = set()
+
+
+def _completed(task: asyncio.Future[Any]) -> None:
+    _completing.discard(task)
+    if not task.cancelled():
+        task.exception()  # retrieved, since nobody is left to tell

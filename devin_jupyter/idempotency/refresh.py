@@ -1,0 +1,70 @@
+"""Looks once at sessions that are known, so that decisions rest on how they are now; offline, on how they were."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from devin_jupyter.api.sessions import Sessions
+from devin_jupyter.errors import ApiError, ConnectionTrouble, NotFound, Unauthorized
+from devin_jupyter.idempotency.once import Timing
+from devin_jupyter.models.snapshot import Record, Snapshot
+from devin_jupyter.monitor.store import SessionStore
+
+LOOK_SECONDS = 5.0
+OFFLINE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one look brought."""
+
+    snapshot: Snapshot | None
+    """As it is, or as it was last seen."""
+    raw: Mapping[str, Any] | None = None
+    """The service's answer; None when there was none."""
+    why_not: str = ""
+    """Why the service did not tell."""
+
+
+class Refresher:
+    """Reads sessions; after one failure it does not make the next cells wait for the same."""
+
+    def __init__(self, sessions: Sessions, store: SessionStore, timing: Timing) -> None:
+        self._sessions, self._store, self._timing = sessions, store, timing
+        self._offline_until = 0.0
+
+    async def look(self, record: Record) -> Observation:
+        """Return a session as it is now, or as last seen when the service cannot be reached.
+
+        Raises:
+            ApiError, ConnectionTrouble: it was never seen before and cannot be now.
+        """
+        seen = record.snapshot
+        if seen is not None and self._timing.now() < self._offline_until:
+            return Observation(seen, None, "the service cannot be reached")
+        ticket = self._store.ticket()
+        try:
+            get = self._sessions.get(record.session_id, retries=seen is None)
+            raw = await asyncio.wait_for(get, LOOK_SECONDS if seen else None)
+        except NotFound:
+            if seen is None:
+                raise
+            return Observation(seen, None, "the service does not know it any more")
+        except (ApiError, ConnectionTrouble, TimeoutError) as problem:
+            if seen is None or isinstance(problem, Unauthorized):
+                raise
+            if isinstance(problem, ApiError):
+                return Observation(seen, None, f"the service does not tell ({problem.status_code})")
+            self._offline_until = self._timing.now() + OFFLINE_SECONDS
+            return Observation(seen, None, "the service cannot be reached")
+        return Observation(await self._store.see({**raw, "session_id": record.session_id}, ticket=ticket), raw)
+
+    async def look_at_all(self, session_ids: Iterable[str]) -> None:
+        """Look at many sessions, such as those that count in a budget before it refuses."""
+        ticket = self._store.ticket()
+        found = await self._sessions.by_ids(session_ids)
+        for raw in found.raws.values():
+            await self._store.see(raw, ticket=ticket)
