@@ -17,8 +17,8 @@ from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.monitor.store import Connection
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))  # modules that tests and the kernels in the browser share
-from lab import Desk, Jupyter, served
-from play import Subscribed
+from fakes import FakeSubscription
+from lab import Jupyter, NotebookPage, served
 
 CHROMIUM = next((path for path in map(Path, ("/usr/bin/chromium", "/usr/bin/chromium-browser")) if path.exists()), None)
 
@@ -32,7 +32,7 @@ def settle() -> None:
 
 
 @dataclass
-class StandIn:
+class FakeHandle:
     """A session handle without a service: a test moves it with `show`, and reads what was asked of it."""
 
     snapshot: Snapshot
@@ -49,10 +49,10 @@ class StandIn:
         on_trouble: Callable[[Connection], None] | None = None,
         messages: bool = False,
         **_: Any,
-    ) -> Subscribed:
+    ) -> FakeSubscription:
         self.on_trouble = on_trouble or self.on_trouble
         self.wanted.append(messages)
-        return Subscribed(self, callback)
+        return FakeSubscription(self, callback)
 
     def show(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
@@ -82,9 +82,9 @@ def snapshot() -> Callable[..., Snapshot]:
 
 
 @pytest.fixture
-def stand_in(snapshot: Callable[..., Snapshot]) -> Callable[..., StandIn]:
+def fake(snapshot: Callable[..., Snapshot]) -> Callable[..., FakeHandle]:
     """Return a session that the test moves by hand."""
-    return lambda number=1, **fields: StandIn(snapshot(number, **fields))
+    return lambda number=1, **fields: FakeHandle(snapshot(number, **fields))
 
 
 @pytest.fixture(scope="session")
@@ -130,12 +130,12 @@ def _opened_page(browser: Any) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def desk(browser: Any, jupyter: Jupyter, request: pytest.FixtureRequest) -> Iterator[Desk]:
+def lab(browser: Any, jupyter: Jupyter, request: pytest.FixtureRequest) -> Iterator[NotebookPage]:
     """A notebook with stand-in sessions at hand; errors of the widgets' scripts fail the module."""
     name = f"{request.module.__name__.rpartition('.')[2]}.ipynb"
     jupyter.notebook(name, "")
     with _opened_page(browser) as page:
         jupyter.open(page, name)
-        opened = Desk(page, jupyter, name)
-        opened.do("import play\nfrom devin_jupyter.panel import BatchPanel, CellOutput, Panel")
+        opened = NotebookPage(page, jupyter, name)
+        opened.do("import fakes\nfrom devin_jupyter.panel import BatchPanel, CellOutput, Panel")
         yield opened

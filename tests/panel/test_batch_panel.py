@@ -58,8 +58,8 @@ def test_rows_beyond_a_thousand_are_counted_not_shown(snapshot: Make) -> None:
     assert panel.header["beyond"] == 20
 
 
-def test_only_the_rows_that_changed_travel(stand_in: Callable[..., Any]) -> None:
-    sessions = [stand_in(number) for number in range(1, 301)]
+def test_only_the_rows_that_changed_travel(fake: Callable[..., Any]) -> None:
+    sessions = [fake(number) for number in range(1, 301)]
     _, wire = _board(sessions)
 
     sessions[7].show(replace(sessions[7].snapshot, phase=Phase.DONE))
@@ -69,8 +69,8 @@ def test_only_the_rows_that_changed_travel(stand_in: Callable[..., Any]) -> None
     assert len(json.dumps(delta)) < 1000
 
 
-def test_equal_snapshots_send_nothing(stand_in: Callable[..., Any]) -> None:
-    session = stand_in()
+def test_equal_snapshots_send_nothing(fake: Callable[..., Any]) -> None:
+    session = fake()
     _, wire = _board([session])
 
     session.show(replace(session.snapshot))
@@ -80,8 +80,8 @@ def test_equal_snapshots_send_nothing(stand_in: Callable[..., Any]) -> None:
     assert len([data for data in wire.sent if data.get("method") == "custom"]) == 1
 
 
-def test_a_page_that_is_loaded_again_gets_the_present_rows(stand_in: Callable[..., Any]) -> None:
-    session = stand_in()
+def test_a_page_that_is_loaded_again_gets_the_present_rows(fake: Callable[..., Any]) -> None:
+    session = fake()
     panel, wire = _board([session])
     session.show(replace(session.snapshot, phase=Phase.FAILED))
     sequence = wire.last(kind="rows")["sequence"]
@@ -94,8 +94,8 @@ def test_a_page_that_is_loaded_again_gets_the_present_rows(stand_in: Callable[..
     assert wire.last(kind="table")["rows"] == table["rows"]
 
 
-def test_rows_carry_the_names_a_batch_gave_them(stand_in: Callable[..., Any]) -> None:
-    first, second = stand_in(1), stand_in(2)
+def test_rows_carry_the_names_a_batch_gave_them(fake: Callable[..., Any]) -> None:
+    first, second = fake(1), fake(2)
     panel, _ = _board([first], names={first.snapshot.session_id: "acme/api"})
     panel.follow(second, "acme/web")
     settle()
@@ -103,8 +103,8 @@ def test_rows_carry_the_names_a_batch_gave_them(stand_in: Callable[..., Any]) ->
     assert [row["name"] for row in _rows(panel)] == ["acme/api", "acme/web"]
 
 
-def test_a_row_opens_its_session_which_is_then_followed_and_can_be_answered(stand_in: Callable[..., Any]) -> None:
-    sessions = [stand_in(1), stand_in(2, phase=Phase.YOUR_TURN, messages=(Message("e", "devin", "Well?", None),))]
+def test_a_row_opens_its_session_which_is_then_followed_and_can_be_answered(fake: Callable[..., Any]) -> None:
+    sessions = [fake(1), fake(2, phase=Phase.YOUR_TURN, messages=(Message("e", "devin", "Well?", None),))]
     panel, wire = _board(sessions)
     identifier = sessions[1].snapshot.session_id
 
@@ -126,8 +126,8 @@ def test_a_row_opens_its_session_which_is_then_followed_and_can_be_answered(stan
     assert len(sessions[1].callbacks) == 1
 
 
-def test_rows_stand_where_the_batch_has_them_whenever_they_start(stand_in: Callable[..., Any]) -> None:
-    last, first = stand_in(1), stand_in(2)
+def test_rows_stand_where_the_batch_has_them_whenever_they_start(fake: Callable[..., Any]) -> None:
+    last, first = fake(1), fake(2)
     panel, _ = _board([last], places={last.snapshot.session_id: 7})
     panel.follow(first, "acme/first", 0)
     settle()
@@ -137,16 +137,16 @@ def test_rows_stand_where_the_batch_has_them_whenever_they_start(stand_in: Calla
     assert text.index("acme/first") < text.index(last.snapshot.title)
 
 
-def test_what_was_archived_asks_for_nobody(stand_in: Callable[..., Any]) -> None:
-    panel, _ = _board([stand_in(1, phase=Phase.YOUR_TURN, is_archived=True)])
+def test_what_was_archived_asks_for_nobody(fake: Callable[..., Any]) -> None:
+    panel, _ = _board([fake(1, phase=Phase.YOUR_TURN, is_archived=True)])
 
     assert not _rows(panel)[0]["needs_you"]
     assert not panel.needs_you
     assert "0 need you" in repr(panel)
 
 
-def test_of_rows_opened_at_once_the_last_one_is_shown_and_no_other_followed(stand_in: Callable[..., Any]) -> None:
-    sessions = [stand_in(number) for number in range(1, 9)]
+def test_of_rows_opened_at_once_the_last_one_is_shown_and_no_other_followed(fake: Callable[..., Any]) -> None:
+    sessions = [fake(number) for number in range(1, 9)]
     panel, wire = _board(sessions)
 
     for number, session in enumerate(sessions):
@@ -158,8 +158,8 @@ def test_of_rows_opened_at_once_the_last_one_is_shown_and_no_other_followed(stan
     assert followed == [panel.detail["id"]] == [sessions[-1].snapshot.session_id]
 
 
-def test_a_row_that_opens_late_is_not_shown_once_it_was_closed(snapshot: Make, stand_in: Callable[..., Any]) -> None:
-    closed, session = threading.Event(), stand_in(4)
+def test_a_row_that_opens_late_is_not_shown_once_it_was_closed(snapshot: Make, fake: Callable[..., Any]) -> None:
+    closed, session = threading.Event(), fake(4)
     panel, wire = _board([snapshot(4)], open_session=lambda _: closed.wait(10) and session)
 
     panel.receive({"action": "open", "session": snapshot(4).session_id, "token": "1"})
@@ -171,8 +171,8 @@ def test_a_row_that_opens_late_is_not_shown_once_it_was_closed(snapshot: Make, s
     assert session.callbacks == []
 
 
-def test_a_bare_snapshot_is_opened_by_the_function_given(stand_in: Callable[..., Any], snapshot: Make) -> None:
-    session = stand_in(4)
+def test_a_bare_snapshot_is_opened_by_the_function_given(fake: Callable[..., Any], snapshot: Make) -> None:
+    session = fake(4)
     panel, wire = _board([snapshot(4)], open_session=lambda identifier: session)
 
     panel.receive({"action": "open", "session": snapshot(4).session_id, "token": "1"})
@@ -190,14 +190,14 @@ def test_a_session_that_cannot_be_opened_says_why(snapshot: Make) -> None:
     assert "not a session id" in wire.last(kind="outcome", token="2")["error"]
 
 
-def test_the_repr_counts_and_is_stable(stand_in: Callable[..., Any]) -> None:
-    panel, _ = _board([stand_in(1), stand_in(2, phase=Phase.DONE), stand_in(3, phase=Phase.YOUR_TURN)], title="up")
+def test_the_repr_counts_and_is_stable(fake: Callable[..., Any]) -> None:
+    panel, _ = _board([fake(1), fake(2, phase=Phase.DONE), fake(3, phase=Phase.YOUR_TURN)], title="up")
 
     assert repr(panel) == "<BatchPanel 'up' 3 sessions · 1 needs you · 1 working · 1 done · 0 ACU + 3 unknown>"
 
 
-def test_a_closed_board_follows_nothing(stand_in: Callable[..., Any]) -> None:
-    sessions = [stand_in(number) for number in (1, 2)]
+def test_a_closed_board_follows_nothing(fake: Callable[..., Any]) -> None:
+    sessions = [fake(number) for number in (1, 2)]
     BatchPanel(sessions).close()
 
     assert [session.callbacks for session in sessions] == [[], []]

@@ -21,90 +21,90 @@ from devin_jupyter.simulator.server import start
 sim = start(Config(preload=1000, speed=20))
 devin = dj.connect(api_key=sim.api_key, org_id=sim.org_id, base_url=sim.url)
 %devin sessions --live --limit 1000"""
-MANY = "plays = play.many(1000); board = BatchPanel(plays, title='Upgrade'); board"
+MANY = "rows = fakes.many(1000); board = BatchPanel(rows, title='Upgrade'); board"
 
 
-def test_the_command_shows_a_thousand_preloaded_sessions_and_a_row_opens_its_panel(desk: Any) -> None:
-    desk.show(THOUSAND)
-    board = desk.page.locator(".dv-board-frame")
+def test_the_command_shows_a_thousand_preloaded_sessions_and_a_row_opens_its_panel(lab: Any) -> None:
+    lab.show(THOUSAND)
+    board = lab.page.locator(".dv-board-frame")
     expect(board).to_contain_text("1,000 sessions")
     expect(board.locator(".dv-label", has_text="simulated").first).to_be_visible()
-    expect(desk.page.locator(".dv-card")).to_have_count(1000)
+    expect(lab.page.locator(".dv-card")).to_have_count(1000)
 
-    desk.page.locator(".dv-card").nth(20).click()
-    detail = desk.page.locator(".dv-detail .dv-panel")
+    lab.page.locator(".dv-card").nth(20).click()
+    detail = lab.page.locator(".dv-detail .dv-panel")
     expect(detail).to_be_visible()
-    expect(desk.page.locator(".dv-card").nth(20)).to_have_attribute("aria-expanded", "true")
+    expect(lab.page.locator(".dv-card").nth(20)).to_have_attribute("aria-expanded", "true")
     detail.locator("summary", has_text="Conversation").click()
     expect(detail.locator(".dv-chat > li").first).to_be_visible()
-    desk.page.get_by_role("button", name="Close").click()
+    lab.page.get_by_role("button", name="Close").click()
     expect(detail).to_have_count(0)
 
 
-def test_the_board_reads_well_moves_row_by_row_and_passes_axe(desk: Any) -> None:
-    desk.show(MANY)
-    board = desk.page.locator(".dv-board-frame")
+def test_the_board_reads_well_moves_row_by_row_and_passes_axe(lab: Any) -> None:
+    lab.show(MANY)
+    board = lab.page.locator(".dv-board-frame")
     expect(board).to_contain_text(
         "1,000 sessions · 230 working · 154 need you · 308 done · 77 asleep · 77 blocked · 77 stopped · 77 failed"
     )
     for theme in ("light", "dark"):
-        desk.theme(theme)
-        desk.picture(f"board-{theme}", ".dv-board-frame")
-        assert violations(desk.page, ".dv-board-frame") == []
+        lab.theme(theme)
+        lab.picture(f"board-{theme}", ".dv-board-frame")
+        assert violations(lab.page, ".dv-board-frame") == []
 
-    desk.page.evaluate("() => { window.cards = [...document.querySelectorAll('.dv-card')] }")
-    desk.do("plays[12].show(phase=play.Phase.DONE); plays[13].show(phase=play.Phase.YOUR_TURN, question='Which?')")
+    lab.page.evaluate("() => { window.cards = [...document.querySelectorAll('.dv-card')] }")
+    lab.do("rows[12].show(phase=fakes.Phase.DONE); rows[13].show(phase=fakes.Phase.YOUR_TURN, question='Which?')")
     expect(board).to_contain_text("228 working · 155 need you · 309 done · ")
     kept = "() => window.cards.filter(card => card.isConnected).length"
-    assert desk.page.evaluate(kept) == 998
-    desk.theme("light")
+    assert lab.page.evaluate(kept) == 998
+    lab.theme("light")
 
 
-def test_the_table_sorts_filters_and_opens(desk: Any) -> None:
-    desk.show(MANY)
-    desk.page.get_by_role("button", name="Table").click()
-    rows = desk.page.locator(".dv-table tbody tr")
+def test_the_table_sorts_filters_and_opens(lab: Any) -> None:
+    lab.show(MANY)
+    lab.page.get_by_role("button", name="Table").click()
+    rows = lab.page.locator(".dv-table tbody tr")
     expect(rows).to_have_count(1000)
-    desk.page.get_by_role("button", name="ACU", exact=True).click()
-    expect(desk.page.get_by_role("columnheader", name="ACU")).to_have_attribute("aria-sort", "descending")
+    lab.page.get_by_role("button", name="ACU", exact=True).click()
+    expect(lab.page.get_by_role("columnheader", name="ACU")).to_have_attribute("aria-sort", "descending")
     assert rows.first.locator("td").nth(2).inner_text() == "4.43"
     assert rows.last.locator("td").nth(2).inner_text() == "unknown"
 
-    desk.page.get_by_label("Filter sessions").fill("service-99 upgrade")
+    lab.page.get_by_label("Filter sessions").fill("service-99 upgrade")
     expect(rows).to_have_count(11)
-    expect(desk.page.get_by_role("status").first).to_have_text("11 of 1,000 shown.")
-    desk.page.get_by_label("Phase").select_option("stopped")
+    expect(lab.page.get_by_role("status").first).to_have_text("11 of 1,000 shown.")
+    lab.page.get_by_label("Phase").select_option("stopped")
     expect(rows).to_have_count(1)
-    desk.picture("board-table", ".dv-board-frame")
-    assert violations(desk.page, ".dv-board-frame") == []
+    lab.picture("board-table", ".dv-board-frame")
+    assert violations(lab.page, ".dv-board-frame") == []
     rows.first.get_by_role("button").click()
-    expect(desk.page.locator(".dv-detail .dv-panel")).to_contain_text("stopped")
+    expect(lab.page.locator(".dv-detail .dv-panel")).to_contain_text("stopped")
 
-    desk.page.get_by_label("Filter sessions").fill("nothing at all")
-    expect(desk.page.get_by_role("status").first).to_contain_text("No session matches the filter.")
+    lab.page.get_by_label("Filter sessions").fill("nothing at all")
+    expect(lab.page.get_by_role("status").first).to_contain_text("No session matches the filter.")
 
 
-def test_the_board_stays_responsive_and_narrow_ones_stack(desk: Any) -> None:
-    desk.show(MANY)
-    expect(desk.page.locator(".dv-card")).to_have_count(1000)
-    desk.page.set_viewport_size({"width": 700, "height": 1500})
-    board = desk.page.locator(".dv-board-frame")
+def test_the_board_stays_responsive_and_narrow_ones_stack(lab: Any) -> None:
+    lab.show(MANY)
+    expect(lab.page.locator(".dv-card")).to_have_count(1000)
+    lab.page.set_viewport_size({"width": 700, "height": 1500})
+    board = lab.page.locator(".dv-board-frame")
 
     assert board.evaluate("el => el.scrollWidth <= el.clientWidth + 1")
-    tops = desk.page.locator(".dv-column").evaluate_all("els => els.map(el => el.getBoundingClientRect().top)")
+    tops = lab.page.locator(".dv-column").evaluate_all("els => els.map(el => el.getBoundingClientRect().top)")
     assert tops == sorted(set(tops))
-    desk.picture("board-narrow", ".dv-board-frame")
+    lab.picture("board-narrow", ".dv-board-frame")
 
 
-def test_an_empty_board_says_so_and_a_finished_one_leaves_a_table_in_the_file(desk: Any) -> None:
-    desk.show("BatchPanel([])")
-    expect(desk.page.locator(".dv-board-frame")).to_contain_text("No sessions yet.")
+def test_an_empty_board_says_so_and_a_finished_one_leaves_a_table_in_the_file(lab: Any) -> None:
+    lab.show("BatchPanel([])")
+    expect(lab.page.locator(".dv-board-frame")).to_contain_text("No sessions yet.")
 
-    desk.show("plays = play.many(3); board = BatchPanel(plays, title='Upgrade'); board")
-    expect(desk.page.locator(".dv-card")).to_have_count(3)
-    desk.do("for p in plays: p.show(phase=play.Phase.DONE, question=None)")
-    desk.page.locator(".dv-snapshot > .dv-live").wait_for()
-    outputs = desk.jupyter.saved(desk.page, desk.name).cells[0].outputs
+    lab.show("rows = fakes.many(3); board = BatchPanel(rows, title='Upgrade'); board")
+    expect(lab.page.locator(".dv-card")).to_have_count(3)
+    lab.do("for p in rows: p.show(phase=fakes.Phase.DONE, question=None)")
+    lab.page.locator(".dv-snapshot > .dv-live").wait_for()
+    outputs = lab.jupyter.saved(lab.page, lab.name).cells[0].outputs
     saved = [output.data for output in outputs if output.data.get("text/html")]
     assert len(saved) == 1
     assert "Upgrade: 3 sessions · 0 need you · 0 working · 3 done" in saved[0]["text/html"]
@@ -124,8 +124,8 @@ def run(page: Any, cell: Any) -> None:
 
 
 def test_notebook_7_shows_the_panel_and_takes_the_reply(jupyter: Any, page: Any) -> None:
-    code = "import play\nfrom devin_jupyter.panel import Panel\ns = play.audit(); Panel(s)"
-    asks = "s.show(phase=play.Phase.YOUR_TURN, question='Go on?')"
+    code = "import fakes\nfrom devin_jupyter.panel import Panel\ns = fakes.audit(); Panel(s)"
+    asks = "s.show(phase=fakes.Phase.YOUR_TURN, question='Go on?')"
     jupyter.notebook("seven.ipynb", code, asks, "print(s.asked)")
     page.goto(f"{jupyter.url}/notebooks/seven.ipynb")
     cells = page.locator(".jp-Notebook .jp-CodeCell")
@@ -143,8 +143,8 @@ def test_notebook_7_shows_the_panel_and_takes_the_reply(jupyter: Any, page: Any)
 
 
 def test_voila_shows_the_panel_and_takes_the_reply(jupyter: Any, page: Any) -> None:
-    asked = "s = play.audit(phase=play.Phase.YOUR_TURN, question='Go on?'); Panel(s)"
-    jupyter.notebook("dashboard.ipynb", f"import play\nfrom devin_jupyter.panel import Panel\n{asked}")
+    asked = "s = fakes.audit(phase=fakes.Phase.YOUR_TURN, question='Go on?'); Panel(s)"
+    jupyter.notebook("dashboard.ipynb", f"import fakes\nfrom devin_jupyter.panel import Panel\n{asked}")
     page.goto(f"{jupyter.url}/voila/render/dashboard.ipynb")
     expect(page.locator(".dv-live .dv-badge")).to_contain_text("your turn", timeout=60_000)
     page.get_by_label("Message to Devin").fill("Go on.")

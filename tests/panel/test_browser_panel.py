@@ -11,44 +11,43 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
-PANEL = "s = play.audit(); panel = Panel(s); panel"
-ASKS = (
-    "s.show(phase=play.Phase.YOUR_TURN, question='Shall I also fix `login.py`?\\n\\n- yes\\n- no', updated_at=play.END)"
-)
-DONE = "s.show(phase=play.Phase.DONE, question=None, updated_at=play.END)"
+PANEL = "s = fakes.audit(); panel = Panel(s); panel"
+QUESTION = "Should I also fix `login.py`?\\n\\n- yes\\n- no"
+ASKS = f"s.show(phase=fakes.Phase.YOUR_TURN, question='{QUESTION}', updated_at=fakes.END)"
+DONE = "s.show(phase=fakes.Phase.DONE, question=None, updated_at=fakes.END)"
 LIVE = ".dv-live"
 
 
 @pytest.fixture
-def panel(desk: Any) -> Any:
+def panel(lab: Any) -> Any:
     """A panel on a session at work; what it says is read from the page."""
-    desk.show(PANEL)
-    expect(desk.page.locator(LIVE)).to_have_count(1)
-    expect(desk.page.locator(f"{LIVE} .dv-badge")).to_contain_text("working")
-    return desk
+    lab.show(PANEL)
+    expect(lab.page.locator(LIVE)).to_have_count(1)
+    expect(lab.page.locator(f"{LIVE} .dv-badge")).to_contain_text("working")
+    return lab
 
 
-def _reply_box(desk: Any) -> Any:
-    return desk.page.get_by_label("Message to Devin")
+def _reply_box(lab: Any) -> Any:
+    return lab.page.get_by_label("Message to Devin")
 
 
-def _badge(desk: Any, words: str) -> None:
-    expect(desk.page.locator(f"{LIVE} .dv-badge")).to_contain_text(words)
+def _badge(lab: Any, words: str) -> None:
+    expect(lab.page.locator(f"{LIVE} .dv-badge")).to_contain_text(words)
 
 
-def _unfold(desk: Any, *titles: str) -> None:
+def _unfold(lab: Any, *titles: str) -> None:
     for title in titles:
-        desk.page.locator("summary", has_text=title).click()
+        lab.page.locator("summary", has_text=title).click()
 
 
-def _looked_at(desk: Any, name: str, selector: str) -> list[str]:
+def _looked_at(lab: Any, name: str, selector: str) -> list[str]:
     """Take pictures in both themes and return what axe finds."""
     found = []
     for theme in ("light", "dark"):
-        desk.theme(theme)
-        desk.picture(f"{name}-{theme}", selector)
-        found += [f"{theme}: {problem}" for problem in violations(desk.page, selector)]
-    desk.theme("light")
+        lab.theme(theme)
+        lab.picture(f"{name}-{theme}", selector)
+        found += [f"{theme}: {problem}" for problem in violations(lab.page, selector)]
+    lab.theme("light")
     return found
 
 
@@ -67,21 +66,21 @@ def test_every_state_reads_well_and_passes_axe_in_both_themes(panel: Any) -> Non
     assert _looked_at(panel, "panel-done", LIVE) == []
 
 
-def test_the_static_form_reads_well_and_passes_axe_in_both_themes(desk: Any) -> None:
-    desk.show(f"s = play.audit(); {DONE}\nimport devin_jupyter.magics.display as d, devin_jupyter.render as r")
-    desk.show("d.publish(r.bundle(s.snapshot, transcript=True))")
-    expect(desk.page.locator(".dv-snapshot")).to_contain_text("validated")
+def test_the_static_form_reads_well_and_passes_axe_in_both_themes(lab: Any) -> None:
+    lab.show(f"s = fakes.audit(); {DONE}\nimport devin_jupyter.magics.display as d, devin_jupyter.render as r")
+    lab.show("d.publish(r.bundle(s.snapshot, transcript=True))")
+    expect(lab.page.locator(".dv-snapshot")).to_contain_text("validated")
 
-    assert _looked_at(desk, "static", ".dv-snapshot") == []
+    assert _looked_at(lab, "static", ".dv-snapshot") == []
 
 
-def test_a_cell_that_runs_again_closes_the_panel_of_its_earlier_run(desk: Any) -> None:
-    code = "earlier = globals().get('panel'); panel = Panel(globals().setdefault('kept', play.audit())); panel"
-    desk.show(code)
-    expect(desk.page.locator(LIVE)).to_have_count(1)
-    desk.show(code)
-    expect(desk.page.locator(LIVE)).to_have_count(1)
-    assert desk.ask("[earlier.comm is None, panel.comm is None, len(kept.callbacks)]") == [True, False, 1]
+def test_a_cell_that_runs_again_closes_the_panel_of_its_earlier_run(lab: Any) -> None:
+    code = "earlier = globals().get('panel'); panel = Panel(globals().setdefault('kept', fakes.audit())); panel"
+    lab.show(code)
+    expect(lab.page.locator(LIVE)).to_have_count(1)
+    lab.show(code)
+    expect(lab.page.locator(LIVE)).to_have_count(1)
+    assert lab.ask("[earlier.comm is None, panel.comm is None, len(kept.callbacks)]") == [True, False, 1]
 
 
 def test_a_narrow_panel_keeps_everything_in_view(panel: Any) -> None:
@@ -145,7 +144,7 @@ def test_an_update_leaves_what_a_person_is_doing_alone(panel: Any) -> None:
 
 
 def test_a_long_conversation_stays_at_its_end_or_where_it_was_scrolled_to(panel: Any) -> None:
-    more = "s.show(messages=(*s.snapshot.messages, *(play.message(n, 'line\\n' * 9) for n in range({0}, {0} + 5))))"
+    more = "s.show(messages=(*s.snapshot.messages, *(fakes.message(n, 'line\\n' * 9) for n in range({0}, {0} + 5))))"
     chat, entries = panel.page.locator(".dv-chat"), panel.page.locator(".dv-chat > li")
     _unfold(panel, "Conversation")
     expect(entries).to_have_count(3)
@@ -189,7 +188,7 @@ def test_an_error_of_an_act_is_shown_in_the_panel(panel: Any) -> None:
 
 def test_a_click_while_the_kernel_is_busy_says_so_and_is_carried_out_later(panel: Any) -> None:
     panel.do("import threading; gate = threading.Event()")
-    panel.do("panel.actions['stop'] = lambda: (gate.wait(20), s.show(phase=play.Phase.STOPPED))")
+    panel.do("panel.actions['stop'] = lambda: (gate.wait(20), s.show(phase=fakes.Phase.STOPPED))")
     panel.page.get_by_role("button", name="Stop", exact=True).click()
     sure = panel.page.get_by_role("button", name="Stop the session")
     sure.click()
@@ -220,71 +219,71 @@ WATCHED = """() => {
   Object.defineProperty(document, 'hasFocus', { value: () => false, configurable: true }) }"""
 
 
-def test_a_person_is_called_back_once_however_many_panels_show_the_session(desk: Any) -> None:
-    desk.show("s = play.audit(session_id='devin-called')\ndisplay(Panel(s)); display(Panel(s))")
-    expect(desk.page.locator(LIVE)).to_have_count(2)
-    desk.page.keyboard.press("Shift")  # what earlier sessions called for is read
-    desk.page.evaluate(WATCHED)
+def test_a_person_is_called_back_once_however_many_panels_show_the_session(lab: Any) -> None:
+    lab.show("s = fakes.audit(session_id='devin-called')\ndisplay(Panel(s)); display(Panel(s))")
+    expect(lab.page.locator(LIVE)).to_have_count(2)
+    lab.page.keyboard.press("Shift")  # what earlier sessions called for is read
+    lab.page.evaluate(WATCHED)
     starts = "words => document.title.startsWith(words)"
 
-    desk.do(ASKS)
-    desk.page.wait_for_function(starts, arg="● Devin needs you: Audit")
-    desk.do("s.show(acus=2)")
-    desk.do("s.show(phase=play.Phase.WORKING, question=None)")
-    desk.page.wait_for_function("() => !document.title.startsWith('●')")
-    desk.do(DONE)
-    desk.page.wait_for_function(starts, arg="● Devin: done")
-    assert [note.partition(":")[0] for note in desk.page.evaluate("() => window.notes")] == ["Devin needs you", "Devin"]
+    lab.do(ASKS)
+    lab.page.wait_for_function(starts, arg="● Devin needs you: Audit")
+    lab.do("s.show(acus=2)")
+    lab.do("s.show(phase=fakes.Phase.WORKING, question=None)")
+    lab.page.wait_for_function("() => !document.title.startsWith('●')")
+    lab.do(DONE)
+    lab.page.wait_for_function(starts, arg="● Devin: done")
+    assert [note.partition(":")[0] for note in lab.page.evaluate("() => window.notes")] == ["Devin needs you", "Devin"]
 
-    desk.page.evaluate("() => { delete document.hasFocus; window.dispatchEvent(new Event('focus')) }")
-    assert not desk.page.title().startswith("●")
+    lab.page.evaluate("() => { delete document.hasFocus; window.dispatchEvent(new Event('focus')) }")
+    assert not lab.page.title().startswith("●")
 
 
-def _nothing_happened(desk: Any, outside: list[str]) -> None:
+def _nothing_happened(lab: Any, outside: list[str]) -> None:
     views = ":is(.dv-live, .dv-snapshot)"
     forbidden = "script, iframe, object, embed, form:not(.dv-reply), img, svg, style, link, base, meta"
-    assert desk.page.locator(f"{views} :is({forbidden})").count() == 0
+    assert lab.page.locator(f"{views} :is({forbidden})").count() == 0
     links = "els => els.map(el => el.getAttribute('href')).filter(href => !/^https?:/.test(href))"
-    assert desk.page.locator(f"{views} a[href]").evaluate_all(links) == []
+    assert lab.page.locator(f"{views} a[href]").evaluate_all(links) == []
     handlers = "els => els.filter(el => el.getAttributeNames().some(name => name.startsWith('on'))).length"
-    assert desk.page.locator(f"{views} *").evaluate_all(handlers) == 0
-    assert desk.page.evaluate("() => window.pwned") is None
-    assert [url for url in outside if url.startswith("http") and desk.jupyter.url not in url] == []
+    assert lab.page.locator(f"{views} *").evaluate_all(handlers) == 0
+    assert lab.page.evaluate("() => window.pwned") is None
+    assert [url for url in outside if url.startswith("http") and lab.jupyter.url not in url] == []
 
 
-def test_text_that_attacks_does_nothing_in_any_view(desk: Any) -> None:
+def test_text_that_attacks_does_nothing_in_any_view(lab: Any) -> None:
     outside: list[str] = []
-    desk.page.on("request", lambda request: outside.append(request.url))
-    count = desk.ask("len(play.attacked())")
+    lab.page.on("request", lambda request: outside.append(request.url))
+    count = lab.ask("len(fakes.hostile_sessions())")
     for first in (0, 24):
         number = min(24, count - first)
-        desk.show(f"for s in play.attacked({first}, {first + 24}): display(Panel(s))")
-        expect(desk.page.locator(f"{LIVE} .dv-panel")).to_have_count(number)
-        desk.page.evaluate("() => document.querySelectorAll('.dv-live details').forEach(each => { each.open = true })")
-        expect(desk.page.locator(".dv-chat > li")).to_have_count(2 * number)
-        _nothing_happened(desk, outside)
+        lab.show(f"for s in fakes.hostile_sessions({first}, {first + 24}): display(Panel(s))")
+        expect(lab.page.locator(f"{LIVE} .dv-panel")).to_have_count(number)
+        lab.page.evaluate("() => document.querySelectorAll('.dv-live details').forEach(each => { each.open = true })")
+        expect(lab.page.locator(".dv-chat > li")).to_have_count(2 * number)
+        _nothing_happened(lab, outside)
 
-    desk.show("BatchPanel(play.attacked())")
-    desk.page.locator(".dv-card").nth(count // 2).click()
-    expect(desk.page.locator(".dv-detail .dv-panel")).to_be_visible()
-    _nothing_happened(desk, outside)
-    desk.page.get_by_role("button", name="Table").click()
-    expect(desk.page.locator(".dv-table tbody tr")).to_have_count(count)
-    _nothing_happened(desk, outside)
-    desk.picture("board-attacked", ".dv-board-frame")
+    lab.show("BatchPanel(fakes.hostile_sessions())")
+    lab.page.locator(".dv-card").nth(count // 2).click()
+    expect(lab.page.locator(".dv-detail .dv-panel")).to_be_visible()
+    _nothing_happened(lab, outside)
+    lab.page.get_by_role("button", name="Table").click()
+    expect(lab.page.locator(".dv-table tbody tr")).to_have_count(count)
+    _nothing_happened(lab, outside)
+    lab.picture("board-hostile_sessions", ".dv-board-frame")
 
 
-def test_text_that_attacks_does_nothing_in_a_saved_file_whether_trusted_or_not(desk: Any) -> None:
+def test_text_that_attacks_does_nothing_in_a_saved_file_whether_trusted_or_not(lab: Any) -> None:
     outside: list[str] = []
-    desk.page.on("request", lambda request: outside.append(request.url))
-    name, count = "attacked.ipynb", desk.ask("len(play.attacked())")
-    desk.do(f"play.write_saved({name!r})")
-    other = desk.page.context.new_page()
+    lab.page.on("request", lambda request: outside.append(request.url))
+    name, count = "hostile_sessions.ipynb", lab.ask("len(fakes.hostile_sessions())")
+    lab.do(f"fakes.write_saved({name!r})")
+    other = lab.page.context.new_page()
     other.on("request", lambda request: outside.append(request.url))
-    desk.jupyter.open(other, name, kernel=False)
+    lab.jupyter.open(other, name, kernel=False)
     expect(other.locator(".dv-snapshot")).to_have_count(count)
 
     assert other.evaluate("() => window.pwned") is None
     assert other.locator(".dv-snapshot :is(script, img, svg, iframe, style, form, object)").count() == 0
-    assert [url for url in outside if url.startswith("http") and desk.jupyter.url not in url] == []
+    assert [url for url in outside if url.startswith("http") and lab.jupyter.url not in url] == []
     other.close()

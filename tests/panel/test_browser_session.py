@@ -25,44 +25,44 @@ LONG = "%%devin --beside -o long\nTake your time{}."
 
 
 @pytest.fixture
-def lab(desk: Any) -> Any:
+def lab(lab: Any) -> Any:
     """The notebook, connected to the simulator in its kernel."""
-    desk.do(CONNECT)
-    return desk
+    lab.do(CONNECT)
+    return lab
 
 
 def _badge(page: Any, words: str) -> None:
     expect(page.locator(".dv-live .dv-badge")).to_contain_text(words)
 
 
-def _at_work(desk: Any) -> None:
+def _at_work(lab: Any) -> None:
     """A turn takes 240 s by the simulator's clock; after a quarter of it Devin is at work and has said something."""
-    expect(desk.page.locator(".dv-live .dv-badge")).to_be_visible()
-    desk.do("pass_time(60)")
-    _badge(desk.page, "working")
+    expect(lab.page.locator(".dv-live .dv-badge")).to_be_visible()
+    lab.do("pass_time(60)")
+    _badge(lab.page, "working")
 
 
-def _kinds(desk: Any) -> list[set[str]]:
+def _kinds(lab: Any) -> list[set[str]]:
     """The kinds of content that the saved outputs hold, and have something of."""
-    outputs = desk.jupyter.saved(desk.page, desk.name).cells[0].outputs
+    outputs = lab.jupyter.saved(lab.page, lab.name).cells[0].outputs
     return [{kind for kind, value in output.get("data", {}).items() if value} for output in outputs]
 
 
-def _html(desk: Any) -> str:
-    outputs = desk.jupyter.saved(desk.page, desk.name).cells[0].outputs
+def _html(lab: Any) -> str:
+    outputs = lab.jupyter.saved(lab.page, lab.name).cells[0].outputs
     return "".join(output.get("data", {}).get("text/html", "") for output in outputs)
 
 
-def _settled(desk: Any) -> None:
+def _settled(lab: Any) -> None:
     """The widget's output is gone; the panel has moved into the static snapshot."""
-    desk.page.locator(".dv-snapshot > .dv-live").wait_for(timeout=60_000)
+    lab.page.locator(".dv-snapshot > .dv-live").wait_for(timeout=60_000)
 
 
-def _reopened(desk: Any, name: str) -> Any:
+def _reopened(lab: Any, name: str) -> Any:
     """Open what the file holds in a page of its own, where no kernel knows of it."""
-    shutil.copy(desk.jupyter.root / desk.name, desk.jupyter.root / name)
-    page = desk.page.context.new_page()
-    desk.jupyter.open(page, name, kernel=False)
+    shutil.copy(lab.jupyter.root / lab.name, lab.jupyter.root / name)
+    page = lab.page.context.new_page()
+    lab.jupyter.open(page, name, kernel=False)
     return page
 
 

@@ -24,8 +24,8 @@ def with_wire(panel: Any) -> Wire:
 
 
 @pytest.mark.parametrize("content", ODD)
-def test_an_odd_message_of_the_page_does_nothing_to_the_session(stand_in: Make, content: Any) -> None:
-    session = stand_in()
+def test_an_odd_message_of_the_page_does_nothing_to_the_session(fake: Make, content: Any) -> None:
+    session = fake()
     for panel in (Panel(session), BatchPanel([session])):
         with_wire(panel)
         panel.receive(content)
@@ -33,8 +33,8 @@ def test_an_odd_message_of_the_page_does_nothing_to_the_session(stand_in: Make, 
     assert session.asked == []
 
 
-def test_a_board_that_is_closed_lets_go_of_the_session_opened_below(stand_in: Make) -> None:
-    session = stand_in()
+def test_a_board_that_is_closed_lets_go_of_the_session_opened_below(fake: Make) -> None:
+    session = fake()
     panel = BatchPanel([session])
     wire = with_wire(panel)
     panel.receive({"action": "open", "session": session.snapshot.session_id, "token": "1"})
@@ -45,8 +45,8 @@ def test_a_board_that_is_closed_lets_go_of_the_session_opened_below(stand_in: Ma
     assert session.callbacks == []
 
 
-def test_a_board_tells_what_is_left_and_who_is_needed(stand_in: Make) -> None:
-    first, second = stand_in(1), stand_in(2, phase=Phase.YOUR_TURN)
+def test_a_board_tells_what_is_left_and_who_is_needed(fake: Make) -> None:
+    first, second = fake(1), fake(2, phase=Phase.YOUR_TURN)
     panel = BatchPanel([first, second])
     changes: list[str] = []
     panel.on_change(lambda: changes.append("changed"))
@@ -64,16 +64,16 @@ def test_a_board_tells_what_is_left_and_who_is_needed(stand_in: Make) -> None:
 
 
 @pytest.mark.parametrize("kind", [Panel, lambda session: BatchPanel([session])], ids=["panel", "board"])
-def test_a_panel_inside_another_widget_has_its_view_and_its_readable_form(stand_in: Make, kind: Make) -> None:
-    panel = kind(stand_in(title="Count them"))
+def test_a_panel_inside_another_widget_has_its_view_and_its_readable_form(fake: Make, kind: Make) -> None:
+    panel = kind(fake(title="Count them"))
     data, _ = panel._repr_mimebundle_()
     assert {"application/vnd.jupyter.widget-view+json", "text/html", "text/plain"} <= set(data)
     assert "Count them" in data["text/html"]
     panel.close()
 
 
-def test_a_panel_says_whether_it_is_over_and_whom_it_waits_for(stand_in: Make) -> None:
-    session = stand_in(phase=Phase.YOUR_TURN)
+def test_a_panel_says_whether_it_is_over_and_whom_it_waits_for(fake: Make) -> None:
+    session = fake(phase=Phase.YOUR_TURN)
     panel = Panel(session)
     assert (panel.turn_over, panel.needs_you) == (True, True)
     session.show(replace(session.snapshot, phase=Phase.WORKING))
@@ -81,8 +81,8 @@ def test_a_panel_says_whether_it_is_over_and_whom_it_waits_for(stand_in: Make) -
     panel.close()
 
 
-def test_a_view_that_follows_nothing_can_be_closed(stand_in: Make) -> None:
-    session, told = stand_in(), []
+def test_a_view_that_follows_nothing_can_be_closed(fake: Make) -> None:
+    session, told = fake(), []
     view = sync.SessionSync(session, publish=told.append, send=told.append)
     view.close()
     session.show(replace(session.snapshot, phase=Phase.DONE))
@@ -90,10 +90,10 @@ def test_a_view_that_follows_nothing_can_be_closed(stand_in: Make) -> None:
 
 
 def test_files_that_are_too_large_for_the_page_are_refused_with_another_way(
-    stand_in: Make, monkeypatch: pytest.MonkeyPatch
+    fake: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sync, "FILES_BYTES", 10)
-    session = stand_in(phase=Phase.YOUR_TURN)
+    session = fake(phase=Phase.YOUR_TURN)
     panel = Panel(session)
     wire = with_wire(panel)
     for token, size in (("1", 11), ("2", 10)):

@@ -75,20 +75,20 @@ def _opened(session: Any) -> CellOutput:
 
 
 def test_while_the_turn_is_open_there_is_a_widget_and_below_it_a_readable_snapshot(
-    page: Page, looks: Callable[[str], None], stand_in: Callable[..., Any]
+    page: Page, looks: Callable[[str], None], fake: Callable[..., Any]
 ) -> None:
     looks("page")
-    _opened(stand_in())
+    _opened(fake())
 
     assert page.kinds == [{VIEW}, {"text/plain", "text/html", render.RECORD_MIME}]
     assert "working" in page.html
 
 
 def test_no_output_ever_holds_both_a_view_and_html(
-    page: Page, looks: Callable[[str], None], stand_in: Callable[..., Any]
+    page: Page, looks: Callable[[str], None], fake: Callable[..., Any]
 ) -> None:
     looks("page")
-    session = stand_in()
+    session = fake()
     _opened(session)
     for phase in (Phase.QUEUED, Phase.WORKING, Phase.YOUR_TURN, Phase.WORKING, Phase.DONE):
         session.show(replace(session.snapshot, phase=phase))
@@ -97,10 +97,10 @@ def test_no_output_ever_holds_both_a_view_and_html(
 
 @pytest.mark.parametrize("phase", [phase for phase in Phase if phase.turn_over])
 def test_after_the_turn_no_widget_view_is_left_and_the_final_state_is(
-    page: Page, looks: Callable[[str], None], stand_in: Callable[..., Any], phase: Phase
+    page: Page, looks: Callable[[str], None], fake: Callable[..., Any], phase: Phase
 ) -> None:
     looks("page")
-    session = stand_in()
+    session = fake()
     _opened(session)
     session.show(replace(session.snapshot, phase=phase))
 
@@ -109,19 +109,19 @@ def test_after_the_turn_no_widget_view_is_left_and_the_final_state_is(
 
 
 def test_a_finished_session_opens_without_a_widget_view(
-    page: Page, looks: Callable[[str], None], stand_in: Callable[..., Any]
+    page: Page, looks: Callable[[str], None], fake: Callable[..., Any]
 ) -> None:
     looks("page")
-    _opened(stand_in(phase=Phase.DONE))
+    _opened(fake(phase=Phase.DONE))
 
     assert page.kinds == [{"text/plain", "text/html", render.RECORD_MIME}]
 
 
 def test_a_reply_after_the_turn_still_moves_the_saved_form(
-    page: Page, looks: Callable[[str], None], stand_in: Callable[..., Any]
+    page: Page, looks: Callable[[str], None], fake: Callable[..., Any]
 ) -> None:
     looks("page")
-    session = stand_in(phase=Phase.YOUR_TURN)
+    session = fake(phase=Phase.YOUR_TURN)
     shown = _opened(session)
     shown.close()
     session.show(replace(session.snapshot, phase=Phase.DONE))
@@ -130,10 +130,10 @@ def test_a_reply_after_the_turn_still_moves_the_saved_form(
 
 
 def test_frames_get_one_output_with_the_page_as_fallback_until_nobody_is_needed(
-    page: Page, looks: Callable[[str], None], stand_in: Callable[..., Any]
+    page: Page, looks: Callable[[str], None], fake: Callable[..., Any]
 ) -> None:
     looks("frames")
-    session = stand_in()
+    session = fake()
     _opened(session)
     assert len(page.kinds) == 1
     assert {VIEW, "text/html"} <= page.kinds[0]
@@ -146,10 +146,10 @@ def test_frames_get_one_output_with_the_page_as_fallback_until_nobody_is_needed(
 
 
 def test_a_run_that_only_fills_the_file_gets_one_static_output(
-    page: Page, looks: Callable[[str], None], stand_in: Callable[..., Any]
+    page: Page, looks: Callable[[str], None], fake: Callable[..., Any]
 ) -> None:
     looks("file")
-    session = stand_in()
+    session = fake()
     _opened(session)
     session.show(replace(session.snapshot, phase=Phase.DONE))
 
@@ -158,13 +158,13 @@ def test_a_run_that_only_fills_the_file_gets_one_static_output(
 
 
 def test_a_run_that_only_fills_the_file_makes_no_widget_whose_front_end_would_be_kept_in_it(
-    looks: Callable[[str], None], stand_in: Callable[..., Any]
+    looks: Callable[[str], None], fake: Callable[..., Any]
 ) -> None:
     looks("file")
-    assert [Panel(stand_in()).comm, BatchPanel([stand_in()]).comm] == [None, None]
+    assert [Panel(fake()).comm, BatchPanel([fake()]).comm] == [None, None]
 
     looks("page")
-    assert Panel(stand_in()).comm is not None
+    assert Panel(fake()).comm is not None
 
 
 @pytest.mark.usefixtures("shell")
@@ -178,7 +178,7 @@ def test_voila_and_colab_are_told_apart_from_a_page(monkeypatch: pytest.MonkeyPa
     assert host().outputs == "frames"
 
 
-def test_colab_is_told_to_load_foreign_widgets(monkeypatch: pytest.MonkeyPatch, stand_in: Callable[..., Any]) -> None:
+def test_colab_is_told_to_load_foreign_widgets(monkeypatch: pytest.MonkeyPatch, fake: Callable[..., Any]) -> None:
     asked: list[bool] = []
     output = ModuleType("google.colab.output")
     output.enable_custom_widget_manager = lambda: asked.append(True)  # type: ignore[attr-defined]
@@ -186,7 +186,7 @@ def test_colab_is_told_to_load_foreign_widgets(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setitem(sys.modules, "google.colab", ModuleType("google.colab"))
     monkeypatch.setitem(sys.modules, "google.colab.output", output)
 
-    _, metadata = Panel(stand_in()).view_bundle()
+    _, metadata = Panel(fake()).view_bundle()
 
     assert asked
     assert metadata[VIEW]["colab"]["custom_widget_manager"]["url"].startswith("https://")

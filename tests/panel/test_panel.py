@@ -24,12 +24,12 @@ AT = datetime(2026, 11, 21, 18, 4, tzinfo=UTC)
 
 
 @pytest.fixture
-def shown(stand_in: Callable[..., Any]) -> Iterator[Callable[..., tuple[Any, Panel, Wire]]]:
+def shown(fake: Callable[..., Any]) -> Iterator[Callable[..., tuple[Any, Panel, Wire]]]:
     """Return a session, its panel, and the wire to the browser."""
     panels = []
 
     def make(**fields: Any) -> tuple[Any, Panel, Wire]:
-        session = stand_in(**fields)
+        session = fake(**fields)
         panel = Panel(session)
         settle()
         panels.append(panel)
@@ -185,14 +185,14 @@ def test_a_callback_returns_before_the_act_is_through(shown: Any) -> None:
     assert "error" not in _outcome(wire, "1")
 
 
-def test_coroutine_functions_are_acts_too(stand_in: Callable[..., Any]) -> None:
+def test_coroutine_functions_are_acts_too(fake: Callable[..., Any]) -> None:
     done = []
 
     async def send(**_: Any) -> str:
         done.append(True)
         return "had been sent before"
 
-    panel = Panel(stand_in(), acts={"send": send})
+    panel = Panel(fake(), acts={"send": send})
     panel.comm = wire = Wire()
     panel.receive({"action": "send", "text": "go", "token": "1"})
 
@@ -212,8 +212,8 @@ def test_trouble_with_the_connection_is_shown_and_heals(shown: Any) -> None:
     assert wire.trait("state")[-1]["trouble"] is None
 
 
-def test_the_conversation_is_read_along_only_while_the_panel_is_on_screen(stand_in: Callable[..., Any]) -> None:
-    session = stand_in()
+def test_the_conversation_is_read_along_only_while_the_panel_is_on_screen(fake: Callable[..., Any]) -> None:
+    session = fake()
     panel = Panel(session)
     for visible in (True, False, False, True):
         panel.receive({"action": "seen", "visible": visible})
@@ -222,22 +222,22 @@ def test_the_conversation_is_read_along_only_while_the_panel_is_on_screen(stand_
     assert len(session.callbacks) == 1
 
 
-def test_a_closed_panel_follows_nothing(stand_in: Callable[..., Any]) -> None:
-    session = stand_in()
+def test_a_closed_panel_follows_nothing(fake: Callable[..., Any]) -> None:
+    session = fake()
     Panel(session).close()
 
     assert session.callbacks == []
 
 
-def test_the_repr_is_the_same_for_the_same_snapshot(stand_in: Callable[..., Any]) -> None:
-    session = stand_in(phase=Phase.DONE)
+def test_the_repr_is_the_same_for_the_same_snapshot(fake: Callable[..., Any]) -> None:
+    session = fake(phase=Phase.DONE)
 
     assert repr(Panel(session)) == repr(Panel(session)) == f'<Panel {session.snapshot.session_id} done "Session 1">'
 
 
-def test_unknown_keywords_are_refused(stand_in: Callable[..., Any]) -> None:
+def test_unknown_keywords_are_refused(fake: Callable[..., Any]) -> None:
     with pytest.raises(TypeError, match="color"):
-        Panel(stand_in(), color="red")  # type: ignore[call-arg]
+        Panel(fake(), color="red")  # type: ignore[call-arg]
 
 
 def test_the_buttons_offered_are_those_that_make_sense(snapshot: Callable[..., Snapshot]) -> None:

@@ -22,7 +22,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 SUPPORT = Path(__file__).parent
 REPOSITORY = SUPPORT.parents[2]
-ARTEFACTS = REPOSITORY / "tests" / "artefacts"
+ARTIFACTS = REPOSITORY / "tests" / "artifacts"
 KERNEL_READY = """async () => {
   const app = window.jupyterapp; if (!app) return false; await app.restored;
   const widget = app.shell.currentWidget; if (!widget || !widget.sessionContext) return false;
@@ -76,14 +76,14 @@ class Jupyter:
 
 
 def picture(page: Any, name: str, selector: str | None = None) -> None:
-    """Write a screenshot of a part of the page to the artefacts."""
-    ARTEFACTS.mkdir(exist_ok=True)
+    """Write a screenshot of a part of the page to the artifacts."""
+    ARTIFACTS.mkdir(exist_ok=True)
     target = page.locator(selector).first if selector else page
-    target.screenshot(path=str(ARTEFACTS / f"{name}.png"))
+    target.screenshot(path=str(ARTIFACTS / f"{name}.png"))
 
 
 @dataclass
-class Desk:
+class NotebookPage:
     """One notebook in JupyterLab with one cell, which tests of a module use one after the other."""
 
     page: Any
@@ -132,7 +132,7 @@ class Desk:
         self.page.wait_for_selector("#jupyterlab-splash", state="detached")  # it lies over everything for a moment
 
     def picture(self, name: str, selector: str | None = None) -> None:
-        """Write a screenshot of a part of the page to the artefacts."""
+        """Write a screenshot of a part of the page to the artifacts."""
         picture(self.page, name, selector)
 
 

@@ -26,7 +26,7 @@ def message(number: int, text: str, source: str = "devin") -> Message:
     return Message(event_id=f"event-{number}", source=source, text=text, created_at=START + timedelta(minutes=number))
 
 
-class Subscribed:
+class FakeSubscription:
     """What `subscribe` of a made-up session returns."""
 
     def __init__(self, session: Any, callback: Callable[[Snapshot], None]) -> None:
@@ -43,7 +43,7 @@ class Subscribed:
     __call__ = close
 
 
-class Play:
+class FakeSession:
     """A session handle whose snapshots the notebook makes up."""
 
     def __init__(self, number: int = 1, **fields: Any) -> None:
@@ -62,9 +62,9 @@ class Play:
 
     def subscribe(
         self, callback: Callable[[Snapshot], None], on_trouble: Callable[[Connection], None] | None = None, **_: Any
-    ) -> Subscribed:
+    ) -> FakeSubscription:
         self._on_trouble = on_trouble
-        return Subscribed(self, callback)
+        return FakeSubscription(self, callback)
 
     def trouble(self, there_is: bool = True) -> None:
         assert self._on_trouble is not None
@@ -90,7 +90,7 @@ class Play:
         raise RuntimeError("archiving is closed today")
 
 
-def audit(**fields: Any) -> Play:
+def audit(**fields: Any) -> FakeSession:
     """A session with everything a panel can show."""
     rows = [
         {"file": "billing/refunds.py", "severity": "high", "lines": [12, 40], "advice": "Use a parameterised query."},
@@ -121,15 +121,15 @@ def audit(**fields: Any) -> Play:
             message(8, "Opened [the first pull request](https://github.com/acme/api/pull/12). " + "And so on. " * 140),
         ),
     }
-    return Play(**{**usual, **fields})
+    return FakeSession(**{**usual, **fields})
 
 
-def many(count: int) -> list[Play]:
+def many(count: int) -> list[FakeSession]:
     """A thousand sessions in every phase."""
     phases = [Phase.WORKING, Phase.WORKING, Phase.QUEUED, Phase.YOUR_TURN, Phase.NEEDS_APPROVAL, Phase.ASLEEP]
     phases += [Phase.DONE, Phase.DONE, Phase.DONE, Phase.DONE, Phase.BLOCKED, Phase.STOPPED, Phase.FAILED]
     return [
-        Play(
+        FakeSession(
             number,
             title=f"Upgrade service {number} to the new runtime and repair its tests",
             phase=phases[number % len(phases)],
@@ -144,15 +144,15 @@ def many(count: int) -> list[Play]:
     ]
 
 
-def attacked(first: int = 0, last: int | None = None) -> list[Play]:
+def hostile_sessions(first: int = 0, last: int | None = None) -> list[FakeSession]:
     """Sessions in which every text that a service or an agent can set is hostile."""
     from hostile import HOSTILE
 
-    return [_attacked(number, text) for number, text in enumerate(HOSTILE[first:last], start=1 + first)]
+    return [_hostile_session(number, text) for number, text in enumerate(HOSTILE[first:last], start=1 + first)]
 
 
-def _attacked(number: int, text: str) -> Play:
-    return Play(
+def _hostile_session(number: int, text: str) -> FakeSession:
+    return FakeSession(
         number,
         title=text,
         phase=Phase.YOUR_TURN,
@@ -175,6 +175,6 @@ def write_saved(name: str) -> None:
 
     from devin_jupyter import render
 
-    bundles = [render.bundle(play.snapshot, transcript=True) for play in attacked()]
+    bundles = [render.bundle(session.snapshot, transcript=True) for session in hostile_sessions()]
     cells = [new_code_cell("", outputs=[new_output("display_data", bundle)]) for bundle in bundles]
     nbformat.write(new_notebook(cells=cells), name)
