@@ -83,7 +83,9 @@ def blocking(
         answer = _wait(self, work, guard)
         return answer if returns is None else returns(answer)
 
-    return _derived(method, finish, getattr(returns, "__name__", None))
+    if returns is None or isinstance(returns, type):
+        return _derived(method, finish, getattr(returns, "__name__", None))
+    return _derived(method, finish, str(inspect.signature(returns).return_annotation))
 
 
 def fluent(

@@ -63,7 +63,8 @@ def a_session(session: dj.Session) -> None:
     assert_type(session.panel(), Panel)
     assert_type(session.frame(), pd.DataFrame)
     assert_type(session.messages_frame(), pd.DataFrame)
-    assert_type(session.subscribe(lambda snapshot: print(snapshot.phase.value)), Callable[[], None])
+    stop: Callable[[], None] = session.subscribe(lambda snapshot: print(snapshot.phase.value))
+    stop()
 
 
 def a_snapshot(snapshot: dj.Snapshot) -> None:
@@ -149,6 +150,9 @@ def what_is_not_there(session: dj.Session, devin: dj.Devin) -> None:
     dj.connect(api_key=5)  # type: ignore[arg-type]
     dj.creat("Count")  # type: ignore[attr-defined]
     dj.get("devin-1", schemas="count:int")  # type: ignore[call-arg]
+    dj.sessions_frame(tag="audit")  # type: ignore[call-arg]
+    dj.messages_frame(sincee="7d")  # type: ignore[call-arg]
+    dj.create("Count", repo=["acme/api"])  # type: ignore[call-arg]
     dj.consumption_frame(sinc="30d")  # type: ignore[call-arg]
     devin.stop("devin-1", archived=True)  # type: ignore[call-arg]
     devin.playbooks.get(title="Review")  # type: ignore[call-arg]

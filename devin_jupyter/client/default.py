@@ -67,7 +67,7 @@ class _Registry:
 _registry = _Registry()
 
 
-def default() -> Devin:
+def get_default() -> Devin:
     """Return the default client, made from the environment at first use, and anew when the environment changes.
 
     Raises:
@@ -82,7 +82,7 @@ def default() -> Devin:
         return _registry.client
 
 
-def in_use(sessions: Any = None, *_: Any, **__: Any) -> Devin:
+def default_for_call(sessions: Any = None, *_: Any, **__: Any) -> Devin:
     """Return the default client for a call of a person, who hears first what went on without a kernel.
 
     Args:
@@ -90,10 +90,10 @@ def in_use(sessions: Any = None, *_: Any, **__: Any) -> Devin:
             nobody.
 
     Raises:
-        NoKey: as `default`.
+        NoKey: as `get_default`.
     """
     try:
-        client = default()
+        client = get_default()
     except NoKey:
         handles = sessions if isinstance(sessions, (list, tuple)) else [sessions]
         if not handles or any(not isinstance(one, Session) or one.snapshot.recorded is None for one in handles):
@@ -103,19 +103,19 @@ def in_use(sessions: Any = None, *_: Any, **__: Any) -> Devin:
     return client
 
 
-create = on_default(in_use, Devin.create)
-get = on_default(in_use, Devin.get)
-last = on_default(in_use, Devin.last)
-map = on_default(in_use, Devin.map)
-batch = on_default(in_use, Devin.batch)
-budget = on_default(in_use, Devin.budget)
-sessions_frame = on_default(in_use, Devin.sessions_frame)
-outputs_frame = on_default(in_use, Devin.outputs_frame)
-messages_frame = on_default(in_use, Devin.messages_frame)
-pull_requests_frame = on_default(in_use, Devin.pull_requests_frame)
-insights_frame = on_default(in_use, Devin.insights_frame)
-consumption_frame = on_default(in_use, Devin.consumption_frame)
-sync = on_default(in_use, Devin.sync)
+create = on_default(default_for_call, Devin.create)
+get = on_default(default_for_call, Devin.get)
+last = on_default(default_for_call, Devin.last)
+map = on_default(default_for_call, Devin.map)
+batch = on_default(default_for_call, Devin.batch)
+budget = on_default(default_for_call, Devin.budget)
+sessions_frame = on_default(default_for_call, Devin.sessions_frame)
+outputs_frame = on_default(default_for_call, Devin.outputs_frame)
+messages_frame = on_default(default_for_call, Devin.messages_frame)
+pull_requests_frame = on_default(default_for_call, Devin.pull_requests_frame)
+insights_frame = on_default(default_for_call, Devin.insights_frame)
+consumption_frame = on_default(default_for_call, Devin.consumption_frame)
+sync = on_default(default_for_call, Devin.sync)
 
 
 def compare(one: Batch | str, other: Batch | str, on: str | list[str]) -> pd.DataFrame:
@@ -176,7 +176,7 @@ def _is_stale(client: Devin) -> bool:
     return key not in ("", client.settings.api_key)
 
 
-def current() -> Devin | None:
+def find_default() -> Devin | None:
     """Return the default client if there is one yet; never makes one."""
     return _registry.client
 

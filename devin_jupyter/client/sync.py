@@ -23,12 +23,12 @@ from devin_jupyter.blocking import Blocking, blocking, documented_by, iterating,
 from devin_jupyter.client.aio import AsyncDevin
 from devin_jupyter.config import Settings
 from devin_jupyter.journal import Journal
-from devin_jupyter.loop import completing_requests, run_request
+from devin_jupyter.loop import completing_requests
 from devin_jupyter.options import CellOptions, CreateOptions, MapOptions, from_keywords, seconds
 from devin_jupyter.session import AsyncSession, Core, Session, stopped
 
 if TYPE_CHECKING:
-    from devin_jupyter.batches import Batch
+    from devin_jupyter.batches import AsyncBatch, Batch
 
 
 class Sessions(Blocking[AsyncSessions]):
@@ -130,6 +130,12 @@ class Metrics(Blocking[AsyncMetrics]):
     active_users = blocking(AsyncMetrics.active_users)
 
 
+def _blocking_batch(batch: AsyncBatch) -> Batch:
+    from devin_jupyter.batches import Batch  # only where there are batches: a cell with one session stays quick
+
+    return Batch(batch)
+
+
 class Devin(Blocking[AsyncDevin]):
     """A client for one key, for notebooks and scripts: every call blocks until the service has answered.
 
@@ -205,18 +211,10 @@ class Devin(Blocking[AsyncDevin]):
     @documented_by(AsyncDevin.map)
     def map(self, /, prompt: str, rows: Any, **options: Unpack[MapOptions]) -> Batch:
         said, others = _split(options)
-        from devin_jupyter.batches import Batch
-
-        batch = Batch(loop.run(self._async.map(prompt, rows, **others)))
+        batch = _blocking_batch(loop.run(self._async.map(prompt, rows, **others)))
         if "wait" not in said:
             return batch
         return batch.wait(seconds(said["wait"]), on_interrupt=said.get("on_interrupt") or "detach")
-
-    @documented_by(AsyncDevin.batch)
-    def batch(self, name: str) -> Batch:
-        from devin_jupyter.batches import Batch
-
-        return Batch(run_request(self._async.batch(name)))
 
     @documented_by(AsyncDevin.wait)
     def wait(self, session: AsyncSession | Session | str, timeout: float | str | None = None) -> Session:
@@ -234,6 +232,7 @@ class Devin(Blocking[AsyncDevin]):
     stop = blocking(AsyncDevin.stop, Session)
     stop_all = blocking(AsyncDevin.stop_all)
     still_live = blocking(AsyncDevin.still_live)
+    batch = blocking(AsyncDevin.batch, _blocking_batch)
     start = blocking(AsyncDevin.start, Session, guard=nullcontext)  # `%%devin` says itself what an interrupt means
     plan = blocking(AsyncDevin.plan)
     budget = blocking(AsyncDevin.budget)

@@ -53,7 +53,7 @@ class Notebook:
         """The default client at the notebook's pace; connects at first use."""
         from devin_jupyter.client import default
 
-        client = default.default()
+        client = default.get_default()
         if self.config.poll_seconds is not None:
             client.core.poller.pace = replace(client.settings.pace, slow=self.config.poll_seconds)
         return client

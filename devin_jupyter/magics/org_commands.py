@@ -410,7 +410,7 @@ def _front_end(notebook: Notebook) -> str:
 def _connection() -> str:
     from devin_jupyter.client import default as devin
 
-    client: Any = devin.current()
+    client: Any = devin.find_default()
     if client is None:
         return "not connected"
     try:

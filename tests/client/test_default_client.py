@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import devin_jupyter as dj
-from devin_jupyter.client.default import current, default, disconnect
+from devin_jupyter.client.default import disconnect, find_default, get_default
 
 OWN_SPEED = 601.0
 """Equal options share a simulator, and the other tests' may have faults."""
@@ -30,11 +30,11 @@ def environment(monkeypatch, simulator):
 
 
 def test_it_is_made_of_the_environment_at_first_use(environment, simulator):
-    assert current() is None
+    assert find_default() is None
     session = dj.create("hello")
 
-    assert default() is current()
-    assert default().settings.key_source == "DEVIN_API_KEY"
+    assert get_default() is find_default()
+    assert get_default().settings.key_source == "DEVIN_API_KEY"
     assert dj.last().id == session.id
     assert dj.get(session.id).wait(30).result()
 
@@ -57,13 +57,13 @@ def test_without_a_key_it_never_uses_the_simulator_by_itself(simulator):
 
 
 def test_connect_replaces_it_and_a_client_of_ones_own_does_not(environment, simulator):
-    first = default()
+    first = get_default()
     own = dj.Devin(KEY)
-    assert default() is first
+    assert get_default() is first
     second = dj.connect(OTHER)
 
-    assert default() is second
-    assert default().settings.api_key == OTHER
+    assert get_default() is second
+    assert get_default().settings.api_key == OTHER
     assert own is not second
 
 
@@ -75,49 +75,49 @@ def test_handles_keep_the_client_they_came_from(environment, simulator):
 
 
 def test_a_new_key_in_the_environment_is_taken_without_a_restart(environment):
-    first = default()
+    first = get_default()
     environment.setenv("DEVIN_API_KEY", OTHER)
 
-    assert default() is not first
-    assert default().settings.api_key == OTHER
-    assert default() is default()
+    assert get_default() is not first
+    assert get_default().settings.api_key == OTHER
+    assert get_default() is get_default()
 
 
 def test_a_client_that_was_asked_for_stays_whatever_the_environment_says(environment):
     chosen = dj.connect(KEY)
     environment.setenv("DEVIN_API_KEY", OTHER)
 
-    assert default() is chosen
+    assert get_default() is chosen
 
 
 def test_a_client_that_found_its_key_takes_a_new_one_and_keeps_what_was_chosen_besides(environment, simulator):
     dj.connect(org_id="org-chosen", base_url="https://api.devin.ai", poll_seconds=25.0)
     environment.setenv("DEVIN_API_KEY", OTHER)
 
-    settings = default().settings
+    settings = get_default().settings
     assert (settings.api_key, settings.org_id, settings.base_url) == (OTHER, "org-chosen", "https://api.devin.ai")
-    assert default().core.poller.pace.slow == 25.0
+    assert get_default().core.poller.pace.slow == 25.0
     environment.delenv("DEVIN_API_KEY")  # as careful people do: it stays in use
-    assert default().settings.api_key == OTHER
+    assert get_default().settings.api_key == OTHER
 
 
 def test_a_new_key_in_the_dotenv_file_is_taken_without_a_restart(folder):
-    for begin in (dj.connect, default):
+    for begin in (dj.connect, get_default):
         (folder / ".env").write_text(f"DEVIN_API_KEY={KEY}")
         assert begin().settings.api_key == KEY
         (folder / ".env").write_text(f"DEVIN_API_KEY={OTHER}")
-        assert default().settings.api_key == OTHER
-        assert default() is default()
+        assert get_default().settings.api_key == OTHER
+        assert get_default() is get_default()
         disconnect()
 
 
 def test_another_folder_with_another_dotenv_file_changes_nothing(folder, tmp_path, monkeypatch):
     (folder / ".env").write_text(f"DEVIN_API_KEY={KEY}")
-    first = default()
+    first = get_default()
     (tmp_path / ".env").write_text(f"DEVIN_API_KEY={OTHER}")
     monkeypatch.chdir(tmp_path)
 
-    assert default() is first
+    assert get_default() is first
 
 
 def test_the_groups_of_operations_show_what_they_offer_and_no_address():
@@ -128,11 +128,11 @@ def test_the_groups_of_operations_show_what_they_offer_and_no_address():
 
 
 def test_disconnecting_connects_anew(environment):
-    first = default()
+    first = get_default()
     disconnect()
 
-    assert current() is None
-    assert default() is not first
+    assert find_default() is None
+    assert get_default() is not first
 
 
 def test_the_simulator_in_this_process_needs_no_key_and_keeps_its_journal_to_itself(tmp_path):
@@ -175,7 +175,7 @@ def test_a_lock_file_is_replayed_without_a_key_a_post_or_a_get(environment, simu
     question = dj.create("ask", tags=["sim:question"]).wait(30)
     question.send("the first one").wait(30)
     said = f"{folder}/notebook.devin.json: 2 sessions; it replays them without a key"
-    assert default().lock() == said
+    assert get_default().lock() == said
     asked = sum(simulator.stats()["requests"].values())
     environment.delenv("DEVIN_API_KEY")
     environment.setenv("DEVIN_JUPYTER_HOME", str(folder / "elsewhere"))
@@ -192,7 +192,7 @@ def test_a_lock_file_is_replayed_without_a_key_a_post_or_a_get(environment, simu
     with pytest.raises(dj.NotRecorded):
         dj.create("something else")
     with pytest.raises(dj.NoKey):
-        default().self()
+        get_default().self()
     assert sum(simulator.stats()["requests"].values()) == asked
 
 

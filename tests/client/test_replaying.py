@@ -3,7 +3,7 @@
 import pytest
 
 import devin_jupyter as dj
-from devin_jupyter.client.default import current, default
+from devin_jupyter.client.default import find_default, get_default
 from devin_jupyter.magics.dry_run import BatchDryRun
 
 SECRET = {"secrets": ("NPM_TOKEN",)}
@@ -25,20 +25,20 @@ def leave(monkeypatch, simulator, folder):
     monkeypatch.setenv("NPM_TOKEN", "a-token-of-npm-0123")
 
     def take_away(*, key=True):
-        default().close()
+        get_default().close()
         monkeypatch.delenv("NPM_TOKEN")
         monkeypatch.setenv("DEVIN_JUPYTER_HOME", str(folder / "elsewhere"))
         if key:
             monkeypatch.delenv("DEVIN_API_KEY")
 
     yield take_away
-    if (client := current()) is not None:
+    if (client := find_default()) is not None:
         client.close()
 
 
 def test_the_names_of_secrets_are_enough(leave):
     answer = dj.create("publish", schema="count:int", **SECRET).result(30)
-    default().lock()
+    get_default().lock()
     leave()
     assert dj.create("publish", schema="count:int", **SECRET).result() == answer
     with pytest.raises(dj.NotRecorded):
@@ -49,7 +49,7 @@ def test_a_session_that_is_there_needs_no_value_of_a_secret_and_a_new_one_does(l
     session = dj.create("publish", **SECRET)
     leave(key=False)
     assert dj.create("publish", **SECRET).id == session.id
-    plan = default().plan("publish more", **SECRET)
+    plan = get_default().plan("publish more", **SECRET)
     assert plan.action == "refuse"
     for start in (dj.create, lambda text, **options: dj.map(text, ["a"], **options)):
         with pytest.raises(dj.OptionError, match="there is no environment variable NPM_TOKEN"):
@@ -59,7 +59,7 @@ def test_a_session_that_is_there_needs_no_value_of_a_secret_and_a_new_one_does(l
 
 def test_a_batch_needs_no_secret_where_its_rows_are_recorded(leave):
     dj.map("publish {{ row }}", ["a", "b"], schema="count:int", **SECRET).wait(30)
-    default().lock()
+    get_default().lock()
     leave()
     assert dj.map("publish {{ row }}", ["a", "b"], schema="count:int", **SECRET).wait(30).phase_counts == {"done": 2}
 
@@ -68,30 +68,30 @@ def test_what_v1_recorded_is_replayed_with_the_options_of_v1(leave, monkeypatch,
     monkeypatch.setenv("DEVIN_API_KEY", simulator.v1_key)
     asked = {"schema": "count:int", "unlisted": True, "snapshot": "snap-1"}
     answer = dj.create("publish", **asked).result(30)
-    default().lock()
+    get_default().lock()
     leave()
     assert dj.create("publish", **asked).result() == answer
-    assert default().settings.api_version == "v1"
+    assert get_default().settings.api_version == "v1"
 
 
 def test_a_dry_run_tells_what_would_be_replayed_without_a_key(leave, simulator):
     session = dj.create("count", schema="count:int").wait(30)
-    default().lock()
+    get_default().lock()
     leave()
     asked = simulator.stats()["requests"]
-    plan = default().plan("count", schema="count:int")
+    plan = get_default().plan("count", schema="count:int")
     assert (plan.action, plan.session_id) == ("replay", session.id)
     assert plan.why.endswith("replayed from notebook.devin.json")
     assert plan.costs == ("nothing: the session is there already",)
-    assert default().plan("count more").action == "refuse"
+    assert get_default().plan("count more").action == "refuse"
     assert simulator.stats()["requests"] == asked
 
 
 def test_a_dry_run_tells_what_would_be_replayed_with_a_key(leave, simulator):
     session = dj.create("count", schema="count:int").wait(30)
-    default().lock()
+    get_default().lock()
     leave(key=False)
-    plan = default().plan("count", schema="count:int")
+    plan = get_default().plan("count", schema="count:int")
     assert (plan.action, plan.session_id) == ("replay", session.id)
 
 
@@ -100,12 +100,12 @@ def test_the_dry_run_of_a_batch_counts_the_rows_that_would_be_replayed(leave, mo
     from devin_jupyter.batches import batch
 
     dj.map("count {{ row }}", ["a", "b"], schema="count:int").wait(30)
-    default().lock()
+    get_default().lock()
 
     def dry_run():
         asked = batch.request_of("count {{ row }}", ["a", "b", "c"], {"schema": "count:int"})
-        preview = loop.run(batch.dry_run(default().core, asked))
-        return dict(BatchDryRun(preview, default().settings).facts)["dry run"]
+        preview = loop.run(batch.dry_run(get_default().core, asked))
+        return dict(BatchDryRun(preview, get_default().settings).facts)["dry run"]
 
     leave(key=False)
     assert dry_run() == "would start 1 session and attach to 0 that the journal has; 2 would be replayed"
@@ -116,7 +116,7 @@ def test_the_dry_run_of_a_batch_counts_the_rows_that_would_be_replayed(leave, mo
 def test_a_session_recorded_at_work_is_not_said_to_go_on(leave, monkeypatch, slow_simulator):
     monkeypatch.setenv("DEVIN_API_URL", slow_simulator.url)
     dj.create("count", schema="count:int")
-    default().lock()
+    get_default().lock()
     leave()
     session = dj.create("count", schema="count:int")
     for ask in (session.result, lambda: session.output):
@@ -129,7 +129,7 @@ def test_a_session_recorded_at_work_is_not_said_to_go_on(leave, monkeypatch, slo
 
 def test_a_lock_file_that_cannot_be_read_stops_only_those_who_have_no_key(leave, folder, capsys):
     session = dj.create("count", schema="count:int")
-    default().lock()
+    get_default().lock()
     (folder / "merged.devin.json").write_text("<<<<<<< HEAD")
     leave(key=False)
     assert dj.create("count", schema="count:int").id == session.id
@@ -146,11 +146,11 @@ def test_without_a_key_a_lock_file_that_cannot_be_read_is_named(leave, folder):
 
 def test_a_notebook_without_sessions_leaves_the_lock_file_as_it_is(leave, folder):
     dj.create("count")
-    default().lock()
+    get_default().lock()
     before = (folder / "notebook.devin.json").read_bytes()
     leave(key=False)
-    assert "stays as it is" in default().lock()
-    assert "stays as it is" in default().lock("notebook.devin.json")
+    assert "stays as it is" in get_default().lock()
+    assert "stays as it is" in get_default().lock("notebook.devin.json")
     assert (folder / "notebook.devin.json").read_bytes() == before
     with pytest.raises(dj.OptionError, match="this notebook has started no session yet"):
-        default().lock("other.devin.json")
+        get_default().lock("other.devin.json")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from devin_jupyter.client.default import default, disconnect
+from devin_jupyter.client.default import disconnect, get_default
 
 LINE = "1 session of this notebook is still live: "
 
@@ -12,13 +12,13 @@ def restarted(shell, slow_service):
     """The shell as after a restart: a session is at work that no process of today has looked at."""
     shell.run("%%devin -o s\nTake your time")
     identifier = shell.names.pop("s").id
-    client = default()
+    client = get_default()
     client.close()
     with client.journal.database.write("restart") as db:
         db.execute("UPDATE sessions SET seen_by = 'a kernel that is gone'")
     disconnect()
     yield identifier
-    default().close()
+    get_default().close()
 
 
 @pytest.mark.parametrize(
