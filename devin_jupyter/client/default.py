@@ -183,7 +183,7 @@ def find_default() -> Devin | None:
 
 def journal() -> Journal:
     """Return the journal in use, without asking for a key; the one in the data folder where nothing is connected."""
-    client = current()
+    client = find_default()
     return Journal(data_folder()) if client is None else client.journal
 
 
