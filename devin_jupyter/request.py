@@ -5,15 +5,16 @@ Nothing is sent here; files and environment variables are read. A secret's value
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from devin_jupyter.attachments import Attachment, SecretValue, read_attachments, read_secrets
 from devin_jupyter.errors import OptionError, TemplateError, Unsupported
-from devin_jupyter.identity import Fingerprint, sha256_of
 from devin_jupyter.models.ids import is_session_id, session_id
 from devin_jupyter.models.policy import Policy
 from devin_jupyter.models.snapshot import Facts, Where
@@ -42,6 +43,43 @@ __all__ = [
 _WORDS_AND_TAKE = ("prompt", "key", "take")
 MAX_TAGS = 49
 """The service holds 50; one is ours."""
+
+
+FINGERPRINT_VERSION = 1
+"""What goes into the hash of a version never changes; a change is a new version, looked up beside the old ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """The identity of a request as hashes, by which a session is found again. A lock file matches on `what` alone."""
+
+    version: int
+    where: str
+    """16 hex digits of base URL, organization and API version."""
+    what: str
+    """64 hex digits of everything else."""
+
+    @property
+    def text(self) -> str:
+        """`version:where:what`, the form kept in the journal."""
+        return f"{self.version}:{self.where}:{self.what}"
+
+    @property
+    def tag(self) -> str:
+        """The tag by which the session is found again on the service."""
+        return "nb-" + hashlib.sha256(self.text.encode()).hexdigest()[:16]
+
+    @classmethod
+    def of(cls, identity: Mapping[str, Any], where: Where) -> Fingerprint:
+        """Return the fingerprint of a request with this identity, sent to `where`."""
+        place = [where.base_url.rstrip("/").lower(), where.org_id, where.api_version]
+        return cls(FINGERPRINT_VERSION, _sha256(place)[:16], _sha256(identity))
+
+    @classmethod
+    def parse(cls, text: str) -> Fingerprint:
+        """Read `.text` again."""
+        version, where, what = text.split(":")
+        return cls(int(version), where, what)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +234,7 @@ class SessionRequest:
 
     def options_hash(self) -> str:
         """Return a hash of what the request says besides its words and its take: repositories, schema, mode, …."""
-        return sha256_of({name: value for name, value in self.identity().items() if name not in _WORDS_AND_TAKE})
+        return _sha256({name: value for name, value in self.identity().items() if name not in _WORDS_AND_TAKE})
 
     def incidental(self) -> dict[str, Any]:
         """Return what may differ without making another session: a difference attaches, and is named."""
@@ -239,6 +277,10 @@ class SessionRequest:
         )
 
 
+def _sha256(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
 def fill(prompt: str, options: OptionsT, variables: Mapping[str, Any] | None = None) -> tuple[str, OptionsT]:
     """Return prompt and options with their templates filled in; this is done once, and before `build`.
 
@@ -255,8 +297,8 @@ def fill(prompt: str, options: OptionsT, variables: Mapping[str, Any] | None = N
         raise OptionError(f"the prompt is text, not {type(prompt).__name__}", "nothing was sent", "give it as a str")
     filler: Callable[[str], str] | None = None
     if variables is not None and not options.get("raw"):
-        filler = lambda text: render(text, variables)  # noqa: E731 mypy narrows `variables` in a lambda only
-        prompt = filler(prompt)
+        filler = partial(render, variables=variables)
+        prompt = filler(prompt) if "{{" in prompt else prompt
     if not prompt.strip():
         where = "below the %%devin line, or in Python in the prompt (the first argument)"
         raise OptionError("the prompt is empty", "nothing was sent", f"say what Devin should do: {where}")

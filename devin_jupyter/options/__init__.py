@@ -15,6 +15,7 @@ from devin_jupyter.options.arguments import (
     Syntax,
     continued,
     explained,
+    is_template,
     number,
     refuse_keys,
     seconds,
@@ -95,20 +96,7 @@ def from_keywords(**keywords: Any) -> CellOptions:
 
 
 def _read(values: Mapping[str, Any]) -> CellOptions:
-    given = {name: value for name, value in values.items() if value is not None and value is not False}
-    options = {
-        name: value if _is_pending(BY_NAME[name], value) else CELL.convert(BY_NAME[name], value)
-        for name, value in given.items()
-    }
-    for name in given:
-        option = BY_NAME[name]
-        if option.excludes in given:
-            raise OptionError(
-                f"{BY_NAME[option.excludes].flag} and {option.flag} contradict each other", hint="keep one of them"
-            )
-        if option.needs and option.needs not in given and "help" not in given:
-            needed = BY_NAME[option.needs]
-            raise OptionError(f"{option.flag} needs {needed.flag}", hint=needed.help)
+    given = CELL.given(values)
     if "to" in given:
         for name in sorted(given):
             if not BY_NAME[name].allowed_with_to:
@@ -116,9 +104,9 @@ def _read(values: Mapping[str, Any]) -> CellOptions:
                     f"{BY_NAME[name].flag} cannot go with --to: a message goes to a session that exists already",
                     hint="leave one of them out",
                 )
-    if not _is_template(options.get("out")):
-        check_name(options.get("out"))
-    return cast("CellOptions", options)
+    if not is_template(given.get("out")):
+        check_name(given.get("out"))
+    return cast("CellOptions", given)
 
 
 def check_name(out: Any) -> None:
@@ -140,27 +128,9 @@ def _refuse_secret_values(words: Any) -> None:
         )
 
 
-def _is_template(value: Any) -> bool:
-    return isinstance(value, str) and "{{" in value
-
-
-def _is_pending(option: Argument, value: Any) -> bool:
-    """Whether a template stands where a number, a time or a choice is wanted: converted once it is filled in."""
-    return _is_template(value) and not option.is_text and option.kind != "words"
-
-
 def templates(options: CreateOptions) -> Iterator[str]:
     """Yield the texts that `fill` fills in."""
-    for name, value in cast("Mapping[str, Any]", options).items():
-        if BY_NAME[name].is_text or _is_pending(BY_NAME[name], value):
-            yield from _texts(value)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    for item in value if isinstance(value, tuple) else ():
-        yield from _texts(item)
+    return CELL.templates(cast("Mapping[str, Any]", options))
 
 
 def fill(options: OptionsT, render: Callable[[str], str] | None) -> OptionsT:
@@ -169,20 +139,7 @@ def fill(options: OptionsT, render: Callable[[str], str] | None) -> OptionsT:
     Raises:
         OptionError: a template gives no number, time or choice where one is needed.
     """
-
-    def filled(value: Any) -> Any:
-        if isinstance(value, tuple):
-            return tuple(filled(item) for item in value)
-        return render(value) if render is not None and isinstance(value, str) else value
-
-    ready: dict[str, Any] = {}
-    for name, value in cast("Mapping[str, Any]", options).items():
-        option = BY_NAME[name]
-        if _is_pending(option, value):
-            ready[name] = CELL.convert(option, filled(value))
-        else:
-            ready[name] = filled(value) if option.is_text else value
-    return cast("OptionsT", ready)
+    return cast("OptionsT", CELL.fill(cast("Mapping[str, Any]", options), render))
 
 
 _INTRO = """\

@@ -146,6 +146,11 @@ class Syntax:
         return " ".join([self.title, *(argument.usage for argument in self.arguments)])
 
     @property
+    def by_name(self) -> dict[str, Argument]:
+        """The arguments by their names."""
+        return {argument.name: argument for argument in self.arguments}
+
+    @property
     def by_flag(self) -> dict[str, Argument]:
         """The options by each of their flags."""
         return {flag: argument for argument in self.arguments for flag in argument.flags}
@@ -189,6 +194,57 @@ class Syntax:
             for argument in self.arguments
         }
 
+    def given(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what was given (None and False are not), converted; templates of numbers, times and choices wait.
+
+        Raises:
+            OptionError: a bad value, or arguments that do not go together.
+        """
+        given: dict[str, Any] = {}
+        for argument in self.arguments:
+            value = values.get(argument.name)
+            if value is not None and value is not False:
+                given[argument.name] = value if _is_pending(argument, value) else self.convert(argument, value)
+        for argument in self.arguments:
+            if argument.name not in given:
+                continue
+            if argument.excludes in given:
+                other = self.by_name[argument.excludes].flag
+                raise OptionError(f"{other} and {argument.flag} contradict each other", hint="keep one of them")
+            if argument.needs and argument.needs not in given:
+                needed = self.by_name[argument.needs]
+                raise OptionError(f"{argument.flag} needs {needed.flag}", hint=needed.help)
+        return given
+
+    def fill(self, values: Mapping[str, Any], render: Callable[[str], str] | None) -> dict[str, Any]:
+        """Return values with every template filled in by `render`; None leaves texts as they are.
+
+        Raises:
+            OptionError: a template gives no number, time or choice where one is needed.
+        """
+
+        def filled(value: Any) -> Any:
+            if isinstance(value, tuple):
+                return tuple(filled(item) for item in value)
+            return render(value) if render is not None and is_template(value) else value
+
+        ready: dict[str, Any] = {}
+        by_name = self.by_name
+        for name, value in values.items():
+            argument = by_name[name]
+            if _is_pending(argument, value):
+                ready[name] = self.convert(argument, filled(value))
+            else:
+                ready[name] = filled(value) if argument.is_text else value
+        return ready
+
+    def templates(self, values: Mapping[str, Any]) -> Iterator[str]:
+        """Yield the texts that `fill` fills in."""
+        by_name = self.by_name
+        for name, value in values.items():
+            if by_name[name].is_text or _is_pending(by_name[name], value):
+                yield from _texts(value)
+
     def convert(self, argument: Argument, value: Any) -> Any:
         """Return a value as the argument's kind; text is read as on the line.
 
@@ -219,6 +275,23 @@ class Syntax:
             raise OptionError(f"{self.title} cannot take {word!r} as well", hint=self.stray_hint or self.usage)
         flags = [argument.flag for argument in self.arguments if argument.flag]
         raise OptionError(f"{self.title} has no option {word}{nearest(word, flags)}", hint=self.hint or self.usage)
+
+
+def is_template(value: Any) -> bool:
+    """Whether a value is a text with an expression to fill in."""
+    return isinstance(value, str) and "{{" in value
+
+
+def _is_pending(argument: Argument, value: Any) -> bool:
+    """Whether a template stands where a number, a time or a choice is wanted: converted once it is filled in."""
+    return is_template(value) and not argument.is_text and argument.kind != "words"
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for item in value if isinstance(value, tuple) else ():
+        yield from _texts(item)
 
 
 class _Parser(argparse.ArgumentParser):
