@@ -11,7 +11,7 @@ DevinError
 │   ├── WrongKeyFamily
 │   ├── NoOrganization
 │   └── JournalError        the journal is damaged, read-only or locked
-├── Refused                 nothing was paid: one of our own guards said no
+├── Refused                 nothing was paid: one of our own guards refused
 │   ├── SessionChanged      an edited cell whose earlier session is still working
 │   ├── ColleaguesSession   another principal already started the same request
 │   ├── BudgetExceeded

@@ -1,6 +1,6 @@
 """Where this code runs: which front end shows the outputs, which notebook and cell run, whether a person is there.
 
-Everything is read from what the process has loaded already; nothing is imported, so that asking costs nothing.
+Everything is read from modules that are loaded already and from the environment; nothing is imported.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class Host:
     """A name from `KINDS`."""
     outputs: Outputs
     """`page`: all outputs share one page and can be replaced. `frames`: each output is shown apart, or never replaced.
-    `file`: nobody looks at outputs that change."""
+    `file`: outputs only go to the saved file or a terminal; updates are not seen."""
     notebook: str
     """The path of the notebook; of the script, or the working directory, where there is none."""
     in_kernel: bool = False
     """Whether a Jupyter kernel runs this code, rather than a terminal or a script."""
     cell_id: str | None = None
-    """The id of the running cell, where the front end tells it."""
+    """The id of the running cell, if the front end sends it."""
     request: str | None = None
     """The id of the running execute request."""
 
@@ -43,7 +43,7 @@ class Host:
 
     @property
     def is_headless(self) -> bool:
-        """Whether a kernel runs the cells with nobody there."""
+        """Whether a kernel runs the cells in a non-interactive run, such as `jupyter execute`."""
         return self.in_kernel and not self.can_click
 
     def secret(self, name: str) -> str | None:
@@ -60,7 +60,7 @@ class Host:
 
 
 class _Signs:
-    """What a process shows of its front end."""
+    """What `KINDS` tells front ends apart by."""
 
     def __init__(self, kernel: Any, names: Mapping[str, Any], allows_input: bool) -> None:
         self.kernel, self.names, self.allows_input = kernel, names, allows_input
@@ -151,9 +151,9 @@ _LAUNCHERS = frozenset({"ipykernel_launcher", "colab_kernel_launcher", "__main__
 
 
 def _notebook(names: Mapping[str, Any]) -> str:
-    told = names.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
-    if isinstance(told, str) and told.endswith(".ipynb"):
-        path = Path(told)
+    name = names.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
+    if isinstance(name, str) and name.endswith(".ipynb"):
+        path = Path(name)
         return str(path if path.is_absolute() else Path.cwd() / path.name)
     script = Path(sys.argv[0]) if sys.argv and sys.argv[0] else None
     if script is not None and script.suffix == ".py" and script.stem not in _LAUNCHERS and script.is_file():
@@ -162,7 +162,7 @@ def _notebook(names: Mapping[str, Any]) -> str:
 
 
 class Hooks:
-    """What a front end wants to be told, and to show; the magics set these when they are loaded.
+    """Callbacks of the front end; the magics set them when they are loaded.
 
     Args:
         before_use: called with the client before each use on the main thread; other threads must not print.
@@ -177,7 +177,7 @@ class Hooks:
         self.before_use, self.during_wait = before_use, during_wait
 
     def client_used(self, client: Any) -> None:
-        """Say that a client is about to be used."""
+        """Call `before_use`, on the main thread only."""
         if self.before_use is not None and threading.current_thread() is threading.main_thread():
             self.before_use(client)
 

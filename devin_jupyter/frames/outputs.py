@@ -398,8 +398,8 @@ def _combine(left: _Subschema, right: _Subschema) -> _Subschema:
 
 
 def _types(schema: Json) -> set[str]:
-    said = schema.get("type")
-    types = {said} if isinstance(said, str) else set(said) if isinstance(said, list) else set()
+    declared = schema.get("type")
+    types = {declared} if isinstance(declared, str) else set(declared) if isinstance(declared, list) else set()
     return types - {"null"}
 
 

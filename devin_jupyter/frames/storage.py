@@ -70,7 +70,7 @@ def read_parquet(path: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def write_csv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
-    """Write a frame as CSV without its index, objects as JSON; `read_csv` needs to be told its columns.
+    """Write a frame as CSV without its index, objects as JSON; `read_csv` needs a frame with the same columns.
 
     frames.write_csv(dj.sessions_frame(), "sessions.csv")
     """
