@@ -282,6 +282,11 @@ class ChangedRow:
         """Whether a key says that it is the same."""
         return self.can_be_kept and "key" in self.item.request.options
 
+    @property
+    def weight(self) -> tuple[bool, ...]:
+        """What decides between several changes: a kept row costs nothing, an answered one would be paid for again."""
+        return self.is_kept, self.paid.is_answered, self.paid.is_alive, self.can_be_kept
+
 
 def check_plan(journal: Journal, plan: Plan, key: str, cell: CellRef | None, lock: Lock | None) -> list[ChangedRow]:
     """Check a plan against the journal, and return the rows of earlier runs whose answers `--key` keeps.
@@ -375,9 +380,8 @@ def changed_rows(
             for row in reversed(known)
             if (is_named or row.terms == item.terms) and (session := paid(row.fingerprint)) is not None
         ]
-        if changes:  # what is kept costs nothing; of the others, the one whose answer would be paid for again
-            weight = lambda row: (row.is_kept, row.paid.is_answered, row.paid.is_alive, row.can_be_kept)  # noqa: E731
-            found.append(max(changes, key=weight))
+        if changes:
+            found.append(max(changes, key=lambda change: change.weight))
     return found
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
 
 from witness import readings, surface
+
+import devin_jupyter as dj
 
 DATA = Path(__file__).with_name("data")
 
@@ -97,3 +100,9 @@ def test_the_first_steps_load_no_more_than_they_did() -> None:
         assert now[step]["ours"] <= then["ours"], f"{step} loads {now[step]['ours']} modules, not {then['ours']}"
         for name in ("sqlite3", "ssl"):
             assert now[step][name] <= then[name], f"{step} loads {name} as well"
+
+
+def test_no_module_hides_a_public_name() -> None:
+    # once imported, a submodule is an attribute of the package, in the place of a function with its name
+    hidden = [name for name in dj.__all__ if importlib.util.find_spec(f"devin_jupyter.{name}")]
+    assert hidden == ["charts"], "these modules would replace public functions: rename them"
