@@ -103,7 +103,6 @@ class BatchView(Generic[S]):
         return not self._runner.is_running
 
     def __len__(self) -> int:
-        """Count the rows."""
         return len(self._runner.plan.rows)
 
     def __iter__(self) -> Iterator[S]:

@@ -41,7 +41,6 @@ class StopResult:
         return self.result not in ("stopped", "was over")
 
     def __str__(self) -> str:
-        """Return one line of the table."""
         return f"{self.session_id:<38}  {self.result:<10}  {format_acus(self.acus):>12}  {self.title or ''}".rstrip()
 
 

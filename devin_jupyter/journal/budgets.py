@@ -48,7 +48,6 @@ class Account:
         return self.limit is not None and bool(self.uncapped)
 
     def __repr__(self) -> str:
-        """Return the arithmetic on one line."""
         sums = f"{self.consumed:g} consumed + {self.reserved:g} reserved by {self.n_open} open"
         limit = "no budget is set" if self.limit is None else f"{self.left:g} of {self.limit:g} ACU left"
         rest = f"; {self.uncapped[0]} is at work without a cap: nothing may start" if self._is_blocked else ""

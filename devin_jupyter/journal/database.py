@@ -368,7 +368,6 @@ class Repaired:
     """Rows saved, by table."""
 
     def __str__(self) -> str:
-        """Return one line."""
         if self.damaged is None:
             return "the journal is sound; nothing was changed"
         rows_kept = ", ".join(f"{count} {name}" for name, count in self.kept.items() if count) or "nothing"

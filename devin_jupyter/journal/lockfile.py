@@ -66,7 +66,6 @@ class LockSummary:
     """Those among them that other notebooks recorded."""
 
     def __str__(self) -> str:
-        """Return one line."""
         if not self.n_sessions:
             return f"{self.path} stays as it is: this notebook has started no session since"
         sessions = f"{self.n_sessions} session{'' if self.n_sessions == 1 else 's'}"

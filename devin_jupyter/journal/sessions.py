@@ -69,7 +69,6 @@ class Journal:
         self.batches = Batches(self.database)
 
     def __repr__(self) -> str:
-        """Show where it is kept."""
         return f"<Journal {self.path}>"
 
     @property

@@ -22,7 +22,6 @@ class DryRun:
     """A plan, readable; nothing was sent."""
 
     def __init__(self, plan: Any, settings: Any, request: Any) -> None:
-        """Keep what would be done."""
         self.plan = plan
         version = settings.api_version
         path = "/v1/sessions" if version == "v1" else f"/v3/organizations/{settings.org_id or '{org_id}'}/sessions"
@@ -51,7 +50,6 @@ class DryRun:
         return _json(self.plan.body)
 
     def __repr__(self) -> str:
-        """Facts and body as text."""
         return _text(self.facts, self.body)
 
     def _repr_html_(self) -> str:
@@ -62,7 +60,6 @@ class BatchDryRun:
     """The plan of a batch, readable: how many, at what cost, and the first request in full."""
 
     def __init__(self, preview: Any, settings: Any) -> None:
-        """Keep what would be done."""
         self.preview, self.plan, self._settings = preview, preview.plan, settings
 
     @property
@@ -112,7 +109,6 @@ class BatchDryRun:
         return _json(body)
 
     def __repr__(self) -> str:
-        """Facts and body as text."""
         return _text(self.facts, self.body)
 
     def _repr_html_(self) -> str:
