@@ -132,7 +132,7 @@ def _prepare(folder: Path, owner: dict[str, Any]) -> dict[str, Any]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise OptionError(
-            f"{folder} cannot be created: {problem.strerror}", "nothing was read", "give another"
+            f"{folder} cannot be used as a folder: {problem.strerror}", "nothing was read", "give another"
         ) from None
     for left in folder.glob(".*.tmp"):
         if time.time() - left.stat().st_mtime > _STALE_SECONDS:

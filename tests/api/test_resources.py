@@ -350,7 +350,7 @@ def test_a_replacement_that_fails_says_that_the_old_secret_is_gone(devin, simula
     with pytest.raises(ServerError, match="the previous secret DB_PASSWORD is already deleted") as caught:
         devin.secrets.ensure("DB_PASSWORD", "two-two-two", replace=True)
 
-    assert "is deleted" in caught.value.consequence
+    assert "already deleted" in caught.value.consequence
 
 
 async def test_a_secret_that_somebody_else_stores_meanwhile_is_the_one_that_is_there(answering):

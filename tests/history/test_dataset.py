@@ -224,7 +224,7 @@ def test_a_folder_cannot_be_kept_by_what_changes(devin: dj.Devin, tmp_path: Path
 
 def test_a_folder_that_cannot_be_used_says_so(devin: dj.Devin, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OptionError, match="cannot be a folder"):
+    with pytest.raises(OptionError, match="cannot be used as a folder"):
         devin.sync(tmp_path / "file")
 
     devin.sync(tmp_path / "kept", since="60d")
