@@ -1,15 +1,12 @@
-"""Responses: the value of a success, an exception with the next step for every kind of error, and a line in the log.
+"""Responses: the value of a success, and for every kind of error an exception with the next step in it.
 
 Independent of the HTTP library: a status, headers and bytes come in. No secret ever gets out of here.
 """
 
 from __future__ import annotations
 
-import collections
 import json
-import logging
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -17,12 +14,6 @@ from typing import Any
 
 from devin_jupyter import errors
 from devin_jupyter.redaction import contains_secret, redact, redact_response, redact_tree
-
-logger = logging.getLogger("devin_jupyter.http")
-logging.getLogger("devin_jupyter").addHandler(logging.NullHandler())
-RECENT: collections.deque[str] = collections.deque(maxlen=100)
-"""The last exchanges for `%devin debug`, also without logging: a line each, beginning with the time of day."""
-_LOG_LINE = "%(method)s %(path)s %(status)s in %(seconds).3f s, retries: %(retries)d"
 
 _LONGEST_DETAIL = 300
 _TAGS = re.compile(r"<[^>]{0,200}>")
@@ -260,18 +251,3 @@ def _next_step(request: RequestInfo, status: int) -> str:
     if status >= 500:
         return "check %devin sessions before repeating it"
     return _NEXT_STEP.get(status, "change the request; %devin debug collects the details for a bug report")
-
-
-def log_exchange(request: RequestInfo, outcome: int | str, started: float, retry: object = None) -> None:
-    """Log a finished exchange: method, path, outcome and time; never a body, a query or the key.
-
-    Args:
-        request: the request.
-        outcome: the status, or the name of the exception.
-        started: the `time.perf_counter()` at its start.
-        retry: what the retrying transport left with the response.
-    """
-    seconds, retries = time.perf_counter() - started, getattr(retry, "attempts_made", 0)
-    facts = {"method": request.method, "path": request.path, "status": outcome, "seconds": seconds, "retries": retries}
-    RECENT.append(f"{time.strftime('%H:%M:%S')} {_LOG_LINE % facts}")
-    logger.info(_LOG_LINE, facts, extra={"http": facts})

@@ -7,7 +7,9 @@ paid act may be repeated is decided where its intent is written down.
 from __future__ import annotations
 
 import asyncio
+import collections
 import json
+import logging
 import os
 import ssl
 import time
@@ -22,10 +24,15 @@ import httpx
 from httpx_retries import Retry, RetryTransport
 
 from devin_jupyter import errors
-from devin_jupyter.api.responses import RequestInfo, error_from, log_exchange, parse_response, retry_after, unreadable
+from devin_jupyter.api.responses import RequestInfo, error_from, parse_response, retry_after, unreadable
 from devin_jupyter.config import Settings, is_loopback
 from devin_jupyter.redaction import contains_secret, redact
 
+logger = logging.getLogger("devin_jupyter.http")
+logging.getLogger("devin_jupyter").addHandler(logging.NullHandler())
+RECENT: collections.deque[str] = collections.deque(maxlen=100)
+"""The last exchanges for `%devin debug`, also without logging: a line each, beginning with the time of day."""
+_LOG_LINE = "%(method)s %(path)s %(status)s in %(seconds).3f s, retries: %(retries)d"
 _RETRIED_STATUS = (408, 429, 500, 502, 503, 504, 520, 522, 524, 529)
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_HOPS = 5
@@ -210,9 +217,9 @@ class Transport:
             except TimeoutError:
                 raise httpx.ReadTimeout("the answer does not come to its end") from None
         except httpx.HTTPError as problem:
-            log_exchange(info, type(problem).__name__, started)
+            _log(info, type(problem).__name__, started)
             raise _trouble(info, problem, self._settings, time.perf_counter() - started) from None
-        log_exchange(info, response.status_code, started, response.extensions.get("retry"))
+        _log(info, response.status_code, started, response.extensions.get("retry"))
         return response
 
     def _open(self) -> httpx.AsyncClient:
@@ -313,3 +320,18 @@ def _query_pairs(params: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
         values = value if isinstance(value, (list, tuple, set, frozenset)) else (value,)
         pairs.extend((key, item) for item in values if item is not None)
     return pairs
+
+
+def _log(request: RequestInfo, outcome: int | str, started: float, retry: object = None) -> None:
+    """Log a finished exchange: method, path, outcome and time; never a body, a query or the key.
+
+    Args:
+        request: the request.
+        outcome: the status, or the name of the exception.
+        started: the `time.perf_counter()` at its start.
+        retry: what the retrying transport left with the response.
+    """
+    seconds, retries = time.perf_counter() - started, getattr(retry, "attempts_made", 0)
+    facts = {"method": request.method, "path": request.path, "status": outcome, "seconds": seconds, "retries": retries}
+    RECENT.append(f"{time.strftime('%H:%M:%S')} {_LOG_LINE % facts}")
+    logger.info(_LOG_LINE, facts, extra={"http": facts})

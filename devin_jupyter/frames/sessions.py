@@ -25,10 +25,10 @@ from devin_jupyter.models.fields import (
     UNTOUCHED,
     WEB_APP,
     PullRequest,
+    identifier,
     read_session,
     word,
 )
-from devin_jupyter.models.fields import identifier as read_identifier
 from devin_jupyter.models.fields import pull_requests as read_pull_requests
 from devin_jupyter.models.ids import bare_id
 from devin_jupyter.models.phase import Phase, PhaseInputs, phase_of
@@ -86,7 +86,7 @@ class SessionRows:
             items: `SessionResponse`s of v3 or session objects of v1.
             at: when the response came, for the sessions in `known`.
         """
-        identifiers = [_prefixed(item) for item in items]
+        identifiers = list(map(identifier, items))
         before = len(self._seen)
         if self._seen.isdisjoint(identifiers) and len(set(identifiers)) == len(items):
             self._seen.update(identifiers)
@@ -202,11 +202,6 @@ def _values(items: Sequence[Raw], field: str) -> list[Any]:
         return list(map(itemgetter(field), items))
     except KeyError:
         return [item.get(field) for item in items]
-
-
-def _prefixed(item: Raw) -> str:
-    text = item.get("session_id")
-    return "devin-" + text if isinstance(text, str) and _BARE_ID.fullmatch(text) else read_identifier(item)
 
 
 def _extras(items: Sequence[Raw], fields: Collection[str]) -> list[dict[str, Any] | None]:

@@ -377,7 +377,7 @@ def debug(notebook: Notebook, said: Any) -> None:
 
 def report(notebook: Notebook) -> str:
     """Return the report; every line has passed the redactor."""
-    from devin_jupyter.api.responses import RECENT
+    from devin_jupyter.api.transport import RECENT
 
     parts = {
         "versions": _versions(),

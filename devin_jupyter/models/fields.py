@@ -10,6 +10,7 @@ None; fields without a row go to `extra`, unknown words stay as they came.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from devin_jupyter.models.phase import Phase
 FINGERPRINT_TAG = "nb-"
 WEB_APP = "https://app.devin.ai/sessions/"
 NO_ID = "devin-unknown"
+_BARE_ID = re.compile("[0-9a-f]{32}")
 _LONGEST_WORD = 80
 
 Kind = Literal["text", "word", "choice", "time", "day", "integer", "number", "boolean", "object"]
@@ -90,7 +92,10 @@ def parse_time(value: Any) -> datetime | None:
 
 def identifier(raw: Mapping[str, Any]) -> str:
     """Return the id of a raw session, prefixed; `NO_ID` where there is none."""
-    return _own_id(raw.get("session_id"))
+    value = raw.get("session_id")
+    if type(value) is str and _BARE_ID.fullmatch(value):  # as v3 spells them, in every response
+        return "devin-" + value
+    return _own_id(value)
 
 
 def _own_id(value: Any) -> str:
@@ -101,6 +106,8 @@ def related_id(value: Any) -> str | None:
     """Return a session id as everything of ours spells it, or None."""
     if not value:
         return None
+    if type(value) is str and _BARE_ID.fullmatch(value):
+        return "devin-" + value
     try:
         return session_id(str(value))
     except OptionError:
