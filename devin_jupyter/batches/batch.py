@@ -143,8 +143,26 @@ class BatchView(Generic[S]):
         return self
 
     def panel(self) -> BatchPanel:
-        """Return a live board of all rows."""
-        return display.panel(self, self._runner)
+        """Return a live board of all rows, which join it as they are started."""
+        from devin_jupyter.panel import BatchPanel
+
+        runner = self._runner
+        shown = {job.index: job.session_id for job in runner.jobs if job.session_id}
+        places = {session_id: index for index, session_id in shown.items()}
+        board = BatchPanel(self.sessions, title=self.name, names=display.names_of(runner), places=places)
+
+        def update(job: Job) -> None:
+            board.waiting(runner.n_without_session)
+            before = shown.get(job.index)
+            if job.session_id is not None and job.session_id != before:
+                shown[job.index] = job.session_id
+                if before is not None and before not in shown.values():
+                    board.drop(before)  # of an earlier take
+                board.follow(self.session_of(job), display.row_name(runner.plan, job), job.index)
+
+        board.waiting(runner.n_without_session)
+        runner.listen(update)
+        return board
 
     def listen(self, listener: Callable[[Job], None]) -> Callable[[], None]:
         """Call a function on the loop's thread with every job that changed, until the returned one is called."""

@@ -1,4 +1,4 @@
-"""How a batch reads: notices, the progress line, the frame, the static table of a saved notebook, the live board."""
+"""How a batch reads: notices, the progress line, the frame, the static table of a saved notebook."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ from devin_jupyter.text import one_line
 if TYPE_CHECKING:
     import pandas as pd
 
-    from devin_jupyter.batches.batch import BatchView
     from devin_jupyter.frames.batch import BatchRow
-    from devin_jupyter.panel import BatchPanel
 
 _LISTED = 12
 
@@ -232,7 +230,7 @@ def _frame_row(job: Job) -> BatchRow:
     )
 
 
-# --- the saved form and the board ---------------------------------------------------------------------------
+# --- the saved form -----------------------------------------------------------------------------------------
 
 
 def bundle(runner: Runner) -> dict[str, Any]:
@@ -282,25 +280,3 @@ def row_name(plan: Plan, job: Job) -> str:
     cells = sorted(rows.record(position).items(), key=lambda cell: cell[0] not in rows.used)
     texts = [value for _, value in cells if isinstance(value, str)]
     return one_line(texts[0] if isinstance(label, int) and texts else label, 80)
-
-
-def panel(batch: BatchView[Any], runner: Runner) -> BatchPanel:
-    """Return a live board that rows join as they are started."""
-    from devin_jupyter.panel import BatchPanel
-
-    places = {job.session_id: job.index for job in runner.jobs if job.session_id}
-    board = BatchPanel(batch.sessions, title=batch.name, names=names_of(runner), places=places)
-    shown = {job.index: job.session_id for job in runner.jobs if job.session_id}
-
-    def joined(job: Job) -> None:
-        board.waiting(runner.n_without_session)
-        before = shown.get(job.index)
-        if job.session_id is not None and job.session_id != before:
-            shown[job.index] = job.session_id
-            if before is not None and before not in shown.values():
-                board.drop(before)  # of an earlier take
-            board.follow(batch.session_of(job), row_name(runner.plan, job), job.index)
-
-    board.waiting(runner.n_without_session)
-    batch.listen(joined)
-    return board
