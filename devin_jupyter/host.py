@@ -62,8 +62,8 @@ class Host:
 class _Signs:
     """What `KINDS` tells front ends apart by."""
 
-    def __init__(self, kernel: Any, names: Mapping[str, Any], allows_input: bool) -> None:
-        self.kernel, self.names, self.allows_input = kernel, names, allows_input
+    def __init__(self, shell: Any, kernel: Any, allows_input: bool) -> None:
+        self.shell, self.kernel, self.allows_input = shell, kernel, allows_input
 
     def has(self, variable: str, prefix: str = "") -> bool:
         value = os.environ.get(variable)
@@ -74,7 +74,7 @@ KINDS: tuple[tuple[str, Outputs, Callable[[_Signs], bool]], ...] = (
     # The first that applies. Voila allows no input, and yet shows a live page.
     ("voila", "frames", lambda signs: signs.has("SERVER_SOFTWARE", "voila")),
     ("marimo", "file", lambda signs: signs.kernel is None and "marimo" in sys.modules),
-    ("terminal", "file", lambda signs: signs.kernel is None and "IPython" in sys.modules),
+    ("terminal", "file", lambda signs: signs.kernel is None and signs.shell is not None),
     ("script", "file", lambda signs: signs.kernel is None),
     # JupyterLite has no threads, which a live panel needs.
     ("jupyterlite", "file", lambda signs: sys.platform == "emscripten"),
@@ -83,7 +83,7 @@ KINDS: tuple[tuple[str, Outputs, Callable[[_Signs], bool]], ...] = (
     ("colab", "frames", lambda signs: "google.colab" in sys.modules),
     ("databricks", "frames", lambda signs: signs.has("DATABRICKS_RUNTIME_VERSION")),
     ("positron", "frames", lambda signs: signs.has("POSITRON")),
-    ("vscode", "frames", lambda signs: "__vsc_ipynb_file__" in signs.names),
+    ("vscode", "frames", lambda signs: "__vsc_ipynb_file__" in signs.shell.user_ns),
     # JupyterLab and Notebook 7, which a kernel cannot tell apart.
     ("jupyter", "page", lambda signs: True),
 )
@@ -101,13 +101,12 @@ def host(shell: Any = None) -> Host:
     kernel = getattr(shell, "kernel", None)
     header, metadata, content = (_request(kernel).get(part) or {} for part in ("header", "metadata", "content"))
     allows_input = content.get("allow_stdin", getattr(kernel, "_allow_stdin", True))
-    names = getattr(shell, "user_ns", {})
-    signs = _Signs(kernel, names, allows_input is not False)
+    signs = _Signs(shell, kernel, allows_input is not False)
     kind, outputs = next((kind, outputs) for kind, outputs, applies in KINDS if applies(signs))
     return Host(
         kind=kind,
         outputs=outputs,
-        notebook=_notebook(names),
+        notebook=_notebook(getattr(shell, "user_ns", {})),
         in_kernel=kernel is not None,
         cell_id=_text(metadata.get("cellId")),
         request=_text(header.get("msg_id")),

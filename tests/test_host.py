@@ -74,7 +74,7 @@ def test_without_a_kernel_nobody_clicks(monkeypatch):
     monkeypatch.setitem(sys.modules, "marimo", ModuleType("marimo"))
     assert host(SimpleNamespace(user_ns={})).kind == "marimo"
     monkeypatch.delitem(sys.modules, "marimo")
-    monkeypatch.delitem(sys.modules, "IPython")
+    monkeypatch.delitem(sys.modules, "IPython", raising=False)
     assert host().kind == "script"
 
 

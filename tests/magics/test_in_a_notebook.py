@@ -249,7 +249,7 @@ def test_an_interrupt_stops_the_session_where_that_was_asked_for(shell, slow_ser
     assert shell.run("s.phase").value == "stopped"
 
 
-def test_an_interrupt_on_the_way_to_the_service_says_that_it_may_go_on(shell, slow_service, monkeypatch):
+def test_an_interrupt_while_sending_says_what_happens_to_the_request(shell, slow_service, monkeypatch):
     def start(self, request, policy=None):
         raise KeyboardInterrupt
 
@@ -257,7 +257,7 @@ def test_an_interrupt_on_the_way_to_the_service_says_that_it_may_go_on(shell, sl
         patch.setattr("devin_jupyter.client.sync.Devin.start", start)
         ran = shell.run("%%devin -o s\nTake your time", fails=True)
     assert type(ran.error).__name__ == "Detached"
-    assert "on the way" in ran.out
+    assert "interrupted while sending" in ran.out
     assert "s" not in shell.names
 
 
