@@ -3,37 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kernels import CELL, POST, budget, remember, save_snapshot
 
 from devin_jupyter.errors import BudgetExceeded, OptionError
 from devin_jupyter.journal import Journal
-from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.policy import Policy, batch_scope, notebook_scope
-from devin_jupyter.models.snapshot import CellRef, Snapshot
-
-from .conftest import CELL, POST, budget
-from .test_journal_file import remember
+from devin_jupyter.models.snapshot import CellRef
 
 ROUTE = "POST /v3/organizations/{org_id}/sessions/{devin_id}/messages"
 SCOPE = notebook_scope(CELL.notebook)
 NO_GUARD = Policy(guard=CELL)
 
 
-def seen(journal: Journal, session_id: str, *, acus: float | None, over: bool, at: int = 2) -> None:
-    phase = Phase.DONE if over else Phase.WORKING
-    moment = datetime.fromtimestamp(at, UTC)
-    journal.save_snapshot(Snapshot(session_id=session_id, url="", phase=phase, acus=acus, observed_at=moment))
-
-
 def test_open_turns_reserve_their_caps_and_ended_ones_what_they_cost(folder: Path) -> None:
     journal = Journal(folder)
     fields: dict[str, Any] = {"scopes": (SCOPE,), "max_acu": 5}
     for name, acus, over in (("a", 2.0, True), ("b", 1.5, False), ("c", None, False), ("d", None, True)):
-        seen(journal, remember(journal, name, **fields), acus=acus, over=over)
+        save_snapshot(journal, remember(journal, name, **fields), acus=acus, over=over)
     account = budget(journal, CELL.notebook, 30, now=1.0)
     assert (account.consumed, account.reserved, account.n_open, account.left) == (8.5, 8.5, 2, 13.0)
     assert str(account) == (

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from kernels import CELL, FAST, POST, Kernel, call_api, facts_of, remember
 
 from devin_jupyter import recorded
 from devin_jupyter.errors import ConnectionLost, CreateUncertain, JournalError
@@ -22,9 +23,6 @@ from devin_jupyter.journal.intents import start_lease
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
 from devin_jupyter.text import format_utc
-
-from .conftest import CELL, FAST, POST, Kernel, plainly
-from .test_journal_file import facts_of, remember
 
 # --- the file ---------------------------------------------------------------------------------------------------------
 
@@ -261,7 +259,7 @@ async def test_a_dead_kernels_session_is_adopted_once_and_not_taken_for_an_older
 ) -> None:
     one: Kernel = kernel()
     older, newer = (
-        plainly(simulator, "POST", "/sessions", json={"prompt": text, "tags": ["nb-a"]})["session_id"]
+        call_api(simulator, "POST", "/sessions", json={"prompt": text, "tags": ["nb-a"]})["session_id"]
         for text in ("older", "newer")
     )
     one.journal.intents.write(facts_of("a", cell=CELL), known_before=[f"devin-{older}"], now=1.0)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kernels import CELL, CREATE, POST, SEND, remember
 
 from devin_jupyter import redaction
 from devin_jupyter.attachments import read_secrets
@@ -21,21 +22,7 @@ from devin_jupyter.errors import CreateUncertain, JournalError
 from devin_jupyter.journal import Journal
 from devin_jupyter.journal.database import MIGRATIONS
 from devin_jupyter.models.policy import Policy
-from devin_jupyter.models.snapshot import CellRef, Facts
-from devin_jupyter.schema import from_wire
-
-from .conftest import CELL, CREATE, POST, SEND
-
-
-def facts_of(name: str, *, schema: Any = None, **fields: Any) -> Facts:
-    typed = None if schema is None else from_wire(schema)
-    return Facts(fingerprint=f"1:w:{name}", base=f"1:w:{name}", tag=f"nb-{name}", schema=typed, **fields)
-
-
-def remember(journal: Journal, name: str, **fields: Any) -> str:
-    session_id = f"devin-{name:0>32}"
-    journal.remember(session_id, facts_of(name, **fields), how="created", started_at=1.0, now=1.0)
-    return session_id
+from devin_jupyter.models.snapshot import CellRef
 
 
 def test_it_is_private_and_uses_a_rollback_journal_with_full_sync(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kernels import CELL, POST, SCHEMA, write_lock
 
 from devin_jupyter.errors import JournalError, NotRecorded
 from devin_jupyter.idempotency.create import replay
@@ -18,27 +19,11 @@ from devin_jupyter.models.policy import Policy
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
 from devin_jupyter.recorded import LockFile, load_lock, locks_beside
 from devin_jupyter.request import SessionRequest
-from devin_jupyter.schema import load_schema
-
-from .conftest import CELL, POST
-
-SCHEMA = load_schema("severity:low|high, count:int")
-
-
-async def record(one: Any, simulator: Any, folder: Path, prompt: str = "audit the API") -> Path:
-    started = await one.start(prompt, policy=Policy(guard=CELL), schema=SCHEMA)
-    await one.messenger.send(started.session_id, "and the tests")
-    simulator.clock(1000)
-    await one.start(prompt, policy=Policy(guard=CELL), schema=SCHEMA)
-    path = folder / "audit.devin.json"
-    entries = one.journal.sessions(notebook=CELL.notebook)
-    lockfile.write(path, entries, one.journal.messages.sent([entry.session_id for entry in entries]))
-    return path
 
 
 async def test_it_replays_the_same_answer_without_a_request(kernel: Any, simulator: Any, folder: Path) -> None:
     one = kernel()
-    path = await record(one, simulator, folder)
+    path = await write_lock(one, simulator, folder)
     live = (await one.start(policy=Policy(guard=CELL), schema=SCHEMA)).snapshot
     simulator.reset()
     started = replay(SessionRequest(prompt="audit the API").but(schema=SCHEMA), load_lock(path))
@@ -52,7 +37,7 @@ async def test_it_replays_the_same_answer_without_a_request(kernel: Any, simulat
 
 
 async def test_a_cell_that_is_not_in_it_fails_in_three_lines(kernel: Any, simulator: Any, folder: Path) -> None:
-    path = await record(kernel(), simulator, folder)
+    path = await write_lock(kernel(), simulator, folder)
     with pytest.raises(NotRecorded) as caught:
         replay(SessionRequest(prompt="something else"), load_lock(path))
     assert caught.value.message == "audit.devin.json does not hold this cell, and there is no key to run it with"
@@ -60,7 +45,7 @@ async def test_a_cell_that_is_not_in_it_fails_in_three_lines(kernel: Any, simula
 
 
 async def test_it_matches_on_what_is_asked_wherever_it_was_sent(kernel: Any, simulator: Any, folder: Path) -> None:
-    lock = load_lock(await record(kernel(), simulator, folder))
+    lock = load_lock(await write_lock(kernel(), simulator, folder))
     elsewhere = SessionRequest(prompt="audit the API \n").but(schema=SCHEMA, title="other", tags=("x",))
     assert replay(elsewhere, lock).how == "recorded"
     for other in (SessionRequest(prompt="audit the API"), SessionRequest(prompt="audit the API").but(take="2")):
@@ -71,7 +56,7 @@ async def test_it_matches_on_what_is_asked_wherever_it_was_sent(kernel: Any, sim
 async def test_messages_are_recorded_as_sent(kernel: Any, simulator: Any, folder: Path) -> None:
     from devin_jupyter.recorded import message_key
 
-    lock = load_lock(await record(kernel(), simulator, folder))
+    lock = load_lock(await write_lock(kernel(), simulator, folder))
     session_id = lock.sessions[0].snapshot.session_id
     assert lock.was_sent(message_key(session_id, "and the tests", ())) is not None
     assert lock.was_sent(message_key(session_id, "and more", ())) is None
@@ -80,7 +65,7 @@ async def test_messages_are_recorded_as_sent(kernel: Any, simulator: Any, folder
 async def test_with_a_key_it_stands_in_for_what_this_journal_does_not_know(
     kernel: Any, simulator: Any, folder: Path
 ) -> None:
-    lock = load_lock(await record(kernel(), simulator, folder))
+    lock = load_lock(await write_lock(kernel(), simulator, folder))
     other = kernel(Journal(folder / "other"))
     other.creator = other.new_creator(simulated=True, lock=lock)
     posts = simulator.requests(POST)
@@ -93,7 +78,7 @@ async def test_with_a_key_it_stands_in_for_what_this_journal_does_not_know(
 async def test_a_simulated_answer_is_none_where_a_key_reaches_the_service(
     kernel: Any, simulator: Any, folder: Path
 ) -> None:
-    lock = load_lock(await record(kernel(), simulator, folder))
+    lock = load_lock(await write_lock(kernel(), simulator, folder))
     other = kernel(Journal(folder / "other"))
     other.creator = other.new_creator(simulated=False, lock=lock)
     assert (await other.start(policy=Policy(guard=CELL), schema=SCHEMA)).how != "recorded"
@@ -128,11 +113,11 @@ def test_a_file_that_has_only_the_default_name_keeps_what_others_recorded(folder
 
 async def test_writing_it_again_changes_no_byte(kernel: Any, simulator: Any, folder: Path) -> None:
     one = kernel()
-    path = await record(one, simulator, folder)
+    path = await write_lock(one, simulator, folder)
     first = path.read_bytes()
-    await record(one, simulator, folder)
+    await write_lock(one, simulator, folder)
     assert path.read_bytes() == first
-    await record(one, simulator, folder, "another cell")
+    await write_lock(one, simulator, folder, "another cell")
     old, new = first.decode().splitlines(), path.read_text().splitlines()
     assert [line for line in old if line.rstrip(",") not in {item.rstrip(",") for item in new}] == []
 
@@ -150,7 +135,7 @@ def snapshot_of(**fields: Any) -> Snapshot:
 
 
 def written(folder: Path, snapshot: Snapshot) -> Path:
-    from .test_journal_file import facts_of
+    from kernels import facts_of
 
     journal = Journal(folder / "home")
     start = facts_of("f" * 64, cell=CELL)
@@ -216,7 +201,7 @@ def test_it_lies_beside_its_notebook(folder: Path) -> None:
 async def test_a_notebook_that_is_replayed_has_nothing_to_write_whatever_its_file_is_called(
     kernel: Any, simulator: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = await record(kernel(), simulator, folder)
+    path = await write_lock(kernel(), simulator, folder)
     before = path.read_bytes()
     monkeypatch.chdir(path.parent)
     assert str(lockfile.record(Journal(), str(path.parent), None)).startswith(f"{path} stays as it is")

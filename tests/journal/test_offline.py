@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kernels import CELL, SCHEMA, write_lock
 
 from devin_jupyter.api.sessions import Found
 from devin_jupyter.config import Pace
@@ -17,14 +18,11 @@ from devin_jupyter.monitor.poll import Poller
 from devin_jupyter.monitor.store import SessionStore
 from devin_jupyter.recorded import load_lock
 
-from .conftest import CELL
-from .test_lock_file import SCHEMA, record
-
 
 async def test_a_recorded_answer_needs_no_line_and_anything_else_does(
     kernel: Any, simulator: Any, folder: Path
 ) -> None:
-    lock = load_lock(await record(kernel(), simulator, folder))
+    lock = load_lock(await write_lock(kernel(), simulator, folder))
     other = kernel(Journal(folder / "other"))
 
     async def nowhere() -> Any:

@@ -7,20 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kernels import SEND, SEND_ROUTE, call_api, texts
 
 from devin_jupyter.errors import ApiError, CreateUncertain, Halted, OptionError
 from devin_jupyter.journal import Journal
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.request import Attachment
-
-from .conftest import SEND, plainly
-
-ROUTE = "POST /v3/organizations/{org_id}/sessions/{devin_id}/messages"
-
-
-def texts(simulator: Any, session_id: str) -> list[str]:
-    page = plainly(simulator, "GET", f"/sessions/{session_id}/messages", params={"first": 200})
-    return [item["message"] for item in page["items"] if item["source"] == "user"][1:]
 
 
 async def test_a_rerun_says_already_sent_and_again_repeats(kernel: Any, simulator: Any) -> None:
@@ -93,7 +85,7 @@ async def test_a_cancelled_send_is_carried_to_its_end(kernel: Any, simulator: An
     session_id = (await one.start()).session_id
     simulator.faults({**SEND, "kind": "slow", "seconds": 0.2, "times": 1})
     sending = asyncio.create_task(one.messenger.send(session_id, "more"))
-    while simulator.requests(ROUTE) == 0:  # noqa: ASYNC110 - the simulator counts in another thread
+    while simulator.requests(SEND_ROUTE) == 0:  # noqa: ASYNC110 - the simulator counts in another thread
         await asyncio.sleep(0.01)
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -108,7 +100,7 @@ async def test_three_lost_posts_end_in_uncertainty(kernel: Any, simulator: Any) 
     with pytest.raises(CreateUncertain) as caught:
         await one.messenger.send(session_id, "more")
     assert session_id in caught.value.consequence
-    assert simulator.requests(ROUTE) == 3
+    assert simulator.requests(SEND_ROUTE) == 3
     simulator.faults()
     assert (await one.messenger.send(session_id, "more")).how == "sent"
     assert texts(simulator, session_id) == ["more"]
@@ -117,10 +109,10 @@ async def test_three_lost_posts_end_in_uncertainty(kernel: Any, simulator: Any) 
 async def test_an_ended_session_refuses_at_once_and_leaves_nothing_undecided(kernel: Any, simulator: Any) -> None:
     one = kernel()
     session_id = (await one.start()).session_id
-    plainly(simulator, "DELETE", f"/sessions/{session_id}")
+    call_api(simulator, "DELETE", f"/sessions/{session_id}")
     with pytest.raises(ApiError):
         await one.messenger.send(session_id, "more")
-    assert simulator.requests(ROUTE) == 1
+    assert simulator.requests(SEND_ROUTE) == 1
     assert one.journal.messages.undecided() == []
 
 
@@ -143,7 +135,7 @@ async def test_nothing_is_sent_while_halted_or_empty(kernel: Any, simulator: Any
         await one.messenger.send(session_id, "more")
     with pytest.raises(OptionError):
         await one.messenger.send(session_id, " \n")
-    assert simulator.requests(ROUTE) == 0
+    assert simulator.requests(SEND_ROUTE) == 0
     assert one.journal.resume()
     assert (await one.messenger.send(session_id, "more")).how == "sent"
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import nbformat
 import pytest
+from kernels import POST, SEND
 from nbclient import NotebookClient
-
-from .conftest import POST, SEND
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "run_all_twice.ipynb"
 NOWHERE = "http://127.0.0.1:9"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kernels import remember, save_snapshot
 
 from devin_jupyter.errors import ConnectionLost, Forbidden, NotFound, Unauthorized
 from devin_jupyter.idempotency.once import Timing
@@ -14,9 +15,6 @@ from devin_jupyter.idempotency.refresh import Refresher
 from devin_jupyter.journal import Journal
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.monitor.store import SessionStore
-
-from .test_budgets import seen
-from .test_journal_file import remember
 
 RAW = {"session_id": "a" * 32, "status": "running", "status_detail": "working", "acus_consumed": 2.5, "tags": []}
 
@@ -41,7 +39,7 @@ def refresher_and_record(folder: Path, answer: Any, *, was_seen: bool = True) ->
     journal, api = Journal(folder), Api(answer)
     session_id = remember(journal, "a")
     if was_seen:
-        seen(journal, session_id, acus=1.0, over=True)
+        save_snapshot(journal, session_id, acus=1.0, over=True)
     refresher = Refresher(api.sessions, SessionStore(journal), Timing())  # type: ignore[arg-type]
     return refresher, journal.record(session_id), api
 

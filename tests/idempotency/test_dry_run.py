@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from kernels import CELL, budget
 
 from devin_jupyter.attachments import SecretValue, read_attachments
 from devin_jupyter.errors import BudgetExceeded
@@ -12,8 +13,6 @@ from devin_jupyter.idempotency.dry_run import Plan
 from devin_jupyter.idempotency.dry_run import plan as plan_of
 from devin_jupyter.models.policy import Policy
 from devin_jupyter.request import SessionRequest
-
-from .conftest import CELL, budget
 
 POLICY = Policy(guard=CELL, interactive=True)
 

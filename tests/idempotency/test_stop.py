@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kernels import CELL, CREATE, FAST, POST, call_api, dies_after_the_post, until
 
 from devin_jupyter.errors import Halted, NoOrganization
 from devin_jupyter.idempotency.stop import live_line, still_live, table, within
@@ -18,14 +19,12 @@ from devin_jupyter.journal import Journal
 from devin_jupyter.models.policy import Policy
 from devin_jupyter.models.snapshot import CellRef
 
-from .conftest import CELL, CREATE, FAST, POST, dies_after_the_post, plainly, until
-
 OTHER = Policy(guard=CellRef(notebook="/elsewhere/other.ipynb", cell_id="x"))
 DELETE = "DELETE /v3/organizations/{org_id}/sessions/{devin_id}"
 
 
 def status(simulator: Any, session_id: str) -> str:
-    found: str = plainly(simulator, "GET", f"/sessions/{session_id}")["status"]
+    found: str = call_api(simulator, "GET", f"/sessions/{session_id}")["status"]
     return found
 
 
@@ -243,7 +242,7 @@ async def test_a_session_that_a_killed_kernel_paid_for_and_did_not_write_down_is
     assert len(one.journal.intents.all()) == 1  # one look settles nothing
     simulator.faults()
     (live,) = await still_live(one.creator, CELL.notebook)
-    (made,) = plainly(simulator, "GET", "/sessions")["items"]
+    (made,) = call_api(simulator, "GET", "/sessions")["items"]
     assert live.record.session_id == f"devin-{made['session_id']}"
     assert one.journal.intents.all() == []
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from kernels import CELL, CREATE, FAST, POST, call_api, dies_after_the_post, until
 
 from devin_jupyter.errors import (
     BadRequest,
@@ -26,8 +27,6 @@ from devin_jupyter.journal import Journal
 from devin_jupyter.models.policy import Policy
 from devin_jupyter.request import Attachment, SessionRequest
 
-from .conftest import CELL, CREATE, FAST, POST, dies_after_the_post, plainly, until
-
 
 async def test_a_rerun_attaches_and_posts_nothing(kernel: Any, simulator: Any) -> None:
     one = kernel()
@@ -42,7 +41,7 @@ async def test_a_rerun_attaches_and_posts_nothing(kernel: Any, simulator: Any) -
 
 async def test_the_session_carries_the_tag_and_the_persons_tags(kernel: Any, simulator: Any) -> None:
     started = await kernel().start(tags=("audit", "team:web"))
-    raw = plainly(simulator, "GET", f"/sessions/{started.session_id}")
+    raw = call_api(simulator, "GET", f"/sessions/{started.session_id}")
     assert raw["tags"][:2] == ["audit", "team:web"]
     assert raw["tags"][2].startswith("nb-")
     assert len(raw["tags"][2]) == 19
@@ -58,7 +57,7 @@ async def test_another_machine_finds_the_session_by_its_tag(kernel: Any, simulat
 
 async def test_an_archived_session_is_found_by_its_tag_too(kernel: Any, simulator: Any, folder: Path) -> None:
     first = await kernel().start()
-    plainly(simulator, "POST", f"/sessions/{first.session_id}/archive")
+    call_api(simulator, "POST", f"/sessions/{first.session_id}/archive")
     elsewhere = await kernel(Journal(folder / "other")).start()
     assert elsewhere.session_id == first.session_id
 
@@ -154,8 +153,8 @@ async def test_what_a_dead_kernel_posted_is_found_though_it_was_archived_since(k
     dies_after_the_post(dead)
     with pytest.raises(RuntimeError):
         await dead.start()
-    (made,) = plainly(simulator, "GET", "/sessions")["items"]
-    plainly(simulator, "POST", f"/sessions/{made['session_id']}/archive")
+    (made,) = call_api(simulator, "GET", "/sessions")["items"]
+    call_api(simulator, "POST", f"/sessions/{made['session_id']}/archive")
     started = await kernel().start()
     assert (started.session_id, started.how) == (f"devin-{made['session_id']}", "adopted")
     assert simulator.stats()["sessions"] == 1
@@ -339,7 +338,7 @@ async def test_of_two_sessions_with_the_tag_the_oldest_is_attached_and_both_are_
     first = await kernel().start()
     tag = next(tag for tag in first.raw["tags"] if tag.startswith("nb-"))
     simulator.clock(60)
-    second = plainly(simulator, "POST", "/sessions", json={"prompt": "audit the API", "tags": [tag]})
+    second = call_api(simulator, "POST", "/sessions", json={"prompt": "audit the API", "tags": [tag]})
     elsewhere = await kernel(Journal(folder / "other")).start()
     assert elsewhere.session_id == first.session_id
     assert f"the oldest of 2 for this request, beside devin-{second['session_id']}" in elsewhere.notice

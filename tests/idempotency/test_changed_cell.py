@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from kernels import CELL, CREATE, POST, budget, call_api, dies_after_the_post
 
 from devin_jupyter.attachments import read_attachments
 from devin_jupyter.errors import BudgetExceeded, Forbidden, SessionChanged
@@ -13,8 +14,6 @@ from devin_jupyter.idempotency.dry_run import plan as plan_of
 from devin_jupyter.models.policy import Policy
 from devin_jupyter.models.snapshot import CellRef
 from devin_jupyter.request import SessionRequest
-
-from .conftest import CELL, CREATE, POST, budget, dies_after_the_post, plainly
 
 REPLACE = Policy(guard=CELL, interactive=True, replace=True)
 LONG = "audit every public endpoint of the API and list what lacks a test"
@@ -54,13 +53,13 @@ async def test_replace_stops_the_earlier_one_and_a_rerun_attaches(kernel: Any, s
     first = await one.start(LONG)
     second = await one.start("other", policy=REPLACE)
     assert second.notice.startswith(f"stopped the earlier session of this cell, {first.session_id} (")
-    assert plainly(simulator, "GET", f"/sessions/{first.session_id}")["status"] == "exit"
+    assert call_api(simulator, "GET", f"/sessions/{first.session_id}")["status"] == "exit"
     assert (await one.start("other", policy=REPLACE)).how == "attached"
     assert (simulator.requests(POST), one.journal.record(first.session_id).terminated) == (2, True)
 
 
 def is_at_work(simulator: Any, session_id: str) -> bool:
-    return bool(plainly(simulator, "GET", f"/sessions/{session_id}")["status"] != "exit")
+    return bool(call_api(simulator, "GET", f"/sessions/{session_id}")["status"] != "exit")
 
 
 async def test_a_budget_that_refuses_the_new_session_leaves_the_earlier_one_at_work(

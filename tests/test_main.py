@@ -13,16 +13,16 @@ from devin_jupyter.journal import Journal
 
 
 @pytest.fixture
-def at_home(simulator: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Journal:
+def at_home(simulator: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Journal:
     for name, value in {
         "DEVIN_API_KEY": simulator.api_key,
         "DEVIN_ORG_ID": simulator.org_id,
         "DEVIN_API_URL": simulator.url,
-        "DEVIN_JUPYTER_HOME": str(folder / "home"),
+        "DEVIN_JUPYTER_HOME": str(tmp_path / "home"),
     }.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.chdir(folder)
-    return Journal(folder / "home")
+    monkeypatch.chdir(tmp_path)
+    return Journal(tmp_path / "home")
 
 
 def test_stop_and_resume_say_what_they_did(at_home: Journal, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kernels import call_api
 
-from .conftest import plainly
 from .fork_client import fork_server
 
 MOMENTS: list[dict[str, Any]] = [
@@ -40,7 +40,7 @@ async def test_a_creation_killed_at_any_step_is_paid_once(
     async with fork_server(steps) as server:
         await asyncio.gather(*(killed_then_run(number, accident) for number, accident in enumerate(moments)))
     simulator.faults()
-    page = plainly(simulator, "GET", "/sessions", params={"first": 200})
+    page = call_api(simulator, "GET", "/sessions", params={"first": 200})
     tags = Counter(tag for item in page["items"] for tag in item["tags"])
     assert set(tags.values()) == {1}
     assert len(tags) == len(moments)
@@ -66,7 +66,7 @@ async def test_a_message_killed_at_any_step_arrives_once(
     async with fork_server(folder / "steps") as server:
         await asyncio.gather(*(killed_then_sent(number, accident) for number, accident in enumerate(moments)))
     for session_id in sessions:
-        page = plainly(simulator, "GET", f"/sessions/{session_id}/messages", params={"first": 200})
+        page = call_api(simulator, "GET", f"/sessions/{session_id}/messages", params={"first": 200})
         assert [item["message"] for item in page["items"] if item["source"] == "user"][1:] == ["more"]
 
 

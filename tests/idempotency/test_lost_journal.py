@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kernels import CELL, FAST, POST, SEND, SEND_ROUTE, Kernel, facts_of, remember, texts
 
 from devin_jupyter.errors import CreateUncertain, Forbidden, ServerError
 from devin_jupyter.idempotency.stop import still_live
@@ -16,10 +17,6 @@ from devin_jupyter.journal import intents as process
 from devin_jupyter.journal.intents import LeaseLost, start_lease
 from devin_jupyter.models.policy import Policy
 from devin_jupyter.request import Attachment
-
-from .conftest import CELL, FAST, POST, SEND, Kernel
-from .test_journal_file import facts_of, remember
-from .test_messages_once import ROUTE, texts
 
 
 async def test_a_lease_is_renewed_for_as_long_as_a_post_takes(kernel: Any, simulator: Any) -> None:
@@ -100,7 +97,7 @@ async def test_a_failed_upload_leaves_no_message_behind(kernel: Any, simulator: 
     with pytest.raises(ServerError):
         await one.messenger.send(session_id, "look", [Attachment("a.txt", b"a", None, "a" * 64)])
     assert one.journal.messages.undecided() == []
-    assert simulator.requests(ROUTE) == 0
+    assert simulator.requests(SEND_ROUTE) == 0
 
 
 async def test_a_key_that_may_send_and_not_read_sends_once_and_says_when_it_cannot_tell(

@@ -18,9 +18,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from conftest import CELL, Kernel
+from kernels import CELL, Kernel
 
 from devin_jupyter.errors import DevinError
 from devin_jupyter.idempotency.once import Timing
