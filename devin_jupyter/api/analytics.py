@@ -198,7 +198,7 @@ class Events:
             direction: `incoming` or `outgoing`.
             created_after: a time, UTC.
             created_before: a time, UTC.
-            limit: at most so many.
+            limit: the most to return.
 
         Raises:
             Unsupported: the service does not offer events.
@@ -230,7 +230,7 @@ class Events:
             direction: as for `list`.
             created_after: as for `list`.
             created_before: as for `list`.
-            limit: at most so many.
+            limit: the most to return.
 
         Raises:
             Unsupported: the service does not offer events.

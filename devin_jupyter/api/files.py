@@ -37,7 +37,7 @@ class Attachments:
     async def upload(self, name: str, content: bytes) -> wire.Attachment:
         """Upload a file and return `{attachment_id, name, url}`. (`POST …/attachments`)
 
-        Nothing is attached by uploading: the `url` goes into a create or a message. v1 tells the URL only.
+        Nothing is attached by uploading: the `url` goes into a create or a message. v1 returns the URL only.
 
         Args:
             name: the file's base name.
@@ -110,7 +110,7 @@ class Attachments:
 def _addresses(attachment: Mapping[str, Any] | str) -> list[tuple[str, str]]:
     """Return what may be the last two steps of a file's path on the API, the likeliest first.
 
-    They are those of its URL, whatever host that names (the key goes to the API alone), or, for a URL of another kind,
+    They are those of its URL, whatever its host (the key goes to the API only), or, for a URL of another kind,
     id and name.
     """
     entry = {"url": attachment} if isinstance(attachment, str) else attachment

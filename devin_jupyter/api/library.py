@@ -276,7 +276,7 @@ class Knowledge:
             search: words to search for; v3 only.
             folder_path: only notes in this folder; v3 only.
             pinned_repo: only notes pinned to this `owner/repo`.
-            limit: at most so many.
+            limit: the most to return.
 
         Raises:
             Unsupported: v1 cannot search.

@@ -30,7 +30,7 @@ async def cursor_pages(
     Args:
         fetch: reads one page; is given `first` and `after`.
         key: the field that holds an item's id.
-        limit: at most so many items in all.
+        limit: the most items to return.
         page_size: how many to ask for at a time, at most 200.
         after: the cursor to start behind.
     """
@@ -57,7 +57,7 @@ async def offset_pages(
         fetch: reads one page; is given `limit` and `offset`.
         key: the field that holds an item's id.
         items: the field of the answer that holds the items.
-        limit: at most so many items in all.
+        limit: the most items to return.
         page_size: how many to ask for at a time.
     """
     dedup, offset = _Deduplicator(key, limit), 0

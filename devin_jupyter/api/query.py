@@ -74,7 +74,7 @@ class Filter:
     v3: str | None = None
     """The parameter in a v3 query."""
     v1: str | None = None
-    """The same in v1; "" where v1 tells it but cannot filter by it, None where it does not even tell it."""
+    """The same in v1; "" where v1 returns it but cannot filter by it, None where it does not even return it."""
     keep_v3: Callable[[Any, Mapping[str, Any]], bool] | None = None
     """Whether a session passes: for what the service does not filter by, or may read in another way."""
     keep_v1: Callable[[Any, Mapping[str, Any]], bool] | None = None
@@ -161,7 +161,7 @@ class Query:
         """Return the query for all filters but the window.
 
         Raises:
-            Unsupported: v1, and a filter by what v1 does not tell.
+            Unsupported: v1, and a filter by what v1 does not return.
         """
         found: dict[str, Any] = {}
         for name, value in self.filters.items():

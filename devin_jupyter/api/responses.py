@@ -134,8 +134,8 @@ def read_detail(body: bytes) -> tuple[str, list[dict[str, Any]]]:
     words = (
         detail if isinstance(detail, str) else content.get("title") or content.get("message") or content.get("error")
     )
-    said = [str(words)] if isinstance(words, str) and words else []
-    return _shortened("; ".join([*said, *(_field(item) for item in fields)]) or _plain(text)), fields
+    found = [str(words)] if isinstance(words, str) and words else []
+    return _shortened("; ".join([*found, *(_field(item) for item in fields)]) or _plain(text)), fields
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -183,7 +183,7 @@ def _shortened(text: str) -> str:
 
 
 def _meaning(request: RequestInfo, status: int, detail: str, wait: float | None) -> str:
-    """What the status tells, and what has become of the act."""
+    """What the status means, and whether the request was applied."""
     if status >= 500:
         return (
             "the service failed; the request may or may not have been applied"

@@ -208,12 +208,12 @@ class Sessions:
         Args:
             query: which sessions, or a dict of the filters of the frames. Phases are not looked at: they are computed
                 from more than a response says.
-            limit: the newest so many are among those that come; more may come.
+            limit: the newest so many are among those returned; there may be more.
             parallel: False to read page after page.
 
         Raises:
             OptionError: an unknown filter, or a value that it does not take.
-            Unsupported: v1, and a filter by what v1 does not tell.
+            Unsupported: v1, and a filter by what v1 does not return.
         """
         wanted = query if isinstance(query, Query) else Query.of(query)
         pages = asyncio.Queue[tuple[SessionList, asyncio.Future[None]] | None]()
@@ -299,7 +299,7 @@ class Sessions:
         """Iterate over the sessions page by page, each session once. (`GET …/sessions`)
 
         Args:
-            limit: at most so many sessions.
+            limit: the most sessions to return.
             page_size: sessions per request, at most 200.
             retries: False for callers with a pace of their own.
             filters: on v3 `session_ids`, `tags`, `playbook_id`, `origins`, `schedule_id`, `user_ids`,
@@ -337,7 +337,7 @@ class Sessions:
         """Iterate over the sessions one by one. (`GET …/sessions`)
 
         Args:
-            limit: at most so many sessions.
+            limit: the most sessions to return.
             filters: see `pages`.
 
         Raises:
@@ -395,7 +395,7 @@ class Messages:
 
         Args:
             session_id: in any form.
-            limit: at most so many messages.
+            limit: the most messages to return.
             after: the cursor to start behind; v3 only.
             retries: False for callers with a pace of their own.
 
@@ -451,7 +451,7 @@ class Messages:
 
         Args:
             session_id: in any form.
-            limit: at most so many messages.
+            limit: the most messages to return.
 
         Raises:
             NotFound: no such session.
@@ -576,7 +576,7 @@ class Insights:
         """Iterate over sessions with their insights page by page. v3 only. (`GET …/sessions/insights`)
 
         Args:
-            limit: at most so many.
+            limit: the most to return.
             page_size: sessions per request, at most 200.
             filters: those of `sessions.pages` on v3.
 
@@ -597,7 +597,7 @@ class Insights:
         """Iterate over sessions with their insights one by one. v3 only. (`GET …/sessions/insights`)
 
         Args:
-            limit: at most so many.
+            limit: the most to return.
             filters: those of `sessions.list`.
 
         Raises:
@@ -613,7 +613,7 @@ class Insights:
     async def generate(self, session_id: str, *, timeout: float = 300.0) -> wire.Insights:
         """Have the analysis generated, wait for it (about a minute) and return the insights. v3 only.
 
-        (`POST …/insights/generate`, then `GET …/insights`.) Asking again meanwhile or later does no harm.
+        (`POST …/insights/generate`, then `GET …/insights`.) Repeating the call is harmless.
 
         Args:
             session_id: in any form.

@@ -37,7 +37,7 @@ _RETRIED_STATUS = (408, 429, 500, 502, 503, 504, 520, 522, 524, 529)
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_HOPS = 5
 _LONGEST_CALL = 8
-"""So many time-outs may a call take with all its tries and the pauses between them."""
+"""The most that a call may take with all its tries and the pauses between them, in time-outs."""
 _NEVER_APPLIED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 Sleep = Callable[[float], Awaitable[None]]
 Files = Mapping[str, tuple[str, bytes]]
@@ -208,7 +208,7 @@ class Transport:
         return response
 
     async def _exchange(self, info: RequestInfo, request: httpx.Request, within: float | None = None) -> httpx.Response:
-        """Send a request; `within` so many seconds, all tries together: httpx itself waits for a byte at a time."""
+        """Send a request; all tries together get `within` seconds, as httpx limits only the wait for each byte."""
         started = time.perf_counter()
         try:
             try:

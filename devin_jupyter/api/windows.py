@@ -165,7 +165,7 @@ class _Reader:
         bounds = window.params(**self._included)
         page = await self._page(window, bounds)
         if page.cursor is not None and bounds != window.params(**self._included):
-            bounds = window.params(**self._included)  # learned meanwhile: without the crowd next door
+            bounds = window.params(**self._included)  # learned meanwhile: without the sessions of the next window
             page = await self._page(window, bounds)
         seen, count, cursors = len(page.items), 1, set[str]()
         while page.cursor is not None and page.cursor not in cursors:
@@ -182,7 +182,7 @@ class _Reader:
             seen, count = seen + len(page.items), count + 1
 
     async def read_in_order(self, window: Window) -> None:
-        """Page after page, whatever the service makes of the window."""
+        """Read page after page, even if the service ignores the window."""
         bounds, cursors = window.params(), set[str]()
         page = await self._page(window, bounds, check=False)
         while page.cursor is not None and page.cursor not in cursors:
@@ -277,7 +277,7 @@ def _pages_left(window: Window, page: Page, seen: int) -> int | None:
 
 
 def _span(page: Page, pages: int) -> int:
-    """How far back so many pages reach, if the density stays the same; a little more."""
+    """How far back this many pages reach, if the density stays the same; a little more."""
     width = max(page.created, default=1) - min(page.created, default=0)
     return max(1, width) * pages * 3 // 2
 

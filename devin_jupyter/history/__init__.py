@@ -50,7 +50,7 @@ async def sessions(
         core: the client.
         sessions: handles, ids or a frame with `session_id`; None for what the filters select.
         engine: `"dask"` for a Dask DataFrame whose partitions are time windows.
-        limit: at most so many.
+        limit: the most to return.
         filters: see `SessionFilters`.
     """
     if engine not in (None, "pandas", "dask"):
@@ -82,7 +82,7 @@ async def outputs(
         explode: the dotted path of a list to take apart, a row per item.
         keep_empty: also keep sessions without an output, or with an empty list.
         prefix: put before the names of the schema's fields.
-        limit: at most so many sessions.
+        limit: the most sessions to return.
         filters: see `SessionFilters`.
     """
     asked = None if schema is None else load_schema(schema)
@@ -107,7 +107,7 @@ async def messages(core: Core, sessions: Any = None, *, limit: int | None = None
     Args:
         core: the client.
         sessions: handles, ids or a sessions frame; None for what the filters select.
-        limit: at most so many sessions.
+        limit: the most sessions to return.
         filters: see `SessionFilters`.
     """
 
@@ -129,7 +129,7 @@ async def pull_requests(core: Core, sessions: Any = None, *, limit: int | None =
     Args:
         core: the client.
         sessions: handles, ids or a sessions frame; None for what the filters select.
-        limit: of at most so many sessions.
+        limit: of the most sessions to return.
         filters: see `SessionFilters`.
     """
     chosen, limit = Query.of(filters), checked_limit(limit)
@@ -154,7 +154,7 @@ async def insights(core: Core, sessions: Any = None, *, limit: int | None = None
     Args:
         core: the client.
         sessions: handles, ids or a sessions frame; None for what the filters select.
-        limit: at most so many sessions.
+        limit: the most sessions to return.
         filters: see `SessionFilters`.
 
     Raises:
@@ -193,8 +193,8 @@ async def consumption(
 
     Args:
         core: the client.
-        since: a moment.
-        until: a moment.
+        since: a time, see `When`.
+        until: a time, see `When`.
         user: of this user only.
         service_user: of this service user only.
         session: of this session only.

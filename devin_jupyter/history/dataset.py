@@ -3,7 +3,7 @@
     sessions-2026-11.parquet   the sessions created in that month
     _sync.json                 whose they are, up to when they are known, and in which files
 
-Each file is replaced whole, `_sync.json` last: a sync that is interrupted, at any moment, is done over by the next.
+Each file is replaced whole, `_sync.json` last: an interrupted sync is repeated by the next one.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _STALE_SECONDS = 3600
 async def sync(core: Core, folder: str | Path, **filters: Any) -> pd.DataFrame:
     """Bring the folder up to date and return all its sessions as a frame, the newest first.
 
-    Only sessions that changed since are read, and those with pull requests that may have been merged meanwhile.
+    Only sessions that changed since are read, and those with pull requests that may have been merged since.
 
     Args:
         core: the client.
@@ -56,7 +56,7 @@ async def sync(core: Core, folder: str | Path, **filters: Any) -> pd.DataFrame:
         filters: see `SessionFilters`; the same every time.
 
     Raises:
-        OptionError: the folder holds the sessions of somebody else, or of other filters, or cannot be used.
+        OptionError: the folder contains the sessions of another organization or of other filters, or cannot be used.
     """
     place = _place(folder)
     frames.require_pyarrow()
@@ -117,12 +117,12 @@ def _files(folder: Path) -> list[Path]:
 
 def _owner(core: Core, filters: Mapping[str, Any]) -> dict[str, Any]:
     settings = core.settings
-    said = {name: value for name, value in filters.items() if value is not None}
+    given = {name: value for name, value in filters.items() if value is not None}
     return {
         "base_url": settings.base_url,
         "org_id": settings.org_id,
         "api_version": settings.api_version,
-        "filters": json.loads(json.dumps(said, default=str, sort_keys=True)),
+        "filters": json.loads(json.dumps(given, default=str, sort_keys=True)),
     }
 
 
@@ -192,7 +192,7 @@ async def dask_sessions(core: Core, filters: Mapping[str, Any]) -> Any:
 
 
 def read_window(window: Window, where: Where, filters: Mapping[str, Any]) -> pd.DataFrame:
-    """Read one partition, on whatever thread or machine."""
+    """Read one partition, on any thread or machine."""
     return loop.run(_read_partition(window, where, filters))
 
 
@@ -219,7 +219,7 @@ async def _windows(core: Core, query: Query) -> list[Window]:
 
 
 async def _before_all(core: Core, query: Query, end: int) -> int:
-    """A moment before which there are no sessions, found by going back twice as far each time."""
+    """A time before which there are no sessions, found by going back twice as far each time."""
     if core.service.is_v1:
         return end - 365 * _DAY
     for months in (1, 2, 4, 8, 16, 32, 64):

@@ -1,4 +1,4 @@
-"""Which sessions a frame is about: handles, ids, a sessions frame, or whatever the filters select.
+"""Which sessions a frame is about: handles, ids, a sessions frame, or what the filters select.
 
 Handles are taken as they stand, without a request; all others are read from the service now. What the journal knows of
 a session and the service does not say (its schema, our last message, that we stopped it) is used.
@@ -52,7 +52,7 @@ class Selection:
 
     frame: pd.DataFrame
     provisional: Mapping[str, bool]
-    """By session id, where a snapshot tells."""
+    """By session id, where it is known from a snapshot."""
     journaled: Journaled
 
 
@@ -63,7 +63,7 @@ async def select(core: Core, sessions: Any, filters: Mapping[str, Any], limit: i
         core: the client.
         sessions: handles, ids, a sessions frame, or None for what the filters select.
         filters: keywords, see `SessionFilters`.
-        limit: at most so many, the newest.
+        limit: the most sessions to return, the newest first.
 
     Raises:
         OptionError: sessions and filters at once, or something that is not a session.
@@ -94,7 +94,7 @@ async def select(core: Core, sessions: Any, filters: Mapping[str, Any], limit: i
 
 
 async def fill(core: Core, rows: SessionRows | PullRequestRows, query: Query, limit: int | None = None) -> None:
-    """Read the sessions of a query into `rows`; with a limit at least the newest so many, if there are."""
+    """Read the sessions of a query into `rows`; with a limit at least the newest `limit`, if there are that many."""
     now = datetime.now(UTC)
     scan: Any = core.sessions.scan(query, limit=None if query.phases else limit)
     async with aclosing(scan) as pages:

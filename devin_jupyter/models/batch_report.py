@@ -26,7 +26,7 @@ OFF = "none"
 
 
 def is_off(spec: Any) -> bool:
-    """Tell whether the person turned the report off."""
+    """Return whether the report was turned off."""
     return isinstance(spec, str) and spec.strip().lower() == OFF
 
 

@@ -3,7 +3,7 @@
 `FIELDS` drives the snapshot and the sessions frame for both API versions: a new field of the responses is one row here
 (and an attribute of `Snapshot`, if handles are to have it too; without one it stays in `extra` there).
 
-Reading is so tolerant that no response can raise: whatever the service sends ends as a value of the right type or as
+Reading is so tolerant that no response can raise: any value the service sends ends as one of the right type or as
 None; fields without a row go to `extra`, unknown words stay as they came.
 """
 

@@ -34,7 +34,7 @@ def session_id(text: Any) -> str:
 
 
 def is_session_id(text: str) -> bool:
-    """Tell whether the text certainly names a session: 32 hex digits, bare or prefixed, or an URL ending in them."""
+    """Return whether the text is certainly a session id: 32 hex digits, bare or prefixed, or a URL ending in them."""
     return _HEX.fullmatch(text.strip().rstrip("/").rsplit("/", 1)[-1]) is not None
 
 

@@ -70,7 +70,7 @@ class Session(TypedDict):
 
 
 class Attachment(TypedDict):
-    """An uploaded file; its `url` goes into a create call or a message. v1 tells the URL only."""
+    """An uploaded file; its `url` goes into a create call or a message. v1 returns the URL only."""
 
     attachment_id: str | None
     name: str
