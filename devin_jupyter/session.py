@@ -11,10 +11,10 @@ import os
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-import devin_jupyter
 from devin_jupyter import loop
 from devin_jupyter.api.analytics import Account
 from devin_jupyter.api.client import Service
@@ -595,7 +595,7 @@ class Session(SessionView, Blocking[AsyncSession]):
         return _awaited(self, lambda: asyncio.wrap_future(loop.submit(self._async.wait()))).__await__()
 
     def __reduce__(self) -> tuple[Callable[..., Session], tuple[str]]:
-        return devin_jupyter.get, (self.id,)
+        return import_module(__package__).get, (self.id,)  # the public call; the package itself is above this row
 
     def __copy__(self) -> Session:
         return self
