@@ -134,7 +134,7 @@ def check_secret(name: str, value: str) -> None:
         OptionError: an empty or too long name, or too long a value.
     """
     if not 1 <= len(name) <= 256:
-        raise OptionError("the name of a secret has 1 to 256 characters", "nothing was sent")
+        raise OptionError("the name of a secret must have 1 to 256 characters", "nothing was sent")
     if len(value) > 65536:
         raise OptionError(f"the secret {name} is longer than 65,536 characters", "nothing was sent")
 
@@ -147,7 +147,7 @@ def lacking(secrets: Mapping[str, SecretValue]) -> OptionError | None:
     return OptionError(
         f"there is no environment variable {name} for --secrets{nearest(name, os.environ)}",
         "nothing was sent",
-        "set it before the kernel starts, or with os.environ from a prompt: getpass.getpass()",
+        "set it before the kernel starts, or in the notebook: os.environ[…] = getpass.getpass()",
     )
 
 

@@ -155,7 +155,7 @@ class SessionRequest:
                 )
         if len(self.tags) > MAX_TAGS:
             raise OptionError(
-                f"{len(self.tags)} tags are too many: the service holds 50, and one is used to find the session again",
+                f"{len(self.tags)} tags are too many: the limit is 50, and one is used to find the session again",
                 "nothing was sent",
                 f"keep {MAX_TAGS}",
             )
@@ -331,7 +331,7 @@ def build(
             # a placeholder that was filled with nothing must neither choose another session nor reach the service
             if isinstance(text, str) and not text.strip():
                 hint = "leave it out, or fill it in"
-                raise OptionError(f"{option.flag} is given an empty value", "nothing was sent", hint)
+                raise OptionError(f"{option.flag} has an empty value", "nothing was sent", hint)
         if option.empties and value:
             resolved[option.empties] = ()
         if option.field or option.identity or option.is_incidental:

@@ -130,9 +130,9 @@ _ONE = _positional(
     "session", "a name in the notebook, an id or a URL", metavar="SESSION", is_needed=True, values="sessions"
 )
 _MANY = _positional("sessions", "names, ids or URLs; default: the last one", "words", "SESSION", values="sessions")
-_TEXT = _positional("text", "only those with this text in the name", metavar="TEXT")
-_SINCE = Argument("since", "since this long ago, or since a date: 7d, 12h, 2026-11-01", metavar="TIME")
-_UNTIL = Argument("until", "before then, said likewise", metavar="TIME")
+_TEXT = _positional("text", "only those with this text in their name", metavar="TEXT")
+_SINCE = Argument("since", "started since then: 7d, 12h or a date such as 2026-11-01", metavar="TIME")
+_UNTIL = Argument("until", "before this time, in the same forms", metavar="TIME")
 _OUT = Argument("out", "the variable to set", metavar="NAME", short="-o", values="out")
 
 GROUPS: dict[str, tuple[Command, ...]] = {
@@ -143,25 +143,27 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             session_commands.sessions,
             "%devin sessions login --origin slack --since 7d --mine",
             (
-                _positional("text", "only those with this text in title, tags, repositories or id", metavar="TEXT"),
+                _positional(
+                    "text", "only sessions with this text in their title, tags, repositories or id", metavar="TEXT"
+                ),
                 _SINCE,
                 _UNTIL,
-                Argument("mine", "started by this key's principal", "flag"),
-                Argument("origin", "where they were started", "words", "ORIGIN", choices=ORIGINS),
+                Argument("mine", "started by the owner of this key", "flag"),
+                Argument("origin", "started from here", "words", "ORIGIN", choices=ORIGINS),
                 Argument("phase", "only in these phases", "words", "PHASE", choices=PHASES),
                 Argument("tags", "with these tags", "words", metavar="TAG", values="tags"),
                 Argument("repos", "on these repositories", "words", metavar="OWNER/REPO", values="repos"),
                 Argument("playbook", "following this playbook", metavar="ID", values="playbooks"),
                 Argument("category", "of this category", metavar="CATEGORY"),
-                Argument("archived", "the archived ones only", "flag"),
+                Argument("archived", "only archived sessions", "flag"),
                 Argument("limit", "at most this many", "int", "N"),
-                Argument("live", "a live board instead of a table; in a notebook", "flag"),
+                Argument("live", "a live board instead of a table (notebooks only)", "flag"),
             ),
-            more="Returns the table, so `found = %devin sessions login` keeps it; found.frame is a DataFrame.",
+            more="Returns the table: after `found = %devin sessions login`, found.frame is a DataFrame.",
         ),
         Command(
             "open",
-            "make a handle on a session that exists, and show it",
+            "open an existing session and show it",
             session_commands.open_session,
             "%devin open https://app.devin.ai/sessions/1a2b… -o s",
             (
@@ -170,8 +172,8 @@ GROUPS: dict[str, tuple[Command, ...]] = {
                 Argument("schema", "the shape of its answer, as in %%devin", metavar="SPEC", values="schemas"),
                 Argument("quiet", "show nothing", "flag"),
             ),
-            more="A variable that holds an id or a URL goes by its bare name: %devin open found_id. $name and {name} "
-            "are not filled in, here as little as in %%devin.",
+            more="Give a variable that holds an id or a URL by its bare name: %devin open found_id. $name and {name} "
+            "are not expanded, nor are they in %%devin.",
         ),
         Command(
             "show",
@@ -187,7 +189,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             "%devin wait audit 30m",
             (
                 _WHICH,
-                _positional("time", "no longer than this: 90 (seconds), 30m, 4h", "time", "TIME"),
+                _positional("time", "at most this long: 90 (seconds), 30m, 4h", "time", "TIME"),
                 Argument("on_interrupt", "what Ctrl-C does to it", choices=("detach", "stop")),
             ),
         ),
@@ -199,38 +201,38 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             (
                 _ONE,
                 _positional(
-                    "text", "the message; a %%devin --to cell is better for long ones", "words", "TEXT", is_needed=True
+                    "text", "the message; for long ones, use a %%devin --to cell", "words", "TEXT", is_needed=True
                 ),
                 Argument("attach", "paths, URLs or names of variables", "words", "FILE", values="files"),
-                Argument("again", "send it though it was sent before", "flag"),
-                Argument("wait", "wait for the reply, or no longer than this", "wait", "TIME"),
-                Argument("as_user", "write as this member", metavar="ID"),
+                Argument("again", "send it even if it was already sent", "flag"),
+                Argument("wait", "wait for the reply, at most this long", "wait", "TIME"),
+                Argument("as_user", "send as this member", metavar="ID"),
             ),
         ),
         Command(
             "stop",
-            "end sessions for good; --all: all that this notebook started, and let none start until %devin resume",
+            "end sessions permanently; --all ends all of this notebook's and blocks new ones until %devin resume",
             session_commands.stop,
             "%devin stop audit",
             (
                 _MANY,
                 Argument(
                     "all",
-                    "every session of this notebook that is at work; until %devin resume none can be started",
+                    "every running session of this notebook; none can start until %devin resume",
                     "flag",
                 ),
-                Argument("everything", "with --all: of every notebook that uses this journal", "flag"),
+                Argument("everything", "with --all: the sessions of every notebook that uses this journal", "flag"),
                 Argument("archive", "archive them too", "flag"),
             ),
-            more="A stopped session cannot be woken up. When the kernel hangs: python -m devin_jupyter stop --all",
+            more="A stopped session cannot be resumed. If the kernel hangs: python -m devin_jupyter stop --all",
         ),
         Command("resume", "allow sessions again after stop --all", session_commands.resume, "%devin resume"),
         Command(
             "archive",
-            "put sessions away: they sleep, and leave the lists",
+            "archive sessions: puts them to sleep and hides them from lists",
             session_commands.archive,
             "%devin archive audit",
-            (_MANY, Argument("undo", "take them out of the archive", "flag")),
+            (_MANY, Argument("undo", "unarchive them", "flag")),
             api="v3",
         ),
     ),
@@ -243,7 +245,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             (
                 _WHICH,
                 Argument("add", "tags to add", "words", "TAG", values="tags"),
-                Argument("replace", "exactly these tags from now on", "words", "TAG", values="tags"),
+                Argument("replace", "replace all tags with these", "words", "TAG", values="tags"),
             ),
         ),
         Command(
@@ -251,7 +253,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             "show the conversation",
             session_commands.messages,
             "%devin messages audit --limit 5",
-            (_WHICH, Argument("limit", "the newest N only", "int", "N")),
+            (_WHICH, Argument("limit", "only the newest N", "int", "N")),
         ),
         Command(
             "files",
@@ -261,17 +263,21 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             (
                 _WHICH,
                 Argument(
-                    "download", "into FOLDER, or one named after the session", "optional", "FOLDER", values="files"
+                    "download",
+                    "into FOLDER; default: a folder named after the session",
+                    "optional",
+                    "FOLDER",
+                    values="files",
                 ),
             ),
             api="v3",
         ),
         Command(
             "insights",
-            "what the service says about how a session went",
+            "the service's analysis of a session",
             session_commands.insights,
             "%devin insights audit --generate",
-            (_WHICH, Argument("generate", "have the analysis made; about a minute", "flag")),
+            (_WHICH, Argument("generate", "generate the analysis, which takes about a minute", "flag")),
             api="v3",
         ),
     ),
@@ -281,18 +287,18 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             "list playbooks, or show one",
             org_commands.playbooks,
             "%devin playbooks upgrade",
-            (_TEXT, Argument("show", "one of them in full", metavar="ID", values="playbooks")),
+            (_TEXT, Argument("show", "show this one in full", metavar="ID", values="playbooks")),
         ),
         Command(
             "knowledge",
             "list knowledge notes, or show one",
             org_commands.knowledge,
             "%devin knowledge deploy",
-            (_TEXT, Argument("show", "one of them in full", metavar="ID", values="knowledge")),
+            (_TEXT, Argument("show", "show this one in full", metavar="ID", values="knowledge")),
         ),
         Command(
             "secrets",
-            "list the names of the organization's secrets; never values",
+            "list the names of the organization's secrets, never their values",
             org_commands.secrets,
             "%devin secrets",
             (_TEXT,),
@@ -309,7 +315,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
     "Money and records": (
         Command(
             "usage",
-            "ACUs by day, where the key may see them; else summed over sessions",
+            "ACUs by day; summed over sessions if the key may not see consumption",
             org_commands.usage,
             "%devin usage --since 30d",
             (_SINCE, _UNTIL),
@@ -320,21 +326,23 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             org_commands.budget,
             "%devin budget 20",
             (
-                _positional("acus", "the limit, or off for none; what was spent stays counted", metavar="ACU|off"),
+                _positional(
+                    "acus", "the limit, or off for no limit; what was already spent still counts", metavar="ACU|off"
+                ),
                 Argument("off", "the same as off", "flag"),
             ),
         ),
         Command(
             "journal",
-            "what this machine knows it has paid for",
+            "show or check the local record of paid sessions and messages",
             org_commands.journal,
             "%devin journal check",
             (
                 _positional("act", "default: show", choices=("show", "check", "export", "repair"), values="acts"),
                 _positional("file", "for export; default: devin-journal.json", metavar="FILE", values="files"),
             ),
-            more="show lists the sessions of this notebook; check tells whether the file is sound; export writes all "
-            "of it as JSON, redacted; repair saves what can be read of a damaged file.",
+            more="show lists the sessions of this notebook; check verifies the file; export writes all of it as JSON, "
+            "redacted; repair recovers what can be read of a damaged file.",
         ),
         Command(
             "lock",
@@ -347,32 +355,32 @@ GROUPS: dict[str, tuple[Command, ...]] = {
     "Setting up": (
         Command(
             "connect",
-            "choose key, organization and host; asks for the key hidden where none is found",
+            "choose key, organization and host; prompts for a key (hidden) if none is found",
             org_commands.connect,
             "%devin connect --profile work --save",
             (
                 Argument("org", "the organization's id, org-…", metavar="ORG"),
-                Argument("url", "the API's address, for a dedicated deployment", metavar="URL"),
-                Argument("api", "the API version, for keys whose prefix does not tell", choices=("v1", "v3")),
-                Argument("profile", "a saved key of this name", metavar="NAME", values="profiles"),
-                Argument("save", "keep the key in the system's keyring", "flag"),
-                Argument("new_key", "ask for a key although one is known", "flag"),
+                Argument("url", "the API URL of a dedicated deployment", metavar="URL"),
+                Argument("api", "the API version, for keys without a known prefix", choices=("v1", "v3")),
+                Argument("profile", "the saved key with this name", metavar="NAME", values="profiles"),
+                Argument("save", "save the key in the system keyring", "flag"),
+                Argument("new_key", "prompt for a key even if one is found", "flag"),
                 Argument("simulator", "the same as %devin simulator", "flag"),
             ),
         ),
         Command(
             "whoami",
-            "who acts, where, with which key, and what it may do",
+            "show the key, its owner, its organization and its permissions",
             org_commands.whoami,
             "%devin whoami",
         ),
         Command(
             "simulator",
-            "a Devin that costs nothing: start it in this process and connect to it",
+            "start a local simulator and connect to it (free)",
             org_commands.simulator,
             "%devin simulator",
             (
-                Argument("v1", "speak the older API, as with an apk_… key", "flag"),
+                Argument("v1", "use the v1 API, as with an apk_… key", "flag"),
                 Argument("preload", "with this many past sessions", "int", "N"),
             ),
         ),
@@ -385,7 +393,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         ),
         Command(
             "help",
-            "explain one command; alone: list them all",
+            "explain a command or an option; without one, list all commands",
             _help,
             "%devin help send",
             (_positional("topic", "a command, or an option of %%devin", metavar="COMMAND", values="commands"),),

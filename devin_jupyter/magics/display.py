@@ -398,6 +398,6 @@ def writing(place: str | Path) -> Iterator[None]:
         reason = getattr(problem, "strerror", None) or str(problem)
         raise OptionError(
             f"{path} cannot be written: {reason.lower()}",
-            "what was there is as it was",
-            "name a place in a folder that exists and that you may write to",
+            "nothing was changed",
+            "give a path in a folder that exists and is writable",
         ) from None

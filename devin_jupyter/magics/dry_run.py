@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from devin_jupyter.attachments import Attachment
 
-_REPORT = "no --schema: the built-in report is asked for; --schema none turns it off"
+_REPORT = "no --schema: Devin fills in the built-in report; --schema none turns it off"
 
 
 class DryRun:
@@ -97,7 +97,7 @@ class BatchDryRun:
         if not self._settings.api_key:
             return f"would replay {_count(recorded, 'session')}; {rest} not recorded, and there is no key"
         replayed = f"; {recorded} would be replayed" if recorded else ""
-        return f"would start {_count(rest, 'session')} and attach to {known} that the journal has{replayed}"
+        return f"would start {_count(rest, 'session')} and attach to {known} recorded in the journal{replayed}"
 
     @property
     def body(self) -> str:
@@ -136,7 +136,7 @@ def planned_message(
     elif refused is not None:
         action = f"would be refused: {refused.message}; {refused.hint}"
     elif known is not None and known.sent_at is None and known.posts:
-        action = f"would look whether an earlier try has arrived at {session.id}, and send it if not"
+        action = f"would check whether an earlier try arrived at {session.id}, and send it if not"
     return f"{action}\n{safe_text(text).rstrip()}\nnothing was sent"
 
 

@@ -107,7 +107,7 @@ class Notebook:
         sessions = [name for name, value in variables.items() if hasattr(type(value), "send") and name[:1] != "_"]
         raise OptionError(
             f"{word!r} is neither a session in this notebook nor an id{nearest(str(word), sessions)}",
-            hint="give a variable by its bare name, without $ or braces"
+            hint="give the variable's bare name, without $ or braces"
             if str(word).startswith(("$", "{"))
             else "give the variable that -o has set, an id (devin-…) or the session's URL",
         )

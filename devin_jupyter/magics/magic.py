@@ -28,15 +28,18 @@ _MATCHER = "devin_jupyter"
 class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
     """The magics of devin_jupyter; the defaults below hold for every `%%devin` cell that does not say otherwise."""
 
-    mode = Enum(get_args(DevinMode), None, allow_none=True, help="--mode of cells that give none.").tag(config=True)
-    max_acu = Integer(None, allow_none=True, min=1, help="--max-acu of cells that give none.").tag(config=True)
+    mode = Enum(get_args(DevinMode), None, allow_none=True, help="The --mode of cells that give none.").tag(config=True)
+    max_acu = Integer(None, allow_none=True, min=1, help="The --max-acu of cells that give none.").tag(config=True)
     tags = List(Unicode(), help="Tags of every session that a cell starts.").tag(config=True)
     on_interrupt = Enum(
         ("detach", "stop"), "detach", help="What Ctrl-C does to the remote session while a cell waits."
     ).tag(config=True)
     panel = Bool(True, help="Show the live panel; otherwise text and static HTML only.").tag(config=True)
     poll_seconds = Float(
-        None, allow_none=True, min=1.0, help="The longest pause between two looks at a session at work (default 10)."
+        None,
+        allow_none=True,
+        min=1.0,
+        help="The longest pause between two polls of a running session, in seconds (default 10).",
     ).tag(config=True)
 
     def __init__(self, shell: InteractiveShell) -> None:
@@ -118,8 +121,8 @@ def _guarded(work: Callable[..., Any], *args: Any) -> Any:
         raise
     except Exception as fault:
         raise DevinError(
-            f"a fault in devin_jupyter: {type(fault).__name__}: {fault}",
-            "nothing tells whether something was sent; %devin sessions shows what is there",
+            f"internal error in devin_jupyter: {type(fault).__name__}: {fault}",
+            "something may have been sent; %devin sessions lists what exists",
             "%tb shows where it happened; %devin debug writes a report for a bug ticket, without secrets",
         ) from fault
 
@@ -144,9 +147,9 @@ def _configured(shell: InteractiveShell) -> DevinMagics:
         from devin_jupyter.errors import OptionError
 
         raise OptionError(
-            f"the configuration of DevinMagics cannot be meant: {problem}",
-            "the magics were not loaded, since a default may cost more than what was meant",
-            "set it right in ipython_config.py or by get_ipython().config.DevinMagics.NAME = …, then "
+            f"invalid DevinMagics configuration: {problem}",
+            "the magics were not loaded, because a wrong default could cost money",
+            "correct it in ipython_config.py or with get_ipython().config.DevinMagics.NAME = …, then "
             "%load_ext devin_jupyter",
         ) from None
 

@@ -121,7 +121,7 @@ def usage(notebook: Notebook, said: Any) -> Table:
 def _summed(notebook: Notebook, since: int | None, until: int | None, why: str) -> Table:
     """The cheap way: what the sessions themselves say."""
     if notebook.devin.settings.api_version == "v1":
-        raise Unsupported("v1 tells no ACUs", "", "see the usage page of the web app, or use a v3 key")
+        raise Unsupported("v1 does not report ACUs", "", "open the usage page of the web app, or use a v3 key")
     filters = {name: value for name, value in (("created_after", since), ("created_before", until)) if value}
     days: dict[str, float] = {}
     unknown = 0
@@ -140,7 +140,7 @@ def _summed(notebook: Notebook, since: int | None, until: int | None, why: str) 
 def budget(notebook: Notebook, said: Any) -> None:
     """Show or set the budget of this notebook, with the arithmetic."""
     if said.off and said.acus not in (None, "off"):
-        raise OptionError("--off and a limit contradict each other", hint="keep one of them")
+        raise OptionError("--off and a limit cannot be combined", hint="remove one of them")
     from devin_jupyter.models.policy import notebook_scope
 
     wanted = "off" if said.off else said.acus
@@ -171,9 +171,9 @@ def _show(notebook: Notebook, said: Any) -> Table:
         for entry in reversed(entries)
     ]
     open_acts = len(book.undecided(notebook.host.notebook))
-    title += f"; acts without outcome: {open_acts}, see %devin journal check" if open_acts else ""
+    title += f"; unresolved requests: {open_acts}, see %devin journal check" if open_acts else ""
     title = labeled(label + title, simulated == len(entries) > 0)
-    return Table(rows, title=title, empty="the journal has none of this notebook")
+    return Table(rows, title=title, empty="the journal has no sessions of this notebook")
 
 
 def _check(notebook: Notebook, said: Any) -> None:
@@ -272,7 +272,7 @@ def ask_for_key(notebook: Notebook) -> str:
 
     if not _can_ask(notebook):
         raise NoKey(
-            "no Devin API key was found, and nobody can be asked for one here",
+            "no Devin API key found, and this environment cannot prompt for one",
             "nothing was sent",
             "set DEVIN_API_KEY before the kernel starts; to try things out without a key: %devin simulator",
         )
@@ -288,8 +288,8 @@ def _save(client: Any, profile: str | None) -> None:
 
     if not save_profile(client.settings, profile):
         raise OptionError(
-            "the key was not saved: there is no keyring on this machine",
-            "the connection holds until the kernel ends",
+            "the key was not saved: this machine has no keyring",
+            "the connection lasts until the kernel ends",
             "pip install 'devin-jupyter[keyring]', or set DEVIN_API_KEY",
         )
     print(f"saved in the keyring{f' as {profile}' if profile else ''}")
@@ -314,7 +314,7 @@ def simulator(notebook: Notebook, said: Any) -> None:
 
 def _simulated(client: Any) -> None:
     version = client.settings.api_version
-    print(f"connected to the simulator in this process ({version}): sessions are simulated, and cost nothing")
+    print(f"connected to the simulator in this process ({version}): sessions are simulated and cost nothing")
 
 
 def whoami(notebook: Notebook, said: Any) -> Table:
@@ -362,7 +362,7 @@ _PACKAGES = (
     "pydantic",
     "pandas",
 )
-_NOTHING = "no warnings; logging.getLogger('devin_jupyter').setLevel('DEBUG') records more: then try again"
+_NOTHING = "no warnings; logging.getLogger('devin_jupyter').setLevel('DEBUG') records more, then run it again"
 
 
 def debug(notebook: Notebook, said: Any) -> None:
@@ -372,7 +372,7 @@ def debug(notebook: Notebook, said: Any) -> None:
         print(text)
         return
     path = write_file(said.file, text + "\n")
-    print(f"{path}: please read it before you attach it to a ticket")
+    print(f"{path}: review it before you attach it to a ticket")
 
 
 def report(notebook: Notebook) -> str:

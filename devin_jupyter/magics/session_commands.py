@@ -66,9 +66,9 @@ def sessions(notebook: Notebook, said: Any) -> Any:
 
 def _about(said: Any, count: int, rest: bool) -> str:
     """What is said above the table: what it leaves out, and why it stands still."""
-    still = "the live board needs a notebook; this is how it is now, %devin wait SESSION follows one"
+    still = "the live board needs a notebook; this is a snapshot, %devin wait SESSION follows one session"
     more = f"the newest {count}; --limit N shows more, dj.sessions_frame() has all"
-    none = "no session matches among the newest 2,000"
+    none = "no match among the newest 2,000 sessions"
     parts = {still: said.live, more: rest and not said.limit, none: said.text and not count}
     return "; ".join(part for part, is_said in parts.items() if is_said)
 
@@ -159,7 +159,9 @@ def moment(text: str | None) -> int | None:
         return None
     at = parse_ago(text, datetime.now(UTC)) or (None if text.isdigit() else parse_time(text))
     if at is None:
-        raise OptionError(f"{text!r} is no time", hint="for example 7d, 12h, 2026-11-01 or 2026-11-01T18:00")
+        raise OptionError(
+            f"{text!r} is not a valid date or time", hint="for example 7d, 12h, 2026-11-01 or 2026-11-01T18:00"
+        )
     return int(at.timestamp())
 
 
@@ -234,10 +236,10 @@ def send(notebook: Notebook, said: Any) -> None:
 def stop(notebook: Notebook, said: Any) -> Any:
     """End sessions for good; `--all` halts the journal first."""
     if said.everything and not said.all:
-        raise OptionError("--everything means nothing without --all", hint="%devin stop --all --everything")
+        raise OptionError("--everything needs --all", hint="%devin stop --all --everything")
     if said.all:
         if said.sessions:
-            raise OptionError("--all stops every session: name none", hint="leave out --all, or the names")
+            raise OptionError("--all stops every session and takes no names", hint="leave out --all, or the names")
         return _stop_all(notebook, everything=said.everything)
     for word in said.sessions:
         batch = notebook.batch(word)
@@ -262,15 +264,15 @@ def _stop_all(notebook: Notebook, *, everything: bool) -> Table:
     ]
     left = sum(one.is_at_work for one in results)
     rest = f"{left} could not be stopped, see the web app; " if left else ""
-    done = "" if rows else "nothing was at work; "
-    title = f"{done}{rest}halted: nobody on this journal posts until %devin resume"
+    done = "" if rows else "nothing was running; "
+    title = f"{done}{rest}halted: no session can start until you run %devin resume"
     return Table(rows, title=labeled(title, bool(rows) and devin.settings.simulated))
 
 
 def resume(notebook: Notebook, said: Any) -> None:
     """Lift the halt."""
     lifted = notebook.journal.resume()
-    print("the halt is lifted: sessions may be started again" if lifted else "there was no halt")
+    print("the halt is lifted: sessions can start again" if lifted else "nothing was halted")
 
 
 def archive(notebook: Notebook, said: Any) -> Any:
@@ -371,7 +373,7 @@ def files(notebook: Notebook, said: Any) -> Any:
 
 
 def insights(notebook: Notebook, said: Any) -> Any:
-    """Show what the service says about how a session went."""
+    """Show the service's analysis of a session."""
     session = notebook.session(said.session)
     found = session.insights(generate=said.generate)
     raw = found if isinstance(found, dict) else dict(found)
@@ -386,4 +388,4 @@ def insights(notebook: Notebook, said: Any) -> Any:
         *({"fact": "to do", "value": one.get("action_item")} for one in analysis.get("action_items") or ()),
         *({"fact": one.get("title"), "value": one.get("description")} for one in analysis.get("timeline") or ()),
     ]
-    return Table(rows, title="" if analysis else "no analysis yet; --generate has it made, which takes about a minute")
+    return Table(rows, title="" if analysis else "no analysis yet; --generate creates one, which takes about a minute")

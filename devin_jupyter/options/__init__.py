@@ -57,7 +57,7 @@ CELL = Syntax(
     "%%devin",
     OPTIONS,
     hint="%%devin? lists the options",
-    stray_hint="the prompt goes below the %%devin line; quote values that hold spaces; %%devin? lists the options",
+    stray_hint="the prompt goes below the %%devin line; quote values with spaces; %%devin? lists the options",
 )
 OptionsT = TypeVar("OptionsT", bound=CreateOptions)
 _HELP = frozenset(BY_NAME["help"].flags)
@@ -87,7 +87,7 @@ def from_keywords(**keywords: Any) -> CellOptions:
         if name not in BY_NAME:
             raise OptionError(
                 f"there is no option {name!r}{nearest(name, BY_NAME)}",
-                hint="%%devin --help lists them: --max-acu there is max_acu here",
+                hint="%%devin --help lists them: --max-acu is max_acu here",
             )
     secrets = keywords.get("secrets")
     if secrets is not None and not isinstance(secrets, Mapping):
@@ -101,8 +101,8 @@ def _read(values: Mapping[str, Any]) -> CellOptions:
         for name in sorted(given):
             if not BY_NAME[name].allowed_with_to:
                 raise OptionError(
-                    f"{BY_NAME[name].flag} cannot go with --to: a message goes to a session that exists already",
-                    hint="leave one of them out",
+                    f"{BY_NAME[name].flag} cannot be combined with --to, which sends a message to an existing session",
+                    hint="remove one of them",
                 )
     if not is_template(given.get("out")):
         check_name(given.get("out"))
@@ -123,7 +123,7 @@ def _refuse_secret_values(words: Any) -> None:
     if any("=" in str(word) for word in words):
         raise OptionError(
             "--secrets takes names only, never a value",
-            "the value is in this cell now, and was not sent; remove it before you save",
+            "the value was not sent, but it is in this cell: remove it before you save",
             "put it in an environment variable and write --secrets NAME, or in Python secrets={'NAME': value}",
         )
 
@@ -147,7 +147,7 @@ _INTRO = """\
 the prompt, below the line of options
 
 Start a Devin session that works on the prompt, and show it here. Running the cell again attaches to the same
-session: it is never paid for twice. A backslash at the end of the line continues it. {{ expressions }} in the
+session, so it is never billed twice. A backslash at the end of the line continues it. {{ expressions }} in the
 prompt and in option values are filled in from the notebook's variables. Options work with both versions of the
 API unless they name one.
 

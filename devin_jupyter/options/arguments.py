@@ -210,7 +210,7 @@ class Syntax:
                 continue
             if argument.excludes in given:
                 other = self.by_name[argument.excludes].flag
-                raise OptionError(f"{other} and {argument.flag} contradict each other", hint="keep one of them")
+                raise OptionError(f"{other} and {argument.flag} cannot be combined", hint="remove one of them")
             if argument.needs and argument.needs not in given:
                 needed = self.by_name[argument.needs]
                 raise OptionError(f"{argument.flag} needs {needed.flag}", hint=needed.help)
@@ -360,9 +360,9 @@ def seconds(timeout: Any) -> float | None:
         found = None if timeout is None else parse_duration(timeout)
     except (TypeError, ValueError):
         raise OptionError(
-            f"a time-out is seconds, or a text such as '30m', not {timeout!r}",
-            "nothing was changed; the session goes on",
-            ".wait(90), .wait('30m') and .wait('4h') wait that long, .wait() as long as it takes",
+            f"a timeout is a number of seconds or a text such as '30m', not {timeout!r}",
+            "nothing was changed; the session keeps running",
+            "for example .wait(90), .wait('30m'), .wait('4h'), or .wait() for no limit",
         ) from None
     return None if found == math.inf else found
 
@@ -415,7 +415,7 @@ def split(line: str) -> list[str]:
         words = shlex.split("".join([*parts, line[at:]]))
     except ValueError:
         raise OptionError(
-            "a quote is opened on the line of options and never closed", hint="close it, or write \\' for a plain one"
+            "a quote on the option line is never closed", hint="close it, or write \\' for a literal quote"
         ) from None
     return [_HOLE.sub(lambda match: held[int(match[1])], word) for word in words]
 
@@ -425,8 +425,8 @@ def refuse_keys(line: str) -> None:
     if contains_key(line):
         raise OptionError(
             "the line holds a word that looks like an API key (cog_… or apk_…)",
-            "a notebook keeps every line it is given; nothing was sent",
-            "take it off the line, set DEVIN_API_KEY or run %devin connect; rotate the key if the notebook was saved",
+            "notebooks store every line; nothing was sent",
+            "remove it, then set DEVIN_API_KEY or run %devin connect; rotate the key if the notebook was saved",
         )
 
 
@@ -449,7 +449,7 @@ def expressions(text: str, *, strict: bool = True) -> Iterator[tuple[int, int]]:
         end = _end(text, at + 2)
         if end < 0:
             if strict:
-                raise TemplateError("a {{ is opened and never closed", "nothing was sent", RAW)
+                raise TemplateError("a {{ is never closed", "nothing was sent", RAW)
             return
         yield at, end
         at = text.find("{{", end)

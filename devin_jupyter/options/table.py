@@ -56,7 +56,7 @@ GROUPS: dict[str, tuple[Argument, ...]] = {
         ),
         Argument(
             "schema_optional",
-            "let the turn end without a structured answer",
+            "allow the turn to end without a structured answer",
             "flag",
             "",
             "--schema Finding --schema-optional",
@@ -163,7 +163,7 @@ GROUPS: dict[str, tuple[Argument, ...]] = {
         ),
         Argument(
             "secrets",
-            "secrets for this session only: names of environment variables, sensitive unless :plain",
+            "secrets for this session only: environment variables by name, sensitive unless marked :plain",
             "words",
             "NAME[:plain]",
             "--secrets NPM_TOKEN REGION:plain",
@@ -212,7 +212,7 @@ GROUPS: dict[str, tuple[Argument, ...]] = {
         ),
         Argument(
             "disposable",
-            "throw the machine away when it stops; the session cannot wake up again",
+            "discard the machine when the session stops; it cannot be resumed",
             "flag",
             "",
             "--disposable",
@@ -271,7 +271,7 @@ GROUPS: dict[str, tuple[Argument, ...]] = {
     "What the notebook does": (
         Argument(
             "out",
-            "the variable that holds the session, set before any waiting",
+            "assign the session to this variable, before any waiting",
             "word",
             "NAME",
             "-o audit",
@@ -283,7 +283,7 @@ GROUPS: dict[str, tuple[Argument, ...]] = {
         ),
         Argument(
             "wait",
-            "wait until the turn is over; without an answer the cell fails",
+            "wait until the turn is over; the cell fails if there is no answer",
             "wait",
             "TIME",
             "--wait 30m",
@@ -319,7 +319,7 @@ GROUPS: dict[str, tuple[Argument, ...]] = {
             allowed_with_to=True,
             elsewhere="use plan(prompt, …)",
         ),
-        Argument("raw", "send the text as it is: {{ }} is not filled in", "flag", "", "--raw", allowed_with_to=True),
+        Argument("raw", "send the text as it is, without filling in {{ }}", "flag", "", "--raw", allowed_with_to=True),
         Argument(
             "help",
             "show this help; send nothing",
@@ -356,7 +356,7 @@ GROUPS: dict[str, tuple[Argument, ...]] = {
         ),
         Argument(
             "take",
-            "start a further session for the same request; safe to leave in the notebook",
+            "start another session for the same request; safe to leave in the notebook",
             "word",
             "LABEL",
             "--take 2",
@@ -373,17 +373,17 @@ GROUPS: dict[str, tuple[Argument, ...]] = {
         ),
         Argument(
             "key",
-            "recognize the request by this text, so that the prompt may change without starting another session",
+            "identify the request by this text, so the prompt can change without starting another session",
             "word",
             "TEXT",
             "--key audit-{{ week }}",
             "the prompt",
             identity="key",
         ),
-        Argument("max_age", "do not attach to a session older than this", "time", "TIME", "--max-age 6d", "any age"),
+        Argument("max_age", "ignore earlier sessions older than this", "time", "TIME", "--max-age 6d", "any age"),
         Argument(
             "replace",
-            "after an edit: stop the session of the cell's earlier text, start this one",
+            "after an edit: stop the cell's earlier session, then start this one",
             "flag",
             "",
             "--replace",
@@ -427,7 +427,7 @@ GROUPS: dict[str, tuple[Argument, ...]] = {
         ),
         Argument(
             "max_parallel",
-            "how many work at a time",
+            "how many sessions run at a time",
             "int",
             "N",
             "--max-parallel 8",
@@ -437,7 +437,7 @@ GROUPS: dict[str, tuple[Argument, ...]] = {
         ),
         Argument(
             "limit",
-            "only the first N rows: a pilot",
+            "run only the first N rows (a pilot)",
             "int",
             "N",
             "--limit 3",
@@ -447,7 +447,7 @@ GROUPS: dict[str, tuple[Argument, ...]] = {
         ),
         Argument(
             "max_failures",
-            "pause the batch after so many failures in a row",
+            "pause the batch after this many failures in a row",
             "int",
             "N",
             "--max-failures 3",
@@ -457,7 +457,7 @@ GROUPS: dict[str, tuple[Argument, ...]] = {
         ),
         Argument(
             "max_median",
-            "pause the batch when half of its sessions cost more ACUs than this",
+            "pause the batch when the median cost of its sessions exceeds this",
             "number",
             "ACU",
             "--max-median 4",
@@ -467,7 +467,7 @@ GROUPS: dict[str, tuple[Argument, ...]] = {
         ),
         Argument(
             "when_done",
-            "what happens to a session that is done",
+            "what to do with finished sessions",
             "word",
             "",
             "--when-done archive",

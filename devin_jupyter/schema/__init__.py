@@ -114,8 +114,8 @@ def invalid_output(problems: list[str], raw: Any, session_id: str, stands: str, 
     start = f"{named or session_id}: " if session_id else ""
     return OutputInvalid(
         f"{start}the structured output does not fit the schema at {problems[0]}{more}",
-        f"{stands}; .snapshot.structured_output is the answer as it came",
-        "ask for a correction with .send('…'), which costs again, then .result()",
+        f"{stands}; .snapshot.structured_output holds the raw answer",
+        "ask for a correction with .send('…'), which costs more, then call .result()",
         session_id=session_id,
         problems=problems,
         raw=raw,
@@ -198,11 +198,11 @@ def _parsed(text: str, name: str) -> Json:
         value = json.loads(text)
     except json.JSONDecodeError as problem:
         place = f"line {problem.lineno}, column {problem.colno}"
-        lost = "put JSON on the line of options in single quotes, or the double quotes in it are gone"
+        lost = "quote JSON on the option line with single quotes; otherwise its double quotes are lost"
         do = lost if '"' not in text else "correct it; a JSON Schema is an object in braces"
         raise SchemaError(f"{name} is not valid JSON: {problem.msg} at {place}", hint=do) from None
     except RecursionError:
         raise SchemaError(f"{name} is nested too deeply") from None
     if not isinstance(value, dict):
-        raise SchemaError(f"{name} is JSON, but not an object", hint="a JSON Schema is an object in braces")
+        raise SchemaError(f"{name} is JSON but not an object", hint="a JSON Schema is an object in braces")
     return value

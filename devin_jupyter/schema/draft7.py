@@ -109,7 +109,7 @@ def plain_json(value: Any, place: Place = ()) -> Any:
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):
-                raise SchemaError(f"the schema has a key that is no text at {json_path(place)}: {key!r}")
+                raise SchemaError(f"the schema has a key that is not text at {json_path(place)}: {key!r}")
         return {str.__str__(key): plain_json(item, (*place, key)) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain_json(item, (*place, index)) for index, item in enumerate(value)]
@@ -122,7 +122,7 @@ def plain_json(value: Any, place: Place = ()) -> Any:
     if isinstance(value, float) and value - value == 0:  # neither NaN nor infinite
         return value
     name = repr(value) if isinstance(value, float) else type(value).__name__
-    raise SchemaError(f"the schema holds something that is no JSON at {json_path(place)}: {name}")
+    raise SchemaError(f"the schema holds something that is not JSON at {json_path(place)}: {name}")
 
 
 def _encodes(text: str) -> bool:
@@ -171,7 +171,7 @@ def moved_reference(reference: str, place: Place, source: Json, named: dict[str,
     if not reference.startswith("#"):
         raise SchemaError(
             f"the schema refers outside itself at {json_path(place)}: {reference!r}",
-            "the API takes self-contained schemas",
+            "the API requires self-contained schemas",
             "copy what it refers to into definitions",
         )
     if _follow(reference, source) is _NOWHERE:
@@ -191,7 +191,7 @@ def checked_references(wire: Json) -> None:
         while isinstance(node, dict) and isinstance(node.get("$ref"), str):
             reference = node["$ref"]
             if reference in seen:
-                raise SchemaError(f"{reference!r} at {json_path(place)} refers to nothing but itself")
+                raise SchemaError(f"{reference!r} at {json_path(place)} refers only to itself")
             seen.add(reference)
             node = _follow(reference, wire)
         if node is _NOWHERE:
@@ -243,7 +243,7 @@ def _moved(steps: list[str], source: Json, place: Place) -> list[str | int]:
             node = value
             continue
         raise SchemaError(
-            f"the reference at {json_path(place)} leads to {_pointer(list(steps))!r}, which is no place for a schema",
+            f"the reference at {json_path(place)} leads to {_pointer(list(steps))!r}, where no schema can be",
             hint="move it into definitions",
         )
     return moved
@@ -364,12 +364,12 @@ def _refuse(part: Json, place: Place) -> None:
         if key in part and not (key.startswith("unevaluated") and part[key] is True):
             instead = "use additionalProperties" if key == "unevaluatedProperties" else "write it with $ref and items"
             raise SchemaError(
-                f"{key} at {json_path(place)} cannot be said in Draft 7, which the API takes", hint=instead
+                f"{key} at {json_path(place)} has no equivalent in Draft 7, which the API requires", hint=instead
             )
         part.pop(key, None)
     if place and "$id" in part and not str(part["$id"]).startswith("#"):
         raise SchemaError(
-            f"an $id of its own at {json_path(place)} changes what references mean", hint="use $ref to #/definitions/…"
+            f"the $id at {json_path(place)} changes what references mean", hint="use $ref to #/definitions/…"
         )
 
 
@@ -379,7 +379,7 @@ def _definitions(part: Json, place: Place) -> None:
     fresh, old = part.pop("$defs"), part.get("definitions", {})
     both = [name for name in fresh if name in old and fresh[name] != old[name]]
     if both:
-        raise SchemaError(f"{both[0]!r} stands in $defs and differently in definitions at {json_path(place)}")
+        raise SchemaError(f"{both[0]!r} is defined differently in $defs and in definitions at {json_path(place)}")
     part["definitions"] = {**old, **fresh}
 
 
@@ -409,7 +409,7 @@ def _contains(part: Json, place: Place) -> None:
     if most is not None or least not in (0, 1):
         key = "maxContains" if most is not None else "minContains"
         raise SchemaError(
-            f"{key} at {json_path(place)} cannot be said in Draft 7, which the API takes", hint="leave it out"
+            f"{key} at {json_path(place)} has no equivalent in Draft 7, which the API requires", hint="leave it out"
         )
     if least == 0:
         part.pop("contains")
@@ -444,8 +444,8 @@ def _check_top(wire: Json) -> None:
     kind = wire.get("type")
     said = f"is {kind!r}" if kind else "does not say that it is an object"
     raise SchemaError(
-        f"the top of the schema {said}; the API takes objects only",
-        hint='put "type": "object" at the top, and a list into a property (list[Model] and [ … ] do so by themselves)',
+        f"the top of the schema {said}; the API accepts only objects",
+        hint='put "type": "object" at the top, and a list into a property (list[Model] and [ … ] do this for you)',
     )
 
 
@@ -476,8 +476,8 @@ def _check_size(wire: Json) -> None:
         return
     biggest = max(wire.items(), key=lambda item: len(json.dumps(item[1])))[0]
     raise SchemaError(
-        f"the schema takes {size:,} bytes as JSON; the API takes {SCHEMA_BYTES:,} at most",
-        hint=f"shorten it: most of it stands in {json_path((biggest,))}",
+        f"the schema takes {size:,} bytes as JSON; the API accepts {SCHEMA_BYTES:,} at most",
+        hint=f"shorten it; the largest part is {json_path((biggest,))}",
     )
 
 

@@ -154,7 +154,7 @@ TYPES: dict[str, Json] = {
 _FIELD = re.compile(r"[^\s:,|?\[\]{}]+")
 _DEEPEST = 20
 _INTEGER = re.compile(r"-?(0|[1-9]\d*)")
-_EXAMPLE = "write name:type, … with str int float bool date datetime or low|high, and ? where a value may be missing"
+_EXAMPLE = "write name:type, … with str int float bool date datetime or low|high, and ? for a value that may be missing"
 
 
 def read_shorthand(text: str) -> Json:
@@ -177,7 +177,7 @@ def _row(body: str, text: str) -> Json:
     for part in _fields(body, text):
         name, colon, kind = (piece.strip() for piece in part.partition(":"))
         if not colon or not kind or not _FIELD.fullmatch(name):
-            raise SchemaError(f"{part.strip() or text!r} is no field of a schema", hint=_EXAMPLE)
+            raise SchemaError(f"{part.strip() or text!r} is not a schema field", hint=_EXAMPLE)
         if name in properties:
             raise SchemaError(f"the field {name!r} occurs twice in the schema {text!r}")
         properties[name] = _type(kind.removesuffix("?").strip(), name, optional=kind.endswith("?"))
@@ -212,7 +212,9 @@ def _type(kind: str, name: str, *, optional: bool) -> Json:
         raise SchemaError(f"the alternatives of {name!r} are empty or repeated: {kind!r}", hint=_EXAMPLE)
     known = [word for word in words if word in TYPES]
     if known and len(known) < len(words):
-        raise SchemaError(f"{name}:{kind} mixes types and values", hint="use either, such as low|high or int|str")
+        raise SchemaError(
+            f"{name}:{kind} mixes types and values", hint="use one or the other, such as low|high or int|str"
+        )
     if len(words) == 1 and not known:
         raise SchemaError(f"{words[0]!r} is not a type of the field {name!r}{nearest(words[0], TYPES)}", hint=_EXAMPLE)
     return _typed(known, optional=optional) if known else _alternatives(words, optional=optional)
@@ -282,8 +284,8 @@ def _named(name: str, namespace: Mapping[str, Any]) -> Any:
         return _BUILT_IN[name]
     fitting = [key for key, value in namespace.items() if not key.startswith("_") and is_schema_like(value)]
     raise SchemaError(
-        f"the notebook has no {name!r} to use as a schema{nearest(name, fitting, n=3)}",
-        "a word without : or { or .json is the name of a model, dataclass, TypedDict or dict; nothing was sent",
+        f"this notebook has no {name!r} to use as a schema{nearest(name, fitting, n=3)}",
+        "a word without :, { or .json names a model, dataclass, TypedDict or dict; nothing was sent",
         "run the cell that defines it, or give a .json file, JSON in braces, or name:type, …",
     )
 
@@ -308,7 +310,7 @@ def _subscript(generic: Any, argument: Any, text: str) -> Any:
     try:
         return generic[argument]
     except TypeError as problem:
-        raise SchemaError(f"{text!r} is no type: {problem}") from None
+        raise SchemaError(f"{text!r} is not a type: {problem}") from None
 
 
 def not_a_schema(text: str, found: object) -> SchemaError:
@@ -327,4 +329,4 @@ def named_kind(value: object) -> str:
 
 
 def _not_understood(text: str) -> SchemaError:
-    return SchemaError(f"{text!r} is not understood as a schema", "nothing was sent", f"give {_GOOD}")
+    return SchemaError(f"{text!r} cannot be read as a schema", "nothing was sent", f"give {_GOOD}")

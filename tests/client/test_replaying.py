@@ -108,7 +108,7 @@ def test_the_dry_run_of_a_batch_counts_the_rows_that_would_be_replayed(leave, mo
         return dict(BatchDryRun(preview, get_default().settings).facts)["dry run"]
 
     leave(key=False)
-    assert dry_run() == "would start 1 session and attach to 0 that the journal has; 2 would be replayed"
+    assert dry_run() == "would start 1 session and attach to 0 recorded in the journal; 2 would be replayed"
     monkeypatch.delenv("DEVIN_API_KEY")
     assert dry_run() == "would replay 2 sessions; 1 not recorded, and there is no key"
 

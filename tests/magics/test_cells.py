@@ -117,9 +117,9 @@ BAD = [
     ("\n{{ nobody }}", "TemplateError", "--raw"),
     ("--title {{ nobody }}\nx", "TemplateError", "--raw"),
     ("--schema Nobody\nx", "SchemaError", "Nobody"),
-    ("--schema nope\nx", "SchemaError", "the name of a model, dataclass, TypedDict or dict"),
-    ("--schema 5\nx", "SchemaError", "'5' is not understood as a schema"),
-    ("--schema True\nx", "SchemaError", "'True' is not understood as a schema"),
+    ("--schema nope\nx", "SchemaError", "names a model, dataclass, TypedDict or dict"),
+    ("--schema 5\nx", "SchemaError", "'5' cannot be read as a schema"),
+    ("--schema True\nx", "SchemaError", "'True' cannot be read as a schema"),
     ("--schema missing.json\nx", "SchemaError", "missing.json"),
     ("--schema ./missing.json\nx", "SchemaError", "missing.json; nothing was sent"),
     ('--schema \'{"type": "array"}\'\nx', "SchemaError", "object"),
@@ -192,7 +192,7 @@ def test_a_dry_run_of_a_message_knows_what_was_sent_before(shell, service):
     assert "would send to" in shell.run("%%devin --to s --dry-run --again\nAnd the tests").out
     shell.run("%devin budget 1")
     assert "has no cap that is known here; lift the budget" in shell.run("%%devin --to s --dry-run\nAnd more").out
-    assert "--budget cannot go with --to" in shell.run("%%devin --to s --budget 1\nAnd more", fails=True).out
+    assert "--budget cannot be combined with --to" in shell.run("%%devin --to s --budget 1\nAnd more", fails=True).out
     shell.run("%devin budget --off")
     shell.names["dj"].connect().journal.halt(now=1.0)
     assert "would be refused" in shell.run("%%devin --to s --dry-run\nAnd more").out
@@ -288,7 +288,7 @@ def test_one_session_per_row(shell, service):
 
 def test_a_schema_whose_quotes_the_line_has_eaten_says_so(shell, service):
     ran = shell.run('%%devin --schema {"type":"object"}\nx', fails=True)
-    assert "in single quotes" in ran.error.hint
+    assert "with single quotes" in ran.error.hint
     assert ran.error.consequence == "nothing was sent"
 
 

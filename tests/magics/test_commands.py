@@ -41,8 +41,8 @@ def test_sessions_are_found_by_text_tag_phase_and_origin(shell, done):
     assert len(rows(shell.run("%devin sessions --phase done --mine --since 7d --origin api"))) == 1
     assert len(rows(shell.run("%devin sessions --origin slack"))) == 0
     assert len(rows(shell.run("%devin sessions --until 2020-01-01"))) == 0
-    assert "no session matches" in repr(shell.run("%devin sessions nowhere").value)
-    assert "is no time" in shell.run("%devin sessions --since yesterday", fails=True).out
+    assert "no match among" in repr(shell.run("%devin sessions nowhere").value)
+    assert "not a valid date or time" in shell.run("%devin sessions --since yesterday", fails=True).out
 
 
 def test_a_long_list_says_that_there_is_more(shell, connected, simulator_with):
@@ -127,7 +127,7 @@ def test_stop_all_halts_and_resume_lifts_it(shell, slow_service):
     shell.run("%%devin -o two\nSecond")
     table = shell.run("%devin stop --all").value
     assert [row["result"] for row in table.rows] == ["stopped", "stopped"]
-    assert "until %devin resume" in repr(table)
+    assert "until you run %devin resume" in repr(table)
     refused = shell.run("%%devin\nThird", fails=True)
     assert type(refused.error).__name__ == "Halted"
     assert "lifted" in shell.run("%devin resume").out

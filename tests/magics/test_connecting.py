@@ -79,13 +79,13 @@ def test_an_unknown_profile_is_an_error_and_nobody_is_asked(shell, typed, ring):
 def test_without_a_keyring_the_connection_holds_and_the_error_says_so(shell, typed, monkeypatch):
     monkeypatch.setattr("devin_jupyter.config.save_to_keyring", lambda name, key: False)
     ran = shell.run("%devin connect --save", fails=True)
-    assert "the connection holds until the kernel ends" in ran.out
+    assert "the connection lasts until the kernel ends" in ran.out
     shell.run("%devin whoami")
 
 
 def test_the_simulator_is_one_line_and_says_what_it_is(shell):
     for line in ("%devin simulator", "%devin connect --simulator"):
-        assert "sessions are simulated, and cost nothing" in shell.run(line).out
+        assert "sessions are simulated and cost nothing" in shell.run(line).out
     assert "(v1)" in shell.run("%devin simulator --v1").out
     facts = {row[""]: row["value"] for row in shell.run("%devin whoami").value.rows}
     assert facts["organization"] == "the key's own"

@@ -61,7 +61,7 @@ def test_no_traceback_shows_a_key_not_even_with_local_variables(shell):
 def test_a_fault_of_ours_shows_in_three_lines_too(shell, monkeypatch):
     monkeypatch.setattr("devin_jupyter.magics.cell.parse", lambda line: 1 / 0)
     ran = shell.run("%%devin\nprompt", fails=True)
-    assert ran.lines[0] == "DevinError: a fault in devin_jupyter: ZeroDivisionError: division by zero"
+    assert ran.lines[0] == "DevinError: internal error in devin_jupyter: ZeroDivisionError: division by zero"
     assert len(ran.lines) == 3
     assert "ZeroDivisionError" in shell.run("%tb").out
 

@@ -99,8 +99,8 @@ def test_help_knows_the_cell_magic_too(shell):
         ("%devin sessions --limit 0", "--limit takes a whole number above 0, not '0'"),
         ("%devin journal frob", "one of: show, check, export, repair"),
         ("%devin journal chek", "did you mean check?"),
-        ("%devin open $found", "by its bare name, without $"),
-        ("%devin show 'a", "a quote is opened"),
+        ("%devin open $found", "the variable's bare name, without $"),
+        ("%devin show 'a", "is never closed"),
         ("%devin connect cog_AbCdEf123456", "looks like an API key"),
     ],
 )

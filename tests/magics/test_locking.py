@@ -37,7 +37,7 @@ def test_a_lock_file_under_the_default_name_keeps_what_is_not_of_this_run(shell,
 
 def test_without_a_key_and_somebody_to_ask_connect_replays_the_lock_file(shell, simulator, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    assert "nobody can be asked" in shell.run("%devin connect", fails=True).out
+    assert "this environment cannot prompt" in shell.run("%devin connect", fails=True).out
     with monkeypatch.context() as recording:
         recording.setenv("DEVIN_API_URL", simulator.url)
         recording.setenv("DEVIN_API_KEY", simulator.api_key)
