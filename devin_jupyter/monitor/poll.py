@@ -137,8 +137,9 @@ class Poller:
         entry = await self.store.load(session)
         ticket, entry.raw = self.store.ticket(), None
         raw = await self._sessions.get(entry.session_id, retries=retries)
-        snapshot = await self._take(entry, raw, ticket, is_sweep=False)
-        if snapshot is None and entry.problem is not None:
+        if self._take(entry, raw, ticket):
+            await self._take_with_conversation(entry, raw, ticket, is_sweep=False)
+        if entry.problem is not None:
             raise entry.problem
         await self.store.save([entry.snapshot])
         self.store.release([entry])
@@ -172,58 +173,70 @@ class Poller:
         before = [(entry.seen, entry.acted_at) for entry in entries]
         found = await self._sessions.by_ids([entry.session_id for entry in entries], retries=False)
 
-        async def take(entry: WatchedSession) -> None:
-            raw = found.raws.get(entry.session_id)
-            if raw is None:
-                return
-            entry.misses = 0
-            if ticket < entry.newest:
-                return  # something was done meanwhile
-            if raw == entry.raw and entry.seen is not None and not entry.seen.send_pending:
-                entry.is_hinted = False
-                return
+        # no task for each of a thousand sessions of which nothing is new
+        news = [(entry, raw) for entry in entries if (raw := self._news(entry, found, ticket)) is not None]
+        talking = [(entry, raw) for entry, raw in news if self._take(entry, raw, ticket)]
+
+        async def take_with_conversation(entry: WatchedSession, raw: Raw) -> None:
             try:
-                await self._take(entry, raw, ticket)
+                await self._take_with_conversation(entry, raw, ticket)
             except DevinError as problem:
                 found.problems[entry.session_id] = problem
 
-        await asyncio.gather(*map(take, entries))
+        await asyncio.gather(*(take_with_conversation(entry, raw) for entry, raw in talking))
         self._judge(entries, found)
         now, jitter = self._clock.monotonic(), self._clock.jitter()
         changed: list[Snapshot] = []
         for entry, (seen, acted_at) in zip(entries, before, strict=True):
             if entry.acted_at == acted_at:  # else it is due at once
                 entry.due = now + self._interval(entry, now) * jitter
-            store.update(entry)
-            if entry.seen is not None and not same_look(seen, entry.seen):
+            if entry.seen is not None and entry.seen is not seen and not same_look(seen, entry.seen):
                 changed.append(entry.seen)
         await store.save(changed)
         store.release(entries)  # those who wait find the end of the turn in the journal too
 
-    async def _take(self, entry: WatchedSession, raw: Raw, ticket: int, *, is_sweep: bool = True) -> Snapshot | None:
-        """Hand an answer to the store, with the conversation where it matters.
+    def _news(self, entry: WatchedSession, found: Found, ticket: int) -> Raw | None:
+        """Return the response for a session; None if there is none, or it is outdated, or as before."""
+        raw = found.raws.get(entry.session_id)
+        if raw is None:
+            return None
+        entry.misses = 0
+        if ticket < entry.newest:
+            return None  # something was done meanwhile
+        if raw != entry.raw or entry.seen is None or entry.seen.send_pending:
+            return raw
+        if entry.is_hinted:
+            entry.is_hinted = False
+            self.store.update(entry)
+        return None
 
-        Returns:
-            The snapshot; None where the answer is outdated, or cannot be read.
+    def _take(self, entry: WatchedSession, raw: Raw, ticket: int) -> bool:
+        """Pass a response to the store, unless its conversation has to be read first; return whether it has."""
+        snapshot = self.store.observe(entry, raw)
+        if snapshot is None:
+            return False
+        if entry.wants_messages or snapshot.turn_over or snapshot.send_pending:
+            return True
+        if not self.store.is_outdated(entry, snapshot, ticket):
+            self.store.accept(entry, snapshot, ticket=ticket, raw=raw)
+        return False
+
+    async def _take_with_conversation(
+        self, entry: WatchedSession, raw: Raw, ticket: int, *, is_sweep: bool = True
+    ) -> None:
+        """Read the conversation, and pass it to the store together with the response.
 
         Raises:
             DevinError: the conversation could not be read.
         """
-        store = self.store
-        snapshot = store.observe(entry, raw)
-        if snapshot is None:
-            return None
-        if entry.wants_messages or snapshot.turn_over or snapshot.send_pending:
-            try:
-                messages = await self._conversation(entry, raw, retries=not is_sweep)
-            except (Forbidden, NotFound):
-                messages = []  # some keys may read a session and not its conversation
-            await store.ask_who_ended(entry, raw, ticket, wait=is_sweep)
-            snapshot = store.observe(entry, raw, merged(entry.seen.messages if entry.seen else (), messages))
-        if snapshot is None or store.is_outdated(entry, snapshot, ticket):
-            return None
-        store.accept(entry, snapshot, ticket=ticket, raw=raw)
-        return snapshot
+        try:
+            messages = await self._conversation(entry, raw, retries=not is_sweep)
+        except (Forbidden, NotFound):
+            messages = []  # some keys may read a session and not its conversation
+        await self.store.ask_who_ended(entry, raw, ticket, wait=is_sweep)
+        snapshot = self.store.observe(entry, raw, merged(entry.seen.messages if entry.seen else (), messages))
+        if snapshot is not None and not self.store.is_outdated(entry, snapshot, ticket):
+            self.store.accept(entry, snapshot, ticket=ticket, raw=raw)
 
     def _interval(self, entry: WatchedSession, now: float) -> float:
         """Return the pause until the next look; many sessions are read no more often than few."""
