@@ -16,8 +16,7 @@ from urllib.parse import urlsplit
 from devin_jupyter.attachments import Attachment, SecretValue, read_attachments, read_secrets
 from devin_jupyter.errors import OptionError, TemplateError, Unsupported
 from devin_jupyter.models.ids import is_session_id, session_id
-from devin_jupyter.models.policy import Policy
-from devin_jupyter.models.snapshot import Facts, Where
+from devin_jupyter.models.snapshot import Facts, Policy, Where
 from devin_jupyter.options import BY_NAME, OPTIONS, CreateOptions, OptionsT
 from devin_jupyter.options import fill as fill_options
 from devin_jupyter.options.arguments import RAW, expressions

@@ -49,12 +49,12 @@ from devin_jupyter.loop import SLICE_SECONDS, cancel_on_interrupt, completing_re
 from devin_jupyter.models import wire
 from devin_jupyter.models.ids import session_id as prefixed
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.models.policy import Policy
 from devin_jupyter.models.snapshot import (
     CellRef,
     Facts,
     Message,
     OutputVersion,
+    Policy,
     PullRequest,
     Snapshot,
     Where,

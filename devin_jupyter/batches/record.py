@@ -22,8 +22,7 @@ from devin_jupyter.batches.rows import Index, Rows, named, plain
 from devin_jupyter.errors import OptionError, SessionChanged
 from devin_jupyter.journal import Journal
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.models.policy import batch_scope, notebook_scope
-from devin_jupyter.models.snapshot import CellRef, Where
+from devin_jupyter.models.snapshot import CellRef, Where, batch_scope, notebook_scope
 from devin_jupyter.options import from_keywords
 from devin_jupyter.options.arguments import expressions
 from devin_jupyter.recorded import LockFile as Lock

@@ -37,8 +37,7 @@ from devin_jupyter.idempotency.create import CreateResult, replay
 from devin_jupyter.idempotency.once import Attempt, Timing, lease
 from devin_jupyter.loop import gather_limited
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.models.policy import Policy, batch_scope
-from devin_jupyter.models.snapshot import CellRef, Snapshot, Where, observe
+from devin_jupyter.models.snapshot import CellRef, Policy, Snapshot, Where, batch_scope, observe
 from devin_jupyter.monitor.store import Change
 from devin_jupyter.session import AsyncSession, Core, open_session
 

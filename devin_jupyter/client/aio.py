@@ -20,8 +20,7 @@ from devin_jupyter.idempotency.stop import still_live as find_live
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.journal.budgets import Account
 from devin_jupyter.models import wire
-from devin_jupyter.models.policy import Policy, notebook_scope
-from devin_jupyter.models.snapshot import CellRef
+from devin_jupyter.models.snapshot import CellRef, Policy, notebook_scope
 from devin_jupyter.options import BY_NAME, CreateOptions, MapOptions, from_keywords, seconds
 from devin_jupyter.recorded import LockFile
 from devin_jupyter.request import SessionRequest, build, fill

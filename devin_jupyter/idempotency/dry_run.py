@@ -18,8 +18,7 @@ from devin_jupyter.idempotency.create import (
     recorded,
     state,
 )
-from devin_jupyter.models.policy import Policy
-from devin_jupyter.models.snapshot import Record, Where
+from devin_jupyter.models.snapshot import Policy, Record, Where
 from devin_jupyter.recorded import LockFile
 from devin_jupyter.request import SessionRequest
 from devin_jupyter.text import format_acus, format_utc

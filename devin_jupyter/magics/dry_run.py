@@ -119,7 +119,7 @@ def planned_message(
     journal: Any, notebook: str, session: Any, text: str, files: Sequence[Attachment], again: bool
 ) -> str:
     """Return what a `--to` cell would do, from the journal alone."""
-    from devin_jupyter.models.policy import notebook_scope
+    from devin_jupyter.models.snapshot import notebook_scope
     from devin_jupyter.recorded import message_key
     from devin_jupyter.text import format_utc
 

@@ -141,7 +141,7 @@ def budget(notebook: Notebook, said: Any) -> None:
     """Show or set the budget of this notebook, with the arithmetic."""
     if said.off and said.acus not in (None, "off"):
         raise OptionError("--off and a limit cannot be combined", hint="remove one of them")
-    from devin_jupyter.models.policy import notebook_scope
+    from devin_jupyter.models.snapshot import notebook_scope
 
     wanted = "off" if said.off else said.acus
     scope = notebook_scope(notebook.host.notebook)

@@ -25,7 +25,7 @@ from kernels import CELL, Kernel
 from devin_jupyter.errors import DevinError
 from devin_jupyter.idempotency.once import Timing
 from devin_jupyter.journal import Journal
-from devin_jupyter.models.policy import Policy
+from devin_jupyter.models.snapshot import Policy
 
 for _name in (
     "anyio._backends._asyncio",

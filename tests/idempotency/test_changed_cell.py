@@ -11,8 +11,7 @@ from devin_jupyter.attachments import read_attachments
 from devin_jupyter.errors import BudgetExceeded, Forbidden, SessionChanged
 from devin_jupyter.idempotency.create import change
 from devin_jupyter.idempotency.dry_run import plan as plan_of
-from devin_jupyter.models.policy import Policy
-from devin_jupyter.models.snapshot import CellRef
+from devin_jupyter.models.snapshot import CellRef, Policy
 from devin_jupyter.request import SessionRequest
 
 REPLACE = Policy(guard=CELL, interactive=True, replace=True)

@@ -24,7 +24,7 @@ from devin_jupyter.errors import (
 from devin_jupyter.idempotency import once
 from devin_jupyter.idempotency.once import Timing
 from devin_jupyter.journal import Journal
-from devin_jupyter.models.policy import Policy
+from devin_jupyter.models.snapshot import Policy
 from devin_jupyter.request import Attachment, SessionRequest
 
 

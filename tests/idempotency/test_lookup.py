@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from devin_jupyter.errors import Forbidden
-from devin_jupyter.idempotency.create import attached, next_take
-from devin_jupyter.idempotency.lookup import Lookup, id_of
+from devin_jupyter.idempotency.create import Lookup, attached, id_of, next_take
 
 TAG = "nb-0123456789abcdef"
 

@@ -15,7 +15,7 @@ from devin_jupyter.idempotency.stop import still_live
 from devin_jupyter.journal import Journal
 from devin_jupyter.journal import intents as process
 from devin_jupyter.journal.intents import LeaseLost, start_lease
-from devin_jupyter.models.policy import Policy
+from devin_jupyter.models.snapshot import Policy
 from devin_jupyter.request import Attachment
 
 

@@ -16,8 +16,7 @@ from kernels import CELL, CREATE, FAST, POST, call_api, dies_after_the_post, unt
 from devin_jupyter.errors import Halted, NoOrganization
 from devin_jupyter.idempotency.stop import live_line, still_live, table, within
 from devin_jupyter.journal import Journal
-from devin_jupyter.models.policy import Policy
-from devin_jupyter.models.snapshot import CellRef
+from devin_jupyter.models.snapshot import CellRef, Policy
 
 OTHER = Policy(guard=CellRef(notebook="/elsewhere/other.ipynb", cell_id="x"))
 DELETE = "DELETE /v3/organizations/{org_id}/sessions/{devin_id}"
@@ -170,7 +169,7 @@ def test_the_command_line_stops_what_the_folder_started(simulator: Any, folder: 
     make = (
         "import asyncio, devin_jupyter as dj\n"
         "from devin_jupyter.models.snapshot import CellRef\n"
-        "from devin_jupyter.models.policy import Policy\n"
+        "from devin_jupyter.models.snapshot import Policy\n"
         "from devin_jupyter.request import SessionRequest\n"
         "from devin_jupyter.client.aio import AsyncDevin\n"
         "from devin_jupyter.config import resolve_settings\n"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from devin_jupyter.journal import Journal
-from devin_jupyter.models.policy import Policy
+from devin_jupyter.models.snapshot import Policy
 
 V1_POST = "POST /v1/sessions"
 

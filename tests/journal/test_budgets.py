@@ -11,8 +11,7 @@ from kernels import CELL, POST, budget, remember, save_snapshot
 
 from devin_jupyter.errors import BudgetExceeded, OptionError
 from devin_jupyter.journal import Journal
-from devin_jupyter.models.policy import Policy, batch_scope, notebook_scope
-from devin_jupyter.models.snapshot import CellRef
+from devin_jupyter.models.snapshot import CellRef, Policy, batch_scope, notebook_scope
 
 ROUTE = "POST /v3/organizations/{org_id}/sessions/{devin_id}/messages"
 SCOPE = notebook_scope(CELL.notebook)

@@ -21,8 +21,7 @@ from devin_jupyter.attachments import read_secrets
 from devin_jupyter.errors import CreateUncertain, JournalError
 from devin_jupyter.journal import Journal
 from devin_jupyter.journal.database import MIGRATIONS
-from devin_jupyter.models.policy import Policy
-from devin_jupyter.models.snapshot import CellRef
+from devin_jupyter.models.snapshot import CellRef, Policy
 
 
 def test_it_is_private_and_uses_a_rollback_journal_with_full_sync(tmp_path: Path) -> None:

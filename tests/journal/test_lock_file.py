@@ -15,8 +15,7 @@ from devin_jupyter.errors import JournalError, NotRecorded
 from devin_jupyter.idempotency.create import replay
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.models.phase import Phase
-from devin_jupyter.models.policy import Policy
-from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
+from devin_jupyter.models.snapshot import Message, Policy, PullRequest, Snapshot
 from devin_jupyter.recorded import LockFile, load_lock, locks_beside
 from devin_jupyter.request import SessionRequest
 

@@ -13,7 +13,7 @@ from devin_jupyter.api.sessions import Found
 from devin_jupyter.config import Pace
 from devin_jupyter.errors import BadRequest, ConnectionLost
 from devin_jupyter.journal import Journal
-from devin_jupyter.models.policy import Policy
+from devin_jupyter.models.snapshot import Policy
 from devin_jupyter.monitor.poll import Poller
 from devin_jupyter.monitor.store import SessionStore
 from devin_jupyter.recorded import load_lock
