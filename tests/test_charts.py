@@ -222,7 +222,7 @@ def test_a_service_user_is_a_user_too() -> None:
     assert records[0]["group"] == "service-user-ci"
 
 
-def test_groups_beyond_the_dearest_are_one() -> None:
+def test_groups_beyond_the_most_expensive_are_one() -> None:
     frame = frame_of(*(session(number, tags=[f"t{number}"], acus_consumed=number + 1) for number in range(12)))
 
     groups = [item["group"] for item in values(charts.spend(frame, by="tag"))]
@@ -282,7 +282,7 @@ def test_weeks_begin_on_mondays_and_months_on_the_first() -> None:
         ("month", [0], ["Sep 2026"]),
     ],
 )
-def test_spending_is_labelled_in_the_middle_of_every_bar(unit: str, days: list[int], written: list[str]) -> None:
+def test_spending_is_labeled_in_the_middle_of_every_bar(unit: str, days: list[int], written: list[str]) -> None:
     chart = charts.spend(frame_of(*(session(day, created_at=START + day * DAY) for day in days)), unit=unit)
     records = values(chart)
 
@@ -295,7 +295,7 @@ def test_spending_is_labelled_in_the_middle_of_every_bar(unit: str, days: list[i
     assert [places[0], places[-1]] == [middles[0], middles[-1]]
 
 
-def test_of_many_bars_as_many_are_labelled_as_fit() -> None:
+def test_of_many_bars_as_many_are_labeled_as_fit() -> None:
     chart = charts.spend(frame_of(*(session(day, created_at=START + day * DAY) for day in range(31))))
 
     assert labels(chart)[:4] == ["Sep 22 2026", "Sep 25", "Sep 28", "Oct 1"]
