@@ -153,6 +153,8 @@ def what_is_not_there(session: dj.Session, devin: dj.Devin) -> None:
     dj.sessions_frame(tag="audit")  # type: ignore[call-arg]
     dj.messages_frame(sincee="7d")  # type: ignore[call-arg]
     dj.create("Count", repo=["acme/api"])  # type: ignore[call-arg]
+    dj.create("Count", title=5)  # type: ignore[arg-type]
+    dj.map("Count {{ row }}", ["a"], max_paralel=3)  # type: ignore[call-arg]
     dj.consumption_frame(sinc="30d")  # type: ignore[call-arg]
     devin.stop("devin-1", archived=True)  # type: ignore[call-arg]
     devin.playbooks.get(title="Review")  # type: ignore[call-arg]

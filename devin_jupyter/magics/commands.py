@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from textwrap import wrap
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
+from devin_jupyter.api.query import BY_KEYWORD
 from devin_jupyter.errors import OptionError
 from devin_jupyter.magics import org_commands, session_commands
-from devin_jupyter.models.enums import SEEN_ORIGIN, Origin
-from devin_jupyter.models.phase import Phase
 from devin_jupyter.options import CELL, Argument, Syntax, explained, help_text, split
 from devin_jupyter.text import nearest
 
@@ -119,9 +118,6 @@ def readme_table() -> str:
     return "\n".join(lines)
 
 
-ORIGINS: tuple[str, ...] = (*get_args(Origin), *SEEN_ORIGIN)
-PHASES = tuple(phase.value for phase in Phase)
-
 _positional = partial(Argument, is_positional=True)
 _WHICH = _positional(
     "session", "a name in the notebook, an id or a URL; default: the last one", metavar="SESSION", values="sessions"
@@ -149,8 +145,8 @@ GROUPS: dict[str, tuple[Command, ...]] = {
                 _SINCE,
                 _UNTIL,
                 Argument("mine", "started by the owner of this key", "flag"),
-                Argument("origin", "started from here", "words", "ORIGIN", choices=ORIGINS),
-                Argument("phase", "only in these phases", "words", "PHASE", choices=PHASES),
+                Argument("origin", "started from here", "words", "ORIGIN", choices=BY_KEYWORD["origin"].values),
+                Argument("phase", "only in these phases", "words", "PHASE", choices=BY_KEYWORD["phase"].values),
                 Argument("tags", "with these tags", "words", metavar="TAG", values="tags"),
                 Argument("repos", "on these repositories", "words", metavar="OWNER/REPO", values="repos"),
                 Argument("playbook", "following this playbook", metavar="ID", values="playbooks"),

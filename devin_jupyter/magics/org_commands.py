@@ -20,7 +20,7 @@ from devin_jupyter.errors import DevinError, Forbidden, NoKey, NotFound, OptionE
 from devin_jupyter.magics.completion import CACHE, prefetch
 from devin_jupyter.magics.display import Table, Text, labeled, write_file
 from devin_jupyter.magics.frontend import recent_lines
-from devin_jupyter.magics.session_commands import moment
+from devin_jupyter.magics.session_commands import unix_time
 from devin_jupyter.redaction import redact, redact_colored
 from devin_jupyter.text import format_acus, format_amount, nearest
 
@@ -105,7 +105,7 @@ def _trigger(note: Mapping[str, Any]) -> Any:
 
 def usage(notebook: Notebook, said: Any) -> Table:
     """ACUs by day; where the key may not see that, the sum over sessions by the day they started."""
-    since, until = moment(said.since), moment(said.until)
+    since, until = unix_time(said.since), unix_time(said.until)
     try:
         found = notebook.devin.consumption.daily(since=since, until=until)
     except (Forbidden, NotFound, Unsupported) as problem:

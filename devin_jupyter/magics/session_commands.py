@@ -14,6 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter import loop, render
+from devin_jupyter.api.query import BY_KEYWORD
 from devin_jupyter.errors import DevinError, OptionError, Unsupported
 from devin_jupyter.loop import completing_requests
 from devin_jupyter.magics import display
@@ -126,18 +127,11 @@ def _searchable(snapshot: Snapshot) -> str:
 
 
 def _filters(notebook: Notebook, said: Any) -> dict[str, Any]:
-    filters = {
-        "created_after": moment(said.since),
-        "created_before": moment(said.until),
-        "origins": said.origin,
-        "tags": said.tags,
-        "repo_names": said.repos,
-        "playbook_id": said.playbook,
-        "category": said.category,
-        "is_archived": True if said.archived else None,
-        **(_mine(notebook.devin) if said.mine else {}),
-    }
-    return {name: value for name, value in filters.items() if value}
+    """The parameters of the list, named by the table of filters."""
+    given = {name: getattr(said, name) for name in ("origin", "tags", "repos", "playbook", "category")}
+    given |= {"since": unix_time(said.since), "until": unix_time(said.until), "archived": said.archived or None}
+    filters: dict[str, Any] = {BY_KEYWORD[name].v3 or name: value for name, value in given.items() if value}
+    return filters | (_mine(notebook.devin) if said.mine else {})
 
 
 def _mine(devin: Any) -> dict[str, Any]:
@@ -149,7 +143,7 @@ def _mine(devin: Any) -> dict[str, Any]:
     return {"user_ids": [principal["user_id"]]} if principal.get("user_id") else {}
 
 
-def moment(text: str | None) -> int | None:
+def unix_time(text: str | None) -> int | None:
     """Return Unix seconds for `7d` (that long ago) or a date or time.
 
     Raises:
