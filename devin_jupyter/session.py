@@ -1,7 +1,7 @@
-"""`Session` and `AsyncSession`: the handles on one remote session, blocking and for `await`.
+"""`Session` and `AsyncSession`: the blocking and the async handle on one remote session.
 
-Attributes never ask the service; methods do. A handle shows the newest snapshot of its session. At the end of a turn
-there is an answer, or a typed error that says why there is none and what to do.
+Attributes show the latest snapshot and send no requests; methods do. A turn ends with an answer, or with a typed error
+that says why there is none and what to do.
 """
 
 from __future__ import annotations
@@ -79,14 +79,14 @@ S = TypeVar("S", bound="SessionView")
 
 
 class Running(Protocol):
-    """Something that goes on in the background."""
+    """A background task."""
 
     async def retire(self) -> None:
-        """Let go of it; its sessions go on."""
+        """Stop it; its sessions keep running."""
 
 
 class Core:
-    """The parts of a client, which its handles share. They belong to one event loop."""
+    """The parts of a client, shared by its handles. They belong to one event loop."""
 
     def __init__(
         self,
@@ -117,26 +117,26 @@ class Core:
         self.messenger = Messenger(self.messages, self.creator)
         self.poller = Poller(self.store, self.sessions, self.messages, is_v1=version == "v1", pace=settings.pace)
         self.running: dict[str, Running] = {}
-        """What goes on in the background, by name, and must not outlive the client: batches."""
+        """Background tasks by name, such as batches; they end with the client."""
 
     @property
     def transport(self) -> Transport:
-        """What carries the requests."""
+        """Sends the requests."""
         return self.service.transport
 
     @property
     def settings(self) -> Settings:
-        """Key, organization, host; the organization once it was asked for."""
+        """Key, organization and host; the organization once it has been resolved."""
         return self.service.settings
 
     async def where(self) -> Where:
-        """Return where requests go, asking for the organization if need be."""
+        """Return where requests go; asks the service for the organization if it is not known."""
         org_id = None if self.service.is_v1 else await self.service.org_id()
         settings = self.settings
         return Where(settings.known_as or settings.base_url, org_id, settings.api_version)
 
     async def aclose(self) -> None:
-        """End what goes on in the background, stop watching and close the connections."""
+        """Stop background tasks and polling, and close the connections."""
         running, self.running = list(self.running.values()), {}
         await asyncio.gather(*(one.retire() for one in running))
         await self.poller.aclose()
@@ -149,7 +149,7 @@ class Core:
 
 @dataclass(eq=False, slots=True)
 class _Seen:
-    """What the two handles on one session share."""
+    """State shared by the two handles on a session."""
 
     state: WatchedSession
     schema: Schema | None
@@ -159,13 +159,13 @@ class _Seen:
 
 
 class SessionView:
-    """The attributes of a session as last seen, and what is made of them: no request is sent."""
+    """The attributes of a session as last seen. None of them sends a request."""
 
     _seen: _Seen
 
     @property
     def snapshot(self) -> Snapshot:
-        """Everything as last seen, in one immutable value."""
+        """The session as last seen, as one immutable value."""
         return self._seen.state.snapshot
 
     @property
@@ -175,7 +175,7 @@ class SessionView:
 
     @property
     def schema(self) -> Schema | None:
-        """What the output is read as; None without one."""
+        """The schema that the output is read with, if any."""
         return self._seen.schema
 
     @property
@@ -185,37 +185,37 @@ class SessionView:
 
     @property
     def take(self) -> str | None:
-        """The take it stands for; None for the first."""
+        """The label of the take; None for the first."""
         return self._seen.take
 
     @property
     def notice(self) -> str | None:
-        """A line worth printing: what the session was attached to, or that a message had been sent before."""
+        """A line to show the user, such as which session was attached to, or that a message had already been sent."""
         return self._seen.notice
 
     @property
     def url(self) -> str:
-        """Its page in the web app."""
+        """The session's page in the web app."""
         return self.snapshot.url
 
     @property
     def phase(self) -> Phase:
-        """What it is doing, in one word."""
+        """What the session is doing: see `Phase`."""
         return self.snapshot.phase
 
     @property
     def needs_you(self) -> bool:
-        """Whether it waits for a reply or an approval, also when it fell asleep over it."""
+        """Whether it waits for a reply or an approval, even if it has fallen asleep meanwhile."""
         return self.snapshot.needs_you
 
     @property
     def status(self) -> str | None:
-        """The service's own word for its state."""
+        """The `status` of the API."""
         return self.snapshot.status
 
     @property
     def status_detail(self) -> str | None:
-        """The service's reason for that state; on v1 its `status_enum`."""
+        """The `status_detail` of the API; on v1 its `status_enum`."""
         return self.snapshot.status_detail
 
     @property
@@ -230,7 +230,7 @@ class SessionView:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The tags that people set."""
+        """The tags, without the `nb-…` tag of this package."""
         return self.snapshot.tags
 
     @property
@@ -245,37 +245,37 @@ class SessionView:
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """The conversation as read so far, oldest first; read at the end of each turn."""
+        """The conversation as of the end of the last turn, oldest first."""
         return self.snapshot.messages
 
     @property
     def output(self) -> Any:
-        """The structured output of the last turn, typed by the schema; None where there is none.
+        """The structured output of the last turn, typed by the schema; None if there is none.
 
-        `.snapshot.structured_output` is the raw value, also while it is interim.
+        `.snapshot.structured_output` is the raw value, including interim ones.
 
         Raises:
-            TurnOpen: Devin is still working on it; `.result()` waits.
-            OutputInvalid: it does not fit the schema.
+            TurnOpen: the turn is still open; `.result()` waits.
+            OutputInvalid: it does not match the schema.
         """
         return output_of(self.snapshot, self.schema)
 
     @property
     def outputs(self) -> tuple[OutputVersion, ...]:
-        """The structured outputs seen on this handle's client so far, oldest first: interim ones and answers.
+        """All structured outputs that this client has seen, oldest first, interim ones included.
 
         Each has `.at` (UTC), `.value` (raw) and `.is_final`.
         """
         return self._seen.state.outputs
 
     def answer(self, *, waited: float | str | None = None) -> Any:
-        """Return what `result` returns, from what was last seen: without asking or waiting.
+        """Return what `result` would return, from the latest snapshot, without a request and without waiting.
 
         Args:
-            waited: seconds waited so far, for the message where there is no answer.
+            waited: seconds waited so far, for the error message.
 
         Raises:
-            TurnError: there is no answer; the class says why.
+            TurnError: there is no answer; see its subclasses.
         """
         if not self.snapshot.turn_over:
             raise turn_error(self.snapshot, waited=seconds(waited))
@@ -284,12 +284,12 @@ class SessionView:
     def frame(self, *, explode: str | None = None, keep_empty: bool = False, prefix: str = "") -> pd.DataFrame:
         """Return the output as a DataFrame: the schema's fields as columns, then id, URL, phase and ACUs.
 
-        A schema that is a list of rows gives a row for each.
+        If the schema is a list, there is a row for each of its items.
 
         Args:
-            explode: the dotted path of another list to take apart, a row per item.
-            keep_empty: give a row also where there is no output, or an empty list.
-            prefix: put before the names of the schema's fields.
+            explode: the dotted path of another list to unnest, one row per item.
+            keep_empty: keep a row even if there is no output, or an empty list.
+            prefix: added to the names of the schema's fields, to avoid name clashes.
         """
         from devin_jupyter import frames
 
@@ -306,7 +306,7 @@ class SessionView:
         return frames.outputs([output], explode=explode, keep_empty=keep_empty, prefix=prefix)
 
     def messages_frame(self) -> pd.DataFrame:
-        """Return the conversation as read so far as a DataFrame, a row a message, oldest first."""
+        """Return `.messages` as a DataFrame, one row per message."""
         from devin_jupyter import frames
 
         return frames.messages([(self.id, self.messages)])
@@ -325,14 +325,15 @@ class SessionView:
 
 
 class AsyncSession(SessionView):
-    """A Devin session of an `AsyncDevin`: what `Session` is, as coroutines.
+    """A handle on a Devin session, with coroutine methods; `AsyncDevin` returns it.
 
         audit = await devin.create("Find the flaky tests", repos=["acme/api"], schema="tests:[name:str, why:str]")
         await audit.result()
-        await (await audit.send("Now fix the first one"))     # awaiting a session waits for the end of the turn
+        await audit.send("Now fix the first one")
+        await audit                      # waits for the end of the turn
 
-    It belongs to the event loop of its client. Methods raise a `DevinError` where the service refuses, such as an
-    `ApiError`, or cannot be reached: `ConnectionTrouble`.
+    It has the attributes and methods of `Session`, and belongs to the event loop of its client. Methods raise an
+    `ApiError` if the service refuses and `ConnectionTrouble` if it cannot be reached.
     """
 
     __module__ = "devin_jupyter"
@@ -355,33 +356,34 @@ class AsyncSession(SessionView):
         return _awaited(self, self.wait).__await__()
 
     async def wait(self, timeout: float | str | None = None) -> AsyncSession:
-        """Wait until the turn is over, or the time-out, whatever the phase then is; return the session.
+        """Wait until the turn is over or the timeout has passed, and return the session in whatever phase it is.
 
-        An interrupt returns at once: the session goes on, and the message says what it cost and how to stop it.
+        An interrupt returns at once and leaves the session running; the message says what it has cost and how to
+        stop it.
 
         Args:
-            timeout: seconds, or a text such as "30m"; None waits as long as it takes.
+            timeout: seconds, or a text such as "30m"; None for no limit.
 
         Raises:
             Detached: a blocking wait was interrupted (a KeyboardInterrupt).
-            DevinError: it cannot be looked at: unknown, or refused to this key.
+            DevinError: the session cannot be read: unknown, or not accessible with this key.
         """
         await self._core.store.turn_over(self._seen.state, seconds(timeout))
         return self
 
     async def result(self, timeout: float | str | None = None) -> Any:
-        """Wait for the end of the turn and return the answer: the typed output, or Devin's last message.
+        """Wait for the end of the turn and return the answer: the typed output, else Devin's last message.
 
         Args:
-            timeout: seconds, or a text such as "30m"; None waits as long as it takes.
+            timeout: seconds, or a text such as "30m"; None for no limit.
 
         Raises:
-            NeedsReply: Devin asks something; `.send(…)` answers.
-            NeedsApproval: it waits for an approval that only the web app can give.
-            SessionAsleep, SessionBlocked, SessionStopped, SessionFailed: it ended without an answer.
-            OutputInvalid: the output does not fit the schema.
-            WaitTimeout: the turn is still open; the session goes on.
-            Detached: interrupted; the session goes on.
+            NeedsReply: Devin is waiting for a reply; see `.send()`.
+            NeedsApproval: Devin is waiting for an approval, which can only be given in the web app.
+            SessionAsleep, SessionBlocked, SessionStopped, SessionFailed: the turn ended without an answer.
+            OutputInvalid: the output does not match the schema.
+            WaitTimeout: the turn is still open; the session keeps running.
+            Detached: the wait was interrupted; the session keeps running.
         """
         await self.wait(timeout)
         return self.answer(waited=timeout)
@@ -389,19 +391,20 @@ class AsyncSession(SessionView):
     async def send(
         self, text: str, attach: Any = None, again: bool = False, as_user: str | None = None
     ) -> AsyncSession:
-        """Send a message, once, and return the session; a rerun sends nothing and says so in `.notice`.
+        """Send a message and return the session. (`POST …/messages`)
 
-        It answers a question, steers work, or wakes a session that sleeps (v3). (`POST …/messages`)
+        The same message is sent only once: a rerun sends nothing, and `.notice` says so. On v3 a message wakes a
+        session that is asleep.
 
         Args:
-            text: what to say.
+            text: the message.
             attach: a path, URL, DataFrame, bytes or `(name, content)`, or a list of them.
-            again: send it though it was sent before.
-            as_user: in the name of this user; v3 only.
+            again: send it even if it was already sent.
+            as_user: send it as this user; v3 only.
 
         Raises:
-            CreateUncertain: it could not be settled whether the message arrived.
-            DevinError: the service refused or could not be reached; nothing arrived.
+            CreateUncertain: it is not known whether the message arrived.
+            DevinError: the service refused or could not be reached; nothing was sent.
         """
         core, watched = self._core, self._seen.state
         is_pair = isinstance(attach, tuple) and len(attach) == 2 and isinstance(attach[0], str)
@@ -427,7 +430,7 @@ class AsyncSession(SessionView):
         return self
 
     async def stop(self, archive: bool = False) -> AsyncSession:
-        """Terminate the session for good; it cannot be resumed. One that was done stays done. (`DELETE …`)
+        """Terminate the session; it cannot be resumed. A session that was done stays done. (`DELETE …`)
 
         Args:
             archive: also archive it; v3 only.
@@ -440,21 +443,21 @@ class AsyncSession(SessionView):
         return self
 
     async def archive(self) -> AsyncSession:
-        """Archive the session, which puts it to sleep if it runs. v3 only. (`POST …/archive`)"""
+        """Archive the session, which puts it to sleep if it is running. v3 only. (`POST …/archive`)"""
         await self._core.sessions.archive(self.id)
         return await self.refresh()
 
     async def unarchive(self) -> AsyncSession:
-        """Take the session out of the archive. v3 only. (`POST …/unarchive`)"""
+        """Unarchive the session. v3 only. (`POST …/unarchive`)"""
         await self._core.sessions.unarchive(self.id)
         return await self.refresh()
 
     async def tag(self, *tags: str, replace: bool = False) -> tuple[str, ...]:
-        """Add tags, or with `replace` put these in place of the others, and return all. (`POST`/`PUT …/tags`)
+        """Add tags, or with `replace` set them, and return all tags. (`POST`/`PUT …/tags`)
 
         Args:
             tags: at most 49.
-            replace: take the other tags away; the one by which this package finds its sessions stays.
+            replace: remove the other tags, except the `nb-…` tag by which this package finds its sessions.
         """
         write = self._core.tags.replace if replace else self._core.tags.append
         visible = visible_tags(await write(self.id, tags))
@@ -462,33 +465,33 @@ class AsyncSession(SessionView):
         return visible
 
     async def refresh(self) -> AsyncSession:
-        """Ask how the session is now, with its conversation where the turn is over. (`GET …/sessions/{id}`)"""
+        """Read the session now, with its conversation if the turn is over. (`GET …/sessions/{id}`)"""
         if self.snapshot.recorded is None:
             await self._core.poller.look(self._seen.state)
         return self
 
     async def attachments(self) -> list[wire.SessionAttachment]:
-        """List its files: `attachment_id`, `name`, `url`, `source` (`devin` or `user`). v3 only."""
+        """List the session's files: `attachment_id`, `name`, `url`, `source` (`devin` or `user`). v3 only."""
         return await self._core.attachments.list(self.id)
 
     async def download(self, folder: str | os.PathLike[str] | None = None) -> list[Path]:
-        """Fetch all its files into a folder and return their paths. v3 only.
+        """Download the session's files and return their paths. v3 only.
 
-        Names are made safe; what is there with the same content is left alone, nothing is overwritten.
+        File names are sanitized. Existing files are never overwritten; those with the same content are kept.
 
         Args:
-            folder: by default named after the session, in the working directory.
+            folder: by default one named after the session in the working directory.
         """
         return await self._core.attachments.download(self.id, folder)
 
     async def read(self, name: str) -> Any:
-        """Fetch one file by name: a table as a DataFrame, JSON as its value, text as str, anything else as bytes.
+        """Read one file: a table as a DataFrame, JSON as its value, text as str, anything else as bytes. v3 only.
 
         Args:
-            name: as in `attachments()`; of several with this name, the last.
+            name: as in `attachments()`; the last of several with the same name.
 
         Raises:
-            OptionError: there is no such file; the message names those there are.
+            OptionError: there is no such file; the message lists the names.
         """
         from devin_jupyter.frames.storage import read_file
 
@@ -501,12 +504,12 @@ class AsyncSession(SessionView):
         return await asyncio.to_thread(read_file, name, content)
 
     async def insights(self, generate: bool = False) -> wire.Insights:
-        """Return what the service found out about the session: size, messages, and `analysis`. v3 only.
+        """Return the service's insights: size, number of messages, `analysis`. v3 only.
 
-        It is the answer as it came: with the id as the service spells it, and with the `nb-…` tag of this package.
+        The answer is unchanged: the id is spelled as the service does, and the tags include our `nb-…` tag.
 
         Args:
-            generate: have the analysis made first, which takes about a minute.
+            generate: generate the analysis first, which takes about a minute.
         """
         insights = self._core.insights
         return await (insights.generate(self.id) if generate else insights.get(self.id))
@@ -524,9 +527,9 @@ class AsyncSession(SessionView):
 
         Args:
             callback: called on the loop's thread; must not print, display or block.
-            on_trouble: called when the connection fails, and when it is back.
-            messages: read the conversation while it grows.
-            keep: go on, slowly, after the end of the turn.
+            on_trouble: called when the connection fails and when it is restored.
+            messages: also read the conversation while the turn is open.
+            keep: continue after the end of the turn, polling slowly.
             every: call at most once in so many seconds, with the newest snapshot; the end of a turn is told at once.
         """
 
@@ -539,7 +542,7 @@ class AsyncSession(SessionView):
         return self._core.store.subscribe([self._seen.state], on_change, messages=messages, keep=keep, every=every)
 
     def panel(self) -> Panel:
-        """Return a live panel with a reply box, whose buttons act on the running event loop."""
+        """Return a live panel with a reply box; its buttons act on the running event loop."""
         from devin_jupyter.panel import Panel
 
         here = asyncio.get_running_loop()
@@ -574,15 +577,13 @@ class Session(SessionView, Blocking[AsyncSession]):
         audit.send("Now fix the first one").wait()
         audit.pull_requests, audit.acus
 
-    The attributes show the session as last seen, without asking: `.phase` is `queued`, `working`, `your_turn`,
-    `needs_approval`, `done`, `asleep`, `blocked`, `stopped` or `failed`. While the turn is open the session is
-    looked at every few seconds in the background. ACUs are agent compute units, times are UTC, time-outs seconds.
-    Beside the attributes below there are `.schema` (what the output is read as), `.notice` (a line worth printing),
-    `.how` (`created`, `attached`, `adopted`, `recorded` or `opened`) and `.take`; each may be None but `.how`.
+    Attributes show the session as last seen and send no requests. `.phase` is `queued`, `working`, `your_turn`,
+    `needs_approval`, `done`, `asleep`, `blocked`, `stopped` or `failed`. While the turn is open, the session is polled
+    every few seconds in the background. ACUs are agent compute units, times are UTC, timeouts are seconds.
 
-    Methods that ask the service raise a `DevinError` where it refuses or cannot be reached: `Unauthorized`,
-    `Forbidden`, `NotFound`, `RateLimited`, `ServerError` or another `ApiError`, or `ConnectionTrouble`. What v1 has
-    not raises `Unsupported`, before anything is sent.
+    Methods raise an `ApiError` if the service refuses (`Unauthorized`, `Forbidden`, `NotFound`, `RateLimited`,
+    `ServerError` and others), `ConnectionTrouble` if it cannot be reached, and `Unsupported`, before anything is sent,
+    if v1 lacks the operation.
     """
 
     __module__ = "devin_jupyter"
@@ -646,15 +647,15 @@ class Session(SessionView, Blocking[AsyncSession]):
 
 
 async def open_session(core: Core, id_or_url: str, schema: Schema | None = None) -> AsyncSession:
-    """Look a session up on the service; where it cannot be reached, in the journal, as last seen.
+    """Read a session from the service or, if that cannot be reached, from the journal.
 
     Args:
         core: the client's parts.
         id_or_url: its id in any form, or its URL.
-        schema: what to read its output as; by default the schema it was started with.
+        schema: reads the output; by default the schema that the session was started with.
 
     Raises:
-        NotFound: there is none, or this key may not see it.
+        NotFound: there is no such session, or this key cannot access it.
         ConnectionTrouble: the service cannot be reached, and the journal does not know the session.
     """
     identifier = prefixed(id_or_url)
@@ -678,7 +679,7 @@ async def open_session(core: Core, id_or_url: str, schema: Schema | None = None)
 
 
 async def start_session(core: Core, request: SessionRequest, policy: Policy) -> AsyncSession:
-    """Attach to the session of a request, adopt it, or start it with one POST.
+    """Attach to the session of a request, or start it with one POST.
 
     Raises:
         Refused, CreateUncertain, DevinError: as for `create`.
@@ -705,7 +706,7 @@ async def start_session(core: Core, request: SessionRequest, policy: Policy) -> 
 
 
 async def _with_conversation(core: Core, snapshot: Snapshot) -> Snapshot:
-    """A session that was attached to has its question and its last message at hand."""
+    """Add the conversation, so that an attached session has its question and last message."""
     try:
         messages = tuple([read_message(raw) async for raw in core.messages.list(snapshot.session_id)])
     except DevinError:  # a key may see a session and not its conversation
@@ -721,7 +722,7 @@ async def refresh_ended(core: Core) -> None:
 
 
 async def _awaited(session: S, wait: Callable[[], Awaitable[Any]]) -> S:
-    """Wait for the end of the turn; cancelling detaches, the session goes on."""
+    """Wait for the end of the turn; cancelling leaves the session running."""
     future = asyncio.ensure_future(wait())
     try:
         with hooks.waiting(session), cancel_on_interrupt():
@@ -746,13 +747,13 @@ def output_of(snapshot: Snapshot, schema: Schema | None) -> Any:
 
     Raises:
         TurnOpen: Devin is still working on it.
-        OutputInvalid: it does not fit the schema.
+        OutputInvalid: it does not match the schema.
     """
     if not snapshot.turn_over and snapshot.recorded is not None:
         raise _recorded_at_work(TurnOpen, snapshot)
     if not snapshot.turn_over:
         raise TurnOpen(
-            f"{_named(snapshot)} is still at work ({snapshot.phase.label}), its output is not final",
+            f"{_named(snapshot)} is still running ({snapshot.phase.label}); its output is not final",
             _goes_on(snapshot),
             ".result() waits for it; .snapshot.structured_output is the interim value",
             session_id=snapshot.session_id,
@@ -770,7 +771,7 @@ def answer_of(snapshot: Snapshot, schema: Schema | None) -> Any:
     """Return the answer of the last turn: the typed output, or without a schema Devin's last message.
 
     Raises:
-        TurnError: there is no answer; the class says why.
+        TurnError: there is no answer; see its subclasses.
         OutputInvalid: there is one that does not fit the schema.
     """
     if not snapshot.turn_over or snapshot.phase in _NO_ANSWER:
@@ -810,13 +811,13 @@ _WAITING = (Phase.YOUR_TURN, Phase.NEEDS_APPROVAL, Phase.ASLEEP, Phase.BLOCKED)
 _PROBLEMS: dict[Phase, tuple[type[TurnError], str, str]] = {
     Phase.YOUR_TURN: (
         NeedsReply,
-        "{id} waits for your reply{asked}",
-        "answer with .send('…') or a %%devin --to cell, then ask for .result() again",
+        "{id} is waiting for your reply{asked}",
+        "reply with .send('…') or a %%devin --to cell, then call .result() again",
     ),
     Phase.NEEDS_APPROVAL: (
         NeedsApproval,
-        "{id} waits for an approval{asked}",
-        "give it in the web app, the API cannot: {url}",
+        "{id} is waiting for an approval{asked}",
+        "approve it in the web app; the API has no call for it: {url}",
     ),
     Phase.ASLEEP: (
         SessionAsleep,
@@ -826,29 +827,29 @@ _PROBLEMS: dict[Phase, tuple[type[TurnError], str, str]] = {
     Phase.BLOCKED: (
         SessionBlocked,
         "{id} was suspended: {why}",
-        "lift the limit in the Devin settings, then .send('go on'); or see {url}",
+        "raise the limit in the Devin settings, then .send('continue'); or see {url}",
     ),
     Phase.STOPPED: (
         SessionStopped,
-        "{id} was stopped, or ended, before it had an answer",
-        "the next --take on the cell (take= in Python) starts another session, which costs again",
+        "{id} was stopped, or exited, without an answer",
+        "start another session, at additional cost, with the next --take on the cell (take= in Python)",
     ),
     Phase.FAILED: (
         SessionFailed,
-        "{id} failed on the service's side{why}",
-        "see {url}; the next --take on the cell (take= in Python) starts another session, which costs again",
+        "{id} failed on the service{why}",
+        "see {url}; start another session, at additional cost, with the next --take on the cell (take= in Python)",
     ),
     Phase.DONE: (
         OutputInvalid,
-        "{id} finished without the structured output that was asked for",
-        "ask for it with .send('submit the structured output'), then .result() again",
+        "{id} finished without the requested structured output",
+        "request it with .send('submit the structured output'), then call .result() again",
     ),
 }
 _REASONS = {
-    "usage_limit_exceeded": "its ACU limit is used up",
+    "usage_limit_exceeded": "its ACU limit is reached",
     "out_of_credits": "the organization is out of credits",
     "out_of_quota": "the quota is used up",
-    "no_quota_allocation": "no quota is allotted",
+    "no_quota_allocation": "no quota is allocated",
     "payment_declined": "the payment was declined",
     "org_usage_limit_exceeded": "the organization's usage limit is reached",
     "user_usage_limit_exceeded": "the user's usage limit is reached",
@@ -856,15 +857,15 @@ _REASONS = {
 }
 
 
-_UNARCHIVE = "it is archived and takes no messages: .unarchive() first, then .send('…')"
+_UNARCHIVE = "it is archived and accepts no messages: call .unarchive() first, then .send('…')"
 _RAISE_CAP = (
-    "raise its cap in the web app, then .send('go on'): {url}; "
-    "or the next --take with a higher --max-acu starts another session, which costs again"
+    "raise its cap in the web app, then .send('continue'): {url}; "
+    "or start another session, at additional cost, with the next --take and a higher --max-acu"
 )
 
 
 def _reached_cap(snapshot: Snapshot) -> bool:
-    """The same word stands for the session's own cap and for a limit of the organization."""
+    """The same detail means the session's own cap or a limit of the organization."""
     return snapshot.status_detail == "usage_limit_exceeded" and snapshot.max_acu_limit is not None
 
 
@@ -879,9 +880,9 @@ def _why(snapshot: Snapshot) -> str:
 
 
 def _recorded_at_work(kind: type[TurnError], snapshot: Snapshot) -> TurnError:
-    """A recorded session does not go on here: nothing waits for it, and nothing stops it."""
+    """A recorded session cannot be waited for or stopped."""
     return kind(
-        f"{_named(snapshot)} was at work ({snapshot.phase.label}) when it was recorded on {snapshot.recorded}",
+        f"{_named(snapshot)} was running ({snapshot.phase.label}) when it was recorded on {snapshot.recorded}",
         f"its answer is not recorded; {cost(snapshot)}",
         "set DEVIN_API_KEY and open it by its id, or ask who recorded it to run %devin lock again",
         session_id=snapshot.session_id,
@@ -893,25 +894,25 @@ def _still_open(snapshot: Snapshot, waited: float | None) -> TurnError:
         return _recorded_at_work(WaitTimeout, snapshot)
     after = f" after {waited:g} s of waiting" if waited is not None else ""
     return WaitTimeout(
-        f"{_named(snapshot)} is still at work ({snapshot.phase.label}){after}",
+        f"{_named(snapshot)} is still running ({snapshot.phase.label}){after}",
         _goes_on(snapshot),
-        ".wait() or .result() waits on; .stop() ends it for good",
+        "call .wait() or .result() to wait again; .stop() terminates it",
         session_id=snapshot.session_id,
     )
 
 
 def detached(snapshot: Snapshot) -> Detached:
-    """Return what an interrupted wait says: the session goes on, what it has cost, how to stop it."""
-    state = "goes on" if not snapshot.turn_over else f"is as it was ({snapshot.phase.label})"
+    """Return the error of an interrupted wait: the session keeps running, what it has cost, how to stop it."""
+    state = "keeps running" if not snapshot.turn_over else f"is unchanged ({snapshot.phase.label})"
     return Detached(
-        f"{_named(snapshot)} {state}, {cost(snapshot)}; the same cell again, .wait() or %devin wait picks it up, "
-        f".stop() ends it, {snapshot.url} shows it"
+        f"{_named(snapshot)} {state}, {cost(snapshot)}; rerun the cell or call .wait() to wait again, "
+        f".stop() terminates it; {snapshot.url}"
     )
 
 
 def stopped(snapshot: Snapshot) -> Detached:
-    """Return what an interrupted wait says where the interrupt was to stop the session."""
-    what = f"interrupted: {_named(snapshot)} was stopped for good, as --on-interrupt stop says"
+    """Return the error of an interrupted wait with `--on-interrupt stop`."""
+    what = f"interrupted: {_named(snapshot)} was terminated, as --on-interrupt stop requests"
     return Detached(what, _stands(snapshot))
 
 
@@ -925,13 +926,13 @@ def cost(snapshot: Snapshot) -> str:
 
 
 def _goes_on(snapshot: Snapshot) -> str:
-    return f"the session goes on, {cost(snapshot)}"
+    return f"the session keeps running, {cost(snapshot)}"
 
 
 def _stands(snapshot: Snapshot) -> str:
     if snapshot.phase is Phase.DONE:
         return f"the turn is over, {cost(snapshot)}"
-    return f"the session {'stands still' if snapshot.phase in _WAITING else 'is over'}, {cost(snapshot)}"
+    return f"the session {'is idle' if snapshot.phase in _WAITING else 'has ended'}, {cost(snapshot)}"
 
 
 def _quote(text: str) -> str:

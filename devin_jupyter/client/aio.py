@@ -34,21 +34,20 @@ if TYPE_CHECKING:
 
 
 class AsyncDevin:
-    """A client for one key, as coroutines. `Devin` is the same for notebooks and scripts.
+    """An async client. `Devin` is its blocking counterpart for notebooks and scripts.
 
     The operations of the API are in namespaces: `.sessions`, `.messages`, `.tags`, `.attachments`, `.insights`,
-    `.events`, `.playbooks`, `.knowledge`, `.secrets`, `.schedules`, `.consumption`, `.metrics`. They are bare calls;
-    what is paid for exactly once is `create` and `send`.
+    `.events`, `.playbooks`, `.knowledge`, `.secrets`, `.schedules`, `.consumption`, `.metrics`. They are plain calls;
+    only `create` and `send` guarantee that nothing is paid for twice.
 
         async with AsyncDevin() as devin:
             session = await devin.create("List the flaky tests", repos=["acme/api"], schema="tests:[name:str]")
             print(await session.result())
 
-    A client belongs to the event loop that uses it first, and so do its handles: `await session` waits for the end of
-    the turn, `await session.send(…)`, `await session.stop()` and the others act on it.
+    A client and its handles belong to the event loop that first uses them.
 
-    Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`; what v1 has
-    not, `Unsupported`, before anything is sent.
+    Calls raise an `ApiError` if the service refuses, `ConnectionTrouble` if it cannot be reached, and `Unsupported`,
+    before anything is sent, if v1 lacks the operation.
     """
 
     __module__ = "devin_jupyter"
@@ -66,17 +65,17 @@ class AsyncDevin:
         transport: Transport | None = None,
         lock: LockFile | None = None,
     ) -> None:
-        """Find the key; send nothing yet.
+        """Find the key. Sends no request.
 
         Args:
-            api_key: `cog_…` (v3) or `apk_…` (v1); else `DEVIN_API_KEY` and the places after it.
-            org_id: `org-…`; else `DEVIN_ORG_ID`, else asked for.
-            base_url: scheme and host; else `DEVIN_API_URL`, else `https://api.devin.ai`.
-            api_version: `"v3"` or `"v1"`, for keys whose prefix does not tell.
-            profile: of `%devin connect --save`.
-            settings: in place of all the above.
-            journal: where paid acts are written down; else the one in `DEVIN_JUPYTER_HOME`.
-            transport: what carries requests (for tests).
+            api_key: `cog_…` (v3) or `apk_…` (v1); by default `DEVIN_API_KEY`, `.env`, the keyring, Colab's user data.
+            org_id: `org-…`; by default `DEVIN_ORG_ID`, else the key's own organization.
+            base_url: scheme and host; by default `DEVIN_API_URL`, else `https://api.devin.ai`.
+            api_version: `"v3"` or `"v1"`, for keys whose prefix does not say.
+            profile: a name given to `%devin connect --save --profile`.
+            settings: replaces all of the above.
+            journal: records what is paid for; by default the one in `DEVIN_JUPYTER_HOME`.
+            transport: sends the requests; for tests.
             lock: recorded sessions to replay.
 
         Raises:
@@ -108,38 +107,38 @@ class AsyncDevin:
 
     @property
     def settings(self) -> Settings:
-        """Key (masked when shown), organization, host and version, and where they came from."""
+        """Key (masked in reprs), organization, host and API version, and where they came from."""
         return self.core.settings
 
     async def close(self) -> None:
-        """Stop watching and close the connections; sessions go on."""
+        """Stop polling and close the connections. Sessions keep running."""
         await self.core.aclose()
 
     aclose = close
 
     async def self(self) -> wire.Principal:
-        """Return who the key is: `principal_type`, its id and name, `org_id`. v3 only. (`GET /v3/self`)"""
+        """Return the principal of the key: `principal_type`, its id and name, `org_id`. v3 only. (`GET /v3/self`)"""
         return await self.core.account.self()
 
     async def permissions(self) -> dict[str, bool | None]:
-        """Probe what the key may read: permission → yes, no, or None where the service did not tell."""
+        """Test what the key may read: permission → True, False, or None if the service did not say."""
         return await self.core.account.permissions()
 
     async def create(self, /, prompt: str, **options: Unpack[CreateOptions]) -> AsyncSession:
-        """Start a session, or attach to the one that this request has already; returns once its id is known.
+        """Start a session, or attach to the existing session of the same request. (`POST …/sessions`)
 
-        Never pays twice for the same request: see `%devin help`. (`POST …/sessions`)
+        Returns as soon as the id is known. The same request is never paid for twice: see `%devin help`.
 
         Args:
-            prompt: what Devin shall do; sent byte for byte.
-            options: those of `%%devin` with `_`: `repos`, `mode`, `schema`, `title`, `tags`, `max_acu` (ACU),
+            prompt: what Devin should do; sent byte for byte.
+            options: those of `%%devin`, with `_` for `-`: `repos`, `mode`, `schema`, `title`, `tags`, `max_acu` (ACU),
                 `playbook`, `knowledge`, `secrets={"NAME": value}`, `attach`, `take`, `key`, `max_age`, `budget`
                 (ACU), `wait` (seconds, or `"30m"`), and so on.
 
         Raises:
-            UsageMistake: an option that cannot be meant, or that this API version lacks; nothing was sent.
-            Refused: a budget, the halt flag or a colleague's session stopped it; nothing was paid.
-            CreateUncertain: it could not be settled whether a session was started.
+            UsageMistake: an option is invalid, or this API version lacks it; nothing was sent.
+            Refused: a budget, a halt or a colleague's session prevented it; nothing was paid.
+            CreateUncertain: it is not known whether a session was started.
             DevinError: the service refused or could not be reached; no session was started.
         """
         wanted = read_options(options)
@@ -151,15 +150,15 @@ class AsyncDevin:
     async def plan(
         self, /, wanted: str | SessionRequest, policy: Policy | None = None, **options: Unpack[CreateOptions]
     ) -> Plan:
-        """Tell what `create` would do: attach or create and why, the exact body, the costs. Nothing is started.
+        """Return what `create` would do: attach or create and why, the exact body, the costs. Nothing is started.
 
         Args:
             wanted: the prompt, or a resolved request.
-            policy: how it would be started; by default as this notebook.
+            policy: how it would be started; by default as from this notebook.
             options: as for `create`, with a prompt.
 
         Raises:
-            UsageMistake: an option that cannot be meant, or that this API version lacks.
+            UsageMistake: an option is invalid, or this API version lacks it.
         """
         if isinstance(wanted, str):
             read = read_options({name: value for name, value in options.items() if name != "dry_run"})
@@ -170,11 +169,11 @@ class AsyncDevin:
         return await plan(self.core.creator, wanted, policy)
 
     async def start(self, request: SessionRequest, policy: Policy | None = None) -> AsyncSession:
-        """Start the session of a resolved request, or attach to it; what `create` and `%%devin` call.
+        """Start the session of a resolved request, or attach to it.
 
         Args:
             request: from `devin_jupyter.request.build`.
-            policy: how to start it; by default as this folder's notebook.
+            policy: how to start it; by default as from this notebook.
 
         Raises:
             Refused, CreateUncertain, DevinError: as for `create`.
@@ -183,16 +182,16 @@ class AsyncDevin:
         return self._last
 
     async def map(self, /, prompt: str, rows: Any, **options: Unpack[MapOptions]) -> AsyncBatch:
-        """Start one session a row, or attach to those there are; returns at once, work goes on in the background.
+        """Start one session per row, or attach to existing ones. Returns at once; the batch runs in the background.
 
         Args:
-            prompt: a template; `{{ row.column }}` is filled in for each row.
+            prompt: a template, filled in for each row: `{{ row.column }}`.
             rows: a DataFrame, or a list of dicts, values or names.
-            options: those of `create`, templates allowed in them, and `name`, `max_parallel`, `limit`, `budget` (ACU).
+            options: those of `create`, which may be templates, and `name`, `max_parallel`, `limit`, `budget` (ACU).
 
         Raises:
-            UsageMistake: a row or an option that cannot be meant; nothing was sent.
-            Refused: a guard said no; nothing was paid.
+            UsageMistake: a row or an option is invalid; nothing was sent.
+            Refused: a guard prevented it; nothing was paid.
         """
         from devin_jupyter.batches import batch
 
@@ -201,27 +200,27 @@ class AsyncDevin:
         return started if "wait" not in asked.options else await started.wait(seconds(asked.options["wait"]))
 
     async def batch(self, name: str) -> AsyncBatch:
-        """Return a batch by its name, from the journal; nothing is started before its `.resume()`.
+        """Return a batch by its name, from the journal. Nothing is started until `.resume()`.
 
         Args:
-            name: as given with `name=`, or as the batch printed it.
+            name: as given with `name=`, or as printed by the batch.
 
         Raises:
-            OptionError: the journal knows no such batch.
+            OptionError: there is no such batch in the journal.
         """
         from devin_jupyter.batches import batch
 
         return await batch.find(self.core, name)
 
     async def get(self, id_or_url: str, schema: Any = None) -> AsyncSession:
-        """Look a session up and return a handle on it. (`GET …/sessions/{id}`)
+        """Return a handle on an existing session. (`GET …/sessions/{id}`)
 
         Args:
-            id_or_url: its id, bare or prefixed, or its URL.
-            schema: what its output is to be read as; else the schema it was started with, where known.
+            id_or_url: its id, with or without `devin-`, or its URL.
+            schema: reads the output; by default the schema that the session was started with, if known.
 
         Raises:
-            NotFound: there is none, or this key may not see it.
+            NotFound: there is no such session, or this key cannot access it.
         """
         typed = None
         if schema is not None:
@@ -232,10 +231,10 @@ class AsyncDevin:
         return self._last
 
     async def last(self) -> AsyncSession:
-        """Return the session that was started or opened last: by this client, else in this notebook.
+        """Return the session that was last started or opened by this client, else in this notebook.
 
         Raises:
-            OptionError: there is none yet.
+            OptionError: there is none.
         """
         if self._last is not None:
             return self._last
@@ -243,8 +242,7 @@ class AsyncDevin:
         if not entries:
             raise OptionError(
                 "this notebook has started no session yet",
-                hint="start one with %%devin or dj.create(…), or open one that exists: %devin sessions, "
-                "then %devin open ID",
+                hint="start one with %%devin or dj.create(…), or open an existing one with %devin open ID",
             )
         return await self.get(entries[-1].session_id)
 
@@ -256,58 +254,59 @@ class AsyncDevin:
         again: bool = False,
         as_user: str | None = None,
     ) -> AsyncSession:
-        """Send a message, once: what was sent already is not sent again. (`POST …/messages`)
+        """Send a message and return the session. (`POST …/messages`)
 
-        On v3 it wakes a session that sleeps. The returned handle's `.notice` says when nothing was sent.
+        The same message is sent only once: a rerun sends nothing, and the handle's `.notice` says so. On v3 a message
+        wakes a session that is asleep.
 
         Args:
             session: a handle, an id or a URL.
-            text: what to say.
+            text: the message.
             attach: a path, URL, DataFrame, bytes or `(name, content)`, or a list of them.
-            again: send it though it was sent before.
-            as_user: in the name of this user; v3 only.
+            again: send it even if it was already sent.
+            as_user: send it as this user; v3 only.
 
         Raises:
-            CreateUncertain: it could not be settled whether the message arrived.
-            DevinError: the service refused or could not be reached; nothing arrived.
+            CreateUncertain: it is not known whether the message arrived.
+            DevinError: the service refused or could not be reached; nothing was sent.
         """
         handle = await self._resolved(session)
         self._last = await handle.send(text, attach, again, as_user)
         return handle
 
     async def wait(self, session: AsyncSession | Session | str, timeout: float | str | None = None) -> AsyncSession:
-        """Wait for the end of the turn or the time-out, whatever the phase then is.
+        """Wait until the turn is over or the timeout has passed, and return the session in whatever phase it is.
 
         Args:
             session: a handle, an id or a URL.
             timeout: seconds, or a text such as "30m".
 
         Raises:
-            DevinError: it cannot be looked at: unknown, or refused to this key.
+            DevinError: the session cannot be read: unknown, or not accessible with this key.
         """
         return await (await self._resolved(session)).wait(timeout)
 
     async def result(self, session: AsyncSession | Session | str, timeout: float | str | None = None) -> Any:
-        """Wait for the end of the turn and return the answer: the typed output, or Devin's last message.
+        """Wait for the end of the turn and return the answer: the typed output, else Devin's last message.
 
         Args:
             session: a handle, an id or a URL.
             timeout: seconds, or a text such as "30m".
 
         Raises:
-            TurnError: there is no answer; the class says why.
+            TurnError: there is no answer; see its subclasses.
         """
         return await (await self._resolved(session)).result(timeout)
 
     async def stop(self, session: AsyncSession | Session | str, archive: bool = False) -> AsyncSession:
-        """Terminate a session for good; it cannot be resumed. (`DELETE …/sessions/{id}`)
+        """Terminate a session; it cannot be resumed. (`DELETE …/sessions/{id}`)
 
         Args:
             session: a handle, an id or a URL.
             archive: also archive it; v3 only.
 
         Raises:
-            NotFound: there is none, or this key may not see it.
+            NotFound: there is no such session, or this key cannot access it.
         """
         return await (await self._resolved(session)).stop(archive)
 
@@ -320,25 +319,26 @@ class AsyncDevin:
         limit: int | None = None,
         **filters: Unpack[SessionFilters],
     ) -> Any:
-        """Return sessions as a DataFrame, the newest first, with the same columns and dtypes however many there are.
+        """Return sessions as a DataFrame, newest first. Columns and dtypes are always the same.
 
             devin.sessions_frame(since="30d", tags="team:payments")
 
-        Long histories are read over many time windows at once. A value that is new to this package, such as an unknown
-        `origin`, is kept as it came and adds a category. `write_parquet` and `write_csv` of `devin_jupyter.frames` keep
-        any of our frames in a file without loss, `read_parquet` and `read_csv` give it back.
+        Long histories are read in many time windows in parallel. A value that this package does not know, such as a new
+        `origin`, is kept and becomes a category. `write_parquet` and `write_csv` of `devin_jupyter.frames` store our
+        frames without loss; `read_parquet` and `read_csv` read them.
 
         Args:
-            sessions: handles, ids or a frame with `session_id`, kept in their order; None for what the filters select.
+            sessions: handles, ids or a frame with `session_id`, kept in order; None for those that the filters select.
             engine: `"dask"` for a Dask DataFrame whose partitions are time windows.
-            limit: at most so many.
-            filters: all must hold: `tags` (all of them), `repos`, `origin`, `category`, `user`, `service_user`, `phase`
-                (any of them), `playbook`, `parent`, `schedule`, `archived` (both by default), `since` and `until`
-                (half-open on `created_at`, UTC, absolute or such as `"7d"`), `updated_since`.
+            limit: the maximum number of sessions.
+            filters: all of them must match: `tags` (each of them), `repos`, `origin`, `category`, `user`,
+                `service_user`, `phase` (any of them), `playbook`, `parent`, `schedule`, `archived` (by default both),
+                `since` and `until` (half-open on `created_at`, UTC, absolute or relative, such as `"7d"`),
+                `updated_since`.
 
         Raises:
-            OptionError: a filter that does not exist, or sessions and filters at once.
-            Unsupported: v1 knows nothing of what is filtered by.
+            OptionError: an unknown filter, or both sessions and filters.
+            Unsupported: v1 does not have the filtered field.
         """
         from devin_jupyter import history
 
@@ -358,27 +358,23 @@ class AsyncDevin:
     ) -> pd.DataFrame:
         """Return structured outputs as a DataFrame: the schema's fields as columns, then which session they come from.
 
-        Nested objects are dotted, enums are categories, dates are dates. An output that does not fit its schema keeps
-        its row, with the reason in `error`, and a null where its value is none that the column can hold; one that is
-        not final is `provisional`.
-
-        A session without an output has no row, unless `keep_empty` is set; its `phase` then says why, and nothing is
-        `provisional` or an `error`.
+        Nested fields have dotted names, enums are categories, dates are dates. An output that does not match its schema
+        keeps its row: `error` says why, and values that do not fit their column are null. `provisional` marks outputs
+        that are not final. Sessions without an output are left out, unless `keep_empty` is set.
 
             devin.outputs_frame(tags="audit", schema=Report, explode="findings")
 
         Args:
-            sessions: handles, ids or a sessions frame; None for what the filters select.
-            schema: what to read them with; by default what each session was asked for, where that is known.
-            explode: the dotted path of a list to take apart, a row per item. A schema that is a list is taken apart
-                anyway.
-            keep_empty: also keep sessions without an output, or with an empty list.
-            prefix: put before the names of the schema's fields.
-            limit: of at most so many sessions.
+            sessions: handles, ids or a sessions frame; None for those that the filters select.
+            schema: reads the outputs; by default the schema of each session, if known.
+            explode: the dotted path of a list to unnest, one row per item. A schema that is a list is always unnested.
+            keep_empty: keep sessions without an output, or with an empty list.
+            prefix: added to the names of the schema's fields, to avoid name clashes.
+            limit: the maximum number of sessions.
             filters: those of `sessions_frame`.
 
         Raises:
-            OptionError: `explode` names no list, or a field has the name of one of the last columns.
+            OptionError: `explode` is not a list of the schema, or a field has the name of another column.
         """
         from devin_jupyter import history
 
@@ -388,17 +384,17 @@ class AsyncDevin:
     async def messages_frame(
         self, /, sessions: Any = None, *, limit: int | None = None, **filters: Unpack[SessionFilters]
     ) -> pd.DataFrame:
-        """Return the messages of sessions as a DataFrame, a row a message, session by session, oldest first.
+        """Return the messages of sessions as a DataFrame, one row per message, by session, oldest first.
 
         The columns are `session_id`, `event_id`, `source` (`user` or `devin`), `text` and `created_at` (UTC).
 
         Args:
-            sessions: handles, ids or a sessions frame; None for what the filters select.
-            limit: of at most so many sessions.
+            sessions: handles, ids or a sessions frame; None for those that the filters select.
+            limit: the maximum number of sessions.
             filters: those of `sessions_frame`.
 
         Raises:
-            OptionError: a filter that does not exist, or sessions and filters at once.
+            OptionError: an unknown filter, or both sessions and filters.
             NotFound: no such session.
         """
         from devin_jupyter import history
@@ -408,17 +404,17 @@ class AsyncDevin:
     async def pull_requests_frame(
         self, /, sessions: Any = None, *, limit: int | None = None, **filters: Unpack[SessionFilters]
     ) -> pd.DataFrame:
-        """Return pull requests as a DataFrame, a row per distinct URL, with the session that had it first.
+        """Return pull requests as a DataFrame, one row per URL, with the first session that had it.
 
         The columns are `url`, `repo`, `number`, `state` and `session_id`.
 
         Args:
-            sessions: handles, ids or a sessions frame; None for what the filters select.
-            limit: of at most so many sessions.
+            sessions: handles, ids or a sessions frame; None for those that the filters select.
+            limit: the maximum number of sessions.
             filters: those of `sessions_frame`.
 
         Raises:
-            OptionError: a filter that does not exist, or sessions and filters at once.
+            OptionError: an unknown filter, or both sessions and filters.
         """
         from devin_jupyter import history
 
@@ -427,19 +423,19 @@ class AsyncDevin:
     async def insights_frame(
         self, /, sessions: Any = None, *, limit: int | None = None, **filters: Unpack[SessionFilters]
     ) -> pd.DataFrame:
-        """Return how sessions went, as the service judges it, as a DataFrame, a row a session. v3 only.
+        """Return the service's insights as a DataFrame, one row per session. v3 only.
 
-        The columns are some of `sessions_frame`, then sizes, languages, tools and the counts of what was found;
-        `analysis` holds the whole judgment, which sessions without one leave empty.
+        The columns are some of `sessions_frame`, then sizes, languages, tools and counts of findings; `analysis` is the
+        whole analysis, null for sessions without one.
 
         Args:
-            sessions: handles, ids or a sessions frame; None for what the filters select.
-            limit: of at most so many sessions.
+            sessions: handles, ids or a sessions frame; None for those that the filters select.
+            limit: the maximum number of sessions.
             filters: those of `sessions_frame`.
 
         Raises:
-            NotFound: one of the named sessions is not there for this key.
-            OptionError: a filter that does not exist, or sessions and filters at once.
+            NotFound: one of the sessions does not exist, or this key cannot access it.
+            OptionError: an unknown filter, or both sessions and filters.
             Unsupported: v1 has no insights.
         """
         from devin_jupyter import history
@@ -457,18 +453,18 @@ class AsyncDevin:
     ) -> pd.DataFrame:
         """Return the ACUs of each day as a DataFrame. v3 only; most keys lack the permission.
 
-        There is a row a day, which begins at 08:00 UTC: `date`, `acus`, and the part of each product: `devin`,
+        There is one row per day, which begins at 08:00 UTC: `date`, `acus`, and the ACUs of each product: `devin`,
         `cascade`, `terminal`, `review`.
 
         Args:
-            since: a moment, absolute or such as `"30d"`.
-            until: a moment.
-            user: of this user only.
-            service_user: of this service user only.
-            session: of this session only.
+            since: a date or time, absolute or relative, such as `"30d"`.
+            until: a date or time.
+            user: only this user.
+            service_user: only this service user.
+            session: only this session.
 
         Raises:
-            OptionError: two subjects at once, or what is no moment.
+            OptionError: more than one of user, service_user and session, or an invalid time.
             Forbidden: the key lacks the permission.
             Unsupported: v1 has no consumption figures.
         """
@@ -478,71 +474,71 @@ class AsyncDevin:
         return await history.consumption(self.core, **chosen)
 
     async def sync(self, /, folder: str | Path, **filters: Unpack[SessionFilters]) -> pd.DataFrame:
-        """Bring a folder of Parquet files up to date and return all its sessions as a DataFrame, the newest first.
+        """Update a folder of Parquet files and return all its sessions as a DataFrame, newest first.
 
-        Rows and columns are those of `sessions_frame`. Only what changed is read. A sync that is interrupted loses
-        nothing: the next one does it over.
+        Rows and columns are those of `sessions_frame`. Only changes are read. An interrupted sync loses nothing: the
+        next one repeats it.
 
         Args:
-            folder: made where it does not exist.
-            filters: those of `sessions_frame`; the same every time.
+            folder: created if it does not exist.
+            filters: those of `sessions_frame`; always the same for one folder.
 
         Raises:
-            OptionError: the folder holds the sessions of somebody else, or of other filters.
+            OptionError: the folder holds sessions of another organization, or of other filters.
         """
         from devin_jupyter import history
 
         return await history.sync(self.core, folder, **filters)
 
     async def budget(self, acus: float | str | None = None, *, notebook: str | None = None) -> Account:
-        """Set or show the budget of a notebook; its repr is the arithmetic. What was spent stays spent.
+        """Set or show the budget of a notebook; the repr shows the arithmetic. What was spent stays spent.
 
         Args:
-            acus: the limit in ACUs, `"off"` for none, None to show it.
-            notebook: whose; by default this one's.
+            acus: the limit in ACUs, `"off"` to remove it, None to show it.
+            notebook: its path; by default this notebook.
 
         Raises:
-            OptionError: not a number above 0.
+            OptionError: not a positive number.
         """
         scope = notebook_scope(notebook or host().notebook)
         return await asyncio.to_thread(self.journal.budgets.set_or_show, scope, acus, now=time.time())
 
     async def lock(self, path: str | Path | None = None, *, notebook: str | None = None) -> str:
-        """Write the lock file of a notebook, from which it can be replayed without a key; return a line about it.
+        """Write the lock file of a notebook, which replays it without a key; return a summary line.
 
-        A file that is there is left as it is where the notebook has started no session.
+        An existing file is left unchanged if the notebook has started no session.
 
         Args:
-            path: by default `NAME.devin.json` in the working directory; where the notebook's name is not known, what
-                that file holds of others is kept.
-            notebook: whose sessions; by default this one's.
+            path: by default `NAME.devin.json` in the working directory; if the notebook's name is not known, the
+                sessions of others in that file are kept.
+            notebook: its path; by default this notebook.
 
         Raises:
-            OptionError: it has started no session, and there is no such file.
+            OptionError: the notebook has started no session, and there is no such file.
             JournalError: the file cannot be written.
         """
         target = None if path is None else Path(path)
         return str(await asyncio.to_thread(lockfile.record, self.journal, notebook or host().notebook, target))
 
     async def stop_all(self, notebook: str | None = None) -> list[StopResult]:
-        """Halt every kernel on this journal, then end the sessions that are at work; `journal.resume()` lifts the halt.
+        """Halt all kernels that use this journal and terminate its working sessions; `journal.resume()` lifts the halt.
 
         Args:
-            notebook: only those of this notebook, script or folder; None means all of the journal, never those of
-                others in the organization.
+            notebook: only those of this notebook, script or folder; None for all in the journal. Sessions of other
+                people in the organization are never touched.
 
         Raises:
-            JournalError: the halt cannot be written down.
+            JournalError: the halt cannot be recorded.
         """
         stopped = await stop_all(self.core.creator, within(Path(notebook)) if notebook is not None else None)
         await refresh_ended(self.core)
         return stopped
 
     async def still_live(self, notebook: str | None = None) -> str | None:
-        """Return one line about the sessions that went on while no kernel looked, with what they cost since; or None.
+        """Return a line about the sessions that ran while no kernel watched them, with their cost since; else None.
 
         Args:
-            notebook: whose; by default this one's.
+            notebook: its path; by default this notebook.
         """
         return live_line(await find_live(self.core.creator, notebook or host().notebook))
 
@@ -553,7 +549,7 @@ class AsyncDevin:
 
 
 def read_options(keywords: Mapping[str, Any]) -> CreateOptions:
-    """Return the options of a `create` in Python; those of other calls are refused, with the call they belong to."""
+    """Return the options of `create`; those of other calls are refused with the name of that call."""
     options = from_keywords(**keywords)
     for name in sorted(options):
         if BY_NAME[name].elsewhere:
@@ -562,7 +558,7 @@ def read_options(keywords: Mapping[str, Any]) -> CreateOptions:
 
 
 def policy_of(options: CreateOptions, *, guard: CellRef | None = None, interactive: bool = False) -> Policy:
-    """Return how a request is to be started: from a cell, or by default from Python code in this notebook."""
+    """Return how to start a request: from a cell, or by default from Python code in this notebook."""
     return Policy(
         take_new=options.get("new", False),
         max_age=seconds(options.get("max_age")),

@@ -1,8 +1,7 @@
-"""The default client, and the functions of the package, which are its methods.
+"""The default client, used by `%%devin` and by the functions of the package, which are its methods.
 
-It is the client behind `%%devin`, held by one small registry, and made at first use. `connect` replaces it; existing
-handles keep the client they came from. A key that was found in the environment or in `.env` is changed there, without a
-restart; one that was given stays.
+It is created at first use. `connect` replaces it; existing handles keep their client. A key from the environment or
+from `.env` may be changed there without a restart; a key given to `connect` stays.
 """
 
 from __future__ import annotations
@@ -55,23 +54,23 @@ class _Registry:
     lock: threading.RLock = field(default_factory=threading.RLock)
     client: Devin | None = None
     make: Callable[[], Devin] | None = None
-    """Makes the client anew; None for one whose key was given, which stays."""
+    """Creates the client again; None if its key was given, which stays."""
     environment: tuple[str | None, ...] | None = None
-    """What the environment said when the client was made by itself; None for one that was asked for."""
+    """The environment when the client was created implicitly; None after `connect`."""
     folder: Path | None = None
-    """The working directory then: its `.env` may change."""
+    """The working directory at that time: its `.env` may change."""
     simulated: dict[str, Journal] = field(default_factory=dict)
-    """The journals of the simulators in this process, by address: a second `connect` finds the first one's sessions."""
+    """The journals of the simulators in this process, by address, so that a second `connect` finds the sessions."""
 
 
 _registry = _Registry()
 
 
 def get_default() -> Devin:
-    """Return the default client, made from the environment at first use, and anew when the environment changes.
+    """Return the default client, created from the environment at first use and again when that changes.
 
     Raises:
-        NoKey: there is no key, and no lock file in the working directory to replay.
+        NoKey: there is no key, and no lock file to replay in the working directory.
     """
     with _registry.lock:
         if _registry.client is None:
@@ -83,11 +82,10 @@ def get_default() -> Devin:
 
 
 def default_for_call(sessions: Any = None, *_: Any, **__: Any) -> Devin:
-    """Return the default client for a call of a person, who hears first what went on without a kernel.
+    """Return the default client for a call from user code, which may print what ran without a kernel.
 
     Args:
-        sessions: the first argument of the call. Where all are recorded ones and there is no key, the client asks
-            nobody.
+        sessions: the first argument of the call. If all of them are recorded sessions, no key is needed.
 
     Raises:
         NoKey: as `get_default`.
@@ -119,15 +117,15 @@ sync = on_default(default_for_call, Devin.sync)
 
 
 def compare(one: Batch | str, other: Batch | str, on: str | list[str]) -> pd.DataFrame:
-    """Return two batches side by side: a row per key, columns in pairs named after the batches.
+    """Return two batches side by side: one row per key, columns in pairs named after the batches.
 
     Args:
-        one: a batch, or its name.
-        other: another one over the same kind of rows.
-        on: the input column or columns that say what a row is.
+        one: a batch or its name.
+        other: another batch with the same kind of rows.
+        on: the input column or columns that identify a row.
 
     Raises:
-        OptionError: a column that one of them has not, or a name that no batch has.
+        OptionError: a batch lacks the column, or does not exist.
     """
     from devin_jupyter.batches.batch import compare as compare_batches
 
@@ -136,14 +134,13 @@ def compare(one: Batch | str, other: Batch | str, on: str | list[str]) -> pd.Dat
 
 
 def from_notebook(path: str | Path) -> list[Session]:
-    """Rebuild the sessions in a notebook file from its outputs alone: no key, journal or service is asked.
+    """Return the sessions in a notebook file, from its outputs alone: no key, journal or service is needed.
 
     Args:
-        path: an `.ipynb` file that was saved with its outputs.
+        path: an `.ipynb` file saved with its outputs.
 
     Returns:
-        A handle for each session, in the order of the cells: `.result()`, `.output` and `.frame()` give what was
-        recorded.
+        A handle per session, in the order of the cells; `.result()`, `.output` and `.frame()` return what was recorded.
     """
     from devin_jupyter.recorded import read_notebook, record_of, schema_of
 
@@ -167,7 +164,7 @@ def _environment() -> tuple[str | None, ...]:
 
 
 def _is_stale(client: Devin) -> bool:
-    """Whether the environment has changed, or there is another key where this one was found."""
+    """Return whether the environment has changed, or there is another key where this one was found."""
     if _registry.environment not in (None, _environment()):
         return True
     key = os.environ.get("DEVIN_API_KEY", "").strip()
@@ -177,12 +174,12 @@ def _is_stale(client: Devin) -> bool:
 
 
 def find_default() -> Devin | None:
-    """Return the default client if there is one yet; never makes one."""
+    """Return the default client, or None if none has been created."""
     return _registry.client
 
 
 def journal() -> Journal:
-    """Return the journal in use, without asking for a key; the one in the data folder where nothing is connected."""
+    """Return the journal in use, or the one in the data folder if there is no client. Needs no key."""
     client = find_default()
     return Journal(data_folder()) if client is None else client.journal
 
@@ -198,25 +195,25 @@ def connect(
     poll_seconds: float | None = None,
     **simulator_options: Any,
 ) -> Devin:
-    """Choose the client that `%%devin` and the functions of this package use, and return it.
+    """Set the client that `%%devin` and the functions of this package use, and return it.
 
-    Sends nothing yet. Handles that exist keep their client. Without a key, where none is given and a lock file lies in
-    the working directory, it is replayed; one line says so.
+    Sends no request. Existing handles keep their client. If there is no key but a lock file in the working directory,
+    the lock file is replayed; a printed line says so.
 
     Args:
-        api_key: `cog_…` (v3) or `apk_…` (v1); else `DEVIN_API_KEY`, `.env`, the keyring, Colab's user data.
-        org_id: `org-…`; else `DEVIN_ORG_ID`, else asked for.
-        base_url: scheme and host; else `DEVIN_API_URL`, else `https://api.devin.ai`.
-        simulator: use a simulator in this process instead; nothing is real and nothing costs anything.
-        api_version: `"v3"` or `"v1"`, for keys whose prefix does not tell, and for the simulator.
-        profile: of `%devin connect --save --profile`.
-        poll_seconds: the longest pause between two looks at a session at work.
-        simulator_options: `speed`, `seed`, `preload` and the others of `python -m devin_jupyter.simulator`.
+        api_key: `cog_…` (v3) or `apk_…` (v1); by default `DEVIN_API_KEY`, `.env`, the keyring, Colab's user data.
+        org_id: `org-…`; by default `DEVIN_ORG_ID`, else the key's own organization.
+        base_url: scheme and host; by default `DEVIN_API_URL`, else `https://api.devin.ai`.
+        simulator: use a simulator in this process, which costs nothing.
+        api_version: `"v3"` or `"v1"`, for the simulator and for keys whose prefix does not say.
+        profile: a name given to `%devin connect --save --profile`.
+        poll_seconds: the longest interval between two polls of a working session.
+        simulator_options: `speed`, `seed`, `preload` and other options of `python -m devin_jupyter.simulator`.
 
     Raises:
         NoKey: no key was found.
         WrongKeyFamily: the key belongs to the other API version.
-        OptionError: an argument that cannot be meant.
+        OptionError: an argument is invalid.
     """
     pause = None if poll_seconds is None else _pause(poll_seconds)
     if simulator:
@@ -234,13 +231,13 @@ def connect_checked(
     pause: float | None = None,
     key_source: str = "argument",
 ) -> Devin:
-    """Do what `connect` does, once `check` has let the client pass; what it raises leaves the present client in use.
+    """Do what `connect` does, after `check` has accepted the client; if it raises, the current client stays.
 
     Args:
-        check: is called with the new client.
-        chosen: key, organization, address, API version and profile, as in `settings.resolve`.
+        check: called with the new client.
+        chosen: key, organization, base URL, API version and profile, as in `resolve_settings`.
         pause: `poll_seconds` of `connect`.
-        key_source: where the key came from, in words.
+        key_source: where the key came from, to show.
     """
 
     def make() -> Devin:
@@ -249,11 +246,11 @@ def connect_checked(
     client = make()
     replays = client.core.lock if not client.settings.api_key else None
     if replays is not None:
-        print(f"there is no key: replaying {replays.name}, recorded sessions: {len(replays.by_what)}; nothing is sent")
+        print(f"no key: replaying {replays.name}, recorded sessions: {len(replays.by_what)}; nothing is sent")
     if check is not None:
         check(client)
     is_given = chosen[0] is not None or client.settings.profile is not None
-    # nobody chose a key yet where a lock file is replayed: one that is set later is found
+    # when a lock file is replayed no key has been chosen yet: one that is set later is used
     _use(client, None if is_given else make, by_itself=replays is not None)
     return client
 
@@ -274,7 +271,7 @@ def _pause(value: Any) -> float:
 
 
 def disconnect() -> None:
-    """Forget the default client; the next use connects anew. Sessions go on, handles keep their client."""
+    """Forget the default client; the next use creates one. Sessions keep running, handles keep their client."""
     with _registry.lock:
         _registry.client = None
 
@@ -298,7 +295,7 @@ def _made(chosen: tuple[str | None, ...] = (), key_source: str = "argument") -> 
 
 def _warn(broken: Iterable[JournalError]) -> None:
     for problem in broken:
-        print(f"{problem.message}; what it holds is not used: {problem.hint}")
+        print(f"{problem.message}; it is not used: {problem.hint}")
 
 
 def _simulated(api_version: str | None, options: dict[str, Any]) -> Devin:
@@ -316,7 +313,7 @@ def _simulated(api_version: str | None, options: dict[str, Any]) -> Devin:
     try:
         running = start(Config(**options))
     except (TypeError, ValueError, OSError, sqlite3.Error) as mistake:
-        raise OptionError(f"the simulator cannot be started like this: {mistake}", "nothing was started") from None
+        raise OptionError(f"the simulator cannot start: {mistake}", "nothing was started") from None
     chosen = _simulator_settings(running, api_version)
     with _registry.lock:
         journal = _registry.simulated.setdefault(running.url, Journal())

@@ -1,4 +1,4 @@
-"""`Devin`, the client of notebooks and scripts, and the operations of the API on it: derived from the async classes."""
+"""`Devin`, the blocking client, and the namespaces of the API on it; both are derived from the async classes."""
 
 from __future__ import annotations
 
@@ -131,24 +131,24 @@ class Metrics(Blocking[AsyncMetrics]):
 
 
 def _blocking_batch(batch: AsyncBatch) -> Batch:
-    from devin_jupyter.batches import Batch  # only where there are batches: a cell with one session stays quick
+    from devin_jupyter.batches import Batch  # takes a while to import, and most notebooks have none
 
     return Batch(batch)
 
 
 class Devin(Blocking[AsyncDevin]):
-    """A client for one key, for notebooks and scripts: every call blocks until the service has answered.
+    """A blocking client for notebooks and scripts.
 
         devin = Devin()                                    # the key comes from DEVIN_API_KEY
         audit = devin.create("Find the flaky tests", repos=["acme/api"], schema="tests:[name:str]")
         audit.result()
 
     The operations of the API are in namespaces: `.sessions`, `.messages`, `.tags`, `.attachments`, `.insights`,
-    `.events`, `.playbooks`, `.knowledge`, `.secrets`, `.schedules`, `.consumption`, `.metrics`. They are bare calls;
-    what is paid for exactly once is `create` and `send`. `AsyncDevin` is the same as coroutines.
+    `.events`, `.playbooks`, `.knowledge`, `.secrets`, `.schedules`, `.consumption`, `.metrics`. They are plain calls;
+    only `create` and `send` guarantee that nothing is paid for twice. `AsyncDevin` is the async counterpart.
 
-    Where the service refuses, calls raise an `ApiError`; where it cannot be reached, `ConnectionTrouble`; what v1 has
-    not, `Unsupported`, before anything is sent.
+    Calls raise an `ApiError` if the service refuses, `ConnectionTrouble` if it cannot be reached, and `Unsupported`,
+    before anything is sent, if v1 lacks the operation.
     """
 
     __module__ = "devin_jupyter"
@@ -176,22 +176,22 @@ class Devin(Blocking[AsyncDevin]):
 
     @property
     def asynchronous(self) -> AsyncDevin:
-        """The client behind this one; it lives on the loop's thread."""
+        """The async client behind this one; it runs on the loop's thread."""
         return self._async
 
     @property
     def core(self) -> Core:
-        """What both are made of; everything in it belongs to the loop's thread."""
+        """The parts of the client; they belong to the loop's thread."""
         return self._async.core
 
     @property
     def settings(self) -> Settings:
-        """Key (masked when shown), organization, host and version, and where they came from."""
+        """Key (masked in reprs), organization, host and API version, and where they came from."""
         return self._async.settings
 
     @property
     def journal(self) -> Journal:
-        """What was paid for, what is about to be, and where to find it again."""
+        """The local record of what was paid for."""
         return self._async.journal
 
     @documented_by(AsyncDevin.create)
@@ -233,7 +233,7 @@ class Devin(Blocking[AsyncDevin]):
     stop_all = blocking(AsyncDevin.stop_all)
     still_live = blocking(AsyncDevin.still_live)
     batch = blocking(AsyncDevin.batch, _blocking_batch)
-    start = blocking(AsyncDevin.start, Session, guard=nullcontext)  # `%%devin` says itself what an interrupt means
+    start = blocking(AsyncDevin.start, Session, guard=nullcontext)  # its caller explains an interrupt
     plan = blocking(AsyncDevin.plan)
     budget = blocking(AsyncDevin.budget)
     lock = blocking(AsyncDevin.lock)
@@ -250,6 +250,6 @@ class Devin(Blocking[AsyncDevin]):
 
 
 def _split(options: Mapping[str, Any]) -> tuple[CellOptions, dict[str, Any]]:
-    """What the options say about waiting, which is done here, where an interrupt arrives; and the rest with it."""
+    """Return the options about waiting, which happens on the calling thread, and all options without `wait`."""
     waiting = {name: options[name] for name in ("wait", "on_interrupt") if name in options}
     return from_keywords(**waiting), {name: options[name] for name in options if name != "wait"}

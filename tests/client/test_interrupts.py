@@ -38,7 +38,7 @@ def test_an_interrupted_wait_detaches_while_the_turn_is_open(simulator_with):
     assert not session.refresh().phase.turn_over
     assert isinstance(problem.value, dj.Detached)
     (line,) = problem.value.lines
-    assert "goes on" in line
+    assert "keeps running" in line
     assert ".stop()" in line
     assert client.sessions.get(session.id)["status"] != "exit"
     simulator.clock(600)
@@ -90,7 +90,7 @@ def test_an_interrupted_wait_of_create_stops_the_session_where_that_was_said(sim
     client = dj.Devin(simulator.api_key, base_url=simulator.url)
     interrupt_once(lambda: simulator.requests(LOOK) > 0)
 
-    with pytest.raises(dj.Detached, match=r"was stopped for good, as --on-interrupt stop says(.|\n)*ACU"):
+    with pytest.raises(dj.Detached, match=r"was terminated, as --on-interrupt stop requests(.|\n)*ACU"):
         client.create("count", wait=60, on_interrupt="stop")
 
     (left,) = client.sessions.list()
@@ -149,7 +149,7 @@ async def test_the_stop_button_detaches_in_a_kernel_and_the_kernel_goes_on(kerne
     error = await run(client, f"threading.Thread(target=tell_when_it_waits).start()\n{code}", once_it_runs=press)
 
     assert error["ename"] == kind
-    assert "goes on" in error["evalue"]
+    assert "keeps running" in error["evalue"]
     assert len(error["traceback"]) == 1
     assert await run(client, "assert session.refresh().phase in ('queued', 'working')") is None
     assert await run(client, "assert session.stop().phase == 'stopped'") is None

@@ -120,10 +120,10 @@ def test_a_session_recorded_at_work_is_not_said_to_go_on(leave, monkeypatch, slo
     leave()
     session = dj.create("count", schema="count:int")
     for ask in (session.result, lambda: session.output):
-        with pytest.raises(dj.TurnError, match=r"was at work .* when it was recorded on 20") as caught:
+        with pytest.raises(dj.TurnError, match=r"was running .* when it was recorded on 20") as caught:
             ask()
         assert "its answer is not recorded" in caught.value.consequence
-        assert "goes on" not in str(caught.value)
+        assert "keeps running" not in str(caught.value)
         assert ".stop()" not in str(caught.value)
 
 
@@ -134,7 +134,7 @@ def test_a_lock_file_that_cannot_be_read_stops_only_those_who_have_no_key(leave,
     leave(key=False)
     assert dj.create("count", schema="count:int").id == session.id
     assert "merged.devin.json cannot be read" in (said := capsys.readouterr().out)
-    assert "what it holds is not used" in said
+    assert "it is not used" in said
 
 
 def test_without_a_key_a_lock_file_that_cannot_be_read_is_named(leave, folder):

@@ -94,8 +94,8 @@ def test_ctrl_c_detaches_in_one_line(terminal):
     terminal.expect(PROMPT)
     shown = plain(terminal.before)
     assert "Detached: devin-" in shown
-    assert "goes on" in shown
-    assert "the same cell again, .wait() or %devin wait picks it up" in " ".join(shown.split())
+    assert "keeps running" in shown
+    assert "rerun the cell or call .wait() to wait again" in " ".join(shown.split())
     assert "Traceback" not in shown
     assert "True" in say(terminal, "s.phase.turn_over is False")
 
@@ -109,7 +109,7 @@ def test_ctrl_c_detaches_an_await_in_lines_without_a_traceback(terminal):
     terminal.expect(PROMPT)
     shown = plain(terminal.before)
     assert "DetachedAwait: devin-" in shown
-    assert "goes on" in shown
+    assert "keeps running" in shown
     assert "Traceback" not in shown
     assert "True" in say(terminal, "s.phase.turn_over is False")
     terminal.sendline("import time; time.sleep(60)")

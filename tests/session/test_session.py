@@ -342,7 +342,7 @@ async def test_cancelling_an_await_detaches_and_the_session_goes_on(simulator):
     with pytest.raises(asyncio.CancelledError) as problem:
         await waiting
     assert isinstance(problem.value, dj.DetachedAwait)
-    assert "goes on" in str(problem.value)
+    assert "keeps running" in str(problem.value)
     simulator.clock(5000)
     await session
     assert session.phase.turn_over

@@ -134,13 +134,13 @@ def test_a_time_out_says_how_long_and_that_the_session_goes_on():
     problem = session.turn_error(at(ASKED, Phase.WORKING), waited=90)
 
     assert "after 90 s" in problem.message
-    assert "goes on" in problem.consequence
+    assert "keeps running" in problem.consequence
 
 
 def test_detaching_says_in_one_line_what_goes_on_what_it_costs_and_how_to_stop_it():
     (line,) = session.detached(at(ASKED, Phase.WORKING)).lines
 
-    for part in ("devin-x", "goes on", "1.4 ACU", ".stop()", "https://app.devin.ai"):
+    for part in ("devin-x", "keeps running", "1.4 ACU", ".stop()", "https://app.devin.ai"):
         assert part in line
 
 
