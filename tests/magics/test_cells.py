@@ -178,7 +178,7 @@ def test_a_session_that_reached_its_own_cap_names_it(shell, service):
     line = "%%devin --schema 'n:int' --tags sim:limit --wait --quiet"
     capped = shell.run(f"{line} --max-acu 3\nSpend", fails=True)
     assert "its own cap, --max-acu 3, is reached (usage_limit_exceeded)" in capped.out
-    assert "the next --take with a higher --max-acu" in capped.out
+    assert "the next --take and a higher --max-acu" in capped.out
     assert "its ACU limit is used up (usage_limit_exceeded)" in shell.run(f"{line}\nSpend more", fails=True).out
 
 
