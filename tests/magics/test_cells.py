@@ -179,7 +179,7 @@ def test_a_session_that_reached_its_own_cap_names_it(shell, service):
     capped = shell.run(f"{line} --max-acu 3\nSpend", fails=True)
     assert "its own cap, --max-acu 3, is reached (usage_limit_exceeded)" in capped.out
     assert "the next --take and a higher --max-acu" in capped.out
-    assert "its ACU limit is used up (usage_limit_exceeded)" in shell.run(f"{line}\nSpend more", fails=True).out
+    assert "its ACU limit is reached (usage_limit_exceeded)" in shell.run(f"{line}\nSpend more", fails=True).out
 
 
 def test_a_dry_run_of_a_message_knows_what_was_sent_before(shell, service):

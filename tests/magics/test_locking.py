@@ -48,7 +48,7 @@ def test_without_a_key_and_somebody_to_ask_connect_replays_the_lock_file(shell, 
     monkeypatch.setenv("DEVIN_JUPYTER_HOME", str(tmp_path / "elsewhere"))
     for line in ("%devin connect", "%devin connect --org org-1", "import devin_jupyter as dj; c = dj.connect()"):
         said = shell.run(line).out
-        assert said == "there is no key: replaying notebook.devin.json, recorded sessions: 1; nothing is sent\n"
+        assert said == "no key: replaying notebook.devin.json, recorded sessions: 1; nothing is sent\n"
         assert "recorded" in shell.run("%%devin --wait --quiet -o s\nDo it").out
     assert simulator.stats()["requests"] == asked
     for line in ("%devin connect --save", "%devin connect --profile nowhere"):
