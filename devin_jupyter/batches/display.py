@@ -6,7 +6,6 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from html import escape
 from typing import TYPE_CHECKING, Any, TextIO
 
 from devin_jupyter.batches.jobs import BatchStats, Job, Stage
@@ -18,6 +17,7 @@ from devin_jupyter.errors import DevinError, Refused, TurnError, WaitTimeout
 from devin_jupyter.host import host
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.render import board_bundle
+from devin_jupyter.render.html import line_html
 from devin_jupyter.text import one_line
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ def bundle(runner: Runner) -> dict[str, Any]:
     shown = board_bundle(runner.name, snapshots, names=names_of(runner), waiting=runner.stats().waiting)
     for line in _remarks(runner):
         shown["text/plain"] += f"\n{line}"
-        shown["text/html"] += f"<div>{escape(line)}</div>"
+        shown["text/html"] += line_html(line)
     return shown
 
 

@@ -11,14 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from devin_jupyter import render
 from devin_jupyter.errors import OptionError
 from devin_jupyter.render import labels
-from devin_jupyter.render.html import CELL, table
+from devin_jupyter.render.html import line_html, rows_html
 from devin_jupyter.render.labels import web_address
 from devin_jupyter.text import one_line, safe_text
 
@@ -214,11 +213,12 @@ class Table:
 
     def _repr_html_(self) -> str:
         if not self.rows:
-            return f"<div>{escape(self.title or self.empty)}</div>"
-        head = "".join(f'<th style="{CELL}"><strong>{escape(name)}</strong></th>' for name in self.headings)
-        body = "".join(f"<tr>{''.join(_html_cell(value) for value in row.values())}</tr>" for row in self.rows)
-        title = f'<div style="margin:4px 0"><strong>{escape(self.title)}</strong></div>' if self.title else ""
-        return f'<div style="overflow-x:auto">{title}{table(body, f"<thead><tr>{head}</tr></thead>")}</div>'
+            return line_html(self.title or self.empty)
+        cells = (
+            ((_plain(value), value.url if isinstance(value, Link) else None) for value in row.values())
+            for row in self.rows
+        )
+        return rows_html(self.title, self.headings, cells)
 
     def _drawn(self, *, colors: bool) -> str:
         if not self.rows:
@@ -275,13 +275,6 @@ def _plain(value: Any) -> str:
 
 def _style(value: Any) -> str:
     return f"link {value.url}" if isinstance(value, Link) and value.url else ""
-
-
-def _html_cell(value: Any) -> str:
-    inner = escape(_plain(value))
-    if isinstance(value, Link) and value.url:
-        inner = f'<a href="{escape(value.url)}" target="_blank" rel="noopener noreferrer">{inner}</a>'
-    return f'<td style="{CELL}">{inner}</td>'
 
 
 def _width(colors: bool) -> int:

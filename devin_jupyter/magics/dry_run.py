@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.redaction import redact_tree
-from devin_jupyter.render.html import CELL, table
+from devin_jupyter.render.html import facts_html
 from devin_jupyter.text import safe_text
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class DryRun:
         return _text(self.facts, self.body)
 
     def _repr_html_(self) -> str:
-        return _html(self.facts, self.body)
+        return facts_html(self.facts, self.body, "nothing was sent")
 
 
 class BatchDryRun:
@@ -112,7 +111,7 @@ class BatchDryRun:
         return _text(self.facts, self.body)
 
     def _repr_html_(self) -> str:
-        return _html(self.facts, self.body)
+        return facts_html(self.facts, self.body, "nothing was sent")
 
 
 def planned_message(
@@ -150,12 +149,3 @@ def _json(body: Any) -> str:
 
 def _text(facts: list[tuple[str, str]], body: str) -> str:
     return "\n".join([*(f"{name:12}{safe_text(value)}" for name, value in facts), body, "nothing was sent"])
-
-
-def _html(facts: list[tuple[str, str]], body: str) -> str:
-    rows = "".join(
-        f'<tr><td style="{CELL};opacity:0.8">{name}</td><td style="{CELL}">{escape(safe_text(value))}</td></tr>'
-        for name, value in facts
-    )
-    shown = f'<pre style="margin:6px 0;white-space:pre-wrap">{escape(body)}</pre>'
-    return f"<div>{table(rows)}{shown}<div>nothing was sent</div></div>"

@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from html import escape
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,7 @@ from devin_jupyter.models.fields import identifier
 from devin_jupyter.models.snapshot import Snapshot, observe, parse_time
 from devin_jupyter.options import CellOptions, check_name
 from devin_jupyter.render import labels
-from devin_jupyter.render.html import markdown
+from devin_jupyter.render.html import conversation_html
 from devin_jupyter.text import format_acus, format_amount, parse_ago, parse_duration, safe_text
 
 if TYPE_CHECKING:
@@ -324,12 +323,8 @@ class Conversation:
         return "\n\n".join([*([self._left_out] if self._before else []), *blocks]) or "no messages"
 
     def _repr_html_(self) -> str:
-        blocks = [
-            f'<div style="margin:8px 0"><strong>{escape(self._head(one))}</strong>{markdown(one.text)}</div>'
-            for one in self.messages
-        ]
-        left_out = f"<div>{self._left_out}</div>" if self._before else ""
-        return f"<div>{left_out}{''.join(blocks) or 'no messages'}</div>"
+        blocks = [(self._head(each), each.text) for each in self.messages]
+        return conversation_html(blocks, self._left_out if self._before else "")
 
     @property
     def _left_out(self) -> str:

@@ -122,6 +122,40 @@ def board_html(heading: str, snapshots: Sequence[Snapshot], names: Mapping[str, 
     return _box(_heading(heading) + body, anchor)
 
 
+def rows_html(title: str, headings: Iterable[str], rows: Iterable[Iterable[tuple[str, str | None]]]) -> str:
+    """Return a table under headings.
+
+    Args:
+        title: a line above; empty for none.
+        headings: of the columns.
+        rows: a text and a checked address, or None, for each cell.
+    """
+    head = "".join(f'<th style="{CELL}"><strong>{escape(name)}</strong></th>' for name in headings)
+    body = "".join(row(link(url, text) for text, url in cells) for cells in rows)
+    above = _heading(title) if title else ""
+    return f'<div style="overflow-x:auto">{above}{table(body, f"<thead><tr>{head}</tr></thead>")}</div>'
+
+
+def facts_html(facts: Iterable[tuple[str, str]], body: str, note: str) -> str:
+    """Return names and values, a preformatted text below, and a line at the end."""
+    rows = "".join(pair(escape(name), escape(safe_text(value))) for name, value in facts)
+    shown = f'<pre style="margin:6px 0;white-space:pre-wrap">{escape(body)}</pre>'
+    return f"<div>{table(rows)}{shown}<div>{escape(note)}</div></div>"
+
+
+def conversation_html(messages: Iterable[tuple[str, str]], note: str = "") -> str:
+    """Return messages as a heading and Markdown each, below a line if there is one."""
+    blocks = [
+        f'<div style="margin:8px 0"><strong>{escape(head)}</strong>{markdown(text)}</div>' for head, text in messages
+    ]
+    return f"<div>{f'<div>{escape(note)}</div>' if note else ''}{''.join(blocks) or 'no messages'}</div>"
+
+
+def line_html(text: str) -> str:
+    """Return a line of text."""
+    return f"<div>{escape(text)}</div>"
+
+
 def value_html(value: Any, depth: int = 0) -> str:
     """Return a JSON value as nested HTML: an object as pairs, a list of objects as a table.
 
