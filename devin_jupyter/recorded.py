@@ -16,8 +16,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.errors import JournalError, OptionError
-from devin_jupyter.models.fields import FIELDS
-from devin_jupyter.models.ids import bare_id, session_id
+from devin_jupyter.models.fields import FIELDS, bare_id, session_id
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import (
     WEB_APP,

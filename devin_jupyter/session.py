@@ -20,8 +20,6 @@ from devin_jupyter.api.analytics import Account
 from devin_jupyter.api.client import Service
 from devin_jupyter.api.files import Attachments
 from devin_jupyter.api.sessions import Insights, Messages, Sessions, Tags
-from devin_jupyter.attachments import read_attachments
-from devin_jupyter.blocking import Blocking, blocking, documented_by, fluent
 from devin_jupyter.config import Settings
 from devin_jupyter.errors import (
     ConnectionTrouble,
@@ -45,9 +43,17 @@ from devin_jupyter.host import hooks, host
 from devin_jupyter.idempotency.create import Api, Creator, replay
 from devin_jupyter.idempotency.messages import Messenger
 from devin_jupyter.journal import Journal
-from devin_jupyter.loop import SLICE_SECONDS, cancel_on_interrupt, completing_requests
+from devin_jupyter.loop import (
+    SLICE_SECONDS,
+    Blocking,
+    blocking,
+    cancel_on_interrupt,
+    completing_requests,
+    documented_by,
+    fluent,
+)
 from devin_jupyter.models import wire
-from devin_jupyter.models.ids import session_id as prefixed
+from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import (
     CellRef,
@@ -65,7 +71,7 @@ from devin_jupyter.monitor.poll import Poller
 from devin_jupyter.monitor.store import Change, Connection, SessionStore, Subscription, WatchedSession
 from devin_jupyter.options import seconds
 from devin_jupyter.recorded import LockFile, message_key, record_of, schema_of
-from devin_jupyter.request import SessionRequest
+from devin_jupyter.request import SessionRequest, read_attachments
 from devin_jupyter.schema import Schema
 from devin_jupyter.text import format_acus
 

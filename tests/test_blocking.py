@@ -15,8 +15,8 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from devin_jupyter.blocking import Blocking, blocking, documented_by, fluent, iterating, on_default, same_arguments
 from devin_jupyter.errors import Detached
+from devin_jupyter.loop import Blocking, blocking, documented_by, fluent, iterating, on_default, same_arguments
 
 
 class AsyncCounter:

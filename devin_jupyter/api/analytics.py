@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
 from devin_jupyter.api.client import BY_NAME, Service
-from devin_jupyter.api.pagination import LARGEST_PAGE, cursor_pages, items_of
 from devin_jupyter.api.query import Moment, unix
+from devin_jupyter.api.responses import LARGEST_PAGE, cursor_pages, items_of
 from devin_jupyter.api.sessions import Sessions
 from devin_jupyter.errors import DevinError, Forbidden, NotFound, OptionError, Unauthorized, Unsupported
 from devin_jupyter.models import wire
-from devin_jupyter.models.ids import session_id as prefixed
+from devin_jupyter.models.fields import session_id as prefixed
 
 EventDetails = list[wire.EventDetail]
 _PROBES = ("sessions.list", "playbooks.list", "knowledge.list", "secrets.list", "schedules.list", "consumption.daily")

@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import quote
 
-from devin_jupyter.api.pagination import LARGEST_PAGE, cursor_pages, items_of
-from devin_jupyter.api.responses import RequestInfo, unreadable
+from devin_jupyter.api.responses import LARGEST_PAGE, RequestInfo, cursor_pages, items_of, unreadable
 from devin_jupyter.config import Settings, no_key, remember_org
 from devin_jupyter.errors import ApiError, NoOrganization, Unsupported
 from devin_jupyter.models import wire

@@ -15,7 +15,7 @@ from devin_jupyter.api.client import Service
 from devin_jupyter.api.responses import unreadable
 from devin_jupyter.errors import NotFound, OptionError
 from devin_jupyter.models import wire
-from devin_jupyter.models.ids import session_id as prefixed
+from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.text import write_atomically
 
 Files = list[wire.SessionAttachment]

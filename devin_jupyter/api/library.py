@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, cast, get_args
 
 from devin_jupyter.api.client import Service
-from devin_jupyter.api.pagination import at_most, flatten, offset_pages
-from devin_jupyter.attachments import check_secret
+from devin_jupyter.api.responses import at_most, flatten, offset_pages
 from devin_jupyter.errors import Conflict, DevinError, NotFound, OptionError, UnreadableAnswer, Unsupported
 from devin_jupyter.models import wire
 from devin_jupyter.models.enums import SecretType
-from devin_jupyter.models.ids import session_id as prefixed
+from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.redaction import keep_secret
+from devin_jupyter.request import check_secret
 from devin_jupyter.text import closest
 
 Json = dict[str, Any]

@@ -9,10 +9,18 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from devin_jupyter.api.client import Service
-from devin_jupyter.api.pagination import LARGEST_PAGE, at_most, flatten, items_of, next_cursor, offset_pages
-from devin_jupyter.api.query import Query, SessionFilters, api_params, as_list, has_all_tags
-from devin_jupyter.api.responses import unreadable
-from devin_jupyter.api.windows import Take, parsed, read_newest, read_sessions
+from devin_jupyter.api.query import (
+    Query,
+    SessionFilters,
+    Take,
+    api_params,
+    as_list,
+    has_all_tags,
+    parsed,
+    read_newest,
+    read_sessions,
+)
+from devin_jupyter.api.responses import LARGEST_PAGE, at_most, flatten, items_of, next_cursor, offset_pages, unreadable
 from devin_jupyter.errors import (
     BadRequest,
     Conflict,
@@ -25,8 +33,8 @@ from devin_jupyter.errors import (
 )
 from devin_jupyter.loop import REQUESTS_AT_ONCE
 from devin_jupyter.models import wire
-from devin_jupyter.models.ids import bare_id
-from devin_jupyter.models.ids import session_id as prefixed
+from devin_jupyter.models.fields import bare_id
+from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import FINGERPRINT_TAG
 
 S = TypeVar("S", bound=Mapping[str, Any])

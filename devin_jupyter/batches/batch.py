@@ -13,20 +13,18 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from devin_jupyter import loop
-from devin_jupyter.attachments import read_attachments
 from devin_jupyter.batches import display
 from devin_jupyter.batches.jobs import BatchStats, Job, phases_of, positions_of
 from devin_jupyter.batches.limits import check_caps
 from devin_jupyter.batches.plan import BatchRequest, Plan, plan_batch
 from devin_jupyter.batches.rows import plain
 from devin_jupyter.batches.runner import Preview, Runner, find_batch, open_batch, preview, where_of
-from devin_jupyter.blocking import Blocking, fluent
 from devin_jupyter.errors import Detached, DetachedAwait, OptionError
 from devin_jupyter.host import host
-from devin_jupyter.loop import SLICE_SECONDS, cancel_on_interrupt
+from devin_jupyter.loop import SLICE_SECONDS, Blocking, cancel_on_interrupt, fluent
 from devin_jupyter.models.snapshot import CellRef
 from devin_jupyter.options import from_keywords, seconds
-from devin_jupyter.request import render
+from devin_jupyter.request import read_attachments, render
 from devin_jupyter.session import AsyncSession, Core, Session
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from devin_jupyter.batches.plan import Item
 from devin_jupyter.batches.rows import Rows
 from devin_jupyter.errors import DevinError, OptionError, TurnError
 from devin_jupyter.models import batch_report as report
-from devin_jupyter.models.ids import is_session_id, session_id
+from devin_jupyter.models.fields import is_session_id, session_id
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.request import Fingerprint

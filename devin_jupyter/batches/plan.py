@@ -7,13 +7,12 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from devin_jupyter.attachments import read_attachments
 from devin_jupyter.batches.rows import Rows, named, read_rows
 from devin_jupyter.errors import OptionError, UsageMistake
 from devin_jupyter.models.batch_report import REPORT, is_off
 from devin_jupyter.models.snapshot import CellRef, Where
 from devin_jupyter.options import CellOptions, fill, templates
-from devin_jupyter.request import Fingerprint, SessionRequest, build, render, template_problems
+from devin_jupyter.request import Fingerprint, SessionRequest, build, read_attachments, render, template_problems
 from devin_jupyter.request import fill as fill_in
 
 if TYPE_CHECKING:

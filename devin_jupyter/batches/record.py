@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
-from devin_jupyter.attachments import Attachment, lacking, read_secrets
 from devin_jupyter.batches.jobs import Job
 from devin_jupyter.batches.limits import check_caps, max_cost
 from devin_jupyter.batches.plan import Item, Plan, has_name, place_of
@@ -27,7 +26,7 @@ from devin_jupyter.options import from_keywords
 from devin_jupyter.options.arguments import expressions
 from devin_jupyter.recorded import LockFile as Lock
 from devin_jupyter.redaction import redact_tree
-from devin_jupyter.request import Fingerprint, SessionRequest
+from devin_jupyter.request import Attachment, Fingerprint, SessionRequest, lacking, read_secrets
 from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from devin_jupyter.attachments import Attachment
 from devin_jupyter.batches.jobs import BatchStats, Job, Stage, stats
 from devin_jupyter.batches.limits import FailureKind, Gate
 from devin_jupyter.batches.plan import BatchRequest, Plan, has_name, key_of, name_of
@@ -39,6 +38,7 @@ from devin_jupyter.loop import gather_limited
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import CellRef, Policy, Snapshot, Where, batch_scope, observe
 from devin_jupyter.monitor.store import Change
+from devin_jupyter.request import Attachment
 from devin_jupyter.session import AsyncSession, Core, open_session
 
 logger = logging.getLogger("devin_jupyter.batches")

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devin_jupyter.blocking import on_default
 from devin_jupyter.client.sync import Devin
 from devin_jupyter.config import (
     Settings,
@@ -28,6 +27,7 @@ from devin_jupyter.config import (
 from devin_jupyter.errors import JournalError, NoKey, OptionError
 from devin_jupyter.host import hooks
 from devin_jupyter.journal import Journal
+from devin_jupyter.loop import on_default
 from devin_jupyter.monitor.store import WatchedSession
 from devin_jupyter.options import number
 from devin_jupyter.recorded import locks_beside

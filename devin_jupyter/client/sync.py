@@ -19,11 +19,10 @@ from devin_jupyter.api.sessions import Insights as AsyncInsights
 from devin_jupyter.api.sessions import Messages as AsyncMessages
 from devin_jupyter.api.sessions import Sessions as AsyncSessions
 from devin_jupyter.api.sessions import Tags as AsyncTags
-from devin_jupyter.blocking import Blocking, blocking, documented_by, iterating, same_arguments
 from devin_jupyter.client.aio import AsyncDevin
 from devin_jupyter.config import Settings
 from devin_jupyter.journal import Journal
-from devin_jupyter.loop import completing_requests
+from devin_jupyter.loop import Blocking, blocking, completing_requests, documented_by, iterating, same_arguments
 from devin_jupyter.options import CellOptions, CreateOptions, MapOptions, from_keywords, seconds
 from devin_jupyter.session import AsyncSession, Core, Session, stopped
 

@@ -25,12 +25,12 @@ from devin_jupyter.models.fields import (
     UNTOUCHED,
     WEB_APP,
     PullRequest,
+    bare_id,
     identifier,
     read_session,
     word,
 )
 from devin_jupyter.models.fields import pull_requests as read_pull_requests
-from devin_jupyter.models.ids import bare_id
 from devin_jupyter.models.phase import Phase, PhaseInputs, phase_of
 from devin_jupyter.models.snapshot import Record, Snapshot, observe
 

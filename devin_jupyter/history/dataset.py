@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter import frames, loop
-from devin_jupyter.api.query import Query
-from devin_jupyter.api.windows import Window
+from devin_jupyter.api.query import Query, Window
 from devin_jupyter.errors import OptionError
 from devin_jupyter.frames.storage import (
     last_update,

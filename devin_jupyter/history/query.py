@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from devin_jupyter.api.query import Query, checked_limit
 from devin_jupyter.errors import OptionError
 from devin_jupyter.frames import PullRequestRows, SessionRows
-from devin_jupyter.models.ids import session_id as prefixed
+from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import Record, Snapshot
 from devin_jupyter.schema import Schema, from_wire
 

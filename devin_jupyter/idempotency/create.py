@@ -1,7 +1,8 @@
 """`Creator`: from a request to the one session that stands for it, whatever happened to earlier tries.
 
 The only caller of create. What happens is decided under a lease, from the journal first and the service second:
-attach to the session there is, adopt the one whose answer was lost, or pay for one POST.
+attach to the session there is, adopt the one whose answer was lost, or pay for one POST. On the service, our sessions
+are found by their tag and told apart from a colleague's.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from typing import Any, TypeVar, cast
 from devin_jupyter.api.analytics import Account
 from devin_jupyter.api.files import Attachments
 from devin_jupyter.api.sessions import Sessions
-from devin_jupyter.attachments import Attachment, lacking
 from devin_jupyter.errors import (
     ApiError,
     BadRequest,
@@ -41,7 +41,7 @@ from devin_jupyter.idempotency.once import Attempt, PaidAct, Timing, once, settl
 from devin_jupyter.idempotency.refresh import Observation, Refresher
 from devin_jupyter.journal import Journal
 from devin_jupyter.journal.intents import Intent, start_lease
-from devin_jupyter.models.ids import session_id as prefixed
+from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import (
     CellRef,
@@ -56,7 +56,7 @@ from devin_jupyter.models.snapshot import (
 )
 from devin_jupyter.monitor.store import SessionStore
 from devin_jupyter.recorded import LockFile, clean, record_of
-from devin_jupyter.request import SessionRequest
+from devin_jupyter.request import Attachment, SessionRequest, lacking
 from devin_jupyter.text import format_acus, format_utc
 
 T = TypeVar("T")

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from devin_jupyter.attachments import lacking
 from devin_jupyter.idempotency.create import (
     CreateCall,
     CreateResult,
@@ -20,7 +19,7 @@ from devin_jupyter.idempotency.create import (
 )
 from devin_jupyter.models.snapshot import Policy, Record, Where
 from devin_jupyter.recorded import LockFile
-from devin_jupyter.request import SessionRequest
+from devin_jupyter.request import SessionRequest, lacking
 from devin_jupyter.text import format_acus, format_utc
 
 MODE_COSTS = {"fast": "about 4 times the price of normal, and 2 times as fast"}

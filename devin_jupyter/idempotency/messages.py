@@ -14,15 +14,15 @@ from functools import partial
 from typing import Any
 
 from devin_jupyter.api.sessions import Messages
-from devin_jupyter.attachments import Attachment
 from devin_jupyter.errors import Conflict, CreateUncertain, DevinError, Forbidden, NotFound, OptionError
 from devin_jupyter.idempotency.create import Creator
 from devin_jupyter.idempotency.once import Attempt, PaidAct, is_refusal, once, shielded
 from devin_jupyter.journal.intents import PaidMessage, send_lease
-from devin_jupyter.models.ids import session_id as prefixed
+from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import CellRef, Sent, note_send, notebook_scope, parse_time
 from devin_jupyter.recorded import message_key
 from devin_jupyter.redaction import as_returned
+from devin_jupyter.request import Attachment
 from devin_jupyter.text import format_utc
 
 

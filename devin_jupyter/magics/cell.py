@@ -67,8 +67,7 @@ def _start(notebook: Notebook, body: str, options: CellOptions) -> None:
 
 
 def _send(notebook: Notebook, body: str, options: CellOptions) -> None:
-    from devin_jupyter.attachments import read_attachments
-    from devin_jupyter.request import fill
+    from devin_jupyter.request import fill, read_attachments
 
     text, options = fill(body, options, notebook.variables)
     files, again = read_attachments(options.get("attach") or (), notebook.variables), options.get("again", False)

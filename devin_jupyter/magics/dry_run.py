@@ -12,7 +12,7 @@ from devin_jupyter.text import safe_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from devin_jupyter.attachments import Attachment
+    from devin_jupyter.request import Attachment
 
 _REPORT = "no --schema: Devin fills in the built-in report; --schema none turns it off"
 

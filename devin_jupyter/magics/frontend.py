@@ -92,7 +92,7 @@ class Notebook:
             OptionError: it names none.
         """
         from devin_jupyter.client import default
-        from devin_jupyter.models.ids import is_session_id
+        from devin_jupyter.models.fields import is_session_id
 
         if word is None:
             return default.last()

@@ -216,7 +216,7 @@ def wait(notebook: Notebook, said: Any) -> None:
 
 def send(notebook: Notebook, said: Any) -> None:
     """Send a message; one that was sent before is not sent again."""
-    from devin_jupyter.attachments import read_attachments
+    from devin_jupyter.request import read_attachments
 
     files = read_attachments(said.attach or (), notebook.variables)
     session = notebook.session(said.session)

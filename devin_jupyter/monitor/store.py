@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from devin_jupyter.errors import DevinError
-from devin_jupyter.models.ids import session_id as prefixed
+from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import (
     Facts,
     Message,

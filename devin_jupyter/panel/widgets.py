@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from devin_jupyter import loop, render
 from devin_jupyter.host import host
-from devin_jupyter.models.ids import session_id
+from devin_jupyter.models.fields import session_id
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.monitor.store import Throttle
 from devin_jupyter.panel.assets import STYLES, script

@@ -18,7 +18,7 @@ import httpx
 
 from devin_jupyter import AsyncDevin
 from devin_jupyter.config import Pace, resolve_settings
-from devin_jupyter.models.ids import session_id
+from devin_jupyter.models.fields import session_id
 from devin_jupyter.models.snapshot import Snapshot
 
 REQUESTS, SESSIONS, PACE_SECONDS, WATCH_SECONDS = 1000, 1000, 5.0, 30.0

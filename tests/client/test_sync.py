@@ -8,9 +8,9 @@ import pytest
 import devin_jupyter as dj
 from devin_jupyter import AsyncDevin, Devin, Session
 from devin_jupyter.api.client import OPERATIONS
-from devin_jupyter.blocking import Blocking
 from devin_jupyter.client import sync
 from devin_jupyter.config import Settings
+from devin_jupyter.loop import Blocking
 
 NAMESPACES = sorted(
     name

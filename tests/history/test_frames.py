@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import devin_jupyter as dj
-from devin_jupyter.api import windows
+from devin_jupyter.api import query as windows
 from devin_jupyter.errors import Forbidden, NotFound, OptionError, Unsupported
 from devin_jupyter.journal import Journal
 

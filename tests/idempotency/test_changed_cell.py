@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 from kernels import CELL, CREATE, POST, budget, call_api, dies_after_the_post
 
-from devin_jupyter.attachments import read_attachments
 from devin_jupyter.errors import BudgetExceeded, Forbidden, SessionChanged
 from devin_jupyter.idempotency.create import change
 from devin_jupyter.idempotency.dry_run import plan as plan_of
 from devin_jupyter.models.snapshot import CellRef, Policy
-from devin_jupyter.request import SessionRequest
+from devin_jupyter.request import SessionRequest, read_attachments
 
 REPLACE = Policy(guard=CELL, interactive=True, replace=True)
 LONG = "audit every public endpoint of the API and list what lacks a test"

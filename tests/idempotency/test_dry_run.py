@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 from kernels import CELL, budget
 
-from devin_jupyter.attachments import SecretValue, read_attachments
 from devin_jupyter.errors import BudgetExceeded
 from devin_jupyter.idempotency.dry_run import Plan
 from devin_jupyter.idempotency.dry_run import plan as plan_of
 from devin_jupyter.models.snapshot import Policy
-from devin_jupyter.request import SessionRequest
+from devin_jupyter.request import SecretValue, SessionRequest, read_attachments
 
 POLICY = Policy(guard=CELL, interactive=True)
 

@@ -17,11 +17,11 @@ import pytest
 from kernels import CELL, CREATE, POST, SEND, remember
 
 from devin_jupyter import redaction
-from devin_jupyter.attachments import read_secrets
 from devin_jupyter.errors import CreateUncertain, JournalError
 from devin_jupyter.journal import Journal
 from devin_jupyter.journal.database import MIGRATIONS
 from devin_jupyter.models.snapshot import CellRef, Policy
+from devin_jupyter.request import read_secrets
 
 
 def test_it_is_private_and_uses_a_rollback_journal_with_full_sync(tmp_path: Path) -> None:

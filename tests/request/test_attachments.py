@@ -6,9 +6,9 @@ from types import ModuleType, SimpleNamespace
 import pandas as pd
 import pytest
 
-from devin_jupyter.attachments import Attachment, SecretValue, read_attachments, read_secrets
 from devin_jupyter.errors import OptionError
 from devin_jupyter.redaction import redact
+from devin_jupyter.request import Attachment, SecretValue, read_attachments, read_secrets
 
 
 def test_an_empty_name_is_called_one():

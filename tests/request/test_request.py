@@ -9,12 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devin_jupyter import options
-from devin_jupyter.attachments import lacking
 from devin_jupyter.errors import OptionError, SchemaError, TemplateError, Unsupported
 from devin_jupyter.models.snapshot import Where
 from devin_jupyter.options import OPTIONS
 from devin_jupyter.redaction import redact
-from devin_jupyter.request import Fingerprint, SecretValue, build, fill
+from devin_jupyter.request import Fingerprint, SecretValue, build, fill, lacking
 
 HERE = Where("https://api.devin.ai", "org-1", "v3")
 V3_FIELDS = frozenset(
