@@ -372,7 +372,7 @@ def locks_beside(folder: Path, on_broken: Callable[[JournalError], None] | None 
         on_broken: told of a file that cannot be read, which is left out then.
 
     Raises:
-        JournalError: a file cannot be read, and nobody is told.
+        JournalError: a file cannot be read, and there is no `on_broken`.
     """
     found = []
     for path in sorted(folder.glob(f"*{LOCK_SUFFIX}")):
@@ -500,7 +500,7 @@ def _saved_snapshot(record: Mapping[str, Any], seen: date) -> Snapshot | None:
             **_saved_answer(record),
         )
     except (OptionError, ValueError, TypeError, AttributeError):
-        return None  # an output that somebody edited, or of a newer version
+        return None  # an output that was edited, or of a newer version
 
 
 def _saved_answer(record: Mapping[str, Any]) -> dict[str, Any]:

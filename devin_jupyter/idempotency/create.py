@@ -1,4 +1,4 @@
-"""`Creator`: from a request to the one session that stands for it, whatever happened to earlier tries.
+"""`Creator`: from a request to the one session that stands for it, whatever happened to earlier attempts.
 
 The only caller of create. What happens is decided under a lease, from the journal first and the service second:
 attach to the session there is, adopt the one whose answer was lost, or pay for one POST. On the service, our sessions
@@ -121,7 +121,7 @@ class Creator:
         Args:
             api: the operations.
             journal: what is remembered.
-            store: what is known of sessions by now.
+            store: what is known of sessions.
             where: returns base URL, organization and API version; asked at the first use.
             api_version: `"v3"` or `"v1"`.
             timing: for tests.
@@ -141,8 +141,8 @@ class Creator:
         When the caller is cancelled, a POST in flight is still completed and written down.
 
         Raises:
-            Refused: one of our guards said no; nothing was paid.
-            CreateUncertain: it could not be settled whether a session was started.
+            Refused: a check refused it; nothing was paid.
+            CreateUncertain: it is not known whether a session was started.
             DevinError: the service refused, or could not be reached; no session was started.
         """
         policy = policy or Policy()
@@ -163,7 +163,7 @@ class Creator:
                 return await once(call, self.journal, attempt)
             except DevinError as problem:
                 if call.stopped is not None:
-                    problem.note(f"{call.stopped} was stopped for it before")
+                    problem.note(f"{call.stopped} was stopped first")
                 raise
 
         async def end_new(result: CreateResult) -> None:
@@ -236,7 +236,7 @@ class Creator:
         ]
 
     async def write_within_budget(self, write: Callable[[], T], scopes: Iterable[str]) -> T:
-        """Write an intent; before a budget refuses it, look how the sessions in that budget are by now.
+        """Write an intent; before a budget refuses it, look at the sessions in that budget again.
 
         Raises:
             BudgetExceeded: it is still refused.
@@ -251,7 +251,7 @@ class Creator:
     async def _next_free_take(self, call: CreateCall) -> SessionRequest:
         if not call.policy.interactive:
             raise OptionError(
-                "--new is for people at the keyboard: run again by itself it would pay again",
+                "--new is for interactive use: a rerun would pay again",
                 "nothing was sent",
                 "write --take LABEL instead",
             )
@@ -271,7 +271,7 @@ class Creator:
 class CreateCall(PaidAct[Intent, Raw, CreateResult]):
     """Starting the session of one request."""
 
-    orphan_notice = "an earlier kernel was about to start this session; looking whether it did"
+    orphan_notice = "an earlier kernel was about to start this session; checking whether it did"
 
     def __init__(self, creator: Creator, request: SessionRequest, policy: Policy, where: Where) -> None:
         self.creator, self.request, self.policy = creator, request, policy
@@ -425,8 +425,8 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
             self.facts.where.api_version == "v1" and self._is_idempotent(intent)
         ):
             raise CreateUncertain(
-                "it could not be settled whether a session was started: unlisted ones are in no list",
-                "there may be one, and it costs",
+                "it is not known whether a session was started: unlisted sessions are in no list",
+                "if there is one, it costs ACUs",
                 "look for it in the web app (%devin open ID attaches to it); another --take starts another",
             )
         return await self.creator.lookup.find_new(self.tag, intent.known_before, self._as_user)
@@ -454,9 +454,9 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         """Return the error that says what to check."""
         seconds = f"{self.creator.timing.settle_at[-1]:g} s"
         return CreateUncertain(
-            f"it could not be settled whether a session was started: {problem.message}",
-            f"the tag {self.tag} showed none up to {seconds} after the last try; if there is one, it costs",
-            f"look for {self.tag} in the web app; a rerun of the cell looks first and posts only if there is none",
+            f"it is not known whether a session was started: {problem.message}",
+            f"the tag {self.tag} showed none up to {seconds} after the last try; if there is one, it costs ACUs",
+            f"look for {self.tag} in the web app; rerunning the cell looks first and starts one only if there is none",
         )
 
     # --- the session that the cell had before -------------------------------------------------------------------
@@ -471,12 +471,12 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         return None if record.facts.fingerprint in {item.text for item in self.fingerprints} else record
 
     async def _check_earlier(self) -> None:
-        """Note what is to be said of the cell's earlier session, and whether `--replace` ends it.
+        """Note what to say of the cell's earlier session, and whether `--replace` ends it.
 
-        An edit must not start a second session while the first is still at work, unless that is said.
+        An edit must not start a second session while the first is still at work, unless asked to.
 
         Raises:
-            SessionChanged: it is still at work, and nothing was said about it.
+            SessionChanged: it is still at work, and no option says what to do with it.
         """
         creator, policy, cell = self.creator, self.policy, self.policy.guard
         if cell is not None and policy.batch is None:
@@ -500,7 +500,7 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         elif policy.replace:
             self._note, self._replaces = f"stopped the earlier session of {name}, {named}", record
         elif policy.beside or not policy.interactive:
-            self._note = f"the earlier session of {name}, {named}, goes on"
+            self._note = f"the earlier session of {name}, {named}, keeps running"
         else:
             size = change(record.facts.prompt, clean(self.request.prompt))
             what = f"this cell was changed ({size}), and the session of its earlier text"
@@ -558,7 +558,7 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         try:
             await asyncio.to_thread(remember, now=now, snapshot=snapshot)
         except JournalError as problem:
-            kept = f"not written down ({problem.message}), it will be found by its tag {self.tag}"
+            kept = f"not written down ({problem.message}), it can be found by its tag {self.tag}"
         return replace(record, snapshot=snapshot), kept
 
     async def _attached_notice(self, record: Record, started_at: float | None, verb: str, notes: Sequence[str]) -> str:
@@ -653,7 +653,7 @@ class Lookup:
 
 def owner_of(raw: Mapping[str, Any]) -> str:
     """Return who started a session, in the service's words."""
-    return str(raw.get("user_id") or raw.get("service_user_id") or raw.get("requesting_user_email") or "somebody else")
+    return str(raw.get("user_id") or raw.get("service_user_id") or raw.get("requesting_user_email") or "another user")
 
 
 def id_of(raw: Mapping[str, Any]) -> str | None:

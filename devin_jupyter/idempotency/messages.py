@@ -72,12 +72,12 @@ class Messenger:
 
         Raises:
             OptionError: the text is empty.
-            Halted, BudgetExceeded: one of our guards said no; nothing was paid.
-            CreateUncertain: it could not be settled whether the message arrived.
+            Halted, BudgetExceeded: a check refused it; nothing was paid.
+            CreateUncertain: it is not known whether the message arrived.
             DevinError: the service refused, or could not be reached; nothing arrived.
         """
         if not text.strip():
-            raise OptionError("the message is empty", "nothing was sent", "say what Devin shall do")
+            raise OptionError("the message is empty", "nothing was sent", "say what Devin should do")
         call = SendCall(self, prefixed(session_id), text, tuple(files), again, as_user, cell)
         attempt = Attempt(self.creator.timing, say)
         return await shielded(once(call, self.creator.journal, attempt), attempt)
@@ -93,7 +93,7 @@ class Arrival:
 class SendCall(PaidAct[PaidMessage, Arrival, SendResult]):
     """Sending one message."""
 
-    orphan_notice = "an earlier kernel was about to send this message; looking whether it arrived"
+    orphan_notice = "an earlier kernel was about to send this message; checking whether it arrived"
 
     def __init__(
         self,
@@ -219,14 +219,14 @@ class SendCall(PaidAct[PaidMessage, Arrival, SendResult]):
 
     def uncertain(self, problem: DevinError) -> CreateUncertain:
         """Return the error that says what to check."""
-        what = f"it could not be settled whether the message arrived: {problem.message}"
+        what = f"it is not known whether the message arrived: {problem.message}"
         if isinstance(problem, Forbidden):
             do = "read the conversation in the web app; --again sends it once more"
             return CreateUncertain(what, f"this key may not read the messages of {self.session_id}", do)
         return CreateUncertain(
             what,
             f"{self.session_id} did not show it up to {self._timing.settle_at[-1]:g} s after the last try",
-            "read the conversation in the web app; sending it again looks first, and posts only if it is not there",
+            "read the conversation in the web app; sending it again checks first, and posts only if it is not there",
         )
 
     async def _already(self, at: float) -> SendResult:

@@ -167,7 +167,7 @@ async def once(act: PaidAct[I, M, T], journal: Journal, attempt: Attempt) -> T:
     """Return the outcome of an act: known, found on the service, or made by one POST.
 
     Raises:
-        Refused: one of our guards said no; nothing was paid.
+        Refused: a check refused it; nothing was paid.
         CreateUncertain: it could not be settled whether it happened.
         DevinError: the service refused, or could not be reached; it did not happen.
     """
@@ -214,12 +214,12 @@ async def post_and_settle(act: PaidAct[I, M, T], intent: I, token: str, attempt:
                 await act.clear(intent)
                 raise
             trouble = problem
-        attempt.say(f"the answer was lost ({trouble.message}); looking whether it happened before trying again")
+        attempt.say(f"the answer was lost ({trouble.message}); checking whether it happened before trying again")
         found = await settle(partial(act.find, intent), act.uncertain, attempt, trouble)
         if found is not None:
             return found, True
         if number < MOST_POSTS:
-            attempt.say(f"nothing was made; trying again ({number + 1} of {MOST_POSTS})")
+            attempt.say(f"it did not happen; trying again ({number + 1} of {MOST_POSTS})")
     raise act.uncertain(trouble) from trouble
 
 
@@ -319,7 +319,7 @@ async def lease(
             token = await _taken(asyncio.ensure_future(taking), journal, name)
             if token is None:
                 if not is_waiting:
-                    attempt.say("another kernel is at the same request; waiting for its outcome")
+                    attempt.say("another kernel is working on the same request; waiting for its result")
                     is_waiting = True
                 await attempt.sleep(attempt.timing.poll_seconds)
             found = await unless()  # the process before may have ended between the two questions

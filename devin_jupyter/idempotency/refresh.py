@@ -26,7 +26,7 @@ class Observation:
     raw: Mapping[str, Any] | None = None
     """The service's answer; None when there was none."""
     why_not: str = ""
-    """Why the service did not tell."""
+    """Why the service did not answer."""
 
 
 class Refresher:
@@ -57,7 +57,7 @@ class Refresher:
             if seen is None or isinstance(problem, Unauthorized):
                 raise
             if isinstance(problem, ApiError):
-                return Observation(seen, None, f"the service does not tell ({problem.status_code})")
+                return Observation(seen, None, f"the service does not show it ({problem.status_code})")
             self._offline_until = self._timing.now() + OFFLINE_SECONDS
             return Observation(seen, None, "the service cannot be reached")
         return Observation(await self._store.see({**raw, "session_id": record.session_id}, ticket=ticket), raw)

@@ -1,4 +1,4 @@
-"""Stop everything: first nobody posts any more, then every session at work is ended, whoever started it here.
+"""Stop everything: first nothing is posted any more, then every session at work is ended.
 
 Sessions whose creation was cut off are looked for as well: they cost money and no cell knows them.
 """
@@ -21,7 +21,9 @@ from devin_jupyter.models.snapshot import Facts, Record, Snapshot, Where
 from devin_jupyter.text import format_acus, format_utc
 
 _AT_A_TIME = 8
-HALT_HOLDS = "the halt holds until %devin resume, but the sessions at work were not ended: they go on, and cost"
+HALT_HOLDS = (
+    "the halt holds until %devin resume, but the sessions at work were not stopped: they keep running and cost ACUs"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,7 @@ async def stop_all(creator: Creator, is_meant: Callable[[str], bool] | None = No
         A row for each session, and for each POST whose outcome stays unknown.
 
     Raises:
-        DevinError: it cannot be told where the key reaches; the halt holds, nothing was ended.
+        DevinError: it is not known what the key can reach; the halt holds, nothing was ended.
     """
     journal, timing = creator.journal, creator.timing
     await asyncio.to_thread(journal.halt, now=timing.now(), by="stop --all")
@@ -151,19 +153,19 @@ def _needs_key(facts: Facts) -> str:
 def _unknown(intent: Intent, where: Where) -> StopResult:
     why = "the service does not show it" if _reaches(where, intent.facts) else _needs_key(intent.facts)
     title = intent.facts.incidental.get("title")
-    return StopResult(session_id=intent.tag, title=title, result=f"perhaps started under this tag; {why}", acus=None)
+    return StopResult(
+        session_id=intent.tag, title=title, result=f"may have been started with this tag; {why}", acus=None
+    )
 
 
 def table(stopped: Sequence[StopResult]) -> str:
     """Return what became of all sessions, a line each, and what remains to be done."""
     if not stopped:
-        return "nothing was at work; nobody on this journal posts until %devin resume"
+        return "no session was at work; nothing is started or sent until %devin resume"
     left = sum(item.is_at_work for item in stopped)
-    rest = f"; {left} could not be stopped: open them in the web app" if left else ""
+    rest = f"; {left} could not be stopped: stop them in the web app" if left else ""
     n_stopped = sum(item.result == "stopped" for item in stopped)
-    return "\n".join(
-        [*map(str, stopped), f"{n_stopped} stopped{rest}; nobody on this journal posts until %devin resume"]
-    )
+    return "\n".join([*map(str, stopped), f"{n_stopped} stopped{rest}; nothing is started or sent until %devin resume"])
 
 
 def within(folder: Path) -> Callable[[str], bool]:
@@ -177,7 +179,7 @@ def within(folder: Path) -> Callable[[str], bool]:
 
 @dataclass(frozen=True, slots=True)
 class LiveSession:
-    """A session that went on while no kernel looked."""
+    """A session that kept running while no kernel was watching."""
 
     record: Record
     phase: str

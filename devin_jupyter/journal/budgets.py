@@ -36,7 +36,7 @@ class Account:
     uncapped: tuple[str, ...] = ()
     """Open sessions without a cap: nothing can be promised until their turns end."""
     unknown: tuple[str, ...] = ()
-    """Sessions that are over, whose cost the service does not tell and no cap bounds."""
+    """Sessions that are over, whose cost is unknown and not bounded by a cap."""
 
     @property
     def left(self) -> float | None:
@@ -50,7 +50,7 @@ class Account:
     def __repr__(self) -> str:
         sums = f"{self.consumed:g} consumed + {self.reserved:g} reserved by {self.n_open} open"
         limit = "no budget is set" if self.limit is None else f"{self.left:g} of {self.limit:g} ACU left"
-        rest = f"; {self.uncapped[0]} is at work without a cap: nothing may start" if self._is_blocked else ""
+        rest = f"; {self.uncapped[0]} is running without a cap: nothing may start" if self._is_blocked else ""
         rest += f"; {len(self.unknown)} of unknown cost not counted" if self.unknown else ""
         return f"{name_of(self.scope)}: {sums} = {self.consumed + self.reserved:g} ACU; {limit}{rest}"
 
@@ -178,7 +178,7 @@ def check(
             )
         if now.uncapped:
             raise BudgetExceeded(
-                f"{name_of(scope)} is {now.limit:g} ACU, and {now.uncapped[0]} is at work without a cap",
+                f"{name_of(scope)} is {now.limit:g} ACU, and {now.uncapped[0]} is running without a cap",
                 "nothing was sent and nothing was paid",
                 "wait until its turn is over, or stop it",
             )
@@ -233,7 +233,7 @@ def _exposure(item: sqlite3.Row, *, is_ending: bool) -> tuple[float, float | Non
     """Return consumed, reserved (None: nothing bounds it) and whether the turn is open."""
     is_open = item["session_id"] is None or (bool(item["is_open"]) and not is_ending)
     cap, acus, baseline = item["max_acu"], item["acus"], item["baseline"]
-    if acus is None and not is_open:  # over, and the service does not tell: it may have cost its cap
+    if acus is None and not is_open:  # over, with an unknown cost: it may have cost its cap
         return (float(cap), 0.0, False) if cap is not None else (0.0, None, False)
     used = max(0.0, (acus or 0.0) - baseline)
     if not is_open:

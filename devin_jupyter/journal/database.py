@@ -233,7 +233,7 @@ def _go_on() -> None:
 
 
 def _renew_locks() -> None:
-    """In a forked child: whoever held a lock in the parent is not there to release it."""
+    """In a forked child: the thread that held a lock in the parent does not exist here."""
     global _opening, _forking
     _opening, _forking = threading.Lock(), threading.Lock()
     _held.clear()
@@ -248,7 +248,7 @@ if hasattr(os, "register_at_fork"):
 def explain(problem: Exception, path: Path | str) -> JournalError:
     """Return the error for a failure of the file: what is wrong, what it means for the bill, what to do."""
     code = getattr(problem, "sqlite_errorcode", 0) & 0xFF
-    means = "without its journal nothing that costs money is started"
+    means = "nothing that costs money is started without the journal"
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return JournalError(
             f"the journal {path} is locked by another process", means, "run it again; %devin journal shows who"
@@ -257,18 +257,18 @@ def explain(problem: Exception, path: Path | str) -> JournalError:
         return JournalError(
             f"the journal {path} is damaged: {problem}",
             means,
-            "%devin journal repair keeps what can be read and starts afresh; sessions are found again by their tags",
+            "%devin journal repair keeps what can be read; sessions are found again by their tags",
         )
     elsewhere = "or set DEVIN_JUPYTER_HOME to a folder that can be written"
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM) or isinstance(problem, OSError):
         return JournalError(f"the journal {path} cannot be written: {problem}", means, f"make it writable, {elsewhere}")
     if code == sqlite3.SQLITE_FULL:
         return JournalError(f"the journal {path} cannot grow: {problem}", means, f"free some space, {elsewhere}")
-    return JournalError(f"the journal {path} failed: {problem}", means, "%devin journal check looks into it")
+    return JournalError(f"the journal {path} failed: {problem}", means, "%devin journal check examines it")
 
 
 def is_damage(problem: BaseException | None) -> bool:
-    """Tell whether the file itself is broken, rather than locked, full or out of reach."""
+    """Return whether the file itself is broken, rather than locked, full or out of reach."""
     code = getattr(problem, "sqlite_errorcode", 0) & 0xFF
     return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or type(problem) is sqlite3.DatabaseError
 
@@ -318,7 +318,7 @@ def _migrate(connection: sqlite3.Connection, path: str) -> None:
     if version > len(MIGRATIONS):
         raise JournalError(
             f"the journal {path} was written by a newer version of devin-jupyter (format {version})",
-            "this version does not know how to keep it exact, so nothing is started",
+            "this version cannot keep it consistent, so nothing is started",
             "update with pip install -U devin-jupyter, or set DEVIN_JUPYTER_HOME to another folder",
         )
     connection.execute("BEGIN IMMEDIATE")
@@ -385,7 +385,9 @@ def check(database: Database) -> list[str]:
     try:
         problems = _damage(database) or _broken_references(database)
         with suppress(_Undone), database.write("check") as db:
-            db.execute("INSERT OR REPLACE INTO flags VALUES ('check', '', 0)")  # only a write tells that one may write
+            db.execute(
+                "INSERT OR REPLACE INTO flags VALUES ('check', '', 0)"
+            )  # only a write shows that the file is writable
             raise _Undone
     except JournalError as problem:
         return ["; ".join(problem.lines)]

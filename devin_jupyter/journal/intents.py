@@ -105,7 +105,7 @@ LEASE_SECONDS = 15.0
 
 
 class LeaseLost(Exception):
-    """Somebody else may act on this name by now; look again before doing anything."""
+    """Another process may act on this name; look again before doing anything."""
 
 
 def start_lease(fingerprint: str) -> str:
@@ -125,7 +125,7 @@ class Leases:
         self._database = database
 
     def take(self, name: str, *, now: float, seconds: float = LEASE_SECONDS) -> str | None:
-        """Return a token for the name, or None while somebody else holds it."""
+        """Return a token for the name, or None while another process holds it."""
         me, token = this_process(), uuid.uuid4().hex
         with self._database.write("lease-take") as db:
             holder = row(db, "SELECT * FROM leases WHERE name = ?", name)
@@ -138,7 +138,7 @@ class Leases:
         return token
 
     def renew(self, name: str, token: str, *, now: float, seconds: float = LEASE_SECONDS) -> bool:
-        """Prolong a lease that is still ours; False when it was lost."""
+        """Renew a lease that is still ours; False when it was lost."""
         with self._database.write("lease-renew") as db:
             return _keep_lease(db, name, token, now=now, seconds=seconds)
 
@@ -149,7 +149,7 @@ class Leases:
 
 
 def _keep_lease(db: sqlite3.Connection, name: str, token: str, *, now: float, seconds: float = LEASE_SECONDS) -> bool:
-    """Inside a transaction: prolong a lease unless somebody else holds it by now; one that vanished is taken again."""
+    """Inside a transaction: renew a lease unless another process holds it; one that vanished is taken again."""
     holder = row(db, "SELECT token FROM leases WHERE name = ?", name)
     if holder is not None and holder["token"] != token:
         return False
@@ -162,7 +162,7 @@ def _keep_lease(db: sqlite3.Connection, name: str, token: str, *, now: float, se
 
 
 def end_lease(db: sqlite3.Connection, name: str) -> None:
-    """Inside a transaction: end a lease, whoever holds it, because what it was for is done."""
+    """Inside a transaction: end a lease, also another process's, because its purpose is done."""
     db.execute("DELETE FROM leases WHERE name = ?", (name,))
 
 
@@ -189,7 +189,7 @@ class Flags:
             db.execute("INSERT OR IGNORE INTO flags VALUES (?, ?, ?)", (_HALT, by, now))
 
     def resume(self) -> bool:
-        """Lift the halt flag; tell whether it was set."""
+        """Lift the halt flag and return whether it was set."""
         with self._database.write("resume") as db:
             return db.execute("DELETE FROM flags WHERE name = ?", (_HALT,)).rowcount > 0
 
@@ -204,7 +204,7 @@ class Flags:
             db.execute("INSERT OR IGNORE INTO flags VALUES (?, ?, ?)", (f"batch {batch}", "", now))
 
     def release(self, batch: str) -> bool:
-        """Lift the hold on a batch; tell whether there was one."""
+        """Lift the hold on a batch and return whether there was one."""
         with self._database.write("resume") as db:
             return db.execute("DELETE FROM flags WHERE name = ?", (f"batch {batch}",)).rowcount > 0
 
@@ -216,7 +216,7 @@ class Flags:
             raise Halted(
                 f"the batch was paused or stopped in another kernel on {format_utc(found['set_at'])}",
                 "nothing was sent and nothing was paid",
-                ".resume() of the batch goes on",
+                "batch.resume() continues it",
             )
 
     def refuse(self) -> None:
@@ -482,7 +482,7 @@ class Messages:
             db.execute("DELETE FROM messages WHERE key = ? AND nth = ? AND sent_at IS NULL", (message.key, message.nth))
 
     def count(self, words: str) -> int:
-        """Return how many messages with this text are known to have arrived, with whatever files."""
+        """Return how many messages with this text are known to have arrived, with any files."""
         with self._database.read() as db:
             found = row(db, "SELECT COUNT(*) AS n FROM messages WHERE words = ? AND sent_at IS NOT NULL", words)
         return int(found["n"]) if found else 0

@@ -105,7 +105,7 @@ class Journal:
                 db.execute("INSERT OR IGNORE INTO spending VALUES (?, ?, 0)", (scope, session_id))
             db.execute("DELETE FROM spending WHERE payer = ?", (facts.fingerprint,))
             db.execute("DELETE FROM intents WHERE fingerprint = ?", (facts.fingerprint,))
-            end_lease(db, start_lease(facts.fingerprint or ""))  # whoever waits finds the session now
+            end_lease(db, start_lease(facts.fingerprint or ""))  # a process that waits finds the session now
             if facts.cell is not None:
                 _use(db, session_id, facts.cell, now)
 
@@ -215,7 +215,7 @@ class Journal:
         return [_record_of(item) for item in found]
 
     def is_terminated(self, session_id: str) -> bool:
-        """Return whether somebody on this journal ended a session before it was done."""
+        """Return whether a process on this journal ended a session before it was done."""
         record = self.record(session_id)
         return record is not None and record.terminated
 
@@ -224,7 +224,7 @@ class Journal:
         self.flags.halt(now=now, by=by)
 
     def resume(self) -> bool:
-        """Lift the halt flag; tell whether it was set."""
+        """Lift the halt flag and return whether it was set."""
         return self.flags.resume()
 
     def halted_since(self) -> datetime | None:
@@ -239,14 +239,14 @@ class Journal:
         """Return in words what was posted and is not known to have happened, of a notebook or of all."""
         of_whom = None if notebook is None else {entry.session_id for entry in self.sessions(notebook=notebook)}
         starts = [
-            f"perhaps a session was started on {format_utc(intent.posted_at)}: its tag is {intent.tag};"
-            " the cell that asked for it looks, and finds it or starts it"
+            f"a session may have been started on {format_utc(intent.posted_at)}: its tag is {intent.tag};"
+            " rerun its cell to find it or start it"
             for intent in self.intents.all(notebook=notebook)
             if intent.posts
         ]
         messages = [
-            f"perhaps a message arrived at {message.session_id} after {format_utc(message.written_at)};"
-            " sending it again looks first"
+            f"a message may have arrived at {message.session_id} after {format_utc(message.written_at)};"
+            " sending it again checks first"
             for message in self.messages.undecided()
             if of_whom is None or message.session_id in of_whom
         ]
@@ -420,7 +420,7 @@ def _record_of(row: sqlite3.Row) -> Record:
     except (ValueError, TypeError, KeyError, AttributeError) as problem:
         raise JournalError(
             f"the journal's entry of {row['session_id']} is damaged: {problem}",
-            "without a journal that can be trusted nothing is started",
+            "nothing is started without a reliable journal",
             "move the journal away; sessions are found again by their tags",
         ) from None
 

@@ -108,7 +108,7 @@ class Policy:
     """The cell that asks."""
     batch: str | None = None
     interactive: bool = False
-    """Somebody can answer: a changed cell is refused rather than started."""
+    """A person is there: a changed cell is refused rather than started."""
     budget: float | None = None
     """The limit of this cell, in ACUs."""
     stop_if_left: bool = False
@@ -160,14 +160,14 @@ class OutputSchema(Protocol):
         """The Draft 7 schema that was sent."""
 
     def is_valid(self, value: Any) -> bool:
-        """Tell whether an output fits."""
+        """Return whether an output fits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What we know of a session that the service does not say. Holds names of secrets, never their values.
 
-    `SessionRequest.facts` makes them for a request; `Facts(where=…)` are those of a session that somebody else started.
+    `SessionRequest.facts` makes them for a request; `Facts(where=…)` are those of a session that was started elsewhere.
     """
 
     fingerprint: str | None = None
@@ -238,7 +238,7 @@ class Record:
     is_open: bool = True
     """Its turn was not over when it was last looked at, or a message was sent since."""
     acus: float | None = None
-    """The cost that was last known; a later snapshot may not tell it."""
+    """The cost that was last known; a later snapshot may not have it."""
     seen_by: str | None = None
     """The process that looked last."""
 
@@ -333,7 +333,7 @@ def observe(
     Args:
         raw: a `SessionResponse` (v3) or a `SessionSummary`/`SessionDetails` (v1); unknown values are kept.
         record: what is known of the session. Its snapshot carries a pending send and a question over, unless the
-            other API version told it.
+            other API version reported it.
         at: when the answer came, UTC.
         messages: the conversation as read so far; None keeps that of the record's snapshot.
     """

@@ -42,7 +42,7 @@ async def test_beside_goes_ahead_and_says_so(kernel: Any, simulator: Any) -> Non
     first = await one.start(LONG)
     second = await one.start("other", policy=Policy(guard=CELL, interactive=True, beside=True))
     assert f"the earlier session of this cell, {first.session_id} (" in second.notice
-    assert second.notice.endswith("goes on")
+    assert second.notice.endswith("keeps running")
     assert simulator.requests(POST) == 2
 
 
@@ -96,7 +96,7 @@ async def test_an_error_after_the_stop_says_what_was_stopped(kernel: Any, simula
     simulator.faults({**CREATE, "kind": "status", "status": 403})
     with pytest.raises(Forbidden) as caught:
         await one.start("other", policy=REPLACE)
-    assert f"{first.session_id} was stopped for it before" in caught.value.consequence
+    assert f"{first.session_id} was stopped first" in caught.value.consequence
     assert caught.value.consequence in str(caught.value)
 
 

@@ -58,7 +58,7 @@ async def test_what_is_seen_is_kept(folder: Path) -> None:
     ("problem", "words"),
     [
         (ConnectionLost("closed"), "the service cannot be reached"),
-        (Forbidden("403", status_code=403), "the service does not tell (403)"),
+        (Forbidden("403", status_code=403), "the service does not show it (403)"),
         (NotFound("404", status_code=404), "the service does not know it any more"),
     ],
 )

@@ -49,7 +49,7 @@ async def test_everything_means_the_journals_sessions_and_no_others(kernel: Any,
     stopped = await one.stop_all()
     assert sorted(item.session_id for item in stopped) == sorted(ids)
     assert status(simulator, stranger) != "exit"
-    assert table(stopped).endswith("2 stopped; nobody on this journal posts until %devin resume")
+    assert table(stopped).endswith("2 stopped; nothing is started or sent until %devin resume")
 
 
 async def test_sessions_whose_turn_is_over_are_left_alone(kernel: Any, simulator: Any) -> None:
@@ -96,7 +96,7 @@ async def test_a_post_whose_outcome_stays_unknown_is_told_as_perhaps_at_work(ker
     (left,) = await kernel(timing=hasty).stop_all()
     (intent,) = one.journal.intents.all()
     assert (left.session_id, left.title, left.is_at_work) == (intent.tag, "audit", True)
-    assert left.result == "perhaps started under this tag; the service does not show it"
+    assert left.result == "may have been started with this tag; the service does not show it"
     assert "1 could not be stopped" in table([left])
 
 
@@ -187,7 +187,7 @@ def test_the_command_line_stops_what_the_folder_started(simulator: Any, folder: 
     command = [sys.executable, "-m", "devin_jupyter"]
     stop = subprocess.run([*command, "stop", "--all"], **run)  # type: ignore[call-overload]
     assert stop.returncode == 0, stop.stderr
-    assert "1 stopped; nobody on this journal posts until %devin resume" in stop.stdout
+    assert "1 stopped; nothing is started or sent until %devin resume" in stop.stdout
     stop = subprocess.run([*command, "stop", "--all", "--everything"], **run)  # type: ignore[call-overload]
     assert "1 stopped" in stop.stdout
     resume = subprocess.run([*command, "resume"], **run)  # type: ignore[call-overload]

@@ -71,10 +71,10 @@ async def test_an_open_session_without_a_cap_lets_nothing_be_promised(kernel: An
     one = kernel()
     first = await one.start("one", policy=NO_GUARD)
     budget(one.journal, CELL.notebook, 100, now=1.0)
-    with pytest.raises(BudgetExceeded, match=f"{first.session_id} is at work without a cap"):
+    with pytest.raises(BudgetExceeded, match=f"{first.session_id} is running without a cap"):
         await one.start("two", policy=NO_GUARD, max_acu=5)
     said = str(budget(one.journal, CELL.notebook, now=2.0))
-    assert said.endswith(f"100 of 100 ACU left; {first.session_id} is at work without a cap: nothing may start")
+    assert said.endswith(f"100 of 100 ACU left; {first.session_id} is running without a cap: nothing may start")
     assert "nothing may start" not in str(budget(one.journal, CELL.notebook, "off", now=3.0))
 
 

@@ -182,9 +182,9 @@ async def test_acts_without_outcome_are_told(kernel: Any, simulator: Any) -> Non
     with pytest.raises(CreateUncertain):
         await one.start("two", policy=Policy(guard=other))
     start, message = one.journal.undecided()
-    assert start.startswith("perhaps a session was started on 20")
+    assert start.startswith("a session may have been started on 20")
     assert one.journal.intents.all()[0].tag in start
-    assert message.startswith(f"perhaps a message arrived at {session_id} after 20")
+    assert message.startswith(f"a message may have arrived at {session_id} after 20")
     assert one.journal.undecided(CELL.notebook) == [message]
     assert one.journal.undecided(other.notebook) == [start]
     assert one.journal.check() == []
