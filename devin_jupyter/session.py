@@ -559,7 +559,9 @@ class AsyncSession(SessionView):
         async def send(text: str, files: list[tuple[str, bytes]]) -> AsyncSession:
             return await self.send(text, files or None, again=True)
 
-        return Panel(self, acts={"send": on_loop(send), "stop": on_loop(self.stop), "archive": on_loop(self.archive)})
+        return Panel(
+            self, actions={"send": on_loop(send), "stop": on_loop(self.stop), "archive": on_loop(self.archive)}
+        )
 
 
 @contextmanager

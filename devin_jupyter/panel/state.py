@@ -160,5 +160,5 @@ def _possible(snapshot: Snapshot) -> list[str]:
     if snapshot.recorded is not None:
         return []
     over = snapshot.phase in _OVER_FOR_GOOD or snapshot.status in ("exit", "error")
-    acts = [] if over else ["send", "stop"]
-    return acts if snapshot.is_archived or snapshot.api_version == "v1" else [*acts, "archive"]
+    actions = [] if over else ["send", "stop"]
+    return actions if snapshot.is_archived or snapshot.api_version == "v1" else [*actions, "archive"]

@@ -87,14 +87,14 @@ class Panel(LiveWidget):
     state = traitlets.Dict().tag(sync=True)
     anchor = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, session: SessionLike, *, acts: Mapping[str, Action] | None = None) -> None:
+    def __init__(self, session: SessionLike, *, actions: Mapping[str, Action] | None = None) -> None:
         """Follow the session until `close`.
 
         Args:
             session: anything with `.snapshot` and `.subscribe`; `.send`, `.stop` and `.archive` become buttons.
-            acts: what the buttons call instead; plain or coroutine functions.
+            actions: what the buttons call instead; plain or coroutine functions.
         """
-        self._sync = SessionSync(session, publish=partial(setattr, self, "state"), send=self.send, actions=acts)
+        self._sync = SessionSync(session, publish=partial(setattr, self, "state"), send=self.send, actions=actions)
         super().__init__(state=self._sync.state(), anchor=secrets.token_hex(6))
         self.session = session
         self.on_msg(lambda _, content, buffers: self.receive(content, buffers))

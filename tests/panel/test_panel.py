@@ -192,7 +192,7 @@ def test_coroutine_functions_are_acts_too(fake: Callable[..., Any]) -> None:
         done.append(True)
         return "had been sent before"
 
-    panel = Panel(fake(), acts={"send": send})
+    panel = Panel(fake(), actions={"send": send})
     panel.comm = wire = Wire()
     panel.receive({"action": "send", "text": "go", "token": "1"})
 
