@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
-import importlib.metadata
 import json
-import platform
 import sys
 import time
 import traceback
@@ -268,6 +265,8 @@ def ask_for_key(notebook: Notebook) -> str:
     Raises:
         NoKey: nobody can be asked, or nothing was typed.
     """
+    from getpass import getpass
+
     from devin_jupyter.redaction import keep_secret
 
     if not _can_ask(notebook):
@@ -276,7 +275,7 @@ def ask_for_key(notebook: Notebook) -> str:
             "nothing was sent",
             "set DEVIN_API_KEY before the kernel starts; to try things out without a key: %devin simulator",
         )
-    key = getpass.getpass("Devin API key (cog_… or apk_…, not shown): ").strip()
+    key = getpass("Devin API key (cog_… or apk_…, not shown): ").strip()
     if not key:
         raise NoKey("no key was typed", "nothing was sent", "create one in the Devin settings, under API keys")
     keep_secret([key])
@@ -392,11 +391,14 @@ def report(notebook: Notebook) -> str:
 
 
 def _versions() -> str:
+    import platform  # 40 modules with the next one: not for `%devin help`
+    from importlib import metadata
+
     lines = [f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"]
     for name in _PACKAGES:
         try:
-            lines.append(f"{name} {importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError:
+            lines.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
             lines.append(f"{name} is not installed")
     return "\n".join(lines)
 
