@@ -37,7 +37,7 @@ def test_the_history_of_ipython_keeps_the_three_lines_and_tb_shows_the_frames(ke
     kernel.run("%%devin --repoz x\nprompt", fails=True)
     [kept] = kernel.run("print(len(list(get_ipython().history_manager.exceptions.values())[-1]['traceback']))")
     assert kept["text"] == "3\n"
-    assert "parsing.py" in str(kernel.run("%tb"))
+    assert "arguments.py" in str(kernel.run("%tb"))
 
 
 def test_raising_the_same_error_again_is_short_again(shell):
@@ -73,7 +73,7 @@ def test_a_mistyped_cell_is_an_error_output_in_a_kernel(kernel):
     assert output["output_type"] == "error"
     assert output["ename"] == "OptionError"
     assert output["traceback"] == [
-        "OptionError: there is no option --repoz (did you mean --repos?)",
+        "OptionError: %%devin has no option --repoz (did you mean --repos?)",
         "  nothing was sent",
         "  %%devin? lists the options",
     ]
