@@ -31,7 +31,7 @@ class Phase(StrEnum):
     @property
     def turn_over(self) -> bool:
         """Whether Devin has stopped working on the last prompt or message."""
-        return self not in (Phase.QUEUED, Phase.WORKING)
+        return self not in OPEN_PHASES
 
     @property
     def label(self) -> str:
@@ -39,6 +39,8 @@ class Phase(StrEnum):
         return _LABELS.get(self, self.value)
 
 
+OPEN_PHASES = (Phase.QUEUED, Phase.WORKING)
+"""The phases in which Devin is at work on the last prompt or message."""
 _LABELS = {Phase.YOUR_TURN: "replied, your turn", Phase.NEEDS_APPROVAL: "needs approval"}
 
 
