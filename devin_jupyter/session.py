@@ -157,7 +157,7 @@ class Core:
 class _Seen:
     """State shared by the two handles on a session."""
 
-    state: WatchedSession
+    watched: WatchedSession
     schema: Schema | None
     how: str
     notice: str | None
@@ -172,12 +172,12 @@ class SessionView:
     @property
     def snapshot(self) -> Snapshot:
         """The session as last seen, as one immutable value."""
-        return self._seen.state.snapshot
+        return self._seen.watched.snapshot
 
     @property
     def id(self) -> str:
         """The session's id, `devin-…`."""
-        return self._seen.state.session_id
+        return self._seen.watched.session_id
 
     @property
     def schema(self) -> Schema | None:
@@ -272,7 +272,7 @@ class SessionView:
 
         Each has `.at` (UTC), `.value` (raw) and `.is_final`.
         """
-        return self._seen.state.outputs
+        return self._seen.watched.outputs
 
     def answer(self, *, waited: float | str | None = None) -> Any:
         """Return what `result` would return, from the latest snapshot, without a request and without waiting.
@@ -347,7 +347,7 @@ class AsyncSession(SessionView):
     def __init__(
         self,
         core: Core,
-        state: WatchedSession,
+        watched: WatchedSession,
         *,
         schema: Schema | None = None,
         how: str = "opened",
@@ -356,7 +356,7 @@ class AsyncSession(SessionView):
         cell: CellRef | None = None,
     ) -> None:
         self._core, self._cell = core, cell
-        self._seen = _Seen(state, schema, how, notice, take)
+        self._seen = _Seen(watched, schema, how, notice, take)
 
     def __await__(self) -> Generator[Any, None, AsyncSession]:
         return _awaited(self, self.wait).__await__()
@@ -374,7 +374,7 @@ class AsyncSession(SessionView):
             Detached: a blocking wait was interrupted (a KeyboardInterrupt).
             DevinError: the session cannot be read: unknown, or not accessible with this key.
         """
-        await self._core.store.turn_over(self._seen.state, seconds(timeout))
+        await self._core.store.turn_over(self._seen.watched, seconds(timeout))
         return self
 
     async def result(self, timeout: float | str | None = None) -> Any:
@@ -412,7 +412,7 @@ class AsyncSession(SessionView):
             CreateUncertain: it is not known whether the message arrived.
             DevinError: the service refused or could not be reached; nothing was sent.
         """
-        core, watched = self._core, self._seen.state
+        core, watched = self._core, self._seen.watched
         is_pair = isinstance(attach, tuple) and len(attach) == 2 and isinstance(attach[0], str)
         listed = list(attach) if isinstance(attach, (list, tuple)) and not is_pair else [attach]
         files = await asyncio.to_thread(read_attachments, [item for item in listed if item is not None], {})
@@ -441,7 +441,7 @@ class AsyncSession(SessionView):
         Args:
             archive: also archive it; v3 only.
         """
-        core, watched = self._core, self._seen.state
+        core, watched = self._core, self._seen.watched
         before = await core.poller.look(watched)
         await core.sessions.terminate(self.id, archive=archive)
         await core.store.note(watched, terminated=before.phase not in (Phase.DONE, Phase.FAILED))
@@ -467,13 +467,13 @@ class AsyncSession(SessionView):
         """
         write = self._core.tags.replace if replace else self._core.tags.append
         visible = visible_tags(await write(self.id, tags))
-        await self._core.store.note(self._seen.state, tags=visible)
+        await self._core.store.note(self._seen.watched, tags=visible)
         return visible
 
     async def refresh(self) -> AsyncSession:
         """Read the session now, with its conversation if the turn is over. (`GET …/sessions/{id}`)"""
         if self.snapshot.recorded is None:
-            await self._core.poller.look(self._seen.state)
+            await self._core.poller.look(self._seen.watched)
         return self
 
     async def attachments(self) -> list[wire.SessionAttachment]:
@@ -545,7 +545,7 @@ class AsyncSession(SessionView):
             elif on_trouble is not None:
                 on_trouble(change)
 
-        return self._core.store.subscribe([self._seen.state], on_change, messages=messages, keep=keep, every=every)
+        return self._core.store.subscribe([self._seen.watched], on_change, messages=messages, keep=keep, every=every)
 
     def panel(self) -> Panel:
         """Return a live panel with a reply box; its buttons act on the running event loop."""
@@ -844,7 +844,7 @@ _PROBLEMS: dict[Phase, tuple[type[TurnError], str, str]] = {
     ),
     Phase.FAILED: (
         SessionFailed,
-        "{id} failed on the service{why}",
+        "{id} failed on the service's side{why}",
         "see {url}; start another session, at additional cost, with the next --take on the cell (take= in Python)",
     ),
     Phase.DONE: (

@@ -74,7 +74,7 @@ def test_rows_without_an_answer_say_why_and_rows_that_ask_say_what(client: Batch
     ).wait()
 
     frame = batch.frame.set_index("repo")
-    assert "failed on the service" in frame.loc["fail", "error"]
+    assert "failed on the service's side" in frame.loc["fail", "error"]
     assert "its own cap, --max-acu 5, is reached" in frame.loc["limit", "error"]
     assert pd.isna(frame.loc["question", "error"])
     assert frame.loc["question", "asked"] == batch.questions[2]

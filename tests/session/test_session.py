@@ -95,7 +95,7 @@ def test_a_time_out_may_be_written_as_on_a_line(either, timeout):
 def test_a_time_out_that_is_no_time_is_refused_also_when_the_turn_is_over(either, timeout):
     session = either.create("count", tags=["sim:exit"]).wait(30)
 
-    with pytest.raises(dj.OptionError, match="a time-out is seconds"):
+    with pytest.raises(dj.OptionError, match="a timeout is a number of seconds"):
         session.wait(timeout)
 
 
@@ -319,7 +319,7 @@ async def test_a_handle_of_the_blocking_client_is_awaited_without_blocking(slow_
     session = await asyncio.to_thread(client.create, "count", schema="count:int")
 
     async def end_the_turn():  # which cannot end otherwise
-        await until_somebody_waits(client, session)
+        await until_awaited(client, session)
         slow_simulator.clock(240)
 
     ending = asyncio.create_task(end_the_turn())
@@ -337,7 +337,7 @@ async def test_cancelling_an_await_detaches_and_the_session_goes_on(simulator):
         await session
 
     waiting = asyncio.create_task(wait())
-    await until_somebody_waits(client, session)
+    await until_awaited(client, session)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError) as problem:
         await waiting
@@ -361,7 +361,7 @@ async def _waited(session):
     return await session
 
 
-async def until_somebody_waits(client, session):
+async def until_awaited(client, session):
     while not client.core.store.find(session.id).is_awaited:  # noqa: ASYNC110 - perhaps of another loop
         await asyncio.sleep(0.005)
 
