@@ -58,8 +58,8 @@ def run(notebook: Notebook, line: str) -> Any:
     if "--help" in rest or "-h" in rest:
         command, rest = COMMANDS["help"], [name]
     is_topic = command.name == "help" and len(rest) == 1  # one with dashes is no option of the help itself
-    said = {"topic": rest[0]} if is_topic else command.syntax.read(rest)
-    return command.run(notebook, SimpleNamespace(**said))
+    args = {"topic": rest[0]} if is_topic else command.syntax.read(rest)
+    return command.run(notebook, SimpleNamespace(**args))
 
 
 def find(name: str) -> Command:
@@ -76,9 +76,9 @@ def find(name: str) -> Command:
     return COMMANDS[name]
 
 
-def _help(notebook: Notebook, said: Any) -> None:
+def _help(notebook: Notebook, args: Any) -> None:
     """`%devin help [COMMAND|OPTION]`; a command goes before an option of the same name, unless there are dashes."""
-    topic = said.topic
+    topic = args.topic
     if topic is None:
         print(overview())
         return

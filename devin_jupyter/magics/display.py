@@ -192,7 +192,7 @@ class Table:
         Args:
             rows: values are shown as text; None as a dash.
             title: a line above.
-            empty: what is said where there are no rows.
+            empty: what to say when there are no rows.
         """
         self.rows = [dict(row) for row in rows]
         self.title, self.empty = title, empty

@@ -60,7 +60,7 @@ class Notebook:
 
     @property
     def devin(self) -> Devin:
-        """The same for commands, which first print what went on while no kernel ran."""
+        """The same, after printing once which sessions kept running without a kernel."""
         client = self.client
         warn_about_live_sessions(self, client)
         return client

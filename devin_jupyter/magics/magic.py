@@ -59,7 +59,7 @@ class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
         return _guarded(commands.run, self.notebook, line)
 
     def before_use(self, client: Any) -> None:
-        """Print, before a client is used for the first time, what went on while no kernel ran."""
+        """Print, before a client is first used, which sessions kept running without a kernel."""
         from devin_jupyter.magics.frontend import warn_about_live_sessions
 
         warn_about_live_sessions(self.notebook, client)

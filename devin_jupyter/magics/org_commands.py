@@ -25,35 +25,35 @@ if TYPE_CHECKING:
     from devin_jupyter.magics.frontend import Notebook
 
 
-def playbooks(notebook: Notebook, said: Any) -> Any:
+def playbooks(notebook: Notebook, args: Any) -> Any:
     """List playbooks, or show one."""
-    if said.show:
-        one = notebook.devin.playbooks.get(said.show)
+    if args.show:
+        one = notebook.devin.playbooks.get(args.show)
         return Text(f"{one.get('title')} ({one.get('playbook_id')})\n\n{one.get('body')}")
     found = list(notebook.devin.playbooks.list())
     CACHE.add("playbooks", _pairs(found, "playbook_id", "title"))
     rows = [
         {"title": one.get("title"), "macro": one.get("macro"), "id": one.get("playbook_id")}
-        for one in _with_text(said.text, found, "title")
+        for one in _with_text(args.text, found, "title")
     ]
     return Table(rows, empty="no playbooks")
 
 
-def knowledge(notebook: Notebook, said: Any) -> Any:
+def knowledge(notebook: Notebook, args: Any) -> Any:
     """List knowledge notes, or show one."""
-    if said.show:
-        one = notebook.devin.knowledge.get(said.show)
+    if args.show:
+        one = notebook.devin.knowledge.get(args.show)
         return Text(f"{one.get('name')} ({_note_id(one)})\nwhen: {_trigger(one)}\n\n{one.get('body')}")
     found = list(notebook.devin.knowledge.list())
     CACHE.add("knowledge", ((_note_id(one), str(one.get("name") or "")) for one in found))
     rows = [
         {"name": one.get("name"), "when": _trigger(one), "id": _note_id(one)}
-        for one in _with_text(said.text, found, "name")
+        for one in _with_text(args.text, found, "name")
     ]
     return Table(rows, empty="no knowledge notes")
 
 
-def secrets(notebook: Notebook, said: Any) -> Table:
+def secrets(notebook: Notebook, args: Any) -> Table:
     """List the names of secrets; the service never tells values."""
     found = list(notebook.devin.secrets.list())
     CACHE.add("secrets", _pairs(found, "secret_id", "key", "secret_name"))
@@ -64,12 +64,12 @@ def secrets(notebook: Notebook, said: Any) -> Table:
             "note": one.get("note"),
             "id": one.get("secret_id"),
         }
-        for one in _with_text(said.text, found, "key", "secret_name")
+        for one in _with_text(args.text, found, "key", "secret_name")
     ]
     return Table(rows, empty="no secrets")
 
 
-def schedules(notebook: Notebook, said: Any) -> Table:
+def schedules(notebook: Notebook, args: Any) -> Table:
     """List scheduled sessions."""
     rows = [
         {
@@ -78,7 +78,7 @@ def schedules(notebook: Notebook, said: Any) -> Table:
             "on": "yes" if one.get("enabled", True) else "no",
             "id": one.get("scheduled_session_id"),
         }
-        for one in _with_text(said.text, list(notebook.devin.schedules.list()), "name")
+        for one in _with_text(args.text, list(notebook.devin.schedules.list()), "name")
     ]
     return Table(rows, empty="no schedules")
 
@@ -100,9 +100,9 @@ def _trigger(note: Mapping[str, Any]) -> Any:
     return note.get("trigger") or note.get("trigger_description")
 
 
-def usage(notebook: Notebook, said: Any) -> Table:
+def usage(notebook: Notebook, args: Any) -> Table:
     """ACUs by day; where the key may not see that, the sum over sessions by the day they started."""
-    since, until = unix_time(said.since), unix_time(said.until)
+    since, until = unix_time(args.since), unix_time(args.until)
     try:
         found = notebook.devin.consumption.daily(since=since, until=until)
     except (Forbidden, NotFound, Unsupported) as problem:
@@ -134,23 +134,23 @@ def _summed(notebook: Notebook, since: int | None, until: int | None, why: str) 
     return Table(rows, title=labeled(title, notebook.devin.settings.simulated), empty="no sessions")
 
 
-def budget(notebook: Notebook, said: Any) -> None:
+def budget(notebook: Notebook, args: Any) -> None:
     """Show or set the budget of this notebook, with the arithmetic."""
-    if said.off and said.acus not in (None, "off"):
+    if args.off and args.acus not in (None, "off"):
         raise OptionError("--off and a limit cannot be combined", hint="remove one of them")
     from devin_jupyter.models.snapshot import notebook_scope
 
-    wanted = "off" if said.off else said.acus
+    wanted = "off" if args.off else args.acus
     scope = notebook_scope(notebook.host.notebook)
     print(notebook.journal.budgets.set_or_show(scope, wanted, now=time.time()))
 
 
-def journal(notebook: Notebook, said: Any) -> Any:
+def journal(notebook: Notebook, args: Any) -> Any:
     """Show, check, export or repair the journal."""
-    return {"check": _check, "export": _export, "repair": _repair}.get(said.act or "show", _show)(notebook, said)
+    return {"check": _check, "export": _export, "repair": _repair}.get(args.act or "show", _show)(notebook, args)
 
 
-def _show(notebook: Notebook, said: Any) -> Table:
+def _show(notebook: Notebook, args: Any) -> Table:
     book = notebook.journal
     entries = book.sessions(notebook=notebook.host.notebook)
     simulated = sum(entry.snapshot is not None and entry.snapshot.simulated for entry in entries)
@@ -173,40 +173,40 @@ def _show(notebook: Notebook, said: Any) -> Table:
     return Table(rows, title=title, empty="the journal has no sessions of this notebook")
 
 
-def _check(notebook: Notebook, said: Any) -> None:
+def _check(notebook: Notebook, args: Any) -> None:
     problems = notebook.journal.check()
     open_acts = [] if problems else notebook.journal.undecided()
     print("\n".join(problems or [f"{notebook.journal.path} is sound", *open_acts]))
 
 
-def _export(notebook: Notebook, said: Any) -> None:
+def _export(notebook: Notebook, args: Any) -> None:
     text = json.dumps(notebook.journal.export(), indent=1, ensure_ascii=False)
-    print(write_file(said.file or "devin-journal.json", text))
+    print(write_file(args.file or "devin-journal.json", text))
 
 
-def _repair(notebook: Notebook, said: Any) -> None:
+def _repair(notebook: Notebook, args: Any) -> None:
     print(notebook.journal.repair())
 
 
-def lock(notebook: Notebook, said: Any) -> None:
+def lock(notebook: Notebook, args: Any) -> None:
     """Write the lock file of this notebook."""
     from devin_jupyter.journal import lockfile
 
-    path = Path(said.file).expanduser() if said.file else None
+    path = Path(args.file).expanduser() if args.file else None
     print(lockfile.record(notebook.journal, notebook.host.notebook, path))
 
 
-def connect(notebook: Notebook, said: Any) -> None:
+def connect(notebook: Notebook, args: Any) -> None:
     """Choose key, organization and host, and say what came out."""
     from devin_jupyter.client import default as devin
     from devin_jupyter.client.default import connect_checked
 
-    if said.simulator:
-        _simulated(devin.connect(simulator=True, **({"api_version": said.api} if said.api else {})))
+    if args.simulator:
+        _simulated(devin.connect(simulator=True, **({"api_version": args.api} if args.api else {})))
         return
-    wanted = {"org_id": said.org, "base_url": said.url, "api_version": said.api, "profile": said.profile}
-    if not (said.new_key or said.save) and _replays(notebook, wanted):
-        devin.connect()  # says that there is no key, and what is replayed
+    wanted = {"org_id": args.org, "base_url": args.url, "api_version": args.api, "profile": args.profile}
+    if not (args.new_key or args.save) and _replays(notebook, wanted):
+        devin.connect()  # prints that there is no key and what is replayed
         return
     who: list[tuple[str, str | None]] = []
 
@@ -214,10 +214,10 @@ def connect(notebook: Notebook, said: Any) -> None:
         who.extend(_principal(client))  # tells as well whether the key works
         loop.run(client.core.where())
 
-    key = _key(notebook, said, wanted)
+    key = _key(notebook, args, wanted)
     client = connect_checked(check, key, *wanted.values(), key_source="the hidden prompt")
-    if said.save:
-        _save(client, said.profile)
+    if args.save:
+        _save(client, args.profile)
     print(_line(client, who[0][1]))
     if not notebook.host.is_headless:
         prefetch(client)
@@ -242,17 +242,17 @@ def _can_ask(notebook: Notebook) -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def _key(notebook: Notebook, said: Any, wanted: dict[str, Any]) -> str | None:
+def _key(notebook: Notebook, args: Any, wanted: dict[str, Any]) -> str | None:
     """None where a key is known; else one asked for, hidden: for a profile only where it is to be saved."""
     from devin_jupyter.config import saved_profiles
 
     profile = wanted["profile"]
-    if said.new_key:
+    if args.new_key:
         return ask_for_key(notebook)
     try:
         resolve_settings(**wanted)
     except NoKey as problem:
-        if profile and not said.save:
+        if profile and not args.save:
             meant = nearest(profile, saved_profiles(data_folder()))
             raise NoKey(problem.message + meant, problem.consequence, problem.hint) from None
         return ask_for_key(notebook)
@@ -301,13 +301,13 @@ def _line(client: Any, who: str | None) -> str:
     return f"connected to {chosen.base_url} ({chosen.api_version}) as {who}, {org}, {key}"
 
 
-def simulator(notebook: Notebook, said: Any) -> None:
+def simulator(notebook: Notebook, args: Any) -> None:
     """Start the simulator in this process, or find the running one, and connect to it."""
     from devin_jupyter.client import default as devin
 
-    options: dict[str, Any] = {"api_version": "v1"} if said.v1 else {}
-    if said.preload is not None:
-        options["preload"] = said.preload
+    options: dict[str, Any] = {"api_version": "v1"} if args.v1 else {}
+    if args.preload is not None:
+        options["preload"] = args.preload
     _simulated(devin.connect(simulator=True, **options))
 
 
@@ -316,7 +316,7 @@ def _simulated(client: Any) -> None:
     print(f"connected to the simulator in this process ({version}): sessions are simulated and cost nothing")
 
 
-def whoami(notebook: Notebook, said: Any) -> Table:
+def whoami(notebook: Notebook, args: Any) -> Table:
     """Say who acts, where, with which key, and what it may read."""
     devin = notebook.devin
     chosen = devin.settings
@@ -338,7 +338,7 @@ _YES = {True: "yes", False: "no", None: "not known"}
 def _principal(devin: Any) -> list[tuple[str, str | None]]:
     chosen = devin.settings
     if chosen.api_version == "v1":
-        next(iter(devin.sessions.list(limit=1)), None)  # v1 has no call of its own that tells whether a key works
+        next(iter(devin.sessions.list(limit=1)), None)  # v1 has no call that only checks a key
         return [("principal", "the owner of the key"), ("organization", "the key's own")]
     who = devin.self()
     kind = str(who.get("principal_type") or "unknown").replace("_", " ")
@@ -364,13 +364,13 @@ _PACKAGES = (
 _NOTHING = "no warnings; logging.getLogger('devin_jupyter').setLevel('DEBUG') records more, then run it again"
 
 
-def debug(notebook: Notebook, said: Any) -> None:
+def debug(notebook: Notebook, args: Any) -> None:
     """Write the report to a file, or show it."""
     text = report(notebook)
-    if not said.file:
+    if not args.file:
         print(text)
         return
-    path = write_file(said.file, text + "\n")
+    path = write_file(args.file, text + "\n")
     print(f"{path}: review it before you attach it to a ticket")
 
 

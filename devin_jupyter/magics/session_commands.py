@@ -53,38 +53,38 @@ class SessionTable(Table):
         return rows.frame()
 
 
-def sessions(notebook: Notebook, said: Any) -> Any:
+def sessions(notebook: Notebook, args: Any) -> Any:
     """List sessions, newest first."""
-    limit = said.limit
-    if said.live and not notebook.is_terminal:
-        return _board(notebook, said)
-    found = _wanted(notebook, said, (limit or SHOWN) + 1)
+    limit = args.limit
+    if args.live and not notebook.is_terminal:
+        return _board(notebook, args)
+    found = _wanted(notebook, args, (limit or SHOWN) + 1)
     CACHE.add_sessions(snapshot for _, snapshot in found)
     shown, rest = found[: limit or SHOWN], len(found) > (limit or SHOWN)
-    return SessionTable(shown, _about(said, len(shown), rest))
+    return SessionTable(shown, _about(args, len(shown), rest))
 
 
-def _about(said: Any, count: int, rest: bool) -> str:
-    """What is said above the table: what it leaves out, and why it stands still."""
+def _about(args: Any, count: int, rest: bool) -> str:
+    """What is args above the table: what it leaves out, and why it stands still."""
     still = "the live board needs a notebook; this is a snapshot, %devin wait SESSION follows one session"
     more = f"the newest {count}; --limit N shows more, dj.sessions_frame() has all"
     none = "no match among the newest 2,000 sessions"
-    parts = {still: said.live, more: rest and not said.limit, none: said.text and not count}
+    parts = {still: args.live, more: rest and not args.limit, none: args.text and not count}
     return "; ".join(part for part, is_said in parts.items() if is_said)
 
 
-def _board(notebook: Notebook, said: Any) -> Any:
+def _board(notebook: Notebook, args: Any) -> Any:
     """A live board; what is at work is followed, a row opens its session."""
     from devin_jupyter.panel import BatchPanel
 
     devin = notebook.devin
-    found = _wanted(notebook, said, said.limit or ON_BOARD)
+    found = _wanted(notebook, args, args.limit or ON_BOARD)
     snapshots = [snapshot for _, snapshot in found]
     return BatchPanel(loop.run(_handles(devin, snapshots)), open_session=partial(_opened, devin))
 
 
 def _opened(devin: Any, identifier: str) -> Any:
-    """A handle on the session of a row; a look at it leaves the session that the next cell goes on with."""
+    """A handle on the session of a row; opening it does not change what `dj.last()` returns."""
     from devin_jupyter.session import Session, open_session
 
     return Session(loop.run(open_session(devin.core, identifier)))
@@ -103,15 +103,15 @@ async def _handles(devin: Any, snapshots: list[Snapshot]) -> list[Any]:
     return [snapshot if snapshot.turn_over else handle(snapshot) for snapshot in snapshots]
 
 
-def _wanted(notebook: Notebook, said: Any, count: int) -> list[tuple[Mapping[str, Any], Snapshot]]:
+def _wanted(notebook: Notebook, args: Any, count: int) -> list[tuple[Mapping[str, Any], Snapshot]]:
     """At most `count` sessions that fit, newest first, each with its raw object."""
     at = datetime.now(UTC)
-    is_searched = said.text or said.phase
-    raws = notebook.devin.sessions.list(limit=SEARCHED if is_searched else count, **_filters(notebook, said))
+    is_searched = args.text or args.phase
+    raws = notebook.devin.sessions.list(limit=SEARCHED if is_searched else count, **_filters(notebook, args))
     record = notebook.devin.core.store.record
     found = [(raw, observe(raw, record(identifier(raw)), at=at)) for raw in raws]
     found.sort(key=lambda pair: pair[1].created_at or at, reverse=True)
-    text, phases = (said.text or "").lower(), said.phase
+    text, phases = (args.text or "").lower(), args.phase
     fitting = (
         (raw, one)
         for raw, one in found
@@ -125,12 +125,12 @@ def _searchable(snapshot: Snapshot) -> str:
     return " ".join([snapshot.title or "", snapshot.session_id, *snapshot.tags, *snapshot.repos, *places]).lower()
 
 
-def _filters(notebook: Notebook, said: Any) -> dict[str, Any]:
+def _filters(notebook: Notebook, args: Any) -> dict[str, Any]:
     """The parameters of the list, named by the table of filters."""
-    given = {name: getattr(said, name) for name in ("origin", "tags", "repos", "playbook", "category")}
-    given |= {"since": unix_time(said.since), "until": unix_time(said.until), "archived": said.archived or None}
+    given = {name: getattr(args, name) for name in ("origin", "tags", "repos", "playbook", "category")}
+    given |= {"since": unix_time(args.since), "until": unix_time(args.until), "archived": args.archived or None}
     filters: dict[str, Any] = {BY_KEYWORD[name].v3 or name: value for name, value in given.items() if value}
-    return filters | (_mine(notebook.devin) if said.mine else {})
+    return filters | (_mine(notebook.devin) if args.mine else {})
 
 
 def _mine(devin: Any) -> dict[str, Any]:
@@ -174,39 +174,39 @@ def _row(snapshot: Snapshot) -> dict[str, Any]:
     return {name: value for name, value in row.items() if not (snapshot.simulated and name == "started")}
 
 
-def open_session(notebook: Notebook, said: Any) -> None:
+def open_session(notebook: Notebook, args: Any) -> None:
     """Make a handle on a session that exists, bind it and show it."""
-    check_name(said.out)
+    check_name(args.out)
     schema = None
-    if said.schema:
+    if args.schema:
         from devin_jupyter.schema import load_schema
 
-        schema = load_schema(said.schema, notebook.variables)
-    session = notebook.session(said.session) if schema is None else notebook.devin.get(said.session, schema=schema)
-    notebook.bind(said.out, session)
+        schema = load_schema(args.schema, notebook.variables)
+    session = notebook.session(args.session) if schema is None else notebook.devin.get(args.session, schema=schema)
+    notebook.bind(args.out, session)
     session.refresh()
     print_notice(session.notice)
-    display.view(notebook, session, {"quiet": said.quiet}, waiting=False).open()
+    display.view(notebook, session, {"quiet": args.quiet}, waiting=False).open()
 
 
-def show(notebook: Notebook, said: Any) -> None:
+def show(notebook: Notebook, args: Any) -> None:
     """Show a session, or a batch, as it is now."""
-    batch = notebook.batch(said.session)
+    batch = notebook.batch(args.session)
     if batch is not None:
         display.show(batch)
         return
-    session = notebook.session(said.session)
+    session = notebook.session(args.session)
     session.refresh()
-    display.publish(render.bundle(session.snapshot, transcript=said.transcript))
+    display.publish(render.bundle(session.snapshot, transcript=args.transcript))
 
 
-def wait(notebook: Notebook, said: Any) -> None:
+def wait(notebook: Notebook, args: Any) -> None:
     """Wait until the turn is over, or all rows of a batch; Ctrl-C detaches."""
-    word, seconds = said.session, said.time
+    word, seconds = args.session, args.time
     if seconds is None and word and word not in notebook.variables:
         with suppress(ValueError):  # `%devin wait 30m` names no session
             word, seconds = None, parse_duration(word)
-    options: CellOptions = {"wait": math.inf if seconds is None else seconds, "on_interrupt": said.on_interrupt}
+    options: CellOptions = {"wait": math.inf if seconds is None else seconds, "on_interrupt": args.on_interrupt}
     batch = notebook.batch(word)
     if batch is not None:
         follow_batch(notebook, batch, options)
@@ -214,31 +214,31 @@ def wait(notebook: Notebook, said: Any) -> None:
         follow(notebook, notebook.session(word), options)
 
 
-def send(notebook: Notebook, said: Any) -> None:
+def send(notebook: Notebook, args: Any) -> None:
     """Send a message; one that was sent before is not sent again."""
     from devin_jupyter.request import read_attachments
 
-    files = read_attachments(said.attach or (), notebook.variables)
-    session = notebook.session(said.session)
+    files = read_attachments(args.attach or (), notebook.variables)
+    session = notebook.session(args.session)
     with completing_requests():
-        session = notebook.devin.send(session, " ".join(said.text), files, said.again, said.as_user)
+        session = notebook.devin.send(session, " ".join(args.text), files, args.again, args.as_user)
     print_notice(session.notice)
-    follow(notebook, session, {"wait": said.wait})
+    follow(notebook, session, {"wait": args.wait})
 
 
-def stop(notebook: Notebook, said: Any) -> Any:
+def stop(notebook: Notebook, args: Any) -> Any:
     """End sessions for good; `--all` halts the journal first."""
-    if said.everything and not said.all:
+    if args.everything and not args.all:
         raise OptionError("--everything needs --all", hint="%devin stop --all --everything")
-    if said.all:
-        if said.sessions:
+    if args.all:
+        if args.sessions:
             raise OptionError("--all stops every session and takes no names", hint="leave out --all, or the names")
-        return _stop_all(notebook, everything=said.everything)
-    for word in said.sessions:
+        return _stop_all(notebook, everything=args.everything)
+    for word in args.sessions:
         batch = notebook.batch(word)
         if batch is not None:
             batch.pause()
-    return _each(notebook, said.sessions, lambda session: session.stop(archive=said.archive), "stopped")
+    return _each(notebook, args.sessions, lambda session: session.stop(archive=args.archive), "stopped")
 
 
 def _stop_all(notebook: Notebook, *, everything: bool) -> Table:
@@ -262,17 +262,17 @@ def _stop_all(notebook: Notebook, *, everything: bool) -> Table:
     return Table(rows, title=labeled(title, bool(rows) and devin.settings.simulated))
 
 
-def resume(notebook: Notebook, said: Any) -> None:
+def resume(notebook: Notebook, args: Any) -> None:
     """Lift the halt."""
     lifted = notebook.journal.resume()
     print("the halt is lifted: sessions can start again" if lifted else "nothing was halted")
 
 
-def archive(notebook: Notebook, said: Any) -> Any:
+def archive(notebook: Notebook, args: Any) -> Any:
     """Put sessions away, or take them out again."""
-    if said.undo:
-        return _each(notebook, said.sessions, lambda session: session.unarchive(), "out of the archive")
-    return _each(notebook, said.sessions, lambda session: session.archive(), "archived")
+    if args.undo:
+        return _each(notebook, args.sessions, lambda session: session.unarchive(), "out of the archive")
+    return _each(notebook, args.sessions, lambda session: session.archive(), "archived")
 
 
 def _each(notebook: Notebook, words: Sequence[str | None], act: Callable[[Any], object], done: str) -> Table | None:
@@ -299,14 +299,14 @@ def _each(notebook: Notebook, words: Sequence[str | None], act: Callable[[Any], 
     return Table(rows, title=labeled(title, any(session.snapshot.simulated for session in sessions)))
 
 
-def tags(notebook: Notebook, said: Any) -> None:
+def tags(notebook: Notebook, args: Any) -> None:
     """Show, add or replace a session's tags."""
-    session = notebook.session(said.session)
-    if said.replace:
-        session.tag(*said.replace, replace=True)
-    if said.add:
-        session.tag(*said.add)
-    if not said.add and not said.replace:
+    session = notebook.session(args.session)
+    if args.replace:
+        session.tag(*args.replace, replace=True)
+    if args.add:
+        session.tag(*args.add)
+    if not args.add and not args.replace:
         session.refresh()
     CACHE.add("tags", ((tag, "") for tag in session.tags))
     print(", ".join(session.tags) or "no tags")
@@ -336,21 +336,21 @@ class Conversation:
         return f"{who}, {at}" if at else who
 
 
-def messages(notebook: Notebook, said: Any) -> Conversation:
+def messages(notebook: Notebook, args: Any) -> Conversation:
     """Show the conversation, oldest first."""
-    session = notebook.session(said.session)
+    session = notebook.session(args.session)
     session.refresh()
     found = list(session.messages)
-    shown = found[-said.limit :] if said.limit else found
+    shown = found[-args.limit :] if args.limit else found
     return Conversation(shown, session.snapshot.simulated, len(found) - len(shown))
 
 
-def files(notebook: Notebook, said: Any) -> Any:
+def files(notebook: Notebook, args: Any) -> Any:
     """List a session's files, or download them."""
-    session = notebook.session(said.session)
-    if said.download is not None:
-        with writing(said.download or session.id):
-            paths = session.download(said.download or None)
+    session = notebook.session(args.session)
+    if args.download is not None:
+        with writing(args.download or session.id):
+            paths = session.download(args.download or None)
         for path in paths:
             print(path)
         return None
@@ -361,10 +361,10 @@ def files(notebook: Notebook, said: Any) -> Any:
     return Table(rows, empty="no files")
 
 
-def insights(notebook: Notebook, said: Any) -> Any:
+def insights(notebook: Notebook, args: Any) -> Any:
     """Show the service's analysis of a session."""
-    session = notebook.session(said.session)
-    found = session.insights(generate=said.generate)
+    session = notebook.session(args.session)
+    found = session.insights(generate=args.generate)
     raw = found if isinstance(found, dict) else dict(found)
     analysis = raw.get("analysis") or {}
     rows: list[dict[str, Any]] = [

@@ -113,7 +113,7 @@ def check_name(out: Any) -> None:
     """Refuse an `--out` that cannot be a variable; None is none.
 
     Raises:
-        OptionError: it is no name.
+        OptionError: not a valid name.
     """
     if out is not None and not (isinstance(out, str) and out.isidentifier() and not iskeyword(out)):
         raise OptionError(f"--out takes the name of a variable, not {out!r}", hint="for example -o audit")

@@ -45,7 +45,7 @@ class Argument:
     is_positional: bool = False
     is_needed: bool = False
     takes_objects: bool = False
-    """In Python, a value that is no text is meant as it is: a DataFrame, a model, a session."""
+    """In Python, values that are not text are used as they are: a DataFrame, a model, a session."""
     api: str = "both"
     """`both`, or the only version that has it: `v3` or `v1`."""
     instead: str = ""
@@ -57,7 +57,7 @@ class Argument:
     allowed_with_to: bool = False
     """A `--to` cell, which sends a message to an existing session, may have it."""
     elsewhere: str = ""
-    """Why it is no keyword of `dj.create`, and what to use in Python."""
+    """What to use in Python instead, where `dj.create` does not take it."""
     field: str = ""
     """The field of the request body."""
     sent_flag: bool = True
@@ -95,7 +95,7 @@ class Argument:
 
     @property
     def is_text(self) -> bool:
-        """Whether a value may be any text: one with `{{ }}` in it is a value already, not one to be converted later."""
+        """Whether any text is a valid value; others are converted once their `{{ }}` are filled in."""
         return self.kind in ("word", "words", "optional") and not self.choices
 
     @property
@@ -136,9 +136,9 @@ class Syntax:
     arguments: tuple[Argument, ...]
     example: str = ""
     hint: str = ""
-    """What to do about an option that there is not; by default the usage."""
+    """The hint for an unknown option; by default the usage."""
     stray_hint: str = ""
-    """What to do about a word that belongs to no option; by default the usage."""
+    """The hint for a word that belongs to no option; by default the usage."""
 
     @property
     def usage(self) -> str:
@@ -354,7 +354,7 @@ def seconds(timeout: Any) -> float | None:
     """Return a time-out in seconds, None for none; texts as in `--wait` are understood.
 
     Raises:
-        OptionError: it is no time.
+        OptionError: not a duration.
     """
     try:
         found = None if timeout is None else parse_duration(timeout)

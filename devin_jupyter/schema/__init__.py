@@ -61,7 +61,7 @@ class Schema:
         return self._checker.problems(value)
 
     def is_valid(self, value: Any) -> bool:
-        """Tell whether a raw answer fits."""
+        """Return whether a raw answer fits."""
         return self._checker.is_valid(value)
 
     def load(

@@ -104,7 +104,7 @@ def plain_json(value: Any, place: Place = ()) -> Any:
     """Return a deep copy made of JSON types only.
 
     Raises:
-        SchemaError: for anything that is no JSON, with its place.
+        SchemaError: a value that is not JSON, with its place.
     """
     if isinstance(value, dict):
         for key in value:
@@ -223,7 +223,7 @@ def _follow(reference: str, root: Any) -> Any:
 
 
 def _moved(steps: list[str], source: Json, place: Place) -> list[str | int]:
-    """Walk from schema to schema; a step that is no keyword for schemas means a place nothing translates."""
+    """Walk from schema to schema; a step that is not a schema keyword leads to a place that is not translated."""
     moved: list[str | int] = []
     node: Any = source
     value: Any
@@ -499,7 +499,7 @@ class Checker:
             self._broken = f"$: the schema itself cannot be read: {_middle_cut(str(problem))}"
 
     def is_valid(self, value: Any) -> bool:
-        """Tell whether the value fits; what is no JSON does not."""
+        """Return whether the value fits; a value that is not JSON does not."""
         try:
             return self._validator is not None and self._validator.is_valid(value)
         except (ValueError, RecursionError):
