@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from devin_jupyter.batches import Batch
 
 _CONNECT = ("api_key", "org_id", "base_url", "simulator", "api_version", "profile", "poll_seconds")
-_ALSO_CALLED = {
+_SYNONYMS = {
     **dict.fromkeys(("url", "api_url", "host", "server", "endpoint"), "base_url"),
     **dict.fromkeys(("key", "token", "api_token"), "api_key"),
     **dict.fromkeys(("org", "organization", "organisation"), "org_id"),
@@ -74,9 +74,9 @@ def get_default() -> Devin:
     """
     with _registry.lock:
         if _registry.client is None:
-            _use(_made(), _made, by_itself=True)
+            _use(_create_client(), _create_client, implicit=True)
         elif _registry.make is not None and _is_stale(_registry.client):
-            _use(_registry.make(), _registry.make, by_itself=_registry.environment is not None)
+            _use(_registry.make(), _registry.make, implicit=_registry.environment is not None)
         assert _registry.client is not None
         return _registry.client
 
@@ -153,10 +153,10 @@ def from_notebook(path: str | Path) -> list[Session]:
     return handles
 
 
-def _use(client: Devin, make: Callable[[], Devin] | None, *, by_itself: bool) -> None:
+def _use(client: Devin, make: Callable[[], Devin] | None, *, implicit: bool) -> None:
     with _registry.lock:
         _registry.client, _registry.make, _registry.folder = client, make, Path.cwd()
-        _registry.environment = _environment() if by_itself else None
+        _registry.environment = _environment() if implicit else None
 
 
 def _environment() -> tuple[str | None, ...]:
@@ -215,10 +215,10 @@ def connect(
         WrongKeyFamily: the key belongs to the other API version.
         OptionError: an argument is invalid.
     """
-    pause = None if poll_seconds is None else _pause(poll_seconds)
+    pause = None if poll_seconds is None else _interval(poll_seconds)
     if simulator:
-        client = _paced(_simulated(api_version, simulator_options), pause)
-        _use(client, None, by_itself=False)
+        client = _with_pace(_simulator_client(api_version, simulator_options), pause)
+        _use(client, None, implicit=False)
         return client
     if simulator_options:
         raise _no_option(min(simulator_options), _CONNECT)
@@ -241,7 +241,7 @@ def connect_checked(
     """
 
     def make() -> Devin:
-        return _paced(_made(chosen, key_source), pause)
+        return _with_pace(_create_client(chosen, key_source), pause)
 
     client = make()
     replays = client.core.lock if not client.settings.api_key else None
@@ -251,17 +251,17 @@ def connect_checked(
         check(client)
     is_given = chosen[0] is not None or client.settings.profile is not None
     # when a lock file is replayed no key has been chosen yet: one that is set later is used
-    _use(client, None if is_given else make, by_itself=replays is not None)
+    _use(client, None if is_given else make, implicit=replays is not None)
     return client
 
 
-def _paced(client: Devin, pause: float | None) -> Devin:
+def _with_pace(client: Devin, pause: float | None) -> Devin:
     if pause is not None:
         client.core.poller.pace = replace(client.settings.pace, slow=pause)
     return client
 
 
-def _pause(value: Any) -> float:
+def _interval(value: Any) -> float:
     try:
         return number(value)
     except (TypeError, ValueError) as problem:
@@ -276,7 +276,7 @@ def disconnect() -> None:
         _registry.client = None
 
 
-def _made(chosen: tuple[str | None, ...] = (), key_source: str = "argument") -> Devin:
+def _create_client(chosen: tuple[str | None, ...] = (), key_source: str = "argument") -> Devin:
     broken: list[JournalError] = []
     lock = locks_beside(Path.cwd(), broken.append)
     try:
@@ -298,7 +298,7 @@ def _warn(broken: Iterable[JournalError]) -> None:
         print(f"{problem.message}; it is not used: {problem.hint}")
 
 
-def _simulated(api_version: str | None, options: dict[str, Any]) -> Devin:
+def _simulator_client(api_version: str | None, options: dict[str, Any]) -> Devin:
     try:
         from devin_jupyter.simulator.config import Config
         from devin_jupyter.simulator.server import start
@@ -324,7 +324,7 @@ def _simulated(api_version: str | None, options: dict[str, Any]) -> Devin:
 
 
 def _no_option(name: str, known: Iterable[str]) -> OptionError:
-    meant = _ALSO_CALLED.get(name)
+    meant = _SYNONYMS.get(name)
     hint = f" (did you mean {meant}?)" if meant else nearest(name, known)
     return OptionError(
         f"connect has no option {name!r}{hint}",

@@ -195,12 +195,12 @@ class Devin(Blocking[AsyncDevin]):
 
     @documented_by(AsyncDevin.create)
     def create(self, /, prompt: str, **options: Unpack[CreateOptions]) -> Session:
-        said, others = _split(options)
-        stops = said.get("on_interrupt") == "stop"
+        waiting, others = _split(options)
+        stops = waiting.get("on_interrupt") == "stop"
         with completing_requests(stops=stops):
             session = Session(loop.run(self._async.create(prompt, **others)))
         try:
-            return session.wait(seconds(said["wait"])) if "wait" in said else session
+            return session.wait(seconds(waiting["wait"])) if "wait" in waiting else session
         except KeyboardInterrupt:
             if not stops:
                 raise
@@ -209,11 +209,11 @@ class Devin(Blocking[AsyncDevin]):
 
     @documented_by(AsyncDevin.map)
     def map(self, /, prompt: str, rows: Any, **options: Unpack[MapOptions]) -> Batch:
-        said, others = _split(options)
+        waiting, others = _split(options)
         batch = _blocking_batch(loop.run(self._async.map(prompt, rows, **others)))
-        if "wait" not in said:
+        if "wait" not in waiting:
             return batch
-        return batch.wait(seconds(said["wait"]), on_interrupt=said.get("on_interrupt") or "detach")
+        return batch.wait(seconds(waiting["wait"]), on_interrupt=waiting.get("on_interrupt") or "detach")
 
     @documented_by(AsyncDevin.wait)
     def wait(self, session: AsyncSession | Session | str, timeout: float | str | None = None) -> Session:
