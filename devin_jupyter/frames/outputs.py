@@ -18,7 +18,7 @@ from devin_jupyter.errors import OptionError
 from devin_jupyter.frames.columns import Column, array_of, frame_of
 from devin_jupyter.frames.sessions import PHASE
 from devin_jupyter.models.fields import Kind
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.phase import TURN_OVER
 from devin_jupyter.models.snapshot import Record, judge_output
 from devin_jupyter.schema import Schema, from_wire, json_path
 from devin_jupyter.schema.draft7 import target
@@ -38,7 +38,6 @@ OUTPUT_TAIL = (
     Column("error", "text"),
 )
 """The columns after the fields of the schema."""
-_TURN_OVER = frozenset(phase for phase in Phase if phase.turn_over)
 _MAX_COLUMNS = 500
 """With more, objects stay objects: definitions that refer to each other can stand for millions of fields."""
 _MAX_RECORD_KEYS = 200
@@ -125,7 +124,7 @@ def outputs_of(
         is_provisional = provisional.get(name)
         if is_provisional is None:  # what `Snapshot.output_is_final` says
             is_provisional = not (
-                phase in _TURN_OVER and all(judge_output(raw, known.get(name) or Record(session_id="")))
+                phase in TURN_OVER and all(judge_output(raw, known.get(name) or Record(session_id="")))
             )
         found.append(
             Output(

@@ -31,7 +31,7 @@ class Phase(StrEnum):
     @property
     def turn_over(self) -> bool:
         """Whether Devin has stopped working on the last prompt or message."""
-        return self not in OPEN_PHASES
+        return self in TURN_OVER
 
     @property
     def label(self) -> str:
@@ -41,6 +41,8 @@ class Phase(StrEnum):
 
 OPEN_PHASES = (Phase.QUEUED, Phase.WORKING)
 """The phases in which Devin is at work on the last prompt or message."""
+TURN_OVER = frozenset(Phase).difference(OPEN_PHASES)
+"""The phases in which it is not."""
 _LABELS = {Phase.YOUR_TURN: "replied, your turn", Phase.NEEDS_APPROVAL: "needs approval"}
 
 

@@ -25,7 +25,7 @@ from devin_jupyter.models.fields import (
     read_session,
     visible_tags,
 )
-from devin_jupyter.models.phase import OPEN_PHASES, Phase, PhaseInputs, phase_of
+from devin_jupyter.models.phase import TURN_OVER, Phase, PhaseInputs, phase_of
 
 __all__ = [
     "FINGERPRINT_TAG",
@@ -309,7 +309,7 @@ class Snapshot:
     @property
     def turn_over(self) -> bool:
         """Whether Devin has stopped working on the last prompt or message."""
-        return self.phase not in OPEN_PHASES
+        return self.phase in TURN_OVER
 
     @property
     def output_is_final(self) -> bool:

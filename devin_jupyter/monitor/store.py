@@ -23,6 +23,7 @@ from weakref import WeakValueDictionary
 
 from devin_jupyter.errors import DevinError
 from devin_jupyter.models.fields import session_id as prefixed
+from devin_jupyter.models.phase import TURN_OVER
 from devin_jupyter.models.snapshot import (
     Facts,
     Message,
@@ -158,7 +159,8 @@ class WatchedSession:
     @property
     def is_over(self) -> bool:
         """Whether the turn is over, as last seen."""
-        return self.seen is not None and self.seen.turn_over
+        seen = self.record.snapshot
+        return seen is not None and seen.phase in TURN_OVER
 
     @property
     def is_awaited(self) -> bool:
