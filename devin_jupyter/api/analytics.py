@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
-from devin_jupyter.api.client import BY_NAME, Service
+from devin_jupyter.api.client import BY_NAME, LARGEST_PAGE, Service, cursor_pages, items_of
 from devin_jupyter.api.query import Moment, unix
-from devin_jupyter.api.responses import LARGEST_PAGE, cursor_pages, items_of
 from devin_jupyter.api.sessions import Sessions
 from devin_jupyter.errors import DevinError, Forbidden, NotFound, OptionError, Unauthorized, Unsupported
 from devin_jupyter.models import wire

@@ -8,20 +8,27 @@ and the ids, and knows nothing of what the responses mean.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import index
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import quote
 
-from devin_jupyter.api.responses import LARGEST_PAGE, RequestInfo, cursor_pages, items_of, unreadable
+from devin_jupyter.api.responses import RequestInfo, unreadable
 from devin_jupyter.config import Settings, no_key, remember_org
-from devin_jupyter.errors import ApiError, NoOrganization, Unsupported
+from devin_jupyter.errors import ApiError, NoOrganization, OptionError, UnreadableAnswer, Unsupported
 from devin_jupyter.models import wire
 
 if TYPE_CHECKING:
     from devin_jupyter.api.transport import Files, Transport
 
 T = TypeVar("T")
+Raw = dict[str, Any]
+"""A JSON object of a response."""
+Fetch = Callable[[Raw], Awaitable[Any]]
+LARGEST_PAGE = 200
+_EMPTY_PAGES = 3
+"""Pages in a row without a new item that count as the end of a list."""
 
 ORG = "/v3/organizations/{org_id}"
 _S, _D = f"{ORG}/sessions", f"{ORG}/sessions/{{session_id}}"
@@ -314,3 +321,137 @@ class Service:
             several or "nothing was started",
             "set DEVIN_ORG_ID or give org_id='org-…' (Settings → Devin API shows it)",
         )
+
+
+# --- lists ---------------------------------------------------------------------------------------------------
+# Read to the end, each item once, and never in circles: cursors may repeat or stay on the last page, and pages overlap
+# while new items arrive, so a page yields only items not seen before, and a page without any ends the list.
+
+
+async def cursor_pages(
+    fetch: Fetch, *, key: str, limit: int | None = None, page_size: int = LARGEST_PAGE, after: str | None = None
+) -> AsyncIterator[list[Raw]]:
+    """Yield the pages of a v3 list, each without items seen before.
+
+    Args:
+        fetch: reads one page; is given `first` and `after`.
+        key: the field that holds an item's id.
+        limit: the most items to return.
+        page_size: how many to ask for at a time, at most 200.
+        after: the cursor to start behind.
+    """
+    dedup, cursors = _Deduplicator(key, limit), {after}
+    while True:
+        page = await fetch({"first": dedup.wanted(min(page_size, LARGEST_PAGE)), "after": after})
+        fresh = dedup.fresh(items_of(page))
+        if fresh:
+            yield fresh
+        after = next_cursor(page)
+        if after is None or after in cursors or dedup.is_done:
+            return
+        cursors.add(after)
+
+
+async def offset_pages(
+    fetch: Fetch, *, key: str, items: str = "items", limit: int | None = None, page_size: int = LARGEST_PAGE
+) -> AsyncIterator[list[Raw]]:
+    """Yield the pages of a list that counts in `limit` and `offset`.
+
+    The answer says whether there is more (v3); where it does not say (v1), a page shorter than asked for is the last.
+
+    Args:
+        fetch: reads one page; is given `limit` and `offset`.
+        key: the field that holds an item's id.
+        items: the field of the answer that holds the items.
+        limit: the most items to return.
+        page_size: how many to ask for at a time.
+    """
+    dedup, offset = _Deduplicator(key, limit), 0
+    while True:
+        page = await fetch({"limit": page_size, "offset": offset})
+        found = items_of(page, items)
+        fresh = dedup.fresh(found)
+        if fresh:
+            yield fresh
+        flag = page.get("has_next_page") if isinstance(page, Mapping) else None
+        more = flag if isinstance(flag, bool) else len(found) >= page_size
+        if not more or not fresh or dedup.is_done:
+            return
+        offset += len(found)
+
+
+def items_of(page: Any, name: str = "items") -> list[Raw]:
+    """Return the objects of a page, which may also be a bare array.
+
+    Raises:
+        UnreadableAnswer: it is no page at all.
+    """
+    listed = page if isinstance(page, list) else page.get(name) if isinstance(page, Mapping) else None
+    if listed is None and isinstance(page, Mapping) and isinstance(page.get("items"), list):
+        listed = page["items"]
+    if not isinstance(listed, list):
+        raise UnreadableAnswer(
+            f"expected a list, with its items under {name!r}", "nothing was changed", "try again later"
+        )
+    return [item for item in listed if isinstance(item, dict)]
+
+
+def next_cursor(page: Any) -> str | None:
+    """Return where the next page begins; None on the last one."""
+    if not isinstance(page, Mapping) or not page.get("has_next_page"):
+        return None
+    cursor = page.get("end_cursor")
+    return cursor if isinstance(cursor, str) and cursor else None
+
+
+async def flatten(pages: AsyncIterator[list[T]]) -> AsyncIterator[T]:
+    """Yield the items of pages one by one."""
+    async for page in pages:
+        for item in page:
+            yield item
+
+
+def at_most(limit: int | None) -> int | None:
+    """Return a `limit`, None for no limit.
+
+    Raises:
+        OptionError: it is not a whole number, or below 0.
+    """
+    try:
+        most = None if limit is None else index(limit)
+    except TypeError:
+        most = -1
+    if most is not None and most < 0:
+        raise OptionError(f"limit is a whole number of 0 or more, not {limit!r}", "nothing was sent")
+    return most
+
+
+class _Deduplicator:
+    """Lets each item through once, and no more than `limit` in all."""
+
+    def __init__(self, key: str, limit: int | None) -> None:
+        self._key, self._left, self._seen, self._empty = key, at_most(limit), set[Any](), 0
+
+    @property
+    def is_done(self) -> bool:
+        return self._left == 0 or self._empty >= _EMPTY_PAGES
+
+    def wanted(self, page_size: int) -> int:
+        return page_size if self._left is None else max(1, min(page_size, self._left))
+
+    def fresh(self, items: Sequence[Raw]) -> list[Raw]:
+        new = [item for item in items if self._is_new(item)]
+        self._empty = 0 if new else self._empty + 1
+        if self._left is not None:
+            new = new[: self._left]
+            self._left -= len(new)
+        return new
+
+    def _is_new(self, item: Raw) -> bool:
+        identifier = item.get(self._key)
+        if not isinstance(identifier, (str, int)):
+            return True
+        if identifier in self._seen:
+            return False
+        self._seen.add(identifier)
+        return True

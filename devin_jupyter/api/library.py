@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, cast, get_args
 
-from devin_jupyter.api.client import Service
-from devin_jupyter.api.responses import at_most, flatten, offset_pages
+from devin_jupyter.api.client import Service, at_most, flatten, offset_pages
 from devin_jupyter.errors import Conflict, DevinError, NotFound, OptionError, UnreadableAnswer, Unsupported
 from devin_jupyter.models import wire
 from devin_jupyter.models.enums import SecretType

@@ -21,7 +21,7 @@ from math import ceil, inf
 from operator import index
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, get_args
 
-from devin_jupyter.api.responses import LARGEST_PAGE, items_of, next_cursor
+from devin_jupyter.api.client import LARGEST_PAGE, items_of, next_cursor
 from devin_jupyter.errors import OptionError, UnreadableAnswer, Unsupported
 from devin_jupyter.loop import REQUESTS_AT_ONCE, leaf_exceptions
 from devin_jupyter.models import enums

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
-from devin_jupyter.api.client import Service
+from devin_jupyter.api.client import LARGEST_PAGE, Service, at_most, flatten, items_of, next_cursor, offset_pages
 from devin_jupyter.api.query import (
     Query,
     SessionFilters,
@@ -20,7 +20,7 @@ from devin_jupyter.api.query import (
     read_newest,
     read_sessions,
 )
-from devin_jupyter.api.responses import LARGEST_PAGE, at_most, flatten, items_of, next_cursor, offset_pages, unreadable
+from devin_jupyter.api.responses import unreadable
 from devin_jupyter.errors import (
     BadRequest,
     Conflict,

@@ -24,9 +24,9 @@ import httpx
 from httpx_retries import Retry, RetryTransport
 
 from devin_jupyter import errors
-from devin_jupyter.api.responses import RequestInfo, error_from, parse_response, retry_after, unreadable
+from devin_jupyter.api.responses import RequestInfo, error_from, retry_after, unreadable
 from devin_jupyter.config import Settings, is_loopback
-from devin_jupyter.redaction import contains_secret, redact
+from devin_jupyter.redaction import contains_secret, redact, redact_response
 
 logger = logging.getLogger("devin_jupyter.http")
 logging.getLogger("devin_jupyter").addHandler(logging.NullHandler())
@@ -213,7 +213,8 @@ class Transport:
         try:
             try:
                 async with asyncio.timeout(within):
-                    response = await self._open().send(request)
+                    # in a task of its own: none of the callers is resumed at every step of httpx
+                    response = await asyncio.create_task(self._open().send(request))
             except TimeoutError:
                 raise httpx.ReadTimeout("the answer does not come to its end") from None
         except httpx.HTTPError as problem:
@@ -256,6 +257,29 @@ class Transport:
                 "nothing was downloaded",
                 "open the session in the web app to fetch it",
             )
+
+
+def parse_response(request: RequestInfo, status: int, body: bytes, *, text: bool = False) -> Any:
+    """Return the JSON value of a success, secrets masked; None for an empty body.
+
+    Args:
+        request: the request.
+        status: of the answer.
+        body: of the answer.
+        text: a body that is not JSON is returned as it is.
+
+    Raises:
+        UnreadableAnswer: it is neither.
+    """
+    if not body.strip():
+        return None
+    try:
+        answer = json.loads(body)
+        return redact_response(answer) if contains_secret(body) else answer
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
+        if text and not body.lstrip().startswith(b"<"):
+            return body.decode("utf-8", "replace").strip()
+        raise unreadable(request, status, body) from None
 
 
 def _close_later(loop: asyncio.AbstractEventLoop, client: httpx.AsyncClient) -> None:

@@ -13,7 +13,7 @@ import pytest
 from records import record
 
 from devin_jupyter import errors
-from devin_jupyter.api.responses import items_of
+from devin_jupyter.api.client import items_of
 from devin_jupyter.api.sessions import Insights, Messages
 from devin_jupyter.config import mask_key
 from devin_jupyter.frames.storage import read_file

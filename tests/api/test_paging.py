@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from devin_jupyter.api.client import cursor_pages, items_of, next_cursor, offset_pages
 from devin_jupyter.api.library import Knowledge, Playbooks, Secrets
-from devin_jupyter.api.responses import cursor_pages, items_of, next_cursor, offset_pages
 from devin_jupyter.api.sessions import Insights, Messages, Sessions
 from devin_jupyter.errors import OptionError, UnreadableAnswer, Unsupported
 
