@@ -5,9 +5,7 @@ All enums are open: responses may hold values that are not here.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 DevinMode = Literal["normal", "fast", "lite", "ultra", "fusion"]
 Status = Literal["new", "claimed", "running", "exit", "error", "suspended", "resuming"]
@@ -69,11 +67,3 @@ SEEN_CATEGORY = ("production_investigation",)
 
 SCHEMA_BYTES = 64 * 1024
 """The largest structured output schema, serialized."""
-
-
-def schema_bytes(schema: Mapping[str, Any]) -> int:
-    """Return the size of a schema as JSON, in bytes.
-
-    How the service serializes it is not documented: counted are spaces and escapes, which is the most it can be.
-    """
-    return len(json.dumps(schema))

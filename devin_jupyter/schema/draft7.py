@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from devin_jupyter.errors import SchemaError
-from devin_jupyter.models.enums import SCHEMA_BYTES, schema_bytes
+from devin_jupyter.models.enums import SCHEMA_BYTES
 from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:
@@ -471,7 +471,7 @@ def _short(text: str) -> str:
 
 
 def _check_size(wire: Json) -> None:
-    size = schema_bytes(wire)
+    size = len(json.dumps(wire))  # how the service counts is not documented: with spaces and escapes is the most
     if size <= SCHEMA_BYTES:
         return
     biggest = max(wire.items(), key=lambda item: len(json.dumps(item[1])))[0]
