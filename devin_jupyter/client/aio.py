@@ -340,9 +340,15 @@ class AsyncDevin:
             OptionError: an unknown filter, or both sessions and filters.
             Unsupported: v1 does not have the filtered field.
         """
-        from devin_jupyter import history
+        from devin_jupyter.history import dataset, select
 
-        return await history.sessions(self.core, sessions, engine=engine, limit=limit, **filters)
+        if engine not in (None, "pandas", "dask"):
+            raise OptionError(f"engine={engine!r} is unknown", hint="leave it out for pandas, or give 'dask'")
+        if engine != "dask":
+            return (await select(self.core, sessions, filters, limit)).frame
+        if sessions is not None or limit is not None:
+            raise OptionError("engine='dask' reads whole time windows", hint="select with filters, without limit=")
+        return await dataset.dask_sessions(self.core, filters)
 
     async def outputs_frame(
         self,
@@ -486,9 +492,9 @@ class AsyncDevin:
         Raises:
             OptionError: the folder holds sessions of another organization, or of other filters.
         """
-        from devin_jupyter import history
+        from devin_jupyter.history import dataset
 
-        return await history.sync(self.core, folder, **filters)
+        return await dataset.sync(self.core, folder, **filters)
 
     async def budget(self, acus: float | str | None = None, *, notebook: str | None = None) -> Account:
         """Set or show the budget of a notebook; the repr shows the arithmetic. What was spent stays spent.

@@ -26,7 +26,7 @@ from devin_jupyter.frames.storage import (
     stack_sessions,
     with_open_pull_requests,
 )
-from devin_jupyter.history.query import fill, new_rows, read_journal, select
+from devin_jupyter.history import fill, new_rows, read_journal, select
 from devin_jupyter.text import replacing
 
 if TYPE_CHECKING:
