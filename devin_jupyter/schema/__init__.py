@@ -236,7 +236,7 @@ def type_schema(source: Any) -> tuple[Json, Reader]:
     named = getattr(source, "__name__", None) or str(source)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a default that is no JSON only loses its mention in the schema
+            warnings.simplefilter("ignore")  # a default that is not JSON is only left out of the schema
             adapter = source if isinstance(source, TypeAdapter) else TypeAdapter(_acceptable(source))
             return adapter.json_schema(by_alias=True, mode="validation"), _reader(adapter)
     except (PydanticUserError, TypeError, ValueError, NameError, AttributeError, RecursionError) as problem:
