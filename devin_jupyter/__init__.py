@@ -17,22 +17,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-_HOME_OF: dict[str, str | None] = {
+_MODULE_OF: dict[str, str | None] = {
     name.name: imported.module
     for imported in ast.parse(Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8")).body
     if isinstance(imported, ast.ImportFrom) and imported.level
     for name in imported.names
 }
-__all__ = sorted([*_HOME_OF, "load_ipython_extension", "unload_ipython_extension"])
+__all__ = sorted([*_MODULE_OF, "load_ipython_extension", "unload_ipython_extension"])
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
     name = {"NoOrganisation": "NoOrganization"}.get(name, name)  # the old spelling, for one release
-    if name not in _HOME_OF:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = _HOME_OF[name]
-    value = import_module(f".{name}", __name__) if home is None else getattr(import_module(f".{home}", __name__), name)
+    module = _MODULE_OF[name]
+    value = (
+        import_module(f".{name}", __name__) if module is None else getattr(import_module(f".{module}", __name__), name)
+    )
     globals()[name] = value
     return value
 

@@ -66,14 +66,14 @@ def _stop(everything: bool, notebook: Path | None) -> int:
     return 1 if any(item.is_at_work for item in stopped) else 0
 
 
-async def _end_sessions(journal: Journal, is_meant: Callable[[str], bool] | None) -> list[StopResult]:
+async def _end_sessions(journal: Journal, selects: Callable[[str], bool] | None) -> list[StopResult]:
     from devin_jupyter.client.aio import AsyncDevin
     from devin_jupyter.config import resolve_settings
     from devin_jupyter.idempotency.stop import stop_all
 
     client = AsyncDevin(settings=resolve_settings(), journal=journal)
     try:
-        return await stop_all(client.core.creator, is_meant)
+        return await stop_all(client.core.creator, selects)
     finally:
         await client.aclose()
 

@@ -93,7 +93,7 @@ def timeline(sessions: pd.DataFrame) -> alt.LayerChart:
         y = altair.Y("place:O", axis=None)
         layers.append(titles.encode(x="start:T", y=y, text="title:N", href="url:N"))
     height = max(40, int(step * len(records)))
-    return _finish(layers, "Sessions over time", note, records, _nothing(sessions, "start"), height=height)
+    return _finish(layers, "Sessions over time", note, records, _empty_note(sessions, "start"), height=height)
 
 
 def spend(
@@ -115,13 +115,13 @@ def spend(
                 "a consumption frame is shown by day and product", hint="give a sessions frame for groups"
             )
         unit, records = "day", chart_data.consumption_records(frame)
-        title, note, nothing = "ACUs by day, which begins at 08:00 UTC", "", "nothing consumed"
+        title, note, empty_note = "ACUs by day, which begins at 08:00 UTC", "", "nothing consumed"
     else:
         if tag_prefix and by not in (None, "tag"):
             raise OptionError(f"tag_prefix= divides by tags, and by={by!r} does not", hint="give one or the other")
         records, unit = chart_data.spend_records(frame, by or ("tag" if tag_prefix else None), tag_prefix, unit)
         unknown = chart_data.count_missing(frame, "acus")
-        title, nothing = f"ACUs by the {unit} sessions were started", _nothing(frame, "cost")
+        title, empty_note = f"ACUs by the {unit} sessions were started", _empty_note(frame, "cost")
         note = f"{unknown:,} session{'s' * (unknown != 1)} of unknown cost not included" if unknown else ""
 
     altair = _altair()
@@ -146,7 +146,7 @@ def spend(
             href="url:N",
         )
     )
-    return _finish([bars], title, note, records, nothing, height=220)
+    return _finish([bars], title, note, records, empty_note, height=220)
 
 
 def outcomes(sessions: pd.DataFrame) -> alt.LayerChart:
@@ -192,7 +192,7 @@ def durations(sessions: pd.DataFrame) -> alt.LayerChart:
         )
     )
     note = "from their start to their last activity"
-    return _finish([bars], "How long sessions take", note, records, _nothing(sessions, "duration"), height=220)
+    return _finish([bars], "How long sessions take", note, records, _empty_note(sessions, "duration"), height=220)
 
 
 def _altair() -> Any:
@@ -216,7 +216,7 @@ def _phase_color(records: Records) -> Any:
     return altair.Color("phase:N", scale=scale, legend=altair.Legend(title=None, orient="top"))
 
 
-def _nothing(sessions: pd.DataFrame, what: str) -> str:
+def _empty_note(sessions: pd.DataFrame, what: str) -> str:
     return f"no sessions with a known {what}" if len(sessions) else "no sessions"
 
 
@@ -225,7 +225,7 @@ def _finish(
     title: str,
     note: str,
     records: Records,
-    nothing: str = "no sessions",
+    empty_note: str = "no sessions",
     *,
     width: int = _WIDTH,
     height: int,
@@ -233,7 +233,7 @@ def _finish(
     """Put the layers into a chart with one look for light and dark pages, or a word where there are no records."""
     altair = _altair()
     if not records:
-        word = altair.Chart(altair.Data(values=[{"word": nothing}])).mark_text(color=_GRAY, fontSize=13)
+        word = altair.Chart(altair.Data(values=[{"word": empty_note}])).mark_text(color=_GRAY, fontSize=13)
         layers, width, height = [word.encode(text="word:N")], _WIDTH, 60
     chart: Any = _chart_class()(layer=layers)
     labels = {

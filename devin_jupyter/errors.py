@@ -56,7 +56,7 @@ def _one_line(text: str) -> str:
 class _ThreeLines(BaseException):
     """What happened, what it means for the session and the bill, what to do: at most three lines."""
 
-    _shown_traceback: TracebackType | None = None
+    _rendered_traceback: TracebackType | None = None
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -95,9 +95,9 @@ class _ThreeLines(BaseException):
     def _render_traceback_(self) -> list[str]:
         # The three lines the first time; every frame when `%tb` asks again for the same raise.
         is_for_history = sys._getframe(1).f_code.co_name == "_format_exception_for_storage"  # IPython 9 asks twice
-        if not is_for_history and self.__traceback__ is not None and self.__traceback__ is self._shown_traceback:
+        if not is_for_history and self.__traceback__ is not None and self.__traceback__ is self._rendered_traceback:
             return redacted_traceback(self)
-        self._shown_traceback = self.__traceback__
+        self._rendered_traceback = self.__traceback__
         first, *rest = self.lines
         return [f"{type(self).__name__}: {first}", *(f"  {line}" for line in rest)]
 

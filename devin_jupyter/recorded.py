@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _TEXT = (str,)
 _TEXT_OR_NONE = (str, NoneType)
 _NUMBER = (int, float, NoneType)
-_WHOLE = (int, NoneType)
+_INTEGER = (int, NoneType)
 _FLAG = (bool,)
 _OBJECT = (Mapping, NoneType)
 _ANY = (object,)
@@ -47,7 +47,7 @@ _OTHERS: Mapping[str, tuple[type, ...]] = {
     "session_id": _TEXT,
     "url": _TEXT,
     "phase": _TEXT,
-    "max_acu_limit": _WHOLE,
+    "max_acu_limit": _INTEGER,
     "output_is_fresh": _FLAG,
     "output_is_valid": _FLAG,
     "question": _TEXT_OR_NONE,

@@ -194,7 +194,7 @@ __all__ = [
     "template_problems",
 ]
 
-_WORDS_AND_TAKE = ("prompt", "key", "take")
+_PROMPT_KEY_AND_TAKE = ("prompt", "key", "take")
 MAX_TAGS = 49
 """The service holds 50; one is ours."""
 
@@ -388,7 +388,7 @@ class SessionRequest:
 
     def options_hash(self) -> str:
         """Return a hash of what the request says besides its words and its take: repositories, schema, mode, …."""
-        return _sha256({name: value for name, value in self.identity().items() if name not in _WORDS_AND_TAKE})
+        return _sha256({name: value for name, value in self.identity().items() if name not in _PROMPT_KEY_AND_TAKE})
 
     def incidental(self) -> dict[str, Any]:
         """Return what may differ without making another session: a difference attaches, and is named."""

@@ -154,7 +154,7 @@ class Core:
 
 
 @dataclass(eq=False, slots=True)
-class _Seen:
+class _SharedState:
     """State shared by the two handles on a session."""
 
     watched: WatchedSession
@@ -167,37 +167,37 @@ class _Seen:
 class SessionView:
     """The attributes of a session as last seen. None of them sends a request."""
 
-    _seen: _Seen
+    _shared: _SharedState
 
     @property
     def snapshot(self) -> Snapshot:
         """The session as last seen, as one immutable value."""
-        return self._seen.watched.snapshot
+        return self._shared.watched.snapshot
 
     @property
     def id(self) -> str:
         """The session's id, `devin-…`."""
-        return self._seen.watched.session_id
+        return self._shared.watched.session_id
 
     @property
     def schema(self) -> Schema | None:
         """The schema that the output is read with, if any."""
-        return self._seen.schema
+        return self._shared.schema
 
     @property
     def how(self) -> str:
         """`created`, `attached`, `adopted`, `recorded` or `opened`."""
-        return self._seen.how
+        return self._shared.how
 
     @property
     def take(self) -> str | None:
         """The label of the take; None for the first."""
-        return self._seen.take
+        return self._shared.take
 
     @property
     def notice(self) -> str | None:
         """A line to show the user, such as which session was attached to, or that a message had already been sent."""
-        return self._seen.notice
+        return self._shared.notice
 
     @property
     def url(self) -> str:
@@ -272,7 +272,7 @@ class SessionView:
 
         Each has `.at` (UTC), `.value` (raw) and `.is_final`.
         """
-        return self._seen.watched.outputs
+        return self._shared.watched.outputs
 
     def answer(self, *, waited: float | str | None = None) -> Any:
         """Return what `result` would return, from the latest snapshot, without a request and without waiting.
@@ -356,7 +356,7 @@ class AsyncSession(SessionView):
         cell: CellRef | None = None,
     ) -> None:
         self._core, self._cell = core, cell
-        self._seen = _Seen(watched, schema, how, notice, take)
+        self._shared = _SharedState(watched, schema, how, notice, take)
 
     def __await__(self) -> Generator[Any, None, AsyncSession]:
         return _awaited(self, self.wait).__await__()
@@ -374,7 +374,7 @@ class AsyncSession(SessionView):
             Detached: a blocking wait was interrupted (a KeyboardInterrupt).
             DevinError: the session cannot be read: unknown, or not accessible with this key.
         """
-        await self._core.store.turn_over(self._seen.watched, seconds(timeout))
+        await self._core.store.turn_over(self._shared.watched, seconds(timeout))
         return self
 
     async def result(self, timeout: float | str | None = None) -> Any:
@@ -412,7 +412,7 @@ class AsyncSession(SessionView):
             CreateUncertain: it is not known whether the message arrived.
             DevinError: the service refused or could not be reached; nothing was sent.
         """
-        core, watched = self._core, self._seen.watched
+        core, watched = self._core, self._shared.watched
         is_pair = isinstance(attach, tuple) and len(attach) == 2 and isinstance(attach[0], str)
         listed = list(attach) if isinstance(attach, (list, tuple)) and not is_pair else [attach]
         files = await asyncio.to_thread(read_attachments, [item for item in listed if item is not None], {})
@@ -420,7 +420,7 @@ class AsyncSession(SessionView):
             key = message_key(self.id, text, (item.sha256 for item in files))
             at = core.lock.was_sent(key) if core.lock is not None else None
             if at is not None:
-                self._seen.notice = f"already sent on {at} (recorded)"
+                self._shared.notice = f"already sent on {at} (recorded)"
                 return self
             if not core.settings.api_key:
                 raise NotRecorded(
@@ -432,7 +432,7 @@ class AsyncSession(SessionView):
         result = await core.messenger.send(self.id, text, files, again=again, as_user=as_user, cell=cell)
         if result.how == "sent" and result.sent is not None:
             await core.store.note(watched, sent=result.sent)
-        self._seen.notice = result.notice
+        self._shared.notice = result.notice
         return self
 
     async def stop(self, archive: bool = False) -> AsyncSession:
@@ -441,7 +441,7 @@ class AsyncSession(SessionView):
         Args:
             archive: also archive it; v3 only.
         """
-        core, watched = self._core, self._seen.watched
+        core, watched = self._core, self._shared.watched
         before = await core.poller.look(watched)
         await core.sessions.terminate(self.id, archive=archive)
         await core.store.note(watched, terminated=before.phase not in (Phase.DONE, Phase.FAILED))
@@ -467,13 +467,13 @@ class AsyncSession(SessionView):
         """
         write = self._core.tags.replace if replace else self._core.tags.append
         visible = visible_tags(await write(self.id, tags))
-        await self._core.store.note(self._seen.watched, tags=visible)
+        await self._core.store.note(self._shared.watched, tags=visible)
         return visible
 
     async def refresh(self) -> AsyncSession:
         """Read the session now, with its conversation if the turn is over. (`GET …/sessions/{id}`)"""
         if self.snapshot.recorded is None:
-            await self._core.poller.look(self._seen.watched)
+            await self._core.poller.look(self._shared.watched)
         return self
 
     async def attachments(self) -> list[wire.SessionAttachment]:
@@ -545,7 +545,7 @@ class AsyncSession(SessionView):
             elif on_trouble is not None:
                 on_trouble(change)
 
-        return self._core.store.subscribe([self._seen.watched], on_change, messages=messages, keep=keep, every=every)
+        return self._core.store.subscribe([self._shared.watched], on_change, messages=messages, keep=keep, every=every)
 
     def panel(self) -> Panel:
         """Return a live panel with a reply box; its buttons act on the running event loop."""
@@ -598,7 +598,7 @@ class Session(SessionView, Blocking[AsyncSession]):
 
     def __init__(self, asynchronous: AsyncSession) -> None:
         super().__init__(asynchronous)
-        self._seen = asynchronous._seen
+        self._shared = asynchronous._shared
 
     def __await__(self) -> Generator[Any, None, Session]:
         return _awaited(self, lambda: asyncio.wrap_future(loop.submit(self._async.wait()))).__await__()
@@ -762,7 +762,7 @@ def output_of(snapshot: Snapshot, schema: Schema | None) -> Any:
     if not snapshot.turn_over:
         raise TurnOpen(
             f"{_named(snapshot)} is still running ({snapshot.phase.label}); its output is not final",
-            _goes_on(snapshot),
+            _running_status(snapshot),
             ".result() waits for it; .snapshot.structured_output is the interim value",
             session_id=snapshot.session_id,
         )
@@ -771,7 +771,10 @@ def output_of(snapshot: Snapshot, schema: Schema | None) -> Any:
     if schema is None:
         return snapshot.structured_output
     return schema.load(
-        snapshot.structured_output, session_id=snapshot.session_id, named=_named(snapshot), stands=_stands(snapshot)
+        snapshot.structured_output,
+        session_id=snapshot.session_id,
+        named=_named(snapshot),
+        status=_idle_status(snapshot),
     )
 
 
@@ -811,7 +814,7 @@ def turn_error(snapshot: Snapshot, *, waited: float | None = None) -> TurnError:
     do = _UNARCHIVE if snapshot.is_archived and snapshot.phase in (Phase.YOUR_TURN, Phase.ASLEEP) else do
     asked = f": {_quote(snapshot.question)}" if snapshot.question else ""
     filled = {"id": _named(snapshot), "url": snapshot.url, "why": _why(snapshot), "asked": asked}
-    return kind(what.format(**filled), _stands(snapshot), do.format(**filled), session_id=snapshot.session_id)
+    return kind(what.format(**filled), _idle_status(snapshot), do.format(**filled), session_id=snapshot.session_id)
 
 
 _NO_ANSWER = (Phase.NEEDS_APPROVAL, Phase.BLOCKED, Phase.STOPPED, Phase.FAILED)
@@ -903,7 +906,7 @@ def _still_open(snapshot: Snapshot, waited: float | None) -> TurnError:
     after = f" after {waited:g} s of waiting" if waited is not None else ""
     return WaitTimeout(
         f"{_named(snapshot)} is still running ({snapshot.phase.label}){after}",
-        _goes_on(snapshot),
+        _running_status(snapshot),
         "call .wait() or .result() to wait again; .stop() terminates it",
         session_id=snapshot.session_id,
     )
@@ -921,7 +924,7 @@ def detached(snapshot: Snapshot) -> Detached:
 def stopped(snapshot: Snapshot) -> Detached:
     """Return the error of an interrupted wait with `--on-interrupt stop`."""
     what = f"interrupted: {_named(snapshot)} was terminated, as --on-interrupt stop requests"
-    return Detached(what, _stands(snapshot))
+    return Detached(what, _idle_status(snapshot))
 
 
 def _named(snapshot: Snapshot) -> str:
@@ -933,11 +936,11 @@ def cost(snapshot: Snapshot) -> str:
     return "ACU unknown" if snapshot.acus is None else f"{snapshot.acus:.10g} ACU so far"
 
 
-def _goes_on(snapshot: Snapshot) -> str:
+def _running_status(snapshot: Snapshot) -> str:
     return f"the session keeps running, {cost(snapshot)}"
 
 
-def _stands(snapshot: Snapshot) -> str:
+def _idle_status(snapshot: Snapshot) -> str:
     if snapshot.phase is Phase.DONE:
         return f"the turn is over, {cost(snapshot)}"
     return f"the session {'is idle' if snapshot.phase in _WAITING else 'has ended'}, {cost(snapshot)}"

@@ -106,7 +106,7 @@ class Kernel:
         return await stop_all(self.creator, is_meant)
 
 
-def dies_after_the_post(kernel: Kernel) -> None:
+def kill_after_post(kernel: Kernel) -> None:
     """Let a kernel look for its tag before the POST, and be gone when it looks for what the POST has made."""
     looks = 0
 

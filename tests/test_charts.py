@@ -287,12 +287,12 @@ def test_spending_is_labeled_in_the_middle_of_every_bar(unit: str, days: list[in
     records = values(chart)
 
     places = chart.to_dict()["layer"][0]["encoding"]["x"]["axis"]["values"]
-    middles = [
+    tick_labels = [
         (pd.Timestamp(item["start"]).timestamp() + pd.Timestamp(item["end"]).timestamp()) * 500 for item in records
     ]
 
     assert labels(chart) == written
-    assert [places[0], places[-1]] == [middles[0], middles[-1]]
+    assert [places[0], places[-1]] == [tick_labels[0], tick_labels[-1]]
 
 
 def test_of_many_bars_as_many_are_labeled_as_fit() -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
 from devin_jupyter.api.client import BY_NAME, LARGEST_PAGE, Service, cursor_pages, items_of
-from devin_jupyter.api.query import Moment, unix
+from devin_jupyter.api.query import TimeLike, unix
 from devin_jupyter.api.sessions import Sessions
 from devin_jupyter.errors import DevinError, Forbidden, NotFound, OptionError, Unauthorized, Unsupported
 from devin_jupyter.models import wire
@@ -61,17 +61,19 @@ class Consumption:
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    async def daily(self, *, since: Moment | None = None, until: Moment | None = None) -> wire.Consumption:
+    async def daily(self, *, since: TimeLike | None = None, until: TimeLike | None = None) -> wire.Consumption:
         """Return the ACUs per day of the organization between `since` and `until` (UTC). (`GET …/consumption/daily`)"""
         return await self._service.call_as(wire.Consumption, "consumption.daily", params=_span(since, until))
 
-    async def user(self, user_id: str, *, since: Moment | None = None, until: Moment | None = None) -> wire.Consumption:
+    async def user(
+        self, user_id: str, *, since: TimeLike | None = None, until: TimeLike | None = None
+    ) -> wire.Consumption:
         """Return the ACUs per day of a user, `user-…`. (`GET …/consumption/daily/users/{id}`)"""
         params = _span(since, until)
         return await self._service.call_as(wire.Consumption, "consumption.user", user_id=user_id, params=params)
 
     async def service_user(
-        self, service_user_id: str, *, since: Moment | None = None, until: Moment | None = None
+        self, service_user_id: str, *, since: TimeLike | None = None, until: TimeLike | None = None
     ) -> wire.Consumption:
         """Return the ACUs per day of a service user. (`GET …/consumption/daily/service-users/{id}`)"""
         return await self._service.call_as(
@@ -79,7 +81,7 @@ class Consumption:
         )
 
     async def session(
-        self, session_id: str, *, since: Moment | None = None, until: Moment | None = None
+        self, session_id: str, *, since: TimeLike | None = None, until: TimeLike | None = None
     ) -> wire.Consumption:
         """Return the ACUs per day of a session. (`GET …/consumption/daily/sessions/{id}`)"""
         return await self._service.call_as(
@@ -100,14 +102,14 @@ class Metrics:
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    async def usage(self, *, since: Moment | None = None, until: Moment | None = None) -> wire.UsageMetrics:
+    async def usage(self, *, since: TimeLike | None = None, until: TimeLike | None = None) -> wire.UsageMetrics:
         """Count sessions, searches and pull requests. (`GET …/metrics/usage`)"""
         return await self._service.call_as(wire.UsageMetrics, "metrics.usage", params=_span(since, until))
 
     async def sessions(
         self,
-        since: Moment,
-        until: Moment,
+        since: TimeLike,
+        until: TimeLike,
         *,
         playbook_id: str | None = None,
         user_ids: Sequence[str] | None = None,
@@ -119,8 +121,8 @@ class Metrics:
 
     async def prs(
         self,
-        since: Moment,
-        until: Moment,
+        since: TimeLike,
+        until: TimeLike,
         *,
         playbook_id: str | None = None,
         user_ids: Sequence[str] | None = None,
@@ -130,40 +132,40 @@ class Metrics:
         params = _span(since, until, playbook_id=playbook_id, user_ids=user_ids, service_user_ids=service_user_ids)
         return await self._service.call_as(wire.PullRequestMetrics, "metrics.prs", params=params)
 
-    async def searches(self, since: Moment, until: Moment) -> wire.SearchMetrics:
+    async def searches(self, since: TimeLike, until: TimeLike) -> wire.SearchMetrics:
         """Count searches. (`GET …/metrics/searches`)"""
         return await self._service.call_as(wire.SearchMetrics, "metrics.searches", params=_span(since, until))
 
     async def dau(
-        self, since: Moment, until: Moment, *, min_sessions: int | None = None, min_searches: int | None = None
+        self, since: TimeLike, until: TimeLike, *, min_sessions: int | None = None, min_searches: int | None = None
     ) -> list[wire.ActiveUsers]:
         """Count active users by day. (`GET …/metrics/dau`)"""
         params = _span(since, until, min_sessions=min_sessions, min_searches=min_searches)
         return await self._service.call_list(wire.ActiveUsers, "metrics.dau", params=params)
 
     async def wau(
-        self, since: Moment, until: Moment, *, min_sessions: int | None = None, min_searches: int | None = None
+        self, since: TimeLike, until: TimeLike, *, min_sessions: int | None = None, min_searches: int | None = None
     ) -> list[wire.ActiveUsers]:
         """Count active users by week. (`GET …/metrics/wau`)"""
         params = _span(since, until, min_sessions=min_sessions, min_searches=min_searches)
         return await self._service.call_list(wire.ActiveUsers, "metrics.wau", params=params)
 
     async def mau(
-        self, since: Moment, until: Moment, *, min_sessions: int | None = None, min_searches: int | None = None
+        self, since: TimeLike, until: TimeLike, *, min_sessions: int | None = None, min_searches: int | None = None
     ) -> list[wire.ActiveUsers]:
         """Count active users by month. (`GET …/metrics/mau`)"""
         params = _span(since, until, min_sessions=min_sessions, min_searches=min_searches)
         return await self._service.call_list(wire.ActiveUsers, "metrics.mau", params=params)
 
     async def active_users(
-        self, since: Moment, until: Moment, *, min_sessions: int | None = None, min_searches: int | None = None
+        self, since: TimeLike, until: TimeLike, *, min_sessions: int | None = None, min_searches: int | None = None
     ) -> wire.ActiveUsers:
         """Count the active users of the whole period. (`GET …/metrics/active-users`)"""
         params = _span(since, until, min_sessions=min_sessions, min_searches=min_searches)
         return await self._service.call_as(wire.ActiveUsers, "metrics.active_users", params=params)
 
 
-def _span(since: Moment | None, until: Moment | None, **more: Any) -> dict[str, Any]:
+def _span(since: TimeLike | None, until: TimeLike | None, **more: Any) -> dict[str, Any]:
     return {"time_after": unix(since), "time_before": unix(until), **more}
 
 
@@ -184,8 +186,8 @@ class Events:
         categories: Sequence[str] | None = None,
         event_types: Sequence[str] | None = None,
         direction: str | None = None,
-        created_after: Moment | None = None,
-        created_before: Moment | None = None,
+        created_after: TimeLike | None = None,
+        created_before: TimeLike | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[wire.Event]:
         """Iterate over the events, oldest first. v3 only. (`GET …/events`)
@@ -215,8 +217,8 @@ class Events:
         categories: Sequence[str] | None = None,
         event_types: Sequence[str] | None = None,
         direction: str | None = None,
-        created_after: Moment | None = None,
-        created_before: Moment | None = None,
+        created_after: TimeLike | None = None,
+        created_before: TimeLike | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[wire.EventHit]:
         """Search the events; each hit has a `match_context`. v3 only. (`GET …/events/search`)
@@ -293,8 +295,8 @@ def _event_filters(
     categories: Sequence[str] | None,
     event_types: Sequence[str] | None,
     direction: str | None,
-    created_after: Moment | None,
-    created_before: Moment | None,
+    created_after: TimeLike | None,
+    created_before: TimeLike | None,
 ) -> dict[str, Any]:
     if categories and event_types:
         raise OptionError("give categories or event_types, not both", "nothing was sent")

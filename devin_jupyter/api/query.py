@@ -96,7 +96,7 @@ class Page:
     created: list[int]
     cursor: str | None
     total: int | None
-    is_whole: bool = True
+    has_integer_times: bool = True
     """All times are whole seconds, as they should be."""
 
     def inside(self, window: Window) -> list[Raw]:
@@ -208,20 +208,20 @@ class _Reader:
             return await self._first_page(window, params, check)
         async with self._turn:
             body = await self._fetch(params)
-        return await self._taken(window, body, check)
+        return await self._process_page(window, body, check)
 
     async def _first_page(self, window: Window, params: Raw, check: bool) -> Page:
         """Find out how many requests at once keep this machine busy: more would only compete for it."""
         started = time.perf_counter()
         body = await self._fetch(params)
         answered = time.perf_counter()
-        page = await self._taken(window, body, check)
+        page = await self._process_page(window, body, check)
         worked = time.perf_counter() - answered
         self.at_once = min(self.at_once, max(2, ceil((answered - started) / max(worked, 1e-4))))
         self._turn = asyncio.Semaphore(self.at_once)
         return page
 
-    async def _taken(self, window: Window, body: bytes, check: bool) -> Page:
+    async def _process_page(self, window: Window, body: bytes, check: bool) -> Page:
         page = parsed(body)
         items = page.items
         if items and not (window.holds(min(page.created)) and window.holds(max(page.created))):
@@ -237,7 +237,7 @@ class _Reader:
 
     def _learn_bounds(self, window: Window, page: Page) -> None:
         """Learn from sessions that were created on a bound whether the service includes it."""
-        if page.is_whole:
+        if page.has_integer_times:
             self._included["after_is_included"] |= window.start is not None and min(page.created) < window.start
             self._included["before_is_included"] |= window.end is not None and max(page.created) >= window.end
 
@@ -248,10 +248,10 @@ def parsed(body: bytes) -> Page:
     items = items_of(answer)
     total = answer.get("total") if isinstance(answer, dict) else None
     times: list[Any] = [item.get("created_at") for item in items]
-    is_whole = set(map(type, times)) <= {int}
-    created: list[int] = times if is_whole else [_seconds(value) for value in times]
+    has_integer_times = set(map(type, times)) <= {int}
+    created: list[int] = times if has_integer_times else [_seconds(value) for value in times]
     total = total if type(total) is int and total >= 0 else None
-    return Page(items, created, next_cursor(answer), total, is_whole)
+    return Page(items, created, next_cursor(answer), total, has_integer_times)
 
 
 def _value(body: bytes) -> Any:
@@ -303,9 +303,9 @@ async def _together(reads: Iterable[Coroutine[Any, Any, None]]) -> None:
 
 When: TypeAlias = "str | int | float | date | datetime | timedelta | np.datetime64 | np.timedelta64 | None"
 """A time: a datetime or date (UTC where it has no zone), its ISO 8601 text, Unix seconds, or how long ago: "7d"."""
-Moment = datetime | int | float
+TimeLike = datetime | int | float
 """A time in the calls of the API: a datetime (UTC where it has no zone) or Unix seconds."""
-Words: TypeAlias = "str | Iterable[str] | None"
+Strings: TypeAlias = "str | Iterable[str] | None"
 S = TypeVar("S", bound=Mapping[str, Any])
 _FIRST = datetime.min.replace(tzinfo=UTC)
 
@@ -313,30 +313,30 @@ _FIRST = datetime.min.replace(tzinfo=UTC)
 class SessionFilters(TypedDict, total=False):
     """The filters of every frame, as keywords; all that are given must hold."""
 
-    tags: Words
+    tags: Strings
     """A session must carry all of them."""
-    repos: Words
+    repos: Strings
     """`owner/repo`; any of them. v3 only."""
     since: When
     """Created at or after."""
     until: When
     """Created before."""
-    origin: Words
+    origin: Strings
     """Any of them. v3 only."""
-    category: Words
+    category: Strings
     """Any of them. v3 only."""
     archived: bool | None
     """None means both."""
     playbook: str | None
-    user: Words
+    user: Strings
     """User ids (on v1 the e-mail address of the user); any of them."""
-    service_user: Words
+    service_user: Strings
     """Any of them. v3 only."""
     parent: str | None
     """The session that started them. v3 only."""
     schedule: str | None
     """v3 only."""
-    phase: Words
+    phase: Strings
     """Any of them; computed here, so it narrows nothing on the service."""
     updated_since: When
     """Updated at or after."""
@@ -505,7 +505,7 @@ def as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
 
 
-def unix(moment: Moment | None) -> int | None:
+def unix(moment: TimeLike | None) -> int | None:
     """Return whole Unix seconds, as the API counts time.
 
     Raises:

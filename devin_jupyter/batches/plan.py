@@ -68,7 +68,7 @@ class Item:
     """The rows it is for; more than one where rows are duplicates."""
     secret_names: Mapping[str, bool] = field(default_factory=dict)
     """In a plan read from a record: the secrets to read again before sending, and whether each is sensitive."""
-    is_whole: bool = True
+    is_complete: bool = True
     """False for an item from a record that could not keep all of its request."""
 
 

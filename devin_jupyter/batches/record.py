@@ -154,14 +154,14 @@ def _read_item(
     )
     identity = Fingerprint.parse(record["fingerprint"])
     lacks_file = any(file.url is None for file in request.attachments)
-    is_whole = bool(secrets) or request.fingerprint(where) == identity  # else redaction has masked something
+    is_complete = bool(secrets) or request.fingerprint(where) == identity  # else redaction has masked something
     return Item(
         request,
         identity,
         record.get("terms", ""),
         tuple(record["positions"]),
         secret_names=dict(secrets),
-        is_whole=is_whole and not lacks_file,
+        is_complete=is_complete and not lacks_file,
     )
 
 
@@ -175,7 +175,7 @@ def complete(item: Item, take: str | None = None) -> SessionRequest:
     Raises:
         OptionError: a file, a secret or a masked text is only in the cell it came from.
     """
-    if not item.is_whole:
+    if not item.is_complete:
         raise OptionError(
             "the journal keeps no files and no secret values, and this row needs one",
             "nothing was sent for it",

@@ -100,7 +100,7 @@ class Runner:
         self._listeners: list[Listen] = []
         self._by_session: dict[str, Job] = {}
         self._subscription = core.store.subscribe([], self._on_change)
-        self._swept: dict[str, list[Mapping[str, Any]]] = {}
+        self._by_tag: dict[str, list[Mapping[str, Any]]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._leading: asyncio.Task[None] | None = None
         self._is_led_elsewhere = False
@@ -184,7 +184,9 @@ class Runner:
         """Start what waits, and continue until nothing is left to do; harmless while it runs."""
         self._wake.set()
         if not self.is_running and not self._is_over():
-            self._leading = asyncio.get_running_loop().create_task(self._lead(), name=f"devin-batch {self.key}")
+            self._leading = asyncio.get_running_loop().create_task(
+                self._run_as_leader(), name=f"devin-batch {self.key}"
+            )
             self._leading.add_done_callback(self._task_ended)
 
     async def over(self) -> None:
@@ -225,7 +227,7 @@ class Runner:
         journal, plan = self.core.journal, self.plan
         save_record(journal, self.key, self.name, plan, self.jobs, cell=self.cell, is_named=self._is_named)
 
-    async def _lead(self) -> None:
+    async def _run_as_leader(self) -> None:
         """Start what fits until nothing is left; while another kernel leads the batch, follow it."""
 
         def other_leads(_: str) -> None:
@@ -314,7 +316,7 @@ class Runner:
                 beside=options.has("beside"),
                 guard=self.cell if pays else None,
                 batch=self.key,
-                swept=self._swept,
+                by_tag=self._by_tag,
                 refresh=False,
                 is_patient=False,
             )
@@ -348,7 +350,7 @@ class Runner:
     async def _session_of(self, job: Job, policy: Policy) -> CreateResult:
         if self.replays is not None:
             return replay(complete(job.item, job.take), self.replays)
-        entry = None if job.item.is_whole else self.core.journal.session_for(job.identity.text)
+        entry = None if job.item.is_complete else self.core.journal.session_for(job.identity.text)
         if entry is None:
             return await self.core.creator.start(complete(job.item, job.take), policy)
         # the journal could not keep the request whole: its session is looked up, and never created
@@ -368,12 +370,12 @@ class Runner:
         rest = [job for job in jobs if job not in found]
         if not sweep or not rest:
             return found
-        unasked = [job.identity.tag for job in rest if job.identity.tag not in self._swept]
+        unasked = [job.identity.tag for job in rest if job.identity.tag not in self._by_tag]
         if unasked:
-            self._swept |= await self.core.creator.lookup.sweep(unasked)
+            self._by_tag |= await self.core.creator.lookup.sweep(unasked)
         if self.plan.has("max_age") or self.plan.has("beside"):
             return found  # what was found may not count: decided for each row when its turn comes
-        return [*found, *(job for job in rest if self._swept[job.identity.tag])]
+        return [*found, *(job for job in rest if self._by_tag[job.identity.tag])]
 
     async def _refresh(self, jobs: Sequence[Job]) -> int:
         """Read sessions again that waited for a person when last seen, and last messages that were never read.

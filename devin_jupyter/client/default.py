@@ -324,8 +324,8 @@ def _simulator_client(api_version: str | None, options: dict[str, Any]) -> Devin
 
 
 def _no_option(name: str, known: Iterable[str]) -> OptionError:
-    meant = _SYNONYMS.get(name)
-    hint = f" (did you mean {meant}?)" if meant else nearest(name, known)
+    canonical = _SYNONYMS.get(name)
+    hint = f" (did you mean {canonical}?)" if canonical else nearest(name, known)
     return OptionError(
         f"connect has no option {name!r}{hint}",
         "nothing was sent",

@@ -127,14 +127,14 @@ def times(values: list[Any]) -> Any:
     """Return UTC times in microseconds, from Unix seconds, ISO 8601 texts or datetimes."""
     if values and set(map(type, values)) == {int} and min(values) >= 0 and max(values) <= _MOST_SECONDS:
         return _utc((np.array(values, dtype="int64") * 1_000_000).view("M8[us]"))
-    return _utc(np.array([_moment(value) for value in values], dtype="M8[us]"))
+    return _utc(np.array([_datetime64(value) for value in values], dtype="M8[us]"))
 
 
 def _utc(moments: Any) -> Any:
     return pd.DatetimeIndex(moments).tz_localize("UTC").array
 
 
-def _moment(value: Any) -> Any:
+def _datetime64(value: Any) -> Any:
     if isinstance(value, datetime):
         moment: datetime | None = value.astimezone(UTC) if value.tzinfo else value
     else:

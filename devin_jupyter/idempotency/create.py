@@ -61,7 +61,7 @@ from devin_jupyter.text import format_acus, format_utc
 
 T = TypeVar("T")
 Raw = Mapping[str, Any]
-_ASKED_ONE_BY_ONE = 20
+_MOST_SINGLE_LOOKUPS = 20
 _AT_A_TIME = 8
 _PAGES_A_TAG = 0.12
 """Reading the whole list is given up once it has taken this many pages for every tag sought."""
@@ -245,7 +245,7 @@ class Creator:
             return await asyncio.to_thread(write)
         except BudgetExceeded:
             payers = await asyncio.to_thread(self.journal.budgets.open_payers, scopes)
-            await self.refresher.look_at_all(payers)
+            await self.refresher.refresh_many(payers)
             return await asyncio.to_thread(write)
 
     async def _next_free_take(self, call: CreateCall) -> SessionRequest:
@@ -330,11 +330,11 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         if orphan is not None:
             self._others = orphan.known_before
             return None
-        lookup, swept, not_before = self.creator.lookup, self.policy.swept, self.not_before or 0.0
+        lookup, by_tag, not_before = self.creator.lookup, self.policy.by_tag, self.not_before or 0.0
         listed = [
             raw
             for item in self.fingerprints
-            for raw in (swept[item.tag] if item.tag in swept else await lookup.find(item.tag))
+            for raw in (by_tag[item.tag] if item.tag in by_tag else await lookup.find(item.tag))
         ]
         mine: list[Raw] = []
         others: list[Raw] = []
@@ -597,7 +597,7 @@ class Lookup:
     async def sweep(self, tags: Iterable[str]) -> dict[str, list[Raw]]:
         """Return the sessions with each of many tags, by reading the list or tag by tag, whichever is shorter."""
         wanted = dict.fromkeys(tags)
-        if len(wanted) > _ASKED_ONE_BY_ONE:
+        if len(wanted) > _MOST_SINGLE_LOOKUPS:
             listed = await self._read_through(len(wanted))
             if listed is not None:
                 return {tag: _oldest_first(listed, tag) for tag in wanted}
@@ -684,7 +684,7 @@ def _oldest_first(listed: Iterable[Raw], tag: str) -> list[Raw]:
 
 # --- replaying from a lock file ------------------------------------------------------------------------------
 
-_NOWHERE = Where("", None, "v3")
+_ANY_ACCOUNT = Where("", None, "v3")
 """A lock file matches on what is asked, wherever it was sent."""
 
 
@@ -711,7 +711,7 @@ def not_recorded(lock: LockFile) -> NotRecorded:
 
 def recorded(request: SessionRequest, lock: LockFile | None) -> CreateResult | None:
     """Return the recorded session of a request, or None."""
-    found = [lock.find(item.what) for item in request.fingerprints(_NOWHERE)] if lock is not None else []
+    found = [lock.find(item.what) for item in request.fingerprints(_ANY_ACCOUNT)] if lock is not None else []
     entry = next((item for item in found if item is not None), None)
     if entry is None:
         return None

@@ -69,22 +69,22 @@ class Attempt:
     say: Callable[[str], None] = lambda line: None
     is_patient: bool = True
     """Wait and try again where the service asks to slow down."""
-    _given_up: asyncio.Event = field(default_factory=asyncio.Event)
+    _abandoned: asyncio.Event = field(default_factory=asyncio.Event)
 
     def give_up(self) -> None:
         """The caller is gone: finish what is in flight, begin nothing."""
-        self._given_up.set()
+        self._abandoned.set()
 
     def check(self) -> None:
         """Raise CancelledError between two steps once the caller is gone."""
-        if self._given_up.is_set():
+        if self._abandoned.is_set():
             raise asyncio.CancelledError
 
     async def sleep(self, seconds: float) -> None:
         """Sleep, and wake up early when the caller is gone."""
         self.check()
         sleeping = asyncio.ensure_future(self.timing.sleep(seconds))
-        leaving = asyncio.ensure_future(self._given_up.wait())
+        leaving = asyncio.ensure_future(self._abandoned.wait())
         try:
             await asyncio.wait((sleeping, leaving), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -315,8 +315,8 @@ async def lease(
     try:
         found = await unless()
         while found is None and token is None:
-            taking = asyncio.to_thread(journal.leases.take, name, now=attempt.timing.now(), seconds=seconds)
-            token = await _taken(asyncio.ensure_future(taking), journal, name)
+            acquiring = asyncio.to_thread(journal.leases.take, name, now=attempt.timing.now(), seconds=seconds)
+            token = await _acquire(asyncio.ensure_future(acquiring), journal, name)
             if token is None:
                 if not is_waiting:
                     attempt.say("another kernel is working on the same request; waiting for its result")
@@ -334,12 +334,12 @@ async def lease(
                 await asyncio.to_thread(journal.leases.give_back, name, token)
 
 
-async def _taken(taking: asyncio.Future[str | None], journal: Journal, name: str) -> str | None:
+async def _acquire(acquiring: asyncio.Future[str | None], journal: Journal, name: str) -> str | None:
     """Await a token; a caller who leaves in that moment does not keep it."""
     try:
-        return await asyncio.shield(taking)
+        return await asyncio.shield(acquiring)
     except asyncio.CancelledError:
-        token = await taking
+        token = await acquiring
         if token is not None:
             await asyncio.to_thread(journal.leases.give_back, name, token)
         raise

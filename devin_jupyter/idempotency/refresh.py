@@ -13,8 +13,8 @@ from devin_jupyter.idempotency.once import Timing
 from devin_jupyter.models.snapshot import Record, Snapshot
 from devin_jupyter.monitor.store import SessionStore
 
-LOOK_SECONDS = 5.0
-OFFLINE_SECONDS = 30.0
+REFRESH_TIMEOUT = 5.0
+RETRY_AFTER_OFFLINE = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Refresher:
         ticket = self._store.ticket()
         try:
             get = self._sessions.get(record.session_id, retries=seen is None)
-            raw = await asyncio.wait_for(get, LOOK_SECONDS if seen else None)
+            raw = await asyncio.wait_for(get, REFRESH_TIMEOUT if seen else None)
         except NotFound:
             if seen is None:
                 raise
@@ -58,11 +58,11 @@ class Refresher:
                 raise
             if isinstance(problem, ApiError):
                 return Observation(seen, None, f"the service does not show it ({problem.status_code})")
-            self._offline_until = self._timing.now() + OFFLINE_SECONDS
+            self._offline_until = self._timing.now() + RETRY_AFTER_OFFLINE
             return Observation(seen, None, "the service cannot be reached")
         return Observation(await self._store.see({**raw, "session_id": record.session_id}, ticket=ticket), raw)
 
-    async def look_at_all(self, session_ids: Iterable[str]) -> None:
+    async def refresh_many(self, session_ids: Iterable[str]) -> None:
         """Look at many sessions, such as those that count in a budget before it refuses."""
         ticket = self._store.ticket()
         found = await self._sessions.by_ids(session_ids)

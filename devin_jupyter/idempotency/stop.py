@@ -46,7 +46,7 @@ class StopResult:
         return f"{self.session_id:<38}  {self.result:<10}  {format_acus(self.acus):>12}  {self.title or ''}".rstrip()
 
 
-async def stop_all(creator: Creator, is_meant: Callable[[str], bool] | None = None) -> list[StopResult]:
+async def stop_all(creator: Creator, selects: Callable[[str], bool] | None = None) -> list[StopResult]:
     """Set the halt flag, then end every session whose turn is open, or that works on once it is approved.
 
     Args:
@@ -68,16 +68,16 @@ async def stop_all(creator: Creator, is_meant: Callable[[str], bool] | None = No
         raise
 
     async def end_those_at_work(but: Set[str] = frozenset()) -> list[StopResult]:
-        records = [item for item in await asyncio.to_thread(_at_work, journal, is_meant) if item.session_id not in but]
+        records = [item for item in await asyncio.to_thread(_at_work, journal, selects) if item.session_id not in but]
         return await gather_limited(lambda record: _end(creator, where, record), records, limit=_AT_A_TIME)
 
     ended = await end_those_at_work()
-    uncertain = await _settle_orphans(creator, where, is_meant)
+    uncertain = await _settle_orphans(creator, where, selects)
     late = await end_those_at_work({item.session_id for item in ended})  # what was adopted, or made meanwhile
     return [*ended, *late, *uncertain]
 
 
-def _at_work(journal: Journal, is_meant: Callable[[str], bool] | None) -> list[Record]:
+def _at_work(journal: Journal, selects: Callable[[str], bool] | None) -> list[Record]:
     """Return the sessions that may cost money: open, waiting for an approval, or woken by a message in flight."""
     woken = {message.session_id for message in journal.messages.undecided()}
     open_ones = journal.sessions(is_open=True)
@@ -85,13 +85,13 @@ def _at_work(journal: Journal, is_meant: Callable[[str], bool] | None) -> list[R
     others = map(journal.record, woken - {record.session_id for record in open_ones})
     ours = [record for record in others if record is not None and record.facts.fingerprint]
     candidates = [*open_ones, *approvals, *ours]
-    if is_meant is None:
+    if selects is None:
         return candidates
     used = journal.notebooks_of([record.session_id for record in candidates])
-    return [record for record in candidates if any(map(is_meant, used.get(record.session_id, ())))]
+    return [record for record in candidates if any(map(selects, used.get(record.session_id, ())))]
 
 
-async def _settle_orphans(creator: Creator, where: Where, is_meant: Callable[[str], bool] | None) -> list[StopResult]:
+async def _settle_orphans(creator: Creator, where: Where, selects: Callable[[str], bool] | None) -> list[StopResult]:
     """Wait for POSTs in flight in a live kernel, adopt what dead ones left behind, and return what stays unknown."""
     journal, timing = creator.journal, creator.timing
 
@@ -104,7 +104,7 @@ async def _settle_orphans(creator: Creator, where: Where, is_meant: Callable[[st
         pending = [
             intent
             for intent in await asyncio.to_thread(journal.intents.all)
-            if intent.posts and (is_meant is None or (intent.facts.cell and is_meant(intent.facts.cell.notebook)))
+            if intent.posts and (selects is None or (intent.facts.cell and selects(intent.facts.cell.notebook)))
         ]
         mine = [intent for intent in pending if _reaches(where, intent.facts)]
         if not mine or timing.now() >= until:

@@ -22,7 +22,7 @@ from devin_jupyter.redaction import redact_tree
 
 IN_MEMORY = ":memory:"
 BUSY_SECONDS = 30.0
-_PAGES_LOOKED_THROUGH = 10_000
+_PAGES_CHECKED = 10_000
 """A journal of up to 40 MB is looked through when it is opened, which takes some 50 ms."""
 _opening = threading.Lock()
 _all: WeakSet[Database] = WeakSet()
@@ -152,7 +152,7 @@ class Database:
         Raises:
             JournalError: the file is damaged, read-only, full or locked for too long.
         """
-        with self._lock, self._plain_words():
+        with self._lock, self._explaining():
             self._on_step(f"{step}:begin")
             connection = self._open()
             connection.execute("BEGIN IMMEDIATE")
@@ -169,7 +169,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """Give the connection for reading. Errors as in `write`."""
-        with self._lock, self._plain_words():
+        with self._lock, self._explaining():
             yield self._open()
 
     def close(self) -> None:
@@ -183,7 +183,7 @@ class Database:
         if self._connection is not None and not self._is_stale():
             return self._connection
         if self._connection is not None:
-            self._let_go(self._connection)
+            self._discard(self._connection)
             self._connection = None
         with _opening:
             if isinstance(self.path, Path):
@@ -204,28 +204,28 @@ class Database:
         pid, inode = self._opened_as
         return pid != os.getpid() or (inode is not None and inode != _inode(self.path))
 
-    def _let_go(self, connection: sqlite3.Connection) -> None:
+    def _discard(self, connection: sqlite3.Connection) -> None:
         if self._opened_as[0] == os.getpid():
             connection.close()
         else:
             _left_to_the_parent.append(connection)
 
     @contextmanager
-    def _plain_words(self) -> Iterator[None]:
+    def _explaining(self) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as problem:
             raise explain(problem, self.path) from problem
 
 
-def _hold_still() -> None:
+def _lock_before_fork() -> None:
     """Before a fork: SQLite has locks of its own, and one that is held in that moment stays held in the child."""
     _forking.acquire()
     locks = [database._lock for database in list(_all)]
     _held.extend(lock for lock in locks if lock.acquire(timeout=_STILL_SECONDS))
 
 
-def _go_on() -> None:
+def _unlock_after_fork() -> None:
     """In the parent, after it."""
     while _held:
         _held.pop().release()
@@ -242,7 +242,7 @@ def _renew_locks() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_hold_still, after_in_parent=_go_on, after_in_child=_renew_locks)
+    os.register_at_fork(before=_lock_before_fork, after_in_parent=_unlock_after_fork, after_in_child=_renew_locks)
 
 
 def explain(problem: Exception, path: Path | str) -> JournalError:
@@ -300,7 +300,7 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
     mode: str = connection.execute("PRAGMA journal_mode").fetchone()[0]
     if mode == "wal":
         connection.execute("PRAGMA journal_mode=DELETE")
-    if connection.execute("PRAGMA page_count").fetchone()[0] <= _PAGES_LOOKED_THROUGH:
+    if connection.execute("PRAGMA page_count").fetchone()[0] <= _PAGES_CHECKED:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise sqlite3.DatabaseError(found)

@@ -50,7 +50,7 @@ class Process:
         return f"{self.host} {self.pid} {self.born}"
 
     @property
-    def is_gone(self) -> bool:
+    def is_missing(self) -> bool:
         """Whether it has certainly ended; False for processes of other machines, which cannot be seen from here."""
         if self.host != _host() or os.name != "posix":
             return False
@@ -169,7 +169,7 @@ def end_lease(db: sqlite3.Connection, name: str) -> None:
 def _is_free(holder: sqlite3.Row, now: float) -> bool:
     # a lease that runs far longer than any was given comes from a clock that was set back since
     expired = not now < holder["expires_at"] <= now + 20 * LEASE_SECONDS
-    return expired or Process(holder["host"], holder["pid"], holder["born"]).is_gone
+    return expired or Process(holder["host"], holder["pid"], holder["born"]).is_missing
 
 
 # --- halting -------------------------------------------------------------------------------------------------

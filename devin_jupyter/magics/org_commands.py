@@ -253,8 +253,8 @@ def _key(notebook: Notebook, args: Any, wanted: dict[str, Any]) -> str | None:
         resolve_settings(**wanted)
     except NoKey as problem:
         if profile and not args.save:
-            meant = nearest(profile, saved_profiles(data_folder()))
-            raise NoKey(problem.message + meant, problem.consequence, problem.hint) from None
+            suggestion = nearest(profile, saved_profiles(data_folder()))
+            raise NoKey(problem.message + suggestion, problem.consequence, problem.hint) from None
         return ask_for_key(notebook)
     return None
 
@@ -361,7 +361,7 @@ _PACKAGES = (
     "pydantic",
     "pandas",
 )
-_NOTHING = "no warnings; logging.getLogger('devin_jupyter').setLevel('DEBUG') records more, then run it again"
+_EMPTY_LOG = "no warnings; logging.getLogger('devin_jupyter').setLevel('DEBUG') records more, then run it again"
 
 
 def debug(notebook: Notebook, args: Any) -> None:
@@ -384,7 +384,7 @@ def report(notebook: Notebook) -> str:
         "connection": _connection(),
         "last error": _last_error(),
         "requests": "\n".join(RECENT) or "none in this kernel",
-        "log": "\n".join(recent_lines()) or _NOTHING,
+        "log": "\n".join(recent_lines()) or _EMPTY_LOG,
     }
     blocks = [f"== {name}\n{text}" for name, text in parts.items()]
     return redact("\n\n".join(["devin_jupyter report, redacted", *blocks]))

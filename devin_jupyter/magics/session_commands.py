@@ -31,7 +31,7 @@ from devin_jupyter.text import format_acus, format_amount, parse_ago, parse_dura
 if TYPE_CHECKING:
     from devin_jupyter.magics.magic import Notebook
 
-SHOWN, SEARCHED, ON_BOARD = 20, 2000, 1000
+DEFAULT_LIMIT, SEARCH_LIMIT, BOARD_LIMIT = 20, 2000, 1000
 
 
 class SessionTable(Table):
@@ -58,9 +58,9 @@ def sessions(notebook: Notebook, args: Any) -> Any:
     limit = args.limit
     if args.live and not notebook.is_terminal:
         return _board(notebook, args)
-    found = _wanted(notebook, args, (limit or SHOWN) + 1)
+    found = _wanted(notebook, args, (limit or DEFAULT_LIMIT) + 1)
     CACHE.add_sessions(snapshot for _, snapshot in found)
-    shown, rest = found[: limit or SHOWN], len(found) > (limit or SHOWN)
+    shown, rest = found[: limit or DEFAULT_LIMIT], len(found) > (limit or DEFAULT_LIMIT)
     return SessionTable(shown, _about(args, len(shown), rest))
 
 
@@ -70,7 +70,7 @@ def _about(args: Any, count: int, rest: bool) -> str:
     more = f"the newest {count}; --limit N shows more, dj.sessions_frame() has all"
     none = "no match among the newest 2,000 sessions"
     parts = {still: args.live, more: rest and not args.limit, none: args.text and not count}
-    return "; ".join(part for part, is_said in parts.items() if is_said)
+    return "; ".join(part for part, applies in parts.items() if applies)
 
 
 def _board(notebook: Notebook, args: Any) -> Any:
@@ -78,7 +78,7 @@ def _board(notebook: Notebook, args: Any) -> Any:
     from devin_jupyter.panel import BatchPanel
 
     devin = notebook.devin
-    found = _wanted(notebook, args, args.limit or ON_BOARD)
+    found = _wanted(notebook, args, args.limit or BOARD_LIMIT)
     snapshots = [snapshot for _, snapshot in found]
     return BatchPanel(loop.run(_handles(devin, snapshots)), open_session=partial(_opened, devin))
 
@@ -107,7 +107,7 @@ def _wanted(notebook: Notebook, args: Any, count: int) -> list[tuple[Mapping[str
     """At most `count` sessions that fit, newest first, each with its raw object."""
     at = datetime.now(UTC)
     is_searched = args.text or args.phase
-    raws = notebook.devin.sessions.list(limit=SEARCHED if is_searched else count, **_filters(notebook, args))
+    raws = notebook.devin.sessions.list(limit=SEARCH_LIMIT if is_searched else count, **_filters(notebook, args))
     record = notebook.devin.core.store.record
     found = [(raw, observe(raw, record(identifier(raw)), at=at)) for raw in raws]
     found.sort(key=lambda pair: pair[1].created_at or at, reverse=True)

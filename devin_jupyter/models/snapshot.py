@@ -38,8 +38,8 @@ __all__ = [
     "PullRequest",
     "Record",
     "Sent",
+    "SessionsByTag",
     "Snapshot",
-    "Swept",
     "Where",
     "after_send",
     "batch_scope",
@@ -84,7 +84,7 @@ class CellRef:
         return f"out:{self.out}" if self.out else ""
 
 
-Swept = Mapping[str, Sequence[Mapping[str, Any]]]
+SessionsByTag = Mapping[str, Sequence[Mapping[str, Any]]]
 """The raw sessions that the service holds, by tag; also tags without any."""
 
 
@@ -113,7 +113,7 @@ class Policy:
     """The limit of this cell, in ACUs."""
     stop_if_left: bool = False
     """End a session that is started although its caller was interrupted meanwhile."""
-    swept: Swept = field(default_factory=dict)
+    by_tag: SessionsByTag = field(default_factory=dict)
     """What a batch found on the service beforehand."""
     refresh: bool = True
     """Look once at a session that is attached to."""
@@ -415,11 +415,11 @@ def _question(seen: Snapshot, previous: Snapshot | None) -> str | None:
 
 # --- the turn that a message opens ---------------------------------------------------------------------------
 
-_PATIENCE = timedelta(seconds=60)
+_BELIEVE_STALE_AFTER = timedelta(seconds=60)
 """How long a state that is older than the message may be shown before it is believed."""
-_PATIENCE_WITH_BLOCKED = timedelta(seconds=60)
+_BELIEVE_BLOCKED_AFTER = timedelta(seconds=60)
 """How long a message to a blocked session may go unnoticed before the block is believed."""
-_PATIENCE_WITH_OUTPUT = timedelta(seconds=10)
+_OUTPUT_LAG = timedelta(seconds=10)
 """How long the output may lag behind the message that announces it, where nothing else tells that the turn is new."""
 
 
@@ -483,11 +483,11 @@ def _is_pending(snapshot: Snapshot, record: Record) -> bool:
     waited = snapshot.observed_at - sent.at if snapshot.observed_at else timedelta(0)
     reply = _reply(sent, snapshot.messages)
     if reply is None:
-        return snapshot.phase is not Phase.BLOCKED or waited < _PATIENCE_WITH_BLOCKED
+        return snapshot.phase is not Phase.BLOCKED or waited < _BELIEVE_BLOCKED_AFTER
     lags = record.facts.schema is not None and not snapshot.output_is_fresh
     later = [moment for moment in (sent.updated_at, reply.created_at) if moment is not None]  # the service's clock
     is_stale = snapshot.updated_at is not None and any(snapshot.updated_at < moment for moment in later)
-    return (lags and waited < _PATIENCE_WITH_OUTPUT) or (is_stale and waited < _PATIENCE)
+    return (lags and waited < _OUTPUT_LAG) or (is_stale and waited < _BELIEVE_STALE_AFTER)
 
 
 def _reply(sent: Sent, messages: Sequence[Message]) -> Message | None:

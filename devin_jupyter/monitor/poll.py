@@ -24,7 +24,15 @@ from devin_jupyter.errors import (
 )
 from devin_jupyter.models.fields import read_message
 from devin_jupyter.models.snapshot import Message, Snapshot
-from devin_jupyter.monitor.store import Clock, Connection, Raw, SessionStore, WatchedSession, our_mistake, same_look
+from devin_jupyter.monitor.store import (
+    Clock,
+    Connection,
+    Raw,
+    SessionStore,
+    WatchedSession,
+    internal_error,
+    is_unchanged,
+)
 
 logger = logging.getLogger("devin_jupyter.monitor")
 
@@ -163,14 +171,14 @@ class Poller:
             except Exception as bug:
                 logger.exception("a sweep failed")
                 failed += 1
-                self._set_connection(our_mistake(bug), active)
+                self._set_connection(internal_error(bug), active)
                 for entry in active if failed >= FAILED_SWEEPS else ():
-                    self.store.give_up(entry, our_mistake(bug))
+                    self.store.give_up(entry, internal_error(bug))
 
     async def _sweep(self, entries: list[WatchedSession]) -> None:
         store, ticket = self.store, self.store.ticket()
         self._limit = asyncio.Semaphore(CONCURRENT)  # a forked child inherits one whose holders are gone
-        before = [(entry.seen, entry.acted_at) for entry in entries]
+        before = [(entry.seen, entry.active_since) for entry in entries]
         found = await self._sessions.by_ids([entry.session_id for entry in entries], retries=False)
 
         # no task for each of a thousand sessions of which nothing is new
@@ -187,10 +195,10 @@ class Poller:
         self._judge(entries, found)
         now, jitter = self._clock.monotonic(), self._clock.jitter()
         changed: list[Snapshot] = []
-        for entry, (seen, acted_at) in zip(entries, before, strict=True):
-            if entry.acted_at == acted_at:  # else it is due at once
+        for entry, (seen, active_since) in zip(entries, before, strict=True):
+            if entry.active_since == active_since:  # else it is due at once
                 entry.due = now + self._interval(entry, now) * jitter
-            if entry.seen is not None and entry.seen is not seen and not same_look(seen, entry.seen):
+            if entry.seen is not None and entry.seen is not seen and not is_unchanged(seen, entry.seen):
                 changed.append(entry.seen)
         await store.save(changed)
         store.release(entries)  # those who wait find the end of the turn in the journal too
@@ -233,7 +241,7 @@ class Poller:
             messages = await self._conversation(entry, raw, retries=not is_sweep)
         except (Forbidden, NotFound):
             messages = []  # some keys may read a session and not its conversation
-        await self.store.ask_who_ended(entry, raw, ticket, wait=is_sweep)
+        await self.store.check_terminated(entry, raw, ticket, wait=is_sweep)
         snapshot = self.store.observe(entry, raw, merged(entry.seen.messages if entry.seen else (), messages))
         if snapshot is not None and not self.store.is_outdated(entry, snapshot, ticket):
             self.store.accept(entry, snapshot, ticket=ticket, raw=raw)
@@ -242,7 +250,7 @@ class Poller:
         """Return the pause until the next look; many sessions are read no more often than few."""
         if entry.is_over and not entry.is_hinted:
             return self.pace.asleep
-        grown = min(self.pace.slow, self.pace.growth * (now - entry.acted_at))
+        grown = min(self.pace.slow, self.pace.growth * (now - entry.active_since))
         return max(self.pace.fast * self._pages, grown)
 
     def _judge(self, entries: list[WatchedSession], found: Found) -> None:
@@ -254,7 +262,7 @@ class Poller:
             if problem is not None and entry.misses >= MISSES:
                 self.store.give_up(entry, problem)
                 last_seen = self.store.connection.last_seen
-                self.store.tell_trouble(entry, Connection(last_seen, self._clock.now(), problem.message))
+                self.store.publish_connection(entry, Connection(last_seen, self._clock.now(), problem.message))
             elif problem is not None and not isinstance(problem, NotFound):
                 troubles.append(problem)
         # of several problems the one that calls for the longest pause counts, of several alike the last

@@ -112,7 +112,7 @@ class WatchedSession:
 
     record: Record
     """What is known of it, with the session as last seen."""
-    acted_at: float = 0.0
+    active_since: float = 0.0
     """When something was last done to it, or watching began (monotonic); the poll interval grows from here."""
     due: float = 0.0
     """When to look next (monotonic)."""
@@ -181,9 +181,9 @@ class WatchedSession:
         """Whether a subscription shows the conversation while it grows."""
         return any(each.messages for each in self.subscriptions)
 
-    def look_again(self, now: float) -> None:
+    def poll_soon(self, now: float) -> None:
         """Poll it now, and often for a while."""
-        self.acted_at, self.due, self.is_hinted = now, now, True
+        self.active_since, self.due, self.is_hinted = now, now, True
         self.raw, self.problem, self.misses = None, None, 0
 
     def release(self, outcome: Snapshot | DevinError) -> None:
@@ -295,7 +295,7 @@ class Subscription:
 
         self._on_loop(change)
 
-    def offer(self, session_id: str, change: Change, *, at_once: bool) -> None:
+    def publish(self, session_id: str, change: Change, *, at_once: bool) -> None:
         """Pass a change on, or keep it until the next call is due."""
         if self._throttle is None:
             self._call(change)
@@ -306,13 +306,13 @@ class Subscription:
     def close(self) -> None:
         """Stop, after a last call with pending changes; closing again does nothing."""
 
-        def let_go() -> None:
+        def unsubscribe() -> None:
             if self._throttle is not None:
                 self._throttle.close()
             for session_id in list(self._sessions):
                 self.discard(session_id)
 
-        self._on_loop(let_go)
+        self._on_loop(unsubscribe)
 
     __call__ = close
 
@@ -435,7 +435,7 @@ class SessionStore:
         if snapshot is not None and (before is None or not _is_earlier(snapshot, before)):
             self.accept(entry, snapshot, ticket=self.ticket())
         if not entry.is_over:
-            entry.look_again(self.clock.monotonic())
+            entry.poll_soon(self.clock.monotonic())
         self.update(entry)
         return entry
 
@@ -465,7 +465,7 @@ class SessionStore:
         """
         entry = await self.load(str(raw.get("session_id") or ""))
         ticket = self.ticket() if ticket is None else ticket
-        await self.ask_who_ended(entry, raw, ticket)
+        await self.check_terminated(entry, raw, ticket)
         snapshot = self.observe(entry, raw, messages)
         if snapshot is None:
             raise entry.problem or DevinError(f"{entry.session_id} could not be read")
@@ -473,7 +473,7 @@ class SessionStore:
             return entry.snapshot
         is_followed = entry.is_followed or entry.subscriptions or entry.waiters
         if snapshot.turn_over and messages is None and not entry.is_over and is_followed:
-            entry.look_again(self.clock.monotonic())
+            entry.poll_soon(self.clock.monotonic())
             self.update(entry)
         else:
             self.accept(entry, snapshot, ticket=ticket, raw=raw)
@@ -509,18 +509,18 @@ class SessionStore:
         if tags is not None and snapshot is not None:
             snapshot = replace(snapshot, tags=tuple(tags))
         if not entry.is_over or sent is not None or terminated:
-            entry.look_again(self.clock.monotonic())
+            entry.poll_soon(self.clock.monotonic())
         if snapshot is not None and snapshot is not entry.seen:
             self._set(entry, snapshot)
             if sent is not None:
                 await self.save([snapshot])
         self.update(entry)
 
-    def look_soon(self, session_id: str) -> None:
+    def poll_now(self, session_id: str) -> None:
         """Poll the session at once if it is active: something may have changed."""
         entry = self._sessions.get(session_id)
         if entry is not None:
-            entry.look_again(self.clock.monotonic())
+            entry.poll_soon(self.clock.monotonic())
             self.update(entry)
 
     def subscribe(
@@ -558,7 +558,7 @@ class SessionStore:
         if entry.seen is not None and (entry.is_over or entry.seen.recorded is not None):
             return entry.seen
         if entry.problem is not None:
-            entry.look_again(self.clock.monotonic())
+            entry.poll_soon(self.clock.monotonic())
         waiter: asyncio.Future[Snapshot] = asyncio.get_running_loop().create_future()
         entry.waiters.append(waiter)
         self.update(entry)
@@ -589,11 +589,11 @@ class SessionStore:
             seen = observe(raw, entry.record, at=self.clock.now(), messages=messages)
         except Exception as bug:
             logger.exception("the state of %s could not be read", entry.session_id)
-            self.give_up(entry, our_mistake(bug))
+            self.give_up(entry, internal_error(bug))
             return None
         return seen if seen.session_id == entry.session_id else replace(seen, session_id=entry.session_id)
 
-    async def ask_who_ended(self, entry: WatchedSession, raw: Raw, ticket: int, *, wait: bool = False) -> None:
+    async def check_terminated(self, entry: WatchedSession, raw: Raw, ticket: int, *, wait: bool = False) -> None:
         """Ask the journal whether another process ended the session: the service says only that it is over.
 
         Args:
@@ -632,7 +632,7 @@ class SessionStore:
         """Set the current snapshot, and return whether it differs from the one before."""
         before, entry.newest = entry.seen, max(entry.newest, ticket)
         entry.raw, entry.is_hinted, entry.problem, entry.misses = raw, False, None, 0
-        if same_look(before, snapshot):
+        if is_unchanged(before, snapshot):
             entry.record = replace(entry.record, snapshot=snapshot)
             self.update(entry)
             return False
@@ -670,18 +670,18 @@ class SessionStore:
             entries: the sessions that were asked for; their turns may just have ended.
         """
         self.connection = connection
-        told: dict[Subscription, None] = {}
+        notified: dict[Subscription, None] = {}
         for entry in (*self.active(), *entries):
             entry.connection = connection
-            told |= dict.fromkeys(entry.subscriptions)
-        for subscription in told:
-            subscription.offer("", connection, at_once=False)
+            notified |= dict.fromkeys(entry.subscriptions)
+        for subscription in notified:
+            subscription.publish("", connection, at_once=False)
 
-    def tell_trouble(self, entry: WatchedSession, connection: Connection) -> None:
+    def publish_connection(self, entry: WatchedSession, connection: Connection) -> None:
         """Tell the subscribers of one session why it cannot be watched."""
         entry.connection = connection
         for subscription in tuple(entry.subscriptions):
-            subscription.offer(entry.session_id, connection, at_once=True)
+            subscription.publish(entry.session_id, connection, at_once=True)
 
     def update(self, entry: WatchedSession) -> None:
         """Start or stop polling a session, as its state requires."""
@@ -693,7 +693,7 @@ class SessionStore:
 
     def _add(self, record: Record) -> WatchedSession:
         now = self.clock.monotonic()
-        entry = WatchedSession(record, acted_at=now, due=now)
+        entry = WatchedSession(record, active_since=now, due=now)
         self._sessions[record.session_id] = entry
         return entry
 
@@ -701,10 +701,10 @@ class SessionStore:
         is_end = snapshot.turn_over and not entry.is_over
         entry.record, entry.outputs = replace(entry.record, snapshot=snapshot), output_history(entry.outputs, snapshot)
         for subscription in tuple(entry.subscriptions):
-            subscription.offer(entry.session_id, snapshot, at_once=is_end)
+            subscription.publish(entry.session_id, snapshot, at_once=is_end)
 
 
-def same_look(before: Snapshot | None, after: Snapshot) -> bool:
+def is_unchanged(before: Snapshot | None, after: Snapshot) -> bool:
     """Return whether two snapshots differ in nothing but the time they were taken."""
     return before is not None and replace(before, observed_at=after.observed_at) == after
 
@@ -718,7 +718,7 @@ def _is_earlier(snapshot: Snapshot, other: Snapshot) -> bool:
     return snapshot.observed_at <= other.observed_at
 
 
-def our_mistake(bug: Exception) -> DevinError:
+def internal_error(bug: Exception) -> DevinError:
     """Return the error for a fault of this package."""
     return DevinError(
         f"a fault in devin_jupyter: {bug!r}",

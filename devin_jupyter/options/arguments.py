@@ -255,9 +255,9 @@ class Syntax:
         try:
             read = _READERS.get(argument.kind, _word)(value)
         except (ValueError, TypeError):
-            meant = _MEANT.get(argument.kind, "a time such as 90, 30m, 4h or 6d")
+            expected = _EXPECTED.get(argument.kind, "a time such as 90, 30m, 4h or 6d")
             hint = f"for example {self.example_of(argument)}"
-            raise OptionError(f"{label} takes {meant}, not {value!r}", hint=hint) from None
+            raise OptionError(f"{label} takes {expected}, not {value!r}", hint=hint) from None
         for word in read if isinstance(read, tuple) else (read,):
             if argument.is_text and not argument.takes_objects and not isinstance(word, str):
                 hint = f"for example {self.example_of(argument)}"
@@ -391,7 +391,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "wait": _wait,
     "words": _words,
 }
-_MEANT = {"int": "a whole number above 0", "number": "a number above 0", "flag": "no value"}
+_EXPECTED = {"int": "a whole number above 0", "number": "a number above 0", "flag": "no value"}
 
 
 RAW = "correct it, or add --raw to send the text as it is"

@@ -71,7 +71,7 @@ class Schema:
         *,
         session_id: str = "",
         named: str = "",
-        stands: str = "the session is not changed by this",
+        status: str = "the session is not changed by this",
     ) -> Any:
         """Return the answer typed: an instance of the source, unwrapped, or plain dicts and lists.
 
@@ -86,13 +86,13 @@ class Schema:
         """
         problems = self.check(value)
         if problems:
-            raise invalid_output(problems, value, session_id, stands, named)
+            raise invalid_output(problems, value, session_id, status, named)
         answer = self.unwrapped(value)
         if self.reader is None:
             return answer
         typed, problems = self.reader(answer)
         if problems:
-            raise invalid_output(self._outside(problems), value, session_id, stands, named)
+            raise invalid_output(self._outside(problems), value, session_id, status, named)
         return typed
 
     def unwrapped(self, value: Any) -> Any:
@@ -109,13 +109,13 @@ class Schema:
         return Checker(self.wire)
 
 
-def invalid_output(problems: list[str], raw: Any, session_id: str, stands: str, named: str = "") -> OutputInvalid:
+def invalid_output(problems: list[str], raw: Any, session_id: str, status: str, named: str = "") -> OutputInvalid:
     """Return the exception for an answer that does not fit, naming the first problem and counting the rest."""
     more = f" (and {len(problems) - 1} more in .problems)" if len(problems) > 1 else ""
     start = f"{named or session_id}: " if session_id else ""
     return OutputInvalid(
         f"{start}the structured output does not fit the schema at {problems[0]}{more}",
-        f"{stands}; .snapshot.structured_output holds the raw answer",
+        f"{status}; .snapshot.structured_output holds the raw answer",
         "ask for a correction with .send('…'), which costs more, then call .result()",
         session_id=session_id,
         problems=problems,

@@ -136,7 +136,7 @@ def _encodes(text: str) -> bool:
 _RENAMED = {"$defs": "definitions", "dependentSchemas": "dependencies", "prefixItems": "items"}
 _UNQUOTED = "~!$&'()*+,;=:@?"
 """What may stand in a fragment of a URI as it is, besides letters and digits."""
-_NOWHERE = object()
+_MISSING = object()
 
 
 def anchors(source: Json) -> dict[str, str]:
@@ -154,8 +154,8 @@ def anchors(source: Json) -> dict[str, str]:
 
 def target(reference: Any, root: Json) -> Any:
     """Return what a local reference points to, or None."""
-    found = _follow(reference, root) if isinstance(reference, str) and reference.startswith("#") else _NOWHERE
-    return None if found is _NOWHERE else found
+    found = _follow(reference, root) if isinstance(reference, str) and reference.startswith("#") else _MISSING
+    return None if found is _MISSING else found
 
 
 def moved_reference(reference: str, place: Place, source: Json, named: dict[str, str]) -> str:
@@ -174,7 +174,7 @@ def moved_reference(reference: str, place: Place, source: Json, named: dict[str,
             "the API requires self-contained schemas",
             "copy what it refers to into definitions",
         )
-    if _follow(reference, source) is _NOWHERE:
+    if _follow(reference, source) is _MISSING:
         raise SchemaError(f"{reference!r} at {json_path(place)} points to nothing in the schema")
     return _pointer(_moved(_steps(reference), source, place))
 
@@ -194,7 +194,7 @@ def checked_references(wire: Json) -> None:
                 raise SchemaError(f"{reference!r} at {json_path(place)} refers only to itself")
             seen.add(reference)
             node = _follow(reference, wire)
-        if node is _NOWHERE:
+        if node is _MISSING:
             raise SchemaError(f"{part['$ref']!r} at {json_path(place)} points to nothing in the schema")
 
 
@@ -210,7 +210,7 @@ def _pointer(place: Place | list[str | int]) -> str:
 
 def _follow(reference: str, root: Any) -> Any:
     if reference not in ("", "#") and not reference.startswith("#/"):
-        return _NOWHERE
+        return _MISSING
     node = root
     for step in _steps(reference):
         if isinstance(node, dict) and step in node:
@@ -218,7 +218,7 @@ def _follow(reference: str, root: Any) -> Any:
         elif isinstance(node, list) and step.isdecimal() and int(step) < len(node):
             node = node[int(step)]
         else:
-            return _NOWHERE
+            return _MISSING
     return node
 
 

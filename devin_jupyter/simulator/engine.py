@@ -61,16 +61,16 @@ class Clock:
         """Add seconds to the clock."""
         self.restore([*self.jumps, (self.now(), seconds)])
 
-    def idle_deadline(self, since: float, patience: float) -> float | None:
-        """Return when `patience` added seconds had passed after `since`; None if that has not happened yet."""
+    def idle_deadline(self, since: float, idle_seconds: float) -> float | None:
+        """Return when `idle_seconds` added seconds had passed after `since`; None if that has not happened yet."""
         for start, length in self.jumps:
             skipped = max(0.0, since - start)
             counted = length - skipped
             if counted <= 0:
                 continue
-            if counted >= patience:
-                return start + skipped + patience
-            patience -= counted
+            if counted >= idle_seconds:
+                return start + skipped + idle_seconds
+            idle_seconds -= counted
         return None
 
 

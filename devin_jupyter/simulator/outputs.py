@@ -437,21 +437,21 @@ class _Writer:
         self._written += 1
         if self._written > _LONGEST_MATCH:
             raise ValueError("too long")
-        return self._letter(code, value)
+        return self._character(code, value)
 
-    def _letter(self, code: Any, value: Any) -> str:
+    def _character(self, code: Any, value: Any) -> str:
         if code is op.LITERAL:
             return chr(value)
         if code is op.ANY:
             return "a"
         if code is op.NOT_LITERAL:
-            return self._dice.pick(_letters([(op.NEGATE, None), (op.LITERAL, value)]))
+            return self._dice.pick(_characters([(op.NEGATE, None), (op.LITERAL, value)]))
         if code is op.IN:
-            return self._dice.pick(_letters(value))
+            return self._dice.pick(_characters(value))
         raise ValueError(f"cannot write {code}")
 
 
-def _letters(members: Any) -> str:
+def _characters(members: Any) -> str:
     letters = ""
     for code, value in members:
         if code is op.LITERAL:

@@ -23,7 +23,7 @@ STEPS = 24
 _SPEED = {"fast": 0.5, "lite": 0.75, "ultra": 1.5}
 _PRICE = {"fast": 4.0, "lite": 0.4, "ultra": 2.5}
 _SLOW = 10.0
-_PR_SAID, _PR_LISTED = 0.62, 0.72
+_PR_MENTIONED, _PR_LISTED = 0.62, 0.72
 """Devin names a pull request a while before the session lists it."""
 _REPO = re.compile(r"(?:github\.com/|\brepo(?:sitory)?s?:?\s+`?|\bin\s+`)([\w.-]+/[\w.-]*\w)")
 _MODES = {"fast": " I'm in fast mode, so I'll keep the plan short.", "ultra": " In ultra mode I'll verify every step."}
@@ -194,7 +194,7 @@ class _Plan:
         first = _opening if opener.before is None else _steered if opener.steers else _waking
         said = [(0.12, first(topic)), (0.45, _progress(topic))]
         if pulls:
-            said.append((_PR_SAID, _opened([pull.url for pull in pulls])))
+            said.append((_PR_MENTIONED, _opened([pull.url for pull in pulls])))
         texts = [(self._time(part), text) for part, text in said if self._time(part) < last.at]
         if reached_limit or self.ending.text == "limit":
             final = f"I stopped: the ACU limit of this session is reached ({last.acus:g} ACU)."

@@ -202,19 +202,19 @@ class Session:
         """Return the view as the answers to acts show it: with nulls where only get and list know more."""
         return {**self.view(now), **dict.fromkeys(ONLY_LATER)}
 
-    def visible_moment(self, now: float) -> float:
+    def visible_time(self, now: float) -> float:
         """Return the time whose state a reader gets to see: now, unless the fault `stale` holds it back."""
         return self.stale_at if self.stale_polls > 0 else now
 
-    def next_moment(self, now: float) -> float:
+    def next_read_time(self, now: float) -> float:
         """Return the same for one read of get or list, and count it."""
-        moment = self.visible_moment(now)
+        moment = self.visible_time(now)
         self.stale_polls -= moment != now
         return moment
 
     def read(self, now: float) -> bytes:
         """Return what one read of get or list shows, as JSON rendered once for as long as nothing changes."""
-        moment = self.next_moment(now)
+        moment = self.next_read_time(now)
         if moment != now:
             return json_bytes(self.view(moment))
         if now >= self._valid_until:

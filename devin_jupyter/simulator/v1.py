@@ -137,7 +137,7 @@ async def read_sessions(sim: Sim, query: Annotated[wire.V1SessionsQuery, Query()
         found = (session for session in found if _email(session) == query.user_email)
     start = query.offset or query.skip or 0
     page = [session for index, session in zip(range(start + query.limit), found, strict=False) if index >= start]
-    rows = [{**_session(one, one.next_moment(now)), "requesting_user_email": _email(one)} for one in page]
+    rows = [{**_session(one, one.next_read_time(now)), "requesting_user_email": _email(one)} for one in page]
     return json_response({"sessions": rows})
 
 
@@ -145,7 +145,7 @@ async def read_sessions(sim: Sim, query: Annotated[wire.V1SessionsQuery, Query()
 @router.get("/v1/sessions/{session_id}")
 async def read_session(sim: Sim, session_id: str) -> Response:
     session = find(sim, session_id)
-    now = session.next_moment(sim.now())
+    now = session.next_read_time(sim.now())
     return json_response({**_session(session, now), "messages": _messages(session, now)})
 
 

@@ -310,7 +310,7 @@ async def unarchive_session(sim: Sim, devin_id: str) -> Response:
 @router.get(SESSION + "/messages")
 async def read_messages(sim: Sim, devin_id: str, query: Annotated[wire.PageQuery, Query()]) -> Response:
     session = find(sim, devin_id)
-    messages = session.timeline.messages_at(session.visible_moment(sim.now()))
+    messages = session.timeline.messages_at(session.visible_time(sim.now()))
 
     def view(message: Message) -> dict[str, Any]:
         said = {"event_id": message.event_id, "source": message.source, "message": message.text}

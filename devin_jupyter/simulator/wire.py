@@ -147,27 +147,27 @@ def _check_uri(text: str) -> str:
     return text
 
 
-def _whole(value: object) -> object:
+def _integral(value: object) -> object:
     """JSON has one kind of number: 5.0 is an integer too."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _check_moment(text: str) -> str:
+def _check_datetime(text: str) -> str:
     if "T" not in text.upper():
         raise ValueError("not a date and a time")
     datetime.fromisoformat(text.upper())
     return text
 
 
-Integer = Annotated[int, BeforeValidator(_whole)]
-PositiveInteger = Annotated[int, Field(gt=0), BeforeValidator(_whole)]
+Integer = Annotated[int, BeforeValidator(_integral)]
+PositiveInteger = Annotated[int, Field(gt=0), BeforeValidator(_integral)]
 Uri = Annotated[
     str,
     Field(min_length=1, max_length=2083),
     AfterValidator(_check_uri),
     WithJsonSchema({"type": "string", "format": "uri", "minLength": 1, "maxLength": 2083}),
 ]
-Moment = Annotated[str, AfterValidator(_check_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
+DateTime = Annotated[str, AfterValidator(_check_datetime), WithJsonSchema({"type": "string", "format": "date-time"})]
 """An ISO 8601 time, kept as it was written."""
 Agent = Literal["devin", "data_analyst", "advanced"]
 NotifyOn = Literal["always", "failure", "never"]
@@ -353,7 +353,7 @@ class ScheduleCreate(Body):
     schedule_type: ScheduleType = "recurring"
     playbook_id: str | None = None
     frequency: str | None = None
-    scheduled_at: Moment | None = None
+    scheduled_at: DateTime | None = None
     slack_channel_id: str | None = None
     slack_team_id: str | None = None
     tags: list[str] | None = None
@@ -375,7 +375,7 @@ class ScheduleUpdate(Body):
     schedule_type: ScheduleType | None = None
     playbook_id: str | None = None
     frequency: str | None = None
-    scheduled_at: Moment | None = None
+    scheduled_at: DateTime | None = None
     slack_channel_id: str | None = None
     slack_team_id: str | None = None
     tags: list[str] | None = None

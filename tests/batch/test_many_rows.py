@@ -27,7 +27,7 @@ ENDS = {
     "unknown": "done",
 }
 """How a session with a schema ends, by scenario."""
-DIES = Path(__file__).with_name("killed_process.py")
+SCRIPT = Path(__file__).with_name("killed_process.py")
 ROUTE = POST.split()[1]
 PATIENT = 10**9
 
@@ -71,9 +71,9 @@ def test_mixed_rows_and_faults_end_in_the_right_sessions_and_frame(
     print(f"\n{count} rows: {simulator.stats()}")
 
 
-def dies(url: str, folder: Path, count: int) -> subprocess.Popen[bytes]:
+def start_process(url: str, folder: Path, count: int) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    return subprocess.Popen([sys.executable, str(DIES), url, str(folder / "journal.db"), str(count)], env=environment)
+    return subprocess.Popen([sys.executable, str(SCRIPT), url, str(folder / "journal.db"), str(count)], env=environment)
 
 
 @pytest.mark.timeout(300)
@@ -83,7 +83,7 @@ def test_processes_that_are_killed_lose_and_double_nothing(
 ) -> None:
     chance = random.Random(7)
     for round_ in range(1, 4):
-        process = dies(simulator.url, tmp_path, count)
+        process = start_process(simulator.url, tmp_path, count)
         while simulator.stats()["sessions"] < round_ * count // 5 and process.poll() is None:
             time.sleep(0.02 * chance.random())
         process.send_signal(signal.SIGKILL)
@@ -102,7 +102,7 @@ def test_processes_that_are_killed_lose_and_double_nothing(
 
 @pytest.mark.timeout(120)
 def test_a_running_process_is_followed_and_taken_over_when_it_dies(slow_simulator: Any, tmp_path: Path) -> None:
-    process = dies(slow_simulator.url, tmp_path, 24)
+    process = start_process(slow_simulator.url, tmp_path, 24)
     client = BatchClient(slow_simulator.url, tmp_path / "journal.db")
     while slow_simulator.stats()["sessions"] < 8:  # whose turns do not end by themselves
         assert process.poll() is None

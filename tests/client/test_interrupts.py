@@ -127,12 +127,12 @@ async def run(client, code, *, once_it_runs=None):
             continue
         kind, content = message["msg_type"], message["content"]
         if kind == "execute_input" and once_it_runs is not None:
-            pressing = asyncio.create_task(once_it_runs())
+            interrupting = asyncio.create_task(once_it_runs())
         if kind == "error":
             error = content
         if kind == "status" and content["execution_state"] == "idle":
             if once_it_runs is not None:
-                await pressing
+                await interrupting
             return error
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-_TALK = ("title", "description", "example", "examples", "$defs")
+_CONVERSATION = ("title", "description", "example", "examples", "$defs")
 
 
 def normalized(schema: Any, spec: dict[str, Any]) -> Any:
@@ -15,7 +15,7 @@ def normalized(schema: Any, spec: dict[str, Any]) -> Any:
     if "$ref" in schema:
         beside = {key: value for key, value in schema.items() if key != "$ref"}
         return normalized({**_follow(schema["$ref"], spec), **beside}, spec)
-    kept = {key: value for key, value in schema.items() if key not in _TALK and not key.startswith("x-")}
+    kept = {key: value for key, value in schema.items() if key not in _CONVERSATION and not key.startswith("x-")}
     if kept.pop("contentMediaType", None):
         kept["format"] = "binary"
     for word, default in (("additionalProperties", True), ("default", None)):

@@ -44,7 +44,7 @@ KEYWORDS = """type properties items required enum const $ref $defs definitions a
 VALUES = ["string", "object", "array", "#/$defs/a", "#", "http://x/y", "[a-z", "date-time", 3, -1]
 
 
-def made_of(pieces: list[Any], between: str = "", most: int = 10) -> st.SearchStrategy[str]:
+def mixed_texts(pieces: list[Any], between: str = "", most: int = 10) -> st.SearchStrategy[str]:
     """Texts put together from pieces that mean something, and others."""
     word = st.sampled_from(pieces) | st.text(max_size=6)
     return st.text(max_size=60) | st.lists(word, max_size=most).map(between.join)
@@ -55,7 +55,7 @@ def test_an_option_line(examples: int) -> None:
     def sent(line: str) -> None:
         build(*fill("prompt", parse(line), {}), {}, {}).check("v3")
 
-    check_examples(examples, lambda line: value_or_error(sent, line), made_of(FLAGS + ODD, " "))
+    check_examples(examples, lambda line: value_or_error(sent, line), mixed_texts(FLAGS + ODD, " "))
 
 
 @short_and_long
@@ -74,7 +74,7 @@ def test_a_command_line(examples: int) -> None:
         name, *words = split(line) or ["help"]
         commands.find(name).syntax.read(words)
 
-    check_examples(examples, lambda line: value_or_error(read, line), made_of(COMMANDS + ODD, " "))
+    check_examples(examples, lambda line: value_or_error(read, line), mixed_texts(COMMANDS + ODD, " "))
 
 
 @short_and_long
@@ -86,13 +86,13 @@ def test_a_prompt(examples: int) -> None:
         else:
             assert "{{" in text or filled == text
 
-    check_examples(examples, check, made_of(HOLES))
+    check_examples(examples, check, mixed_texts(HOLES))
 
 
 @short_and_long
 def test_a_schema_in_words(examples: int) -> None:
     check_examples(
-        examples, lambda text: value_or_error(load_schema, text, NAMES, kind=SchemaError), made_of(SHORTHAND)
+        examples, lambda text: value_or_error(load_schema, text, NAMES, kind=SchemaError), mixed_texts(SHORTHAND)
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from kernels import CELL, CREATE, POST, budget, call_api, dies_after_the_post
+from kernels import CELL, CREATE, POST, budget, call_api, kill_after_post
 
 from devin_jupyter.errors import BudgetExceeded, Forbidden, SessionChanged
 from devin_jupyter.idempotency.create import change
@@ -187,7 +187,7 @@ async def test_changed_options_count_as_a_change_too(kernel: Any) -> None:
 async def test_a_session_that_a_dead_kernel_started_guards_its_cell(kernel: Any, simulator: Any) -> None:
     one = kernel()
     simulator.faults({**CREATE, "kind": "drop_after"})
-    dies_after_the_post(one)
+    kill_after_post(one)
     with pytest.raises(RuntimeError):
         await one.start(LONG)
     simulator.faults()

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from kernels import CELL, CREATE, FAST, POST, call_api, dies_after_the_post, until
+from kernels import CELL, CREATE, FAST, POST, call_api, kill_after_post, until
 
 from devin_jupyter.errors import (
     BadRequest,
@@ -134,7 +134,7 @@ async def test_a_session_that_is_listed_late_is_waited_for(kernel: Any, simulato
 async def test_what_a_dead_kernel_posted_is_looked_for_to_the_end_before_any_post(kernel: Any, simulator: Any) -> None:
     simulator.faults({**CREATE, "kind": "drop_after", "times": 1}, {"kind": "hide_new", "seconds": 9.0})
     dead = kernel()
-    dies_after_the_post(dead)
+    kill_after_post(dead)
     with pytest.raises(RuntimeError):
         await dead.start()
     assert dead.journal.intents.all()[0].posts == 1
@@ -150,7 +150,7 @@ async def test_what_a_dead_kernel_posted_is_looked_for_to_the_end_before_any_pos
 async def test_what_a_dead_kernel_posted_is_found_though_it_was_archived_since(kernel: Any, simulator: Any) -> None:
     simulator.faults({**CREATE, "kind": "drop_after", "times": 1})
     dead = kernel()
-    dies_after_the_post(dead)
+    kill_after_post(dead)
     with pytest.raises(RuntimeError):
         await dead.start()
     (made,) = call_api(simulator, "GET", "/sessions")["items"]

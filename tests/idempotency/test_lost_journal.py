@@ -149,9 +149,9 @@ def test_where_processes_cannot_be_looked_into_only_their_number_counts(
     try:
         me = process.this_process()
         assert me.born == ""
-        assert not me.is_gone
-        assert process.Process(me.host, 2**22 + 1, "").is_gone
-        assert not process.Process(me.host, 1, "").is_gone
+        assert not me.is_missing
+        assert process.Process(me.host, 2**22 + 1, "").is_missing
+        assert not process.Process(me.host, 1, "").is_missing
     finally:
         process._host.cache_clear()
         process._process.cache_clear()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kernels import CELL, CREATE, FAST, POST, call_api, dies_after_the_post, until
+from kernels import CELL, CREATE, FAST, POST, call_api, kill_after_post, until
 
 from devin_jupyter.errors import Halted, NoOrganization
 from devin_jupyter.idempotency.stop import live_line, still_live, table, within
@@ -76,7 +76,7 @@ async def test_one_that_waits_for_an_approval_is_ended_since_a_click_elsewhere_l
 async def test_a_session_whose_answer_was_lost_with_its_kernel_is_ended_too(kernel: Any, simulator: Any) -> None:
     one = kernel()
     simulator.faults({**CREATE, "kind": "drop_after"})
-    dies_after_the_post(one)
+    kill_after_post(one)
     with pytest.raises(RuntimeError):
         await one.start()
     simulator.faults()
@@ -88,7 +88,7 @@ async def test_a_session_whose_answer_was_lost_with_its_kernel_is_ended_too(kern
 async def test_a_post_whose_outcome_stays_unknown_is_told_as_perhaps_at_work(kernel: Any, simulator: Any) -> None:
     one = kernel()
     simulator.faults({**CREATE, "kind": "drop_after"})
-    dies_after_the_post(one)
+    kill_after_post(one)
     with pytest.raises(RuntimeError):
         await one.start(title="audit")
     simulator.faults({"method": "GET", "kind": "status", "status": 503})
@@ -232,7 +232,7 @@ async def test_a_session_that_a_killed_kernel_paid_for_and_did_not_write_down_is
 ) -> None:
     dead = kernel()
     simulator.faults({**CREATE, "kind": "drop_after"})
-    dies_after_the_post(dead)
+    kill_after_post(dead)
     with pytest.raises(RuntimeError):
         await dead.start()
     simulator.faults({"kind": "hide_new", "seconds": 100.0})

@@ -73,16 +73,16 @@ def test_a_process_that_is_dead_and_not_reaped_is_gone(folder: Path) -> None:
         os._exit(0)
     os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
     me = this_process()
-    assert Process(me.host, child, "1").is_gone
+    assert Process(me.host, child, "1").is_missing
     os.waitpid(child, 0)
 
 
 def test_a_reused_process_number_is_not_taken_for_the_holder() -> None:
     me = this_process()
-    assert not me.is_gone
-    assert Process(me.host, me.pid, "some other start").is_gone
-    assert Process(me.host, os.getppid(), "some other start").is_gone
+    assert not me.is_missing
+    assert Process(me.host, me.pid, "some other start").is_missing
+    assert Process(me.host, os.getppid(), "some other start").is_missing
 
 
 def test_processes_of_other_machines_are_never_called_gone() -> None:
-    assert not Process("elsewhere", 1, "1").is_gone
+    assert not Process("elsewhere", 1, "1").is_missing

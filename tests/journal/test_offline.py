@@ -25,14 +25,14 @@ async def test_a_recorded_answer_needs_no_line_and_anything_else_does(
     lock = load_lock(await write_lock(kernel(), simulator, folder))
     other = kernel(Journal(folder / "other"))
 
-    async def nowhere() -> Any:
+    async def unreachable() -> Any:
         raise ConnectionLost("the line is gone")
 
     for known in (lock, None):
-        other.creator = other.new_creator(nowhere, simulated=False, lock=known)
+        other.creator = other.new_creator(unreachable, simulated=False, lock=known)
         with pytest.raises(ConnectionLost):
             await other.start("new work", policy=Policy(guard=CELL))
-    other.creator = other.new_creator(nowhere, lock=lock)
+    other.creator = other.new_creator(unreachable, lock=lock)
     assert (await other.start(policy=Policy(guard=CELL), schema=SCHEMA)).how == "recorded"
 
 
@@ -70,10 +70,10 @@ async def test_a_conversation_is_read_from_its_beginning_when_the_cursor_wears_o
     messages = Worn()
     store = SessionStore()
     poller = Poller(store, Sessions(), messages, pace=Pace(fast=0.01))  # type: ignore[arg-type]
-    store.look_soon("devin-nobody")  # watched by nobody: nothing happens
+    store.poll_now("devin-nobody")  # watched by nobody: nothing happens
     subscription = store.subscribe(["devin-a"], lambda change: None, messages=True)
     for _ in range(3):
-        store.look_soon("devin-a")
+        store.poll_now("devin-a")
     snapshot = await store.turn_over("devin-a", timeout=30)
     subscription.close()
     subscription.close()

@@ -76,8 +76,8 @@ def test_an_output_of_a_working_session_is_provisional():
 
 
 def test_a_question_survives_falling_asleep():
-    talk = [said("user", "audit", 1), said("devin", "which branch?", 2)]
-    asked = seen(v3(detail="waiting_for_user"), messages=talk)
+    conversation = [said("user", "audit", 1), said("devin", "which branch?", 2)]
+    asked = seen(v3(detail="waiting_for_user"), messages=conversation)
     asleep = seen(v3(status="suspended", detail="inactivity"), previous=asked)
 
     assert (asked.question, asked.needs_you) == ("which branch?", True)
@@ -154,29 +154,29 @@ def test_a_later_updated_at_takes_the_message_as_noticed(pending):
 
 def test_a_newer_word_by_devin_takes_the_message_as_noticed_even_with_clocks_apart(pending):
     before, known = pending
-    talk = [*TALK, said("user", "and the tests?", 3), said("devin", "fine", 4)]
+    conversation = [*TALK, said("user", "and the tests?", 3), said("devin", "fine", 4)]
 
     later = NOW + timedelta(seconds=11)
-    assert seen(DONE, known, previous=before, messages=talk, at=later).phase is Phase.YOUR_TURN
-    assert seen(DONE, known, previous=before, messages=talk[:3], at=later).phase is Phase.QUEUED
-    assert seen(DONE, known, previous=before, messages=talk[:2]).phase is Phase.QUEUED
+    assert seen(DONE, known, previous=before, messages=conversation, at=later).phase is Phase.YOUR_TURN
+    assert seen(DONE, known, previous=before, messages=conversation[:3], at=later).phase is Phase.QUEUED
+    assert seen(DONE, known, previous=before, messages=conversation[:2]).phase is Phase.QUEUED
 
 
 def test_a_newer_word_waits_a_while_for_the_output_that_it_announces(pending):
     before, known = pending
-    talk = [*TALK, said("user", "and the tests?", 3), said("devin", "see the output", 4)]
+    conversation = [*TALK, said("user", "and the tests?", 3), said("devin", "see the output", 4)]
 
-    assert seen(DONE, known, previous=before, messages=talk).phase is Phase.QUEUED
+    assert seen(DONE, known, previous=before, messages=conversation).phase is Phase.QUEUED
     fresh = DONE | {"structured_output": {"count": 3}}
-    assert seen(fresh, known, previous=before, messages=talk).phase is Phase.DONE
+    assert seen(fresh, known, previous=before, messages=conversation).phase is Phase.DONE
 
 
 def test_without_a_schema_a_newer_word_is_all_there_is_to_wait_for():
     plain = record()
     before, known = sent_to(seen(v3(detail="waiting_for_user"), plain, messages=TALK), plain)
-    talk = [*TALK, said("user", "and the tests?", 3), said("devin", "fine", 4)]
+    conversation = [*TALK, said("user", "and the tests?", 3), said("devin", "fine", 4)]
 
-    assert seen(v3(detail="waiting_for_user"), known, previous=before, messages=talk).phase is Phase.YOUR_TURN
+    assert seen(v3(detail="waiting_for_user"), known, previous=before, messages=conversation).phase is Phase.YOUR_TURN
 
 
 @pytest.mark.parametrize("known", [KNOWN, record()], ids=["with a schema", "without"])
@@ -194,10 +194,10 @@ def test_a_state_that_is_older_than_the_word_or_the_send_is_not_believed_for_a_m
 
 def test_old_messages_of_a_service_whose_clock_is_ahead_answer_nothing():
     ahead = NOW + timedelta(hours=3)
-    talk = [said("user", "audit", 1, ahead), said("devin", "found two", 2, ahead)]
-    before, known = sent_to(seen(DONE, messages=talk))
+    conversation = [said("user", "audit", 1, ahead), said("devin", "found two", 2, ahead)]
+    before, known = sent_to(seen(DONE, messages=conversation))
 
-    assert seen(DONE, known, previous=before, messages=talk).phase is Phase.QUEUED
+    assert seen(DONE, known, previous=before, messages=conversation).phase is Phase.QUEUED
 
 
 def test_steering_a_working_session_ends_with_its_turn():
@@ -236,11 +236,11 @@ def test_v1_tells_the_new_turn_by_its_messages():
     known = record(api_version="v1", schema={"type": "object"})
     raw = {"session_id": "devin-" + HEX, "status": "running", "status_enum": "blocked", "structured_output": ANSWER}
     before, known = sent_to(observe(raw, known, at=NOW, messages=TALK), known, updated_at=None)
-    talk = [*TALK, said("user", "and the tests?", 3), said("devin", "fine", 4)]
+    conversation = [*TALK, said("user", "and the tests?", 3), said("devin", "fine", 4)]
 
     assert seen(raw, known, previous=before).phase is Phase.QUEUED
     later = NOW + timedelta(seconds=11)
-    assert seen(raw, known, at=later, previous=before, messages=talk).phase is Phase.YOUR_TURN
+    assert seen(raw, known, at=later, previous=before, messages=conversation).phase is Phase.YOUR_TURN
 
 
 # --- ended by us ------------------------------------------------------------------------------------------------

@@ -170,7 +170,7 @@ async def test_an_act_makes_it_look_at_once_and_often_again(scene):
     one = scene()
     one.watch()
     await one.sweeps(40)
-    one.store.look_soon(id_of(0))
+    one.store.poll_now(id_of(0))
     before = len(one.world.asked)
     await one.sweeps(1)
 
@@ -705,7 +705,7 @@ async def test_an_act_during_a_look_is_not_undone_by_the_older_answer(scene):
     one.world.change(0, detail="waiting_for_user", said=("devin", "done"))
     one.watch()
     before = await one.store.turn_over(id_of(0))
-    one.store.look_soon(id_of(0))
+    one.store.poll_now(id_of(0))
     real = one.world.messages
 
     def meanwhile(name, params):

@@ -239,7 +239,7 @@ def test_a_person_is_called_back_once_however_many_panels_show_the_session(lab: 
     assert not lab.page.title().startswith("●")
 
 
-def _nothing_happened(lab: Any, outside: list[str]) -> None:
+def _nothing_changed(lab: Any, outside: list[str]) -> None:
     views = ":is(.dv-live, .dv-snapshot)"
     forbidden = "script, iframe, object, embed, form:not(.dv-reply), img, svg, style, link, base, meta"
     assert lab.page.locator(f"{views} :is({forbidden})").count() == 0
@@ -261,15 +261,15 @@ def test_text_that_attacks_does_nothing_in_any_view(lab: Any) -> None:
         expect(lab.page.locator(f"{LIVE} .dv-panel")).to_have_count(number)
         lab.page.evaluate("() => document.querySelectorAll('.dv-live details').forEach(each => { each.open = true })")
         expect(lab.page.locator(".dv-chat > li")).to_have_count(2 * number)
-        _nothing_happened(lab, outside)
+        _nothing_changed(lab, outside)
 
     lab.show("BatchPanel(fakes.hostile_sessions())")
     lab.page.locator(".dv-card").nth(count // 2).click()
     expect(lab.page.locator(".dv-detail .dv-panel")).to_be_visible()
-    _nothing_happened(lab, outside)
+    _nothing_changed(lab, outside)
     lab.page.get_by_role("button", name="Table").click()
     expect(lab.page.locator(".dv-table tbody tr")).to_have_count(count)
-    _nothing_happened(lab, outside)
+    _nothing_changed(lab, outside)
     lab.picture("board-hostile_sessions", ".dv-board-frame")
 
 

@@ -291,7 +291,7 @@ def test_what_a_report_of_a_batch_asks_needs_a_person_on_the_board(snapshot: Mak
 
 @pytest.mark.parametrize("phase", [Phase.ASLEEP, Phase.YOUR_TURN])
 def test_an_archived_session_does_not_invite_a_message_that_would_be_refused(snapshot: Make, phase: Phase) -> None:
-    put_away = explanation(snapshot(phase=phase, is_archived=True))
+    archived = explanation(snapshot(phase=phase, is_archived=True))
 
-    assert put_away is not None
-    assert "takes no messages: %devin archive --undo" in put_away
+    assert archived is not None
+    assert "takes no messages: %devin archive --undo" in archived
