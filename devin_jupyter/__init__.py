@@ -51,7 +51,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
-    """Take the magics, the completer and the hooks away again; running sessions go on."""
+    """Unregister the magics, the completer and the hooks; running sessions keep running."""
     from devin_jupyter.magics.magic import unload
 
     unload(shell)

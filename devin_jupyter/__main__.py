@@ -20,8 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m devin_jupyter", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    stop = commands.add_parser("stop", help="halt every kernel on this journal and end the sessions at work")
-    stop.add_argument("--all", action="store_true", required=True, help="said in full, because it cannot be undone")
+    stop = commands.add_parser(
+        "stop", help="block new sessions in every kernel that uses this journal and end the running ones"
+    )
+    stop.add_argument("--all", action="store_true", required=True, help="spelled out because it cannot be undone")
     which = stop.add_mutually_exclusive_group()
     which.add_argument("--everything", action="store_true", help="all sessions of the journal")
     which.add_argument("--notebook", type=Path, help="those of one notebook; else of the notebooks in this folder")

@@ -230,7 +230,7 @@ def _finish(
     width: int = _WIDTH,
     height: int,
 ) -> alt.LayerChart:
-    """Put the layers into a chart with one look for light and dark pages, or a word where there are no records."""
+    """Put the layers into a chart for light and dark pages, or a note if there are no records."""
     altair = _altair()
     if not records:
         word = altair.Chart(altair.Data(values=[{"word": empty_note}])).mark_text(color=_GRAY, fontSize=13)
@@ -262,7 +262,7 @@ def _finish(
 
 @cache
 def _chart_class() -> type[alt.LayerChart]:
-    """Return the class of our charts. They show themselves, whatever renderer is enabled for others."""
+    """Return the class of our charts. They display themselves, regardless of the enabled renderer."""
     import altair
 
     class LayerChart(altair.LayerChart):  # type: ignore[misc]  # Altair is an extra, mypy may not see it

@@ -60,7 +60,7 @@ class Settings:
 
     api_key: str = field(repr=False)
     key_source: str = "argument"
-    """Where the key came from, in words for `%devin whoami`."""
+    """Where the key came from, as shown by `%devin whoami`."""
     org_id: str | None = None
     """None until asked for; always None on v1, whose keys belong to one organization."""
     org_source: str = ""
@@ -73,7 +73,7 @@ class Settings:
     home: Path = field(default_factory=lambda: data_folder())
     """The folder of the journal and of `settings.json`."""
     simulated: bool = False
-    """The host is this machine: a simulator answers, and everything it says is labeled so."""
+    """The host is this machine: a simulator answers, and its sessions are labeled as simulated."""
     pace: Pace = field(default_factory=Pace)
     timeout_seconds: float = 60.0
     """How long to wait for a response; connecting has at most 10 seconds."""
@@ -158,9 +158,9 @@ def resolve_settings(
         api_key: `cog_…` (v3) or `apk_…` (v1); else the environment and the places after it.
         org_id: `org-…`; v3 only.
         base_url: scheme and host of the API; else `DEVIN_API_URL`, else `https://api.devin.ai`.
-        api_version: `"v3"` or `"v1"`, for keys whose prefix does not tell.
-        profile: a name given to `%devin connect --save --profile`; goes before the environment.
-        key_source: where `api_key` came from, in words for `%devin whoami`.
+        api_version: `"v3"` or `"v1"`, for keys whose prefix does not say.
+        profile: a name given to `%devin connect --save --profile`; takes precedence over the environment.
+        key_source: where `api_key` came from, as shown by `%devin whoami`.
 
     Raises:
         NoKey: no place holds a key.

@@ -124,7 +124,7 @@ _replacement: Host | None = None
 
 @contextmanager
 def replaced_by(other: Host) -> Iterator[None]:
-    """Have `host()` return `other` meanwhile; for tests."""
+    """Have `host()` return `other` inside the block; for tests."""
     global _replacement
     before, _replacement = _replacement, other
     try:

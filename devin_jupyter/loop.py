@@ -50,7 +50,7 @@ _PROGRESS_FROM = 1000
 
 
 def _block_forever() -> None:
-    # The process is exiting: a traceback from a background thread would help nobody.
+    # The process is exiting: a traceback from a background thread would not help.
     threading.Event().wait()
 
 

@@ -895,7 +895,7 @@ def _recorded_at_work(kind: type[TurnError], snapshot: Snapshot) -> TurnError:
     return kind(
         f"{_named(snapshot)} was running ({snapshot.phase.label}) when it was recorded on {snapshot.recorded}",
         f"its answer is not recorded; {cost(snapshot)}",
-        "set DEVIN_API_KEY and open it by its id, or ask who recorded it to run %devin lock again",
+        "set DEVIN_API_KEY and open it by its id, or ask its author to run %devin lock again",
         session_id=snapshot.session_id,
     )
 

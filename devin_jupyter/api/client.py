@@ -427,7 +427,7 @@ def at_most(limit: int | None) -> int | None:
 
 
 class _Deduplicator:
-    """Lets each item through once, and no more than `limit` in all."""
+    """Passes each item once, and at most `limit` in total."""
 
     def __init__(self, key: str, limit: int | None) -> None:
         self._key, self._left, self._seen, self._empty = key, at_most(limit), set[Any](), 0

@@ -110,7 +110,7 @@ class Attachments:
 def _addresses(attachment: Mapping[str, Any] | str) -> list[tuple[str, str]]:
     """Return what may be the last two steps of a file's path on the API, the likeliest first.
 
-    They are those of its URL, whatever its host (the key goes to the API only), or, for a URL of another kind,
+    They come from its URL, regardless of host (the key goes to the API only), or, for any other URL,
     id and name.
     """
     entry = {"url": attachment} if isinstance(attachment, str) else attachment

@@ -213,7 +213,7 @@ class Playbooks:
         Args:
             title: by which it is found.
             body: the instructions.
-            macro: the short form; None leaves it as it is, "" removes it.
+            macro: the short form; None leaves it unchanged, "" removes it.
 
         Raises:
             OptionError: several have the title.
@@ -376,7 +376,7 @@ class Knowledge:
             name: by which it is found.
             body: what Devin should know.
             trigger: when it matters.
-            optional: the other keywords of `create`; None leaves one as it is.
+            optional: the other keywords of `create`; None leaves a field unchanged.
 
         Raises:
             OptionError: a field that notes do not have.
@@ -503,7 +503,7 @@ class Secrets:
         Args:
             key: its name.
             value: stored where the name is free, or with `replace`.
-            replace: put this value in place of whatever is there.
+            replace: overwrite an existing value.
             type: as for `create`.
             is_sensitive: as for `create`.
             note: as for `create`.
@@ -517,7 +517,7 @@ class Secrets:
         if present is None:
             try:
                 return await self.create(key, value, type=type, is_sensitive=is_sensitive, note=note)
-            except Conflict:  # stored by somebody else since the list was read
+            except Conflict:  # stored by someone else since the list was read
                 present = None if replace else await _SECRET.find(key, self.list())
                 if present is None:
                     raise
@@ -567,7 +567,7 @@ _SCHEDULE_UPDATE_FIELDS = (
 
 
 class Schedules:
-    """The schedules of the organization: sessions that the service starts by itself, once or repeatedly. v3 only.
+    """The schedules of the organization: sessions that the service starts on its own, once or repeatedly. v3 only.
 
     Times are ISO 8601; the id is `scheduled_session_id`.
 

@@ -113,7 +113,7 @@ class Page:
 
 
 def _further_back(end: int, length: int) -> list[Window]:
-    """Divide all the time before `end`: histories thin out toward their beginning, and go on."""
+    """Divide all the time before `end` into windows that grow, since histories thin out toward their beginning."""
     edges = [end, *(end - length * times for times in _FURTHER_BACK if length * times < end)]
     return [*(Window(low, high) for high, low in pairwise(edges)), Window(None, edges[-1])]
 
@@ -280,7 +280,7 @@ def _only_edges(window: Window, created: Iterable[int]) -> bool:
 
 
 def _pages_left(window: Window, page: Page, seen: int) -> int | None:
-    """How many pages are behind this one: as the service says, or as the density of this page lets expect."""
+    """How many pages are behind this one: by the service's total, or estimated from the density of this page."""
     if page.total is not None:
         return -(-max(0, page.total - seen) // max(1, len(page.items)))
     if window.start is None or not page.is_ordered:

@@ -165,7 +165,7 @@ def _meaning(request: RequestInfo, status: int, detail: str, wait: float | None)
         return (
             "the service failed; the request may or may not have been applied"
             if request.method == "POST"
-            else "the service failed, also after several retries"
+            else "the service failed, even after several retries"
         )
     if status == 409 and request.operation == _CREATE:
         return "the request conflicts with the current state; whether a session was started is unknown"

@@ -40,7 +40,7 @@ from devin_jupyter.models.snapshot import FINGERPRINT_TAG
 S = TypeVar("S", bound=Mapping[str, Any])
 
 POLL_SECONDS = 5.0
-"""Between two looks at insights that are being generated."""
+"""Seconds between two reads of insights that are being generated."""
 SessionList = list[wire.Session]
 MessageList = list[wire.Message]
 InsightsList = list[wire.Insights]
@@ -49,7 +49,7 @@ IDS_PER_PAGE = 100
 _FEW = 2
 """Up to this many sessions are read one by one."""
 _IDS_AT_ONCE = 4
-"""Requests of a caller with a pace of its own."""
+"""Requests of a caller that paces itself."""
 
 
 @dataclass(slots=True)
@@ -115,7 +115,7 @@ class Sessions:
     async def get(self, session_id: str, *, retries: bool = True) -> wire.Session:
         """Return one session; on v1 its messages come with it. (`GET …/sessions/{id}`)
 
-        Some keys may list a session and not get it: then the list is asked.
+        Some keys may list a session but not get it; then it is read from the list.
 
         Args:
             session_id: in any form.
@@ -214,9 +214,9 @@ class Sessions:
         no more than the requests under way are read ahead.
 
         Args:
-            query: which sessions, or a dict of the filters of the frames. Phases are not looked at: they are computed
+            query: which sessions, or a dict of the filters of the frames. Phases are ignored: they are computed
                 from more than a response says.
-            limit: the newest so many are among those returned; there may be more.
+            limit: at least this many of the newest are returned; there may be more.
             parallel: False to read page after page.
 
         Raises:
@@ -355,7 +355,7 @@ class Sessions:
         return flatten(self.pages(limit=limit, **filters))
 
     async def terminate(self, session_id: str, *, archive: bool = False) -> wire.Session | None:
-        """Terminate a session for good; one that is over already stays as it is. (`DELETE …/sessions/{id}`)
+        """Terminate a session permanently; one that is already over is unchanged. (`DELETE …/sessions/{id}`)
 
         Args:
             session_id: in any form.

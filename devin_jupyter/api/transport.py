@@ -216,7 +216,7 @@ class Transport:
                     # in a task of its own: none of the callers is resumed at every step of httpx
                     response = await asyncio.create_task(self._open().send(request))
             except TimeoutError:
-                raise httpx.ReadTimeout("the answer does not come to its end") from None
+                raise httpx.ReadTimeout("the response is cut off") from None
         except httpx.HTTPError as problem:
             _log(info, type(problem).__name__, started)
             raise _trouble(info, problem, self._settings, time.perf_counter() - started) from None

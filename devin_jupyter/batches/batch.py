@@ -283,7 +283,7 @@ class AsyncBatch(BatchView[AsyncSession]):
         return self
 
     async def stop(self) -> AsyncBatch:
-        """Start nothing more, and terminate every session whose turn is open; what is done stays done."""
+        """Stop starting rows, and terminate every session whose turn is open; finished sessions are kept."""
         self._runner.check_process()
         results = await self._runner.stop("stopped; .resume() starts waiting rows")
         self.notice = display.action_line(results, self._runner.plan)
@@ -401,11 +401,11 @@ async def _plan(core: Core, asked: BatchRequest) -> Plan:
 
 
 async def start(core: Core, asked: BatchRequest) -> AsyncBatch:
-    """Start a batch, or attach to what there is of it; returns as soon as that is known.
+    """Start a batch, or attach to the one that exists; returns as soon as that is known.
 
     Raises:
         UsageMistake: an option or a row that is not valid; nothing was sent.
-        Refused: a guard said no; nothing was paid.
+        Refused: a guard refused; nothing was paid.
         DevinError: the journal or the service refused; nothing was paid.
     """
     return AsyncBatch(await open_batch(core, asked, await _plan(core, asked)))

@@ -159,13 +159,13 @@ class BatchStats:
 
     @property
     def text(self) -> str:
-        """Counts and cost in one line, without anything that changes by itself."""
+        """Counts and cost in one line, without anything that depends on the time."""
         unknown = f" and {self.acus_unknown} unknown" if self.acus_unknown else ""
         return " · ".join([*([self.words] if self.words else []), f"{self.acus:.2f} ACU{unknown}"])
 
     @property
     def words(self) -> str:
-        """The sessions in words, such as `35 done · 3 failed`."""
+        """The sessions as text, such as `35 done · 3 failed`."""
         labels = {phase: Phase(phase).label if phase in Phase._value2member_map_ else phase for phase in self.sessions}
         return " · ".join(f"{count} {labels[phase]}" for phase, count in self.sessions.items() if count)
 

@@ -25,11 +25,11 @@ from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Snapshot
 
 FREE_ROWS = 10
-"""So many sessions may start without a cap or a budget."""
+"""How many sessions may start without a cap or a budget."""
 
 
 def check_caps(items: Sequence[Item], budget: float | None) -> None:
-    """Refuse sessions whose cost nothing limits.
+    """Refuse sessions whose cost is unlimited.
 
     Args:
         items: what would be run.
@@ -123,7 +123,7 @@ _OWN_CAP = "usage_limit_exceeded"
 """A session that reached its own cap says nothing about the sessions to come."""
 _LONGEST_PAUSE = 120.0
 _AWAY_TIMES = 6
-"""After so many failed tries in a row the service counts as away."""
+"""After this many failed attempts in a row the service counts as unreachable."""
 
 
 class Gate:

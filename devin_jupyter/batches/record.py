@@ -201,7 +201,7 @@ def restore_takes(jobs: Sequence[Job], record: Mapping[str, Any]) -> None:
 def save_record(
     journal: Journal, key: str, name: str, plan: Plan, jobs: Sequence[Job], *, cell: CellRef | None, is_named: bool
 ) -> None:
-    """Write a batch down in the place of its earlier record, whose other rows are kept, and set its budget."""
+    """Replace the earlier record of a batch, keeping its other rows, and set its budget."""
     now, before = time.time(), journal.batches.load(key)
     known = recorded_rows(before) if before else []
     prints = {text for job in jobs for text in (job.item.fingerprint.text, job.identity.text)}
@@ -260,7 +260,7 @@ class PaidRow:
     session_id: str
     is_answered: bool
     is_alive: bool
-    """It has no answer yet, and is at work or waits for a person."""
+    """It has no answer yet, and is working or waiting for a person."""
     acus: float | None
     started_at: float
     """Unix seconds."""
@@ -290,7 +290,7 @@ def check_plan(journal: Journal, plan: Plan, key: str, cell: CellRef | None, loc
     """Check a plan against the journal, and return the rows of earlier runs whose answers `--key` keeps.
 
     Raises:
-        Refused: the cost has no limit, or an edit would pay again for rows that are answered or at work.
+        Refused: the cost has no limit, or an edit would pay again for rows that have answers or are running.
         OptionError: a secret that a row needs has no value.
     """
     limits = [plan.budget]
@@ -400,7 +400,7 @@ def _cells_key(cells: Mapping[str, Any], columns: Sequence[Hashable]) -> str:
 
 
 def refuse_repeats(plan: Plan, changed: Sequence[ChangedRow], *, is_named: bool) -> None:
-    """Refuse to pay again for rows that are answered or at work, unless `--beside` or `--take` says so.
+    """Refuse to pay again for rows that have answers or are running, unless `--beside` or `--take` is given.
 
     Raises:
         SessionChanged: with the arithmetic and the ways to continue.
@@ -412,7 +412,7 @@ def refuse_repeats(plan: Plan, changed: Sequence[ChangedRow], *, is_named: bool)
     spent = sum(change.paid.acus or 0.0 for change in again)
     most = max_cost([change.item for change in again])
     cost = f"up to {most:,} ACU" if most is not None else "an unlimited number of ACUs"
-    at_work = f" and {len(again) - answered} are at work or wait for you" if answered < len(again) else ""
+    at_work = f" and {len(again) - answered} are working or waiting for you" if answered < len(again) else ""
     labels = named(plan.rows.labels[change.item.positions[0]] for change in again)
     what = "the template or its options changed" if is_named else "a similar template already ran over these rows"
     key = "--key '{{ … }}' identifies a row and keeps its answer (only rows not started yet use the new prompt); "
@@ -421,5 +421,5 @@ def refuse_repeats(plan: Plan, changed: Sequence[ChangedRow], *, is_named: bool)
         f"{at_work} ({labels}; {spent:.2f} ACU paid)",
         f"nothing was sent; running these again would cost {cost}",
         f"{key if all(change.can_be_kept for change in again) else ''}"
-        f"--beside runs all rows again; {'' if is_named else '--name NAME makes it another batch; '}or undo the edit",
+        f"--beside runs all rows again; {'' if is_named else '--name NAME makes it a separate batch; '}or undo the edit",
     )

@@ -45,11 +45,11 @@ logger = logging.getLogger("devin_jupyter.batches")
 
 ATTACHED_AT_ONCE = 8
 STARTED_AT_ONCE = 16
-"""So many sessions are being started at a time, however many may be open: each start holds a lease while it lasts."""
+"""How many sessions are being started at a time, regardless of how many may be open: each start holds a lease."""
 FOLLOW_SECONDS = 2.0
 """How often a kernel that follows another one looks for what that one started."""
 _REFRESH_SECONDS = 5.0
-"""Opening a batch waits no longer than this for what its sessions did meanwhile."""
+"""Opening a batch waits no longer than this, in seconds, for news of its sessions."""
 _UNFINISHED = (Phase.YOUR_TURN, Phase.NEEDS_APPROVAL, Phase.ASLEEP, Phase.BLOCKED)
 _ENDED = ("exit", "error", "expired")
 
@@ -265,7 +265,7 @@ class Runner:
     # --- the life of a row ----------------------------------------------------------------------------------
 
     async def _run_row(self, job: Job) -> None:
-        """Take a row from its place to the end of its turn. It comes here again when a message reopens the turn."""
+        """Take a row from its slot to the end of its turn. Runs again when a message reopens the turn."""
         try:
             if job.state is None:
                 if not await self._obtain(job, pays=True):
@@ -297,7 +297,7 @@ class Runner:
         job = self._by_session[change.session_id]
         self._changed(job)
         if not change.turn_over and job.error is None:
-            self._spawn_row(job)  # it takes its place without waiting: it is at work already
+            self._spawn_row(job)  # it takes its slot without waiting: it is already working
             self.run()
 
     async def _obtain(self, job: Job, *, pays: bool) -> bool:
@@ -324,7 +324,7 @@ class Runner:
         except asyncio.CancelledError:
             self._set_stage(job, Stage.WAITING)
             raise
-        except Exception as fault:  # whatever it is, it must not leave the row hanging
+        except Exception as fault:  # no error may leave the row hanging
             is_fault = not isinstance(fault, DevinError)
             text = f"a fault in devin_jupyter: {type(fault).__name__}: {fault}"
             problem = DevinError(text) if is_fault else fault
@@ -380,7 +380,7 @@ class Runner:
     async def _refresh(self, jobs: Sequence[Job]) -> int:
         """Read sessions again that waited for a person when last seen, and last messages that were never read.
 
-        Somebody may have answered them elsewhere. It never fails; what takes long continues in the background.
+        Someone may have answered them elsewhere. Never fails; slow reads continue in the background.
 
         Returns:
             How many stay as they were last seen because the service cannot be reached.
@@ -562,7 +562,7 @@ class Runner:
         return await gather_limited(one, zip(jobs, texts, strict=True), limit=ATTACHED_AT_ONCE)
 
     async def stop(self, why: str) -> list[ActionResult]:
-        """Start nothing more and terminate every session whose turn is open; what is done stays as it is."""
+        """Stop starting rows and terminate every session whose turn is open; finished sessions are kept."""
         await self.hold(why)
         while self._starting:
             await self._none_starting.wait()
@@ -596,7 +596,7 @@ def _lacks_last_message(job: Job) -> bool:
 
 
 async def open_batch(core: Core, asked: BatchRequest, plan: Plan) -> Runner:
-    """Check a plan against the journal, write it down, attach to what there is, and start what waits.
+    """Check a plan against the journal, record it, attach to existing sessions, and start waiting rows.
 
     Nothing is paid for before every check has passed.
 

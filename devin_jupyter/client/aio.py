@@ -241,7 +241,7 @@ class AsyncDevin:
         entries = await asyncio.to_thread(self.core.journal.sessions, notebook=host().notebook)
         if not entries:
             raise OptionError(
-                "this notebook has started no session yet",
+                "this notebook has not started a session yet",
                 hint="start one with %%devin or dj.create(…), or open an existing one with %devin open ID",
             )
         return await self.get(entries[-1].session_id)

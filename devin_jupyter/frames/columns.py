@@ -1,4 +1,4 @@
-"""Columns with a fixed dtype, whatever they hold: no rows, only nulls, or a million values.
+"""Columns with a fixed dtype, regardless of content: no rows, only nulls, or a million values.
 
 pandas infers a dtype from the values, which differs from day to day; here every column names its own. Values come
 from the network, so an invalid one becomes a null or a text, never an exception.

@@ -447,7 +447,7 @@ def _common_kind(columns: Sequence[Column]) -> tuple[Kind, tuple[Any, ...]]:
 
 
 def infer_schema(values: Iterable[Any]) -> dict[str, Any]:
-    """Return a schema that the values match; texts stay texts, whatever they look like."""
+    """Return a schema that the values match; strings stay strings, whatever they look like."""
     schema = _infer([value for value in values if value is not None])
     return schema if schema.get("type") == "object" else {"type": "object", "properties": {}}
 

@@ -1,4 +1,4 @@
-"""What happened so far, as frames: which sessions are meant, read concurrently, handed to the builders in `frames`.
+"""Past sessions as frames: selected, read concurrently, and passed to the builders in `frames`.
 
 Sessions are meant by handles, ids, a sessions frame, or filters. Handles are taken as they stand, without a request;
 all others are read from the service now. What the journal knows of a session and the service does not say (its schema,
@@ -65,7 +65,7 @@ class Selection:
 
 
 async def select(core: Core, sessions: Any, filters: Mapping[str, Any], limit: int | None) -> Selection:
-    """Return the sessions that are meant.
+    """Return the selected sessions.
 
     Args:
         core: the client.
@@ -212,7 +212,7 @@ async def outputs(
     Args:
         core: the client.
         sessions: handles, ids or a sessions frame; None for what the filters select.
-        schema: what to read them with; by default what each session was asked for, where that is known.
+        schema: what to read them with; by default the schema of each session, where known.
         explode: the dotted path of a list to take apart, a row per item.
         keep_empty: also keep sessions without an output, or with an empty list.
         prefix: put before the names of the schema's fields.

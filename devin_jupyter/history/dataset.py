@@ -1,7 +1,7 @@
 """The history of an organization as a folder of Parquet files, brought up to date instead of read again.
 
     sessions-2026-11.parquet   the sessions created in that month
-    _sync.json                 whose they are, up to when they are known, and in which files
+    _sync.json                 which organization, up to when it is known, and in which files
 
 Each file is replaced whole, `_sync.json` last: an interrupted sync is repeated by the next one.
 """
@@ -39,7 +39,7 @@ _DAY = 86400
 _MOST_PARTITIONS = 120
 _cores: dict[Where, Core] = {}
 OVERLAP_SECONDS = 3600
-"""Looked at again: clocks differ, and sessions change while a list is read."""
+"""Read again, in seconds: clocks differ, and sessions change while a list is read."""
 _STATE = "_sync.json"
 _STALE_SECONDS = 3600
 

@@ -1,4 +1,4 @@
-"""`Creator`: from a request to the one session that stands for it, whatever happened to earlier attempts.
+"""`Creator`: from a request to its one session, whatever happened to earlier attempts.
 
 The only caller of create. What happens is decided under a lease, from the journal first and the service second:
 attach to the session there is, adopt the one whose answer was lost, or pay for one POST. On the service, our sessions
@@ -96,7 +96,7 @@ class CreateResult:
 
     @property
     def snapshot(self) -> Snapshot:
-        """The session as it stands."""
+        """The current session."""
         assert self.record.snapshot is not None
         return self.record.snapshot
 
@@ -343,7 +343,7 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
                 (mine if await lookup.is_mine(raw, self._as_user) else others).append(raw)
         if mine:
             rest = ", ".join(str(id_of(raw)) for raw in mine[1:])
-            notes = [f"the oldest of {len(mine)} for this request, beside {rest}" if rest else ""]
+            notes = [f"the oldest of {len(mine)} for this request; the others are {rest}" if rest else ""]
             notes.append(await lookup.doubt(mine[0], self._as_user))
             return await self._adopt(mine[0], how="attached", note="; ".join(filter(None, notes)))
         if others and not self.policy.beside:
@@ -473,14 +473,14 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
     async def _check_earlier(self) -> None:
         """Note what to say of the cell's earlier session, and whether `--replace` ends it.
 
-        An edit must not start a second session while the first is still at work, unless asked to.
+        An edit must not start a second session while the first is still working, unless asked to.
 
         Raises:
-            SessionChanged: it is still at work, and no option says what to do with it.
+            SessionChanged: it is still working, and no option says what to do with it.
         """
         creator, policy, cell = self.creator, self.policy, self.policy.guard
         if cell is not None and policy.batch is None:
-            # sessions of this cell whose answer was lost with their kernel may be at work without being known
+            # sessions of this cell whose response was lost with their kernel may be running without a record
             for intent in await asyncio.to_thread(lambda: creator.journal.intents.all(cell=cell)):
                 if intent.fingerprint != self.fingerprint and intent.posts:
                     await creator.adopt_orphan(intent)
@@ -503,13 +503,13 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
             self._note = f"the earlier session of {name}, {named}, keeps running"
         else:
             size = change(record.facts.prompt, clean(self.request.prompt))
-            what = f"this cell was changed ({size}), and the session of its earlier text"
+            what = f"this cell was edited ({size}), and the session for its earlier prompt"
             if name != "this cell":  # perhaps another cell
-                what = f"{name} had another text before ({size}), and the session of that text"
+                what = f"{name} had a different prompt before ({size}), and the session for that prompt"
             raise SessionChanged(
-                f"{what} is still at work: {named}",
+                f"{what} is still working: {named}",
                 "nothing was sent and nothing was paid",
-                f"--to {record.session_id} sends it the text, --replace stops it and starts this one,"
+                f"--to {record.session_id} sends it this text, --replace stops it and starts a new session,"
                 " --beside runs both",
             )
 
@@ -671,7 +671,7 @@ def made_at(raw: Mapping[str, Any]) -> float | None:
 
 
 def our_tags(raw: Mapping[str, Any]) -> list[str]:
-    """Return the `nb-…` tags of a raw session: which requests of this package it stands for."""
+    """Return the `nb-…` tags of a raw session: which requests of this package it belongs to."""
     tags = raw.get("tags")
     return [tag for tag in tags if isinstance(tag, str) and tag.startswith("nb-")] if isinstance(tags, list) else []
 
@@ -685,7 +685,7 @@ def _oldest_first(listed: Iterable[Raw], tag: str) -> list[Raw]:
 # --- replaying from a lock file ------------------------------------------------------------------------------
 
 _ANY_ACCOUNT = Where("", None, "v3")
-"""A lock file matches on what is asked, wherever it was sent."""
+"""A lock file matches on the request, regardless of the account."""
 
 
 def replay(request: SessionRequest, lock: LockFile) -> CreateResult:
@@ -703,9 +703,9 @@ def replay(request: SessionRequest, lock: LockFile) -> CreateResult:
 def not_recorded(lock: LockFile) -> NotRecorded:
     """Return the error for a request that the lock file does not hold."""
     return NotRecorded(
-        f"{lock.name} does not hold this cell, and there is no key to run it with",
+        f"{lock.name} does not contain this cell, and there is no key to run it with",
         "nothing was sent and nothing was paid",
-        "set DEVIN_API_KEY to run it, or ask who recorded the notebook to run %devin lock again",
+        "set DEVIN_API_KEY to run it, or ask the notebook's author to run %devin lock again",
     )
 
 
@@ -781,7 +781,7 @@ def next_take(take: str | None, taken: Iterable[str | None]) -> str:
 
 
 def change(before: str, now: str) -> str:
-    """Return the size of a change between two prompts, in words."""
+    """Return the size of a change between two prompts, as text."""
     old, new = before.split(), now.split()
     if old == new:
         return "other options, same words"

@@ -92,16 +92,20 @@ def _decision(call: CreateCall) -> Decision:
         return _replays(held)
     intent = journal.intents.get(call.fingerprint)
     if intent is not None and intent.posts:
-        return "create", f"unless an earlier try has: the service is first asked for the tag {call.tag}", None
+        return (
+            "create",
+            f"unless an earlier attempt succeeded: the service is first searched for the tag {call.tag}",
+            None,
+        )
     earlier = call.earlier()
     before = earlier if earlier is not None and earlier.is_open else None
     refused = _refusal(call, before)
     if refused is not None:
         return refused
-    why = f"the journal has none; the service is first asked for the tag {call.tag}"
+    why = f"the journal has none; the service is first searched for the tag {call.tag}"
     if policy.take_new:
-        why = "the next free take was asked for"
-    stops = f"; {_named(before)} is stopped for good before (--replace)" if before and policy.replace else ""
+        why = "--new asks for the next unused take"
+    stops = f"; {_named(before)} is stopped permanently first (--replace)" if before and policy.replace else ""
     return "create", why + stops, None
 
 
@@ -114,18 +118,22 @@ def _refusal(call: CreateCall, before: Record | None) -> Decision | None:
 
     Args:
         call: the create call.
-        before: the session of the cell's earlier text, if it was at work when last seen.
+        before: the session for the cell's earlier prompt, if it was working when last seen.
     """
     journal, policy = call.creator.journal, call.policy
     halted = journal.halted_since()
     if halted is not None:
-        return "refuse", f"everything was halted on {format_utc(halted)}; %devin resume lifts it", None
+        return (
+            "refuse",
+            f"new sessions and messages were halted on {format_utc(halted)}; %devin resume allows them again",
+            None,
+        )
     if problem := lacking(call.request.secrets):
         return "refuse", f"{problem.message}; {problem.hint}", None
     if before is not None and policy.interactive and not (policy.replace or policy.beside):
         name = cell_name(policy.guard)
-        why = f"{name} was changed while" if name == "this cell" else f"{name} had another text before, and"
-        return "refuse", f"{why} {_named(before)} is at work", before.session_id
+        why = f"{name} was edited while" if name == "this cell" else f"{name} had a different prompt before, and"
+        return "refuse", f"{why} {_named(before)} is working", before.session_id
     refused = journal.budgets.refusal(
         call.facts.scopes,
         payer=call.fingerprint,

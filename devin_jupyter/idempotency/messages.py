@@ -1,4 +1,4 @@
-"""Messages are paid acts too: one is sent once, whatever happens to the cell, the kernel or the answer.
+"""Messages are paid acts too: each is sent once, whatever happens to the cell, the kernel or the response.
 
 A message is known by session, text and files. The session's last answer is noted before the send, durably, so that
 the answer to this message can be told from the one before even after a crash.
@@ -241,7 +241,7 @@ class Conversation:
     """What a conversation holds, as far as sending once needs it."""
 
     times: dict[str, list[float | None]]
-    """When people said what after the prompt, by normalized text."""
+    """When people wrote what after the prompt, by normalized text."""
     last_event: str | None
 
     def times_of(self, text: str) -> list[float | None]:
@@ -250,7 +250,7 @@ class Conversation:
 
 
 async def read_conversation(messages: Messages, session_id: str) -> Conversation:
-    """Read who said what. The first that people said is the prompt, which is no message."""
+    """Read who wrote what. The first text by a person is the prompt, which is not a message."""
     texts: dict[str, list[float | None]] = {}
     last_event: str | None = None
     is_prompt = True
@@ -267,6 +267,6 @@ async def read_conversation(messages: Messages, session_id: str) -> Conversation
 
 
 def normalized(text: str) -> str:
-    """Return a text as it is compared: white space may change on the way, and v1 adds lines for files."""
+    """Return a text normalized for comparison: white space may change on the way, and v1 adds lines for files."""
     lines = (line for line in text.splitlines() if not line.startswith('ATTACHMENT:"'))
     return " ".join(" ".join(lines).split())

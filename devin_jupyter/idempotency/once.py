@@ -1,7 +1,7 @@
 """How an act that costs money happens once: who may act, what is known already, the POST, and a lost answer settled.
 
 Knows nothing of sessions, messages or HTTP. What was begun is completed even when the caller is interrupted, since an
-abandoned POST would leave a bill that nobody knows of.
+abandoned POST could cost money without a record of it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ M = TypeVar("M")  # what the act made, as the service shows it
 T = TypeVar("T")  # the outcome
 
 SETTLE_AT = (0.0, 1.0, 3.0, 10.0)
-"""When the service is looked at after an answer was lost, in seconds. A later appearance is not waited for."""
+"""When to check the service after a response was lost, in seconds."""
 MOST_POSTS = 3
 MOST_RATE_LIMIT_SECONDS = 90.0
 """A cell that waits longer looks hung; the error then says that nothing was started."""
@@ -52,11 +52,11 @@ class Timing:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     settle_at: tuple[float, ...] = SETTLE_AT
     poll_seconds: float = 0.25
-    """How often another process's act is looked at."""
+    """How often another process's act is checked, in seconds."""
     lease_seconds: float = 15.0
 
     def refuse_if_late(self, since: float) -> None:
-        """Raise `LeaseLost` when this process stood still since then: its lease may have passed to another."""
+        """Raise `LeaseLost` if this process was suspended since then: another may hold the lease now."""
         if self.now() - since > self.lease_seconds / 2:
             raise LeaseLost
 
@@ -72,16 +72,16 @@ class Attempt:
     _abandoned: asyncio.Event = field(default_factory=asyncio.Event)
 
     def give_up(self) -> None:
-        """The caller is gone: finish what is in flight, begin nothing."""
+        """The caller has left: finish what is in flight, start nothing new."""
         self._abandoned.set()
 
     def check(self) -> None:
-        """Raise CancelledError between two steps once the caller is gone."""
+        """Raise CancelledError between two steps once the caller has left."""
         if self._abandoned.is_set():
             raise asyncio.CancelledError
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep, and wake up early when the caller is gone."""
+        """Sleep, and wake early when the caller leaves."""
         self.check()
         sleeping = asyncio.ensure_future(self.timing.sleep(seconds))
         leaving = asyncio.ensure_future(self._abandoned.wait())
@@ -102,7 +102,7 @@ class PaidAct(ABC, Generic[I, M, T]):
     lease_name: str
     """One process at a time acts on this name."""
     orphan_notice: str
-    """Said before an earlier process's POST is settled."""
+    """The notice before an earlier process's POST is settled."""
 
     @abstractmethod
     async def known(self) -> T | None:
@@ -160,7 +160,7 @@ class PaidAct(ABC, Generic[I, M, T]):
 
     @abstractmethod
     def uncertain(self, problem: DevinError) -> CreateUncertain:
-        """Return the error for an act whose fate stays unknown."""
+        """Return the error for an act whose outcome stays unknown."""
 
 
 async def once(act: PaidAct[I, M, T], journal: Journal, attempt: Attempt) -> T:
@@ -229,16 +229,16 @@ async def settle(
     attempt: Attempt,
     trouble: DevinError | None = None,
 ) -> M | None:
-    """Look at the service until it must show what was made; None when it shows nothing to the end.
+    """Poll the service until it must show what was made; None if it never does.
 
     Args:
         find: looks once.
-        uncertain: makes the error for a service that cannot be looked at.
+        uncertain: makes the error for a service that cannot be read.
         attempt: the caller's.
         trouble: what went wrong with the POST.
 
     Raises:
-        CreateUncertain: the service could not be looked at.
+        CreateUncertain: the service could not be read.
     """
     passed, problem = 0.0, trouble
     *early, last = attempt.timing.settle_at
@@ -279,7 +279,7 @@ async def _post(act: PaidAct[I, M, Any], intent: I, token: str, attempt: Attempt
 
 
 def is_refusal(problem: DevinError) -> bool:
-    """Return whether the service understood the request and said no, so that nothing happened."""
+    """Return whether the service understood the request and refused it, so that nothing happened."""
     if isinstance(problem, ConnectionFailed):
         return True
     if not isinstance(problem, ApiError) or isinstance(problem, (ServerError, UnreadableAnswer, Conflict)):
@@ -294,7 +294,7 @@ def is_refusal(problem: DevinError) -> bool:
 async def lease(
     journal: Journal, name: str, attempt: Attempt, *, unless: Callable[[], Awaitable[T | None]]
 ) -> AsyncIterator[tuple[str | None, T | None]]:
-    """Take a lease, waiting for the process that holds it, and yield its token; renew it meanwhile.
+    """Acquire a lease, waiting for the process that holds it, yield its token, and keep renewing it.
 
     Args:
         journal: where leases are kept.
@@ -330,12 +330,12 @@ async def lease(
         if renewing is not None:
             renewing.cancel()
         if token is not None:
-            with suppress(JournalError):  # it ends by itself
+            with suppress(JournalError):  # it expires anyway
                 await asyncio.to_thread(journal.leases.give_back, name, token)
 
 
 async def _acquire(acquiring: asyncio.Future[str | None], journal: Journal, name: str) -> str | None:
-    """Await a token; a caller who leaves in that moment does not keep it."""
+    """Await a token; it is given back if the caller leaves while it is being acquired."""
     try:
         return await asyncio.shield(acquiring)
     except asyncio.CancelledError:
@@ -379,4 +379,4 @@ _completing: set[asyncio.Future[Any]] = set()
 def _completed(task: asyncio.Future[Any]) -> None:
     _completing.discard(task)
     if not task.cancelled():
-        task.exception()  # retrieved, since nobody is left to tell
+        task.exception()  # retrieved, so that asyncio does not log it: the caller has left

@@ -1,4 +1,4 @@
-"""Looks once at sessions that are known, so that decisions rest on how they are now; offline, on how they were."""
+"""Rereads known sessions before a decision; offline, the last known state counts."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ RETRY_AFTER_OFFLINE = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one look brought."""
+    """The result of one read."""
 
     snapshot: Snapshot | None
-    """As it is, or as it was last seen."""
+    """As it is now, or as last seen."""
     raw: Mapping[str, Any] | None = None
     """The service's answer; None when there was none."""
     why_not: str = ""
@@ -63,7 +63,7 @@ class Refresher:
         return Observation(await self._store.see({**raw, "session_id": record.session_id}, ticket=ticket), raw)
 
     async def refresh_many(self, session_ids: Iterable[str]) -> None:
-        """Look at many sessions, such as those that count in a budget before it refuses."""
+        """Read many sessions again, such as those that count in a budget before it refuses."""
         ticket = self._store.ticket()
         found = await self._sessions.by_ids(session_ids)
         for raw in found.raws.values():

@@ -1,6 +1,6 @@
-"""Stop everything: first nothing is posted any more, then every session at work is ended.
+"""Stop everything: block new POSTs first, then end every running session.
 
-Sessions whose creation was cut off are looked for as well: they cost money and no cell knows them.
+Sessions whose creation was cut off are searched for as well: they cost money and no cell knows them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from devin_jupyter.text import format_acus, format_utc
 
 _AT_A_TIME = 8
 HALT_HOLDS = (
-    "the halt holds until %devin resume, but the sessions at work were not stopped: they keep running and cost ACUs"
+    "the halt holds until %devin resume, but the running sessions were not stopped: they keep running and using ACUs"
 )
 
 
@@ -47,11 +47,11 @@ class StopResult:
 
 
 async def stop_all(creator: Creator, selects: Callable[[str], bool] | None = None) -> list[StopResult]:
-    """Set the halt flag, then end every session whose turn is open, or that works on once it is approved.
+    """Set the halt flag, then end every session whose turn is open, or that would continue once approved.
 
     Args:
         creator: of the client whose key is used.
-        is_meant: given a notebook's path, returns whether its sessions are meant; None means all of the journal.
+        is_meant: given a notebook's path, returns whether to end its sessions; None means all of the journal.
 
     Returns:
         A row for each session, and for each POST whose outcome stays unknown.
@@ -73,7 +73,7 @@ async def stop_all(creator: Creator, selects: Callable[[str], bool] | None = Non
 
     ended = await end_those_at_work()
     uncertain = await _settle_orphans(creator, where, selects)
-    late = await end_those_at_work({item.session_id for item in ended})  # what was adopted, or made meanwhile
+    late = await end_those_at_work({item.session_id for item in ended})  # adopted, or created in the meantime
     return [*ended, *late, *uncertain]
 
 
@@ -135,7 +135,7 @@ async def _end(creator: Creator, where: Where, record: Record) -> StopResult:
 
 
 def _waits_for_approval(snapshot: Snapshot | None) -> bool:
-    """Its turn counts as over, and yet a click in the web app lets it work on."""
+    """Its turn counts as over, but a click in the web app would let it continue."""
     return snapshot is not None and snapshot.phase is Phase.NEEDS_APPROVAL
 
 
@@ -161,7 +161,7 @@ def _unknown(intent: Intent, where: Where) -> StopResult:
 def table(stopped: Sequence[StopResult]) -> str:
     """Return what became of all sessions, a line each, and what remains to be done."""
     if not stopped:
-        return "no session was at work; nothing is started or sent until %devin resume"
+        return "no session was running; nothing is started or sent until %devin resume"
     left = sum(item.is_at_work for item in stopped)
     rest = f"; {left} could not be stopped: stop them in the web app" if left else ""
     n_stopped = sum(item.result == "stopped" for item in stopped)
@@ -185,13 +185,13 @@ class LiveSession:
     phase: str
     acus: float | None
     since: float | None
-    """ACUs consumed since it was last looked at; None where unknown."""
+    """ACUs consumed since it was last read; None where unknown."""
 
 
 async def still_live(creator: Creator, notebook: str) -> list[LiveSession]:
-    """Return the sessions of a notebook that were at work when its last kernel ended, and are still.
+    """Return the sessions of a notebook that were running when its last kernel ended, and still are.
 
-    Sessions that this process has looked at already are left out; those that a dead kernel paid for and could not
+    Sessions that this process has already read are left out; those that a dead kernel paid for and could not
     write down any more are among them.
     """
     me, journal = this_process().text, creator.journal

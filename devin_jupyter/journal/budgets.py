@@ -25,7 +25,7 @@ _PAYERS = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Where a budget stands. All figures in ACUs."""
+    """The state of a budget. All figures in ACUs."""
 
     scope: str
     limit: float | None
@@ -84,13 +84,13 @@ class Budgets:
         return self.account(scope)
 
     def count(self, scope: str, session_ids: Iterable[str]) -> None:
-        """Let sessions count in a scope with all that they cost, if they do not yet."""
+        """Count sessions in a scope with their full cost, if they do not count yet."""
         with self._database.write("budget") as db:
             values = [(scope, session_id) for session_id in session_ids]
             db.executemany("INSERT OR IGNORE INTO spending VALUES (?, ?, 0)", values)
 
     def account(self, scope: str) -> Account:
-        """Return where a scope stands."""
+        """Return the state of a scope."""
         with self._database.read() as db:
             return account(db, scope)
 
@@ -103,7 +103,7 @@ class Budgets:
         limits: Mapping[str, float | None],
         ending: str | None = None,
     ) -> BudgetExceeded | None:
-        """Return what `check` would raise as things stand, with limits that are about to be set; None if nothing."""
+        """Return what `check` would raise now, with limits that are about to be set; None if nothing."""
         with self._database.read() as db:
             try:
                 check(db, scopes, payer=payer, cap=cap, limits=limits, ending=ending)
@@ -112,7 +112,7 @@ class Budgets:
         return None
 
     def message_refusal(self, scopes: Iterable[str], session_id: str) -> BudgetExceeded | None:
-        """Return what would be raised for one more message to a session as things stand; None if nothing."""
+        """Return what one more message to a session would raise now; None if nothing."""
         with self._database.read() as db:
             try:
                 check_message(db, scopes, session_id)
@@ -121,7 +121,7 @@ class Budgets:
         return None
 
     def open_payers(self, scopes: Iterable[str]) -> list[str]:
-        """Return the open sessions that count in these scopes, to be looked at again before refusing."""
+        """Return the open sessions that count in these scopes, to be read again before refusing."""
         found: dict[str, None] = {}
         with self._database.read() as db:
             for scope in scopes:
@@ -207,7 +207,7 @@ def _ways_out(now: Account, cap: float, total: float) -> list[str]:
 
 
 def account(db: sqlite3.Connection, scope: str, *, without: str = "", ending: str | None = None) -> Account:
-    """Inside a transaction: return where a scope stands, leaving one payer out, and once another has ended."""
+    """Inside a transaction: return the state of a scope without one payer, and once another has ended."""
     limit = row(db, "SELECT acus FROM budgets WHERE scope = ?", scope)
     consumed = reserved = 0.0
     n_open, uncapped, unknown = 0, list[str](), list[str]()

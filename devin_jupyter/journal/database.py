@@ -219,7 +219,7 @@ class Database:
 
 
 def _lock_before_fork() -> None:
-    """Before a fork: SQLite has locks of its own, and one that is held in that moment stays held in the child."""
+    """Before a fork: a SQLite lock that is held during the fork stays held in the child."""
     _forking.acquire()
     locks = [database._lock for database in list(_all)]
     _held.extend(lock for lock in locks if lock.acquire(timeout=_STILL_SECONDS))
@@ -259,7 +259,7 @@ def explain(problem: Exception, path: Path | str) -> JournalError:
             means,
             "%devin journal repair keeps what can be read; sessions are found again by their tags",
         )
-    elsewhere = "or set DEVIN_JUPYTER_HOME to a folder that can be written"
+    elsewhere = "or set DEVIN_JUPYTER_HOME to a writable folder"
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM) or isinstance(problem, OSError):
         return JournalError(f"the journal {path} cannot be written: {problem}", means, f"make it writable, {elsewhere}")
     if code == sqlite3.SQLITE_FULL:
@@ -432,7 +432,7 @@ def repair(database: Database) -> Repaired:
 
 
 def _damage(database: Database) -> list[str]:
-    """Return what is broken in the file itself, read anew rather than from the connection's cache."""
+    """Return what is broken in the file itself, read from disk rather than from the connection's cache."""
     if isinstance(database.path, Path):
         database.close()
     try:

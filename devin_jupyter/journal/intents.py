@@ -1,7 +1,7 @@
 """What is about to be paid for: intents and messages, and who may act on them: leases and the halt flag.
 
 Everything is written down durably before a POST, so that no crash can lose it. An intent that is found later without
-an outcome is settled by looking at the service, never by posting first.
+an outcome is settled by reading the service, never by posting first.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Process:
 
 
 def this_process() -> Process:
-    """Return the running process; asks anew after a fork."""
+    """Return the running process; looked up again after a fork."""
     return _process(os.getpid())
 
 
@@ -89,7 +89,7 @@ def _exists(pid: int) -> bool:
 
 
 def _born(pid: int) -> str | None:
-    """The start time; None for a process that is gone or waits only to be reaped."""
+    """The start time; None for a process that has ended (zombies included)."""
     if not (_PROC / "self/stat").exists():
         return ""
     try:
@@ -119,7 +119,7 @@ def send_lease(session_id: str) -> str:
 
 
 class Leases:
-    """Short exclusive rights, broken at once when the process that holds one is gone."""
+    """Short exclusive leases, broken at once when the process that holds one has ended."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -230,9 +230,9 @@ def refuse_if_halted(db: sqlite3.Connection) -> None:
     since = halted(db)
     if since is not None:
         raise Halted(
-            f"everything was halted on {format_utc(since)} (%devin stop --all)",
+            f"new sessions and messages were halted on {format_utc(since)} (%devin stop --all)",
             "nothing was sent and nothing was paid",
-            "%devin resume lifts it",
+            "%devin resume allows them again",
         )
 
 
@@ -255,7 +255,7 @@ class Intent:
     """How many POSTs were about to be sent, the last one perhaps never."""
     posted_at: float | None
     known_before: frozenset[str]
-    """Sessions that carried the tag before: never taken for the one meant here."""
+    """Sessions that carried the tag before: never mistaken for this one."""
 
     @property
     def fingerprint(self) -> str:
@@ -316,7 +316,7 @@ class Intents:
         """Count a POST, right before it.
 
         Raises:
-            Halted: the halt flag was set meanwhile.
+            Halted: the halt flag was set in the meantime.
             LeaseLost: another process acts on this fingerprint or has made its session, or the journal was replaced.
         """
         with self._database.write("about-to-post") as db:
@@ -440,7 +440,7 @@ class Messages:
         """Count a POST, right before it.
 
         Raises:
-            Halted: the halt flag was set meanwhile.
+            Halted: the halt flag was set in the meantime.
             LeaseLost: another process sends to this session, or the journal was replaced.
         """
         with self._database.write("message-about-to-post") as db:

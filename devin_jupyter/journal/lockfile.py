@@ -32,7 +32,7 @@ def write(
         path: the file; what it holds is replaced.
         entries: the sessions.
         sent: messages that had arrived.
-        kept: what `others` found, written beside them as it is.
+        kept: what `others` found, written unchanged along with them.
 
     Raises:
         JournalError: the file cannot be written.
@@ -61,13 +61,13 @@ class LockSummary:
 
     path: Path
     n_sessions: int
-    """0: there was nothing to write, and the file stays as it is."""
+    """0: there was nothing to write, and the file is unchanged."""
     n_kept: int = 0
     """Those among them that other notebooks recorded."""
 
     def __str__(self) -> str:
         if not self.n_sessions:
-            return f"{self.path} stays as it is: this notebook has started no session since"
+            return f"{self.path} is unchanged: this notebook has started no session since"
         sessions = f"{self.n_sessions} session{'' if self.n_sessions == 1 else 's'}"
         kept = f", {self.n_kept} of them kept from before (this notebook's name is not known here)"
         return f"{self.path}: {sessions}{kept if self.n_kept else ''}; it replays them without a key"
@@ -91,7 +91,7 @@ def record(journal: Journal, notebook: str, path: Path | None) -> LockSummary:
         replayed = [] if path is not None else sorted(Path.cwd().glob(f"*{LOCK_SUFFIX}"))
         if target.exists() or replayed:
             return LockSummary(target if target.exists() else replayed[0], 0)
-        raise OptionError("this notebook has started no session yet", "nothing was written", "run its cells first")
+        raise OptionError("this notebook has not started a session yet", "nothing was written", "run its cells first")
     kept = {} if path is not None else others(target, notebook, entries)
     sent = journal.messages.sent(entry.session_id for entry in entries)
     return LockSummary(target, write(target, entries, sent, kept), len(kept))
@@ -117,7 +117,7 @@ def others(path: Path, notebook: str | None, entries: Iterable[Record]) -> dict[
 
 
 def default_path(notebook: str | None, folder: Path) -> Path:
-    """Return where the lock file of a notebook belongs: beside it, named like it."""
+    """Return the path of a notebook's lock file: next to it, with the same stem."""
     name = _stem(notebook)
     if name is None:
         notebooks = sorted(folder.glob("*.ipynb"))

@@ -164,7 +164,7 @@ class Journal:
             cell: only those used by this cell.
             batch: only those of it.
             is_open: only those whose turn was open, or over, when last seen.
-            ours: only those started from this journal's notebooks, not those merely looked at.
+            ours: only those started from this journal's notebooks, not those that were only opened.
         """
         query, values = f"{_SELECT} WHERE 1", list[Any]()
         where = cell.notebook if cell else notebook
@@ -202,7 +202,7 @@ class Journal:
             db.execute("UPDATE sessions SET is_terminated = 1, is_open = 0 WHERE session_id = ?", (session_id,))
 
     def takes(self, base: str) -> list[str | None]:
-        """Return the takes that exist of a request, also those whose fate is unknown."""
+        """Return the takes that exist of a request, including those whose outcome is unknown."""
         with self.database.read() as db:
             found = rows(db, "SELECT take FROM sessions WHERE base = ?", base)
         return [item["take"] for item in found]
@@ -236,7 +236,7 @@ class Journal:
         return files.check(self.database)
 
     def undecided(self, notebook: str | None = None) -> list[str]:
-        """Return in words what was posted and is not known to have happened, of a notebook or of all."""
+        """Return, as text, the POSTs of a notebook or of all whose outcome is unknown."""
         of_whom = None if notebook is None else {entry.session_id for entry in self.sessions(notebook=notebook)}
         starts = [
             f"a session may have been started on {format_utc(intent.posted_at)}: its tag is {intent.tag};"

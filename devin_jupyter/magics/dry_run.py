@@ -131,7 +131,8 @@ def planned_message(
     if known is not None and known.sent_at is not None and not again:
         action = f"would not send to {session.id}: already sent on {format_utc(known.sent_at)}; --again repeats"
     elif halted is not None:
-        action = f"would be refused: everything was halted on {format_utc(halted)}; %devin resume lifts it"
+        since = format_utc(halted)
+        action = f"would be refused: sessions and messages were halted on {since}; %devin resume allows them again"
     elif refused is not None:
         action = f"would be refused: {refused.message}; {refused.hint}"
     elif known is not None and known.sent_at is None and known.posts:

@@ -169,7 +169,7 @@ class Syntax:
         """Return what the words say of each argument, as texts; False, None or an empty list where nothing.
 
         Raises:
-            OptionError: an unknown option, a word too many, or an option without its value.
+            OptionError: an unknown option, an extra word, or an option without its value.
         """
         found, rest = _parser(self).parse_known_intermixed_args(words)
         if rest:

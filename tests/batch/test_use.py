@@ -26,7 +26,7 @@ def ask(client: BatchClient, rows: Any = REPOS, **options: Any) -> Any:
     [
         ({"schema": "none"}, "3 of 3 rows already have answers"),
         ({"schema": "none", "tags": []}, "3 of 3 rows already have answers"),
-        ({}, "0 of 3 rows already have answers and 3 are at work or wait for you"),
+        ({}, "0 of 3 rows already have answers and 3 are working or waiting for you"),
     ],
 )
 def test_rows_that_replied_or_ask_are_not_paid_again_by_an_edit(

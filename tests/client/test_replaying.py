@@ -152,5 +152,5 @@ def test_a_notebook_without_sessions_leaves_the_lock_file_as_it_is(leave, folder
     assert "stays as it is" in get_default().lock()
     assert "stays as it is" in get_default().lock("notebook.devin.json")
     assert (folder / "notebook.devin.json").read_bytes() == before
-    with pytest.raises(dj.OptionError, match="this notebook has started no session yet"):
+    with pytest.raises(dj.OptionError, match="this notebook has not started a session yet"):
         get_default().lock("other.devin.json")

@@ -138,10 +138,10 @@ async def test_cells_without_an_id_are_called_by_the_name_they_bind(kernel: Any,
     with pytest.raises(SessionChanged) as caught:
         await one.start("something else", policy=at_keyboard)
     assert caught.value.message.startswith(
-        "the cell with -o k had another text before (words: 2 added, 13 of 13 removed)"
+        "the cell with -o k had a different prompt before (words: 2 added, 13 of 13 removed)"
     )
     plan = await plan_of(one.creator, asked, at_keyboard)
-    assert plan.why.startswith("the cell with -o k had another text before, and devin-")
+    assert plan.why.startswith("the cell with -o k had a different prompt before, and devin-")
     beside = await one.start("something else", policy=Policy(guard=cell))
     assert beside.notice.startswith(f"the earlier session of the cell with -o k, {first.session_id} (")
     replaced = await one.start("a third", policy=Policy(guard=cell, replace=True))

@@ -61,7 +61,7 @@ async def test_a_replacement_says_which_session_it_would_stop_and_counts_that_on
     found = await plan(one, Policy(guard=CELL, interactive=True, replace=True), prompt="other", max_acu=5)
     assert found.action == "create"
     assert f"; {started.session_id} of 20" in found.why
-    assert found.why.endswith(" is stopped for good before (--replace)")
+    assert found.why.endswith(" is stopped permanently first (--replace)")
 
 
 async def test_it_shows_caps_budgets_and_what_similar_sessions_have_cost(kernel: Any, simulator: Any) -> None:
@@ -89,7 +89,7 @@ async def test_a_try_whose_fate_is_unknown_is_told(kernel: Any) -> None:
     one.journal.intents.write(job.facts, known_before=[], now=1.0)
     token = one.journal.leases.take(f"start {job.fingerprint}", now=1.0)
     one.journal.intents.about_to_post(job.fingerprint, token, now=1.0)
-    assert "unless an earlier try has" in (await plan(one)).why
+    assert "unless an earlier attempt succeeded" in (await plan(one)).why
 
 
 async def test_what_the_guards_would_refuse_is_not_said_to_start(kernel: Any) -> None:
@@ -103,7 +103,7 @@ async def test_what_the_guards_would_refuse_is_not_said_to_start(kernel: Any) ->
     assert (await plan(one, max_acu=5)).action == "refuse"
     budget(one.journal, CELL.notebook, "off", now=1.0)
     one.journal.flags.halt(now=1.0)
-    assert "%devin resume lifts it" in (await plan(one)).why
+    assert "%devin resume allows them again" in (await plan(one)).why
 
 
 async def test_a_budget_that_is_only_looked_at_is_not_set(kernel: Any) -> None:

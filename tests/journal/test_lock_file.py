@@ -39,7 +39,7 @@ async def test_a_cell_that_is_not_in_it_fails_in_three_lines(kernel: Any, simula
     path = await write_lock(kernel(), simulator, folder)
     with pytest.raises(NotRecorded) as caught:
         replay(SessionRequest(prompt="something else"), load_lock(path))
-    assert caught.value.message == "audit.devin.json does not hold this cell, and there is no key to run it with"
+    assert caught.value.message == "audit.devin.json does not contain this cell, and there is no key to run it with"
     assert len(caught.value.lines) == 3
 
 
@@ -203,5 +203,5 @@ async def test_a_notebook_that_is_replayed_has_nothing_to_write_whatever_its_fil
     path = await write_lock(kernel(), simulator, folder)
     before = path.read_bytes()
     monkeypatch.chdir(path.parent)
-    assert str(lockfile.record(Journal(), str(path.parent), None)).startswith(f"{path} stays as it is")
+    assert str(lockfile.record(Journal(), str(path.parent), None)).startswith(f"{path} is unchanged")
     assert path.read_bytes() == before

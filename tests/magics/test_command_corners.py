@@ -255,5 +255,5 @@ def test_whoami_with_a_v1_key_lists_no_permissions_of_v3(shell, old_service):
 def test_stop_all_halts_though_there_is_no_key(shell):
     refused = shell.run("%devin stop --all", fails=True)
     assert type(refused.error).__name__ == "NoKey"
-    assert "the halt holds until %devin resume, but the sessions at work were not stopped" in refused.lines[1]
+    assert "the halt holds until %devin resume, but the running sessions were not stopped" in refused.lines[1]
     assert "the halt is lifted" in shell.run("%devin resume").out

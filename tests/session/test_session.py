@@ -236,7 +236,7 @@ def test_an_unknown_session_is_not_found(either):
 
 
 def test_the_last_session_is_the_one_started_or_opened_last(either):
-    with pytest.raises(dj.OptionError, match="no session yet"):
+    with pytest.raises(dj.OptionError, match="not started a session yet"):
         either.last()
     first, second = either.create("first"), either.create("second")
 
