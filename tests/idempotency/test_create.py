@@ -341,7 +341,7 @@ async def test_of_two_sessions_with_the_tag_the_oldest_is_attached_and_both_are_
     second = call_api(simulator, "POST", "/sessions", json={"prompt": "audit the API", "tags": [tag]})
     elsewhere = await kernel(Journal(folder / "other")).start()
     assert elsewhere.session_id == first.session_id
-    assert f"the oldest of 2 for this request, beside devin-{second['session_id']}" in elsewhere.notice
+    assert f"the oldest of 2 for this request; the others are devin-{second['session_id']}" in elsewhere.notice
 
 
 async def test_attachments_are_uploaded_only_for_a_session_that_is_really_made(kernel: Any, simulator: Any) -> None:
