@@ -421,5 +421,5 @@ def refuse_repeats(plan: Plan, changed: Sequence[ChangedRow], *, is_named: bool)
         f"{at_work} ({labels}; {spent:.2f} ACU paid)",
         f"nothing was sent; running these again would cost {cost}",
         f"{key if all(change.can_be_kept for change in again) else ''}"
-        f"--beside runs all rows again; {'' if is_named else '--name NAME makes it a separate batch; '}or undo the edit",
+        f"--beside runs all rows again; {'' if is_named else '--name NAME makes it another batch; '}or undo the edit",
     )

@@ -394,9 +394,9 @@ async def test_a_sweep_finds_many_requests_with_few_questions(kernel: Any, simul
     other = kernel(Journal(folder / "other"))
     asked = "GET /v3/organizations/{org_id}/sessions"
     before = simulator.requests(asked)
-    swept = await other.creator.sweep(requests)
+    by_tag = await other.creator.sweep(requests)
     assert simulator.requests(asked) - before <= 8
-    started = [await other.creator.start(item, Policy(swept=swept, refresh=False)) for item in requests]
+    started = [await other.creator.start(item, Policy(by_tag=by_tag, refresh=False)) for item in requests]
     assert [item.how for item in started] == ["attached"] * 30 + ["created"] * 30
     assert simulator.stats()["sessions"] == 60
 

@@ -150,7 +150,7 @@ def test_a_large_journal_is_not_looked_through_at_every_start(folder: Path, monk
             return super().execute(query, *values)
 
     for most, is_checked in ((10_000, True), (1, False)):
-        monkeypatch.setattr(database, "_PAGES_LOOKED_THROUGH", most)
+        monkeypatch.setattr(database, "_PAGES_CHECKED", most)
         asked.clear()
         connection = sqlite3.connect(folder / "journal.db", factory=Watching, isolation_level=None)
         database._prepare(connection, "journal")

@@ -71,10 +71,10 @@ def test_the_report_holds_the_last_lines_of_the_log(shell, service):
     keep_recent_log()
     logging.getLogger("devin_jupyter").warning("something %s", "odd")
     assert "something odd" in shell.run("%devin debug").out
-    assert org_commands._NOTHING not in shell.run("%devin debug").out
+    assert org_commands._EMPTY_LOG not in shell.run("%devin debug").out
 
 
-def test_a_bare_number_is_no_moment(shell, service):
+def test_a_bare_number_is_not_a_time(shell, service):
     assert "'2025' is not a valid date or time" in shell.run("%devin sessions --since 2025", fails=True).out
 
 
@@ -117,7 +117,7 @@ def test_a_notebook_without_sessions_writes_no_lock_file_and_keeps_the_one_there
     assert type(refused.error).__name__ == "OptionError"
     assert not path.exists()
     path.write_text("kept")
-    assert "stays as it is" in shell.run(f"%devin lock {path}").out
+    assert "is unchanged" in shell.run(f"%devin lock {path}").out
     assert path.read_text() == "kept"
 
 
