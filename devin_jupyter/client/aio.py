@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from devin_jupyter.api.transport import Transport
-    from devin_jupyter.batches import AsyncBatch
+    from devin_jupyter.batches.batch import AsyncBatch
 
 
 class AsyncDevin:

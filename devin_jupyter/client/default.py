@@ -37,7 +37,7 @@ from devin_jupyter.text import nearest
 if TYPE_CHECKING:
     import pandas as pd
 
-    from devin_jupyter.batches import Batch
+    from devin_jupyter.batches.batch import Batch
 
 _CONNECT = ("api_key", "org_id", "base_url", "simulator", "api_version", "profile", "poll_seconds")
 _SYNONYMS = {

@@ -27,7 +27,7 @@ from devin_jupyter.options import CellOptions, CreateOptions, MapOptions, from_k
 from devin_jupyter.session import AsyncSession, Core, Session, stopped
 
 if TYPE_CHECKING:
-    from devin_jupyter.batches import AsyncBatch, Batch
+    from devin_jupyter.batches.batch import AsyncBatch, Batch
 
 
 class Sessions(Blocking[AsyncSessions]):
@@ -130,7 +130,7 @@ class Metrics(Blocking[AsyncMetrics]):
 
 
 def _blocking_batch(batch: AsyncBatch) -> Batch:
-    from devin_jupyter.batches import Batch  # takes a while to import, and most notebooks have none
+    from devin_jupyter.batches.batch import Batch
 
     return Batch(batch)
 

@@ -20,7 +20,7 @@ from devin_jupyter.options import CellOptions, continued, help_text, parse
 from devin_jupyter.text import nearest, parse_duration
 
 if TYPE_CHECKING:
-    from devin_jupyter.batches import Batch
+    from devin_jupyter.batches.batch import Batch
     from devin_jupyter.magics.magic import Notebook
 
 HEADLESS_SECONDS = 4 * 3600.0
@@ -88,8 +88,8 @@ def _send(notebook: Notebook, body: str, options: CellOptions) -> None:
 
 
 def _run_batch(notebook: Notebook, body: str, options: CellOptions) -> None:
-    from devin_jupyter.batches import Batch
     from devin_jupyter.batches import batch as batches
+    from devin_jupyter.batches.batch import Batch
     from devin_jupyter.batches.plan import BatchRequest
 
     devin = notebook.client

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from devin_jupyter.batches import Batch
+    from devin_jupyter.batches.batch import Batch
     from devin_jupyter.client.sync import Devin
     from devin_jupyter.journal import Journal
     from devin_jupyter.models.snapshot import CellRef

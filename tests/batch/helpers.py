@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from devin_jupyter import loop
-from devin_jupyter.batches import Batch, batch
+from devin_jupyter.batches import batch
+from devin_jupyter.batches.batch import Batch
 from devin_jupyter.config import Pace, simulator_settings
 from devin_jupyter.idempotency.create import Api, Creator
 from devin_jupyter.idempotency.once import Timing

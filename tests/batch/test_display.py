@@ -11,8 +11,7 @@ import pytest
 from batch.helpers import POST, BatchClient
 
 from devin_jupyter import loop
-from devin_jupyter.batches import Batch
-from devin_jupyter.batches.batch import dry_run, request_of, start
+from devin_jupyter.batches.batch import Batch, dry_run, request_of, start
 from devin_jupyter.batches.limits import FailureKind, failure_kind
 from devin_jupyter.errors import (
     ApiError,

@@ -22,8 +22,7 @@ import httpx
 from harness import KEY, ORG, Row, requests, simulator
 
 from devin_jupyter import loop
-from devin_jupyter.batches import Batch
-from devin_jupyter.batches.batch import request_of, start
+from devin_jupyter.batches.batch import Batch, request_of, start
 from devin_jupyter.config import Pace, simulator_settings
 from devin_jupyter.journal import Journal
 from devin_jupyter.session import Core

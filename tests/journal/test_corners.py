@@ -125,9 +125,9 @@ def test_a_fork_waits_for_the_query_that_a_thread_is_at(folder: Path, monkeypatc
             order.append("query")
 
     def fork() -> None:
-        database._hold_still()  # what a fork does before
+        database._lock_before_fork()  # what a fork does before
         order.append("fork")
-        database._go_on()
+        database._unlock_after_fork()
 
     threads = [threading.Thread(target=query), threading.Thread(target=fork)]
     threads[0].start()

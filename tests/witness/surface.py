@@ -15,8 +15,7 @@ import httpx
 import devin_jupyter as dj
 from devin_jupyter import loop
 from devin_jupyter.api.transport import Transport
-from devin_jupyter.batches import Batch
-from devin_jupyter.batches.batch import request_of, start
+from devin_jupyter.batches.batch import Batch, request_of, start
 from devin_jupyter.batches.plan import key_of, name_of, plan_batch
 from devin_jupyter.client.aio import policy_of, read_options
 from devin_jupyter.config import resolve_settings
