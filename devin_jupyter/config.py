@@ -10,10 +10,13 @@ organization found for a key, under a hash of the key.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import ipaddress
 import json
 import os
+import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,6 +33,11 @@ DEFAULT_PROFILE = "default"
 SIMULATOR_KEY, SIMULATOR_V1_KEY, SIMULATOR_ORG = "cog_simulator", "apk_simulator", "org-simulator"
 _VERSION_OF_PREFIX = {"cog_": "v3", "apk_": "v1"}
 _DOTENV_NAMES = ("DEVIN_API_KEY", "DEVIN_ORG_ID", "DEVIN_API_URL")
+_VERSION_IN_PATH = re.compile(r"/v[13](?:beta\d)?(?=/|$)")
+_WEBSITES = ("devin.ai", "www.devin.ai", "app.devin.ai", "docs.devin.ai")
+_DEVINS_HOSTS = (".devin.ai", ".devinenterprise.com")
+_MOST_DOTENV_BYTES = 1_000_000
+_QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’"}
 _KEYRING_SERVICE = "devin_jupyter"
 _HOW_TO_GIVE_A_KEY = (
     "set DEVIN_API_KEY, or call dj.connect(api_key=…) (%devin connect prompts for it); "
@@ -90,9 +98,15 @@ class Settings:
 
 def data_folder() -> Path:
     """Return the folder of the journal and the settings: `DEVIN_JUPYTER_HOME`, else the platform's data folder."""
-    chosen = os.environ.get("DEVIN_JUPYTER_HOME")
+    chosen = variable("DEVIN_JUPYTER_HOME")
     if chosen:
-        return Path(chosen).expanduser()
+        try:
+            return Path(chosen).expanduser()
+        except RuntimeError:
+            raise OptionError(
+                f"DEVIN_JUPYTER_HOME: {chosen!r} is the home of a user that this system does not know",
+                hint="give the full path of a folder",
+            ) from None
     from platformdirs import user_data_path
 
     return user_data_path("devin_jupyter", appauthor=False)
@@ -106,15 +120,20 @@ def mask_key(api_key: str) -> str:
     return f"{prefix}•••{api_key[-4:] if len(api_key) - len(prefix) >= 16 else ''}"
 
 
-def check_base_url(text: str) -> str:
-    """Return scheme and host of an API address, without `/v3` or `/v1`.
+def check_base_url(text: str, place: str = "") -> str:
+    """Return scheme and host of an API address, without `/v3` or `/v1` and what comes after it.
+
+    A path before that stays, for a gateway that has one; Devin's own hosts have none.
+
+    Args:
+        text: the address.
+        place: where it stands, for the error.
 
     Raises:
         OptionError: not https (plain http is for this machine only), or not the address of an API.
     """
-    address = text.strip().rstrip("/")
-    for version in ("/v3", "/v1", "/v3beta1"):
-        address = address.removesuffix(version)
+    address = unquoted(text).rstrip("/")
+    named = f"{place}: " if place else ""
     try:
         parts = urlsplit(address)
         host_name, _ = parts.hostname or "", parts.port
@@ -122,15 +141,28 @@ def check_base_url(text: str) -> str:
         host_name = ""
     if not host_name or parts.scheme not in ("https", "http") or parts.username or parts.query or parts.fragment:
         raise OptionError(
-            f"{text!r} is not the address of a Devin API",
+            f"{named}{_without_credentials(text)!r} is not the address of a Devin API",
             hint=f"give scheme and host, such as {DEFAULT_BASE_URL} or https://api.company.devinenterprise.com",
         )
     if parts.scheme == "http" and not is_loopback(host_name):
         raise OptionError(
-            f"plain http would expose the key on its way to {host_name}",
+            f"{named}plain http would expose the key on its way to {host_name}",
             hint=f"use https://{parts.netloc}; http is for a simulator on this machine only",
         )
-    return address
+    prefix = _VERSION_IN_PATH.split(parts.path, maxsplit=1)[0].rstrip("/")
+    if host_name in _WEBSITES or (prefix and host_name.endswith(_DEVINS_HOSTS)):
+        raise OptionError(
+            f"{named}{address!r} is not the address of an API, which is a host without a path",
+            hint=f"give {DEFAULT_BASE_URL if host_name in _WEBSITES else f'https://{parts.netloc}'}",
+        )
+    return f"{parts.scheme}://{parts.netloc}{prefix}"
+
+
+def _without_credentials(text: str) -> str:
+    """Return an address as it may be shown: all that may be a user or a password is left out."""
+    scheme, separator, rest = text.rpartition("://")
+    before, at, after = rest.rpartition("@")
+    return f"{scheme}{separator}•••@{after}" if at and before else text
 
 
 def is_loopback(host_name: str) -> bool:
@@ -172,10 +204,10 @@ def resolve_settings(
         if value is not None and not isinstance(value, str):
             raise OptionError(f"{name} must be text, not {type(value).__name__}")
 
-    dotenv = read_dotenv(Path.cwd())
+    dotenv, unreadable = _dotenv_here()
     if api_key is None:
-        key, key_source = _find_key(profile, dotenv)
-    elif not (key := api_key.strip()):
+        key, key_source = _find_key(profile, dotenv, unreadable)
+    elif not (key := unquoted(api_key)):
         raise NoKey("the given API key is empty", "nothing was sent", _HOW_TO_GIVE_A_KEY)
     keep_secret([key])
     if not key.isascii() or not key.isprintable() or " " in key:
@@ -186,9 +218,16 @@ def resolve_settings(
     noted = saved_profile(folder, profile or DEFAULT_PROFILE) if key_source.startswith("keyring") else {}
     # an address found in a .env is used with the key found beside it only: a cloned folder must not redirect other keys
     beside = dotenv if key_source == ".env" else {}
-    surrounding = os.environ.get("DEVIN_API_URL") or beside.get("DEVIN_API_URL")
     saved = noted.get("base_url")
-    address = check_base_url(base_url or (saved if profile and noted else surrounding or saved) or DEFAULT_BASE_URL)
+    places = [
+        (base_url, "base_url"),
+        (saved if profile and noted else None, f"the profile {profile}"),
+        (variable("DEVIN_API_URL") if not (profile and noted) else None, "DEVIN_API_URL"),
+        (beside.get("DEVIN_API_URL") if not (profile and noted) else None, "DEVIN_API_URL in .env"),
+        (saved, "the saved profile"),
+        (DEFAULT_BASE_URL, ""),
+    ]
+    address = next(check_base_url(text, place) for text, place in places if text)
     is_simulator = is_loopback(urlsplit(address).hostname or "")
 
     named_version = api_version or noted.get("api_version")
@@ -216,7 +255,7 @@ def resolve_settings(
     known = remembered if isinstance(remembered, dict) else {}
     for organization, source in (
         (org_id, "argument"),
-        (os.environ.get("DEVIN_ORG_ID"), "DEVIN_ORG_ID"),
+        (variable("DEVIN_ORG_ID"), "DEVIN_ORG_ID"),
         (dotenv.get("DEVIN_ORG_ID"), ".env"),
         (noted.get("org_id"), "profile"),
         (known.get(_key_hash(settings)), "remembered for this key"),
@@ -226,15 +265,25 @@ def resolve_settings(
     return settings
 
 
-def _find_key(profile: str | None, dotenv: Mapping[str, str]) -> tuple[str, str]:
+def _dotenv_here() -> tuple[dict[str, str], NoKey | None]:
+    """Return the settings in the `.env` of the working directory, and why it cannot be read."""
+    try:
+        return read_dotenv(Path()), None
+    except NoKey as problem:
+        return {}, problem
+
+
+def _find_key(profile: str | None, dotenv: Mapping[str, str], unreadable: NoKey | None) -> tuple[str, str]:
     if profile:
         key = key_from_keyring(profile)
         if not key:
             hint = "%devin connect --save --profile NAME saves one (needs pip install 'devin-jupyter[keyring]')"
             raise NoKey(f"no key is saved for the profile {profile!r}", "nothing was sent", hint)
         return key, f"keyring, profile {profile}"
-    if key := os.environ.get("DEVIN_API_KEY", "").strip():
+    if key := variable("DEVIN_API_KEY"):
         return key, "DEVIN_API_KEY"
+    if unreadable is not None:  # it may hold a key, which would go before those of the next places
+        raise unreadable
     if key := dotenv.get("DEVIN_API_KEY"):
         return key, ".env"
     if key := key_from_keyring(DEFAULT_PROFILE):
@@ -340,19 +389,91 @@ def _save_setting(home: Path, section: str, name: str, value: Mapping[str, Any] 
 
 
 def read_dotenv(folder: Path) -> dict[str, str]:
-    """Return the `DEVIN_…` settings of the `.env` file in `folder`; empty without a readable one."""
+    """Return the `DEVIN_…` settings of the `.env` file in `folder`; empty without such a file.
+
+    Raises:
+        NoKey: the file cannot be read, or is not text.
+    """
     try:
-        lines = (folder / ".env").read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+        content = _regular_file(folder / ".env")
+        lines = _decoded(content).splitlines() if content else []
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):  # a virtual environment may have this name too
         return {}
+    except (OSError, ValueError) as problem:
+        why = (problem.strerror if isinstance(problem, OSError) else None) or str(problem)
+        raise NoKey(
+            f"the file {folder.absolute() / '.env'} cannot be read: {why}",
+            "nothing was sent, and no place after it was searched for a key",
+            "save it as a small UTF-8 text file that you may read, remove it, or set DEVIN_API_KEY",
+        ) from None
     found = {}
     for line in lines:
-        name, equals, value = line.strip().removeprefix("export ").partition("=")
-        if equals and not line.lstrip().startswith("#"):
+        name, equals, value = line.strip().partition("=")
+        first, *rest = name.split() or [""]
+        name = rest[0] if first == "export" and len(rest) == 1 else name.strip()
+        if equals and name in _DOTENV_NAMES:
             value = value.strip()
-            is_quoted = value[:1] in ("'", '"')
-            found[name.strip()] = value[1:].partition(value[0])[0] if is_quoted else value.partition(" #")[0].rstrip()
+            closing = _QUOTES.get(value[:1])
+            found[name] = (value[1:].partition(closing)[0] if closing else value.partition(" #")[0]).strip()
     return {name: found[name] for name in _DOTENV_NAMES if found.get(name)}
+
+
+def _regular_file(path: Path) -> bytes:
+    """Return the content of a small regular file; a pipe or a device could block, or never end.
+
+    Raises:
+        OSError: it cannot be read, as the system says.
+        ValueError: it is something else, or too large.
+    """
+    if stat.S_ISDIR(path.stat().st_mode):
+        raise IsADirectoryError
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError("it is not a regular file")
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise ValueError("it is not a regular file")
+        content = file.read(_MOST_DOTENV_BYTES + 1)
+    if len(content) > _MOST_DOTENV_BYTES:
+        raise ValueError("it is larger than 1 MB")
+    return content
+
+
+def _decoded(content: bytes) -> str:
+    """Return the text of a `.env` file, as editors on any system save it.
+
+    Raises:
+        ValueError: it is in no encoding that is recognized, and may hold settings of ours.
+    """
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    elif b"\0" in content[:2]:  # UTF-16 without a mark
+        encoding = "utf-16-be" if content.startswith(b"\0") else "utf-16-le"
+    else:
+        encoding = "utf-8-sig"
+    holds_ours = b"DEVIN" in content.replace(b"\0", b"")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        if not holds_ours:
+            return ""
+        raise ValueError(f"it is not {encoding.removesuffix('-sig').upper()} text") from None
+    if "\0" in text or (holds_ours and "DEVIN" not in text):
+        raise ValueError(f"it is not {encoding.removesuffix('-sig').upper()} text")
+    return text
+
+
+def variable(name: str) -> str:
+    """Return an environment variable without what tools leave around its value: `docker --env-file` keeps quotes."""
+    return unquoted(os.environ.get(name, ""))
+
+
+def unquoted(text: str) -> str:
+    """Return a value without the white space, the byte order mark and the pair of quotes around it."""
+    text = text.strip().strip("\ufeff").strip()
+    if len(text) > 1 and _QUOTES.get(text[0]) == text[-1]:
+        text = text[1:-1].strip()
+    return text
 
 
 def key_from_keyring(profile: str) -> str | None:

@@ -1,6 +1,7 @@
 """Where key, organization and address come from, and what is never shown or redirected."""
 
 import json
+import os
 import stat
 import sys
 import types
@@ -93,11 +94,123 @@ def test_a_dotenv_file_cannot_redirect_a_key_from_elsewhere(monkeypatch, empty_f
     assert resolve_settings().base_url == DEFAULT_BASE_URL
 
 
-def test_an_unreadable_dotenv_file_is_no_file(empty_folder):
-    (empty_folder / ".env").write_bytes(b"\xff\xfe\x00DEVIN_API_KEY=x")
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"\ufeffDEVIN_API_KEY={KEY}\n".encode(),
+        f"DEVIN_API_KEY={KEY}\r\n".encode("utf-16"),
+        f"DEVIN_API_KEY={KEY}\r\n".encode("utf-16-le"),
+        f"DEVIN_API_KEY={KEY}\r\n".encode("utf-16-be"),
+        f"X=1\r\nDEVIN_API_KEY={KEY}\r\nY=2\r\n".encode(),
+        f"export DEVIN_API_KEY={KEY}".encode(),
+        f"export\tDEVIN_API_KEY = '{KEY}' # ours".encode(),
+        f'  DEVIN_API_KEY = " {KEY} "'.encode(),
+        f"DEVIN_API_KEY=“{KEY}”".encode(),
+    ],
+)
+def test_a_dotenv_file_is_read_as_any_editor_saves_it(content, empty_folder):
+    (empty_folder / ".env").write_bytes(content)
 
-    with pytest.raises(NoKey):
+    found = resolve_settings()
+
+    assert (found.api_key, found.key_source) == (KEY, ".env")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"\xff\xfe\x00DEVIN_API_KEY=x", "not UTF-16 text"),
+        (b"NAME=caf\xe9\nDEVIN_API_KEY=x", "not UTF-8 text"),
+        (f"DEVIN_API_KEY={KEY}".encode("utf-32"), "not UTF-16 text"),
+        (b"#" * 1_000_001, "larger than 1 MB"),
+    ],
+)
+def test_a_dotenv_file_that_cannot_be_used_is_the_first_thing_said(content, why, empty_folder, keyring):
+    save_profile(resolve_settings(OTHER))
+    (empty_folder / ".env").write_bytes(content)
+
+    with pytest.raises(NoKey, match=f"{empty_folder / '.env'} cannot be read: it is {why}") as problem:
         resolve_settings()
+    assert len(problem.value.lines) == 3
+    assert resolve_settings(KEY).api_key == KEY
+    assert resolve_settings(profile="default").api_key == OTHER
+
+
+def test_a_dotenv_file_in_another_encoding_without_our_settings_disturbs_nobody(empty_folder, keyring):
+    save_profile(resolve_settings(KEY))
+    (empty_folder / ".env").write_bytes(b"NAME=caf\xe9")
+
+    assert resolve_settings().key_source == "keyring"
+
+
+def test_a_virtual_environment_by_the_name_of_the_dotenv_file_disturbs_nobody(empty_folder, keyring):
+    save_profile(resolve_settings(KEY))
+    (empty_folder / ".env").mkdir()
+
+    assert resolve_settings().key_source == "keyring"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pipes and devices among its files")
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("kind", ["pipe", "endless", "link to a pipe"])
+def test_a_dotenv_file_that_would_block_or_never_end_is_named(kind, empty_folder, tmp_path):
+    place = empty_folder / ".env"
+    if kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "endless":
+        place.symlink_to("/dev/zero")
+    else:
+        os.mkfifo(tmp_path / "pipe")
+        place.symlink_to(tmp_path / "pipe")
+
+    with pytest.raises(NoKey, match=r"\.env cannot be read: it is not a regular file"):
+        resolve_settings()
+
+
+def test_a_link_that_leads_in_a_circle_is_named(empty_folder):
+    (empty_folder / ".env").symlink_to(empty_folder / ".env")
+
+    with pytest.raises(NoKey, match=r"\.env cannot be read: .*symbolic links"):
+        resolve_settings()
+
+
+@pytest.mark.parametrize("value", [f'"{KEY}"', f"'{KEY}'", f" {KEY}\r", f"\ufeff{KEY}", f"“{KEY}”"])
+def test_a_key_loses_the_quotes_that_docker_leaves_around_it(value, monkeypatch):
+    monkeypatch.setenv("DEVIN_API_KEY", value)
+    monkeypatch.setenv("DEVIN_ORG_ID", '"org-quoted"')
+    monkeypatch.setenv("DEVIN_API_URL", '"https://api.acme.devinenterprise.com/v3"')
+
+    found = resolve_settings()
+
+    assert (found.api_key, found.org_id) == (KEY, "org-quoted")
+    assert found.base_url == "https://api.acme.devinenterprise.com"
+    assert resolve_settings(value).api_key == KEY
+
+
+def test_an_address_that_cannot_be_used_is_told_with_its_variable_and_without_its_password(monkeypatch):
+    monkeypatch.setenv("DEVIN_API_KEY", KEY)
+    monkeypatch.setenv("DEVIN_API_URL", "https://ann:hunter2@api.devin.ai")
+
+    with pytest.raises(OptionError, match="DEVIN_API_URL: ") as problem:
+        resolve_settings()
+    assert "hunter2" not in str(problem.value)
+    assert "ann" not in problem.value.message
+
+
+@pytest.mark.parametrize(
+    "given", ["https://app.devin.ai", "https://docs.devin.ai/api-reference", "https://api.devin.ai/v2"]
+)
+def test_an_address_with_a_path_that_no_api_has_is_told_with_the_right_one(given):
+    with pytest.raises(OptionError, match="is not the address of an API") as problem:
+        check_base_url(given)
+    assert "give https://" in problem.value.hint
+
+
+def test_the_home_of_an_unknown_user_is_told_with_its_variable(monkeypatch):
+    monkeypatch.setenv("DEVIN_JUPYTER_HOME", "~no-such-user/devin")
+
+    with pytest.raises(OptionError, match="DEVIN_JUPYTER_HOME"):
+        resolve_settings(KEY)
 
 
 def test_profiles_live_in_the_keyring_and_go_before_the_environment(monkeypatch, keyring):
@@ -194,6 +307,9 @@ def test_a_v1_key_has_no_organization(monkeypatch):
         ("https://api.devin.ai/v3", "https://api.devin.ai"),
         ("https://api.devin.ai/v3/", "https://api.devin.ai"),
         ("https://api.devin.ai/v1", "https://api.devin.ai"),
+        ("https://api.devin.ai/v3/organizations/org-x/sessions", "https://api.devin.ai"),
+        ("https://api.devin.ai/v3beta1/self", "https://api.devin.ai"),
+        ("https://gateway.company.example/devin/v3/", "https://gateway.company.example/devin"),
         ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
         ("http://localhost:8000/v3", "http://localhost:8000"),
         ("http://[::1]:8000", "http://[::1]:8000"),

@@ -10,6 +10,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from devin_jupyter.config import (
     replay_settings,
     resolve_settings,
     simulator_settings,
+    variable,
 )
 from devin_jupyter.errors import JournalError, NoKey, OptionError
 from devin_jupyter.host import hooks
@@ -167,9 +169,10 @@ def _is_stale(client: Devin) -> bool:
     """Return whether the environment has changed, or there is another key where this one was found."""
     if _registry.environment not in (None, _environment()):
         return True
-    key = os.environ.get("DEVIN_API_KEY", "").strip()
+    key = variable("DEVIN_API_KEY")
     if not key and _registry.folder == Path.cwd():
-        key = read_dotenv(_registry.folder).get("DEVIN_API_KEY", "")
+        with suppress(NoKey):  # the file cannot be read now: the key from before stays in use
+            key = read_dotenv(_registry.folder).get("DEVIN_API_KEY", "")
     return key not in ("", client.settings.api_key)
 
 
