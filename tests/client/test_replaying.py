@@ -149,8 +149,8 @@ def test_a_notebook_without_sessions_leaves_the_lock_file_as_it_is(leave, folder
     get_default().lock()
     before = (folder / "notebook.devin.json").read_bytes()
     leave(key=False)
-    assert "stays as it is" in get_default().lock()
-    assert "stays as it is" in get_default().lock("notebook.devin.json")
+    assert "is unchanged" in get_default().lock()
+    assert "is unchanged" in get_default().lock("notebook.devin.json")
     assert (folder / "notebook.devin.json").read_bytes() == before
     with pytest.raises(dj.OptionError, match="this notebook has not started a session yet"):
         get_default().lock("other.devin.json")
