@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
 
-from devin_jupyter.errors import OptionError, TemplateError, Unsupported
+from devin_jupyter.errors import OptionError, TemplateError, Unsupported, UsageMistake
 from devin_jupyter.host import host
 from devin_jupyter.models.fields import is_session_id, session_id
 from devin_jupyter.models.snapshot import Facts, Policy, Where
@@ -25,6 +25,7 @@ from devin_jupyter.options import fill as fill_options
 from devin_jupyter.options.arguments import RAW, expressions
 from devin_jupyter.redaction import keep_secret
 from devin_jupyter.text import nearest
+from devin_jupyter.values import TooLarge, in_order, kind_of_table, ordered, text_of, to_csv
 
 if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
@@ -81,9 +82,8 @@ def _attachment(item: Any, variables: Mapping[str, Any]) -> Attachment:
 def _from_value(name: str, value: Any, *, named: bool) -> Attachment:
     if isinstance(value, os.PathLike):
         return _from_file(Path(value), str(value), {})
-    if hasattr(value, "to_csv"):
-        index = any(level is not None for level in value.index.names)
-        content, suffix = value.to_csv(index=index, lineterminator="\n").encode(), ".csv"
+    if kind_of_table(value):
+        content, suffix = to_csv(value).encode(), ".csv"
     elif isinstance(value, (bytes, bytearray, memoryview)):
         content, suffix = bytes(value), ".bin"
     elif isinstance(value, str):
@@ -117,7 +117,7 @@ _WHAT_TO_ATTACH = "give a path, a URL, or the name of a variable of this noteboo
 
 
 def _is_content(value: Any) -> bool:
-    return hasattr(type(value), "to_csv") or isinstance(value, (bytes, bytearray, str, os.PathLike))
+    return bool(kind_of_table(value)) or isinstance(value, (bytes, bytearray, str, os.PathLike))
 
 
 def _of(name: str, content: bytes) -> Attachment:
@@ -573,7 +573,7 @@ def _value(expression: str, variables: Mapping[str, Any]) -> str:
 
     inner = expression[2:-2].removeprefix("-").removesuffix("-").strip()
     try:
-        return str(_environment().compile_expression(inner, undefined_to_none=False)(dict(variables)))
+        return text_of(_environment().compile_expression(inner, undefined_to_none=False)(dict(variables)))
     except TemplateSyntaxError as problem:
         raise _broken(expression, problem.message or "") from None
     except UndefinedError as problem:
@@ -581,8 +581,23 @@ def _value(expression: str, variables: Mapping[str, Any]) -> str:
         missing = said.split("'")[1] if said.endswith("is undefined") and "'" in said else ""
         hint = nearest(missing, (name for name in variables if not name.startswith("_"))) if missing else ""
         raise TemplateError(f"{expression} cannot be filled: {said}{hint}", "nothing was sent", RAW) from None
+    except UsageMistake as problem:
+        hint = problem.hint or RAW
+        if isinstance(problem, TooLarge):
+            whole = next((f"{inner}{call}()" for call in _WHOLE_TABLE if _has(inner, call, variables)), inner)
+            attach = f"--attach {inner} sends it as a file; " if inner.isidentifier() else ""
+            hint = f"{attach}{{{{ {whole} }}}} fills it in whole"
+        raise TemplateError(f"{expression} cannot be filled: {problem.message}", "nothing was sent", hint) from None
     except Exception as problem:  # the notebook's own objects may raise anything
         raise _broken(expression, f"{type(problem).__name__}: {problem}") from None
+
+
+_WHOLE_TABLE = (".to_csv", ".write_csv", ".to_pylist", ".tolist")
+
+
+def _has(inner: str, call: str, variables: Mapping[str, Any]) -> bool:
+    value = variables.get(inner)
+    return call == ".to_csv" if value is None else hasattr(value, call[1:])
 
 
 def _broken(expression: str, problem: str) -> TemplateError:
@@ -590,8 +605,56 @@ def _broken(expression: str, problem: str) -> TemplateError:
 
 
 @cache
-def _environment() -> SandboxedEnvironment:
-    from jinja2 import StrictUndefined
+def _environment() -> SandboxedEnvironment:  # noqa: C901 - its parts are classes
+    from jinja2 import StrictUndefined, pass_environment
+    from jinja2.compiler import CodeGenerator
+    from jinja2.filters import make_attrgetter
+    from jinja2.runtime import Context, Undefined
     from jinja2.sandbox import SandboxedEnvironment
 
-    return SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+    class Generator(CodeGenerator):
+        """Joins with `~` as values are filled in, where jinja2 would take Python's `str`."""
+
+        def visit_Concat(self, node: Any, frame: Any) -> None:
+            self.write("environment.joined((")
+            for part in node.nodes:
+                self.visit(part, frame)
+                self.write(", ")
+            self.write("))")
+
+    class Names(Context):
+        def resolve_or_missing(self, key: str) -> Any:
+            return ordered(super().resolve_or_missing(key))
+
+    class Sandbox(SandboxedEnvironment):
+        """Sets come in order wherever an expression meets one."""
+
+        code_generator_class = Generator
+        context_class = Names
+
+        def getattr(self, obj: Any, attribute: str) -> Any:
+            return ordered(super().getattr(obj, attribute))
+
+        def getitem(self, obj: Any, argument: Any) -> Any:
+            return ordered(super().getitem(obj, argument))
+
+        def call(self, *arguments: Any, **keywords: Any) -> Any:
+            return ordered(super().call(*arguments, **keywords))
+
+        @staticmethod
+        def joined(parts: Iterable[Any]) -> str:
+            return "".join(written(part) for part in parts)
+
+    def written(value: Any) -> str:
+        return str(value) if isinstance(value, Undefined) else text_of(value)
+
+    def join(context: Any, value: Any, d: str = "", attribute: str | int | None = None) -> str:
+        value = in_order(value) if isinstance(value, (set, frozenset)) else value
+        if attribute is not None:
+            value = map(make_attrgetter(context, attribute), value)
+        return written(d).join(map(written, value))
+
+    environment = Sandbox(undefined=StrictUndefined, autoescape=False)
+    environment.filters["join"] = pass_environment(join)
+    environment.filters["string"] = written
+    return environment

@@ -10,12 +10,12 @@ import json
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
-from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from devin_jupyter.errors import OptionError
+from devin_jupyter.errors import OptionError, UsageMistake
 from devin_jupyter.text import nearest
+from devin_jupyter.values import in_order, is_null, kind_of_table, text_of
 
 SCALAR = "row"
 """The input column of rows that are plain values and have no name of their own."""
@@ -104,7 +104,10 @@ class Row:
     def __str__(self) -> str:
         """Return the whole row as JSON."""
         self._used.update(self._cells)
-        return json.dumps(plain(self._cells), ensure_ascii=False)
+        return json.dumps(plain(self._cells, is_sent=True), ensure_ascii=False)
+
+    def __template_text__(self) -> str:
+        return str(self)
 
     def __repr__(self) -> str:
         return f"Row({dict(self._cells)!r})"
@@ -118,6 +121,8 @@ def read_rows(given: Any) -> Rows:
     """
     if isinstance(given, Rows):
         return given
+    if isinstance(given, (set, frozenset)):
+        given = in_order(given)
     if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Iterable):
         raise OptionError(
             f"the rows of a batch cannot be a {type(given).__name__}",
@@ -188,32 +193,41 @@ def _check_columns(columns: Sequence[str]) -> None:
         raise OptionError(f"the rows have more than one column {twice[0]!r}", hint="give every column its own name")
 
 
-def is_null(value: Any) -> bool:
-    """Whether a cell is None, NaN, NaT or pandas' NA."""
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
-        return True
-    differs = isinstance(value, float) or type(value).__name__ in ("datetime64", "timedelta64")
-    return differs and bool(value != value)
+def plain(value: Any, *, is_sent: bool = False) -> Any:
+    """Return a cell as the JSON value that is stored and compared; the same one in every process.
 
-
-def plain(value: Any) -> Any:
-    """Return a cell as the JSON value that is stored and compared."""
+    Raises:
+        UsageMistake: `is_sent`, and the cell has no text that lasts.
+    """
     if is_null(value):
         return None
     if isinstance(value, (bool, int, float, str)):
-        return value
+        return _whole(value) if is_sent else value
     if isinstance(value, Mapping):
-        return {str(name): plain(item) for name, item in value.items()}
+        return {str(name): plain(item, is_sent=is_sent) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
+        return [plain(item, is_sent=is_sent) for item in value]
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()
-    if isinstance(value, Decimal):
-        return str(value)
     scalar = getattr(value, "item", None)
     if callable(scalar) and getattr(value, "shape", None) == ():
-        return plain(scalar())
-    return str(value)
+        return plain(scalar(), is_sent=is_sent)
+    return _as_text(value, is_sent=is_sent)
+
+
+def _as_text(value: Any, *, is_sent: bool) -> Any:
+    if is_sent and kind_of_table(value) == "array" and hasattr(value, "tolist"):
+        return plain(value.tolist(), is_sent=True)  # the text of an array leaves out its middle
+    try:
+        return text_of(value)
+    except UsageMistake:
+        if is_sent:
+            raise
+        return str(value)
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 
 def named(labels: Iterable[Any]) -> str:

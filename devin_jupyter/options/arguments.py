@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from devin_jupyter.errors import OptionError, TemplateError
 from devin_jupyter.redaction import contains_key
 from devin_jupyter.text import DASHES, nearest, parse_duration
+from devin_jupyter.values import in_order, is_null
 
 WIDTH = 110
 """Columns of a help text."""
@@ -374,13 +375,16 @@ def _wait(value: Any) -> float:
 def _words(value: Any) -> Any:
     if isinstance(value, Mapping):
         return value
-    if isinstance(value, (list, tuple, set, frozenset)):
+    if isinstance(value, (set, frozenset)):
+        value = in_order(value)
+    if isinstance(value, (list, tuple)):
         return tuple(_word(item) for item in value)
     return (_word(value),)
 
 
 def _word(value: Any) -> Any:
-    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and not is_null(value)
+    return str(value) if is_number else value
 
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {
