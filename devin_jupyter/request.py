@@ -200,7 +200,7 @@ MAX_TAGS = 49
 
 
 FINGERPRINT_VERSION = 1
-"""What goes into the hash of a version never changes; a change is a new version, looked up beside the old ones."""
+"""The input to the hash of a version never changes; a change is a new version, looked up along with the old ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +238,7 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRequest:
-    """What a session is asked to do, resolved. Reprs hide the values of secrets."""
+    """A resolved create request. Reprs hide the values of secrets."""
 
     prompt: str
     """Sent byte for byte."""

@@ -211,7 +211,7 @@ class SessionView:
 
     @property
     def needs_you(self) -> bool:
-        """Whether it waits for a reply or an approval, even if it has fallen asleep meanwhile."""
+        """Whether it waits for a reply or an approval, even if it has fallen asleep."""
         return self.snapshot.needs_you
 
     @property
@@ -536,7 +536,7 @@ class AsyncSession(SessionView):
             on_trouble: called when the connection fails and when it is restored.
             messages: also read the conversation while the turn is open.
             keep: continue after the end of the turn, polling slowly.
-            every: call at most once in so many seconds, with the newest snapshot; the end of a turn is told at once.
+            every: call at most once in this many seconds, with the newest snapshot, and at once at the end of a turn.
         """
 
         def on_change(change: Change) -> None:
@@ -932,7 +932,7 @@ def _named(snapshot: Snapshot) -> str:
 
 
 def cost(snapshot: Snapshot) -> str:
-    """Return what a session has consumed, in words."""
+    """Return what a session has consumed, as text."""
     return "ACU unknown" if snapshot.acus is None else f"{snapshot.acus:.10g} ACU so far"
 
 

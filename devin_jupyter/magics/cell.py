@@ -132,7 +132,7 @@ def _rows(notebook: Notebook, rows: Any) -> Any:
 
 
 def follow(notebook: Notebook, session: Any, options: CellOptions) -> None:
-    """Show the session, and wait where that was asked for or nobody can click.
+    """Show the session, and wait if requested or in a non-interactive run.
 
     Raises:
         TurnError: the turn is over without an answer, or not over in time.
@@ -156,7 +156,7 @@ def follow(notebook: Notebook, session: Any, options: CellOptions) -> None:
 
 
 def follow_batch(notebook: Notebook, batch: Batch, options: CellOptions) -> None:
-    """Show the board of a batch, and wait where that was asked for or nobody can click.
+    """Show the board of a batch, and wait if requested or in a non-interactive run.
 
     Raises:
         Detached: the wait was interrupted.

@@ -21,7 +21,7 @@ from weakref import WeakSet
 from devin_jupyter.options import CELL, Argument, Syntax
 
 Candidate = tuple[str, str]
-"""A completion, and what is shown beside it."""
+"""A completion and its annotation."""
 MOST = 500
 REFRESH_SECONDS = 5.0
 _PREFETCHED = 200
@@ -33,7 +33,7 @@ _NEEDS_QUOTES = re.compile(r"""[\s"'\\]""")
 
 
 class NoCompletions(list[Any]):
-    """No completions, and none by others: IPython lets only matchers that have some suppress the rest, and counts."""
+    """No completions, and none by other matchers: IPython lets only a matcher with completions suppress the rest."""
 
     def __len__(self) -> int:
         return 1
@@ -45,12 +45,12 @@ class CursorContext:
 
     kind: Literal["cell", "line", "prompt"]
     text: str = ""
-    """What stands between the magic's name and the cursor."""
+    """The text between the magic's name and the cursor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What may stand where the cursor is, in place of `fragment`."""
+    """What may replace `fragment` at the cursor."""
 
     fragment: str
     candidates: Sequence[Candidate] = ()
@@ -166,7 +166,7 @@ def _starting(known: Iterable[Candidate], start: str) -> list[Candidate]:
 
 
 def _written(value: str, quote: str) -> str:
-    """The value as it stands on the line: in quotes where it needs them; those of a folder are left open."""
+    """The value as written on the line: quoted if necessary; a folder's quote stays open."""
     if not quote and not _NEEDS_QUOTES.search(value):
         return value
     if not quote or quote in value:
@@ -175,7 +175,7 @@ def _written(value: str, quote: str) -> str:
 
 
 def candidates(variables: Mapping[str, Any], kind: str, fragment: str = "") -> list[Candidate]:
-    """Return values of a kind (`Argument.values`) with what is shown beside them; an unknown kind has none."""
+    """Return values of a kind (`Argument.values`) with their annotations; an unknown kind has none."""
 
     def names(fits: Callable[[Any], bool]) -> list[Candidate]:
         named = ((name, value) for name, value in variables.items() if not name.startswith("_"))

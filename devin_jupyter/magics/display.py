@@ -35,20 +35,20 @@ class Display(Protocol):
     """How a session is shown; the panel's `CellOutput` is one too."""
 
     def open(self) -> None:
-        """Show the session as it is."""
+        """Show the session once, without updates."""
 
     def close(self) -> None:
         """Leave the state that is to be saved."""
 
 
 class View:
-    """A display around a wait: opened before it, closed after it however it ends."""
+    """A display around a wait: opened before it, closed after it in any case."""
 
     def __init__(self, shown: Display) -> None:
         self.display = shown
 
     def open(self) -> None:
-        """Show the session and leave it to follow by itself."""
+        """Show the session in a panel that updates on its own."""
         self.display.open()
 
     def __enter__(self) -> None:
@@ -163,7 +163,7 @@ _GAP, _NARROWEST = 3, 9
 
 
 class Text:
-    """A text that shows as it is, without quotes."""
+    """A text that is shown without quotes."""
 
     def __init__(self, text: str) -> None:
         self.text = safe_text(text)
@@ -173,7 +173,7 @@ class Text:
 
 
 class Link(str):
-    """A cell of a table that leads somewhere; the text is what is read."""
+    """A table cell with a link; its string value is the text."""
 
     url: str | None
 

@@ -205,7 +205,7 @@ class Notebook:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether a person looks at a terminal."""
+        """Whether the output is a terminal with a person at it."""
         return not self.host.in_kernel and sys.stdout.isatty()
 
     @property

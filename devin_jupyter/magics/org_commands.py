@@ -224,7 +224,7 @@ def connect(notebook: Notebook, args: Any) -> None:
 
 
 def _replays(notebook: Notebook, wanted: dict[str, Any]) -> bool:
-    """Whether there is no key, nobody to ask for one, and a lock file to run the notebook from."""
+    """Whether there is no key, no way to prompt for one, and a lock file to replay."""
     from devin_jupyter.recorded import locks_beside
 
     if wanted["profile"] or _can_ask(notebook):
@@ -263,7 +263,7 @@ def ask_for_key(notebook: Notebook) -> str:
     """Ask for a key without showing it.
 
     Raises:
-        NoKey: nobody can be asked, or nothing was typed.
+        NoKey: no prompt is possible, or nothing was typed.
     """
     from getpass import getpass
 
@@ -320,7 +320,7 @@ def whoami(notebook: Notebook, args: Any) -> Table:
     """Say who acts, where, with which key, and what it may read."""
     devin = notebook.devin
     chosen = devin.settings
-    principal = _principal(devin)  # first: where nobody answers, this tells so at once
+    principal = _principal(devin)  # first: fails at once if the service is unreachable
     permissions = {} if chosen.api_version == "v1" else devin.permissions()  # v1 keys have none of these
     rows = [
         *principal,

@@ -65,7 +65,7 @@ def sessions(notebook: Notebook, args: Any) -> Any:
 
 
 def _about(args: Any, count: int, rest: bool) -> str:
-    """What is args above the table: what it leaves out, and why it stands still."""
+    """The line above the table: what it leaves out, and why it does not update."""
     still = "the live board needs a notebook; this is a snapshot, %devin wait SESSION follows one session"
     more = f"the newest {count}; --limit N shows more, dj.sessions_frame() has all"
     none = "no match among the newest 2,000 sessions"
@@ -74,7 +74,7 @@ def _about(args: Any, count: int, rest: bool) -> str:
 
 
 def _board(notebook: Notebook, args: Any) -> Any:
-    """A live board; what is at work is followed, a row opens its session."""
+    """A live board that follows open turns; a row opens its session."""
     from devin_jupyter.panel import BatchPanel
 
     devin = notebook.devin
@@ -91,7 +91,7 @@ def _opened(devin: Any, identifier: str) -> Any:
 
 
 async def _handles(devin: Any, snapshots: list[Snapshot]) -> list[Any]:
-    """Handles on what is at work, without asking for each; bare snapshots for the rest."""
+    """Handles on running sessions, without a request for each; bare snapshots for the rest."""
     from devin_jupyter.session import AsyncSession, Session
 
     store = devin.core.store

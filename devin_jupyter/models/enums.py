@@ -60,7 +60,7 @@ StatusEnum = Literal[
 """`status_enum` of v1."""
 
 SEEN_STATUS = ("creating",)
-"""Values that the specification does not list, and that were seen or stand in newer or older ones."""
+"""Values that the specification does not list, but that were observed or are in newer or older versions of it."""
 SEEN_STATUS_DETAIL = ("user_usage_limit_exceeded", "contract_expired")
 SEEN_ORIGIN = ("scheduled",)
 SEEN_CATEGORY = ("production_investigation",)

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Phase(StrEnum):
-    """What a session is doing, as one word. Compares equal to its string."""
+    """The state of a session. Compares equal to its string."""
 
     QUEUED = "queued"
     """Waiting for a machine, or waking up."""
@@ -18,7 +18,7 @@ class Phase(StrEnum):
     NEEDS_APPROVAL = "needs_approval"
     """Devin waits for an approval that only the web app can give."""
     DONE = "done"
-    """The turn ended with what was asked for."""
+    """The turn ended with the requested answer."""
     ASLEEP = "asleep"
     """Suspended without an answer; costs nothing; a message wakes it."""
     BLOCKED = "blocked"
@@ -40,7 +40,7 @@ class Phase(StrEnum):
 
 
 OPEN_PHASES = (Phase.QUEUED, Phase.WORKING)
-"""The phases in which Devin is at work on the last prompt or message."""
+"""The phases in which Devin is working on the last prompt or message."""
 TURN_OVER = frozenset(Phase).difference(OPEN_PHASES)
 """The phases in which it is not."""
 _LABELS = {Phase.YOUR_TURN: "replied, your turn", Phase.NEEDS_APPROVAL: "needs approval"}
@@ -61,11 +61,11 @@ class PhaseInputs:
     terminated: bool = False
     """We ended it before it was done."""
     send_pending: bool = False
-    """A message was sent and nothing shows yet that Devin took it up."""
+    """A message was sent, and there is no sign yet that Devin has read it."""
 
 
 def phase_of(facts: PhaseInputs) -> Phase:
-    """Return the phase for these facts; unknown values count as working, so that nobody stops watching."""
+    """Return the phase for these facts; unknown values count as working, so that polling continues."""
     if facts.terminated:
         return Phase.STOPPED
     word = _deciding_word(facts)
@@ -103,7 +103,7 @@ _QUEUED = frozenset({"new", "claimed", "creating", "resuming"})
 
 
 def _deciding_word(facts: PhaseInputs) -> str | None:
-    """On v1 the enum decides where it says something we know, else the free text beside it."""
+    """On v1 the enum decides if its value is known, else the free-text status."""
     if facts.api_version == "v1" and (facts.detail in _V1 or facts.detail == "expired"):
         return facts.detail
     return facts.status

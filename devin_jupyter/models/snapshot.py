@@ -101,9 +101,9 @@ class Policy:
     max_age: float | None = None
     """An older session does not count as the same; seconds."""
     replace: bool = False
-    """Stop the session at work of the cell's earlier text."""
+    """Stop the running session for the cell's earlier prompt."""
     beside: bool = False
-    """Go ahead beside a session at work, or beside a colleague's."""
+    """Start another session even if the earlier one, or a colleague's, is running."""
     guard: CellRef | None = None
     """The cell that asks."""
     batch: str | None = None
@@ -112,7 +112,7 @@ class Policy:
     budget: float | None = None
     """The limit of this cell, in ACUs."""
     stop_if_left: bool = False
-    """End a session that is started although its caller was interrupted meanwhile."""
+    """Terminate a session that gets started after its caller was interrupted."""
     by_tag: SessionsByTag = field(default_factory=dict)
     """What a batch found on the service beforehand."""
     refresh: bool = True
@@ -171,7 +171,7 @@ class Facts:
     """
 
     fingerprint: str | None = None
-    """None for a session that was only looked at from here."""
+    """None for a session that was only opened from here."""
     base: str | None = None
     """The fingerprint of the same request without its take."""
     tag: str | None = None
@@ -236,7 +236,7 @@ class Record:
     snapshot: Snapshot | None = None
     """As last seen."""
     is_open: bool = True
-    """Its turn was not over when it was last looked at, or a message was sent since."""
+    """Its turn was not over when it was last read, or a message was sent since."""
     acus: float | None = None
     """The cost that was last known; a later snapshot may not have it."""
     seen_by: str | None = None
@@ -301,7 +301,7 @@ class Snapshot:
 
     @property
     def needs_you(self) -> bool:
-        """Whether Devin waits for a person: a reply or an approval, also when it fell asleep meanwhile."""
+        """Whether Devin waits for a person: a reply or an approval, even if it has fallen asleep."""
         if self.phase is Phase.ASLEEP:
             return self.question is not None
         return self.phase in (Phase.YOUR_TURN, Phase.NEEDS_APPROVAL)
@@ -416,11 +416,11 @@ def _question(seen: Snapshot, previous: Snapshot | None) -> str | None:
 # --- the turn that a message opens ---------------------------------------------------------------------------
 
 _BELIEVE_STALE_AFTER = timedelta(seconds=60)
-"""How long a state that is older than the message may be shown before it is believed."""
+"""How long the service may show a state older than the message before it is believed."""
 _BELIEVE_BLOCKED_AFTER = timedelta(seconds=60)
 """How long a message to a blocked session may go unnoticed before the block is believed."""
 _OUTPUT_LAG = timedelta(seconds=10)
-"""How long the output may lag behind the message that announces it, where nothing else tells that the turn is new."""
+"""How long the output may lag behind the message that announces it, without another sign of the new turn."""
 
 
 def note_send(snapshot: Snapshot, text: str, *, at: datetime, answer: Mapping[str, Any] | None) -> Sent:
@@ -443,7 +443,7 @@ def note_send(snapshot: Snapshot, text: str, *, at: datetime, answer: Mapping[st
 
 
 def after_send(snapshot: Snapshot) -> Snapshot:
-    """Return the snapshot as it stands right after a message was sent: the turn is open again."""
+    """Return the snapshot for right after a message was sent: the turn is open again."""
     phase = snapshot.phase if not snapshot.turn_over else Phase.QUEUED
     return replace(snapshot, phase=phase, send_pending=True, output_is_fresh=False, question=None)
 
@@ -456,7 +456,7 @@ def _bare_phase(snapshot: Snapshot) -> Phase:
 
 
 def _is_pending(snapshot: Snapshot, record: Record) -> bool:
-    """Return whether nothing shows yet that Devin took up the last message, so that its turn counts as open.
+    """Return whether there is no sign yet that Devin has read the last message, so that its turn counts as open.
 
     What the service shows may be older than the message. The turn is under way once the phase has changed,
     `updated_at` is after that of the answer to the send, or Devin has written something newer, unless the state that

@@ -42,7 +42,7 @@ MISSES = 4
 """How often in a row the service must not know a session, or refuse the key, before it is believed: a list may lag
 behind a create, and some gateways answer 403 during maintenance."""
 FAILED_SWEEPS = 5
-"""After so many sweeps in a row that failed by a fault of this package, waiting calls raise it."""
+"""After this many sweeps in a row that failed because of a bug in this package, waiting calls raise it."""
 TOGETHER = 0.5
 """Sessions due within this part of their interval are read in the same sweep."""
 LONGEST_BACKOFF = 30.0
@@ -133,7 +133,7 @@ class Poller:
         self.store.close()
 
     async def look(self, session: str | WatchedSession, *, retries: bool = True) -> Snapshot:
-        """Read a session now, with its conversation if the turn is over, and return it as it is known then.
+        """Read a session now, with its conversation if the turn is over, and return it.
 
         Args:
             session: an id in any form, or the session in memory.
@@ -177,7 +177,7 @@ class Poller:
 
     async def _sweep(self, entries: list[WatchedSession]) -> None:
         store, ticket = self.store, self.store.ticket()
-        self._limit = asyncio.Semaphore(CONCURRENT)  # a forked child inherits one whose holders are gone
+        self._limit = asyncio.Semaphore(CONCURRENT)  # a forked child inherits one without its holders
         before = [(entry.seen, entry.active_since) for entry in entries]
         found = await self._sessions.by_ids([entry.session_id for entry in entries], retries=False)
 
@@ -210,7 +210,7 @@ class Poller:
             return None
         entry.misses = 0
         if ticket < entry.newest:
-            return None  # something was done meanwhile
+            return None  # an action came in between
         if raw != entry.raw or entry.seen is None or entry.seen.send_pending:
             return raw
         if entry.is_hinted:

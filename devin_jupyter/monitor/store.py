@@ -231,7 +231,7 @@ class Throttle:
         self._call()
 
     def close(self) -> None:
-        """Accept no more requests; one that waits is carried out now."""
+        """Accept no more requests; a pending one is carried out now."""
         is_waiting, self._is_closed = self._timer is not None, True
         if is_waiting:
             self.flush()
@@ -328,7 +328,7 @@ class Subscription:
             self._loop.call_soon_threadsafe(call)
 
     def _want_messages(self, entry: WatchedSession) -> None:
-        if self.messages and not entry.is_over:  # what was said so far is not worth an interval
+        if self.messages and not entry.is_over:  # the messages so far should not have to wait for a poll interval
             entry.due, entry.raw = self._store.clock.monotonic(), None
 
     def _publish(self) -> None:
@@ -418,7 +418,7 @@ class SessionStore:
         entry = self._sessions.get(identifier)
         if entry is None:
             record = await asyncio.to_thread(self.record, identifier)
-            entry = self._sessions.get(identifier)  # perhaps added meanwhile
+            entry = self._sessions.get(identifier)  # it may have been added in the meantime
             entry = entry if entry is not None else self._add(record)
         return entry
 
@@ -450,7 +450,7 @@ class SessionStore:
 
         An answer that is older than an act, than a later request's answer or, by its `updated_at`, than what was seen
         (a lagging replica) changes nothing. The end of a followed turn is announced only together with the
-        conversation; without `messages` it makes the poll loop look at once.
+        conversation; without `messages` it makes the poll loop read it at once.
 
         Args:
             raw: the session as the service returned it.
@@ -458,7 +458,7 @@ class SessionStore:
             messages: the conversation, if it was read.
 
         Returns:
-            The session as it is known now.
+            The session as now known.
 
         Raises:
             DevinError: the answer cannot be read as a session.
@@ -538,7 +538,7 @@ class SessionStore:
             sessions: ids in any form, or sessions in memory; `Subscription.add` takes more.
             on_change: called on the loop's thread; must not block, print or display.
             messages: read the conversation while it grows, not only at the end of the turn.
-            keep: go on after the end of the turn, slowly.
+            keep: continue after the end of the turn, slowly.
             every: call at most once in this many seconds, with the newest snapshot of each session; the end of a
                 turn is told at once.
         """
@@ -594,13 +594,13 @@ class SessionStore:
         return seen if seen.session_id == entry.session_id else replace(seen, session_id=entry.session_id)
 
     async def check_terminated(self, entry: WatchedSession, raw: Raw, ticket: int, *, wait: bool = False) -> None:
-        """Ask the journal whether another process ended the session: the service says only that it is over.
+        """Check the journal for whether another process terminated the session: the service says only that it is over.
 
         Args:
             entry: the session.
             raw: the answer that may say so.
-            ticket: of that answer.
-            wait: ask again a moment later: the process that ends a session writes it down after the request.
+            ticket: the ticket of that answer.
+            wait: ask again shortly after: the process that ends a session records it after the request.
         """
         if self._journal is None or entry.record.terminated or raw.get("status") != "exit":
             return
@@ -705,7 +705,7 @@ class SessionStore:
 
 
 def is_unchanged(before: Snapshot | None, after: Snapshot) -> bool:
-    """Return whether two snapshots differ in nothing but the time they were taken."""
+    """Return whether two snapshots differ only in the time they were taken."""
     return before is not None and replace(before, observed_at=after.observed_at) == after
 
 
@@ -719,7 +719,7 @@ def _is_earlier(snapshot: Snapshot, other: Snapshot) -> bool:
 
 
 def internal_error(bug: Exception) -> DevinError:
-    """Return the error for a fault of this package."""
+    """Return the error for a bug in this package."""
     return DevinError(
         f"a fault in devin_jupyter: {bug!r}",
         "the session keeps running",

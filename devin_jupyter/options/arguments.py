@@ -38,7 +38,7 @@ class Argument:
     metavar: str = ""
     example: str = ""
     default: str = ""
-    """What holds when it is not given, in words."""
+    """The default, as text for the help."""
     choices: tuple[str, ...] = ()
     short: str = ""
     values: str = ""
@@ -66,7 +66,7 @@ class Argument:
     empties: str = ""
     """The option whose value this flag makes an empty list: none at all."""
     may_be_empty: bool = False
-    """An empty list is sent, and means none at all; elsewhere it is the same as not given."""
+    """An empty list is sent and means none at all; otherwise it counts as not given."""
     identity: str = ""
     """The name under which it is hashed. Never change one: sessions that were paid for are found by the hash."""
     is_incidental: bool = False
@@ -139,7 +139,7 @@ class Syntax:
     hint: str = ""
     """The hint for an unknown option; by default the usage."""
     stray_hint: str = ""
-    """The hint for a word that belongs to no option; by default the usage."""
+    """The hint for a stray word; by default the usage."""
 
     @property
     def usage(self) -> str:
@@ -284,7 +284,7 @@ def is_template(value: Any) -> bool:
 
 
 def _is_pending(argument: Argument, value: Any) -> bool:
-    """Whether a template stands where a number, a time or a choice is wanted: converted once it is filled in."""
+    """Whether the value of a number, time or choice is a template, converted once it is filled in."""
     return is_template(value) and not argument.is_text and argument.kind != "words"
 
 

@@ -39,7 +39,7 @@ class PanelLike(Protocol):
 
     @property
     def turn_over(self) -> bool:
-        """Whether nothing is at work any more."""
+        """Whether no session is working any more."""
 
     @property
     def needs_you(self) -> bool:

@@ -92,7 +92,7 @@ def row_state(snapshot: Snapshot, name: str | None = None, place: int | None = N
 
 
 def phase_styles() -> dict[str, dict[str, str]]:
-    """Return word, icon and color of every phase."""
+    """Return the label, icon and color of every phase."""
     return {
         phase.value: {"label": phase.label, "icon": style.icon, "color": style.color}
         for phase, style in labels.PHASE_STYLES.items()

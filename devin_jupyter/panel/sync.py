@@ -197,7 +197,7 @@ class ActionRunner:
 
 
 class _Refused(Exception):
-    """A request of the browser that is not carried out; the panel shows the message."""
+    """A refused request of the browser; the panel shows the message."""
 
 
 def _message_arguments(content: Mapping[str, Any], buffers: Sequence[Any]) -> dict[str, Any]:

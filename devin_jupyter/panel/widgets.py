@@ -206,7 +206,7 @@ class BatchPanel(LiveWidget):
 
     @property
     def turn_over(self) -> bool:
-        """Whether nothing is at work any more."""
+        """Whether no session is working any more."""
         return not self._waiting and all(snapshot.turn_over for snapshot in self._shown())
 
     @property
@@ -237,11 +237,11 @@ class BatchPanel(LiveWidget):
         on_loop(self._put, snapshot)
 
     def drop(self, session_id: str) -> None:
-        """Take away the row of a session, which another session stands for now."""
+        """Remove the row of a session that another session has replaced."""
         on_loop(self._drop, session_id)
 
     def waiting(self, count: int) -> None:
-        """Say how many rows of the batch have no session yet."""
+        """Set how many rows of the batch have no session yet."""
         self._waiting = count
         on_loop(self._throttle.request)
 
@@ -338,7 +338,7 @@ class BatchPanel(LiveWidget):
     # --- the session opened below the board -----------------------------------------------------------------
 
     def _open(self, identifier: str, token: Any) -> None:
-        """Get a handle, on a thread of its own, and show it unless another session is wanted by then."""
+        """Get a handle, on a thread of its own, and show it unless another session has been selected by then."""
         try:
             known = session_id(identifier)
             if known not in self._handles:

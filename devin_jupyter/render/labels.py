@@ -99,7 +99,7 @@ def labels(snapshot: Snapshot) -> list[str]:
 
 
 def explanation(snapshot: Snapshot) -> str | None:
-    """Return one sentence on what the phase means, for phases whose label does not say it."""
+    """Return a sentence that explains the phase, for phases whose label does not."""
     if snapshot.phase is Phase.NEEDS_APPROVAL:
         return "Devin waits for an approval that only the web app can give."
     if snapshot.is_archived and snapshot.phase in (Phase.ASLEEP, Phase.YOUR_TURN):

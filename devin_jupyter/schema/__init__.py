@@ -34,7 +34,7 @@ __all__ = ["Schema", "from_wire", "is_schema_like", "json_path", "load_schema"]
 
 @dataclass(frozen=True)
 class Schema:
-    """A schema as it is sent, and the way from a raw answer to a typed one."""
+    """A schema as sent, and the conversion of a raw answer to a typed one."""
 
     wire: Json
     """Self-contained Draft 7, an object at the top: what is sent."""
@@ -499,7 +499,7 @@ def _subscript(generic: Any, argument: Any, text: str) -> Any:
 
 
 def not_a_schema(text: str, found: object) -> SchemaError:
-    """Return the error for a text that stands for something else."""
+    """Return the error for a text of another kind."""
     if not text.replace(".", "").isidentifier() or iskeyword(text):
         return _not_understood(text)
     return SchemaError(

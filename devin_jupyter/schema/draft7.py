@@ -162,7 +162,7 @@ def moved_reference(reference: str, place: Place, source: Json, named: dict[str,
     """Return the reference as it reads once the keywords on its way have their Draft 7 names.
 
     Raises:
-        SchemaError: it leads out of the schema, or nowhere.
+        SchemaError: it points outside the schema, or to nothing.
     """
     base, _, fragment = reference.partition("#")
     if base and base in named:
@@ -180,7 +180,7 @@ def moved_reference(reference: str, place: Place, source: Json, named: dict[str,
 
 
 def checked_references(wire: Json) -> None:
-    """Make sure that every reference leads somewhere and none leads only to itself.
+    """Check that every reference resolves and none refers only to itself.
 
     Raises:
         SchemaError: with the place.
@@ -327,7 +327,7 @@ def _check_shapes(part: Json, place: Place) -> None:
 
 
 def _top_inlined(schema: Json) -> Json:
-    """Draft 7 ignores what stands beside a `$ref`, and the service wants to see an object: unfold it at the top."""
+    """Draft 7 ignores the siblings of a `$ref`, and the service requires an object: unfold it at the top."""
     seen: set[str] = set()
     while "$ref" in schema:
         reference = schema["$ref"]
@@ -488,7 +488,7 @@ class Checker:
     """A compiled schema."""
 
     def __init__(self, wire: Json) -> None:
-        """Compile the schema. One from a file that somebody edited may be none: then nothing fits it."""
+        """Compile the schema. One from an edited file may be invalid: then nothing matches it."""
         import jsonschema_rs
 
         self._validator: Draft7Validator | None = None
@@ -520,7 +520,7 @@ def _middle_cut(message: str) -> str:
     if len(message) <= _LONGEST_PROBLEM:
         return message
     half = _LONGEST_PROBLEM // 2
-    return f"{message[:half]} … {message[-half:]}"  # the value stands in front, what is wrong with it at the end
+    return f"{message[:half]} … {message[-half:]}"  # the value comes first, the problem last
 
 
 def _reads(read: Callable[[str], object]) -> Callable[[str], bool]:
