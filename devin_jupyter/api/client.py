@@ -89,7 +89,7 @@ OPERATIONS: tuple[Operation, ...] = (
     _op("sessions.create", "start a session", f"POST {_S}", f"POST {_V1S}", _MANAGE),
     _op("sessions.list", "list sessions", f"GET {_S}", f"GET {_V1S}", _VIEW),
     _op("sessions.get", "read one session", f"GET {_D}", f"GET {_V1D}", _VIEW),
-    _op("sessions.terminate", "terminate a session for good", f"DELETE {_D}", f"DELETE {_V1D}", _MANAGE),
+    _op("sessions.terminate", "terminate a session permanently", f"DELETE {_D}", f"DELETE {_V1D}", _MANAGE),
     _op("sessions.archive", "archive a session", f"POST {_D}/archive", None, _MANAGE, "v1 has no archive; use stop()"),
     _op("sessions.unarchive", "unarchive a session", f"POST {_D}/unarchive", None, _MANAGE,
         "v1 has no archive, so there is nothing to unarchive"),

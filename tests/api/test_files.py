@@ -169,7 +169,7 @@ async def test_a_file_that_its_url_does_not_lead_to_goes_by_its_id_and_name(answ
     assert await Attachments(answering(handler)).fetch(entry) == b"1"
 
 
-async def test_names_of_dots_stay_what_they_are_on_the_way_and_lead_nowhere_on_disk(files, tmp_path):
+async def test_dot_names_are_sent_unchanged_and_stay_inside_the_folder(files, tmp_path):
     paths = await files(("..", b"1"), (".", b"2")).download(HEX, tmp_path)
 
     assert [(path.parent, path.read_bytes()) for path in paths] == [(tmp_path, b"1"), (tmp_path, b"2")]

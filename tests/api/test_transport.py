@@ -373,7 +373,7 @@ async def test_the_key_goes_along_no_redirect_wherever_it_leads(location, slept)
 @pytest.mark.parametrize(
     "location", ["http://files.example/x", "http://127.0.0.1:1/x", "file:///etc/passwd", "http://["]
 )
-async def test_a_download_goes_nowhere_that_is_not_https(location, slept):
+async def test_a_download_follows_no_redirect_that_is_not_https(location, slept):
     with pytest.raises(errors.UnreadableAnswer):
         await transport_with(elsewhere(location), slept).fetch("/v3/file")
 
@@ -386,7 +386,7 @@ async def test_a_download_that_goes_round_in_circles_ends(slept):
     assert len(handler.requests) == 5
 
 
-async def test_a_download_that_is_sent_nowhere_ends_at_once(slept):
+async def test_a_redirect_without_a_location_ends_the_download(slept):
     handler = answers(httpx.Response(307))
 
     with pytest.raises(errors.UnreadableAnswer, match="invalid address"):

@@ -313,7 +313,7 @@ def test_what_ends_a_retry_is_said_and_not_what_paused_the_batch_before(client: 
     assert simulator.requests(POST) == 2
 
 
-def test_five_failures_in_a_row_pause_the_batch_until_somebody_goes_on(client: BatchClient, simulator: Any) -> None:
+def test_five_failures_in_a_row_pause_the_batch_until_it_is_resumed(client: BatchClient, simulator: Any) -> None:
     batch = upgrade(client, scenarios(*["fail"] * 9), max_parallel=1).wait()
 
     assert "5 consecutive rows failed" in batch.paused
@@ -378,7 +378,7 @@ def test_a_budget_starts_no_more_than_it_holds_and_says_why(client: BatchClient,
     assert simulator.requests(POST) == 6
 
 
-def test_pause_starts_no_more_and_resume_goes_on(client: BatchClient, simulator: Any) -> None:
+def test_pause_starts_no_more_and_resume_continues(client: BatchClient, simulator: Any) -> None:
     batch = upgrade(client, max_parallel=1).pause().wait()
     started = simulator.requests(POST)
 
@@ -389,7 +389,7 @@ def test_pause_starts_no_more_and_resume_goes_on(client: BatchClient, simulator:
     assert batch.phase_counts == {"done": 6}
 
 
-def test_running_a_paused_batch_again_goes_on_and_says_so(new_client: Callable[..., BatchClient]) -> None:
+def test_running_a_paused_batch_again_resumes_it_and_says_so(new_client: Callable[..., BatchClient]) -> None:
     upgrade(new_client(), max_parallel=1, tags=["sim:slow"], name="up").pause()
 
     again = upgrade(new_client(), max_parallel=1, tags=["sim:slow"], name="up")
@@ -412,7 +412,7 @@ def test_stop_ends_what_is_open_and_keeps_what_is_done(client: BatchClient, simu
 
 
 @pytest.mark.parametrize("when_done", ["archive", "stop"])
-def test_sessions_that_are_done_are_put_away(
+def test_finished_sessions_are_archived_or_stopped(
     new_client: Callable[..., BatchClient], simulator: Any, when_done: str
 ) -> None:
     rows = scenarios("finished", "question")
@@ -427,7 +427,9 @@ def test_sessions_that_are_done_are_put_away(
     assert acts(simulator) == before
 
 
-def test_a_batch_is_found_again_by_its_name_and_goes_on(new_client: Callable[..., BatchClient], simulator: Any) -> None:
+def test_a_batch_is_found_again_by_its_name_and_continues(
+    new_client: Callable[..., BatchClient], simulator: Any
+) -> None:
     rows = REPOS.assign(when=pd.Timestamp("2026-11-22"), size=[1, 2, 3, 4, 5, None])
     started = upgrade(new_client(), rows, name="up", limit=2, schema="version:str").wait()
 

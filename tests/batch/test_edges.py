@@ -145,7 +145,7 @@ def test_a_key_that_is_refused_pauses_instead_of_failing_every_row(client: Batch
     assert batch.resume().wait().phase_counts == {"done": 3}
 
 
-def test_a_batch_that_cannot_be_watched_pauses_and_goes_on_later(client: BatchClient, simulator: Any) -> None:
+def test_a_batch_that_cannot_be_watched_pauses_and_continues_later(client: BatchClient, simulator: Any) -> None:
     batch = upgrade(client, tags=["sim:slow"])
     simulator.faults({"method": "GET", "route": LIST.split()[1], "kind": "status", "status": 401, "times": 1000})
 

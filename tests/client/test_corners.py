@@ -57,7 +57,7 @@ def test_a_key_that_may_not_read_a_conversation_still_reads_its_session(devin, s
     assert session.phase is dj.Phase.DONE
 
 
-def test_attaching_goes_on_where_the_conversation_cannot_be_read(devin, simulator, tmp_path, monkeypatch):
+def test_attaching_succeeds_where_the_conversation_cannot_be_read(devin, simulator, tmp_path, monkeypatch):
     made = devin.create("attach to it", tags=["sim:finished"]).wait(30)
     monkeypatch.setenv("DEVIN_JUPYTER_HOME", str(tmp_path / "another machine"))
     simulator.faults({"method": "GET", "route": MESSAGES, "kind": "status", "status": 400})

@@ -29,7 +29,7 @@ def environment(monkeypatch, simulator):
     return monkeypatch
 
 
-def test_it_is_made_of_the_environment_at_first_use(environment, simulator):
+def test_it_is_configured_from_the_environment_at_first_use(environment, simulator):
     assert find_default() is None
     session = dj.create("hello")
 

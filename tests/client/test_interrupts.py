@@ -138,7 +138,7 @@ async def run(client, code, *, once_it_runs=None):
 
 @pytest.mark.kernel
 @pytest.mark.parametrize(("code", "kind"), [("session.wait()", "Detached"), ("await session", "DetachedAwait")])
-async def test_the_stop_button_detaches_in_a_kernel_and_the_kernel_goes_on(kernel, sign, code, kind):
+async def test_the_stop_button_detaches_in_a_kernel_and_the_kernel_keeps_running(kernel, sign, code, kind):
     manager, client = kernel
 
     async def press():

@@ -97,7 +97,7 @@ def test_a_place_that_cannot_be_written_is_a_mistake_of_the_line(shell, service,
 # --- money and the journal -------------------------------------------------------------------------------------------
 
 
-def test_the_journal_is_repaired_and_goes_on(shell, service):
+def test_the_journal_is_repaired_and_works_again(shell, service):
     shell.run("%%devin --quiet --wait -o s\nCount")
     said = shell.run("%devin journal repair").out
     assert said.strip()
@@ -173,7 +173,7 @@ def test_a_session_is_opened_without_being_shown(shell, service):
         ({"principal_type": "unheard of"}, 1),
     ],
 )
-def test_mine_means_whoever_the_key_belongs_to(shell, service, monkeypatch, who, count):
+def test_mine_means_the_owner_of_the_key(shell, service, monkeypatch, who, count):
     shell.run("%%devin --quiet\nCount")
     assert len(shell.run("%devin sessions --mine").value) == 1
     monkeypatch.setattr("devin_jupyter.client.sync.Devin.self", lambda self: who)

@@ -133,7 +133,7 @@ def interrupted(kernel, code):
     return kernel.run(code, fails=True)
 
 
-def test_the_stop_button_detaches_and_the_session_goes_on(slow, slow_simulator):
+def test_the_stop_button_detaches_and_the_session_keeps_running(slow, slow_simulator):
     outputs = interrupted(slow, "%%devin --wait -o s\nCount")
     error = outputs[-1]
     assert error["ename"] == "Detached"

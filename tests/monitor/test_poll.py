@@ -314,7 +314,7 @@ async def test_nobody_watching_means_nobody_asking(scene):
     assert one.store.active() == []
 
 
-async def test_a_kept_watch_goes_on_slowly_after_the_end(scene):
+async def test_a_kept_subscription_polls_slowly_after_the_end(scene):
     one = scene()
     one.world.change(0, status="suspended", detail="inactivity")
     one.watch(keep=True)
@@ -551,7 +551,7 @@ async def test_a_session_that_the_list_leaves_out_is_read_by_itself(scene):
 
 
 @pytest.mark.parametrize("version", ["v3", "v1"])
-async def test_a_session_that_does_not_exist_is_told_to_whoever_waits(scene, version):
+async def test_waiting_calls_learn_that_a_session_does_not_exist(scene, version):
     one = scene(4, version)
     for number in (0, 1, 2, 99):
         one.watch(number)
@@ -564,7 +564,7 @@ async def test_a_session_that_does_not_exist_is_told_to_whoever_waits(scene, ver
 
 
 @pytest.mark.parametrize(("code", "kind"), [(401, errors.Unauthorized), (403, errors.Forbidden)])
-async def test_a_key_that_is_refused_is_told_to_whoever_waits_and_asking_stops(scene, code, kind):
+async def test_waiting_calls_learn_that_the_key_is_refused_and_polling_stops(scene, code, kind):
     one = scene()
     one.world.fault = status(code)
     one.watch()
@@ -665,7 +665,7 @@ async def test_a_session_that_we_cannot_read_holds_up_no_other(scene, monkeypatc
         await one.store.turn_over(id_of(0))
 
 
-async def test_whoever_waits_is_told_when_looking_fails_for_good(scene, monkeypatch):
+async def test_waiting_calls_raise_when_polling_fails_permanently(scene, monkeypatch):
     one = scene()
     one.watch()
     monkeypatch.setattr(one.sessions, "by_ids", None)
@@ -689,7 +689,7 @@ async def test_a_journal_that_fails_does_not_end_the_watching(scene, caplog):
     assert "read-only" in caplog.text
 
 
-async def test_closing_tells_whoever_waits(scene):
+async def test_closing_releases_waiting_calls(scene):
     one = scene()
     one.watch()
     waiting = asyncio.create_task(one.store.turn_over(id_of(0)))

@@ -285,7 +285,7 @@ def test_listeners_hear_every_phase_and_the_conversation(devin):
     assert len(phases) == count
 
 
-def test_frames_are_made_of_what_was_seen(either):
+def test_frames_are_built_from_what_was_seen(either):
     session = either.create("count", schema="rows:[name:str]")
     session.wait(30)
 
@@ -329,7 +329,7 @@ async def test_a_handle_of_the_blocking_client_is_awaited_without_blocking(slow_
     await asyncio.to_thread(client.close)
 
 
-async def test_cancelling_an_await_detaches_and_the_session_goes_on(simulator):
+async def test_cancelling_an_await_detaches_and_the_session_keeps_running(simulator):
     client = await asyncio.to_thread(Devin, simulator.api_key, base_url=simulator.url)
     session = await asyncio.to_thread(client.create, "count", tags=["sim:slow"])
 

@@ -130,7 +130,7 @@ def test_a_block_gives_its_reason_in_words_and_as_the_service_says_it():
     assert raw.endswith("something_new")
 
 
-def test_a_time_out_says_how_long_and_that_the_session_goes_on():
+def test_a_time_out_says_how_long_and_that_the_session_keeps_running():
     problem = session.turn_error(at(ASKED, Phase.WORKING), waited=90)
 
     assert "after 90 s" in problem.message

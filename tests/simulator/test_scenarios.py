@@ -94,7 +94,7 @@ def test_a_pull_request_is_named_before_it_is_listed(life):
     assert len(session.after(0.1 * 240)["pull_requests"]) == 1
 
 
-def test_pull_requests_meet_their_fate_as_the_clock_goes_on(life):
+def test_pull_requests_are_merged_or_closed_as_time_passes(life):
     sessions = [life(repos=["acme/api"], prompt=f"Task {number}") for number in range(12)]
     sessions[0].after(3 * 86400)
     fates = {session.after(0)["pull_requests"][0]["pr_state"] for session in sessions}

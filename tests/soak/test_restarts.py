@@ -138,7 +138,7 @@ print("parent", sessions[1].wait(30).phase.turn_over, flush=True)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this platform")
-def test_forked_children_use_the_client_and_the_parent_goes_on(environment: Any) -> None:
+def test_forked_children_use_the_client_and_the_parent_keeps_running(environment: Any) -> None:
     done = subprocess.run(
         # CPython 3.12 warns of every fork in a process with threads, ours or not
         [sys.executable, "-W", "error", "-W", "ignore:.*fork.*:DeprecationWarning", "-c", FORKS],
