@@ -13,7 +13,6 @@ import logging
 import os
 import ssl
 import time
-import urllib.request
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -24,6 +23,7 @@ import httpx
 from httpx_retries import Retry, RetryTransport
 
 from devin_jupyter import errors
+from devin_jupyter.api import network
 from devin_jupyter.api.responses import RequestInfo, error_from, retry_after, unreadable
 from devin_jupyter.config import Settings, is_loopback
 from devin_jupyter.redaction import contains_secret, redact, redact_response
@@ -38,7 +38,10 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_HOPS = 5
 _LONGEST_CALL = 8
 """The most that a call may take with all its tries and the pauses between them, in time-outs."""
-_NEVER_APPLIED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+# a UnicodeError comes from the name of a host, before there is a connection
+_NEVER_APPLIED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, UnicodeError)
+_BELOW_HTTPX = ("httpx", "httpcore", "socksio", "anyio", "h11", "idna")
+_LIMITS = httpx.Limits(max_connections=40, max_keepalive_connections=20, keepalive_expiry=20.0)
 Sleep = Callable[[float], Awaitable[None]]
 Files = Mapping[str, tuple[str, bytes]]
 
@@ -89,6 +92,11 @@ class Transport:
         """
         self._settings, self._wire, self._sleep = settings, wire, sleep
         self._client: httpx.AsyncClient | None = None
+        self._former: list[httpx.AsyncClient] = []
+        """Clients from before a change of the environment, which may be in use until this is closed."""
+        self._environment: tuple[str | None, ...] = ()
+        self._proxy: network.Proxy | None = None
+        self._certificates: network.Certificates | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = 0
         self._closing: weakref.finalize[[asyncio.AbstractEventLoop, httpx.AsyncClient], Transport] | None = None
@@ -160,8 +168,10 @@ class Transport:
         client, self._client = self._client, None
         if self._closing is not None:
             self._closing.detach()
-        if client is not None:
-            await client.aclose()
+        former, self._former = self._former, []
+        for one in (*former, client):
+            if one is not None:
+                await one.aclose()
 
     async def _send(
         self,
@@ -204,7 +214,10 @@ class Transport:
             elsewhere = urlsplit(response.headers.get("location", "")).netloc or "elsewhere"
             raise unreadable(info, response.status_code, b"", f"it redirects to {elsewhere}")
         if not response.is_success:
-            raise error_from(info, response.status_code, response.headers, response.content)
+            refused = error_from(info, response.status_code, response.headers, response.content)
+            if response.status_code == 404 and (path := urlsplit(self._settings.base_url).path):
+                refused.note(f"the address of the API has the path {path}, which may be too much")
+            raise refused
         return response
 
     async def _exchange(self, info: RequestInfo, request: httpx.Request, within: float | None = None) -> httpx.Response:
@@ -217,9 +230,13 @@ class Transport:
                     response = await asyncio.create_task(self._open().send(request))
             except TimeoutError:
                 raise httpx.ReadTimeout("the response is cut off") from None
-        except httpx.HTTPError as problem:
+        except Exception as problem:
+            # beside its own exceptions, httpx lets some through: of sockets, ssl, encodings of host names, SOCKS
+            is_foreign = isinstance(problem, (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError))
+            if not is_foreign and type(problem).__module__.partition(".")[0] not in _BELOW_HTTPX:
+                raise
             _log(info, type(problem).__name__, started)
-            raise _trouble(info, problem, self._settings, time.perf_counter() - started) from None
+            raise self._trouble(info, problem, time.perf_counter() - started) from None
         _log(info, response.status_code, started, response.extensions.get("retry"))
         return response
 
@@ -227,9 +244,12 @@ class Transport:
         loop = asyncio.get_running_loop()
         if self._client is not None and self._loop is not loop:
             self._leave_to_the_parent()
+        if self._wire is None and self._client is not None and self._environment != network.environment():
+            self._former.append(self._client)
+            self._client = None
         if self._client is None:
             self._loop, self._pid = loop, os.getpid()
-            wire = self._wire or _network(self._settings)
+            wire = self._wire or self._network()
             self._client = httpx.AsyncClient(
                 transport=RetryTransport(wire, retry=_retry_policy(self._sleep)),
                 headers={"User-Agent": _user_agent(), "Accept": "application/json"},
@@ -246,8 +266,49 @@ class Transport:
             raise RuntimeError("this client belongs to another event loop; make one for each, or aclose() it there")
         if self._closing is not None:
             self._closing.detach()
-        _left_to_the_parent.append(self._client)
-        self._client = None
+        _left_to_the_parent.extend((*self._former, self._client))
+        self._client, self._former = None, []
+
+    def _network(self) -> httpx.AsyncBaseTransport:
+        """The real thing, by the proxy and the certificates that the environment names."""
+        base_url = self._settings.base_url
+        self._environment, self._proxy, self._certificates = network.environment(), None, None
+        if urlsplit(base_url).scheme == "http":
+            # no trust anchors are loaded, which takes 50 ms: a download that leaves this machine over TLS is refused
+            return httpx.AsyncHTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), limits=_LIMITS)
+        host = urlsplit(base_url).hostname or ""
+        proxy, self._certificates = network.find_proxy(base_url), network.find_certificates()
+        try:
+            context = network.trusting(self._certificates) or httpx.create_ssl_context(trust_env=False)
+        except OSError as problem:
+            raise network.unusable_key_log(problem) or problem from None
+        self._proxy = proxy
+        if proxy is None:
+            return httpx.AsyncHTTPTransport(verify=context, limits=_LIMITS)
+        try:
+            chosen = httpx.Proxy(proxy.url, ssl_context=context if proxy.url.startswith("https:") else None)
+            return httpx.AsyncHTTPTransport(verify=context, limits=_LIMITS, proxy=chosen)
+        except ImportError:
+            raise network.socks_missing(proxy, host) from None
+        except (httpx.InvalidURL, ValueError, TypeError):
+            raise network.invalid_proxy(proxy, host) from None
+
+    def _trouble(self, info: RequestInfo, problem: Exception, seconds: float) -> errors.DevinError:
+        settings = self._settings
+        host = urlsplit(settings.base_url).netloc
+        words = redact(str(problem)) or type(problem).__name__
+        act = f"{info.method} {info.path}"
+        retry = "check the network and DEVIN_API_URL, then run it again"
+        unsure = "the request may have been applied" if info.method == "POST" else "nothing was changed"
+        if isinstance(problem, _NEVER_APPLIED) or type(problem).__module__.startswith("socksio"):
+            return network.failed(settings.base_url, words, self._proxy, self._certificates)
+        if isinstance(problem, httpx.TimeoutException):
+            waited = f"{settings.timeout_seconds:g} s"
+            waited += f", tried for {seconds:.0f} s" if seconds > 1.5 * settings.timeout_seconds else ""
+            return errors.RequestTimeout(f"no answer from {host} to {act} within {waited}", unsure, retry)
+        if isinstance(problem, httpx.DecodingError):
+            return unreadable(info, 200, b"", "its compression is broken")
+        return errors.ConnectionLost(f"{host} closed the connection during {act}: {words}", unsure, retry)
 
     def _check_download(self, url: httpx.URL) -> None:
         safe = url.scheme == "https" or (url.scheme == "http" and (is_loopback(url.host) and self._settings.simulated))
@@ -291,18 +352,6 @@ def _close_later(loop: asyncio.AbstractEventLoop, client: httpx.AsyncClient) -> 
         closing.close()  # the loop is closed, and its sockets with it
 
 
-def _network(settings: Settings) -> httpx.AsyncBaseTransport:
-    """The real thing. Proxies of the environment count, but not on the way to this machine."""
-    parts = urlsplit(settings.base_url)
-    host = parts.hostname or ""
-    limits = httpx.Limits(max_connections=40, max_keepalive_connections=20, keepalive_expiry=20.0)
-    if parts.scheme == "http":
-        # no trust anchors are loaded, which takes 50 ms: a download that leaves this machine over TLS is refused
-        return httpx.AsyncHTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), limits=limits)
-    proxies = {} if is_loopback(host) or urllib.request.proxy_bypass(host) else urllib.request.getproxies()
-    return httpx.AsyncHTTPTransport(proxy=proxies.get("https") or proxies.get("all"), limits=limits)
-
-
 def _joined(info: RequestInfo, url: httpx.URL, location: str) -> httpx.URL:
     try:
         if location:
@@ -318,23 +367,6 @@ def _user_agent() -> str:
     except PackageNotFoundError:  # run from a checkout
         ours = "0"
     return f"devin-jupyter/{ours} httpx/{httpx.__version__}"
-
-
-def _trouble(info: RequestInfo, problem: httpx.HTTPError, settings: Settings, seconds: float) -> errors.DevinError:
-    host = urlsplit(settings.base_url).netloc
-    words = redact(str(problem)) or type(problem).__name__
-    act = f"{info.method} {info.path}"
-    retry = "check the network and DEVIN_API_URL, then run it again"
-    unsure = "the request may have been applied" if info.method == "POST" else "nothing was changed"
-    if isinstance(problem, _NEVER_APPLIED):
-        return errors.ConnectionFailed(f"no connection to {host}: {words}", "nothing was sent", retry)
-    if isinstance(problem, httpx.TimeoutException):
-        waited = f"{settings.timeout_seconds:g} s"
-        waited += f", tried for {seconds:.0f} s" if seconds > 1.5 * settings.timeout_seconds else ""
-        return errors.RequestTimeout(f"no answer from {host} to {act} within {waited}", unsure, retry)
-    if isinstance(problem, httpx.DecodingError):
-        return unreadable(info, 200, b"", "its compression is broken")
-    return errors.ConnectionLost(f"{host} closed the connection during {act}: {words}", unsure, retry)
 
 
 def _query_pairs(params: Mapping[str, Any] | None) -> list[tuple[str, Any]]:

@@ -382,6 +382,7 @@ def report(notebook: Notebook) -> str:
         "versions": _versions(),
         "front end": _front_end(notebook),
         "connection": _connection(),
+        "network": _network(),
         "last error": _last_error(),
         "requests": "\n".join(RECENT) or "none in this kernel",
         "log": "\n".join(recent_lines()) or _EMPTY_LOG,
@@ -420,6 +421,15 @@ def _connection() -> str:
     except DevinError as problem:
         problems = [problem.message]
     return "\n".join([repr(client.settings), f"journal {client.journal.path}: {'; '.join(problems) or 'sound'}"])
+
+
+def _network() -> str:
+    from devin_jupyter.api import network
+    from devin_jupyter.client import default as devin
+    from devin_jupyter.config import DEFAULT_BASE_URL
+
+    client = devin.find_default()
+    return network.report(client.settings.base_url if client is not None else DEFAULT_BASE_URL)
 
 
 def _last_error() -> str:

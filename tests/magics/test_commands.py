@@ -294,6 +294,16 @@ def test_the_debug_report_holds_no_secret(shell, service, tmp_path, monkeypatch)
     assert "hunter" not in (tmp_path / "report.txt").read_text()
 
 
+def test_the_debug_report_shows_proxies_and_certificates_without_credentials(shell, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://ann:hunter2@proxy.company:3128")
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such/ca.pem")
+    report = shell.run("%devin debug").out
+    assert "HTTPS_PROXY=http://•••@proxy.company:3128" in report
+    assert "certificates: SSL_CERT_FILE names a file that does not exist: /no/such/ca.pem" in report
+    assert "hunter2" not in report
+
+
 @pytest.mark.parametrize("line", ["archive s", "files s", "insights s", "schedules", "sessions --mine", "usage"])
 def test_what_v1_lacks_is_one_clear_line(shell, old_service, line):
     shell.run("%%devin --wait -o s\nDo it")

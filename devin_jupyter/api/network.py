@@ -1,0 +1,276 @@
+"""The way to the service that the environment prescribes: which proxy, which certificates; and why it failed.
+
+Proxies come from `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` (in either case) or the system's settings; certificates from
+`SSL_CERT_FILE` and `SSL_CERT_DIR`, else `REQUESTS_CA_BUNDLE`, else the operating system through `truststore` where that
+is installed, else certifi. Nothing here shows the user or the password of a proxy.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import ssl
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from devin_jupyter.config import is_loopback, unquoted
+from devin_jupyter.errors import ConnectionFailed, SetupError
+from devin_jupyter.redaction import keep_secret, redact
+
+_PROXIES = ("https_proxy", "all_proxy", "no_proxy")
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+VARIABLES = (*_PROXIES, *(name.upper() for name in _PROXIES), *_CERTIFICATES, "SSLKEYLOGFILE")
+_SCHEMES = {"http": "http", "https": "https", "socks": "socks5", "socks5": "socks5", "socks5h": "socks5h"}
+_HARMLESS = re.compile(r"(?:\w*:?/{0,2})?(?:[\w.-]*|\[[\da-fA-F:]+\])(?::\w{0,6})?/?")
+"""A value without a place for a password: at most a scheme, a host and a port."""
+_WORD_LENGTH = 8
+"""A password shorter than this may be a word, which would be masked everywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy that is in use."""
+
+    url: str = field(repr=False)
+    """With the scheme that it was meant with; it may contain a password."""
+    variable: str
+    """The environment variable that names it, or the words for the system's settings."""
+    shown: str
+    """Scheme, host and port."""
+
+    @property
+    def is_socks(self) -> bool:
+        """Whether it is asked in the SOCKS protocol."""
+        return self.url.startswith("socks")
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """Whose certificates are trusted."""
+
+    source: str
+    """The environment variable or the package."""
+    file: str | None = None
+    folder: str | None = None
+
+
+def environment() -> tuple[str | None, ...]:
+    """Return all that the way to the service depends on, to notice a change."""
+    return tuple(os.environ.get(name) for name in VARIABLES)
+
+
+def find_proxy(base_url: str) -> Proxy | None:
+    """Return the proxy for an address; none on the way to this machine and to what `NO_PROXY` lists.
+
+    Raises:
+        SetupError: what is set cannot be a proxy.
+    """
+    host = urlsplit(base_url).hostname or ""
+    if is_loopback(host) or urllib.request.proxy_bypass(host):
+        return None
+    proxies = urllib.request.getproxies()
+    for kind in ("https", "all"):
+        if value := unquoted(proxies.get(kind, "")):
+            names = [name for name in os.environ if name.lower() == f"{kind}_proxy" and unquoted(os.environ[name])]
+            variable = min((name for name in names if unquoted(os.environ[name]) == value), default="")
+            return _read(value, variable or "the proxy in the system's settings", host)
+    return None
+
+
+def _read(value: str, variable: str, host: str) -> Proxy:
+    scheme, separator, rest = value.partition("://")
+    if not separator:
+        scheme, rest = "http", value
+    known = _SCHEMES.get(scheme.lower())
+    try:
+        parts = urlsplit(f"http://{rest}")
+        name, port = parts.hostname or "", parts.port
+    except ValueError:
+        name, port = "", None
+    is_scheme = not separator and name in (*_SCHEMES, "ftp")
+    trailing = parts.path.strip("/") or parts.query or parts.fragment if name else ""
+    if not known or not name or is_scheme or trailing or not re.fullmatch(r"[^\s\x00-\x1f\x7f\"'<>\\^`{|}%]+", name):
+        why = "is not the address of a proxy"
+        if scheme.lower() in ("socks4", "socks4a"):
+            why = "is a SOCKS 4 proxy, which is not supported"
+        elif separator and not known:
+            why = f"has the scheme {scheme!r}, which no proxy has" if scheme.isalnum() else why
+        raise SetupError(
+            f"{variable}={_shown(value)} {why}",
+            "nothing was sent",
+            f"give http://host:port, https://host:port or socks5://host:port (in a user or password write @ as %40, "
+            f"/ as %2F, # as %23), or exempt {host}: NO_PROXY={host}",
+        )
+    if parts.password:
+        words = {parts.password, unquote(parts.password)}
+        keep_secret(
+            [f"{parts.username or ''}:{parts.password}", *(word for word in words if len(word) >= _WORD_LENGTH)]
+        )
+    where = f"[{name}]" if ":" in name else name
+    address = f"{known}://{where}" + (f":{port}" if port is not None else "")
+    return Proxy(f"{known}://{parts.netloc}", variable, address)
+
+
+def _shown(value: str) -> str:
+    """Return the value of a proxy variable without all that may be a user or a password."""
+    if _HARMLESS.fullmatch(value):
+        return value
+    scheme, separator, rest = value.partition("://")
+    start = f"{scheme}://" if separator and scheme.isalnum() else ""
+    end = rest.rpartition("@")[2] if separator else value.rpartition("@")[2]
+    return f"{start}•••" + (f"@{end}" if "@" in value and _HARMLESS.fullmatch(end) else "")
+
+
+def socks_missing(proxy: Proxy, host: str) -> SetupError:
+    """Return the error for a SOCKS proxy without the package that speaks its protocol."""
+    return SetupError(
+        f"{proxy.variable}={proxy.shown} is a SOCKS proxy, which needs the extra 'socks' of httpx",
+        "nothing was sent",
+        f"run %pip install 'httpx[socks]' and restart the kernel, or exempt {host}: NO_PROXY={host}",
+    )
+
+
+def invalid_proxy(proxy: Proxy, host: str) -> SetupError:
+    """Return the error for a proxy whose address nothing can be sent to."""
+    return SetupError(
+        f"{proxy.variable}={proxy.shown} is not the address of a proxy",
+        "nothing was sent",
+        f"give http://host:port, or exempt {host}: NO_PROXY={host}",
+    )
+
+
+def find_certificates() -> Certificates:
+    """Return whose certificates are trusted.
+
+    Raises:
+        SetupError: a variable names a file or a folder that does not exist.
+    """
+    values = {name: value for name in _CERTIFICATES if (value := unquoted(os.environ.get(name, "")))}
+    file, folder = values.get("SSL_CERT_FILE"), values.get("SSL_CERT_DIR")
+    if file or folder:
+        source = " and ".join(name for name in _CERTIFICATES[:2] if name in values)
+    elif bundle := values.get("REQUESTS_CA_BUNDLE"):
+        source = "REQUESTS_CA_BUNDLE"
+        if Path(bundle).is_dir():
+            return Certificates(source, folder=bundle)
+        file = bundle
+    else:
+        return Certificates("truststore" if _truststore() else "certifi")
+    folders = folder.split(os.pathsep) if folder else []  # OpenSSL takes several
+    for variable, kind, value, is_there in (
+        (source.partition(" ")[0], "file", file, bool(file) and Path(file or "").is_file()),
+        ("SSL_CERT_DIR", "folder", folder, any(Path(one).is_dir() for one in folders)),
+    ):
+        if value and not is_there:
+            raise SetupError(
+                f"{variable} names a {kind} that does not exist: {value}",
+                "nothing was sent",
+                f"correct {variable}, or unset it to trust the usual certificates",
+            )
+    return Certificates(source, file, folder)
+
+
+def trusting(certificates: Certificates) -> ssl.SSLContext | None:
+    """Return what checks certificates; None for the HTTP library's own way.
+
+    Raises:
+        SetupError: the file holds no certificates, or cannot be read.
+    """
+    if certificates.source == "certifi":
+        return None
+    if certificates.source == "truststore":
+        context: ssl.SSLContext = _truststore().SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        return context
+    try:
+        return ssl.create_default_context(cafile=certificates.file, capath=certificates.folder)
+    except (OSError, ValueError) as problem:  # ssl.SSLError is an OSError
+        if (key_log := unusable_key_log(problem)) is not None:
+            raise key_log from None
+        why = "holds no certificate in PEM format" if isinstance(problem, ssl.SSLError) else "cannot be read"
+        raise SetupError(
+            f"{certificates.source}: {certificates.file or certificates.folder} {why}",
+            "nothing was sent",
+            f"correct {certificates.source}, or unset it to trust the usual certificates",
+        ) from None
+
+
+def unusable_key_log(problem: OSError | ValueError) -> SetupError | None:
+    """Return the error for a `SSLKEYLOGFILE`, which Python's ssl opens too; None if it is not to blame."""
+    path = os.environ.get("SSLKEYLOGFILE")
+    if not path or getattr(problem, "filename", path) not in (path, None) or isinstance(problem, ssl.SSLError):
+        return None
+    why = getattr(problem, "strerror", None) or str(problem)
+    return SetupError(f"SSLKEYLOGFILE={path} cannot be written: {why}", "nothing was sent", "unset SSLKEYLOGFILE")
+
+
+def _truststore() -> Any:
+    try:
+        return importlib.import_module("truststore")
+    except ImportError:
+        return None
+
+
+def failed(base_url: str, words: str, proxy: Proxy | None, certificates: Certificates | None) -> ConnectionFailed:
+    """Return the error for a connection that did not come about.
+
+    Args:
+        base_url: the address of the service.
+        words: what the HTTP library says.
+        proxy: the proxy in use.
+        certificates: those in use; None on a connection without TLS.
+    """
+    parts = urlsplit(base_url)
+    host, name = parts.netloc, parts.hostname or ""
+    message = f"no connection to {host}: {words}"
+    hint = "check the network and DEVIN_API_URL, then run it again"
+    through = ""
+    if proxy is not None:
+        through = f" through the proxy {proxy.shown} ({proxy.variable})"
+        message = f"no connection to {host}{through}: {words}"
+        hint = f"correct {proxy.variable}, or exempt {name}: NO_PROXY={name}; then run it again"
+    if "CERTIFICATE_VERIFY_FAILED" in words and certificates is not None:
+        why = words.partition("verify failed: ")[2].rpartition(" (_ssl")[0] or words
+        message = f"no connection to {host}{through}: its certificate is not trusted ({why})"
+        trusted = f"trusted now: {certificates.source}"
+        if "match" in why:  # of the host name or the address
+            hint = "check DEVIN_API_URL: the certificate is for another host"
+        elif "expired" in why or "not yet valid" in why:
+            hint = "check the clock of this machine; if it is right, tell whoever runs the server"
+        else:
+            hint = f"if your company has its own CA, set SSL_CERT_FILE to a PEM file that contains it ({trusted})"
+    elif "[SSL" in words or "TLS" in words:
+        message = f"no connection to {host}{through}: the answer is not TLS ({words})"
+        if proxy is not None and proxy.shown.startswith("https:"):
+            hint = (
+                f"if the proxy itself speaks plain HTTP, as most do, set {proxy.variable}=http://…; then run it again"
+            )
+    elif proxy is not None and words.startswith("407"):
+        hint = f"give the proxy a user and a password: {proxy.variable}=http://USER:PASSWORD@{proxy.shown.partition('//')[2]}"
+    elif proxy is not None and re.match(r"[345]\d\d\b", words):
+        hint = f"ask for {name} to be allowed by the proxy, or exempt it: NO_PROXY={name}"
+    return ConnectionFailed(message, "nothing was sent", hint)
+
+
+def report(base_url: str) -> str:
+    """Return the proxies and certificates in use, a line each, without credentials."""
+    lines = []
+    try:
+        proxy = find_proxy(base_url)
+        lines.append(f"proxy: {proxy.shown} ({proxy.variable})" if proxy else "proxy: none")
+    except SetupError as problem:
+        lines.append(f"proxy: {problem.message}")
+    try:
+        found = find_certificates()
+        places = " ".join(filter(None, (found.file, found.folder)))
+        lines.append(f"certificates: {found.source} {places}".rstrip())
+    except SetupError as problem:
+        lines.append(f"certificates: {problem.message}")
+    for variable in VARIABLES:
+        if value := os.environ.get(variable):
+            is_proxy = variable.lower() in _PROXIES[:2]
+            lines.append(f"{variable}={_shown(unquoted(value)) if is_proxy else value}")
+    return redact("\n".join(lines))
