@@ -161,15 +161,15 @@ def find_certificates() -> Certificates:
     else:
         return Certificates("truststore" if _truststore() else "certifi")
     folders = folder.split(os.pathsep) if folder else []  # OpenSSL takes several
-    for variable, kind, value, is_there in (
+    for name, kind, path, is_there in (
         (source.partition(" ")[0], "file", file, bool(file) and Path(file or "").is_file()),
         ("SSL_CERT_DIR", "folder", folder, any(Path(one).is_dir() for one in folders)),
     ):
-        if value and not is_there:
+        if path and not is_there:
             raise SetupError(
-                f"{variable} names a {kind} that does not exist: {value}",
+                f"{name} names a {kind} that does not exist: {path}",
                 "nothing was sent",
-                f"correct {variable}, or unset it to trust the usual certificates",
+                f"correct {name}, or unset it to trust the usual certificates",
             )
     return Certificates(source, file, folder)
 
