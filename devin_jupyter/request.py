@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -20,7 +22,7 @@ from devin_jupyter.errors import OptionError, TemplateError, Unsupported, UsageM
 from devin_jupyter.host import host
 from devin_jupyter.models.fields import is_session_id, session_id
 from devin_jupyter.models.snapshot import Facts, Policy, Where
-from devin_jupyter.options import BY_NAME, OPTIONS, CreateOptions, OptionsT
+from devin_jupyter.options import BY_NAME, OPTIONS, CreateOptions, OptionsT, templates
 from devin_jupyter.options import fill as fill_options
 from devin_jupyter.options.arguments import RAW, expressions
 from devin_jupyter.redaction import keep_secret
@@ -245,6 +247,8 @@ class SessionRequest:
     options: CreateOptions = field(default_factory=CreateOptions)
     """The options that say something about the session, resolved: `schema` is a `Schema`, `secrets` maps names to
     `SecretValue`s, `attach` holds `Attachment`s, `links` ids; empty lists are left out unless they mean none at all."""
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    """What a person should know of how it was read: shown, never sent, part of no identity."""
 
     @property
     def schema(self) -> Schema | None:
@@ -459,11 +463,53 @@ def fill(prompt: str, options: OptionsT, variables: Mapping[str, Any] | None = N
     return prompt, fill_options(options, filler)
 
 
+_NAMED = re.compile(
+    r"(?<![\w${\\])(?:\{(?P<braces>[A-Za-z_]\w*)(?:\.\w+|\[[^\]{}]*\])*(?:![rsa])?(?::[^\s{}]+)?\}(?!\})"
+    r"|\$(?:\{(?P<shell>[A-Za-z_]\w*)\}|(?P<dollar>[A-Za-z_]\w*)))"
+)
+"""`{name}`, `{name.attribute:.2f}`, `$name` and `${name}`, as other tools fill them in."""
+
+
+def not_filled_in(
+    prompt: str, options: CreateOptions, variables: Mapping[str, Any], way: str = "{{ %s }}"
+) -> tuple[str, ...]:
+    """Return a line for the `{name}` and `$name` of existing variables, which are sent as they are; else nothing.
+
+    Args:
+        prompt: as written, before anything is filled in.
+        options: as parsed.
+        variables: the notebook's names.
+        way: how `%s` is filled in.
+    """
+    found: dict[str, str] = {}
+    for text in () if options.get("raw") else (prompt, *templates(options)):
+        at, plain = 0, []
+        for start, end in expressions(text, strict=False):
+            plain.append(text[at:start])
+            at = end
+        for part in (*plain, text[at:]):
+            for match in _NAMED.finditer(part):
+                name = str(match["braces"] or match["shell"] or match["dollar"])
+                is_value = (
+                    name in variables and not callable(value := variables[name]) and not isinstance(value, ModuleType)
+                )
+                if is_value and not name.startswith("_"):
+                    inner = match[0][1:-1] if match["braces"] else name
+                    found.setdefault(match[0], way % re.split("[!:]", inner)[0])
+    if not found:
+        return ()
+    shown = list(found)[:3]
+    are = "is sent as it is" if len(found) == 1 else "are sent as they are"
+    ways = ", ".join(dict.fromkeys(found[one] for one in shown))
+    return (f"{', '.join(shown)}{', …' if len(found) > 3 else ''} {are}; to fill in a value, write {ways}",)
+
+
 def build(
     prompt: str,
     options: CreateOptions,
     variables: Mapping[str, Any] | None = None,
     defaults: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
 ) -> SessionRequest:
     """Return the request for a prompt and options in which every template was filled in.
 
@@ -472,6 +518,7 @@ def build(
         options: from `fill`.
         variables: the notebook's names, for `--schema`, `--attach` and `--links`.
         defaults: `mode`, `max_acu` and `tags` for requests that do not say them (`tags` are added).
+        notes: what was noticed before; from `not_filled_in`.
 
     Raises:
         UsageMistake: a value that cannot be used; nothing was sent.
@@ -493,7 +540,8 @@ def build(
                 value = _RESOLVERS[option.name](value, names)
             if value or (option.may_be_empty and value is not None):
                 resolved[option.name] = value
-    return SessionRequest(prompt=prompt, options=cast("CreateOptions", resolved))
+    notes = tuple(dict.fromkeys([*notes, *_left_out(said.get("repos") or ())]))
+    return SessionRequest(prompt=prompt, options=cast("CreateOptions", resolved), notes=notes)
 
 
 def _schema(spec: Any, variables: Mapping[str, Any]) -> Schema | None:
@@ -504,15 +552,68 @@ def _schema(spec: Any, variables: Mapping[str, Any]) -> Schema | None:
     return load_schema(spec, variables)
 
 
-def _repo(name: str) -> str:
-    path = urlsplit(name).path if "://" in name else name
-    path = path.strip("/").removesuffix(".git")
-    if "/" not in path or any(char.isspace() or char == "," for char in path):
-        raise OptionError(
-            f"{BY_NAME['repos'].flag} takes OWNER/REPO, not {name!r}",
-            hint="several are separated by spaces: --repos acme/api acme/web",
-        )
-    return path
+_WITHIN_A_REPOSITORY: tuple[str, ...] = (
+    "tree",
+    "blob",
+    "pull",
+    "pulls",
+    "issues",
+    "commit",
+    "commits",
+    "compare",
+    "releases",
+    "actions",
+)
+_WITHIN_A_REPOSITORY += ("wiki", "raw", "blame", "edit", "branches", "tags", "src", "pull-requests", "merge_requests")
+"""What follows the name of a repository in an address that was copied from a browser."""
+_OTHER_PATHS = ("dev.azure.com", "visualstudio.com")
+"""Hosts whose addresses are not the path by which Devin knows a repository."""
+_TWO_PARTS = ("github.com", "bitbucket.org")
+_SSH = re.compile(r"(?:[\w.-]+@)([\w.-]+):(?!//)(.+)")
+
+
+def _repo(written: str) -> tuple[str, str]:
+    """Return the name of a repository as `owner/name`, or `group/subgroup/name`, and what was left out of it."""
+    text, host_name, rest = written.strip(), "", ""
+    ssh = _SSH.fullmatch(text)
+    if ssh is not None:
+        host_name, text = ssh[1], ssh[2]
+    elif "://" in text:
+        parts = urlsplit(text)
+        host_name, text = (parts.hostname or "").removeprefix("www."), parts.path
+        rest = (f"?{parts.query}" if parts.query else "") + (f"#{parts.fragment}" if parts.fragment else "")
+    elif re.match(r"[\w-]+(\.[\w-]+)+/[^/]+/[^/]", text):
+        host_name, _, text = text.partition("/")
+    name, mark, ref = next((found for found in map(text.partition, "#@?") if found[1]), (text, "", ""))
+    steps = name.strip("/").split("/")
+    end = next(
+        (
+            place
+            for place, step in enumerate(steps)
+            if place > 1 and (step == "-" or (step in _WITHIN_A_REPOSITORY and (host_name or place + 1 < len(steps))))
+        ),
+        len(steps),
+    )
+    end = min(end, 2) if host_name in _TWO_PARTS else end
+    rest = "".join(f"/{step}" for step in steps[end:]) + mark + ref + rest
+    steps = [*steps[:end]]
+    steps[-1] = steps[-1].removesuffix(".git")
+    is_known_elsewhere = host_name.endswith(_OTHER_PATHS) or "_git" in steps
+    is_name = len(steps) > 1 and all(re.fullmatch(r"[\w.~+-]*\w[\w.~+-]*", step) for step in steps)
+    if is_known_elsewhere or not is_name:
+        hint = "several are separated by spaces: --repos acme/api acme/web"
+        if is_known_elsewhere:
+            hint = "give the path by which Devin's list of repositories names it"
+        raise OptionError(f"{BY_NAME['repos'].flag} takes OWNER/REPO, not {written!r}", "nothing was sent", hint)
+    return "/".join(steps), rest
+
+
+def _left_out(written: Sequence[str]) -> list[str]:
+    """Name what was left out of repositories: Devin chooses the branch, unless the prompt says it."""
+    found = [(*_repo(one), one) for one in written]
+    return [
+        f"repository {name}: {rest} of {one} is left out, say it in the prompt" for name, rest, one in found if rest
+    ]
 
 
 def _link(item: Any, variables: Mapping[str, Any]) -> str:
@@ -529,7 +630,7 @@ def _link(item: Any, variables: Mapping[str, Any]) -> str:
 
 _RESOLVERS: Mapping[str, Callable[[Any, Mapping[str, Any]], Any]] = {
     "schema": _schema,
-    "repos": lambda names, _: tuple(map(_repo, names)),
+    "repos": lambda names, _: tuple(dict.fromkeys(_repo(name)[0] for name in names)),
     "links": lambda items, names: tuple(_link(item, names) for item in items),
     "secrets": lambda said, _: read_secrets(said),
     "attach": read_attachments,

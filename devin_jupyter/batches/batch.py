@@ -24,7 +24,7 @@ from devin_jupyter.host import host
 from devin_jupyter.loop import SLICE_SECONDS, Blocking, cancel_on_interrupt, fluent
 from devin_jupyter.models.snapshot import CellRef
 from devin_jupyter.options import from_keywords, seconds
-from devin_jupyter.request import read_attachments, render
+from devin_jupyter.request import not_filled_in, read_attachments, render
 from devin_jupyter.session import AsyncSession, Core, Session
 
 if TYPE_CHECKING:
@@ -279,7 +279,8 @@ class AsyncBatch(BatchView[AsyncSession]):
         items = attach if isinstance(attach, (list, tuple)) and not is_pair else [attach]
         files = await asyncio.to_thread(read_attachments, [item for item in items if item is not None], {})
         results = await runner.send(jobs, texts, files, again=again)
-        self.notice = display.action_line(results, runner.plan)
+        notes = () if raw else not_filled_in(text, {}, {"row": None})
+        self.notice = "; ".join([display.action_line(results, runner.plan), *notes])
         return self
 
     async def stop(self) -> AsyncBatch:

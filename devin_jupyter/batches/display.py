@@ -52,7 +52,7 @@ def opening_line(runner: Runner) -> str:
     parts += [f"{refused} refused"] if refused else []
     parts += [f"paused: {runner.gate.paused}"] if runner.gate.paused else []
     parts += ["no longer paused: running it again resumed it"] if runner.was_held and to_start else []
-    return ", ".join(parts)
+    return "; ".join([", ".join(parts), *runner.plan.notes])
 
 
 def retry_line(take: str, chosen: Sequence[Job], n_attached: int) -> str:

@@ -12,7 +12,15 @@ from devin_jupyter.errors import OptionError, UsageMistake
 from devin_jupyter.models.batch_report import REPORT, is_off
 from devin_jupyter.models.snapshot import CellRef, Where
 from devin_jupyter.options import CellOptions, fill, templates
-from devin_jupyter.request import Fingerprint, SessionRequest, build, read_attachments, render, template_problems
+from devin_jupyter.request import (
+    Fingerprint,
+    SessionRequest,
+    build,
+    not_filled_in,
+    read_attachments,
+    render,
+    template_problems,
+)
 from devin_jupyter.request import fill as fill_in
 
 if TYPE_CHECKING:
@@ -36,6 +44,7 @@ WHOLE_BATCH = frozenset(
 """Options given once for the batch; all others may differ from row to row."""
 DEFAULT_PARALLEL = 5
 _MAX_PROBLEMS = 8
+_MAX_NOTES = 3
 _ONE_SESSION = {
     "new": "--take LABEL runs all rows once more",
     "replace": "--beside runs an edited template for all rows; .stop() of the batch ends the old sessions",
@@ -138,6 +147,11 @@ class Plan:
     def wanted(self) -> tuple[Item, ...]:
         """The items to be run: all of them, or the pilot."""
         return self.items[: self.limit]
+
+    @property
+    def notes(self) -> list[str]:
+        """How parts of the requests were read, where that may surprise; the first few."""
+        return list(dict.fromkeys(note for item in self.items for note in item.request.notes))[:_MAX_NOTES]
 
     @property
     def item_of_row(self) -> list[int]:
@@ -273,10 +287,11 @@ def _requests(
 ) -> list[SessionRequest]:
     requests: list[SessionRequest] = []
     problems: dict[str, tuple[UsageMistake, list[Hashable]]] = {}
+    notes = not_filled_in(prompt, options, {**names, "row": None})
     for position, label in enumerate(rows.labels):
         variables = {**names, "row": rows.template_value(position)}
         try:
-            request = build(*fill_in(prompt, options, variables), variables, defaults)
+            request = build(*fill_in(prompt, options, variables), variables, defaults, notes)
             request.check(where.api_version)
             requests.append(request)
         except UsageMistake as first:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +24,7 @@ from devin_jupyter.models import wire
 from devin_jupyter.models.snapshot import CellRef, Policy, notebook_scope
 from devin_jupyter.options import BY_NAME, CreateOptions, MapOptions, from_keywords, seconds
 from devin_jupyter.recorded import LockFile
-from devin_jupyter.request import SessionRequest, build, fill
+from devin_jupyter.request import SessionRequest, build, fill, not_filled_in
 from devin_jupyter.session import AsyncSession, Core, Session, open_session, refresh_ended, start_session
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ class AsyncDevin:
             DevinError: the service refused or could not be reached; no session was started.
         """
         wanted = read_options(options)
-        session = await self.start(build(*fill(prompt, wanted)), policy_of(wanted))
+        session = await self.start(_built(prompt, wanted), policy_of(wanted))
         if "wait" in wanted:
             await self.wait(session, seconds(wanted["wait"]))
         return session
@@ -162,7 +163,7 @@ class AsyncDevin:
         """
         if isinstance(wanted, str):
             read = read_options({name: value for name, value in options.items() if name != "dry_run"})
-            wanted, policy = build(*fill(wanted, read)), policy or policy_of(read)
+            wanted, policy = _built(wanted, read), policy or policy_of(read)
         policy = policy or policy_of({})
         if self.core.lock is not None and not self.settings.api_key:
             return plan_replay(wanted, self.core.lock, self.settings.api_version)
@@ -561,6 +562,12 @@ def read_options(keywords: Mapping[str, Any]) -> CreateOptions:
         if BY_NAME[name].elsewhere:
             raise OptionError(f"create has no {name}", "nothing was sent", BY_NAME[name].elsewhere)
     return options
+
+
+def _built(prompt: str, options: CreateOptions) -> SessionRequest:
+    names = vars(sys.modules["__main__"])  # of the notebook or the script; nothing in Python is filled in from them
+    notes = not_filled_in(prompt, options, names, "{%s} in an f-string") if isinstance(prompt, str) else ()
+    return build(*fill(prompt, options), notes=notes)
 
 
 def policy_of(options: CreateOptions, *, guard: CellRef | None = None, interactive: bool = False) -> Policy:

@@ -438,7 +438,7 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         if made.get("is_new_session") is False and how == "created":  # v1 knew an equivalent one
             return await self._adopt(made, how="attached", note="the service had it for this request")
         record, kept = await self._remember(made, how)
-        notes = [self._note, kept]
+        notes = [self._note, kept, *self.request.notes]
         if how == "adopted":
             notes.append(f"the answer was lost; found {record.session_id} by its tag, one session was started")
         if self.policy.take_new and self.request.take:
@@ -564,8 +564,8 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
     async def _attached_notice(self, record: Record, started_at: float | None, verb: str, notes: Sequence[str]) -> str:
         takes = await asyncio.to_thread(self.creator.journal.takes, self.facts.base or "")
         acus = record.snapshot.acus if record.snapshot else None
-        free = next_take(self.request.take, takes)
-        return attached(record.session_id, started_at=started_at, acus=acus, next_take=free, verb=verb, notes=notes)
+        free, every = next_take(self.request.take, takes), [*notes, *self.request.notes]
+        return attached(record.session_id, started_at=started_at, acus=acus, next_take=free, verb=verb, notes=every)
 
 
 # --- looking on the service ----------------------------------------------------------------------------------

@@ -40,6 +40,8 @@ class Plan:
     """The exact body; values of secrets masked."""
     costs: tuple[str, ...]
     """Cap, mode, budgets, and what similar sessions have cost."""
+    notes: tuple[str, ...] = ()
+    """How parts of the request were read, where that may surprise."""
 
 
 Decision = tuple[str, str, str | None]
@@ -77,6 +79,7 @@ def _plan(request: SessionRequest, where: Where, decision: Decision, costs: tupl
         tag=identity.tag,
         body=request.preview(where.api_version, tag=identity.tag, idempotent=idempotent),
         costs=("nothing: the session is there already",) if action in ("attach", "replay") else costs,
+        notes=request.notes,
     )
 
 

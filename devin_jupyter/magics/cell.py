@@ -46,11 +46,12 @@ def run(notebook: Notebook, line: str, body: str) -> None:
 
 def _start(notebook: Notebook, body: str, options: CellOptions) -> None:
     from devin_jupyter.client.aio import policy_of
-    from devin_jupyter.request import build, fill
+    from devin_jupyter.request import build, fill, not_filled_in
 
     devin = notebook.client
+    notes = not_filled_in(body, options, notebook.variables)
     prompt, options = fill(body, options, notebook.variables)
-    request = build(prompt, options, notebook.variables, notebook.defaults(devin.settings.api_version))
+    request = build(prompt, options, notebook.variables, notebook.defaults(devin.settings.api_version), notes)
     options = {**options, "on_interrupt": _on_interrupt(notebook, options)}
     policy = policy_of(options, guard=notebook.cell(options.get("out")), interactive=not notebook.host.is_headless)
     if options.get("dry_run"):
@@ -67,8 +68,9 @@ def _start(notebook: Notebook, body: str, options: CellOptions) -> None:
 
 
 def _send(notebook: Notebook, body: str, options: CellOptions) -> None:
-    from devin_jupyter.request import fill, read_attachments
+    from devin_jupyter.request import fill, not_filled_in, read_attachments
 
+    notes = not_filled_in(body, options, notebook.variables)
     text, options = fill(body, options, notebook.variables)
     files, again = read_attachments(options.get("attach") or (), notebook.variables), options.get("again", False)
     devin = notebook.client
@@ -76,14 +78,14 @@ def _send(notebook: Notebook, body: str, options: CellOptions) -> None:
         from devin_jupyter.magics.dry_run import planned_message
 
         session = notebook.session(options["to"])
-        print(planned_message(devin.journal, notebook.host.notebook, session, text, files, again))
+        print("\n".join([*notes, planned_message(devin.journal, notebook.host.notebook, session, text, files, again)]))
         return
     warn_about_live_sessions(notebook, devin)
     session = notebook.session(options["to"])
     notebook.bind(options.get("out"), session)
     with completing_requests():
         session = devin.send(session, text, files, again, options.get("as_user"))
-    print_notice(session.notice)
+    print_notice("; ".join(note for note in (session.notice, *notes) if note))
     follow(notebook, session, options)
 
 

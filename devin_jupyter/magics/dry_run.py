@@ -39,6 +39,7 @@ class DryRun:
         }
         facts = [("dry run", f"{action.get(plan.action, plan.action)}: {plan.why}")]
         facts += [("session", plan.session_id)] if plan.session_id else []
+        facts += [("note", line) for line in plan.notes]
         facts += [("cost", line) for line in plan.costs]
         facts += [("upload", f"{name}, {size:,} bytes" if size else name) for name, size in self._files]
         return [*facts, ("fingerprint", plan.fingerprint), ("request", self._target)]
@@ -75,6 +76,7 @@ class BatchDryRun:
             ("at a time", str(plan.max_parallel)),
             ("cost", cost_line(plan.wanted, plan.budget) if self._n_new else "0 ACU"),
             *([("report", _REPORT)] if plan.is_report else []),
+            *(("note", note) for note in plan.notes),
             ("request", f"the first of {len(plan.wanted)}"),
         ]
 

@@ -243,3 +243,11 @@ def test_a_batch_that_its_budget_paused_says_that_the_budget_must_grow(client: B
         batch.check()
 
     assert refused.value.hint.startswith("raise the budget, then run the cell again")
+
+
+def test_a_batch_says_once_what_its_rows_sent_as_it_is_and_left_out(client: BatchClient) -> None:
+    batch = client.map("Upgrade {row}", ["acme/a#main", "acme/b"], repos=["{{ row }}"], key="{{ row }}", schema="none")
+
+    assert batch.notice is not None
+    assert "{row} is sent as it is; to fill in a value, write {{ row }}" in batch.notice
+    assert "#main of acme/a#main is left out" in batch.notice

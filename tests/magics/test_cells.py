@@ -299,3 +299,14 @@ def test_what_ipython_puts_into_a_notebook_is_no_variable_of_it(shell, service, 
     )
     monkeypatch.setitem(shell.names, "open", "the door")
     assert "the door" in str(shell.run("%%devin --dry-run\n{{ open }}").shown)
+
+
+def test_a_cell_says_what_it_sent_as_it_is_and_what_it_left_out(shell, service):
+    shell.run("repo = 'acme/api'")
+    dry = shell.run("%%devin --dry-run --repos acme/api#main\nAudit {repo}")
+    assert "{repo} is sent as it is" in dry.shown[0]["text/plain"]
+    ran = shell.run("%%devin --quiet -o s --repos acme/api#main\nAudit {repo}")
+    assert "{repo} is sent as it is; to fill in a value, write {{ repo }}" in ran.out
+    assert "#main of acme/api#main is left out" in ran.out
+    assert "{repo} is sent as it is" in shell.run("%%devin --quiet --to s\nAlso look at {repo}").out
+    assert prompts(service) == ["Audit {repo}\n"]

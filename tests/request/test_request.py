@@ -319,3 +319,48 @@ def test_a_preview_stands_in_for_what_is_not_known_yet():
     assert shown["prompt"] == 'Read it\nATTACHMENT:"(the address of a.txt, once it is uploaded)"'
     assert shown["idempotent"] is True
     assert "hush" not in str(shown)
+
+
+@pytest.mark.parametrize(
+    ("written", "name", "left_out"),
+    [
+        ("git@github.com:acme/api.git", "acme/api", ""),
+        ("ssh://git@github.com/acme/api.git", "acme/api", ""),
+        ("ssh://git@github.com:22/acme/api", "acme/api", ""),
+        ("github.com/acme/api", "acme/api", ""),
+        ("https://www.github.com/acme/api/", "acme/api", ""),
+        ("https://github.com/acme/api/tree/main", "acme/api", "/tree/main"),
+        ("https://github.com/acme/api/pull/418", "acme/api", "/pull/418"),
+        ("https://github.com/acme/api/blob/main/a.py#L3", "acme/api", "/blob/main/a.py#L3"),
+        ("acme/api/tree/main", "acme/api", "/tree/main"),
+        ("acme/api#main", "acme/api", "#main"),
+        ("acme/api@v2", "acme/api", "@v2"),
+        ("https://gitlab.com/acme/tools/api", "acme/tools/api", ""),
+        ("https://gitlab.com/acme/tools/api/-/tree/main", "acme/tools/api", "/-/tree/main"),
+        ("git@gitlab.com:acme/tools/api.git", "acme/tools/api", ""),
+        ("acme/tools/api", "acme/tools/api", ""),
+    ],
+)
+def test_an_address_of_a_repository_becomes_its_name_and_what_is_left_out_is_noted(written, name, left_out):
+    request = made(repos=[written])
+    assert request.repos == (name,)
+    assert [note for note in request.notes if left_out in note] == list(request.notes)
+    assert bool(request.notes) == bool(left_out)
+    assert request.fingerprint(HERE) == made(repos=[name]).fingerprint(HERE)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "https://dev.azure.com/acme/web/_git/api",
+        "git@ssh.dev.azure.com:v3/acme/web/api",
+        "https://acme.visualstudio.com/web/_git/api",
+        "https://github.com/acme",
+        "acme/..",
+        "C:/Users/api x",
+    ],
+)
+def test_an_address_without_a_clear_name_of_a_repository_is_refused(written):
+    with pytest.raises(OptionError, match="OWNER/REPO") as caught:
+        made(repos=[written])
+    assert caught.value.consequence == "nothing was sent"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devin_jupyter.errors import TemplateError
-from devin_jupyter.request import render
+from devin_jupyter.request import not_filled_in, render
 
 
 def refusal(text, **variables):
@@ -73,3 +73,40 @@ def test_jinja_is_not_loaded_for_a_text_without_expressions(run_python):
         "import sys; from devin_jupyter.request import render; render('{% x %}', {}); print('jinja2' in sys.modules)"
     )
     assert out.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Fix {repo}", "{repo} is sent as it is; to fill in a value, write {{ repo }}"),
+        ("Fix $repo", "$repo is sent as it is; to fill in a value, write {{ repo }}"),
+        ("Fix ${repo}", "${repo} is sent as it is; to fill in a value, write {{ repo }}"),
+        ("{row.n:.2f}", "{row.n:.2f} is sent as it is; to fill in a value, write {{ row.n }}"),
+        ("{repo} $n {repo}", "{repo}, $n are sent as they are; to fill in a value, write {{ repo }}, {{ n }}"),
+    ],
+)
+def test_a_name_that_another_tool_would_fill_in_is_noted_in_one_line(text, said):
+    assert not_filled_in(text, {}, {"repo": "a/b", "n": 1, "row": None}) == (said,)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ repo }}",
+        "{other} $other",
+        "{repo: 1}",
+        "{% repo %}",
+        "a$repo",
+        "{print}",
+        "costs $5",
+        "\\{repo}",
+        "{ repo }",
+    ],
+)
+def test_what_names_no_variable_is_not_noted(text):
+    assert not_filled_in(text, {}, {"repo": "a/b", "print": print}) == ()
+
+
+def test_names_in_options_are_noted_and_raw_is_meant():
+    assert not_filled_in("p", {"title": "{repo}"}, {"repo": 1})
+    assert not not_filled_in("{repo}", {"raw": True}, {"repo": 1})
