@@ -214,15 +214,18 @@ def _truststore() -> Any:
         return None
 
 
-def failed(base_url: str, words: str, proxy: Proxy | None, certificates: Certificates | None) -> ConnectionFailed:
+def failed(
+    base_url: str, problem: Exception, proxy: Proxy | None, certificates: Certificates | None
+) -> ConnectionFailed:
     """Return the error for a connection that did not come about.
 
     Args:
         base_url: the address of the service.
-        words: what the HTTP library says.
+        problem: what the HTTP library raised.
         proxy: the proxy in use.
         certificates: those in use; None on a connection without TLS.
     """
+    words = redact(str(problem)) or type(problem).__name__
     parts = urlsplit(base_url)
     host, name = parts.netloc, parts.hostname or ""
     message = f"no connection to {host}: {words}"
@@ -232,7 +235,7 @@ def failed(base_url: str, words: str, proxy: Proxy | None, certificates: Certifi
         through = f" through the proxy {proxy.shown} ({proxy.variable})"
         message = f"no connection to {host}{through}: {words}"
         hint = f"correct {proxy.variable}, or exempt {name}: NO_PROXY={name}; then run it again"
-    if "CERTIFICATE_VERIFY_FAILED" in words and certificates is not None:
+    if certificates is not None and _is_about_certificates(problem):
         why = words.partition("verify failed: ")[2].rpartition(" (_ssl")[0] or words
         message = f"no connection to {host}{through}: its certificate is not trusted ({why})"
         trusted = f"trusted now: {certificates.source}"
@@ -253,6 +256,13 @@ def failed(base_url: str, words: str, proxy: Proxy | None, certificates: Certifi
     elif proxy is not None and re.match(r"[345]\d\d\b", words):
         hint = f"ask for {name} to be allowed by the proxy, or exempt it: NO_PROXY={name}"
     return ConnectionFailed(message, "nothing was sent", hint)
+
+
+def _is_about_certificates(problem: BaseException | None) -> bool:
+    """Whether a certificate was refused: by the kind of error, as each operating system has words of its own."""
+    while problem is not None and not isinstance(problem, ssl.SSLCertVerificationError):
+        problem = problem.__cause__ or problem.__context__
+    return problem is not None
 
 
 def report(base_url: str) -> str:

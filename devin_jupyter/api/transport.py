@@ -301,7 +301,7 @@ class Transport:
         retry = "check the network and DEVIN_API_URL, then run it again"
         unsure = "the request may have been applied" if info.method == "POST" else "nothing was changed"
         if isinstance(problem, _NEVER_APPLIED) or type(problem).__module__.startswith("socksio"):
-            return network.failed(settings.base_url, words, self._proxy, self._certificates)
+            return network.failed(settings.base_url, problem, self._proxy, self._certificates)
         if isinstance(problem, httpx.TimeoutException):
             waited = f"{settings.timeout_seconds:g} s"
             waited += f", tried for {seconds:.0f} s" if seconds > 1.5 * settings.timeout_seconds else ""

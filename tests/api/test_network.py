@@ -346,6 +346,21 @@ async def test_a_companys_ca_that_is_not_trusted_says_what_to_set_and_a_new_sett
     await transport.aclose()
 
 
+async def test_a_refusal_in_the_words_of_another_operating_system_says_what_to_set_too(authority, start, monkeypatch):
+    class Strict(ssl.SSLContext):
+        def wrap_bio(self, *args, **options):
+            raise ssl.SSLCertVerificationError("“Company CA” is not standards compliant")
+
+    system = types.ModuleType("truststore")
+    system.SSLContext = Strict
+    monkeypatch.setitem(sys.modules, "truststore", system)
+    server = start(over_tls(authority.context()))
+
+    refused = await refusal(f"https://127.0.0.1:{server.port}")
+    assert "is not standards compliant" in refused.message
+    assert "set SSL_CERT_FILE" in refused.hint
+
+
 @pytest.mark.parametrize(
     ("name", "days", "hint"), [("other.example", 5, "check DEVIN_API_URL"), (HOST, -1, "the clock")]
 )
