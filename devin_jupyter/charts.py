@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from devin_jupyter.errors import OptionError
 from devin_jupyter.frames import chart_data
 from devin_jupyter.frames.chart_data import Records
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 
 if TYPE_CHECKING:
     import altair as alt

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
@@ -174,11 +173,6 @@ class Hooks:
         during_wait: Callable[[Any], AbstractContextManager[None]] | None = None,
     ) -> None:
         self.before_use, self.during_wait = before_use, during_wait
-
-    def client_used(self, client: Any) -> None:
-        """Call `before_use`, on the main thread only."""
-        if self.before_use is not None and threading.current_thread() is threading.main_thread():
-            self.before_use(client)
 
     def waiting(self, session: Any) -> AbstractContextManager[None]:
         """Return what to enter while waiting for a session."""

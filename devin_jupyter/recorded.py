@@ -16,8 +16,8 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.errors import JournalError, OptionError
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.fields import FIELDS, bare_id, session_id
-from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import (
     WEB_APP,
     CellRef,
@@ -80,6 +80,11 @@ def snapshot_to_json(snapshot: Snapshot, *, without: tuple[str, ...] = ()) -> di
     return cleaned
 
 
+def snapshot_to_text(snapshot: Snapshot, *, without: tuple[str, ...] = ()) -> str:
+    """Return the same as text for the journal."""
+    return json.dumps(snapshot_to_json(snapshot, without=without), separators=(",", ":"))
+
+
 def snapshot_from_json(record: Mapping[str, Any], **changes: Any) -> Snapshot:
     """Return the snapshot of a record; `changes` go over it.
 
@@ -139,7 +144,7 @@ def sent_to_json(sent: Sent | None) -> str | None:
         "updated_at": sent.updated_at,
         "last_event": sent.last_event,
     }
-    return dumps(redact_tree(_plain(record)))
+    return redacted(_plain(record))
 
 
 def sent_from_json(text: str | None) -> Sent | None:
@@ -179,7 +184,7 @@ def facts_to_json(facts: Facts) -> str:
         "secret_names": facts.secret_names,
         "cell": cell and {"notebook": cell.notebook, "cell_id": cell.cell_id, "out": cell.out},
     }
-    return dumps(redact_tree(record))
+    return redacted(record)
 
 
 def facts_from_json(text: str) -> Facts:
@@ -231,6 +236,11 @@ def message_key(session_id: str, text: str, hashes: Iterable[str]) -> str:
 def dumps(value: Any) -> str:
     """Return compact JSON in ASCII: broken Unicode from anywhere can be kept, and so is the order of an answer."""
     return json.dumps(value, separators=(",", ":"))
+
+
+def redacted(value: Any) -> str:
+    """Return the same with secrets masked."""
+    return json.dumps(redact_tree(value), separators=(",", ":"))
 
 
 def canonical(value: Any) -> str:

@@ -214,16 +214,15 @@ class Fingerprint:
     """16 hex digits of base URL, organization and API version."""
     what: str
     """64 hex digits of everything else."""
+    text: str = field(init=False, repr=False, compare=False)
+    """`version:where:what`, the form kept in the journal."""
+    tag: str = field(init=False, repr=False, compare=False)
+    """The tag by which the session is found again on the service."""
 
-    @property
-    def text(self) -> str:
-        """`version:where:what`, the form kept in the journal."""
-        return f"{self.version}:{self.where}:{self.what}"
-
-    @property
-    def tag(self) -> str:
-        """The tag by which the session is found again on the service."""
-        return "nb-" + hashlib.sha256(self.text.encode()).hexdigest()[:16]
+    def __post_init__(self) -> None:
+        text = f"{self.version}:{self.where}:{self.what}"
+        object.__setattr__(self, "text", text)
+        object.__setattr__(self, "tag", "nb-" + hashlib.sha256(text.encode()).hexdigest()[:16])
 
     @classmethod
     def of(cls, identity: Mapping[str, Any], where: Where) -> Fingerprint:

@@ -53,8 +53,8 @@ from devin_jupyter.loop import (
     fluent,
 )
 from devin_jupyter.models import wire
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.fields import session_id as prefixed
-from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import (
     CellRef,
     Facts,

@@ -13,7 +13,7 @@ import pytest
 from devin_jupyter import AsyncDevin, Devin
 from devin_jupyter.api.client import Service
 from devin_jupyter.api.transport import Transport
-from devin_jupyter.client.default import disconnect
+from devin_jupyter.client.sync import disconnect
 from devin_jupyter.config import Pace, Settings
 
 KEY, V1_KEY = "cog_0123456789abcdefghij", "apk_0123456789abcdefghij"

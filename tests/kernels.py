@@ -23,7 +23,7 @@ from devin_jupyter.idempotency.messages import Messenger
 from devin_jupyter.idempotency.once import Timing
 from devin_jupyter.idempotency.stop import StopResult, stop_all
 from devin_jupyter.journal import Journal, lockfile
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import CellRef, Facts, Policy, Snapshot, Where, notebook_scope
 from devin_jupyter.monitor.store import SessionStore
 from devin_jupyter.request import SessionRequest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Snapshot
 
 

@@ -16,7 +16,7 @@ from payloads import V3, session
 from devin_jupyter import charts, frames
 from devin_jupyter.errors import OptionError
 from devin_jupyter.frames import chart_data
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 
 pytest.importorskip("altair")
 vl_convert = pytest.importorskip("vl_convert")

@@ -118,13 +118,10 @@ def test_a_script_is_its_own_place_and_else_the_folder(monkeypatch: pytest.Monke
         assert host().notebook == str(tmp_path)
 
 
-def test_hooks_surround_waits_but_for_quiet_ones_and_hear_of_uses():
-    heard: list[Any] = []
-    hooks = Hooks(before_use=heard.append, during_wait=lambda session: replaced_by(session))
+def test_hooks_surround_waits_but_for_quiet_ones():
+    hooks = Hooks(during_wait=lambda session: replaced_by(session))
     other = Host(kind="colab", outputs="frames", notebook="a.ipynb")
     with hooks.waiting(other):
         assert host() is other
     with quiet_waits(), hooks.waiting(other):
         assert host() is not other
-    hooks.client_used("client")
-    assert heard == ["client"]

@@ -180,6 +180,10 @@ class Service:
     def __init__(self, transport: Transport | None, settings: Settings) -> None:
         """Keep the settings; without a `transport` the first request makes one."""
         self._transport, self.settings = transport, settings
+        self.api_version = settings.api_version
+        """`"v3"` or `"v1"`."""
+        self.is_v1 = settings.api_version == "v1"
+        """Whether the key is for the legacy API."""
         self._org_lock: asyncio.Lock | None = None
 
     @property
@@ -195,16 +199,6 @@ class Service:
         """Close the connections, if there are any."""
         if self._transport is not None:
             await self._transport.aclose()
-
-    @property
-    def api_version(self) -> str:
-        """`"v3"` or `"v1"`."""
-        return self.settings.api_version
-
-    @property
-    def is_v1(self) -> bool:
-        """Whether the key is for the legacy API."""
-        return self.settings.api_version == "v1"
 
     async def call(
         self,

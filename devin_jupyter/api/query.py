@@ -25,9 +25,9 @@ from devin_jupyter.api.client import LARGEST_PAGE, items_of, next_cursor
 from devin_jupyter.errors import OptionError, UnreadableAnswer, Unsupported
 from devin_jupyter.loop import REQUESTS_AT_ONCE, leaf_exceptions
 from devin_jupyter.models import enums
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.fields import parse_time, strings
 from devin_jupyter.models.fields import session_id as prefixed
-from devin_jupyter.models.phase import Phase
 from devin_jupyter.text import nearest, parse_ago
 
 if TYPE_CHECKING:

@@ -322,24 +322,42 @@ class Sessions:
         """
         params = api_params(filters, self._service.api_version)
 
+        def read(most: int | None) -> AsyncIterator[SessionList]:
+            return self._pages(params, limit=most, page_size=page_size, retries=retries)
+
+        return _with_all_tags(read, params.get("tags"), limit)
+
+    async def tagged(self, tag: str) -> SessionList:
+        """Return the sessions that the service lists for a tag, archived or not. (`GET …/sessions`)
+
+        Look at their tags: whether the service filters by this one is for the caller to check.
+        """
+
+        async def read(**archived: str) -> SessionList:
+            return [item async for page in self._pages({"tags": [tag], **archived}) for item in page]
+
+        if self._service.is_v1:
+            return await read()
+        # whether the list holds archived sessions by itself is not documented
+        listed = await asyncio.gather(read(is_archived="false"), read(is_archived="true"))
+        return [item for items in listed for item in items]
+
+    def _pages(
+        self,
+        params: Mapping[str, Any],
+        *,
+        limit: int | None = None,
+        page_size: int = LARGEST_PAGE,
+        retries: bool = True,
+    ) -> AsyncIterator[SessionList]:
+        call: dict[str, Any] = {"key": "session_id", "limit": limit, "page_size": page_size}
+        if not self._service.is_v1:
+            return self._service.pages(wire.Session, "sessions.list", params=params, retries=retries, **call)
+
         async def fetch(paging: dict[str, Any]) -> Any:
             return await self._service.call("sessions.list", params={**params, **paging}, retries=retries)
 
-        def read(most: int | None) -> AsyncIterator[SessionList]:
-            if self._service.is_v1:
-                pages = offset_pages(fetch, key="session_id", items="sessions", limit=most, page_size=page_size)
-                return cast(AsyncIterator[SessionList], pages)
-            return self._service.pages(
-                wire.Session,
-                "sessions.list",
-                key="session_id",
-                limit=most,
-                page_size=page_size,
-                params=params,
-                retries=retries,
-            )
-
-        return _with_all_tags(read, params.get("tags"), limit)
+        return cast(AsyncIterator[SessionList], offset_pages(fetch, items="sessions", **call))
 
     def list(self, /, *, limit: int | None = None, **filters: Any) -> AsyncIterator[wire.Session]:
         """Iterate over the sessions one by one. (`GET …/sessions`)

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from devin_jupyter import loop
 from devin_jupyter.batches import display
-from devin_jupyter.batches.jobs import BatchStats, Job, phases_of, positions_of
-from devin_jupyter.batches.limits import check_caps
+from devin_jupyter.batches.jobs import BatchStats, Job, check_caps, phases_of, positions_of
 from devin_jupyter.batches.plan import BatchRequest, Plan, plan_batch
 from devin_jupyter.batches.rows import plain
 from devin_jupyter.batches.runner import Preview, Runner, find_batch, open_batch, preview, where_of

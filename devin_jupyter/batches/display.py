@@ -8,14 +8,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
-from devin_jupyter.batches.jobs import BatchStats, Job, Stage
-from devin_jupyter.batches.limits import cost_line
+from devin_jupyter.batches.jobs import BatchStats, Job, Stage, cost_line
 from devin_jupyter.batches.plan import Plan
 from devin_jupyter.batches.rows import Index, named
 from devin_jupyter.batches.runner import ActionResult, Runner
 from devin_jupyter.errors import DevinError, Refused, TurnError, WaitTimeout
 from devin_jupyter.host import host
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.render import board_bundle
 from devin_jupyter.render.html import line_html
 from devin_jupyter.text import one_line

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from devin_jupyter.batches.rows import Rows, named, read_rows
 from devin_jupyter.errors import OptionError, UsageMistake
-from devin_jupyter.models.batch_report import REPORT, is_off
-from devin_jupyter.models.snapshot import CellRef, Where
+from devin_jupyter.models.snapshot import REPORT, CellRef, Where
 from devin_jupyter.options import CellOptions, fill, templates
 from devin_jupyter.request import (
     Fingerprint,
@@ -256,7 +255,7 @@ def _once_for_all(options: CellOptions, names: Mapping[str, Any]) -> tuple[CellO
     spec, files = options.get("schema"), options.get("attach")
     is_report = spec is None
     once = cast("CellOptions", {name: said for name, said in options.items() if name not in {*WHOLE_BATCH, "each"}})
-    if is_off(spec):
+    if isinstance(spec, str) and spec.strip().lower() == "none":
         del once["schema"]
     elif is_report or not _is_template(spec):
         from devin_jupyter.schema import load_schema

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
-from devin_jupyter.batches.jobs import Job
-from devin_jupyter.batches.limits import check_caps, max_cost
+from devin_jupyter.batches.jobs import Job, check_caps, max_cost
 from devin_jupyter.batches.plan import Item, Plan, has_name, place_of
 from devin_jupyter.batches.rows import Index, Rows, named, plain
 from devin_jupyter.errors import OptionError, SessionChanged
 from devin_jupyter.journal import Journal
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import CellRef, Where, batch_scope, notebook_scope
 from devin_jupyter.options import from_keywords
 from devin_jupyter.options.arguments import expressions

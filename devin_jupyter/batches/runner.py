@@ -18,8 +18,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from devin_jupyter.batches.jobs import BatchStats, Job, Stage, stats
-from devin_jupyter.batches.limits import FailureKind, Gate
+from devin_jupyter.batches.jobs import BatchStats, FailureKind, Gate, Job, Stage, stats
 from devin_jupyter.batches.plan import BatchRequest, Plan, has_name, key_of, name_of
 from devin_jupyter.batches.record import (
     ChangedRow,
@@ -35,7 +34,7 @@ from devin_jupyter.errors import ConnectionTrouble, DevinError, JournalError, Op
 from devin_jupyter.idempotency.create import CreateResult, replay
 from devin_jupyter.idempotency.once import Attempt, Timing, lease
 from devin_jupyter.loop import gather_limited
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import TURN_OVER, Phase
 from devin_jupyter.models.snapshot import CellRef, Policy, Snapshot, Where, batch_scope, observe
 from devin_jupyter.monitor.store import Change
 from devin_jupyter.request import Attachment
@@ -242,13 +241,14 @@ class Runner:
             self._is_led_elsewhere = False
             while not self._is_over():
                 self._wake.clear()
-                if not self.gate.seconds_closed and not (self.gate.no_room and self._open):
+                seconds_closed = self.gate.seconds_closed
+                if not seconds_closed and not (self.gate.no_room and self._open):
                     room = min(self.gate.at_a_time - len(self._open), STARTED_AT_ONCE - len(self._starting))
                     for job in list(islice(self._startable(), max(0, room))):
                         self._set_stage(job, Stage.STARTING)
                         self._spawn_row(job)
                 with suppress(TimeoutError):  # not wait_for, which could swallow a cancellation on waking
-                    async with asyncio.timeout(self.gate.seconds_closed or None):
+                    async with asyncio.timeout(seconds_closed or None):
                         await self._wake.wait()
 
     def _is_over(self) -> bool:
@@ -296,7 +296,7 @@ class Runner:
             return
         job = self._by_session[change.session_id]
         self._changed(job)
-        if not change.turn_over and job.error is None:
+        if change.phase not in TURN_OVER and job.error is None:
             self._spawn_row(job)  # it takes its slot without waiting: it is already working
             self.run()
 
@@ -455,7 +455,7 @@ class Runner:
         (self._starting.add if job.stage is Stage.STARTING else self._starting.discard)(job)
         (self._none_starting.clear if self._starting else self._none_starting.set)()
         # a row keeps its place until its end is counted, so that the gate has seen a failure before the next start
-        (self._open.add if job.is_open or job in self._running else self._open.discard)(job)
+        (self._open.add if job in self._running or job.is_open else self._open.discard)(job)
         self._wake.set()
         for listener in tuple(self._listeners):
             try:

@@ -19,7 +19,7 @@ from devin_jupyter.idempotency.dry_run import Plan, plan, plan_replay
 from devin_jupyter.idempotency.stop import StopResult, live_line, stop_all, within
 from devin_jupyter.idempotency.stop import still_live as find_live
 from devin_jupyter.journal import Journal, lockfile
-from devin_jupyter.journal.budgets import Account
+from devin_jupyter.journal.intents import Account
 from devin_jupyter.models import wire
 from devin_jupyter.models.snapshot import CellRef, Policy, notebook_scope
 from devin_jupyter.options import BY_NAME, CreateOptions, MapOptions, from_keywords, seconds

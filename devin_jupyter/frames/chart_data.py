@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from devin_jupyter.errors import OptionError
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.text import format_utc
 
 Records = list[dict[str, Any]]

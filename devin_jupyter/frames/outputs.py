@@ -17,8 +17,8 @@ import pandas as pd
 from devin_jupyter.errors import OptionError
 from devin_jupyter.frames.columns import Column, array_of, frame_of
 from devin_jupyter.frames.sessions import PHASE
+from devin_jupyter.models.enums import TURN_OVER
 from devin_jupyter.models.fields import Kind
-from devin_jupyter.models.phase import TURN_OVER
 from devin_jupyter.models.snapshot import Record, judge_output
 from devin_jupyter.schema import Schema, from_wire, json_path
 from devin_jupyter.schema.draft7 import target

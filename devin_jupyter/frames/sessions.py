@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from devin_jupyter.frames.columns import Codes, Column, frame_of, numbers, times
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.fields import (
     FIELDS,
     KEYS,
@@ -31,8 +32,7 @@ from devin_jupyter.models.fields import (
     word,
 )
 from devin_jupyter.models.fields import pull_requests as read_pull_requests
-from devin_jupyter.models.phase import Phase, PhaseInputs, phase_of
-from devin_jupyter.models.snapshot import Record, Snapshot, observe
+from devin_jupyter.models.snapshot import PhaseInputs, Record, Snapshot, observe, phase_of
 
 Raw = Mapping[str, Any]
 

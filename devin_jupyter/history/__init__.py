@@ -112,7 +112,8 @@ async def fill(core: Core, rows: SessionRows | PullRequestRows, query: Query, li
 
 def new_rows(core: Core, journaled: Journaled) -> SessionRows:
     """Return rows for what this client reads."""
-    return SessionRows(api_version=core.settings.api_version, org_id=core.settings.org_id, known=journaled.records)
+    settings = core.service.settings
+    return SessionRows(api_version=settings.api_version, org_id=settings.org_id, known=journaled.records)
 
 
 def only_handles(sessions: Any) -> list[Handle]:
@@ -177,7 +178,7 @@ async def _by_ids(core: Core, wanted: list[str]) -> Selection:
 
 def read_journal(core: Core) -> Journaled:
     """Return what the journal knows of the sessions of this host and organization."""
-    found, settings = Journaled(), core.settings
+    found, settings = Journaled(), core.service.settings
     place, org_id = settings.known_as or settings.base_url, settings.org_id
     for record in core.journal.sessions():
         facts, there = record.facts, record.facts.where
@@ -268,7 +269,7 @@ async def pull_requests(core: Core, sessions: Any = None, *, limit: int | None =
     """
     chosen, limit = Query.of(filters), checked_limit(limit)
     if sessions is None and not chosen.phases:
-        rows = frames.PullRequestRows(api_version=core.settings.api_version)
+        rows = frames.PullRequestRows(api_version=core.service.settings.api_version)
         await fill(core, rows, chosen, limit)
         return rows.frame(limit)
     handles = only_handles(sessions) if not filters and limit is None else []
@@ -276,7 +277,7 @@ async def pull_requests(core: Core, sessions: Any = None, *, limit: int | None =
         looks = [handle.snapshot for handle in handles]
         made = ((look.session_id, look.created_at, look.updated_at, look.pull_requests) for look in looks)
         return frames.pull_requests(made)
-    rows = frames.PullRequestRows(api_version=core.settings.api_version)
+    rows = frames.PullRequestRows(api_version=core.service.settings.api_version)
     found = await core.sessions.by_ids(await _names(core, sessions, filters, limit))
     rows.add(found.all())
     return rows.frame()
@@ -308,7 +309,7 @@ async def insights(core: Core, sessions: Any = None, *, limit: int | None = None
     known = (await asyncio.to_thread(read_journal, core)).records
 
     def look(name: str) -> Snapshot:
-        stranger = Record(session_id=name, facts=Facts(where=Where("", core.settings.org_id, "v3")))
+        stranger = Record(session_id=name, facts=Facts(where=Where("", core.service.settings.org_id, "v3")))
         return observe(raws[name], known.get(name, stranger), at=datetime.now(UTC))
 
     return frames.insights((look(name), raws[name]) for name in names if name in raws)

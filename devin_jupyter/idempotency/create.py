@@ -41,8 +41,8 @@ from devin_jupyter.idempotency.once import Attempt, PaidAct, Timing, once, settl
 from devin_jupyter.idempotency.refresh import Observation, Refresher
 from devin_jupyter.journal import Journal
 from devin_jupyter.journal.intents import Intent, start_lease
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.fields import session_id as prefixed
-from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import (
     CellRef,
     Facts,
@@ -580,12 +580,7 @@ class Lookup:
 
     async def find(self, tag: str) -> list[Raw]:
         """Return the sessions with this tag, oldest first; also archived ones."""
-        if self._is_v1:
-            return _oldest_first(await self._list(tags=[tag]), tag)
-        listed = await asyncio.gather(  # the default of the list is not documented
-            *(self._list(tags=[tag], is_archived=is_archived) for is_archived in (False, True))
-        )
-        return _oldest_first([item for items in listed for item in items], tag)
+        return _oldest_first(await self._sessions.tagged(tag), tag)
 
     async def find_new(self, tag: str, known_before: Set[str], as_user: str | None) -> Raw | None:
         """Return the oldest session of this principal with this tag that was not there before, or None."""
@@ -646,9 +641,6 @@ class Lookup:
                 if left < 0:
                     return None
         return kept
-
-    async def _list(self, **filters: Any) -> list[Raw]:
-        return [item async for page in self._sessions.pages(**filters) for item in page]
 
 
 def owner_of(raw: Mapping[str, Any]) -> str:

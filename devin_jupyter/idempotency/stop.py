@@ -16,7 +16,7 @@ from devin_jupyter.idempotency.create import Creator
 from devin_jupyter.journal import Journal
 from devin_jupyter.journal.intents import Intent, this_process
 from devin_jupyter.loop import gather_limited
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Facts, Record, Snapshot, Where
 from devin_jupyter.text import format_acus, format_utc
 

@@ -172,6 +172,15 @@ class Database:
         with self._lock, self._explaining():
             yield self._open()
 
+    def rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
+        """Return all rows of one query. Errors as in `write`."""
+        with self._lock, self._explaining():
+            return self._open().execute(query, values).fetchall()
+
+    def row(self, query: str, *values: Any) -> sqlite3.Row | None:
+        """Return the first row of one query, or None. Errors as in `write`."""
+        return next(iter(self.rows(query, *values)), None)
+
     def close(self) -> None:
         """Close the connection; the next use opens a new one. An in-memory journal is gone then."""
         with self._lock:
@@ -334,17 +343,6 @@ def _migrate(connection: sqlite3.Connection, path: str) -> None:
         raise
 
 
-def rows(connection: sqlite3.Connection, query: str, *values: Any) -> list[sqlite3.Row]:
-    """Return all rows of a query."""
-    return connection.execute(query, values).fetchall()
-
-
-def row(connection: sqlite3.Connection, query: str, *values: Any) -> sqlite3.Row | None:
-    """Return the first row of a query, or None."""
-    found: sqlite3.Row | None = connection.execute(query, values).fetchone()
-    return found
-
-
 # --- check, export, repair -----------------------------------------------------------------------------------
 
 TABLES = ("sessions", "uses", "schemas", "intents", "messages", "budgets", "spending", "leases", "flags", "batches")
@@ -397,7 +395,7 @@ def check(database: Database) -> list[str]:
 def export(database: Database) -> dict[str, Any]:
     """Return every row as plain JSON, redacted once more."""
     with database.read() as db:
-        tables = {name: [dict(item) for item in rows(db, f"SELECT * FROM {name}")] for name in TABLES}
+        tables = {name: [dict(item) for item in db.execute(f"SELECT * FROM {name}")] for name in TABLES}
         cleaned: dict[str, Any] = redact_tree({"format": len(MIGRATIONS), **tables})
     return cleaned
 
@@ -437,7 +435,7 @@ def _damage(database: Database) -> list[str]:
         database.close()
     try:
         with database.read() as db:
-            return [item[0] for item in rows(db, "PRAGMA integrity_check") if item[0] != "ok"]
+            return [item[0] for item in db.execute("PRAGMA integrity_check") if item[0] != "ok"]
     except JournalError as problem:
         if is_damage(problem.__cause__):
             return ["; ".join(problem.lines)]
@@ -473,5 +471,5 @@ def _broken_references(database: Database) -> list[str]:
         " WHERE schema_hash IS NOT NULL AND schema_hash NOT IN (SELECT hash FROM schemas)"
     )
     with database.read() as db:
-        lost = row(db, query)
+        lost = db.execute(query).fetchone()
     return [f"{lost['n']} sessions have lost their schema"] if lost and lost["n"] else []

@@ -18,19 +18,29 @@ from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.errors import JournalError
 from devin_jupyter.journal import database as files
-from devin_jupyter.journal.budgets import Budgets
-from devin_jupyter.journal.database import BUSY_SECONDS, IN_MEMORY, Database, Repaired, Step, row, rows
-from devin_jupyter.journal.intents import Flags, Intents, Leases, Messages, end_lease, start_lease, this_process
+from devin_jupyter.journal.database import BUSY_SECONDS, IN_MEMORY, Database, Repaired, Step
+from devin_jupyter.journal.intents import (
+    Budgets,
+    Flags,
+    Intents,
+    Leases,
+    Messages,
+    end_lease,
+    start_lease,
+    this_process,
+)
+from devin_jupyter.models.enums import TURN_OVER
 from devin_jupyter.models.snapshot import CellRef, Facts, Record, Snapshot, Where
 from devin_jupyter.recorded import (
     clean,
     dumps,
+    redacted,
     schema_from_json,
     sent_from_json,
     snapshot_from_json,
-    snapshot_to_json,
+    snapshot_to_text,
 )
-from devin_jupyter.redaction import keep_secret, redact_tree
+from devin_jupyter.redaction import keep_secret
 from devin_jupyter.text import format_utc
 
 if TYPE_CHECKING:
@@ -38,6 +48,8 @@ if TYPE_CHECKING:
 
 FILE_NAME = "journal.db"
 _SELECT = "SELECT s.*, c.schema FROM sessions s LEFT JOIN schemas c ON c.hash = s.schema_hash"
+_NEWEST = f"{_SELECT} WHERE s.fingerprint = ? AND s.started_at >= ? ORDER BY s.started_at DESC, s.rowid DESC LIMIT 1"
+"""The newest session with a fingerprint, not older than a Unix time."""
 _KEPT_APART = ("schema", "fingerprint")
 """Fields of a snapshot that the session's row has already."""
 
@@ -78,8 +90,8 @@ class Journal:
 
     def session_for(self, fingerprint: str, *, not_before: float | None = None) -> Record | None:
         """Return the newest session with this fingerprint, not older than a Unix time."""
-        with self.database.read() as db:
-            return _session_for(db, fingerprint, not_before=not_before)
+        found = self.database.row(_NEWEST, fingerprint, not_before or 0.0)
+        return _record_of(found) if found else None
 
     def remember(
         self,
@@ -128,8 +140,8 @@ class Journal:
     def sessions_for(self, fingerprints: Iterable[str]) -> dict[str, Record]:
         """Return the newest session of each of many fingerprints, where there is one."""
         with self.database.read() as db:
-            found = {text: _session_for(db, text) for text in fingerprints}
-        return {text: record for text, record in found.items() if record is not None}
+            found = {text: db.execute(_NEWEST, (text, 0.0)).fetchone() for text in fingerprints}
+        return {text: _record_of(item) for text, item in found.items() if item is not None}
 
     def use_many(self, uses: Iterable[str], cell: CellRef, *, now: float) -> None:
         """Note in one transaction that a cell uses many sessions."""
@@ -144,8 +156,7 @@ class Journal:
 
     def record(self, session_id: str) -> Record | None:
         """Return what is known of a session, or None."""
-        with self.database.read() as db:
-            found = row(db, f"{_SELECT} WHERE s.session_id = ?", session_id)
+        found = self.database.row(f"{_SELECT} WHERE s.session_id = ?", session_id)
         return _record_of(found) if found else None
 
     def sessions(
@@ -178,22 +189,22 @@ class Journal:
                 values.append(value)
         if ours:
             query += " AND s.fingerprint IS NOT NULL"
-        with self.database.read() as db:
-            return [_record_of(found) for found in rows(db, f"{query} ORDER BY s.started_at, s.session_id", *values)]
+        return [
+            _record_of(found) for found in self.database.rows(f"{query} ORDER BY s.started_at, s.session_id", *values)
+        ]
 
     def notebooks_of(self, session_ids: Iterable[str]) -> dict[str, list[str]]:
         """Return the notebooks that use these sessions."""
         query = "SELECT DISTINCT notebook FROM uses WHERE session_id = ? ORDER BY notebook"
         with self.database.read() as db:
-            return {name: [item["notebook"] for item in rows(db, query, name)] for name in session_ids}
+            return {name: [item["notebook"] for item in db.execute(query, (name,)).fetchall()] for name in session_ids}
 
     def last_used(self, cell: CellRef) -> Record | None:
         """Return the session that this cell used last; None for a cell that cannot be named."""
         if not cell.cell:
             return None
         query = f"{_SELECT} JOIN uses u ON u.session_id = s.session_id WHERE u.notebook = ? AND u.cell = ?"
-        with self.database.read() as db:
-            found = row(db, f"{query} ORDER BY u.used_at DESC LIMIT 1", cell.notebook, cell.cell)
+        found = self.database.row(f"{query} ORDER BY u.used_at DESC LIMIT 1", cell.notebook, cell.cell)
         return _record_of(found) if found else None
 
     def mark_terminated(self, session_id: str) -> None:
@@ -203,15 +214,13 @@ class Journal:
 
     def takes(self, base: str) -> list[str | None]:
         """Return the takes that exist of a request, including those whose outcome is unknown."""
-        with self.database.read() as db:
-            found = rows(db, "SELECT take FROM sessions WHERE base = ?", base)
+        found = self.database.rows("SELECT take FROM sessions WHERE base = ?", base)
         return [item["take"] for item in found]
 
     def finished(self, *, base_url: str | None, org_id: str | None) -> list[Record]:
         """Return the newest finished sessions of an organization whose cost is known, for estimates."""
         query = f"{_SELECT} WHERE s.is_open = 0 AND s.acus > 0 AND s.base_url IS ? AND s.org_id IS ?"
-        with self.database.read() as db:
-            found = rows(db, f"{query} ORDER BY s.started_at DESC LIMIT 500", base_url, org_id)
+        found = self.database.rows(f"{query} ORDER BY s.started_at DESC LIMIT 500", base_url, org_id)
         return [_record_of(item) for item in found]
 
     def is_terminated(self, session_id: str) -> bool:
@@ -277,35 +286,25 @@ class Batches:
             db.execute(
                 "INSERT INTO batches VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET record = excluded.record, "
                 "notebook = COALESCE(excluded.notebook, notebook), saved_at = excluded.saved_at",
-                (name, notebook, dumps(redact_tree(record)), now),
+                (name, notebook, redacted(record), now),
             )
 
     def load(self, name: str) -> dict[str, Any] | None:
         """Return the record of a batch, or None."""
-        with self._database.read() as db:
-            found = row(db, "SELECT record FROM batches WHERE name = ?", name)
+        found = self._database.row("SELECT record FROM batches WHERE name = ?", name)
         record: dict[str, Any] | None = json.loads(found["record"]) if found else None
         return record
 
     def records(self, notebook: str) -> dict[str, dict[str, Any]]:
         """Return the records of a notebook's batches by their names, newest first."""
-        with self._database.read() as db:
-            query = "SELECT name, record FROM batches WHERE notebook = ? ORDER BY saved_at DESC, name"
-            found = rows(db, query, notebook)
+        query = "SELECT name, record FROM batches WHERE notebook = ? ORDER BY saved_at DESC, name"
+        found = self._database.rows(query, notebook)
         return {item["name"]: json.loads(item["record"]) for item in found}
 
     def names(self, *, notebook: str | None = None) -> list[str]:
         """Return the names of all batches, or of a notebook's, newest first."""
-        with self._database.read() as db:
-            found = rows(db, "SELECT name, notebook FROM batches ORDER BY saved_at DESC, name")
+        found = self._database.rows("SELECT name, notebook FROM batches ORDER BY saved_at DESC, name")
         return [item["name"] for item in found if notebook in (None, item["notebook"])]
-
-
-def _session_for(db: sqlite3.Connection, fingerprint: str, *, not_before: float | None = None) -> Record | None:
-    """Inside a transaction: return the newest session with this fingerprint."""
-    query = f"{_SELECT} WHERE s.fingerprint = ? AND s.started_at >= ? ORDER BY s.started_at DESC, s.rowid DESC LIMIT 1"
-    found = row(db, query, fingerprint, not_before or 0.0)
-    return _record_of(found) if found else None
 
 
 def _insert(db: sqlite3.Connection, session_id: str, facts: Facts, how: str, started_at: float) -> None:
@@ -319,7 +318,7 @@ def _insert(db: sqlite3.Connection, session_id: str, facts: Facts, how: str, sta
         "api_version": facts.where.api_version,
         "batch": facts.batch,
         "prompt": clean(facts.prompt),
-        "incidental": dumps(redact_tree(dict(facts.incidental))),
+        "incidental": redacted(dict(facts.incidental)),
         "mode": facts.mode,
         "repos": dumps(list(facts.repos)),
         "secret_names": dumps(list(facts.secret_names)),
@@ -340,9 +339,9 @@ def _insert(db: sqlite3.Connection, session_id: str, facts: Facts, how: str, sta
 def _keep_schema(db: sqlite3.Connection, schema: Mapping[str, Any] | None) -> str | None:
     if schema is None:
         return None
-    cleaned = redact_tree(dict(schema))
-    digest = hashlib.sha256(dumps(cleaned).encode()).hexdigest()
-    db.execute("INSERT OR IGNORE INTO schemas VALUES (?, ?)", (digest, dumps(cleaned)))
+    text = redacted(dict(schema))
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    db.execute("INSERT OR IGNORE INTO schemas VALUES (?, ?)", (digest, text))
     return digest
 
 
@@ -353,9 +352,9 @@ def _use(db: sqlite3.Connection, session_id: str, cell: CellRef, now: float) -> 
 def _save_snapshot(db: sqlite3.Connection, snapshot: Snapshot, seen_by: str) -> None:
     observed = snapshot.observed_at.timestamp() if snapshot.observed_at else 0.0
     values = (
-        dumps(snapshot_to_json(snapshot, without=_KEPT_APART)),
+        snapshot_to_text(snapshot, without=_KEPT_APART),
         snapshot.phase.value,
-        not snapshot.turn_over,
+        snapshot.phase not in TURN_OVER,
         snapshot.acus,
         observed,
         seen_by,

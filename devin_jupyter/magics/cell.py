@@ -91,7 +91,6 @@ def _send(notebook: Notebook, body: str, options: CellOptions) -> None:
 
 def _run_batch(notebook: Notebook, body: str, options: CellOptions) -> None:
     from devin_jupyter.batches import batch as batches
-    from devin_jupyter.batches.batch import Batch
     from devin_jupyter.batches.plan import BatchRequest
 
     devin = notebook.client
@@ -110,7 +109,7 @@ def _run_batch(notebook: Notebook, body: str, options: CellOptions) -> None:
         return
     warn_about_live_sessions(notebook, devin)
     with completing_requests():
-        batch = Batch(loop.run(batches.start(devin.core, request)))
+        batch = batches.Batch(loop.run(batches.start(devin.core, request)))
     notebook.bind(options.get("out"), batch)
     print_notice(batch.notice)
     follow_batch(notebook, batch, options)

@@ -246,9 +246,9 @@ def _files(fragment: str, suffixes: tuple[str, ...] = ()) -> list[Candidate]:
 
 
 def _journal_records() -> list[Any]:
-    from devin_jupyter.client import default
+    from devin_jupyter.client import sync
 
-    journal = default.journal()
+    journal = sync.journal()
     if journal.path != ":memory:" and not Path(journal.path).exists():
         return []
     return journal.sessions(ours=False)

@@ -65,7 +65,7 @@ class BatchDryRun:
     @property
     def facts(self) -> list[tuple[str, str]]:
         """What is shown above the first request, as pairs."""
-        from devin_jupyter.batches.limits import cost_line
+        from devin_jupyter.batches.jobs import cost_line
 
         plan = self.plan
         duplicates = len(plan.rows) - len(plan.items)

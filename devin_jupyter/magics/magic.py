@@ -211,9 +211,9 @@ class Notebook:
     @property
     def client(self) -> Devin:
         """The default client at the notebook's pace; connects at first use."""
-        from devin_jupyter.client import default
+        from devin_jupyter.client import sync
 
-        client = default.get_default()
+        client = sync.get_default()
         if self.config.poll_seconds is not None:
             client.core.poller.pace = replace(client.settings.pace, slow=self.config.poll_seconds)
         return client
@@ -228,9 +228,9 @@ class Notebook:
     @property
     def journal(self) -> Journal:
         """The journal in use, without asking for a key."""
-        from devin_jupyter.client import default
+        from devin_jupyter.client import sync
 
-        return default.journal()
+        return sync.journal()
 
     def defaults(self, api_version: str) -> dict[str, Any]:
         """Return what `%config DevinMagics` says for requests that do not say it, as far as the API has it."""
@@ -251,21 +251,21 @@ class Notebook:
         Raises:
             OptionError: it names none.
         """
-        from devin_jupyter.client import default
+        from devin_jupyter.client import sync
         from devin_jupyter.errors import OptionError
         from devin_jupyter.models.fields import is_session_id
         from devin_jupyter.text import nearest
 
         if word is None:
-            return default.last()
+            return sync.last()
         variables = self.variables
         found = variables.get(word) if isinstance(word, str) else word
         if hasattr(type(found), "send") and hasattr(found, "snapshot"):
             return found
         if isinstance(found, str) and is_session_id(found):
-            return default.get(found)
+            return sync.get(found)
         if isinstance(word, str) and (is_session_id(word) or word.startswith("devin-") or "://" in word):
-            return default.get(word)
+            return sync.get(word)
         sessions = [name for name, value in variables.items() if hasattr(type(value), "send") and name[:1] != "_"]
         raise OptionError(
             f"{word!r} is neither a session in this notebook nor an id{nearest(str(word), sessions)}",

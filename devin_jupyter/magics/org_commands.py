@@ -198,8 +198,8 @@ def lock(notebook: Notebook, args: Any) -> None:
 
 def connect(notebook: Notebook, args: Any) -> None:
     """Choose key, organization and host, and say what came out."""
-    from devin_jupyter.client import default as devin
-    from devin_jupyter.client.default import connect_checked
+    from devin_jupyter.client import sync as devin
+    from devin_jupyter.client.sync import connect_checked
 
     if args.simulator:
         _simulated(devin.connect(simulator=True, **({"api_version": args.api} if args.api else {})))
@@ -303,7 +303,7 @@ def _line(client: Any, who: str | None) -> str:
 
 def simulator(notebook: Notebook, args: Any) -> None:
     """Start the simulator in this process, or find the running one, and connect to it."""
-    from devin_jupyter.client import default as devin
+    from devin_jupyter.client import sync as devin
 
     options: dict[str, Any] = {"api_version": "v1"} if args.v1 else {}
     if args.preload is not None:
@@ -411,7 +411,7 @@ def _front_end(notebook: Notebook) -> str:
 
 
 def _connection() -> str:
-    from devin_jupyter.client import default as devin
+    from devin_jupyter.client import sync as devin
 
     client: Any = devin.find_default()
     if client is None:

@@ -5,6 +5,7 @@ All enums are open: responses may hold values that are not here.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Literal
 
 DevinMode = Literal["normal", "fast", "lite", "ultra", "fusion"]
@@ -67,3 +68,46 @@ SEEN_CATEGORY = ("production_investigation",)
 
 SCHEMA_BYTES = 64 * 1024
 """The largest structured output schema, serialized."""
+
+
+# --- our own word for what a session is doing, over v1 and v3 -------------------------------------------------
+
+
+class Phase(StrEnum):
+    """The state of a session. Compares equal to its string."""
+
+    QUEUED = "queued"
+    """Waiting for a machine, or waking up."""
+    WORKING = "working"
+    """Devin is busy."""
+    YOUR_TURN = "your_turn"
+    """Devin stopped without a (new) valid answer and waits for a message."""
+    NEEDS_APPROVAL = "needs_approval"
+    """Devin waits for an approval that only the web app can give."""
+    DONE = "done"
+    """The turn ended with the requested answer."""
+    ASLEEP = "asleep"
+    """Suspended without an answer; costs nothing; a message wakes it."""
+    BLOCKED = "blocked"
+    """Suspended by a limit, a quota or a payment problem."""
+    STOPPED = "stopped"
+    """Terminated, or over without the answer."""
+    FAILED = "failed"
+    """Broken on the service's side."""
+
+    @property
+    def turn_over(self) -> bool:
+        """Whether Devin has stopped working on the last prompt or message."""
+        return self in TURN_OVER
+
+    @property
+    def label(self) -> str:
+        """The words a person reads."""
+        return _LABELS.get(self, self.value)
+
+
+OPEN_PHASES = (Phase.QUEUED, Phase.WORKING)
+"""The phases in which Devin is working on the last prompt or message."""
+TURN_OVER = frozenset(Phase).difference(OPEN_PHASES)
+"""The phases in which it is not."""
+_LABELS = {Phase.YOUR_TURN: "replied, your turn", Phase.NEEDS_APPROVAL: "needs approval"}

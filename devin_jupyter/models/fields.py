@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from devin_jupyter.errors import OptionError
 from devin_jupyter.models import enums
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 
 _HEX = re.compile(r"(?:devin-)?([0-9a-fA-F]{32})")
 _OPAQUE = re.compile(r"(?:devin-)?([A-Za-z0-9][A-Za-z0-9_-]*)")

@@ -13,6 +13,7 @@ from dataclasses import fields as dataclass_fields
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
+from devin_jupyter.models.enums import TURN_OVER, Phase
 from devin_jupyter.models.fields import (
     FINGERPRINT_TAG,
     KEYS,
@@ -25,7 +26,6 @@ from devin_jupyter.models.fields import (
     read_session,
     visible_tags,
 )
-from devin_jupyter.models.phase import TURN_OVER, Phase, PhaseInputs, phase_of
 
 __all__ = [
     "FINGERPRINT_TAG",
@@ -534,3 +534,126 @@ def output_history(before: tuple[OutputVersion, ...], snapshot: Snapshot) -> tup
             return before
         return (*before[:-1], OutputVersion(before[-1].at, value, True))
     return (*before, OutputVersion(snapshot.observed_at, value, snapshot.output_is_final))
+
+
+# --- the phase: computed here and nowhere else ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseInputs:
+    """All that decides a phase. For v1, `detail` is `status_enum`."""
+
+    api_version: str
+    """`"v3"` or `"v1"`."""
+    status: str | None
+    detail: str | None
+    has_schema: bool = False
+    """The session was asked for structured output."""
+    has_answer: bool = False
+    """There is an output that is fresh (newer than the last message) and valid."""
+    terminated: bool = False
+    """We ended it before it was done."""
+    send_pending: bool = False
+    """A message was sent, and there is no sign yet that Devin has read it."""
+
+
+def phase_of(facts: PhaseInputs) -> Phase:
+    """Return the phase for these facts; unknown values count as working, so that polling continues."""
+    if facts.terminated:
+        return Phase.STOPPED
+    word = _deciding_word(facts)
+    phase = _V1.get(word or "") if facts.api_version == "v1" else None
+    phase = phase or _by_status(word, facts)
+    if facts.has_answer and phase in (Phase.YOUR_TURN, Phase.ASLEEP) and not _v1_asleep(facts):
+        phase = Phase.DONE
+    if phase in TURN_OVER and facts.send_pending and word not in ("exit", "error"):
+        return Phase.QUEUED
+    return phase
+
+
+_V1 = {
+    "working": Phase.WORKING,
+    "resumed": Phase.WORKING,
+    "blocked": Phase.YOUR_TURN,
+    "finished": Phase.DONE,
+    "suspend_requested": Phase.ASLEEP,
+    "suspend_requested_frontend": Phase.ASLEEP,
+    "resume_requested": Phase.QUEUED,
+    "resume_requested_frontend": Phase.QUEUED,
+}
+_RUNNING = {
+    "finished": Phase.DONE,
+    "waiting_for_user": Phase.YOUR_TURN,
+    "waiting_for_approval": Phase.NEEDS_APPROVAL,
+}
+_SUSPENDED = {
+    None: Phase.ASLEEP,
+    "inactivity": Phase.ASLEEP,
+    "user_request": Phase.ASLEEP,
+    "error": Phase.FAILED,
+}
+_QUEUED = frozenset({"new", "claimed", "creating", "resuming"})
+
+
+def _deciding_word(facts: PhaseInputs) -> str | None:
+    """On v1 the enum decides if its value is known, else the free-text status."""
+    if facts.api_version == "v1" and (facts.detail in _V1 or facts.detail == "expired"):
+        return facts.detail
+    return facts.status
+
+
+def _by_status(word: str | None, facts: PhaseInputs) -> Phase:
+    detail = facts.detail if facts.api_version == "v3" else None
+    if word in _QUEUED:
+        return Phase.QUEUED
+    if word == "suspended":
+        return _SUSPENDED.get(detail, Phase.BLOCKED)
+    if word == "error":
+        return Phase.FAILED
+    if word == "exit":
+        return Phase.DONE if facts.has_answer or not facts.has_schema else Phase.STOPPED
+    if word == "expired":
+        return Phase.DONE if facts.has_answer else Phase.STOPPED
+    if word == "running":
+        return _RUNNING.get(detail or "", Phase.WORKING)
+    return Phase.WORKING
+
+
+def _v1_asleep(facts: PhaseInputs) -> bool:
+    return facts.api_version == "v1" and (facts.detail or "").startswith("suspend_requested")
+
+
+# --- the report ----------------------------------------------------------------------------------------------
+# Asked for by a batch without a schema, so that every row ends in something countable.
+
+_OUTCOMES = ("done", "needs_input", "failed")
+REPORT: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "outcome": {
+            "type": "string",
+            "enum": [*_OUTCOMES],
+            "description": "done: what was asked for is finished; needs_input: a person must answer first; "
+            "failed: it could not be done",
+        },
+        "summary": {"type": "string", "description": "what was done, in one to three sentences"},
+        "question": {"type": ["string", "null"], "description": "what a person must answer, if outcome is needs_input"},
+    },
+    "required": ["outcome", "summary", "question"],
+    "additionalProperties": False,
+}
+"""Draft 7, as it is sent."""
+
+
+def reported_outcome(output: Any) -> str | None:
+    """Return the outcome that an output reports, where it is a report."""
+    word = output.get("outcome") if isinstance(output, dict) else None
+    return word if word in _OUTCOMES else None
+
+
+def reported_question(output: Any) -> str | None:
+    """Return the question that a report asks, where it asks one."""
+    if reported_outcome(output) != "needs_input":
+        return None
+    text = output.get("question") or output.get("summary")
+    return text if isinstance(text, str) else None

@@ -22,6 +22,7 @@ from devin_jupyter.errors import (
     Unauthorized,
     Unprocessable,
 )
+from devin_jupyter.models.enums import TURN_OVER
 from devin_jupyter.models.fields import read_message
 from devin_jupyter.models.snapshot import Message, Snapshot
 from devin_jupyter.monitor.store import (
@@ -223,7 +224,7 @@ class Poller:
         snapshot = self.store.observe(entry, raw)
         if snapshot is None:
             return False
-        if entry.wants_messages or snapshot.turn_over or snapshot.send_pending:
+        if snapshot.phase in TURN_OVER or snapshot.send_pending or entry.wants_messages:
             return True
         if not self.store.is_outdated(entry, snapshot, ticket):
             self.store.accept(entry, snapshot, ticket=ticket, raw=raw)

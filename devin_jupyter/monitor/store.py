@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from devin_jupyter.errors import DevinError
+from devin_jupyter.models.enums import TURN_OVER
 from devin_jupyter.models.fields import session_id as prefixed
-from devin_jupyter.models.phase import TURN_OVER
 from devin_jupyter.models.snapshot import (
     Facts,
     Message,
@@ -117,6 +117,8 @@ class WatchedSession:
     due: float = 0.0
     """When to look next (monotonic)."""
     connection: Connection = field(default_factory=Connection)
+    session_id: str = field(init=False)
+    """Always `devin-…`."""
     outputs: tuple[OutputVersion, ...] = field(init=False)
     """The structured outputs seen so far, oldest first."""
     subscriptions: list[Subscription] = field(default_factory=list)
@@ -137,12 +139,8 @@ class WatchedSession:
     """Why polling was given up; an act or a wait tries again."""
 
     def __post_init__(self) -> None:
+        self.session_id = self.record.session_id
         self.outputs = output_history((), self.seen) if self.seen is not None else ()
-
-    @property
-    def session_id(self) -> str:
-        """Always `devin-…`."""
-        return self.record.session_id
 
     @property
     def seen(self) -> Snapshot | None:
@@ -472,7 +470,7 @@ class SessionStore:
         if self.is_outdated(entry, snapshot, ticket):
             return entry.snapshot
         is_followed = entry.is_followed or entry.subscriptions or entry.waiters
-        if snapshot.turn_over and messages is None and not entry.is_over and is_followed:
+        if snapshot.phase in TURN_OVER and messages is None and not entry.is_over and is_followed:
             entry.poll_soon(self.clock.monotonic())
             self.update(entry)
         else:
@@ -698,7 +696,7 @@ class SessionStore:
         return entry
 
     def _set(self, entry: WatchedSession, snapshot: Snapshot) -> None:
-        is_end = snapshot.turn_over and not entry.is_over
+        is_end = snapshot.phase in TURN_OVER and not entry.is_over
         entry.record, entry.outputs = replace(entry.record, snapshot=snapshot), output_history(entry.outputs, snapshot)
         for subscription in tuple(entry.subscriptions):
             subscription.publish(entry.session_id, snapshot, at_once=is_end)

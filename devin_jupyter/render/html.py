@@ -14,7 +14,7 @@ from functools import cache
 from html import escape, unescape
 from typing import TYPE_CHECKING, Any
 
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.render import labels
 from devin_jupyter.render.labels import web_address

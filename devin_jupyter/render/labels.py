@@ -14,9 +14,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from devin_jupyter.models import batch_report as report
-from devin_jupyter.models.phase import Phase
-from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
+from devin_jupyter.models.enums import Phase
+from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot, reported_question
 from devin_jupyter.redaction import redact
 from devin_jupyter.text import INVISIBLE, format_acus, format_amount, format_utc, one_line
 
@@ -159,7 +158,7 @@ def needs_you(snapshot: Snapshot) -> bool:
 
 def report_question(snapshot: Snapshot) -> str | None:
     """Return the question in the report of a batch session whose turn is over, or None."""
-    return report.question(snapshot.structured_output) if snapshot.turn_over and snapshot.output_is_fresh else None
+    return reported_question(snapshot.structured_output) if snapshot.turn_over and snapshot.output_is_fresh else None
 
 
 def question_line(snapshot: Snapshot, limit: int) -> str:

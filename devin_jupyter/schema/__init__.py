@@ -55,7 +55,7 @@ class Schema:
 
     def identity(self) -> Json:
         """Return what makes two schemas the same: the wire without titles and `$schema`."""
-        return without_names(self.wire)
+        return self._unnamed
 
     def check(self, value: Any) -> list[str]:
         """Return every problem of a raw answer as `"$.json.path: what is wrong"`; none when it is valid."""
@@ -103,6 +103,10 @@ class Schema:
     def _outside(self, problems: list[str]) -> list[str]:
         key = self.item_key
         return [f"$.{key}{problem[1:]}" for problem in problems] if key else problems
+
+    @cached_property
+    def _unnamed(self) -> Json:
+        return without_names(self.wire)
 
     @cached_property
     def _checker(self) -> Checker:

@@ -17,7 +17,7 @@ from devin_jupyter.api.client import items_of
 from devin_jupyter.api.sessions import Insights, Messages
 from devin_jupyter.config import mask_key
 from devin_jupyter.frames.storage import read_file
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import note_send, observe
 from devin_jupyter.schema import load_schema
 from devin_jupyter.text import parse_duration

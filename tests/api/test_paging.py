@@ -182,6 +182,25 @@ async def test_the_filters_of_sessions_and_of_their_insights_are_written_one_way
     ]
 
 
+@pytest.mark.parametrize(
+    ("version", "asked_for"),
+    [("v3", [{"tags": "nb-1", "is_archived": flag} for flag in ("false", "true")]), ("v1", [{"tags": "nb-1"}])],
+)
+async def test_sessions_by_tag_are_asked_for_with_the_archived_ones_since_the_default_is_not_documented(
+    answering, version, asked_for
+):
+    asked = []
+
+    def handler(request):
+        asked.append({name: text for name, text in request.url.params.items() if name in ("tags", "is_archived")})
+        page = [{"session_id": f"s{len(asked)}", "tags": []}]
+        return httpx.Response(200, json={"items": page, "sessions": page})
+
+    found = await Sessions(answering(handler, version)).tagged("nb-1")
+    assert sorted(asked, key=str) == asked_for
+    assert len(found) == len(asked_for)
+
+
 async def test_insights_are_filtered_as_sessions_are(answering):
     items = [{"session_id": "a", "tags": ["x"]}, {"session_id": "b", "tags": ["x", "y"]}, {"session_id": "c"}]
     insights = Insights(answering(lambda request: httpx.Response(200, json={"items": items})))

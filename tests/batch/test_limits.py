@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from devin_jupyter.batches.jobs import Job
-from devin_jupyter.batches.limits import Gate, check_caps, cost_line
+from devin_jupyter.batches.jobs import Gate, Job, check_caps, cost_line
 from devin_jupyter.batches.plan import Item, make_plan
 from devin_jupyter.errors import BadRequest, BudgetExceeded, ConnectionFailed
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Snapshot, Where
 from devin_jupyter.options import from_keywords
 

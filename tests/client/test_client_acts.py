@@ -12,7 +12,7 @@ from devin_jupyter import Devin
 from devin_jupyter.api.analytics import Account
 from devin_jupyter.api.responses import retry_after
 from devin_jupyter.journal import Journal
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.render.record import session_record
 
 pytestmark = pytest.mark.usefixtures("slow_lasts")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import devin_jupyter as dj
-from devin_jupyter.client.default import disconnect, find_default, get_default
+from devin_jupyter.client.sync import disconnect, find_default, get_default
 
 OWN_SPEED = 601.0
 """Equal options share a simulator, and the other tests' may have faults."""

@@ -3,7 +3,7 @@
 import pytest
 
 import devin_jupyter as dj
-from devin_jupyter.client.default import find_default, get_default
+from devin_jupyter.client.sync import find_default, get_default
 from devin_jupyter.magics.dry_run import BatchDryRun
 
 SECRET = {"secrets": ("NPM_TOKEN",)}

@@ -16,7 +16,7 @@ from devin_jupyter.errors import OptionError
 from devin_jupyter.frames import Output, SessionRows, outputs, outputs_of, read_csv, write_csv
 from devin_jupyter.frames.batch import BatchRow, Inputs, batch
 from devin_jupyter.frames.outputs import fields_of, list_paths
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Sent, observe
 from devin_jupyter.schema import Schema, load_schema
 

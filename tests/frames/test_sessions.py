@@ -14,8 +14,8 @@ from records import record
 
 from devin_jupyter.frames import SessionRows
 from devin_jupyter.frames.sessions import SESSIONS
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.fields import NO_ID
-from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Sent, observe
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)

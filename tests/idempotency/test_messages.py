@@ -11,7 +11,7 @@ from kernels import SEND, SEND_ROUTE, call_api, texts
 
 from devin_jupyter.errors import ApiError, CreateUncertain, Halted, OptionError
 from devin_jupyter.journal import Journal
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.request import Attachment
 
 

@@ -13,7 +13,7 @@ from devin_jupyter.errors import ConnectionLost, Forbidden, NotFound, Unauthoriz
 from devin_jupyter.idempotency.once import Timing
 from devin_jupyter.idempotency.refresh import Refresher
 from devin_jupyter.journal import Journal
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.monitor.store import SessionStore
 
 RAW = {"session_id": "a" * 32, "status": "running", "status_detail": "working", "acus_consumed": 2.5, "tags": []}

@@ -20,7 +20,7 @@ from devin_jupyter.journal import Journal, database
 from devin_jupyter.journal import intents as process
 from devin_jupyter.journal.database import Database, explain
 from devin_jupyter.journal.intents import start_lease
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
 from devin_jupyter.text import format_utc
 

@@ -14,7 +14,7 @@ from kernels import CELL, POST, SCHEMA, write_lock
 from devin_jupyter.errors import JournalError, NotRecorded
 from devin_jupyter.idempotency.create import replay
 from devin_jupyter.journal import Journal, lockfile
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Message, Policy, PullRequest, Snapshot
 from devin_jupyter.recorded import LockFile, load_lock, locks_beside
 from devin_jupyter.request import SessionRequest

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import devin_jupyter as dj
-from devin_jupyter.client.default import disconnect
+from devin_jupyter.client.sync import disconnect
 from devin_jupyter.errors import OptionError
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
 from devin_jupyter.recorded import RECORD_MIME, read_notebook
 from devin_jupyter.render import board_bundle, session_record

@@ -15,7 +15,7 @@ from IPython.utils.capture import capture_output
 from jupyter_client.manager import start_new_async_kernel
 from traitlets.config import Config
 
-from devin_jupyter.client.default import disconnect
+from devin_jupyter.client.sync import disconnect
 
 
 @dataclass

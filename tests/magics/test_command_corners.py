@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from devin_jupyter.client.default import disconnect
+from devin_jupyter.client.sync import disconnect
 from devin_jupyter.errors import OptionError
 from devin_jupyter.magics import completion, org_commands
 from devin_jupyter.magics.magic import keep_recent_log

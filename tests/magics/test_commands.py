@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from devin_jupyter.client.default import disconnect
+from devin_jupyter.client.sync import disconnect
 from devin_jupyter.magics import completion
 from devin_jupyter.magics.completion import CACHE, CompletionCache
 

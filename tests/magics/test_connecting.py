@@ -2,7 +2,7 @@
 
 import pytest
 
-from devin_jupyter.client.default import disconnect
+from devin_jupyter.client.sync import disconnect
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from devin_jupyter.magics import display
 from devin_jupyter.magics.display import StatusLine, status_line
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Snapshot
 
 

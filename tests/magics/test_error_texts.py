@@ -105,7 +105,7 @@ def said(shell, service, monkeypatch, tmp_path):
                 patch.chdir(tmp_path.parent)
             for variable, value in variables.items():
                 patch.setenv(variable, value) if value else patch.delenv(variable)
-            shell.run("from devin_jupyter.client.default import disconnect; disconnect()")
+            shell.run("from devin_jupyter.client.sync import disconnect; disconnect()")
             run(name, code)
     return found
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from devin_jupyter.client.default import disconnect, get_default
+from devin_jupyter.client.sync import disconnect, get_default
 
 LINE = "1 session of this notebook is still live: "
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from devin_jupyter.client.default import disconnect
+from devin_jupyter.client.sync import disconnect
 
 
 @pytest.fixture(autouse=True)

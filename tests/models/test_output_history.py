@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import OutputVersion, Snapshot, output_history
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 
-from devin_jupyter.models.phase import Phase, PhaseInputs, phase_of
+from devin_jupyter.models.enums import Phase
+from devin_jupyter.models.snapshot import PhaseInputs, phase_of
 
 QUEUED = ("new", "claimed", "creating", "resuming")
 BLOCKS = (

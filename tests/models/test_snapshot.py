@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import record
 
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.fields import KNOWN_KEYS
-from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Message, after_send, note_send, observe, read_message
 
 NOW = datetime(2026, 11, 21, 18, 0, tzinfo=UTC)

@@ -11,7 +11,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 
 from .conftest import FakeClock
 from .test_poll import Scene, hex_of, id_of

@@ -9,7 +9,7 @@ from records import record
 from devin_jupyter import errors
 from devin_jupyter.api.sessions import Messages, Sessions
 from devin_jupyter.config import Pace
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Snapshot, note_send, observe
 from devin_jupyter.monitor import store as store_module
 from devin_jupyter.monitor.poll import Poller

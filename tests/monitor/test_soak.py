@@ -9,7 +9,7 @@ from clients import key_of
 
 from devin_jupyter import AsyncDevin
 from devin_jupyter.config import Pace, Settings
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 
 ENDS = {
     "sim:plain": Phase.YOUR_TURN,

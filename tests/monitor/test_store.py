@@ -11,7 +11,7 @@ import pytest
 from records import record
 
 from devin_jupyter.errors import DevinError
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Snapshot, note_send
 from devin_jupyter.monitor.store import Connection, SessionStore, Throttle
 

@@ -12,7 +12,7 @@ import ipywidgets
 import pytest
 from wire import Wire
 
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Message, Snapshot
 from devin_jupyter.panel import BatchPanel
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from wire import Wire
 
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.panel import BatchPanel, Panel, sync
 
 from .conftest import settle

@@ -14,7 +14,7 @@ from traitlets.config import Config
 
 from devin_jupyter import render
 from devin_jupyter.host import host
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.panel import BatchPanel, CellOutput, Panel
 
 VIEW = "application/vnd.jupyter.widget-view+json"

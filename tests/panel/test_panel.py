@@ -13,7 +13,7 @@ import pytest
 from wire import Wire
 
 from devin_jupyter.errors import BudgetExceeded
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Message, Snapshot
 from devin_jupyter.monitor.store import Connection
 from devin_jupyter.panel import Panel

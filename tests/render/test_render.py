@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from devin_jupyter import render
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
 from devin_jupyter.redaction import keep_secret
 from devin_jupyter.render.labels import PHASE_STYLES, explanation, question_line, totals
@@ -150,7 +150,7 @@ def test_a_stopped_session_keeps_the_last_that_devin_said(snapshot: Make) -> Non
 def test_the_same_snapshot_gives_the_same_bytes_in_any_process(done: Snapshot) -> None:
     program = (
         "from devin_jupyter import render; from devin_jupyter.models.snapshot import Snapshot;"
-        "from devin_jupyter.models.phase import Phase;"
+        "from devin_jupyter.models.enums import Phase;"
         "s = Snapshot(session_id='devin-1', url='https://a.example/1', phase=Phase.DONE, tags=('b', 'a'),"
         "structured_output={'z': 1, 'a': [1]}, output_is_fresh=True); print(render.bundle(s))"
     )
@@ -269,7 +269,7 @@ def test_no_style_sheet_of_a_viewer_moves_the_tables(done: Snapshot) -> None:
 def test_nothing_heavy_is_imported_for_plain_text(done: Snapshot) -> None:
     program = (
         "import sys; from devin_jupyter import render; from devin_jupyter.models.snapshot import Snapshot;"
-        "from devin_jupyter.models.phase import Phase;"
+        "from devin_jupyter.models.enums import Phase;"
         "render.session_text(Snapshot(session_id='devin-1', url='', phase=Phase.DONE));"
         "print([name for name in ('markdown_it', 'nh3', 'ipywidgets', 'pandas', 'httpx') if name in sys.modules])"
     )

@@ -12,7 +12,7 @@ import pytest
 from hostile import ADDRESSES, HOSTILE
 
 from devin_jupyter import render
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
 from devin_jupyter.panel.state import message_item, row_state, session_state
 from devin_jupyter.render.html import markdown

@@ -10,7 +10,7 @@ import pytest
 
 import devin_jupyter as dj
 from devin_jupyter import AsyncDevin, Devin
-from devin_jupyter.models.phase import Phase
+from devin_jupyter.models.enums import Phase
 
 pytestmark = pytest.mark.usefixtures("slow_lasts")
 SCENARIOS = {

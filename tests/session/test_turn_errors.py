@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from devin_jupyter import errors, session
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.fields import Message
-from devin_jupyter.models.phase import Phase
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.schema import load_schema
 
