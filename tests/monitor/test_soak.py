@@ -33,6 +33,7 @@ COUNT, SECONDS, BAD_SECONDS = 120, 150, 60
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("version", ["v3", "v1"])
 async def test_every_wait_on_a_bad_line_ends_as_the_session_does(simulator_with, version, tmp_path):
     dice = random.Random(7)
     simulator = simulator_with(speed=80.0)
