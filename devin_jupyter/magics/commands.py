@@ -50,7 +50,7 @@ def run(notebook: Notebook, line: str) -> Any:
     Raises:
         OptionError: an unknown command, or an argument that it does not take.
     """
-    words = split(line)
+    words = split(line, comments=line.split()[:1] != ["send"])  # a message is free text
     if not words or words[0] in ("--help", "-h", "?"):
         words = ["help", *words[1:]]
     name, *rest = words

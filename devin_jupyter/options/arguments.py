@@ -402,8 +402,40 @@ RAW = "correct it, or add --raw to send the text as it is"
 _HOLE = re.compile("\ue000(\\d+)\ue001")
 
 
-def split(line: str) -> list[str]:
-    """Split a magic line as a shell would; a `{{ … }}` stays in one word.
+_UNUSUAL = re.compile(
+    r"""(?P<quoted>'[^']*'|"(?:\\.|[^"\\])*")"""
+    r"""|(?<![^\s=])(?P<curly>[“”„][^“”„"]*[“”]|[‘’][^‘’']*[‘’])(?=\s|$)"""
+    r"""|(?<![^\s=])(?P<path>(?:[A-Za-z]:|\.{1,2}|\\)\\[^\s"']+)"""
+    r"""|(?<!\S)(?P<comment>\#(?:\s.*)?$)|(?<!\S)(?P<hash>\#\S+)""",
+    re.DOTALL,
+)
+
+
+def _usual(match: re.Match[str], comments: bool) -> str:
+    """Write a part of a line as a shell takes it: curly quotes, a path of Windows, a comment."""
+    text = match[0]
+    if match["curly"]:
+        mark = "'" if text[0] in "‘’" else '"'
+        return mark + text[1:-1] + mark
+    if match["path"]:
+        return text.replace("\\", "\\\\")
+    if comments and match["comment"]:
+        return ""
+    if comments and match["hash"]:
+        raise OptionError(
+            f"{text} on the option line may be a comment or a value",
+            "nothing was sent",
+            f"put a blank after the # of a comment, or quote the value: '{text}'",
+        )
+    return text
+
+
+def split(line: str, *, comments: bool = True) -> list[str]:
+    """Split a magic line as a shell would; a `{{ … }}` stays in one word, and a `# comment` at the end is left out.
+
+    Args:
+        line: without the name of the magic.
+        comments: False takes a `#` as it is, where the line holds free text.
 
     Raises:
         OptionError: a quote that is never closed, or an API key on the line.
@@ -416,7 +448,8 @@ def split(line: str) -> list[str]:
         held.append(line[start:end])
         at = end
     try:
-        words = shlex.split("".join([*parts, line[at:]]))
+        plain = _UNUSUAL.sub(lambda match: _usual(match, comments), "".join([*parts, line[at:]]))
+        words = shlex.split(plain)
     except ValueError:
         raise OptionError(
             "a quote on the option line is never closed", hint="close it, or write \\' for a literal quote"

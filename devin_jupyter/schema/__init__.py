@@ -238,17 +238,65 @@ def type_schema(source: Any) -> tuple[Json, Reader]:
     from pydantic.errors import PydanticUserError
 
     named = getattr(source, "__name__", None) or str(source)
+    old = _of_pydantic_1(source)
+    if old is not None:
+        raise SchemaError(
+            f"{old.__name__} is a model of pydantic.v1, which cannot be a schema here",
+            "nothing was sent",
+            f"derive it from pydantic.BaseModel, or give its JSON Schema: {old.__name__}.schema()",
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a default that is not JSON is only left out of the schema
             adapter = source if isinstance(source, TypeAdapter) else TypeAdapter(_acceptable(source))
-            return adapter.json_schema(by_alias=True, mode="validation"), _reader(adapter)
+            schema = adapter.json_schema(by_alias=True, mode="validation")
     except (PydanticUserError, TypeError, ValueError, NameError, AttributeError, RecursionError) as problem:
         words = str(problem).splitlines()[0].partition(" Set `arbitrary_types_allowed=True`")[0]
         raise SchemaError(
             f"{named} cannot be a schema: {words}",
             hint="use types that JSON can hold: pydantic models, dataclasses, TypedDicts, lists, str, int, …",
         ) from None
+    apart = _read_elsewhere(adapter.core_schema)
+    if apart is not None:
+        raise SchemaError(
+            f"{named} reads its field {apart!r} from a path (AliasPath) that its JSON Schema does not show",
+            "no answer could be read; nothing was sent",
+            "give the field a plain alias, or an AliasChoices with a plain name first",
+        )
+    return schema, _reader(adapter)
+
+
+def _of_pydantic_1(source: Any, seen: frozenset[int] = frozenset()) -> Any:
+    """Return the model of `pydantic.v1` that a type is, or is made of; None where there is none."""
+    if id(source) in seen:
+        return None
+    seen |= {id(source)}
+    if isinstance(source, type) and any(base.__module__ == "pydantic.v1.main" for base in source.__mro__):
+        return source
+    fields = getattr(source, "model_fields", None) if isinstance(source, type) else None
+    inner = [field.annotation for field in fields.values()] if isinstance(fields, Mapping) else []
+    inner += list(getattr(source, "__annotations__", {}).values()) if isinstance(source, type) and not inner else []
+    found = (_of_pydantic_1(part, seen) for part in (*typing.get_args(source), *inner))
+    return next((one for one in found if one is not None), None)
+
+
+def _read_elsewhere(core: Any, *, by_name: bool = False) -> str | None:
+    """Return the first field of a core schema that is validated from a path only; the JSON Schema shows its name."""
+    if isinstance(core, (list, tuple)):
+        return next((found for one in core if (found := _read_elsewhere(one, by_name=by_name)) is not None), None)
+    if not isinstance(core, Mapping):
+        return None
+    config = core.get("config")
+    if isinstance(config, Mapping):
+        by_name = bool(config.get("populate_by_name") or config.get("validate_by_name"))
+    for name, field_schema in core.items():
+        alias = field_schema.get("validation_alias") if isinstance(field_schema, Mapping) else None
+        if isinstance(alias, list) and alias and not by_name:
+            paths = [alias] if isinstance(alias[0], str) else alias
+            if all(len(path) > 1 for path in paths):
+                return str(field_schema.get("name", name))
+    values = [value for key, value in core.items() if key != "metadata"]
+    return next((found for one in values if (found := _read_elsewhere(one, by_name=by_name)) is not None), None)
 
 
 def wrapped(schema: Json) -> Json:

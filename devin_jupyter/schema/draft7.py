@@ -270,7 +270,7 @@ def to_draft7(schema: Mapping[str, Any]) -> Json:
         SchemaError: for what the API would refuse or Draft 7 cannot say, with the place.
     """
     try:
-        wire = _translate(plain_json(dict(schema)))
+        wire = _translate(_with_definitions(plain_json(dict(schema))))
         checked_references(wire)
     except RecursionError:
         raise SchemaError("the schema is nested too deeply, or contains itself") from None
@@ -278,6 +278,41 @@ def to_draft7(schema: Mapping[str, Any]) -> Json:
     _check_vocabulary(wire)
     _check_size(wire)
     return wire
+
+
+def _with_definitions(schema: Json) -> Json:
+    """Copy what references find in places where no schema is looked for (groups of definitions) to `definitions`."""
+    copied: dict[str, str] = {}
+    waiting: list[Any] = [schema]
+    while waiting:
+        for place, part in list(all_schemas(waiting.pop())):  # it grows meanwhile
+            reference = part.get("$ref")
+            if not isinstance(reference, str) or not reference.startswith("#/"):
+                continue
+            found = _follow(reference, schema)
+            if (
+                reference not in copied
+                and isinstance(found, (dict, bool))
+                and not _is_reachable(reference, schema, place)
+            ):
+                names = schema.setdefault("definitions", {})
+                last = name = _steps(reference)[-1]
+                number = 2
+                while name in names or name in schema.get("$defs", {}):
+                    name, number = f"{last}_{number}", number + 1
+                names[name] = json.loads(json.dumps(found))
+                copied[reference] = _pointer(["definitions", name])
+                waiting.append(names[name])
+            part["$ref"] = copied.get(reference, reference)
+    return schema
+
+
+def _is_reachable(reference: str, schema: Json, place: Place) -> bool:
+    try:
+        _moved(_steps(reference), schema, place)
+    except (SchemaError, LookupError, TypeError, ValueError):
+        return False
+    return True
 
 
 def is_object(schema: Any, root: Json, seen: frozenset[int] = frozenset()) -> bool:

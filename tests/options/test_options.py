@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from devin_jupyter import options
 from devin_jupyter.errors import DevinError, OptionError
 from devin_jupyter.options import BY_NAME, GROUPS, OPTIONS, CellOptions, CreateOptions, MapOptions
+from devin_jupyter.options.arguments import split
 
 BATCH = GROUPS["Batches: one session per row"]
 HINTS = [
@@ -215,3 +216,29 @@ def test_no_line_does_anything_but_parse_or_give_a_clean_error(line):
     except DevinError as problem:  # and neither SystemExit nor an error of argparse
         outcome = problem
     assert isinstance(outcome, dict) or 1 <= len(outcome.lines) <= 3
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--tags nightly # the nightly build", ["--tags", "nightly"]),
+        ("--tags nightly #", ["--tags", "nightly"]),
+        ("--title 'a # b' --tags '#1'", ["--title", "a # b", "--tags", "#1"]),
+        ("--title “Audit of it”", ["--title", "Audit of it"]),
+        ("--title ‘Audit of it’", ["--title", "Audit of it"]),
+        ("--title=“Audit of it” -o s", ["--title=Audit of it", "-o", "s"]),
+        (r"--attach C:\Users\me\a.csv", ["--attach", r"C:\Users\me\a.csv"]),
+        (r"--attach=.\data\a.csv \\server\share\b.csv", [r"--attach=.\data\a.csv", r"\\server\share\b.csv"]),
+        (r"--attach 'C:\Users\me\a.csv'", ["--attach", r"C:\Users\me\a.csv"]),
+        ("--tags acme/api#1 {{ '# x' }}", ["--tags", "acme/api#1", "{{ '# x' }}"]),
+    ],
+)
+def test_comments_curly_quotes_and_windows_paths_are_read_as_they_are_meant(line, words):
+    assert split(line) == words
+
+
+def test_what_may_be_a_comment_or_a_value_is_refused():
+    with pytest.raises(OptionError, match="may be a comment or a value") as caught:
+        split("--tags nightly #nightly build")
+    assert "'#nightly'" in caught.value.hint
+    assert split("send audit see #418 # really", comments=False) == ["send", "audit", "see", "#418", "#", "really"]

@@ -218,7 +218,7 @@ def test_what_can_only_be_an_object_is_said_to_be_one(schema: dict[str, Any]) ->
         ({"type": "object", "anyOf": {}}, "must be a list"),
         ({"type": "object", "properties": {"a": {"$ref": 3}}}, r"\$\.properties\.a\['\$ref'\]|must be a text"),
         (
-            {"type": "object", "properties": {"a": {"$ref": "#/components/S"}}, "components": {"S": {}}},
+            {"type": "object", "properties": {"a": {"$ref": "#/components/S"}}, "components": {"S": []}},
             "no schema can be",
         ),
         ({"type": "object", "properties": {"a": {"$id": "https://x.test/a"}}}, r"\$id at"),

@@ -334,3 +334,44 @@ def test_a_typed_dict_may_refer_to_itself() -> None:
     assert schema.load(tree) == tree
     assert schema.check({"name": "a", "children": [{}]}) == ['$.children[0]: "name" is a required property']
     assert load_schema(list[Branch]).load({"items": [tree]}) == [tree]
+
+
+def test_a_model_that_reads_a_field_from_a_path_is_refused_before_it_is_paid_for():
+    class Inner(pydantic.BaseModel):
+        a: int = pydantic.Field(validation_alias=pydantic.AliasPath("x", 0))
+
+    class Outer(pydantic.BaseModel):
+        inner: list[Inner]
+
+    class Choice(pydantic.BaseModel):
+        a: int = pydantic.Field(validation_alias=pydantic.AliasChoices("q", pydantic.AliasPath("x", 0)))
+
+    for model in (Inner, Outer, list[Inner]):
+        with pytest.raises(SchemaError, match=r"field 'a' from a path \(AliasPath\)"):
+            load_schema(model)
+    assert load_schema(Choice).load({"q": 1}).a == 1
+
+
+def test_a_model_of_pydantic_v1_is_refused_in_words_that_say_so():
+    from pydantic.v1 import BaseModel as OldModel
+
+    class Old(OldModel):
+        a: int
+
+    for spec in (Old, list[Old]):
+        with pytest.raises(SchemaError, match=r"Old is a model of pydantic\.v1"):
+            load_schema(spec)
+
+
+@pytest.mark.parametrize("key", ["definitions", "$defs"])
+def test_any_reference_within_the_schema_is_resolved(key):
+    spec = {
+        "type": "object",
+        key: {"group": {"Inner": {"type": "object", "properties": {"n": {"$ref": "#/x-more/N"}}}}},
+        "x-more": {"N": {"type": "integer"}},
+        "properties": {"a": {"$ref": f"#/{key}/group/Inner"}, "b": {"$ref": "#/properties/a"}},
+    }
+    schema = load_schema(spec)
+    assert schema.is_valid({"a": {"n": 1}, "b": {"n": 2}})
+    assert not schema.is_valid({"a": {"n": "x"}})
+    assert not schema.is_valid({"b": {"n": "x"}})
