@@ -26,6 +26,7 @@ from devin_jupyter.models.fields import (
     read_session,
     visible_tags,
 )
+from devin_jupyter.redaction import as_returned
 
 __all__ = [
     "FINGERPRINT_TAG",
@@ -421,6 +422,8 @@ _BELIEVE_BLOCKED_AFTER = timedelta(seconds=60)
 """How long a message to a blocked session may go unnoticed before the block is believed."""
 _OUTPUT_LAG = timedelta(seconds=10)
 """How long the output may lag behind the message that announces it, without another sign of the new turn."""
+_BELIEVE_OTHER_TEXT_AFTER = timedelta(seconds=10)
+"""How long a message may be missing from the conversation before one with another text is taken for it."""
 
 
 def note_send(snapshot: Snapshot, text: str, *, at: datetime, answer: Mapping[str, Any] | None) -> Sent:
@@ -481,7 +484,7 @@ def _is_pending(snapshot: Snapshot, record: Record) -> bool:
     if moved or not is_same:
         return False
     waited = snapshot.observed_at - sent.at if snapshot.observed_at else timedelta(0)
-    reply = _reply(sent, snapshot.messages)
+    reply = _reply(sent, snapshot.messages, waited)
     if reply is None:
         return snapshot.phase is not Phase.BLOCKED or waited < _BELIEVE_BLOCKED_AFTER
     lags = record.facts.schema is not None and not snapshot.output_is_fresh
@@ -490,16 +493,24 @@ def _is_pending(snapshot: Snapshot, record: Record) -> bool:
     return (lags and waited < _OUTPUT_LAG) or (is_stale and waited < _BELIEVE_STALE_AFTER)
 
 
-def _reply(sent: Sent, messages: Sequence[Message]) -> Message | None:
-    """Return the first that Devin wrote after the message we sent. Goes by order and text: clocks differ."""
-    identifiers = [message.event_id for message in messages]
-    first = identifiers.index(sent.last_event) + 1 if sent.last_event in identifiers else 0
-    text = _compared(sent.text)
-    ours = [
-        index
-        for index in range(first, len(messages))
-        if messages[index].source == "user" and _compared(messages[index].text) == text
+def _reply(sent: Sent, messages: Sequence[Message], waited: timedelta) -> Message | None:
+    """Return the first that Devin wrote after the message we sent. Goes by order and text: clocks differ.
+
+    A service may add to a text or mask a part of it; if the turn began and ended between two polls, nothing but the
+    conversation shows that. A message after those that were there before the send is therefore taken for ours, if
+    there is none with its text, when it begins with that, or after a while.
+    """
+    places = [index for index, message in enumerate(messages) if message.event_id == sent.last_event]
+    first = places[0] + 1 if places else 0
+    text = _compared(as_returned(sent.text))
+    said = [
+        (index, _compared(message.text))
+        for index, message in enumerate(messages)
+        if index >= first and message.source == "user"
     ]
+    ours = [index for index, words in said if words == text]
+    if places and not ours:
+        ours = [index for index, words in said if words.startswith(text) or waited >= _BELIEVE_OTHER_TEXT_AFTER]
     return next((item for item in messages[ours[-1] :] if item.source == "devin"), None) if ours else None
 
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import record
 
+from devin_jupyter import redaction
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.fields import KNOWN_KEYS
 from devin_jupyter.models.snapshot import Message, after_send, note_send, observe, read_message
@@ -177,6 +178,34 @@ def test_without_a_schema_a_newer_word_is_all_there_is_to_wait_for():
     conversation = [*TALK, said("user", "and the tests?", 3), said("devin", "fine", 4)]
 
     assert seen(v3(detail="waiting_for_user"), known, previous=before, messages=conversation).phase is Phase.YOUR_TURN
+
+
+@pytest.mark.parametrize(
+    ("returned", "soon"), [("and the tests? With ****", Phase.YOUR_TURN), ("and the ****?", Phase.QUEUED)]
+)
+def test_a_message_whose_text_the_service_changed_is_told_by_its_place(returned, soon):
+    plain, over = record(), v3(detail="waiting_for_user")
+    before, known = sent_to(seen(over, plain, messages=TALK), plain)
+    talk = [*TALK, said("user", returned, 3), said("devin", "fine", 4)]
+
+    def at(seconds, messages=talk):
+        return seen(over, known, previous=before, messages=messages, at=NOW + timedelta(seconds=seconds)).phase
+
+    assert (at(1), at(11)) == (soon, Phase.YOUR_TURN)
+    assert at(11, talk[:3]) is Phase.QUEUED
+    assert at(11, [*talk, said("user", "and the tests?", 5)]) is Phase.QUEUED  # the other one was somebody else's
+    assert at(11, [said("user", returned, 3), said("devin", "fine", 4)]) is Phase.QUEUED  # perhaps from before
+
+
+def test_a_secret_in_a_message_that_comes_back_masked_does_not_hide_its_answer():
+    redaction.keep_secret(["hunter2-hunter2-hunter2"])
+    plain, over = record(), v3(detail="waiting_for_user")
+    text = "log in with hunter2-hunter2-hunter2"
+    before, known = sent_to(seen(over, plain, messages=TALK), plain, text=text)
+    talk = [*TALK, said("user", redaction.as_returned(text), 3), said("devin", "fine", 4)]
+
+    assert redaction.as_returned(text) != text
+    assert seen(over, known, previous=before, messages=talk).phase is Phase.YOUR_TURN
 
 
 @pytest.mark.parametrize("known", [KNOWN, record()], ids=["with a schema", "without"])

@@ -366,6 +366,32 @@ async def sent(one, text="go on"):
 
 
 @pytest.mark.parametrize("version", ["v3", "v1"])
+@pytest.mark.parametrize(("returned", "most"), [("go on, and mind the key ****", 5), ("****", 40)])
+async def test_a_turn_between_two_polls_ends_the_wait_though_the_service_changed_the_text(
+    scene, version, returned, most
+):
+    one = scene(version=version)
+    one.world.change(0, detail="waiting_for_user", said=("devin", "done"))
+    one.watch()
+    before = await one.store.turn_over(id_of(0))
+    within_one_second = one.world.sessions[hex_of(0)]["at"] + 1
+    answer = {"updated_at": 1_700_000_000 + within_one_second} if version == "v3" else None
+    sent_at = one.clock.seconds
+
+    await one.store.note(id_of(0), sent=note_send(before, "go on", at=one.clock.now(), answer=answer))
+    waiting = asyncio.create_task(one.store.turn_over(id_of(0)))
+    one.world.change(0, said=("user", returned))
+    one.world.change(0, said=("devin", "fine"))
+    one.world.sessions[hex_of(0)]["at"] = within_one_second
+    while not waiting.done() and one.clock.seconds < sent_at + 120:  # noqa: ASYNC110 - one turn of the loop at a time
+        await asyncio.sleep(0)
+
+    assert waiting.done()
+    assert waiting.result().question == "fine"
+    assert one.clock.seconds - sent_at <= most
+
+
+@pytest.mark.parametrize("version", ["v3", "v1"])
 async def test_after_a_message_the_old_state_does_not_end_the_wait(scene, version):
     one = scene(version=version)
     one.world.change(0, detail="waiting_for_user", said=("devin", "done"))
