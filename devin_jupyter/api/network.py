@@ -58,11 +58,6 @@ class Certificates:
     folder: str | None = None
 
 
-def environment() -> tuple[str | None, ...]:
-    """Return all that the way to the service depends on, to notice a change."""
-    return tuple(os.environ.get(name) for name in VARIABLES)
-
-
 def find_proxy(base_url: str) -> Proxy | None:
     """Return the proxy for an address; none on the way to this machine and to what `NO_PROXY` lists.
 

@@ -244,11 +244,12 @@ class Transport:
         loop = asyncio.get_running_loop()
         if self._client is not None and self._loop is not loop:
             self._leave_to_the_parent()
-        if self._wire is None and self._client is not None and self._environment != network.environment():
+        environment = tuple(map(os.environ.get, network.VARIABLES))
+        if self._wire is None and self._client is not None and self._environment != environment:
             self._former.append(self._client)
             self._client = None
         if self._client is None:
-            self._loop, self._pid = loop, os.getpid()
+            self._loop, self._pid, self._environment = loop, os.getpid(), environment
             wire = self._wire or self._network()
             self._client = httpx.AsyncClient(
                 transport=RetryTransport(wire, retry=_retry_policy(self._sleep)),
@@ -272,7 +273,7 @@ class Transport:
     def _network(self) -> httpx.AsyncBaseTransport:
         """The real thing, by the proxy and the certificates that the environment names."""
         base_url = self._settings.base_url
-        self._environment, self._proxy, self._certificates = network.environment(), None, None
+        self._proxy = self._certificates = None
         if urlsplit(base_url).scheme == "http":
             # no trust anchors are loaded, which takes 50 ms: a download that leaves this machine over TLS is refused
             return httpx.AsyncHTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), limits=_LIMITS)

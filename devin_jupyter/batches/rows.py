@@ -199,7 +199,7 @@ def plain(value: Any, *, is_sent: bool = False) -> Any:
     Raises:
         UsageMistake: `is_sent`, and the cell has no text that lasts.
     """
-    if is_null(value):
+    if not isinstance(value, (bool, int, str)) and is_null(value):
         return None
     if isinstance(value, (bool, int, float, str)):
         return _whole(value) if is_sent else value
