@@ -367,7 +367,7 @@ class SessionRequest:
     def identity(self) -> dict[str, Any]:
         """Return what makes two requests the same, apart from where they are sent. Holds no value of a secret."""
         hashed: dict[str, Any] = {
-            "schema": self.schema.identity() if self.schema else None,
+            "schema": self.schema.identity if self.schema else None,
             "secrets": sorted(self.secrets),
             "attach": sorted([item.name, item.sha256] for item in self.attachments),
         }

@@ -105,8 +105,9 @@ class Job:
     @property
     def phase(self) -> str:
         """The phase of the session, or `waiting` or `refused` without one."""
-        if self.stage is Stage.STARTED and self.state is not None:
-            return self.state.snapshot.phase
+        snapshot = self.snapshot
+        if self.stage is Stage.STARTED and snapshot is not None:
+            return snapshot.phase
         return Stage.REFUSED if self.stage is Stage.REFUSED else Stage.WAITING
 
     @property

@@ -403,10 +403,9 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         idempotent = self._is_idempotent(intent) if version == "v1" else None
         body = self.request.body(version, tag=self.tag, attachment_urls=self._urls, idempotent=idempotent)
         raw = await send(body)
-        identifier = id_of(raw)
-        if raw.get("is_new_session") is not False or identifier is None:
+        if raw.get("is_new_session") is not False:
             return raw
-        equivalent = await sessions.get(identifier)
+        equivalent = await sessions.get(raw["session_id"])
         tags = set(our_tags(equivalent))
         if tags and tags.isdisjoint(item.tag for item in self.fingerprints):
             return await send({**body, "idempotent": False})

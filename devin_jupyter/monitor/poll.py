@@ -167,7 +167,7 @@ class Poller:
                 await self._clock.pause(first - now, self._wake)
                 continue
             try:
-                await self._sweep([each for each in active if each.due <= now + TOGETHER * self._interval(each, now)])
+                await self._sweep([each for each in active if self._is_due(each, now)])
                 failed = 0
             except Exception as bug:
                 logger.exception("a sweep failed")
@@ -246,6 +246,9 @@ class Poller:
         snapshot = self.store.observe(entry, raw, merged(entry.seen.messages if entry.seen else (), messages))
         if snapshot is not None and not self.store.is_outdated(entry, snapshot, ticket):
             self.store.accept(entry, snapshot, ticket=ticket, raw=raw)
+
+    def _is_due(self, entry: WatchedSession, now: float) -> bool:
+        return entry.due <= now or entry.due <= now + TOGETHER * self._interval(entry, now)
 
     def _interval(self, entry: WatchedSession, now: float) -> float:
         """Return the pause until the next look; many sessions are read no more often than few."""

@@ -53,9 +53,10 @@ class Schema:
         """Whether the answer is a list (of rows)."""
         return self.item_key == "items"
 
+    @cached_property
     def identity(self) -> Json:
-        """Return what makes two schemas the same: the wire without titles and `$schema`."""
-        return self._unnamed
+        """What makes two schemas the same: the wire without titles and `$schema`."""
+        return without_names(self.wire)
 
     def check(self, value: Any) -> list[str]:
         """Return every problem of a raw answer as `"$.json.path: what is wrong"`; none when it is valid."""
@@ -103,10 +104,6 @@ class Schema:
     def _outside(self, problems: list[str]) -> list[str]:
         key = self.item_key
         return [f"$.{key}{problem[1:]}" for problem in problems] if key else problems
-
-    @cached_property
-    def _unnamed(self) -> Json:
-        return without_names(self.wire)
 
     @cached_property
     def _checker(self) -> Checker:

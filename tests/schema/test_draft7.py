@@ -143,8 +143,8 @@ def test_properties_may_be_called_like_keywords() -> None:
     schema = load_schema({"type": "object", "properties": {name: {"type": "string", "title": "x"} for name in names}})
 
     assert list(schema.wire["properties"]) == names
-    assert list(schema.identity()["properties"]) == names
-    assert schema.identity()["properties"]["title"] == {"type": "string"}
+    assert list(schema.identity["properties"]) == names
+    assert schema.identity["properties"]["title"] == {"type": "string"}
 
 
 def test_values_are_not_taken_for_schemas() -> None:
@@ -154,13 +154,13 @@ def test_values_are_not_taken_for_schemas() -> None:
     wire = wire_of(properties={"a": part})
 
     assert wire["properties"]["a"] == part
-    assert load_schema(wire).identity()["properties"]["a"] == part
+    assert load_schema(wire).identity["properties"]["a"] == part
 
 
 def test_identity_is_without_titles_and_draft() -> None:
     plain, titled = {"type": "object"}, {"type": "object", "title": "T", "$schema": DRAFT_7}
 
-    assert load_schema(plain).identity() == load_schema(titled).identity() == {"type": "object"}
+    assert load_schema(plain).identity == load_schema(titled).identity == {"type": "object"}
 
 
 def test_discriminators_and_annotations_of_other_drafts_go() -> None:

@@ -128,7 +128,7 @@ def test_a_schema_that_was_sent_reads_answers_without_the_type(spec: str) -> Non
     schema = from_wire(sent)
 
     assert schema.wire == sent
-    assert schema.identity() == load_schema(spec, NAMES).identity()
+    assert schema.identity == load_schema(spec, NAMES).identity
 
 
 def test_a_list_that_was_sent_is_unwrapped_without_the_type_too() -> None:
