@@ -15,13 +15,13 @@ from devin_jupyter.host import quiet_waits
 from devin_jupyter.loop import completing_requests
 from devin_jupyter.magics import display
 from devin_jupyter.magics.completion import candidates
-from devin_jupyter.magics.magic import print_notice, warn_about_live_sessions
+from devin_jupyter.magics.frontend import print_notice, warn_about_live_sessions
 from devin_jupyter.options import CellOptions, continued, help_text, parse
 from devin_jupyter.text import nearest, parse_duration
 
 if TYPE_CHECKING:
     from devin_jupyter.batches.batch import Batch
-    from devin_jupyter.magics.magic import Notebook
+    from devin_jupyter.magics.frontend import Notebook
 
 HEADLESS_SECONDS = 4 * 3600.0
 

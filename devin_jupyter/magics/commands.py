@@ -16,7 +16,7 @@ from devin_jupyter.options import CELL, Argument, Syntax, explained, help_text, 
 from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:
-    from devin_jupyter.magics.magic import Notebook
+    from devin_jupyter.magics.frontend import Notebook
 
 
 @dataclass(frozen=True, slots=True)

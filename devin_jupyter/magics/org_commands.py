@@ -16,13 +16,13 @@ from devin_jupyter.config import data_folder, no_key, resolve_settings
 from devin_jupyter.errors import DevinError, Forbidden, NoKey, NotFound, OptionError, Unsupported
 from devin_jupyter.magics.completion import CACHE, prefetch
 from devin_jupyter.magics.display import Table, Text, labeled, write_file
-from devin_jupyter.magics.magic import recent_lines
+from devin_jupyter.magics.frontend import recent_lines
 from devin_jupyter.magics.session_commands import unix_time
 from devin_jupyter.redaction import redact, redact_colored
 from devin_jupyter.text import format_acus, format_amount, nearest
 
 if TYPE_CHECKING:
-    from devin_jupyter.magics.magic import Notebook
+    from devin_jupyter.magics.frontend import Notebook
 
 
 def playbooks(notebook: Notebook, args: Any) -> Any:

@@ -20,7 +20,7 @@ from devin_jupyter.magics import display
 from devin_jupyter.magics.cell import follow, follow_batch
 from devin_jupyter.magics.completion import CACHE
 from devin_jupyter.magics.display import Link, Table, labeled, writing
-from devin_jupyter.magics.magic import print_notice
+from devin_jupyter.magics.frontend import print_notice
 from devin_jupyter.models.fields import identifier
 from devin_jupyter.models.snapshot import Snapshot, observe, parse_time
 from devin_jupyter.options import CellOptions, check_name
@@ -29,7 +29,7 @@ from devin_jupyter.render.html import conversation_html
 from devin_jupyter.text import format_acus, format_amount, parse_ago, parse_duration, safe_text
 
 if TYPE_CHECKING:
-    from devin_jupyter.magics.magic import Notebook
+    from devin_jupyter.magics.frontend import Notebook
 
 DEFAULT_LIMIT, SEARCH_LIMIT, BOARD_LIMIT = 20, 2000, 1000
 

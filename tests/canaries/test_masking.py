@@ -110,7 +110,7 @@ async def test_a_page_without_secrets_is_handed_on_byte_for_byte() -> None:
 def test_a_message_that_holds_a_secret_is_recognized_when_the_service_shows_it() -> None:
     keep_secret([KEY])
     shown: dict[str, list[Any]] = {normalized(as_returned(f"use {KEY}\nplease")): [1.0]}
-    assert Conversation(shown, None).of(f"use {KEY} \n please") == [1.0]
+    assert Conversation(shown, None).times_of(f"use {KEY} \n please") == [1.0]
 
 
 PEM = "-----BEGIN PRIVATE KEY-----\n" + "\n".join(f"{n}Ab/c+d" * 8 for n in range(6)) + "\n-----END PRIVATE KEY-----\n"
