@@ -6,11 +6,11 @@ import asyncio
 import inspect
 import pydoc
 import signal
-import threading
 from collections.abc import AsyncIterator
 from contextlib import contextmanager
 
 import pytest
+from interrupt import ctrl_c_once_blocked
 from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
@@ -163,12 +163,12 @@ def test_a_type_error_from_inside_a_method_keeps_its_text_and_its_frames():
     ("name", "what"), [("sleep", "interrupted before the response came"), ("guarded_sleep", "guarded")]
 )
 def test_an_interrupt_says_what_the_guard_of_the_call_says(name, what):
-    main = threading.main_thread().ident
-    timer = threading.Timer(0.3, lambda: signal.pthread_kill(main, signal.SIGINT))
-    timer.start()
-
-    with pytest.raises(Detached, match=what):
-        getattr(Counter(), name)()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job is started with it ignored
+    try:
+        with ctrl_c_once_blocked(), pytest.raises(Detached, match=what):
+            getattr(Counter(), name)()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("with_jedi", [True, False])
