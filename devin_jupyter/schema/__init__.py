@@ -16,7 +16,7 @@ import typing
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from keyword import iskeyword
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,7 +80,7 @@ class Schema:
             value: the raw answer.
             session_id: whose it is, for the error.
             named: what its message calls the session, in place of the id.
-            stands: how the session stands and what it has cost, for the error.
+            status: the state of the session and what it has cost, for the error.
 
         Raises:
             OutputInvalid: with every problem, and the raw value.
@@ -160,18 +160,22 @@ def from_wire(wire: Mapping[str, Any]) -> Schema:
 def _from_text(text: str, namespace: Mapping[str, Any], folder: Path | None) -> Schema:
     if not text:
         raise SchemaError("the schema is empty", hint="name a model, a .json file, JSON in braces, or name:type, …")
-    if text.startswith("{"):
-        return Schema(to_draft7(_parsed(text, "the schema")), text)
-    if text.endswith(".json"):
+    if text.endswith(".json") and not text.startswith("{"):
         return Schema(to_draft7(_file(Path(text), folder)), text)
-    if ":" in text:
-        return Schema(to_draft7(read_shorthand(text)), text)
+    if text.startswith("{") or ":" in text:
+        return _spelled_out(text)
     found = resolve(text, namespace)
     if isinstance(found, str):
         return _from_text(found.strip(), {}, folder)
     if found is None or not (isinstance(found, (Mapping, Path, Schema)) or is_type(found)):
         raise not_a_schema(text, found)
     return load_schema(found, namespace, folder=folder)
+
+
+@lru_cache(maxsize=64)
+def _spelled_out(text: str) -> Schema:
+    """Return the schema of a text that says everything itself; the rows of a batch and reruns share one."""
+    return Schema(to_draft7(_parsed(text, "the schema") if text.startswith("{") else read_shorthand(text)), text)
 
 
 def _from_type(spec: object) -> Schema:
