@@ -319,7 +319,7 @@ class AsyncDevin:
         engine: str | None = None,
         limit: int | None = None,
         **filters: Unpack[SessionFilters],
-    ) -> Any:
+    ) -> pd.DataFrame:
         """Return sessions as a DataFrame, newest first. Columns and dtypes are always the same.
 
             devin.sessions_frame(since="30d", tags="team:payments")
@@ -349,7 +349,8 @@ class AsyncDevin:
             return (await select(self.core, sessions, filters, limit)).frame
         if sessions is not None or limit is not None:
             raise OptionError("engine='dask' reads whole time windows", hint="select with filters, without limit=")
-        return await dataset.dask_sessions(self.core, filters)
+        # A Dask DataFrame is read like one of pandas; a union would cost everybody else the completion of methods.
+        return cast("pd.DataFrame", await dataset.dask_sessions(self.core, filters))
 
     async def outputs_frame(
         self,
