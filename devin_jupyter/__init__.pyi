@@ -38,6 +38,7 @@ from .errors import DevinError as DevinError
 from .errors import Forbidden as Forbidden
 from .errors import Halted as Halted
 from .errors import JournalError as JournalError
+from .errors import LiveUnavailable as LiveUnavailable
 from .errors import NeedsApproval as NeedsApproval
 from .errors import NeedsReply as NeedsReply
 from .errors import NoKey as NoKey
@@ -69,6 +70,7 @@ from .errors import WaitTimeout as WaitTimeout
 from .errors import WrongKeyFamily as WrongKeyFamily
 from .models.enums import Phase as Phase
 from .models.snapshot import Snapshot as Snapshot
+from .models.steps import Step as Step
 from .session import AsyncSession as AsyncSession
 from .session import Session as Session
 

@@ -10,6 +10,7 @@ DevinError
 │   ├── NoKey
 │   ├── WrongKeyFamily
 │   ├── NoOrganization
+│   ├── LiveUnavailable     this needs the live channel, which is not on
 │   └── JournalError        the journal is damaged, read-only or locked
 ├── Refused                 nothing was paid: one of our own guards refused
 │   ├── SessionChanged      an edited cell whose earlier session is still working
@@ -155,6 +156,10 @@ class WrongKeyFamily(SetupError):
 
 class NoOrganization(SetupError):
     """The v3 API needs an organization id and none could be resolved."""
+
+
+class LiveUnavailable(SetupError):
+    """The live channel, which this needs, is not on: no personal access token, refused, or not reachable."""
 
 
 class JournalError(SetupError):

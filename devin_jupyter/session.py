@@ -26,6 +26,7 @@ from devin_jupyter.errors import (
     Detached,
     DetachedAwait,
     DevinError,
+    LiveUnavailable,
     NeedsApproval,
     NeedsReply,
     NotRecorded,
@@ -67,6 +68,7 @@ from devin_jupyter.models.snapshot import (
     read_message,
     visible_tags,
 )
+from devin_jupyter.models.steps import Approval, LiveState, LiveView, PlanEntry, Step
 from devin_jupyter.monitor.poll import Poller
 from devin_jupyter.monitor.store import Change, Connection, SessionStore, Subscription, WatchedSession
 from devin_jupyter.options import seconds
@@ -274,6 +276,44 @@ class SessionView:
         """
         return self._shared.watched.outputs
 
+    @property
+    def live_view(self) -> LiveView:
+        """All that the live channel tells of the session, as one immutable value; empty without the channel."""
+        return self._shared.watched.live
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What Devin did, oldest first, the newest few hundred: each has `.kind`, `.title`, `.status`, `.text`, `.at`.
+
+        Empty without the live channel.
+        """
+        return self.live_view.steps
+
+    @property
+    def plan(self) -> tuple[PlanEntry, ...]:
+        """Devin's plan: entries with `.text` and `.status`. Empty without the live channel."""
+        return self.live_view.plan
+
+    @property
+    def activity(self) -> str | None:
+        """What Devin does at this moment, in a few words; None when the turn is over, or without the live channel."""
+        return None if self.snapshot.turn_over else self.live_view.activity
+
+    @property
+    def approval(self) -> Approval | None:
+        """What waits for your approval: `.title`, `.text`; see `approve` and `reject`. Needs the live channel."""
+        return self.live_view.approval
+
+    @property
+    def live(self) -> LiveState:
+        """Whether the live channel follows the session: `on`, `off`, `connecting` or `unavailable`."""
+        return self.live_view.state
+
+    @property
+    def live_reason(self) -> str | None:
+        """Why the live channel does not follow the session, in one line."""
+        return self.live_view.reason
+
     def answer(self, *, waited: float | str | None = None) -> Any:
         """Return what `result` would return, from the latest snapshot, without a request and without waiting.
 
@@ -448,6 +488,42 @@ class AsyncSession(SessionView):
         await core.poller.look(watched)
         return self
 
+    async def approve(self) -> AsyncSession:
+        """Approve what Devin asks to do, see `.approval`; its turn goes on. Needs the live channel.
+
+        Raises:
+            LiveUnavailable: the channel is not on; approve in the web app.
+            OptionError: nothing waits for an approval.
+        """
+        return await self._answer_approval(approved=True)
+
+    async def reject(self) -> AsyncSession:
+        """Reject what Devin asks to do, see `.approval`; its turn goes on without it. Needs the live channel.
+
+        Raises:
+            LiveUnavailable: the channel is not on; reject in the web app.
+            OptionError: nothing waits for an approval.
+        """
+        return await self._answer_approval(approved=False)
+
+    async def cancel_turn(self) -> AsyncSession:
+        """Cancel what Devin is doing; the session stays usable, and a message continues it. Needs the live channel.
+
+        Raises:
+            LiveUnavailable: the channel is not on; `.stop()` terminates the session for good.
+        """
+        raise self._without_channel()
+
+    async def _answer_approval(self, *, approved: bool) -> AsyncSession:
+        raise self._without_channel()
+
+    def _without_channel(self) -> LiveUnavailable:
+        return LiveUnavailable(
+            f"the live channel is not on: {self.live_reason or 'there is no personal access token'}",
+            "nothing was sent",
+            f"set DEVIN_PAT, or do it in the web app: {self.url}",
+        )
+
     async def archive(self) -> AsyncSession:
         """Archive the session, which puts it to sleep if it is running. v3 only. (`POST …/archive`)"""
         await self._core.sessions.archive(self.id)
@@ -525,6 +601,7 @@ class AsyncSession(SessionView):
         callback: Callable[[Snapshot], None],
         *,
         on_trouble: Callable[[Connection], None] | None = None,
+        on_live: Callable[[LiveView], None] | None = None,
         messages: bool = False,
         keep: bool = False,
         every: float = 0.0,
@@ -534,6 +611,7 @@ class AsyncSession(SessionView):
         Args:
             callback: called on the loop's thread; must not print, display or block.
             on_trouble: called when the connection fails and when it is restored.
+            on_live: called with every new view of the live channel: steps, plan, activity, approval.
             messages: also read the conversation while the turn is open.
             keep: continue after the end of the turn, polling slowly.
             every: call at most once in this many seconds, with the newest snapshot, and at once at the end of a turn.
@@ -542,6 +620,9 @@ class AsyncSession(SessionView):
         def on_change(change: Change) -> None:
             if isinstance(change, Snapshot):
                 callback(change)
+            elif isinstance(change, LiveView):
+                if on_live is not None:
+                    on_live(change)
             elif on_trouble is not None:
                 on_trouble(change)
 
@@ -620,6 +701,9 @@ class Session(SessionView, Blocking[AsyncSession]):
     wait = fluent(AsyncSession.wait, guard=_waiting)
     send = fluent(AsyncSession.send, guard=_sending)
     stop = fluent(AsyncSession.stop)
+    approve = fluent(AsyncSession.approve)
+    reject = fluent(AsyncSession.reject)
+    cancel_turn = fluent(AsyncSession.cancel_turn)
     archive = fluent(AsyncSession.archive)
     unarchive = fluent(AsyncSession.unarchive)
     tag = blocking(AsyncSession.tag)
@@ -635,12 +719,15 @@ class Session(SessionView, Blocking[AsyncSession]):
         callback: Callable[[Snapshot], None],
         *,
         on_trouble: Callable[[Connection], None] | None = None,
+        on_live: Callable[[LiveView], None] | None = None,
         messages: bool = False,
         keep: bool = False,
         every: float = 0.0,
     ) -> Subscription:
         def start() -> Subscription:
-            return self._async.subscribe(callback, on_trouble=on_trouble, messages=messages, keep=keep, every=every)
+            return self._async.subscribe(
+                callback, on_trouble=on_trouble, on_live=on_live, messages=messages, keep=keep, every=every
+            )
 
         async def start_there() -> Subscription:
             return start()

@@ -35,6 +35,7 @@ from devin_jupyter.models.snapshot import (
     observe,
     output_history,
 )
+from devin_jupyter.models.steps import LiveView
 
 if TYPE_CHECKING:
     from devin_jupyter.journal import Journal
@@ -103,7 +104,7 @@ class Connection:
         return f"reconnecting, last seen {ago} ago"
 
 
-Change = Snapshot | Connection
+Change = Snapshot | Connection | LiveView
 
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
@@ -121,6 +122,8 @@ class WatchedSession:
     """Always `devin-…`."""
     outputs: tuple[OutputVersion, ...] = field(init=False)
     """The structured outputs seen so far, oldest first."""
+    live: LiveView = field(init=False)
+    """What the live channel tells of it; empty without the channel."""
     subscriptions: list[Subscription] = field(default_factory=list)
     waiters: list[asyncio.Future[Snapshot]] = field(default_factory=list)
     is_followed: bool = False
@@ -140,6 +143,7 @@ class WatchedSession:
 
     def __post_init__(self) -> None:
         self.session_id = self.record.session_id
+        self.live = LiveView(session_id=self.session_id)
         self.outputs = output_history((), self.seen) if self.seen is not None else ()
 
     @property
@@ -254,7 +258,7 @@ class Subscription:
         self._store, self._on_change = store, on_change
         self.messages, self.keep = messages, keep
         self._sessions: dict[str, WatchedSession] = {}
-        self._pending: dict[tuple[str, bool], Change] = {}
+        self._pending: dict[tuple[str, type[Change]], Change] = {}
         self._loop, self._pid = asyncio.get_running_loop(), os.getpid()
         self._throttle = Throttle(self._publish, every) if every > 0 else None
 
@@ -298,7 +302,7 @@ class Subscription:
         if self._throttle is None:
             self._call(change)
             return
-        self._pending[session_id, isinstance(change, Connection)] = change
+        self._pending[session_id, type(change)] = change
         self._throttle.request(at_once=at_once)
 
     def close(self) -> None:
@@ -530,15 +534,15 @@ class SessionStore:
         keep: bool = False,
         every: float = 0.0,
     ) -> Subscription:
-        """Have a function called with every new snapshot of these sessions, and with changes of the connection.
+        """Have a function called with new snapshots of these sessions, live views, and changes of the connection.
 
         Args:
             sessions: ids in any form, or sessions in memory; `Subscription.add` takes more.
             on_change: called on the loop's thread; must not block, print or display.
             messages: read the conversation while it grows, not only at the end of the turn.
             keep: continue after the end of the turn, slowly.
-            every: call at most once in this many seconds, with the newest snapshot of each session; the end of a
-                turn is told at once.
+            every: call at most once in this many seconds, with the newest snapshot and the newest live view of each
+                session; the end of a turn is told at once.
         """
         subscription = Subscription(self, on_change, messages=messages, keep=keep, every=every)
         for session in sessions:
@@ -680,6 +684,15 @@ class SessionStore:
         entry.connection = connection
         for subscription in tuple(entry.subscriptions):
             subscription.publish(entry.session_id, connection, at_once=True)
+
+    def set_live(self, session: str | WatchedSession, view: LiveView) -> None:
+        """Set what the live channel tells of a session, and tell the subscribers. On the loop's thread only."""
+        entry = self.hold(session)
+        if entry.live == view:
+            return
+        entry.live = view
+        for subscription in tuple(entry.subscriptions):
+            subscription.publish(entry.session_id, view, at_once=False)
 
     def update(self, entry: WatchedSession) -> None:
         """Start or stop polling a session, as its state requires."""

@@ -1,0 +1,53 @@
+"""What a handle shows of the live channel, and who is told."""
+
+from __future__ import annotations
+
+import pytest
+from clients import devin, no_default_client
+from live_views import approval, step, tell
+
+import devin_jupyter as dj
+from devin_jupyter import Devin
+from devin_jupyter.models.steps import LiveView
+
+__all__ = ["devin", "no_default_client"]
+
+
+def test_without_the_channel_everything_is_empty(devin: Devin) -> None:
+    session = devin.create("a")
+    assert (session.steps, session.plan, session.activity, session.approval) == ((), (), None, None)
+    assert session.live == "off"
+    for act in (session.approve, session.reject, session.cancel_turn):
+        with pytest.raises(dj.LiveUnavailable) as caught:
+            act()
+        assert caught.value.consequence == "nothing was sent"
+        assert "DEVIN_PAT" in caught.value.hint
+
+
+def test_a_handle_shows_the_newest_view_and_subscribers_are_told(devin: Devin) -> None:
+    session = devin.create("a", tags=["sim:slow"])
+    seen: list[LiveView] = []
+    subscription = session.subscribe(lambda _: None, on_live=seen.append)
+    first = tell(devin, session)
+    tell(devin, session)
+    assert seen == [first]  # the same again is no news
+    assert first.plan_progress == (1, 3)
+    assert session.live == "on"
+    assert [each.kind for each in session.steps] == ["thought", "tool"]
+    assert session.steps[1].is_running
+    assert session.activity == "running the tests"
+    second = tell(devin, session, steps=(step(status="completed"),), plan=(), approval=approval())
+    subscription.close()
+    tell(devin, session, steps=())
+    assert seen == [first, second]
+    assert second.plan_progress is None
+    assert not second.steps[0].is_running
+    assert isinstance(second.steps[0], dj.Step)
+
+
+def test_activity_ends_with_the_turn(devin: Devin) -> None:
+    session = devin.create("a").wait()
+    tell(devin, session, approval=approval())
+    assert session.activity is None
+    assert session.steps
+    assert session.approval == approval()
