@@ -48,10 +48,12 @@ from types import TracebackType
 from typing import Any
 
 from devin_jupyter.redaction import redact, redact_tree, redacted_traceback
+from devin_jupyter.text import INVISIBLE
 
 
 def _one_line(text: str) -> str:
-    return " ".join(redact(text).split())
+    """One line in which nothing is hidden: what could turn a text around or cut it off is written as its code."""
+    return INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", " ".join(redact(text).split()))
 
 
 class _ThreeLines(BaseException):

@@ -56,6 +56,7 @@ _OTHERS: Mapping[str, tuple[type, ...]] = {
     "fingerprint": _TEXT_OR_NONE,
     "schema": _OBJECT,
     "simulated": _FLAG,
+    "unsaved_answer": _INTEGER,
 }
 _COLUMNS = {row.name: row.column or "" for row in FIELDS}
 _STORED: dict[str, tuple[type, ...]] = {
@@ -516,6 +517,8 @@ def _saved_snapshot(record: Mapping[str, Any], seen: date) -> Snapshot | None:
 def _saved_answer(record: Mapping[str, Any]) -> dict[str, Any]:
     """The answer of a session with a schema is data; without one it is Devin's last message, question or not."""
     answer, standing = record.get("answer"), record.get("answer_standing")
+    if answer is None and isinstance(record.get("answer_bytes"), int):
+        return {"unsaved_answer": record["answer_bytes"]}
     word = record.get("question") if answer is None else answer
     if standing is None and isinstance(word, str):
         return {"messages": (Message("recorded", "devin", word, None),)}

@@ -340,6 +340,8 @@ class SessionView:
         from devin_jupyter import frames
 
         seen = self.snapshot
+        if seen.unsaved_answer is not None:
+            raise _not_saved(seen)
         output = frames.Output(
             session_id=seen.session_id,
             url=seen.url,
@@ -843,9 +845,12 @@ def output_of(snapshot: Snapshot, schema: Schema | None) -> Any:
     Raises:
         TurnOpen: Devin is still working on it.
         OutputInvalid: it does not match the schema.
+        NotRecorded: it was too large for the saved notebook that is read.
     """
     if not snapshot.turn_over and snapshot.recorded is not None:
         raise _recorded_at_work(TurnOpen, snapshot)
+    if snapshot.unsaved_answer is not None:
+        raise _not_saved(snapshot)
     if not snapshot.turn_over:
         raise TurnOpen(
             f"{_named(snapshot)} is still running ({snapshot.phase.label}); its output is not final",
@@ -874,6 +879,8 @@ def answer_of(snapshot: Snapshot, schema: Schema | None) -> Any:
     """
     if not snapshot.turn_over or snapshot.phase in _NO_ANSWER:
         raise turn_error(snapshot)
+    if snapshot.unsaved_answer is not None:
+        raise _not_saved(snapshot)
     if _has_output(snapshot):
         return output_of(snapshot, schema)
     word = snapshot.last_word
@@ -984,6 +991,14 @@ def _recorded_at_work(kind: type[TurnError], snapshot: Snapshot) -> TurnError:
         f"its answer is not recorded; {cost(snapshot)}",
         "set DEVIN_API_KEY and open it by its id, or ask its author to run %devin lock again",
         session_id=snapshot.session_id,
+    )
+
+
+def _not_saved(snapshot: Snapshot) -> NotRecorded:
+    return NotRecorded(
+        f"the answer of {_named(snapshot)} was too large for the notebook file",
+        f"the session is over, {cost(snapshot)}",
+        f"set DEVIN_API_KEY and read it from the service: dj.get('{snapshot.session_id}').result()",
     )
 
 

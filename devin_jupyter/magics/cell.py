@@ -168,14 +168,16 @@ def follow_batch(notebook: Notebook, batch: Batch, options: CellOptions) -> None
     here = notebook.host
     board = here.in_kernel and not here.is_headless and notebook.config.panel and not batch.is_over
     if board and not quiet:
-        display.show(batch.panel())
+        with display.showing(batch.name):
+            display.show(batch.panel())
     try:
         if seconds is not None:
             limit = None if seconds == math.inf else seconds
             batch.wait(limit, on_interrupt=_on_interrupt(notebook, options), quiet=quiet)
     finally:
         if not board and not quiet:
-            display.show(batch)
+            with display.showing(batch.name):
+                display.show(batch)
     if seconds is not None:
         batch.check()
 

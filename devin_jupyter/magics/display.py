@@ -6,6 +6,7 @@ the service is escaped and made safe here; links go to http(s) only.
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 import time
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from devin_jupyter import render
-from devin_jupyter.errors import OptionError
+from devin_jupyter.errors import DevinError, OptionError
 from devin_jupyter.render import labels
 from devin_jupyter.render.html import line_html, rows_html
 from devin_jupyter.render.labels import web_address
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from devin_jupyter.options import CellOptions
 
 
+logger = logging.getLogger("devin_jupyter")
+
+
 class Display(Protocol):
     """How a session is shown; the panel's `CellOutput` is one too."""
 
@@ -42,24 +46,41 @@ class Display(Protocol):
 
 
 class View:
-    """A display around a wait: opened before it, closed after it in any case."""
+    """A display around a wait: opened before it, closed after it in any case.
 
-    def __init__(self, shown: Display) -> None:
-        self.display = shown
+    Its faults are its own: a session that was started is not to look like one that could not be.
+    """
+
+    def __init__(self, shown: Display, name: str = "the session") -> None:
+        self.display, self._name = shown, name
 
     def open(self) -> None:
         """Show the session in a panel that updates on its own."""
-        self.display.open()
+        with showing(self._name):
+            self.display.open()
 
     def __enter__(self) -> None:
-        self.display.open()
+        self.open()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leave the final state; a wait that was interrupted leaves a live panel alive."""
         if not isinstance(error, KeyboardInterrupt) or isinstance(self.display, FinalDisplay):
-            self.display.close()
+            with showing(self._name):
+                self.display.close()
+
+
+@contextmanager
+def showing(name: str) -> Iterator[None]:
+    """Turn a fault in showing something into a line that says so: the session, or the batch, is fine."""
+    try:
+        yield
+    except DevinError:
+        raise
+    except Exception as fault:
+        logger.exception("%s could not be shown", name)
+        print(render.not_shown(name, fault))
 
 
 def view(notebook: Notebook, session: Any, options: CellOptions, *, waiting: bool) -> View:
@@ -72,17 +93,20 @@ def view(notebook: Notebook, session: Any, options: CellOptions, *, waiting: boo
         waiting: the cell is about to wait.
     """
     transcript, here = options.get("save_transcript", False), notebook.host
+    name = session.snapshot.session_id
     if options.get("quiet"):
-        return View(NullDisplay())
+        return View(NullDisplay(), name)
     if here.is_headless or not here.in_kernel:
-        return View(FinalDisplay(session, transcript, at_once=not waiting))
+        return View(FinalDisplay(session, transcript, at_once=not waiting), name)
     if session.snapshot.turn_over and not session.snapshot.needs_you:
-        return View(FinalDisplay(session, transcript, at_once=True))
+        return View(FinalDisplay(session, transcript, at_once=True), name)
     if not notebook.config.panel:
-        return View(UpdatingDisplay(session, transcript))
-    from devin_jupyter.panel import CellOutput, Panel
+        return View(UpdatingDisplay(session, transcript), name)
+    with showing(name):
+        from devin_jupyter.panel import CellOutput, Panel
 
-    return View(CellOutput(Panel(session), transcript=transcript))
+        return View(CellOutput(Panel(session), transcript=transcript), name)
+    return View(FinalDisplay(session, transcript, at_once=not waiting), name)
 
 
 class NullDisplay:

@@ -297,6 +297,8 @@ class Snapshot:
     simulated: bool = False
     recorded: date | None = None
     """Set when the snapshot comes from a lock file or a saved notebook, not from the service."""
+    unsaved_answer: int | None = None
+    """The size in bytes of an answer that was too large for the saved notebook that the snapshot comes from."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the answer that this version of the package does not know."""
 

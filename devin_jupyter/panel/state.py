@@ -106,12 +106,19 @@ def seconds(at: datetime | None) -> float | None:
 
 def _answer(snapshot: Snapshot) -> dict[str, Any]:
     value = labels.answer(snapshot)
-    output = snapshot.structured_output
-    too_long = output is not None and len(json.dumps(output, default=str)) > OUTPUT_BYTES
+    output, note = snapshot.structured_output, None
+    try:
+        text = json.dumps(output, default=str)
+        if output is not None and len(text) > OUTPUT_BYTES:
+            output, note = None, "too long to show here; read it with .output"
+        else:
+            output = safe_tree(json.loads(text))
+    except (ValueError, RecursionError):  # nested too deep, or a number of too many digits
+        output, note = None, "it cannot be shown here; read it with .output"
     return {
         "answer": markdown(value, MESSAGE_LIMIT) if isinstance(value, str) else None,
-        "output": None if too_long else safe_tree(json.loads(json.dumps(output, default=str))),
-        "output_note": "too long to show here; read it with .output" if too_long else None,
+        "output": output,
+        "output_note": note,
         "standing": labels.output_status(snapshot),
     }
 

@@ -7,16 +7,18 @@ HTML off and then cleaned.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.recorded import RECORD_MIME
 from devin_jupyter.render import labels
-from devin_jupyter.render.html import board_html, session_html
+from devin_jupyter.render.html import board_html, line_html, session_html
 from devin_jupyter.render.record import board_record, session_record
 from devin_jupyter.render.text import board_text, session_text
-from devin_jupyter.text import one_line
+from devin_jupyter.text import format_acus, one_line
 
 __all__ = [
     "board_bundle",
@@ -24,10 +26,14 @@ __all__ = [
     "board_record",
     "board_text",
     "bundle",
+    "not_shown",
     "session_html",
     "session_record",
     "session_text",
 ]
+
+
+logger = logging.getLogger("devin_jupyter")
 
 
 def bundle(snapshot: Snapshot, transcript: bool = False, anchor: str = "") -> dict[str, Any]:
@@ -37,12 +43,27 @@ def bundle(snapshot: Snapshot, transcript: bool = False, anchor: str = "") -> di
         snapshot: the session.
         transcript: add the conversation, folded in the HTML.
         anchor: the live panel with this id may move into the HTML.
+
+    Whatever a session holds, it has a bundle: where one cannot be made, a line says that the session is fine.
     """
-    return {
-        "text/plain": session_text(snapshot, transcript=transcript),
-        "text/html": session_html(snapshot, transcript=transcript, anchor=anchor),
-        RECORD_MIME: session_record(snapshot),
-    }
+    try:
+        return {
+            "text/plain": session_text(snapshot, transcript=transcript),
+            "text/html": session_html(snapshot, transcript=transcript, anchor=anchor),
+            RECORD_MIME: session_record(snapshot),
+        }
+    except Exception as fault:
+        logger.exception("%s could not be shown", snapshot.session_id)
+        phase, cost = snapshot.phase.label, format_acus(snapshot.acus)
+        line = f"{not_shown(snapshot.session_id, fault)} · {phase} · {cost}"
+        bare = replace(snapshot, structured_output=None, question=None, messages=(), extra={}, schema=None)
+        return {"text/plain": line, "text/html": line_html(line), RECORD_MIME: session_record(bare)}
+
+
+def not_shown(name: str, fault: Exception) -> str:
+    """Return the line for a session or a board that is fine, and that only cannot be shown."""
+    kind = one_line(f"{type(fault).__name__}: {fault}")
+    return f"{name} is fine, only its display failed ({kind}); .result() and .frame() work, %devin debug reports it"
 
 
 def board_bundle(
@@ -64,8 +85,14 @@ def board_bundle(
     """
     ordered = sorted(snapshots, key=labels.board_column)
     heading = f"{one_line(title)}: {labels.totals(ordered, waiting)}"
-    return {
-        "text/plain": board_text(heading, ordered, names or {}),
-        "text/html": board_html(heading, ordered, names or {}, anchor),
-        RECORD_MIME: board_record(title, ordered),
-    }
+    try:
+        return {
+            "text/plain": board_text(heading, ordered, names or {}),
+            "text/html": board_html(heading, ordered, names or {}, anchor),
+            RECORD_MIME: board_record(title, ordered),
+        }
+    except Exception as fault:
+        logger.exception("%s could not be shown", title)
+        line = f"{not_shown(one_line(title), fault)} · {heading}"
+        bare = [replace(one, structured_output=None, question=None, messages=(), schema=None) for one in ordered]
+        return {"text/plain": line, "text/html": line_html(line), RECORD_MIME: board_record(title, bare)}

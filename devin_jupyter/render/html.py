@@ -9,10 +9,10 @@ none of these pieces needs a template.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from html import escape, unescape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Snapshot
@@ -23,6 +23,7 @@ from devin_jupyter.text import TEXT_LIMIT, format_acus, one_line, safe_text
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
+T = TypeVar("T")
 BOX = "border:1px solid rgba(128,128,128,0.4);border-radius:6px;padding:10px 14px;margin:2px 0;line-height:1.5"
 BADGE = "color:#ffffff;border-radius:10px;padding:1px 9px;font-weight:600;white-space:nowrap"
 QUIET = "opacity:0.8"
@@ -36,6 +37,8 @@ _TABLE = "border-collapse:collapse;border:0;margin:2px 0"
 BOARD_ROWS = 200
 ROWS, COLUMNS, DEPTH, SCALAR, ONE_LINE = 50, 12, 5, 2000, 80
 """Bounds of a JSON value: rows, columns, levels of nesting, characters of a scalar and of a list on one line."""
+SHOWN = 60_000
+"""Characters of a JSON value, and of a conversation, that a page shows."""
 
 _TAGS = frozenset(
     "a blockquote br code del em h4 h5 h6 hr li ol p pre s strong table tbody td th thead tr ul".split()  # noqa: SIM905 a list this long reads better as words
@@ -71,7 +74,12 @@ def session_html(snapshot: Snapshot, *, transcript: bool = False, anchor: str = 
         status = labels.output_status(snapshot)
         parts.append(_heading("Answer", f' <span style="{QUIET}">({escape(status)})</span>' if status else ""))
         is_text = isinstance(answer, str)
-        parts.append(_quote(answer) if is_text else f'<div style="overflow-x:auto">{value_html(answer)}</div>')
+        room = _Room()
+        parts.append(_quote(answer) if is_text else f'<div style="overflow-x:auto">{value_html(answer, room)}</div>')
+        if room.is_exceeded or (is_text and len(answer) > TEXT_LIMIT):
+            parts.append(f'<div style="{LINE};{QUIET}">{escape(labels.whole_answer(snapshot))}</div>')
+    if snapshot.unsaved_answer is not None:
+        parts.append(_heading("Answer") + f'<div style="{LINE}">{escape(labels.unsaved_answer(snapshot))}</div>')
     if snapshot.pull_requests:
         rows = [
             (
@@ -93,8 +101,11 @@ def session_html(snapshot: Snapshot, *, transcript: bool = False, anchor: str = 
     body = "".join(pair(escape(name), escape(one_line(value, 400))) for name, value in facts if value)
     parts.append(f'<details><summary style="{QUIET}">Session</summary>{table(body)}</details>')
     if transcript and snapshot.messages:
-        spoken = "".join(_heading(labels.speaker(each)) + _quote(each.text) for each in snapshot.messages)
-        parts.append(f"<details><summary>Conversation ({len(snapshot.messages)})</summary>{spoken}</details>")
+        shown, note = labels.newest_messages(snapshot, SHOWN)
+        spoken = "".join(_heading(labels.speaker(each)) + _quote(each.text) for each in shown)
+        left_out = f'<div style="{LINE};{QUIET}">{escape(note)}</div>' if note else ""
+        count = len(snapshot.messages)
+        parts.append(f"<details><summary>Conversation ({count})</summary>{left_out}{spoken}</details>")
     return _box("".join(parts), anchor)
 
 
@@ -156,26 +167,68 @@ def line_html(text: str) -> str:
     return f"<div>{escape(text)}</div>"
 
 
-def value_html(value: Any, depth: int = 0) -> str:
+class _Room:
+    """How much of a value may still be shown on a page."""
+
+    def __init__(self) -> None:
+        self._left = SHOWN
+        self.is_exceeded = False
+
+    def some(self, items: Iterable[T]) -> Iterator[T]:
+        """Yield the first items, as long as there is room for them."""
+        for number, item in enumerate(items):
+            if number == ROWS or self._left <= 0:
+                self.is_exceeded = True
+                return
+            yield item
+
+    def scalar(self, value: Any) -> str:
+        text = value if isinstance(value, str) else _WORDS.get(str(value), str(value))
+        self.is_exceeded |= len(text) > SCALAR
+        shown = escape(safe_text(text, SCALAR)).replace("\n", "<br>")
+        self._left -= len(shown) + len(CELL)
+        return shown
+
+
+_WORDS = {"None": "–", "[]": "none", "()": "none", "{}": "none", "True": "yes", "False": "no"}
+
+
+def value_html(value: Any, room: _Room | None = None, depth: int = 0) -> str:
     """Return a JSON value as nested HTML: an object as pairs, a list of objects as a table.
 
     Everything is escaped; what is too deep or too long is cut and says so.
     """
+    room = room or _Room()
     if not isinstance(value, (Mapping, list, tuple)) or not value:
-        return _scalar(value)
+        return room.scalar(value)
     if depth >= DEPTH:
-        return _scalar(json.dumps(value, default=str, ensure_ascii=False))
+        return room.scalar(_flat(value))
     if isinstance(value, Mapping):
-        pairs = (pair(escape(one_line(key, 80)), value_html(item, depth + 1)) for key, item in [*value.items()][:ROWS])
-        return table("".join(pairs) + _more_rows(len(value) - ROWS, 2))
+        names = [
+            pair(escape(one_line(key, 80)), value_html(item, room, depth + 1)) for key, item in room.some(value.items())
+        ]
+        return table("".join(names) + _more_rows(len(value) - len(names), 2))
     if columns := _columns(value):
-        return _grid(value, columns, depth)
-    is_plain = all(not isinstance(item, (Mapping, list, tuple)) and "," not in str(item) for item in value)
+        head = "".join(f'<th style="{_HEAD_CELL}">{escape(one_line(column, 80))}</th>' for column in columns)
+        rows = [
+            row(value_html(item[column], room, depth + 1) if column in item else "" for column in columns)
+            for item in room.some(value)
+        ]
+        body = "".join(rows) + _more_rows(len(value) - len(rows), len(columns))
+        return table(body, f"<thead><tr>{head}</tr></thead>")
+    is_plain = all(not isinstance(item, (Mapping, list, tuple)) and "," not in str(item) for item in value[: ROWS + 1])
     if is_plain and len(value) <= ROWS and sum(len(str(item)) for item in value) <= ONE_LINE:
-        return ", ".join(_scalar(item) for item in value)
-    items = "".join(f"<li>{value_html(item, depth + 1)}</li>" for item in value[:ROWS])
-    rest = f"<li>… {len(value) - ROWS:,} more</li>" if len(value) > ROWS else ""
-    return f'<ul style="margin:0;padding-left:18px">{items}{rest}</ul>'
+        return ", ".join(room.scalar(item) for item in value)
+    items = [f"<li>{value_html(item, room, depth + 1)}</li>" for item in room.some(value)]
+    rest = f"<li>… {len(value) - len(items):,} more</li>" if len(value) > len(items) else ""
+    return f'<ul style="margin:0;padding-left:18px">{"".join(items)}{rest}</ul>'
+
+
+def _flat(value: Any) -> str:
+    try:
+        return json.dumps(value, default=str, ensure_ascii=False)
+    except RecursionError:
+        return "… nested too deep to show"
 
 
 def markdown(text: str, limit: int = TEXT_LIMIT) -> str:
@@ -248,31 +301,12 @@ def _more_rows(count: int, columns: int) -> str:
     return f'<tr><td colspan="{columns}" style="{CELL};{QUIET}">… {count:,} more</td></tr>' if count > 0 else ""
 
 
-def _scalar(value: Any) -> str:
-    if isinstance(value, str):
-        return escape(safe_text(value, SCALAR)).replace("\n", "<br>")
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    words = {"None": "–", "[]": "none", "()": "none", "{}": "none"}
-    return escape(safe_text(words.get(str(value), value), SCALAR))
-
-
 def _columns(value: Sequence[Any]) -> list[str]:
     """Return the keys of a list of objects in order of appearance; none if it is something else, or too wide."""
     if not all(isinstance(item, Mapping) for item in value):
         return []
     keys = list(dict.fromkeys(str(key) for item in value[:ROWS] for key in item))
     return keys if len(keys) <= COLUMNS else []
-
-
-def _grid(value: Sequence[Mapping[str, Any]], columns: list[str], depth: int) -> str:
-    head = "".join(f'<th style="{_HEAD_CELL}">{escape(one_line(column, 80))}</th>' for column in columns)
-    rows = [
-        row(value_html(item[column], depth + 1) if column in item else "" for column in columns)
-        for item in value[:ROWS]
-    ]
-    body = "".join(rows) + _more_rows(len(value) - ROWS, len(columns))
-    return table(body, f"<thead><tr>{head}</tr></thead>")
 
 
 @cache

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot, reported_question
 from devin_jupyter.redaction import redact
-from devin_jupyter.text import INVISIBLE, format_acus, format_amount, format_utc, one_line
+from devin_jupyter.text import INVISIBLE, TEXT_LIMIT, format_acus, format_amount, format_utc, one_line
 
 _PULL_REQUEST = re.compile(r"/([^/]+/[^/]+)/(?:-/)?(?:pull|pulls|pull-requests|merge_requests)/(\d+)/?$")
 
@@ -187,6 +187,34 @@ def answer(snapshot: Snapshot) -> Any:
         return snapshot.structured_output
     last = snapshot.last_word
     return last.text if snapshot.phase is Phase.DONE and last else None
+
+
+def whole_answer(snapshot: Snapshot) -> str:
+    """Return where the whole of an answer is, of which a part is shown."""
+    return f"This is a part of the answer; .result() returns all of it (in a new kernel: {_reopened(snapshot)})."
+
+
+def unsaved_answer(snapshot: Snapshot) -> str:
+    """Return where the answer is that was too large for the notebook file."""
+    size = f"{(snapshot.unsaved_answer or 0) / 1e6:.2g} MB"
+    return f"The answer ({size}) is not saved in the notebook; {_reopened(snapshot)} reads it."
+
+
+def _reopened(snapshot: Snapshot) -> str:
+    return f"dj.get({snapshot.session_id!r}).result()"
+
+
+def newest_messages(snapshot: Snapshot, most: int) -> tuple[Sequence[Message], str]:
+    """Return the newest messages of up to `most` characters together, and a line on those that are left out."""
+    shown: list[Message] = []
+    for message in reversed(snapshot.messages):
+        most -= min(len(message.text), TEXT_LIMIT)
+        if most < 0 and shown:
+            break
+        shown.append(message)
+    left_out = len(snapshot.messages) - len(shown)
+    note = f"{left_out:,} earlier messages are left out: %devin messages {snapshot.session_id} shows them."
+    return shown[::-1], note if left_out else ""
 
 
 def output_status(snapshot: Snapshot) -> str:

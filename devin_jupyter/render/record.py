@@ -11,11 +11,14 @@ from datetime import datetime
 from typing import Any
 
 from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.recorded import dumps
 from devin_jupyter.redaction import redact, redact_tree
 from devin_jupyter.render.labels import answer, output_status
 from devin_jupyter.text import one_line, safe_text
 
 RECORD_VERSION = 1
+MOST_ANSWER, MOST_ANSWERS = 256_000, 2_000_000
+"""Bytes of the answer of one session, and of all sessions of a board, that a notebook keeps."""
 
 
 def session_record(snapshot: Snapshot) -> dict[str, Any]:
@@ -29,7 +32,7 @@ def session_record(snapshot: Snapshot) -> dict[str, Any]:
         "phase": snapshot.phase.value,
         "title": one_line(snapshot.title, 400) if snapshot.title else None,
         "schema": None if snapshot.schema is None else dict(snapshot.schema),
-        "answer": answer(snapshot),
+        **_answer(snapshot, MOST_ANSWER),
         "answer_standing": output_status(snapshot) or None,
         "question": safe_text(snapshot.question) if snapshot.question else None,
         "acus": snapshot.acus,
@@ -47,9 +50,10 @@ def session_record(snapshot: Snapshot) -> dict[str, Any]:
 def board_record(title: str, snapshots: Iterable[Snapshot]) -> dict[str, Any]:
     """Return the redacted record of a board; a schema shared by several sessions is stored once."""
     schemas: list[dict[str, Any]] = []
-    sessions = []
+    sessions, room = [], MOST_ANSWERS
     for snapshot in snapshots:
-        record = _short_record(snapshot)
+        record = _short_record(snapshot, min(room, MOST_ANSWER))
+        room -= len(dumps(record["answer"])) if "answer" in record else 0
         if snapshot.schema is not None:
             schema = dict(snapshot.schema)
             if schema not in schemas:
@@ -60,7 +64,7 @@ def board_record(title: str, snapshots: Iterable[Snapshot]) -> dict[str, Any]:
     return {"version": RECORD_VERSION, "title": one_line(title), **kept, "sessions": sessions}
 
 
-def _short_record(snapshot: Snapshot) -> dict[str, Any]:
+def _short_record(snapshot: Snapshot, room: int) -> dict[str, Any]:
     """Return what a board keeps of one session: where to find it, its state and its answer."""
     record = {
         "id": snapshot.session_id,
@@ -69,7 +73,7 @@ def _short_record(snapshot: Snapshot) -> dict[str, Any]:
         "fingerprint": _fingerprint(snapshot),
         "phase": snapshot.phase.value,
         "title": one_line(snapshot.title, 160) if snapshot.title else None,
-        "answer": answer(snapshot),
+        **_answer(snapshot, room),
         "answer_standing": output_status(snapshot) or None,
         "question": safe_text(snapshot.question) if snapshot.question else None,
         "acus": snapshot.acus,
@@ -78,6 +82,17 @@ def _short_record(snapshot: Snapshot) -> dict[str, Any]:
     }
     clean: dict[str, Any] = redact_tree({key: value for key, value in record.items() if value is not None})
     return clean
+
+
+def _answer(snapshot: Snapshot, most: int) -> dict[str, Any]:
+    """Return the answer, or the size of one that is too large to be kept."""
+    found = answer(snapshot)
+    try:
+        kept = redact_tree(found)
+        size = len(dumps(kept))
+    except (RecursionError, ValueError):  # nested too deep, or a number of too many digits
+        return {"answer_bytes": 0}
+    return {"answer": kept} if size <= most else {"answer_bytes": size}
 
 
 def _place_and_time(snapshot: Snapshot) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from typing import Any
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.redaction import redact_tree
 from devin_jupyter.render import labels
-from devin_jupyter.text import format_acus, one_line, safe_text
+from devin_jupyter.text import TEXT_LIMIT, format_acus, one_line, safe_text
 
-ANSWER_LINES, BOARD_ROWS = 60, 40
-QUESTION_LIMIT = 4000
+ANSWER_LINES, ANSWER_COLUMNS, BOARD_ROWS = 60, 400, 40
+QUESTION_LIMIT, CONVERSATION = 4000, 60_000
 
 
 def session_text(snapshot: Snapshot, *, columns: int = 100, transcript: bool = False) -> str:
@@ -33,19 +33,18 @@ def session_text(snapshot: Snapshot, *, columns: int = 100, transcript: bool = F
     if last_text := labels.last_text(snapshot):
         lines += ["  Devin wrote:", *_wrap(safe_text(last_text, QUESTION_LIMIT), columns)]
     if (answer := labels.answer(snapshot)) is not None:
-        status = labels.output_status(snapshot)
-        lines.append(f"  answer ({status}):" if status else "  answer:")
-        if isinstance(answer, str):
-            lines += _wrap(safe_text(answer), columns)
-        else:
-            lines += _indent([safe_text(line, 400) for line in _fold_json(redact_tree(answer), max(30, columns - 4))])
+        lines += _answer(snapshot, answer, columns)
+    if snapshot.unsaved_answer is not None:
+        lines.append(f"  {labels.unsaved_answer(snapshot)}")
     for each in snapshot.pull_requests:
         state = one_line(each.state or "state unknown", 40)
         address = labels.web_address(each.url) or ""
         lines.append(f"  pull request {labels.pull_request_name(each)} ({state})  {address}".rstrip())
     if transcript and snapshot.messages:
         lines.append(f"  conversation ({len(snapshot.messages)}):")
-        for message in snapshot.messages:
+        messages, note = labels.newest_messages(snapshot, CONVERSATION)
+        lines += [f"  {note}"] if note else []
+        for message in messages:
             lines += [f"  {labels.speaker(message)}:", *_wrap(safe_text(message.text).strip(), columns)]
     return "\n".join(line for line in lines if line)
 
@@ -61,10 +60,25 @@ def board_text(heading: str, snapshots: Sequence[Snapshot], names: Mapping[str, 
     return "\n".join([*lines, f"  … {rest:,} more"] if rest > 0 else lines)
 
 
+def _answer(snapshot: Snapshot, answer: Any, columns: int) -> list[str]:
+    status = labels.output_status(snapshot)
+    if isinstance(answer, str):
+        shown, is_whole = _wrap(safe_text(answer), columns), len(answer) <= TEXT_LIMIT
+    else:
+        try:
+            folded = _fold_json(redact_tree(answer), max(30, columns - 4))
+            is_whole = all(len(line) <= ANSWER_COLUMNS for line in folded)
+        except RecursionError:
+            folded, is_whole = ["… nested too deep to show"], False
+        shown = _indent([safe_text(line, ANSWER_COLUMNS) for line in folded])
+    rest = [] if is_whole and len(shown) <= ANSWER_LINES else [f"  {labels.whole_answer(snapshot)}"]
+    return [f"  answer ({status}):" if status else "  answer:", *shown, *rest]
+
+
 def _fold_json(value: Any, room: int) -> list[str]:
     """Return JSON in as few lines as fit: what does not fit on its line is opened, one item a line."""
     flat = json.dumps(value, ensure_ascii=False, default=str)
-    if len(flat) <= room or not isinstance(value, (dict, list)):
+    if len(flat) <= room or not isinstance(value, (dict, list)) or not value:
         return [flat]
     pairs = value.items() if isinstance(value, dict) else ((None, item) for item in value)
     lines: list[str] = []

@@ -11,7 +11,7 @@ import pytest
 
 import devin_jupyter as dj
 from devin_jupyter.client.sync import disconnect
-from devin_jupyter.errors import OptionError
+from devin_jupyter.errors import NotRecorded, OptionError
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
 from devin_jupyter.recorded import RECORD_MIME, read_notebook
@@ -62,6 +62,21 @@ def test_an_answer_comes_back_as_it_was(folder: Path) -> None:
     for name in ("structured_output", "acus", "max_acu_limit", "title", "tags", "repos", "pull_requests", "created_at"):
         assert getattr(after, name) == getattr(before, name), name
     assert (after.fingerprint, after.schema, after.org_id) == ("1:w:x", {"type": "object"}, "org-1")
+
+
+def test_an_answer_that_was_too_large_to_save_is_no_missing_answer(folder: Path) -> None:
+    large = snapshot_of(structured_output={"text": "x" * 5_000_000}, output_is_fresh=True, output_is_valid=True)
+    path = notebook(folder, session_record(large))
+    assert path.stat().st_size < 10_000
+    [handle] = dj.from_notebook(path)
+    assert handle.phase is Phase.DONE
+    for read in (handle.result, handle.frame, lambda: handle.output):
+        with pytest.raises(NotRecorded, match="too large for the notebook file") as caught:
+            read()
+        assert f"dj.get('{ID}').result()" in caught.value.hint
+    shown = handle._repr_mimebundle_()
+    assert "The answer (5 MB) is not saved in the notebook" in shown["text/plain"]
+    assert "The answer (5 MB) is not saved in the notebook" in shown["text/html"]
 
 
 def test_an_answer_in_words_and_a_question_come_back(folder: Path) -> None:

@@ -60,6 +60,21 @@ def test_a_replaced_output_follows_the_session_and_lets_go_at_the_end(shell):
     assert handle.listeners == []
 
 
+def test_a_fault_in_showing_is_a_line_and_neither_hides_the_session_nor_its_problem(shell):
+    class Broken(display.NullDisplay):
+        def open(self):
+            raise IndexError("list index out of range")
+
+        close = open
+
+    with capture_output() as captured, display.View(Broken(), "devin-1"):
+        pass
+    line = "devin-1 is fine, only its display failed (IndexError: list index out of range)"
+    assert captured.stdout.count(line) == 2
+    with capture_output(), pytest.raises(ValueError, match="the turn"), display.View(Broken(), "devin-1"):
+        raise ValueError("the turn")
+
+
 def test_an_interrupted_wait_leaves_a_live_output_alive(shell):
     handle = Handle()
     with capture_output(), pytest.raises(KeyboardInterrupt), display.View(display.UpdatingDisplay(handle, False)):

@@ -92,6 +92,26 @@ def test_a_cell_that_waits_shows_a_widget_and_ends_in_the_static_form(shell, ser
     assert {data["text/plain"][:6] for data in ran.shown if RECORD in data} >= {"✓ done"}
 
 
+def test_an_answer_keyed_by_long_paths_is_shown_and_bound_like_any_other(shell, service, kernel):
+    name = "services/payments/reconciliation/adapters/" + "x" * 60
+    properties = {name: {"type": "array", "items": {"type": "string"}, "maxItems": 0}}
+    shell.names.update({"Findings": {"type": "object", "properties": properties, "required": [name]}})
+    ran = shell.run("%%devin --schema Findings --wait -o s\nCount")
+    assert any(data.get(RECORD, {}).get("answer") == {name: []} for data in ran.shown)
+    assert f'"{name}": []' in shell.run("%devin show s").shown[-1]["text/plain"]
+
+
+def test_a_panel_that_cannot_be_made_leaves_the_static_form(notebook, kernel):
+    class Deaf(Handle):
+        def subscribe(self, *_, **__):
+            raise RuntimeError("no thread")
+
+    with capture_output() as captured, display.view(notebook, Deaf(Phase.WORKING), {}, waiting=True):
+        pass
+    assert "is fine, only its display failed (RuntimeError: no thread)" in captured.stdout
+    assert [output.data["text/plain"][:9] for output in captured.outputs] == ["◐ working"]
+
+
 def test_a_rerun_of_a_cell_that_is_done_shows_the_static_form_only(shell, service, kernel):
     shell.run("%%devin --schema 'n:int' --wait -o s\nCount")
     kernel.runs("2", "a")

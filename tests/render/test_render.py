@@ -9,14 +9,19 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from devin_jupyter import render
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
+from devin_jupyter.panel.state import session_state
+from devin_jupyter.recorded import RECORD_MIME
 from devin_jupyter.redaction import keep_secret
 from devin_jupyter.render.labels import PHASE_STYLES, explanation, question_line, totals
 from devin_jupyter.text import format_acus
@@ -251,12 +256,102 @@ def test_long_answers_are_cut_and_say_so(snapshot: Make) -> None:
     assert "4,950 more" in render.session_html(shown)
 
 
-@pytest.mark.parametrize("value", [0, "", [], {}, None, True, 1.5, [[1, [2]]], [{"a": 1}, 2], {"a": {"b": {"c": {}}}}])
+LONG = "services/payments/reconciliation/adapters/" + "x" * 60
+DEEP: Any = "the bottom"
+for _ in range(200):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(0, "", [], {}, None, True, 1.5, [[1, [2]]], [{"a": 1}, 2], {"a": {"b": {"c": {}}}}, [{}, {}], {"": ""}),
+        *({LONG: []}, {LONG: {}}, {LONG: {LONG: []}}, [{LONG: [{}]}], {"\ud800": ["\udfff"]}, [float("nan"), -1e400]),
+        DEEP,
+    ],
+)
 def test_any_output_can_be_shown(snapshot: Make, value: Any) -> None:
     shown = snapshot(phase=Phase.DONE, structured_output={"value": value}, output_is_fresh=True)
 
     assert "value" in render.session_text(shown)
     assert "value" in render.session_html(shown)
+    assert "value" in render.session_record(shown)["answer"]
+    assert "value" in session_state(shown)["output"]
+
+
+@pytest.mark.parametrize("examples", [50, pytest.param(3000, marks=pytest.mark.fuzz)], ids=["short", "long"])
+def test_random_json_with_names_of_any_length_can_be_shown(snapshot: Make, examples: int) -> None:
+    leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+    names = st.text(max_size=8) | st.integers(60, 120).map(lambda length: "n" * length)
+    values = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(names, inner), max_leaves=12)
+
+    @settings(max_examples=examples, deadline=None, derandomize=True, database=None)
+    @given(values)
+    def show(value: Any) -> None:
+        shown = snapshot(phase=Phase.DONE, structured_output=value, output_is_fresh=True)
+        for form in (render.session_text, render.session_html, render.session_record, session_state):
+            assert form(shown)
+
+    show()
+
+
+def test_what_cannot_be_shown_is_a_line_that_says_that_the_session_is_fine(snapshot: Make) -> None:
+    number = 10**5000  # JSON has such numbers, Python writes none of them
+    shown = snapshot(phase=Phase.DONE, structured_output={"n": number}, output_is_fresh=True, acus=1.5)
+
+    class Name(str):
+        def __str__(self) -> str:
+            raise ValueError("no name")
+
+    board = render.board_bundle("audit", [shown], names={shown.session_id: Name("a")})
+    for bundle, name in ((render.bundle(shown), shown.session_id), (board, "audit")):
+        for form in ("text/plain", "text/html"):
+            assert f"{name} is fine, only its display failed (ValueError" in bundle[form]
+            assert "1.5 ACU" in bundle[form]
+        assert shown.session_id in str(bundle[RECORD_MIME])
+    assert session_state(shown)["output"] is None
+    assert "read it with .output" in session_state(shown)["output_note"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "part"),
+    [
+        ({"text": "x" * 5_000_000}, "4,998,000 more characters"),
+        ([{"a": "x" * 500, "b": n} for n in range(10_000)], "9,950 more"),
+        ([[["x" * 1000] * 50] * 50] * 50, "more"),
+        ({f"k{n}": n for n in range(10_000)}, "9,950 more"),
+    ],
+)
+def test_a_large_answer_is_saved_in_part_and_says_where_the_rest_is(snapshot: Make, answer: Any, part: str) -> None:
+    shown = snapshot(phase=Phase.DONE, structured_output=answer, output_is_fresh=True, output_is_valid=True)
+    bundle = render.bundle(shown)
+
+    assert len(json.dumps(bundle)) < 700_000
+    assert len(bundle["text/html"]) < 400_000
+    assert part in bundle["text/html"]
+    for form in ("text/plain", "text/html"):
+        assert ".result() returns all of it" in unescape(bundle[form])
+        assert f"dj.get('{shown.session_id}')" in unescape(bundle[form])
+
+
+def test_a_long_conversation_is_saved_in_part_and_says_where_the_rest_is(snapshot: Make) -> None:
+    messages = tuple(Message(str(n), "devin", f"{n}: " + "x" * 1000, None) for n in range(500))
+    bundle = render.bundle(snapshot(messages=messages), transcript=True)
+
+    for form in ("text/plain", "text/html"):
+        assert len(bundle[form]) < 100_000
+        assert "441 earlier messages are left out: %devin messages devin-" in bundle[form]
+        assert "499: x" in bundle[form]
+        assert "400: x" not in bundle[form]
+
+
+def test_a_board_keeps_answers_up_to_a_limit_and_the_size_of_the_others(snapshot: Make) -> None:
+    answer = {"text": "x" * 100_000}
+    rows = [snapshot(n, phase=Phase.DONE, structured_output=answer, output_is_fresh=True) for n in range(1, 41)]
+    kept = render.board_record("audit", rows)["sessions"]
+
+    assert sum("answer" in row for row in kept) == 19
+    assert sum(row.get("answer_bytes") == 100_011 for row in kept) == 21
 
 
 def test_no_style_sheet_of_a_viewer_moves_the_tables(done: Snapshot) -> None:

@@ -9,6 +9,7 @@ from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.fields import Message
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.schema import load_schema
+from devin_jupyter.text import INVISIBLE
 
 SCHEMA = load_schema("count:int")
 SAID = (Message("e1", "user", "count them", None), Message("e2", "devin", "there are two", None))
@@ -146,3 +147,13 @@ def test_detaching_says_in_one_line_what_goes_on_what_it_costs_and_how_to_stop_i
 
 def test_unknown_costs_are_called_unknown():
     assert session.cost(replace(PLAIN, acus=None)) == "ACU unknown"
+
+
+def test_no_error_text_holds_what_turns_it_around_or_hides_a_part():
+    problem = errors.DevinError("file \u202egpj.exe\u2066 \x1b[2K", "zero\u200bwidth", "tag\U000e0041 \ud800")
+    shown = ("\n".join(problem._render_traceback_()), str(problem), repr(problem), problem.message)
+    for text in shown:
+        assert not INVISIBLE.search(text.replace("\n", ""))
+        assert "u202egpj.exe" in text
+    problem.note("more\u202e")
+    assert "more\\u202e" in str(problem)
