@@ -22,8 +22,7 @@ from urllib.parse import urlsplit
 import httpx
 from httpx_retries import Retry, RetryTransport
 
-from devin_jupyter import errors
-from devin_jupyter.api import network
+from devin_jupyter import errors, network
 from devin_jupyter.api.responses import RequestInfo, error_from, retry_after, unreadable
 from devin_jupyter.config import Settings, is_loopback
 from devin_jupyter.redaction import contains_secret, redact, redact_response
@@ -280,7 +279,7 @@ class Transport:
         host = urlsplit(base_url).hostname or ""
         proxy, self._certificates = network.find_proxy(base_url), network.find_certificates()
         try:
-            context = network.trusting(self._certificates) or httpx.create_ssl_context(trust_env=False)
+            context = network.trusting(self._certificates)
         except OSError as problem:
             raise network.unusable_key_log(problem) or problem from None
         self._proxy = proxy

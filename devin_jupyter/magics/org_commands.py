@@ -424,7 +424,7 @@ def _connection() -> str:
 
 
 def _network() -> str:
-    from devin_jupyter.api import network
+    from devin_jupyter import network
     from devin_jupyter.client import sync as devin
     from devin_jupyter.config import DEFAULT_BASE_URL
 

@@ -21,8 +21,7 @@ from cryptography.x509.oid import NameOID
 from fuzz.strategies import check_examples, short_and_long
 from hypothesis import strategies as st
 
-from devin_jupyter import errors
-from devin_jupyter.api import network
+from devin_jupyter import errors, network
 from devin_jupyter.api.transport import Transport
 from devin_jupyter.config import resolve_settings
 from devin_jupyter.errors import DevinError

@@ -169,14 +169,16 @@ def find_certificates() -> Certificates:
     return Certificates(source, file, folder)
 
 
-def trusting(certificates: Certificates) -> ssl.SSLContext | None:
-    """Return what checks certificates; None for the HTTP library's own way.
+def trusting(certificates: Certificates) -> ssl.SSLContext:
+    """Return what checks certificates.
 
     Raises:
         SetupError: the file holds no certificates, or cannot be read.
     """
     if certificates.source == "certifi":
-        return None
+        import certifi
+
+        return ssl.create_default_context(cafile=certifi.where())
     if certificates.source == "truststore":
         context: ssl.SSLContext = _truststore().SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         return context
