@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -15,3 +16,11 @@ def pytest_configure(config: pytest.Config) -> None:
     home = tempfile.TemporaryDirectory(prefix="devin-jupyter-")
     config.add_cleanup(home.cleanup)
     os.environ["DEVIN_JUPYTER_HOME"] = home.name
+    _remove_written()
+    config.add_cleanup(_remove_written)
+
+
+def _remove_written() -> None:
+    """Remove what the first hour writes beside itself: with its lock file there, the next run would only replay."""
+    for name in ("first_hour.devin.json", "upgrade.parquet"):
+        Path(__file__).with_name(name).unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -43,3 +44,20 @@ def test_every_public_name_that_is_not_an_error_is_in_the_readme():
 
 def test_every_environment_variable_is_in_the_readme():
     assert all(name in TEXT for name in ("DEVIN_API_KEY", "DEVIN_ORG_ID", "DEVIN_API_URL", "DEVIN_JUPYTER_HOME"))
+
+
+def test_the_first_hour_is_the_same_in_the_readme_and_in_its_notebook():
+    blocks = _blocks()
+    saved = json.loads(blocks.FIRST_HOUR.read_text())
+
+    assert blocks.sources(saved) == blocks.first_hour(TEXT), (
+        "run: python tests/readme_blocks.py, then the notebook once"
+    )
+    assert all(cell["execution_count"] for cell in saved["cells"] if cell["cell_type"] == "code")
+
+
+def test_the_first_screen_is_the_beginning_of_the_first_hour():
+    screen = re.findall(r"```python\n(.*?)```", TEXT.split("## Install")[0], re.DOTALL)
+    hour = [source for kind, source in _blocks().first_hour(TEXT) if kind == "code"]
+
+    assert [source.strip() for source in screen[:2]] == hour[:2]
