@@ -213,7 +213,7 @@ class SessionView:
 
     @property
     def needs_you(self) -> bool:
-        """Whether it waits for a reply or an approval, even if it has fallen asleep."""
+        """Whether it waits for you: Devin's last words ask for something, or it needs an approval."""
         return self.snapshot.needs_you
 
     @property
@@ -808,7 +808,8 @@ async def _with_conversation(core: Core, snapshot: Snapshot) -> Snapshot:
         messages = tuple([read_message(raw) async for raw in core.messages.list(snapshot.session_id)])
     except DevinError:  # a key may see a session and not its conversation
         return snapshot
-    question = messages[-1].text if messages and snapshot.needs_you and messages[-1].source == "devin" else None
+    waits = snapshot.phase in (Phase.YOUR_TURN, Phase.NEEDS_APPROVAL)
+    question = messages[-1].text if messages and waits and messages[-1].source == "devin" else None
     return replace(snapshot, messages=messages, question=snapshot.question or question)
 
 
@@ -1016,7 +1017,7 @@ def _still_open(snapshot: Snapshot, waited: float | None) -> TurnError:
 
 def detached(snapshot: Snapshot) -> Detached:
     """Return the error of an interrupted wait: the session keeps running, what it has cost, how to stop it."""
-    state = "keeps running" if not snapshot.turn_over else f"is unchanged ({snapshot.phase.label})"
+    state = "keeps running" if not snapshot.turn_over else f"is unchanged ({snapshot.label})"
     return Detached(
         f"{_named(snapshot)} {state}, {cost(snapshot)}; rerun the cell or call .wait() to wait again, "
         f".stop() terminates it; {snapshot.url}"

@@ -526,7 +526,7 @@ class Gate:
         elif snapshot.phase is Phase.DONE:
             self._failures = 0
         if self._failures >= self._max_failures:
-            how = "reports that it failed" if reports_failure else f"is {snapshot.phase.label}"
+            how = "reports that it failed" if reports_failure else f"is {snapshot.label}"
             self.pause(f"{self._failures} consecutive rows failed; the last {how} ({snapshot.url})")
             return
         if self._max_median is not None and len(self._costs) >= _COSTS_BEFORE_JUDGING:

@@ -52,7 +52,6 @@ _FIELD_COLUMNS = {
 }
 """The columns that are a field of the response, with its key."""
 _PULL_REQUEST_KEY = {version: KEYS[version]["pull_requests"] for version in KEYS}
-_WAITING = (Phase.YOUR_TURN.value, Phase.NEEDS_APPROVAL.value)
 _BARE_ID = re.compile("[0-9a-f]{32}")
 
 
@@ -163,7 +162,8 @@ class SessionRows:
         cells["url"] = [url if url and type(url) is str else WEB_APP + bare_id(name) for url, name in urls]
         has_output = [output is not None for output in cells["structured_output"]]
         cells["phase"] = self._phases.of(zip(cells["status"], cells["status_detail"], has_output, strict=True))
-        cells["needs_you"] = [phase in _WAITING for phase in cells["phase"]]
+        # a reply needs somebody where it asks something: that stands in the conversation, which a list does not hold
+        cells["needs_you"] = [phase == Phase.NEEDS_APPROVAL for phase in cells["phase"]]
         counts = map(_count_raw, _values(items, _PULL_REQUEST_KEY[self._version]))
         cells["n_prs"], cells["n_merged"], cells["repos"] = map(list, zip(*counts, strict=True))
         cells["extra"] = _extras(items, KNOWN_KEYS[self._version])

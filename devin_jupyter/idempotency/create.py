@@ -722,7 +722,7 @@ _NAMES = {"max_acu": "cap", "bypass_approval": "approval", "schema_optional": "s
 def state(snapshot: Snapshot | None, entry: Record | None = None) -> str:
     """Return `done, 1.4 ACU`."""
     if snapshot is not None:
-        return f"{snapshot.phase.label}, {format_acus(snapshot.acus)}"
+        return f"{snapshot.label}, {format_acus(snapshot.acus)}"
     return f"not seen since it was started, {format_acus(entry.acus if entry else None)}"
 
 

@@ -209,7 +209,7 @@ async def still_live(creator: Creator, notebook: str) -> list[LiveSession]:
         if seen is None or seen.turn_over:
             return None
         since = seen.acus - record.acus if seen.acus is not None and record.acus is not None else None
-        return LiveSession(record, seen.phase.label, seen.acus, since)
+        return LiveSession(record, seen.label, seen.acus, since)
 
     left = [record for record in open_ones if record.seen_by != me]
     return [item for item in await asyncio.gather(*map(look, left)) if item is not None]

@@ -274,7 +274,7 @@ class CompletionCache:
     def add_sessions(self, snapshots: Iterable[Any]) -> None:
         """Remember sessions with titles, and their tags and repositories; newest first."""
         snapshots = list(snapshots)
-        self.add("sessions", ((one.session_id, f"{one.title or ''} ({one.phase.label})") for one in snapshots))
+        self.add("sessions", ((one.session_id, f"{one.title or ''} ({one.label})") for one in snapshots))
         self.add("tags", ((tag, "") for one in snapshots for tag in one.tags))
         self.add("repos", ((repo, "") for one in snapshots for repo in one.repos))
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from devin_jupyter import render
 from devin_jupyter.errors import DevinError, OptionError
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.render import labels
 from devin_jupyter.render.html import line_html, rows_html
 from devin_jupyter.render.labels import web_address
@@ -98,7 +99,9 @@ def view(notebook: Notebook, session: Any, options: CellOptions, *, waiting: boo
         return View(NullDisplay(), name)
     if here.is_headless or not here.in_kernel:
         return View(FinalDisplay(session, transcript, at_once=not waiting), name)
-    if session.snapshot.turn_over and not session.snapshot.needs_you:
+    seen = session.snapshot
+    is_answerable = here.outputs == "page" or seen.needs_you or seen.phase is Phase.YOUR_TURN
+    if seen.turn_over and (seen.recorded is not None or not is_answerable):
         return View(FinalDisplay(session, transcript, at_once=True), name)
     if not notebook.config.panel:
         return View(UpdatingDisplay(session, transcript), name)
@@ -376,7 +379,7 @@ class StatusLine:
         minutes, seconds = divmod(int(time.monotonic() - self._since), 60)
         facts = [one_line(labels.title(snapshot), 60), labels.cost(snapshot), f"{minutes}:{seconds:02}"]
         line = RichText.assemble(
-            (snapshot.phase.label, f"bold {_COLORS.get(snapshot.phase.value, 'default')}"),
+            (snapshot.label, f"bold {_COLORS.get(snapshot.phase.value, 'default')}"),
             *(f" · {fact}" for fact in facts),
             *((f" · {label}", "bright_black") for label in labels.labels(snapshot)),
             ("  Ctrl-C detaches", "bright_black"),

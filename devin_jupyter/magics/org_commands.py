@@ -160,7 +160,7 @@ def _show(notebook: Notebook, args: Any) -> Table:
         {
             "session": entry.session_id,
             "title": entry.snapshot.title if entry.snapshot else None,
-            "phase": entry.snapshot.phase.label if entry.snapshot else None,
+            "phase": entry.snapshot.label if entry.snapshot else None,
             "ACU": None if entry.acus is None else format_amount(entry.acus),
             "take": entry.facts.take,
             "batch": entry.facts.batch,

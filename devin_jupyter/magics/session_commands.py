@@ -164,7 +164,7 @@ def _row(snapshot: Snapshot) -> dict[str, Any]:
     count = len(snapshot.pull_requests)
     row = {
         "title": Link(labels.title(snapshot), address),
-        "phase": snapshot.phase.label,
+        "phase": snapshot.label,
         "ACU": None if snapshot.acus is None else format_amount(snapshot.acus),
         "started": None if snapshot.simulated else labels.timestamp(snapshot.created_at),
         "origin": snapshot.origin,

@@ -81,7 +81,7 @@ class Phase(StrEnum):
     WORKING = "working"
     """Devin is busy."""
     YOUR_TURN = "your_turn"
-    """Devin stopped without a (new) valid answer and waits for a message."""
+    """Devin replied and waits for a message: with a question, or with its work done where no schema was asked for."""
     NEEDS_APPROVAL = "needs_approval"
     """Devin waits for an approval that only the web app can give."""
     DONE = "done"
@@ -102,7 +102,7 @@ class Phase(StrEnum):
 
     @property
     def label(self) -> str:
-        """The words a person reads."""
+        """The words a person reads; `Snapshot.label` tells a reply from a question."""
         return _LABELS.get(self, self.value)
 
 
@@ -110,4 +110,4 @@ OPEN_PHASES = (Phase.QUEUED, Phase.WORKING)
 """The phases in which Devin is working on the last prompt or message."""
 TURN_OVER = frozenset(Phase).difference(OPEN_PHASES)
 """The phases in which it is not."""
-_LABELS = {Phase.YOUR_TURN: "replied, your turn", Phase.NEEDS_APPROVAL: "needs approval"}
+_LABELS = {Phase.YOUR_TURN: "replied", Phase.NEEDS_APPROVAL: "needs approval"}

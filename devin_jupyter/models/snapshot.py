@@ -13,6 +13,7 @@ from dataclasses import fields as dataclass_fields
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
+from devin_jupyter.models.asking import asks
 from devin_jupyter.models.enums import TURN_OVER, Phase
 from devin_jupyter.models.fields import (
     FINGERPRINT_TAG,
@@ -304,10 +305,18 @@ class Snapshot:
 
     @property
     def needs_you(self) -> bool:
-        """Whether Devin waits for a person: a reply or an approval, even if it has fallen asleep."""
-        if self.phase is Phase.ASLEEP:
-            return self.question is not None
-        return self.phase in (Phase.YOUR_TURN, Phase.NEEDS_APPROVAL)
+        """Whether Devin waits for a person: its last words ask for something, or it needs an approval.
+
+        A question stays one when the session falls asleep.
+        """
+        if self.phase in (Phase.YOUR_TURN, Phase.ASLEEP):
+            return asks(self.question)
+        return self.phase is Phase.NEEDS_APPROVAL
+
+    @property
+    def label(self) -> str:
+        """The phase in the words a person reads."""
+        return "asks you" if self.phase is Phase.YOUR_TURN and self.needs_you else self.phase.label
 
     @property
     def turn_over(self) -> bool:

@@ -42,7 +42,7 @@ class PanelLike(Protocol):
         """Whether no session is working any more."""
 
     @property
-    def needs_you(self) -> bool:
+    def awaits_reply(self) -> bool:
         """Whether a person may want to answer in the panel."""
 
 
@@ -112,7 +112,7 @@ class CellOutput:
             self._static.replace(self._saved())
             if is_over and self._widget is not None:
                 self._widget.replace(_EMPTY)
-        elif self._widget is not None and is_over and not self._panel.needs_you:
+        elif self._widget is not None and is_over and not self._panel.awaits_reply:
             self._widget.replace(self._saved())  # a frame keeps the widget as long as it may be answered in
 
     def _saved(self) -> Bundle:

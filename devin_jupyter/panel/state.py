@@ -24,14 +24,14 @@ _OVER_FOR_GOOD = (Phase.STOPPED, Phase.FAILED)
 
 def session_state(snapshot: Snapshot) -> dict[str, Any]:
     """Return the state of a session's panel for this snapshot, as JSON."""
-    style, last_text = labels.PHASE_STYLES[snapshot.phase], labels.last_text(snapshot)
+    style, last_text = labels.style(snapshot), labels.last_text(snapshot)
     return {
         "id": snapshot.session_id,
         "url": labels.link(snapshot),
         "title": labels.title(snapshot),
         "labels": labels.labels(snapshot),
         "phase": snapshot.phase.value,
-        "label": snapshot.phase.label,
+        "label": snapshot.label,
         "icon": style.icon,
         "color": style.color,
         "needs_you": snapshot.needs_you,
@@ -61,9 +61,9 @@ def message_item(message: Message) -> dict[str, Any]:
 
 def timeline_entry(snapshot: Snapshot) -> dict[str, Any]:
     """Return the entry of this snapshot's phase in the timeline."""
-    style = labels.PHASE_STYLES[snapshot.phase]
+    style = labels.style(snapshot)
     at = snapshot.updated_at or snapshot.observed_at
-    return {"phase": snapshot.phase.value, "label": snapshot.phase.label, "icon": style.icon, "at": seconds(at)}
+    return {"phase": snapshot.phase.value, "label": snapshot.label, "icon": style.icon, "at": seconds(at)}
 
 
 def trouble_state(connection: Any) -> dict[str, Any]:
@@ -79,6 +79,8 @@ def row_state(snapshot: Snapshot, name: str | None = None, place: int | None = N
         "name": one_line(name, 80) if name else "",
         "title": labels.title(snapshot),
         "phase": snapshot.phase.value,
+        "label": snapshot.label,
+        "color": labels.style(snapshot).color,
         "needs_you": labels.needs_you(snapshot),
         "turn_over": snapshot.turn_over,
         "acus": snapshot.acus,

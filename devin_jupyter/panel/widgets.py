@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from devin_jupyter import loop, render
 from devin_jupyter.host import host
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.fields import session_id
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.monitor.store import Throttle
@@ -117,8 +118,13 @@ class Panel(LiveWidget):
 
     @property
     def needs_you(self) -> bool:
-        """Whether Devin waits for a person."""
+        """Whether Devin waits for a person: it asked something, or needs an approval."""
         return self.snapshot.needs_you
+
+    @property
+    def awaits_reply(self) -> bool:
+        """Whether a person may want to answer: a question, or a reply that a message can follow."""
+        return self.snapshot.needs_you or self.snapshot.phase is Phase.YOUR_TURN
 
     def close(self) -> None:
         """Stop following the session and remove every view."""
@@ -213,6 +219,11 @@ class BatchPanel(LiveWidget):
     def needs_you(self) -> bool:
         """Whether any session waits for a person."""
         return any(labels.needs_you(snapshot) for snapshot in self._shown())
+
+    @property
+    def awaits_reply(self) -> bool:
+        """Whether a person may want to answer any session."""
+        return self.needs_you
 
     def follow(self, session: Any, name: str | None = None, place: int | None = None) -> None:
         """Add a session's row and keep it up to date.

@@ -53,11 +53,11 @@ def session_html(snapshot: Snapshot, *, transcript: bool = False, anchor: str = 
         transcript: add the conversation, folded.
         anchor: the live panel with this id may move into this element.
     """
-    style = labels.PHASE_STYLES[snapshot.phase]
+    style = labels.style(snapshot)
     notes = "".join(f" {badge(label, '#57606a')}" for label in labels.labels(snapshot))
     title = link(labels.link(snapshot), labels.title(snapshot))
     parts = [
-        f'<div style="{LINE}">{badge(f"{style.icon} {snapshot.phase.label}", style.color)}{notes} '
+        f'<div style="{LINE}">{badge(f"{style.icon} {snapshot.label}", style.color)}{notes} '
         f"<strong>{title}</strong> · "
         f'<span style="{QUIET};white-space:nowrap">{escape(labels.cost(snapshot))}</span>'
     ]
@@ -120,9 +120,9 @@ def board_html(heading: str, snapshots: Sequence[Snapshot], names: Mapping[str, 
     """
     rows = []
     for snapshot in snapshots[:BOARD_ROWS]:
-        style = labels.PHASE_STYLES[snapshot.phase]
+        style = labels.style(snapshot)
         cells = (
-            badge(f"{style.icon} {snapshot.phase.label}", style.color),
+            badge(f"{style.icon} {snapshot.label}", style.color),
             link(labels.link(snapshot), labels.name(snapshot, names, 80)),
             f'<span style="white-space:nowrap">{escape(format_acus(snapshot.acus))}</span>',
             escape(labels.question_line(snapshot, 120)),

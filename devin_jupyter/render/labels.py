@@ -33,7 +33,7 @@ class PhaseStyle:
 PHASE_STYLES = {
     Phase.QUEUED: PhaseStyle("○", "#57606a"),
     Phase.WORKING: PhaseStyle("◐", "#0860ca"),
-    Phase.YOUR_TURN: PhaseStyle("?", "#8a5a00"),
+    Phase.YOUR_TURN: PhaseStyle("✓", "#1a7432"),
     Phase.NEEDS_APPROVAL: PhaseStyle("!", "#8a5a00"),
     Phase.DONE: PhaseStyle("✓", "#1a7432"),
     Phase.ASLEEP: PhaseStyle("☾", "#57606a"),
@@ -41,6 +41,12 @@ PHASE_STYLES = {
     Phase.STOPPED: PhaseStyle("■", "#57606a"),
     Phase.FAILED: PhaseStyle("✗", "#c01f2b"),
 }
+_ASKS = PhaseStyle("?", "#8a5a00")
+
+
+def style(snapshot: Snapshot) -> PhaseStyle:
+    """Return the icon and color of a session: those of its phase, unless it replied with a question."""
+    return _ASKS if snapshot.phase is Phase.YOUR_TURN and snapshot.needs_you else PHASE_STYLES[snapshot.phase]
 
 
 def cost(snapshot: Snapshot) -> str:

@@ -24,7 +24,7 @@ def session_text(snapshot: Snapshot, *, columns: int = 100, transcript: bool = F
         columns: how wide the text may be.
         transcript: add the conversation.
     """
-    phase = f"{labels.PHASE_STYLES[snapshot.phase].icon} {snapshot.phase.label}"
+    phase = f"{labels.style(snapshot).icon} {snapshot.label}"
     facts = " · ".join([labels.cost(snapshot), *labels.labels(snapshot)])
     title = one_line(labels.title(snapshot), max(20, columns - len(phase) - len(facts) - 6))
     lines = [f"{phase} · {title} · {facts}", f"  {snapshot.session_id}  {labels.link(snapshot) or ''}".rstrip()]
@@ -53,7 +53,7 @@ def board_text(heading: str, snapshots: Sequence[Snapshot], names: Mapping[str, 
     """Return a board of sessions as text, a line each, in the order given; the first `BOARD_ROWS` are listed."""
     lines = [heading]
     for snapshot in snapshots[:BOARD_ROWS]:
-        phase = f"{labels.PHASE_STYLES[snapshot.phase].icon} {snapshot.phase.label}"
+        phase = f"{labels.style(snapshot).icon} {snapshot.label}"
         question = f"  {labels.question_line(snapshot, 60)}".rstrip()
         lines.append(f"  {phase:<22}{format_acus(snapshot.acus):<13}{labels.name(snapshot, names, 50)}{question}")
     rest = len(snapshots) - BOARD_ROWS

@@ -115,7 +115,7 @@ async def test_an_earlier_session_that_is_over_is_named_with_its_cost(kernel: An
     simulator.clock(500)
     second = await one.start("other")
     assert second.how == "created"
-    assert second.notice.startswith(f"the earlier session of this cell, {first.session_id} (replied, your turn, ")
+    assert second.notice.startswith(f"the earlier session of this cell, {first.session_id} (replied, ")
     assert second.notice.endswith(" ACU): its turn is over")
 
 

@@ -56,7 +56,7 @@ def test_a_replaced_output_follows_the_session_and_lets_go_at_the_end(shell):
     with capture_output() as captured, display.View(display.UpdatingDisplay(handle, False)):
         handle.move(Phase.YOUR_TURN)
         handle.move(Phase.DONE)
-    assert [text[:6] for text in texts(captured)] == ["◐ work", "? repl", "✓ done"]
+    assert [text[:6] for text in texts(captured)] == ["◐ work", "✓ repl", "✓ done"]
     assert handle.listeners == []
 
 

@@ -114,7 +114,7 @@ def test_the_turn_is_open_in_exactly_two_phases():
 
 def test_a_phase_is_its_word():
     assert Phase.YOUR_TURN == "your_turn"
-    assert Phase.YOUR_TURN.label == "replied, your turn"
+    assert Phase.YOUR_TURN.label == "replied"
     assert [phase.value for phase in Phase] == [
         "queued",
         "working",

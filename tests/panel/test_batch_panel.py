@@ -191,7 +191,7 @@ def test_a_session_that_cannot_be_opened_says_why(snapshot: Make) -> None:
 
 
 def test_the_repr_counts_and_is_stable(fake: Callable[..., Any]) -> None:
-    panel, _ = _board([fake(1), fake(2, phase=Phase.DONE), fake(3, phase=Phase.YOUR_TURN)], title="up")
+    panel, _ = _board([fake(1), fake(2, phase=Phase.DONE), fake(3, phase=Phase.YOUR_TURN, question="Go?")], title="up")
 
     assert repr(panel) == "<BatchPanel 'up' 3 sessions · 1 needs you · 1 working · 1 done · 0 ACU + 3 unknown>"
 

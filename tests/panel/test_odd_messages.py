@@ -46,7 +46,7 @@ def test_a_board_that_is_closed_lets_go_of_the_session_opened_below(fake: Make) 
 
 
 def test_a_board_tells_what_is_left_and_who_is_needed(fake: Make) -> None:
-    first, second = fake(1), fake(2, phase=Phase.YOUR_TURN)
+    first, second = fake(1), fake(2, phase=Phase.YOUR_TURN, question="Which branch?")
     panel = BatchPanel([first, second])
     changes: list[str] = []
     panel.on_change(lambda: changes.append("changed"))
@@ -73,11 +73,13 @@ def test_a_panel_inside_another_widget_has_its_view_and_its_readable_form(fake: 
 
 
 def test_a_panel_says_whether_it_is_over_and_whom_it_waits_for(fake: Make) -> None:
-    session = fake(phase=Phase.YOUR_TURN)
+    session = fake(phase=Phase.YOUR_TURN, question="Which branch?")
     panel = Panel(session)
-    assert (panel.turn_over, panel.needs_you) == (True, True)
+    assert (panel.turn_over, panel.needs_you, panel.awaits_reply) == (True, True, True)
+    session.show(replace(session.snapshot, question="All done."))
+    assert (panel.turn_over, panel.needs_you, panel.awaits_reply) == (True, False, True)
     session.show(replace(session.snapshot, phase=Phase.WORKING))
-    assert (panel.turn_over, panel.needs_you) == (False, False)
+    assert (panel.turn_over, panel.needs_you, panel.awaits_reply) == (False, False, False)
     panel.close()
 
 

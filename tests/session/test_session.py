@@ -108,7 +108,7 @@ def test_attributes_and_reprs_say_what_was_last_seen(devin):
     assert session.acus > 0
     assert session.pull_requests[0].url.startswith("https://github.com/acme/api/pull/")
     assert (session.status, session.status_detail) == ("running", "waiting_for_user")
-    assert session.needs_you
+    assert not session.needs_you  # it replied, and asked nothing
     assert repr(session) == f'<Session {session.id} your_turn {session.acus:g} ACU "Fix it" simulated>'
     assert repr(session) == repr(copy.copy(session))
     assert {"text/plain", "text/html"} <= set(session._repr_mimebundle_())

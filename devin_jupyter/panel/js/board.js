@@ -51,7 +51,7 @@ export function arrange(list, items) {
 }
 
 function card(row, styles, open, mixed) {
-  const style = styles[row.phase];
+  const style = { ...styles[row.phase], ...row };
   const dot = h("span", { class: "dv-dot", "aria-hidden": "true" });
   dot.style.backgroundColor = style.color;
   const note = h("span", { class: "dv-card-note" },

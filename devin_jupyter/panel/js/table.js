@@ -61,7 +61,7 @@ function headCell(field, click) {
 }
 
 function tableRow(row, styles, open) {
-  const style = styles[row.phase];
+  const style = { ...styles[row.phase], ...row };
   const dot = h("span", { class: "dv-dot", "aria-hidden": "true" });
   dot.style.backgroundColor = style.color;
   const name = h("button", { type: "button", class: "dv-link dv-cut", title: row.title }, row.name || row.title);
