@@ -13,6 +13,7 @@ from .client.sync import compare as compare
 from .client.sync import connect as connect
 from .client.sync import consumption_frame as consumption_frame
 from .client.sync import create as create
+from .client.sync import fix as fix
 from .client.sync import from_notebook as from_notebook
 from .client.sync import get as get
 from .client.sync import insights_frame as insights_frame

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,6 +39,11 @@ class Host:
     def can_click(self) -> bool:
         """Whether a person can click in an output."""
         return self.outputs != "file"
+
+    @property
+    def takes_cells(self) -> bool:
+        """Whether the text that `set_next_input` offers becomes a new cell, or the next line of a terminal."""
+        return self.kind in TAKES_CELLS
 
     @property
     def is_headless(self) -> bool:
@@ -86,6 +91,12 @@ KINDS: tuple[tuple[str, Outputs, Callable[[_Signs], bool]], ...] = (
     # JupyterLab and Notebook 7, which a kernel cannot tell apart.
     ("jupyter", "page", lambda signs: True),
 )
+
+
+TAKES_CELLS = frozenset({"jupyter", "vscode", "colab", "terminal"})
+"""Front ends that handle the payload `set_next_input` of an execute reply. Tried in JupyterLab and the terminal; read
+of VS Code (https://github.com/microsoft/vscode-jupyter/pull/4715) and Colab
+(https://github.com/googlecolab/colabtools/issues/5176)."""
 
 
 def host(shell: Any = None) -> Host:
@@ -157,6 +168,27 @@ def _notebook(names: Mapping[str, Any]) -> str:
     if script is not None and script.suffix == ".py" and script.stem not in _LAUNCHERS and script.is_file():
         return str(script.resolve())
     return str(Path.cwd())
+
+
+@dataclass(slots=True)
+class Execution:
+    """A cell that this kernel has run, or runs."""
+
+    source: str
+    cell_id: str | None
+    is_stored: bool
+    """Whether IPython keeps it in its history."""
+    count: int | None = None
+    """The execution count, once it has run."""
+    is_running: bool = True
+    error: str = ""
+    """The traceback of the error it ended with, unless that is one of this package."""
+    shown: list[str] = field(default_factory=list)
+    """What it displayed, as text; printed text and values are in IPython's history."""
+
+
+executions: list[Execution] = []
+"""Oldest first; the magics note them from when they are loaded."""
 
 
 class Hooks:

@@ -44,6 +44,8 @@ class Attachment:
     url: str | None
     sha256: str
     """Of the content; of the address, where that is all there is."""
+    is_of_notebook: bool = False
+    """It was read from the notebook itself, so that the dry run shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ def _attachment(item: Any, variables: Mapping[str, Any]) -> Attachment:
         return Attachment(name, None, item, hashlib.sha256(item.encode()).hexdigest())
     if item.isidentifier() and item in variables:
         return _from_value(item, variables[item], named=False)
+    if item.startswith(":"):
+        return _from_notebook(item)
     return _from_file(Path(item).expanduser(), item, variables)
 
 
@@ -96,6 +100,16 @@ def _from_value(name: str, value: Any, *, named: bool) -> Attachment:
             hint="attach a path, a URL, a DataFrame, bytes or str",
         )
     return _of(name if named else (name or "attachment") + suffix, content)
+
+
+def _from_notebook(word: str) -> Attachment:
+    from devin_jupyter.notebook import PARTS
+
+    if word not in PARTS:
+        listed = "; ".join(f"{name} is {what}" for name, (_, what, _) in PARTS.items())
+        raise OptionError(f"--attach has no {word}{nearest(word, PARTS)}", "nothing was sent", listed)
+    name, _, read = PARTS[word]
+    return replace(_of(name, read().encode()), is_of_notebook=True)
 
 
 def _from_file(path: Path, said: str, variables: Mapping[str, Any]) -> Attachment:

@@ -148,6 +148,28 @@ class AsyncDevin:
             await self.wait(session, seconds(wanted["wait"]))
         return session
 
+    async def fix(
+        self, /, error: BaseException | None = None, hint: str = "", **options: Unpack[CreateOptions]
+    ) -> AsyncSession:
+        """Start a session that corrects the cell that failed, or attach to the session of the same error.
+
+            fixed = dj.fix().result()    # after a cell has failed
+            fixed.diff                   # what would change; nothing is run
+            fixed.cell                   # the corrected text
+
+        Args:
+            error: the exception; by default the last one that a cell of this notebook has raised.
+            hint: a sentence for Devin, such as what the cell should do.
+            options: those of `create`.
+
+        Raises:
+            OptionError: no cell has failed.
+            DevinError: as for `create`.
+        """
+        prompt, schema = asked_to_fix(error, hint)
+        options["schema"], options["raw"] = schema, True
+        return await self.create(prompt, **options)
+
     async def plan(
         self, /, wanted: str | SessionRequest, policy: Policy | None = None, **options: Unpack[CreateOptions]
     ) -> Plan:
@@ -554,6 +576,19 @@ class AsyncDevin:
         if isinstance(session, str):
             return await self.get(session)
         return session._async if isinstance(session, Session) else session
+
+
+def asked_to_fix(error: BaseException | None = None, hint: str = "") -> tuple[str, type]:
+    """Return the prompt about an error, by default the last one of the notebook, and the class of its answer.
+
+    Raises:
+        OptionError: no cell has failed.
+    """
+    from devin_jupyter.notebook import failure_of, last_failure
+    from devin_jupyter.repair import answer_to, prompt_for
+
+    failure = last_failure() if error is None else failure_of(error)
+    return prompt_for(failure, hint), answer_to(failure)
 
 
 def read_options(keywords: Mapping[str, Any]) -> CreateOptions:

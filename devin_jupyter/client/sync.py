@@ -260,6 +260,7 @@ class Devin(Blocking[AsyncDevin]):
     def result(self, session: AsyncSession | Session | str, timeout: float | str | None = None) -> Any:
         return self.wait(session, timeout).answer(waited=timeout)
 
+    fix = blocking(AsyncDevin.fix, Session, guard=lambda _: completing_requests())
     get = blocking(AsyncDevin.get, Session)
     last = blocking(AsyncDevin.last, Session)
     send = blocking(AsyncDevin.send, Session, guard=lambda _: completing_requests())
@@ -355,6 +356,7 @@ def default_for_call(sessions: Any = None, *_: Any, **__: Any) -> Devin:
 
 
 create = on_default(default_for_call, Devin.create)
+fix = on_default(default_for_call, Devin.fix)
 get = on_default(default_for_call, Devin.get)
 last = on_default(default_for_call, Devin.last)
 map = on_default(default_for_call, Devin.map)

@@ -44,7 +44,24 @@ def run(notebook: Notebook, line: str, body: str) -> None:
         _start(notebook, body, options)
 
 
-def _start(notebook: Notebook, body: str, options: CellOptions) -> None:
+def fix(notebook: Notebook, hint: str, options: CellOptions) -> Any:
+    """Ask about the last error of the notebook, wait, and show the corrected cell as a diff; it is never run.
+
+    Returns:
+        The session; None for a dry run.
+
+    Raises:
+        OptionError: no cell has failed.
+        TurnError: the turn is over without an answer, or not over in time.
+    """
+    from devin_jupyter.client.aio import asked_to_fix
+
+    prompt, answer = asked_to_fix(hint=hint)
+    wait = options.get("wait", math.inf)  # the answer is there to be read
+    return _start(notebook, prompt, {**options, "schema": answer, "raw": True, "wait": wait}, is_guarded=False)
+
+
+def _start(notebook: Notebook, body: str, options: CellOptions, *, is_guarded: bool = True) -> Any:
     from devin_jupyter.client.aio import policy_of
     from devin_jupyter.request import build, fill, not_filled_in
 
@@ -53,18 +70,20 @@ def _start(notebook: Notebook, body: str, options: CellOptions) -> None:
     prompt, options = fill(body, options, notebook.variables)
     request = build(prompt, options, notebook.variables, notebook.defaults(devin.settings.api_version), notes)
     options = {**options, "on_interrupt": _on_interrupt(notebook, options)}
-    policy = policy_of(options, guard=notebook.cell(options.get("out")), interactive=not notebook.host.is_headless)
+    guard = notebook.cell(options.get("out")) if is_guarded else None
+    policy = policy_of(options, guard=guard, interactive=is_guarded and not notebook.host.is_headless)
     if options.get("dry_run"):
         from devin_jupyter.magics.dry_run import DryRun
 
         display.show(DryRun(devin.plan(request, policy), devin.settings, request))
-        return
+        return None
     warn_about_live_sessions(notebook, devin)
     with completing_requests(stops=policy.stop_if_left):
         session = devin.start(request, policy)
     notebook.bind(options.get("out"), session)
     print_notice(session.notice)
     follow(notebook, session, options)
+    return session
 
 
 def _send(notebook: Notebook, body: str, options: CellOptions) -> None:

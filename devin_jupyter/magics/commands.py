@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from devin_jupyter.api.query import BY_KEYWORD
 from devin_jupyter.errors import OptionError
 from devin_jupyter.magics import org_commands, session_commands
-from devin_jupyter.options import CELL, Argument, Syntax, explained, help_text, split
+from devin_jupyter.options import BY_NAME, CELL, Argument, Syntax, explained, help_text, split
 from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:
@@ -131,6 +131,9 @@ _SINCE = Argument("since", "started since then: 7d, 12h or a date such as 2026-1
 _UNTIL = Argument("until", "before this time, in the same forms", metavar="TIME")
 _OUT = Argument("out", "the variable to set", metavar="NAME", short="-o", values="out")
 
+_OF_FIX = ("out", "repos", "mode", "max_acu", "attach", "tags", "wait", "take", "budget", "dry_run")
+"""The options of `%%devin` that `%devin fix` takes too."""
+
 GROUPS: dict[str, tuple[Command, ...]] = {
     "Sessions": (
         Command(
@@ -204,6 +207,19 @@ GROUPS: dict[str, tuple[Command, ...]] = {
                 Argument("wait", "wait for the reply, at most this long", "wait", "TIME"),
                 Argument("as_user", "send as this member", metavar="ID"),
             ),
+        ),
+        Command(
+            "fix",
+            "ask Devin about the last error of this notebook; the corrected cell is shown as a diff, never run",
+            session_commands.fix,
+            "%devin fix --max-acu 2",
+            (
+                _positional("text", "a hint for Devin, such as what the cell should do", "words", "TEXT"),
+                *map(BY_NAME.__getitem__, _OF_FIX),
+            ),
+            more="Waits for the answer; run it again after an interrupt, and it attaches to the same session. Where "
+            "the front end can take it, the corrected cell is offered as the next input; elsewhere, to copy. "
+            "In Python: dj.fix().result()",
         ),
         Command(
             "stop",

@@ -191,7 +191,7 @@ def candidates(variables: Mapping[str, Any], kind: str, fragment: str = "") -> l
     elif kind in ("tables", "out"):
         found = names(_is_table if kind == "tables" else _is_session)
     elif kind == "files":
-        found = [*names(_is_content), *_files(fragment)]
+        found = [*_parts_of_notebook(fragment), *names(_is_content), *_files(fragment)]
     elif kind == "environment":
         found = [(name, "") for name in sorted(os.environ) if name != "DEVIN_API_KEY"]
     elif kind == "platforms":
@@ -203,6 +203,15 @@ def candidates(variables: Mapping[str, Any], kind: str, fragment: str = "") -> l
     else:
         found = CACHE.get(kind)
     return found[:MOST]
+
+
+def _parts_of_notebook(fragment: str) -> list[Candidate]:
+    """What `--attach` takes that begins with a colon."""
+    if not fragment.startswith(":"):
+        return []
+    from devin_jupyter.notebook import PARTS
+
+    return [(name, what) for name, (_, what, _) in PARTS.items()]
 
 
 def _is_session(value: Any) -> bool:

@@ -26,6 +26,7 @@ class DryRun:
         path = "/v1/sessions" if version == "v1" else f"/v3/organizations/{settings.org_id or '{org_id}'}/sessions"
         self._target = f"POST {settings.base_url}{path}{' (simulated)' if settings.simulated else ''}"
         self._files = [(item.name, len(item.content or b"")) for item in request.attachments]
+        self._parts = _parts(request.attachments)
 
     @property
     def facts(self) -> list[tuple[str, str]]:
@@ -46,8 +47,8 @@ class DryRun:
 
     @property
     def body(self) -> str:
-        """The exact body as JSON; values of secrets are masked."""
-        return _json(self.plan.body)
+        """The exact body as JSON, with values of secrets masked, and what is attached of the notebook."""
+        return _json(self.plan.body) + self._parts
 
     def __repr__(self) -> str:
         return _text(self.facts, self.body)
@@ -107,7 +108,7 @@ class BatchDryRun:
             return "no rows"
         first = self.plan.wanted[0]
         body = first.request.preview(self._settings.api_version, tag=first.fingerprint.tag)
-        return _json(body)
+        return _json(body) + _parts(first.request.attachments)
 
     def __repr__(self) -> str:
         return _text(self.facts, self.body)
@@ -139,7 +140,13 @@ def planned_message(
         action = f"would be refused: {refused.message}; {refused.hint}"
     elif known is not None and known.sent_at is None and known.posts:
         action = f"would check whether an earlier try arrived at {session.id}, and send it if not"
-    return f"{action}\n{safe_text(text).rstrip()}\nnothing was sent"
+    return f"{action}\n{safe_text(text).rstrip()}{_parts(files)}\nnothing was sent"
+
+
+def _parts(files: Sequence[Attachment]) -> str:
+    """Return the text of the attachments that were read from the notebook, as they would be sent."""
+    texts = ((file.name, (file.content or b"").decode()) for file in files if file.is_of_notebook)
+    return "".join(f"\n\n{name}:\n{safe_text(text).rstrip()}" for name, text in texts)
 
 
 def _count(number: int, noun: str) -> str:

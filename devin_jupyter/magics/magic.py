@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from traitlets import Bool, Enum, Float, Integer, List, TraitError, Unicode
 from traitlets.config import Configurable
 
-from devin_jupyter.host import hooks
+from devin_jupyter.host import Execution, executions, hooks
 from devin_jupyter.models.enums import DevinMode
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 
 _MATCHER = "devin_jupyter"
+_MOST_CELLS, _MOST_SHOWN, _LONGEST_SHOWN = 1000, 20, 10_000
+"""How much is remembered: cells, displays of each, characters of each."""
 
 
 class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
@@ -70,6 +72,36 @@ class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
         from devin_jupyter.magics.completion import complete
 
         return complete(self.notebook.variables, context, COMMANDS)
+
+    def before_cell(self, info: Any) -> None:
+        """Note that a cell runs, for `--attach :cell` and the like."""
+        cell_id = getattr(info, "cell_id", None)
+        is_stored = bool(info.store_history and not info.silent)
+        executions.append(Execution(info.raw_cell, cell_id, is_stored))
+        del executions[:-_MOST_CELLS]
+
+    def after_cell(self, result: Any) -> None:
+        """Note how it ended."""
+        ran = executions[-1] if executions else None
+        if ran is None or not ran.is_running or ran.source != result.info.raw_cell:
+            return  # it began before the extension was loaded
+        ran.is_running, ran.count, error = (
+            False,
+            result.execution_count,
+            result.error_before_exec or result.error_in_exec,
+        )
+        if error is not None:
+            from devin_jupyter.notebook import OURS, formatted
+
+            ran.error = "" if isinstance(error, OURS) else formatted(error)
+
+    @staticmethod
+    def on_display(message: dict[str, Any]) -> dict[str, Any]:
+        """Note what a cell displays, which ipykernel keeps from IPython's history; the message goes on as it is."""
+        text = message.get("content", {}).get("data", {}).get("text/plain")
+        if executions and isinstance(text, str) and len(executions[-1].shown) < _MOST_SHOWN:
+            executions[-1].shown.append(text[:_LONGEST_SHOWN] + "\n")
+        return message
 
     @property
     def notebook(self) -> Notebook:
@@ -135,6 +167,10 @@ def load(shell: InteractiveShell) -> None:
     shell.magics_manager.register_function(CellMagic(magics.run_cell), "cell", "devin")
     shell.magics_manager.register_function(LineMagic(magics.run_line), "line", "devin")
     shell.Completer.custom_matchers.append(_matcher(magics))
+    shell.events.register("pre_run_cell", magics.before_cell)
+    shell.events.register("post_run_cell", magics.after_cell)
+    if hasattr(shell.display_pub, "register_hook"):
+        shell.display_pub.register_hook(magics.on_display)
     hooks.before_use = magics.before_use
     if getattr(shell, "kernel", None) is None:
         hooks.during_wait = _status_line
@@ -159,6 +195,11 @@ def unload(shell: InteractiveShell) -> None:
     hooks.before_use = None
     for kind in ("cell", "line"):
         shell.magics_manager.magics[kind].pop("devin", None)
+    for magics in [item for item in shell.configurables if isinstance(item, DevinMagics)]:
+        shell.events.unregister("pre_run_cell", magics.before_cell)
+        shell.events.unregister("post_run_cell", magics.after_cell)
+        if hasattr(shell.display_pub, "unregister_hook"):
+            shell.display_pub.unregister_hook(magics.on_display)
     shell.configurables[:] = [item for item in shell.configurables if not isinstance(item, DevinMagics)]
     matchers = shell.Completer.custom_matchers
     matchers[:] = [item for item in matchers if getattr(item, "matcher_identifier", "") != _MATCHER]

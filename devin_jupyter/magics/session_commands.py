@@ -10,13 +10,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from devin_jupyter import loop, render
 from devin_jupyter.api.query import BY_KEYWORD
 from devin_jupyter.errors import DevinError, OptionError, Unsupported
 from devin_jupyter.loop import completing_requests
 from devin_jupyter.magics import display
+from devin_jupyter.magics.cell import fix as start_fix
 from devin_jupyter.magics.cell import follow, follow_batch
 from devin_jupyter.magics.completion import CACHE
 from devin_jupyter.magics.display import Link, Table, labeled, writing
@@ -25,8 +26,8 @@ from devin_jupyter.models.fields import identifier
 from devin_jupyter.models.snapshot import Snapshot, observe, parse_time
 from devin_jupyter.options import CellOptions, check_name
 from devin_jupyter.render import labels
-from devin_jupyter.render.html import conversation_html
-from devin_jupyter.text import format_acus, format_amount, parse_ago, parse_duration, safe_text
+from devin_jupyter.render.html import conversation_html, facts_html
+from devin_jupyter.text import INVISIBLE, format_acus, format_amount, parse_ago, parse_duration, safe_text
 
 if TYPE_CHECKING:
     from devin_jupyter.magics.frontend import Notebook
@@ -224,6 +225,39 @@ def send(notebook: Notebook, args: Any) -> None:
         session = notebook.devin.send(session, " ".join(args.text), files, args.again, args.as_user)
     print_notice(session.notice)
     follow(notebook, session, {"wait": args.wait})
+
+
+def fix(notebook: Notebook, args: Any) -> None:
+    """Ask Devin about the last error and offer the corrected cell; nothing is run."""
+    said = {name: value for name, value in vars(args).items() if name != "text" and value not in (None, False)}
+    session = start_fix(notebook, " ".join(args.text or ()), cast("CellOptions", said))
+    if session is None:
+        return
+    answer = session.answer()
+    display.show(answer)
+    if answer.before.strip() == answer.cell.strip():
+        return
+    if notebook.host.takes_cells:
+        notebook.shell.set_next_input(INVISIBLE.sub("", answer.cell))
+        print("the corrected cell is offered as the next input; it was not run")
+    else:
+        display.show(Copyable(answer.cell))
+
+
+_LONGEST_CELL = 200_000
+
+
+class Copyable:
+    """A text to copy into a cell."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return f"the corrected cell, which was not run:\n\n{safe_text(self.text, _LONGEST_CELL)}"
+
+    def _repr_html_(self) -> str:
+        return facts_html([], safe_text(self.text, _LONGEST_CELL), "the corrected cell, to copy; it was not run")
 
 
 def stop(notebook: Notebook, args: Any) -> Any:

@@ -187,9 +187,10 @@ GROUPS: dict[str, tuple[Argument, ...]] = {
         ),
         Argument(
             "attach",
-            "files for Devin: paths, URLs, or names of a DataFrame, bytes or str in the notebook",
+            "files for Devin: paths, URLs, or names of a DataFrame, bytes or str in the notebook; :traceback is the "
+            "last error with its cell, :cell the cell above with its output, :notebook all cells above",
             "words",
-            "PATH|URL|NAME",
+            "PATH|URL|NAME|:PART",
             "--attach report.pdf df",
             values="files",
             takes_objects=True,
