@@ -161,21 +161,32 @@ class Playbooks:
         """
         return await _PLAYBOOK.read(playbook, self._read, self.list())
 
-    async def create(self, title: str, body: str, *, macro: str | None = None) -> wire.Playbook:
+    async def create(self, title: str, body: str, *, macro: str | None = None, schema: Any = None) -> wire.Playbook:
         """Create a playbook. (`POST …/playbooks`)
 
         Args:
             title: what people see.
             body: the instructions.
             macro: a short form such as `!review`.
+            schema: the shape of the answers of its sessions, as for `%%devin --schema`; v3 only. It is
+                `structured_output_schema` in the answer.
 
         Raises:
             Unprocessable: the service refuses a field, such as a macro without its `!`.
+            SchemaError: the schema cannot be read.
+            Unsupported: v1 playbooks have no schema.
         """
-        return await self._service.call_as(wire.Playbook, "playbooks.create", json=_playbook_body(title, body, macro))
+        fields = self._changes(title, body, macro, schema)
+        return await self._service.call_as(wire.Playbook, "playbooks.create", json=_given(fields))
 
     async def update(
-        self, playbook: str, *, title: str | None = None, body: str | None = None, macro: str | None = None
+        self,
+        playbook: str,
+        *,
+        title: str | None = None,
+        body: str | None = None,
+        macro: str | None = None,
+        schema: Any = None,
     ) -> wire.Playbook:
         """Change a playbook; what is not given stays. (`PUT …/playbooks/{id}`)
 
@@ -184,14 +195,17 @@ class Playbooks:
             title: the new title.
             body: the new instructions.
             macro: the new short form; "" removes it.
+            schema: the new shape of the answers; "none" removes it. v3 only.
 
         Raises:
             NotFound: there is none; names the nearest.
             OptionError: several have the title.
             Unprocessable: the service refuses a field.
+            SchemaError: the schema cannot be read.
+            Unsupported: v1 playbooks have no schema.
         """
-        present = await self.get(playbook)
-        return await self._rewrite(present, title, body, macro)
+        change = self._changes(title, body, macro, schema)
+        return await self._rewrite(await self.get(playbook), change)
 
     async def delete(self, playbook: str) -> wire.Playbook:
         """Delete a playbook and return it as it was. (`DELETE …/playbooks/{id}`)
@@ -207,48 +221,67 @@ class Playbooks:
         await self._service.call("playbooks.delete", playbook_id=_PLAYBOOK.id_of(present))
         return present
 
-    async def ensure(self, title: str, body: str, *, macro: str | None = None) -> wire.Playbook:
+    async def ensure(self, title: str, body: str, *, macro: str | None = None, schema: Any = None) -> wire.Playbook:
         """Make sure that a playbook of this title has this body: create it, change it, or leave it alone.
 
         Args:
             title: by which it is found.
             body: the instructions.
             macro: the short form; None leaves it unchanged, "" removes it.
+            schema: the shape of the answers; None leaves it unchanged, "none" removes it. v3 only.
 
         Raises:
             OptionError: several have the title.
             Unprocessable: the service refuses a field.
+            SchemaError: the schema cannot be read.
+            Unsupported: v1 playbooks have no schema.
         """
+        change = self._changes(title, body, macro, schema)
         present = await _PLAYBOOK.find(title, self.list())
         if present is None:
-            return await self.create(title, body, macro=macro)
-        if not changes({**present, "macro": present.get("macro") or ""}, {"body": body, "macro": macro}):
+            return await self._service.call_as(wire.Playbook, "playbooks.create", json=_given(change))
+        if all(present.get(name) == value for name, value in change.items()):
             return present
-        return await self._rewrite(present, title, body, macro)
+        return await self._rewrite(present, change)
 
     async def _read(self, identifier: str) -> wire.Playbook:
         return await self._service.call_as(wire.Playbook, "playbooks.get", playbook_id=identifier)
 
-    async def _rewrite(
-        self, present: wire.Playbook, title: str | None, body: str | None, macro: str | None
-    ) -> wire.Playbook:
+    def _changes(self, title: str | None, body: str | None, macro: str | None, schema: Any) -> Json:
+        """The fields that are given; a null empties one."""
+        found = _given({"title": title, "body": body})
+        if macro is not None:
+            found["macro"] = macro or None
+        if schema is not None:
+            if self._service.is_v1:
+                raise Unsupported("v1 playbooks have no schema", "nothing was sent", "use a v3 key (cog_…)")
+            from devin_jupyter.schema import load_schema
+
+            is_none = isinstance(schema, str) and schema == "none"
+            found["structured_output_schema"] = None if is_none else dict(load_schema(schema).wire)
+        return found
+
+    async def _rewrite(self, present: wire.Playbook, change: Json) -> wire.Playbook:
+        """Replace a playbook: a PUT keeps nothing that it does not say, so every field goes back, known or not."""
         identifier = _PLAYBOOK.id_of(present)
-        whole = _playbook_body(
-            str(present.get("title") if title is None else title),
-            str(present.get("body") if body is None else body),
-            present.get("macro") if macro is None else macro,
-        )
-        answer = await self._service.call("playbooks.update", playbook_id=identifier, json=whole)
+        whole = {**await self._read(identifier), **change}
+        body = {name: value for name, value in whole.items() if name not in _PLAYBOOK_ANSWER_ONLY}
+        answer = await self._service.call("playbooks.update", playbook_id=identifier, json=body)
         if isinstance(answer, dict) and answer.get("playbook_id"):
             return cast(wire.Playbook, answer)
         return await self._read(identifier)  # v1 answers {"status": "success"}
 
 
-def _playbook_body(title: str, body: str, macro: str | None) -> Json:
-    return {"title": title, "body": body} | ({"macro": macro or None} if macro is not None else {})
+_ANSWER_ONLY = frozenset({"access_type", "org_id", "created_at", "updated_at", "created_by", "updated_by", "status"})
+"""Fields that the service sets; every other field of an entry, also one that is new, goes back with a PUT."""
+_PLAYBOOK_ANSWER_ONLY = _ANSWER_ONLY | {
+    "playbook_id",
+    *("created_by_user_id", "created_by_user_name", "updated_by_user_id", "updated_by_user_name"),
+}
 
 
 _NOTE_FIELDS = ("name", "body", "trigger", "folder_id", "is_enabled", "pinned_repo", "macro")
+_NOTE_ANSWER_ONLY = _ANSWER_ONLY | {"note_id", "folder_path"}
 _V1_NOTE_FIELDS = {"note_id": "id", "trigger": "trigger_description", "folder_id": "parent_folder_id"}
 
 
@@ -397,8 +430,12 @@ class Knowledge:
         return listed
 
     async def _rewrite(self, present: wire.Note, fields: Json) -> wire.Note:
-        kept = {name: present.get(name) for name in _NOTE_FIELDS if name != self._lacking}
-        return await self._write("knowledge.update", kept | fields, note_id=_NOTE.id_of(present))
+        """Replace a note: a PUT keeps nothing that it does not say, so every field goes back, known or not."""
+        identifier = _NOTE.id_of(present)
+        if not self._service.is_v1:  # the list may show less of it
+            present = await self._service.call_as(wire.Note, "knowledge.get", note_id=identifier)
+        kept = {name: value for name, value in present.items() if name not in _NOTE_ANSWER_ONLY | {self._lacking}}
+        return await self._write("knowledge.update", kept | fields, note_id=identifier)
 
     async def _write(self, operation: str, fields: Json, **ids: Any) -> wire.Note:
         body = _given(fields)
