@@ -19,6 +19,7 @@ from devin_jupyter import loop
 from devin_jupyter.api.analytics import Account
 from devin_jupyter.api.client import Service
 from devin_jupyter.api.files import Attachments
+from devin_jupyter.api.library import Playbooks
 from devin_jupyter.api.sessions import Insights, Messages, Sessions, Tags
 from devin_jupyter.config import Settings
 from devin_jupyter.errors import (
@@ -114,7 +115,7 @@ class Core:
         version = settings.api_version
         self.store = SessionStore(self.journal, bare=self._bare_facts)
         self.creator = Creator(
-            Api(self.sessions, self.attachments, self.account),
+            Api(self.sessions, self.attachments, self.account, Playbooks(self.service)),
             self.journal,
             self.store,
             self.where,
@@ -795,7 +796,7 @@ async def start_session(core: Core, request: SessionRequest, policy: Policy) -> 
     return AsyncSession(
         core,
         core.store.track(record),
-        schema=request.schema,
+        schema=request.schema or schema_of(record),
         how=started.how,
         notice=started.notice,
         take=record.facts.take,

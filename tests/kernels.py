@@ -15,6 +15,7 @@ import pytest
 from devin_jupyter.api.analytics import Account
 from devin_jupyter.api.client import Service
 from devin_jupyter.api.files import Attachments
+from devin_jupyter.api.library import Playbooks
 from devin_jupyter.api.sessions import Messages, Sessions
 from devin_jupyter.api.transport import Transport
 from devin_jupyter.config import Settings
@@ -81,7 +82,7 @@ class Kernel:
         )
         self.transport = Transport(self.settings, wire=self.wire, sleep=no_pause)
         service = Service(self.transport, self.settings)
-        self.api = Api(Sessions(service), Attachments(service), Account(service))
+        self.api = Api(Sessions(service), Attachments(service), Account(service), Playbooks(service))
         self.messages = Messages(service)
         self.store = SessionStore(self.journal, bare=self._bare_facts)
         self.creator = self.new_creator()

@@ -14,10 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from devin_jupyter.api.analytics import Account
 from devin_jupyter.api.files import Attachments
+from devin_jupyter.api.library import Playbooks
 from devin_jupyter.api.sessions import Sessions
 from devin_jupyter.errors import (
     ApiError,
@@ -38,7 +39,7 @@ from devin_jupyter.errors import (
     UnreadableAnswer,
 )
 from devin_jupyter.idempotency.once import Attempt, PaidAct, Timing, once, settle, shielded
-from devin_jupyter.idempotency.refresh import Observation, Refresher
+from devin_jupyter.idempotency.refresh import REFRESH_TIMEOUT, Observation, Refresher
 from devin_jupyter.journal import Journal
 from devin_jupyter.journal.intents import Intent, start_lease
 from devin_jupyter.models.enums import Phase
@@ -59,10 +60,15 @@ from devin_jupyter.recorded import LockFile, clean, record_of
 from devin_jupyter.request import Attachment, SessionRequest, lacking
 from devin_jupyter.text import format_acus, format_utc
 
+if TYPE_CHECKING:
+    from devin_jupyter.schema import Schema
+
 T = TypeVar("T")
 Raw = Mapping[str, Any]
 _MOST_SINGLE_LOOKUPS = 20
 _AT_A_TIME = 8
+_PLAYBOOK_SECONDS = 60.0
+"""How long the schema of a playbook is taken for the present one."""
 _PAGES_A_TAG = 0.12
 """Reading the whole list is given up once it has taken this many pages for every tag sought."""
 
@@ -74,6 +80,7 @@ class Api:
     sessions: Sessions
     attachments: Attachments
     account: Account
+    playbooks: Playbooks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +141,8 @@ class Creator:
         self.lock = lock if simulated or lock is None else lock.real
         self.lookup = Lookup(api.sessions, api.account, api_version)
         self.refresher = Refresher(api.sessions, store, self.timing)
+        self._playbooks: dict[str, tuple[float, asyncio.Future[Schema | None]]] = {}
+        """By id: when the schema of a playbook was asked for, and the schema."""
 
     async def start(self, request: SessionRequest, policy: Policy | None = None) -> CreateResult:
         """Return the session of a request: attached to, adopted, or started by one POST.
@@ -160,7 +169,7 @@ class Creator:
                 free = await self._next_free_take(call)
                 call = CreateCall(self, free, policy, call.facts.where)
             try:
-                return await once(call, self.journal, attempt)
+                return await self._typed_by_playbook(await once(call, self.journal, attempt), request)
             except DevinError as problem:
                 if call.stopped is not None:
                     problem.note(f"{call.stopped} was stopped first")
@@ -171,6 +180,46 @@ class Creator:
                 await self.end(result.session_id)
 
         return await shielded(work(), attempt, left=end_new if policy.stop_if_left else None)
+
+    async def _typed_by_playbook(self, result: CreateResult, request: SessionRequest) -> CreateResult:
+        """Have the answer read by the schema of the playbook, where the request brings none.
+
+        The session is there already, and paid for: whatever goes wrong here is a line and no error.
+        """
+        record, playbook = result.record, request.options.get("playbook")
+        if not playbook or record.facts.schema is not None or result.how == "recorded":
+            return result
+        now = self.timing.now()
+        asked, reading = self._playbooks.get(playbook, (0.0, None))
+        if reading is None or now - asked > _PLAYBOOK_SECONDS:
+            reading = asyncio.ensure_future(asyncio.wait_for(self._schema_of(playbook), REFRESH_TIMEOUT))
+            self._playbooks[playbook] = now, reading
+        try:
+            schema = await asyncio.shield(reading)
+            if schema is None:
+                return result
+            await asyncio.to_thread(self.journal.keep_schema, record.session_id, schema.wire)
+        except (DevinError, TimeoutError) as problem:
+            what = str(getattr(problem, "message", "")) or f"no answer within {REFRESH_TIMEOUT:g} s"
+            line = f"the answer is not typed: the schema of the playbook cannot be read ({what})"
+            return replace(result, notice="; ".join(filter(None, [result.notice, line])))
+        record, raw = replace(record, facts=replace(record.facts, schema=schema)), result.raw
+        if raw is None:  # what was seen without the schema is judged by it
+            with suppress(DevinError, TimeoutError):
+                get = self.api.sessions.get(record.session_id, retries=False)
+                raw = await asyncio.wait_for(get, REFRESH_TIMEOUT)
+        if raw is not None:
+            raw = {**raw, "session_id": record.session_id}
+            record = replace(record, snapshot=observe(raw, record, at=datetime.fromtimestamp(now, UTC)))
+        return replace(result, record=record)
+
+    async def _schema_of(self, playbook: str) -> Schema | None:
+        wire = (await self.api.playbooks.get(playbook)).get("structured_output_schema")
+        if not wire:
+            return None
+        from devin_jupyter.schema import load_schema
+
+        return load_schema(wire)
 
     async def call(self, request: SessionRequest, policy: Policy) -> CreateCall:
         """Return the create call for a request, checked against this version of the API; nothing is sent."""

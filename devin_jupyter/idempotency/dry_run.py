@@ -79,8 +79,15 @@ def _plan(request: SessionRequest, where: Where, decision: Decision, costs: tupl
         tag=identity.tag,
         body=request.preview(where.api_version, tag=identity.tag, idempotent=idempotent),
         costs=("nothing: the session is there already",) if action in ("attach", "replay") else costs,
-        notes=request.notes,
+        notes=(*request.notes, *_typed_by(request)),
     )
+
+
+def _typed_by(request: SessionRequest) -> tuple[str, ...]:
+    playbook = request.options.get("playbook")
+    if not playbook or request.schema is not None:
+        return ()
+    return (f"no --schema: the answer is read by the schema of {playbook}, if it has one",)
 
 
 def _decision(call: CreateCall) -> Decision:

@@ -121,6 +121,12 @@ class Journal:
             if facts.cell is not None:
                 _use(db, session_id, facts.cell, now)
 
+    def keep_schema(self, session_id: str, schema: Mapping[str, Any]) -> None:
+        """Note what the answer of a session is read by, where it was started without."""
+        with self.database.write("schema") as db:
+            kept = _keep_schema(db, schema)
+            db.execute("UPDATE sessions SET schema_hash = ? WHERE session_id = ?", (kept, session_id))
+
     def use(self, session_id: str, cell: CellRef, *, now: float) -> None:
         """Note that a cell uses a session."""
         with self.database.write("use") as db:

@@ -21,7 +21,7 @@ from devin_jupyter.simulator.config import Config
 from devin_jupyter.simulator.preload import preloaded_sessions
 from devin_jupyter.simulator.scenarios import IDLE, Opener, plan_turn, repos_in, scenarios_of, title_of
 from devin_jupyter.simulator.sessions import Frame, Message, Session
-from devin_jupyter.simulator.store import FOLDERS, Store
+from devin_jupyter.simulator.store import FOLDERS, PLAYBOOKS, Store
 from devin_jupyter.simulator.values import category_of, digest, opaque
 from devin_jupyter.simulator.wire import Problem
 
@@ -220,7 +220,10 @@ class Simulation:
         user_id: str | None = None,
         service_user_id: str | None = SERVICE_USER,
     ) -> Session:
-        """Start a session for the body of a create call (v3 names)."""
+        """Start a session for the body of a create call (v3 names); without a schema, that of its playbook holds."""
+        playbook = self.store.table(PLAYBOOKS.kind).get(request.get("playbook_id") or "", {})
+        if request.get("structured_output_schema") is None and playbook.get("structured_output_schema"):
+            request = {**request, "structured_output_schema": playbook["structured_output_schema"]}
         birth = {
             "at": self.now(),
             "request": request,

@@ -1,5 +1,6 @@
 """Every resource of both API versions, on the simulator over real HTTP, through the blocking client."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -8,7 +9,7 @@ import pytest
 from devin_jupyter.api import sessions as insights
 from devin_jupyter.api.analytics import Events
 from devin_jupyter.api.client import OPERATIONS, operations_table
-from devin_jupyter.api.library import Secrets
+from devin_jupyter.api.library import Knowledge, Playbooks, Secrets
 from devin_jupyter.errors import Conflict, NotFound, OptionError, ServerError, Unsupported
 from devin_jupyter.redaction import redact
 
@@ -218,6 +219,52 @@ def test_a_macro_is_kept_unless_it_is_taken_away(either):
     assert either.playbooks.ensure("Review", "Look three times.")["macro"] == "!review"
     assert either.playbooks.ensure("Review", "Look three times.", macro="")["macro"] is None
     assert either.playbooks.update("Review", macro="")["macro"] is None
+
+
+def test_the_schema_of_a_playbook_is_set_kept_and_taken_away(devin, devin_v1):
+    made = devin.playbooks.create("Audit", "Look twice.", schema="count:int")
+    schema = made["structured_output_schema"]
+
+    assert schema["properties"] == {"count": {"type": "integer"}}
+    assert devin.playbooks.update("Audit", body="Look.")["structured_output_schema"] == schema
+    assert devin.playbooks.ensure("Audit", "Look three times.")["structured_output_schema"] == schema
+    changed = devin.playbooks.ensure("Audit", "Look three times.", schema="n:int")["structured_output_schema"]
+    assert changed["properties"] == {"n": {"type": "integer"}}
+    assert devin.playbooks.ensure("Audit", "Look three times.", schema="none")["structured_output_schema"] is None
+    assert devin.playbooks.ensure("New", "Look.", schema="n:int")["structured_output_schema"] == changed
+    assert devin.playbooks.update("New", schema="none")["structured_output_schema"] is None
+    with pytest.raises(Unsupported, match="v1 playbooks have no schema"):
+        devin_v1.playbooks.update("Audit", schema="n:int")
+
+
+@pytest.mark.parametrize(
+    ("namespace", "entry", "change"),
+    [
+        (Playbooks, {"playbook_id": "playbook-1", "title": "Audit", "body": "Look.", "macro": None}, {"body": "Go."}),
+        (Knowledge, {"note_id": "note-1", "name": "Audit", "body": "Look.", "trigger": "now"}, {"body": "Go."}),
+    ],
+)
+async def test_a_put_carries_back_every_field_also_one_that_is_not_known(answering, namespace, entry, change):
+    theirs = {"access_type": "org", "org_id": "org-x", "created_at": 1, "updated_at": 2, "created_by": "user-1"}
+    new = {"structured_output_schema": {"type": "object"}, "review_policy": {"by": ["user-1"]}, "is_pinned": True}
+    written = []
+
+    def handler(request):
+        if request.method == "PUT":
+            written.append(json.loads(request.content))
+        if request.url.path.endswith(("/playbooks", "/notes")):  # the list shows less than the entry itself
+            return httpx.Response(200, json={"items": [{**entry, **theirs}], "has_next_page": False})
+        return httpx.Response(200, json={**entry, **theirs, **new})
+
+    library = namespace(answering(handler))
+    await library.update("Audit", **change)
+    ensure = {"title": "Audit"} if namespace is Playbooks else {"name": "Audit", "trigger": "now"}
+    await library.ensure(**ensure, **change)
+
+    kept = {name: value for name, value in entry.items() if not name.endswith("_id") and value is not None}
+    for body in written:
+        assert {name: value for name, value in body.items() if value is not None} == {**kept, **new, **change}
+    assert len(written) == 2
 
 
 def test_a_name_that_looks_like_an_id_is_a_name_all_the_same(devin):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from devin_jupyter import loop
+from devin_jupyter.api.library import Playbooks
 from devin_jupyter.batches import batch
 from devin_jupyter.batches.batch import Batch
 from devin_jupyter.config import Pace, simulator_settings
@@ -30,7 +31,7 @@ class BatchClient:
     def __init__(self, url: str, journal: Path) -> None:
         place = replace(simulator_settings(url, folder=journal.parent), pace=Pace(fast=0.05))
         self.core = core = Core(place, journal=Journal(journal))
-        api = Api(core.sessions, core.attachments, core.account)
+        api = Api(core.sessions, core.attachments, core.account, Playbooks(core.service))
         core.creator = Creator(api, core.journal, core.store, core.where, timing=SOON, simulated=True)
 
     def map(self, prompt: str, rows: Any, **options: Any) -> Batch:

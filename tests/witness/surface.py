@@ -14,6 +14,7 @@ import httpx
 
 import devin_jupyter as dj
 from devin_jupyter import loop
+from devin_jupyter.api.library import Playbooks
 from devin_jupyter.api.transport import Transport
 from devin_jupyter.batches.batch import Batch, request_of, start
 from devin_jupyter.batches.plan import key_of, name_of, plan_batch
@@ -61,7 +62,7 @@ def client(api_key: str, org_id: str | None, base_url: str, handler: Callable[..
     transport = Transport(place, wire=httpx.MockTransport(handler), sleep=no_pause)
     devin = dj.Devin(settings=place, transport=transport)
     core = devin.core
-    api = Api(core.sessions, core.attachments, core.account)
+    api = Api(core.sessions, core.attachments, core.account, Playbooks(core.service))
     core.creator = Creator(api, core.journal, core.store, core.where, timing=SOON)
     core.messenger = Messenger(core.messages, core.creator)
     return devin
