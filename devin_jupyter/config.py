@@ -31,14 +31,16 @@ from devin_jupyter.text import write_atomically
 DEFAULT_BASE_URL = "https://api.devin.ai"
 DEFAULT_PROFILE = "default"
 SIMULATOR_KEY, SIMULATOR_V1_KEY, SIMULATOR_ORG = "cog_simulator", "apk_simulator", "org-simulator"
+SIMULATOR_PAT = "cog_pat_simulator"
 _VERSION_OF_PREFIX = {"cog_": "v3", "apk_": "v1"}
-_DOTENV_NAMES = ("DEVIN_API_KEY", "DEVIN_ORG_ID", "DEVIN_API_URL")
+_DOTENV_NAMES = ("DEVIN_API_KEY", "DEVIN_PAT", "DEVIN_ORG_ID", "DEVIN_API_URL")
 _VERSION_IN_PATH = re.compile(r"/v[13](?:beta\d)?(?=/|$)")
 _WEBSITES = ("devin.ai", "www.devin.ai", "app.devin.ai", "docs.devin.ai")
 _DEVINS_HOSTS = (".devin.ai", ".devinenterprise.com")
 _MOST_DOTENV_BYTES = 1_000_000
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’"}
 _KEYRING_SERVICE = "devin_jupyter"
+_COLAB = "Colab user data"
 _HOW_TO_GIVE_A_KEY = (
     "set DEVIN_API_KEY, or call dj.connect(api_key=…) (%devin connect prompts for it); "
     "to try it without a key, use the simulator: %devin simulator or dj.connect(simulator=True)"
@@ -85,6 +87,12 @@ class Settings:
     pace: Pace = field(default_factory=Pace)
     timeout_seconds: float = 60.0
     """How long to wait for a response; connecting has at most 10 seconds."""
+    pat: str = field(default="", repr=False)
+    """A personal access token, for the live channel only; empty where there is none."""
+    pat_source: str = ""
+    """Where the token came from."""
+    live: bool | None = None
+    """Whether to use the live channel: None where there is a token, True or fail, False never."""
 
     def __repr__(self) -> str:
         where = f"{self.base_url} {self.api_version} {self.org_id or 'organization not asked for yet'}"
@@ -183,6 +191,8 @@ def resolve_settings(
     profile: str | None = None,
     *,
     key_source: str = "argument",
+    pat: str | None = None,
+    live: bool | None = None,
 ) -> Settings:
     """Collect the settings from the arguments and the places behind them.
 
@@ -193,6 +203,8 @@ def resolve_settings(
         api_version: `"v3"` or `"v1"`, for keys whose prefix does not say.
         profile: a name given to `%devin connect --save --profile`; takes precedence over the environment.
         key_source: where `api_key` came from, as shown by `%devin whoami`.
+        pat: a personal access token for the live channel; else `DEVIN_PAT`, `.env`, or what is saved with the key.
+        live: whether to use the live channel: None where there is a token, True or fail, False never.
 
     Raises:
         NoKey: no place holds a key.
@@ -227,7 +239,7 @@ def resolve_settings(
         (saved, "the saved profile"),
         (DEFAULT_BASE_URL, ""),
     ]
-    address = next(check_base_url(text, place) for text, place in places if text)
+    address, place = next((check_base_url(text, place), place) for text, place in places if text)
     is_simulator = is_loopback(urlsplit(address).hostname or "")
 
     named_version = api_version or noted.get("api_version")
@@ -248,7 +260,10 @@ def resolve_settings(
         home=folder,
         simulated=is_simulator,
         pace=_SIMULATOR_PACE if is_simulator else Pace(),
+        live=live,
     )
+    # as with keys: an address that a .env names gets no token from elsewhere
+    settings = _with_token(settings, pat, dotenv, own_file=place == "DEVIN_API_URL in .env")
     if version == "v1":
         return settings
     remembered = saved_settings(folder).get("organisations")
@@ -289,8 +304,35 @@ def _find_key(profile: str | None, dotenv: Mapping[str, str], unreadable: NoKey 
     if key := key_from_keyring(DEFAULT_PROFILE):
         return key, "keyring"
     if key := host().secret("DEVIN_API_KEY"):
-        return key, "Colab user data"
+        return key, _COLAB
     raise no_key()
+
+
+def _with_token(settings: Settings, given: str | None, dotenv: Mapping[str, str], *, own_file: bool) -> Settings:
+    """Return the settings with the token for the live channel, if there is one."""
+    token, source = unquoted(given or ""), "the hidden prompt"
+    if not token and settings.live is not False:
+        token, source = _find_token(settings, dotenv, own_file=own_file)
+    if not token:
+        return settings
+    keep_secret([token])
+    return replace(settings, pat=token, pat_source=source)
+
+
+def _find_token(settings: Settings, dotenv: Mapping[str, str], *, own_file: bool) -> tuple[str, str]:
+    """Return the token and its place: the environment, unless a profile or a `.env` names the host, or the key's."""
+    profile = settings.profile
+    if not (profile or own_file) and (token := variable("DEVIN_PAT")):
+        return token, "DEVIN_PAT"
+    if not profile and (token := dotenv.get("DEVIN_PAT", "")):
+        return token, ".env"
+    if settings.key_source.startswith("keyring"):
+        return key_from_keyring(_pat_entry(profile or DEFAULT_PROFILE)) or "", settings.key_source
+    return (host().secret("DEVIN_PAT") or "", _COLAB) if settings.key_source == _COLAB else ("", "")
+
+
+def _pat_entry(profile: str) -> str:
+    return f"{profile} (personal access token)"
 
 
 def _check_version(key: str | None, wanted: str | None) -> str:
@@ -326,6 +368,8 @@ def simulator_settings(
         home=folder,
         simulated=True,
         pace=_SIMULATOR_PACE,
+        pat=SIMULATOR_PAT,
+        pat_source="the simulator",
     )
 
 
@@ -350,6 +394,8 @@ def save_profile(settings: Settings, profile: str | None = None) -> bool:
     name = profile or settings.profile or DEFAULT_PROFILE
     if not save_to_keyring(name, settings.api_key):
         return False
+    if settings.pat:
+        save_to_keyring(_pat_entry(name), settings.pat)
     rest = {"base_url": settings.base_url, "api_version": settings.api_version, "org_id": settings.org_id}
     _save_setting(settings.home, "profiles", name, {key: value for key, value in rest.items() if value})
     return True

@@ -22,7 +22,7 @@ _MASK = "•••"
 _KEY = re.compile(r"\b(cog|apk)_(?:(?=[A-Za-z_\-]*[0-9])[A-Za-z0-9_\-]{8,}|[A-Za-z0-9_\-]{16,})")
 _TOKEN = r"(?:(?=\S{10})(?=\S*[0-9=])|(?=\S{12})(?=\S*[a-z][A-Z])|(?=\S{20}))[A-Za-z0-9._~+/=\-]{6,}"
 _BEARER = re.compile(rf"\b((?i:bearer|basic))\s+{_TOKEN}")
-_SIMULATOR_KEYS = frozenset({"cog_simulator", "apk_simulator"})
+_SIMULATOR_KEYS = frozenset({"cog_simulator", "apk_simulator", "cog_pat_simulator"})
 _ANSI_COLOR = re.compile(r"\x1b\[[0-9;]*m")
 _ASCII_ESCAPE = re.compile(rb"\\u00([2-7][0-9A-Fa-f])")
 
@@ -44,7 +44,7 @@ def keep_secret(values: Iterable[str]) -> None:
 def redact(text: str) -> str:
     """Return `text` with API keys, bearer headers and every value given to `keep_secret` masked.
 
-    The two keys of the simulator's defaults are public and stay readable.
+    The keys of the simulator's defaults are public and stay readable.
     """
     text = _secrets.all.mask(text)
     text = _KEY.sub(lambda m: m[0] if m[0] in _SIMULATOR_KEYS else f"{m[1]}_{_MASK}", text)
@@ -78,7 +78,7 @@ def redacted_traceback(error: BaseException) -> list[str]:
 
 
 def contains_key(text: str) -> bool:
-    """Whether something in `text` looks like an API key; the two of the simulator do not count."""
+    """Whether something in `text` looks like an API key; those of the simulator do not count."""
     return any(match[0] not in _SIMULATOR_KEYS for match in _KEY.finditer(text))
 
 

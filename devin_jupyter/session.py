@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -27,12 +27,12 @@ from devin_jupyter.errors import (
     Detached,
     DetachedAwait,
     DevinError,
-    LiveUnavailable,
     NeedsApproval,
     NeedsReply,
     NotRecorded,
     OptionError,
     OutputInvalid,
+    ServerError,
     SessionAsleep,
     SessionBlocked,
     SessionFailed,
@@ -70,6 +70,7 @@ from devin_jupyter.models.snapshot import (
     visible_tags,
 )
 from devin_jupyter.models.steps import Approval, LiveState, LiveView, PlanEntry, Step
+from devin_jupyter.monitor.follow import LOOKS, Follower
 from devin_jupyter.monitor.poll import Poller
 from devin_jupyter.monitor.store import Change, Connection, SessionStore, Subscription, WatchedSession
 from devin_jupyter.options import seconds
@@ -125,6 +126,7 @@ class Core:
         )
         self.messenger = Messenger(self.messages, self.creator)
         self.poller = Poller(self.store, self.sessions, self.messages, is_v1=version == "v1", pace=settings.pace)
+        self.follower = Follower(self.store, self.service, is_headless=host().is_headless)
         self.running: dict[str, Running] = {}
         """Background tasks by name, such as batches; they end with the client."""
 
@@ -148,6 +150,7 @@ class Core:
         """Stop background tasks and polling, and close the connections."""
         running, self.running = list(self.running.values()), {}
         await asyncio.gather(*(one.retire() for one in running))
+        await self.follower.aclose()
         await self.poller.aclose()
         await self.service.aclose()
 
@@ -303,7 +306,8 @@ class SessionView:
     @property
     def approval(self) -> Approval | None:
         """What waits for your approval: `.title`, `.text`; see `approve` and `reject`. Needs the live channel."""
-        return self.live_view.approval
+        is_over = self.snapshot.turn_over and self.phase is not Phase.NEEDS_APPROVAL
+        return None if is_over else self.live_view.approval
 
     @property
     def live(self) -> LiveState:
@@ -515,17 +519,24 @@ class AsyncSession(SessionView):
         Raises:
             LiveUnavailable: the channel is not on; `.stop()` terminates the session for good.
         """
-        raise self._without_channel()
+        await self._core.follower.cancel(self._shared.watched)
+        return await self._looked_at(lambda: self.snapshot.turn_over)
 
     async def _answer_approval(self, *, approved: bool) -> AsyncSession:
-        raise self._without_channel()
+        await self._core.follower.respond(self._shared.watched, approved=approved)
+        return await self._looked_at(lambda: self.phase is not Phase.NEEDS_APPROVAL)
 
-    def _without_channel(self) -> LiveUnavailable:
-        return LiveUnavailable(
-            f"the live channel is not on: {self.live_reason or 'there is no personal access token'}",
-            "nothing was sent",
-            f"set DEVIN_PAT, or do it in the web app: {self.url}",
-        )
+    async def _looked_at(self, is_done: Callable[[], bool]) -> AsyncSession:
+        """Look until the session shows what was done to it, so that a wait right afterwards does not end at once."""
+        passed = 0.0
+        for moment in (0.0, *LOOKS):
+            await self._core.store.clock.sleep(moment - passed)
+            passed = moment
+            with suppress(ConnectionTrouble, ServerError):  # it was done; the poll loop will see it
+                await self._core.poller.look(self._shared.watched, retries=False)
+            if is_done():
+                break
+        return self
 
     async def archive(self) -> AsyncSession:
         """Archive the session, which puts it to sleep if it is running. v3 only. (`POST …/archive`)"""

@@ -25,7 +25,9 @@ class Account:
 
     async def self(self) -> wire.Principal:
         """Return the principal: `principal_type`, its id and name, `org_id`. v3 only. (`GET /v3/self`)"""
-        return await self._service.call_as(wire.Principal, "self")
+        principal = await self._service.call_as(wire.Principal, "self")
+        self._service.principal = principal
+        return principal
 
     async def permissions(self) -> dict[str, bool | None]:
         """Probe what the key may read, with one small request each: permission → yes, no, or None where unclear.

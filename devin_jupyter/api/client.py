@@ -185,6 +185,8 @@ class Service:
         self.is_v1 = settings.api_version == "v1"
         """Whether the key is for the legacy API."""
         self._org_lock: asyncio.Lock | None = None
+        self.principal: wire.Principal | None = None
+        """Who the key belongs to, once the service has been asked."""
 
     @property
     def transport(self) -> Transport:
@@ -298,6 +300,7 @@ class Service:
 
     async def _look_up_org(self) -> str:
         principal = await self.call_as(wire.Principal, "self")
+        self.principal = principal
         own = principal.get("org_id")
         if isinstance(own, str) and own:
             return own

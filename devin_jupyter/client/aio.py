@@ -6,6 +6,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
@@ -65,6 +66,7 @@ class AsyncDevin:
         journal: Journal | None = None,
         transport: Transport | None = None,
         lock: LockFile | None = None,
+        live: bool | None = None,
     ) -> None:
         """Find the key. Sends no request.
 
@@ -78,12 +80,15 @@ class AsyncDevin:
             journal: records what is paid for; by default the one in `DEVIN_JUPYTER_HOME`.
             transport: sends the requests; for tests.
             lock: recorded sessions to replay.
+            live: use the live channel: None where there is a personal access token (`DEVIN_PAT`), True or fail (when
+                the client is entered), False never.
 
         Raises:
             NoKey: no key was found.
             WrongKeyFamily: the key belongs to the other API version.
         """
-        settings = settings or resolve_settings(api_key, org_id, base_url, api_version, profile)
+        settings = settings or resolve_settings(api_key, org_id, base_url, api_version, profile, live=live)
+        settings = settings if live is None else replace(settings, live=live)
         self.core = core = Core(settings, journal=journal, transport=transport, lock=lock)
         self._last: AsyncSession | None = None
         self.journal = core.journal
@@ -100,6 +105,8 @@ class AsyncDevin:
 
     async def __aenter__(self) -> AsyncDevin:
         """Return the client itself."""
+        if self.settings.live:
+            await self.core.follower.require()
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -292,14 +292,14 @@ def _split(options: Mapping[str, Any]) -> tuple[CellOptions, dict[str, Any]]:
 
 # --- the default client --------------------------------------------------------------------------------------
 
-_CONNECT = ("api_key", "org_id", "base_url", "simulator", "api_version", "profile", "poll_seconds")
+_CONNECT = ("api_key", "org_id", "base_url", "simulator", "api_version", "profile", "poll_seconds", "live")
 _SYNONYMS = {
     **dict.fromkeys(("url", "api_url", "host", "server", "endpoint"), "base_url"),
     **dict.fromkeys(("key", "token", "api_token"), "api_key"),
     **dict.fromkeys(("org", "organization", "organisation"), "org_id"),
     **dict.fromkeys(("version", "api"), "api_version"),
 }
-_VARIABLES = ("DEVIN_API_KEY", "DEVIN_ORG_ID", "DEVIN_API_URL", "DEVIN_JUPYTER_HOME")
+_VARIABLES = ("DEVIN_API_KEY", "DEVIN_PAT", "DEVIN_ORG_ID", "DEVIN_API_URL", "DEVIN_JUPYTER_HOME")
 
 
 @dataclass
@@ -449,12 +449,13 @@ def connect(
     api_version: str | None = None,
     profile: str | None = None,
     poll_seconds: float | None = None,
+    live: bool | None = None,
     **simulator_options: Any,
 ) -> Devin:
     """Set the client that `%%devin` and the functions of this package use, and return it.
 
-    Sends no request. Existing handles keep their client. If there is no key but a lock file in the working directory,
-    the lock file is replayed; a printed line says so.
+    Sends no request, unless `live=True`. Existing handles keep their client. If there is no key but a lock file in the
+    working directory, the lock file is replayed; a printed line says so.
 
     Args:
         api_key: `cog_…` (v3) or `apk_…` (v1); by default `DEVIN_API_KEY`, `.env`, the keyring, Colab's user data.
@@ -464,21 +465,27 @@ def connect(
         api_version: `"v3"` or `"v1"`, for the simulator and for keys whose prefix does not say.
         profile: a name given to `%devin connect --save --profile`.
         poll_seconds: the longest interval between two polls of a working session.
+        live: show what Devin does while it does it, over the live channel: None where there is a personal access token
+            (`DEVIN_PAT`), True or fail, False never.
         simulator_options: `speed`, `seed`, `preload` and other options of `python -m devin_jupyter.simulator`.
 
     Raises:
         NoKey: no key was found.
         WrongKeyFamily: the key belongs to the other API version.
         OptionError: an argument is invalid.
+        LiveUnavailable: `live=True`, and the live channel cannot be used.
     """
+    if live not in (None, True, False):
+        raise OptionError(f"live is True, False or None, not {live!r}")
     pause = None if poll_seconds is None else _interval(poll_seconds)
     if simulator:
-        client = _with_pace(_simulator_client(api_version, simulator_options), pause)
+        client = _with_pace(_simulator_client(api_version, simulator_options, live), pause)
+        _require_live(client)
         _use(client, None, implicit=False)
         return client
     if simulator_options:
         raise _no_option(min(simulator_options), _CONNECT)
-    return connect_checked(None, api_key, org_id, base_url, api_version, profile, pause=pause)
+    return connect_checked(None, api_key, org_id, base_url, api_version, profile, pause=pause, live=live)
 
 
 def connect_checked(
@@ -486,6 +493,8 @@ def connect_checked(
     *chosen: str | None,
     pause: float | None = None,
     key_source: str = "argument",
+    pat: str | None = None,
+    live: bool | None = None,
 ) -> Devin:
     """Do what `connect` does, after `check` has accepted the client; if it raises, the current client stays.
 
@@ -494,10 +503,12 @@ def connect_checked(
         chosen: key, organization, base URL, API version and profile, as in `resolve_settings`.
         pause: `poll_seconds` of `connect`.
         key_source: where the key came from, to show.
+        pat: a personal access token that was typed.
+        live: as in `connect`.
     """
 
     def make() -> Devin:
-        return _with_pace(_create_client(chosen, key_source), pause)
+        return _with_pace(_create_client(chosen, key_source, pat, live), pause)
 
     client = make()
     replays = client.core.lock if not client.settings.api_key else None
@@ -505,10 +516,17 @@ def connect_checked(
         print(f"no key: replaying {replays.name}, recorded sessions: {len(replays.by_what)}; nothing is sent")
     if check is not None:
         check(client)
-    is_given = chosen[0] is not None or client.settings.profile is not None
+    _require_live(client)
+    is_given = chosen[0] is not None or pat is not None or client.settings.profile is not None
     # when a lock file is replayed no key has been chosen yet: one that is set later is used
     _use(client, None if is_given else make, implicit=replays is not None)
     return client
+
+
+def _require_live(client: Devin) -> None:
+    """Connect to the live channel where it was asked for with `live=True`."""
+    if client.settings.live:
+        loop.run(client.core.follower.require())
 
 
 def _with_pace(client: Devin, pause: float | None) -> Devin:
@@ -532,11 +550,16 @@ def disconnect() -> None:
         _registry.client = None
 
 
-def _create_client(chosen: tuple[str | None, ...] = (), key_source: str = "argument") -> Devin:
+def _create_client(
+    chosen: tuple[str | None, ...] = (),
+    key_source: str = "argument",
+    pat: str | None = None,
+    live: bool | None = None,
+) -> Devin:
     broken: list[JournalError] = []
     lock = locks_beside(Path.cwd(), broken.append)
     try:
-        client = Devin(settings=resolve_settings(*chosen, key_source=key_source), lock=lock)
+        client = Devin(settings=resolve_settings(*chosen, key_source=key_source, pat=pat, live=live), lock=lock)
         _warn(broken)
         return client
     except NoKey as problem:
@@ -554,7 +577,7 @@ def _warn(broken: Iterable[JournalError]) -> None:
         print(f"{problem.message}; it is not used: {problem.hint}")
 
 
-def _simulator_client(api_version: str | None, options: dict[str, Any]) -> Devin:
+def _simulator_client(api_version: str | None, options: dict[str, Any], live: bool | None) -> Devin:
     try:
         from devin_jupyter.simulator.config import Config
         from devin_jupyter.simulator.server import start
@@ -570,7 +593,7 @@ def _simulator_client(api_version: str | None, options: dict[str, Any]) -> Devin
         running = start(Config(**options))
     except (TypeError, ValueError, OSError, sqlite3.Error) as mistake:
         raise OptionError(f"the simulator cannot start: {mistake}", "nothing was started") from None
-    chosen = _simulator_settings(running, api_version)
+    chosen = replace(_simulator_settings(running, api_version), live=live)
     with _registry.lock:
         journal = _registry.simulated.setdefault(running.url, Journal())
     broken: list[JournalError] = []
@@ -594,4 +617,4 @@ def _simulator_settings(running: Any, api_version: str | None) -> Settings:
         running.url, api_version=api_version or "v3", org_id=running.org_id, folder=data_folder()
     )
     key = running.v1_key if chosen.api_version == "v1" else running.api_key
-    return replace(chosen, api_key=key, known_as="simulator")
+    return replace(chosen, api_key=key, known_as="simulator", pat=running.pat)

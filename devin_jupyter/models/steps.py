@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import IntFlag
 from typing import Literal
 
 StepKind = Literal["thought", "tool", "message", "plan", "status", "pull_request"]
@@ -82,8 +83,22 @@ class LiveView:
     """What it does at this moment, in a few words; None when it is not at work."""
     approval: Approval | None = None
     """What waits for a person's approval."""
+    asks: str | None = None
+    """What the service says that a person has to do, such as answering a question."""
 
     @property
     def plan_progress(self) -> tuple[int, int] | None:
         """How many entries of the plan are completed, and how many there are; None without a plan."""
         return (sum(each.status == "completed" for each in self.plan), len(self.plan)) if self.plan else None
+
+
+class Hint(IntFlag):
+    """What an update of the live channel may mean for the session's state, which the REST API alone tells."""
+
+    NONE = 0
+    MESSAGE = 1
+    """There is a message that was not there before."""
+    STATUS = 2
+    """The status, a pull request or an approval has changed."""
+    OVER = 4
+    """The turn seems to be over."""

@@ -373,6 +373,10 @@ class SessionStore:
         self.connection = Connection()
         self.wake: Callable[[], None] = lambda: None
         """Called when there may be something to poll."""
+        self.follow: Callable[[WatchedSession], None] = lambda _: None
+        """Called when the live channel may have to follow a session, or no longer."""
+        self.live_reason: str | None = None
+        """Why the live channel follows none."""
 
     # --- what is known --------------------------------------------------------------------------------------
 
@@ -701,10 +705,12 @@ class SessionStore:
             self.wake()
         else:
             self._active.pop(entry, None)
+        self.follow(entry)
 
     def _add(self, record: Record) -> WatchedSession:
         now = self.clock.monotonic()
         entry = WatchedSession(record, active_since=now, due=now)
+        entry.live = replace(entry.live, reason=self.live_reason)
         self._sessions[record.session_id] = entry
         return entry
 

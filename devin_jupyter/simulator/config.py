@@ -20,6 +20,8 @@ class Config:
     """0 takes a free one."""
     api_key: str = "cog_simulator"
     v1_key: str = "apk_simulator"
+    pat: str = "cog_pat_simulator"
+    """A personal access token: it may do what the v3 key may, and use the live channel."""
     org: str = "org-simulator"
     speed: float = 60.0
     """A default turn takes 240 s divided by this."""

@@ -42,6 +42,11 @@ class Running:
         return self.config.v1_key
 
     @property
+    def pat(self) -> str:
+        """The personal access token it takes."""
+        return self.config.pat
+
+    @property
     def org_id(self) -> str:
         """The one organization it has."""
         return self.config.org
