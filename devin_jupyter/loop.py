@@ -54,6 +54,11 @@ def _block_forever() -> None:
     threading.Event().wait()
 
 
+def new_thread(work: Callable[[], None], name: str) -> threading.Thread:
+    """Return a daemon thread that has yet to be started."""
+    return threading.Thread(target=work, name=name, daemon=True)
+
+
 class LoopThread:
     """A lazily started event loop on a daemon thread, restarted in a forked child."""
 
@@ -150,7 +155,7 @@ class LoopThread:
             loop.run_forever()
 
         self._loop, self._pid = loop, os.getpid()
-        self._thread = threading.Thread(target=serve, name="devin-io", daemon=True)
+        self._thread = new_thread(serve, "devin-io")
         self._thread.start()
         ready.wait()
 

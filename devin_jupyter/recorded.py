@@ -52,6 +52,7 @@ _OTHERS: Mapping[str, tuple[type, ...]] = {
     "output_is_valid": _FLAG,
     "question": _TEXT_OR_NONE,
     "send_pending": _FLAG,
+    "stopped_after": _NUMBER,
     "api_version": _TEXT,
     "fingerprint": _TEXT_OR_NONE,
     "schema": _OBJECT,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -629,6 +630,17 @@ def _left_out(written: Sequence[str]) -> list[str]:
     ]
 
 
+def check_max_time(limit: float) -> float | None:
+    """Return the seconds of a turn; None where there is no limit.
+
+    Raises:
+        OptionError: no time at all.
+    """
+    if limit <= 0:
+        raise OptionError("--max-time must be above 0", "nothing was sent", "for example --max-time 2h")
+    return None if limit == math.inf else limit
+
+
 def _link(item: Any, variables: Mapping[str, Any]) -> str:
     named = variables.get(item, item) if isinstance(item, str) else item
     text = str(getattr(named, "id", named))
@@ -648,6 +660,7 @@ _RESOLVERS: Mapping[str, Callable[[Any, Mapping[str, Any]], Any]] = {
     "secrets": lambda said, _: read_secrets(said),
     "attach": read_attachments,
     "take": lambda label, _: None if label == "1" else label,
+    "max_time": lambda limit, _: check_max_time(limit),
 }
 """How the values of options become what is sent, where they are not that already."""
 

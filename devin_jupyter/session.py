@@ -77,7 +77,7 @@ from devin_jupyter.options import seconds
 from devin_jupyter.recorded import LockFile, message_key, record_of, schema_of
 from devin_jupyter.request import SessionRequest, read_attachments
 from devin_jupyter.schema import Schema
-from devin_jupyter.text import format_acus
+from devin_jupyter.text import format_acus, format_seconds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -204,6 +204,10 @@ class SessionView:
     def notice(self) -> str | None:
         """A line to show the user, such as which session was attached to, or that a message had already been sent."""
         return self._shared.notice
+
+    def add_notice(self, line: str) -> None:
+        """Add to `.notice`."""
+        self._shared.notice = f"{self.notice}; {line}" if self.notice else line
 
     @property
     def url(self) -> str:
@@ -804,9 +808,12 @@ async def start_session(core: Core, request: SessionRequest, policy: Policy) -> 
     record, snapshot = started.record, started.snapshot
     if snapshot.turn_over and started.raw is not None and snapshot.last_word is None:
         record = replace(record, snapshot=await _with_conversation(core, snapshot))
+    watched = core.store.track(record)
+    if started.how == "created":
+        watched.turn_began = core.store.clock.monotonic()
     return AsyncSession(
         core,
-        core.store.track(record),
+        watched,
         schema=request.schema or schema_of(record),
         how=started.how,
         notice=started.notice,
@@ -917,6 +924,8 @@ def turn_error(snapshot: Snapshot, *, waited: float | None = None) -> TurnError:
     if not snapshot.turn_over:
         return _still_open(snapshot, waited)
     kind, what, do = _PROBLEMS[snapshot.phase]
+    if snapshot.phase is Phase.STOPPED and snapshot.stopped_after is not None:
+        what = f"{{id}} was stopped: its turn took longer than {format_seconds(snapshot.stopped_after)} (--max-time)"
     do = _RAISE_CAP if _reached_cap(snapshot) else do
     do = _UNARCHIVE if snapshot.is_archived and snapshot.phase in (Phase.YOUR_TURN, Phase.ASLEEP) else do
     asked = f": {_quote(snapshot.question)}" if snapshot.question else ""

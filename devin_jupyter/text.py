@@ -71,6 +71,14 @@ def parse_ago(text: str, now: datetime) -> datetime | None:
         return None
 
 
+def format_seconds(seconds: float) -> str:
+    """Return a duration in the largest unit that gives a whole number: `2 h`, `90 min`, `45 s`."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds // size:g} {unit}"
+    return f"{seconds:g} s"
+
+
 def format_acus(acus: float | None) -> str:
     """Return a cost as `1.4 ACU`, or `ACU unknown` where the service does not report one."""
     return "ACU unknown" if acus is None else f"{format_amount(acus)} ACU"

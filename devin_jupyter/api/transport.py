@@ -40,6 +40,7 @@ _LONGEST_CALL = 8
 # a UnicodeError comes from the name of a host, before there is a connection
 _NEVER_APPLIED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, UnicodeError)
 _BELOW_HTTPX = ("httpx", "httpcore", "socksio", "anyio", "h11", "idna")
+_ELSEWHERE_SECONDS = 10.0
 _LIMITS = httpx.Limits(max_connections=40, max_keepalive_connections=20, keepalive_expiry=20.0)
 Sleep = Callable[[float], Awaitable[None]]
 Files = Mapping[str, tuple[str, bytes]]
@@ -270,28 +271,9 @@ class Transport:
         self._client, self._former = None, []
 
     def _network(self) -> httpx.AsyncBaseTransport:
-        """The real thing, by the proxy and the certificates that the environment names."""
-        base_url = self._settings.base_url
         self._proxy = self._certificates = None
-        if urlsplit(base_url).scheme == "http":
-            # no trust anchors are loaded, which takes 50 ms: a download that leaves this machine over TLS is refused
-            return httpx.AsyncHTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), limits=_LIMITS)
-        host = urlsplit(base_url).hostname or ""
-        proxy, self._certificates = network.find_proxy(base_url), network.find_certificates()
-        try:
-            context = network.trusting(self._certificates)
-        except OSError as problem:
-            raise network.unusable_key_log(problem) or problem from None
-        self._proxy = proxy
-        if proxy is None:
-            return httpx.AsyncHTTPTransport(verify=context, limits=_LIMITS)
-        try:
-            chosen = httpx.Proxy(proxy.url, ssl_context=context if proxy.url.startswith("https:") else None)
-            return httpx.AsyncHTTPTransport(verify=context, limits=_LIMITS, proxy=chosen)
-        except ImportError:
-            raise network.socks_missing(proxy, host) from None
-        except (httpx.InvalidURL, ValueError, TypeError):
-            raise network.invalid_proxy(proxy, host) from None
+        wire, self._proxy, self._certificates = _wire_to(self._settings.base_url)
+        return wire
 
     def _trouble(self, info: RequestInfo, problem: Exception, seconds: float) -> errors.DevinError:
         settings = self._settings
@@ -318,6 +300,52 @@ class Transport:
                 "nothing was downloaded",
                 "open the session in the web app to fetch it",
             )
+
+
+async def post_elsewhere(url: str, body: Mapping[str, Any]) -> None:
+    """Post JSON to an address that is not the service's, by the same proxy and certificates, without a key.
+
+    Raises:
+        ConnectionTrouble, SetupError: it did not arrive.
+        DevinError: the address did not accept it.
+    """
+    host = urlsplit(url).hostname or ""
+    wire, proxy, certificates = _wire_to(url)
+    async with httpx.AsyncClient(
+        transport=wire, timeout=_ELSEWHERE_SECONDS, follow_redirects=False, headers={"User-Agent": _user_agent()}
+    ) as client:
+        try:
+            async with asyncio.timeout(2 * _ELSEWHERE_SECONDS):
+                response = await client.post(url, json=dict(body))
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as problem:
+            if isinstance(problem, _NEVER_APPLIED):
+                raise network.failed(url, problem, proxy, certificates) from None
+            words = redact(str(problem)) or type(problem).__name__
+            raise errors.ConnectionLost(f"{host} did not answer: {words}") from None
+    if not response.is_success:
+        raise errors.DevinError(f"{host} answered {response.status_code}")
+
+
+def _wire_to(base_url: str) -> tuple[httpx.AsyncHTTPTransport, network.Proxy | None, network.Certificates | None]:
+    """Return the real thing, with the proxy and the certificates that the environment names."""
+    if urlsplit(base_url).scheme == "http":
+        # no trust anchors are loaded, which takes 50 ms: a download that leaves this machine over TLS is refused
+        return httpx.AsyncHTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), limits=_LIMITS), None, None
+    host = urlsplit(base_url).hostname or ""
+    proxy, certificates = network.find_proxy(base_url), network.find_certificates()
+    try:
+        context = network.trusting(certificates)
+    except OSError as problem:
+        raise network.unusable_key_log(problem) or problem from None
+    if proxy is None:
+        return httpx.AsyncHTTPTransport(verify=context, limits=_LIMITS), None, certificates
+    try:
+        chosen = httpx.Proxy(proxy.url, ssl_context=context if proxy.url.startswith("https:") else None)
+        return httpx.AsyncHTTPTransport(verify=context, limits=_LIMITS, proxy=chosen), proxy, certificates
+    except ImportError:
+        raise network.socks_missing(proxy, host) from None
+    except (httpx.InvalidURL, ValueError, TypeError):
+        raise network.invalid_proxy(proxy, host) from None
 
 
 def parse_response(request: RequestInfo, status: int, body: bytes, *, text: bool = False) -> Any:

@@ -189,6 +189,10 @@ class AsyncBatch(BatchView[AsyncSession]):
         """The batch itself; its actions are coroutines."""
         return self
 
+    def add_notice(self, line: str) -> None:
+        """Add to `.notice`."""
+        self.notice = f"{self.notice}; {line}" if self.notice else line
+
     def _new_handle(self, job: Job) -> AsyncSession:
         return self._runner.handle(job)
 
@@ -313,6 +317,10 @@ class Batch(BatchView[Session], Blocking[AsyncBatch]):
     def notice(self) -> str | None:  # type: ignore[override]  # set by the actions of the async twin
         """A line worth printing: how many were started, how many were there already."""
         return self._async.notice
+
+    def add_notice(self, line: str) -> None:
+        """Add to `.notice`."""
+        self._async.add_notice(line)
 
     def _new_handle(self, job: Job) -> Session:
         return Session(self._async.session_of(job))

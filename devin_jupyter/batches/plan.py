@@ -38,6 +38,7 @@ WHOLE_BATCH = frozenset(
         "out",
         "wait",
         "on_interrupt",
+        "on_done",
     }
 )
 """Options given once for the batch; all others may differ from row to row."""

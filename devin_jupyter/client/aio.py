@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 from devin_jupyter.api.analytics import Consumption, Events, Metrics
 from devin_jupyter.api.library import Knowledge, Playbooks, Schedules, Secrets
 from devin_jupyter.api.query import SessionFilters
+from devin_jupyter.client.on_done import announce
+from devin_jupyter.client.on_done import check as check_on_done
 from devin_jupyter.config import Settings, resolve_settings
 from devin_jupyter.errors import OptionError
 from devin_jupyter.host import host
@@ -141,7 +143,9 @@ class AsyncDevin:
             prompt: what Devin should do; sent byte for byte.
             options: those of `%%devin`, with `_` for `-`: `repos`, `mode`, `schema`, `title`, `tags`, `max_acu` (ACU),
                 `playbook`, `knowledge`, `secrets={"NAME": value}`, `attach`, `take`, `key`, `max_age`, `budget`
-                (ACU), `wait` (seconds, or `"30m"`), and so on.
+                (ACU), `max_time`, `wait` (seconds, or `"30m"`), and so on. `on_done` is a function that is called with
+                the session when its turn is over, on the event loop (`Devin`: in a thread of its own), or an https
+                address that is sent a small JSON then.
 
         Raises:
             UsageMistake: an option is invalid, or this API version lacks it; nothing was sent.
@@ -150,7 +154,9 @@ class AsyncDevin:
             DevinError: the service refused or could not be reached; no session was started.
         """
         wanted = read_options(options)
+        told = check_on_done(wanted["on_done"]) if "on_done" in wanted else None
         session = await self.start(_built(prompt, wanted), policy_of(wanted))
+        announce(session, told, on_loop=True)
         if "wait" in wanted:
             await self.wait(session, seconds(wanted["wait"]))
         return session
@@ -217,7 +223,8 @@ class AsyncDevin:
         Args:
             prompt: a template, filled in for each row: `{{ row.column }}`.
             rows: a DataFrame, or a list of dicts, values or names.
-            options: those of `create`, which may be templates, and `name`, `max_parallel`, `limit`, `budget` (ACU).
+            options: those of `create`, which may be templates, and `name`, `max_parallel`, `limit`, `budget` (ACU);
+                `on_done` is told once, when the batch is over.
 
         Raises:
             UsageMistake: a row or an option is invalid; nothing was sent.
@@ -226,7 +233,9 @@ class AsyncDevin:
         from devin_jupyter.batches import batch
 
         asked = batch.request_of(prompt, rows, options)
+        told = check_on_done(asked.options["on_done"]) if "on_done" in asked.options else None
         started = await batch.start(self.core, asked)
+        announce(started, told, on_loop=True)
         return started if "wait" not in asked.options else await started.wait(seconds(asked.options["wait"]))
 
     async def batch(self, name: str) -> AsyncBatch:
@@ -577,7 +586,11 @@ class AsyncDevin:
         Args:
             notebook: its path; by default this notebook.
         """
-        return live_line(await find_live(self.core.creator, notebook or host().notebook))
+        lives = await find_live(self.core.creator, notebook or host().notebook)
+        for live in lives:
+            if live.record.facts.max_time is not None:  # somebody has to watch the time
+                self.core.store.track(live.record)
+        return live_line(lives)
 
     async def _resolved(self, session: AsyncSession | Session | str) -> AsyncSession:
         if isinstance(session, str):

@@ -30,6 +30,8 @@ from devin_jupyter.api.sessions import Messages as AsyncMessages
 from devin_jupyter.api.sessions import Sessions as AsyncSessions
 from devin_jupyter.api.sessions import Tags as AsyncTags
 from devin_jupyter.client.aio import AsyncDevin
+from devin_jupyter.client.on_done import OnDone, announce
+from devin_jupyter.client.on_done import check as check_on_done
 from devin_jupyter.config import (
     Settings,
     data_folder,
@@ -231,9 +233,10 @@ class Devin(Blocking[AsyncDevin]):
     @documented_by(AsyncDevin.create)
     def create(self, /, prompt: str, **options: Unpack[CreateOptions]) -> Session:
         waiting, others = _split(options)
-        stops = waiting.get("on_interrupt") == "stop"
+        stops, told = waiting.get("on_interrupt") == "stop", _on_done(waiting)
         with completing_requests(stops=stops):
             session = Session(loop.run(self._async.create(prompt, **others)))
+        announce(session, told)
         try:
             return session.wait(seconds(waiting["wait"])) if "wait" in waiting else session
         except KeyboardInterrupt:
@@ -245,7 +248,9 @@ class Devin(Blocking[AsyncDevin]):
     @documented_by(AsyncDevin.map)
     def map(self, /, prompt: str, rows: Any, **options: Unpack[MapOptions]) -> Batch:
         waiting, others = _split(options)
+        told = _on_done(waiting)
         batch = _blocking_batch(loop.run(self._async.map(prompt, rows, **others)))
+        announce(batch, told)
         if "wait" not in waiting:
             return batch
         return batch.wait(seconds(waiting["wait"]), on_interrupt=waiting.get("on_interrupt") or "detach")
@@ -285,9 +290,14 @@ class Devin(Blocking[AsyncDevin]):
 
 
 def _split(options: Mapping[str, Any]) -> tuple[CellOptions, dict[str, Any]]:
-    """Return the options about waiting, which happens on the calling thread, and all options without `wait`."""
-    waiting = {name: options[name] for name in ("wait", "on_interrupt") if name in options}
-    return from_keywords(**waiting), {name: options[name] for name in options if name != "wait"}
+    """Return the options about waiting, which happens here with the blocking handle, and the options for the loop."""
+    waiting = {name: options[name] for name in ("wait", "on_interrupt", "on_done") if name in options}
+    others = {name: options[name] for name in options if name not in ("wait", "on_done")}
+    return from_keywords(**waiting), others
+
+
+def _on_done(options: CellOptions) -> OnDone | None:
+    return check_on_done(options["on_done"]) if "on_done" in options else None
 
 
 # --- the default client --------------------------------------------------------------------------------------

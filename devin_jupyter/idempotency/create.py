@@ -572,6 +572,10 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
             take=asked.take,
             simulated=asked.simulated,
         )
+        limit = asked.max_time
+        if limit is not None and limit != facts.max_time:  # the newest limit counts, where one is given
+            facts = facts.limited_to(limit)
+            await asyncio.to_thread(creator.journal.limit, record.session_id, limit)
         record = replace(record, facts=facts)
         observed = Observation(record.snapshot)
         if self.policy.refresh or record.snapshot is None:
@@ -765,7 +769,7 @@ def recorded(request: SessionRequest, lock: LockFile | None) -> CreateResult | N
 
 # --- notices: which session a cell has got, and why; times are absolute, money is in ACUs --------------------
 
-_NAMES = {"max_acu": "cap", "bypass_approval": "approval", "schema_optional": "schema-optional"}
+_NAMES = {"max_acu": "cap", "max_time": "max-time", "bypass_approval": "approval", "schema_optional": "schema-optional"}
 
 
 def state(snapshot: Snapshot | None, entry: Record | None = None) -> str:

@@ -18,7 +18,7 @@ from devin_jupyter.journal.intents import Intent, this_process
 from devin_jupyter.loop import gather_limited
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Facts, Record, Snapshot, Where
-from devin_jupyter.text import format_acus, format_utc
+from devin_jupyter.text import format_acus, format_seconds, format_utc
 
 _AT_A_TIME = 8
 HALT_HOLDS = (
@@ -226,7 +226,9 @@ def live_line(lives: Sequence[LiveSession]) -> str | None:
 
 
 def _costs(live: LiveSession) -> str:
-    seen = live.record.snapshot.observed_at if live.record.snapshot else None
+    seen, limit = live.record.snapshot.observed_at if live.record.snapshot else None, live.record.facts.max_time
+    ends = f", ends after {format_seconds(limit)} (--max-time)" if limit is not None else ""
     if live.since is None or seen is None:
-        return format_acus(live.acus)
-    return f"{format_acus(live.acus)}, {format_acus(live.since).removesuffix(' ACU')} of it since {format_utc(seen)}"
+        return format_acus(live.acus) + ends
+    since = f"{format_acus(live.since).removesuffix(' ACU')} of it since {format_utc(seen)}"
+    return f"{format_acus(live.acus)}, {since}{ends}"

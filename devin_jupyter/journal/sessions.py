@@ -218,6 +218,14 @@ class Journal:
         with self.database.write("mark-terminated") as db:
             db.execute("UPDATE sessions SET is_terminated = 1, is_open = 0 WHERE session_id = ?", (session_id,))
 
+    def limit(self, session_id: str, max_time: float) -> None:
+        """Keep how long a turn of a session may take, in seconds."""
+        with self.database.write("limit") as db:
+            db.execute(
+                "UPDATE sessions SET incidental = json_set(incidental, '$.max_time', ?) WHERE session_id = ?",
+                (max_time, session_id),
+            )
+
     def takes(self, base: str) -> list[str | None]:
         """Return the takes that exist of a request, including those whose outcome is unknown."""
         found = self.database.rows("SELECT take FROM sessions WHERE base = ?", base)

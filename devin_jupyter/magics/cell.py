@@ -77,20 +77,23 @@ def _start(notebook: Notebook, body: str, options: CellOptions, *, is_guarded: b
 
         display.show(DryRun(devin.plan(request, policy), devin.settings, request))
         return None
+    told = _on_done(notebook, options)
     warn_about_live_sessions(notebook, devin)
     with completing_requests(stops=policy.stop_if_left):
         session = devin.start(request, policy)
     notebook.bind(options.get("out"), session)
     print_notice(session.notice)
+    _announce(session, told)
     follow(notebook, session, options)
     return session
 
 
 def _send(notebook: Notebook, body: str, options: CellOptions) -> None:
-    from devin_jupyter.request import fill, not_filled_in, read_attachments
+    from devin_jupyter.request import check_max_time, fill, not_filled_in, read_attachments
 
     notes = not_filled_in(body, options, notebook.variables)
     text, options = fill(body, options, notebook.variables)
+    limit = check_max_time(options["max_time"]) if "max_time" in options else None  # type: ignore[arg-type]  # read
     files, again = read_attachments(options.get("attach") or (), notebook.variables), options.get("again", False)
     devin = notebook.client
     if options.get("dry_run"):
@@ -99,12 +102,16 @@ def _send(notebook: Notebook, body: str, options: CellOptions) -> None:
         session = notebook.session(options["to"])
         print("\n".join([*notes, planned_message(devin.journal, notebook.host.notebook, session, text, files, again)]))
         return
+    told = _on_done(notebook, options)
     warn_about_live_sessions(notebook, devin)
     session = notebook.session(options["to"])
     notebook.bind(options.get("out"), session)
     with completing_requests():
         session = devin.send(session, text, files, again, options.get("as_user"))
+    if limit is not None:
+        loop.run(devin.core.store.limit(session.id, limit))
     print_notice("; ".join(note for note in (session.notice, *notes) if note))
+    _announce(session, told)
     follow(notebook, session, options)
 
 
@@ -126,11 +133,13 @@ def _run_batch(notebook: Notebook, body: str, options: CellOptions) -> None:
 
         display.show(BatchDryRun(loop.run(batches.dry_run(devin.core, request)), devin.settings))
         return
+    told = _on_done(notebook, options)
     warn_about_live_sessions(notebook, devin)
     with completing_requests():
         batch = batches.Batch(loop.run(batches.start(devin.core, request)))
     notebook.bind(options.get("out"), batch)
     print_notice(batch.notice)
+    _announce(batch, told)
     follow_batch(notebook, batch, options)
 
 
@@ -199,6 +208,31 @@ def follow_batch(notebook: Notebook, batch: Batch, options: CellOptions) -> None
                 display.show(batch)
     if seconds is not None:
         batch.check()
+
+
+def _on_done(notebook: Notebook, options: CellOptions) -> Any:
+    """Who is told of the end: as the cell says, else as `%config DevinMagics.on_done` says; None for nobody."""
+    from devin_jupyter.client.on_done import check
+
+    said = options.get("on_done", notebook.config.on_done)
+    if isinstance(said, str) and said in notebook.variables:
+        return check(notebook.variables[said])
+    if isinstance(said, str) and said.isidentifier():
+        functions = [name for name, _ in candidates(notebook.variables, "functions")]
+        raise OptionError(
+            f"there is no function {said!r} in this notebook{nearest(said, functions)}",
+            "nothing was sent",
+            "--on-done takes the name of a function of this notebook, or an https:// address",
+        )
+    return None if said is None else check(said)
+
+
+def _announce(handle: Any, told: Any) -> None:
+    """Have somebody told when the turn or the batch is over."""
+    if told is not None:
+        from devin_jupyter.client import on_done
+
+        on_done.announce(handle, told)
 
 
 def _on_interrupt(notebook: Notebook, options: CellOptions) -> str:

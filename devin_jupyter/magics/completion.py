@@ -190,6 +190,8 @@ def candidates(variables: Mapping[str, Any], kind: str, fragment: str = "") -> l
         found = [*names(_is_schema), *rows, *_files(fragment, (".json",))]
     elif kind in ("tables", "out"):
         found = names(_is_table if kind == "tables" else _is_session)
+    elif kind == "functions":
+        found = names(callable)
     elif kind == "files":
         found = [*_parts_of_notebook(fragment), *names(_is_content), *_files(fragment)]
     elif kind == "environment":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
 
+from traitlets import Any as TraitAny
 from traitlets import Bool, Enum, Float, Integer, List, TraitError, Unicode
 from traitlets.config import Configurable
 
@@ -35,6 +36,11 @@ class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
     tags = List(Unicode(), help="Tags of every session that a cell starts.").tag(config=True)
     on_interrupt = Enum(
         ("detach", "stop"), "detach", help="What Ctrl-C does to the remote session while a cell waits."
+    ).tag(config=True)
+    on_done = TraitAny(
+        None,
+        allow_none=True,
+        help="A function, or an https:// address, that is told when the turn of a cell, or its batch, is over.",
     ).tag(config=True)
     panel = Bool(True, help="Show the live panel; otherwise text and static HTML only.").tag(config=True)
     poll_seconds = Float(

@@ -196,6 +196,16 @@ class Facts:
     """Of its sensitive secrets, so that a later process knows what to mask."""
 
     @property
+    def max_time(self) -> float | None:
+        """How long a turn may take, in seconds; None for no limit."""
+        limit = self.incidental.get("max_time")
+        return float(limit) if isinstance(limit, (int, float)) and not isinstance(limit, bool) else None
+
+    def limited_to(self, max_time: float) -> Facts:
+        """Return the same facts with another limit on the time of a turn, in seconds."""
+        return replace(self, incidental={**self.incidental, "max_time": max_time})
+
+    @property
     def wire_schema(self) -> dict[str, Any] | None:
         """The Draft 7 schema as sent, or None."""
         return None if self.schema is None else self.schema.wire
@@ -244,6 +254,11 @@ class Record:
     seen_by: str | None = None
     """The process that looked last."""
 
+    @property
+    def turn_began(self) -> float:
+        """When the turn began, in Unix seconds: our clock for a message, the service's for the prompt."""
+        return self.started_at if self.sent is None else self.sent.at.timestamp()
+
 
 # --- what the service says -----------------------------------------------------------------------------------
 
@@ -279,6 +294,8 @@ class Snapshot:
     messages: tuple[Message, ...] = ()
     """What was read of the conversation so far, oldest first."""
     send_pending: bool = False
+    stopped_after: float | None = None
+    """The limit in seconds that its turn exceeded, for which it was ended (`--max-time`)."""
     api_version: str = "v3"
     org_id: str | None = None
     user_id: str | None = None
@@ -372,6 +389,7 @@ def observe(
         fingerprint=facts.fingerprint,
         schema=facts.wire_schema,
         simulated=facts.simulated,
+        stopped_after=previous.stopped_after if previous is not None and record.terminated else None,
         observed_at=at,
     )
 

@@ -15,6 +15,7 @@ from devin_jupyter.config import Pace
 from devin_jupyter.errors import (
     ApiError,
     BadRequest,
+    Conflict,
     DevinError,
     Forbidden,
     NotFound,
@@ -202,7 +203,22 @@ class Poller:
             if entry.seen is not None and entry.seen is not seen and not is_unchanged(seen, entry.seen):
                 changed.append(entry.seen)
         await store.save(changed)
+        for entry in entries:
+            if (left := entry.time_left(self._clock)) is not None and left <= 0:
+                await self._end(entry)
         store.release(entries)  # those who wait find the end of the turn in the journal too
+
+    async def _end(self, entry: WatchedSession) -> None:
+        """End a session whose turn exceeded its limit; a failure is tried again at the next look."""
+        limit = entry.record.facts.max_time
+        try:
+            await self._sessions.terminate(entry.session_id)
+        except (BadRequest, NotFound, Conflict):
+            return  # it is over already: the next look says how
+        except DevinError as problem:
+            logger.warning("%s exceeds --max-time and cannot be stopped yet: %s", entry.session_id, problem.message)
+            return
+        await self.store.note(entry, terminated=True, stopped_after=limit)
 
     def _news(self, entry: WatchedSession, found: Found, ticket: int) -> Raw | None:
         """Return the response for a session; None if there is none, or it is outdated, or as before."""
@@ -255,6 +271,8 @@ class Poller:
         if entry.is_over and not entry.is_hinted:
             return self.pace.asleep
         grown = min(self.pace.slow, self.pace.growth * (now - entry.active_since))
+        left = entry.time_left(self._clock)
+        grown = grown if left is None or left <= 0 else min(grown, left)
         return max(self.pace.fast * self._pages, grown)
 
     def _judge(self, entries: list[WatchedSession], found: Found) -> None:

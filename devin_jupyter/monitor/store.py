@@ -126,6 +126,8 @@ class WatchedSession:
     """What the live channel tells of it; empty without the channel."""
     subscriptions: list[Subscription] = field(default_factory=list)
     waiters: list[asyncio.Future[Snapshot]] = field(default_factory=list)
+    turn_began: float | None = None
+    """When the turn began, if it began in this process (monotonic): clocks of machines differ."""
     is_followed: bool = False
     """There is a handle on it: it is polled until its turn is over."""
     is_hinted: bool = False
@@ -163,6 +165,15 @@ class WatchedSession:
         """Whether the turn is over, as last seen."""
         seen = self.record.snapshot
         return seen is not None and seen.phase in TURN_OVER
+
+    def time_left(self, clock: Clock) -> float | None:
+        """Return the seconds until its turn exceeds its limit, below 0 once it has; None where there is no limit."""
+        limit = self.record.facts.max_time
+        if limit is None or self.is_over or self.seen is None or self.seen.recorded is not None:
+            return None
+        if self.turn_began is not None:
+            return limit - (clock.monotonic() - self.turn_began)
+        return limit - (clock.now().timestamp() - self.record.turn_began)
 
     @property
     def is_awaited(self) -> bool:
@@ -493,6 +504,7 @@ class SessionStore:
         *,
         sent: Sent | None = None,
         terminated: bool = False,
+        stopped_after: float | None = None,
         tags: Sequence[str] | None = None,
     ) -> None:
         """Record an act: responses to earlier requests are dropped from now on, and the session is polled soon.
@@ -501,26 +513,37 @@ class SessionStore:
             session: an id in any form, or the session in memory.
             sent: a message was sent; its turn is open.
             terminated: the session was ended before it was done; written to the journal too.
+            stopped_after: it was ended since its turn took longer than these seconds.
             tags: its tags now, without ours.
         """
         entry = await self.load(session)
         entry.newest, snapshot = self.ticket(), entry.seen
         if sent is not None:
             entry.record = replace(entry.record, sent=sent, terminated=False)
+            entry.turn_began = self.clock.monotonic()
             snapshot = after_send(replace(snapshot, recorded=None)) if snapshot is not None else None
         if terminated:
             entry.record = replace(entry.record, terminated=True)
             if self._journal is not None:
                 await asyncio.to_thread(self._journal.mark_terminated, entry.session_id)
+        if stopped_after is not None and snapshot is not None:
+            snapshot = replace(snapshot, stopped_after=stopped_after)
         if tags is not None and snapshot is not None:
             snapshot = replace(snapshot, tags=tuple(tags))
         if not entry.is_over or sent is not None or terminated:
             entry.poll_soon(self.clock.monotonic())
         if snapshot is not None and snapshot is not entry.seen:
             self._set(entry, snapshot)
-            if sent is not None:
+            if sent is not None or stopped_after is not None:
                 await self.save([snapshot])
         self.update(entry)
+
+    async def limit(self, session: str | WatchedSession, max_time: float) -> None:
+        """Set how long a turn may take from now on, in seconds; written to the journal too."""
+        entry = await self.load(session)
+        entry.record = replace(entry.record, facts=entry.record.facts.limited_to(max_time))
+        if self._journal is not None:
+            await asyncio.to_thread(self._journal.limit, entry.session_id, max_time)
 
     def poll_now(self, session_id: str) -> None:
         """Poll the session at once if it is active: something may have changed."""

@@ -5,7 +5,7 @@ A new option is one row here and one key of a `TypedDict` below, which type chec
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypedDict, get_args
 
@@ -95,6 +95,16 @@ GROUPS: dict[str, tuple[Argument, ...]] = {
             "--max-acu 5",
             "no cap",
             field="max_acu_limit",
+            is_incidental=True,
+        ),
+        Argument(
+            "max_time",
+            "stop the session for good once a turn takes longer than this, as long as a kernel watches it",
+            "time",
+            "TIME",
+            "--max-time 2h",
+            "no limit",
+            allowed_with_to=True,
             is_incidental=True,
         ),
         Argument(
@@ -301,6 +311,17 @@ GROUPS: dict[str, tuple[Argument, ...]] = {
             choices=("detach", "stop"),
             allowed_with_to=True,
         ),
+        Argument(
+            "on_done",
+            "tell this function of the notebook, or this https:// address, when the turn or the batch is over",
+            "word",
+            "NAME|URL",
+            "--on-done notify",
+            "nobody",
+            takes_objects=True,
+            allowed_with_to=True,
+            values="functions",
+        ),
         Argument("quiet", "show nothing below the cell", "flag", "", "--quiet", allowed_with_to=True),
         Argument(
             "save_transcript",
@@ -505,6 +526,7 @@ class CreateOptions(TypedDict, total=False):
     title: str | None
     tags: Sequence[str] | None
     max_acu: int | str | None
+    max_time: float | str | timedelta | None
     playbook: str | None
     child_playbook: str | None
     knowledge: Sequence[str] | None
@@ -523,6 +545,7 @@ class CreateOptions(TypedDict, total=False):
     out: str | None
     wait: float | str | timedelta | None
     on_interrupt: str | None
+    on_done: Callable[[Any], object] | str | None
     quiet: bool
     raw: bool
     take: str | int | None
