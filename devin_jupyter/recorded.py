@@ -230,9 +230,26 @@ def schema_from_json(wire: Mapping[str, Any] | None) -> Schema | None:
     return from_wire(wire)
 
 
+def same_text(text: str) -> str:
+    """Return a text without what nobody sees: blanks at line ends, kinds of line ends, byte order marks."""
+    text = text.replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n")
+    if not text.isascii():
+        import unicodedata
+
+        text = unicodedata.normalize("NFC", text)
+    return "\n".join(line.rstrip() for line in text.rstrip().split("\n"))
+
+
 def message_key(session_id: str, text: str, hashes: Iterable[str]) -> str:
-    """Return what makes two messages the same: the session, the text and the files."""
-    return hashlib.sha256(canonical([session_id, text.strip(), sorted(hashes)]).encode()).hexdigest()
+    """Return what makes two messages the same: the session, the text without what nobody sees, and the files."""
+    return message_keys(session_id, text, hashes)[0]
+
+
+def message_keys(session_id: str, text: str, hashes: Iterable[str]) -> tuple[str, ...]:
+    """Return the key of a message; then the one that earlier versions of this package gave it, if it was another."""
+    files = sorted(hashes)
+    texts = dict.fromkeys([same_text(text).strip(), text.strip()])
+    return tuple(hashlib.sha256(canonical([session_id, one, files]).encode()).hexdigest() for one in texts)
 
 
 def dumps(value: Any) -> str:
@@ -350,9 +367,9 @@ class LockFile:
         """Without the sessions of a simulator."""
         return LockFile(self.name, {what: item for what, item in self.by_what.items() if not item.snapshot.simulated})
 
-    def was_sent(self, key: str) -> str | None:
-        """Return when the message with this key had arrived, or None."""
-        return next((item.sent[key] for item in self.by_what.values() if key in item.sent), None)
+    def was_sent(self, *keys: str) -> str | None:
+        """Return when the message with one of these keys had arrived, or None."""
+        return next((item.sent[key] for item in self.by_what.values() for key in keys if key in item.sent), None)
 
 
 def load_lock(path: Path) -> LockFile:

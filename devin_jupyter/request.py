@@ -26,6 +26,7 @@ from devin_jupyter.models.snapshot import Facts, Policy, Where
 from devin_jupyter.options import BY_NAME, OPTIONS, CreateOptions, OptionsT, templates
 from devin_jupyter.options import fill as fill_options
 from devin_jupyter.options.arguments import RAW, expressions
+from devin_jupyter.recorded import same_text
 from devin_jupyter.redaction import keep_secret
 from devin_jupyter.text import nearest
 from devin_jupyter.values import TooLarge, in_order, kind_of_table, ordered, text_of, to_csv
@@ -216,8 +217,11 @@ MAX_TAGS = 49
 """The service holds 50; one is ours."""
 
 
-FINGERPRINT_VERSION = 1
-"""The input to the hash of a version never changes; a change is a new version, looked up along with the old ones."""
+FINGERPRINT_VERSION = 2
+"""The input to the hash of a version never changes; a change is a new version, looked up along with the old ones.
+
+1 hashed the API version along with the place, and the prompt with every blank and line end in it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,9 +230,13 @@ class Fingerprint:
 
     version: int
     where: str
-    """16 hex digits of base URL, organization and API version."""
+    """16 hex digits of base URL and organization; in version 1 of the API version as well."""
     what: str
     """64 hex digits of everything else."""
+    is_v1: bool = field(default=False, repr=False, compare=False)
+    """The request goes to v1 of the API, whose sessions carry a tag of their own: it does not tell who started them."""
+    earlier: tuple[Fingerprint, ...] = field(default=(), repr=False, compare=False)
+    """What earlier versions of this package, or the other version of the API, gave the same request."""
     text: str = field(init=False, repr=False, compare=False)
     """`version:where:what`, the form kept in the journal."""
     tag: str = field(init=False, repr=False, compare=False)
@@ -237,19 +245,39 @@ class Fingerprint:
     def __post_init__(self) -> None:
         text = f"{self.version}:{self.where}:{self.what}"
         object.__setattr__(self, "text", text)
-        object.__setattr__(self, "tag", "nb-" + hashlib.sha256(text.encode()).hexdigest()[:16])
-
-    @classmethod
-    def of(cls, identity: Mapping[str, Any], where: Where) -> Fingerprint:
-        """Return the fingerprint of a request with this identity, sent to `where`."""
-        place = [where.base_url.rstrip("/").lower(), where.org_id, where.api_version]
-        return cls(FINGERPRINT_VERSION, _sha256(place)[:16], _sha256(identity))
+        object.__setattr__(self, "tag", self._tag(is_v1=self.is_v1))
 
     @classmethod
     def parse(cls, text: str) -> Fingerprint:
         """Read `.text` again."""
         version, where, what = text.split(":")
         return cls(int(version), where, what)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Under which the journal may have the session, this one first."""
+        return (self.text, *(one.text for one in self.earlier))
+
+    @property
+    def first(self) -> str:
+        """The text that version 1 gave it: names in journals are made of it."""
+        return next((one.text for one in self.earlier if one.version == 1), self.text)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags that the session may carry, this one first."""
+        return tuple(dict.fromkeys([self.tag, self._tag(is_v1=not self.is_v1), *(one.tag for one in self.earlier)]))
+
+    @property
+    def v1_tags(self) -> frozenset[str]:
+        """Those among them that only a request to v1 of the API carries."""
+        ours = {one.tag for one in (self, *self.earlier) if one.is_v1}
+        return frozenset(ours if self.version == 1 else {*ours, self._tag(is_v1=True)})
+
+    def _tag(self, *, is_v1: bool) -> str:
+        # from version 2 on without the place: the tags of a service are those of one place
+        text = self.text if self.version == 1 else f"{self.version}:{'v1:' if is_v1 else ''}{self.what}"
+        return "nb-" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -379,14 +407,19 @@ class SessionRequest:
         urls = [item.url or f"(the address of {item.name}, once it is uploaded)" for item in self.attachments]
         return self.body(api_version, tag=tag, attachment_urls=urls, idempotent=idempotent, reveal=False)
 
-    def identity(self) -> dict[str, Any]:
-        """Return what makes two requests the same, apart from where they are sent. Holds no value of a secret."""
+    def identity(self, version: int = FINGERPRINT_VERSION) -> dict[str, Any]:
+        """Return what makes two requests the same, apart from where they are sent. Holds no value of a secret.
+
+        Args:
+            version: of the fingerprint; an earlier one counts every blank.
+        """
+        seen = same_text if version > 1 else str.rstrip
         hashed: dict[str, Any] = {
             "schema": self.schema.identity if self.schema else None,
             "secrets": sorted(self.secrets),
             "attach": sorted([item.name, item.sha256] for item in self.attachments),
         }
-        identity: dict[str, Any] = {} if "key" in self.options else {"prompt": self.prompt.rstrip()}
+        identity: dict[str, Any] = {} if "key" in self.options else {"prompt": seen(self.prompt)}
         for name, said in self.options.items():
             option = BY_NAME[name]
             if option.identity and name in hashed:
@@ -394,15 +427,29 @@ class SessionRequest:
             elif option.identity:
                 in_any_order = option.kind == "words"
                 identity[option.identity] = sorted(set(cast("Sequence[str]", said))) if in_any_order else said
+        if version > 1 and "key" in identity:
+            identity["key"] = same_text(identity["key"])
         return identity
 
     def fingerprint(self, where: Where) -> Fingerprint:
-        """Return the identity of the request sent to `where`, as hashes."""
-        return Fingerprint.of(self.identity(), where)
+        """Return the identity of the request sent to `where` as hashes, with those that it had before."""
+        base_url, is_v1 = where.base_url.rstrip("/").lower(), where.api_version == "v1"
+        now, then = self.identity(), self.identity(1)
+        what = _sha256(now)
+        before = what if now == then else _sha256(then)
+        earlier = [
+            Fingerprint(1, _sha256([base_url, org_id, version])[:16], before, version == "v1")
+            for org_id, version in dict.fromkeys([(where.org_id, where.api_version), (None, "v1")])
+        ]
+        place = _sha256([base_url, where.org_id])[:16]
+        if where.org_id is not None:  # a key of v1 does not tell its organization
+            earlier.insert(1, Fingerprint(FINGERPRINT_VERSION, _sha256([base_url, None])[:16], what, is_v1=True))
+        return Fingerprint(FINGERPRINT_VERSION, place, what, is_v1, tuple(earlier))
 
     def fingerprints(self, where: Where) -> tuple[Fingerprint, ...]:
-        """Return the fingerprint, then those that earlier versions of this package gave the same request."""
-        return (self.fingerprint(where),)
+        """Return the fingerprint, then those by which the session of the same request may be known as well."""
+        found = self.fingerprint(where)
+        return (found, *found.earlier)
 
     def options_hash(self) -> str:
         """Return a hash of what the request says besides its words and its take: repositories, schema, mode, …."""
@@ -419,16 +466,18 @@ class SessionRequest:
                 found[option.name] = list(said) if option.kind == "words" else said
         return found
 
-    def facts(self, where: Where, policy: Policy, *, simulated: bool = False) -> Facts:
+    def facts(
+        self, mine: Fingerprint, base: Fingerprint, where: Where, policy: Policy, *, simulated: bool = False
+    ) -> Facts:
         """Return what is written down of the session of this request, before the POST and ever after.
 
         Args:
+            mine: its fingerprint.
+            base: the fingerprint of the same request without its take.
             where: where it is sent.
             policy: how it is to be started.
             simulated: whether a simulator answers.
         """
-        mine = self.fingerprint(where)
-        base = mine if self.take is None else self.but(take=None).fingerprint(where)
         return Facts(
             fingerprint=mine.text,
             base=base.text,

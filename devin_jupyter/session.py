@@ -74,7 +74,7 @@ from devin_jupyter.monitor.follow import LOOKS, Follower
 from devin_jupyter.monitor.poll import Poller
 from devin_jupyter.monitor.store import Change, Connection, SessionStore, Subscription, WatchedSession
 from devin_jupyter.options import seconds
-from devin_jupyter.recorded import LockFile, message_key, record_of, schema_of
+from devin_jupyter.recorded import LockFile, message_keys, record_of, schema_of
 from devin_jupyter.request import SessionRequest, read_attachments
 from devin_jupyter.schema import Schema
 from devin_jupyter.text import format_acus, format_seconds
@@ -468,8 +468,8 @@ class AsyncSession(SessionView):
         listed = list(attach) if isinstance(attach, (list, tuple)) and not is_pair else [attach]
         files = await asyncio.to_thread(read_attachments, [item for item in listed if item is not None], {})
         if not core.settings.api_key or self.snapshot.recorded is not None:  # replayed from a lock file
-            key = message_key(self.id, text, (item.sha256 for item in files))
-            at = core.lock.was_sent(key) if core.lock is not None else None
+            keys = message_keys(self.id, text, (item.sha256 for item in files))
+            at = core.lock.was_sent(*keys) if core.lock is not None else None
             if at is not None:
                 self._shared.notice = f"already sent on {at} (recorded)"
                 return self

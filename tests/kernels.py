@@ -111,7 +111,7 @@ def kill_after_post(kernel: Kernel) -> None:
     """Let a kernel look for its tag before the POST, and be gone when it looks for what the POST has made."""
     looks = 0
 
-    async def find(tag: str) -> list[Any]:
+    async def find(*tags: str) -> list[Any]:
         nonlocal looks
         looks += 1
         if looks > 1:

@@ -8,7 +8,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
-from devin_jupyter.api.client import LARGEST_PAGE, Service, at_most, flatten, items_of, next_cursor, offset_pages
+from devin_jupyter.api.client import (
+    LARGEST_PAGE,
+    Service,
+    at_most,
+    flatten,
+    items_of,
+    next_cursor,
+    offset_pages,
+    whole_list,
+)
 from devin_jupyter.api.query import (
     Query,
     SessionFilters,
@@ -33,9 +42,8 @@ from devin_jupyter.errors import (
 )
 from devin_jupyter.loop import REQUESTS_AT_ONCE
 from devin_jupyter.models import wire
-from devin_jupyter.models.fields import bare_id
+from devin_jupyter.models.fields import bare_id, is_ours
 from devin_jupyter.models.fields import session_id as prefixed
-from devin_jupyter.models.snapshot import FINGERPRINT_TAG
 
 S = TypeVar("S", bound=Mapping[str, Any])
 
@@ -327,14 +335,22 @@ class Sessions:
 
         return _with_all_tags(read, params.get("tags"), limit)
 
-    async def tagged(self, tag: str) -> SessionList:
-        """Return the sessions that the service lists for a tag, archived or not. (`GET …/sessions`)
+    async def tagged(self, *tags: str) -> SessionList:
+        """Return the sessions that the service lists for any of some tags, archived or not. (`GET …/sessions`)
 
-        Look at their tags: whether the service filters by this one is for the caller to check.
+        Look at their tags: whether the service filters by these is for the caller to check.
+
+        Raises:
+            UnreadableAnswer: the list cannot be read to its end, so that what is not in it may be there all the same.
         """
 
         async def read(**archived: str) -> SessionList:
-            return [item async for page in self._pages({"tags": [tag], **archived}) for item in page]
+            async def fetch(paging: dict[str, Any]) -> Any:
+                return await self._service.call("sessions.list", params={"tags": [*tags], **archived, **paging})
+
+            items, is_v1 = "sessions" if self._service.is_v1 else "items", self._service.is_v1
+            found = await whole_list(fetch, key=lambda item: _id_of(cast(Any, item)), items=items, by_offset=is_v1)
+            return cast(SessionList, found)
 
         if self._service.is_v1:
             return await read()
@@ -401,6 +417,23 @@ class Sessions:
     async def unarchive(self, session_id: str) -> wire.Session:
         """Take a session out of the archive; its children stay in it. v3 only. (`POST …/unarchive`)"""
         return await self._service.call_as(wire.Session, "sessions.unarchive", session_id=prefixed(session_id))
+
+
+async def own_tags(sessions: Sessions, session_id: str) -> list[str] | None:
+    """Return the tags of a session as it shows them itself; None where it does not. (`GET …/sessions/{id}`)"""
+    session = await sessions.get(session_id)
+    if _tags_of(session):
+        return _tags_of(session)
+    try:
+        answer = await sessions._service.call("tags.get", session_id=prefixed(session_id))
+    except (Forbidden, NotFound):
+        answer = session
+    return _tags_of(answer) if isinstance(answer, dict) and isinstance(answer.get("tags"), list) else None
+
+
+def service_time(sessions: Sessions) -> float | None:
+    """Return the present time by the service's clock, in Unix seconds, as its answers tell it; None before."""
+    return sessions._service.service_time()
 
 
 class Messages:
@@ -573,7 +606,7 @@ class Tags:
             Unprocessable: more than 50.
         """
         identifier = prefixed(session_id)
-        kept = [tag for tag in await self.get(identifier) if tag.startswith(FINGERPRINT_TAG)]
+        kept = [tag for tag in await self.get(identifier) if is_ours(tag)]
         return await self._write("tags.replace", identifier, list(dict.fromkeys([*as_list(tags), *kept])))
 
     async def _write(self, operation: str, identifier: str, tags: list[str]) -> list[str]:

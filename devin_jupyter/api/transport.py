@@ -15,6 +15,7 @@ import ssl
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
+from email.utils import parsedate_to_datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import urlsplit
@@ -100,6 +101,8 @@ class Transport:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = 0
         self._closing: weakref.finalize[[asyncio.AbstractEventLoop, httpx.AsyncClient], Transport] | None = None
+        self._date: tuple[str, float] | None = None
+        """The `Date` of the last answer, and when it came (monotonic)."""
         self._auth = {"Authorization": f"Bearer {settings.api_key}"}
 
     async def request(
@@ -162,6 +165,16 @@ class Transport:
         if response.status_code != 200:
             raise error_from(info, response.status_code, response.headers, response.content)
         return response.content
+
+    def service_time(self) -> float | None:
+        """Return the present time by the service's clock, in Unix seconds; None before it has told it."""
+        if self._date is None:
+            return None
+        try:
+            then = parsedate_to_datetime(self._date[0]).timestamp()
+        except ValueError:
+            return None
+        return then + time.monotonic() - self._date[1]
 
     async def aclose(self) -> None:
         """Close the connections; a later request opens new ones."""
@@ -238,6 +251,8 @@ class Transport:
             _log(info, type(problem).__name__, started)
             raise self._trouble(info, problem, time.perf_counter() - started) from None
         _log(info, response.status_code, started, response.extensions.get("retry"))
+        if date := response.headers.get("date"):
+            self._date = date, time.monotonic()
         return response
 
     def _open(self) -> httpx.AsyncClient:

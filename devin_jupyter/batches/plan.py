@@ -201,7 +201,7 @@ def key_of(plan: Plan, name: str, cell: CellRef | None) -> str:
         return f"{place}/{name}"
     if cell is not None and cell.cell:
         return f"{place}/{cell.notebook} {cell.cell}"
-    return f"{place}/{name} {_short_hash(*sorted(item.fingerprint.text for item in plan.items))}"
+    return f"{place}/{name} {_short_hash(*sorted(item.fingerprint.first for item in plan.items))}"
 
 
 def place_of(where: Where) -> str:

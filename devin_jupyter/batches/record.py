@@ -25,7 +25,7 @@ from devin_jupyter.options import from_keywords
 from devin_jupyter.options.arguments import expressions
 from devin_jupyter.recorded import LockFile as Lock
 from devin_jupyter.redaction import redact_tree
-from devin_jupyter.request import Attachment, Fingerprint, SessionRequest, lacking, read_secrets
+from devin_jupyter.request import Attachment, Fingerprint, SecretValue, SessionRequest, lacking, read_secrets
 from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:
@@ -151,12 +151,13 @@ def _read_item(
     request = SessionRequest(prompt=kept["prompt"]).but(
         **options, schema=from_wire(schema) if schema else shared, attach=attached or None
     )
-    identity = Fingerprint.parse(record["fingerprint"])
     lacks_file = any(file.url is None for file in request.attachments)
-    is_complete = bool(secrets) or request.fingerprint(where) == identity  # else redaction has masked something
+    named = request.but(secrets={name: SecretValue(None, sensitive) for name, sensitive in secrets.items()} or None)
+    identity, now = Fingerprint.parse(record["fingerprint"]), named.fingerprint(where)
+    is_complete = identity in (now, *now.earlier)  # else redaction has masked something
     return Item(
         request,
-        identity,
+        now if is_complete else identity,
         record.get("terms", ""),
         tuple(record["positions"]),
         secret_names=dict(secrets),
@@ -187,14 +188,19 @@ def complete(item: Item, take: str | None = None) -> SessionRequest:
     return request.but(secrets=read_secrets(words))
 
 
-def restore_takes(jobs: Sequence[Job], record: Mapping[str, Any]) -> None:
+def restore_takes(jobs: Sequence[Job], record: Mapping[str, Any], where: Where) -> None:
     """Give the jobs that were retried their last take."""
     retried = {item["fingerprint"]: item for item in record["items"] if item.get("take")}
     for job in jobs:
-        item = retried.get(job.item.fingerprint.text, {})
-        label, identity = item.get("take", (None, None))
+        item: Mapping[str, Any] = next((retried[one] for one in job.item.fingerprint.texts if one in retried), {})
+        label, text = item.get("take", (None, None))
         job.earlier, job.tried = dict(item.get("earlier", {})), set(item.get("tried", ()))
-        job.take, job.identity_of_take = label, Fingerprint.parse(identity) if identity else None
+        job.take, identity = label, Fingerprint.parse(text) if text else None
+        if identity is not None and job.item.is_complete:
+            secrets = {name: SecretValue(None, sensitive) for name, sensitive in job.item.secret_names.items()}
+            now = job.item.request.but(take=label, **({"secrets": secrets} if secrets else {})).fingerprint(where)
+            identity = now if identity in (now, *now.earlier) else identity
+        job.identity_of_take = identity
 
 
 def save_record(
@@ -203,7 +209,7 @@ def save_record(
     """Replace the earlier record of a batch, keeping its other rows, and set its budget."""
     now, before = time.time(), journal.batches.load(key)
     known = recorded_rows(before) if before else []
-    prints = {text for job in jobs for text in (job.item.fingerprint.text, job.identity.text)}
+    prints = {text for job in jobs for text in (*job.item.fingerprint.texts, *job.identity.texts)}
     earlier = list({row.fingerprint: row for row in known if row.fingerprint not in prints}.values())
     record = write_record(name, plan, jobs, earlier, is_named=is_named)
     journal.batches.save(key, record, notebook=cell.notebook if cell else None, now=now)
@@ -299,7 +305,7 @@ def check_plan(journal: Journal, plan: Plan, key: str, cell: CellRef | None, loc
     check_caps(plan.wanted, budget)
     for item in plan.wanted:  # an item that has a session, or a recorded one, needs no secret
         problem = lacking(item.request.secrets)
-        if problem and not is_recorded(lock, item) and journal.session_for(item.fingerprint.text) is None:
+        if problem and not is_recorded(lock, item) and journal.session_for(*item.fingerprint.texts) is None:
             raise problem
     is_named = has_name(plan, cell)
     record = journal.batches.load(key)
@@ -317,7 +323,8 @@ def check_plan(journal: Journal, plan: Plan, key: str, cell: CellRef | None, loc
 
 def is_recorded(lock: Lock | None, item: Item) -> bool:
     """Whether a lock file holds the session of an item."""
-    return lock is not None and lock.find(item.fingerprint.what) is not None
+    whats = {one.what for one in (item.fingerprint, *item.fingerprint.earlier)}
+    return lock is not None and any(lock.find(what) is not None for what in whats)
 
 
 def _paid(journal: Journal, fingerprint: str) -> PaidRow | None:
@@ -366,7 +373,8 @@ def changed_rows(
         rows: dict[str, RecordedRow] = {}
         for columns, by_cells in indexes:
             rows |= by_cells.get(_cells_key(cells, columns), {})
-        if not rows or item.fingerprint.text in rows or paid(item.fingerprint.text) is not None:
+        texts = item.fingerprint.texts
+        if not rows or any(text in rows or paid(text) is not None for text in texts):
             continue
         known, key = [*rows.values()], redact_tree(item.request.options.get("key"))
         if key is not None:  # an edit keeps the key or adds one; another key makes the row deliberately new

@@ -31,7 +31,7 @@ from devin_jupyter.batches.record import (
     save_record,
 )
 from devin_jupyter.errors import ConnectionTrouble, DevinError, JournalError, OptionError, Refused
-from devin_jupyter.idempotency.create import CreateResult, replay
+from devin_jupyter.idempotency.create import SWEPT_SECONDS, CreateResult, replay
 from devin_jupyter.idempotency.once import Attempt, Timing, lease
 from devin_jupyter.loop import gather_limited
 from devin_jupyter.models.enums import TURN_OVER, Phase
@@ -100,6 +100,7 @@ class Runner:
         self._by_session: dict[str, Job] = {}
         self._subscription = core.store.subscribe([], self._on_change)
         self._by_tag: dict[str, list[Mapping[str, Any]]] = {}
+        self._look_again_at = 0.0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._leading: asyncio.Task[None] | None = None
         self._is_led_elsewhere = False
@@ -317,6 +318,7 @@ class Runner:
                 guard=self.cell if pays else None,
                 batch=self.key,
                 by_tag=self._by_tag,
+                look_again_at=self._look_again_at,
                 refresh=False,
                 is_patient=False,
             )
@@ -350,7 +352,7 @@ class Runner:
     async def _session_of(self, job: Job, policy: Policy) -> CreateResult:
         if self.replays is not None:
             return replay(complete(job.item, job.take), self.replays)
-        entry = None if job.item.is_complete else self.core.journal.session_for(job.identity.text)
+        entry = None if job.item.is_complete else self.core.journal.session_for(*job.identity.texts)
         if entry is None:
             return await self.core.creator.start(complete(job.item, job.take), policy)
         # the journal could not keep the request whole: its session is looked up, and never created
@@ -363,16 +365,19 @@ class Runner:
         if self.replays is not None:
             return list(jobs)
         by_identity = {job.identity.text: job for job in jobs}
-        max_age = self.plan.max_age
-        oldest = 0.0 if max_age is None else time.time() - max_age
-        entries = await asyncio.to_thread(self.core.journal.sessions_for, by_identity)
-        found = [by_identity[text] for text, entry in entries.items() if entry.started_at >= oldest]
+        creator, max_age = self.core.creator, self.plan.max_age
+        oldest = None if max_age is None else time.time() - max_age
+        identities = [job.identity.texts for job in jobs]
+        entries = await asyncio.to_thread(self.core.journal.sessions_for, identities, not_before=oldest)
+        here = await creator.here(entries.values()) if entries else set()
+        found = [by_identity[text] for text, entry in entries.items() if entry.session_id in here]
         rest = [job for job in jobs if job not in found]
         if not sweep or not rest:
             return found
-        unasked = [job.identity.tag for job in rest if job.identity.tag not in self._by_tag]
+        unasked = [job.identity for job in rest if job.identity.tag not in self._by_tag]
         if unasked:
-            self._by_tag |= await self.core.creator.lookup.sweep(unasked)
+            self._by_tag |= await creator.lookup.sweep(unasked)
+            self._look_again_at = time.monotonic() + SWEPT_SECONDS
         if self.plan.has("max_age") or self.plan.has("beside"):
             return found  # what was found may not count: decided for each row when its turn comes
         return [*found, *(job for job in rest if self._by_tag[job.identity.tag])]
@@ -616,7 +621,7 @@ async def open_batch(core: Core, asked: BatchRequest, plan: Plan) -> Runner:
     runner = Runner(core, plan, name=name, key=key, cell=cell, is_named=has_name(plan, cell))
     record = await asyncio.to_thread(core.journal.batches.load, key)
     if record is not None:
-        restore_takes(runner.jobs, record)
+        restore_takes(runner.jobs, record, plan.where)
     await asyncio.to_thread(runner.save)
     runner.was_held = await asyncio.to_thread(core.journal.flags.release, key)
     await _begin(runner)
@@ -625,7 +630,9 @@ async def open_batch(core: Core, asked: BatchRequest, plan: Plan) -> Runner:
 
 async def _keep_answer(core: Core, key: str, where: Where, change: ChangedRow) -> None:
     """The key of a row says that it is the same as before: its session has the new identity from now on."""
-    facts, paid = change.item.request.facts(where, Policy(batch=key)), change.paid
+    request, mine, paid = change.item.request, change.item.fingerprint, change.paid
+    base = mine if request.take is None else request.but(take=None).fingerprint(where)
+    facts = request.facts(mine, base, where, Policy(batch=key))
     assert facts.tag is not None
     await core.tags.append(paid.session_id, [facts.tag])
     remember = partial(core.journal.remember, how="attached", started_at=paid.started_at, now=time.time())
@@ -644,7 +651,7 @@ async def find_batch(core: Core, name: str, where: Where) -> Runner:
         return running
     plan, is_named = await asyncio.to_thread(read_plan, record, where), record.get("is_named", True)
     runner = Runner(core, plan, name=record["name"], key=key, cell=None, is_named=is_named)
-    restore_takes(runner.jobs, record)
+    restore_takes(runner.jobs, record, where)
     runner.pause("opened by name; .resume() starts waiting rows")
     await _begin(runner)
     if next(runner._wanted_waiting(), None) is None:
@@ -679,7 +686,8 @@ def preview(core: Core, asked: BatchRequest, plan: Plan) -> Preview:
     except Refused as problem:
         refusal = problem
     wanted = {item.fingerprint.text: item for item in plan.wanted}
-    found = core.journal.sessions_for(wanted).keys() | {change.item.fingerprint.text for change in kept}
+    known = core.journal.sessions_for([item.fingerprint.texts for item in plan.wanted])
+    found = known.keys() | {change.item.fingerprint.text for change in kept}
     n_recorded = sum(is_recorded(core.lock, item) for text, item in wanted.items() if text not in found)
     return Preview(plan=plan, n_known=len(found & wanted.keys()), n_recorded=n_recorded, refusal=refusal)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from devin_jupyter.api.analytics import Account
 from devin_jupyter.api.files import Attachments
 from devin_jupyter.api.library import Playbooks
-from devin_jupyter.api.sessions import Sessions
+from devin_jupyter.api.sessions import Sessions, own_tags, service_time
 from devin_jupyter.errors import (
     ApiError,
     BadRequest,
@@ -38,11 +39,12 @@ from devin_jupyter.errors import (
     SessionChanged,
     UnreadableAnswer,
 )
-from devin_jupyter.idempotency.once import Attempt, PaidAct, Timing, once, settle, shielded
+from devin_jupyter.idempotency.once import Attempt, PaidAct, Timing, in_seconds, once, settle, shielded
 from devin_jupyter.idempotency.refresh import REFRESH_TIMEOUT, Observation, Refresher
 from devin_jupyter.journal import Journal
 from devin_jupyter.journal.intents import Intent, start_lease
 from devin_jupyter.models.enums import Phase
+from devin_jupyter.models.fields import is_ours
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import (
     CellRef,
@@ -57,7 +59,7 @@ from devin_jupyter.models.snapshot import (
 )
 from devin_jupyter.monitor.store import SessionStore
 from devin_jupyter.recorded import LockFile, clean, record_of
-from devin_jupyter.request import Attachment, SessionRequest, lacking
+from devin_jupyter.request import Attachment, Fingerprint, SessionRequest, lacking
 from devin_jupyter.text import format_acus, format_utc
 
 if TYPE_CHECKING:
@@ -65,12 +67,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Raw = Mapping[str, Any]
-_MOST_SINGLE_LOOKUPS = 20
+_AT_ONCE = 50
+"""How many requests are looked up by one: each has a few tags, and some proxies take no longer URLs."""
 _AT_A_TIME = 8
 _PLAYBOOK_SECONDS = 60.0
 """How long the schema of a playbook is taken for the present one."""
-_PAGES_A_TAG = 0.12
-"""Reading the whole list is given up once it has taken this many pages for every tag sought."""
+_MOST_READ = 100
+"""How many listed sessions without tags are read one by one."""
+SWEPT_SECONDS = 30.0
+"""After this time a request that a sweep did not find is looked up again before its POST."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +148,10 @@ class Creator:
         self.refresher = Refresher(api.sessions, store, self.timing)
         self._playbooks: dict[str, tuple[float, asyncio.Future[Schema | None]]] = {}
         """By id: when the schema of a playbook was asked for, and the schema."""
+        self._ahead: float | None = None
+        """How far the service's clock is ahead of ours, in seconds."""
+        self._here: set[str] = set()
+        """Sessions that a key of v1 started, and that this one can read."""
 
     async def start(self, request: SessionRequest, policy: Policy | None = None) -> CreateResult:
         """Return the session of a request: attached to, adopted, or started by one POST.
@@ -221,6 +230,22 @@ class Creator:
 
         return load_schema(wire)
 
+    def service_time(self) -> float:
+        """Return the present time by the service's clock, in Unix seconds; by ours where it has not told its own."""
+        if self._ahead is not None:
+            return self.timing.now() + self._ahead
+        return service_time(self.api.sessions) or self.timing.now()
+
+    def local_time(self, raw: Raw) -> float:
+        """Return when a session was made, by this machine's clock."""
+        made, now = made_at(raw), self.timing.now()
+        return now if made is None else now - max(0.0, self.service_time() - made)
+
+    def note_made(self, raw: Raw) -> None:
+        """Learn the service's clock from a session that it has just made."""
+        made = made_at(raw)
+        self._ahead = self._ahead if made is None else made - self.timing.now()
+
     async def call(self, request: SessionRequest, policy: Policy) -> CreateCall:
         """Return the create call for a request, checked against this version of the API; nothing is sent."""
         request.check(self.api_version)
@@ -229,8 +254,30 @@ class Creator:
     async def sweep(self, requests: Sequence[SessionRequest]) -> dict[str, list[Raw]]:
         """Look up on the service, once for a whole batch, the requests that the journal does not know."""
         calls = [await self.call(request, Policy()) for request in requests]
-        known = await asyncio.to_thread(self.journal.sessions_for, [call.fingerprint for call in calls])
-        return await self.lookup.sweep(call.tag for call in calls if call.fingerprint not in known)
+        known = await asyncio.to_thread(self.journal.sessions_for, [call.identity.texts for call in calls])
+        return await self.lookup.sweep(call.identity for call in calls if call.fingerprint not in known)
+
+    async def here(self, records: Iterable[Record]) -> set[str]:
+        """Return which of these sessions are of this organization: a key of v1, which started some, does not tell.
+
+        Raises:
+            DevinError: the service cannot be asked.
+        """
+        org_id, records = (await self.where()).org_id, list(records)
+        unsure = [one.session_id for one in records if one.facts.where.org_id != org_id]
+        unasked = [name for name in unsure if name not in self._here]
+        if len(unasked) == 1:
+            with suppress(NotFound, Forbidden):
+                await self.api.sessions.get(unasked[0])
+                self._here.add(unasked[0])
+        elif unasked:
+            self._here |= {prefixed(str(raw["session_id"])) for raw in await self._existing(unasked)}
+        return {one.session_id for one in records} - (set(unsure) - self._here)
+
+    async def _existing(self, session_ids: Sequence[str]) -> Sequence[Raw]:
+        found = await self.api.sessions.by_ids(session_ids)
+        found.problems = {name: one for name, one in found.problems.items() if not isinstance(one, Forbidden)}
+        return found.existing()
 
     async def end(self, session_id: str) -> None:
         """End a session for good: the earlier one for `--replace`, or one that its caller no longer wants."""
@@ -249,7 +296,7 @@ class Creator:
             DevinError: the service cannot be asked.
         """
 
-        def uncertain(problem: DevinError) -> CreateUncertain:
+        def uncertain(problem: DevinError, seconds: float) -> CreateUncertain:
             return CreateUncertain(
                 f"an earlier kernel was about to start a session, and the service cannot be asked: {problem.message}",
                 f"there may be a session with the tag {intent.tag}; nothing was sent now",
@@ -263,16 +310,15 @@ class Creator:
             return None  # another process is at it
         try:
             find = partial(self.lookup.find_new, intent.tag, intent.known_before, None)
-            raw = await (settle(find, uncertain, Attempt(timing)) if wait else find())
+            raw = (await settle(find, uncertain, Attempt(timing)))[0] if wait else await find()
             if raw is None and wait:
                 await asyncio.to_thread(journal.intents.clear, intent.fingerprint)
             if raw is None:
                 return None
             identifier, at = id_of(raw), made_at(raw) or intent.written_at
             assert identifier is not None
-            await asyncio.to_thread(
-                journal.remember, identifier, intent.facts, how="adopted", started_at=at, now=intent.written_at
-            )
+            remember = partial(journal.remember, identifier, intent.facts, how="adopted", started_at=at)
+            await asyncio.to_thread(remember, now=intent.written_at, began_at=self.local_time(raw))
             return raw
         finally:
             await asyncio.to_thread(journal.leases.give_back, name, token)
@@ -311,8 +357,8 @@ class Creator:
             intent = await asyncio.to_thread(self.journal.intents.get, candidate.text)
             if intent is not None and intent.posts:
                 return request  # an earlier try at this take, to be settled
-            known = await asyncio.to_thread(self.journal.session_for, candidate.text)
-            if known is None and not await self.lookup.find(candidate.tag):
+            known = await asyncio.to_thread(self.journal.session_for, *candidate.texts)
+            if known is None and not await self.lookup.find(*candidate.tags):
                 return request
             number += 1
 
@@ -324,10 +370,12 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
 
     def __init__(self, creator: Creator, request: SessionRequest, policy: Policy, where: Where) -> None:
         self.creator, self.request, self.policy = creator, request, policy
-        self.facts: Facts = request.facts(where, policy, simulated=creator.simulated)
-        self.fingerprints = request.fingerprints(where)
-        """The identity; then those that earlier versions of this package gave it."""
-        self.fingerprint, self.tag = self.fingerprints[0].text, self.fingerprints[0].tag
+        self.identity = request.fingerprint(where)
+        base = self.identity if request.take is None else request.but(take=None).fingerprint(where)
+        self.bases = base.texts
+        """The fingerprints of the same request without its take."""
+        self.facts: Facts = request.facts(self.identity, base, where, policy, simulated=creator.simulated)
+        self.fingerprint, self.tag = self.identity.text, self.identity.tag
         self.lease_name = start_lease(self.fingerprint)
         self._as_user: str | None = request.options.get("as_user")
         self.stopped: str | None = None
@@ -345,30 +393,41 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
 
     @property
     def not_before(self) -> float | None:
-        """The Unix time before which a session does not count as the same."""
+        """The time before which a session of the journal does not count as the same, by this machine's clock."""
         return None if self.policy.max_age is None else self.creator.timing.now() - self.policy.max_age
 
     async def known(self) -> CreateResult | None:
         """Return the session that the journal has for this request, else the one in a lock file."""
         journal = self.creator.journal
-        for item in self.fingerprints:
-            record = await asyncio.to_thread(journal.session_for, item.text, not_before=self.not_before)
-            if record is not None:
+        records = await asyncio.to_thread(journal.sessions_like, *self.identity.texts, not_before=self.not_before)
+        for record in records:
+            if await self.creator.here([record]):
                 return await self._attach(record)
         return self.recorded()
+
+    def _is_young(self, raw: Raw) -> bool:
+        """Whether a session of the service is not older than `--max-age`, by the service's own clock."""
+        max_age, made = self.policy.max_age, made_at(raw)
+        # created_at and Date are whole seconds
+        return max_age is None or made is None or self.creator.service_time() - made <= max_age + 1.0
 
     def recorded(self) -> CreateResult | None:
         """Return the session in a lock file: a colleague's checkout may hold it. An unfinished one is asked for."""
         found = recorded(self.request, self.creator.lock)
         if found is None or not found.snapshot.turn_over:
             return None
-        made, not_before = found.snapshot.created_at, self.not_before
-        return None if not_before and (made is None or made.timestamp() < not_before) else found
+        made = found.snapshot.created_at
+        if self.policy.max_age is None or (made and self._is_young({"created_at": made.timestamp()})):
+            return found
+        return None
 
     async def pending(self) -> Intent | None:
-        """Return the intent that is kept under this fingerprint, if a POST was about to be sent."""
-        intent = await asyncio.to_thread(self.creator.journal.intents.get, self.fingerprint)
-        return intent if intent is not None and intent.posts else None
+        """Return the intent that is kept for this request, if a POST was about to be sent."""
+        for text in self.identity.texts:
+            intent = await asyncio.to_thread(self.creator.journal.intents.get, text)
+            if intent is not None and intent.posts:
+                return intent
+        return None
 
     async def look(self, orphan: Intent | None) -> CreateResult | None:
         """Attach to the session of another machine with this tag.
@@ -376,24 +435,24 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         Raises:
             ColleaguesSession: a colleague's.
         """
-        if orphan is not None:
+        if orphan is not None and orphan.fingerprint == self.fingerprint:
             self._others = orphan.known_before
             return None
-        lookup, by_tag, not_before = self.creator.lookup, self.policy.by_tag, self.not_before or 0.0
-        listed = [
-            raw
-            for item in self.fingerprints
-            for raw in (by_tag[item.tag] if item.tag in by_tag else await lookup.find(item.tag))
-        ]
+        if orphan is not None and orphan.facts.where.org_id == self.facts.where.org_id:  # of an earlier version
+            await self.clear(orphan)
+        lookup, v1_tags = self.creator.lookup, self.identity.v1_tags
+        listed = list(self.policy.by_tag.get(self.tag) or ())
+        if not listed and (self.tag not in self.policy.by_tag or time.monotonic() > self.policy.look_again_at):
+            listed = await lookup.find(*self.identity.tags)
         mine: list[Raw] = []
         others: list[Raw] = []
         for raw in listed:
-            if (made_at(raw) or self.creator.timing.now()) >= not_before:
-                (mine if await lookup.is_mine(raw, self._as_user) else others).append(raw)
+            if self._is_young(raw):
+                (mine if await lookup.is_mine(raw, self._as_user, v1_tags) else others).append(raw)
         if mine:
             rest = ", ".join(str(id_of(raw)) for raw in mine[1:])
             notes = [f"the oldest of {len(mine)} for this request; the others are {rest}" if rest else ""]
-            notes.append(await lookup.doubt(mine[0], self._as_user))
+            notes.append(await lookup.doubt(mine[0], self._as_user, v1_tags))
             return await self._adopt(mine[0], how="attached", note="; ".join(filter(None, notes)))
         if others and not self.policy.beside:
             other = id_of(others[0])
@@ -446,6 +505,7 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
                 raise UnreadableAnswer(
                     "the answer to the create call holds no session id", "a session may have been made"
                 )
+            self.creator.note_made(raw)
             return raw
 
         version = self.facts.where.api_version
@@ -456,7 +516,7 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
             return raw
         equivalent = await sessions.get(raw["session_id"])
         tags = set(our_tags(equivalent))
-        if tags and tags.isdisjoint(item.tag for item in self.fingerprints):
+        if tags and tags.isdisjoint(self.identity.tags):
             return await send({**body, "idempotent": False})
         return {**equivalent, "is_new_session": False}
 
@@ -477,12 +537,15 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
                 "if there is one, it costs ACUs",
                 "look for it in the web app (%devin open ID attaches to it); another --take starts another",
             )
-        return await self.creator.lookup.find_new(self.tag, intent.known_before, self._as_user)
+        return await self.creator.lookup.find_new(intent.tag, intent.known_before, self._as_user)
 
     async def confirm(self, intent: Intent, made: Raw, how: str) -> CreateResult:
         """Keep the session in the journal, which ends the intent and moves its reservations."""
         if how == "orphaned":
-            return await self._adopt(made, how="adopted")
+            adopted = await self._adopt(made, how="adopted")
+            if intent.fingerprint != self.fingerprint:  # of an earlier version of this package
+                await self.clear(intent)
+            return adopted
         if made.get("is_new_session") is False and how == "created":  # v1 knew an equivalent one
             return await self._adopt(made, how="attached", note="the service had it for this request")
         record, kept = await self._remember(made, how)
@@ -498,12 +561,11 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         """End the intent: nothing was started."""
         await asyncio.to_thread(self.creator.journal.intents.clear, intent.fingerprint)
 
-    def uncertain(self, problem: DevinError) -> CreateUncertain:
+    def uncertain(self, problem: DevinError, seconds: float) -> CreateUncertain:
         """Return the error that says what to check."""
-        seconds = f"{self.creator.timing.settle_at[-1]:g} s"
         return CreateUncertain(
             f"it is not known whether a session was started: {problem.message}",
-            f"the tag {self.tag} showed none up to {seconds} after the last try; if there is one, it costs ACUs",
+            f"{in_seconds(seconds)} of looking for the tag {self.tag} showed none; if there is one, it costs ACUs",
             f"look for {self.tag} in the web app; rerunning the cell looks first and starts one only if there is none",
         )
 
@@ -514,9 +576,7 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         if self.policy.guard is None or self.policy.batch is not None:  # the rows of a batch share a cell
             return None
         record = self.creator.journal.last_used(self.policy.guard)
-        if record is None or record.facts.base == self.facts.base:
-            return None
-        return None if record.facts.fingerprint in {item.text for item in self.fingerprints} else record
+        return None if record is None or record.facts.base in self.bases else record
 
     async def _check_earlier(self) -> None:
         """Note what to say of the cell's earlier session, and whether `--replace` ends it.
@@ -530,7 +590,7 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         if cell is not None and policy.batch is None:
             # sessions of this cell whose response was lost with their kernel may be running without a record
             for intent in await asyncio.to_thread(lambda: creator.journal.intents.all(cell=cell)):
-                if intent.fingerprint != self.fingerprint and intent.posts:
+                if intent.fingerprint not in self.identity.texts and intent.posts:
                     await creator.adopt_orphan(intent)
         record = await asyncio.to_thread(self.earlier)
         self._note, self._replaces = "", None
@@ -568,6 +628,7 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         creator, asked = self.creator, self.facts
         facts = replace(
             record.facts,
+            where=replace(record.facts.where, api_version=asked.where.api_version),
             schema=asked.schema or record.facts.schema,
             take=asked.take,
             simulated=asked.simulated,
@@ -605,7 +666,14 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         assert identifier is not None
         record = Record(session_id=identifier, facts=self.facts, how=how, started_at=made_at(raw) or now)
         snapshot = observe(raw, record, at=datetime.fromtimestamp(now, UTC))
-        remember = partial(journal.remember, identifier, self.facts, how=how, started_at=record.started_at)
+        remember = partial(
+            journal.remember,
+            identifier,
+            self.facts,
+            how=how,
+            started_at=record.started_at,
+            began_at=self.creator.local_time(raw),
+        )
         kept = ""
         try:
             await asyncio.to_thread(remember, now=now, snapshot=snapshot)
@@ -614,7 +682,7 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         return replace(record, snapshot=snapshot), kept
 
     async def _attached_notice(self, record: Record, started_at: float | None, verb: str, notes: Sequence[str]) -> str:
-        takes = await asyncio.to_thread(self.creator.journal.takes, self.facts.base or "")
+        takes = await asyncio.to_thread(self.creator.journal.takes, *self.bases)
         acus = record.snapshot.acus if record.snapshot else None
         free, every = next_take(self.request.take, takes), [*notes, *self.request.notes]
         return attached(record.session_id, started_at=started_at, acus=acus, next_take=free, verb=verb, notes=every)
@@ -624,15 +692,20 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
 
 
 class Lookup:
-    """Asks the service which sessions carry a tag."""
+    """Asks the service which sessions carry a tag. What cannot be told for certain is an error, never "none"."""
 
     def __init__(self, sessions: Sessions, account: Account, api_version: str) -> None:
         self._sessions, self._account, self._is_v1 = sessions, account, api_version == "v1"
         self._principal: Raw | None = None
 
-    async def find(self, tag: str) -> list[Raw]:
-        """Return the sessions with this tag, oldest first; also archived ones."""
-        return _oldest_first(await self._sessions.tagged(tag), tag)
+    async def find(self, *tags: str) -> list[Raw]:
+        """Return the sessions with any of these tags, oldest first; also archived ones.
+
+        Raises:
+            UnreadableAnswer: there may be one that cannot be read, or whose tags are not shown.
+        """
+        listed = await self._sessions.tagged(*tags)
+        return _oldest_first(await self._with_tags(listed), tags)
 
     async def find_new(self, tag: str, known_before: Set[str], as_user: str | None) -> Raw | None:
         """Return the oldest session of this principal with this tag that was not there before, or None."""
@@ -641,35 +714,85 @@ class Lookup:
                 return raw
         return None
 
-    async def sweep(self, tags: Iterable[str]) -> dict[str, list[Raw]]:
-        """Return the sessions with each of many tags, by reading the list or tag by tag, whichever is shorter."""
-        wanted = dict.fromkeys(tags)
-        if len(wanted) > _MOST_SINGLE_LOOKUPS:
-            listed = await self._read_through(len(wanted))
-            if listed is not None:
-                return {tag: _oldest_first(listed, tag) for tag in wanted}
+    async def sweep(self, identities: Iterable[Fingerprint]) -> dict[str, list[Raw]]:
+        """Return the sessions of many requests by the tag of each, asked for in few requests.
+
+        What is not found is asked for once more: a session may move in a list while that is read.
+        """
+        wanted = {identity.tag: identity.tags for identity in identities}
+        found: dict[str, list[Raw]] = {}
         turns = asyncio.Semaphore(_AT_A_TIME)
 
-        async def ask(tag: str) -> list[Raw]:
+        async def ask(asked: Sequence[str]) -> None:
+            every = dict.fromkeys(tag for name in asked for tag in wanted[name])
             async with turns:
-                return await self.find(tag)
+                listed = await self.find(*every)
+            for name in asked:
+                found[name] = _oldest_first(listed, wanted[name])
 
-        return dict(zip(wanted, await asyncio.gather(*map(ask, wanted)), strict=True))
+        for _ in range(2):
+            missing = [name for name in wanted if not found.get(name)]
+            chunks = [missing[at : at + _AT_ONCE] for at in range(0, len(missing), _AT_ONCE)]
+            await asyncio.gather(*map(ask, chunks))
+        return found
 
-    async def is_mine(self, raw: Mapping[str, Any], as_user: str | None) -> bool:
-        """Return whether this key's principal started the session; True if the service does not tell."""
+    async def _with_tags(self, listed: Sequence[Raw]) -> list[Raw]:
+        """Return listed sessions with their tags, which are read from the session itself where the list has none."""
+        if any(our_tags(raw) or raw.get("tags") for raw in listed):  # this list shows tags
+            bare = [raw for raw in listed if not isinstance(raw.get("tags"), list)]
+        else:
+            bare = list(listed)
+        if len(bare) > _MOST_READ:
+            raise UnreadableAnswer(
+                f"the service lists {len(bare)} sessions without their tags, which are too many to read one by one",
+                "whether one of them is for this already cannot be told; nothing was sent",
+                "try again later; if it stays so, the web app shows the sessions",
+            )
+        turns = asyncio.Semaphore(_AT_A_TIME)
+
+        async def read(raw: Raw) -> Raw:
+            identifier = id_of(raw)
+            assert identifier is not None
+            async with turns:
+                tags = await own_tags(self._sessions, identifier)
+            if tags is None:
+                raise UnreadableAnswer(
+                    f"the service does not show the tags of {identifier}, which may be the session for this",
+                    "nothing was sent",
+                    f"%devin open {identifier} attaches to it; --take 2 starts another",
+                )
+            return {**raw, "tags": tags}
+
+        own = dict(zip(map(id_of, bare), await asyncio.gather(*map(read, bare)), strict=True))
+        return [own.get(id_of(raw), raw) for raw in listed]
+
+    async def is_mine(self, raw: Mapping[str, Any], as_user: str | None, v1_tags: Set[str] = frozenset()) -> bool:
+        """Return whether this key's principal started the session; True if the service does not tell.
+
+        Args:
+            raw: the session.
+            as_user: in whose name ours are started.
+            v1_tags: tags that only v1 gives: its keys are no principals of v3, so that only a user can be told apart.
+        """
         owners = {raw.get("service_user_id"), raw.get("user_id")} - {None}
         if self._is_v1 or not owners or as_user in owners:
             return True
         mine = await self._my_names()
-        return not mine or bool(owners & mine)
+        if not mine or owners & mine:
+            return True
+        is_by_v1_key = not v1_tags.isdisjoint(our_tags(raw))
+        return is_by_v1_key and not (self._principal or {}).get("user_id")
 
-    async def doubt(self, raw: Mapping[str, Any], as_user: str | None) -> str:
-        """Return what to say of a session that counts as ours since the key may not ask who it is; or nothing."""
+    async def doubt(self, raw: Mapping[str, Any], as_user: str | None, v1_tags: Set[str] = frozenset()) -> str:
+        """Return what to say of a session that counts as ours though that is not certain; or nothing."""
         owners = {raw.get("service_user_id"), raw.get("user_id")} - {None}
-        if self._is_v1 or not owners or as_user in owners or await self._my_names():
+        if self._is_v1 or not owners or as_user in owners:
             return ""
-        return f"{owner_of(raw)} started it, and this key may not ask whether that is you"
+        mine = await self._my_names()
+        if not mine:
+            return f"{owner_of(raw)} started it, and this key may not ask whether that is you"
+        is_by_v1_key = not owners & mine and not v1_tags.isdisjoint(our_tags(raw))
+        return f"started by {owner_of(raw)} with a key of v1" if is_by_v1_key else ""
 
     async def _my_names(self) -> set[str]:
         if self._principal is None:
@@ -681,18 +804,6 @@ class Lookup:
                 return set()
         names = ("service_user_id", "user_id", "creator_service_user_id")
         return {str(self._principal[name]) for name in names if self._principal.get(name)}
-
-    async def _read_through(self, n_tags: int) -> list[Raw] | None:
-        """Return all tagged sessions, or None when the list is too long to be read through."""
-        left = max(4, int(n_tags * _PAGES_A_TAG))
-        kept: list[Raw] = []
-        for filters in [{}] if self._is_v1 else [{"is_archived": False}, {"is_archived": True}]:
-            async for page in self._sessions.pages(**filters):
-                kept += [item for item in page if our_tags(item)]
-                left -= 1
-                if left < 0:
-                    return None
-        return kept
 
 
 def owner_of(raw: Mapping[str, Any]) -> str:
@@ -715,14 +826,16 @@ def made_at(raw: Mapping[str, Any]) -> float | None:
 
 
 def our_tags(raw: Mapping[str, Any]) -> list[str]:
-    """Return the `nb-…` tags of a raw session: which requests of this package it belongs to."""
+    """Return the `nb-…` tags of a raw session in lower case: which requests of this package it belongs to."""
     tags = raw.get("tags")
-    return [tag for tag in tags if isinstance(tag, str) and tag.startswith("nb-")] if isinstance(tags, list) else []
+    return [tag.lower() for tag in tags if isinstance(tag, str) and is_ours(tag)] if isinstance(tags, list) else []
 
 
-def _oldest_first(listed: Iterable[Raw], tag: str) -> list[Raw]:
+def _oldest_first(listed: Iterable[Raw], tags: Iterable[str]) -> list[Raw]:
     """The filter may mean any or all tags, or be ignored: what counts is the tag on the session."""
-    found = {identifier: item for item in listed if tag in our_tags(item) and (identifier := id_of(item))}
+    wanted = frozenset(tags)
+    of_these = (item for item in listed if not wanted.isdisjoint(our_tags(item)))
+    found = {identifier: item for item in of_these if (identifier := id_of(item))}
     return [found[key] for key in sorted(found, key=lambda key: (made_at(found[key]) or 0.0, key))]
 
 

@@ -93,15 +93,16 @@ def _typed_by(request: SessionRequest) -> tuple[str, ...]:
 def _decision(call: CreateCall) -> Decision:
     """Take the steps of `once` as far as the journal knows."""
     journal, policy = call.creator.journal, call.policy
-    for item in call.fingerprints if not policy.take_new else ():
-        record = journal.session_for(item.text, not_before=call.not_before)
-        if record is not None:
-            return "attach", f"the journal has {_named(record)} for the same request", record.session_id
+    record = None if policy.take_new else journal.session_for(*call.identity.texts, not_before=call.not_before)
+    if record is not None:
+        is_sure = record.facts.where.org_id == call.facts.where.org_id
+        unless = "" if is_sure else ", if it is of this organization, which its v1 key did not tell"
+        return "attach", f"the journal has {_named(record)} for the same request{unless}", record.session_id
     held = None if policy.take_new else call.recorded()
     if held is not None:
         return _replays(held)
-    intent = journal.intents.get(call.fingerprint)
-    if intent is not None and intent.posts:
+    intents = (journal.intents.get(text) for text in call.identity.texts)
+    if any(intent is not None and intent.posts for intent in intents):
         return (
             "create",
             f"unless an earlier attempt succeeded: the service is first searched for the tag {call.tag}",
@@ -174,9 +175,9 @@ def _costs(call: CreateCall) -> tuple[str, ...]:
 
 def _similar(call: CreateCall, finished: list[Record]) -> str:
     """Return what finished sessions of the nearest kind of likeness have cost."""
-    request, wire, base = call.request, call.facts.wire_schema, call.facts.base
+    request, wire = call.request, call.facts.wire_schema
     kinds: tuple[tuple[str, Callable[[Record], bool]], ...] = (
-        ("of this request", lambda record: record.facts.base == base),
+        ("of this request", lambda record: record.facts.base in call.bases),
         ("with this schema", lambda record: wire is not None and record.facts.wire_schema == wire),
         ("on these repositories", lambda record: bool(request.repos) and set(record.facts.repos) == set(request.repos)),
         (f"in mode {request.mode or 'as set'}", lambda record: record.facts.mode == request.mode),

@@ -16,11 +16,11 @@ from typing import Any
 from devin_jupyter.api.sessions import Messages
 from devin_jupyter.errors import Conflict, CreateUncertain, DevinError, Forbidden, NotFound, OptionError
 from devin_jupyter.idempotency.create import Creator
-from devin_jupyter.idempotency.once import Attempt, PaidAct, is_refusal, once, shielded
+from devin_jupyter.idempotency.once import Attempt, PaidAct, in_seconds, is_refusal, once, shielded
 from devin_jupyter.journal.intents import PaidMessage, send_lease
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import CellRef, Sent, note_send, notebook_scope, parse_time
-from devin_jupyter.recorded import message_key
+from devin_jupyter.recorded import message_key, message_keys
 from devin_jupyter.redaction import as_returned
 from devin_jupyter.request import Attachment
 from devin_jupyter.text import format_utc
@@ -109,7 +109,8 @@ class SendCall(PaidAct[PaidMessage, Arrival, SendResult]):
         self._journal, self._timing = self._creator.journal, self._creator.timing
         self.session_id, self._text, self._files = session_id, text, files
         self._again, self._as_user, self._cell = again, as_user, cell
-        self.key = message_key(session_id, text, (item.sha256 for item in files))
+        self.keys = message_keys(session_id, text, (item.sha256 for item in files))
+        self.key = self.keys[0]
         self._words = message_key(session_id, normalized(text), ())
         """The same without files: all that a conversation shows."""
         self.lease_name = send_lease(session_id)
@@ -119,7 +120,7 @@ class SendCall(PaidAct[PaidMessage, Arrival, SendResult]):
 
     async def known(self) -> SendResult | None:
         """Return that the message was sent before, unless it is to be sent again."""
-        self._last = await asyncio.to_thread(self._journal.messages.last, self.key)
+        self._last = await asyncio.to_thread(self._journal.messages.last, *self.keys)
         if self._last is None or self._last.sent_at is None or self._again:
             return None
         return await self._already(self._last.sent_at)
@@ -133,6 +134,8 @@ class SendCall(PaidAct[PaidMessage, Arrival, SendResult]):
 
     async def look(self, orphan: PaidMessage | None) -> SendResult | None:
         """Find the message in the conversation though this journal does not know it: another machine sent it."""
+        if orphan is not None and orphan.key != self.key:  # it did not arrive, and will be sent under the key of now
+            await self.clear(orphan)
         try:
             self._conversation = await read_conversation(self._messages, self.session_id)
         except (Forbidden, NotFound):  # the key may not read it
@@ -217,7 +220,7 @@ class SendCall(PaidAct[PaidMessage, Arrival, SendResult]):
         """A session that takes no messages says so with 409 as well."""
         return is_refusal(problem) or isinstance(problem, Conflict)
 
-    def uncertain(self, problem: DevinError) -> CreateUncertain:
+    def uncertain(self, problem: DevinError, seconds: float) -> CreateUncertain:
         """Return the error that says what to check."""
         what = f"it is not known whether the message arrived: {problem.message}"
         if isinstance(problem, Forbidden):
@@ -225,7 +228,7 @@ class SendCall(PaidAct[PaidMessage, Arrival, SendResult]):
             return CreateUncertain(what, f"this key may not read the messages of {self.session_id}", do)
         return CreateUncertain(
             what,
-            f"{self.session_id} did not show it up to {self._timing.settle_at[-1]:g} s after the last try",
+            f"{in_seconds(seconds)} of reading {self.session_id} did not show it",
             "read the conversation in the web app; sending it again checks first, and posts only if it is not there",
         )
 

@@ -25,6 +25,7 @@ from devin_jupyter.errors import (
     JournalError,
     RateLimited,
     Refused,
+    RequestTimeout,
     ServerError,
     SetupError,
     UnreadableAnswer,
@@ -39,6 +40,8 @@ T = TypeVar("T")  # the outcome
 
 SETTLE_AT = (0.0, 1.0, 3.0, 10.0)
 """When to check the service after a response was lost, in seconds."""
+SETTLE_SECONDS = 120.0
+"""How long an act may be settled in all, however slowly the service answers, or does not."""
 MOST_POSTS = 3
 MOST_RATE_LIMIT_SECONDS = 90.0
 """A cell that waits longer looks hung; the error then says that nothing was started."""
@@ -51,6 +54,7 @@ class Timing:
     now: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     settle_at: tuple[float, ...] = SETTLE_AT
+    settle_seconds: float = SETTLE_SECONDS
     poll_seconds: float = 0.25
     """How often another process's act is checked, in seconds."""
     lease_seconds: float = 15.0
@@ -159,8 +163,13 @@ class PaidAct(ABC, Generic[I, M, T]):
         return is_refusal(problem)
 
     @abstractmethod
-    def uncertain(self, problem: DevinError) -> CreateUncertain:
-        """Return the error for an act whose outcome stays unknown."""
+    def uncertain(self, problem: DevinError, seconds: float) -> CreateUncertain:
+        """Return the error for an act whose outcome stays unknown.
+
+        Args:
+            problem: what went wrong.
+            seconds: for how long the service was asked what had happened.
+        """
 
 
 async def once(act: PaidAct[I, M, T], journal: Journal, attempt: Attempt) -> T:
@@ -180,7 +189,7 @@ async def once(act: PaidAct[I, M, T], journal: Journal, attempt: Attempt) -> T:
                 orphan = await act.pending()
                 if orphan is not None:
                     attempt.say(act.orphan_notice)
-                    found = await settle(partial(act.find, orphan), act.uncertain, attempt)
+                    found, _ = await settle(partial(act.find, orphan), act.uncertain, attempt)
                     if found is not None:
                         return await act.confirm(orphan, found, "orphaned")
                 elsewhere = await act.look(orphan)
@@ -205,6 +214,7 @@ async def post_and_settle(act: PaidAct[I, M, T], intent: I, token: str, attempt:
         CreateUncertain: three answers were lost, and the service shows nothing.
         DevinError: the act was refused, and certainly did not happen.
     """
+    seconds = 0.0
     for number in range(1, MOST_POSTS + 1):
         attempt.check()
         try:
@@ -215,47 +225,68 @@ async def post_and_settle(act: PaidAct[I, M, T], intent: I, token: str, attempt:
                 raise
             trouble = problem
         attempt.say(f"the answer was lost ({trouble.message}); checking whether it happened before trying again")
-        found = await settle(partial(act.find, intent), act.uncertain, attempt, trouble)
+        found, seconds = await settle(partial(act.find, intent), act.uncertain, attempt, trouble, seconds)
         if found is not None:
             return found, True
         if number < MOST_POSTS:
             attempt.say(f"it did not happen; trying again ({number + 1} of {MOST_POSTS})")
-    raise act.uncertain(trouble) from trouble
+    raise act.uncertain(trouble, seconds) from trouble
 
 
 async def settle(
     find: Callable[[], Awaitable[M | None]],
-    uncertain: Callable[[DevinError], CreateUncertain],
+    uncertain: Callable[[DevinError, float], CreateUncertain],
     attempt: Attempt,
     trouble: DevinError | None = None,
-) -> M | None:
-    """Poll the service until it must show what was made; None if it never does.
+    spent: float = 0.0,
+) -> tuple[M | None, float]:
+    """Poll the service until it must show what was made.
+
+    One deadline holds for all of it: a service that leaves each request hanging must not take its time-out many times.
 
     Args:
         find: looks once.
-        uncertain: makes the error for a service that cannot be read.
+        uncertain: makes the error for a service that cannot be read, given the seconds that this took.
         attempt: the caller's.
         trouble: what went wrong with the POST.
+        spent: the seconds that an earlier settling of the same act took.
+
+    Returns:
+        What was made, None if it is certainly not there, and the seconds spent by now.
 
     Raises:
         CreateUncertain: the service could not be read.
     """
-    passed, problem = 0.0, trouble
+    began, passed, problem = time.monotonic() - spent, 0.0, trouble
     *early, last = attempt.timing.settle_at
     for moment in (*early, last, 2 * last, 4 * last):
+        left = attempt.timing.settle_seconds - (time.monotonic() - began)
+        if left <= 0 or moment - passed > left:
+            break
         await attempt.sleep(moment - passed)
         passed = moment
         try:
-            found = await find()
+            async with asyncio.timeout(left) as deadline:
+                found = await find()
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            problem = problem or RequestTimeout("the service does not answer")
+            break
         except (ApiError, ConnectionTrouble) as failed:
             problem = failed
             if is_refusal(failed):
                 break
             continue
         if found is not None or moment >= last:
-            return found
-    assert problem is not None
-    raise uncertain(problem) from problem
+            return found, time.monotonic() - began
+    problem = problem or RequestTimeout("the service does not answer in time")
+    raise uncertain(problem, time.monotonic() - began) from problem
+
+
+def in_seconds(seconds: float) -> str:
+    """Return how long something took, as text: `4 s`, `2 min`."""
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 async def _post(act: PaidAct[I, M, Any], intent: I, token: str, attempt: Attempt) -> M:

@@ -121,6 +121,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE batches (name TEXT PRIMARY KEY, notebook TEXT, record TEXT NOT NULL, saved_at REAL NOT NULL)",
     ),
     ("ALTER TABLE sessions ADD COLUMN secret_names TEXT NOT NULL DEFAULT '[]'",),  # never a value
+    (
+        "ALTER TABLE sessions ADD COLUMN began_at REAL",  # when it was started, by this machine's clock
+        "ALTER TABLE uses ADD COLUMN execution TEXT",  # of a cell: what is started in one is no edit of each other
+        "ALTER TABLE uses ADD COLUMN source TEXT",  # a hash of the cell's text
+    ),
 )
 """The tables, as migrations: step N brings format N-1 to N. Steps that were released never change."""
 

@@ -398,10 +398,13 @@ class Messages:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def last(self, key: str) -> PaidMessage | None:
-        """Return the newest message with this key, sent or under way."""
-        found = self._database.row("SELECT * FROM messages WHERE key = ? ORDER BY nth DESC LIMIT 1", key)
-        return _message(found) if found else None
+    def last(self, *keys: str) -> PaidMessage | None:
+        """Return the newest message with this key, sent or under way; with the first key that has any."""
+        for key in keys:
+            found = self._database.row("SELECT * FROM messages WHERE key = ? ORDER BY nth DESC LIMIT 1", key)
+            if found:
+                return _message(found)
+        return None
 
     def write(
         self,

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -48,8 +48,9 @@ if TYPE_CHECKING:
 
 FILE_NAME = "journal.db"
 _SELECT = "SELECT s.*, c.schema FROM sessions s LEFT JOIN schemas c ON c.hash = s.schema_hash"
-_NEWEST = f"{_SELECT} WHERE s.fingerprint = ? AND s.started_at >= ? ORDER BY s.started_at DESC, s.rowid DESC LIMIT 1"
-"""The newest session with a fingerprint, not older than a Unix time."""
+_AGE = "COALESCE(s.began_at, s.started_at)"
+"""When a session began, by this machine's clock where that was kept: the service may have another."""
+_NEWEST_FIRST = "ORDER BY s.started_at DESC, s.rowid DESC"
 _KEPT_APART = ("schema", "fingerprint")
 """Fields of a snapshot that the session's row has already."""
 
@@ -88,10 +89,13 @@ class Journal:
         """The file, or `":memory:"`."""
         return self.database.path
 
-    def session_for(self, fingerprint: str, *, not_before: float | None = None) -> Record | None:
-        """Return the newest session with this fingerprint, not older than a Unix time."""
-        found = self.database.row(_NEWEST, fingerprint, not_before or 0.0)
-        return _record_of(found) if found else None
+    def session_for(self, *fingerprints: str, not_before: float | None = None) -> Record | None:
+        """Return the newest session with one of these fingerprints, not older than a Unix time."""
+        return next(iter(self.sessions_like(*fingerprints, not_before=not_before)), None)
+
+    def sessions_like(self, *fingerprints: str, not_before: float | None = None) -> list[Record]:
+        """Return the sessions with one of these fingerprints, newest first, not older than a Unix time."""
+        return [_record_of(item) for item in self.database.rows(*_with_fingerprints(fingerprints, not_before))]
 
     def remember(
         self,
@@ -101,16 +105,27 @@ class Journal:
         how: str,
         started_at: float,
         now: float,
+        began_at: float | None = None,
         snapshot: Snapshot | None = None,
     ) -> None:
-        """Keep a session that was started or found, end its intent, and move its reservations to it: all or nothing."""
+        """Keep a session that was started or found, end its intent, and move its reservations to it: all or nothing.
+
+        Args:
+            session_id: of the session.
+            facts: of its request.
+            how: as in `Record`.
+            started_at: when the service made it, in Unix seconds.
+            now: the present time by this machine's clock.
+            began_at: when the service made it, by this machine's clock; None where that is not known.
+            snapshot: as it looks.
+        """
         with self.database.write("remember") as db:
             if (
                 how == "created"
             ):  # what is written under its id belongs to another service, such as an earlier simulator
                 db.execute("DELETE FROM sessions WHERE session_id = ?", (session_id,))
                 db.execute("DELETE FROM messages WHERE session_id = ?", (session_id,))
-            _insert(db, session_id, facts, how, started_at)
+            _insert(db, session_id, facts, how, started_at, began_at)
             if snapshot is not None:
                 _save_snapshot(db, snapshot, this_process().text)
             for scope in facts.scopes:
@@ -143,10 +158,21 @@ class Journal:
             for snapshot in snapshots:
                 _save_snapshot(db, snapshot, seen_by)
 
-    def sessions_for(self, fingerprints: Iterable[str]) -> dict[str, Record]:
-        """Return the newest session of each of many fingerprints, where there is one."""
+    def sessions_for(
+        self, identities: Iterable[Sequence[str]], *, not_before: float | None = None
+    ) -> dict[str, Record]:
+        """Return the newest session of each of many requests, where there is one, by its first fingerprint.
+
+        Args:
+            identities: the fingerprints of each request.
+            not_before: the Unix time from which sessions count.
+        """
         with self.database.read() as db:
-            found = {text: db.execute(_NEWEST, (text, 0.0)).fetchone() for text in fingerprints}
+            found = {
+                texts[0]: db.execute(query, values).fetchone()
+                for texts in identities
+                for query, *values in [_with_fingerprints(texts, not_before)]
+            }
         return {text: _record_of(item) for text, item in found.items() if item is not None}
 
     def use_many(self, uses: Iterable[str], cell: CellRef, *, now: float) -> None:
@@ -226,10 +252,10 @@ class Journal:
                 (max_time, session_id),
             )
 
-    def takes(self, base: str) -> list[str | None]:
-        """Return the takes that exist of a request, including those whose outcome is unknown."""
-        found = self.database.rows("SELECT take FROM sessions WHERE base = ?", base)
-        return [item["take"] for item in found]
+    def takes(self, *bases: str) -> list[str | None]:
+        """Return the takes that exist of a request, by its fingerprints without a take."""
+        query = f"SELECT take FROM sessions WHERE base IN ({', '.join('?' * len(bases))})"
+        return [item["take"] for item in self.database.rows(query, *bases)]
 
     def finished(self, *, base_url: str | None, org_id: str | None) -> list[Record]:
         """Return the newest finished sessions of an organization whose cost is known, for estimates."""
@@ -321,7 +347,16 @@ class Batches:
         return [item["name"] for item in found if notebook in (None, item["notebook"])]
 
 
-def _insert(db: sqlite3.Connection, session_id: str, facts: Facts, how: str, started_at: float) -> None:
+def _with_fingerprints(texts: Sequence[str], not_before: float | None) -> tuple[Any, ...]:
+    """Return a query for the sessions with one of these fingerprints, newest first, and its values."""
+    marks = ", ".join("?" * len(texts))
+    query = f"{_SELECT} WHERE s.fingerprint IN ({marks}) AND {_AGE} >= ? {_NEWEST_FIRST}"
+    return query, *texts, not_before or 0.0
+
+
+def _insert(
+    db: sqlite3.Connection, session_id: str, facts: Facts, how: str, started_at: float, began_at: float | None
+) -> None:
     values = {
         "fingerprint": facts.fingerprint,
         "base": facts.base,
@@ -340,6 +375,7 @@ def _insert(db: sqlite3.Connection, session_id: str, facts: Facts, how: str, sta
         "schema_hash": _keep_schema(db, facts.wire_schema),
         "how": how,
         "started_at": started_at,
+        "began_at": began_at,
     }
     names = ", ".join(values)
     changes = ", ".join(f"{name} = excluded.{name}" for name in values)
@@ -360,7 +396,9 @@ def _keep_schema(db: sqlite3.Connection, schema: Mapping[str, Any] | None) -> st
 
 
 def _use(db: sqlite3.Connection, session_id: str, cell: CellRef, now: float) -> None:
-    db.execute("INSERT OR REPLACE INTO uses VALUES (?, ?, ?, ?)", (cell.notebook, cell.cell, session_id, now))
+    values = (cell.notebook, cell.cell, session_id, now, cell.execution, cell.source)
+    columns = "notebook, cell, session_id, used_at, execution, source"
+    db.execute(f"INSERT OR REPLACE INTO uses ({columns}) VALUES (?, ?, ?, ?, ?, ?)", values)
 
 
 def _save_snapshot(db: sqlite3.Connection, snapshot: Snapshot, seen_by: str) -> None:

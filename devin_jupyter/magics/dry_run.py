@@ -122,11 +122,11 @@ def planned_message(
 ) -> str:
     """Return what a `--to` cell would do, from the journal alone."""
     from devin_jupyter.models.snapshot import notebook_scope
-    from devin_jupyter.recorded import message_key
+    from devin_jupyter.recorded import message_keys
     from devin_jupyter.text import format_utc
 
     names = ", ".join(file.name for file in files)
-    known = journal.messages.last(message_key(session.id, text, (file.sha256 for file in files)))
+    known = journal.messages.last(*message_keys(session.id, text, (file.sha256 for file in files)))
     halted = journal.halted_since()
     scopes = dict.fromkeys([notebook_scope(notebook), *journal.budgets.scopes_of(session.id)])
     refused = journal.budgets.message_refusal(scopes, session.id)

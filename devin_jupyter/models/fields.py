@@ -105,9 +105,17 @@ def word(value: Any, *, longest: int | None = _LONGEST_WORD) -> str | None:
     return str(value)[:longest]
 
 
+def is_ours(tag: str) -> bool:
+    """Return whether a tag is one by which this package finds its sessions again; some services change the case."""
+    return tag.startswith(FINGERPRINT_TAG) or _IN_OTHER_CASE.fullmatch(tag) is not None
+
+
+_IN_OTHER_CASE = re.compile("nb-[0-9a-f]{16}", re.IGNORECASE)
+
+
 def visible_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """Return the tags a person set: without the `nb-…` tag by which this package finds its sessions again."""
-    return tuple(tag for tag in tags if not tag.startswith(FINGERPRINT_TAG))
+    return tuple(tag for tag in tags if not is_ours(tag))
 
 
 def parse_time(value: Any) -> datetime | None:
@@ -191,7 +199,7 @@ def _tags(value: Any) -> tuple[str, ...]:
 def _tag_list(value: Any) -> list[str]:
     if type(value) is not list:
         return [*_tags(value)]
-    return [tag for tag in value if type(tag) is str and not tag.startswith(FINGERPRINT_TAG)]
+    return [tag for tag in value if type(tag) is str and not (tag[:3].lower() == FINGERPRINT_TAG and is_ours(tag))]
 
 
 def _ids(value: Any) -> tuple[str, ...]:

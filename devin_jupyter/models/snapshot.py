@@ -77,6 +77,10 @@ class CellRef:
     cell_id: str | None = None
     out: str | None = None
     """The name after `-o`."""
+    execution: str | None = None
+    """Which run of the cell this is; None where that is not known."""
+    source: str | None = None
+    """A hash of the text that is run."""
 
     @property
     def cell(self) -> str:
@@ -117,6 +121,8 @@ class Policy:
     """Terminate a session that gets started after its caller was interrupted."""
     by_tag: SessionsByTag = field(default_factory=dict)
     """What a batch found on the service beforehand."""
+    look_again_at: float = 0.0
+    """When what was not found must be looked up again (monotonic)."""
     refresh: bool = True
     """Look once at a session that is attached to."""
     say: Callable[[str], None] = field(default=_ignored, repr=False)

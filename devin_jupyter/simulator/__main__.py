@@ -42,8 +42,16 @@ def parser() -> argparse.ArgumentParser:
     add("--latency-ms", type=float, default=default.latency_ms, help="added to every answer")
     add("--state", type=Path, default=default.state, metavar="FILE", help="SQLite file that survives restarts")
     add("--strict-ids", action="store_true", help="answer session ids without devin- with 404")
+    add(
+        "--clock-offset", type=float, default=default.clock_offset, metavar="SECONDS", help="its clock is ahead of ours"
+    )
+    add("--allowed-tags", type=_words, default=None, metavar="A,B", help="refuse sessions with any other tag")
     add("--problem-json", action="store_true", help="answer v3 errors as RFC 9457 problem details")
     return options
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

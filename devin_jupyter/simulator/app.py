@@ -10,9 +10,11 @@ import asyncio
 import hmac
 import ipaddress
 import json
+from collections.abc import Callable
+from email.utils import formatdate
 from re import Pattern
 from typing import Annotated, Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from fastapi import APIRouter, Body, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -131,7 +133,8 @@ class Simulator(FastAPI):
 
         async def labeled(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), _LABEL]
+                date = (b"date", formatdate(self.simulation.now(), usegmt=True).encode())
+                message["headers"] = [*message.get("headers", ()), _LABEL, date]
             await send(message)
 
         if scope["path"].startswith(CONTROL):
@@ -162,33 +165,45 @@ class Simulator(FastAPI):
         await response(scope, receive, send)
 
     async def _serve_fault(self, fault: Fault, scope: Scope, receive: Receive, send: Send, *, connection: Send) -> None:
-        if fault.kind == "drop_before":
-            await _hang_up(receive, connection)
+        if await self._serve_none(fault, scope, receive, send, connection=connection):
             return
-        if fault.kind == "status":
-            response = self._problem(scope, fault.status, "simulated fault", fault.error_code)
-            if fault.retry_after is not None:
-                response.headers["retry-after"] = f"{fault.retry_after:g}"
-            await response(scope, receive, send)
-            return
+        query = scope["query_string"].decode("latin-1")
+        if fault.kind == "empty_pages":
+            page, query = _emptied(parse_qs(query), fault.polls)
+            if page is not None:
+                await json_response(page)(scope, receive, send)
+                return
+            scope = {**scope, "query_string": query.encode()}
         answer: list[Message] = []
 
         async def collect(message: Message) -> None:
             answer.append(message)
 
         await self._serve(scope, receive, collect)
-        body = b"".join(message.get("body", b"") for message in answer[1:])
         if fault.kind == "drop_after":
             await _hang_up(receive, connection)
             return
         if fault.kind == "slow":
             await asyncio.sleep(fault.seconds)
-        elif fault.kind == "linger":
-            answer = _with_body(answer, _lingering(body, scope["query_string"].decode("latin-1")))
-        else:
-            answer = _with_body(answer, body[: max(1, len(body) // 2)] or b"{")
+        if fault.kind in _ALTERED:
+            body = b"".join(message.get("body", b"") for message in answer[1:])
+            answer = _with_body(answer, _ALTERED[fault.kind](body, query))
         for message in answer:
             await send(message)
+
+    async def _serve_none(self, fault: Fault, scope: Scope, receive: Receive, send: Send, *, connection: Send) -> bool:
+        """Carry out a fault that comes before the request is served; return whether it was one."""
+        if fault.kind == "drop_before":
+            await _hang_up(receive, connection)
+        elif fault.kind == "hang":
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        elif fault.kind == "status":
+            response = self._problem(scope, fault.status, "simulated fault", fault.error_code)
+            if fault.retry_after is not None:
+                response.headers["retry-after"] = f"{fault.retry_after:g}"
+            await response(scope, receive, send)
+        return fault.kind in ("drop_before", "hang", "status")
 
     def _problem(
         self, scope: Scope, status: int, detail: str | list[dict[str, Any]], error_code: str | None = None
@@ -247,6 +262,40 @@ def _lingering(body: bytes, query: str) -> bytes:
     if after is None or not isinstance(page, dict) or page.get("end_cursor", "") is not None:
         return body
     return json_bytes(page | {"has_next_page": True, "end_cursor": after[-1]})
+
+
+_EMPTY = "empty-"
+
+
+def _emptied(asked: dict[str, list[str]], pages: int) -> tuple[dict[str, Any] | None, str]:
+    """Return the empty page in the place of the one that is asked for, if any, and the query for a real one."""
+    after = asked.get("after", [_EMPTY + "0"])[0]
+    if not after.startswith(_EMPTY):
+        return None, urlencode(asked, doseq=True)
+    number = int(after.removeprefix(_EMPTY))
+    if number < pages:
+        return {"items": [], "has_next_page": True, "end_cursor": f"{_EMPTY}{number + 1}", "total": None}, ""
+    return None, urlencode({name: values for name, values in asked.items() if name != "after"}, doseq=True)
+
+
+def _with_tags(value: Any, change: Callable[[list[str]], list[str] | None]) -> Any:
+    """The same answer with other tags of the sessions in it."""
+    if isinstance(value, list):
+        return [_with_tags(item, change) for item in value]
+    if not isinstance(value, dict):
+        return value
+    changed = {name: _with_tags(item, change) for name, item in value.items()}
+    return changed | ({"tags": change(value["tags"])} if isinstance(value.get("tags"), list) else {})
+
+
+_ALTERED: dict[str, Callable[[bytes, str], bytes]] = {
+    "linger": lambda body, query: _lingering(body, query),
+    "malformed": lambda body, _: body[: max(1, len(body) // 2)] or b"{",
+    "bare_list": lambda body, _: b"[]",
+    "no_tags": lambda body, _: json_bytes(_with_tags(json.loads(body), lambda tags: None)),
+    "tag_case": lambda body, _: json_bytes(_with_tags(json.loads(body), lambda tags: [tag.upper() for tag in tags])),
+}
+"""What becomes of the body of an answer, given the query, by the kind of fault."""
 
 
 def _with_body(answer: list[Message], body: bytes) -> list[Message]:

@@ -38,6 +38,10 @@ class Config:
     """Answer session ids without `devin-` in paths with 404, as one reading of the documentation has it."""
     problem_json: bool = False
     """Answer v3 errors as RFC 9457 problem details instead of FastAPI's shape."""
+    clock_offset: float = 0.0
+    """Seconds by which the service's clock is ahead of this machine's: its times, and the `Date` of its answers."""
+    allowed_tags: tuple[str, ...] | None = None
+    """The only tags that sessions may have, where an enterprise enforces them; None allows all."""
     events: bool = True
     """Whether the service has the events of a session; where it has not, they are unknown paths."""
 

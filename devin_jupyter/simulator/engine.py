@@ -44,8 +44,8 @@ class Clock:
     by added time only: no session goes to sleep while its user reads.
     """
 
-    def __init__(self, real: Callable[[], float] = time.time) -> None:
-        self._real = real
+    def __init__(self, real: Callable[[], float] = time.time, *, offset: float = 0.0) -> None:
+        self._real, self._offset = real, offset
         self.restore([])
 
     def restore(self, jumps: list[tuple[float, float]]) -> None:
@@ -55,7 +55,7 @@ class Clock:
 
     def now(self) -> float:
         """Return the simulated Unix time."""
-        return self._real() + self.advanced
+        return self._real() + self._offset + self.advanced
 
     def advance(self, seconds: float) -> None:
         """Add seconds to the clock."""
@@ -74,15 +74,34 @@ class Clock:
         return None
 
 
-FaultKind = Literal["drop_before", "drop_after", "status", "slow", "malformed", "linger", "hide_new", "stale"]
-_ON_ANSWERS = ("drop_before", "drop_after", "status", "slow", "malformed", "linger")
+FaultKind = Literal[
+    "drop_before",
+    "drop_after",
+    "status",
+    "slow",
+    "hang",
+    "malformed",
+    "linger",
+    "empty_pages",
+    "bare_list",
+    "no_tags",
+    "tag_case",
+    "hide_new",
+    "stale",
+    "deaf",
+]
+ON_STATE = ("hide_new", "stale", "deaf")
+"""What goes wrong with sessions; the other kinds go wrong with the answers to requests."""
 
 
 class Fault(BaseModel):
     """A rule for what goes wrong. Without `method` or `route` it matches any; without `times` it stays in force."""
 
     kind: FaultKind
-    """`linger`: the last page of a list says that there is more, behind the cursor that led to it."""
+    """`linger`: the last page of a list says that there is more, behind the cursor that led to it. `empty_pages`: a
+    list begins with `polls` empty pages that say that there is more. `bare_list`: a list is `[]`. `no_tags` and
+    `tag_case`: sessions are shown without their tags, or with those in capitals. `hang`: no answer comes. `deaf`: a
+    message is taken, and nothing comes of it."""
     method: str | None = None
     route: str | None = None
     """A route template, such as `/v3/organizations/{org_id}/sessions`."""
@@ -95,7 +114,9 @@ class Fault(BaseModel):
     seconds: float = Field(default=5.0, ge=0)
     """How long an answer takes (`slow`) or a new session stays unlisted (`hide_new`)."""
     polls: int = Field(default=3, ge=0)
-    """How many reads after a message show the old state (`stale`)."""
+    """How many reads after a message show the old state (`stale`), or how many pages are empty (`empty_pages`)."""
+    moved: bool = False
+    """While the old state is shown (`stale`), `updated_at` has moved already."""
 
 
 class Faults:
@@ -113,11 +134,11 @@ class Faults:
         return self._take(
             rule
             for rule in self.rules
-            if rule.kind in _ON_ANSWERS and rule.method in (None, method) and rule.route in (None, route)
+            if rule.kind not in ON_STATE and rule.method in (None, method) and rule.route in (None, route)
         )
 
     def on_state(self, kind: FaultKind) -> Fault | None:
-        """Return the first rule of kind `hide_new` or `stale`, and count it; these match any request."""
+        """Return the first rule of a kind of `ON_STATE`, and count it; these match any request."""
         return self._take(rule for rule in self.rules if rule.kind == kind)
 
     def hidden_seconds(self) -> float:
@@ -137,7 +158,7 @@ class Simulation:
     def __init__(self, config: Config, clock: Clock | None = None) -> None:
         """Open what `config.state` kept, or start anew with the preloaded sessions."""
         self.config = config
-        self.clock = clock or Clock()
+        self.clock = clock or Clock(offset=config.clock_offset)
         self.store = Store(config.state, seed=config.seed)
         self.faults = Faults()
         self.requests: Counter[str] = Counter()
@@ -256,7 +277,9 @@ class Simulation:
         rule = self.faults.on_state("stale")
         if rule:
             session.stale_polls, session.stale_at = rule.polls, math.nextafter(now, 0)
-        self._do(session, {"kind": "message", "at": now, "text": text, "user_id": user_id, "files": files or []})
+            session.stale_moved = rule.moved
+        kind = "message" if self.faults.on_state("deaf") is None else "unheard"
+        self._do(session, {"kind": kind, "at": now, "text": text, "user_id": user_id, "files": files or []})
 
     def terminate(self, session: Session, *, archive: bool = False) -> None:
         """End a session for good; one that is over stays as it is."""
@@ -326,6 +349,10 @@ class Simulation:
         kind, at, timeline = act["kind"], act["at"], session.timeline
         session.acts.append(act)
         session.drop_rendering()
+        if kind == "unheard":
+            event_id = opaque("event", session.seed, "message", len(session.acts))
+            timeline.extend(messages=[Message(at, "user", act["text"], event_id, act["user_id"])])
+            return
         if kind == "message":
             opener = Opener(at, act["text"], act["files"], timeline.frame_at(at), timeline.frames[-1].at)
             timeline.cut(at)

@@ -145,6 +145,8 @@ class Session:
     stale_polls: int = 0
     """How many more reads show the state of `stale_at` (the fault `stale`)."""
     stale_at: float = 0.0
+    stale_moved: bool = False
+    """Whether those reads show when something really changed last."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Fields of the answer that no documentation names."""
     timeline: Timeline = field(default_factory=Timeline)
@@ -216,7 +218,8 @@ class Session:
         """Return what one read of get or list shows, as JSON rendered once for as long as nothing changes."""
         moment = self.next_read_time(now)
         if moment != now:
-            return json_bytes(self.view(moment))
+            moved = {"updated_at": int(self.updated_at(now))} if self.stale_moved else {}
+            return json_bytes(self.view(moment) | moved)
         if now >= self._valid_until:
             self._bytes = json_bytes(self.view(now))
             self._valid_until = self.timeline.next_change(now)

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from devin_jupyter.simulator import v3_resources, wire
 from devin_jupyter.simulator.sessions import WEB_APP, Session
 from devin_jupyter.simulator.store import FOLDERS, NOTES, PLAYBOOKS, SECRETS
-from devin_jupyter.simulator.v3_sessions import Sim, check_schema, find, matching_sessions, set_tags
+from devin_jupyter.simulator.v3_sessions import Sim, check_schema, check_tags, find, matching_sessions, set_tags
 from devin_jupyter.simulator.wire import Problem, Record, iso, json_response
 
 USER_ID, USER_NAME, USER_EMAIL = "user-simulator", "Simulator", "simulator@example.com"
@@ -109,6 +109,7 @@ def _messages(session: Session, now: float) -> list[dict[str, Any]]:
 async def create_session(sim: Sim, body: Annotated[wire.V1SessionCreate, Body()]) -> Response:
     """Start a session, or answer with an equivalent one where the caller said `idempotent`."""
     check_schema(body.structured_output_schema)
+    check_tags(sim, body.tags)
     names = [secret.key for secret in body.session_secrets or ()]
     may_differ = {"idempotent", "title", "tags", "max_acu_limit", "session_secrets"}
     alike = {**body.model_dump(exclude=may_differ), "secrets": names}

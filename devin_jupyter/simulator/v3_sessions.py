@@ -272,6 +272,7 @@ async def create_session(sim: Sim, body: Annotated[wire.SessionCreate, Body()]) 
     for repo in body.repos or ():
         if repo.startswith(UNCONNECTED):
             raise Problem(400, f"Repository {repo!r} is not connected to this organization")
+    check_tags(sim, body.tags)
     session = sim.create(body.model_dump(exclude={"session_secrets": {"__all__": {"value"}}}))
     return json_response(session.answer(session.created_at))
 
@@ -342,8 +343,17 @@ async def replace_tags(sim: Sim, devin_id: str, body: Annotated[wire.TagsUpdate,
     return set_tags(sim, find(sim, devin_id), body.tags)
 
 
+def check_tags(sim: Simulation, tags: Sequence[str] | None) -> None:
+    """Raise the 400 for a tag that the enterprise does not allow."""
+    allowed = sim.config.allowed_tags
+    foreign = [tag for tag in tags or () if allowed is not None and tag not in allowed]
+    if foreign:
+        raise Problem(400, f"Tag {foreign[0]!r} is not allowed. Allowed tags: {', '.join(allowed or ())}")
+
+
 def set_tags(sim: Simulation, session: Session, tags: list[str]) -> Response:
     """Replace the tags of a session, and answer with them; raises the 422 for too many."""
+    check_tags(sim, tags)
     if len(tags) > wire.TAGS_MAX:
         raise invalid(("body", "tags"), f"A session has at most {wire.TAGS_MAX} tags", "too_long")
     sim.tag(session, tags)

@@ -288,6 +288,7 @@ async def test_an_older_session_than_max_age_does_not_count(kernel: Any, simulat
     weekly = Policy(max_age=3600.0)
     first = await one.start(policy=weekly)
     assert (await one.start(policy=weekly)).session_id == first.session_id
+    simulator.clock(7200)
     later = kernel(Journal(), timing=replace(FAST, now=lambda: time.time() + 7200))
     second = await later.start(policy=weekly)
     assert (second.how, simulator.stats()["sessions"]) == ("created", 2)
@@ -297,6 +298,7 @@ async def test_a_lost_answer_never_adopts_the_session_that_was_too_old(kernel: A
     one = kernel()
     first = await one.start(policy=Policy())
     simulator.faults({**CREATE, "kind": "drop_before", "times": 1})
+    simulator.clock(7200)
     two = kernel(timing=replace(FAST, now=lambda: time.time() + 7200))
     second = await two.start(policy=Policy(max_age=3600.0))
     assert second.session_id != first.session_id

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from devin_jupyter.errors import Forbidden
+from devin_jupyter.errors import Forbidden, UnreadableAnswer
+from devin_jupyter.idempotency import create
 from devin_jupyter.idempotency.create import Lookup, attached, id_of, next_take
+from devin_jupyter.models.snapshot import Where
+from devin_jupyter.request import Fingerprint, SessionRequest
 
 TAG = "nb-0123456789abcdef"
 
@@ -18,19 +20,26 @@ def raw(letter: str, *tags: str, at: int = 1, **fields: Any) -> dict[str, Any]:
 
 
 class Listed:
-    """A service with these pages, which ignores every filter; counts how many pages were read."""
+    """A service with these sessions, which ignores the filter or obeys it; notes what it was asked for."""
 
-    def __init__(self, *pages: list[dict[str, Any]]) -> None:
-        self.all_pages, self.read, self.asked = pages, 0, list[dict[str, Any]]()
+    def __init__(self, *sessions: dict[str, Any], obeys: bool = False, own: dict[str, Any] | None = None) -> None:
+        self.sessions, self.obeys, self.own = sessions, obeys, own or {}
+        self.asked, self.read = list[tuple[str, ...]](), list[str]()
 
-    async def pages(self, **filters: Any) -> AsyncIterator[list[dict[str, Any]]]:
-        self.asked.append(filters)
-        for page in self.all_pages:
-            self.read += 1
-            yield page
+    async def tagged(self, *tags: str) -> list[dict[str, Any]]:
+        self.asked.append(tags)
+        return [one for one in self.sessions if not self.obeys or set(tags) & set(one.get("tags") or ())]
 
-    async def tagged(self, tag: str) -> list[dict[str, Any]]:
-        return [item async for page in self.pages(tags=[tag]) for item in page]
+
+async def own_tags(listed: Listed, session_id: str) -> list[str] | None:
+    """In place of what reads the session itself."""
+    listed.read.append(session_id)
+    tags: list[str] | None = listed.own.get(session_id)
+    return tags
+
+
+def identity(number: int) -> Fingerprint:
+    return SessionRequest(prompt=f"audit {number}").fingerprint(Where("https://api.devin.ai", "org-1", "v3"))
 
 
 class Me:
@@ -47,38 +56,54 @@ def lookup(listed: Any, me: Any = None, version: str = "v3") -> Lookup:
     return Lookup(listed, Me(me or {}), version)
 
 
-async def test_a_list_that_ignores_the_filter_is_filtered_here_over_all_pages() -> None:
-    listed = Listed([raw("a", "other"), raw("b", TAG, at=9)], [raw("c"), {"tags": None}], [raw("d", "x", TAG, at=3)])
+async def test_a_list_that_ignores_the_filter_is_filtered_here() -> None:
+    listed = Listed(raw("a", "other"), raw("b", TAG, at=9), raw("d", "x", TAG.upper(), at=3), raw("e"))
     found = await lookup(listed).find(TAG)
     assert [id_of(item) for item in found] == [f"devin-{'d' * 32}", f"devin-{'b' * 32}"]
+    assert listed.read == []  # a session without tags among others with tags has none
 
 
-async def test_a_long_list_is_not_read_through_for_many_tags() -> None:
-    listed = Listed(*([raw("a", TAG)] for _ in range(500)))
-
-    async def asked(**filters: Any) -> AsyncIterator[list[dict[str, Any]]]:
-        listed.asked.append(filters)
-        if "tags" in filters:
-            yield []
-            return
-        for page in listed.all_pages:
-            listed.read += 1
-            yield page
-
-    listed.pages = asked  # type: ignore[method-assign]
-    tags = [f"nb-{number:016}" for number in range(100)]
-    swept = await lookup(listed).sweep(tags)
-    assert set(swept) == set(tags)
-    assert listed.read <= 14
-    assert sum("tags" in filters for filters in listed.asked) == 100
+async def test_many_requests_are_looked_up_in_few_questions_and_again_where_nothing_was_found() -> None:
+    wanted = [identity(number) for number in range(120)]
+    old, other = wanted[0].earlier[0].tag, wanted[1].tags[1]
+    listed = Listed(raw("a", old), raw("b", other), raw("c", wanted[2].tag), obeys=True)
+    swept = await lookup(listed).sweep(wanted)
+    assert list(swept) == [one.tag for one in wanted]
+    assert {name for name, found in swept.items() if found} == {one.tag for one in wanted[:3]}
+    assert len(listed.asked) == 3 + 3
+    assert all(len(tags) <= 200 for tags in listed.asked)
+    assert old not in {tag for tags in listed.asked[3:] for tag in tags}
 
 
-async def test_a_sweep_over_many_finds_all_by_reading_the_list() -> None:
-    listed = Listed([raw(letter, f"nb-{letter}") for letter in "abcdef"])
-    tags = [f"nb-{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
-    swept = await lookup(listed).sweep(tags)
-    assert {tag for tag, found in swept.items() if found} == {f"nb-{letter}" for letter in "abcdef"}
-    assert all("tags" not in filters for filters in listed.asked)
+async def test_a_session_that_moved_in_the_list_while_it_was_read_is_found_by_its_own_tag() -> None:
+    one = identity(1)
+    listed = Listed(raw("a", one.tag))
+    real, first = listed.tagged, [True]
+
+    async def moving(*tags: str) -> list[dict[str, Any]]:
+        found = await real(*tags)
+        return [] if first.pop() else found
+
+    first.insert(0, False)
+    listed.tagged = moving  # type: ignore[method-assign]
+    assert [id_of(item) for item in (await lookup(listed).sweep([one]))[one.tag]] == [f"devin-{'a' * 32}"]
+
+
+async def test_where_a_list_shows_no_tags_the_sessions_are_read_and_what_cannot_be_told_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(create, "own_tags", own_tags)
+    mine, theirs = f"devin-{'a' * 32}", f"devin-{'b' * 32}"
+    bare = [{**raw("a"), "tags": None}, {"session_id": "b" * 32, "created_at": 1}]
+    listed = Listed(*bare, own={mine: ["x", TAG], theirs: []})
+    assert [id_of(item) for item in await lookup(listed).find(TAG)] == [mine]
+    assert sorted(listed.read) == [mine, theirs]
+    with pytest.raises(UnreadableAnswer, match=theirs) as caught:
+        await lookup(Listed(*bare, own={mine: []})).find(TAG)
+    assert "nothing was sent" in caught.value.consequence
+    many = [{"session_id": f"{number:032x}", "tags": []} for number in range(500)]
+    with pytest.raises(UnreadableAnswer, match="500 sessions without their tags"):
+        await lookup(Listed(*many)).find(TAG)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +122,17 @@ async def test_a_sweep_over_many_finds_all_by_reading_the_list() -> None:
 )
 async def test_whose_a_session_is(fields: dict[str, Any], me: Any, as_user: str | None, mine: bool) -> None:
     assert await lookup(Listed(), me).is_mine(raw("a", TAG, **fields), as_user) is mine
+
+
+@pytest.mark.parametrize(
+    ("me", "mine"), [({"service_user_id": "s1"}, True), ({"user_id": "u1"}, False), ({"user_id": "u2"}, True)]
+)
+async def test_a_session_that_a_key_of_v1_started_is_ours_unless_a_user_can_tell(me: Any, mine: bool) -> None:
+    found, session = lookup(Listed(), me), raw("a", TAG, user_id="u2")
+    assert await found.is_mine(session, None, {TAG}) is mine
+    assert await found.is_mine(session, None, {"nb-other"}) is ("u2" in me.values())
+    said = await found.doubt(session, None, {TAG}) if mine else ""
+    assert said == ("started by u2 with a key of v1" if "service_user_id" in me else "")
 
 
 async def test_where_the_key_may_not_ask_who_it_is_the_owner_is_named() -> None:

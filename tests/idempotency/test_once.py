@@ -56,7 +56,7 @@ class Act:
     def is_certain(self, problem: DevinError) -> bool:
         return is_refusal(problem)
 
-    def uncertain(self, problem: DevinError) -> CreateUncertain:
+    def uncertain(self, problem: DevinError, seconds: float) -> CreateUncertain:
         return CreateUncertain(problem.message)
 
 
@@ -186,8 +186,8 @@ async def test_an_outcome_that_nobody_waits_for_any_more_makes_no_noise() -> Non
 async def test_settling_finds_nothing_only_at_the_end() -> None:
     say: Callable[[str], None] = lambda line: None  # noqa: E731 - the shape of the parameter is the point
     act = Act([], [None] * 4)
-    assert (
-        await settle(lambda: act.find(None), act.uncertain, Attempt(Timing(sleep=attempt_with().timing.sleep), say))
-        is None
+    found, _ = await settle(
+        lambda: act.find(None), act.uncertain, Attempt(Timing(sleep=attempt_with().timing.sleep), say)
     )
+    assert found is None
     assert act.looks == []

@@ -56,7 +56,7 @@ async def test_an_equivalent_one_that_is_not_listed_yet_is_ours(v1: Any, simulat
     first = await v1().start("audit", policy=Policy())
     other = v1(Journal(folder / "other"))
 
-    async def nothing(tag: str) -> list[Any]:
+    async def nothing(*tags: str) -> list[Any]:
         return []
 
     other.creator.lookup.find = nothing

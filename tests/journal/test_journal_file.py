@@ -241,9 +241,8 @@ def test_an_export_is_plain_and_redacted(folder: Path) -> None:
     exported = journal.export()
     assert exported["format"] == len(MIGRATIONS)
     assert "cog_abcdefgh" not in str(exported)
-    assert exported["uses"] == [
-        {"notebook": "n", "cell": "id:c", "session_id": journal.sessions()[0].session_id, "used_at": 1.0}
-    ]
+    use = {"notebook": "n", "cell": "id:c", "session_id": journal.sessions()[0].session_id, "used_at": 1.0}
+    assert exported["uses"] == [{**use, "execution": None, "source": None}]
 
 
 def test_broken_unicode_can_be_kept(folder: Path) -> None:

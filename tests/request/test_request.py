@@ -289,14 +289,14 @@ def test_secret_values_titles_of_schemas_and_order_are_not_identity():
     )
 
 
-def test_the_fingerprint_has_two_parts_and_a_tag_of_both():
+def test_the_fingerprint_has_two_parts_and_a_tag():
     request = made()
     one = request.fingerprint(HERE)
     other = request.fingerprint(dataclasses.replace(HERE, org_id="org-2"))
     assert one.what == other.what
     assert one.where != other.where
-    assert one.tag != other.tag
-    assert (len(one.tag), len(one.where), len(one.what), one.version) == (19, 16, 64, 1)
+    assert one.tag == other.tag  # it is looked for within one organization
+    assert (len(one.tag), len(one.where), len(one.what), one.version) == (19, 16, 64, 2)
     assert Fingerprint.parse(one.text) == one
     assert request.fingerprint(dataclasses.replace(HERE, base_url="https://API.devin.ai/")) == one
 
@@ -304,7 +304,39 @@ def test_the_fingerprint_has_two_parts_and_a_tag_of_both():
 def test_the_fingerprint_of_version_1_never_changes():
     """Sessions that were paid for are found by it: a change needs a new version, and the old one kept beside it."""
     one = made("Fix it", repos=["a/b"], mode="fast", no_knowledge=True, take="2").fingerprint(HERE)
-    assert one.text == "1:19a33d831ebdad89:515560913ae4971ab79cbde0cca85c5e7447d78eb610c544c0214e93f0a7c484"
+    assert one.first == "1:19a33d831ebdad89:515560913ae4971ab79cbde0cca85c5e7447d78eb610c544c0214e93f0a7c484"
+    assert one.text == "2:beb73f0cb37a1008:515560913ae4971ab79cbde0cca85c5e7447d78eb610c544c0214e93f0a7c484"
+
+
+def test_the_version_of_the_api_is_no_part_of_the_identity():
+    request, v1 = made(), Where(HERE.base_url, None, "v1")
+    by_v3, by_v1 = request.fingerprint(HERE), request.fingerprint(v1)
+    assert by_v1.text in by_v3.texts
+    assert by_v1.tag != by_v3.tag  # a key of v1 does not tell whose it is, so its sessions can be told by their tag
+    assert {by_v1.tag, *by_v1.tags} <= set(by_v3.tags)
+    assert by_v3.tag in by_v1.tags
+    assert by_v3.v1_tags == {by_v1.tag, by_v1.earlier[0].tag}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "Find it\r\n  and say why\r\n",
+        "\ufeffFind it\n  and say why",
+        "Find it  \t\n  and say why\u00a0\n\n",
+        "Find it\r  and say why",
+    ],
+)
+def test_what_nobody_sees_makes_no_other_request(other):
+    plain = "Find it\n  and say why"
+    assert what(other) == what(plain)
+    assert what(key=other) == what(key=plain)
+    assert made(other).body("v3", tag=None)["prompt"] == other  # sent as it is written
+
+
+def test_texts_that_are_composed_in_another_way_are_one_and_what_is_seen_counts():
+    assert what("Re\u0301pare l'horloge") == what("R\u00e9pare l'horloge")
+    assert len({what(text) for text in ("a b", "a  b", " a b", "a\nb", "a\n\nb", "A b")}) == 6
 
 
 def test_schemas_are_checked_before_anything_is_sent():

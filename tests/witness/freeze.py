@@ -2,9 +2,10 @@
 
     PYTHONPATH=tests python -m witness.freeze PART… --i-mean-to-change-the-past
 
-PART is `fingerprints`, `batch_keys`, `signatures`, `modules`, `recorded` (journal, lock file, sync folder, service) or
-`all`. What is frozen stands for files and tags that users have; a witness that fails is a bug in the code, not in the
-data. Freeze anew only when a promise was changed on purpose, and only its part; keep an old journal beside the new one.
+PART is `fingerprints`, `fingerprints_2`, `batch_keys`, `signatures`, `modules`, `recorded` (journal, lock file, sync
+folder, service) or `all`. What is frozen stands for files and tags that users have; a witness that fails is a bug in
+the code, not in the data. Freeze anew only when a promise was changed on purpose, and only its part; keep an old
+journal beside the new one.
 """
 
 from __future__ import annotations
@@ -112,6 +113,13 @@ def fingerprints() -> None:
         found, case["terms"] = surface.identity(**case)
         case["fingerprint"], case["tag"] = next(iter(found.items()))
     _write("fingerprints.json", cases)
+
+
+def fingerprints_2() -> None:
+    """What version 2 gives the cases of version 1, which stay frozen beside it."""
+    cases = json.loads((DATA / "fingerprints.json").read_text("utf-8"))
+    found = [surface.identity(case["prompt"], case["options"], case["place"])[0] for case in cases]
+    _write("fingerprints_2.json", [list(next(iter(one.items()))) for one in found])
 
 
 def _whole(options: dict[str, Any]) -> dict[str, Any]:
@@ -268,6 +276,7 @@ def main() -> None:
     """Freeze the parts that are named, or die as one was told."""
     parts = {
         "fingerprints": fingerprints,
+        "fingerprints_2": fingerprints_2,
         "batch_keys": batch_keys,
         "signatures": lambda: _write("signatures.json", readings.signatures()),
         "modules": lambda: _write("modules.json", readings.modules()),

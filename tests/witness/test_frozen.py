@@ -29,6 +29,17 @@ def test_every_request_is_known_by_its_old_fingerprint_and_tag() -> None:
     assert not changed, f"{len(changed)} of {len(cases)} requests would be paid for again, such as {changed[:3]}"
 
 
+def test_every_request_is_known_by_its_fingerprint_and_tag_of_version_2() -> None:
+    cases, now = frozen("fingerprints.json"), frozen("fingerprints_2.json")
+    assert len(cases) == len(now)
+    changed = []
+    for case, (text, tag) in zip(cases, now, strict=True):
+        found, _ = surface.identity(case["prompt"], case["options"], case["place"])
+        if found.get(text) != tag:
+            changed.append({**case, "now": found})
+    assert not changed, f"{len(changed)} of {len(cases)} requests would be paid for again, such as {changed[:3]}"
+
+
 def test_a_batch_is_found_under_its_old_key() -> None:
     cases = frozen("batch_keys.json")
     changed = [
