@@ -20,6 +20,7 @@ from devin_jupyter.api.analytics import Account
 from devin_jupyter.api.client import Service
 from devin_jupyter.api.files import Attachments
 from devin_jupyter.api.library import Playbooks
+from devin_jupyter.api.organization import Members
 from devin_jupyter.api.sessions import Insights, Messages, Sessions, Tags
 from devin_jupyter.config import Settings
 from devin_jupyter.errors import (
@@ -112,7 +113,7 @@ class Core:
         self.account = Account(self.service)
         self.sessions, self.messages = Sessions(self.service), Messages(self.service)
         self.attachments, self.tags = Attachments(self.service), Tags(self.service)
-        self.insights = Insights(self.service)
+        self.insights, self.members = Insights(self.service), Members(self.service)
         version = settings.api_version
         self.store = SessionStore(self.journal, bare=self._bare_facts)
         self.creator = Creator(

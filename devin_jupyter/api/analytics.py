@@ -101,12 +101,13 @@ class Metrics:
     `Unsupported`; what is not a time is an `OptionError`.
     """
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, service: Service, scope: str = "") -> None:
+        """Keep the service; `scope` is `enterprise.` for those of all organizations."""
+        self._service, self._scope = service, scope
 
     async def usage(self, *, since: TimeLike | None = None, until: TimeLike | None = None) -> wire.UsageMetrics:
         """Count sessions, searches and pull requests. (`GET …/metrics/usage`)"""
-        return await self._service.call_as(wire.UsageMetrics, "metrics.usage", params=_span(since, until))
+        return await self._service.call_as(wire.UsageMetrics, self._scope + "metrics.usage", params=_span(since, until))
 
     async def sessions(
         self,
@@ -119,7 +120,7 @@ class Metrics:
     ) -> wire.SessionMetrics:
         """Count sessions by origin and by size, and those with merged pull requests. (`GET …/metrics/sessions`)"""
         params = _span(since, until, playbook_id=playbook_id, user_ids=user_ids, service_user_ids=service_user_ids)
-        return await self._service.call_as(wire.SessionMetrics, "metrics.sessions", params=params)
+        return await self._service.call_as(wire.SessionMetrics, self._scope + "metrics.sessions", params=params)
 
     async def prs(
         self,
@@ -132,39 +133,41 @@ class Metrics:
     ) -> wire.PullRequestMetrics:
         """Count pull requests created, opened, closed and merged. (`GET …/metrics/prs`)"""
         params = _span(since, until, playbook_id=playbook_id, user_ids=user_ids, service_user_ids=service_user_ids)
-        return await self._service.call_as(wire.PullRequestMetrics, "metrics.prs", params=params)
+        return await self._service.call_as(wire.PullRequestMetrics, self._scope + "metrics.prs", params=params)
 
     async def searches(self, since: TimeLike, until: TimeLike) -> wire.SearchMetrics:
         """Count searches. (`GET …/metrics/searches`)"""
-        return await self._service.call_as(wire.SearchMetrics, "metrics.searches", params=_span(since, until))
+        return await self._service.call_as(
+            wire.SearchMetrics, self._scope + "metrics.searches", params=_span(since, until)
+        )
 
     async def dau(
         self, since: TimeLike, until: TimeLike, *, min_sessions: int | None = None, min_searches: int | None = None
     ) -> list[wire.ActiveUsers]:
         """Count active users by day. (`GET …/metrics/dau`)"""
         params = _span(since, until, min_sessions=min_sessions, min_searches=min_searches)
-        return await self._service.call_list(wire.ActiveUsers, "metrics.dau", params=params)
+        return await self._service.call_list(wire.ActiveUsers, self._scope + "metrics.dau", params=params)
 
     async def wau(
         self, since: TimeLike, until: TimeLike, *, min_sessions: int | None = None, min_searches: int | None = None
     ) -> list[wire.ActiveUsers]:
         """Count active users by week. (`GET …/metrics/wau`)"""
         params = _span(since, until, min_sessions=min_sessions, min_searches=min_searches)
-        return await self._service.call_list(wire.ActiveUsers, "metrics.wau", params=params)
+        return await self._service.call_list(wire.ActiveUsers, self._scope + "metrics.wau", params=params)
 
     async def mau(
         self, since: TimeLike, until: TimeLike, *, min_sessions: int | None = None, min_searches: int | None = None
     ) -> list[wire.ActiveUsers]:
         """Count active users by month. (`GET …/metrics/mau`)"""
         params = _span(since, until, min_sessions=min_sessions, min_searches=min_searches)
-        return await self._service.call_list(wire.ActiveUsers, "metrics.mau", params=params)
+        return await self._service.call_list(wire.ActiveUsers, self._scope + "metrics.mau", params=params)
 
     async def active_users(
         self, since: TimeLike, until: TimeLike, *, min_sessions: int | None = None, min_searches: int | None = None
     ) -> wire.ActiveUsers:
         """Count the active users of the whole period. (`GET …/metrics/active-users`)"""
         params = _span(since, until, min_sessions=min_sessions, min_searches=min_searches)
-        return await self._service.call_as(wire.ActiveUsers, "metrics.active_users", params=params)
+        return await self._service.call_as(wire.ActiveUsers, self._scope + "metrics.active_users", params=params)
 
 
 def _span(since: TimeLike | None, until: TimeLike | None, **more: Any) -> dict[str, Any]:

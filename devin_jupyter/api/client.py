@@ -18,6 +18,7 @@ from devin_jupyter.api.responses import RequestInfo, unreadable
 from devin_jupyter.config import Settings, no_key, remember_org
 from devin_jupyter.errors import ApiError, NoOrganization, OptionError, UnreadableAnswer, Unsupported
 from devin_jupyter.models import wire
+from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:
     from devin_jupyter.api.transport import Files, Transport
@@ -39,6 +40,15 @@ _VIEW, _MANAGE = "ViewOrgSessions", "ManageOrgSessions"
 _NOTE_ROLE, _PLAYBOOK_ROLE = "ManageAccountKnowledge", "ManageAccountPlaybooks"
 _SECRET_ROLE, _SCHEDULE_ROLE = "ManageOrgSecrets", "ManageOrgSchedules"
 _BILLING, _METRICS_ROLE = "ManageBilling", "ViewOrgMetrics"
+_BETA = "/v3beta1/organizations/{org_id}"
+_REPOS, _REPO = f"{_BETA}/repositories", f"{_BETA}/repositories/{{repository_path}}/indexing"
+_AUTOMATIONS = f"{ORG}/automations"
+_ENT, _ENT_BETA = "/v3/enterprise", "/v3beta1/enterprise"
+_ENT_ORG, _ENT_SESSION = f"{_ENT}/organizations/{{org_id}}", f"{_ENT}/sessions/{{session_id}}"
+_ORG_TAGS, _ENT_DAILY, _ENT_METRICS = f"{_ENT_ORG}/tags", f"{_ENT}/consumption/daily", f"{_ENT}/metrics"
+_INDEX_ROLE, _REVIEW_ROLE, _MEMBER_ROLE = "IndexOrgRepositories", "UseReviewManual", "ViewOrgMembership"
+_AUTOMATION_VIEW, _AUTOMATION_ROLE = "ViewOrgAutomations", "ManageOrgAutomations"
+_ENT_SETTINGS, _ENT_VIEW, _ENT_METRICS_ROLE = "ManageEnterpriseSettings", "ViewAccountSessions", "ViewAccountMetrics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,11 @@ class Operation:
     """What the v3 reference lists for it; v1 has no permissions."""
     lacking: str = ""
     """The line for the version that lacks it."""
+
+    @property
+    def level(self) -> str:
+        """Where the permission must have been given: `organization` or `enterprise`."""
+        return "enterprise" if "/enterprise/" in (self.v3 or "") else "organization"
 
     def route(self, api_version: str) -> tuple[str, str]:
         """Return method and path template for a version.
@@ -81,11 +96,20 @@ _V1_NO_EVENTS = "v1 has no events; use a v3 key (cog_…)"
 _V1_NO_SCHEDULES = "v1 has no schedules; use a v3 key (cog_…)"
 _V1_NO_USAGE = "v1 has no consumption figures; use a v3 key (cog_…)"
 _V1_NO_METRICS = "v1 has no metrics; use a v3 key (cog_…)"
+_V1_NO_REPOS = "v1 has no repositories; use a v3 key (cog_…)"
+_V1_NO_REVIEWS = "v1 has no reviews of pull requests; use a v3 key (cog_…)"
+_V1_NO_MEMBERS = "v1 has no members; use a v3 key (cog_…)"
+_V1_NO_AUTOMATIONS = "v1 has no automations; use a v3 key (cog_…)"
+_V1_NO_ORG_TAGS = "v1 has no list of allowed tags; use a v3 key (cog_…)"
+_V1_NO_ENTERPRISE = "v1 knows no enterprise; use a v3 key (cog_…) of the enterprise"
+
+
+def _enterprise(name: str, does: str, v3: str, permission: str) -> Operation:
+    return _op(f"enterprise.{name}", does, v3, None, permission, _V1_NO_ENTERPRISE)
+
 
 OPERATIONS: tuple[Operation, ...] = (
     _op("self", "the principal behind the key", "GET /v3/self", None, "ReadAccountMeta", "v1 has no self"),
-    _op("organizations", "the organizations of an enterprise key", "GET /v3/enterprise/organizations", None,
-        "ManageOrganizations", "v1 keys belong to one organization"),
     _op("sessions.create", "start a session", f"POST {_S}", f"POST {_V1S}", _MANAGE),
     _op("sessions.list", "list sessions", f"GET {_S}", f"GET {_V1S}", _VIEW),
     _op("sessions.get", "read one session", f"GET {_D}", f"GET {_V1D}", _VIEW),
@@ -154,6 +178,95 @@ OPERATIONS: tuple[Operation, ...] = (
     _op("metrics.mau", "active users by month", f"GET {_METRICS}/mau", None, _METRICS_ROLE, _V1_NO_METRICS),
     _op("metrics.active_users", "active users of a period", f"GET {_METRICS}/active-users", None, _METRICS_ROLE,
         _V1_NO_METRICS),
+    _op("repositories.list", "list the repositories the organization can see", f"GET {_REPOS}", None, None,
+        _V1_NO_REPOS),
+    _op("repositories.indexed", "list the repositories set up for indexing", f"GET {_REPOS}/indexing", None, None,
+        _V1_NO_REPOS),
+    _op("repositories.index", "index repositories", f"PUT {_REPOS}/indexing", None, _INDEX_ROLE, _V1_NO_REPOS),
+    _op("repositories.unindex", "stop indexing repositories", f"DELETE {_REPOS}/indexing", None, _INDEX_ROLE,
+        _V1_NO_REPOS),
+    _op("repositories.indexing", "how far the indexing of a repository is", f"GET {_REPO}", None, None, _V1_NO_REPOS),
+    _op("repositories.index_one", "index a repository", f"PUT {_REPO}", None, _INDEX_ROLE, _V1_NO_REPOS),
+    _op("repositories.unindex_one", "stop indexing a repository", f"DELETE {_REPO}", None, _INDEX_ROLE, _V1_NO_REPOS),
+    _op("reviews.create", "request a review of a pull request", f"POST {ORG}/pr-reviews", None, _REVIEW_ROLE,
+        _V1_NO_REVIEWS),
+    _op("reviews.get", "the state of a review", f"GET {ORG}/pr-reviews", None, _REVIEW_ROLE, _V1_NO_REVIEWS),
+    _op("members.list", "list the direct members", f"GET {_BETA}/members/users", None, _MEMBER_ROLE, _V1_NO_MEMBERS),
+    _op("members.get", "read a member", f"GET {_BETA}/members/users/{{user_id}}", None, _MEMBER_ROLE, _V1_NO_MEMBERS),
+    _op("members.idp_users", "list the members through groups of the identity provider",
+        f"GET {_BETA}/members/idp-users", None, _MEMBER_ROLE, _V1_NO_MEMBERS),
+    _op("automations.list", "list automations", f"GET {_AUTOMATIONS}", None, _AUTOMATION_VIEW, _V1_NO_AUTOMATIONS),
+    _op("automations.get", "read an automation", f"GET {_AUTOMATIONS}/{{automation_id}}", None, _AUTOMATION_VIEW,
+        _V1_NO_AUTOMATIONS),
+    _op("automations.create", "create an automation, with a cap", f"POST {_AUTOMATIONS}", None, _AUTOMATION_ROLE,
+        _V1_NO_AUTOMATIONS),
+    _op("automations.update", "change, enable or disable an automation", f"PATCH {_AUTOMATIONS}/{{automation_id}}",
+        None, _AUTOMATION_ROLE, _V1_NO_AUTOMATIONS),
+    _op("automations.delete", "delete an automation", f"DELETE {_AUTOMATIONS}/{{automation_id}}", None,
+        _AUTOMATION_ROLE, _V1_NO_AUTOMATIONS),
+    _op("automations.schemas", "the events that may trigger one", f"GET {_AUTOMATIONS}/schemas", None,
+        _AUTOMATION_VIEW, _V1_NO_AUTOMATIONS),
+    _op("automations.templates", "ready-made automations", f"GET {_AUTOMATIONS}/templates", None, _AUTOMATION_VIEW,
+        _V1_NO_AUTOMATIONS),
+    _op("org_tags.list", "the session tags that are allowed", f"GET {_ORG_TAGS}", None, _ENT_SETTINGS,
+        _V1_NO_ORG_TAGS),
+    _op("org_tags.append", "allow further tags", f"POST {_ORG_TAGS}", None, _ENT_SETTINGS, _V1_NO_ORG_TAGS),
+    _op("org_tags.replace", "allow these tags only", f"PUT {_ORG_TAGS}", None, _ENT_SETTINGS, _V1_NO_ORG_TAGS),
+    _op("org_tags.default", "the tag of sessions without one", f"GET {_ORG_TAGS}/default", None, _ENT_SETTINGS,
+        _V1_NO_ORG_TAGS),
+    _op("org_tags.set_default", "set that tag", f"PUT {_ORG_TAGS}/default", None, _ENT_SETTINGS, _V1_NO_ORG_TAGS),
+    _op("org_tags.clear_default", "unset that tag", f"DELETE {_ORG_TAGS}/default", None, _ENT_SETTINGS,
+        _V1_NO_ORG_TAGS),
+    _op("org_tags.remove", "no longer allow a tag", f"DELETE {_ORG_TAGS}/{{tag}}", None, _ENT_SETTINGS,
+        _V1_NO_ORG_TAGS),
+    _op("org_tags.clear", "empty the list of allowed tags", f"DELETE {_ORG_TAGS}", None, _ENT_SETTINGS,
+        _V1_NO_ORG_TAGS),
+    _enterprise("organizations", "list the organizations", f"GET {_ENT}/organizations", "ManageOrganizations"),
+    _enterprise("group_limits", "limits that organizations share", f"GET {_ENT}/org-group-limits",
+                "ManageOrganizations"),
+    _enterprise("cycles", "list the billing cycles", f"GET {_ENT}/consumption/cycles", _BILLING),
+    _enterprise("acu_limits", "list the limits of a cycle", f"GET {_ENT}/consumption/acu-limits/devin", _BILLING),
+    _enterprise("daily", "ACUs per day of the enterprise", f"GET {_ENT_DAILY}", _BILLING),
+    _enterprise("organization_daily", "of an organization", f"GET {_ENT_DAILY}/organizations/{{org_id}}", _BILLING),
+    _enterprise("user_daily", "of a user", f"GET {_ENT_DAILY}/users/{{user_id}}", _BILLING),
+    _enterprise("service_user_daily", "of a service user", f"GET {_ENT_DAILY}/service-users/{{service_user_id}}",
+                _BILLING),
+    _enterprise("session_daily", "of a session", f"GET {_ENT_DAILY}/sessions/{{session_id}}", _BILLING),
+    _enterprise("sessions", "list sessions of all organizations", f"GET {_ENT}/sessions", _ENT_VIEW),
+    _enterprise("session", "read one of them", f"GET {_ENT_SESSION}", _ENT_VIEW),
+    _enterprise("messages", "its conversation", f"GET {_ENT_SESSION}/messages", _ENT_VIEW),
+    _enterprise("attachments", "its files", f"GET {_ENT_SESSION}/attachments", _ENT_VIEW),
+    _enterprise("insights", "its insights", f"GET {_ENT_SESSION}/insights", _ENT_VIEW),
+    _enterprise("tags", "its tags", f"GET {_ENT_SESSION}/tags", _ENT_VIEW),
+    *(
+        _enterprise(f"metrics.{name}", f"{does}, of the enterprise", f"GET {_ENT_METRICS}/{name.replace('_', '-')}",
+                    _ENT_METRICS_ROLE)
+        for name, does in (
+            ("usage", "sessions, searches and pull requests"),
+            ("sessions", "figures on sessions"),
+            ("prs", "figures on pull requests"),
+            ("searches", "figures on searches"),
+            ("dau", "active users by day"),
+            ("wau", "active users by week"),
+            ("mau", "active users by month"),
+            ("active_users", "active users of a period"),
+        )
+    ),
+    _enterprise("review", "the state of a review, in any organization", f"GET {_ENT}/pr-reviews", _REVIEW_ROLE),
+    _enterprise("audit_logs", "what was done, and by whom", f"GET {_ENT}/audit-logs", _ENT_SETTINGS),
+    _enterprise("organization_audit_logs", "the same in an organization", f"GET {_ENT_ORG}/audit-logs", _ENT_SETTINGS),
+    _enterprise("guardrail_violations", "what guardrails logged, warned about or blocked",
+                f"GET {_ENT_BETA}/guardrail-violations", _ENT_SETTINGS),
+    _enterprise("organization_guardrail_violations", "the same in an organization",
+                f"GET {_ENT_BETA}/organizations/{{org_id}}/guardrail-violations", _ENT_SETTINGS),
+    _enterprise("members", "list the members of the enterprise", f"GET {_ENT}/members/users",
+                "ManageAccountMembership"),
+    _enterprise("service_users", "list the service users", f"GET {_ENT}/members/service-users",
+                "ManageAccountMembership"),
+    _enterprise("git_connections", "list the connections to Git hosts", f"GET {_ENT}/git-providers/connections",
+                "ManageGitIntegrations"),
+    _enterprise("git_repositories", "list the repositories of a connection",
+                f"GET {_ENT}/git-providers/connections/{{connection_id}}/repositories", "ManageGitIntegrations"),
 )  # fmt: skip
 BY_NAME = {operation.name: operation for operation in OPERATIONS}
 
@@ -166,12 +279,33 @@ def operations_table() -> str:
             f"`{op.name}`",
             op.does,
             *(f"`{route}`" if route else "–" for route in (op.v3, op.v1)),
-            f"`{op.permission}`" if op.permission else "",
+            f"`{op.permission}`" + (" (enterprise)" if op.level == "enterprise" else "") if op.permission else "",
         )
         for op in OPERATIONS
     ]
     lines = [" | ".join(cells) for cells in (head, ("---",) * len(head), *rows)]
     return "\n".join(f"| {line} |" for line in lines)
+
+
+@dataclass(slots=True)
+class Seen:
+    """What an earlier read of a whole list has shown, to warn by; None while it was not read."""
+
+    repositories: frozenset[str] | None = None
+    """`owner/repo` of all repositories that the organization can see."""
+    allowed_tags: frozenset[str] | None = None
+    """The session tags that the enterprise allows; an empty list allows all."""
+
+    def warnings(self, repos: Sequence[str], tags: Sequence[str]) -> list[str]:
+        """Return a line for what a session names and these lists do not have. The key may see less than a session."""
+        found = []
+        if self.repositories is not None and (unknown := [name for name in repos if name not in self.repositories]):
+            near = nearest(unknown[0], self.repositories)
+            found.append(f"the organization does not list {', '.join(unknown)} among its repositories{near}")
+        if self.allowed_tags and (foreign := [tag for tag in tags if tag not in self.allowed_tags]):
+            allowed = ", ".join(sorted(self.allowed_tags)[:10])
+            found.append(f"the enterprise does not allow the tag {', '.join(foreign)}: its list has {allowed}")
+        return found
 
 
 class Service:
@@ -187,6 +321,8 @@ class Service:
         self._org_lock: asyncio.Lock | None = None
         self.principal: wire.Principal | None = None
         """Who the key belongs to, once the service has been asked."""
+        self.seen = Seen()
+        """What whole lists have shown of the organization."""
 
     @property
     def transport(self) -> Transport:
@@ -278,14 +414,15 @@ class Service:
         if not self.settings.api_key:
             raise no_key()
         method, template = known.route(self.api_version)
-        if "{org_id}" in template:
+        if "{org_id}" in template and "org_id" not in ids:
             ids["org_id"] = await self.org_id()
         # bare dots would lead out of the path
         steps = {
             name: value.replace(".", "%2E") if value in (".", "..") else quote(value, safe="")
             for name, value in ids.items()
         }
-        return RequestInfo(method, template.format(**steps), operation, known.permission, self.api_version)
+        path = template.format(**steps)
+        return RequestInfo(method, path, operation, known.permission, self.api_version, known.level)
 
     async def org_id(self) -> str:
         """Return the organization: as set, as remembered for this key, or as the service says (asked once).
@@ -309,7 +446,7 @@ class Service:
         if isinstance(own, str) and own:
             return own
         try:
-            pages = self.pages(wire.Organization, "organizations", key="org_id", limit=6)
+            pages = self.pages(wire.Organization, "enterprise.organizations", key="org_id", limit=6)
             listed = [str(item["org_id"]) async for page in pages for item in page if item.get("org_id")]
         except ApiError:  # most keys may not list them
             listed = []

@@ -23,7 +23,7 @@ from devin_jupyter.text import closest
 Json = dict[str, Any]
 FolderList = list[wire.Folder]
 NoteList = list[wire.Note]
-T = TypeVar("T", bound=wire.Playbook | wire.Note | wire.Secret | wire.Schedule)
+T = TypeVar("T", bound=wire.Playbook | wire.Note | wire.Secret | wire.Schedule | wire.Automation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def changes(present: Any, wanted: Json) -> Json:
     return {name: value for name, value in wanted.items() if value is not None and present.get(name) != value}
 
 
-def _check_fields(what: str, given: Mapping[str, Any], known: tuple[str, ...]) -> None:
+def check_fields(what: str, given: Mapping[str, Any], known: tuple[str, ...]) -> None:
     """Refuse keywords that are not fields.
 
     Raises:
@@ -449,7 +449,7 @@ class Knowledge:
         return "is_enabled" if self._service.is_v1 else "macro"
 
     def _check(self, fields: Json) -> None:
-        _check_fields("note", fields, _NOTE_FIELDS)
+        check_fields("note", fields, _NOTE_FIELDS)
         if self._lacking in _given(fields):
             raise Unsupported(f"{self._service.api_version} notes have no {self._lacking}", "nothing was sent")
 
@@ -716,7 +716,7 @@ class Schedules:
 
 
 def _schedule_fields(fields: Json, known: tuple[str, ...]) -> Json:
-    _check_fields("schedule", fields, known)
+    check_fields("schedule", fields, known)
     target = fields.get("target_devin_id")
     written = {name: _iso(value) for name, value in fields.items()}
     return written | ({"target_devin_id": prefixed(target)} if isinstance(target, str) else {})

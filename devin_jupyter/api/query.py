@@ -336,6 +336,10 @@ class SessionFilters(TypedDict, total=False):
     """The session that started them. v3 only."""
     schedule: str | None
     """v3 only."""
+    automation: Strings
+    """Started by any of these automations, by id. v3 only."""
+    org_ids: Strings
+    """Of these organizations, or `"all"`: for the key of an enterprise. v3 only."""
     phase: Strings
     """Any of them; computed here, so it narrows nothing on the service."""
     updated_since: When
@@ -389,7 +393,8 @@ FILTERS: tuple[Filter, ...] = (
            lambda when, raw: when <= _time_of(raw, "updated_at")),
     Filter("", "sessions", "session_ids"),
     Filter("", "time", "updated_before"),
-    Filter("", "words", "automation_ids"),
+    Filter("automation", "words", "automation_ids"),
+    Filter("org_ids", "words", "org_ids"),
 )  # fmt: skip
 BY_KEYWORD = {one.name: one for one in FILTERS if one.name}
 _BY_KEY = {
@@ -431,6 +436,11 @@ class Query:
         """The phases to keep; none for all. The service does not know them."""
         return tuple(self.filters.get("phase", ()))
 
+    @property
+    def operation(self) -> str:
+        """The operation that lists the sessions: of the organization, or of an enterprise."""
+        return "enterprise.sessions" if "org_ids" in self.filters else "sessions.list"
+
     def window(self) -> Window:
         """Return the time window of `since` and `until`."""
         return Window(_second(self.filters.get("since")), _second(self.filters.get("until")))
@@ -448,6 +458,8 @@ class Query:
             if api_version == "v1" and key is None and value is not False:
                 raise Unsupported(f"v1 has no {name} of a session", "nothing was read", "leave the filter out")
             if not key or name in ("since", "until") or (key in _TAKES_ONE and len(value) > 1):
+                continue
+            if name == "org_ids" and "all" in value:
                 continue
             if key in _TAKES_ONE:
                 value = value[0]

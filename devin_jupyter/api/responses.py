@@ -27,8 +27,8 @@ _BY_STATUS: Mapping[int, type[errors.ApiError]] = {
     422: errors.Unprocessable,
     429: errors.RateLimited,
 }
-_SEND, _CREATE = "messages.send", "sessions.create"
-_PAID = (_CREATE, _SEND)
+_SEND, _CREATE, _REVIEW = "messages.send", "sessions.create", "reviews.create"
+_PAID = (_CREATE, _SEND, _REVIEW)
 _NEXT_STEP = {
     400: "correct what the message names",
     401: "use another key (no restart needed): %devin connect --new-key, dj.connect(api_key=…) or a new DEVIN_API_KEY",
@@ -50,6 +50,8 @@ class RequestInfo:
     permission: str | None = None
     """What the API reference says it needs."""
     api_version: str = "v3"
+    level: str = "organization"
+    """Where the permission must have been given: `organization` or `enterprise`."""
 
 
 def error_from(request: RequestInfo, status: int, headers: Mapping[str, str], body: bytes) -> errors.ApiError:
@@ -193,6 +195,7 @@ def _not_applied(request: RequestInfo) -> str:
     return {
         _CREATE: "nothing was started and nothing was paid",
         _SEND: "the message was not delivered, and nothing was paid",
+        _REVIEW: "no review was requested and nothing was paid",
     }.get(request.operation, "nothing was changed")
 
 
@@ -200,11 +203,10 @@ def _why_forbidden(request: RequestInfo, detail: str) -> str:
     family = "apk_… keys work on v1 only, cog_… keys on v3 only"
     if request.api_version == "v1":
         return f"the key has no access: {family}, and some operations are for the session's owner only"
-    needed = (
-        f"{request.operation or 'this operation'} needs the permission {request.permission}"
-        if request.permission
-        else ""
-    )
+    needed = ""
+    if request.operation:
+        role = f"the permission {request.permission}" if request.permission else "a permission"
+        needed = f"{request.operation} needs {role} at {request.level} level"
     other = f"or the key is of the wrong family ({family})" if detail.lower() == "unauthorized" else ""
     return " ".join(part for part in (needed or "the key lacks a permission for this", other) if part)
 
@@ -217,6 +219,7 @@ def _next_step(request: RequestInfo, status: int) -> str:
         )
     if status == 403:
         role = f"a role with {request.permission}" if request.permission else "the missing role"
+        role += " at enterprise level" if request.level == "enterprise" else ""
         return f"give the key {role} in Settings → Devin API, or use another key (%devin whoami shows the current one)"
     if status == 409 and request.operation == _SEND:
         return (

@@ -277,7 +277,7 @@ class Sessions:
 
         async def read(extra: Mapping[str, Any]) -> None:
             async def fetch(paging: Mapping[str, Any]) -> bytes:
-                return await self._fetch({**params, **extra, **paging})
+                return await self._fetch({**params, **extra, **paging}, query.operation)
 
             if limit is None or not await read_newest(fetch, take, window, limit):
                 await read_sessions(fetch, take, window, at_once=REQUESTS_AT_ONCE if parallel else 1)
@@ -288,7 +288,7 @@ class Sessions:
         # whether the list holds archived sessions by itself is not documented: look at the first of them
         archived = {"is_archived": "true"}
         first = {**window.params(), **params, **archived, "first": LARGEST_PAGE}
-        looking = asyncio.create_task(self._fetch(first))
+        looking = asyncio.create_task(self._fetch(first, query.operation))
         try:
             await read({})
             page = parsed(await looking)
@@ -305,8 +305,8 @@ class Sessions:
             if limit is not None and count >= limit:  # v1 lists the newest first
                 return
 
-    async def _fetch(self, params: Mapping[str, Any]) -> bytes:
-        info = await self._service.request_info("sessions.list")
+    async def _fetch(self, params: Mapping[str, Any], operation: str) -> bytes:
+        info = await self._service.request_info(operation)
         return await self._service.transport.get_bytes(info.path, params, info=info)
 
     def pages(
@@ -328,6 +328,8 @@ class Sessions:
             Unsupported: a filter that this API version does not have.
             OptionError: a filter that is not a time, or not a session id.
         """
+        if filters.get("org_ids") is not None:
+            raise OptionError("sessions.list is of one organization", "nothing was sent", "use enterprise.sessions")
         params = api_params(filters, self._service.api_version)
 
         def read(most: int | None) -> AsyncIterator[SessionList]:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from devin_jupyter.api.analytics import Consumption, Events, Metrics
+from devin_jupyter.api.enterprise import Enterprise
 from devin_jupyter.api.library import Knowledge, Playbooks, Schedules, Secrets
+from devin_jupyter.api.organization import Automations, OrgTags, Repositories, Reviews
 from devin_jupyter.api.query import SessionFilters
 from devin_jupyter.client.on_done import announce
 from devin_jupyter.client.on_done import check as check_on_done
@@ -41,8 +43,9 @@ class AsyncDevin:
     """An async client. `Devin` is its blocking counterpart for notebooks and scripts.
 
     The operations of the API are in namespaces: `.sessions`, `.messages`, `.tags`, `.attachments`, `.insights`,
-    `.events`, `.playbooks`, `.knowledge`, `.secrets`, `.schedules`, `.consumption`, `.metrics`. They are plain calls;
-    only `create` and `send` guarantee that nothing is paid for twice.
+    `.events`, `.playbooks`, `.knowledge`, `.secrets`, `.schedules`, `.consumption`, `.metrics`, `.repositories`,
+    `.reviews`, `.members`, `.org_tags`, `.automations`, `.enterprise`. They are plain calls; only `create`, `send` and
+    `review` guarantee that nothing is paid for twice.
 
         async with AsyncDevin() as devin:
             session = await devin.create("List the flaky tests", repos=["acme/api"], schema="tests:[name:str]")
@@ -99,7 +102,10 @@ class AsyncDevin:
         self.events, self.playbooks = Events(core.service), Playbooks(core.service)
         self.knowledge, self.secrets = Knowledge(core.service), Secrets(core.service)
         self.schedules, self.consumption = Schedules(core.service), Consumption(core.service)
-        self.metrics = Metrics(core.service)
+        self.metrics, self.repositories = Metrics(core.service), Repositories(core.service)
+        self.reviews, self.members = Reviews(core.service), core.members
+        self.org_tags, self.automations = OrgTags(core.service), Automations(core.service)
+        self.enterprise = Enterprise(core.service)
 
     def __repr__(self) -> str:
         """Show where it talks to, and the key masked."""

@@ -20,11 +20,17 @@ from devin_jupyter import loop
 from devin_jupyter.api.analytics import Consumption as AsyncConsumption
 from devin_jupyter.api.analytics import Events as AsyncEvents
 from devin_jupyter.api.analytics import Metrics as AsyncMetrics
+from devin_jupyter.api.enterprise import Enterprise as AsyncEnterprise
 from devin_jupyter.api.files import Attachments as AsyncAttachments
 from devin_jupyter.api.library import Knowledge as AsyncKnowledge
 from devin_jupyter.api.library import Playbooks as AsyncPlaybooks
 from devin_jupyter.api.library import Schedules as AsyncSchedules
 from devin_jupyter.api.library import Secrets as AsyncSecrets
+from devin_jupyter.api.organization import Automations as AsyncAutomations
+from devin_jupyter.api.organization import Members as AsyncMembers
+from devin_jupyter.api.organization import OrgTags as AsyncOrgTags
+from devin_jupyter.api.organization import Repositories as AsyncRepositories
+from devin_jupyter.api.organization import Reviews as AsyncReviews
 from devin_jupyter.api.sessions import Insights as AsyncInsights
 from devin_jupyter.api.sessions import Messages as AsyncMessages
 from devin_jupyter.api.sessions import Sessions as AsyncSessions
@@ -166,6 +172,85 @@ class Metrics(Blocking[AsyncMetrics]):
     active_users = blocking(AsyncMetrics.active_users)
 
 
+class Repositories(Blocking[AsyncRepositories]):
+    list = iterating(AsyncRepositories.list, "repositories")
+    get = blocking(AsyncRepositories.get)
+    indexed = iterating(AsyncRepositories.indexed, "repositories")
+    index = blocking(AsyncRepositories.index)
+    unindex = blocking(AsyncRepositories.unindex)
+    indexing = blocking(AsyncRepositories.indexing)
+    index_one = blocking(AsyncRepositories.index_one)
+    unindex_one = blocking(AsyncRepositories.unindex_one)
+
+
+class Reviews(Blocking[AsyncReviews]):
+    create = blocking(AsyncReviews.create)
+    get = blocking(AsyncReviews.get)
+
+
+class Members(Blocking[AsyncMembers]):
+    list = iterating(AsyncMembers.list, "members")
+    idp_users = iterating(AsyncMembers.idp_users, "members")
+    get = blocking(AsyncMembers.get)
+    names = blocking(AsyncMembers.names)
+
+
+class OrgTags(Blocking[AsyncOrgTags]):
+    list = blocking(AsyncOrgTags.list)
+    append = blocking(AsyncOrgTags.append)
+    replace = blocking(AsyncOrgTags.replace)
+    remove = blocking(AsyncOrgTags.remove)
+    clear = blocking(AsyncOrgTags.clear)
+    default = blocking(AsyncOrgTags.default)
+    set_default = blocking(AsyncOrgTags.set_default)
+    clear_default = blocking(AsyncOrgTags.clear_default)
+
+
+class Automations(Blocking[AsyncAutomations]):
+    list = iterating(AsyncAutomations.list, "automations")
+    get = blocking(AsyncAutomations.get)
+    create = blocking(AsyncAutomations.create)
+    update = blocking(AsyncAutomations.update)
+    enable = blocking(AsyncAutomations.enable)
+    disable = blocking(AsyncAutomations.disable)
+    delete = blocking(AsyncAutomations.delete)
+    sessions = iterating(AsyncAutomations.sessions, "sessions")
+    schemas = blocking(AsyncAutomations.schemas)
+    templates = blocking(AsyncAutomations.templates)
+
+
+class Enterprise(Blocking[AsyncEnterprise]):
+    def __init__(self, asynchronous: AsyncEnterprise) -> None:
+        super().__init__(asynchronous)
+        self.metrics = Metrics(asynchronous.metrics)
+
+    organizations = iterating(AsyncEnterprise.organizations, "organizations")
+    group_limits = blocking(AsyncEnterprise.group_limits)
+    cycles = iterating(AsyncEnterprise.cycles, "cycles")
+    acu_limits = iterating(AsyncEnterprise.acu_limits, "limits")
+    daily = blocking(AsyncEnterprise.daily)
+    organization_daily = blocking(AsyncEnterprise.organization_daily)
+    user_daily = blocking(AsyncEnterprise.user_daily)
+    service_user_daily = blocking(AsyncEnterprise.service_user_daily)
+    session_daily = blocking(AsyncEnterprise.session_daily)
+    sessions = iterating(AsyncEnterprise.sessions, "sessions")
+    session = blocking(AsyncEnterprise.session)
+    messages = iterating(AsyncEnterprise.messages, "messages")
+    attachments = blocking(AsyncEnterprise.attachments)
+    insights = blocking(AsyncEnterprise.insights)
+    tags = blocking(AsyncEnterprise.tags)
+    review = blocking(AsyncEnterprise.review)
+    audit_logs = iterating(AsyncEnterprise.audit_logs, "entries")
+    organization_audit_logs = iterating(AsyncEnterprise.organization_audit_logs, "entries")
+    guardrail_violations = iterating(AsyncEnterprise.guardrail_violations, "violations")
+    organization_guardrail_violations = iterating(AsyncEnterprise.organization_guardrail_violations, "violations")
+    members = iterating(AsyncEnterprise.members, "members")
+    service_users = iterating(AsyncEnterprise.service_users, "service users")
+    names = blocking(AsyncEnterprise.names)
+    git_connections = iterating(AsyncEnterprise.git_connections, "connections")
+    git_repositories = iterating(AsyncEnterprise.git_repositories, "repositories")
+
+
 def _blocking_batch(batch: AsyncBatch) -> Batch:
     from devin_jupyter.batches.batch import Batch
 
@@ -180,8 +265,9 @@ class Devin(Blocking[AsyncDevin]):
         audit.result()
 
     The operations of the API are in namespaces: `.sessions`, `.messages`, `.tags`, `.attachments`, `.insights`,
-    `.events`, `.playbooks`, `.knowledge`, `.secrets`, `.schedules`, `.consumption`, `.metrics`. They are plain calls;
-    only `create` and `send` guarantee that nothing is paid for twice. `AsyncDevin` is the async counterpart.
+    `.events`, `.playbooks`, `.knowledge`, `.secrets`, `.schedules`, `.consumption`, `.metrics`, `.repositories`,
+    `.reviews`, `.members`, `.org_tags`, `.automations`, `.enterprise`. They are plain calls; only `create`, `send` and
+    `review` guarantee that nothing is paid for twice. `AsyncDevin` is the async counterpart.
 
     Calls raise an `ApiError` if the service refuses, `ConnectionTrouble` if it cannot be reached, and `Unsupported`,
     before anything is sent, if v1 lacks the operation.
@@ -200,6 +286,9 @@ class Devin(Blocking[AsyncDevin]):
         self.playbooks, self.knowledge = Playbooks(twin.playbooks), Knowledge(twin.knowledge)
         self.secrets, self.schedules = Secrets(twin.secrets), Schedules(twin.schedules)
         self.consumption, self.metrics = Consumption(twin.consumption), Metrics(twin.metrics)
+        self.repositories, self.reviews = Repositories(twin.repositories), Reviews(twin.reviews)
+        self.members, self.org_tags = Members(twin.members), OrgTags(twin.org_tags)
+        self.automations, self.enterprise = Automations(twin.automations), Enterprise(twin.enterprise)
 
     def __repr__(self) -> str:
         return f"<Devin {self.settings!r}>"

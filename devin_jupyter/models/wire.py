@@ -459,9 +459,260 @@ class Principal(TypedDict):
 
 
 class Organization(TypedDict):
-    """An organization that an enterprise key can see."""
+    """An organization that an enterprise key can see, with its limits in ACUs; times are Unix seconds."""
 
     org_id: str
     name: str
+    created_at: NotRequired[int | None]
+    updated_at: NotRequired[int | None]
     max_session_acu_limit: NotRequired[int | None]
     max_cycle_acu_limit: NotRequired[int | None]
+
+
+class Cycle(TypedDict):
+    """A billing cycle, from `after` to `before` (Unix seconds); the newest may end in the future."""
+
+    after: int
+    before: int
+
+
+class AcuLimit(TypedDict):
+    """How many ACUs a cycle may cost: of the enterprise, of an organization or of a user, as `scope` says."""
+
+    scope: str
+    cycle_acu_limit: int
+    org_id: NotRequired[str | None]
+    user_id: NotRequired[str | None]
+
+
+class OrgGroup(TypedDict):
+    """Organizations that share a limit, in ACUs per cycle."""
+
+    org_ids: list[str]
+    max_cycle_acus: NotRequired[int | None]
+
+
+class Repository(TypedDict):
+    """A repository that the organization can see; `indexing_status` is filled only where it was asked for."""
+
+    repo_name: str
+    repo_path: str
+    provider_repository_id: str
+    git_connection_id: str
+    git_connection_host: str
+    repo_description: str | None
+    repo_language: str | None
+    last_updated_at: int | None
+    indexing_status: dict[str, Any] | None
+
+
+class IndexJob(TypedDict):
+    """A job that indexes a branch: `completed`, `failed` or `in_progress`."""
+
+    job_id: str
+    branch_name: NotRequired[str | None]
+    commit: NotRequired[str | None]
+    created_at: int
+    status: str
+
+
+class IndexingStatus(TypedDict):
+    """How far the indexing of a repository is."""
+
+    indexing_enabled: bool
+    latest_completed_search_index_job: NotRequired[IndexJob | None]
+    latest_completed_wiki_index_job: NotRequired[IndexJob | None]
+    latest_indexes: NotRequired[list[IndexJob]]
+
+
+class RepositoryIndexing(TypedDict):
+    """Whether and on which branches a repository is indexed."""
+
+    repository_path: str
+    branches: list[str]
+    indexing_enabled: bool
+    indexing_status: NotRequired[IndexingStatus | None]
+
+
+class GitConnection(TypedDict):
+    """A connection of the enterprise to a Git host."""
+
+    git_connection_id: str
+    git_provider_type: str
+    host: str
+    name: NotRequired[str | None]
+    created_at: NotRequired[Any]
+
+
+class PrReview(TypedDict):
+    """A review of a commit of a pull request: `pending`, `running`, `completed`, `errored`, …; `created_at` is
+    ISO 8601.
+    """
+
+    status: str
+    repo_path: str
+    pr_number: int
+    commit_sha: str
+    created_at: str
+
+
+class Role(TypedDict):
+    """A role."""
+
+    role_id: str
+    role_name: str
+    role_type: NotRequired[str | None]
+
+
+class RoleAssignment(TypedDict):
+    """A role in an organization, or in the enterprise."""
+
+    org_id: NotRequired[str | None]
+    role: Role
+
+
+class IdpRoleAssignment(TypedDict):
+    """A role that comes with a group of the identity provider."""
+
+    idp_group_name: str
+    org_id: NotRequired[str | None]
+    role: Role
+
+
+class Member(TypedDict):
+    """A person of the organization. `email` is None unless it was asked for."""
+
+    user_id: str
+    name: NotRequired[str | None]
+    email: NotRequired[str | None]
+    role_assignments: NotRequired[list[RoleAssignment]]
+    idp_role_assignments: NotRequired[list[IdpRoleAssignment]]
+
+
+class ServiceUser(TypedDict):
+    """A service user."""
+
+    service_user_id: str
+    name: str
+    expires_at: NotRequired[Any]
+    deleted_at: NotRequired[Any]
+    role_assignments: NotRequired[list[RoleAssignment]]
+
+
+class AutomationWebhook(TypedDict):
+    """Where outside systems report an event. The secret comes once, hidden: see `HiddenSecret`."""
+
+    url: NotRequired[str | None]
+    secret: NotRequired[Any]
+
+
+class AutomationTrigger(TypedDict):
+    """An event that starts an automation."""
+
+    event_type: str
+    conditions: NotRequired[dict[str, Any] | None]
+    replies: NotRequired[list[dict[str, Any]] | None]
+    trigger_id: NotRequired[str]
+    webhook: NotRequired[AutomationWebhook | None]
+
+
+class AutomationAuthor(TypedDict):
+    """Who made or edited an automation: a `user` or a `service_user`."""
+
+    type: str
+    id: str
+    name: NotRequired[str | None]
+
+
+class AutomationInvocation(TypedDict):
+    """The last time an automation fired (Unix seconds): `succeeded`, `failed`, `skipped`, …"""
+
+    fired_at: int
+    status: str
+
+
+class AutomationLimits(TypedDict):
+    """What an automation may start: ACUs per session, and sessions per window of time."""
+
+    max_acu_limit: NotRequired[int | None]
+    invocations: NotRequired[dict[str, Any] | None]
+
+
+class Automation(TypedDict):
+    """Sessions that start by themselves when one of the triggers fires. Times are Unix seconds."""
+
+    automation_id: str
+    name: str
+    enabled: bool
+    triggers: list[AutomationTrigger]
+    actions: list[dict[str, Any]]
+    run_as: NotRequired[dict[str, Any] | None]
+    metadata: NotRequired[dict[str, Any] | None]
+    limits: NotRequired[AutomationLimits | None]
+    concurrency: NotRequired[dict[str, Any] | None]
+    notifications: NotRequired[dict[str, Any] | None]
+    tools: NotRequired[dict[str, Any] | None]
+    session_settings: NotRequired[dict[str, Any] | None]
+    security_profile: NotRequired[Any]
+    slack_reply_access: NotRequired[str | None]
+    teams_reply_access: NotRequired[str | None]
+    created_at: int
+    updated_at: int
+    created_by: AutomationAuthor
+    last_edited_by: NotRequired[AutomationAuthor | None]
+    last_invocation: NotRequired[AutomationInvocation | None]
+    next_run_at: NotRequired[int | None]
+
+
+class AutomationSchemas(TypedDict):
+    """The events that may trigger an automation, by source, with the fields of their conditions."""
+
+    sources: dict[str, Any]
+    update_semantics: str
+    default_net_policy: NotRequired[Any]
+    security_profile: NotRequired[Any]
+
+
+class AutomationTemplate(TypedDict):
+    """A ready-made automation."""
+
+    template_id: str
+    name: str
+    description: NotRequired[str | None]
+    category: NotRequired[str | None]
+    featured: NotRequired[bool]
+    docs_url: NotRequired[str | None]
+    required_integrations: NotRequired[list[str]]
+    required_mcps: NotRequired[list[str]]
+    triggers: NotRequired[list[dict[str, Any]]]
+    actions: NotRequired[list[dict[str, Any]]]
+
+
+class AuditLog(TypedDict):
+    """Something that was done in the enterprise, and by whom. `created_at` is in Unix seconds."""
+
+    audit_log_id: str
+    action: str
+    created_at: int
+    data: NotRequired[dict[str, Any] | None]
+    org_id: NotRequired[str | None]
+    user_id: NotRequired[str | None]
+    user_email: NotRequired[str | None]
+    service_user_id: NotRequired[str | None]
+    service_user_name: NotRequired[str | None]
+
+
+class GuardrailViolation(TypedDict):
+    """A message that a guardrail logged, warned about, blocked, or ended its session for."""
+
+    violation_id: int
+    guardrail_id: str
+    guardrail_name: NotRequired[str | None]
+    action_taken: str
+    confidence_score: NotRequired[float | None]
+    reasoning: NotRequired[str | None]
+    user_message: NotRequired[str | None]
+    event_id: NotRequired[str | None]
+    session_id: NotRequired[str | None]
+    org_id: str
+    created_at: int

@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     add("--speed", type=float, default=default.speed, help="a turn takes 240 s divided by this (default: 60)")
     add("--seed", type=int, default=default.seed, help="equal seeds give equal ids, texts, costs and outputs")
     add("--preload", type=int, default=default.preload, metavar="N", help="past sessions, spread over a year")
+    add("--organizations", type=int, default=default.organizations, metavar="N", help="of the enterprise, up to 12")
     add("--today", default=default.today, metavar="DATE", help="the last day of that year (default: today)")
     add("--latency-ms", type=float, default=default.latency_ms, help="added to every answer")
     add("--state", type=Path, default=default.state, metavar="FILE", help="SQLite file that survives restarts")

@@ -25,7 +25,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from devin_jupyter.simulator import v1, v3_metrics, v3_resources, v3_sessions
+from devin_jupyter.simulator import v1, v3_enterprise, v3_metrics, v3_organization, v3_resources, v3_sessions
 from devin_jupyter.simulator.config import Config
 from devin_jupyter.simulator.engine import Fault, Simulation
 from devin_jupyter.simulator.v3_sessions import Sim
@@ -81,7 +81,8 @@ async def reset(sim: Sim) -> Response:
 
 
 ROUTERS: tuple[APIRouter, ...] = (
-    *(control, v3_sessions.router, v3_resources.router, v3_metrics.router, v3_metrics.enterprise),
+    *(control, v3_sessions.router, v3_resources.router, v3_metrics.router, v3_organization.router),
+    *(v3_metrics.enterprise, v3_enterprise.router, v3_organization.tags),
     *(v1.router, v1.sentences),
 )
 """Every router, in the order in which their routes are tried: literal segments before ids."""

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+ORGANIZATIONS = (
+    *("Simulated organization", "Payments", "Platform", "Mobile", "Search", "Data", "Growth", "Security"),
+    *("Infrastructure", "Design systems", "Support tools", "Research"),
+)
+"""The names of the organizations of an enterprise."""
 TURN_SECONDS = 240.0
 """How long a default turn takes at speed 1."""
 
@@ -42,6 +47,9 @@ class Config:
     """Seconds by which the service's clock is ahead of this machine's: its times, and the `Date` of its answers."""
     allowed_tags: tuple[str, ...] | None = None
     """The only tags that sessions may have, where an enterprise enforces them; None allows all."""
+    organizations: int = 1
+    """How many the enterprise has. `org` is the first; the past of the others is preloaded, and only the key of an
+    enterprise sees it."""
     events: bool = True
     """Whether the service has the events of a session; where it has not, they are unknown paths."""
 
@@ -60,11 +68,19 @@ class Config:
             raise ValueError("the port must be between 0 and 65535")
         if self.preload < 0 or not 0 <= self.latency_ms < math.inf:
             raise ValueError("neither preload nor latency may be negative")
+        if not 1 <= self.organizations <= len(ORGANIZATIONS):
+            raise ValueError(f"there are 1 to {len(ORGANIZATIONS)} organizations")
 
     @property
     def is_enterprise(self) -> bool:
         """Whether the v3 key is one of an enterprise: it belongs to no organization, and may list them all."""
         return self.api_key.startswith("cog_enterprise")
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Ids and names of the organizations."""
+        own, *others = ORGANIZATIONS[: self.organizations]
+        return {self.org: own} | {f"org-{name.lower().replace(' ', '-')}": name for name in others}
 
     @property
     def turn_seconds(self) -> float:

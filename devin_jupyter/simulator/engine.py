@@ -7,6 +7,7 @@ nothing needs a lock.
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import time
@@ -18,7 +19,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from devin_jupyter.simulator.config import Config
-from devin_jupyter.simulator.preload import preloaded_sessions
+from devin_jupyter.simulator.preload import past_automations, preloaded_sessions, sessions_of_others
 from devin_jupyter.simulator.scenarios import IDLE, Opener, plan_turn, repos_in, scenarios_of, title_of
 from devin_jupyter.simulator.sessions import Frame, Message, Session
 from devin_jupyter.simulator.store import FOLDERS, PLAYBOOKS, Store
@@ -161,6 +162,8 @@ class Simulation:
         self.clock = clock or Clock(offset=config.clock_offset)
         self.store = Store(config.state, seed=config.seed)
         self.faults = Faults()
+        self.is_across = False
+        """Whether the sessions are those of all organizations, in which case their orders say nothing."""
         self.requests: Counter[str] = Counter()
         """Requests by `"METHOD route template"`."""
         self._open()
@@ -182,18 +185,26 @@ class Simulation:
         )
         """Every session, oldest first."""
         self._past = len(self.ordered)
+        self.others: list[Session] = sessions_of_others(
+            start["preload"], seed=start["seed"], today=start["today"], names=[*self.config.names][1:]
+        )
+        """Past sessions of the other organizations of the enterprise."""
         self.sessions = {session.id: session for session in self.ordered}
         """By bare id."""
         if is_new:
             self._add_folders()
+            if start["preload"]:
+                for automation in past_automations(start["today"]):
+                    self.store.table("automations")[automation["automation_id"]] = automation
         acts: dict[str, list[dict[str, Any]]] = {}
         for _, kept in self.store.load("deeds"):  # the name in files since the first release
             acts.setdefault(kept["session"], []).append(kept["deed"])
         for _, birth in self.store.load("sessions"):
             self._start(birth)
+        everyone = {session.id: session for session in self.others} | self.sessions
         for session_id, todo in acts.items():
             for act in todo:
-                self._apply(self.sessions[session_id], act)
+                self._apply(everyone[session_id], act)
 
     def _add_folders(self) -> None:
         ids: dict[str | None, str | None] = {None: None}
@@ -201,6 +212,14 @@ class Simulation:
             path = f"/{parent}/{name}" if parent else f"/{name}"
             fields = {"name": name, "path": path, "parent_folder_id": ids[parent], "created_at": int(self.now())}
             ids[name] = self.store.create(FOLDERS, fields)["folder_id"]
+
+    def across(self) -> Simulation:
+        """Return the same simulation as the key of an enterprise sees it: with the sessions of all organizations."""
+        view = copy.copy(self)
+        view.ordered = sorted([*self.others, *self.ordered], key=lambda session: session.created_at)
+        view.sessions = {session.id: session for session in view.ordered}
+        view.is_across = True
+        return view
 
     def now(self) -> float:
         """Return the simulated Unix time."""

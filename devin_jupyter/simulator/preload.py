@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from devin_jupyter.simulator.sessions import Frame, Message, Pull, Session, Timeline
@@ -76,7 +77,7 @@ _TODAY = (*((("running", "waiting_for_user"),) * 6), *((("running", "finished"),
 _GOOD = ("inactivity", "finished", "waiting_for_user")
 
 
-def preloaded_sessions(count: int, *, seed: int, today: int, org_id: str) -> list[Session]:
+def preloaded_sessions(count: int, *, seed: int | str, today: int, org_id: str) -> list[Session]:
     """Return `count` sessions of the year before `today`, oldest first, with orders from `-count` to -1."""
     dice = [Dice(seed, "past", index) for index in range(count)]
     births = sorted((_birth(one, today), index) for index, one in enumerate(dice))
@@ -89,6 +90,17 @@ def preloaded_sessions(count: int, *, seed: int, today: int, org_id: str) -> lis
             parent.child_session_ids = [*(parent.child_session_ids or []), session.id]
         sessions.append(session)
     return sessions
+
+
+def sessions_of_others(count: int, *, seed: int, today: int, names: Iterable[str]) -> list[Session]:
+    """Return the past of further organizations, which have between a fifth and twice as many sessions."""
+    return [
+        session
+        for org_id in names
+        for session in preloaded_sessions(
+            int(count * Dice(seed, org_id).between(0.2, 2.0)), seed=f"{seed}/{org_id}", today=today, org_id=org_id
+        )
+    ]
 
 
 def _birth(dice: Dice, today: int) -> float:
@@ -174,3 +186,102 @@ def _pull(dice: Dice, repo: str, at: float) -> Pull:
     settled_at = at + dice.between(0.5, 72) * 3600
     fate = dice.pick(("merged", "merged", "merged", "closed", None))
     return Pull(at, url, settled_at, fate) if fate else Pull(at, url)
+
+
+AUTOMATION_OF = {"sched-nightly": "automation-nightly"}
+"""The automation that started the past sessions of a schedule."""
+
+
+def past_automations(today: int) -> list[dict[str, Any]]:
+    """Return what runs by itself in an organization with a past."""
+
+    def made(key: str, days: int, event: str, prompt: str, **more: Any) -> dict[str, Any]:
+        at = today - days * DAY
+        return {
+            "automation_id": f"automation-{key}",
+            **automation_fields(),
+            "triggers": [{"event_type": event, "conditions": None, "replies": [], "trigger_id": f"trigger-{key}"}],
+            "actions": [{"type": "start_session", "prompt": prompt, "session": {"tags": [key]}}],
+            "created_at": at,
+            "updated_at": at,
+            "created_by": {"type": "user", "id": USERS[0], "name": person(USERS[0])},
+            **more,
+        }
+
+    rule = {"any": [{"all": [{"field": "rrule", "operator": "recurrence", "value": "FREQ=DAILY;BYHOUR=2"}]}]}
+    nightly = {"event_type": "schedule:recurring", "conditions": rule, "replies": [], "trigger_id": "trigger-nightly"}
+    ran = {"fired_at": today + 2 * 3600 - DAY, "status": "succeeded"}
+    return [
+        made(
+            "nightly",
+            300,
+            "schedule:recurring",
+            "Audit the dependencies of acme/api and report what is exploitable.",
+            name="Nightly dependency audit",
+            triggers=[nightly],
+            limits={"max_acu_limit": 5, "invocations": {"max_per_window": 1, "window_seconds": DAY}},
+            last_invocation=ran,
+            next_run_at=today + DAY + 2 * 3600,
+        ),
+        made(
+            "triage",
+            120,
+            "github:issue_opened",
+            "Triage the issue and label it.",
+            name="Triage new issues",
+            limits={"max_acu_limit": 2, "invocations": None},
+            last_invocation={**ran, "fired_at": today - 3 * 3600, "status": "skipped"},
+        ),
+        made(
+            "ci",
+            60,
+            "github:check_run_failed",
+            "Find out why CI fails and repair it.",
+            name="Repair red builds",
+            limits={"max_acu_limit": 8, "invocations": None},
+            concurrency={"max_concurrent_runs": 2, "max_queue_depth": 10},
+            last_invocation={**ran, "fired_at": today - 9 * 3600, "status": "failed"},
+        ),
+        made(
+            "incident",
+            30,
+            "webhook:incoming",
+            "Read the incident and propose a first step.",
+            name="First look at incidents",
+            enabled=False,
+        ),
+    ]
+
+
+def automation_fields() -> dict[str, Any]:
+    """Return the fields of an automation that says nothing of them."""
+    unset = ("metadata", "limits", "concurrency", "notifications", "tools", "session_settings", "security_profile")
+    later = ("last_edited_by", "last_invocation", "next_run_at")
+    return {
+        "enabled": True,
+        "run_as": {"type": "organization"},
+        **dict.fromkeys(unset),
+        "slack_reply_access": "slack_users",
+        "teams_reply_access": "teams_users",
+        **dict.fromkeys(later),
+    }
+
+
+_FAMILIES = ("Costa", "Berg", "Dubois", "Rao", "Stone", "Walsh", "Iyer", "Lind", "Mota", "Sato", "Mensah", "Novak")
+THROUGH_GROUPS = USERS[-4:]
+"""Those who are members through a group of the identity provider."""
+
+
+def person(user_id: str) -> str:
+    """Return the name of a user."""
+    first = user_id.removeprefix("user-")
+    family = _FAMILIES[_PEOPLE.index(first)] if first in _PEOPLE else "User"
+    return f"{first.capitalize()} {family}"
+
+
+def member(user_id: str, org_id: str) -> dict[str, Any]:
+    """Return a user as lists of members show one."""
+    role = {"role_id": "role-member", "role_name": "Member", "role_type": "org"}
+    email = f"{user_id.removeprefix('user-')}@example.com"
+    assignments = [{"org_id": org_id, "role": role}]
+    return {"user_id": user_id, "name": person(user_id), "email": email, "role_assignments": assignments}

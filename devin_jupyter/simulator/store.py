@@ -33,6 +33,7 @@ NOTES = Resource("notes", "note", "note_id", "Note")
 FOLDERS = Resource("folders", "folder", "folder_id", "Folder")
 SECRETS = Resource("secrets", "secret", "secret_id", "Secret")
 SCHEDULES = Resource("schedules", "sched", "scheduled_session_id", "Schedule")
+AUTOMATIONS = Resource("automations", "automation", "automation_id", "Automation")
 
 
 class Store:

@@ -15,11 +15,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from devin_jupyter.simulator import v3_resources, v3_sessions, wire
+from devin_jupyter.simulator import v3_organization, v3_resources, v3_sessions, wire
 from devin_jupyter.simulator.engine import DAY, SERVICE_USER, Simulation
 from devin_jupyter.simulator.sessions import Pull, Session
 from devin_jupyter.simulator.v3_sessions import ORG, Sim, find, size_of
-from devin_jupyter.simulator.wire import Problem, json_response, not_found, page_of
+from devin_jupyter.simulator.wire import json_response, not_found, page_of
 
 router = APIRouter()
 DAILY = ORG + "/consumption/daily"
@@ -206,37 +206,26 @@ def _active(sessions: list[Session], query: wire.ActiveQuery, start: int, end: i
     return {"start_time": start, "end_time": end, "active_users": active}
 
 
-# --- the enterprise: it has one organization, so its routes are those of the organization under other paths ---
+# --- the enterprise: its routes are those of an organization under other paths, over the sessions of all ---
 
 ENTERPRISE = "/v3/enterprise"
 CYCLES = 12
 
 
-async def _enterprise_only(sim: Sim) -> None:
-    if not sim.config.is_enterprise:
-        raise Problem(403, "This endpoint needs an enterprise service user")
-
-
 async def _in_organization(sim: Sim, org_id: Annotated[str | None, Query()] = None) -> None:
     """Take the query `org_id`, which narrows the search to an organization."""
-    if org_id is not None and org_id != sim.config.org:
+    if org_id is not None and org_id not in sim.config.names:
         raise not_found("Session")
 
 
-enterprise = APIRouter(dependencies=[Depends(_enterprise_only)])
-
-
-@enterprise.get(ENTERPRISE + "/organizations")
-async def read_organizations(sim: Sim, query: Annotated[wire.PageQuery, Query()]) -> Response:
-    limits = {"max_session_acu_limit": None, "max_cycle_acu_limit": None}
-    row = {"org_id": sim.config.org, "name": "Simulated organization", **limits}
-    return page_of("organizations", [row], query, lambda row: str(row["org_id"]))
+enterprise = APIRouter(dependencies=[Depends(v3_organization.enterprise_only)])
 
 
 @enterprise.get(ENTERPRISE + "/sessions")
 async def read_enterprise_sessions(sim: Sim, query: Annotated[wire.EnterpriseSessionsQuery, Query()]) -> Response:
-    if query.org_ids is not None and sim.config.org not in query.org_ids:
-        query.session_ids = []
+    if query.org_ids is not None:
+        sim.ordered = [session for session in sim.ordered if session.org_id in query.org_ids]
+        sim.sessions = {session.id: session for session in sim.ordered}
     return v3_sessions.list_sessions(sim, query)
 
 
@@ -251,9 +240,8 @@ async def read_cycles(sim: Sim, query: Annotated[wire.PageQuery, Query()]) -> Re
 
 
 async def read_organization_daily(sim: Sim, org_id: str, query: Annotated[wire.DaysQuery, Query()]) -> Response:
-    if org_id != sim.config.org:
-        raise not_found("Organization")
-    return _consumption(sim, sim.ordered, query)
+    await v3_organization.known_organization(sim, org_id)
+    return _consumption(sim, [session for session in sim.ordered if session.org_id == org_id], query)
 
 
 _OF_SESSIONS: tuple[tuple[str, str, Any], ...] = (

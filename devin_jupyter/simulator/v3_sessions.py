@@ -13,6 +13,7 @@ from starlette.responses import Response
 from devin_jupyter.simulator import wire
 from devin_jupyter.simulator.engine import SERVICE_USER, Simulation
 from devin_jupyter.simulator.outputs import schema_problem
+from devin_jupyter.simulator.preload import AUTOMATION_OF
 from devin_jupyter.simulator.sessions import Message, Session
 from devin_jupyter.simulator.values import Dice, opaque
 from devin_jupyter.simulator.wire import Problem, invalid, json_bytes, json_response, not_found, page_of
@@ -29,7 +30,7 @@ UNCONNECTED = "unconnected/"
 
 def _simulation(request: Request) -> Simulation:
     simulation: Simulation = request.app.state.simulation
-    return simulation
+    return simulation.across() if "/enterprise/" in request.url.path else simulation
 
 
 Sim = Annotated[Simulation, Depends(_simulation)]
@@ -180,6 +181,10 @@ def list_sessions(
 ) -> Response:
     """Answer with a page of sessions, each as `row(session, now)` shows it."""
     now, before = sim.now(), None
+    if sim.is_across:
+        rows = list(matching_sessions(sim, query, now))
+        shown: Callable[[Session], Any] = lambda session: session.view(session.visible_time(now))  # noqa: E731
+        return page_of("sessions", rows, query, lambda session: session.id, shown)
     if query.after:
         try:
             before = int(wire.decode_cursor("sessions", query.after))
@@ -223,6 +228,10 @@ def _candidates(sim: Simulation, query: wire.SessionsQuery, before: int | None) 
             yield ordered[index]
 
 
+def _automation_of(session: Session) -> str | None:
+    return session.extra.get("automation_id") or AUTOMATION_OF.get(session.schedule_id or "")
+
+
 def _tests(query: wire.SessionsQuery, now: float) -> list[Test]:
     def equal(wanted: object, of: Callable[[Session], object]) -> Test | None:
         return None if wanted is None else lambda session: of(session) == wanted
@@ -245,7 +254,7 @@ def _tests(query: wire.SessionsQuery, now: float) -> list[Test]:
         among(query.origins, lambda session: session.origin),
         among(query.user_ids, lambda session: session.user_id),
         among(query.service_user_ids, lambda session: session.service_user_id),
-        among(query.automation_ids, lambda session: session.extra.get("automation_id")),
+        among(query.automation_ids, _automation_of),
         equal(query.playbook_id, lambda session: session.playbook_id),
         equal(query.schedule_id, lambda session: session.schedule_id),
         equal(query.category, lambda session: session.category if session.categorized_at <= now else None),

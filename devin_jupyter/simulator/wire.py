@@ -415,6 +415,127 @@ class ActiveQuery(WindowQuery):
     min_searches: int | None = None
 
 
+# --- v3: what belongs to an organization, and what an enterprise sees ---
+
+Name = Annotated[str, Field(min_length=1, max_length=500)]
+Objects = list[dict[str, Any]]
+Order = Literal["asc", "desc"]
+
+
+class RepositoriesQuery(PageQuery):
+    filter_name: str | None = None
+    only_repo_paths: list[str] | None = None
+    exclude_repo_paths: list[str] | None = None
+    load_indexing_status: bool | None = None
+
+
+class IndexRepository(Body):
+    branch_names: list[str] | None = None
+
+
+class IndexingItem(IndexRepository):
+    repository_path: str
+
+
+class IndexRepositories(Body):
+    repositories: list[IndexingItem]
+
+
+class RemoveRepositories(Body):
+    repository_paths: list[str]
+
+
+class PrReviewCreate(Body):
+    pr_url: str
+
+
+class PrReviewQuery(Parameters):
+    pr_url: str
+    commit_sha: str | None = None
+
+
+class MembersQuery(PageQuery):
+    email: str | None = None
+
+
+class AutomationsQuery(PageQuery):
+    search: str | None = None
+    creator_id: str | None = None
+    enabled: bool | None = None
+    event_type: str | None = None
+    agent_types: list[str] | None = None
+
+
+class SchemasQuery(Parameters):
+    security_profile_id: str | None = None
+
+
+class _AutomationGroups(Body):
+    """Parts of an automation; unknown ones are refused by the route."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    metadata: dict[str, Any] | None = None
+    limits: dict[str, Any] | None = None
+    concurrency: dict[str, Any] | None = None
+    notifications: dict[str, Any] | None = None
+    tools: dict[str, Any] | None = None
+    session_settings: dict[str, Any] | None = None
+    security_profile: Any = None
+    slack_reply_access: str | None = None
+    teams_reply_access: str | None = None
+
+
+class AutomationCreate(_AutomationGroups):
+    name: Name
+    triggers: Objects
+    actions: Annotated[Objects, Field(min_length=1)]
+    run_as: dict[str, Any]
+    enabled: bool = True
+    template_id: str | None = None
+
+
+class AutomationUpdate(_AutomationGroups):
+    name: Name | None = None
+    triggers: Objects | None = None
+    actions: Objects | None = None
+    run_as: dict[str, Any] | None = None
+    enabled: bool | None = None
+
+
+class OrgTagsWrite(Body):
+    tags: list[str]
+
+
+class DefaultTagWrite(Body):
+    tag: str
+
+
+class LogsQuery(PageQuery):
+    """A log, the newest first; a span of at most 100 days."""
+
+    time_after: int | None = None
+    time_before: int | None = None
+    order: Order | None = None
+
+
+class AuditLogsQuery(LogsQuery):
+    action: str | None = None
+
+
+class GuardrailsQuery(LogsQuery):
+    session_id: str | None = None
+    guardrail_id: str | None = None
+
+
+class ServiceUsersQuery(PageQuery):
+    include_inactive: bool | None = None
+
+
+class ConnectionRepositoriesQuery(PageQuery):
+    filter_name: str | None = None
+
+
 # --- v1 ---
 
 

@@ -31,6 +31,20 @@ BODIES: dict[str, dict[str, Any]] = {
     "SecretCreateRequest": {"type": "key-value", "key": "NPM_TOKEN", "value": "s3cret"},
     "ScheduleCreateRequest": {"name": "Weekly", "prompt": "Triage the issues", "frequency": "0 9 * * 1"},
     "ScheduleUpdateRequest": {"enabled": False, "notify_on": "never"},
+    "PrReviewCreateRequest": {"pr_url": "https://github.com/acme/api/pull/12"},
+    "BulkIndexRepositoriesRequest": {"repositories": [{"repository_path": "acme/api", "branch_names": ["main"]}]},
+    "RemoveRepositoriesRequest": {"repository_paths": ["acme/api"]},
+    "IndexRepositoryRequest": {"branch_names": ["main"]},
+    "AutomationCreateRequest": {
+        "name": "Triage",
+        "triggers": [{"event_type": "github:issue_opened"}],
+        "actions": [{"type": "start_session", "prompt": "Triage it."}],
+        "run_as": {"type": "organization"},
+        "limits": {"max_acu_limit": 3},
+    },
+    "AutomationUpdateRequest": {"enabled": False},
+    "OrgTagsRequest": {"tags": ["demo", "weekly"]},
+    "DefaultTagRequest": {"tag": "demo"},
     "CreateSessionParams": {"prompt": "Count the TODO comments", "tags": ["demo"], "idempotent": True},
     "PostMessageParams": {"message": "And the FIXME comments?"},
     "UpdateTagsParams": {"tags": ["demo", "weekly"]},
@@ -39,7 +53,13 @@ BODIES: dict[str, dict[str, Any]] = {
     "CreatePlaybookRequest": {"title": "Triage", "body": "Read the newest issues."},
 }
 """A body for every request shape of the facts."""
-QUERIES: dict[str, Any] = {"time_after": 0, "time_before": 4_000_000_000, "query": "count"}
+QUERIES: dict[str, Any] = {
+    "time_after": 0,
+    "time_before": 4_000_000_000,
+    "query": "count",
+    "pr_url": "https://github.com/acme/api/pull/12",
+    "commit_sha": "dcce4fa87782",
+}
 """A value for every required query parameter."""
 FILE = {"file": ("notes.csv", b"a,b\n1,2\n", "text/csv")}
 
@@ -62,8 +82,16 @@ def populate(simulator: Simulator) -> Ids:
             "playbook_id": [_made(v3.post("/playbooks", json=BODIES["PlaybookCreateRequest"]))["playbook_id"]],
             "note_id": [_made(v3.post("/knowledge/notes", json=BODIES["KnowledgeNoteCreateRequest"]))["note_id"]],
             "secret_id": [_made(v3.post("/secrets", json={**BODIES["SecretCreateRequest"], "key": "A"}))["secret_id"]],
+            "repository_path": ["acme/api"],
+            "connection_id": ["git-connection-simulator"],
+            "tag": ["weekly"],
+            "automation_id": [_made(v3.post("/automations", json=BODIES["AutomationCreateRequest"]))["automation_id"]],
             "schedule_id": [_made(v3.post("/schedules", json=BODIES["ScheduleCreateRequest"]))["scheduled_session_id"]],
         }
+        _made(v3.post("/pr-reviews", json=BODIES["PrReviewCreateRequest"]))
+        if v3.get(simulator.url + "/v3/self").json()["org_id"] is None:  # the key of an enterprise
+            path = f"/v3/enterprise/organizations/{simulator.org_id}/tags"
+            _made(v3.post(simulator.url + path, json={"tags": ["demo", "weekly"]}))
         old = _made(v1.post("/sessions", json=BODIES["CreateSessionParams"]))
         return {**ids, "session_id": [old["session_id"]]}
 

@@ -43,8 +43,13 @@ V3_ONLY = {
     "as_user": "user-1",
 }
 V1_ONLY = {"snapshot": "snapshot-1", "unlisted": True}
-TWINS = ("/v3/enterprise/sessions", "/v3/enterprise/consumption")
-"""The same once more, for administrators of many organizations."""
+ENTERPRISE_WRITES = {
+    ("post", "/v3/enterprise/sessions/{devin_id}/messages"),
+    ("post", "/v3/enterprise/sessions/{devin_id}/insights/generate"),
+    ("post", "/v3/enterprise/sessions/{devin_id}/tags"),
+    ("put", "/v3/enterprise/sessions/{devin_id}/tags"),
+}
+"""A notebook only looks at the sessions of other organizations."""
 
 
 class Client:
@@ -94,6 +99,8 @@ RENAMED = {
     "parent_folder_id": "folder_id",
     "sensitive": "is_sensitive",
 }
+CAP = {"max_acu": 3}
+"""A standing order is made only with a cap, which the service has among its limits."""
 """Parameters that the client gives another name; for ids of records it leaves `_id` out."""
 EXCLUSIVE = {"events.list": "event_types", "events.search": "event_types", "events.details": "event_ids"}
 """Parameters that the service takes only without others."""
@@ -109,7 +116,7 @@ async def call(devin: AsyncDevin, operation: Operation, version: str, ids: Ids, 
         body["body"] = "Rewritten."  # nothing is sent where nothing changes
     sent = {RENAMED.get(name, name): value for name, value in {**query, **body}.items()}
     known = {RENAMED.get(name, name): values[0] for name, values in ids.items()}
-    values = {name.removesuffix("_id"): value for name, value in known.items()} | known | sent
+    values = {name.removesuffix("_id"): value for name, value in known.items()} | known | CAP | sent
     function = attrgetter(operation.name)(devin)
     arguments: dict[str, Any] = {}
     for parameter in inspect.signature(function).parameters.values():
@@ -190,7 +197,7 @@ async def test_every_operation_is_called_as_documented(clients: dict[str, Client
         if operation.name == "attachments.download":  # of one file, by its URL
             upload = await client.devin.attachments.upload("ü b.csv", b"1,2\n")
             assert await client.devin.attachments.fetch(upload["url"]) == b"1,2\n"
-        elif operation.name != "organizations" and (operation.v3 if version == "v3" else operation.v1):
+        elif operation.v3 if version == "v3" else operation.v1:
             await call(client.devin, operation, version, ids)
             if operation.name in EXCLUSIVE:
                 await call(client.devin, operation, version, ids, exclusive=True)
@@ -221,7 +228,7 @@ def test_the_table_of_operations_names_documented_routes(version: str) -> None:
 def calls(version: str) -> set[tuple[str, str]]:
     """The operations that a notebook has a use for."""
     paths = document(version)["paths"]
-    return {(method, path) for path, methods in paths.items() for method in methods if not path.startswith(TWINS)}
+    return {(method, path) for path, methods in paths.items() for method in methods} - ENTERPRISE_WRITES
 
 
 def _without_names(path: str) -> str:
