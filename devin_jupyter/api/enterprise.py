@@ -376,9 +376,9 @@ def spans(since: int | None, until: int | None, *, newest_first: bool) -> list[t
     """
     if since is None and until is None:
         return [(None, None)]
-    end = int(datetime.now(UTC).timestamp()) + 1 if until is None else until
-    if since is None:  # the service takes no end without a beginning
-        since = _FOUNDED
+    now = int(datetime.now(UTC).timestamp())
+    end = now + 1 if until is None else min(until, now + LONGEST_SPAN)  # nothing is logged in the future
+    since = max(since or 0, _FOUNDED)  # the service takes no end without a beginning
     starts = range(since, max(end, since + 1), LONGEST_SPAN)
     found: list[tuple[int | None, int | None]] = [(start, min(start + LONGEST_SPAN, end)) for start in starts]
     return found[::-1] if newest_first else found

@@ -83,6 +83,12 @@ def document(
     }
 
 
+@cache
+def shared(version: str) -> dict[str, Any]:
+    """Return the document of a version, made once; it must not be changed."""
+    return document(version)
+
+
 def _operation(
     call: str, path: str, fact: dict[Any, Any], part: dict[str, Any], known: Mapping[str, list[str]], *, newest: bool
 ) -> dict[str, Any]:

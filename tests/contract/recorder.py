@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 import httpx
-from contract.openapi import document
+from contract.openapi import document, shared
 from jsonschema_rs import Draft202012Validator
 
 SECOND_STEP = "/files/"
@@ -46,7 +46,7 @@ class Sent:
     @property
     def template(self) -> str:
         """The path with the names of its ids."""
-        paths = document(self.version)["paths"]
+        paths = shared(self.version)["paths"]
         found = [path for path in paths if re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), _path(self.url))]
         return min(found, key=lambda path: path.count("{"), default=_path(self.url))
 
@@ -87,7 +87,7 @@ def _path(url: httpx.URL) -> str:
 
 @cache
 def _closed(version: str) -> dict[str, Any]:
-    spec = copy.deepcopy(document(version, newest=False))
+    spec = copy.deepcopy(document(version))
     for schema in spec["components"]["schemas"].values():
         if schema["type"] == "object":
             schema["additionalProperties"] = False

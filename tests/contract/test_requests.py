@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract.openapi import document
+from contract.openapi import shared
 from contract.recorder import Recorder
 from contract.sample_organization import BODIES, FILE, QUERIES, Ids, populate
 
@@ -109,7 +109,7 @@ EXCLUSIVE = {"events.list": "event_types", "events.search": "event_types", "even
 async def call(devin: AsyncDevin, operation: Operation, version: str, ids: Ids, *, exclusive: bool = False) -> None:
     """Call an operation with all that the facts let it send; `exclusive` with what goes alone, and what is required."""
     method, path = operation.route(version)
-    spec = document(version)
+    spec = shared(version)
     facts = {_without_names(route): methods for route, methods in spec["paths"].items()}[_without_names(path)]
     query, body = _query(facts[method.lower()], ids), _body(facts[method.lower()])
     if method in ("PUT", "PATCH") and "body" in body:
@@ -141,8 +141,8 @@ async def call(devin: AsyncDevin, operation: Operation, version: str, ids: Ids, 
 def _query(facts: dict[str, Any], ids: Ids) -> dict[str, Any]:
     given = {one["name"]: one["schema"] for one in facts["parameters"] if one["in"] == "query"}
     given.pop("devin_id", None)  # of unknown purpose
-    session_ids = {"session_ids": ids["devin_id"], "parent_session_id": ids["devin_id"][0]}
-    return {name: QUERIES.get(name, session_ids.get(name, _sample(schema))) for name, schema in given.items()}
+    there = {"session_ids": ids["devin_id"], "parent_session_id": ids["devin_id"][0], "org_id": ids["org_id"][0]}
+    return {name: QUERIES.get(name, there.get(name, _sample(schema))) for name, schema in given.items()}
 
 
 def _body(facts: dict[str, Any]) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def _body(facts: dict[str, Any]) -> dict[str, Any]:
 def _sample(schema: dict[str, Any]) -> Any:
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        return document("v3")["components"]["schemas"][name]["enum"][0]
+        return shared("v3")["components"]["schemas"][name]["enum"][0]
     if schema["type"] == "array":
         return [_sample(schema["items"])]
     return {"string": "x", "integer": 5, "boolean": False}[schema["type"]]
@@ -174,7 +174,7 @@ async def test_v3_sends_every_field_of_a_create(clients: dict[str, Client]) -> N
     await v3.devin.create("Count", no_knowledge=True, no_secrets=True)
     assert ("post", "/v3/organizations/{org_id}/sessions") in v3.check()
     sent = [request for request in v3.wire.requests if request.method == "post"]
-    fields = set(document("v3")["components"]["schemas"]["SessionCreateRequest"]["properties"])
+    fields = set(shared("v3")["components"]["schemas"]["SessionCreateRequest"]["properties"])
     assert fields == {name for request in sent for name in fields if f'"{name}"'.encode() in request.body}
 
 
@@ -184,7 +184,7 @@ async def test_v1_sends_every_field_of_a_create(clients: dict[str, Client]) -> N
     await v1.devin.create("Count", no_knowledge=True, no_secrets=True)
     assert ("post", "/v1/sessions") in v1.check()
     sent = [request for request in v1.wire.requests if request.method == "post"]
-    fields = set(document("v1")["components"]["schemas"]["CreateSessionParams"]["properties"])
+    fields = set(shared("v1")["components"]["schemas"]["CreateSessionParams"]["properties"])
     assert fields == {name for request in sent for name in fields if f'"{name}"'.encode() in request.body}
 
 
@@ -227,7 +227,7 @@ def test_the_table_of_operations_names_documented_routes(version: str) -> None:
 
 def calls(version: str) -> set[tuple[str, str]]:
     """The operations that a notebook has a use for."""
-    paths = document(version)["paths"]
+    paths = shared(version)["paths"]
     return {(method, path) for path, methods in paths.items() for method in methods} - ENTERPRISE_WRITES
 
 

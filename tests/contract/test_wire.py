@@ -6,7 +6,7 @@ import types
 from typing import Any, NotRequired, Required, Union, get_args, get_origin, get_type_hints
 
 import pytest
-from contract.openapi import document
+from contract.openapi import shared
 
 from devin_jupyter.models import wire
 
@@ -104,7 +104,7 @@ def facts_of(name: str) -> dict[str, tuple[set[str], bool]]:
     always: list[set[str]] = []
     for shape in SHAPES[name]:
         version, _, fact = shape.partition(" ")
-        schema = document(version)["components"]["schemas"][fact]
+        schema = shared(version)["components"]["schemas"][fact]
         new = RENAMED.get(shape, {})
         for field, kind in schema["properties"].items():
             found.setdefault(new.get(field, field), set()).update(kinds(kind, version))
@@ -122,7 +122,7 @@ def kinds(schema: dict[str, Any], version: str) -> set[str]:
     """What a fact allows, in words that both sides share; enums are open, so they are texts."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        target = document(version)["components"]["schemas"][name]
+        target = shared(version)["components"]["schemas"][name]
         return {NAMES[name]} if target.get("type") == "object" else {"string"}
     if "anyOf" in schema:
         return {kind for choice in schema["anyOf"] for kind in kinds(choice, version)}
@@ -179,6 +179,6 @@ def test_every_shape_of_an_answer_has_a_type() -> None:
         "v1 PlaybookStatusResponse",
     }
     for version in ("v3", "v1"):
-        schemas = document(version)["components"]["schemas"]
+        schemas = shared(version)["components"]["schemas"]
         answers = {f"{version} {name}" for name, schema in schemas.items() if schema["type"] == "object"}
         assert {name for name in answers if not any(word in name for word in without)} - unwrapped <= shapes
