@@ -221,6 +221,12 @@ class Simulation:
         view.is_across = True
         return view
 
+    def allowed_tags(self, org_id: str) -> list[str]:
+        """Return the session tags on the list of an organization; it counts where `config.allowed_tags` is set."""
+        kept = self.store.table("org_tags").get(org_id)
+        found: list[str] = kept["tags"] if kept else list(self.config.allowed_tags or ())
+        return found
+
     def now(self) -> float:
         """Return the simulated Unix time."""
         return self.clock.now()

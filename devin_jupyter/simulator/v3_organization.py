@@ -420,12 +420,6 @@ async def known_organization(sim: Sim, org_id: str) -> None:
 tags = APIRouter(dependencies=[Depends(enterprise_only), Depends(known_organization)])
 
 
-def allowed_tags(sim: Simulation, org_id: str) -> list[str]:
-    """Return the tags that are allowed in an organization; an empty list allows all."""
-    found: list[str] = sim.store.table("org_tags").get(org_id, {"tags": []})["tags"]
-    return found
-
-
 def default_tag(sim: Simulation, org_id: str) -> str | None:
     """Return the tag of sessions without one."""
     found: str | None = sim.store.table("org_tags").get(org_id, {"default": None})["default"]
@@ -438,7 +432,7 @@ def _keep_tags(sim: Simulation, org_id: str, allowed: Iterable[str], default: st
 
 
 def _tags(sim: Simulation, org_id: str) -> Response:
-    return json_response({"tags": allowed_tags(sim, org_id)})
+    return json_response({"tags": sim.allowed_tags(org_id)})
 
 
 @tags.get(TAGS)
@@ -448,7 +442,7 @@ async def read_org_tags(sim: Sim, org_id: str) -> Response:
 
 @tags.post(TAGS)
 async def append_org_tags(sim: Sim, org_id: str, body: Annotated[wire.OrgTagsWrite, Body()]) -> Response:
-    _keep_tags(sim, org_id, [*allowed_tags(sim, org_id), *body.tags], default_tag(sim, org_id))
+    _keep_tags(sim, org_id, [*sim.allowed_tags(org_id), *body.tags], default_tag(sim, org_id))
     return _tags(sim, org_id)
 
 
@@ -471,21 +465,21 @@ async def read_default_tag(sim: Sim, org_id: str) -> Response:
 
 @tags.put(TAGS + "/default")
 async def set_default_tag(sim: Sim, org_id: str, body: Annotated[wire.DefaultTagWrite, Body()]) -> Response:
-    if body.tag not in allowed_tags(sim, org_id):
+    if body.tag not in sim.allowed_tags(org_id):
         raise invalid(("body", "tag"), "Not an allowed tag")
-    _keep_tags(sim, org_id, allowed_tags(sim, org_id), body.tag)
+    _keep_tags(sim, org_id, sim.allowed_tags(org_id), body.tag)
     return json_response({"default_tag": body.tag})
 
 
 @tags.delete(TAGS + "/default")
 async def clear_default_tag(sim: Sim, org_id: str) -> Response:
-    _keep_tags(sim, org_id, allowed_tags(sim, org_id), None)
+    _keep_tags(sim, org_id, sim.allowed_tags(org_id), None)
     return json_response({"default_tag": None})
 
 
 @tags.delete(TAGS + "/{tag}")
 async def remove_org_tag(sim: Sim, org_id: str, tag: str) -> Response:
-    present = allowed_tags(sim, org_id)
+    present = sim.allowed_tags(org_id)
     if tag not in present:
         raise not_found("Tag")
     _keep_tags(sim, org_id, [one for one in present if one != tag], default_tag(sim, org_id))

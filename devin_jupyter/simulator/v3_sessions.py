@@ -354,10 +354,12 @@ async def replace_tags(sim: Sim, devin_id: str, body: Annotated[wire.TagsUpdate,
 
 def check_tags(sim: Simulation, tags: Sequence[str] | None) -> None:
     """Raise the 400 for a tag that the enterprise does not allow."""
-    allowed = sim.config.allowed_tags
-    foreign = [tag for tag in tags or () if allowed is not None and tag not in allowed]
+    if sim.config.allowed_tags is None:
+        return
+    allowed = sim.allowed_tags(sim.config.org)
+    foreign = [tag for tag in tags or () if tag not in allowed]
     if foreign:
-        raise Problem(400, f"Tag {foreign[0]!r} is not allowed. Allowed tags: {', '.join(allowed or ())}")
+        raise Problem(400, f"Tag {foreign[0]!r} is not allowed. Allowed tags: {', '.join(allowed)}")
 
 
 def set_tags(sim: Simulation, session: Session, tags: list[str]) -> Response:
