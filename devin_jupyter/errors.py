@@ -196,7 +196,9 @@ class ApiError(DevinError):
     """The service answered with an error.
 
     `.status_code` is the HTTP status, `.detail` the service's own text, `.method` and `.path` the request,
-    `.errors` the list of field errors of a 422 (else empty), `.retry_after` seconds or None.
+    `.errors` the list of field errors of a 422 (else empty), `.retry_after` seconds or None. `.error_code` is the
+    service's own code, such as `user_frozen`, `migrated_session` or `storage_migration_freeze`, or None; new ones may
+    come.
     """
 
     def __init__(
@@ -211,11 +213,13 @@ class ApiError(DevinError):
         path: str = "",
         errors: Sequence[dict[str, Any]] = (),
         retry_after: float | None = None,
+        error_code: str | None = None,
     ) -> None:
         super().__init__(message, consequence, hint)
         self.status_code, self.detail, self.method, self.path = status_code, redact(detail), method, redact(path)
         self.errors: list[dict[str, Any]] = redact_tree(list(errors))
         self.retry_after = retry_after
+        self.error_code = None if error_code is None else _one_line(error_code)
 
 
 class BadRequest(ApiError):
@@ -227,7 +231,7 @@ class Unauthorized(ApiError):
 
 
 class Forbidden(ApiError):
-    """403: the key lacks the permission, or belongs to the other API version."""
+    """403: the key lacks the permission or belongs to the other API version; or `.error_code` says what is held."""
 
 
 class NotFound(ApiError):

@@ -461,6 +461,7 @@ class AsyncSession(SessionView):
             as_user: send it as this user; v3 only.
 
         Raises:
+            Refused: the session is archived (see `unarchive`), or a halt or a budget prevented it; nothing was paid.
             CreateUncertain: it is not known whether the message arrived.
             DevinError: the service refused or could not be reached; nothing was sent.
         """
@@ -544,12 +545,12 @@ class AsyncSession(SessionView):
         return self
 
     async def archive(self) -> AsyncSession:
-        """Archive the session, which puts it to sleep if it is running. v3 only. (`POST …/archive`)"""
+        """Archive the session, which puts it to sleep if it is running; see `unarchive`. v3 only. (`POST …/archive`)"""
         await self._core.sessions.archive(self.id)
         return await self.refresh()
 
     async def unarchive(self) -> AsyncSession:
-        """Unarchive the session. v3 only. (`POST …/unarchive`)"""
+        """Take the session out of the archive: only then a message wakes it. v3 only. (`POST …/unarchive`)"""
         await self._core.sessions.unarchive(self.id)
         return await self.refresh()
 
@@ -985,7 +986,7 @@ _REASONS = {
 }
 
 
-_UNARCHIVE = "it is archived and accepts no messages: call .unarchive() first, then .send('…')"
+_UNARCHIVE = "it is archived, and a message would wake nothing: call .unarchive() first, then .send('…')"
 _RAISE_CAP = (
     "raise its cap in the web app, then .send('continue'): {url}; "
     "or start another session, at additional cost, with the next --take and a higher --max-acu"

@@ -144,6 +144,10 @@ class SimulatorHandle:
         """Add to the simulated time."""
         self._ask("POST", "clock", {"advance": seconds})
 
+    def act(self, session_id: str, act: str) -> None:
+        """Do to a session what somebody else or the service may do: `archive`, `archive_as_is` or `migrate`."""
+        self._ask("POST", "sessions", {"session": session_id, "act": act})
+
     def faults(self, *rules: dict[str, Any]) -> None:
         """Replace all fault rules."""
         self._ask("POST", "faults", {"rules": list(rules)})

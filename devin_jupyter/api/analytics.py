@@ -40,8 +40,8 @@ class Account:
             params = None if operation == "consumption.daily" else {size: 1}
             try:
                 await self._service.call(operation, params=params, retries=False)
-            except (Forbidden, Unauthorized):
-                return False
+            except (Forbidden, Unauthorized) as refusal:
+                return None if refusal.error_code is not None else False  # such as a frozen account
             except DevinError:
                 return None
             return True

@@ -15,7 +15,7 @@ from typing import Any
 from devin_jupyter import errors
 from devin_jupyter.redaction import redact, redact_tree
 
-_LONGEST_DETAIL = 300
+_LONGEST_DETAIL, _LONGEST_CODE = 300, 80
 _TAGS = re.compile(r"<[^>]{0,200}>")
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _BY_STATUS: Mapping[int, type[errors.ApiError]] = {
@@ -29,6 +29,21 @@ _BY_STATUS: Mapping[int, type[errors.ApiError]] = {
 }
 _SEND, _CREATE, _REVIEW = "messages.send", "sessions.create", "reviews.create"
 _PAID = (_CREATE, _SEND, _REVIEW)
+_CODES: Mapping[str, tuple[str, str]] = {
+    "user_frozen": (
+        "the account that this key acts for is frozen; it is not a missing permission",
+        "ask an administrator of the organization, or Cognition's support, to unfreeze the account; or use another key",
+    ),
+    "migrated_session": (
+        "the session was moved by the service and can no longer be reached or changed here",
+        "open it in the web app; or start another one, at additional cost, with the next --take (take= in Python)",
+    ),
+    "storage_migration_freeze": (
+        "the service holds changes back while its storage is migrated; it is not a missing permission",
+        "try again later; reading may work in the meantime",
+    ),
+}
+"""What the service's own codes of a 403 mean, and what to do."""
 _NEXT_STEP = {
     400: "correct what the message names",
     401: "use another key (no restart needed): %devin connect --new-key, dj.connect(api_key=…) or a new DEVIN_API_KEY",
@@ -57,19 +72,31 @@ class RequestInfo:
 def error_from(request: RequestInfo, status: int, headers: Mapping[str, str], body: bytes) -> errors.ApiError:
     """Return the exception for an error answer: the service's words, what they mean, what to do."""
     detail, fields = read_detail(body)
+    code = _error_code(body)
     kind = _BY_STATUS.get(status, errors.ServerError if status >= 500 else errors.BadRequest)
     wait = retry_after(headers)
     return kind(
-        f"{status} from {request.method} {request.path}: {detail or 'no explanation given'}",
-        _meaning(request, status, detail, wait),
-        _next_step(request, status),
+        f"{status} from {request.method} {request.path}: {detail or 'no explanation given'}"
+        + (f" ({code})" if code and code not in detail else ""),
+        _meaning(request, status, detail, wait, code),
+        _next_step(request, status, code),
         status_code=status,
         detail=detail,
         method=request.method,
         path=request.path,
         errors=fields,
         retry_after=wait,
+        error_code=code,
     )
+
+
+def _error_code(body: bytes) -> str | None:
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    code = content.get("error_code") if isinstance(content, dict) else None
+    return redact(code)[:_LONGEST_CODE] if isinstance(code, str) and code.strip() else None
 
 
 def unreadable(request: RequestInfo, status: int, body: bytes, why: str = "it is not JSON") -> errors.UnreadableAnswer:
@@ -161,7 +188,7 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _LONGEST_DETAIL else text[: _LONGEST_DETAIL - 1] + "…"
 
 
-def _meaning(request: RequestInfo, status: int, detail: str, wait: float | None) -> str:
+def _meaning(request: RequestInfo, status: int, detail: str, wait: float | None, code: str | None) -> str:
     """What the status means, and whether the request was applied."""
     if status >= 500:
         return (
@@ -171,10 +198,14 @@ def _meaning(request: RequestInfo, status: int, detail: str, wait: float | None)
         )
     if status == 409 and request.operation == _CREATE:
         return "the request conflicts with the current state; whether a session was started is unknown"
-    return f"{_reason(request, status, detail, wait)}; {_not_applied(request)}"
+    return f"{_reason(request, status, detail, wait, code)}; {_not_applied(request)}"
 
 
-def _reason(request: RequestInfo, status: int, detail: str, wait: float | None) -> str:
+def _reason(request: RequestInfo, status: int, detail: str, wait: float | None, code: str | None) -> str:
+    if code is not None and code in _CODES:
+        return _CODES[code][0]
+    if status == 403 and code is not None:
+        return f"the service gives the code {code}, which this version of the package does not know"
     if status == 401:
         return "the key is missing, mistyped, revoked or expired"
     if status == 403:
@@ -211,7 +242,12 @@ def _why_forbidden(request: RequestInfo, detail: str) -> str:
     return " ".join(part for part in (needed or "the key lacks a permission for this", other) if part)
 
 
-def _next_step(request: RequestInfo, status: int) -> str:
+def _next_step(request: RequestInfo, status: int, code: str | None) -> str:
+    if code is not None and code in _CODES:
+        return _CODES[code][1]
+    if status == 403 and code is not None:
+        missing = f"; a missing permission would be {request.permission}" if request.permission else ""
+        return f"look {code} up in the documentation of the Devin API, or ask Cognition's support{missing}"
     if status == 404 and request.operation == _CREATE:
         return (
             "check the ids of --playbook, --knowledge, --secret-ids and --links, "
@@ -223,7 +259,7 @@ def _next_step(request: RequestInfo, status: int) -> str:
         return f"give the key {role} in Settings → Devin API, or use another key (%devin whoami shows the current one)"
     if status == 409 and request.operation == _SEND:
         return (
-            "unarchive an archived session first: %devin archive --undo (.unarchive() in Python); for one that has"
+            "take an archived session out first: %devin unarchive (.unarchive() in Python); for one that has"
             " ended, start another with the next --take on its cell (take= in Python) or a new cell"
         )
     if status >= 500 and request.method != "POST":

@@ -136,6 +136,8 @@ class Sessions:
         try:
             answer = await self._service.call_as(wire.Session, "sessions.get", session_id=identifier, retries=retries)
         except (Forbidden, NotFound) as refusal:
+            if refusal.error_code is not None:  # such as a session that was migrated, which lists may still show
+                raise
             try:
                 listed = {} if self._service.is_v1 else await self.some([identifier], retries=retries)
             except (Forbidden, NotFound):

@@ -30,7 +30,7 @@ from devin_jupyter.batches.record import (
     restore_takes,
     save_record,
 )
-from devin_jupyter.errors import ConnectionTrouble, DevinError, JournalError, OptionError, Refused
+from devin_jupyter.errors import ApiError, ConnectionTrouble, DevinError, JournalError, OptionError, Refused
 from devin_jupyter.idempotency.create import SWEPT_SECONDS, CreateResult, replay
 from devin_jupyter.idempotency.once import Attempt, Timing, lease
 from devin_jupyter.loop import gather_limited
@@ -281,6 +281,8 @@ class Runner:
                 self._spawn(self._clean_up(job))
         except DevinError as problem:
             job.error, job.turn_began = problem, None
+            if isinstance(problem, ApiError) and problem.error_code == "migrated_session":
+                return  # it says nothing about the other rows
             self.gate.pause(f"{job.session_id} cannot be watched: {problem.message}")
         finally:
             self._running.discard(job)
@@ -296,6 +298,8 @@ class Runner:
         if not isinstance(change, Snapshot):
             return
         job = self._by_session[change.session_id]
+        if job.state is not None:
+            job.error = None  # it could not be watched for a while
         self._changed(job)
         if change.phase not in TURN_OVER and job.error is None:
             self._spawn_row(job)  # it takes its slot without waiting: it is already working

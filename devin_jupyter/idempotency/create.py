@@ -798,7 +798,9 @@ class Lookup:
         if self._principal is None:
             try:
                 self._principal = cast(Raw, await self._account.self())
-            except Forbidden:
+            except Forbidden as refusal:
+                if refusal.error_code is not None:  # such as a frozen account
+                    return set()
                 self._principal = {}
             except ApiError:
                 return set()

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from devin_jupyter.api.sessions import Messages
-from devin_jupyter.errors import Conflict, CreateUncertain, DevinError, Forbidden, NotFound, OptionError
+from devin_jupyter.errors import Conflict, CreateUncertain, DevinError, Forbidden, NotFound, OptionError, Refused
 from devin_jupyter.idempotency.create import Creator
 from devin_jupyter.idempotency.once import Attempt, PaidAct, in_seconds, is_refusal, once, shielded
 from devin_jupyter.journal.intents import PaidMessage, send_lease
@@ -72,7 +72,7 @@ class Messenger:
 
         Raises:
             OptionError: the text is empty.
-            Halted, BudgetExceeded: a check refused it; nothing was paid.
+            Refused: a halt, a budget, or that the session is archived; nothing was paid.
             CreateUncertain: it is not known whether the message arrived.
             DevinError: the service refused, or could not be reached; nothing arrived.
         """
@@ -138,7 +138,9 @@ class SendCall(PaidAct[PaidMessage, Arrival, SendResult]):
             await self.clear(orphan)
         try:
             self._conversation = await read_conversation(self._messages, self.session_id)
-        except (Forbidden, NotFound):  # the key may not read it
+        except (Forbidden, NotFound) as refusal:  # the key may not read it
+            if refusal.error_code is not None:  # nor would a message arrive
+                raise
             self._conversation = None
         times = self._conversation.times_of(self._text) if self._conversation else []
         known = await asyncio.to_thread(self._journal.messages.count, self._words)
@@ -166,6 +168,12 @@ class SendCall(PaidAct[PaidMessage, Arrival, SendResult]):
         ticket = creator.store.ticket()
         raw = await creator.api.sessions.get(self.session_id)
         snapshot = await creator.store.see({**raw, "session_id": self.session_id}, ticket=ticket)
+        if raw.get("is_archived") is True:
+            raise Refused(
+                f"{self.session_id} is archived: it would take the message, and do nothing",
+                "nothing was sent and nothing was paid",
+                "take it out of the archive first: .unarchive(), or %devin unarchive; then send again",
+            )
         now = self._timing.now()
         at = datetime.fromtimestamp(now, UTC).replace(microsecond=0)
         sent = note_send(snapshot, self._text, at=at, answer=None)

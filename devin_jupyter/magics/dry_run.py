@@ -133,6 +133,8 @@ def planned_message(
     action = f"would send to {session.id}{f' with {names}' if names else ''}"
     if known is not None and known.sent_at is not None and not again:
         action = f"would not send to {session.id}: already sent on {format_utc(known.sent_at)}; --again repeats"
+    elif session.snapshot.is_archived:
+        action = f"would be refused: {session.id} is archived; %devin unarchive takes it out"
     elif halted is not None:
         since = format_utc(halted)
         action = f"would be refused: sessions and messages were halted on {since}; %devin resume allows them again"

@@ -309,6 +309,11 @@ def archive(notebook: Notebook, args: Any) -> Any:
     return _each(notebook, args.sessions, lambda session: session.archive(), "archived")
 
 
+def unarchive(notebook: Notebook, args: Any) -> Any:
+    """Take sessions out of the archive."""
+    return _each(notebook, args.sessions, lambda session: session.unarchive(), "out of the archive")
+
+
 def _each(notebook: Notebook, words: Sequence[str | None], act: Callable[[Any], object], done: str) -> Table | None:
     """Do one thing to every session named; a failure does not keep the rest from it."""
     sessions: list[Any] = []

@@ -43,6 +43,10 @@ CONCURRENT = 4
 MISSES = 4
 """How often in a row the service must not know a session, or refuse the key, before it is believed: a list may lag
 behind a create, and some gateways answer 403 during maintenance."""
+ALONE_SECONDS = 600.0
+"""A session at work that looks the same for so long in the list is read by itself as well."""
+FIRST_RETRY, LONGEST_RETRY = 30.0, 600.0
+"""Seconds until a session that was given up is tried again: at first, and at most."""
 FAILED_SWEEPS = 5
 """After this many sweeps in a row that failed because of a bug in this package, waiting calls raise it."""
 TOGETHER = 0.5
@@ -182,6 +186,7 @@ class Poller:
         self._limit = asyncio.Semaphore(CONCURRENT)  # a forked child inherits one without its holders
         before = [(entry.seen, entry.active_since) for entry in entries]
         found = await self._sessions.by_ids([entry.session_id for entry in entries], retries=False)
+        await self._read_alone(entries, found)
 
         # no task for each of a thousand sessions of which nothing is new
         news = [(entry, raw) for entry in entries if (raw := self._news(entry, found, ticket)) is not None]
@@ -220,15 +225,34 @@ class Poller:
             return
         await self.store.note(entry, terminated=True, stopped_after=limit)
 
+    async def _read_alone(self, entries: list[WatchedSession], found: Found) -> None:
+        """Read one session by itself that has looked the same in the list for long: it may be gone from the service."""
+        now = self._clock.monotonic()
+        for entry in entries:
+            name = entry.session_id
+            is_same = entry.raw is not None and found.raws.get(name) == entry.raw
+            if not is_same or entry.is_over or now - max(entry.read_alone, entry.active_since) < ALONE_SECONDS:
+                continue
+            entry.read_alone = now
+            try:
+                found.raws[name] = await self._sessions.get(name, retries=False)
+            except DevinError as problem:
+                found.problems[name] = problem
+            return
+
     def _news(self, entry: WatchedSession, found: Found, ticket: int) -> Raw | None:
         """Return the response for a session; None if there is none, or it is outdated, or as before."""
         raw = found.raws.get(entry.session_id)
         if raw is None:
             return None
         entry.misses = 0
+        if entry.problem is not None:  # it was given up
+            entry.problem, entry.raw, entry.retry_pause = None, None, 0.0
+            self.store.publish_connection(entry, Connection(last_seen=self._clock.now()))
         if ticket < entry.newest:
             return None  # an action came in between
-        if raw != entry.raw or entry.seen is None or entry.seen.send_pending:
+        is_held = entry.seen is not None and entry.seen.is_archived and not entry.is_over
+        if raw != entry.raw or entry.seen is None or entry.seen.send_pending or is_held:
             return raw
         if entry.is_hinted:
             entry.is_hinted = False
@@ -256,7 +280,9 @@ class Poller:
         """
         try:
             messages = await self._conversation(entry, raw, retries=not is_sweep)
-        except (Forbidden, NotFound):
+        except (Forbidden, NotFound) as refusal:
+            if refusal.error_code is not None:  # it is held back for now
+                raise
             messages = []  # some keys may read a session and not its conversation
         await self.store.check_terminated(entry, raw, ticket, wait=is_sweep)
         snapshot = self.store.observe(entry, raw, merged(entry.seen.messages if entry.seen else (), messages))
@@ -268,6 +294,8 @@ class Poller:
 
     def _interval(self, entry: WatchedSession, now: float) -> float:
         """Return the pause until the next look; many sessions are read no more often than few."""
+        if entry.problem is not None:
+            return entry.retry_pause
         if entry.is_over and not entry.is_hinted:
             return self.pace.asleep
         grown = min(self.pace.slow, self.pace.growth * (now - entry.active_since))
@@ -280,11 +308,13 @@ class Poller:
         for entry in entries:
             problem = found.problems.get(entry.session_id)
             if problem is not None and isinstance(problem, (NotFound, Forbidden, Unauthorized)):
-                entry.misses += 1
+                entry.misses += MISSES if problem.error_code == "migrated_session" else 1
             if problem is not None and entry.misses >= MISSES:
-                self.store.give_up(entry, problem)
-                last_seen = self.store.connection.last_seen
-                self.store.publish_connection(entry, Connection(last_seen, self._clock.now(), problem.message))
+                if entry.problem is None:
+                    last_seen = self.store.connection.last_seen
+                    self.store.publish_connection(entry, Connection(last_seen, self._clock.now(), problem.message))
+                pause = min(LONGEST_RETRY, max(FIRST_RETRY, 2 * entry.retry_pause))
+                self.store.give_up(entry, problem, retry_pause=pause)
             elif problem is not None and not isinstance(problem, NotFound):
                 troubles.append(problem)
         # of several problems the one that calls for the longest pause counts, of several alike the last

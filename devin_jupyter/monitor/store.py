@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from devin_jupyter.errors import DevinError
-from devin_jupyter.models.enums import TURN_OVER
+from devin_jupyter.models.enums import TURN_OVER, Phase
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import (
     Facts,
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("devin_jupyter.monitor")
 SLOW_CALLBACK_SECONDS = 0.05
+HELD_SECONDS = 120.0
+"""After so long without any change, an archived session counts as asleep, whatever the service calls it."""
 _NOTED_WITHIN = 0.3
 """Seconds within which a process that ended a session has written that to the journal."""
 Raw = Mapping[str, Any]
@@ -138,10 +140,16 @@ class WatchedSession:
     """The last answer, to notice cheaply that nothing changed."""
     cursor: str | None = None
     """Where the last page of messages begins."""
+    read_alone: float = 0.0
+    """When it was last read by itself, since the list showed no change (monotonic)."""
+    held: tuple[Raw, float] | None = None
+    """The answer that shows it archived and at work, and since when (monotonic)."""
     misses: int = 0
     """How often in a row the service did not know it or refused the key."""
     problem: DevinError | None = None
-    """Why polling was given up; an act or a wait tries again."""
+    """Why polling was given up; an act or a wait tries again at once."""
+    retry_pause: float = 0.0
+    """How long after that it is tried again by itself, in seconds; 0 for never."""
 
     def __post_init__(self) -> None:
         self.session_id = self.record.session_id
@@ -183,7 +191,9 @@ class WatchedSession:
     @property
     def is_active(self) -> bool:
         """Whether there is a reason to poll it: a handle, a subscription or a wait, and something left to learn."""
-        if self.problem is not None or (self.seen is not None and self.seen.recorded is not None):
+        if self.problem is not None and not self.retry_pause:
+            return False
+        if self.seen is not None and self.seen.recorded is not None:
             return False
         if not (self.is_followed or self.subscriptions or self.waiters):
             return False
@@ -197,7 +207,7 @@ class WatchedSession:
     def poll_soon(self, now: float) -> None:
         """Poll it now, and often for a while."""
         self.active_since, self.due, self.is_hinted = now, now, True
-        self.raw, self.problem, self.misses = None, None, 0
+        self.raw, self.problem, self.misses, self.retry_pause = None, None, 0, 0.0
 
     def release(self, outcome: Snapshot | DevinError) -> None:
         """Wake all waiting calls with the snapshot, or with the reason why there will be none."""
@@ -620,7 +630,20 @@ class SessionStore:
             logger.exception("the state of %s could not be read", entry.session_id)
             self.give_up(entry, internal_error(bug))
             return None
-        return seen if seen.session_id == entry.session_id else replace(seen, session_id=entry.session_id)
+        seen = seen if seen.session_id == entry.session_id else replace(seen, session_id=entry.session_id)
+        return self._at_rest(entry, seen, raw)
+
+    def _at_rest(self, entry: WatchedSession, seen: Snapshot, raw: Raw) -> Snapshot:
+        """Let the turn of an archived session end, which the service may leave as it is for good."""
+        if not seen.is_archived or seen.turn_over:
+            entry.held = None
+            return seen
+        now = self.clock.monotonic()
+        if entry.held is None or entry.held[0] != raw:
+            entry.held = (raw, now)
+        if now - entry.held[1] < HELD_SECONDS:
+            return seen
+        return replace(seen, phase=Phase.ASLEEP, send_pending=False)
 
     async def check_terminated(self, entry: WatchedSession, raw: Raw, ticket: int, *, wait: bool = False) -> None:
         """Check the journal for whether another process terminated the session: the service says only that it is over.
@@ -685,9 +708,15 @@ class SessionStore:
                 entry.release(entry.seen)
                 self.update(entry)
 
-    def give_up(self, entry: WatchedSession, problem: DevinError) -> None:
-        """Stop polling a session; waiting calls raise the problem."""
-        entry.problem = problem
+    def give_up(self, entry: WatchedSession, problem: DevinError, *, retry_pause: float = 0.0) -> None:
+        """Stop polling a session; waiting calls raise the problem.
+
+        Args:
+            entry: the session.
+            problem: why.
+            retry_pause: try again after so many seconds, as long as there is a handle; 0 for never.
+        """
+        entry.problem, entry.retry_pause = problem, retry_pause
         entry.release(problem)
         self.update(entry)
 

@@ -170,4 +170,6 @@ def _possible(snapshot: Snapshot) -> list[str]:
         return []
     over = snapshot.phase in _OVER_FOR_GOOD or snapshot.status in ("exit", "error")
     actions = [] if over else ["send", "stop"]
-    return actions if snapshot.is_archived or snapshot.api_version == "v1" else [*actions, "archive"]
+    if snapshot.is_archived:  # a message would wake nothing
+        return actions[1:]
+    return actions if snapshot.api_version == "v1" else [*actions, "archive"]

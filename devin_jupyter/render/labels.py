@@ -108,7 +108,7 @@ def explanation(snapshot: Snapshot) -> str | None:
     if snapshot.phase is Phase.NEEDS_APPROVAL:
         return "Devin waits for an approval that only the web app can give."
     if snapshot.is_archived and snapshot.phase in (Phase.ASLEEP, Phase.YOUR_TURN):
-        return "Archived, it takes no messages: %devin archive --undo, or .unarchive(), takes it out."
+        return "Archived: a message wakes it only once %devin unarchive, or .unarchive(), has taken it out."
     if snapshot.phase is Phase.ASLEEP:
         return "A message wakes it; asleep it costs nothing."
     if snapshot.phase is Phase.BLOCKED:

@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable
 from email.utils import formatdate
 from re import Pattern
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs, urlencode
 
 from fastapi import APIRouter, Body, FastAPI, Request
@@ -46,6 +46,15 @@ class Advance(BaseModel):
     advance: float = Field(ge=0, le=1e9, allow_inf_nan=False)
 
 
+class Act(BaseModel):
+    """The body of `POST /_sim/sessions`."""
+
+    session: str
+    act: Literal["archive", "archive_as_is", "migrate"]
+    """By somebody else: `archive` puts it to sleep, as the API does; `archive_as_is` leaves it as it is, for good;
+    `migrate` leaves it as it is in lists, and refuses everything else with `migrated_session`."""
+
+
 class Rules(BaseModel):
     """The body of `POST /_sim/faults`."""
 
@@ -71,6 +80,14 @@ async def faults(sim: Sim, body: Annotated[Rules, Body()]) -> Response:
     """Replace all fault rules."""
     sim.replace_faults(body.rules)
     return json_response({"rules": [rule.model_dump(exclude_none=True) for rule in sim.faults.rules]})
+
+
+@control.post("/sessions")
+async def act(sim: Sim, body: Annotated[Act, Body()]) -> Response:
+    """Do to a session what somebody else, or the service, may do to it."""
+    session = v3_sessions.find(sim, body.session)
+    sim.archive(session) if body.act == "archive" else sim.hold(session, migrate=body.act == "migrate")
+    return json_response({"session": session.id, "act": body.act})
 
 
 @control.post("/reset")
@@ -216,7 +233,7 @@ class Simulator(FastAPI):
         if isinstance(error, RequestValidationError):
             return self._problem(request.scope, 422, field_errors(error.errors()))
         if isinstance(error, Problem):
-            return self._problem(request.scope, error.status, error.detail)
+            return self._problem(request.scope, error.status, error.detail, error.error_code)
         assert isinstance(error, HTTPException)
         if error.status_code == 400:  # FastAPI's word for a body that is not even text; the service documents 422
             detail: dict[str, Any] = {"loc": ["body"], "msg": str(error.detail), "type": "json_invalid"}

@@ -288,6 +288,8 @@ class Simulation:
     def send(self, session: Session, text: str, *, user_id: str | None = None, files: list[str] | None = None) -> None:
         """Give a message to a session: it steers a working one, gives an idle one a turn, wakes a sleeping one.
 
+        One that is archived takes the message, and nothing comes of it.
+
         Raises:
             Problem: 409 for a session that takes no messages.
         """
@@ -296,7 +298,8 @@ class Simulation:
         if status in _OVER:
             raise Problem(409, f"Session devin-{session.id} has ended ({status}) and takes no messages")
         if session.archived:
-            raise Problem(409, f"Session devin-{session.id} is archived and takes no messages")
+            self._do(session, {"kind": "unheard", "at": now, "text": text, "user_id": user_id})
+            return
         if status == "suspended" and session.request.get("resumable") is False:
             raise Problem(409, f"Session devin-{session.id} was disposable and cannot be resumed")
         rule = self.faults.on_state("stale")
@@ -317,6 +320,10 @@ class Simulation:
         """Put a session into the archive, and to sleep if it is awake."""
         if not session.archived:
             self._do(session, {"kind": "archive", "at": self.now()})
+
+    def hold(self, session: Session, *, migrate: bool = False) -> None:
+        """Leave a session as it is, for good: in the archive, or since it was migrated."""
+        self._do(session, {"kind": "migrate" if migrate else "hold", "at": self.now()})
 
     def unarchive(self, session: Session) -> None:
         """Take a session out of the archive."""
@@ -374,6 +381,10 @@ class Simulation:
         kind, at, timeline = act["kind"], act["at"], session.timeline
         session.acts.append(act)
         session.drop_rendering()
+        if kind in ("hold", "migrate"):
+            timeline.cut(at)
+            session.archived, session.migrated = session.archived or kind == "hold", kind == "migrate"
+            return
         if kind == "unheard":
             event_id = opaque("event", session.seed, "message", len(session.acts))
             timeline.extend(messages=[Message(at, "user", act["text"], event_id, act["user_id"])])

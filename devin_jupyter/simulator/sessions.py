@@ -138,6 +138,8 @@ class Session:
     subcategory: str | None = None
     categorized_at: float = 0.0
     archived: bool = False
+    migrated: bool = False
+    """It was moved elsewhere: lists show it as it was, everything else is refused."""
     touched: float = 0.0
     """When tags, archive flag or the like changed last."""
     hidden_until: float = 0.0

@@ -38,10 +38,12 @@ Sim = Annotated[Simulation, Depends(_simulation)]
 
 
 def find(sim: Simulation, devin_id: str) -> Session:
-    """Return the session for the id of a path; raises the 404."""
+    """Return the session for the id of a path; raises the 404, and the 403 of one that was migrated."""
     session = sim.sessions.get(devin_id.removeprefix("devin-"))
     if session is None or (sim.config.strict_ids and not devin_id.startswith("devin-")):
         raise not_found("Session")
+    if session.migrated:
+        raise Problem(403, "The session has been migrated and can no longer be acted on here", "migrated_session")
     return session
 
 

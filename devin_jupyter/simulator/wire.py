@@ -29,9 +29,9 @@ TAGS_MAX = 50
 class Problem(Exception):
     """Raised by a route to answer with an error; `detail` is a text or a list of field errors."""
 
-    def __init__(self, status: int, detail: str | list[dict[str, Any]]) -> None:
+    def __init__(self, status: int, detail: str | list[dict[str, Any]], error_code: str | None = None) -> None:
         super().__init__(detail)
-        self.status, self.detail = status, detail
+        self.status, self.detail, self.error_code = status, detail, error_code
 
 
 def not_found(what: str) -> Problem:

@@ -14,6 +14,7 @@ import pytest
 from clients import KEY, some_settings
 
 from devin_jupyter import errors
+from devin_jupyter.api.analytics import Account
 from devin_jupyter.api.client import OPERATIONS
 from devin_jupyter.api.sessions import Sessions, Tags
 from devin_jupyter.api.transport import Transport
@@ -249,6 +250,48 @@ async def test_a_403_names_the_permission_of_its_operation(answering):
             await service.call(operation.name, **ids, user_id="u", service_user_id="s")
         lines[operation] = "\n".join(problem.value.lines)
     assert [operation.name for operation, text in lines.items() if (operation.permission or "") not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("code", "means", "do"),
+    [
+        ("user_frozen", "the account that this key acts for is frozen", "administrator"),
+        ("migrated_session", "the session was moved by the service", "web app"),
+        ("storage_migration_freeze", "holds changes back while its storage is migrated", "try again later"),
+        ("moon_phase", "the code moon_phase, which this version of the package does not know", "look moon_phase up"),
+    ],
+)
+@pytest.mark.parametrize("operation", ["sessions.create", "messages.send", "sessions.get"])
+async def test_a_code_of_the_service_explains_a_403_before_permissions_do(answering, code, means, do, operation):
+    body = {"type": "about:blank", "title": "Forbidden", "status": 403, "detail": "No", "error_code": code}
+    service = answering(lambda request: httpx.Response(403, json=body))
+    with pytest.raises(errors.Forbidden) as problem:
+        await service.call(operation, session_id="a", json={"prompt": "x"})
+
+    said = problem.value
+    assert (said.error_code, said.detail) == (code, "No")
+    assert said.message.endswith(f"No ({code})")
+    assert means in said.consequence
+    assert do in said.hint
+    assert "give the key a role" not in said.hint
+    not_done = {"sessions.create": "nothing was started", "messages.send": "not delivered"}.get(operation, "")
+    assert not_done in said.consequence
+    assert len(said.lines) == 3
+
+
+@pytest.mark.parametrize("code", [None, 7, "", " ", ["x"]])
+async def test_without_a_readable_code_a_403_is_about_permissions(answering, code):
+    service = answering(lambda request: httpx.Response(403, json={"detail": "No", "error_code": code}))
+    with pytest.raises(errors.Forbidden) as problem:
+        await service.call("sessions.list")
+    assert problem.value.error_code is None
+    assert problem.value.message.endswith(": No")
+    assert "ViewOrgSessions" in problem.value.hint
+
+
+async def test_a_frozen_account_is_no_missing_permission(answering):
+    held = answering(lambda request: httpx.Response(403, json={"detail": "No", "error_code": "user_frozen"}))
+    assert set((await Account(held).permissions()).values()) == {None}
 
 
 async def test_a_bare_unauthorized_hints_at_the_wrong_family(answering):

@@ -139,6 +139,8 @@ def test_archive_and_back(shell, done):
     assert shell.run("%devin archive s").out.count("archived") == 1
     assert len(rows(shell.run("%devin sessions --archived"))) == 1
     assert "out of the archive" in shell.run("%devin archive s --undo").out
+    shell.run("%devin archive s")
+    assert "out of the archive" in shell.run("%devin unarchive s").out
 
 
 def test_several_sessions_at_once_give_a_table(shell, done):

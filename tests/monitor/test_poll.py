@@ -77,7 +77,8 @@ class World:
             ]
             return raw | ({"messages": said} if whole else {})
         times = {"created_at": 1_700_000_000, "updated_at": 1_700_000_000 + now["at"]}
-        return {"session_id": name, "status": now["status"], "status_detail": now["detail"], **times}
+        shown = {"session_id": name, "status": now["status"], "status_detail": now["detail"], **times}
+        return shown | {"is_archived": now.get("archived", False)}
 
     def change(self, number, detail=None, status="running", said=None):
         now = self.sessions[hex_of(number)]

@@ -389,4 +389,4 @@ def test_an_archived_session_does_not_invite_a_message_that_would_be_refused(sna
     archived = explanation(snapshot(phase=phase, is_archived=True))
 
     assert archived is not None
-    assert "takes no messages: %devin archive --undo" in archived
+    assert "only once %devin unarchive, or .unarchive(), has taken it out" in archived
