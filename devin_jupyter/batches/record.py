@@ -212,8 +212,8 @@ def save_record(
     prints = {text for job in jobs for text in (*job.item.fingerprint.texts, *job.identity.texts)}
     earlier = list({row.fingerprint: row for row in known if row.fingerprint not in prints}.values())
     record = write_record(name, plan, jobs, earlier, is_named=is_named)
+    journal.budgets.set(batch_scope(key), plan.budget, now=now, lasting=False)
     journal.batches.save(key, record, notebook=cell.notebook if cell else None, now=now)
-    journal.budgets.set(batch_scope(key), plan.budget, now=now)
 
 
 def find_record(journal: Journal, name: str, where: Where) -> tuple[str, dict[str, Any]]:

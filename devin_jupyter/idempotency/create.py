@@ -673,6 +673,7 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
             how=how,
             started_at=record.started_at,
             began_at=self.creator.local_time(raw),
+            limits=self.limits,
         )
         kept = ""
         try:

@@ -1,9 +1,9 @@
 """What is about to be paid for: intents, messages and the budgets they count in; leases and the halt flag.
 
-Everything is written down durably before a POST, so that no crash can lose it. An intent that is found later without
-an outcome is settled by reading the service, never by posting first. A budget is what is consumed, plus what open
-turns may still consume up to their caps. A reservation is made in the transaction that writes the intent, so that two
-kernels cannot both have the last ACU.
+Everything is written down durably before a POST, so that neither a crash nor a loss of power can lose it. An intent
+that is found later without an outcome is settled by reading the service, never by posting first. A budget is what is
+consumed, plus what open turns may still consume up to their caps. A reservation is made in the transaction that writes
+the intent, so that two kernels cannot both have the last ACU.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path, PurePath
 
 from devin_jupyter.errors import BudgetExceeded, Halted, OptionError
-from devin_jupyter.journal.database import Database
+from devin_jupyter.journal.database import NO_LIMIT, Database, stage
 from devin_jupyter.models.snapshot import CellRef, Facts, Sent
 from devin_jupyter.recorded import dumps, facts_from_json, facts_to_json, sent_from_json, sent_to_json
 from devin_jupyter.text import format_utc
@@ -130,11 +130,11 @@ class Leases:
         """Return a token for the name, or None while another process holds it."""
         me, token = this_process(), uuid.uuid4().hex
         with self._database.write("lease-take") as db:
-            holder = db.execute("SELECT * FROM leases WHERE name = ?", (name,)).fetchone()
+            holder = db.execute("SELECT * FROM unsynced.leases WHERE name = ?", (name,)).fetchone()
             if holder is not None and not _is_free(holder, now):
                 return None
             db.execute(
-                "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO unsynced.leases VALUES (?, ?, ?, ?, ?, ?)",
                 (name, token, me.host, me.pid, me.born, now + seconds),
             )
         return token
@@ -147,17 +147,17 @@ class Leases:
     def give_back(self, name: str, token: str) -> None:
         """End a lease of ours; nothing happens when it was lost."""
         with self._database.write("lease-end") as db:
-            db.execute("DELETE FROM leases WHERE name = ? AND token = ?", (name, token))
+            db.execute("DELETE FROM unsynced.leases WHERE name = ? AND token = ?", (name, token))
 
 
 def _keep_lease(db: sqlite3.Connection, name: str, token: str, *, now: float, seconds: float = LEASE_SECONDS) -> bool:
     """Inside a transaction: renew a lease unless another process holds it; one that vanished is taken again."""
-    holder = db.execute("SELECT token FROM leases WHERE name = ?", (name,)).fetchone()
+    holder = db.execute("SELECT token FROM unsynced.leases WHERE name = ?", (name,)).fetchone()
     if holder is not None and holder["token"] != token:
         return False
     me = this_process()
     db.execute(
-        "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO unsynced.leases VALUES (?, ?, ?, ?, ?, ?)",
         (name, token, me.host, me.pid, me.born, now + seconds),
     )
     return True
@@ -165,7 +165,7 @@ def _keep_lease(db: sqlite3.Connection, name: str, token: str, *, now: float, se
 
 def end_lease(db: sqlite3.Connection, name: str) -> None:
     """Inside a transaction: end a lease, also another process's, because its purpose is done."""
-    db.execute("DELETE FROM leases WHERE name = ?", (name,))
+    db.execute("DELETE FROM unsynced.leases WHERE name = ?", (name,))
 
 
 def _is_free(holder: sqlite3.Row, now: float) -> bool:
@@ -187,13 +187,12 @@ class Flags:
 
     def halt(self, *, now: float, by: str = "") -> None:
         """Set the halt flag; the time of an earlier one is kept."""
-        with self._database.write("halt") as db:
+        with self._database.write("halt", lasting=True) as db:
             db.execute("INSERT OR IGNORE INTO flags VALUES (?, ?, ?)", (_HALT, by, now))
 
     def resume(self) -> bool:
         """Lift the halt flag and return whether it was set."""
-        with self._database.write("resume") as db:
-            return db.execute("DELETE FROM flags WHERE name = ?", (_HALT,)).rowcount > 0
+        return self._lift(_HALT)
 
     def halted_since(self) -> datetime | None:
         """Return since when everything is halted, or None."""
@@ -202,13 +201,18 @@ class Flags:
 
     def hold(self, batch: str, *, now: float) -> None:
         """Let no kernel start rows of a batch until `release`; the time of an earlier hold is kept."""
-        with self._database.write("pause") as db:
+        with self._database.write("pause", lasting=True) as db:
             db.execute("INSERT OR IGNORE INTO flags VALUES (?, ?, ?)", (f"batch {batch}", "", now))
 
     def release(self, batch: str) -> bool:
         """Lift the hold on a batch and return whether there was one."""
-        with self._database.write("resume") as db:
-            return db.execute("DELETE FROM flags WHERE name = ?", (f"batch {batch}",)).rowcount > 0
+        return self._lift(f"batch {batch}")
+
+    def _lift(self, name: str) -> bool:
+        if self._database.row("SELECT 1 FROM flags WHERE name = ?", name) is None:
+            return False
+        with self._database.write("resume", lasting=True) as db:
+            return db.execute("DELETE FROM flags WHERE name = ?", (name,)).rowcount > 0
 
     def refuse_if_held(self, batch: str) -> None:
         """Raise `Halted` while a batch is held."""
@@ -290,7 +294,7 @@ class Intents:
             facts: of the session that is to be started.
             known_before: sessions that carry the tag already.
             now: Unix seconds.
-            limits: budgets that are set with it, by scope; None is no limit any more.
+            limits: budgets that hold in place of those that are set, by scope; None is no limit.
             ending: a session that is ended before the POST: no budget counts on what it might still consume.
 
         Raises:
@@ -301,16 +305,24 @@ class Intents:
             refuse_if_halted(db)
             ours = db.execute("SELECT session_id FROM sessions WHERE fingerprint = ?", (facts.fingerprint,)).fetchall()
             before = sorted({*known_before, *(item["session_id"] for item in ours)})
-            for scope, limit in (limits or {}).items():
-                set_budget(db, scope, limit, now=now)
-            check_budgets(db, facts.scopes, payer=facts.fingerprint or "", cap=facts.max_acu, ending=ending)
+            check_budgets(
+                db, facts.scopes, payer=facts.fingerprint or "", cap=facts.max_acu, limits=limits, ending=ending
+            )
+            line = {
+                "fingerprint": facts.fingerprint,
+                "tag": facts.tag,
+                "written_at": now,
+                "known_before": dumps(before),
+                "details": facts_to_json(facts),
+                "max_acu": facts.max_acu,
+            }
             db.execute(
-                "INSERT OR REPLACE INTO intents (fingerprint, tag, written_at, known_before, details, max_acu)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (facts.fingerprint, facts.tag, now, dumps(before), facts_to_json(facts), facts.max_acu),
+                f"INSERT OR REPLACE INTO unsynced.intents ({', '.join(line)}) VALUES (?, ?, ?, ?, ?, ?)",
+                (*line.values(),),
             )
             for scope in facts.scopes:
-                db.execute("INSERT OR IGNORE INTO spending VALUES (?, ?, 0)", (scope, facts.fingerprint))
+                count_in(db, scope, facts.fingerprint or "")
+            self._database.log({**line, "scopes": facts.scopes}, durable=True)
         return Intent(facts=facts, written_at=now, posts=0, posted_at=None, known_before=frozenset(before))
 
     def about_to_post(self, fingerprint: str, lease: str, *, now: float) -> None:
@@ -328,27 +340,32 @@ class Intents:
                 "SELECT session_id FROM sessions WHERE fingerprint = ? ORDER BY started_at DESC, rowid DESC LIMIT 1"
             )
             found = db.execute(newest, (fingerprint,)).fetchone()
-            intent = db.execute("SELECT known_before FROM intents WHERE fingerprint = ?", (fingerprint,)).fetchone()
+            intent = db.execute(
+                "SELECT known_before FROM unsynced.intents WHERE fingerprint = ?", (fingerprint,)
+            ).fetchone()
             if intent is None:
                 raise LeaseLost
             if found is not None and found["session_id"] not in json.loads(intent["known_before"]):
                 raise LeaseLost
-            db.execute("UPDATE intents SET posts = posts + 1, posted_at = ? WHERE fingerprint = ?", (now, fingerprint))
+            db.execute(
+                "UPDATE unsynced.intents SET posts = posts + 1, posted_at = ? WHERE fingerprint = ?", (now, fingerprint)
+            )
 
     def clear(self, fingerprint: str) -> None:
         """End an intent that certainly started nothing, and free what it reserved."""
         with self._database.write("intent-clear") as db:
-            db.execute("DELETE FROM intents WHERE fingerprint = ?", (fingerprint,))
-            db.execute("DELETE FROM spending WHERE payer = ?", (fingerprint,))
+            db.execute("DELETE FROM unsynced.intents WHERE fingerprint = ?", (fingerprint,))
+            db.execute("DELETE FROM unsynced.spending WHERE payer = ?", (fingerprint,))
+            self._database.log({"fingerprint": fingerprint}, durable=False)
 
     def get(self, fingerprint: str) -> Intent | None:
         """Return the intent that has no outcome yet, or None."""
-        found = self._database.row("SELECT * FROM intents WHERE fingerprint = ?", fingerprint)
+        found = self._database.row("SELECT * FROM unsynced.intents WHERE fingerprint = ?", fingerprint)
         return _intent(found) if found else None
 
     def all(self, *, cell: CellRef | None = None, notebook: str | None = None) -> list[Intent]:
         """Return all intents without outcome, or those of a cell or a notebook, oldest first."""
-        found = [_intent(item) for item in self._database.rows("SELECT * FROM intents ORDER BY written_at")]
+        found = [_intent(item) for item in self._database.rows("SELECT * FROM unsynced.intents ORDER BY written_at")]
         if cell is not None:
             found = [item for item in found if item.facts.cell and _same_cell(item.facts.cell, cell)]
         if notebook is not None:
@@ -423,7 +440,7 @@ class Messages:
             Halted: the halt flag is set.
             BudgetExceeded: a budget does not hold it.
         """
-        with self._database.write("message") as db:
+        with self._database.write("message", lasting=True) as db:
             refuse_if_halted(db)
             join_budgets(db, scopes, session_id)
             db.execute("DELETE FROM messages WHERE key = ? AND sent_at IS NULL", (key,))
@@ -444,7 +461,7 @@ class Messages:
             Halted: the halt flag was set in the meantime.
             LeaseLost: another process sends to this session, or the journal was replaced.
         """
-        with self._database.write("message-about-to-post") as db:
+        with self._database.write("message-about-to-post", lasting=True) as db:
             refuse_if_halted(db)
             if not _keep_lease(db, send_lease(message.session_id), lease, now=now):
                 raise LeaseLost
@@ -457,7 +474,12 @@ class Messages:
 
     def arrived(self, message: PaidMessage, *, now: float, sent: Sent | None) -> None:
         """Keep that a message arrived. `sent` is None for one that another machine sent: its turn may be over."""
-        with self._database.write("message-arrived") as db:
+        if sent is not None:  # first: the answer before the message must never pass for the answer to it
+            with self._database.write("message-sent") as db:
+                stage(db, message.session_id)
+                changes = (sent_to_json(sent), message.session_id)
+                db.execute("UPDATE unsynced.sessions SET sent = ?, is_open = 1 WHERE session_id = ?", changes)
+        with self._database.write("message-arrived", lasting=True) as db:
             db.execute(
                 "INSERT INTO messages (key, nth, session_id, words, written_at, posts, seen_before, before, sent_at)"
                 " VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT (key, nth) DO UPDATE SET sent_at = excluded.sent_at,"
@@ -473,13 +495,10 @@ class Messages:
                     now,
                 ),
             )
-            if sent is not None:
-                changes = (sent_to_json(sent), message.session_id)
-                db.execute("UPDATE sessions SET sent = ?, is_open = 1 WHERE session_id = ?", changes)
 
     def clear(self, message: PaidMessage) -> None:
         """Forget a message that certainly did not arrive."""
-        with self._database.write("message-clear") as db:
+        with self._database.write("message-clear", lasting=True) as db:
             db.execute("DELETE FROM messages WHERE key = ? AND nth = ? AND sent_at IS NULL", (message.key, message.nth))
 
     def count(self, words: str) -> int:
@@ -507,10 +526,14 @@ def _message(found: sqlite3.Row) -> PaidMessage:
 # --- budgets, in ACUs ----------------------------------------------------------------------------------------
 
 _PAYERS = """
-    SELECT p.payer, p.baseline, s.session_id, s.acus, s.is_open, COALESCE(s.max_acu, i.max_acu) AS max_acu, i.tag
+    SELECT p.payer, p.baseline, COALESCE(u.session_id, m.session_id) AS session_id,
+        CASE WHEN u.session_id IS NULL THEN m.acus ELSE u.acus END AS acus,
+        CASE WHEN u.session_id IS NULL THEN m.is_open ELSE u.is_open END AS is_open,
+        COALESCE(CASE WHEN u.session_id IS NULL THEN m.max_acu ELSE u.max_acu END, i.max_acu) AS max_acu, i.tag
     FROM spending p
-    LEFT JOIN sessions s ON s.session_id = p.payer
-    LEFT JOIN intents i ON i.fingerprint = p.payer
+    LEFT JOIN unsynced.sessions u ON u.session_id = p.payer
+    LEFT JOIN main.sessions m ON m.session_id = p.payer
+    LEFT JOIN unsynced.intents i ON i.fingerprint = p.payer
     WHERE p.scope = ?
 """
 
@@ -553,10 +576,20 @@ class Budgets:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def set(self, scope: str, acus: float | None, *, now: float) -> None:
-        """Set the limit of a scope, None for no limit; what was spent stays spent."""
-        with self._database.write("budget") as db:
-            set_budget(db, scope, acus, now=now)
+    def set(self, scope: str, acus: float | None, *, now: float, lasting: bool = True) -> None:
+        """Set the limit of a scope, None for no limit; what was spent stays spent.
+
+        Args:
+            scope: whose.
+            acus: the limit.
+            now: Unix seconds.
+            lasting: as in `Database.write`.
+        """
+        found = self._database.row("SELECT acus FROM budgets WHERE scope = ?", scope)
+        if (found["acus"] if found else None) != acus:
+            with self._database.write("budget", lasting=lasting) as db:
+                limit = NO_LIMIT if acus is None else acus
+                db.execute("INSERT OR REPLACE INTO unsynced.budgets VALUES (?, ?, ?)", (scope, limit, now))
 
     def set_or_show(self, scope: str, acus: float | str | None = None, *, now: float) -> Account:
         """Set or show the budget of a scope; what was spent stays spent.
@@ -577,9 +610,9 @@ class Budgets:
 
     def count(self, scope: str, session_ids: Iterable[str]) -> None:
         """Count sessions in a scope with their full cost, if they do not count yet."""
-        with self._database.write("budget") as db:
-            values = [(scope, session_id) for session_id in session_ids]
-            db.executemany("INSERT OR IGNORE INTO spending VALUES (?, ?, 0)", values)
+        with self._database.write("count") as db:
+            for session_id in session_ids:
+                count_in(db, scope, session_id)
 
     def account(self, scope: str) -> Account:
         """Return the state of a scope."""
@@ -627,12 +660,10 @@ class Budgets:
         return [item["scope"] for item in self._database.rows("SELECT scope FROM spending WHERE payer = ?", session_id)]
 
 
-def set_budget(db: sqlite3.Connection, scope: str, acus: float | None, *, now: float) -> None:
-    """Inside a transaction: set the limit of a scope, None for no limit."""
-    if acus is None:
-        db.execute("DELETE FROM budgets WHERE scope = ?", (scope,))
-    else:
-        db.execute("INSERT OR REPLACE INTO budgets VALUES (?, ?, ?)", (scope, acus, now))
+def count_in(db: sqlite3.Connection, scope: str, payer: str, baseline: float = 0.0) -> None:
+    """Inside a transaction: let a payer count in a scope, from what it has consumed on, if it does not count yet."""
+    query = "INSERT INTO unsynced.spending SELECT ?1, ?2, ?3 WHERE NOT EXISTS"
+    db.execute(f"{query} (SELECT 1 FROM spending WHERE scope = ?1 AND payer = ?2)", (scope, payer, baseline))
 
 
 def check_budgets(
@@ -745,7 +776,7 @@ def join_budgets(db: sqlite3.Connection, scopes: Iterable[str], session_id: str)
     found = db.execute("SELECT acus FROM sessions WHERE session_id = ?", (session_id,)).fetchone()
     consumed = (found["acus"] or 0.0) if found else 0.0
     for scope in scopes:
-        db.execute("INSERT OR IGNORE INTO spending VALUES (?, ?, ?)", (scope, session_id, consumed))
+        count_in(db, scope, session_id, consumed)
 
 
 def check_message(db: sqlite3.Connection, scopes: Iterable[str], session_id: str) -> None:

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.errors import JournalError
 from devin_jupyter.journal import database as files
-from devin_jupyter.journal.database import BUSY_SECONDS, IN_MEMORY, Database, Repaired, Step
+from devin_jupyter.journal.database import BUSY_SECONDS, IN_MEMORY, Database, Repaired, Step, stage
 from devin_jupyter.journal.intents import (
     Budgets,
     Flags,
     Intents,
     Leases,
     Messages,
+    count_in,
     end_lease,
     start_lease,
     this_process,
@@ -47,10 +48,27 @@ if TYPE_CHECKING:
     from devin_jupyter.schema import Schema
 
 FILE_NAME = "journal.db"
-_SELECT = "SELECT s.*, c.schema FROM sessions s LEFT JOIN schemas c ON c.hash = s.schema_hash"
+
+
+def _select(condition: str) -> str:
+    """Return the query for the sessions of a condition on `s`, whose values are numbered: `?1`, `?2`, ….
+
+    Staged rows hide durable ones (see `database`). Both parts are spelled out, since an index is of no use in a view.
+    """
+    parts = [
+        f"SELECT s.*, COALESCE(c.schema, d.schema) AS schema, {staged} AS staged, s.rowid AS nth"
+        f" FROM {place}.sessions s"
+        " LEFT JOIN main.schemas c ON c.hash = s.schema_hash LEFT JOIN unsynced.schemas d ON d.hash = s.schema_hash"
+        f" WHERE {condition}"
+        for staged, place in ((1, "unsynced"), (0, "main"))
+    ]
+    newer = "SELECT 1 FROM unsynced.sessions u WHERE u.session_id = s.session_id"
+    return f"{' UNION ALL '.join(parts)} AND NOT EXISTS ({newer})"
+
+
 _AGE = "COALESCE(s.began_at, s.started_at)"
 """When a session began, by this machine's clock where that was kept: the service may have another."""
-_NEWEST_FIRST = "ORDER BY s.started_at DESC, s.rowid DESC"
+_NEWEST_FIRST = "ORDER BY started_at DESC, staged DESC, nth DESC"
 _KEPT_APART = ("schema", "fingerprint")
 """Fields of a snapshot that the session's row has already."""
 
@@ -107,6 +125,7 @@ class Journal:
         now: float,
         began_at: float | None = None,
         snapshot: Snapshot | None = None,
+        limits: Mapping[str, float | None] | None = None,
     ) -> None:
         """Keep a session that was started or found, end its intent, and move its reservations to it: all or nothing.
 
@@ -118,29 +137,34 @@ class Journal:
             now: the present time by this machine's clock.
             began_at: when the service made it, by this machine's clock; None where that is not known.
             snapshot: as it looks.
+            limits: budgets that are set with it, by scope; None is no limit any more.
         """
         with self.database.write("remember") as db:
-            if (
-                how == "created"
-            ):  # what is written under its id belongs to another service, such as an earlier simulator
-                db.execute("DELETE FROM sessions WHERE session_id = ?", (session_id,))
-                db.execute("DELETE FROM messages WHERE session_id = ?", (session_id,))
+            if how == "created":
+                # what is written under its id belongs to another service, such as an earlier simulator
+                db.execute("DELETE FROM unsynced.sessions WHERE session_id = ?", (session_id,))
+                db.execute("DELETE FROM main.messages WHERE session_id = ?", (session_id,))
+            else:
+                stage(db, session_id)
             _insert(db, session_id, facts, how, started_at, began_at)
             if snapshot is not None:
                 _save_snapshot(db, snapshot, this_process().text)
             for scope in facts.scopes:
-                db.execute("INSERT OR IGNORE INTO spending VALUES (?, ?, 0)", (scope, session_id))
-            db.execute("DELETE FROM spending WHERE payer = ?", (facts.fingerprint,))
-            db.execute("DELETE FROM intents WHERE fingerprint = ?", (facts.fingerprint,))
+                count_in(db, scope, session_id)
+            db.execute("DELETE FROM unsynced.spending WHERE payer = ?", (facts.fingerprint,))
+            db.execute("DELETE FROM unsynced.intents WHERE fingerprint = ?", (facts.fingerprint,))
             end_lease(db, start_lease(facts.fingerprint or ""))  # a process that waits finds the session now
             if facts.cell is not None:
                 _use(db, session_id, facts.cell, now)
+        for scope, limit in (limits or {}).items():
+            self.budgets.set(scope, limit, now=now, lasting=False)
 
     def keep_schema(self, session_id: str, schema: Mapping[str, Any]) -> None:
         """Note what the answer of a session is read by, where it was started without."""
         with self.database.write("schema") as db:
             kept = _keep_schema(db, schema)
-            db.execute("UPDATE sessions SET schema_hash = ? WHERE session_id = ?", (kept, session_id))
+            stage(db, session_id)
+            db.execute("UPDATE unsynced.sessions SET schema_hash = ? WHERE session_id = ?", (kept, session_id))
 
     def use(self, session_id: str, cell: CellRef, *, now: float) -> None:
         """Note that a cell uses a session."""
@@ -157,6 +181,7 @@ class Journal:
         with self.database.write("snapshots") as db:
             for snapshot in snapshots:
                 _save_snapshot(db, snapshot, seen_by)
+        self.database.fold(if_due=True)
 
     def sessions_for(
         self, identities: Iterable[Sequence[str]], *, not_before: float | None = None
@@ -188,7 +213,7 @@ class Journal:
 
     def record(self, session_id: str) -> Record | None:
         """Return what is known of a session, or None."""
-        found = self.database.row(f"{_SELECT} WHERE s.session_id = ?", session_id)
+        found = self.database.row(_select("s.session_id = ?1"), session_id)
         return _record_of(found) if found else None
 
     def sessions(
@@ -209,21 +234,20 @@ class Journal:
             is_open: only those whose turn was open, or over, when last seen.
             ours: only those started from this journal's notebooks, not those that were only opened.
         """
-        query, values = f"{_SELECT} WHERE 1", list[Any]()
         where = cell.notebook if cell else notebook
-        if where is not None:
-            named = " AND cell = ?" if cell else ""
-            query += f" AND s.session_id IN (SELECT session_id FROM uses WHERE notebook = ?{named})"
-            values += [where, cell.cell] if cell else [where]
-        for condition, value in (("s.batch = ?", batch), ("s.is_open = ?", is_open)):
-            if value is not None:
-                query += f" AND {condition}"
-                values.append(value)
-        if ours:
-            query += " AND s.fingerprint IS NOT NULL"
-        return [
-            _record_of(found) for found in self.database.rows(f"{query} ORDER BY s.started_at, s.session_id", *values)
-        ]
+        uses = "s.session_id IN (SELECT session_id FROM uses WHERE notebook = {}{})"
+        asked = {
+            uses.format("{}", " AND cell = {}" if cell else ""): (where, *([cell.cell] if cell else [])),
+            "s.batch = {}": (batch,),
+            "s.is_open = {}": (is_open,),
+        }
+        conditions, values = (["s.fingerprint IS NOT NULL"] if ours else ["1"]), list[Any]()
+        for condition, wanted in asked.items():
+            if wanted[0] is not None:
+                conditions.append(condition.format(*(f"?{len(values) + n}" for n in range(1, len(wanted) + 1))))
+                values += wanted
+        query = f"{_select(' AND '.join(conditions))} ORDER BY started_at, session_id"
+        return [_record_of(found) for found in self.database.rows(query, *values)]
 
     def notebooks_of(self, session_ids: Iterable[str]) -> dict[str, list[str]]:
         """Return the notebooks that use these sessions."""
@@ -235,22 +259,23 @@ class Journal:
         """Return the session that this cell used last; None for a cell that cannot be named."""
         if not cell.cell:
             return None
-        query = f"{_SELECT} JOIN uses u ON u.session_id = s.session_id WHERE u.notebook = ? AND u.cell = ?"
-        found = self.database.row(f"{query} ORDER BY u.used_at DESC LIMIT 1", cell.notebook, cell.cell)
-        return _record_of(found) if found else None
+        query = "SELECT session_id FROM uses WHERE notebook = ? AND cell = ? ORDER BY used_at DESC"
+        records = (self.record(item["session_id"]) for item in self.database.rows(query, cell.notebook, cell.cell))
+        return next((record for record in records if record is not None), None)
 
     def mark_terminated(self, session_id: str) -> None:
         """Keep that we ended a session."""
         with self.database.write("mark-terminated") as db:
-            db.execute("UPDATE sessions SET is_terminated = 1, is_open = 0 WHERE session_id = ?", (session_id,))
+            stage(db, session_id)
+            changes = "is_terminated = 1, is_open = 0"
+            db.execute(f"UPDATE unsynced.sessions SET {changes} WHERE session_id = ?", (session_id,))
 
     def limit(self, session_id: str, max_time: float) -> None:
         """Keep how long a turn of a session may take, in seconds."""
         with self.database.write("limit") as db:
-            db.execute(
-                "UPDATE sessions SET incidental = json_set(incidental, '$.max_time', ?) WHERE session_id = ?",
-                (max_time, session_id),
-            )
+            stage(db, session_id)
+            change = "incidental = json_set(incidental, '$.max_time', ?)"
+            db.execute(f"UPDATE unsynced.sessions SET {change} WHERE session_id = ?", (max_time, session_id))
 
     def takes(self, *bases: str) -> list[str | None]:
         """Return the takes that exist of a request, by its fingerprints without a take."""
@@ -259,8 +284,8 @@ class Journal:
 
     def finished(self, *, base_url: str | None, org_id: str | None) -> list[Record]:
         """Return the newest finished sessions of an organization whose cost is known, for estimates."""
-        query = f"{_SELECT} WHERE s.is_open = 0 AND s.acus > 0 AND s.base_url IS ? AND s.org_id IS ?"
-        found = self.database.rows(f"{query} ORDER BY s.started_at DESC LIMIT 500", base_url, org_id)
+        query = _select("s.is_open = 0 AND s.acus > 0 AND s.base_url IS ?1 AND s.org_id IS ?2")
+        found = self.database.rows(f"{query} ORDER BY started_at DESC LIMIT 500", base_url, org_id)
         return [_record_of(item) for item in found]
 
     def is_terminated(self, session_id: str) -> bool:
@@ -310,7 +335,7 @@ class Journal:
         return files.repair(self.database)
 
     def close(self) -> None:
-        """Close the file; the next use opens it again. An in-memory journal is gone then."""
+        """Close the files; the next use opens them again. An in-memory journal is gone then."""
         self.database.close()
 
 
@@ -323,11 +348,9 @@ class Batches:
     def save(self, name: str, record: dict[str, Any], *, notebook: str | None, now: float) -> None:
         """Keep the record of a batch in the place of an earlier one of that name; None keeps the notebook it has."""
         with self._database.write("batch") as db:
-            db.execute(
-                "INSERT INTO batches VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET record = excluded.record, "
-                "notebook = COALESCE(excluded.notebook, notebook), saved_at = excluded.saved_at",
-                (name, notebook, redacted(record), now),
-            )
+            kept = db.execute("SELECT notebook FROM batches WHERE name = ?", (name,)).fetchone()
+            values = (name, notebook or (kept and kept["notebook"]), redacted(record), now)
+            db.execute("INSERT OR REPLACE INTO unsynced.batches VALUES (?, ?, ?, ?)", values)
 
     def load(self, name: str) -> dict[str, Any] | None:
         """Return the record of a batch, or None."""
@@ -349,9 +372,9 @@ class Batches:
 
 def _with_fingerprints(texts: Sequence[str], not_before: float | None) -> tuple[Any, ...]:
     """Return a query for the sessions with one of these fingerprints, newest first, and its values."""
-    marks = ", ".join("?" * len(texts))
-    query = f"{_SELECT} WHERE s.fingerprint IN ({marks}) AND {_AGE} >= ? {_NEWEST_FIRST}"
-    return query, *texts, not_before or 0.0
+    marks = ", ".join(f"?{number}" for number in range(2, len(texts) + 2))
+    query = f"{_select(f's.fingerprint IN ({marks}) AND {_AGE} >= ?1')} {_NEWEST_FIRST}"
+    return query, not_before or 0.0, *texts
 
 
 def _insert(
@@ -381,7 +404,8 @@ def _insert(
     changes = ", ".join(f"{name} = excluded.{name}" for name in values)
     marks = ", ".join("?" * (len(values) + 1))
     db.execute(
-        f"INSERT INTO sessions (session_id, {names}) VALUES ({marks}) ON CONFLICT (session_id) DO UPDATE SET {changes}",
+        f"INSERT INTO unsynced.sessions (session_id, {names}) VALUES ({marks})"
+        f" ON CONFLICT (session_id) DO UPDATE SET {changes}",
         (session_id, *values.values()),
     )
 
@@ -391,14 +415,16 @@ def _keep_schema(db: sqlite3.Connection, schema: Mapping[str, Any] | None) -> st
         return None
     text = redacted(dict(schema))
     digest = hashlib.sha256(text.encode()).hexdigest()
-    db.execute("INSERT OR IGNORE INTO schemas VALUES (?, ?)", (digest, text))
+    known = "SELECT 1 FROM main.schemas WHERE hash = ?1"
+    query = f"INSERT OR IGNORE INTO unsynced.schemas SELECT ?1, ?2 WHERE NOT EXISTS ({known})"
+    db.execute(query, (digest, text))
     return digest
 
 
 def _use(db: sqlite3.Connection, session_id: str, cell: CellRef, now: float) -> None:
     values = (cell.notebook, cell.cell, session_id, now, cell.execution, cell.source)
     columns = "notebook, cell, session_id, used_at, execution, source"
-    db.execute(f"INSERT OR REPLACE INTO uses ({columns}) VALUES (?, ?, ?, ?, ?, ?)", values)
+    db.execute(f"INSERT OR REPLACE INTO unsynced.uses ({columns}) VALUES (?, ?, ?, ?, ?, ?)", values)
 
 
 def _save_snapshot(db: sqlite3.Connection, snapshot: Snapshot, seen_by: str) -> None:
@@ -413,13 +439,14 @@ def _save_snapshot(db: sqlite3.Connection, snapshot: Snapshot, seen_by: str) -> 
     )
     created = snapshot.created_at.timestamp() if snapshot.created_at else observed
     schema_hash = _keep_schema(db, snapshot.schema)
+    stage(db, snapshot.session_id)
     db.execute(
-        "INSERT OR IGNORE INTO sessions (session_id, api_version, org_id, how, started_at, schema_hash)"
+        "INSERT OR IGNORE INTO unsynced.sessions (session_id, api_version, org_id, how, started_at, schema_hash)"
         " VALUES (?, ?, ?, 'seen', ?, ?)",
         (snapshot.session_id, snapshot.api_version, snapshot.org_id, created, schema_hash),
     )
     db.execute(
-        "UPDATE sessions SET snapshot = ?, phase = ?, is_open = ?, acus = COALESCE(?, acus), observed_at = ?,"
+        "UPDATE unsynced.sessions SET snapshot = ?, phase = ?, is_open = ?, acus = COALESCE(?, acus), observed_at = ?,"
         " seen_by = ?, max_acu = COALESCE(max_acu, ?), schema_hash = COALESCE(schema_hash, ?)"
         " WHERE session_id = ? AND COALESCE(observed_at, 0) <= ?",
         (*values, snapshot.max_acu_limit, schema_hash, snapshot.session_id, observed),

@@ -64,7 +64,7 @@ def test_after_a_restart_the_line_about_live_sessions_has_the_limit_watched(slow
     first.create("count the stars", max_time=0.5)
     first.close()
     with first.journal.database.write("test") as db:
-        db.execute("UPDATE sessions SET seen_by = 'another process'")
+        db.execute("UPDATE unsynced.sessions SET seen_by = 'another process'")
     second = slow()
     assert "ends after 0.5 s (--max-time)" in second.still_live()
     until = time.monotonic() + 30

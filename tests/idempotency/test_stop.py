@@ -216,7 +216,7 @@ async def test_after_a_restart_one_line_says_what_is_live_and_what_it_cost_since
     session_id = (await one.start()).session_id
     assert await still_live(one.creator, CELL.notebook) == []
     with one.journal.database.write("restart") as db:
-        db.execute("UPDATE sessions SET seen_by = 'a kernel that is gone'")
+        db.execute("UPDATE unsynced.sessions SET seen_by = 'a kernel that is gone'")
     simulator.clock(120)
     lives = await still_live(one.creator, CELL.notebook)
     line = live_line(lives)
@@ -250,6 +250,6 @@ async def test_a_session_that_ended_meanwhile_is_not_called_live(kernel: Any, si
     one = kernel()
     await one.start()
     with one.journal.database.write("restart") as db:
-        db.execute("UPDATE sessions SET seen_by = NULL")
+        db.execute("UPDATE unsynced.sessions SET seen_by = NULL")
     simulator.clock(500)
     assert await still_live(one.creator, CELL.notebook) == []

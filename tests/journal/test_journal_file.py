@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kernels import CELL, CREATE, POST, SEND, remember
+from kernels import CELL, CREATE, POST, SEND, facts_of, remember
 
 from devin_jupyter import redaction
 from devin_jupyter.errors import CreateUncertain, JournalError
@@ -24,19 +24,21 @@ from devin_jupyter.models.snapshot import CellRef, Policy
 from devin_jupyter.request import read_secrets
 
 
-def test_it_is_private_and_uses_a_rollback_journal_with_full_sync(tmp_path: Path) -> None:
+def test_its_files_are_private_and_it_uses_a_rollback_journal(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "deep" / "home")
     remember(journal, "a")
     path = tmp_path / "deep" / "home" / "journal.db"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     with journal.database.read() as db:
-        assert db.execute("PRAGMA journal_mode").fetchone()[0] == "delete"
-        assert db.execute("PRAGMA synchronous").fetchone()[0] == 3
-    with journal.database.write("look") as db:
-        db.execute("UPDATE sessions SET mode = 'x'")
-        side_file = path.with_name("journal.db-journal")
-        assert stat.S_IMODE(side_file.stat().st_mode) == 0o600
+        assert db.execute("PRAGMA main.journal_mode").fetchone()[0] == "persist"
+        assert db.execute("PRAGMA main.synchronous").fetchone()[0] == 1
+    journal.intents.write(facts_of("b"), known_before=[], now=1.0)
+    with journal.database.write("look", lasting=True) as db:
+        db.execute("UPDATE unsynced.sessions SET mode = 'x'")
+        ends = (".db", ".db-journal", ".unsynced.db", ".unsynced.db-journal", ".intents.log")
+        modes = {item.name: stat.S_IMODE(item.stat().st_mode) for item in path.parent.iterdir()}
+        assert modes == {f"journal{end}": 0o600 for end in ends}
 
 
 def test_a_failed_transaction_leaves_nothing(folder: Path) -> None:
@@ -267,7 +269,7 @@ def test_a_write_ahead_journal_is_turned_into_a_rollback_journal(folder: Path) -
     db.close()
     journal = Journal(folder)
     with journal.database.read() as read:
-        assert read.execute("PRAGMA journal_mode").fetchone()[0] == "delete"
+        assert read.execute("PRAGMA main.journal_mode").fetchone()[0] == "persist"
 
 
 async def test_no_value_of_a_secret_is_in_the_file(kernel: Any, folder: Path) -> None:
@@ -333,7 +335,7 @@ def test_repair_leaves_a_journal_alone_that_is_only_locked_or_newer(folder: Path
     _by_a_newer_version(path)
     with pytest.raises(JournalError, match="newer version"):
         Journal(folder).repair()
-    assert [item.name for item in folder.iterdir()] == ["journal.db"]
+    assert not list(folder.glob("*damaged*"))
 
 
 def test_a_relative_home_stays_where_it_was_when_the_notebook_changes_folders(

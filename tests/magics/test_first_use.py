@@ -14,8 +14,9 @@ def restarted(shell, slow_service):
     identifier = shell.names.pop("s").id
     client = get_default()
     client.close()
-    with client.journal.database.write("restart") as db:
-        db.execute("UPDATE sessions SET seen_by = 'a kernel that is gone'")
+    client.journal.close()  # moves what is staged
+    with client.journal.database.write("restart", lasting=True) as db:
+        db.execute("UPDATE main.sessions SET seen_by = 'a kernel that is gone'")
     disconnect()
     yield identifier
     get_default().close()
