@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("devin_jupyter.live")
 LOOKS = (0.25, 0.5, 0.9, 1.4, 2.0, 2.8, 3.7, 4.6)
 """When to look again after a sign that the turn is over, for as long as the REST API does not say so: seconds."""
+_GRACE = 1.0
+"""How many seconds a session is still followed after its turn was over: the last events come after the state."""
 _EVERY = {Hint.MESSAGE: 1.0, Hint.STATUS: 0.25}
 """The shortest time between two looks at a session because of events of this kind: seconds."""
 _MOST_NOTED = 2000
@@ -59,10 +61,12 @@ class Follower:
         """
         self._store, self._service, self._timing = store, service, timing
         self._followed: dict[WatchedSession, None] = {}
+        self._leaving: dict[WatchedSession, asyncio.TimerHandle] = {}
         self._channel: Channel | None = None
         self._cookies: dict[str, str] = {}
         self._is_settled = False
         """The token was checked: it is a person's."""
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._checking: asyncio.Task[None] | None = None
         self._looked: dict[str, float] = {}
         self._looks: dict[str, asyncio.Task[None]] = {}
@@ -103,15 +107,28 @@ class Follower:
 
     def update(self, session: WatchedSession) -> None:
         """Follow a session, or no longer, as its state requires."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:  # a forked child inherits timers and tasks that never run
+            self._loop, self._checking = loop, None
+            self._leaving, self._looks = {}, {}
         is_wanted = _is_wanted(session)
+        if is_wanted and (leaving := self._leaving.pop(session, None)) is not None:
+            leaving.cancel()
         if is_wanted is (session in self._followed):
             return
         if is_wanted:
             self._followed[session] = None
-        else:
-            del self._followed[session]
-            if (looks := self._looks.pop(session.session_id, None)) is not None:
-                looks.cancel()
+            self._watch()
+        elif session not in self._leaving:
+            self._leaving[session] = loop.call_later(_GRACE, self._leave, session)
+
+    def _leave(self, session: WatchedSession) -> None:
+        del self._leaving[session], self._followed[session]
+        if (looks := self._looks.pop(session.session_id, None)) is not None:
+            looks.cancel()
+        self._watch()
+
+    def _watch(self) -> None:
         if self._is_settled or self._service.settings.pat:
             self.channel.watch(_in_order(self._followed))
         elif self._checking is None:  # most keys are those of service users: nothing is loaded for them
@@ -129,6 +146,12 @@ class Follower:
         for session in self._followed:
             if session.live.state == "off":
                 self._store.set_live(session, replace(session.live, reason=why))
+        self._drop_all()
+
+    def _drop_all(self) -> None:
+        for timer in self._leaving.values():
+            timer.cancel()
+        self._leaving.clear()
         self._followed.clear()
 
     @property
@@ -179,13 +202,14 @@ class Follower:
 
     async def aclose(self) -> None:
         """Close the connection."""
+        self._store.follow = lambda _: None
         tasks, self._looks = [*self._looks.values()], {}
         if self._checking is not None:
             tasks.append(self._checking)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._followed.clear()
+        self._drop_all()
         if self._channel is not None:
             await self._channel.aclose()
 

@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     add("--port", type=int, default=default.port, help="0 takes a free one (default)")
     add("--api-key", default=default.api_key, metavar="cog_…", help="the v3 key it takes (default: %(default)s)")
     add("--v1-key", default=default.v1_key, metavar="apk_…", help="the v1 key it takes (default: %(default)s)")
+    add("--pat", default=default.pat, metavar="cog_…", help="the personal access token it takes (default: %(default)s)")
     add("--org", default=default.org, help="the organization id (default: %(default)s)")
     add("--speed", type=float, default=default.speed, help="a turn takes 240 s divided by this (default: 60)")
     add("--seed", type=int, default=default.seed, help="equal seeds give equal ids, texts, costs and outputs")

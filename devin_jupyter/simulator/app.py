@@ -28,6 +28,7 @@ from starlette.types import Message, Receive, Scope, Send
 from devin_jupyter.simulator import v1, v3_enterprise, v3_metrics, v3_organization, v3_resources, v3_sessions
 from devin_jupyter.simulator.config import Config
 from devin_jupyter.simulator.engine import Fault, Simulation
+from devin_jupyter.simulator.live import LiveConnection
 from devin_jupyter.simulator.v3_sessions import Sim
 from devin_jupyter.simulator.wire import Problem, field_errors, json_bytes, json_response, problem_response
 
@@ -145,6 +146,9 @@ class Simulator(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        if scope["type"] == "websocket":
+            await LiveConnection(self.simulation, scope, receive, send).serve()
+            return
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
@@ -253,16 +257,16 @@ def create_app(config: Config) -> Simulator:
 def _refusal(path: str, authorization: str, config: Config) -> tuple[int, str] | None:
     """Status and detail of the refusal for a request, or None: a key opens its own version, and one organization."""
     if path.startswith("/v1/"):
-        key, wrong_family = config.v1_key, "cog_"
+        keys, wrong_family = [config.v1_key], "cog_"
     elif path.startswith(("/v3/", "/v3beta1/")):
-        key, wrong_family = config.api_key, "apk_"
+        keys, wrong_family = [config.api_key, config.pat], "apk_"
     else:
         return None
     scheme, _, given = authorization.partition(" ")
     given = given.strip()
     if scheme.lower() != "bearer" or not given:
         return 401, "Not authenticated"
-    if not hmac.compare_digest(given.encode(), key.encode()):
+    if not any(hmac.compare_digest(given.encode(), key.encode()) for key in keys):
         return (403, "Unauthorized") if given.startswith(wrong_family) else (401, "Invalid API key")
     parts = path.split("/", 4)
     if len(parts) > 3 and parts[1] != "v1" and parts[2] == "organizations" and parts[3] != config.org:

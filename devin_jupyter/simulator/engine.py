@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, Field
 
@@ -31,6 +31,8 @@ IDLE_SECONDS = 1800.0
 """An idle session falls asleep after this much time added through `/_sim/clock`; passing time does not count."""
 SERVICE_USER = "service-user-simulator"
 """The principal behind the v3 key."""
+USER = "user-simulator"
+"""The principal behind the personal access token."""
 _CONTENT = ("prompt", "repos", "devin_mode", "structured_output_schema", "max_acu_limit", "playbook_id")
 """The fields that a session's id, texts, costs and output follow from; tags and titles do not change the work."""
 _KNOWLEDGE_FOLDERS = (("Conventions", None), ("Python", "Conventions"), ("Operations", None))
@@ -75,6 +77,24 @@ class Clock:
         return None
 
 
+LiveFaultKind = Literal[
+    "live_refuse",
+    "live_query_token",
+    "live_version",
+    "live_no_method",
+    "live_error",
+    "live_no_answer",
+    "live_early",
+    "live_flood",
+    "live_repeat",
+    "live_close",
+    "live_half_open",
+    "live_garbage",
+    "live_big",
+    "live_unknown",
+    "live_says",
+    "live_permission",
+]
 FaultKind = Literal[
     "drop_before",
     "drop_after",
@@ -93,16 +113,27 @@ FaultKind = Literal[
 ]
 ON_STATE = ("hide_new", "stale", "deaf")
 """What goes wrong with sessions; the other kinds go wrong with the answers to requests."""
+_NOT_ON_ANSWERS = (*ON_STATE, *get_args(LiveFaultKind))
 
 
 class Fault(BaseModel):
     """A rule for what goes wrong. Without `method` or `route` it matches any; without `times` it stays in force."""
 
-    kind: FaultKind
+    kind: FaultKind | LiveFaultKind
     """`linger`: the last page of a list says that there is more, behind the cursor that led to it. `empty_pages`: a
     list begins with `polls` empty pages that say that there is more. `bare_list`: a list is `[]`. `no_tags` and
     `tag_case`: sessions are shown without their tags, or with those in capitals. `hang`: no answer comes. `deaf`: a
-    message is taken, and nothing comes of it."""
+    message is taken, and nothing comes of it.
+
+    Of the live channel, see `live`: the upgrade is answered with `status` (`live_refuse`), `?token=` is taken
+    (`live_query_token`), another protocol version is spoken (`live_version`), `method` is unknown (`live_no_method`),
+    a load is answered with the error `code` (`live_error`) or never (`live_no_answer`), a status comes before its
+    answer (`live_early`), `count` events are replayed (`live_flood`), the last `count` come again after it
+    (`live_repeat`). After `count` updates the connection is closed with `code` (`live_close`) or stays open in silence
+    (`live_half_open`). After a load come frames that are no JSON (`live_garbage`), a frame of 5 MB (`live_big`),
+    unknown variants (`live_unknown`), a request for a permission (`live_permission`). The status that is told is
+    always `word` (`live_says`).
+    """
     method: str | None = None
     route: str | None = None
     """A route template, such as `/v3/organizations/{org_id}/sessions`."""
@@ -118,6 +149,10 @@ class Fault(BaseModel):
     """How many reads after a message show the old state (`stale`), or how many pages are empty (`empty_pages`)."""
     moved: bool = False
     """While the old state is shown (`stale`), `updated_at` has moved already."""
+    code: int | None = None
+    """Of a closed connection (1012 by default) or a JSON-RPC error (-32002)."""
+    count: int = Field(default=3, ge=0, le=1_000_000)
+    word: str = "working"
 
 
 class Faults:
@@ -128,19 +163,26 @@ class Faults:
 
     def replace(self, rules: Iterable[Fault]) -> None:
         """Put these rules in the place of all others."""
-        self.rules = [rule.model_copy(update={"method": rule.method and rule.method.upper()}) for rule in rules]
+        self.rules = [rule.model_copy() for rule in rules]
+        for rule in self.rules:
+            if rule.method is not None and not rule.kind.startswith("live_"):
+                rule.method = rule.method.upper()
 
     def on_answer(self, method: str, route: str) -> Fault | None:
         """Return the first rule for the answer to this request, and count it."""
         return self._take(
             rule
             for rule in self.rules
-            if rule.kind not in ON_STATE and rule.method in (None, method) and rule.route in (None, route)
+            if rule.kind not in _NOT_ON_ANSWERS and rule.method in (None, method) and rule.route in (None, route)
         )
 
     def on_state(self, kind: FaultKind) -> Fault | None:
         """Return the first rule of a kind of `ON_STATE`, and count it; these match any request."""
         return self._take(rule for rule in self.rules if rule.kind == kind)
+
+    def on_live(self, kind: LiveFaultKind, method: str | None = None) -> Fault | None:
+        """Return the first rule for the live channel of this kind, and count it."""
+        return self._take(rule for rule in self.rules if rule.kind == kind and rule.method in (None, method))
 
     def hidden_seconds(self) -> float:
         """Return for how long lasting `hide_new` rules keep a session out of the list."""
@@ -165,7 +207,9 @@ class Simulation:
         self.is_across = False
         """Whether the sessions are those of all organizations, in which case their orders say nothing."""
         self.requests: Counter[str] = Counter()
-        """Requests by `"METHOD route template"`."""
+        """Requests by `"METHOD route template"`, and those of the live channel by `"ACP method"`."""
+        self.listeners: dict[Callable[[], None], None] = {}
+        """Called when something was done that the plan did not hold."""
         self._open()
 
     def _open(self) -> None:
@@ -234,6 +278,7 @@ class Simulation:
     def advance(self, seconds: float) -> None:
         """Add to the clock; idle sessions whose patience this ends fall asleep."""
         self.clock.advance(seconds)
+        self._notify()
         self.store.save("meta", "jumps", self.clock.jumps)
         for session in self.ordered:
             last = session.timeline.frames[-1]
@@ -257,6 +302,7 @@ class Simulation:
         self.faults.replace([])
         self.requests.clear()
         self._open()
+        self._notify()
 
     def create(
         self,
@@ -330,6 +376,20 @@ class Simulation:
         if session.archived:
             self._do(session, {"kind": "unarchive", "at": self.now()})
 
+    def answer_approval(self, session: Session, *, approved: bool) -> bool:
+        """Let a session that waits for an approval go on, with it or without; return whether it waits for one."""
+        now = self.now()
+        if session.timeline.frame_at(now).detail != "waiting_for_approval":
+            return False
+        self._do(session, {"kind": "approval", "at": now, "approved": approved})
+        return True
+
+    def cancel(self, session: Session) -> None:
+        """Cancel the turn of a session, which stays usable; in its first moments, and when idle, nothing happens."""
+        frame = session.timeline.frame_at(self.now())
+        if frame.status == "running" and frame.detail not in IDLE:
+            self._do(session, {"kind": "cancel", "at": self.now()})
+
     def tag(self, session: Session, tags: list[str]) -> None:
         """Replace the tags; repeated ones are kept once."""
         self._do(session, {"kind": "tags", "at": self.now(), "tags": list(dict.fromkeys(tags))})
@@ -375,7 +435,12 @@ class Simulation:
 
     def _do(self, session: Session, act: dict[str, Any]) -> None:
         self._apply(session, act)
+        self._notify()
         self.store.save("deeds", f"{session.id}/{len(session.acts)}", {"session": session.id, "deed": act})
+
+    def _notify(self) -> None:
+        for listener in tuple(self.listeners):
+            listener()
 
     def _apply(self, session: Session, act: dict[str, Any]) -> None:
         kind, at, timeline = act["kind"], act["at"], session.timeline
@@ -396,9 +461,17 @@ class Simulation:
             timeline.extend(messages=[Message(at, "user", act["text"], event_id, act["user_id"])])
             plan_turn(session, opener, self.config.turn_seconds)
             return
+        if kind == "approval":
+            prompt = str(session.request["prompt"])
+            opener = Opener(at, prompt, before=timeline.frame_at(at), approved=act["approved"])
+            timeline.cut(at)
+            plan_turn(session, opener, self.config.turn_seconds)
+            return
         session.touch(at)
         if kind == "terminate":
             _stop(session, at, "exit", None)
+        elif kind == "cancel":
+            _stop(session, at, "running", "waiting_for_user")
         elif kind == "sleep":
             _stop(session, at, "suspended", "inactivity")
         elif kind == "archive":

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from devin_jupyter.simulator import outputs
-from devin_jupyter.simulator.sessions import Frame, Message, Pull, Session
+from devin_jupyter.simulator.sessions import Frame, Message, Pull, Session, Work
 from devin_jupyter.simulator.values import Dice, opaque
 
 IDLE = ("waiting_for_user", "finished", "waiting_for_approval")
@@ -94,6 +94,8 @@ class Opener:
     before: Frame | None = None
     planned_end: float = 0.0
     """When the turn would have ended that the message interrupts."""
+    approved: bool | None = None
+    """The answer to an approval opens it, and this is what it says."""
 
     @property
     def steers(self) -> bool:
@@ -111,6 +113,9 @@ def plan_turn(session: Session, opener: Opener, turn_seconds: float) -> None:
     frames = plan.with_outputs(frames, answered=plan.ending.is_answer and not reached_limit)
     pulls = plan.pulls(until=last.at)
     session.timeline.extend(frames, plan.messages(pulls, last, reached_limit), pulls)
+    ending = "limit" if reached_limit else plan.ending.text
+    finishes = plan.ending.is_answer and not reached_limit
+    session.timeline.work.append(Work(session.turns, opener.at, last.at, opener.text, finishes, ending))
     session.turns += 1
 
 
@@ -192,6 +197,8 @@ class _Plan:
         opener, session = self.opener, self.session
         topic = _Topic(opener.text, session.repos, session.mode, opener.files, self.schema is not None, self.dice)
         first = _opening if opener.before is None else _steered if opener.steers else _waking
+        if opener.approved is not None:
+            first = _approved if opener.approved else _rejected
         said = [(0.12, first(topic)), (0.45, _progress(topic))]
         if pulls:
             said.append((_PR_MENTIONED, _opened([pull.url for pull in pulls])))
@@ -216,7 +223,7 @@ def _ending_of(session: Session, names: frozenset[str]) -> Ending:
         "question": any(frame.detail == "waiting_for_user" for frame in past),
         "sleep": any(frame.status == "suspended" for frame in past),
         "flaky": session.attempt > 1,
-        "approval": session.request.get("bypass_approval") is True,
+        "approval": session.request.get("bypass_approval") is True or session.approval_given is not None,
     }
     chosen = next((name for name in _ENDINGS if name in names and not over.get(name)), None)
     return _ENDINGS[chosen] if chosen else _REGULAR
@@ -322,6 +329,14 @@ def _opening(topic: _Topic) -> str:
 def _waking(topic: _Topic) -> str:
     read = f"I read {topic.file_names}. " if topic.files else ""
     return f"{read}Got it: “{topic.excerpt}”. I'll take it from where I stopped in {topic.place}."
+
+
+def _approved(topic: _Topic) -> str:
+    return f"Thanks for the approval. I'm running `git push` in {topic.place} now."
+
+
+def _rejected(topic: _Topic) -> str:
+    return f"Understood, I won't run `git push` in {topic.place}. I'll finish what I can without it."
 
 
 def _steered(topic: _Topic) -> str:

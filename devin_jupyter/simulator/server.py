@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 
 import uvicorn
 
@@ -91,7 +92,8 @@ def _start(config: Config) -> Running:
     settings = uvicorn.Config(
         app,
         http="auto",
-        ws="none",
+        ws="websockets-sansio" if find_spec("websockets") is not None else "none",
+        ws_per_message_deflate=False,
         lifespan="off",
         loop="asyncio",
         log_config=None,

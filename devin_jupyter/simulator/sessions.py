@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any
 
@@ -57,6 +57,22 @@ class Pull:
         return self.settled_as if now >= self.settled_at else "open"
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The work of one turn, from its opening to where it stops; the live channel shows its steps."""
+
+    number: int
+    at: float
+    until: float
+    prompt: str
+    finishes: bool
+    """It comes to the end of its plan."""
+    ends_as: str = ""
+    """What keeps it from that: `question`, `approval` and others."""
+    cut: float = math.inf
+    """When something else interrupted it."""
+
+
 @dataclass(slots=True)
 class Timeline:
     """Frames, messages and pull requests, each in order of time."""
@@ -64,6 +80,7 @@ class Timeline:
     frames: list[Frame] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
     pulls: list[Pull] = field(default_factory=list)
+    work: list[Work] = field(default_factory=list)
 
     def extend(
         self, frames: Iterable[Frame] = (), messages: Iterable[Message] = (), pulls: Iterable[Pull] = ()
@@ -79,6 +96,7 @@ class Timeline:
         self.frames = self.frames[: bisect_right(self.frames, now, key=_at)]
         self.messages = self.messages_at(now)
         self.pulls = self.pulls_at(now)
+        self.work = [replace(each, cut=min(each.cut, now)) if now < each.until else each for each in self.work]
 
     def frame_at(self, now: float) -> Frame:
         """Return the frame that holds now."""
@@ -158,6 +176,11 @@ class Session:
     """How many turns were planned."""
     _valid_until: float = 0.0
     _bytes: bytes = b""
+
+    @property
+    def approval_given(self) -> bool | None:
+        """What was answered to its approval; None before that."""
+        return next((act["approved"] for act in self.acts if act["kind"] == "approval"), None)
 
     def touch(self, now: float) -> None:
         """Note a change that the timeline does not hold, so that `updated_at` moves."""

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Body, Depends, Query, Request
 from starlette.responses import Response
 
 from devin_jupyter.simulator import wire
-from devin_jupyter.simulator.engine import SERVICE_USER, Simulation
+from devin_jupyter.simulator.engine import SERVICE_USER, USER, Simulation
 from devin_jupyter.simulator.outputs import schema_problem
 from devin_jupyter.simulator.preload import AUTOMATION_OF
 from devin_jupyter.simulator.sessions import Message, Session
@@ -54,9 +54,22 @@ def check_schema(schema: dict[str, Any] | None) -> None:
         raise invalid(("body", "structured_output_schema"), problem)
 
 
+def is_person(sim: Simulation, request: Request) -> bool:
+    """Return whether a request comes with the personal access token, and so from a user."""
+    return request.headers.get("authorization", "").partition(" ")[2].strip() == sim.config.pat
+
+
 @router.get("/v3/self")
-async def read_self(sim: Sim) -> Response:
+async def read_self(sim: Sim, request: Request) -> Response:
     org_id = None if sim.config.is_enterprise else sim.config.org
+    if is_person(sim, request):
+        user = {
+            "user_id": USER,
+            "user_name": "simulator user",
+            "api_key_id": "key-simulator",
+            "api_key_name": "notebook",
+        }
+        return json_response({"principal_type": "pat_user", **user, "org_id": sim.config.org})
     user = {"service_user_id": SERVICE_USER, "service_user_name": "simulator"}
     return json_response({"principal_type": "service_user", **user, "org_id": org_id})
 
@@ -276,7 +289,7 @@ def _tests(query: wire.SessionsQuery, now: float) -> list[Test]:
 
 
 @router.post(SESSIONS)
-async def create_session(sim: Sim, body: Annotated[wire.SessionCreate, Body()]) -> Response:
+async def create_session(sim: Sim, request: Request, body: Annotated[wire.SessionCreate, Body()]) -> Response:
     check_schema(body.structured_output_schema)
     if body.platform is not None and body.platform.lower() not in (*PLATFORMS, "inherit"):
         raise Problem(400, f"Unknown platform {body.platform!r}. Available platforms: {', '.join(PLATFORMS)}")
@@ -284,7 +297,12 @@ async def create_session(sim: Sim, body: Annotated[wire.SessionCreate, Body()]) 
         if repo.startswith(UNCONNECTED):
             raise Problem(400, f"Repository {repo!r} is not connected to this organization")
     check_tags(sim, body.tags)
-    session = sim.create(body.model_dump(exclude={"session_secrets": {"__all__": {"value"}}}))
+    principal = (USER, None) if is_person(sim, request) else (None, SERVICE_USER)
+    session = sim.create(
+        body.model_dump(exclude={"session_secrets": {"__all__": {"value"}}}),
+        user_id=principal[0],
+        service_user_id=principal[1],
+    )
     return json_response(session.answer(session.created_at))
 
 
