@@ -23,6 +23,7 @@ from .client.sync import messages_frame as messages_frame
 from .client.sync import outputs_frame as outputs_frame
 from .client.sync import pull_requests_frame as pull_requests_frame
 from .client.sync import sessions_frame as sessions_frame
+from .client.sync import steps_frame as steps_frame
 from .client.sync import sync as sync
 from .errors import ApiError as ApiError
 from .errors import BadRequest as BadRequest

@@ -26,6 +26,7 @@ from devin_jupyter.idempotency.stop import still_live as find_live
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.journal.intents import Account
 from devin_jupyter.models import wire
+from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import CellRef, Policy, notebook_scope
 from devin_jupyter.options import BY_NAME, CreateOptions, MapOptions, from_keywords, seconds
 from devin_jupyter.recorded import LockFile
@@ -452,6 +453,30 @@ class AsyncDevin:
         from devin_jupyter import history
 
         return await history.messages(self.core, sessions, limit=limit, **filters)
+
+    async def steps_frame(self, /, sessions: Any) -> pd.DataFrame:
+        """Return the steps that the live channel told of sessions as a DataFrame, one row per step, oldest first.
+
+        The columns are `session_id`, `at` (UTC), `kind` (`thought`, `tool`, `message`, `plan`, `status` or
+        `pull_request`), `title`, `status` and `text`. They are known to this process only, the newest few hundred of
+        each session; no request is sent.
+
+        Args:
+            sessions: a handle, an id, a batch, a sessions frame, or a list of handles and ids.
+        """
+        from devin_jupyter import frames
+
+        named = getattr(sessions, "sessions", sessions)
+        named = named["session_id"] if hasattr(named, "columns") else named
+        listed = [named] if isinstance(named, (str, AsyncSession, Session)) else list(named)
+        found = []
+        for each in listed:
+            if isinstance(each, str):
+                watched = self.core.store.find(prefixed(each))
+                found.append((prefixed(each), watched.live.steps if watched is not None else ()))
+            else:
+                found.append((each.id, each.steps))
+        return frames.steps(found)
 
     async def pull_requests_frame(
         self, /, sessions: Any = None, *, limit: int | None = None, **filters: Unpack[SessionFilters]

@@ -7,7 +7,7 @@ whether it holds no rows, only nulls or a million.
 from devin_jupyter.frames.outputs import Output, outputs, outputs_of
 from devin_jupyter.frames.sessions import PullRequestRows, SessionRows, pull_requests
 from devin_jupyter.frames.storage import read_csv, read_parquet, require_pyarrow, write_csv, write_parquet
-from devin_jupyter.frames.tables import consumption, insights, messages
+from devin_jupyter.frames.tables import consumption, insights, messages, steps
 
 __all__ = [
     "Output",
@@ -22,6 +22,7 @@ __all__ = [
     "read_csv",
     "read_parquet",
     "require_pyarrow",
+    "steps",
     "write_csv",
     "write_parquet",
 ]

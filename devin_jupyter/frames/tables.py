@@ -12,6 +12,7 @@ from devin_jupyter.frames.sessions import PHASE
 from devin_jupyter.models.enums import SessionSize
 from devin_jupyter.models.fields import Message, strings
 from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.models.steps import Step, StepKind
 
 Raw = Mapping[str, Any]
 
@@ -44,6 +45,15 @@ INSIGHTS = (
 )
 """`analysis` and the columns taken from it are null until the insights are generated."""
 
+STEPS = (
+    Column("session_id", "text"),
+    Column("at", "time"),
+    Column("kind", "word", get_args(StepKind)),
+    Column("title", "text"),
+    Column("status", "text"),
+    Column("text", "text"),
+)
+
 CONSUMPTION = (
     Column("date", "time"),
     Column("acus", "number"),
@@ -66,6 +76,19 @@ def messages(conversations: Iterable[tuple[str, Sequence[Message]]]) -> pd.DataF
     for name in ("event_id", "source", "text", "created_at"):
         data[name] = [getattr(message, name) for _, message in rows]
     return frame_of(MESSAGES, data)
+
+
+def steps(found: Iterable[tuple[str, Sequence[Step]]]) -> pd.DataFrame:
+    """Return one row per step, session by session, oldest first.
+
+    Args:
+        found: session ids with their steps.
+    """
+    rows = [(session_id, step) for session_id, listed in found for step in listed]
+    data: dict[str, Any] = {"session_id": [session_id for session_id, _ in rows]}
+    for name in ("at", "kind", "title", "status", "text"):
+        data[name] = [getattr(step, name) for _, step in rows]
+    return frame_of(STEPS, data)
 
 
 def insights(found: Iterable[tuple[Snapshot, Raw]]) -> pd.DataFrame:

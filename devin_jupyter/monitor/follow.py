@@ -33,7 +33,7 @@ _GRACE = 1.0
 _EVERY = {Hint.MESSAGE: 1.0, Hint.STATUS: 0.25}
 """The shortest time between two looks at a session because of events of this kind: seconds."""
 _MOST_NOTED = 2000
-_NO_TOKEN = "there is no personal access token: set DEVIN_PAT"
+_NO_TOKEN = "there is no personal access token (DEVIN_PAT)"
 _MISSING = "it needs the package websockets: pip install 'devin-jupyter[live]'"
 _OFF = "it is switched off (live=False)"
 _HEADLESS = "no one watches this run; dj.connect(live=True) uses it anyway"
@@ -175,11 +175,7 @@ class Follower:
         Raises:
             LiveUnavailable: it is not.
         """
-        channel = self._usable()
-        if self._checking is not None:
-            await self._checking
-            channel = self._usable()
-        await channel.open()
+        await (await self._usable()).open()
 
     async def respond(self, session: WatchedSession, *, approved: bool) -> None:
         """Answer the approval that a session waits for, and look at it.
@@ -188,7 +184,7 @@ class Follower:
             LiveUnavailable: the channel is not on.
             DevinError: nothing waits for an approval, or the service refused the answer.
         """
-        await self._usable().respond(session.session_id, approved=approved)
+        await (await self._usable()).respond(session.session_id, approved=approved)
         self._soon(session)
 
     async def cancel(self, session: WatchedSession) -> None:
@@ -197,7 +193,7 @@ class Follower:
         Raises:
             LiveUnavailable: the channel is not on.
         """
-        await self._usable().cancel(session.session_id)
+        await (await self._usable()).cancel(session.session_id)
         self._soon(session)
 
     async def aclose(self) -> None:
@@ -213,7 +209,10 @@ class Follower:
         if self._channel is not None:
             await self._channel.aclose()
 
-    def _usable(self) -> Channel:
+    async def _usable(self) -> Channel:
+        if self.off is None and not (self._is_settled or self._service.settings.pat):
+            self._checking = self._checking or asyncio.get_running_loop().create_task(self._check_key())
+            await asyncio.shield(self._checking)
         if self.off is not None:
             hint = "pip install 'devin-jupyter[live]'" if self.off == _MISSING else "set DEVIN_PAT, or use the web app"
             raise LiveUnavailable(f"the live channel is not on: {self.off}", "nothing was sent", hint)

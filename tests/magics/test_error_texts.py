@@ -50,6 +50,7 @@ STEPS = [
     ("%%devin --wait --quiet --schema 'n:int' --tags sim:invalid-output\nmisunderstand",),
     ("%%devin --wait 0.2 --quiet --tags sim:slow -o w\nslow",),
     ("w.output",),
+    ("w.cancel_turn()",),
     ("%%devin --quiet -o w\nsomething else",),
     ("%devin stop w\nw.result()",),
     ("%devin budget 1\n%devin budget",),
