@@ -442,6 +442,18 @@ class Simulation:
         for listener in tuple(self.listeners):
             listener()
 
+    def _open_turn(self, session: Session, act: dict[str, Any]) -> None:
+        at, timeline = act["at"], session.timeline
+        before, planned_end = timeline.frame_at(at), timeline.frames[-1].at
+        timeline.cut(at)
+        if act["kind"] == "approval":
+            opener = Opener(at, str(session.request["prompt"]), before=before, approved=act["approved"])
+        else:
+            opener = Opener(at, act["text"], act["files"], before, planned_end)
+            event_id = opaque("event", session.seed, "message", len(session.acts))
+            timeline.extend(messages=[Message(at, "user", act["text"], event_id, act["user_id"])])
+        plan_turn(session, opener, self.config.turn_seconds)
+
     def _apply(self, session: Session, act: dict[str, Any]) -> None:
         kind, at, timeline = act["kind"], act["at"], session.timeline
         session.acts.append(act)
@@ -454,26 +466,12 @@ class Simulation:
             event_id = opaque("event", session.seed, "message", len(session.acts))
             timeline.extend(messages=[Message(at, "user", act["text"], event_id, act["user_id"])])
             return
-        if kind == "message":
-            opener = Opener(at, act["text"], act["files"], timeline.frame_at(at), timeline.frames[-1].at)
-            timeline.cut(at)
-            event_id = opaque("event", session.seed, "message", len(session.acts))
-            timeline.extend(messages=[Message(at, "user", act["text"], event_id, act["user_id"])])
-            plan_turn(session, opener, self.config.turn_seconds)
-            return
-        if kind == "approval":
-            prompt = str(session.request["prompt"])
-            opener = Opener(at, prompt, before=timeline.frame_at(at), approved=act["approved"])
-            timeline.cut(at)
-            plan_turn(session, opener, self.config.turn_seconds)
+        if kind in ("message", "approval"):
+            self._open_turn(session, act)
             return
         session.touch(at)
-        if kind == "terminate":
-            _stop(session, at, "exit", None)
-        elif kind == "cancel":
-            _stop(session, at, "running", "waiting_for_user")
-        elif kind == "sleep":
-            _stop(session, at, "suspended", "inactivity")
+        if kind in _STOPS:
+            _stop(session, at, *_STOPS[kind])
         elif kind == "archive":
             session.archived = True
             if timeline.frame_at(at).status not in ("suspended", *_OVER):
@@ -482,6 +480,14 @@ class Simulation:
             session.archived = False
         else:
             session.tags = list(act["tags"])
+
+
+_STOPS = {
+    "terminate": ("exit", None),
+    "cancel": ("running", "waiting_for_user"),
+    "sleep": ("suspended", "inactivity"),
+}
+"""Status and detail of a session after the acts that end its turn."""
 
 
 def _stop(session: Session, at: float, status: str, detail: str | None) -> None:
