@@ -28,8 +28,10 @@ Raw = dict[str, Any]
 """A JSON object of a response."""
 Fetch = Callable[[Raw], Awaitable[Any]]
 LARGEST_PAGE = 200
-_EMPTY_PAGES = 3
-"""Pages in a row without a new item that count as the end of a list."""
+MOST_EMPTY_PAGES = 100
+"""Empty pages in a row, each of which says that there is more, that count as a list that cannot be read."""
+_REPEATED_PAGES = 3
+"""Pages in a row of which every item was seen before that count as the end of a list."""
 
 ORG = "/v3/organizations/{org_id}"
 _S, _D = f"{ORG}/sessions", f"{ORG}/sessions/{{session_id}}"
@@ -463,7 +465,8 @@ class Service:
 
 # --- lists ---------------------------------------------------------------------------------------------------
 # Read to the end, each item once, and never in circles: cursors may repeat or stay on the last page, and pages overlap
-# while new items arrive, so a page yields only items not seen before, and a page without any ends the list.
+# while new items arrive, so a page yields only items not seen before. A page without any is no end where it says that
+# there is more; many in a row are an error, since what is left out may be what was looked for.
 
 
 async def cursor_pages(
@@ -487,6 +490,8 @@ async def cursor_pages(
         after = next_cursor(page)
         if after is None or after in cursors or dedup.is_done:
             return
+        if dedup.n_empty >= MOST_EMPTY_PAGES:
+            raise endless(dedup.n_empty)
         cursors.add(after)
 
 
@@ -558,13 +563,20 @@ async def whole_list(fetch: Fetch, *, key: Callable[[Raw], str], items: str, by_
             raise _no_end("it says that there is more, and does not say where")
         places.add(place)
         n_empty = 0 if is_new else n_empty + 1
-        if n_empty >= _MOST_EMPTY_PAGES:
+        if n_empty >= MOST_EMPTY_PAGES:
             raise _no_end(f"it goes on after {n_empty} pages without a session")
     raise _no_end(f"it does not end within {_MOST_PAGES:,} pages")
 
 
 _MOST_PAGES = 2_000
-_MOST_EMPTY_PAGES = 100
+
+
+def endless(n_pages: int) -> UnreadableAnswer:
+    """Return the error for a list that goes on without anything in it."""
+    why = f"it goes on after {n_pages} empty pages"
+    return UnreadableAnswer(
+        f"a list of the service cannot be read to its end: {why}", "nothing was changed", "try again later"
+    )
 
 
 def _no_end(why: str) -> UnreadableAnswer:
@@ -625,18 +637,20 @@ class _Deduplicator:
     """Passes each item once, and at most `limit` in total."""
 
     def __init__(self, key: str, limit: int | None) -> None:
-        self._key, self._left, self._seen, self._empty = key, at_most(limit), set[Any](), 0
+        self._key, self._left, self._seen = key, at_most(limit), set[Any]()
+        self.n_empty = self._repeated = 0
 
     @property
     def is_done(self) -> bool:
-        return self._left == 0 or self._empty >= _EMPTY_PAGES
+        return self._left == 0 or self._repeated >= _REPEATED_PAGES
 
     def wanted(self, page_size: int) -> int:
         return page_size if self._left is None else max(1, min(page_size, self._left))
 
     def fresh(self, items: Sequence[Raw]) -> list[Raw]:
         new = [item for item in items if self._is_new(item)]
-        self._empty = 0 if new else self._empty + 1
+        self.n_empty = 0 if items else self.n_empty + 1
+        self._repeated = 0 if new or not items else self._repeated + 1
         if self._left is not None:
             new = new[: self._left]
             self._left -= len(new)

@@ -21,7 +21,7 @@ from math import ceil, inf
 from operator import index
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, get_args
 
-from devin_jupyter.api.client import LARGEST_PAGE, items_of, next_cursor
+from devin_jupyter.api.client import LARGEST_PAGE, MOST_EMPTY_PAGES, endless, items_of, next_cursor
 from devin_jupyter.errors import OptionError, UnreadableAnswer, Unsupported
 from devin_jupyter.loop import REQUESTS_AT_ONCE, leaf_exceptions
 from devin_jupyter.models import enums
@@ -118,18 +118,32 @@ def _further_back(end: int, length: int) -> list[Window]:
     return [*(Window(low, high) for high, low in pairwise(edges)), Window(None, edges[-1])]
 
 
+class _EmptyPages:
+    """Counts pages in a row without a session that say that there is more."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def see(self, page: Page) -> None:
+        """Count a page. Raises UnreadableAnswer where there seems to be no end."""
+        self._count = 0 if page.items else self._count + 1
+        if self._count >= MOST_EMPTY_PAGES and page.cursor is not None:
+            raise endless(self._count)
+
+
 class _FilterIgnored(Exception):
     """The service returned sessions from outside the window."""
 
 
 async def read_newest(fetch: Fetch, take: Take, window: Window, limit: int) -> bool:
     """Read the newest `limit` sessions of a window; False if the newest do not come first, so all must be read."""
-    count, cursors, oldest = 0, set[str | None](), None
+    count, cursors, oldest, empty = 0, set[str | None](), None, _EmptyPages()
     cursor: str | None = None
     while count < limit and cursor not in cursors:
         cursors.add(cursor)
         first = max(1, min(LARGEST_PAGE, limit - count))
         page = parsed(await fetch({**window.params(), "first": first, "after": cursor}))
+        empty.see(page)
         if page.items and (not page.is_ordered or (oldest is not None and page.created[0] > oldest)):
             return False
         count += await take(page.inside(window))
@@ -180,11 +194,11 @@ class _Reader:
         if page.cursor is not None and bounds != window.params(**self._included):
             bounds = window.params(**self._included)  # learned meanwhile: without the sessions of the next window
             page = await self._page(window, bounds)
-        seen, count, cursors = len(page.items), 1, set[str]()
+        seen, count, cursors, empty = len(page.items), 1, set[str](), _EmptyPages()
         while page.cursor is not None and page.cursor not in cursors:
             cursors.add(page.cursor)
             left = _pages_left(window, page, seen)
-            if window.is_divisible and (count >= serial if left is None else left > serial):
+            if page.created and window.is_divisible and (count >= serial if left is None else left > serial):
                 left = left or 4 * count
                 parts = max(2, min(self.at_once, ceil(left / SERIAL)))
                 share = max(SERIAL, 5 * left // (4 * parts)) if self.at_once > NEAR else inf
@@ -193,14 +207,16 @@ class _Reader:
                 return
             page = await self._page(window, {**bounds, "after": page.cursor})
             seen, count = seen + len(page.items), count + 1
+            empty.see(page)
 
     async def read_in_order(self, window: Window) -> None:
         """Read page after page, even if the service ignores the window."""
-        bounds, cursors = window.params(), set[str]()
+        bounds, cursors, empty = window.params(), set[str](), _EmptyPages()
         page = await self._page(window, bounds, check=False)
         while page.cursor is not None and page.cursor not in cursors:
             cursors.add(page.cursor)
             page = await self._page(window, {**bounds, "after": page.cursor}, check=False)
+            empty.see(page)
 
     async def _page(self, window: Window, params: Raw, *, check: bool = True) -> Page:
         params = {**params, "first": LARGEST_PAGE}

@@ -10,8 +10,10 @@ from typing import Any, TypeVar, cast
 
 from devin_jupyter.api.client import (
     LARGEST_PAGE,
+    MOST_EMPTY_PAGES,
     Service,
     at_most,
+    endless,
     flatten,
     items_of,
     next_cursor,
@@ -497,7 +499,7 @@ class Messages:
         Raises:
             NotFound: no such session.
         """
-        identifier, items = prefixed(session_id), MessageList()
+        identifier, items, n_empty = prefixed(session_id), MessageList(), 0
         while True:
             params = {"first": LARGEST_PAGE, "after": cursor}
             page = await self._service.call("messages.list", session_id=identifier, params=params, retries=False)
@@ -505,8 +507,13 @@ class Messages:
             known = {item.get("event_id") for item in items}
             items += [item for item in found if item.get("event_id") not in known]
             following = next_cursor(page)
-            if following is None or following == cursor or all(item.get("event_id") in known for item in found):
+            if following is None or following == cursor:
                 return items, cursor
+            if found and all(item.get("event_id") in known for item in found):
+                return items, cursor
+            n_empty = 0 if found else n_empty + 1
+            if n_empty >= MOST_EMPTY_PAGES:
+                raise endless(n_empty)
             cursor = following
 
     def list(self, session_id: str, *, limit: int | None = None) -> AsyncIterator[wire.Message]:

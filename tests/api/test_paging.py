@@ -52,11 +52,25 @@ async def test_every_item_is_read_once_whatever_the_cursors_do(count, quirk):
     assert found == [item["id"] for item in numbered(count)]
 
 
-async def test_cursors_that_are_new_for_ever_end_all_the_same():
+async def test_cursors_that_are_new_for_ever_are_an_error_and_no_end():
     service = Service(5, "new cursors for ever")
 
-    assert await read(cursor_pages(service.page, key="id", page_size=10)) == [f"i{n}" for n in range(5)]
-    assert len(service.asked) < 10
+    with pytest.raises(UnreadableAnswer, match="to its end"):
+        await read(cursor_pages(service.page, key="id", page_size=10))
+    assert len(service.asked) < 110
+
+
+async def test_empty_pages_are_no_end_and_without_end_they_are_an_error():
+    async def page(paging):
+        number = int(paging.get("after") or 0)
+        items = [{"id": "late"}] if number == most else []
+        return {"items": items, "has_next_page": number != most, "end_cursor": str(number + 1)}
+
+    most = 20
+    assert await read(cursor_pages(page, key="id")) == ["late"]
+    most = 10**6
+    with pytest.raises(UnreadableAnswer, match="after 100 empty pages"):
+        await read(cursor_pages(page, key="id"))
 
 
 @pytest.mark.parametrize("limit", [1, 10, 15])
