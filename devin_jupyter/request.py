@@ -28,7 +28,7 @@ from devin_jupyter.options import fill as fill_options
 from devin_jupyter.options.arguments import RAW, expressions
 from devin_jupyter.recorded import same_text
 from devin_jupyter.redaction import keep_secret
-from devin_jupyter.text import nearest
+from devin_jupyter.text import nearest, unknown_value
 from devin_jupyter.values import TooLarge, in_order, kind_of_table, ordered, text_of, to_csv
 
 if TYPE_CHECKING:
@@ -603,7 +603,12 @@ def build(
                 value = _RESOLVERS[option.name](value, names)
             if value or (option.may_be_empty and value is not None):
                 resolved[option.name] = value
-    notes = tuple(dict.fromkeys([*notes, *_left_out(said.get("repos") or ())]))
+    unknown = [
+        unknown_value(option.flag, str(said[option.name]), option.choices)
+        for option in OPTIONS
+        if option.is_open and said.get(option.name) is not None and said[option.name] not in option.choices
+    ]
+    notes = tuple(dict.fromkeys([*notes, *unknown, *_left_out(said.get("repos") or ())]))
     return SessionRequest(prompt=prompt, options=cast("CreateOptions", resolved), notes=notes)
 
 

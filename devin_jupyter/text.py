@@ -41,6 +41,13 @@ def closest(word: str, known: Iterable[str], *, n: int = 1) -> list[str]:
     return [spelled[found] for found in get_close_matches(word.lower().lstrip("".join(DASHES)), list(spelled), n=n)]
 
 
+def unknown_value(name: str, value: str, known: Iterable[str]) -> str:
+    """Return the line for a value of an enum of the API that this version of the package does not know."""
+    known = list(known)
+    also = nearest(value, known) or f" (known: {', '.join(known)})"
+    return f"unknown {name} {value[:80]!r}{also}: sent as it is, the service decides"
+
+
 def parse_duration(value: Any) -> float:
     """Return seconds for a number, a timedelta, or a text: `90`, `30m`, `4h`, `6d` or `2w`.
 

@@ -6,6 +6,7 @@ An entry can be named by its id or by its exact title or name. `ensure` creates 
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from devin_jupyter.models.enums import SecretType
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.redaction import keep_secret
 from devin_jupyter.request import check_secret
-from devin_jupyter.text import closest
+from devin_jupyter.text import closest, unknown_value
 
 Json = dict[str, Any]
 FolderList = list[wire.Folder]
@@ -571,9 +572,8 @@ class Secrets:
 
 
 def _check_secret(key: str, value: str, type: str) -> None:
-    types = get_args(SecretType)
-    if type not in types:
-        raise OptionError(f"unknown secret type {type!r}", "nothing was sent", f"give {', '.join(types)}")
+    if type not in get_args(SecretType):
+        warnings.warn(unknown_value("secret type", type, get_args(SecretType)), stacklevel=2)
     check_secret(key, value)
     keep_secret([value])
 

@@ -13,6 +13,7 @@ import asyncio
 import gc
 import json
 import time
+import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -28,7 +29,7 @@ from devin_jupyter.models import enums
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.fields import parse_time, strings
 from devin_jupyter.models.fields import session_id as prefixed
-from devin_jupyter.text import nearest, parse_ago
+from devin_jupyter.text import nearest, parse_ago, unknown_value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -377,7 +378,9 @@ class Filter:
     """Whether a session passes: for what the service does not filter by, or may read in another way."""
     keep_v1: Callable[[Any, Mapping[str, Any]], bool] | None = None
     values: tuple[str, ...] = ()
-    """All there are; empty if any will do."""
+    """All that are known; empty if any will do."""
+    is_open: bool = True
+    """The service may know other values."""
 
 
 def _has_all_tags(tags: Sequence[str], raw: Mapping[str, Any]) -> bool:
@@ -404,7 +407,7 @@ FILTERS: tuple[Filter, ...] = (
     Filter("service_user", "words", "service_user_ids"),
     Filter("parent", "session", "parent_session_id"),
     Filter("schedule", "word", "schedule_id"),
-    Filter("phase", "words", None, "", values=tuple(phase.value for phase in Phase)),
+    Filter("phase", "words", None, "", values=tuple(phase.value for phase in Phase), is_open=False),
     Filter("updated_since", "time", "updated_after", "", None,
            lambda when, raw: when <= _time_of(raw, "updated_at")),
     Filter("", "sessions", "session_ids"),
@@ -631,12 +634,19 @@ def _checked(one: Filter, value: Any, now: datetime) -> Any:
         if not isinstance(word, str):
             raise _unfit(one.name, word, "give a string, or a list of strings")
         if one.values and word not in one.values:
-            hint = nearest(word, one.values)
-            known = f"give one of {', '.join(one.values)}"
-            raise OptionError(f"{word!r:.80} is not a valid {one.name}{hint}", "nothing was read", known)
+            _unknown(one, word)
     if one.kind == "session":
         return prefixed(words[0])
     return words if one.kind == "words" else words[0]
+
+
+def _unknown(one: Filter, word: str) -> None:
+    if one.is_open:
+        warnings.warn(unknown_value(one.name, word, one.values), stacklevel=2)
+        return
+    known = f"give one of {', '.join(one.values)}"
+    what = f"{word!r:.80} is not a valid {one.name}{nearest(word, one.values)}"
+    raise OptionError(what, "nothing was read", known)
 
 
 def _unfit(name: str, value: Any, hint: str) -> OptionError:

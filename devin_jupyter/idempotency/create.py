@@ -37,6 +37,7 @@ from devin_jupyter.errors import (
     NotRecorded,
     OptionError,
     SessionChanged,
+    Unprocessable,
     UnreadableAnswer,
 )
 from devin_jupyter.idempotency.once import Attempt, PaidAct, Timing, in_seconds, once, settle, shielded
@@ -180,6 +181,8 @@ class Creator:
             try:
                 return await self._typed_by_playbook(await once(call, self.journal, attempt), request)
             except DevinError as problem:
+                if request.notes and isinstance(problem, (BadRequest, Unprocessable)):
+                    problem.note("; ".join(request.notes))  # such as a mode that the service does not know either
                 if call.stopped is not None:
                     problem.note(f"{call.stopped} was stopped first")
                 raise

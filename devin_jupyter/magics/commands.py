@@ -148,7 +148,9 @@ GROUPS: dict[str, tuple[Command, ...]] = {
                 _SINCE,
                 _UNTIL,
                 Argument("mine", "started by the owner of this key", "flag"),
-                Argument("origin", "started from here", "words", "ORIGIN", choices=BY_KEYWORD["origin"].values),
+                Argument(
+                    "origin", "started from here", "words", "ORIGIN", choices=BY_KEYWORD["origin"].values, is_open=True
+                ),
                 Argument("phase", "only in these phases", "words", "PHASE", choices=BY_KEYWORD["phase"].values),
                 Argument("tags", "with these tags", "words", metavar="TAG", values="tags"),
                 Argument("repos", "on these repositories", "words", metavar="OWNER/REPO", values="repos"),

@@ -5,14 +5,13 @@ Loading it must stay free: nothing heavy is imported before the first magic runs
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from traitlets import Any as TraitAny
 from traitlets import Bool, Enum, Float, Integer, List, TraitError, Unicode
 from traitlets.config import Configurable
 
 from devin_jupyter.host import Execution, executions, hooks
-from devin_jupyter.models.enums import DevinMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +30,7 @@ _MOST_CELLS, _MOST_SHOWN, _LONGEST_SHOWN = 1000, 20, 10_000
 class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
     """The magics of devin_jupyter; the defaults below hold for every `%%devin` cell that does not say otherwise."""
 
-    mode = Enum(get_args(DevinMode), None, allow_none=True, help="The --mode of cells that give none.").tag(config=True)
+    mode = Unicode(None, allow_none=True, help="The --mode of cells that give none.").tag(config=True)
     max_acu = Integer(None, allow_none=True, min=1, help="The --max-acu of cells that give none.").tag(config=True)
     tags = List(Unicode(), help="Tags of every session that a cell starts.").tag(config=True)
     on_interrupt = Enum(

@@ -40,6 +40,8 @@ class Argument:
     default: str = ""
     """The default, as text for the help."""
     choices: tuple[str, ...] = ()
+    is_open: bool = False
+    """The service may know other values than these choices: one is sent as it is, and a line says so."""
     short: str = ""
     values: str = ""
     """What the completer offers: `tags`, `repos`, `playbooks`, `knowledge`, `sessions`, `files`, …."""
@@ -97,7 +99,7 @@ class Argument:
     @property
     def is_text(self) -> bool:
         """Whether any text is a valid value; others are converted once their `{{ }}` are filled in."""
-        return self.kind in ("word", "words", "optional") and not self.choices
+        return self.kind in ("word", "words", "optional") and (self.is_open or not self.choices)
 
     @property
     def explanation(self) -> str:
@@ -263,7 +265,7 @@ class Syntax:
             if argument.is_text and not argument.takes_objects and not isinstance(word, str):
                 hint = f"for example {self.example_of(argument)}"
                 raise OptionError(f"{label} takes text, not {type(word).__name__}", "nothing was sent", hint)
-            if argument.choices and word not in argument.choices:
+            if argument.choices and word not in argument.choices and not argument.is_open:
                 raise OptionError(
                     f"{argument.flag or self.title} has no {word!r}{nearest(str(word), argument.choices)}",
                     hint=f"one of: {', '.join(argument.choices)}",

@@ -37,6 +37,7 @@ GROUPS: dict[str, tuple[Argument, ...]] = {
             "--mode lite",
             "the organization's mode",
             choices=MODES,
+            is_open=True,
             api="v3",
             instead="leave it out",
             field="devin_mode",

@@ -168,8 +168,6 @@ def test_what_v1_does_not_tell_is_refused(name: str) -> None:
         {"tags": ["a", None]},
         {"phase": "finished"},
         {"phase": ["done", "dune"]},
-        {"origin": "Slack"},
-        {"category": ["security", "bugs"]},
         {"archived": "yes"},
         {"playbook": ["a", "b"]},
     ],
@@ -180,8 +178,25 @@ def test_a_mistyped_filter_is_refused(given: dict[str, Any]) -> None:
 
 
 def test_a_mistyped_word_names_the_nearest() -> None:
-    with pytest.raises(OptionError, match=r"not a valid category \(did you mean bug_fixing\?\)"):
-        Query.of({"category": "bug fixing"})
+    with pytest.raises(OptionError, match=r"not a valid phase \(did you mean working\?\)"):
+        Query.of({"phase": "wroking"})
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"origin": "Slakc"}, r"unknown origin 'Slakc' \(did you mean slack\?\): sent as it is"),
+        ({"category": ["security", "time_travel"]}, r"unknown category 'time_travel' \(known: bug_fixing, .*sent as"),
+    ],
+)
+def test_a_value_of_the_service_that_is_not_known_here_is_sent_and_a_line_says_so(
+    given: dict[str, Any], line: str
+) -> None:
+    with pytest.warns(UserWarning, match=line):
+        query = Query.of(given)
+    assert query.filters == {
+        name: (value,) if isinstance(value, str) else tuple(value) for name, value in given.items()
+    }
 
 
 def test_an_iterator_filters_every_page() -> None:

@@ -111,7 +111,6 @@ def test_a_dry_run_sends_nothing_and_shows_the_request(shell, service, monkeypat
 
 BAD = [
     ("--repoz a/b\nx", "OptionError", "--repos"),
-    ("--mode turbo\nx", "OptionError", "one of: normal"),
     ("--max-acu 0\nx", "OptionError", "above 0"),
     ("\n  \n", "OptionError", "the prompt is empty"),
     ("\n{{ nobody }}", "TemplateError", "--raw"),
@@ -132,6 +131,25 @@ BAD = [
     ("--snapshot s-1\nx", "Unsupported", "v1"),
     ("--unlisted\nx", "Unsupported", "v1"),
 ]
+
+
+def test_an_unknown_mode_is_sent_as_it_is_and_a_line_says_so(shell, service):
+    line = "unknown --mode 'fsat' (did you mean fast?): sent as it is, the service decides"
+    shown = shell.run("%%devin --dry-run --mode fsat\nx").shown[0]["text/plain"]
+    assert line in shown
+    assert '"devin_mode": "fsat"' in shown
+    refused = shell.run("%%devin --mode fsat\nx", fails=True)
+    assert type(refused.error).__name__ == "Unprocessable"
+    assert line in refused.out
+    assert service.requests(CREATE) == 1
+    known = shell.run("%%devin --dry-run --mode fusion\nx").shown[0]["text/plain"]
+    assert "unknown" not in known
+    shell.run("%config DevinMagics.mode = 'swe-9'")
+    try:
+        shown = shell.run("%%devin --dry-run\nx").shown[0]["text/plain"]
+    finally:
+        shell.run("%config DevinMagics.mode = None")
+    assert "unknown --mode 'swe-9' (known: normal, fast, lite, ultra, fusion): sent as it is" in shown
 
 
 @pytest.mark.parametrize(("cell", "error", "words"), BAD)

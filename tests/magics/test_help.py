@@ -84,7 +84,7 @@ def test_help_knows_the_cell_magic_too(shell):
         ("%devin send --attach f t hi", "--attach takes every word after it: put it last"),
         ("%devin open t -o 2x", "--out takes the name of a variable"),
         ("%devin open t --out for", "--out takes the name of a variable"),
-        ("%devin sessions --origin slak", "did you mean slack?"),
+        ("%devin sessions --phase dnoe", "did you mean done?"),
         ("%devin open", "%devin open needs SESSION"),
         ("%devin send s", "%devin send needs TEXT"),
         ("%devin wait s soon", "TIME takes a time such as 90"),

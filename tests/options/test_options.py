@@ -18,7 +18,6 @@ HINTS = [
     ("--repoz a/b", "--repos"),
     ("--scehma X", "--schema"),
     ("--max_acu 3", "--max-acu"),
-    ("--mode fst", "fast"),
     ("--on-interrupt sotp", "stop"),
 ]
 
@@ -183,8 +182,9 @@ def test_keywords_have_the_names_of_the_table():
 def test_a_wrong_keyword_gets_the_nearest_name():
     with pytest.raises(OptionError, match="did you mean max_acu"):
         options.from_keywords(max_acus=3)
-    with pytest.raises(OptionError, match="did you mean fast"):
-        options.from_keywords(mode="fats")
+    with pytest.raises(OptionError, match="did you mean detach"):
+        options.from_keywords(on_interrupt="detatch")
+    assert options.from_keywords(mode="fats")["mode"] == "fats"  # the service may know it
 
 
 def test_the_help_and_the_readme_show_every_option_with_its_example():
