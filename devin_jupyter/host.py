@@ -77,7 +77,7 @@ class _Signs:
 KINDS: tuple[tuple[str, Outputs, Callable[[_Signs], bool]], ...] = (
     # The first that applies. Voila allows no input, and yet shows a live page.
     ("voila", "frames", lambda signs: signs.has("SERVER_SOFTWARE", "voila")),
-    ("marimo", "file", lambda signs: signs.kernel is None and "marimo" in sys.modules),
+    ("marimo", "frames", lambda signs: signs.kernel is None and _in_marimo()),
     ("terminal", "file", lambda signs: signs.kernel is None and signs.shell is not None),
     ("script", "file", lambda signs: signs.kernel is None),
     # JupyterLite has no threads, which a live panel needs.
@@ -121,6 +121,15 @@ def host(shell: Any = None) -> Host:
         cell_id=_text(metadata.get("cellId")),
         request=_text(header.get("msg_id")),
     )
+
+
+def _in_marimo() -> bool:
+    """Whether a marimo notebook runs this code; importing marimo in a script makes none."""
+    marimo = sys.modules.get("marimo")
+    try:
+        return marimo is not None and bool(marimo.running_in_notebook())
+    except AttributeError:  # it is being imported
+        return False
 
 
 def running_shell() -> Any:

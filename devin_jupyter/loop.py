@@ -19,6 +19,7 @@ import functools
 import inspect
 import os
 import signal
+import sys
 import threading
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
@@ -54,9 +55,19 @@ def _block_forever() -> None:
     threading.Event().wait()
 
 
-def new_thread(work: Callable[[], None], name: str) -> threading.Thread:
-    """Return a daemon thread that has yet to be started."""
-    return threading.Thread(target=work, name=name, daemon=True)
+def new_thread(work: Callable[..., None], name: str, *arguments: Any) -> threading.Thread:
+    """Return a daemon thread that has yet to be started; in marimo one that may talk to the browser."""
+    marimo = sys.modules.get("marimo")
+    if marimo is not None:
+        # An app that is served has a kernel for each visitor in one process, and our loop serves them all: the thread
+        # must have the context of none of them. https://docs.marimo.io/api/threading/
+        try:
+            if marimo.running_in_notebook() and marimo.app_meta().mode == "edit":
+                thread: threading.Thread = marimo.Thread(target=work, args=arguments, name=name, daemon=True)
+                return thread
+        except (AttributeError, RuntimeError, AssertionError):  # an older marimo, or no cell that runs
+            pass
+    return threading.Thread(target=work, args=arguments, name=name, daemon=True)
 
 
 class LoopThread:

@@ -71,8 +71,8 @@ def test_colab_is_known_by_its_module_and_keeps_secrets(monkeypatch):
 def test_without_a_kernel_nobody_clicks(monkeypatch):
     here = host(SimpleNamespace(user_ns={}))
     assert (here.kind, here.can_click, here.is_headless, here.cell_id) == ("terminal", False, False, None)
-    monkeypatch.setitem(sys.modules, "marimo", ModuleType("marimo"))
-    assert host(SimpleNamespace(user_ns={})).kind == "marimo"
+    monkeypatch.setitem(sys.modules, "marimo", ModuleType("marimo"))  # imported, and no notebook of its runs
+    assert host(SimpleNamespace(user_ns={})).kind == "terminal"
     monkeypatch.delitem(sys.modules, "marimo")
     monkeypatch.delitem(sys.modules, "IPython", raising=False)
     assert host().kind == "script"

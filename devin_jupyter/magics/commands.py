@@ -32,6 +32,13 @@ class Command:
     api: str = "both"
     more: str = ""
     """What else the help of this one command says."""
+    in_python: str = ""
+    """The same as the example, without magics; by default the function of `dj.commands`."""
+
+    @property
+    def python(self) -> str:
+        """How a cell says it where there are no magics, such as in marimo."""
+        return self.in_python or f"dj.commands.{self.name}()"
 
     @property
     def syntax(self) -> Syntax:
@@ -105,15 +112,16 @@ def command_help(command: Command) -> str:
     usage = wrap(command.syntax.usage, 100, subsequent_indent="    ")
     more = wrap(command.more, 100, initial_indent="    ", subsequent_indent="    ")
     about, example = f"    {command.summary}", f"    e.g. {command.example}"
+    example += f"\n    in Python: {command.python}"
     parts = [[*usage, "", about], [explained(command.arguments)], [example], more]
     return "\n\n".join("\n".join(part) for part in parts if any(part))
 
 
 def readme_table() -> str:
     """Return the Markdown table of all commands for the README."""
-    lines = ["| command | what it does | example |", "| --- | --- | --- |"]
+    lines = ["| command | what it does | example | in Python, and so in marimo |", "| --- | --- | --- | --- |"]
     for command in COMMANDS.values():
-        cells = [f"`{command.syntax.usage}`", command.summary, f"`{command.example}`"]
+        cells = [f"`{command.syntax.usage}`", command.summary, f"`{command.example}`", f"`{command.python}`"]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
 
@@ -161,6 +169,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
                 Argument("live", "a live board instead of a table (notebooks only)", "flag"),
             ),
             more="Returns the table: after `found = %devin sessions login`, found.frame is a DataFrame.",
+            in_python='dj.commands.sessions("login", origin="slack", since="7d", mine=True)',
         ),
         Command(
             "open",
@@ -175,6 +184,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             ),
             more="Give a variable that holds an id or a URL by its bare name: %devin open found_id. $name and {name} "
             "are not expanded, nor are they in %%devin.",
+            in_python='dj.get("https://app.devin.ai/sessions/1a2b…")',
         ),
         Command(
             "show",
@@ -182,6 +192,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             session_commands.show,
             "%devin show audit",
             (_WHICH, Argument("transcript", "with the conversation", "flag")),
+            in_python="audit.refresh()",
         ),
         Command(
             "wait",
@@ -193,6 +204,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
                 _positional("time", "at most this long: 90 (seconds), 30m, 4h", "time", "TIME"),
                 Argument("on_interrupt", "what Ctrl-C does to it", choices=("detach", "stop")),
             ),
+            in_python='audit.wait("30m")',
         ),
         Command(
             "send",
@@ -209,6 +221,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
                 Argument("wait", "wait for the reply, at most this long", "wait", "TIME"),
                 Argument("as_user", "send as this member", metavar="ID"),
             ),
+            in_python='audit.send("Please also look at the tests").wait()',
         ),
         Command(
             "fix",
@@ -222,6 +235,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             more="Waits for the answer; run it again after an interrupt, and it attaches to the same session. Where "
             "the front end can take it, the corrected cell is offered as the next input; elsewhere, to copy. "
             "In Python: dj.fix().result()",
+            in_python="dj.fix(max_acu=2).result()",
         ),
         Command(
             "stop",
@@ -239,6 +253,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
                 Argument("archive", "archive them too", "flag"),
             ),
             more="A stopped session cannot be resumed. If the kernel hangs: python -m devin_jupyter stop --all",
+            in_python="audit.stop()",
         ),
         Command("resume", "allow sessions again after stop --all", session_commands.resume, "%devin resume"),
         Command(
@@ -247,6 +262,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             session_commands.archive,
             "%devin archive audit",
             (_MANY, Argument("undo", "the same as %devin unarchive", "flag")),
+            in_python="audit.archive()",
             api="v3",
         ),
         Command(
@@ -256,6 +272,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             "%devin unarchive audit",
             (_MANY,),
             api="v3",
+            in_python="audit.unarchive()",
         ),
     ),
     "What a session holds": (
@@ -269,6 +286,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
                 Argument("add", "tags to add", "words", "TAG", values="tags"),
                 Argument("replace", "replace all tags with these", "words", "TAG", values="tags"),
             ),
+            in_python='audit.tag("release-12")',
         ),
         Command(
             "messages",
@@ -276,6 +294,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             session_commands.messages,
             "%devin messages audit --limit 5",
             (_WHICH, Argument("limit", "only the newest N", "int", "N")),
+            in_python="dj.commands.messages(audit, limit=5)",
         ),
         Command(
             "files",
@@ -293,6 +312,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
                 ),
             ),
             api="v3",
+            in_python='audit.download("results")',
         ),
         Command(
             "insights",
@@ -301,6 +321,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             "%devin insights audit --generate",
             (_WHICH, Argument("generate", "generate the analysis, which takes about a minute", "flag")),
             api="v3",
+            in_python="audit.insights(generate=True)",
         ),
     ),
     "What the organization has": (
@@ -310,6 +331,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             org_commands.playbooks,
             "%devin playbooks upgrade",
             (_TEXT, Argument("show", "show this one in full", metavar="ID", values="playbooks")),
+            in_python='dj.commands.playbooks("upgrade")',
         ),
         Command(
             "knowledge",
@@ -341,6 +363,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             org_commands.usage,
             "%devin usage --since 30d",
             (_SINCE, _UNTIL),
+            in_python='dj.commands.usage(since="30d")',
         ),
         Command(
             "budget",
@@ -353,6 +376,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
                 ),
                 Argument("off", "the same as off", "flag"),
             ),
+            in_python="dj.budget(20)",
         ),
         Command(
             "journal",
@@ -365,6 +389,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             ),
             more="show lists the sessions of this notebook; check verifies the file; export writes all of it as JSON, "
             "redacted; repair recovers what can be read of a damaged file.",
+            in_python='dj.commands.journal("check")',
         ),
         Command(
             "lock",
@@ -372,6 +397,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             org_commands.lock,
             "%devin lock audit.devin.json",
             (_positional("file", "default: NAME.devin.json beside the notebook", metavar="FILE", values="files"),),
+            in_python='dj.commands.lock("audit.devin.json")',
         ),
     ),
     "Setting up": (
@@ -389,6 +415,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
                 Argument("new_key", "prompt for a key even if one is found", "flag"),
                 Argument("simulator", "the same as %devin simulator", "flag"),
             ),
+            in_python='dj.connect(profile="work")',
         ),
         Command(
             "whoami",
@@ -405,6 +432,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
                 Argument("v1", "use the v1 API, as with an apk_… key", "flag"),
                 Argument("preload", "with this many past sessions", "int", "N"),
             ),
+            in_python="dj.connect(simulator=True)",
         ),
         Command(
             "debug",
@@ -412,6 +440,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             org_commands.debug,
             "%devin debug report.txt",
             (_positional("file", "default: show it here", metavar="FILE", values="files"),),
+            in_python='dj.commands.debug("report.txt")',
         ),
         Command(
             "help",
@@ -419,6 +448,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             _help,
             "%devin help send",
             (_positional("topic", "a command, or an option of %%devin", metavar="COMMAND", values="commands"),),
+            in_python='dj.commands.help("send")',
         ),
     ),
 }

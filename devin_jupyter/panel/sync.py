@@ -171,7 +171,7 @@ class ActionRunner:
             self._reply(token, error=str(refusal))
             return
         work = (name, token, action, arguments)
-        threading.Thread(target=self._run, args=work, name=f"devin-panel-{name}", daemon=True).start()
+        loop.new_thread(self._run, f"devin-panel-{name}", *work).start()
 
     def _run(self, name: str, token: Any, action: Action, arguments: Mapping[str, Any]) -> None:
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import secrets
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -276,7 +275,7 @@ class BatchPanel(LiveWidget):
         elif action == "open":
             self._wanted = identifier = str(content.get("session"))
             work = (identifier, content.get("token"))
-            threading.Thread(target=self._open, args=work, name="devin-panel-open", daemon=True).start()
+            loop.new_thread(self._open, "devin-panel-open", *work).start()
         elif action == "shut":
             self._wanted = None
             on_loop(self._show, None)

@@ -1,0 +1,117 @@
+"""`dj.commands`: every `%devin` command as a function, for marimo and scripts, where there are no magics."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+from devin_jupyter.errors import OptionError
+from devin_jupyter.host import running_shell
+from devin_jupyter.magics.commands import COMMANDS, Command, command_help
+from devin_jupyter.magics.frontend import Notebook
+from devin_jupyter.magics.magic import DevinMagics
+from devin_jupyter.text import nearest
+
+
+class Commands:
+    """The `%devin` commands as functions: `dj.commands.usage(since="30d")` is `%devin usage --since 30d`.
+
+    Options are keywords, with `_` for `-`; a list may be given where several values are taken, and a session itself in
+    place of its name. What a command prints is printed, what it shows is returned.
+    """
+
+    __module__ = "devin_jupyter"
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name not in COMMANDS:
+            raise AttributeError(f"there is no command {name!r}{nearest(name, COMMANDS)}")
+        return _function(name)
+
+    def __dir__(self) -> list[str]:
+        return list(COMMANDS)
+
+    def __repr__(self) -> str:
+        return f"<Commands: {', '.join(COMMANDS)}>"
+
+
+commands = Commands()
+
+
+@cache
+def _function(name: str) -> Callable[..., Any]:
+    command = COMMANDS[name]
+    signature = inspect.Signature(
+        [
+            inspect.Parameter(one.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None)
+            if one.is_positional
+            else inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=None)
+            for one in sorted(command.arguments, key=lambda one: not one.is_positional)
+        ]
+    )
+
+    def call(*args: Any, **options: Any) -> Any:
+        try:
+            given = signature.bind(*args, **options).arguments
+        except TypeError as mistake:
+            raise OptionError(f"commands.{name}: {mistake}", hint=f"help(dj.commands.{name})") from None
+        return command.run(_notebook(), SimpleNamespace(**_values(command, given)))
+
+    call.__name__ = call.__qualname__ = name
+    call.__module__ = "devin_jupyter.commands"
+    call.__doc__ = command_help(command)
+    call.__signature__ = signature  # type: ignore[attr-defined]  # inspect reads it
+    return call
+
+
+def _values(command: Command, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the value of every argument as a magic line gives it: None where it is not given."""
+    values: dict[str, Any] = {}
+    for argument in command.arguments:
+        value = given.get(argument.name)
+        if value is None or value is False:
+            if argument.is_needed:
+                raise OptionError(
+                    f"commands.{command.name} needs {argument.name}", hint=f"for example {command.example}"
+                )
+            is_list = argument.kind == "words" and argument.is_positional
+            values[argument.name] = () if is_list else False if argument.kind == "flag" else None
+        elif argument.values == "sessions" and not isinstance(value, str):
+            is_one = argument.kind == "words" and not isinstance(value, (list, tuple))
+            values[argument.name] = (value,) if is_one else value
+        else:
+            values[argument.name] = command.syntax.convert(argument, value)
+    return values
+
+
+def _notebook() -> Notebook:
+    """Return the notebook of the running shell, else what stands for one: the names of `__main__`, nobody to click."""
+    shell = running_shell() or _NoShell()
+    loaded = next((one for one in getattr(shell, "configurables", ()) if isinstance(one, DevinMagics)), None)
+    return Notebook(shell, loaded or _defaults())
+
+
+class _NoShell:
+    """In place of IPython's shell where there is none; false, as that is what it stands for."""
+
+    user_ns_hidden: Mapping[str, Any] = {}
+
+    def __bool__(self) -> bool:
+        return False
+
+    @property
+    def user_ns(self) -> dict[str, Any]:
+        return vars(sys.modules["__main__"])
+
+    def push(self, names: Mapping[str, Any]) -> None:
+        self.user_ns.update(names)
+
+
+@cache
+def _defaults() -> Any:
+    """Return what `%config DevinMagics` holds where nobody has set anything."""
+    traits = DevinMagics.class_traits(config=True)
+    return SimpleNamespace(**{name: trait.default() for name, trait in traits.items()})

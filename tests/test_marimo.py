@@ -1,0 +1,142 @@
+"""marimo: its own exports run the notebook, threads are its own where that is right, and commands are functions."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+import devin_jupyter as dj
+from devin_jupyter import loop
+from devin_jupyter.host import host
+from devin_jupyter.magics.commands import COMMANDS
+
+NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "marimo_quickstart.py"
+
+
+@pytest.fixture
+def marimo_at(tmp_path):
+    """Return a function that starts marimo, or the notebook, in a folder and with settings of its own."""
+    pytest.importorskip("marimo", reason="marimo is not installed")
+    environment = {**os.environ, "HOME": str(tmp_path), "DEVIN_JUPYTER_HOME": str(tmp_path / "home")}
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
+        environment[name] = str(tmp_path / name)
+    (tmp_path / NOTEBOOK.name).write_text(NOTEBOOK.read_text(encoding="utf-8"), encoding="utf-8")
+
+    def start(*arguments):
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=tmp_path,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+        )
+
+    return start
+
+
+def finished(process):
+    out, err = process.communicate(timeout=150)
+    assert process.returncode == 0, err.decode()
+    return out.decode()
+
+
+@pytest.mark.kernel
+def test_the_quickstart_runs_in_every_export_of_marimo_and_as_a_script(marimo_at, tmp_path):
+    export = ("-m", "marimo", "export")
+    html = marimo_at(*export, "html", NOTEBOOK.name, "-o", "out.html")
+    ipynb = marimo_at(*export, "ipynb", NOTEBOOK.name, "-o", "out.ipynb", "--include-outputs")
+    script = marimo_at(*export, "script", NOTEBOOK.name, "-o", "out.py")
+    finished(script)
+    as_script, plain = marimo_at("out.py"), marimo_at(NOTEBOOK.name)
+    for process in (html, ipynb, as_script, plain):
+        finished(process)
+
+    page = (tmp_path / "out.html").read_text(encoding="utf-8")
+    assert "marimo-anywidget" in page
+    assert "1 pull request" in page or "acme/api#" in page
+    assert "service user simulator" in page
+    cells = json.loads((tmp_path / "out.ipynb").read_text(encoding="utf-8"))["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", ())]
+    assert not [output for output in outputs if output["output_type"] == "error"]
+    shown = "".join("".join(output.get("data", {}).get("text/html", "")) for output in outputs)
+    assert "severity" in shown
+    assert "simulated" in shown
+
+
+@pytest.fixture
+def marimo(monkeypatch):
+    """A stand-in for marimo that says which kind of notebook runs."""
+
+    class Thread(threading.Thread):
+        pass
+
+    module = ModuleType("marimo")
+    module.Thread = Thread
+    module.running_in_notebook = lambda: True
+    module.mode = "edit"
+    module.app_meta = lambda: SimpleNamespace(mode=module.mode)
+    monkeypatch.setitem(sys.modules, "marimo", module)
+    return module
+
+
+def test_threads_are_those_of_marimo_where_a_notebook_is_edited(marimo):
+    done = []
+    thread = loop.new_thread(done.append, "devin-test", 1)
+    assert isinstance(thread, marimo.Thread)
+    assert thread.daemon
+    thread.start()
+    thread.join()
+    assert done == [1]
+    assert host().kind == "marimo"
+    assert host().can_click
+    assert not host().is_headless
+
+
+def test_an_app_that_is_served_and_a_script_get_plain_threads(marimo, monkeypatch):
+    marimo.mode = "run"  # one process for all visitors
+    assert type(loop.new_thread(print, "devin-test")) is threading.Thread
+    marimo.running_in_notebook = lambda: False
+    assert type(loop.new_thread(print, "devin-test")) is threading.Thread
+    assert host().kind != "marimo"
+    del marimo.running_in_notebook
+    assert type(loop.new_thread(print, "devin-test")) is threading.Thread
+    assert host().kind != "marimo"
+
+
+def test_every_command_is_a_function_and_says_how_python_says_it(simulator, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DEVIN_API_KEY", simulator.api_key)
+    monkeypatch.setenv("DEVIN_API_URL", simulator.url)
+    audit = dj.create("Audit", max_acu=2).wait(30)
+    try:
+        1 / 0  # noqa: B018
+    except ZeroDivisionError as error:
+        sys.last_value = error
+    placed = {"https://app.devin.ai/sessions/1a2b…": audit.url, 'profile="work"': "", "dj.commands.insights": ""}
+    for command in COMMANDS.values():
+        said = command.python
+        for before, after in placed.items():
+            said = said.replace(before, after)
+        value = eval(said, {"dj": dj, "audit": audit})  # what the README says, as it says it
+        assert value is not None or command.name in ("resume", "tags", "journal", "lock", "debug", "help"), said
+    del sys.last_value
+    assert set(dir(dj.commands)) == set(COMMANDS)
+    assert "whoami" in repr(dj.commands)
+
+
+def test_a_command_refuses_what_it_does_not_take():
+    with pytest.raises(AttributeError, match=r"there is no command 'usagee' \(did you mean usage\?\)"):
+        dj.commands.usagee()
+    with pytest.raises(dj.OptionError, match="unexpected keyword argument 'sinc'"):
+        dj.commands.usage(sinc="3d")
+    with pytest.raises(dj.OptionError, match="needs session"):
+        dj.commands.send()
+    with pytest.raises(dj.OptionError, match="--limit takes a whole number"):
+        dj.commands.sessions(limit="many")
