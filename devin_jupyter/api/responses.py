@@ -14,8 +14,11 @@ from typing import Any
 
 from devin_jupyter import errors
 from devin_jupyter.redaction import redact, redact_tree
+from devin_jupyter.text import format_utc
 
 _LONGEST_DETAIL, _LONGEST_CODE = 300, 80
+_LONG_WAIT, _LONGEST_WAIT = 60.0, 10 * 365 * 86400.0
+"""Seconds from which a wait is told by its end, and the most that is believed."""
 _TAGS = re.compile(r"<[^>]{0,200}>")
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _BY_STATUS: Mapping[int, type[errors.ApiError]] = {
@@ -191,11 +194,12 @@ def _shortened(text: str) -> str:
 def _meaning(request: RequestInfo, status: int, detail: str, wait: float | None, code: str | None) -> str:
     """What the status means, and whether the request was applied."""
     if status >= 500:
-        return (
+        failed = (
             "the service failed; the request may or may not have been applied"
             if request.method == "POST"
             else "the service failed, even after several retries"
         )
+        return failed if wait is None else f"{failed}{_asked(wait)}"
     if status == 409 and request.operation == _CREATE:
         return "the request conflicts with the current state; whether a session was started is unknown"
     return f"{_reason(request, status, detail, wait, code)}; {_not_applied(request)}"
@@ -217,8 +221,19 @@ def _reason(request: RequestInfo, status: int, detail: str, wait: float | None, 
     if status == 409:
         return "the request conflicts with the current state"
     if status == 429:
-        return "too many requests" + (f"; the service asks for a pause of {wait:g} s" if wait is not None else "")
+        return f"too many requests{_asked(wait)}"
     return "the service rejected this request"
+
+
+def _asked(wait: float | None) -> str:
+    if wait is None:
+        return ""
+    if wait <= _LONG_WAIT:
+        return f"; the service asks for a pause of {wait:g} s"
+    from datetime import UTC, datetime, timedelta
+
+    until = datetime.now(UTC) + timedelta(seconds=min(wait, _LONGEST_WAIT))
+    return f"; the service asks to wait until {format_utc(until)}"
 
 
 def _not_applied(request: RequestInfo) -> str:

@@ -47,13 +47,28 @@ Sleep = Callable[[float], Awaitable[None]]
 Files = Mapping[str, tuple[str, bytes]]
 
 
+LONGEST_RETRY_AFTER = 60.0
+"""Seconds that a request waits where the service asks for it; where it asks for more, the error says until when."""
+
+
+class _AskedToWait(Exception):
+    """The service asks for a longer wait than a request takes upon itself."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        super().__init__()
+        self.response = response
+
+
 class _RetryPolicy(Retry):
-    """Three more tries with growing, jittered pauses; a wait that the service asks for is honored up to a minute."""
+    """Three more tries with growing, jittered pauses. A wait that the service asks for is honored up to a limit."""
 
     pause: Sleep = staticmethod(asyncio.sleep)
 
     async def asleep(self, response: httpx.Response | Exception) -> None:
         wanted = retry_after(response.headers) if isinstance(response, httpx.Response) else None
+        if wanted is not None and wanted > LONGEST_RETRY_AFTER:
+            assert isinstance(response, httpx.Response)
+            raise _AskedToWait(response)
         seconds = self.backoff_strategy() if wanted is None else min(wanted, self.max_backoff_wait)
         await type(self).pause(seconds)
 
@@ -66,7 +81,7 @@ def _retry_policy(sleep: Sleep) -> Retry:
         status_forcelist=_RETRIED_STATUS,
         backoff_factor=0.4,
         backoff_jitter=0.5,
-        max_backoff_wait=60.0,
+        max_backoff_wait=LONGEST_RETRY_AFTER,
     )
 
 
@@ -243,6 +258,10 @@ class Transport:
                     response = await asyncio.create_task(self._open().send(request))
             except TimeoutError:
                 raise httpx.ReadTimeout("the response is cut off") from None
+        except _AskedToWait as refusal:
+            status = refusal.response.status_code
+            _log(info, status, started)
+            raise error_from(info, status, refusal.response.headers, b"") from None
         except Exception as problem:
             # beside its own exceptions, httpx lets some through: of sockets, ssl, encodings of host names, SOCKS
             is_foreign = isinstance(problem, (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError))

@@ -375,6 +375,8 @@ _COSTS_BEFORE_JUDGING = 3
 _OWN_CAP = "usage_limit_exceeded"
 """A session that reached its own cap says nothing about the sessions to come."""
 _LONGEST_PAUSE = 120.0
+_LONGEST_ASKED = 900.0
+"""Seconds; where the service asks for a longer wait, the batch pauses until a person resumes it."""
 _AWAY_TIMES = 6
 """After this many failed attempts in a row the service counts as unreachable."""
 
@@ -504,6 +506,9 @@ class Gate:
         During such a wait this is the answer to a request sent before it: it may lengthen the wait, and no more.
         """
         asked = 2.0 if retry_after is None else max(1.0, retry_after)
+        if asked > _LONGEST_ASKED:
+            self.pause(f"{why}: the service asks for a pause of {asked / 60:,.0f} min")
+            return
         if self.seconds_closed:
             self._closed_until = max(self._closed_until, self._clock() + asked)
             return

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import re
 import socket
 import ssl
 import threading
@@ -121,10 +122,26 @@ async def test_the_wait_that_the_service_asks_for_is_honored(header, pause, slep
     assert slept == [pause]
 
 
-async def test_an_absurd_wait_is_cut_to_a_minute(slept):
-    await transport_with(answers(httpx.Response(503, headers={"retry-after": "86400"}), OK), slept).request(
-        GET, "/v3/x"
-    )
+@pytest.mark.parametrize(
+    ("status", "asks", "kind"),
+    [
+        (429, "9999", errors.RateLimited),
+        (503, "86400", errors.ServerError),
+        (429, "Fri, 31 Dec 9999 23:59:59 GMT", errors.RateLimited),
+    ],
+)
+async def test_a_wait_of_more_than_a_minute_is_not_waited_and_the_error_says_until_when(status, asks, kind, slept):
+    handler = answers(httpx.Response(status, headers={"retry-after": asks}, json={"detail": "later"}), OK)
+
+    with pytest.raises(kind) as problem:
+        await transport_with(handler, slept).request(GET, "/v3/x")
+    assert (slept, len(handler.requests)) == ([], 1)
+    assert problem.value.retry_after > 9000
+    assert re.search(r"the service asks to wait until 20\d\d-\d\d-\d\d \d\d:\d\d UTC", problem.value.consequence)
+
+
+async def test_a_wait_of_a_minute_is_waited(slept):
+    await transport_with(answers(httpx.Response(503, headers={"retry-after": "60"}), OK), slept).request(GET, "/v3/x")
 
     assert slept == [60.0]
 

@@ -200,3 +200,11 @@ def test_a_budget_needs_a_cap_on_each_session_and_says_which_fits() -> None:
     with pytest.raises(BudgetExceeded) as refused:
         check_caps(items(20), 10)
     assert "below 1 ACU" in refused.value.hint
+
+
+def test_a_very_long_wait_pauses_the_batch_until_a_person_resumes_it() -> None:
+    gate = Gate(8, clock=lambda: 0.0)
+    gate.slow_down("the service answered 429", 9999.0)
+
+    assert gate.seconds_closed == 0
+    assert gate.paused == "the service answered 429: the service asks for a pause of 167 min"

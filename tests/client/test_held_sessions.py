@@ -2,7 +2,7 @@
 
 import pytest
 
-from devin_jupyter.errors import Conflict, CreateUncertain, Forbidden, NotFound, Refused, SessionAsleep
+from devin_jupyter.errors import Conflict, CreateUncertain, Forbidden, NotFound, RateLimited, Refused, SessionAsleep
 from devin_jupyter.models.enums import Phase
 
 pytestmark = pytest.mark.usefixtures("slow_lasts")
@@ -105,3 +105,11 @@ def test_whatever_happens_under_way_every_wait_ends_and_nothing_is_started_twice
     assert devin.create("take long", tags=["sim:slow"]).id == session.id
     assert simulator.requests(SEND) <= 1
     assert simulator.stats()["sessions"] == 1
+
+
+def test_a_service_that_asks_for_a_long_wait_keeps_no_frame_for_ever(devin, simulator):
+    simulator.faults({"kind": "status", "status": 429, "retry_after": 9999, "method": "GET"})
+
+    with pytest.raises(RateLimited, match="asks to wait until 20") as caught:
+        devin.sessions_frame(since="30d")
+    assert caught.value.retry_after == 9999
