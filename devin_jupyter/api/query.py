@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, S
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
-from math import ceil, inf
+from math import ceil, floor, inf
 from operator import index
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, get_args
 
@@ -27,7 +27,7 @@ from devin_jupyter.errors import OptionError, UnreadableAnswer, Unsupported
 from devin_jupyter.loop import REQUESTS_AT_ONCE, leaf_exceptions
 from devin_jupyter.models import enums
 from devin_jupyter.models.enums import Phase
-from devin_jupyter.models.fields import parse_time, strings
+from devin_jupyter.models.fields import UNIX_SECONDS, parse_time, strings
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.text import nearest, parse_ago, unknown_value
 
@@ -265,7 +265,7 @@ def parsed(body: bytes) -> Page:
     items = items_of(answer)
     total = answer.get("total") if isinstance(answer, dict) else None
     times: list[Any] = [item.get("created_at") for item in items]
-    has_integer_times = set(map(type, times)) <= {int}
+    has_integer_times = set(map(type, times)) <= {int} and max(times, default=0) < UNIX_SECONDS
     created: list[int] = times if has_integer_times else [_seconds(value) for value in times]
     total = total if type(total) is int and total >= 0 else None
     return Page(items, created, next_cursor(answer), total, has_integer_times)
@@ -286,7 +286,8 @@ def _value(body: bytes) -> Any:
 
 
 def _seconds(value: Any) -> int:
-    return int(value) if isinstance(value, (int, float)) and abs(value) < 1e18 else 0
+    moment = parse_time(value)
+    return 0 if moment is None else floor(moment.timestamp())
 
 
 def _only_edges(window: Window, created: Iterable[int]) -> bool:

@@ -51,6 +51,55 @@ LONGEST_RETRY_AFTER = 60.0
 """Seconds that a request waits where the service asks for it; where it asks for more, the error says until when."""
 
 
+MOST_ANSWER, MOST_FILE = 100_000_000, 1_000_000_000
+"""Bytes of an answer and of a downloaded file, after decompression."""
+
+
+class _TooLarge(Exception):
+    """An answer is larger than anything that is read into memory."""
+
+    def __init__(self, status: int, most: int) -> None:
+        super().__init__(f"it is larger than {most // 1_000_000:,} MB")
+        self.status = status
+
+
+class _WholeAnswers(httpx.AsyncBaseTransport):
+    """Reads the body where requests are retried, so that one that is cut off is; and no more of it than a limit."""
+
+    def __init__(self, wire: httpx.AsyncBaseTransport) -> None:
+        self._wire = wire
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request, and return the response with its body."""
+        response = await self._wire.handle_async_request(request)
+        most = request.extensions.get("most_bytes", MOST_ANSWER)
+        size, headers = 0, response.headers
+        try:
+            response.request = request
+            if "content-encoding" not in headers and int(headers.get("content-length") or most + 1) <= most:
+                await response.aread()
+                return response
+            parts = []
+            async for part in response.aiter_bytes():
+                parts.append(part)
+                size += len(part)
+                if size > most:
+                    raise _TooLarge(response.status_code, most)
+        finally:
+            await response.aclose()
+        kept = [(name, value) for name, value in headers.multi_items() if name not in _OF_THE_BODY]
+        return httpx.Response(
+            response.status_code, headers=kept, content=b"".join(parts), extensions=response.extensions
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._wire.aclose()
+
+
+_OF_THE_BODY = ("content-encoding", "content-length", "transfer-encoding")
+
+
 class _AskedToWait(Exception):
     """The service asks for a longer wait than a request takes upon itself."""
 
@@ -170,7 +219,9 @@ class Transport:
         url = httpx.URL(self._settings.base_url + path)
         for hop in range(_MOST_HOPS):
             self._check_download(url)
-            request = client.build_request("GET", url, headers=None if hop else self._auth)
+            request = client.build_request(
+                "GET", url, headers=None if hop else self._auth, extensions={"most_bytes": MOST_FILE}
+            )
             response = await self._exchange(info, request)
             if response.status_code not in _REDIRECTS:
                 break
@@ -258,6 +309,9 @@ class Transport:
                     response = await asyncio.create_task(self._open().send(request))
             except TimeoutError:
                 raise httpx.ReadTimeout("the response is cut off") from None
+        except _TooLarge as problem:
+            _log(info, problem.status, started)
+            raise unreadable(info, problem.status, b"", str(problem)) from None
         except _AskedToWait as refusal:
             status = refusal.response.status_code
             _log(info, status, started)
@@ -286,7 +340,7 @@ class Transport:
             self._loop, self._pid, self._environment = loop, os.getpid(), environment
             wire = self._wire or self._network()
             self._client = httpx.AsyncClient(
-                transport=RetryTransport(wire, retry=_retry_policy(self._sleep)),
+                transport=RetryTransport(_WholeAnswers(wire), retry=_retry_policy(self._sleep)),
                 headers={"User-Agent": _user_agent(), "Accept": "application/json"},
                 timeout=httpx.Timeout(self._settings.timeout_seconds, connect=min(10, self._settings.timeout_seconds)),
                 follow_redirects=False,

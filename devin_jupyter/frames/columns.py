@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from devin_jupyter.models.fields import Kind, parse_time, word
+from devin_jupyter.models.fields import UNIX_SECONDS, Kind, parse_time, word
 
 TEXT = pd.StringDtype()
 TIME = pd.DatetimeTZDtype("us", "UTC")
 DAY = np.dtype("datetime64[us]")
-_MOST_SECONDS = 253_402_300_799  # the end of the year 9999, where datetime ends
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -124,8 +123,8 @@ def _replace_surrogates(value: str | None) -> str | None:
 
 
 def times(values: list[Any]) -> Any:
-    """Return UTC times in microseconds, from Unix seconds, ISO 8601 texts or datetimes."""
-    if values and set(map(type, values)) == {int} and min(values) >= 0 and max(values) <= _MOST_SECONDS:
+    """Return UTC times in microseconds, from whatever `parse_time` reads, or datetimes."""
+    if values and set(map(type, values)) == {int} and min(values) >= 0 and max(values) < UNIX_SECONDS:
         return _utc((np.array(values, dtype="int64") * 1_000_000).view("M8[us]"))
     return _utc(np.array([_datetime64(value) for value in values], dtype="M8[us]"))
 

@@ -7,7 +7,6 @@ import sys
 import time
 import traceback
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from devin_jupyter.magics.completion import CACHE, prefetch
 from devin_jupyter.magics.display import Table, Text, labeled, write_file
 from devin_jupyter.magics.frontend import recent_lines
 from devin_jupyter.magics.session_commands import unix_time
+from devin_jupyter.models.fields import parse_time
 from devin_jupyter.redaction import redact, redact_colored
 from devin_jupyter.text import format_acus, format_amount, nearest
 
@@ -108,11 +108,16 @@ def usage(notebook: Notebook, args: Any) -> Table:
     except (Forbidden, NotFound, Unsupported) as problem:
         return _summed(notebook, since, until, problem.message)
     rows = [
-        {"day": f"{datetime.fromtimestamp(day['date'], UTC):%Y-%m-%d}", "ACU": format_amount(day.get("acus") or 0)}
+        {"day": _day(day.get("date")), "ACU": format_amount(day.get("acus") or 0)}
         for day in found.get("consumption_by_date") or ()
     ]
     title = f"{format_acus(found.get('total_acus'))} in all; days begin at 08:00 UTC"
     return Table(rows, title=labeled(title, notebook.devin.settings.simulated), empty="no usage")
+
+
+def _day(value: Any) -> str:
+    moment = parse_time(value)
+    return "unknown" if moment is None else f"{moment:%Y-%m-%d}"
 
 
 def _summed(notebook: Notebook, since: int | None, until: int | None, why: str) -> Table:
@@ -124,7 +129,7 @@ def _summed(notebook: Notebook, since: int | None, until: int | None, why: str) 
     unknown = 0
     for raw in notebook.devin.sessions.list(**filters):
         acus = raw.get("acus_consumed")
-        day = f"{datetime.fromtimestamp(float(raw.get('created_at') or 0), UTC):%Y-%m-%d}"
+        day = _day(raw.get("created_at"))
         days[day] = days.get(day, 0.0) + (acus or 0.0)
         unknown += not acus
     rows = [{"day": day, "ACU": format_amount(acus)} for day, acus in sorted(days.items())]

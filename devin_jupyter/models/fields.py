@@ -62,6 +62,9 @@ WEB_APP = "https://app.devin.ai/sessions/"
 NO_ID = "devin-unknown"
 _BARE_ID = re.compile("[0-9a-f]{32}")
 _LONGEST_WORD = 80
+UNIX_SECONDS = 100_000_000_000
+"""Larger numbers are no seconds but a smaller unit: as milliseconds this one is in 1973, as seconds in 5138."""
+_DIGITS = re.compile(r"-?\d{9,19}(\.\d{1,9})?")
 
 Kind = Literal["text", "word", "choice", "time", "day", "integer", "number", "boolean", "object"]
 """Of a frame column; `devin_jupyter.frames.columns` has a dtype for each."""
@@ -119,7 +122,13 @@ def visible_tags(tags: Iterable[str]) -> tuple[str, ...]:
 
 
 def parse_time(value: Any) -> datetime | None:
-    """Read a Unix time in seconds or an ISO 8601 string as UTC; None where there is no readable time."""
+    """Read a time as UTC; None where there is no readable time.
+
+    Args:
+        value: Unix seconds, milliseconds, micro- or nanoseconds (a number, or its digits as text), or ISO 8601.
+    """
+    if isinstance(value, str) and _DIGITS.fullmatch(value.strip()):
+        value = float(value)
     if isinstance(value, str):
         try:
             moment = datetime.fromisoformat(value)
@@ -129,6 +138,8 @@ def parse_time(value: Any) -> datetime | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
+        for _ in range(3):
+            value = value / 1000 if abs(value) >= UNIX_SECONDS else value  # it counts in a smaller unit
         return datetime.fromtimestamp(value, UTC)
     except (OverflowError, ValueError, OSError):
         return None

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import json
 import logging
 import re
@@ -113,6 +114,62 @@ async def test_an_answer_that_trickles_for_ever_is_given_up():
             await transport.request(GET, "/v3/self", retries=False)
         await transport.aclose()
         await gone.wait()
+
+
+@contextlib.asynccontextmanager
+async def serving(*answers):
+    """A server that gives these raw answers, one a connection; yields its transport and how often it was asked."""
+    asked = []
+
+    async def handle(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        asked.append(1)
+        writer.write(answers[min(len(asked), len(answers)) - 1])
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+        writer.close()
+
+    async def no_pause(seconds):
+        await asyncio.sleep(0)
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        transport = Transport(some_settings(base_url=f"http://127.0.0.1:{port}"), sleep=no_pause)
+        yield transport, asked
+        await transport.aclose()
+
+
+CUT = b'HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{"half'
+CUT_CHUNKS = b'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{"hal\r\n'
+WHOLE = b'HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n{"a": 1}'
+
+
+@pytest.mark.parametrize("cut", [CUT, CUT_CHUNKS])
+async def test_a_body_that_is_cut_off_is_asked_for_again_and_that_of_a_post_is_not(cut):
+    async with serving(cut, cut, WHOLE) as (transport, asked):
+        assert await transport.request(GET, "/v3/self") == {"a": 1}
+        assert len(asked) == 3
+    async with serving(cut, WHOLE) as (transport, asked):
+        with pytest.raises(errors.ConnectionLost):
+            await transport.request(POST, "/v3/x", json={})
+        assert len(asked) == 1
+
+
+def zipped(size):
+    body = gzip.compress(b'"' + b"x" * size + b'"')
+    return b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+
+
+async def test_an_answer_is_read_up_to_a_size_also_after_decompression(monkeypatch):
+    monkeypatch.setattr("devin_jupyter.api.transport.MOST_ANSWER", 1_000_000)
+    huge = b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1_500_000
+    for answer in (zipped(50_000_000), huge):
+        async with serving(answer) as (transport, asked):
+            with pytest.raises(errors.UnreadableAnswer, match="larger than 1 MB"):
+                await transport.request(GET, "/v3/self")
+            assert len(asked) == 1
+    async with serving(zipped(900_000)) as (transport, _):
+        assert len(await transport.request(GET, "/v3/self")) == 900_000
 
 
 @pytest.mark.parametrize(("header", "pause"), [({"retry-after": "7"}, 7.0), ({"retry-after-ms": "250"}, 0.25)])
