@@ -17,8 +17,9 @@ import json
 import os
 import re
 import stat
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -93,6 +94,17 @@ class Settings:
     """Where the token came from."""
     live: bool | None = None
     """Whether to use the live channel: None where there is a token, True or fail, False never."""
+
+    def __reduce__(self) -> tuple[Callable[[], Settings], tuple[()]]:
+        """Leave the key and the token out: a pickle is a file that anybody may open."""
+        kept = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in ("api_key", "pat")}
+        return partial(Settings, api_key="", **kept), ()
+
+    def __copy__(self) -> Settings:
+        return self
+
+    def __deepcopy__(self, _: object) -> Settings:
+        return self
 
     def __repr__(self) -> str:
         where = f"{self.base_url} {self.api_version} {self.org_id or 'organization not asked for yet'}"

@@ -369,6 +369,16 @@ class SessionView:
 
         return frames.messages([(self.id, self.messages)])
 
+    # A handle pickles and copies as its id, so that it goes through %store, joblib and process pools without a key.
+    def __reduce__(self) -> tuple[Callable[..., Session], tuple[str]]:
+        return import_module(__package__).get, (self.id,)  # the public call; the package itself is above this row
+
+    def __copy__(self: S) -> S:
+        return self
+
+    def __deepcopy__(self: S, _: Any) -> S:
+        return self
+
     def __repr__(self) -> str:
         from devin_jupyter import render
 
@@ -703,15 +713,6 @@ class Session(SessionView, Blocking[AsyncSession]):
 
     def __await__(self) -> Generator[Any, None, Session]:
         return _awaited(self, lambda: asyncio.wrap_future(loop.submit(self._async.wait()))).__await__()
-
-    def __reduce__(self) -> tuple[Callable[..., Session], tuple[str]]:
-        return import_module(__package__).get, (self.id,)  # the public call; the package itself is above this row
-
-    def __copy__(self) -> Session:
-        return self
-
-    def __deepcopy__(self, _: Any) -> Session:
-        return self
 
     @documented_by(AsyncSession.result)
     def result(self, timeout: float | str | None = None) -> Any:

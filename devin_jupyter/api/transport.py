@@ -169,6 +169,9 @@ class Transport:
         """The `Date` of the last answer, and when it came (monotonic)."""
         self._auth = {"Authorization": f"Bearer {settings.api_key}"}
 
+    def __reduce__(self) -> Any:
+        raise TypeError("a connection holds a key and is not pickled; pickle the client, or the id of a session")
+
     async def request(
         self,
         method: str,

@@ -10,7 +10,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
 from concurrent import futures
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from devin_jupyter import loop
 from devin_jupyter.batches import display
@@ -43,6 +44,16 @@ class BatchView(Generic[S]):
 
     def __init__(self) -> None:
         self._handles: dict[str, tuple[Any, S]] = {}
+
+    # A batch pickles and copies as its name: `dj.batch(name)`.
+    def __reduce__(self) -> tuple[Callable[..., Batch], tuple[str]]:
+        return import_module("devin_jupyter").batch, (self.name,)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _: Any) -> Self:
+        return self
 
     @property
     def name(self) -> str:

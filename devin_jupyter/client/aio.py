@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
 from devin_jupyter.api.analytics import Consumption, Events, Metrics
 from devin_jupyter.api.enterprise import Enterprise
@@ -38,6 +39,19 @@ if TYPE_CHECKING:
 
     from devin_jupyter.api.transport import Transport
     from devin_jupyter.batches.batch import AsyncBatch
+
+T = TypeVar("T")
+
+
+def keyless(kind: type[T], settings: Settings) -> Callable[[], T]:
+    """Return what makes a client again from its pickle: one for the same place, which finds its key as a new one does.
+
+    Args:
+        kind: the class of the client.
+        settings: of the client that is pickled.
+    """
+    names = ("org_id", "base_url", "api_version", "profile")
+    return partial(kind, **{name: getattr(settings, name) for name in names})
 
 
 class AsyncDevin:
@@ -111,6 +125,15 @@ class AsyncDevin:
     def __repr__(self) -> str:
         """Show where it talks to, and the key masked."""
         return f"<{type(self).__name__} {self.settings!r}>"
+
+    def __reduce__(self) -> tuple[Callable[[], Any], tuple[()]]:
+        return keyless(type(self), self.settings), ()
+
+    def __copy__(self) -> AsyncDevin:
+        return self
+
+    def __deepcopy__(self, _: object) -> AsyncDevin:
+        return self
 
     async def __aenter__(self) -> AsyncDevin:
         """Return the client itself."""

@@ -35,7 +35,7 @@ from devin_jupyter.api.sessions import Insights as AsyncInsights
 from devin_jupyter.api.sessions import Messages as AsyncMessages
 from devin_jupyter.api.sessions import Sessions as AsyncSessions
 from devin_jupyter.api.sessions import Tags as AsyncTags
-from devin_jupyter.client.aio import AsyncDevin
+from devin_jupyter.client.aio import AsyncDevin, keyless
 from devin_jupyter.client.on_done import OnDone, announce
 from devin_jupyter.client.on_done import check as check_on_done
 from devin_jupyter.config import (
@@ -292,6 +292,15 @@ class Devin(Blocking[AsyncDevin]):
 
     def __repr__(self) -> str:
         return f"<Devin {self.settings!r}>"
+
+    def __reduce__(self) -> Any:
+        return keyless(Devin, self.settings), ()
+
+    def __copy__(self) -> Devin:
+        return self
+
+    def __deepcopy__(self, _: object) -> Devin:
+        return self
 
     def __enter__(self) -> Devin:
         return self

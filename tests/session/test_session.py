@@ -2,7 +2,6 @@
 
 import asyncio
 import copy
-import pickle
 import threading
 from dataclasses import replace
 
@@ -444,17 +443,6 @@ async def test_the_buttons_of_an_async_panel_act_on_its_loop(core_client):
     await asyncio.to_thread(buttons["stop"])
     assert session.phase is Phase.STOPPED
     panel.close()
-
-
-def test_a_handle_pickles_and_copies_as_its_id(simulator):
-    devin = dj.connect(simulator.api_key, base_url=simulator.url)
-    session = devin.create("do it", wait=30)
-
-    text = pickle.dumps(session)
-    assert session.id.encode() in text
-    assert simulator.api_key.encode() not in text
-    assert repr(pickle.loads(text)) == repr(session)
-    assert copy.copy(session) is copy.deepcopy(session) is session
 
 
 def test_a_recorded_handle_asks_nobody(tmp_path, simulator):
