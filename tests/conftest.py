@@ -23,6 +23,7 @@ from hypothesis import settings as profiles
 from devin_jupyter import config, redaction
 from devin_jupyter.api.transport import Transport
 from devin_jupyter.config import Pace
+from devin_jupyter.live import socket as live_socket
 from devin_jupyter.simulator import scenarios
 from devin_jupyter.simulator.config import Config
 from devin_jupyter.simulator.server import Running, start
@@ -102,6 +103,22 @@ def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test plants is not masked in the texts of the next."""
     monkeypatch.setattr(redaction, "_secrets", redaction._secrets)
+
+
+@pytest.fixture(autouse=True)
+def watching_never_acts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Of all that any test sends over the live channel, only tests of acts send what acts."""
+    sent: list[str] = []
+    write = live_socket.Socket._write
+
+    async def noted(self: live_socket.Socket, message: dict[str, Any], allowed: frozenset[str]) -> None:
+        await write(self, message, allowed)
+        sent.append(str(message.get("method", "an error")))
+
+    monkeypatch.setattr(live_socket.Socket, "_write", noted)
+    yield
+    acts = live_socket.ACTS if request.node.get_closest_marker("acts") else frozenset()
+    assert set(sent) <= {"initialize", "session/list", "session/load", "session/resume", "an error"} | acts
 
 
 @dataclass(frozen=True)

@@ -101,14 +101,15 @@ class Socket:
         Raises:
             ChannelLost: it has ended.
         """
+        reason = "the connection was lost"
         try:
-            async for frame in self._connection:
-                await self._read(frame)
-        except ConnectionClosed:
-            pass
-        except WebSocketException as problem:
-            raise self._end(f"the connection broke: {problem}") from None
-        raise self._end("the connection was lost")
+            while True:
+                await self._read(await self._connection.recv())
+        except ConnectionClosed as problem:
+            close = problem.rcvd or problem.sent
+            if close is not None and close.code != 1000:
+                reason += f" ({f'{close.code} {one_line(close.reason, 80)}'.rstrip()})"
+        raise self._end(reason)
 
     async def request(self, method: str, params: Raw) -> Any:
         """Send a request that only watches, and return the result.
@@ -186,9 +187,6 @@ class Socket:
             answer.set_result(message.get("result"))
 
     def _end(self, reason: str) -> ChannelLost:
-        code, why = self._connection.close_code, self._connection.close_reason
-        if code is not None and code not in (1000, 1006):
-            reason += f" ({code}{f' {one_line(why, 80)}' if why else ''})"
         for answer in self._answers.values():
             if not answer.done():
                 answer.set_exception(ChannelLost(reason))

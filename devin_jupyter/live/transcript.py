@@ -213,8 +213,7 @@ class Transcript:
             if step.id in replayed:
                 anchor = step.id
                 draft = replayed[anchor]
-                if draft.at is None:
-                    draft.at, draft.made = step.at, None
+                draft.at, draft.made = step.at or draft.at, None
             else:
                 following.setdefault(anchor, []).append(step)
         for step in following.get(None, ()):
@@ -223,6 +222,8 @@ class Transcript:
             self._keep(draft)
             for step in following.get(identifier, ()):
                 self._keep(_settled(step))
+        if all(draft.at is not None for draft in self._drafts.values()):  # what changed last was replayed last
+            self._drafts = dict(sorted(self._drafts.items(), key=lambda item: item[1].at or _NEVER))
 
     def view(self, state: LiveState, reason: str | None = None) -> LiveView:
         """Return what is known now."""
@@ -450,6 +451,7 @@ class Transcript:
             self._drop(next(iter(self._drafts)))
 
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _NAMELESS = "nameless "
 """What the ids of steps begin with that have none of their own: after a reload they cannot be told apart."""
 _CHUNKS = frozenset({"user_message_chunk", "agent_message_chunk", "agent_thought_chunk"})

@@ -59,7 +59,9 @@ class Follower:
             is_headless: nobody watches, so that the channel is used only where the settings ask for it.
             timing: of the channel.
         """
-        self._store, self._service, self._timing = store, service, timing
+        self._store, self._service = store, service
+        self.timing = timing
+        """Of the channel, until it is first used."""
         self._followed: dict[WatchedSession, None] = {}
         self._leaving: dict[WatchedSession, asyncio.TimerHandle] = {}
         self._channel: Channel | None = None
@@ -165,7 +167,7 @@ class Follower:
                 publish=self._publish,
                 on_hint=self._on_hint,
                 earlier=lambda session_id: entry.live.steps if (entry := self._store.find(session_id)) else (),
-                timing=self._timing,
+                timing=self.timing,
             )
         return self._channel
 
@@ -230,7 +232,7 @@ class Follower:
             if why is not None:
                 raise ChannelLost(why, is_final=is_final)
             self._is_settled = True
-        timing = self._timing
+        timing = self.timing
         pace = {} if timing is None else {"ping_seconds": timing.ping, "open_seconds": timing.answer}
         return await open_socket(settings.base_url, token, on_notification, cookies=self._cookies, **pace)
 
@@ -239,7 +241,7 @@ class Follower:
         if not (token.isascii() and token.isprintable()) or " " in token:
             return f"the token from {settings.pat_source} contains characters that are not valid in a token", True
         is_key = token == settings.api_key
-        source = settings.key_source if is_key else settings.pat_source
+        source = settings.pat_source or settings.key_source
         try:
             kind = await self._kind(settings, token)
         except (ConnectionTrouble, ServerError, RateLimited) as problem:
@@ -250,9 +252,9 @@ class Follower:
             kind = None  # a host without this call, or a token that may not use it
         except DevinError as problem:
             return problem.message, True
-        if is_key and kind != _USER:
+        if is_key and kind != _USER and not settings.pat:
             return _NO_TOKEN, True
-        if kind == _SERVICE:
+        if kind == _SERVICE or (is_key and kind != _USER):
             return f"the token from {source} is the key of a service user; it takes a person's", True
         return None, False
 
