@@ -60,6 +60,8 @@ class _ThreeLines(BaseException):
     """What happened, what it means for the session and the bill, what to do: at most three lines."""
 
     _rendered_traceback: TracebackType | None = None
+    _is_calm = False
+    """What somebody wanted is no error: it shows without the name of the exception."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -102,6 +104,8 @@ class _ThreeLines(BaseException):
             return redacted_traceback(self)
         self._rendered_traceback = self.__traceback__
         first, *rest = self.lines
+        if self._is_calm:
+            return [first, *rest]
         return [f"{type(self).__name__}: {first}", *(f"  {line}" for line in rest)]
 
 
@@ -116,9 +120,13 @@ class DevinError(_ThreeLines, Exception):
 class Detached(_ThreeLines, KeyboardInterrupt):
     """A local wait was interrupted; the remote session keeps running, and costing, until it ends or is stopped."""
 
+    _is_calm = True
+
 
 class DetachedAwait(_ThreeLines, asyncio.CancelledError):
     """An `await session` was cancelled; the remote session keeps running, as with `Detached`."""
+
+    _is_calm = True
 
 
 class UsageMistake(DevinError):

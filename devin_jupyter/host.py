@@ -215,9 +215,14 @@ class Hooks:
     ) -> None:
         self.before_use, self.during_wait = before_use, during_wait
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether waits show nothing here; see `quiet_waits`."""
+        return _is_quiet.get()
+
     def waiting(self, session: Any) -> AbstractContextManager[None]:
         """Return what to enter while waiting for a session."""
-        return nullcontext() if self.during_wait is None or _is_quiet.get() else self.during_wait(session)
+        return nullcontext() if self.during_wait is None or self.is_quiet else self.during_wait(session)
 
 
 hooks = Hooks()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -63,6 +63,7 @@ from devin_jupyter.models.snapshot import (
     Facts,
     Message,
     OutputVersion,
+    PhaseChange,
     Policy,
     PullRequest,
     Snapshot,
@@ -284,6 +285,11 @@ class SessionView:
         Each has `.at` (UTC), `.value` (raw) and `.is_final`.
         """
         return self._shared.watched.outputs
+
+    @property
+    def phases(self) -> tuple[PhaseChange, ...]:
+        """The phases that this client has seen, oldest first: each has `.phase` and `.at` (UTC), when it began."""
+        return self._shared.watched.phases
 
     @property
     def live_view(self) -> LiveView:
@@ -661,6 +667,7 @@ class AsyncSession(SessionView):
     def panel(self) -> Panel:
         """Return a live panel with a reply box; its buttons act on the running event loop."""
         from devin_jupyter.panel import Panel
+        from devin_jupyter.panel.sync import downloaded
 
         here = asyncio.get_running_loop()
 
@@ -670,15 +677,36 @@ class AsyncSession(SessionView):
         async def send(text: str, files: list[tuple[str, bytes]]) -> AsyncSession:
             return await self.send(text, files or None, again=True)
 
-        return Panel(
-            self, actions={"send": on_loop(send), "stop": on_loop(self.stop), "archive": on_loop(self.archive)}
-        )
+        async def download() -> str:
+            return downloaded(await self.download())
+
+        acts: dict[str, Callable[..., Any]] = {
+            "send": send,
+            "stop": self.stop,
+            "archive": self.archive,
+            "approve": self.approve,
+            "reject": self.reject,
+            "cancel_turn": self.cancel_turn,
+            "files": self.attachments,
+            "download": download,
+        }
+        return Panel(self, actions={name: on_loop(act) for name, act in acts.items()})
+
+
+def _shown_wait(session: SessionView) -> AbstractContextManager[None]:
+    """What surrounds a wait: a moving line in a notebook that somebody sees, else what the front end set."""
+    here = host()
+    if not (here.in_kernel and here.can_click) or hooks.is_quiet or session.snapshot.turn_over:
+        return hooks.waiting(session)
+    from devin_jupyter.panel.waiting import waiting_line
+
+    return waiting_line(session)
 
 
 @contextmanager
 def _waiting(session: SessionView) -> Iterator[None]:
     try:
-        with hooks.waiting(session):
+        with _shown_wait(session):
             yield
     except KeyboardInterrupt:
         raise detached(session.snapshot) from None
@@ -845,7 +873,7 @@ async def _awaited(session: S, wait: Callable[[], Awaitable[Any]]) -> S:
     """Wait for the end of the turn; cancelling leaves the session running."""
     future = asyncio.ensure_future(wait())
     try:
-        with hooks.waiting(session), cancel_on_interrupt():
+        with _shown_wait(session), cancel_on_interrupt():
             while not (await asyncio.wait([future], timeout=SLICE_SECONDS))[0]:  # an interrupt is noticed in between
                 pass
     except asyncio.CancelledError:
@@ -1041,10 +1069,13 @@ def _still_open(snapshot: Snapshot, waited: float | None) -> TurnError:
 
 def detached(snapshot: Snapshot) -> Detached:
     """Return the error of an interrupted wait: the session keeps running, what it has cost, how to stop it."""
-    state = "keeps running" if not snapshot.turn_over else f"is unchanged ({snapshot.label})"
+    named = f"{_named(snapshot)}, {cost(snapshot)}"
+    if snapshot.turn_over:
+        return Detached("Stopped waiting.", f"The session is unchanged: {snapshot.label} ({named}).")
     return Detached(
-        f"{_named(snapshot)} {state}, {cost(snapshot)}; rerun the cell or call .wait() to wait again, "
-        f".stop() terminates it; {snapshot.url}"
+        "Stopped waiting.",
+        f"The session keeps running ({named}).",
+        "Run the cell again to wait. .stop() ends it.",
     )
 
 

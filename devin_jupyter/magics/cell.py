@@ -112,7 +112,7 @@ def _send(notebook: Notebook, body: str, options: CellOptions) -> None:
         loop.run(devin.core.store.limit(session.id, limit))
     print_notice("; ".join(note for note in (session.notice, *notes) if note))
     _announce(session, told)
-    follow(notebook, session, options)
+    follow(notebook, session, options, message=text)
 
 
 def _run_batch(notebook: Notebook, body: str, options: CellOptions) -> None:
@@ -160,19 +160,26 @@ def _rows(notebook: Notebook, rows: Any) -> Any:
     )
 
 
-def follow(notebook: Notebook, session: Any, options: CellOptions) -> None:
+def follow(notebook: Notebook, session: Any, options: CellOptions, message: str = "") -> None:
     """Show the session, and wait if requested or in a non-interactive run.
+
+    Args:
+        notebook: where.
+        session: what.
+        options: of the cell.
+        message: what the cell sent to the session.
 
     Raises:
         TurnError: the turn is over without an answer, or not over in time.
         Detached: the wait was interrupted.
     """
     seconds = _wait_seconds(notebook, options)
-    view = display.view(notebook, session, options, waiting=seconds is not None)
+    view = display.view(notebook, session, options, waiting=seconds is not None, message=message)
     if seconds is None:
         view.open()
         return
-    with view, quiet_waits() if options.get("quiet") else nullcontext():
+    is_shown = notebook.host.in_kernel  # by the panel; a terminal has its status line
+    with view, quiet_waits() if options.get("quiet") or is_shown else nullcontext():
         try:
             session.result(None if seconds == math.inf else seconds)
         except KeyboardInterrupt:

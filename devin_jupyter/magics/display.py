@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from devin_jupyter.magics.frontend import Notebook
     from devin_jupyter.models.snapshot import Snapshot
+    from devin_jupyter.models.steps import LiveView
     from devin_jupyter.options import CellOptions
 
 
@@ -84,7 +86,7 @@ def showing(name: str) -> Iterator[None]:
         print(render.not_shown(name, fault))
 
 
-def view(notebook: Notebook, session: Any, options: CellOptions, *, waiting: bool) -> View:
+def view(notebook: Notebook, session: Any, options: CellOptions, *, waiting: bool, message: str = "") -> View:
     """Return how this front end shows a session.
 
     Args:
@@ -92,24 +94,47 @@ def view(notebook: Notebook, session: Any, options: CellOptions, *, waiting: boo
         session: what.
         options: `--quiet` and `--save-transcript` count.
         waiting: the cell is about to wait.
+        message: what the cell sent to the session.
     """
-    transcript, here = options.get("save_transcript", False), notebook.host
+    here = notebook.host
+    how = Shown(options.get("save_transcript", False), message, options.get("out") or _variable(options.get("to")))
     name = session.snapshot.session_id
     if options.get("quiet"):
         return View(NullDisplay(), name)
     if here.is_headless or not here.in_kernel:
-        return View(FinalDisplay(session, transcript, at_once=not waiting), name)
+        return View(FinalDisplay(session, how, at_once=not waiting), name)
     seen = session.snapshot
     is_answerable = here.outputs == "page" or seen.needs_you or seen.phase is Phase.YOUR_TURN
     if seen.turn_over and (seen.recorded is not None or not is_answerable):
-        return View(FinalDisplay(session, transcript, at_once=True), name)
+        return View(FinalDisplay(session, how, at_once=True), name)
     if not notebook.config.panel:
-        return View(UpdatingDisplay(session, transcript), name)
+        return View(UpdatingDisplay(session, how), name)
     with showing(name):
         from devin_jupyter.panel import CellOutput, Panel
 
-        return View(CellOutput(Panel(session), transcript=transcript), name)
-    return View(FinalDisplay(session, transcript, at_once=not waiting), name)
+        panel = Panel(session, message=how.message, name=how.name)
+        return View(CellOutput(panel, transcript=how.transcript), name)
+    return View(FinalDisplay(session, how, at_once=not waiting), name)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How a cell shows its session."""
+
+    transcript: bool = False
+    """The conversation too."""
+    message: str = ""
+    """What the cell sent."""
+    name: str = ""
+    """The variable that holds the session."""
+
+    def bundle(self, snapshot: Snapshot, live: LiveView | None) -> dict[str, Any]:
+        """Return the static form of a session."""
+        return render.bundle(snapshot, self.transcript, message=self.message, name=self.name, live=live)
+
+
+def _variable(name: str | None) -> str:
+    return name if name and name.isidentifier() else ""
 
 
 class NullDisplay:
@@ -125,8 +150,8 @@ class NullDisplay:
 class FinalDisplay:
     """One static output: at once, or when the wait is over."""
 
-    def __init__(self, session: Any, transcript: bool, *, at_once: bool) -> None:
-        self._session, self._transcript, self._at_once = session, transcript, at_once
+    def __init__(self, session: Any, how: Shown, *, at_once: bool) -> None:
+        self._session, self._how, self._at_once = session, how, at_once
 
     def open(self) -> None:
         """Show it, unless the end is waited for."""
@@ -139,14 +164,14 @@ class FinalDisplay:
             self._publish()
 
     def _publish(self) -> None:
-        publish(render.bundle(self._session.snapshot, transcript=self._transcript))
+        publish(self._how.bundle(self._session.snapshot, getattr(self._session, "live_view", None)))
 
 
 class UpdatingDisplay:
     """One static output that follows the session: `%config DevinMagics.panel = False`."""
 
-    def __init__(self, session: Any, transcript: bool) -> None:
-        self._session, self._transcript = session, transcript
+    def __init__(self, session: Any, how: Shown) -> None:
+        self._session, self._how = session, how
         self._unsubscribe: Callable[[], None] | None = None
 
     def open(self) -> None:
@@ -165,8 +190,8 @@ class UpdatingDisplay:
     def _show(self, snapshot: Any) -> None:
         self._output.replace(self._bundle(snapshot))
 
-    def _bundle(self, snapshot: Any) -> dict[str, Any]:
-        return render.bundle(snapshot, transcript=self._transcript)
+    def _bundle(self, snapshot: Snapshot) -> dict[str, Any]:
+        return self._how.bundle(snapshot, getattr(self._session, "live_view", None))
 
 
 def show(thing: Any) -> None:

@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
 from devin_jupyter.models.asking import asks
-from devin_jupyter.models.enums import TURN_OVER, Phase
+from devin_jupyter.models.enums import ASKS, TURN_OVER, Phase
 from devin_jupyter.models.fields import (
     FINGERPRINT_TAG,
     KEYS,
@@ -36,6 +36,7 @@ __all__ = [
     "Facts",
     "Message",
     "OutputVersion",
+    "PhaseChange",
     "Policy",
     "PullRequest",
     "Record",
@@ -45,12 +46,14 @@ __all__ = [
     "Where",
     "after_send",
     "batch_scope",
+    "exchange",
     "judge_output",
     "note_send",
     "notebook_scope",
     "observe",
     "output_history",
     "parse_time",
+    "phase_history",
     "read_message",
     "visible_tags",
 ]
@@ -339,7 +342,7 @@ class Snapshot:
     @property
     def label(self) -> str:
         """The phase in the words a person reads."""
-        return "asks you" if self.phase is Phase.YOUR_TURN and self.needs_you else self.phase.label
+        return ASKS if self.phase is Phase.YOUR_TURN and self.needs_you else self.phase.label
 
     @property
     def turn_over(self) -> bool:
@@ -555,6 +558,22 @@ def _compared(text: str) -> str:
     return " ".join(" ".join(lines).split())[:160]
 
 
+def exchange(messages: Sequence[Message], text: str) -> Sequence[Message]:
+    """Return our last message with this text and all that was said up to our next one; empty if it is not there.
+
+    Args:
+        messages: the conversation, oldest first.
+        text: the message, as it was sent.
+    """
+    wanted = _compared(as_returned(text))
+    said = [index for index, message in enumerate(messages) if message.source == "user"]
+    first = next((index for index in reversed(said) if _compared(messages[index].text).startswith(wanted)), None)
+    if first is None or not wanted:
+        return ()
+    after = next((index for index in said if index > first), len(messages))
+    return messages[first:after]
+
+
 # --- the structured outputs over time ------------------------------------------------------------------------
 
 
@@ -580,6 +599,45 @@ def output_history(before: tuple[OutputVersion, ...], snapshot: Snapshot) -> tup
             return before
         return (*before[:-1], OutputVersion(before[-1].at, value, True))
     return (*before, OutputVersion(snapshot.observed_at, value, snapshot.output_is_final))
+
+
+# --- the phases over time --------------------------------------------------------------------------------------
+
+_PHASES_KEPT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseChange:
+    """The beginning of a phase, as it was seen here."""
+
+    at: datetime | None
+    """By the service's clock where it says, UTC."""
+    phase: Phase
+    needs_you: bool = False
+    is_sent: bool = False
+    """A message sent from here opened it."""
+
+
+def phase_history(before: tuple[PhaseChange, ...], snapshot: Snapshot, sent: Sent | None) -> tuple[PhaseChange, ...]:
+    """Return the history of phases with what a newer snapshot adds to it: nothing, most of the time.
+
+    Args:
+        before: the history so far.
+        snapshot: as read, or as it stands right after a message was sent, when it still has its earlier times.
+        sent: the last message that was sent.
+    """
+    last = before[-1] if before else None
+    if last is not None and (last.phase, last.needs_you) == (snapshot.phase, snapshot.needs_you):
+        return before
+    is_sent = snapshot.send_pending and sent is not None and last is not None and last.phase in TURN_OVER
+    at = snapshot.updated_at or snapshot.observed_at
+    if sent is not None and is_sent:
+        at = sent.updated_at or sent.at
+    elif last is not None and last.at is not None and (at is None or at <= last.at):
+        at = max(last.at, snapshot.observed_at or last.at)
+    if last is not None and last.phase is snapshot.phase:  # the words of a reply came after its state
+        return (*before[:-1], replace(last, needs_you=snapshot.needs_you))
+    return (*before, PhaseChange(at, snapshot.phase, snapshot.needs_you, is_sent))[-_PHASES_KEPT:]
 
 
 # --- the phase: computed here and nowhere else ----------------------------------------------------------------

@@ -28,12 +28,14 @@ from devin_jupyter.models.snapshot import (
     Facts,
     Message,
     OutputVersion,
+    PhaseChange,
     Record,
     Sent,
     Snapshot,
     after_send,
     observe,
     output_history,
+    phase_history,
 )
 from devin_jupyter.models.steps import LiveView
 
@@ -124,6 +126,8 @@ class WatchedSession:
     """Always `devin-…`."""
     outputs: tuple[OutputVersion, ...] = field(init=False)
     """The structured outputs seen so far, oldest first."""
+    phases: tuple[PhaseChange, ...] = field(init=False)
+    """The phases seen so far, oldest first."""
     live: LiveView = field(init=False)
     """What the live channel tells of it; empty without the channel."""
     subscriptions: list[Subscription] = field(default_factory=list)
@@ -155,6 +159,7 @@ class WatchedSession:
         self.session_id = self.record.session_id
         self.live = LiveView(session_id=self.session_id)
         self.outputs = output_history((), self.seen) if self.seen is not None else ()
+        self.phases = phase_history((), self.seen, self.record.sent) if self.seen is not None else ()
 
     @property
     def seen(self) -> Snapshot | None:
@@ -769,6 +774,7 @@ class SessionStore:
     def _set(self, entry: WatchedSession, snapshot: Snapshot) -> None:
         is_end = snapshot.phase in TURN_OVER and not entry.is_over
         entry.record, entry.outputs = replace(entry.record, snapshot=snapshot), output_history(entry.outputs, snapshot)
+        entry.phases = phase_history(entry.phases, snapshot, entry.record.sent)
         for subscription in tuple(entry.subscriptions):
             subscription.publish(entry.session_id, snapshot, at_once=is_end)
 

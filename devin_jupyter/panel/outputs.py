@@ -19,7 +19,7 @@ from devin_jupyter.panel.sync import on_loop
 
 SNAPSHOT_SECONDS = 1.0
 Bundle = dict[str, Any]
-_EMPTY: Bundle = {"text/plain": "", "text/html": ""}
+EMPTY: Bundle = {"text/plain": "", "text/html": ""}
 
 
 class PanelLike(Protocol):
@@ -54,14 +54,22 @@ class ReplaceableOutput:
         self._id = "dv-" + os.urandom(8).hex()
         self._last = data
         self._lock = threading.Lock()
+        self._is_final = False
         _publish(data, metadata or {}, self._id, update=False)
 
-    def replace(self, data: Bundle, metadata: Bundle | None = None) -> None:
-        """Replace the bundle where it differs from the one shown."""
+    def replace(self, data: Bundle, metadata: Bundle | None = None, *, is_last: bool = False) -> None:
+        """Replace the bundle where it differs from the one shown.
+
+        Args:
+            data: by kind.
+            metadata: of the bundle.
+            is_last: what another thread wants to show afterwards comes too late.
+        """
         with self._lock:
-            if data != self._last:
+            if data != self._last and not self._is_final:
                 self._last = data
                 _publish(data, metadata or {}, self._id, update=True)
+            self._is_final |= is_last
 
 
 class CellOutput:
@@ -111,7 +119,7 @@ class CellOutput:
         if self._static is not None:
             self._static.replace(self._saved())
             if is_over and self._widget is not None:
-                self._widget.replace(_EMPTY)
+                self._widget.replace(EMPTY)
         elif self._widget is not None and is_over and not self._panel.awaits_reply:
             self._widget.replace(self._saved())  # a frame keeps the widget as long as it may be answered in
 

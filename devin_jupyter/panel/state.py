@@ -7,24 +7,37 @@ makes elapsed times tick.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from devin_jupyter.models.enums import Phase
-from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
+from devin_jupyter.models.snapshot import Message, PhaseChange, PullRequest, Snapshot
+from devin_jupyter.models.steps import LiveView, Step
 from devin_jupyter.render import labels
-from devin_jupyter.render.html import markdown, markdown_line
-from devin_jupyter.text import one_line, safe_tree
+from devin_jupyter.render.answers import Section, is_plain, n_rows, plain_text, sections
+from devin_jupyter.render.html import excerpt, markdown
+from devin_jupyter.text import one_line, safe_text, safe_tree
 
 OUTPUT_BYTES = 60_000
+"""Characters of an answer that the browser is told; the rows beyond are counted."""
 MESSAGE_LIMIT = 20_000
+STEP_TEXT = 4000
+"""Characters of a thought, or of what went into and came out of a tool, that the browser is told."""
+_CELL, _ROWS, _TIMELINE = 2000, 500, 40
 _OVER_FOR_GOOD = (Phase.STOPPED, Phase.FAILED)
 
 
-def session_state(snapshot: Snapshot) -> dict[str, Any]:
-    """Return the state of a session's panel for this snapshot, as JSON."""
-    style, last_text = labels.style(snapshot), labels.last_text(snapshot)
+def session_state(snapshot: Snapshot, *, message: str = "", name: str = "") -> dict[str, Any]:
+    """Return the state of a session's panel for this snapshot, as JSON.
+
+    Args:
+        snapshot: the session.
+        message: what the cell sent; the panel begins with it.
+        name: the variable that holds the session.
+    """
+    style, (you, words) = labels.style(snapshot), labels.spoken(snapshot, message)
     return {
         "id": snapshot.session_id,
         "url": labels.link(snapshot),
@@ -37,14 +50,25 @@ def session_state(snapshot: Snapshot) -> dict[str, Any]:
         "needs_you": snapshot.needs_you,
         "turn_over": snapshot.turn_over,
         "explanation": labels.explanation(snapshot),
-        "question": markdown(last_text, MESSAGE_LIMIT) if last_text else None,
-        **_answer(snapshot),
+        "you": markdown(you, MESSAGE_LIMIT) if you else None,
+        "words": _words(words) if words is not None else None,
+        "answer": _answer(snapshot, name),
         **_money_and_time(snapshot),
         "repos": [one_line(repo) for repo in snapshot.repos],
         "pull_requests": [_pull_request(each) for each in snapshot.pull_requests[:50]],
-        "facts": [[name, _fact(value)] for name, value in _facts(snapshot) if value],
+        "facts": [[key, _fact(value)] for key, value in _facts(snapshot) if value],
         "messages": len(snapshot.messages),
+        "files": snapshot.recorded is None and snapshot.api_version != "v1",
         "can": _possible(snapshot),
+    }
+
+
+def _words(words: labels.Words) -> dict[str, Any]:
+    """What Devin said: safe HTML, and the beginning of it where only that is shown first."""
+    return {
+        "html": markdown(words.text, MESSAGE_LIMIT),
+        "short": None if words.is_whole else excerpt(words.text),
+        "asks": words.is_question,
     }
 
 
@@ -59,11 +83,69 @@ def message_item(message: Message) -> dict[str, Any]:
     }
 
 
-def timeline_entry(snapshot: Snapshot) -> dict[str, Any]:
-    """Return the entry of this snapshot's phase in the timeline."""
-    style = labels.style(snapshot)
-    at = snapshot.updated_at or snapshot.observed_at
-    return {"phase": snapshot.phase.value, "label": snapshot.label, "icon": style.icon, "at": seconds(at)}
+def timeline(snapshot: Snapshot, phases: Sequence[PhaseChange]) -> list[dict[str, Any]]:
+    """Return the timeline: the phases seen here, and before them what the conversation tells of earlier turns."""
+    first = next((change.at for change in phases if change.at is not None), None)
+    told = [each for each in snapshot.messages if each.created_at and (first is None or each.created_at < first)]
+    entries = [_entry("created", "started", "+", snapshot.created_at)]
+    for before, after in pairwise(told):
+        if after.source == "user" and before.source == "devin":
+            entries.append(_entry("over", "replied", "✓", before.created_at))
+        if after.source == "user":
+            entries.append(_entry("sent", "message sent", "→", after.created_at))
+    for change in phases:
+        if change.is_sent:
+            entries.append(_entry("sent", "message sent", "→", change.at))
+            continue
+        style = labels.phase_style(change.phase, needs_you=change.needs_you)
+        word = labels.phase_label(change.phase, needs_you=change.needs_you)
+        entries.append(_entry(change.phase.value, word, style.icon, change.at))
+    return entries if len(entries) <= _TIMELINE else [entries[0], *entries[1 - _TIMELINE :]]
+
+
+def _entry(phase: str, label: str, icon: str, at: datetime | None) -> dict[str, Any]:
+    return {"phase": phase, "label": label, "icon": icon, "at": seconds(at)}
+
+
+def live_state(view: LiveView, snapshot: Snapshot) -> dict[str, Any]:
+    """Return what the live channel tells, but for the steps."""
+    progress, approval = view.plan_progress, view.approval
+    asked = None
+    if approval is not None:
+        asked = {"title": one_line(approval.title, 300), "text": safe_text(approval.text, STEP_TEXT)}
+    return {
+        "state": view.state,
+        "reason": one_line(view.reason, 300) if view.reason else None,
+        "activity": one_line(view.activity, 200) if view.activity and not snapshot.turn_over else None,
+        "plan": [{"text": one_line(each.text, 200), "status": one_line(each.status, 20)} for each in view.plan[:100]],
+        "progress": list(progress) if progress else None,
+        "steps": len(view.steps),
+        "approval": asked,
+    }
+
+
+def step_item(step: Step) -> dict[str, Any]:
+    """Return one step as the panel shows it; every value is text, none is HTML."""
+    return {
+        "id": step.id,
+        "kind": step.kind,
+        "title": one_line(step.title, 200),
+        "status": one_line(step.status, 40) if step.status else None,
+        "tool": one_line(step.tool, 40) if step.tool else None,
+        "at": seconds(step.at),
+        "input": safe_text(step.input, STEP_TEXT),
+        "text": safe_text(step.text, STEP_TEXT),
+    }
+
+
+def file_item(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one file of a session as the panel lists it."""
+    url = entry.get("url")
+    return {
+        "name": one_line(entry.get("name") or "file", 120),
+        "url": labels.web_address(url) if isinstance(url, str) else None,
+        "devin": entry.get("source") == "devin",
+    }
 
 
 def trouble_state(connection: Any) -> dict[str, Any]:
@@ -106,23 +188,41 @@ def seconds(at: datetime | None) -> float | None:
     return None if at is None else round(at.timestamp(), 3)
 
 
-def _answer(snapshot: Snapshot) -> dict[str, Any]:
-    value = labels.answer(snapshot)
-    output, note = snapshot.structured_output, None
+def _answer(snapshot: Snapshot, name: str) -> dict[str, Any] | None:
+    """The answer in the parts in which it is laid out, as far as they fit."""
+    value = labels.structured_answer(snapshot)
+    if value is None:
+        return None
     try:
-        text = json.dumps(output, default=str)
-        if output is not None and len(text) > OUTPUT_BYTES:
-            output, note = None, "too long to show here; read it with .output"
-        else:
-            output = safe_tree(json.loads(text))
+        parts = sections(value)
+    except ValueError:  # a list with a number of too many digits
+        parts = [Section("value", rows=[(value,)])]
+    room, shown, is_whole = OUTPUT_BYTES, [], True
+    for part in parts:
+        rows: list[list[Any]] = []
+        for cells in part.rows[:_ROWS]:
+            kept = [_cell(cell) for cell in cells]
+            room -= len(json.dumps(kept))
+            if room < 0:
+                break
+            rows.append(kept)
+        is_whole &= len(rows) == len(part.rows) and not part.more_columns
+        columns = [one_line(column, 80) for column in part.columns]
+        counts = {"more": len(part.rows) - len(rows), "more_columns": part.more_columns}
+        shown.append({"kind": part.kind, "title": one_line(part.title, 80), "columns": columns, "rows": rows, **counts})
+    rest = None if is_whole else "This is a part of the answer; .result() returns all of it."
+    note = labels.answer_note(snapshot, n_rows(parts))
+    return {"parts": shown, "note": note, "code": f"{name}.frame()", "rest": rest}
+
+
+def _cell(value: Any) -> Any:
+    """A plain value as text; what is nested as JSON with safe texts."""
+    try:
+        if is_plain(value):
+            return safe_text(plain_text(value), _CELL)
+        return safe_tree(json.loads(json.dumps(value, default=str)))
     except (ValueError, RecursionError):  # nested too deep, or a number of too many digits
-        output, note = None, "it cannot be shown here; read it with .output"
-    return {
-        "answer": markdown(value, MESSAGE_LIMIT) if isinstance(value, str) else None,
-        "output": output,
-        "output_note": note,
-        "standing": labels.output_status(snapshot),
-    }
+        return "it cannot be shown here; .result() returns it"
 
 
 def _money_and_time(snapshot: Snapshot) -> dict[str, Any]:
@@ -131,10 +231,10 @@ def _money_and_time(snapshot: Snapshot) -> dict[str, Any]:
         "cost": labels.cost(snapshot),
         "acus": snapshot.acus,
         "cap": snapshot.max_acu_limit,
-        "started": seconds(snapshot.created_at),
-        "ended": seconds(snapshot.updated_at) if snapshot.turn_over else None,
+        "created": seconds(snapshot.created_at),
+        "started": seconds(labels.turn_began(snapshot)),
+        "took": labels.seconds_taken(snapshot),
         "last_word": seconds(word.created_at) if word else None,
-        "latest": markdown_line(word.text, 200) if word and not snapshot.turn_over else None,
     }
 
 

@@ -9,18 +9,27 @@ import hashlib
 import inspect
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from devin_jupyter import loop
 from devin_jupyter.errors import DevinError
-from devin_jupyter.models.snapshot import Message, Snapshot
+from devin_jupyter.models.snapshot import Message, Snapshot, phase_history
+from devin_jupyter.models.steps import LiveView, Step
 from devin_jupyter.monitor.store import Connection, Subscription
-from devin_jupyter.panel.state import message_item, seconds, session_state, timeline_entry, trouble_state
+from devin_jupyter.panel.state import (
+    file_item,
+    live_state,
+    message_item,
+    session_state,
+    step_item,
+    timeline,
+    trouble_state,
+)
 from devin_jupyter.redaction import redact
 from devin_jupyter.text import safe_text
 
 CHUNK = 40
-TIMELINE = 40
 UPDATE_SECONDS = 0.25
 """The browser is told at most four times a second."""
 FILES_BYTES = 8 * 1024 * 1024
@@ -28,7 +37,7 @@ Action = Callable[..., Any]
 
 
 class SessionLike(Protocol):
-    """What a panel needs of a session handle; `send`, `stop` and `archive` become its buttons."""
+    """What a panel needs of a session handle; its methods become buttons, `live_view` and `phases` are shown."""
 
     @property
     def snapshot(self) -> Snapshot:
@@ -49,6 +58,8 @@ class SessionSync:
         publish: Callable[[dict[str, Any]], None],
         send: Callable[[dict[str, Any]], None],
         actions: Mapping[str, Action] | None = None,
+        message: str = "",
+        name: str = "",
     ) -> None:
         """Read the session's snapshot; nothing is published before `follow`.
 
@@ -57,16 +68,21 @@ class SessionSync:
             publish: sets the state in the browser.
             send: sends a custom message to the browser.
             actions: what the buttons call; by default the methods of the session.
+            message: what the cell sent; the panel begins with it.
+            name: the variable that holds the session.
         """
         self._session, self._publish, self._send = session, publish, send
+        self.message, self.name = message, name
         self.snapshot = session.snapshot
-        started = {"phase": "created", "label": "started", "icon": "+", "at": seconds(self.snapshot.created_at)}
-        self.timeline = [started, timeline_entry(self.snapshot)]
+        self.live: LiveView = getattr(session, "live_view", None) or LiveView(session_id=self.snapshot.session_id)
+        self._steps: dict[str, Step] = {}
+        """As the browser was last told of them, by id."""
+        self._phases = phase_history((), self.snapshot, None)
         self._trouble: dict[str, Any] | None = None
         length = len(self.snapshot.messages)
         self._sent = length if length > CHUNK else 0  # a long conversation is sent when a person unfolds it
         self.actions = dict(session_actions(session) if actions is None else actions)
-        self._runner = ActionRunner(self.actions, send)
+        self._runner = ActionRunner(self.actions, send, self.snapshot.session_id)
         self._subscription: Subscription | None = None
         self._is_visible = True
         self.listeners: list[Callable[[], None]] = []
@@ -81,13 +97,32 @@ class SessionSync:
                 self._changed(self._session.snapshot)
 
         self._subscription = self._session.subscribe(
-            self._changed, on_trouble=self._connection_changed, messages=True, every=UPDATE_SECONDS
+            self._changed,
+            on_trouble=self._connection_changed,
+            on_live=self._live_changed,
+            messages=True,
+            every=UPDATE_SECONDS,
         )
         on_loop(catch_up)
 
     def state(self) -> dict[str, Any]:
         """Return the state for the newest snapshot."""
-        return {**session_state(self.snapshot), "timeline": self.timeline, "trouble": self._trouble}
+        shown = session_state(self.snapshot, message=self.message, name=self.name)
+        acts = [*shown["can"], *self._live_acts()]
+        return {
+            **shown,
+            "can": [name for name in acts if name in self.actions],
+            "files": shown["files"] and "files" in self.actions,
+            "timeline": timeline(self.snapshot, getattr(self._session, "phases", None) or self._phases),
+            "trouble": self._trouble,
+            "live": live_state(self.live, self.snapshot),
+        }
+
+    def _live_acts(self) -> list[str]:
+        if self.live.state != "on" or self.snapshot.recorded is not None:
+            return []
+        acts = ["approve", "reject"] if self.live.approval is not None else []
+        return acts if self.snapshot.turn_over else [*acts, "cancel_turn"]
 
     def receive(self, content: Mapping[str, Any], buffers: Sequence[Any]) -> None:
         """Take a message of the browser."""
@@ -95,6 +130,9 @@ class SessionSync:
         if action == "messages":
             have = content.get("have")
             self._send_messages(have if isinstance(have, int) and not isinstance(have, bool) and have >= 0 else 0)
+        elif action == "steps":
+            self._steps = {}
+            self._send_steps()
         elif action == "seen":
             is_visible = content.get("visible") is True
             if self._subscription is not None and is_visible is not self._is_visible:
@@ -109,8 +147,7 @@ class SessionSync:
             self._subscription.close()
 
     def _changed(self, snapshot: Snapshot) -> None:
-        if snapshot.phase is not self.snapshot.phase:
-            self.timeline = [*self.timeline, timeline_entry(snapshot)][-TIMELINE:]
+        self._phases = phase_history(self._phases, snapshot, None)
         if snapshot.turn_over and not snapshot.send_pending:
             self._runner.forget_last_message()
         self.snapshot = snapshot
@@ -122,9 +159,26 @@ class SessionSync:
         for listener in tuple(self.listeners):
             listener()
 
+    def _live_changed(self, view: LiveView) -> None:
+        self.live = view
+        self._publish(self.state())
+        self._send_steps()
+        for listener in tuple(self.listeners):
+            listener()
+
     def _connection_changed(self, connection: Connection) -> None:
         self._trouble = None if connection.is_ok else trouble_state(connection)
         self._publish(self.state())
+
+    def _send_steps(self) -> None:
+        """Tell the steps that are new or have grown since the browser was last told; the first ones begin anew."""
+        changed = [step for step in self.live.steps if self._steps.get(step.id) != step]
+        is_first = not self._steps
+        self._steps = {step.id: step for step in self.live.steps}
+        for start in range(0, len(changed), CHUNK):
+            items = [step_item(step) for step in changed[start : start + CHUNK]]
+            whole = {"fresh": True} if is_first and start == 0 else {}
+            self._send({"kind": "steps", "session": self.snapshot.session_id, "items": items, **whole})
 
     def _send_messages(self, first: int) -> None:
         messages = self.snapshot.messages
@@ -139,9 +193,11 @@ class ActionRunner:
     thread, and an exception of the action is shown in the panel.
     """
 
-    def __init__(self, actions: Mapping[str, Action], answer: Callable[[dict[str, Any]], None]) -> None:
-        """Take the callables by name, and the way to answer the browser."""
-        self._actions, self._answer = actions, answer
+    def __init__(
+        self, actions: Mapping[str, Action], answer: Callable[[dict[str, Any]], None], session_id: str = ""
+    ) -> None:
+        """Take the callables by name, the way to answer the browser, and whose actions they are."""
+        self._actions, self._answer, self._session_id = actions, answer, session_id
         self._lock = threading.Lock()
         self._running: set[str] = set()
         self._last_message: str | None = None
@@ -178,8 +234,16 @@ class ActionRunner:
             result = action(**arguments)
             if inspect.iscoroutine(result):
                 result = loop.run(result)
+            if name == "files":
+                self._answer(
+                    {
+                        "kind": "files",
+                        "session": self._session_id,
+                        "items": [file_item(entry) for entry in list(result)[:200]],
+                    }
+                )
             notice = result if isinstance(result, str) else getattr(result, "notice", None)
-            is_shown = name == "send" and isinstance(notice, str)
+            is_shown = name in ("send", "download") and isinstance(notice, str)
             self._reply(token, notice=safe_text(notice, 400) if is_shown else None)
         except Exception as problem:
             self._last_message = None if name == "send" else self._last_message
@@ -219,8 +283,24 @@ def session_actions(session: Any) -> dict[str, Action]:
     def send(text: str, files: list[tuple[str, bytes]]) -> Any:
         return session.send(text, attach=files or None, again=True)
 
-    known: dict[str, Action] = {"send": send, "stop": lambda: session.stop(), "archive": lambda: session.archive()}
-    return {name: action for name, action in known.items() if hasattr(session, name)}
+    known: dict[str, tuple[str, Action]] = {
+        "send": ("send", send),
+        "stop": ("stop", lambda: session.stop()),
+        "archive": ("archive", lambda: session.archive()),
+        "approve": ("approve", lambda: session.approve()),
+        "reject": ("reject", lambda: session.reject()),
+        "cancel_turn": ("cancel_turn", lambda: session.cancel_turn()),
+        "files": ("attachments", lambda: session.attachments()),
+        "download": ("download", lambda: downloaded(session.download())),
+    }
+    return {name: action for name, (method, action) in known.items() if hasattr(session, method)}
+
+
+def downloaded(paths: Sequence[Path]) -> str:
+    """Return the line that says where the files of a session are now."""
+    if not paths:
+        return "this session has no files"
+    return f"saved {len(paths)} file{'' if len(paths) == 1 else 's'} in {paths[0].parent}"
 
 
 def message_chunk(session_id: str, first: int, messages: Sequence[Message]) -> dict[str, Any]:

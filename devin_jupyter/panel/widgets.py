@@ -87,14 +87,24 @@ class Panel(LiveWidget):
     state = traitlets.Dict().tag(sync=True)
     anchor = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, session: SessionLike, *, actions: Mapping[str, Action] | None = None) -> None:
+    def __init__(
+        self,
+        session: SessionLike,
+        *,
+        actions: Mapping[str, Action] | None = None,
+        message: str = "",
+        name: str = "",
+    ) -> None:
         """Follow the session until `close`.
 
         Args:
-            session: anything with `.snapshot` and `.subscribe`; `.send`, `.stop` and `.archive` become buttons.
+            session: anything with `.snapshot` and `.subscribe`; `.send`, `.stop` and other methods become buttons.
             actions: what the buttons call instead; plain or coroutine functions.
+            message: what a cell sent; the panel begins with it and with Devin's reply.
+            name: the variable that holds the session, for the line that says how to read the answer.
         """
-        self._sync = SessionSync(session, publish=partial(setattr, self, "state"), send=self.send, actions=actions)
+        publish = partial(setattr, self, "state")
+        self._sync = SessionSync(session, publish=publish, send=self.send, actions=actions, message=message, name=name)
         super().__init__(state=self._sync.state(), anchor=secrets.token_hex(6))
         self.session = session
         self.on_msg(lambda _, content, buffers: self.receive(content, buffers))
@@ -138,7 +148,15 @@ class Panel(LiveWidget):
 
     @override
     def saved_bundle(self, *, transcript: bool = False, live: bool = False) -> dict[str, Any]:
-        return render.bundle(self.snapshot, transcript=transcript, anchor=self.anchor if live else "")
+        shown = self._sync
+        return render.bundle(
+            self.snapshot,
+            transcript=transcript,
+            anchor=self.anchor if live else "",
+            message=shown.message,
+            name=shown.name,
+            live=shown.live,
+        )
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call back, on any thread, after every further snapshot."""

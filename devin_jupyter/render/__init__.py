@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.models.steps import LiveView
 from devin_jupyter.recorded import RECORD_MIME
 from devin_jupyter.render import labels
 from devin_jupyter.render.html import board_html, line_html, session_html
@@ -36,26 +37,38 @@ __all__ = [
 logger = logging.getLogger("devin_jupyter")
 
 
-def bundle(snapshot: Snapshot, transcript: bool = False, anchor: str = "") -> dict[str, Any]:
+def bundle(
+    snapshot: Snapshot,
+    transcript: bool = False,
+    anchor: str = "",
+    *,
+    message: str = "",
+    name: str = "",
+    live: LiveView | None = None,
+) -> dict[str, Any]:
     """Return the display bundle of a session: plain text, static HTML and the record to reattach from.
+
+    Whatever a session holds, it has a bundle: where one cannot be made, a line says that the session is fine.
 
     Args:
         snapshot: the session.
-        transcript: add the conversation, folded in the HTML.
+        transcript: add the conversation, and the steps that the live channel told, folded in the HTML.
         anchor: the live panel with this id may move into the HTML.
-
-    Whatever a session holds, it has a bundle: where one cannot be made, a line says that the session is fine.
+        message: what the cell sent; the view begins with it and with Devin's reply.
+        name: the variable that holds the session.
+        live: what the live channel tells.
     """
     try:
         return {
-            "text/plain": session_text(snapshot, transcript=transcript),
-            "text/html": session_html(snapshot, transcript=transcript, anchor=anchor),
+            "text/plain": session_text(snapshot, transcript=transcript, message=message, name=name, live=live),
+            "text/html": session_html(
+                snapshot, transcript=transcript, anchor=anchor, message=message, name=name, live=live
+            ),
             RECORD_MIME: session_record(snapshot),
         }
     except Exception as fault:
         logger.exception("%s could not be shown", snapshot.session_id)
-        phase, cost = snapshot.phase.label, format_acus(snapshot.acus)
-        line = f"{not_shown(snapshot.session_id, fault)} · {phase} · {cost}"
+        line = f"{not_shown(snapshot.session_id, fault)} · {snapshot.phase.label} · {format_acus(snapshot.acus)}"
         bare = replace(snapshot, structured_output=None, question=None, messages=(), extra={}, schema=None)
         return {"text/plain": line, "text/html": line_html(line), RECORD_MIME: session_record(bare)}
 

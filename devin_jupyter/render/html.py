@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.models.steps import LiveView, Step
 from devin_jupyter.render import labels
+from devin_jupyter.render.answers import Section, n_rows, sections
 from devin_jupyter.render.labels import web_address
 from devin_jupyter.text import TEXT_LIMIT, format_acus, one_line, safe_text
 
@@ -37,6 +39,8 @@ _TABLE = "border-collapse:collapse;border:0;margin:2px 0"
 BOARD_ROWS = 200
 ROWS, COLUMNS, DEPTH, SCALAR, ONE_LINE = 50, 12, 5, 2000, 80
 """Bounds of a JSON value: rows, columns, levels of nesting, characters of a scalar and of a list on one line."""
+EXCERPT = 320
+"""Characters of a message that are shown of one that is folded."""
 SHOWN = 60_000
 """Characters of a JSON value, and of a conversation, that a page shows."""
 
@@ -45,68 +49,175 @@ _TAGS = frozenset(
 )
 
 
-def session_html(snapshot: Snapshot, *, transcript: bool = False, anchor: str = "") -> str:
-    """Return the snapshot as static HTML.
+def session_html(
+    snapshot: Snapshot,
+    *,
+    transcript: bool = False,
+    anchor: str = "",
+    message: str = "",
+    name: str = "",
+    live: LiveView | None = None,
+) -> str:
+    """Return the snapshot as static HTML, in the order of the live panel.
 
     Args:
         snapshot: the session.
-        transcript: add the conversation, folded.
+        transcript: add the conversation, and what the live channel told, folded.
         anchor: the live panel with this id may move into this element.
+        message: what the cell sent; the page begins with it and with Devin's reply.
+        name: the variable that holds the session, for the line that says how to read the answer.
+        live: what the live channel tells.
     """
-    style = labels.style(snapshot)
-    notes = "".join(f" {badge(label, '#57606a')}" for label in labels.labels(snapshot))
-    title = link(labels.link(snapshot), labels.title(snapshot))
+    style, address = labels.style(snapshot), labels.link(snapshot)
+    title = f"<strong>{link(address, labels.title(snapshot))}</strong>"
+    notes = escape(" · ".join(labels.labels(snapshot)))
+    at_right = f' <span style="margin-left:auto;white-space:nowrap;{QUIET}">{notes}</span>' if notes else ""
     parts = [
-        f'<div style="{LINE}">{badge(f"{style.icon} {snapshot.label}", style.color)}{notes} '
-        f"<strong>{title}</strong> · "
-        f'<span style="{QUIET};white-space:nowrap">{escape(labels.cost(snapshot))}</span>'
+        f'<div style="display:flex;gap:10px;align-items:baseline">'
+        f"{badge(f'{style.icon} {snapshot.label}', style.color)} {title}{at_right}</div>",
+        f'<div style="{LINE}">{" · ".join(_facts_in_line(snapshot))}</div>',
     ]
-    # an open turn continues after the file is saved
-    as_of = None if snapshot.simulated or snapshot.turn_over else labels.timestamp(snapshot.observed_at)
-    parts.append(f' <span style="{QUIET}">· as of {escape(as_of)}</span></div>' if as_of else "</div>")
+    you, words = labels.spoken(snapshot, message)
+    is_asked = words is not None and words.is_question
+    said = [pair("<strong>You</strong>", _inline(markdown(you, SCALAR)))] if you else []
+    if live is not None and not snapshot.turn_over and (now := _at_work(live)):
+        parts += [_said(said), now]
+        said = []
+    said += [pair("<strong>Devin</strong>", _words(words))] if words is not None and not is_asked else []
+    parts.append(_said(said))
     if sentence := labels.explanation(snapshot):
-        address = labels.link(snapshot) if snapshot.phase is Phase.NEEDS_APPROVAL else None
-        approve = f" {link(address, 'Approve it in Devin')}" if address else ""
+        approve = (
+            f" {link(address, 'Approve it in Devin')}" if snapshot.phase is Phase.NEEDS_APPROVAL and address else ""
+        )
         parts.append(f'<div style="{LINE}"><span style="{QUIET}">{escape(sentence)}</span>{approve}</div>')
-    if last_text := labels.last_text(snapshot):
-        parts.append(_heading("Devin wrote") + _quote(last_text))
-    if (answer := labels.answer(snapshot)) is not None:
-        status = labels.output_status(snapshot)
-        parts.append(_heading("Answer", f' <span style="{QUIET}">({escape(status)})</span>' if status else ""))
-        is_text = isinstance(answer, str)
-        room = _Room()
-        parts.append(_quote(answer) if is_text else f'<div style="overflow-x:auto">{value_html(answer, room)}</div>')
-        if room.is_exceeded or (is_text and len(answer) > TEXT_LIMIT):
-            parts.append(f'<div style="{LINE};{QUIET}">{escape(labels.whole_answer(snapshot))}</div>')
+    if (answer := labels.structured_answer(snapshot)) is not None:
+        shown = _answer(snapshot, answer, name)
+        is_interim = not snapshot.turn_over
+        parts.append(f"<details><summary>Answer so far</summary>{shown}</details>" if is_interim else shown)
     if snapshot.unsaved_answer is not None:
-        parts.append(_heading("Answer") + f'<div style="{LINE}">{escape(labels.unsaved_answer(snapshot))}</div>')
-    if snapshot.pull_requests:
-        rows = [
-            (
-                link(web_address(each.url), labels.pull_request_name(each)),
-                escape(one_line(each.state or "state unknown", 40)),
-            )
-            for each in snapshot.pull_requests
-        ]
-        parts.append(_heading("Pull requests") + table("".join(map(row, rows))))
+        parts.append(f'<div style="{LINE}">{escape(labels.unsaved_answer(snapshot))}</div>')
+    if words is not None and is_asked:
+        parts.append(
+            f'<div style="{QUOTE}">{table(pair("<strong>Devin asks</strong>", _inline(markdown(words.text))))}</div>'
+        )
+    if transcript and snapshot.messages:
+        listed, note = labels.newest_messages(snapshot, SHOWN)
+        spoken = "".join(_heading(labels.speaker(each)) + _quote(each.text) for each in listed)
+        left_out = f'<div style="{LINE};{QUIET}">{escape(note)}</div>' if note else ""
+        parts.append(_folded(f"Conversation ({len(snapshot.messages)})", left_out + spoken))
+    if transcript and live is not None and live.steps:
+        parts.append(_folded(f"Steps ({len(live.steps)})", _steps(live.steps)))
     times = None if snapshot.simulated else snapshot
     facts = [
         ("id", snapshot.session_id),
-        ("repositories", ", ".join(snapshot.repos)),
         ("mode", snapshot.mode),
         ("tags", ", ".join(snapshot.tags)),
         ("started", labels.timestamp(times.created_at) if times else None),
         ("last change", labels.timestamp(times.updated_at) if times else None),
     ]
-    body = "".join(pair(escape(name), escape(one_line(value, 400))) for name, value in facts if value)
-    parts.append(f'<details><summary style="{QUIET}">Session</summary>{table(body)}</details>')
-    if transcript and snapshot.messages:
-        shown, note = labels.newest_messages(snapshot, SHOWN)
-        spoken = "".join(_heading(labels.speaker(each)) + _quote(each.text) for each in shown)
-        left_out = f'<div style="{LINE};{QUIET}">{escape(note)}</div>' if note else ""
-        count = len(snapshot.messages)
-        parts.append(f"<details><summary>Conversation ({count})</summary>{left_out}{spoken}</details>")
+    body = "".join(pair(escape(key), escape(one_line(value, 400))) for key, value in facts if value)
+    parts.append(_folded("Details", table(body)))
     return _box("".join(parts), anchor)
+
+
+def _facts_in_line(snapshot: Snapshot) -> list[str]:
+    """Cost, time, repositories and pull requests, each ready HTML."""
+    found = [f'<span style="white-space:nowrap">{escape(labels.cost(snapshot))}</span>']
+    took = None if snapshot.simulated else labels.seconds_taken(snapshot)
+    # an open turn continues after the file is saved
+    as_of = None if snapshot.simulated or snapshot.turn_over else labels.timestamp(snapshot.observed_at)
+    found += [_quiet(labels.duration(took))] if took is not None else []
+    found += [_quiet(f"as of {as_of}")] if as_of else []
+    found += [_quiet(one_line(repo)) for repo in snapshot.repos]
+    for each in snapshot.pull_requests:
+        state = one_line(each.state or "state unknown", 40)
+        found.append(f"{link(web_address(each.url), labels.pull_request_name(each))} {_quiet(state)}")
+    return found
+
+
+def _said(rows: Sequence[str]) -> str:
+    return f'<div style="{QUOTE}">{table("".join(rows))}</div>' if rows else ""
+
+
+def _inline(html: str) -> str:
+    """A single paragraph without its margins."""
+    inner = html.strip().removeprefix("<p>").removesuffix("</p>")
+    return html if "<p>" in inner or not html.startswith("<p>") or not html.strip().endswith("</p>") else inner
+
+
+def _words(words: labels.Words) -> str:
+    """What Devin said: all of it, or the beginning and the rest folded."""
+    whole = _inline(markdown(words.text))
+    beginning = None if words.is_whole else excerpt(words.text)
+    return whole if beginning is None else f"{_inline(beginning)}<details><summary>more</summary>{whole}</details>"
+
+
+def excerpt(text: str) -> str | None:
+    """Return the beginning of a message as safe HTML, or None where all of it fits into a few lines."""
+    if len(text) <= EXCERPT and text.strip().count("\n") <= 2 and "```" not in text:
+        return None
+    first = text.strip().split("\n\n", 1)[0]
+    if 40 <= len(first) <= EXCERPT and "\n" not in first:
+        return markdown(first)
+    return f"<p>{escape(markdown_line(text, EXCERPT))}</p>"
+
+
+def _at_work(live: LiveView) -> str:
+    """The activity and the plan, which are shown while Devin works."""
+    parts = []
+    if live.activity:
+        done, count = live.plan_progress or (0, 0)
+        plan = f" · plan {done} of {count}" if count else ""
+        parts.append(f'<div style="{LINE}"><strong>{escape(one_line(live.activity, 200))}</strong>{_quiet(plan)}</div>')
+    icons = {"completed": "✓", "in_progress": "◐"}
+    rows = [(icons.get(each.status, "·"), escape(one_line(each.text, 200))) for each in live.plan[:ROWS]]
+    return "".join(parts) + (table("".join(map(row, rows))) if rows else "")
+
+
+def _steps(steps: Sequence[Step]) -> str:
+    """What Devin did, newest last, up to `SHOWN` characters together."""
+    blocks: list[str] = []
+    room = SHOWN
+    for step in reversed(steps):
+        body = "\n\n".join(filter(None, (step.input, step.text)))
+        head = " · ".join(filter(None, (step.kind, one_line(step.title, 200), step.status)))
+        text = safe_text(body, SCALAR)
+        room -= len(head) + len(text)
+        if room < 0:
+            blocks.append(f'<div style="{QUIET}">… {len(steps) - len(blocks):,} earlier steps are left out</div>')
+            break
+        shown = f'<pre style="margin:4px 0;white-space:pre-wrap">{escape(text)}</pre>' if text else ""
+        blocks.append(f'<div style="{LINE}">{escape(head)}{shown}</div>')
+    return "".join(reversed(blocks))
+
+
+def _answer(snapshot: Snapshot, answer: Any, name: str) -> str:
+    """The answer as tables, pairs and trees, with the line below it."""
+    parts, room = sections(answer), _Room()
+    blocks = []
+    for part in parts:
+        heading = _heading(one_line(part.title, 80)) if part.title else ""
+        blocks.append(f'{heading}<div style="overflow-x:auto">{_section(part, room)}</div>')
+    note, code = labels.answer_note(snapshot, n_rows(parts)), f"<code>{escape(name)}.frame()</code>"
+    blocks.append(f'<div style="{LINE};{QUIET}">{escape(note)}{" · " if note else ""}{code}</div>')
+    if room.is_exceeded:
+        blocks.append(f'<div style="{LINE};{QUIET}">{escape(labels.whole_answer(snapshot))}</div>')
+    return "".join(blocks)
+
+
+def _section(part: Section, room: _Room) -> str:
+    if part.kind == "table":
+        names = [*part.columns, *([f"… {part.more_columns} more"] if part.more_columns else [])]
+        head = "".join(f'<th style="{_HEAD_CELL}">{escape(one_line(column, 80))}</th>' for column in names)
+        rows = [
+            row(value_html(cell, room, 1) if cell != "" else "" for cell in cells) for cells in room.some(part.rows)
+        ]
+        body = "".join(rows) + _more_rows(len(part.rows) - len(rows), len(part.columns))
+        return table(body, f"<thead><tr>{head}</tr></thead>")
+    if part.kind == "pairs":
+        pairs = [pair(escape(one_line(key, 80)), value_html(cell, room, 1)) for key, cell in room.some(part.rows)]
+        return table("".join(pairs) + _more_rows(len(part.rows) - len(pairs), 2)) if part.rows else "none"
+    return value_html(part.rows[0][0] if part.kind == "value" else [item for (item,) in part.rows], room)
 
 
 def board_html(heading: str, snapshots: Sequence[Snapshot], names: Mapping[str, str], anchor: str = "") -> str:
@@ -291,6 +402,14 @@ def _box(content: str, anchor: str) -> str:
 
 def _heading(words: str, more: str = "") -> str:
     return f'<div style="{LINE}"><strong>{escape(words)}</strong>{more}</div>'
+
+
+def _folded(title: str, body: str) -> str:
+    return f'<details><summary style="{QUIET}">{escape(title)}</summary>{body}</details>'
+
+
+def _quiet(text: str) -> str:
+    return f'<span style="{QUIET}">{escape(text)}</span>'
 
 
 def _quote(text: str) -> str:

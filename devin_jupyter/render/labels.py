@@ -11,11 +11,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 from urllib.parse import urlsplit
 
-from devin_jupyter.models.enums import Phase
-from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot, reported_question
+from devin_jupyter.models.enums import ASKS, Phase
+from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot, exchange, reported_question
+from devin_jupyter.models.steps import LiveView
 from devin_jupyter.redaction import redact
 from devin_jupyter.text import INVISIBLE, TEXT_LIMIT, format_acus, format_amount, format_utc, one_line
 
@@ -46,7 +48,17 @@ _ASKS = PhaseStyle("?", "#8a5a00")
 
 def style(snapshot: Snapshot) -> PhaseStyle:
     """Return the icon and color of a session: those of its phase, unless it replied with a question."""
-    return _ASKS if snapshot.phase is Phase.YOUR_TURN and snapshot.needs_you else PHASE_STYLES[snapshot.phase]
+    return phase_style(snapshot.phase, needs_you=snapshot.needs_you)
+
+
+def phase_style(phase: Phase, *, needs_you: bool) -> PhaseStyle:
+    """Return the icon and color of a phase."""
+    return _ASKS if phase is Phase.YOUR_TURN and needs_you else PHASE_STYLES[phase]
+
+
+def phase_label(phase: Phase, *, needs_you: bool) -> str:
+    """Return the words for a phase."""
+    return ASKS if phase is Phase.YOUR_TURN and needs_you else phase.label
 
 
 def cost(snapshot: Snapshot) -> str:
@@ -116,7 +128,7 @@ def explanation(snapshot: Snapshot) -> str | None:
     if snapshot.phase is Phase.FAILED:
         return f"The session broke on the service's side ({detail(snapshot)})."
     if snapshot.phase is Phase.STOPPED:
-        has_answer = last_text(snapshot) is not None or answer(snapshot) is not None
+        has_answer = snapshot.last_word is not None or answer(snapshot) is not None
         return "It was ended and cannot be resumed." if has_answer else "It was ended before there was an answer."
     return None
 
@@ -151,10 +163,86 @@ def totals(snapshots: Sequence[Snapshot], waiting: int = 0) -> str:
     return " · ".join(filter(None, words))
 
 
-def last_text(snapshot: Snapshot) -> str | None:
-    """Return the message to show first: Devin's question, or its last message if the session was stopped."""
-    last = snapshot.last_word if snapshot.phase is Phase.STOPPED else None
-    return snapshot.question or (last.text if last else None)
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What is shown of what Devin said."""
+
+    text: str
+    """In Markdown, untrusted."""
+    is_question: bool = False
+    """It asks the reader for something."""
+    is_whole: bool = True
+    """It is shown in full: it is a question, or all the answer there is. Otherwise a few lines of it are."""
+
+
+def spoken(snapshot: Snapshot, message: str = "") -> tuple[str, Words | None]:
+    """Return the message that a view begins with, and the words of Devin that belong below it.
+
+    Without a message these are Devin's last words in the present turn; what was said before the last message of a
+    person does not answer it.
+
+    Args:
+        snapshot: the session.
+        message: the message that a cell sent; empty for a view of the whole session.
+    """
+    said = exchange(snapshot.messages, message) if message else ()
+    if said and said[-1] is not snapshot.messages[-1]:  # a later message has opened a turn of its own
+        reply = next((each for each in reversed(said) if each.source == "devin"), None)
+        return message, Words(reply.text) if reply else None
+    if snapshot.send_pending and not said:
+        return message, None
+    has_output = snapshot.structured_output is not None and snapshot.output_is_fresh
+    if snapshot.question:
+        return message, Words(snapshot.question, needs_you(snapshot), needs_you(snapshot) or not has_output)
+    turn = takewhile(lambda each: each.source != "user", reversed(snapshot.messages))
+    last = next((each for each in turn if each.source == "devin"), None)
+    return message, Words(last.text, is_whole=snapshot.turn_over and not has_output) if last else None
+
+
+def seconds_taken(snapshot: Snapshot) -> float | None:
+    """Return how long the last turn took; None while it is open, or where the service does not say."""
+    asked = [each.created_at for each in snapshot.messages if each.source == "user" and each.created_at is not None]
+    last, began = snapshot.last_word, turn_began(snapshot)
+    has_words = last is not None and last.created_at is not None and bool(asked) and last.created_at > asked[-1]
+    is_cut = snapshot.phase in (Phase.STOPPED, Phase.FAILED, Phase.BLOCKED)
+    ended = last.created_at if last is not None and has_words and not is_cut else snapshot.updated_at
+    if not snapshot.turn_over or began is None or ended is None:
+        return None
+    return max(0.0, (ended - began).total_seconds())
+
+
+def turn_began(snapshot: Snapshot) -> datetime | None:
+    """Return when the last message of a person was sent, or when the session was started."""
+    asked = (each.created_at for each in reversed(snapshot.messages) if each.source == "user")
+    return next(asked, None) or snapshot.created_at
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as `4 min 2 s`."""
+    whole = max(0, round(seconds))
+    minutes, hours = whole // 60, whole // 3600
+    if whole < 60:
+        return f"{whole} s"
+    if minutes < 60:
+        return f"{minutes} min" + (f" {whole % 60} s" if minutes < 10 and whole % 60 else "")
+    if hours < 48:
+        return f"{hours} h" + (f" {minutes % 60} min" if minutes % 60 else "")
+    return f"{hours // 24} days"
+
+
+def at_work(view: LiveView) -> list[str]:
+    """Return what Devin does at this moment, and how far its plan is, each as a few words; nothing where unknown."""
+    done, count = view.plan_progress or (0, 0)
+    return [
+        *([one_line(view.activity, 60)] if view.activity else []),
+        *([f"plan {done} of {count}"] if count else []),
+    ]
+
+
+def answer_note(snapshot: Snapshot, rows: int | None) -> str:
+    """Return the line below an answer: how many rows, and whether it is valid."""
+    counted = f"{rows:,} row{'' if rows == 1 else 's'}" if rows else ""
+    return " · ".join(filter(None, (counted, output_status(snapshot))))
 
 
 def needs_you(snapshot: Snapshot) -> bool:
@@ -221,6 +309,11 @@ def newest_messages(snapshot: Snapshot, most: int) -> tuple[Sequence[Message], s
     left_out = len(snapshot.messages) - len(shown)
     note = f"{left_out:,} earlier messages are left out: %devin messages {snapshot.session_id} shows them."
     return shown[::-1], note if left_out else ""
+
+
+def structured_answer(snapshot: Snapshot) -> Any:
+    """Return the structured output that answers the last message, or None."""
+    return snapshot.structured_output if snapshot.output_is_fresh else None
 
 
 def output_status(snapshot: Snapshot) -> str:

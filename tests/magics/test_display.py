@@ -38,14 +38,14 @@ def texts(captured):
 
 def test_a_view_at_the_end_shows_once(shell):
     handle = Handle()
-    with capture_output() as captured, display.View(display.FinalDisplay(handle, False, at_once=False)):
+    with capture_output() as captured, display.View(display.FinalDisplay(handle, display.Shown(), at_once=False)):
         handle.move(Phase.DONE)
     assert [text[:6] for text in texts(captured)] == ["✓ done"]
 
 
 def test_a_view_at_the_end_is_shown_although_the_wait_failed_or_was_interrupted(shell):
     for problem in (ValueError, KeyboardInterrupt):
-        view = display.View(display.FinalDisplay(Handle(), False, at_once=False))
+        view = display.View(display.FinalDisplay(Handle(), display.Shown(), at_once=False))
         with capture_output() as captured, pytest.raises(problem), view:
             raise problem
         assert len(captured.outputs) == 1
@@ -53,7 +53,7 @@ def test_a_view_at_the_end_is_shown_although_the_wait_failed_or_was_interrupted(
 
 def test_a_replaced_output_follows_the_session_and_lets_go_at_the_end(shell):
     handle = Handle()
-    with capture_output() as captured, display.View(display.UpdatingDisplay(handle, False)):
+    with capture_output() as captured, display.View(display.UpdatingDisplay(handle, display.Shown())):
         handle.move(Phase.YOUR_TURN)
         handle.move(Phase.DONE)
     assert [text[:6] for text in texts(captured)] == ["◐ work", "✓ repl", "✓ done"]
@@ -77,7 +77,7 @@ def test_a_fault_in_showing_is_a_line_and_neither_hides_the_session_nor_its_prob
 
 def test_an_interrupted_wait_leaves_a_live_output_alive(shell):
     handle = Handle()
-    with capture_output(), pytest.raises(KeyboardInterrupt), display.View(display.UpdatingDisplay(handle, False)):
+    with capture_output(), pytest.raises(KeyboardInterrupt), display.View(display.UpdatingDisplay(handle, display.Shown())):
         raise KeyboardInterrupt
     with capture_output() as captured:
         handle.move(Phase.DONE)

@@ -14,6 +14,7 @@ from sample_sessions import make_snapshot
 
 from devin_jupyter import loop
 from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.models.steps import LiveView
 from devin_jupyter.monitor.store import Connection
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))  # modules that tests and the kernels in the browser share
@@ -41,16 +42,19 @@ class FakeHandle:
     callbacks: list[Callable[[Snapshot], None]] = field(default_factory=list)
     wanted: list[bool] = field(default_factory=list)
     on_trouble: Callable[[Connection], None] | None = None
+    on_live: Callable[[LiveView], None] | None = None
 
     def subscribe(
         self,
         callback: Callable[[Snapshot], None],
         *,
         on_trouble: Callable[[Connection], None] | None = None,
+        on_live: Callable[[LiveView], None] | None = None,
         messages: bool = False,
         **_: Any,
     ) -> FakeSubscription:
         self.on_trouble = on_trouble or self.on_trouble
+        self.on_live = on_live or self.on_live
         self.wanted.append(messages)
         return FakeSubscription(self, callback)
 

@@ -6,17 +6,21 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from wire import Wire
 
+from devin_jupyter import render
 from devin_jupyter.errors import BudgetExceeded
 from devin_jupyter.models.enums import Phase
-from devin_jupyter.models.snapshot import Message, Snapshot
+from devin_jupyter.models.snapshot import Message, Sent, Snapshot, after_send, phase_history
+from devin_jupyter.models.steps import Approval, LiveView, PlanEntry, Step
 from devin_jupyter.monitor.store import Connection
 from devin_jupyter.panel import Panel
+from devin_jupyter.panel.sync import downloaded
 
 from .conftest import settle
 
@@ -253,11 +257,164 @@ def test_the_buttons_offered_are_those_that_make_sense(snapshot: Callable[..., S
     assert can(recorded=AT.date()) == []
 
 
-def test_an_output_too_long_for_the_panel_is_named_instead(snapshot: Callable[..., Snapshot]) -> None:
+def test_an_answer_too_long_for_the_panel_is_told_in_part_and_says_so(snapshot: Callable[..., Snapshot]) -> None:
     from devin_jupyter.panel.state import session_state
 
-    state = session_state(snapshot(structured_output={"rows": ["x" * 100] * 1000}, output_is_fresh=True))
+    long = snapshot(structured_output={"rows": [{"text": "x" * 100}] * 5000}, output_is_fresh=True)
+    state = session_state(long)
 
-    assert state["output"] is None
-    assert ".output" in state["output_note"]
-    assert len(json.dumps(state)) < 5000
+    [part] = state["answer"]["parts"]
+    assert 100 < len(part["rows"]) < 5000
+    assert len(part["rows"]) + part["more"] == 5000
+    assert ".result() returns all of it" in state["answer"]["rest"]
+    assert len(json.dumps(state)) < 70_000
+
+
+def test_an_answer_that_json_cannot_write_is_shown_as_words(snapshot: Callable[..., Snapshot]) -> None:
+    from devin_jupyter.panel.state import session_state
+
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+    state = session_state(snapshot(structured_output={"deep": deep}, output_is_fresh=True))
+
+    assert "cannot be shown here" in json.dumps(state["answer"])
+
+
+RECORDS = [{"file": "a.py", "n": 1}, {"file": "b.py", "more": [{"x": 1}]}]
+
+
+@pytest.mark.parametrize(
+    ("output", "kinds"),
+    [
+        (RECORDS, [("table", "")]),
+        ({"items": RECORDS}, [("table", "")]),
+        ({"findings": RECORDS}, [("table", "findings")]),
+        ({"repo": "acme/api", "ok": True, "todos": RECORDS}, [("pairs", ""), ("table", "todos")]),
+        ({"a": 1, "b": [1, 2], "c": None, "d": []}, [("pairs", "")]),
+        ({"a": {"b": 1, "c": "x"}}, [("pairs", "a")]),
+        ({"a": {"b": {"c": 1}}}, [("value", "a")]),
+        ({"items": ["one, two", "three"]}, [("list", "")]),
+        ({"items": []}, [("value", "")]),
+        ({}, [("pairs", "")]),
+        ([{}], [("value", "")]),
+        ([1, {"a": 2}], [("value", "")]),
+        ({"items": RECORDS, "note": "x"}, [("pairs", ""), ("table", "items")]),
+        ("text", [("value", "")]),
+    ],
+)
+def test_an_answer_is_a_table_when_it_is_a_list_of_records_and_pairs_when_it_is_flat(
+    snapshot: Callable[..., Snapshot], output: Any, kinds: list[tuple[str, str]]
+) -> None:
+    from devin_jupyter.panel.state import session_state
+
+    shown = snapshot(phase=Phase.DONE, structured_output=output, output_is_fresh=True, output_is_valid=True)
+    assert [(part["kind"], part["title"]) for part in session_state(shown)["answer"]["parts"]] == kinds
+    if isinstance(output, dict) and list(output) == ["items"]:
+        for form in (render.session_html(shown), render.session_text(shown)):
+            assert "items" not in form.replace("align-items:baseline", "")
+
+
+def _view(session_id: str, **fields: Any) -> LiveView:
+    return LiveView(session_id=session_id, **{"state": "on", **fields})
+
+
+def test_steps_travel_once_and_again_when_they_grow(shown: Any) -> None:
+    session, panel, wire = shown()
+    first, second = (Step(kind="tool", title=name, id=name, status="in_progress") for name in "ab")
+    tell = session.on_live
+    tell(_view("devin-1", steps=(first,), activity="reading"))
+    tell(_view("devin-1", steps=(first, second)))
+    grown = replace(first, status="completed", text="cog_abcdef0123456789")
+    tell(_view("devin-1", steps=(grown, second), activity="testing"))
+    tell(_view("devin-1", steps=(grown, second), plan=(PlanEntry("Read", "completed"), PlanEntry("Test", "pending"))))
+
+    told = [[step["id"] for step in each["items"]] for each in wire.custom if each["kind"] == "steps"]
+    assert told == [["a"], ["b"], ["a"]]
+    assert "abcdef0123456789" not in json.dumps(wire.custom)
+    live = wire.trait("state")[-1]["live"]
+    assert (live["progress"], live["steps"]) == ([1, 2], 2)
+    panel.receive({"action": "steps"})
+    assert [step["id"] for step in wire.custom[-1]["items"]] == ["a", "b"]
+    assert wire.custom[-1]["fresh"]
+
+
+def test_the_live_channel_gives_buttons_only_where_it_is_on_and_there_is_something_to_do(shown: Any) -> None:
+    session, panel, wire = shown()
+    for name in ("approve", "reject", "cancel_turn"):
+        panel.actions[name] = lambda: None
+    approval = Approval(id="r", title="Push")
+
+    def can(view: LiveView) -> set[str]:
+        session.on_live(view)
+        return set(wire.trait("state")[-1]["can"]) & {"approve", "reject", "cancel_turn"}
+
+    assert can(_view("devin-1", steps=(Step(kind="tool", title="x", id="x"),))) == {"cancel_turn"}
+    assert can(_view("devin-1", approval=approval)) == {"approve", "reject", "cancel_turn"}
+    assert can(_view("devin-1", state="unavailable", approval=approval)) == set()
+    session.show(replace(session.snapshot, phase=Phase.NEEDS_APPROVAL))
+    assert can(_view("devin-1", approval=approval)) == {"approve", "reject"}
+
+
+def test_files_are_listed_on_request_and_saved_by_a_button(shown: Any) -> None:
+    session, panel, wire = shown()
+    listed = [{"name": "a\u202eb.csv", "url": "javascript:x", "source": "devin"}]
+    panel.actions["files"] = lambda: listed
+    panel.actions["download"] = lambda: downloaded([Path("devin-1/a.csv"), Path("devin-1/b.csv")])
+
+    panel.receive({"action": "files", "token": "1"})
+    assert _outcome(wire, "1") == {"kind": "outcome", "token": "1"}
+    told = {"session": session.snapshot.session_id, "items": [{"name": "ab.csv", "url": None, "devin": True}]}
+    assert wire.last(kind="files") == {"kind": "files", **told}
+    panel.receive({"action": "download", "token": "2"})
+    assert _outcome(wire, "2")["notice"] == "saved 2 files in devin-1"
+    assert downloaded([]) == "this session has no files"
+
+
+AT_TURNS = tuple(
+    Message(f"m{minute}", source, text, AT + timedelta(minutes=minute))
+    for minute, source, text in ((0, "user", "Do it"), (4, "devin", "Done."), (30, "user", "And now?"))
+)
+
+
+def test_the_timeline_has_earlier_turns_also_in_a_panel_that_came_later(snapshot: Callable[..., Snapshot]) -> None:
+    from devin_jupyter.panel.state import timeline
+
+    seen = snapshot(phase=Phase.WORKING, created_at=AT, updated_at=AT + timedelta(minutes=31), messages=AT_TURNS)
+    told = timeline(seen, phase_history((), seen, None))
+    minutes = [(entry["label"], round((entry["at"] - AT.timestamp()) / 60)) for entry in told]
+    assert minutes == [("started", 0), ("replied", 4), ("message sent", 30), ("working", 31)]
+
+
+def test_the_turn_that_a_message_opens_begins_when_it_was_sent(snapshot: Callable[..., Snapshot]) -> None:
+    """The snapshot right after a send still has the times of the end of the turn before."""
+    done = snapshot(phase=Phase.DONE, created_at=AT, updated_at=AT + timedelta(minutes=4))
+    sent = Sent("And now?", AT + timedelta(minutes=30), Phase.DONE)
+    phases = phase_history((), replace(done, phase=Phase.WORKING, updated_at=AT + timedelta(minutes=1)), None)
+    phases = phase_history(phases, done, None)
+    for later in (
+        after_send(done),
+        replace(after_send(done), phase=Phase.WORKING, observed_at=AT + timedelta(minutes=31)),
+    ):
+        phases = phase_history(phases, later, sent)
+    minutes = [(change.phase, (change.at - AT) // timedelta(minutes=1)) for change in phases if change.at]
+    assert minutes == [(Phase.WORKING, 1), (Phase.DONE, 4), (Phase.QUEUED, 30), (Phase.WORKING, 31)]
+    assert [change.is_sent for change in phases] == [False, False, True, False]
+
+
+def test_a_cell_that_sent_a_message_begins_with_it_and_shows_the_reply_to_it(snapshot: Callable[..., Snapshot]) -> None:
+    from devin_jupyter.panel.state import session_state
+
+    def told(message: str, **fields: Any) -> tuple[str, str | None]:
+        seen = snapshot(**{"phase": Phase.DONE, "messages": (*AT_TURNS, *later), **fields})
+        for form in (render.session_html(seen, message=message), render.session_text(seen, message=message)):
+            assert message in form
+        state = session_state(seen, message=message)
+        return state["you"].strip(), state["words"] and state["words"]["html"].strip()
+
+    later: tuple[Message, ...] = (Message("m5", "devin", "It is **green**.", AT + timedelta(minutes=33)),)
+    assert told("And now?") == ("<p>And now?</p>", "<p>It is <strong>green</strong>.</p>")
+    assert told("Do it") == ("<p>Do it</p>", "<p>Done.</p>")
+    later = ()
+    assert told("And now?", phase=Phase.WORKING) == ("<p>And now?</p>", None)
+    assert told("Not there yet", phase=Phase.QUEUED, send_pending=True) == ("<p>Not there yet</p>", None)

@@ -29,7 +29,7 @@ def test_a_panel_follows_its_session_to_the_end_and_reads_the_conversation_along
 
     final = wire.wait(lambda: [state for state in wire.trait("state") if state["turn_over"]])[-1]
     assert final["phase"] == session.phase
-    assert final["question"]
+    assert final["words"]["html"]
     chunks = wire.wait(lambda: [c for c in wire.custom if c["from"] + len(c["items"]) == final["messages"]])
     assert chunks[-1]["items"][-1]["devin"]
 

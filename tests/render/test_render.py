@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from html import unescape
 from html.parser import HTMLParser
 from typing import Any
@@ -40,7 +40,7 @@ def done(snapshot: Make) -> Snapshot:
         max_acu_limit=5,
         repos=("acme/api",),
         created_at=AT,
-        updated_at=AT,
+        updated_at=AT + timedelta(minutes=4, seconds=2),
         observed_at=AT,
         schema={"type": "object"},
         structured_output=FINDINGS,
@@ -52,16 +52,14 @@ def done(snapshot: Make) -> Snapshot:
 
 def test_the_text_tells_phase_title_cost_place_answer_and_pull_requests(done: Snapshot) -> None:
     assert render.session_text(done).splitlines() == [
-        "✓ done · Audit the API · 1.4 of 5 ACU",
+        "✓ done · Audit the API · 1.4 of 5 ACU · 4 min 2 s",
+        "  acme/api#12 open  https://github.com/acme/api/pull/12",
+        "    findings",
+        "    file  count  cve",
+        "    a.py  2      –",
+        "    b.py  0      CVE-1",
+        "  2 rows · validated · .frame()",
         f"  {done.session_id}  {done.url}",
-        "  answer (validated):",
-        "    {",
-        '      "findings": [',
-        '        {"file": "a.py", "count": 2, "cve": null},',
-        '        {"file": "b.py", "count": 0, "cve": "CVE-1"}',
-        "      ]",
-        "    }",
-        "  pull request acme/api#12 (open)  https://github.com/acme/api/pull/12",
     ]
 
 
@@ -100,7 +98,7 @@ def test_a_question_is_shown_also_when_the_session_fell_asleep(snapshot: Make) -
 def test_without_a_schema_the_last_message_is_the_answer(snapshot: Make) -> None:
     shown = snapshot(phase=Phase.DONE, messages=(Message("e1", "devin", "All *green*.", AT),))
 
-    assert render.session_text(shown).splitlines()[-2:] == ["  answer:", "    All *green*."]
+    assert render.session_text(shown).splitlines()[1:3] == ["  Devin:", "    All *green*."]
     assert "<em>green</em>" in render.session_html(shown)
 
 
@@ -139,7 +137,7 @@ def test_a_simulated_session_shows_its_links_beside_the_label(done: Snapshot) ->
 
 
 def test_a_session_that_may_go_on_says_when_it_stood_so(snapshot: Make) -> None:
-    assert "· as of 2026-11-21 18:04 UTC" in render.session_html(snapshot(observed_at=AT))
+    assert ">as of 2026-11-21 18:04 UTC<" in render.session_html(snapshot(observed_at=AT))
     assert "as of" not in render.session_html(snapshot(observed_at=AT, phase=Phase.DONE))
     assert "as of" not in render.session_html(snapshot(observed_at=AT, simulated=True))
 
@@ -223,7 +221,7 @@ def test_the_page_uses_only_what_sanitizers_leave(done: Snapshot) -> None:
     tags = _tags(html)
 
     assert {tag for tag, _ in tags} <= {
-        *("div", "span", "strong", "a", "table", "thead", "tbody", "tr", "th", "td", "details", "summary")
+        *("div", "span", "strong", "code", "a", "table", "thead", "tbody", "tr", "th", "td", "details", "summary")
     }
     assert {name for _, attributes in tags for name in attributes} <= {"class", "style", "href", "target", "rel"}
     assert "var(" not in html
@@ -276,7 +274,7 @@ def test_any_output_can_be_shown(snapshot: Make, value: Any) -> None:
     assert "value" in render.session_text(shown)
     assert "value" in render.session_html(shown)
     assert "value" in render.session_record(shown)["answer"]
-    assert "value" in session_state(shown)["output"]
+    assert "value" in str(session_state(shown)["answer"]["parts"])
 
 
 @pytest.mark.parametrize("examples", [50, pytest.param(3000, marks=pytest.mark.fuzz)], ids=["short", "long"])
@@ -309,8 +307,7 @@ def test_what_cannot_be_shown_is_a_line_that_says_that_the_session_is_fine(snaps
             assert f"{name} is fine, only its display failed (ValueError" in bundle[form]
             assert "1.5 ACU" in bundle[form]
         assert shown.session_id in str(bundle[RECORD_MIME])
-    assert session_state(shown)["output"] is None
-    assert "read it with .output" in session_state(shown)["output_note"]
+    assert "it cannot be shown here; .result() returns it" in str(session_state(shown)["answer"]["parts"])
 
 
 @pytest.mark.parametrize(

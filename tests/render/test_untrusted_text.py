@@ -91,7 +91,7 @@ def test_the_state_of_a_panel_holds_html_only_where_it_was_cleaned(snapshot: Mak
     for text in HOSTILE:
         state = session_state(snapshot(phase=Phase.YOUR_TURN, title=text, question=text))
         item = message_item(Message("e", "devin", text, None))
-        assert _audit(state["question"]) + _audit(item["html"]) == [], text[:200]
+        assert _audit(state["words"]["html"]) + _audit(item["html"]) == [], text[:200]
         assert len(json.dumps(state)) < 150_000, text[:200]
         assert len(row_state(snapshot(title=text), text)["title"]) <= 160, text[:200]
 
@@ -112,17 +112,24 @@ def test_a_link_never_leads_into_the_server_that_shows_it(address: str) -> None:
     assert "<a" not in markdown(text)
 
 
-def test_the_tree_of_an_output_holds_no_character_that_turns_a_name_around(snapshot: Make) -> None:
-    state = session_state(snapshot(structured_output={"file\u202e": ["invoice\u202efdp.exe", 1, None]}))
+def test_an_answer_holds_no_character_that_turns_a_name_around(snapshot: Make) -> None:
+    nested = {"file\u202e": ["invoice\u202efdp.exe", 1, None], "deep\u202e": {"a\u202e": [{"b\u202e": "c\u202e"}]}}
+    told = json.dumps(session_state(snapshot(structured_output=nested, output_is_fresh=True))["answer"])
 
-    assert state["output"] == {"file": ["invoicefdp.exe", 1, None]}
+    assert "invoicefdp.exe, 1" in told
+    assert "202e" not in told
 
 
-def test_the_last_word_of_a_session_at_work_is_told_as_words(snapshot: Make) -> None:
-    said = Message("e", "devin", "I **read** [it](https://a.example), a < b.\n\n- <b>next</b>", None)
-
-    assert session_state(snapshot(messages=(said,)))["latest"] == "I read it, a < b. <b>next</b>"
-    assert session_state(snapshot(messages=(said,), phase=Phase.DONE))["latest"] is None
+@pytest.mark.parametrize("is_open", [True, False])
+def test_long_words_beside_an_answer_are_told_as_a_safe_beginning(snapshot: Make, is_open: bool) -> None:
+    for text in HOSTILE:
+        said = Message("e", "devin", f"{text} {'and so on ' * 40}\n\n{text}", None)
+        phase = Phase.WORKING if is_open else Phase.DONE
+        state = session_state(
+            snapshot(messages=(said,), phase=phase, structured_output={"a": text}, output_is_fresh=True)
+        )
+        assert _audit(state["words"]["short"]) == [], text[:200]
+        assert len(state["words"]["short"]) < 3000, text[:200]
 
 
 def test_headings_stay_below_those_of_the_panel() -> None:

@@ -3,7 +3,7 @@ import { boardView } from "./board.js";
 import { attendRows } from "./attention.js";
 import { act, channelOf, GONE } from "./channel.js";
 import { chatStore } from "./chat.js";
-import { h, labeled, uniqueId } from "./dom.js";
+import { h, labeled, quietKeys, uniqueId } from "./dom.js";
 import { anchored } from "./anchor.js";
 import { isSimulated, matches, rowStore, totals, totalWords } from "./rows.js";
 import { sessionView } from "./session.js";
@@ -50,7 +50,7 @@ function batchView(model, store, watchers) {
   const views = { board: boardView(styles, opened.open), table: tableView(styles, opened.open) };
   const frame = h("section", { class: "dv-board-frame", tabindex: "-1" },
     h("div", { class: "dv-head" }, heading, simulated), h("div", { class: "dv-row" }, words, bar), tools.el, note, views.board.el, views.table.el, opened.el);
-  const el = h("div", { class: "dv-live" }, frame);
+  const el = quietKeys(h("div", { class: "dv-live" }, frame));
 
   const update = () => {
     const header = model.get("header");
@@ -123,7 +123,7 @@ function detailView(model, channel) {
   let chat = null;
   let opener = null;
   let changed = () => {};
-  const take = (content) => { if (content?.kind === "messages" && content.session === current?.id) chat.take(content); };
+  const take = (content) => { if (content?.session === current?.id) chat.take(content); };
   const leave = () => { current?.view.close(); current = null; place.replaceChildren(); };
   const come = (state) => {
     chat = chatStore();

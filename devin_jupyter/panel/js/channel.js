@@ -11,7 +11,7 @@ export function channelOf(model) {
   const watchers = new Set();
   let asked = 0;
   let seen = false;
-  const channel = { isGone: false, tell, ask, see, watch, close };
+  const channel = { isGone: false, tell, ask, see, isSeen: () => seen, watch, close };
   const settle = (token, outcome) => {
     waiting.get(token)?.(outcome);
     waiting.delete(token);
@@ -66,7 +66,7 @@ export async function act(channel, content, buffers, { controls, problem, busy }
   busy(true);
   const outcome = await channel.ask(content, buffers);
   clearTimeout(patience);
-  for (const control of controls) control.disabled = false;
+  for (const control of controls) control.disabled = channel.isGone;
   busy(false);
   if (controls.includes(held) && isNowhere()) (held.checkVisibility() ? held : problem.closest("[tabindex]"))?.focus({ preventScroll: true });
   say(problem, outcome.error || outcome.notice || "");

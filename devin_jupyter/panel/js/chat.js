@@ -1,15 +1,28 @@
-// The conversation. The store outlives views, takes chunks in any order, and says what it misses; views only append.
+// What arrives beside the state: conversation, steps, files. The store outlives views, takes chunks in any order and says
+// what it misses; views only append.
 import { h, isAtEnd, prose } from "./dom.js";
 import { clock } from "./words.js";
 
+const STEPS_KEPT = 1000;
+
 export function chatStore() {
-  const store = { items: [], watchers: new Set(), take };
+  const store = { items: [], steps: new Map(), files: null, watchers: new Set(), take };
+  const takers = { messages, steps, files: ({ items }) => { store.files = items; return true; } };
   function take(content) {
-    if (!content || content.kind !== "messages") return;
-    const from = content.from ?? 0;
-    if (from > store.items.length) return;
-    store.items.splice(from, content.items.length, ...content.items);
+    if (!takers[content?.kind]?.(content)) return;
     for (const watcher of store.watchers) watcher();
+  }
+  function messages(content) {
+    const from = content.from ?? 0;
+    if (from > store.items.length) return false;
+    store.items.splice(from, content.items.length, ...content.items);
+    return true;
+  }
+  function steps({ items, fresh }) {
+    if (fresh) store.steps.clear();
+    for (const item of items) store.steps.set(item.id, item);
+    for (const id of [...store.steps.keys()].slice(0, Math.max(0, store.steps.size - STEPS_KEPT))) store.steps.delete(id);
+    return true;
   }
   return store;
 }
@@ -46,7 +59,7 @@ export function chatView(store, more) {
 
 function entry(item) {
   const who = item.devin ? "Devin" : "You";
-  const head = h("div", { class: "dv-said" }, h("strong", {}, who), " ", item.at ? h("time", { class: "dv-quiet" }, clock(item.at)) : null);
+  const head = h("div", { class: "dv-spoke" }, h("strong", {}, who), " ", item.at ? h("time", { class: "dv-quiet" }, clock(item.at)) : null);
   const body = prose(item.html);
   const li = h("li", { class: item.devin ? "dv-from-devin" : "dv-from-you" }, head, body);
   if (item.long) li.append(unfolder(body));

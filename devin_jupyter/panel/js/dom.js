@@ -7,6 +7,12 @@ function keepKeys(el) {
   el.setAttribute("data-lm-suppress-shortcuts", "true");
 }
 
+// What is left of a key after the element took it is nobody's else: a notebook would take Enter for its cell.
+export function quietKeys(el) {
+  el.addEventListener("keydown", (event) => event.stopPropagation());
+  return el;
+}
+
 export function h(tag, props = {}, ...children) {
   const el = document.createElement(tag);
   if (FOCUSABLE.has(tag) || "tabindex" in props) keepKeys(el);
@@ -60,14 +66,6 @@ export function part(props, pick, draw) {
     el.hidden = !el.childNodes.length;
   };
   return { el, update };
-}
-
-// A folded section; `lazy` parts inside are only drawn while it is open.
-export function fold(title, inner, { open = false } = {}) {
-  const heading = h("span", { class: "dv-fold-title" }, title);
-  const note = h("span", { class: "dv-quiet" });
-  const el = h("details", { class: "dv-fold", open }, h("summary", {}, heading, note), inner);
-  return { el, note: (words) => { if (note.textContent !== words) note.textContent = words; } };
 }
 
 export function isAtEnd(el) {

@@ -1,7 +1,7 @@
 // The widget of one session. One state, one draw; the conversation arrives beside it, in chunks.
 import { channelOf } from "./channel.js";
 import { chatStore } from "./chat.js";
-import { h } from "./dom.js";
+import { h, quietKeys } from "./dom.js";
 import { anchored } from "./anchor.js";
 import { sessionView } from "./session.js";
 
@@ -25,5 +25,5 @@ function panelView(model, chat) {
     view.close();
     channel.close();
   };
-  return { el: h("div", { class: "dv-live" }, view.el), close };
+  return { el: quietKeys(h("div", { class: "dv-live" }, view.el)), close };
 }

@@ -7,25 +7,36 @@ const MOST = 8 * 1024 * 1024;
 
 export function replyBox(channel) {
   const id = uniqueId("reply");
-  const text = h("textarea", { id, rows: "2", class: "dv-text", placeholder: "Message to Devin", "aria-keyshortcuts": "Control+Enter" });
+  const isApple = /Mac|iP(hone|ad|od)/.test(globalThis.navigator?.platform ?? "");
+  const text = h("textarea", { id, rows: "1", class: "dv-text", placeholder: "Message to Devin", "aria-keyshortcuts": "Control+Enter Meta+Enter" });
   const label = h("label", { for: id, class: "dv-hidden" }, "Message to Devin");
   const picker = h("input", { type: "file", multiple: true, class: "dv-hidden", tabindex: "-1", "aria-hidden": "true" });
-  const attach = h("button", { type: "button", class: "dv-button" }, "Attach files…");
+  const attach = h("button", { type: "button", class: "dv-button" }, "Attach");
   const send = h("button", { type: "submit", class: "dv-button dv-primary" }, "Send");
-  const hint = h("span", { class: "dv-quiet dv-hint" }, "Ctrl+Enter sends");
+  const hint = h("span", { class: "dv-quiet dv-hint" }, `${isApple ? "⌘" : "Ctrl"}+Enter sends`);
   const chosen = h("ul", { class: "dv-files", "aria-label": "Attached files", hidden: true });
   const problem = h("p", { class: "dv-problem", role: "alert", hidden: true });
-  const el = h("form", { class: "dv-reply" }, label, text, chosen, h("div", { class: "dv-row" }, send, attach, picker, hint), problem);
-  let files = [];
+  const box = h("div", { class: "dv-box" }, label, text, h("div", { class: "dv-box-row" }, hint, picker, attach, send));
+  const el = h("form", { class: "dv-reply" }, box, chosen, problem);
+  let [files, isReachable, isBusy] = [[], true, false];
 
+  const settle = () => {
+    send.disabled = isBusy || !isReachable || !text.value.trim();
+    attach.disabled = isBusy || !isReachable;
+    text.readOnly = isBusy || !isReachable;
+  };
   const list = () => {
     chosen.hidden = !files.length;
     chosen.replaceChildren(...files.map((file) => fileItem(file, () => { files = files.filter((each) => each !== file); list(); attach.focus(); })));
   };
   attach.addEventListener("click", () => picker.click());
   picker.addEventListener("change", () => { files = [...files, ...picker.files]; picker.value = ""; list(); });
+  text.addEventListener("input", settle);
+  box.addEventListener("click", ({ target }) => { if (target === box) text.focus(); });
   text.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); event.stopPropagation(); el.requestSubmit(); }
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    if (!send.disabled) el.requestSubmit();
   });
   el.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -34,17 +45,19 @@ export function replyBox(channel) {
     if (wrong) { say(problem, wrong); text.focus(); return; }
     const buffers = await Promise.all(files.map((file) => file.arrayBuffer()));
     const content = { action: "send", text: text.value, files: files.map((file) => file.name) };
-    const controls = [text, send, attach, ...chosen.querySelectorAll("button")];
-    const busy = (is) => { send.textContent = is ? "Sending…" : "Send"; };
+    const busy = (is) => { send.textContent = is ? "Sending…" : "Send"; isBusy = is; settle(); };
+    const controls = [send, attach, ...chosen.querySelectorAll("button")];
     if (await act(channel, content, buffers, { controls, problem, busy })) { text.value = ""; files = []; list(); }
+    settle();
   });
+  settle();
 
   const update = (state) => {
     el.hidden = !state.can.includes("send");
-    el.classList.toggle("dv-asked", state.needs_you);
     text.setAttribute("placeholder", state.needs_you ? "Your reply to Devin" : "Message to Devin");
   };
-  return { el, update };
+  const reach = (can) => { isReachable = can; settle(); };
+  return { el, update, reach };
 }
 
 export function refuse(words, files) {

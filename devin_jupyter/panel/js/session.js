@@ -1,42 +1,47 @@
-// One session, drawn from its state: headline, question or answer, money and time, pull requests; the rest folded.
-import { badge, fold, h, keepingFocus, labeled, link, part, prose } from "./dom.js";
+// One session, drawn from its state, in the order of what a person needs first: status, cost and time, what was said,
+// what Devin does or the answer, the reply box, and a row of tabs for the rest.
+import { answerView } from "./answer.js";
+import { approvalView } from "./approval.js";
 import { attend } from "./attention.js";
-import { buttonRow } from "./buttons.js";
 import { GONE } from "./channel.js";
-import { chatView } from "./chat.js";
+import { badge, h, keepingFocus, link, part, prose } from "./dom.js";
+import { menuView } from "./menu.js";
 import { replyBox } from "./reply.js";
-import { treeView } from "./tree.js";
-import { clock, plural, tempo, trouble } from "./words.js";
+import { tabsView } from "./tabs.js";
+import { workView } from "./work.js";
+import { clock, tempo, trouble } from "./words.js";
 
 export function sessionView(channel, chat) {
-  const parts = [headline(), money(), latest(), asked(), answer(), output(), replyBox(channel), work(), talk(channel, chat), timeline(), facts(), buttonRow(channel)];
-  const ticking = h("span", { class: "dv-quiet dv-tempo" });
-  const cut = h("div", { class: "dv-trouble", hidden: true });
+  const menu = menuView(channel);
+  const head = headline(menu.el);
+  const facts = meta();
+  const parts = [head, facts, menu, said(), workView(chat), explained(), answerView(), asked(), approvalView(channel), replyBox(channel), tabsView(channel, chat)];
   const news = h("div", { class: "dv-hidden", role: "status", "aria-live": "polite" });
-  parts[1].el.append(ticking);
-  const body = [...parts.slice(0, 2).map((each) => each.el), cut, ...parts.slice(2).map((each) => each.el), news];
-  const el = h("section", { class: "dv-panel", tabindex: "-1" }, ...body);
+  const el = h("section", { class: "dv-panel", tabindex: "-1" }, ...parts.filter((each) => each !== menu).map((each) => each.el), news);
   let state = null;
 
   const tick = () => {
     if (!state) return;
-    const now = Date.now() / 1000;
-    if (!channel.isGone) setText(ticking, tempo(state, now));
-    setText(cut, channel.isGone ? GONE : trouble(state, now));
-    cut.hidden = !cut.textContent;
+    el.classList.toggle("dv-gone", channel.isGone);
+    facts.tick(state, Date.now() / 1000, channel.isGone);
+    for (const each of parts) each.reach?.(!channel.isGone);
   };
   const timer = setInterval(() => { if (!document.hidden) tick(); }, 1000);
 
   const update = (next) => {
     attend(state, next);
-    if (state && state.phase !== next.phase) news.textContent = `${next.title}: ${next.label}`;
+    if (state && state.label !== next.label) news.textContent = `${next.title}: ${next.label}`;
     state = next;
     el.setAttribute("aria-label", `Devin session: ${next.title}`);
     el.setAttribute("data-phase", next.phase);
+    el.classList.toggle("dv-open", !next.turn_over);
     keepingFocus(el, () => { for (const each of parts) each.update(next); });
     tick();
   };
-  const seen = new IntersectionObserver((entries) => channel.see(entries.at(-1).isIntersecting));
+  const seen = new IntersectionObserver((entries) => {
+    channel.see(entries.at(-1).isIntersecting);
+    if (state) for (const each of parts) each.look?.(state);
+  });
   seen.observe(el);
   const unwatch = channel.watch(tick);
   const close = () => {
@@ -48,94 +53,82 @@ export function sessionView(channel, chat) {
   return { el, update, close };
 }
 
+const MEANINGS = { simulated: "Played by the local simulator: its pages and pull requests do not exist." };
+
+function headline(menu) {
+  const pick = ({ icon, label, color, labels, title, url }) => ({ icon, label, color, labels, title, url });
+  const draw = (state) => [
+    badge(state),
+    link(state.url, state.title, { class: "dv-title" }),
+    h("span", { class: "dv-marks" }, ...state.labels.map((words) => h("span", { class: "dv-label", title: MEANINGS[words] }, words))),
+  ];
+  const inner = part({ class: "dv-head-words" }, pick, draw);
+  return { el: h("div", { class: "dv-head" }, inner.el, menu), update: inner.update };
+}
+
+// Cost, time, repositories and pull requests. While the turn is open this is one line, so that nothing below it jumps.
+function meta() {
+  const money = part({ class: "dv-row dv-money" }, ({ cost, acus, cap, color }) => ({ cost, acus, cap, color }), ({ cost, acus, cap, color }) => {
+    const meter = cap === null || acus === null ? null : h("progress", { class: "dv-meter", max: cap, value: Math.min(acus, cap), "aria-label": `ACU used: ${cost}` });
+    meter?.style.setProperty("--dv-full", color);
+    return [h("span", { class: "dv-cost" }, cost), meter];
+  });
+  const time = h("span", { class: "dv-quiet dv-tempo" });
+  const cut = h("span", { class: "dv-trouble", role: "status" });
+  const work = part({ class: "dv-row dv-chips" }, ({ repos, pull_requests }) => ({ repos, pull_requests }), ({ repos, pull_requests }) => [
+    ...repos.map((repo) => h("span", { class: "dv-chip" }, repo)),
+    ...pull_requests.map(({ name, url, state }) => h("span", { class: "dv-chip" }, link(url, name), " · ", state)),
+  ]);
+  const el = h("div", { class: "dv-meta", tabindex: "-1" }, money.el, time, cut, work.el);
+  const update = (state) => { money.update(state); work.update(state); };
+  const tick = (state, now, isGone) => {
+    const wrong = isGone ? GONE : trouble(state, now);
+    setText(cut, wrong);
+    cut.hidden = !wrong;
+    if (isGone) return; // what ran when the kernel went no longer runs for all we know
+    setText(time, wrong ? "" : tempo(state, now));
+    if (state.started) time.title = `since ${clock(state.started)}`;
+  };
+  return { el, update, tick };
+}
+
 function setText(el, words) {
   if (el.textContent !== words) el.textContent = words;
 }
 
-function headline() {
-  const pick = ({ icon, label, color, labels, title, url }) => ({ icon, label, color, labels, title, url });
-  const draw = (state) => [badge(state), ...state.labels.map(labeled), link(state.url, state.title, { class: "dv-title" })];
-  return part({ class: "dv-head" }, pick, draw);
-}
-
-function money() {
-  const el = h("div", { class: "dv-row dv-money" });
-  const inner = part({ class: "dv-row" }, ({ cost, acus, cap }) => ({ cost, acus, cap }), ({ cost, acus, cap }) => [
-    h("span", {}, cost),
-    cap === null || acus === null ? null : h("progress", { class: "dv-meter", max: cap, value: Math.min(acus, cap), "aria-label": `ACU used: ${cost}` }),
+// The message of this cell and Devin's words below it. A question stands further down, next to the reply box.
+function said() {
+  const pick = ({ you, words, turn_over }) => ({ you, words: turn_over && words && !words.asks ? words : null });
+  return part({ class: "dv-said" }, pick, ({ you, words }) => [
+    you ? line("You", prose(you)) : null,
+    words ? line("Devin", words.short === null ? prose(words.html) : folded(words)) : null,
   ]);
-  el.append(inner.el);
-  return { el, update: inner.update };
 }
 
-// What Devin says while it works, in one line; the whole is in the conversation.
-function latest() {
-  return part({ class: "dv-latest dv-cut dv-quiet" }, ({ latest: words }) => words, (words) => (words ? [words] : []));
+function line(who, body) {
+  return h("div", { class: "dv-line" }, h("span", { class: "dv-who" }, who), body);
+}
+
+function folded({ short, html }) {
+  const more = h("button", { type: "button", class: "dv-link", "aria-expanded": "false" }, "more");
+  const el = prose(short);
+  el.classList.add("dv-short");
+  el.append(" ", more);
+  const less = h("button", { type: "button", class: "dv-link", "aria-expanded": "true" }, "less");
+  const whole = h("div", {}, prose(html), less);
+  more.addEventListener("click", () => { el.replaceWith(whole); less.focus({ preventScroll: true }); });
+  less.addEventListener("click", () => { whole.replaceWith(el); more.focus({ preventScroll: true }); });
+  return el;
+}
+
+function explained() {
+  return part({ class: "dv-means" }, ({ explanation, live }) => (live.approval ? null : explanation), (words) => (words ? [words] : []));
 }
 
 function asked() {
-  const pick = ({ question, explanation, phase, url, needs_you }) => ({ question, explanation, phase, url, needs_you });
-  return part({ class: "dv-asks" }, pick, ({ question, explanation, phase, url }) => [
-    question ? h("div", { class: "dv-quote" }, h("div", { class: "dv-quiet" }, phase === "asleep" ? "Asleep, asked:" : "Devin wrote:"), prose(question)) : null,
-    explanation ? h("p", { class: "dv-means" }, explanation) : null,
-    phase === "needs_approval" && url ? h("p", {}, link(url, "Approve it in Devin", { class: "dv-button dv-primary" })) : null,
+  const pick = ({ words, turn_over, phase, url, live }) => ({ words: turn_over && words?.asks ? words : null, link: phase === "needs_approval" && !live.approval ? url : null });
+  return part({ class: "dv-asks" }, pick, ({ words, link: url }) => [
+    words ? h("div", { class: "dv-quote" }, h("div", { class: "dv-who" }, "Devin asks"), prose(words.html)) : null,
+    url ? h("p", {}, link(url, "Approve it in Devin", { class: "dv-button dv-primary" })) : null,
   ]);
-}
-
-function answer() {
-  return part({ class: "dv-answer" }, ({ answer: html }) => html, (html) => (html ? h("div", { class: "dv-quote" }, prose(html)) : null));
-}
-
-function work() {
-  return part({ class: "dv-work" }, ({ repos, pull_requests }) => ({ repos, pull_requests }), ({ repos, pull_requests }) => [
-    repos.length ? h("p", { class: "dv-row" }, h("span", { class: "dv-quiet" }, repos.length === 1 ? "Repository" : "Repositories"), ...repos.map((repo) => h("span", { class: "dv-chip" }, repo))) : null,
-    pull_requests.length ? h("ul", { class: "dv-prs", "aria-label": "Pull requests" }, ...pull_requests.map(pullRequest)) : null,
-  ]);
-}
-
-function pullRequest({ name, url, state }) {
-  return h("li", {}, link(url, name), " ", h("span", { class: "dv-chip" }, state));
-}
-
-function output() {
-  const tree = treeView();
-  const note = h("p", { class: "dv-quiet" });
-  const folded = fold("Output", h("div", {}, note, tree.el));
-  let shown;
-  let asked;
-  const update = ({ output: value, output_note, standing, needs_you }) => {
-    if (needs_you !== asked) folded.el.open = !needs_you; // nothing stands between a question and its reply box
-    asked = needs_you;
-    folded.el.hidden = value === null && !output_note;
-    folded.note(standing);
-    setText(note, output_note || "");
-    note.hidden = !output_note;
-    const key = JSON.stringify(value);
-    if (key !== shown) { shown = key; tree.update(value); }
-  };
-  return { el: folded.el, update };
-}
-
-function talk(channel, chat) {
-  let count = 0;
-  const view = chatView(chat, (have) => channel.tell({ action: "messages", have }));
-  const folded = fold("Conversation", view.el);
-  folded.el.addEventListener("toggle", () => { if (folded.el.open) { view.update(count); view.toEnd(); } });
-  const update = (state) => {
-    count = state.messages;
-    folded.note(count ? plural(count, "message") : "");
-    if (folded.el.open) view.update(count);
-  };
-  return { el: folded.el, update, close: view.close };
-}
-
-function timeline() {
-  const steps = part({}, ({ timeline: list }) => list, (list) => h("ol", { class: "dv-steps" }, ...list.map(({ icon, label, at }) =>
-    h("li", {}, h("span", { class: "dv-icon", "aria-hidden": "true" }, icon), label, " ", at ? h("time", { class: "dv-quiet" }, clock(at)) : null))));
-  return { el: fold("Timeline", steps.el).el, update: steps.update };
-}
-
-function facts() {
-  const pairs = part({}, ({ facts: list }) => list, (list) => h("dl", { class: "dv-facts" }, ...list.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, typeof value === "number" ? clock(value) : value)])));
-  return { el: fold("Details", pairs.el).el, update: pairs.update };
 }

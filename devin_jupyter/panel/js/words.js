@@ -12,10 +12,16 @@ export function duration(seconds) {
 
 export function ago(at, now) {
   const seconds = Math.max(0, now - at);
+  if (seconds < 5) return "just now";
   if (seconds < 60) return `${Math.round(seconds)} s ago`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
   if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)} h ago`;
   return `${Math.floor(seconds / 86400)} days ago`;
+}
+
+// A time in a list that counts from its start.
+export function elapsed(at, start) {
+  return `+${duration(Math.max(0, at - start))}`;
 }
 
 export function clock(at) {
@@ -41,14 +47,12 @@ export function plural(count, noun) {
   return `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-// The line under the headline that ticks: how long it ran, and when Devin last said something.
+// The words that tick: how long the turn has been running, or took, and when Devin last said something.
 export function tempo(state, now) {
-  const words = [];
-  const isOver = state.ended || state.turn_over;
-  if (state.started && state.ended) words.push(`took ${duration(state.ended - state.started)}`);
-  if (state.started && !isOver) words.push(`${duration(now - state.started)} so far`);
-  if (state.last_word && !isOver) words.push(`last word ${ago(state.last_word, now)}`);
-  return words.join(" · ");
+  if (state.turn_over) return state.took === null ? "" : duration(state.took);
+  if (!state.started) return "";
+  const said = state.last_word > state.started && !state.live?.activity ? ` · last message ${ago(state.last_word, now)}` : "";
+  return `running ${duration(now - state.started)}${said}`;
 }
 
 export function trouble(state, now) {

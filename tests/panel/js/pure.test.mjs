@@ -3,13 +3,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 const folder = process.env.PANEL_JS;
-const { ago, duration, tempo, trouble } = await import(`${folder}/words.js`);
+const { ago, duration, elapsed, tempo, trouble } = await import(`${folder}/words.js`);
 const { columnOf, matches, rowStore, sorted, totals, totalWords } = await import(`${folder}/rows.js`);
 const { refuse } = await import(`${folder}/reply.js`);
 const { callFor, foremost, goesOn } = await import(`${folder}/attention.js`);
 const { isShort, scalar, summary } = await import(`${folder}/tree.js`);
 const { webAddress } = await import(`${folder}/dom.js`);
 const { chatStore } = await import(`${folder}/chat.js`);
+const { tabbed } = await import(`${folder}/answer.js`);
 const { channelOf, GONE } = await import(`${folder}/channel.js`);
 
 const row = (id, fields = {}) => ({ id, name: "", title: id, repos: "", question: "", phase: "working", needs_you: false, turn_over: false, acus: 1, labels: [], ...fields });
@@ -20,14 +21,16 @@ test("durations read like a person says them", () => {
 });
 
 test("a clock that runs behind never makes the past the future", () => {
-  assert.equal(ago(100, 90), "0 s ago");
+  assert.equal(ago(100, 90), "just now");
   assert.equal(ago(0, 240), "4 min ago");
 });
 
 test("an open turn ticks, a finished one says how long it took", () => {
-  assert.equal(tempo({ started: 100, ended: null, last_word: 160 }, 400), "5 min so far · last word 4 min ago");
-  assert.equal(tempo({ started: 100, ended: 220, last_word: 160 }, 9999), "took 2 min");
-  assert.equal(tempo({ started: null, ended: null, last_word: null }, 1), "");
+  assert.equal(tempo({ started: 100, turn_over: false, last_word: 160 }, 400), "running 5 min · last message 4 min ago");
+  assert.equal(tempo({ started: 100, turn_over: false, last_word: 160, live: { activity: "testing" } }, 400), "running 5 min");
+  assert.equal(tempo({ started: 100, turn_over: false, last_word: 40 }, 400), "running 5 min"); // that was before this turn
+  assert.equal(tempo({ started: 100, turn_over: true, took: 120 }, 9999), "2 min");
+  assert.equal(tempo({ started: null, turn_over: false, last_word: null }, 1), "");
 });
 
 test("trouble names when the service was last seen", () => {
@@ -89,6 +92,27 @@ test("a conversation takes chunks once, in any repetition, and leaves no holes",
   assert.deepEqual(store.items.map(({ id }) => id), ["a", "b", "c"]);
 });
 
+test("steps replace what they grew from, in their places, and the first ones begin anew", () => {
+  const store = chatStore();
+  const step = (id, status) => ({ id, status });
+  store.take({ kind: "steps", fresh: true, items: [step("a", "in_progress"), step("b", "pending")] });
+  store.take({ kind: "steps", items: [step("a", "completed"), step("c", "pending")] });
+  assert.deepEqual([...store.steps.values()].map(({ id, status }) => `${id} ${status}`), ["a completed", "b pending", "c pending"]);
+  store.take({ kind: "steps", fresh: true, items: Array.from({ length: 1200 }, (_, index) => step(String(index), "completed")) });
+  assert.equal(store.steps.size, 1000);
+  assert.ok(!store.steps.has("199") && store.steps.has("200") && !store.steps.has("a"));
+});
+
+test("a copied table is tab-separated and holds no formula", () => {
+  const table = { columns: ["file", "n"], rows: [["a\tb", "-3"], ["=SUM(A1)", "@x"], [{ deep: [1] }, ""]] };
+  assert.equal(tabbed(table), "file\tn\na b\t-3\n'=SUM(A1)\t'@x\n{\"deep\":[1]}\t");
+});
+
+test("a time in a list counts from its start", () => {
+  assert.equal(elapsed(112, 100), "+12 s");
+  assert.equal(elapsed(90, 100), "+0 s");
+});
+
 test("a person is called once the session needs them or ends, not for what was so before", () => {
   const state = (fields) => ({ id: "x", title: "t", label: "done", needs_you: false, turn_over: false, ...fields });
   assert.equal(callFor(null, state({ turn_over: true })), null);
@@ -135,7 +159,7 @@ test("an outcome reaches only the one who asked", async () => {
 });
 
 test("a session that is over without a time of its end does not tick", () => {
-  assert.equal(tempo({ started: 100, ended: null, turn_over: true, last_word: 160 }, 400), "");
+  assert.equal(tempo({ started: 100, turn_over: true, took: null, last_word: 160 }, 400), "");
 });
 
 test("a call that needs the person stands before newer ones that only tell", () => {

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from devin_jupyter.models.enums import Phase
-from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
+from devin_jupyter.models.snapshot import Message, PhaseChange, PullRequest, Snapshot, phase_history
+from devin_jupyter.models.steps import Approval, LiveView, PlanEntry, Step
 from devin_jupyter.monitor.store import Connection
 
 READ = """I read both repositories.
@@ -59,11 +60,20 @@ class FakeSession:
         self.callbacks: list[Callable[[Snapshot], None]] = []
         self.wanted: list[bool] = []
         self._on_trouble: Callable[[Connection], None] | None = None
+        self._on_live: list[Callable[[LiveView], None]] = []
+        self.live_view = LiveView(session_id=self.snapshot.session_id)
+        self.phases: tuple[PhaseChange, ...] = phase_history((), self.snapshot, None)
+        self.files = [{"name": name, "url": "", "source": "devin"} for name in ("report.csv", "coverage.html")]
 
     def subscribe(
-        self, callback: Callable[[Snapshot], None], on_trouble: Callable[[Connection], None] | None = None, **_: Any
+        self,
+        callback: Callable[[Snapshot], None],
+        on_trouble: Callable[[Connection], None] | None = None,
+        on_live: Callable[[LiveView], None] | None = None,
+        **_: Any,
     ) -> FakeSubscription:
         self._on_trouble = on_trouble
+        self._on_live += [on_live] if on_live else []
         return FakeSubscription(self, callback)
 
     def trouble(self, there_is: bool = True) -> None:
@@ -75,8 +85,36 @@ class FakeSession:
         from dataclasses import replace
 
         self.snapshot = replace(self.snapshot, **fields)
+        self.phases = phase_history(self.phases, self.snapshot, None)
         for callback in list(self.callbacks):
             callback(self.snapshot)
+
+    def tell(self, **fields: Any) -> None:
+        """Say what the live channel would."""
+        from dataclasses import replace
+
+        self.live_view = replace(self.live_view, **fields)
+        for callback in self._on_live:
+            callback(self.live_view)
+
+    def approve(self) -> None:
+        self.asked.append(("approve",))
+        self.tell(approval=None)
+
+    def reject(self) -> None:
+        self.asked.append(("reject",))
+        self.tell(approval=None)
+
+    def cancel_turn(self) -> None:
+        self.asked.append(("cancel_turn",))
+
+    def attachments(self) -> list[dict[str, Any]]:
+        return self.files
+
+    def download(self) -> list[Any]:
+        from pathlib import Path
+
+        return [Path("devin-1") / entry["name"] for entry in self.files]
 
     def send(self, text: str, attach: Any = None, again: bool = False) -> None:
         self.asked.append(("send", text, attach))
@@ -122,6 +160,89 @@ def audit(**fields: Any) -> FakeSession:
         ),
     }
     return FakeSession(**{**usual, **fields})
+
+
+PLAN = (
+    PlanEntry("Read how queries are built", "completed"),
+    PlanEntry("Parameterize the three that are not", "in_progress"),
+    PlanEntry("Add a test for each", "pending"),
+    PlanEntry("Open a pull request", "pending"),
+)
+
+
+def steps(count: int = 4) -> tuple[Step, ...]:
+    """What Devin did: a thought, calls of tools, more of them."""
+    at = datetime.now(UTC) - timedelta(seconds=90)
+    first = (
+        Step(kind="thought", title="The tests come first", text="The tests come first.\nThen the fix.", id="t1", at=at),
+        Step(
+            kind="tool", title="ran", input='rg -n "execute\\(f"', text="3 matches", status="completed", id="s1", at=at
+        ),
+        Step(kind="tool", title="edited", input="api/users.py api/report.py", status="completed", id="s2", at=at),
+    )
+    more = [
+        Step(
+            kind="tool",
+            title="ran",
+            input=f"pytest -k case_{n}",
+            text=f"{n} passed",
+            status="completed",
+            id=f"m{n}",
+            at=at,
+        )
+        for n in range(max(0, count - 4))
+    ]
+    now = datetime.now(UTC) - timedelta(seconds=8)
+    last = Step(
+        kind="tool", title="running", input="pytest tests/test_search.py", status="in_progress", id="now", at=now
+    )
+    return (*first, *more, last)
+
+
+def at_work(session: FakeSession, count: int = 4) -> None:
+    """Have the live channel tell of a session at work."""
+    session.tell(state="on", activity="running pytest tests/test_search.py", plan=PLAN, steps=steps(count))
+
+
+def asks_approval(session: FakeSession) -> None:
+    session.tell(
+        state="on", approval=Approval(id="r1", title="Push to the repository", text="git push origin fix-search")
+    )
+
+
+FINDINGS = (
+    {"file": "api/users.py", "severity": "high", "summary": "The name goes into the statement by string formatting."},
+    {"file": "api/report.py", "severity": "low", "summary": "The month is concatenated; it comes from a fixed list."},
+)
+
+
+def finished(**fields: Any) -> FakeSession:
+    """A session whose answer is a list of records."""
+    usual: dict[str, Any] = {
+        "title": "Find places where user input reaches SQL without parameters",
+        "phase": Phase.DONE,
+        "acus": 1.84,
+        "repos": ("acme/api",),
+        "pull_requests": (PullRequest("https://github.com/acme/api/pull/418", "open"),),
+        "structured_output": {"items": list(FINDINGS)},
+        "output_is_valid": True,
+        "updated_at": START + timedelta(minutes=4, seconds=2),
+        "messages": (
+            message(0, "Find the places.", "user"),
+            message(1, "I found three places. Two of them are reachable from the public API.", "devin"),
+            message(2, "Fix the first one, and add a test.", "user"),
+            Message(
+                "event-last",
+                "devin",
+                "Done: the query is parameterized, and `test_search_quotes` covers it. The other two are in modules "
+                "without tests, so I left them as they are and wrote down what would have to change.\n\n"
+                "1. `api/report.py` concatenates the month\n2. `api/old.py` is not used any more\n\n"
+                "I ran the whole test suite twice; it is green both times, and coverage went up by a percent.",
+                START + timedelta(minutes=6, seconds=2),
+            ),
+        ),
+    }
+    return audit(**{**usual, **fields})
 
 
 def many(count: int) -> list[FakeSession]:
