@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -695,8 +696,8 @@ class AsyncSession(SessionView):
 
 def _shown_wait(session: SessionView) -> AbstractContextManager[None]:
     """What surrounds a wait: a moving line in a notebook that somebody sees, else what the front end set."""
-    here = host()
-    if not (here.in_kernel and here.can_click) or hooks.is_quiet or session.snapshot.turn_over:
+    here, is_main = host(), threading.current_thread() is threading.main_thread()
+    if not (here.in_kernel and here.can_click and is_main) or hooks.is_quiet or session.snapshot.turn_over:
         return hooks.waiting(session)
     from devin_jupyter.panel.waiting import waiting_line
 

@@ -54,22 +54,14 @@ class ReplaceableOutput:
         self._id = "dv-" + os.urandom(8).hex()
         self._last = data
         self._lock = threading.Lock()
-        self._is_final = False
         _publish(data, metadata or {}, self._id, update=False)
 
-    def replace(self, data: Bundle, metadata: Bundle | None = None, *, is_last: bool = False) -> None:
-        """Replace the bundle where it differs from the one shown.
-
-        Args:
-            data: by kind.
-            metadata: of the bundle.
-            is_last: what another thread wants to show afterwards comes too late.
-        """
+    def replace(self, data: Bundle, metadata: Bundle | None = None) -> None:
+        """Replace the bundle where it differs from the one shown."""
         with self._lock:
-            if data != self._last and not self._is_final:
+            if data != self._last:
                 self._last = data
                 _publish(data, metadata or {}, self._id, update=True)
-            self._is_final |= is_last
 
 
 class CellOutput:

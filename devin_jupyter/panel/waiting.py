@@ -1,7 +1,7 @@
 """The line under a cell that waits: what the session is doing, for as long as the wait takes.
 
-It is there while somebody can see it, is updated in place, and leaves nothing behind. The main thread opens and closes
-it; the package's loop moves it.
+It comes once a wait takes longer than a moment, is updated in place, and leaves an empty output behind. The package's
+loop opens and moves it: the thread that waits is blocked, and its cell is the one that runs, so it lands there.
 """
 
 from __future__ import annotations
@@ -20,34 +20,39 @@ from devin_jupyter.render import labels
 from devin_jupyter.text import one_line
 
 _HINT = "interrupt to stop waiting; the session keeps running"
-_EVERY_SECONDS = 1.0
+_AFTER_SECONDS, _EVERY_SECONDS = 2.0, 1.0
 _drawing = threading.Lock()
 """A cell has one line: of several waits at a time, the first has it."""
 
 
 @contextmanager
 def waiting_line(session: Any) -> Iterator[None]:
-    """Show the line during a wait on the main thread; on another thread, or inside another wait, show nothing."""
-    is_main = threading.current_thread() is threading.main_thread()
-    if session.snapshot.turn_over or not is_main or not _drawing.acquire(blocking=False):
+    """Show the line during a wait; inside another wait show nothing."""
+    if not _drawing.acquire(blocking=False):
         yield
         return
     try:
-        since, is_over = time.monotonic(), threading.Event()
-        output = ReplaceableOutput(_line(session, 0.0))
+        since, shown, is_over = time.monotonic(), list[ReplaceableOutput](), False
 
         async def move() -> None:
-            while not is_over.is_set():
-                output.replace(_line(session, time.monotonic() - since))
+            await asyncio.sleep(_AFTER_SECONDS)
+            while not is_over:
+                if not shown:
+                    shown.append(ReplaceableOutput(_line(session, time.monotonic() - since)))
+                shown[0].replace(_line(session, time.monotonic() - since))
                 await asyncio.sleep(_EVERY_SECONDS)
+
+        async def end() -> None:
+            moving.cancel()
+            for output in shown:
+                output.replace(EMPTY)
 
         moving = loop.submit(move())
         try:
             yield
         finally:
-            is_over.set()
-            moving.cancel()
-            output.replace(EMPTY, is_last=True)
+            is_over = True
+            loop.run(end())
     finally:
         _drawing.release()
 

@@ -77,7 +77,11 @@ def test_a_fault_in_showing_is_a_line_and_neither_hides_the_session_nor_its_prob
 
 def test_an_interrupted_wait_leaves_a_live_output_alive(shell):
     handle = Handle()
-    with capture_output(), pytest.raises(KeyboardInterrupt), display.View(display.UpdatingDisplay(handle, display.Shown())):
+    with (
+        capture_output(),
+        pytest.raises(KeyboardInterrupt),
+        display.View(display.UpdatingDisplay(handle, display.Shown())),
+    ):
         raise KeyboardInterrupt
     with capture_output() as captured:
         handle.move(Phase.DONE)

@@ -98,7 +98,9 @@ def test_an_answer_keyed_by_long_paths_is_shown_and_bound_like_any_other(shell, 
     shell.names.update({"Findings": {"type": "object", "properties": properties, "required": [name]}})
     ran = shell.run("%%devin --schema Findings --wait -o s\nCount")
     assert any(data.get(RECORD, {}).get("answer") == {name: []} for data in ran.shown)
-    assert f'"{name}": []' in shell.run("%devin show s").shown[-1]["text/plain"]
+    text = "".join(shell.run("%devin show s").shown[-1]["text/plain"].split())
+    assert name[:40] in text
+    assert "none" in text
 
 
 def test_a_panel_that_cannot_be_made_leaves_the_static_form(notebook, kernel):

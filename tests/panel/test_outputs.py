@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -12,10 +15,12 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+import devin_jupyter as dj
 from devin_jupyter import render
-from devin_jupyter.host import host
+from devin_jupyter.host import host, quiet_waits
 from devin_jupyter.models.enums import Phase
-from devin_jupyter.panel import BatchPanel, CellOutput, Panel
+from devin_jupyter.models.steps import LiveView, PlanEntry
+from devin_jupyter.panel import BatchPanel, CellOutput, Panel, waiting
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -190,3 +195,67 @@ def test_colab_is_told_to_load_foreign_widgets(monkeypatch: pytest.MonkeyPatch, 
 
     assert asked
     assert metadata[VIEW]["colab"]["custom_widget_manager"]["url"].startswith("https://")
+
+
+def _lines(page: Page, waits: Callable[[], Any], until: Callable[[], Any]) -> list[str]:
+    """Run a wait, and end it once the page shows what `until` looks for; return the lines it saw."""
+    seen: list[str] = []
+
+    def look() -> None:
+        while not page.outputs:
+            threading.Event().wait(0.01)
+        seen.extend(data["text/plain"] for data in page.outputs.values())
+        until()
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    waits()
+    watcher.join(60)
+    return seen
+
+
+@pytest.mark.usefixtures("slow_lasts")
+def test_a_wait_shows_one_line_that_is_empty_at_the_end(
+    page: Page, looks: Callable[[str], None], simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("devin_jupyter.panel.waiting._AFTER_SECONDS", 0.0)
+    client = dj.Devin(api_key=simulator.api_key, org_id=simulator.org_id, base_url=simulator.url, live=False)
+    waits = {"wait": lambda s: s.wait(), "result": lambda s: s.result(), "await": lambda s: asyncio.run(_await(s))}
+    for name, wait in waits.items():
+        session = client.create(f"Count {name}", tags=["sim:slow"], title="Count <b>them</b>", max_acu=5)
+        looks("page")
+        page.outputs.clear()
+        (line,) = _lines(page, partial(wait, session), partial(simulator.clock, 10**7))
+        assert "Count <b>them</b> · " in line
+        assert "of 5 ACU" in line
+        assert "interrupt to stop waiting; the session keeps running" in line
+        assert [set(data.values()) for data in page.outputs.values()] == [{""}]
+
+    looks("file")
+    page.outputs.clear()
+    client.create("Unseen").wait()
+    with quiet_waits():
+        looks("page")
+        client.create("Quiet").wait()
+    assert page.outputs == {}
+    client.close()
+
+
+async def _await(session: Any) -> None:
+    await session
+
+
+def test_the_line_tells_activity_and_plan_and_only_the_first_of_several_waits_has_one(
+    page: Page, fake: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "_AFTER_SECONDS", 0.0)
+    session = fake(title="Count")
+    plan = (PlanEntry("Read", "completed"), PlanEntry("Test", "pending"))
+    session.live_view = LiveView(session_id="devin-1", state="on", activity="reading <x>", plan=plan)
+    with waiting.waiting_line(session), waiting.waiting_line(session):
+        while not page.outputs:
+            threading.Event().wait(0.01)
+        [shown] = [dict(data) for data in page.outputs.values()]
+    assert shown["text/plain"].startswith("◐ working · Count · reading <x> · plan 1 of 2 · ")
+    assert "reading &lt;x&gt;" in shown["text/html"]
+    assert len(page.outputs) == 1

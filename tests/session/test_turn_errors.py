@@ -138,11 +138,15 @@ def test_a_time_out_says_how_long_and_that_the_session_keeps_running():
     assert "keeps running" in problem.consequence
 
 
-def test_detaching_says_in_one_line_what_goes_on_what_it_costs_and_how_to_stop_it():
-    (line,) = session.detached(at(ASKED, Phase.WORKING)).lines
-
-    for part in ("devin-x", "keeps running", "1.4 ACU", ".stop()", "https://app.devin.ai"):
-        assert part in line
+def test_detaching_says_in_a_line_each_what_happened_what_goes_on_and_how_to_come_back():
+    assert session.detached(at(ASKED, Phase.WORKING)).lines == [
+        "Stopped waiting.",
+        "The session keeps running (devin-x, 1.4 ACU so far).",
+        "Run the cell again to wait. .stop() ends it.",
+    ]
+    over = session.detached(at(ASKED, Phase.YOUR_TURN)).lines
+    assert over[0] == "Stopped waiting."
+    assert "is unchanged" in over[1]
 
 
 def test_unknown_costs_are_called_unknown():
