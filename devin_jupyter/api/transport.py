@@ -15,6 +15,7 @@ import ssl
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from email.utils import parsedate_to_datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -30,6 +31,8 @@ from devin_jupyter.redaction import contains_secret, redact, redact_response
 
 logger = logging.getLogger("devin_jupyter.http")
 logging.getLogger("devin_jupyter").addHandler(logging.NullHandler())
+_is_ours: ContextVar[bool] = ContextVar("is_ours", default=False)
+logging.getLogger("httpx").addFilter(lambda record: not _is_ours.get())  # it has a line for each request, as we have
 RECENT: collections.deque[str] = collections.deque(maxlen=100)
 """The last exchanges for `%devin debug`, also without logging: a line each, beginning with the time of day."""
 _LOG_LINE = "%(method)s %(path)s %(status)s in %(seconds).3f s, retries: %(retries)d"
@@ -305,6 +308,7 @@ class Transport:
     async def _exchange(self, info: RequestInfo, request: httpx.Request, within: float | None = None) -> httpx.Response:
         """Send a request; all tries together get `within` seconds, as httpx limits only the wait for each byte."""
         started = time.perf_counter()
+        ours = _is_ours.set(True)
         try:
             try:
                 async with asyncio.timeout(within):
@@ -326,6 +330,8 @@ class Transport:
                 raise
             _log(info, type(problem).__name__, started)
             raise self._trouble(info, problem, time.perf_counter() - started) from None
+        finally:
+            _is_ours.reset(ours)
         _log(info, response.status_code, started, response.extensions.get("retry"))
         if date := response.headers.get("date"):
             self._date = date, time.monotonic()
@@ -498,7 +504,7 @@ def _query_pairs(params: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
 
 
 def _log(request: RequestInfo, outcome: int | str, started: float, retry: object = None) -> None:
-    """Log a finished exchange: method, path, outcome and time; never a body, a query or the key.
+    """Log a finished exchange, reads at DEBUG: method, path, outcome and time; never a body, a query or the key.
 
     Args:
         request: the request.
@@ -509,4 +515,6 @@ def _log(request: RequestInfo, outcome: int | str, started: float, retry: object
     seconds, retries = time.perf_counter() - started, getattr(retry, "attempts_made", 0)
     facts = {"method": request.method, "path": request.path, "status": outcome, "seconds": seconds, "retries": retries}
     RECENT.append(f"{time.strftime('%H:%M:%S')} {_LOG_LINE % facts}")
-    logger.info(_LOG_LINE, facts, extra={"http": facts})
+    # reads, polls above all, would fill a log: an hour of watching is hundreds of lines
+    level = logging.DEBUG if request.method == "GET" else logging.INFO
+    logger.log(level, _LOG_LINE, facts, extra={"http": facts})

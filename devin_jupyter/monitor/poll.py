@@ -329,9 +329,11 @@ class Poller:
         was_ok = self._backoff.connection.is_ok
         if trouble is None:
             self._backoff.succeed()
+            if not was_ok:
+                logger.info("the service answers again")
         else:
             self._backoff.fail(trouble, first_pause=self.pace.fast, answered=answered)
-            logger.info("trouble while watching: %s", trouble.message)
+            logger.log(logging.INFO if was_ok else logging.DEBUG, "trouble while watching: %s", trouble.message)
         if trouble is None and was_ok:
             self.store.connection = self._backoff.connection
         else:

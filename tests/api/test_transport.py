@@ -533,8 +533,22 @@ async def test_an_answer_that_cannot_be_read_leaves_open_what_was_asked_for(act,
     assert caught.value.consequence == means
 
 
+async def test_acts_are_logged_at_info_reads_at_debug_and_httpx_does_not_repeat_them(slept, caplog):
+    caplog.set_level(logging.DEBUG)
+    transport = transport_with(answers(OK, OK, OK), slept)
+    for method in (GET, POST, "DELETE"):
+        await transport.request(method, "/v3/x")
+    lines = [(record.name, record.levelname) for record in caplog.records if record.name.startswith(("devin", "httpx"))]
+
+    assert [level for name, level in lines if name == "devin_jupyter.http"] == ["DEBUG", "INFO", "INFO"]
+    assert [name for name, _ in lines if name == "httpx"] == []
+    async with httpx.AsyncClient(transport=httpx.MockTransport(lambda request: httpx.Response(200))) as other:
+        await other.get("https://example.org")  # the notebook's own use of httpx
+    assert [record.name for record in caplog.records][-1] == "httpx"
+
+
 async def test_logging_tells_the_request_and_no_body_query_or_key(slept, caplog):
-    caplog.set_level(logging.INFO, "devin_jupyter.http")
+    caplog.set_level(logging.DEBUG, "devin_jupyter.http")
     handler = answers(httpx.Response(503), OK)
     await transport_with(handler, slept).request(GET, "/v3/x", params={"search": "private words"})
 

@@ -1,5 +1,7 @@
 """Sessions that are archived, moved away or refused under way: no wait hangs, and a watch starts again by itself."""
 
+import logging
+
 import httpx
 import pytest
 
@@ -123,3 +125,22 @@ async def test_what_was_given_up_is_not_tried_again_for_nobody(scene, clock):
     await one.ends()
 
     assert one.store.active() == []
+
+
+async def test_a_quiet_hour_is_a_handful_of_lines_in_the_log(scene, clock, caplog):
+    caplog.set_level(logging.INFO)
+    one = scene(3)
+    for number in range(3):
+        one.watch(number)
+    await one.sweeps(5)
+    one.world.fault = refusing(None, 503)
+    await one.sweeps(30)
+    one.world.fault = None
+    while clock.seconds < 1000.0 + 3600:
+        await one.sweeps(1)
+
+    assert len(one.world.asked) > 300
+    assert [record.getMessage()[:32] for record in caplog.records] == [
+        "trouble while watching: 503 from",
+        "the service answers again",
+    ]
