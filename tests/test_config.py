@@ -401,3 +401,36 @@ def test_the_home_is_the_platforms_data_folder_by_default(monkeypatch):
 
     assert data_folder().name == "devin_jupyter"
     assert Path.home() in data_folder().parents
+
+
+def test_a_token_for_the_live_channel_comes_from_the_places_of_the_key(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert (resolve_settings(KEY).pat, resolve_settings(KEY).pat_source) == ("", "")
+    Path(".env").write_text("DEVIN_PAT=cog_from-the-file-1\n")
+    assert resolve_settings(KEY).pat_source == ".env"
+    monkeypatch.setenv("DEVIN_PAT", "'cog_from-the-variable-1'")
+    found = resolve_settings(KEY)
+    assert (found.pat, found.pat_source) == ("cog_from-the-variable-1", "DEVIN_PAT")
+    assert "cog_from" not in repr(found)
+    assert resolve_settings(KEY, pat="cog_typed-just-now-1").pat_source == "the hidden prompt"
+    assert resolve_settings(KEY, live=False).pat == ""
+
+
+def test_an_address_from_a_file_is_given_no_token_from_elsewhere(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DEVIN_PAT", "cog_from-the-variable-1")
+    Path(".env").write_text(f"DEVIN_API_KEY={KEY}\nDEVIN_API_URL=https://elsewhere.example.com\n")
+    found = resolve_settings()
+    assert (found.base_url, found.pat) == ("https://elsewhere.example.com", "")
+
+
+def test_a_saved_profile_holds_the_token_beside_the_key(monkeypatch):
+    kept = {}
+    monkeypatch.setattr("devin_jupyter.config.save_to_keyring", lambda name, key: kept.update({name: key}) or True)
+    monkeypatch.setattr("devin_jupyter.config.key_from_keyring", kept.get)
+    save_profile(resolve_settings(KEY, pat="cog_the-token-of-work-1"), "work")
+    save_profile(resolve_settings(KEY), "home")
+    monkeypatch.setenv("DEVIN_PAT", "cog_from-the-variable-1")
+    found = resolve_settings(profile="work")
+    assert (found.pat, found.pat_source) == ("cog_the-token-of-work-1", "keyring, profile work")
+    assert resolve_settings(profile="home").pat == ""  # that of the environment may be for another host

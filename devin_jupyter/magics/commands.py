@@ -413,6 +413,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
                 Argument("profile", "the saved key with this name", metavar="NAME", values="profiles"),
                 Argument("save", "save the key in the system keyring", "flag"),
                 Argument("new_key", "prompt for a key even if one is found", "flag"),
+                Argument("live", "use the live channel, and prompt for its token if none is found", "flag"),
                 Argument("simulator", "the same as %devin simulator", "flag"),
             ),
             in_python='dj.connect(profile="work")',

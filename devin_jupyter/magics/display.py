@@ -359,9 +359,9 @@ def status_line(session: Any) -> Iterator[None]:
     if session.snapshot.turn_over or not at_prompt or not _drawing.acquire(blocking=False):
         yield
         return
-    line = StatusLine(session.snapshot)
+    line = StatusLine(session.snapshot, session.live_view)
     try:
-        unsubscribe = session.subscribe(line.show)
+        unsubscribe = session.subscribe(line.show, on_live=line.follow)
         line.start()
         try:
             yield
@@ -375,8 +375,8 @@ def status_line(session: Any) -> Iterator[None]:
 class StatusLine:
     """The moving line. `show` may be called from any thread."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
+    def __init__(self, snapshot: Snapshot, view: LiveView) -> None:
+        self._snapshot, self._view = snapshot, view
         self._since = time.monotonic()
         from rich.console import Console
         from rich.live import Live
@@ -397,12 +397,20 @@ class StatusLine:
         """Take the next snapshot."""
         self._snapshot = snapshot
 
+    def follow(self, view: LiveView) -> None:
+        """Take the next view of the live channel."""
+        self._view = view
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.text import Text as RichText
 
         snapshot = self._snapshot
         minutes, seconds = divmod(int(time.monotonic() - self._since), 60)
         facts = [one_line(labels.title(snapshot), 60), labels.cost(snapshot), f"{minutes}:{seconds:02}"]
+        if progress := self._view.plan_progress:
+            facts.insert(0, "plan {} of {}".format(*progress))
+        if self._view.activity and not snapshot.turn_over:
+            facts.insert(0, one_line(self._view.activity, 60))
         line = RichText.assemble(
             (snapshot.label, f"bold {_COLORS.get(snapshot.phase.value, 'default')}"),
             *(f" · {fact}" for fact in facts),

@@ -7,12 +7,13 @@ import sys
 import time
 import traceback
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter import loop
-from devin_jupyter.config import data_folder, no_key, resolve_settings
-from devin_jupyter.errors import DevinError, Forbidden, NoKey, NotFound, OptionError, Unsupported
+from devin_jupyter.config import Settings, data_folder, mask_key, no_key, resolve_settings
+from devin_jupyter.errors import DevinError, Forbidden, LiveUnavailable, NoKey, NotFound, OptionError, Unsupported
 from devin_jupyter.magics.completion import CACHE, prefetch
 from devin_jupyter.magics.display import Table, Text, labeled, write_file
 from devin_jupyter.magics.frontend import recent_lines
@@ -210,7 +211,7 @@ def connect(notebook: Notebook, args: Any) -> None:
         _simulated(devin.connect(simulator=True, **({"api_version": args.api} if args.api else {})))
         return
     wanted = {"org_id": args.org, "base_url": args.url, "api_version": args.api, "profile": args.profile}
-    if not (args.new_key or args.save) and _replays(notebook, wanted):
+    if not (args.new_key or args.save or args.live) and _replays(notebook, wanted):
         devin.connect()  # prints that there is no key and what is replayed
         return
     who: list[tuple[str, str | None]] = []
@@ -220,10 +221,15 @@ def connect(notebook: Notebook, args: Any) -> None:
         loop.run(client.core.where())
 
     key = _key(notebook, args, wanted)
-    client = connect_checked(check, key, *wanted.values(), key_source="the hidden prompt")
+    token = _token(notebook, key, wanted) if args.live else None
+    client = connect_checked(
+        check, key, *wanted.values(), key_source="the hidden prompt", pat=token, live=True if args.live else None
+    )
     if args.save:
         _save(client, args.profile)
     print(_line(client, who[0][1]))
+    if args.live:
+        print(f"the live channel is on, with the {_named_token(client.settings)}")
     if not notebook.host.is_headless:
         prefetch(client)
 
@@ -264,12 +270,24 @@ def _key(notebook: Notebook, args: Any, wanted: dict[str, Any]) -> str | None:
     return None
 
 
+def _token(notebook: Notebook, key: str | None, wanted: dict[str, Any]) -> str | None:
+    """Return the token for the live channel, asked for where none is known."""
+    if resolve_settings(key, **wanted).pat:
+        return None
+    return _ask(notebook, "personal access token (cog_…, not shown): ", "create one in the Devin settings")
+
+
 def ask_for_key(notebook: Notebook) -> str:
     """Ask for a key without showing it.
 
     Raises:
         NoKey: no prompt is possible, or nothing was typed.
     """
+    prompt = "Devin API key (cog_… or apk_…, not shown): "
+    return _ask(notebook, prompt, "create one in the Devin settings, under API keys")
+
+
+def _ask(notebook: Notebook, prompt: str, where: str) -> str:
     from getpass import getpass
 
     from devin_jupyter.redaction import keep_secret
@@ -280,9 +298,9 @@ def ask_for_key(notebook: Notebook) -> str:
             "nothing was sent",
             "set DEVIN_API_KEY before the kernel starts; to try things out without a key: %devin simulator",
         )
-    key = getpass("Devin API key (cog_… or apk_…, not shown): ").strip()
+    key = getpass(prompt).strip()
     if not key:
-        raise NoKey("no key was typed", "nothing was sent", "create one in the Devin settings, under API keys")
+        raise NoKey("no key was typed", "nothing was sent", where)
     keep_secret([key])
     return key
 
@@ -331,10 +349,27 @@ def whoami(notebook: Notebook, args: Any) -> Table:
         *principal,
         ("API", f"{chosen.base_url} ({chosen.api_version}){', simulated' if chosen.simulated else ''}"),
         ("key", f"{chosen.masked_key} from {chosen.key_source}"),
+        ("live channel", _live(devin)),
         ("journal", None if chosen.simulated else str(devin.journal.path)),
         *((f"may use {name}", _YES[may]) for name, may in permissions.items()),
     ]
     return Table([{"": name, "value": value} for name, value in rows if value is not None])
+
+
+def _live(devin: Any) -> str:
+    """Say whether the live channel is on, and why not; a connection that is possible is tried."""
+    follower = devin.core.follower
+    with suppress(LiveUnavailable):
+        loop.run(follower.require())
+        return f"on, {_named_token(devin.settings)}"
+    state, reason = follower.state
+    return f"{'off' if state == 'connecting' else state}: {reason or 'it did not connect in time'}"
+
+
+def _named_token(chosen: Settings) -> str:
+    if not chosen.pat:
+        return f"key {chosen.masked_key} from {chosen.key_source}, a person's"
+    return f"token {mask_key(chosen.pat)} from {chosen.pat_source}"
 
 
 _YES = {True: "yes", False: "no", None: "not known"}
@@ -363,6 +398,7 @@ _PACKAGES = (
     "anywidget",
     "jupyterlab",
     "httpx",
+    "websockets",
     "pydantic",
     "pandas",
 )
@@ -388,6 +424,7 @@ def report(notebook: Notebook) -> str:
         "front end": _front_end(notebook),
         "connection": _connection(),
         "network": _network(),
+        "live channel": _live_report(),
         "last error": _last_error(),
         "requests": "\n".join(RECENT) or "none in this kernel",
         "log": "\n".join(recent_lines()) or _EMPTY_LOG,
@@ -435,6 +472,17 @@ def _network() -> str:
 
     client = devin.find_default()
     return network.report(client.settings.base_url if client is not None else DEFAULT_BASE_URL)
+
+
+def _live_report() -> str:
+    from devin_jupyter.client import sync as devin
+
+    client = devin.find_default()
+    if client is None:
+        return "not connected"
+    state, reason = client.core.follower.state
+    used = sys.modules.get("devin_jupyter.live.socket")  # not loaded for a report
+    return "\n".join([state if reason is None else f"{state}: {reason}", *(used.RECENT if used else ())])
 
 
 def _last_error() -> str:

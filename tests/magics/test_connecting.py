@@ -3,6 +3,7 @@
 import pytest
 
 from devin_jupyter.client.sync import disconnect
+from devin_jupyter.config import mask_key
 
 
 @pytest.fixture(autouse=True)
@@ -146,3 +147,48 @@ def test_who_one_is_is_asked_before_what_one_may_do(shell, simulator, monkeypatc
     monkeypatch.setenv("DEVIN_ORG_ID", simulator.org_id)
     monkeypatch.setattr(Account, "permissions", lambda self: pytest.fail("probed nevertheless"))
     assert type(shell.run("%devin whoami", fails=True).error).__name__ == "Unauthorized"
+
+
+def facts(shell):
+    return {row[""]: row["value"] for row in shell.run("%devin whoami").value.rows}
+
+
+def test_a_token_for_the_live_channel_is_asked_for_only_when_it_is_wanted(shell, simulator, typed, ring):
+    keys, asked = typed
+    keys.append(simulator.running.pat)
+    said = shell.run("%devin connect --live --save --profile work").out
+    assert "the live channel is on, with the token cog_•••" in said
+    assert simulator.running.pat not in said
+    assert asked[1] == "personal access token (cog_…, not shown): "
+    assert sorted(ring.values()) == sorted([simulator.api_key, simulator.running.pat])
+    assert facts(shell)["live channel"].startswith("on, token cog_•••")
+    disconnect()
+    shell.run("%devin connect --profile work")  # the profile holds the token beside the key
+    assert len(asked) == 2
+    assert facts(shell)["live channel"].endswith("from keyring, profile work")
+    shell.run("%devin connect --live --profile work")
+    assert len(asked) == 2
+
+
+def test_a_token_that_is_refused_leaves_the_connection_as_it_was(shell, simulator, typed):
+    typed[0].append(simulator.api_key)  # a service user's
+    ran = shell.run("%devin connect --live", fails=True)
+    assert ran.lines[0] == (
+        "LiveUnavailable: the live channel is not on: the token from the hidden prompt is the key of a service user; "
+        "it takes a person's"
+    )
+    assert simulator.requests("GET /acp/live") == 0
+
+
+def test_whoami_and_the_report_say_why_the_channel_is_off(shell, simulator, monkeypatch):
+    monkeypatch.setenv("DEVIN_API_URL", simulator.url)
+    monkeypatch.setenv("DEVIN_API_KEY", simulator.api_key)
+    assert facts(shell)["live channel"] == "off: there is no personal access token (DEVIN_PAT)"
+    assert "== live channel\noff: there is no personal access token" in shell.run("%devin debug").out
+    monkeypatch.setenv("DEVIN_PAT", simulator.running.pat)
+    assert facts(shell)["live channel"] == f"on, token {mask_key(simulator.running.pat)} from DEVIN_PAT"
+    report = shell.run("%devin debug").out
+    assert "sent initialize" in report
+    disconnect()
+    simulator.faults({"kind": "live_refuse", "status": 403})
+    assert facts(shell)["live channel"] == "unavailable: the service refuses the live channel to this token (403)"

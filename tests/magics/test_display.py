@@ -5,12 +5,14 @@ import io
 
 import pytest
 from IPython.utils.capture import capture_output
+from live_views import live_view
 from rich.console import Console
 
 from devin_jupyter.magics import display
 from devin_jupyter.magics.display import StatusLine, status_line
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.models.steps import LiveView
 
 
 class Handle:
@@ -20,9 +22,10 @@ class Handle:
         self.snapshot = Snapshot(
             session_id="devin-" + "a" * 32, url="", phase=phase, title="Count them", simulated=True
         )
+        self.live_view = LiveView(session_id=self.snapshot.session_id)
         self.listeners = []
 
-    def subscribe(self, callback):
+    def subscribe(self, callback, on_live=None):
         self.listeners.append(callback)
         return lambda: self.listeners.remove(callback)
 
@@ -119,12 +122,28 @@ def test_what_is_over_or_not_at_a_terminal_is_not_followed(monkeypatch):
 def test_the_moving_line_fits_the_terminal(columns):
     into = io.StringIO()
     console = Console(file=into, width=columns, force_terminal=False)
-    line = StatusLine(Handle().snapshot)
+    line = StatusLine(Handle().snapshot, Handle().live_view)
     console.print(line)
     [shown] = into.getvalue().strip().splitlines()
     assert len(shown) <= columns
     assert "working" in shown
     assert repr(line) == f"<StatusLine {Handle().snapshot.session_id}>"
+
+
+def test_the_moving_line_shows_activity_and_plan_while_devin_works():
+    def shown(line):
+        into = io.StringIO()
+        Console(file=into, width=200, force_terminal=False).print(line)
+        return into.getvalue()
+
+    handle = Handle()
+    line = StatusLine(handle.snapshot, handle.live_view)
+    assert "plan" not in shown(line)
+    line.follow(live_view(handle.snapshot.session_id, activity="running\x1b[31m the tests"))
+    assert "working · running[31m the tests · plan 1 of 3 · Count them" in shown(line)
+    handle.move(Phase.YOUR_TURN)
+    line.show(handle.snapshot)
+    assert "running" not in shown(line)
 
 
 def test_quiet_is_quiet(shell):
