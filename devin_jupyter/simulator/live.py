@@ -46,7 +46,7 @@ class _Refusal(Exception):
         self.code = code
 
 
-class _Attachment:
+class Attachment:
     """A session that a connection has loaded, and up to when it was told of."""
 
     def __init__(self, session: Session, turn_seconds: float, until: float) -> None:
@@ -54,6 +54,8 @@ class _Attachment:
         self._turn_seconds = turn_seconds
         self._streaming: set[str] = set()
         self.refresh()
+        self.past = self._noted([update for update in self.updates if update.at <= until])
+        """The updates before it was loaded."""
 
     def refresh(self) -> list[Update]:
         """Plan anew after an act; return what takes back the messages that will not be finished now."""
@@ -67,10 +69,13 @@ class _Attachment:
         first = bisect_right(self.updates, self.until, key=attrgetter("at"))
         found = self.updates[first : bisect_right(self.updates, now, key=attrgetter("at"))]
         self.until = max(self.until, now)
-        for update in found:
+        return self._noted(found)
+
+    def _noted(self, updates: list[Update]) -> list[Update]:
+        for update in updates:
             if update.message is not None:
                 (self._streaming.discard if update.is_last else self._streaming.add)(update.message)
-        return found
+        return updates
 
     def next(self) -> float:
         """Return when the next update comes."""
@@ -89,7 +94,7 @@ class LiveConnection:
 
     def __init__(self, sim: Simulation, scope: Scope, receive: Receive, send: Send) -> None:
         self._sim, self._scope, self._receive, self._send = sim, scope, receive, send
-        self._attached: dict[str, _Attachment] = {}
+        self._attached: dict[str, Attachment] = {}
         self._wake = asyncio.Event()
         self._changed = False
         self._is_introduced = False
@@ -231,8 +236,7 @@ class LiveConnection:
         if session is None or fault is not None:
             raise _Refusal((fault.code if fault else None) or _NOT_FOUND, "Session not found")
         now = self._sim.now()
-        attachment = _Attachment(session, self._sim.config.turn_seconds, now)
-        past = [update for update in attachment.updates if update.at <= now]
+        attachment = Attachment(session, self._sim.config.turn_seconds, now)
         flood = self._fault("live_flood")
         for number in range(flood.count if flood else 0):
             text = f"Earlier step {number}. {'It took a while. ' * 12}"
@@ -240,7 +244,7 @@ class LiveConnection:
             body = {"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": text}}
             update = Update(session.created_at, 0, message, {**body, "messageId": message}, {})
             await self._notify(attachment, update, is_replay=True)
-        for update in replayed(past):
+        for update in replayed(attachment.past):
             await self._notify(attachment, update, is_replay=True)
         if self._fault("live_early") is not None:
             early = status_update(now, f"early-{now}", "working")
@@ -251,7 +255,7 @@ class LiveConnection:
         about = {"cognition.ai/statusEnum": attachment.status(now), "cognition.ai/url": WEB_APP + session.id}
         return {"configOptions": [], "_meta": {name: value for name, value in about.items() if value}}
 
-    async def _after_load(self, attachment: _Attachment) -> None:
+    async def _after_load(self, attachment: Attachment) -> None:
         session = attachment.session
         if (fault := self._fault("live_repeat")) is not None:
             for update in [update for update in attachment.updates if update.at <= attachment.until][-fault.count :]:
@@ -313,7 +317,7 @@ class LiveConnection:
             await asyncio.Event().wait()
         return False
 
-    async def _notify(self, attachment: _Attachment, update: Update, *, is_replay: bool = False) -> None:
+    async def _notify(self, attachment: Attachment, update: Update, *, is_replay: bool = False) -> None:
         says = next((rule for rule in self._sim.faults.rules if rule.kind == "live_says" and rule.times != 0), None)
         status = says.word if says is not None else attachment.status(update.at)
         params = update.params(attachment.session, status, is_replay=is_replay)
