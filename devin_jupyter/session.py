@@ -1012,6 +1012,7 @@ _REASONS = {
     "payment_declined": "the payment was declined",
     "org_usage_limit_exceeded": "the organization's usage limit is reached",
     "user_usage_limit_exceeded": "the user's usage limit is reached",
+    "contract_expired": "the contract has expired",
     "total_session_limit_exceeded": "the organization has too many sessions",
 }
 

@@ -393,7 +393,7 @@ def _time_of(raw: Mapping[str, Any], key: str) -> datetime:
 
 
 FILTERS: tuple[Filter, ...] = (
-    # of several tags a session must carry all: what the service means by them is not documented
+    # of several tags a session must carry all; the service lists those that carry any
     Filter("tags", "words", "tags", "tags", _has_all_tags, _has_all_tags),
     Filter("repos", "words", "repo_names"),
     Filter("since", "time", "created_after", "", None, lambda when, raw: when <= _time_of(raw, "created_at")),

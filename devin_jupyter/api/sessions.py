@@ -325,8 +325,8 @@ class Sessions:
             filters: on v3 `session_ids`, `tags`, `playbook_id`, `origins`, `schedule_id`, `user_ids`,
                 `service_user_ids`, `repo_names`, `category`, `is_archived`, `automation_ids`, `parent_session_id`, and
                 `created_after`, `created_before`, `updated_after`, `updated_before` (datetimes or Unix seconds); on v1
-                `tags` and `user_email`. A session must carry all of several tags: what the service means by them is
-                not documented.
+                `tags` and `user_email`. A session must carry all of several tags; the service itself lists those
+                that carry any of them.
 
         Raises:
             Unsupported: a filter that this API version does not have.

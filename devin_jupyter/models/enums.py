@@ -23,6 +23,7 @@ StatusDetail = Literal[
     "no_quota_allocation",
     "payment_declined",
     "org_usage_limit_exceeded",
+    "user_usage_limit_exceeded",
     "total_session_limit_exceeded",
     "error",
 ]
@@ -40,6 +41,7 @@ Category = Literal[
     "feature_development",
     "migrations_and_upgrades",
     "other",
+    "production_investigation",
     "refactoring_and_optimization",
     "research_and_exploration",
     "security",
@@ -62,9 +64,9 @@ StatusEnum = Literal[
 
 SEEN_STATUS = ("creating",)
 """Values that the specification does not list, but that were observed or are in newer or older versions of it."""
-SEEN_STATUS_DETAIL = ("user_usage_limit_exceeded", "contract_expired")
+SEEN_STATUS_DETAIL = ("contract_expired",)
 SEEN_ORIGIN = ("scheduled",)
-SEEN_CATEGORY = ("production_investigation",)
+SEEN_CATEGORY: tuple[str, ...] = ()
 
 SCHEMA_BYTES = 64 * 1024
 """The largest structured output schema, serialized."""

@@ -10,13 +10,14 @@ an app URL; everything of ours uses the prefixed form.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from devin_jupyter.errors import OptionError
 from devin_jupyter.models import enums
@@ -98,7 +99,37 @@ def read_message(raw: Mapping[str, Any]) -> Message:
     text = word(raw.get("message"), longest=None) or ""
     identifier = word(raw.get("event_id"), longest=None) or f"{kind}:{created}:{text[:40]}"
     source = "devin" if kind.startswith("devin") else "user" if "user" in kind else kind
-    return Message(identifier, source, text, created)
+    return Message(identifier, source, _with_links(text) if source == "devin" else text, created)
+
+
+def _with_links(text: str) -> str:
+    """Return what Devin wrote with its marks of attached files as Markdown links: `ATTACHMENT:{json}` and `:"url"`."""
+    if _MARK not in text:
+        return text
+    parts, at = [], 0
+    for match in _MARKED.finditer(text):
+        if match.start() < at:
+            continue  # inside of the mark before
+        try:
+            value, length = _JSON.raw_decode(text[match.end() :])
+        except (ValueError, RecursionError):
+            continue
+        about = value if isinstance(value, dict) else {"url": value}
+        url = next((about[key] for key in ("url", "attachment_url") if isinstance(about.get(key), str)), "")
+        if not re.fullmatch(r"https?://[^\s<>]+", url):
+            continue
+        names = (about.get(key) for key in ("name", "filename", "file_name"))
+        last = unquote(re.split("[?#]", url)[0].rsplit("/", 1)[-1])
+        name = next((one for one in names if isinstance(one, str) and one.strip()), last) or "attachment"
+        label = re.sub(r"[^\w .+-]+", "_", name)[:_LONGEST_WORD]
+        parts += [text[at : match.start()], f"[{label}](<{url}>)"]
+        at = match.end() + length
+    return "".join([*parts, text[at:]])
+
+
+_MARK = "ATTACHMENT:"
+_MARKED = re.compile(rf'{_MARK}(?=[{{"])')
+_JSON = json.JSONDecoder()
 
 
 def word(value: Any, *, longest: int | None = _LONGEST_WORD) -> str | None:

@@ -345,6 +345,7 @@ class Schedule(TypedDict):
     tags: NotRequired[list[str] | None]
     target_devin_id: NotRequired[str | None]
     platform: NotRequired[str | None]
+    last_edited_by: NotRequired[str | None]
 
 
 class AcusByProduct(TypedDict):

@@ -211,7 +211,7 @@ GROUPS: dict[str, tuple[Argument, ...]] = {
         ),
         Argument(
             "platform",
-            "the machine Devin works on",
+            "the machine Devin works on: a platform, or the name of an outpost pool",
             "word",
             "P",
             "--platform windows",

@@ -5,6 +5,7 @@ A plan is made when a turn opens and reaches to its end; the engine cuts it off 
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -70,6 +71,7 @@ DESCRIPTIONS = {
     "partial-output": "submits an output that is filled in only in part, early; the final one follows",
     "invalid-output": "ends with an output that does not fit the schema",
     "no-output": "ends without the output that the schema asks for",
+    "files": 'mentions a file in its last message, in the form of the API: `ATTACHMENT:{…}`, on v1 `ATTACHMENT:"…"`',
     "slow": "takes ten times as long",
     "unknown": "shows states, values and fields that no documentation names on the way",
 }
@@ -209,11 +211,18 @@ class _Plan:
             final = f"I looked at “{topic.excerpt}”, but I have no result in the form you asked for yet."
         else:
             final = _LAST_TEXTS[self.ending.text](topic) if self.ending.text else ""
+        if final and "files" in self.names:
+            final += f"\n\nATTACHMENT:{_attachment_of(session)}"
         texts += [(last.at, final)] if final else []
         return [
             Message(at, "devin", text, opaque("event", session.seed, session.turns, index))
             for index, (at, text) in enumerate(texts)
         ]
+
+
+def _attachment_of(session: Session) -> str:
+    url = f"https://app.devin.ai/attachments/{session.id}/report%20{session.turns + 1}.md"
+    return json.dumps(url if session.api_version == "v1" else {"url": url, "type": "file", "size": {"bytes": 2048}})
 
 
 def _ending_of(session: Session, names: frozenset[str]) -> Ending:

@@ -21,7 +21,7 @@ from devin_jupyter.simulator.engine import SERVICE_USER, Simulation
 from devin_jupyter.simulator.scenarios import file_name
 from devin_jupyter.simulator.sessions import Session
 from devin_jupyter.simulator.store import FOLDERS, NOTES, PLAYBOOKS, SCHEDULES, SECRETS
-from devin_jupyter.simulator.v3_sessions import ORG, SESSION, Sim, check_schema, find
+from devin_jupyter.simulator.v3_sessions import ORG, SESSION, Sim, check_platform, check_schema, find
 from devin_jupyter.simulator.values import Dice, digest
 from devin_jupyter.simulator.wire import Problem, Record, invalid, iso, json_bytes, json_response, not_found, page_of
 
@@ -404,10 +404,12 @@ async def read_schedules(sim: Sim, query: Annotated[wire.SchedulesQuery, Query()
 
 @router.post(ORG + "/schedules")
 async def create_schedule(sim: Sim, body: Annotated[wire.ScheduleCreate, Body()]) -> Response:
+    check_platform(body.platform)
     fields = body.model_dump(exclude={"create_as_user_id"})
     _check_schedule(fields, set(fields), sim.now())
     now = iso(sim.now())
     about = {"enabled": True, "created_by": body.create_as_user_id or SERVICE_USER, "created_at": now}
+    about["last_edited_by"] = None
     schedule = {"org_id": sim.config.org, **fields, **about, "updated_at": now, "deleted": False}
     return json_response(_schedule(sim, sim.store.create(SCHEDULES, schedule)))
 
@@ -419,12 +421,14 @@ async def read_schedule(sim: Sim, schedule_id: str) -> Response:
 
 @router.patch(ORG + "/schedules/{schedule_id}")
 async def update_schedule(sim: Sim, schedule_id: str, body: Annotated[wire.ScheduleUpdate, Body()]) -> Response:
+    check_platform(body.platform)
     old, given = _find_schedule(sim, schedule_id), body.model_dump(exclude_unset=True)
     change = {name: value for name, value in given.items() if value is not None or name in _CLEARED_BY_NULL}
     if "run_as_user_id" in given:
         change["created_by"] = given["run_as_user_id"] or SERVICE_USER
     _check_schedule({**old, **change}, set(given), sim.now())
-    schedule = sim.store.update(SCHEDULES, schedule_id, {**change, "updated_at": iso(sim.now())})
+    change |= {"updated_at": iso(sim.now()), "last_edited_by": SERVICE_USER}
+    schedule = sim.store.update(SCHEDULES, schedule_id, change)
     return json_response(_schedule(sim, schedule))
 
 

@@ -22,8 +22,8 @@ router = APIRouter()
 ORG = "/v3/organizations/{org_id}"
 SESSIONS = ORG + "/sessions"
 SESSION = SESSIONS + "/{devin_id}"
-PLATFORMS = ("linux", "windows")
-"""The platform labels of the simulated organization; `inherit` means none."""
+PLATFORMS = ("linux", "windows", "build-farm")
+"""The platform labels of the simulated organization, and its outpost pool; `inherit` means none."""
 UNCONNECTED = "unconnected/"
 """Repositories of this owner are not connected to the simulated organization."""
 
@@ -57,6 +57,12 @@ def check_schema(schema: dict[str, Any] | None) -> None:
 def is_person(sim: Simulation, request: Request) -> bool:
     """Return whether a request comes with the personal access token, and so from a user."""
     return request.headers.get("authorization", "").partition(" ")[2].strip() == sim.config.pat
+
+
+def check_platform(platform: str | None) -> None:
+    """Raise the 400 for a platform that the organization has not; case does not matter."""
+    if platform is not None and platform.lower() not in (*PLATFORMS, "inherit"):
+        raise Problem(400, f"Unknown platform {platform!r}. Available platforms: {', '.join(PLATFORMS)}")
 
 
 @router.get("/v3/self")
@@ -291,8 +297,7 @@ def _tests(query: wire.SessionsQuery, now: float) -> list[Test]:
 @router.post(SESSIONS)
 async def create_session(sim: Sim, request: Request, body: Annotated[wire.SessionCreate, Body()]) -> Response:
     check_schema(body.structured_output_schema)
-    if body.platform is not None and body.platform.lower() not in (*PLATFORMS, "inherit"):
-        raise Problem(400, f"Unknown platform {body.platform!r}. Available platforms: {', '.join(PLATFORMS)}")
+    check_platform(body.platform)
     for repo in body.repos or ():
         if repo.startswith(UNCONNECTED):
             raise Problem(400, f"Repository {repo!r} is not connected to this organization")

@@ -169,7 +169,7 @@ Uri = Annotated[
 ]
 DateTime = Annotated[str, AfterValidator(_check_datetime), WithJsonSchema({"type": "string", "format": "date-time"})]
 """An ISO 8601 time, kept as it was written."""
-Agent = Literal["devin", "data_analyst", "advanced"]
+Agent = Literal["devin", "data_analyst"]
 NotifyOn = Literal["always", "failure", "never"]
 ScheduleType = Literal["recurring", "one_time"]
 EventCategory = Literal[

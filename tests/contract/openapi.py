@@ -27,6 +27,7 @@ _PROBLEM = shape(
         "detail": "str|null",
         "instance": "str|null",
         "errors": "[object]|null",
+        "error_code": "str|null",
     }
 )
 _INVALID = shape({"detail": "[ValidationError]!"})
@@ -66,7 +67,8 @@ def document(
     schemas: dict[str, Any] = {"ValidationError": _FIELD_ERROR}
     paths: dict[str, Any] = {}
     for part in facts(version):
-        schemas |= {name: {"type": "string", "enum": words.split()} for name, words in part.get("enums", {}).items()}
+        enums = part.get("enums", {}) | ({} if newest else part.get("published", {}))
+        schemas |= {name: {"type": "string", "enum": words.split()} for name, words in enums.items()}
         schemas |= {name: shape(fields, newest=newest) for name, fields in part["shapes"].items()}
         for call, fact in part["calls"].items():
             method, path = call.replace("{org}", ORG).split(" ", 1)

@@ -120,9 +120,10 @@ ENDS = {
     "sim:invalid-output": ("running", "waiting_for_user"),
     "sim:no-output": ("running", "waiting_for_user"),
     "sim:unknown": ("running", "waiting_for_user"),
+    "sim:files": ("running", "waiting_for_user"),
     "sim:nothing-of-the-kind": ("running", "waiting_for_user"),
 }
-ANSWERED = {"sim:finished", "sim:exit", "sim:partial-output", "sim:unknown", "sim:nothing-of-the-kind"}
+ANSWERED = {"sim:files", "sim:finished", "sim:exit", "sim:partial-output", "sim:unknown", "sim:nothing-of-the-kind"}
 
 
 @pytest.mark.parametrize("tag", ENDS)
