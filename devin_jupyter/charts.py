@@ -1,4 +1,4 @@
-"""Charts of frames, with Altair: timeline, spend, outcomes, durations.
+"""Charts of frames, with Altair: timeline, spend, organizations, outcomes, durations.
 
     dj.charts.timeline(dj.sessions_frame(since="7d"))
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
-__all__ = ["durations", "outcomes", "spend", "timeline"]
+__all__ = ["durations", "organizations", "outcomes", "spend", "timeline"]
 
 VEGA_LITE = "5.21"
 """The version that JupyterLab and VS Code draw; newer specifications are not understood everywhere."""
@@ -147,6 +147,35 @@ def spend(
         )
     )
     return _finish([bars], title, note, records, empty_note, height=220)
+
+
+def organizations(frame: pd.DataFrame) -> alt.LayerChart:
+    """Draw what each organization of an enterprise has consumed over a billing cycle, against its limit.
+
+    Args:
+        frame: of `dj.enterprise_consumption_frame(…)`.
+    """
+    records = chart_data.organization_records(frame)
+    altair = _altair()
+    order = [record["organization"] for record in records]
+    y = altair.Y("organization:N", title=None, sort=order, axis=altair.Axis(labelLimit=200))
+    most = max((max(record["spent"], record["limit"] or 0.0) for record in records), default=0.0)
+    x = altair.X("spent:Q", title="ACU", scale=altair.Scale(domain=[0, most * 1.25 or 1.0]))
+    base = altair.Chart(altair.Data(values=records))
+    colors = dict(zip(chart_data.LIMIT_STATES, ("#7c83c9", "#2f9e57", "#c9880f", "#e0474f"), strict=True))
+    found = [state for state in colors if any(record["state"] == state for record in records)]
+    scale = altair.Scale(domain=found, range=[colors[state] for state in found])
+    color = altair.Color("state:N", scale=scale, legend=altair.Legend(title=None, orient="top"))
+    tooltip = _tooltips(organization="organization", spent="label", days="days", id="org_id")
+    bars = base.mark_bar(height={"band": 0.6}).encode(x=x, y=y, color=color, tooltip=tooltip)
+    limited = altair.Chart(altair.Data(values=[record for record in records if record["limit"] is not None]))
+    limits = limited.mark_tick(thickness=2, color=_GRAY).encode(x="limit:Q", y=y)
+    # behind the bar or the limit, whichever is longer
+    ends = [{**record, "end": max(record["spent"], record["limit"] or 0.0)} for record in records]
+    texts = altair.Chart(altair.Data(values=ends)).mark_text(align="left", dx=8, color=_GRAY, fontSize=11)
+    labels = texts.encode(x="end:Q", y=y, text="label:N")
+    title, note = "ACUs by organization, against the limit of the cycle", chart_data.cycle_text(frame)
+    return _finish([bars, limits, labels], title, note, records, "no organizations", height=max(60, 26 * len(records)))
 
 
 def outcomes(sessions: pd.DataFrame) -> alt.LayerChart:

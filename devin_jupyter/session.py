@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from devin_jupyter import loop
 from devin_jupyter.api.analytics import Account
 from devin_jupyter.api.client import Service
+from devin_jupyter.api.enterprise import Enterprise
 from devin_jupyter.api.files import Attachments
 from devin_jupyter.api.library import Playbooks
-from devin_jupyter.api.organization import Members
+from devin_jupyter.api.organization import Members, Reviews
 from devin_jupyter.api.sessions import Insights, Messages, Sessions, Tags
 from devin_jupyter.config import Settings
 from devin_jupyter.errors import (
@@ -46,6 +47,7 @@ from devin_jupyter.errors import (
 from devin_jupyter.host import hooks, host
 from devin_jupyter.idempotency.create import Api, Creator, replay
 from devin_jupyter.idempotency.messages import Messenger
+from devin_jupyter.idempotency.reviews import Reviewer
 from devin_jupyter.journal import Journal
 from devin_jupyter.loop import (
     SLICE_SECONDS,
@@ -115,7 +117,8 @@ class Core:
         self.account = Account(self.service)
         self.sessions, self.messages = Sessions(self.service), Messages(self.service)
         self.attachments, self.tags = Attachments(self.service), Tags(self.service)
-        self.insights, self.members = Insights(self.service), Members(self.service)
+        self.insights = Insights(self.service)
+        self.members, self.enterprise = Members(self.service), Enterprise(self.service)
         version = settings.api_version
         self.store = SessionStore(self.journal, bare=self._bare_facts)
         self.creator = Creator(
@@ -128,6 +131,7 @@ class Core:
             lock=lock,
         )
         self.messenger = Messenger(self.messages, self.creator)
+        self.reviewer = Reviewer(Reviews(self.service), self.creator)
         self.poller = Poller(self.store, self.sessions, self.messages, is_v1=version == "v1", pace=settings.pace)
         self.follower = Follower(self.store, self.service, is_headless=host().is_headless)
         self.running: dict[str, Running] = {}

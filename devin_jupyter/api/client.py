@@ -298,6 +298,11 @@ class Seen:
     allowed_tags: frozenset[str] | None = None
     """The session tags that the enterprise allows; an empty list allows all."""
 
+    @property
+    def is_useful(self) -> bool:
+        """Whether a list was read."""
+        return self.repositories is not None or bool(self.allowed_tags)
+
     def warnings(self, repos: Sequence[str], tags: Sequence[str]) -> list[str]:
         """Return a line for what a session names and these lists do not have. The key may see less than a session."""
         found = []

@@ -5,6 +5,7 @@ Everything here only reads; limits are never written.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar, cast
@@ -13,7 +14,7 @@ from devin_jupyter.api.analytics import Metrics
 from devin_jupyter.api.client import Service, at_most, flatten
 from devin_jupyter.api.organization import names_of, without_email
 from devin_jupyter.api.query import TimeLike, api_params, unix
-from devin_jupyter.errors import OptionError
+from devin_jupyter.errors import DevinError, OptionError
 from devin_jupyter.models import wire
 from devin_jupyter.models.fields import session_id as prefixed
 
@@ -39,6 +40,7 @@ class Enterprise:
     def __init__(self, service: Service) -> None:
         self._service = service
         self.metrics = Metrics(service, "enterprise.")
+        self._names: asyncio.Task[dict[str, str]] | None = None
 
     async def organizations(self, *, limit: int | None = None) -> AsyncIterator[wire.Organization]:
         """Iterate over the organizations, with their limits in ACUs. (`GET …/organizations`)"""
@@ -329,8 +331,14 @@ class Enterprise:
             yield item
 
     async def names(self) -> dict[str, str]:
-        """Return the names of members and service users by id, as far as the key may read them."""
-        return await names_of(self.members(), self.service_users(include_inactive=True))
+        """Return the names of members and service users by id, as far as the key may read them. Read once."""
+        if self._names is None:
+            self._names = asyncio.ensure_future(names_of(self.members(), self.service_users(include_inactive=True)))
+        try:
+            return await asyncio.shield(self._names)
+        except DevinError:  # names only adorn ids; asked again the next time
+            self._names = None
+            return {}
 
     async def git_connections(self, *, limit: int | None = None) -> AsyncIterator[wire.GitConnection]:
         """Iterate over the connections to Git hosts. (`GET …/git-providers/connections`)"""

@@ -9,6 +9,7 @@ reached, `ConnectionTrouble`; on v1, `Unsupported`.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -284,7 +285,8 @@ async def names_of(*lists: AsyncIterator[Any]) -> dict[str, str]:
             pass  # ids are shown then
 
     await asyncio.gather(*map(read, lists))
-    return found
+    count = Counter(found.values())  # two people of one name stay two
+    return {identifier: f"{name} ({identifier})" if count[name] > 1 else name for identifier, name in found.items()}
 
 
 def without_email(member: wire.Member, asked: bool) -> wire.Member:

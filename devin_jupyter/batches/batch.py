@@ -24,7 +24,7 @@ from devin_jupyter.host import host
 from devin_jupyter.loop import SLICE_SECONDS, Blocking, cancel_on_interrupt, fluent
 from devin_jupyter.models.snapshot import CellRef
 from devin_jupyter.options import from_keywords, seconds
-from devin_jupyter.request import not_filled_in, read_attachments, render
+from devin_jupyter.request import SessionRequest, not_filled_in, read_attachments, render
 from devin_jupyter.session import AsyncSession, Core, Session
 
 if TYPE_CHECKING:
@@ -417,6 +417,15 @@ def request_of(prompt: str, rows: Any, options: Mapping[str, Any]) -> BatchReque
 async def _plan(core: Core, asked: BatchRequest) -> Plan:
     where = await where_of(core)
     return await asyncio.to_thread(plan_batch, asked, where)  # a thousand rows would block the loop
+
+
+async def requests_of(core: Core, asked: BatchRequest) -> list[SessionRequest]:
+    """Return the requests of all rows; nothing is sent.
+
+    Raises:
+        UsageMistake: an option or a row that is not valid.
+    """
+    return [item.request for item in (await _plan(core, asked)).items]
 
 
 async def start(core: Core, asked: BatchRequest) -> AsyncBatch:

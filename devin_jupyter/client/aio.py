@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
 from devin_jupyter.api.analytics import Consumption, Events, Metrics
-from devin_jupyter.api.enterprise import Enterprise
 from devin_jupyter.api.library import Knowledge, Playbooks, Schedules, Secrets
 from devin_jupyter.api.organization import Automations, OrgTags, Repositories, Reviews
 from devin_jupyter.api.query import SessionFilters
@@ -22,6 +21,7 @@ from devin_jupyter.config import Settings, resolve_settings
 from devin_jupyter.errors import OptionError
 from devin_jupyter.host import host
 from devin_jupyter.idempotency.dry_run import Plan, plan, plan_replay
+from devin_jupyter.idempotency.reviews import Review
 from devin_jupyter.idempotency.stop import StopResult, live_line, stop_all, within
 from devin_jupyter.idempotency.stop import still_live as find_live
 from devin_jupyter.journal import Journal, lockfile
@@ -120,7 +120,7 @@ class AsyncDevin:
         self.metrics, self.repositories = Metrics(core.service), Repositories(core.service)
         self.reviews, self.members = Reviews(core.service), core.members
         self.org_tags, self.automations = OrgTags(core.service), Automations(core.service)
-        self.enterprise = Enterprise(core.service)
+        self.enterprise = core.enterprise
 
     def __repr__(self) -> str:
         """Show where it talks to, and the key masked."""
@@ -233,6 +233,23 @@ class AsyncDevin:
         if self.core.lock is not None and not self.settings.api_key:
             return plan_replay(wanted, self.core.lock, self.settings.api_version)
         return await plan(self.core.creator, wanted, policy)
+
+    async def unlisted(self, requests: Sequence[SessionRequest]) -> list[str]:
+        """Return a line for each repository and tag, of sessions not started yet, that the organization does not list.
+
+        Nothing is sent: only lists that were read before count, such as by `repositories.list()`.
+
+        Args:
+            requests: resolved requests.
+        """
+        seen, found = self.core.service.seen, dict[str, None]()
+        for request in requests if not self.core.service.is_v1 else ():
+            lines = seen.warnings(request.repos, request.tags)
+            if not set(lines) <= found.keys():
+                identities = [one.text for one in request.fingerprints(await self.core.where())]
+                if await asyncio.to_thread(self.journal.session_for, *identities) is None:
+                    found |= dict.fromkeys(lines)
+        return list(found)
 
     async def start(self, request: SessionRequest, policy: Policy | None = None) -> AsyncSession:
         """Start the session of a resolved request, or attach to it.
@@ -403,7 +420,8 @@ class AsyncDevin:
             filters: all of them must match: `tags` (each of them), `repos`, `origin`, `category`, `user`,
                 `service_user`, `phase` (any of them), `playbook`, `parent`, `schedule`, `archived` (by default both),
                 `since` and `until` (half-open on `created_at`, UTC, absolute or relative, such as `"7d"`),
-                `updated_since`.
+                `updated_since`, `automation`, and `org_ids`: with the key of an enterprise, the sessions of these
+                organizations, or of `"all"`.
 
         Raises:
             OptionError: an unknown filter, or both sessions and filters.
@@ -573,6 +591,211 @@ class AsyncDevin:
         chosen = {"since": since, "until": until, "user": user, "service_user": service_user, "session": session}
         return await history.consumption(self.core, **chosen)
 
+    async def review(self, pr_url: str, *, take: str | int | None = None) -> Review:
+        """Request Devin's review of a pull request, or attach to the one there is. v3 only. (`POST …/pr-reviews`)
+
+        The same review is requested only once: a rerun shows its state. What it says stands in the comments of the
+        pull request.
+
+        Args:
+            pr_url: the address of the pull or merge request.
+            take: a further review, `"2"` for example, of a newer commit.
+
+        Raises:
+            OptionError: no such address; nothing was sent.
+            Refused: a budget or a halt prevented it; nothing was paid.
+            CreateUncertain: it is not known whether a review was requested.
+            DevinError: the service refused or could not be reached; nothing was requested.
+        """
+        return await self.core.reviewer.review(pr_url, take=take, notebook=host().notebook)
+
+    async def repositories_frame(
+        self,
+        *,
+        indexing: bool = False,
+        filter_name: str | None = None,
+        only_repo_paths: Sequence[str] | None = None,
+        exclude_repo_paths: Sequence[str] | None = None,
+        limit: int | None = None,
+    ) -> pd.DataFrame:
+        """Return the repositories that the organization can see as a DataFrame, one row each. v3 only.
+
+        The columns are `repo` (`owner/repo`), `host`, `language`, `description`, `last_updated_at`, `is_indexed`,
+        `index_status`, `git_connection_id` and `extra`.
+
+        Args:
+            indexing: also read whether they are indexed.
+            filter_name: only those with this text in their name.
+            only_repo_paths: only these.
+            exclude_repo_paths: without these.
+            limit: the maximum number of repositories.
+
+        Raises:
+            Forbidden: the key lacks the permission.
+            Unsupported: v1 has no repositories.
+        """
+        from devin_jupyter.history import organization
+
+        return await organization.repositories(
+            self.core,
+            indexing=indexing,
+            limit=limit,
+            filter_name=filter_name,
+            only_repo_paths=only_repo_paths,
+            exclude_repo_paths=exclude_repo_paths,
+        )
+
+    async def reviews_frame(self, /, pull_requests: Any = None, *, org_ids: str | None = None) -> pd.DataFrame:
+        """Return the reviews of pull requests as a DataFrame, one row per pull request. v3 only.
+
+            devin.reviews_frame(devin.pull_requests_frame(since="30d"))
+
+        The columns are `pr_url`, `repo`, `number`, `status` (null: the newest commit has no review), `commit_sha`,
+        `created_at`, `error` and `extra`.
+
+        Args:
+            pull_requests: URLs, or a frame with a column `url` or `pr_url`; None for those whose review was requested
+                from this machine, as the service has no list.
+            org_ids: `"all"` for pull requests of any organization, with the key of an enterprise.
+
+        Raises:
+            OptionError: no pull requests.
+            Forbidden: the key lacks the permission.
+        """
+        from devin_jupyter.history import organization
+
+        return await organization.reviews(self.core, pull_requests, org_ids=org_ids)
+
+    async def members_frame(self, *, emails: bool = False) -> pd.DataFrame:
+        """Return the people of the organization as a DataFrame, one row each. v3 only.
+
+        The columns are `user_id`, `name`, `kind` (`member`, or `group member` through an identity provider), `roles`,
+        `groups` and `extra`.
+
+        Args:
+            emails: with a column `email`.
+
+        Raises:
+            Forbidden: the key lacks the permission.
+            Unsupported: v1 has no members.
+        """
+        from devin_jupyter.history import organization
+
+        return await organization.members(self.core, emails=emails)
+
+    async def automations_frame(
+        self, *, enabled: bool | None = None, search: str | None = None, limit: int | None = None
+    ) -> pd.DataFrame:
+        """Return the automations as a DataFrame, one row each: what runs by itself. v3 only.
+
+        The columns are `automation_id`, `name`, `enabled`, `triggers`, `next_run_at`, `last_run_at`, `last_status`,
+        `max_acu` (ACUs per session), `max_runs` per `window_seconds`, `run_as`, `tags`, `prompt`, `created_by`,
+        `created_at` and `updated_at`. Webhooks are left out.
+
+        Args:
+            enabled: only those that are on, or off.
+            search: only those with this text.
+            limit: the maximum number of automations.
+
+        Raises:
+            Forbidden: the key lacks the permission.
+            Unsupported: v1 has no automations.
+        """
+        from devin_jupyter.history import organization
+
+        return await organization.automations(self.core, enabled=enabled, search=search, limit=limit)
+
+    async def organizations_frame(self) -> pd.DataFrame:
+        """Return the organizations of an enterprise as a DataFrame, one row each. v3 only.
+
+        The columns are `org_id`, `name`, `max_session_acu`, `max_cycle_acu` (ACUs; null: no limit), `created_at`,
+        `updated_at` and `extra`.
+
+        Raises:
+            Forbidden: the key lacks the permission, which must be of the enterprise.
+        """
+        from devin_jupyter.history import organization
+
+        return await organization.organizations(self.core)
+
+    async def enterprise_consumption_frame(self, cycle: Any = None) -> pd.DataFrame:
+        """Return the ACUs of a billing cycle as a DataFrame, one row per organization and day. v3 only.
+
+        The columns are `org_id`, `name`, `date` (08:00 UTC, when a day begins), `acus`, and the ACUs of each product:
+        `devin`, `cascade`, `terminal`, `review`; then `cycle_after`, `cycle_before` and `limit` (ACUs per cycle; null:
+        no limit). An organization that consumed nothing has one row without a date.
+
+        Args:
+            cycle: a day in it, its number back from the newest (0, 1, …), or a pair of times; None for the newest.
+
+        Raises:
+            OptionError: no such cycle.
+            Forbidden: the key lacks the permission, which must be of the enterprise.
+        """
+        from devin_jupyter.history import organization
+
+        return await organization.enterprise_consumption(self.core, cycle)
+
+    async def audit_logs_frame(
+        self,
+        since: Any = None,
+        until: Any = None,
+        action: str | Sequence[str] | None = None,
+        *,
+        org_id: str | None = None,
+        emails: bool = False,
+        limit: int | None = None,
+    ) -> pd.DataFrame:
+        """Return what was done in an enterprise as a DataFrame, one row per entry, the newest first. v3 only.
+
+        The columns are `audit_log_id`, `action`, `created_at`, `org_id`, `user_id`, `user_name`, `service_user_id`,
+        `service_user_name`, `data` and `extra`. Long spans are read 100 days at a time and joined.
+
+        Args:
+            since: a date or time, absolute or relative, such as `"30d"`; by default from the beginning.
+            until: a date or time.
+            action: only this one, or these, such as `"create_session"`.
+            org_id: only of this organization.
+            emails: with a column `email`, and addresses in `data`.
+            limit: the maximum number of entries.
+
+        Raises:
+            OptionError: not a time.
+            Forbidden: the key lacks the permission, which must be of the enterprise.
+        """
+        from devin_jupyter.history import organization
+
+        return await organization.audit_logs(self.core, since, until, action, org_id=org_id, emails=emails, limit=limit)
+
+    async def guardrail_violations_frame(
+        self,
+        since: Any = None,
+        until: Any = None,
+        *,
+        org_id: str | None = None,
+        texts: bool = False,
+        limit: int | None = None,
+    ) -> pd.DataFrame:
+        """Return what guardrails logged, warned about or blocked as a DataFrame, one row each, newest first. v3 only.
+
+        The columns are `violation_id`, `created_at`, `guardrail_id`, `guardrail_name`, `action_taken`,
+        `confidence_score`, `session_id`, `event_id`, `org_id` and `extra`.
+
+        Args:
+            since: a date or time, absolute or relative, such as `"30d"`; by default from the beginning.
+            until: a date or time.
+            org_id: only of this organization.
+            texts: with columns for what people wrote (`user_message`) and why that is a violation (`reasoning`).
+            limit: the maximum number of violations.
+
+        Raises:
+            OptionError: not a time.
+            Forbidden: the key lacks the permission, which must be of the enterprise.
+        """
+        from devin_jupyter.history import organization
+
+        return await organization.guardrail_violations(self.core, since, until, org_id=org_id, texts=texts, limit=limit)
+
     async def sync(self, /, folder: str | Path, **filters: Unpack[SessionFilters]) -> pd.DataFrame:
         """Update a folder of Parquet files and return all its sessions as a DataFrame, newest first.
 
@@ -672,6 +895,11 @@ def read_options(keywords: Mapping[str, Any]) -> CreateOptions:
         if BY_NAME[name].elsewhere:
             raise OptionError(f"create has no {name}", "nothing was sent", BY_NAME[name].elsewhere)
     return options
+
+
+def request_of(prompt: str, options: Mapping[str, Any]) -> SessionRequest:
+    """Return the request of a call of `create`."""
+    return _built(prompt, read_options({name: value for name, value in options.items() if name != "on_done"}))
 
 
 def _built(prompt: str, options: CreateOptions) -> SessionRequest:

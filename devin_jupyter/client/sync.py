@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -35,7 +35,7 @@ from devin_jupyter.api.sessions import Insights as AsyncInsights
 from devin_jupyter.api.sessions import Messages as AsyncMessages
 from devin_jupyter.api.sessions import Sessions as AsyncSessions
 from devin_jupyter.api.sessions import Tags as AsyncTags
-from devin_jupyter.client.aio import AsyncDevin, keyless
+from devin_jupyter.client.aio import AsyncDevin, keyless, request_of
 from devin_jupyter.client.on_done import OnDone, announce
 from devin_jupyter.client.on_done import check as check_on_done
 from devin_jupyter.config import (
@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from devin_jupyter.batches.batch import AsyncBatch, Batch
+    from devin_jupyter.request import SessionRequest
 
 
 class Sessions(Blocking[AsyncSessions]):
@@ -332,6 +333,8 @@ class Devin(Blocking[AsyncDevin]):
     def create(self, /, prompt: str, **options: Unpack[CreateOptions]) -> Session:
         waiting, others = _split(options)
         stops, told = waiting.get("on_interrupt") == "stop", _on_done(waiting)
+        if self.core.service.seen.is_useful:
+            warn_unlisted(self, [request_of(prompt, others)])
         with completing_requests(stops=stops):
             session = Session(loop.run(self._async.create(prompt, **others)))
         announce(session, told)
@@ -347,6 +350,10 @@ class Devin(Blocking[AsyncDevin]):
     def map(self, /, prompt: str, rows: Any, **options: Unpack[MapOptions]) -> Batch:
         waiting, others = _split(options)
         told = _on_done(waiting)
+        if self.core.service.seen.is_useful:
+            from devin_jupyter.batches import batch as batches
+
+            warn_unlisted(self, loop.run(batches.requests_of(self.core, batches.request_of(prompt, rows, others))))
         batch = _blocking_batch(loop.run(self._async.map(prompt, rows, **others)))
         announce(batch, told)
         if "wait" not in waiting:
@@ -373,6 +380,7 @@ class Devin(Blocking[AsyncDevin]):
     batch = blocking(AsyncDevin.batch, _blocking_batch)
     start = blocking(AsyncDevin.start, Session, guard=nullcontext)  # its caller explains an interrupt
     plan = blocking(AsyncDevin.plan)
+    unlisted = blocking(AsyncDevin.unlisted)
     budget = blocking(AsyncDevin.budget)
     lock = blocking(AsyncDevin.lock)
     self = blocking(AsyncDevin.self)
@@ -385,7 +393,22 @@ class Devin(Blocking[AsyncDevin]):
     pull_requests_frame = blocking(AsyncDevin.pull_requests_frame)
     insights_frame = blocking(AsyncDevin.insights_frame)
     consumption_frame = blocking(AsyncDevin.consumption_frame)
+    review = blocking(AsyncDevin.review, guard=lambda _: completing_requests())
+    repositories_frame = blocking(AsyncDevin.repositories_frame)
+    reviews_frame = blocking(AsyncDevin.reviews_frame)
+    members_frame = blocking(AsyncDevin.members_frame)
+    automations_frame = blocking(AsyncDevin.automations_frame)
+    organizations_frame = blocking(AsyncDevin.organizations_frame)
+    enterprise_consumption_frame = blocking(AsyncDevin.enterprise_consumption_frame)
+    audit_logs_frame = blocking(AsyncDevin.audit_logs_frame)
+    guardrail_violations_frame = blocking(AsyncDevin.guardrail_violations_frame)
     sync = blocking(AsyncDevin.sync)
+
+
+def warn_unlisted(client: Devin, requests: Sequence[SessionRequest]) -> None:
+    """Print, before a session is paid for, which repositories and tags the organization does not list."""
+    for line in client.unlisted(requests):
+        print(line)
 
 
 def _split(options: Mapping[str, Any]) -> tuple[CellOptions, dict[str, Any]]:
@@ -478,6 +501,15 @@ steps_frame = on_default(default_for_call, Devin.steps_frame)
 pull_requests_frame = on_default(default_for_call, Devin.pull_requests_frame)
 insights_frame = on_default(default_for_call, Devin.insights_frame)
 consumption_frame = on_default(default_for_call, Devin.consumption_frame)
+review = on_default(default_for_call, Devin.review)
+repositories_frame = on_default(default_for_call, Devin.repositories_frame)
+reviews_frame = on_default(default_for_call, Devin.reviews_frame)
+members_frame = on_default(default_for_call, Devin.members_frame)
+automations_frame = on_default(default_for_call, Devin.automations_frame)
+organizations_frame = on_default(default_for_call, Devin.organizations_frame)
+enterprise_consumption_frame = on_default(default_for_call, Devin.enterprise_consumption_frame)
+audit_logs_frame = on_default(default_for_call, Devin.audit_logs_frame)
+guardrail_violations_frame = on_default(default_for_call, Devin.guardrail_violations_frame)
 sync = on_default(default_for_call, Devin.sync)
 
 

@@ -4,6 +4,17 @@ Raw pages, snapshots and outputs come in; nothing here fetches anything. Every f
 whether it holds no rows, only nulls or a million.
 """
 
+from devin_jupyter.frames.organization import (
+    audit_logs,
+    automations,
+    enterprise_consumption,
+    guardrail_violations,
+    members,
+    organizations,
+    repositories,
+    reviews,
+    with_names,
+)
 from devin_jupyter.frames.outputs import Output, outputs, outputs_of
 from devin_jupyter.frames.sessions import PullRequestRows, SessionRows, pull_requests
 from devin_jupyter.frames.storage import read_csv, read_parquet, require_pyarrow, write_csv, write_parquet
@@ -13,16 +24,25 @@ __all__ = [
     "Output",
     "PullRequestRows",
     "SessionRows",
+    "audit_logs",
+    "automations",
     "consumption",
+    "enterprise_consumption",
+    "guardrail_violations",
     "insights",
+    "members",
     "messages",
+    "organizations",
     "outputs",
     "outputs_of",
     "pull_requests",
     "read_csv",
     "read_parquet",
+    "repositories",
     "require_pyarrow",
+    "reviews",
     "steps",
+    "with_names",
     "write_csv",
     "write_parquet",
 ]

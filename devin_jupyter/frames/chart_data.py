@@ -26,7 +26,7 @@ UNITS = {"day": "%Y-%m-%d", "week": "week of %Y-%m-%d", "month": "%Y-%m"}
 _GROUP_COLUMNS = {
     "tag": ("tags",),
     "repo": ("repos",),
-    "user": ("user_id", "service_user_id"),
+    "user": ("user_name", "user_id", "service_user_id"),
     "playbook": ("playbook_id",),
     **{name: (name,) for name in ("category", "origin", "mode", "phase")},
 }
@@ -82,6 +82,8 @@ def spend_records(
     if by is not None and by not in _GROUP_COLUMNS:
         raise OptionError(f"spend cannot be divided by {by!r}", hint=f"give one of {', '.join(_GROUP_COLUMNS)}")
     columns = _GROUP_COLUMNS[by] if by else ()
+    if "user_name" not in getattr(sessions, "columns", ()):  # of an earlier version
+        columns = tuple(name for name in columns if name != "user_name")
     sessions = _prepare(sessions, "created_at", "acus", "url", "title", *columns)
     known = sessions[sessions["created_at"].notna() & sessions["acus"].notna()]
     started = known["created_at"]
@@ -116,6 +118,50 @@ def consumption_records(days: pd.DataFrame) -> Records:
     table = table[table["cost"] > 0].assign(url="", title="", session=0)
     table["acus"] = table["cost"]
     return _cost_records(table.rename(columns={"date": "start"}), "day")
+
+
+def organization_records(frame: pd.DataFrame) -> Records:
+    """Return what each organization has consumed in a cycle, of its limit; the most expensive first."""
+    needed = ("org_id", "name", "acus", "limit", "date")
+    if not isinstance(frame, pd.DataFrame) or not set(needed) <= set(frame.columns):
+        hint = "give a frame of dj.enterprise_consumption_frame(…)"
+        raise OptionError("spend by organization needs its consumption", hint=hint)
+    table: Any = frame.assign(acus=frame["acus"].astype("float64").fillna(0.0), limit=frame["limit"].astype("float64"))
+    records: Records = []
+    for (org_id, name), part in table.groupby(["org_id", "name"], dropna=False, sort=True):
+        spent, limit = float(part["acus"].sum()), part["limit"].iloc[0]
+        has_limit = not pd.isna(limit)
+        share = spent / limit if has_limit and limit else None
+        used = f" of {limit:,.0f}" + (f" · {share:.0%}" if share is not None else "") if has_limit else ""
+        records.append(
+            {
+                "organization": _text(name, _text(org_id, "unknown")),
+                "org_id": _text(org_id, ""),
+                "spent": round(spent, 4),
+                "limit": float(limit) if has_limit else None,
+                "label": f"{spent:,.0f}{used}",
+                "state": _state(share),
+                "days": int(part["date"].notna().sum()),
+            }
+        )
+    records.sort(key=lambda record: (-record["spent"], record["organization"]))
+    return records
+
+
+LIMIT_STATES = ("no limit", "below 80 %", "80 % or more", "over the limit")
+
+
+def _state(share: float | None) -> str:
+    if share is None:
+        return LIMIT_STATES[0]
+    return LIMIT_STATES[1] if share < 0.8 else LIMIT_STATES[2] if share <= 1 else LIMIT_STATES[3]
+
+
+def cycle_text(frame: pd.DataFrame) -> str:
+    """Return the bounds of the cycle of a consumption frame, as text."""
+    if not len(frame) or frame["cycle_after"].isna().all():
+        return ""
+    return f"{format_utc(frame['cycle_after'].iloc[0])} to {format_utc(frame['cycle_before'].iloc[0])}"
 
 
 def outcome_records(sessions: pd.DataFrame) -> Records:

@@ -167,13 +167,24 @@ def merge_sessions(old: pd.DataFrame | None, new: pd.DataFrame) -> pd.DataFrame:
 
 def stack_sessions(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Return the parts as one frame, newest first, as if all sessions had been read at once."""
-    filled = [part for part in parts if len(part)]
+    filled = [_complete(part) for part in parts if len(part)]
     if not filled:
         return SessionRows().frame()
     columns = {name: _concatenate([part[name] for part in filled]) for name in filled[0].columns}
     frame = pd.DataFrame(columns)
     order = by_time(frame["created_at"].array, frame["session_id"].tolist())
     return frame if order is None else frame.take(order).reset_index(drop=True)
+
+
+def _complete(part: pd.DataFrame) -> pd.DataFrame:
+    """Add the columns that an earlier version of this package did not have."""
+    if "user_name" in part.columns:
+        return part
+    place = part.columns.get_loc("service_user_id")
+    assert isinstance(place, int)
+    whole = part.copy(deep=False)
+    whole.insert(place + 1, "user_name", pd.Series([pd.NA] * len(part), index=part.index, dtype=pd.StringDtype()))
+    return whole
 
 
 def _concatenate(pieces: Sequence[pd.Series[Any]]) -> Any:

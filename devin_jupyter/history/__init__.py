@@ -22,6 +22,7 @@ from devin_jupyter.api.query import Query, When, checked_limit, to_utc
 from devin_jupyter.api.sessions import IDS_PER_PAGE
 from devin_jupyter.errors import OptionError, Unsupported
 from devin_jupyter.frames import PullRequestRows, SessionRows
+from devin_jupyter.history.organization import names_in
 from devin_jupyter.loop import gather_limited
 from devin_jupyter.models import wire
 from devin_jupyter.models.fields import Message, identifier, read_message
@@ -98,7 +99,8 @@ async def select(core: Core, sessions: Any, filters: Mapping[str, Any], limit: i
             gc.enable()
     if query.phases:
         frame = frame[frame["phase"].isin(query.phases)].reset_index(drop=True)
-    return Selection(frame if limit is None else frame.head(limit), rows.provisional, journaled)
+    frame = await names_in(core, frame if limit is None else frame.head(limit), query)
+    return Selection(frame, rows.provisional, journaled)
 
 
 async def fill(core: Core, rows: SessionRows | PullRequestRows, query: Query, limit: int | None = None) -> None:
@@ -173,7 +175,8 @@ async def _by_ids(core: Core, wanted: list[str]) -> Selection:
     journaled = await asyncio.to_thread(read_journal, core)
     rows = new_rows(core, journaled)
     rows.add((await core.sessions.by_ids(wanted)).all(), at=datetime.now(UTC))
-    return Selection(rows.frame(order=wanted), rows.provisional, journaled)
+    frame = await names_in(core, rows.frame(order=wanted))
+    return Selection(frame, rows.provisional, journaled)
 
 
 def read_journal(core: Core) -> Journaled:
@@ -252,7 +255,9 @@ async def messages(core: Core, sessions: Any = None, *, limit: int | None = None
     async def conversation(name: str) -> list[Message]:
         if name in recorded:
             return list(recorded[name])
-        return [read_message(raw) async for raw in core.messages.list(name)]
+        is_enterprise = filters.get("org_ids") is not None
+        listed = core.enterprise.messages(name) if is_enterprise else core.messages.list(name)
+        return [read_message(raw) async for raw in listed]
 
     names = await _names(core, sessions, filters, limit)
     return frames.messages(zip(names, await gather_limited(conversation, names), strict=True))
@@ -302,10 +307,13 @@ async def insights(core: Core, sessions: Any = None, *, limit: int | None = None
     async def some(chunk: list[str]) -> list[wire.Insights]:
         return [raw async for raw in core.insights.list(session_ids=chunk)]
 
-    chunks = [names[at : at + IDS_PER_PAGE] for at in range(0, len(names), IDS_PER_PAGE)]
-    raws = {identifier(raw): raw for page in await gather_limited(some, chunks) for raw in page}
-    missing = [name for name in names if name not in raws] if sessions is not None else []
-    raws |= zip(missing, await gather_limited(core.insights.get, missing), strict=True)
+    if filters.get("org_ids") is not None:  # only one by one
+        raws = dict(zip(names, await gather_limited(core.enterprise.insights, names), strict=True))
+    else:
+        chunks = [names[at : at + IDS_PER_PAGE] for at in range(0, len(names), IDS_PER_PAGE)]
+        raws = {identifier(raw): raw for page in await gather_limited(some, chunks) for raw in page}
+        missing = [name for name in names if name not in raws] if sessions is not None else []
+        raws |= zip(missing, await gather_limited(core.insights.get, missing), strict=True)
     known = (await asyncio.to_thread(read_journal, core)).records
 
     def look(name: str) -> Snapshot:

@@ -139,6 +139,20 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE uses ADD COLUMN source TEXT",  # a hash of the cell's text
     ),
     ("DROP TABLE leases", "ALTER TABLE intents RENAME TO earlier_intents"),  # in the unsynced file from here on
+    (
+        """
+        CREATE TABLE reviews (
+            key TEXT PRIMARY KEY,             -- of place, pull request and take
+            place TEXT NOT NULL,
+            pr_url TEXT NOT NULL,
+            take TEXT,
+            written_at REAL NOT NULL,
+            posts INTEGER NOT NULL DEFAULT 0,
+            known_before TEXT,                -- the review of the same commit that was there before
+            made TEXT                         -- what the service answered; NULL: not known to have been requested
+        )
+        """,
+    ),
 )
 """The tables, as migrations: step N brings format N-1 to N. Steps that were released never change."""
 
@@ -662,7 +676,10 @@ def _remove(*paths: Path) -> None:
 
 # --- check, export, repair -----------------------------------------------------------------------------------
 
-TABLES = ("sessions", "uses", "schemas", "intents", "messages", "budgets", "spending", "leases", "flags", "batches")
+TABLES = (
+    *("sessions", "uses", "schemas", "intents", "messages", "reviews"),
+    *("budgets", "spending", "leases", "flags", "batches"),
+)
 _PASSING = ("leases",)
 """Tables that mean nothing to a later process."""
 _NOT_ON_THE_SERVICE = {"budgets": "budgets", "flags": "the halt", "messages": "messages sent"}

@@ -142,7 +142,7 @@ class Leases:
     def renew(self, name: str, token: str, *, now: float, seconds: float = LEASE_SECONDS) -> bool:
         """Renew a lease that is still ours; False when it was lost."""
         with self._database.write("lease-renew") as db:
-            return _keep_lease(db, name, token, now=now, seconds=seconds)
+            return keep_lease(db, name, token, now=now, seconds=seconds)
 
     def give_back(self, name: str, token: str) -> None:
         """End a lease of ours; nothing happens when it was lost."""
@@ -150,7 +150,7 @@ class Leases:
             db.execute("DELETE FROM unsynced.leases WHERE name = ? AND token = ?", (name, token))
 
 
-def _keep_lease(db: sqlite3.Connection, name: str, token: str, *, now: float, seconds: float = LEASE_SECONDS) -> bool:
+def keep_lease(db: sqlite3.Connection, name: str, token: str, *, now: float, seconds: float = LEASE_SECONDS) -> bool:
     """Inside a transaction: renew a lease unless another process holds it; one that vanished is taken again."""
     holder = db.execute("SELECT token FROM unsynced.leases WHERE name = ?", (name,)).fetchone()
     if holder is not None and holder["token"] != token:
@@ -334,7 +334,7 @@ class Intents:
         """
         with self._database.write("about-to-post") as db:
             refuse_if_halted(db)
-            if not _keep_lease(db, start_lease(fingerprint), lease, now=now):
+            if not keep_lease(db, start_lease(fingerprint), lease, now=now):
                 raise LeaseLost
             newest = (
                 "SELECT session_id FROM sessions WHERE fingerprint = ? ORDER BY started_at DESC, rowid DESC LIMIT 1"
@@ -463,7 +463,7 @@ class Messages:
         """
         with self._database.write("message-about-to-post", lasting=True) as db:
             refuse_if_halted(db)
-            if not _keep_lease(db, send_lease(message.session_id), lease, now=now):
+            if not keep_lease(db, send_lease(message.session_id), lease, now=now):
                 raise LeaseLost
             changed = db.execute(
                 "UPDATE messages SET posts = posts + 1 WHERE key = ? AND nth = ? AND sent_at IS NULL",

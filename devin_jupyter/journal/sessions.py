@@ -30,6 +30,7 @@ from devin_jupyter.journal.intents import (
     start_lease,
     this_process,
 )
+from devin_jupyter.journal.reviews import Reviews
 from devin_jupyter.models.enums import TURN_OVER
 from devin_jupyter.models.snapshot import CellRef, Facts, Record, Snapshot, Where
 from devin_jupyter.recorded import (
@@ -93,7 +94,7 @@ class Journal:
         place = path if is_file else Path(path) / FILE_NAME
         self.database = Database(place, busy_seconds=busy_seconds, on_step=on_step)
         self.intents = Intents(self.database)
-        self.messages = Messages(self.database)
+        self.messages, self.reviews = Messages(self.database), Reviews(self.database)
         self.budgets = Budgets(self.database)
         self.leases = Leases(self.database)
         self.flags = Flags(self.database)
@@ -324,7 +325,13 @@ class Journal:
             for message in self.messages.undecided()
             if of_whom is None or message.session_id in of_whom
         ]
-        return starts + messages
+        reviews = [
+            f"a review of {review.pr_url} may have been requested on {format_utc(review.written_at)};"
+            " requesting it again checks first"
+            for review in self.reviews.undecided()
+            if notebook is None
+        ]
+        return starts + messages + reviews
 
     def export(self) -> dict[str, Any]:
         """Return everything as plain JSON, redacted."""

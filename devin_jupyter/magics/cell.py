@@ -20,8 +20,12 @@ from devin_jupyter.options import CellOptions, continued, help_text, parse
 from devin_jupyter.text import nearest, parse_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from devin_jupyter.batches.batch import Batch
+    from devin_jupyter.client.sync import Devin
     from devin_jupyter.magics.frontend import Notebook
+    from devin_jupyter.request import SessionRequest
 
 HEADLESS_SECONDS = 4 * 3600.0
 
@@ -72,6 +76,7 @@ def _start(notebook: Notebook, body: str, options: CellOptions, *, is_guarded: b
     options = {**options, "on_interrupt": _on_interrupt(notebook, options)}
     guard = notebook.cell(options.get("out")) if is_guarded else None
     policy = policy_of(options, guard=guard, interactive=is_guarded and not notebook.host.is_headless)
+    _warn_unlisted(devin, lambda: [request])
     if options.get("dry_run"):
         from devin_jupyter.magics.dry_run import DryRun
 
@@ -128,6 +133,7 @@ def _run_batch(notebook: Notebook, body: str, options: CellOptions) -> None:
         defaults=notebook.defaults(devin.settings.api_version),
         cell=notebook.cell(options.get("out")),
     )
+    _warn_unlisted(devin, lambda: loop.run(batches.requests_of(devin.core, request)))
     if options.get("dry_run"):
         from devin_jupyter.magics.dry_run import BatchDryRun
 
@@ -141,6 +147,14 @@ def _run_batch(notebook: Notebook, body: str, options: CellOptions) -> None:
     print_notice(batch.notice)
     _announce(batch, told)
     follow_batch(notebook, batch, options)
+
+
+def _warn_unlisted(devin: Devin, requests: Callable[[], list[SessionRequest]]) -> None:
+    """Print which repositories and tags the organization does not list, if its lists were read before."""
+    if devin.core.service.seen.is_useful:
+        from devin_jupyter.client.sync import warn_unlisted
+
+        warn_unlisted(devin, requests())
 
 
 def _rows(notebook: Notebook, rows: Any) -> Any:

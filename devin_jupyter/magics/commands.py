@@ -355,6 +355,84 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             (_TEXT,),
             api="v3",
         ),
+        Command(
+            "repositories",
+            "list the repositories that the organization can see",
+            org_commands.repositories,
+            "%devin repositories billing",
+            (_TEXT, Argument("indexing", "also show whether they are indexed", "flag")),
+            api="v3",
+        ),
+        Command(
+            "reviews",
+            "show the reviews of pull requests, or request them (costs ACUs, once)",
+            org_commands.reviews,
+            "%devin reviews https://github.com/acme/api/pull/12 --request",
+            (
+                _positional(
+                    "pull_requests", "their addresses; default: those requested from this machine", "words", "URL"
+                ),
+                Argument("request", "request a review of each, unless there is one", "flag"),
+                Argument("take", "with --request: a further review, of a newer commit for example", metavar="LABEL"),
+            ),
+            api="v3",
+        ),
+        Command(
+            "members",
+            "list the members of the organization by name",
+            org_commands.members,
+            "%devin members ana",
+            (_TEXT,),
+            api="v3",
+        ),
+        Command(
+            "automations",
+            "list what runs by itself, or switch an automation on or off",
+            org_commands.automations,
+            "%devin automations --disable 'Triage new issues'",
+            (
+                _TEXT,
+                Argument("enable", "let this one run", metavar="NAME|ID"),
+                Argument("disable", "pause this one", metavar="NAME|ID"),
+            ),
+            api="v3",
+        ),
+        Command(
+            "org_tags",
+            "show or change the session tags that the enterprise allows",
+            org_commands.org_tags,
+            "%devin org_tags --add release-12",
+            (
+                Argument("add", "allow these too", "words", "TAG"),
+                Argument("remove", "no longer allow these", "words", "TAG"),
+                Argument("replace", "allow these only", "words", "TAG"),
+                Argument("org", "of this organization; default: that of the connection", metavar="ORG"),
+            ),
+            api="v3",
+        ),
+    ),
+    "What an enterprise has": (
+        Command(
+            "organizations",
+            "ACUs of each organization in a billing cycle, against its limit",
+            org_commands.organizations,
+            "%devin organizations --cycle 2026-10-15",
+            (Argument("cycle", "a day in it; default: the newest", metavar="DAY"),),
+            api="v3",
+        ),
+        Command(
+            "audit",
+            "list what was done in the enterprise, and by whom, the newest first",
+            org_commands.audit,
+            "%devin audit --since 7d --action create_session",
+            (
+                _SINCE,
+                _UNTIL,
+                Argument("action", "only these, such as login or create_session", "words", "ACTION"),
+                Argument("limit", "at most this many; default: 50", "int", "N"),
+            ),
+            api="v3",
+        ),
     ),
     "Money and records": (
         Command(

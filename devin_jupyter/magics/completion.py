@@ -318,7 +318,7 @@ _prefetched: WeakSet[Any] = WeakSet()
 
 
 def prefetch(client: Any) -> None:
-    """Have the loop look up playbooks and knowledge once, so that Tab knows their names; failures do not matter."""
+    """Have the loop look up names and repositories once, so that Tab knows them; failures do not matter."""
     from devin_jupyter import loop
 
     if client not in _prefetched:
@@ -335,7 +335,9 @@ class _Prefetch:
 
     def __init__(self, client: Any) -> None:
         playbooks = _look_up(client, "playbooks", ("playbook_id",), "title")
-        self._work = asyncio.gather(playbooks, _look_up(client, "knowledge", ("note_id", "id"), "name"))
+        self._work = asyncio.gather(
+            playbooks, _look_up(client, "knowledge", ("note_id", "id"), "name"), _look_up_repositories(client)
+        )
 
     async def retire(self) -> None:
         self._work.cancel()
@@ -349,3 +351,10 @@ async def _look_up(client: Any, kind: str, keys: tuple[str, ...], label: str) ->
             (next((str(item[key]) for key in keys if item.get(key)), ""), str(item.get(label) or "")) for item in found
         )
         CACHE.add(kind, pairs)
+
+
+async def _look_up_repositories(client: Any) -> None:
+    """Keep all of them, so that a name that the organization does not list can be told before a session is paid for."""
+    with contextlib.suppress(Exception):
+        listed = [item async for item in client.repositories.list()]
+        CACHE.add("repos", ((str(item["repo_path"]), str(item.get("repo_language") or "")) for item in listed))

@@ -84,6 +84,113 @@ def schedules(notebook: Notebook, args: Any) -> Table:
     return Table(rows, empty="no schedules")
 
 
+def repositories(notebook: Notebook, args: Any) -> Table:
+    """List the repositories that the organization can see."""
+    found = list(notebook.devin.repositories.list(filter_name=args.text, load_indexing_status=args.indexing))
+    CACHE.add("repos", ((str(one.get("repo_path")), str(one.get("repo_language") or "")) for one in found))
+    rows = []
+    for one in found:
+        row = {"repository": one.get("repo_path"), "language": one.get("repo_language")}
+        status = one.get("indexing_status") or {}
+        rows.append({**row, "indexed": "yes" if status.get("indexing_enabled") else "no"} if args.indexing else row)
+    return Table(rows, empty="no repositories")
+
+
+def reviews(notebook: Notebook, args: Any) -> Any:
+    """Show reviews of pull requests, or request one."""
+    if args.request:
+        if not args.pull_requests:
+            raise OptionError("--request needs the address of a pull request", "nothing was sent")
+        for url in args.pull_requests:
+            print(notebook.devin.review(url, take=args.take))
+        return None
+    if args.take:
+        raise OptionError("--take goes with --request", "nothing was sent")
+    frame = notebook.devin.reviews_frame(list(args.pull_requests) if args.pull_requests else None)
+    shown = frame[["pr_url", "status", "commit_sha", "error"]].astype(object).where(lambda cells: cells.notna(), None)
+    rows = [
+        {"pull request": url, "review": status or error or "none", "commit": (sha or "")[:9]}
+        for url, status, sha, error in shown.itertuples(index=False)
+    ]
+    return Table(rows, empty="no review was requested from this machine")
+
+
+def members(notebook: Notebook, args: Any) -> Table:
+    """List the members of the organization by name."""
+    frame = notebook.devin.members_frame()
+    rows = [
+        {"name": name, "roles": ", ".join(roles), "through": kind, "id": identifier}
+        for identifier, name, kind, roles in frame[["user_id", "name", "kind", "roles"]].itertuples(index=False)
+    ]
+    return Table(_with_text(args.text, rows, "name", "id"), empty="no members")
+
+
+def automations(notebook: Notebook, args: Any) -> Table:
+    """List automations, or switch one on or off."""
+    devin = notebook.devin
+    if args.enable and args.disable:
+        raise OptionError("--enable and --disable cannot be combined", "nothing was sent")
+    if args.enable:
+        devin.automations.enable(args.enable)
+    if args.disable:
+        devin.automations.disable(args.disable)
+    rows = []
+    for one in devin.automations.list(search=args.text):
+        limits, invocation = one.get("limits") or {}, one.get("last_invocation")
+        cap = limits.get("max_acu_limit")
+        rows.append(
+            {
+                "name": one.get("name"),
+                "on": "yes" if one.get("enabled") else "no",
+                "triggers": ", ".join(str(trigger.get("event_type")) for trigger in one.get("triggers") or ()),
+                "ACU a session": "no cap" if cap is None else format_amount(cap),
+                "last": invocation.get("status") if invocation else None,
+                "id": one.get("automation_id"),
+            }
+        )
+    return Table(rows, empty="no automations")
+
+
+def org_tags(notebook: Notebook, args: Any) -> Table:
+    """Show or change the session tags that the enterprise allows."""
+    tags = notebook.devin.org_tags
+    if args.add and args.replace:
+        raise OptionError("--add and --replace cannot be combined", "nothing was sent")
+    if args.replace:
+        tags.replace(args.replace, args.org)
+    if args.add:
+        tags.append(args.add, args.org)
+    for tag in args.remove or ():
+        tags.remove(tag, args.org)
+    default = tags.default(args.org)
+    rows = [{"tag": tag, "": "default" if tag == default else None} for tag in tags.list(args.org)]
+    return Table(rows, empty="no list: every tag is allowed")
+
+
+def organizations(notebook: Notebook, args: Any) -> Table:
+    """Show what each organization of an enterprise has consumed in a billing cycle, against its limit."""
+    frame = notebook.devin.enterprise_consumption_frame(args.cycle)
+    from devin_jupyter.frames.chart_data import cycle_text, organization_records
+
+    rows = [
+        {"organization": one["organization"], "ACU": one["label"], "limit": one["state"], "id": one["org_id"]}
+        for one in organization_records(frame)
+    ]
+    return Table(rows, title=labeled(cycle_text(frame), notebook.devin.settings.simulated), empty="no organizations")
+
+
+def audit(notebook: Notebook, args: Any) -> Table:
+    """List what was done in an enterprise, and by whom."""
+    frame = notebook.devin.audit_logs_frame(args.since, args.until, args.action, limit=args.limit or 50)
+    columns = ["created_at", "action", "user_name", "user_id", "service_user_name", "org_id"]
+    shown = frame[columns].astype(object).where(lambda cells: cells.notna(), None)
+    rows = [
+        {"when": f"{when:%Y-%m-%d %H:%M}", "action": action, "who": name or user or machine, "organization": org_id}
+        for when, action, name, user, machine, org_id in shown.itertuples(index=False)
+    ]
+    return Table(rows, empty="nothing was logged")
+
+
 def _with_text(text: str | None, found: Iterable[Mapping[str, Any]], *fields: str) -> list[Mapping[str, Any]]:
     text = (text or "").lower()
     return [one for one in found if any(text in str(one.get(name) or "").lower() for name in fields)]

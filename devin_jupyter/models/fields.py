@@ -299,6 +299,7 @@ FIELDS: tuple[Field, ...] = (
     Field("n_merged", "integer"),
     Field("user_id", "text", "user_id", "requesting_user_email"),
     Field("service_user_id", "text", "service_user_id"),
+    Field("user_name", "text"),
     Field("playbook_id", "text", "playbook_id", "playbook_id"),
     Field("parent_session_id", "text", "parent_session_id", None, related_id, related_id),
     Field("child_session_ids", "object", "child_session_ids", None, _ids, _id_list),

@@ -57,7 +57,7 @@ def repository(sim: Simulation, path: str, *, with_status: bool = False) -> Reco
 def _indexing(sim: Simulation, path: str) -> Record:
     kept = sim.store.table("indexing").get(path)
     branches = kept["branches"] if kept else []
-    status = None
+    status: Record = {"indexing_enabled": False, "latest_indexes": []}
     if kept:
         done = sim.now() >= kept["asked"] + INDEX_SECONDS / sim.config.speed
         jobs = [

@@ -41,6 +41,7 @@ DTYPES = {
     "n_merged": "Int64",
     "user_id": "string",
     "service_user_id": "string",
+    "user_name": "string",
     "playbook_id": "string",
     "parent_session_id": "string",
     "child_session_ids": "object",

@@ -82,11 +82,16 @@ def session(one: dj.Session) -> dict[str, Any]:
     }
 
 
+ADDED = {"user_name"}
+"""Columns that came later."""
+
+
 def frame(table: Any) -> dict[str, Any]:
     """Return the columns of a frame with their dtypes and values as text."""
     return {
         str(name): [str(table[name].dtype), *(json.dumps(_plain(value), sort_keys=True) for value in table[name])]
         for name in table.columns
+        if name not in ADDED
     }
 
 
