@@ -21,6 +21,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -45,6 +46,8 @@ _CLOSE_SECONDS = 1.0
 _POOLS_CLOSED = "cannot schedule new futures after"
 """Start of Python's error once the process is exiting: it closes its thread pools before it runs `atexit`."""
 
+HAS_THREADS = sys.platform != "emscripten"
+"""Whether threads can be started; not in pyodide, and so not in JupyterLite."""
 REQUESTS_AT_ONCE = 10
 _CHUNK = 100
 _PROGRESS_FROM = 1000
@@ -67,7 +70,18 @@ def new_thread(work: Callable[..., None], name: str, *arguments: Any) -> threadi
                 return thread
         except (AttributeError, RuntimeError, AssertionError):  # an older marimo, or no cell that runs
             pass
-    return threading.Thread(target=work, args=arguments, name=name, daemon=True)
+    kind = threading.Thread if HAS_THREADS else _InlineThread
+    return kind(target=work, args=arguments, name=name, daemon=True)
+
+
+class _InlineThread(threading.Thread):
+    """Does its work when it is started, for Pythons that cannot start threads."""
+
+    def start(self) -> None:
+        self.run()
+
+    def join(self, timeout: float | None = None) -> None:
+        pass
 
 
 class LoopThread:
@@ -171,7 +185,98 @@ class LoopThread:
         ready.wait()
 
 
-_shared = LoopThread()
+class InlineLoop(asyncio.BaseEventLoop):
+    """An event loop without sockets and threads; what would run in a thread runs at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._selector = self  # asks itself for events, of which there are none
+
+    def select(self, timeout: float | None) -> list[Any]:
+        """Wait until the next timer."""
+        if timeout:
+            time.sleep(timeout)
+        return []
+
+    def _process_events(self, events: list[Any]) -> None:
+        pass
+
+    def _write_to_self(self) -> None:
+        pass
+
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]  # a future, which may be awaited as well
+        """Call the function, and return its outcome."""
+        outcome: asyncio.Future[Any] = self.create_future()
+        try:
+            outcome.set_result(func(*args))
+        except Exception as problem:
+            outcome.set_exception(problem)
+        return outcome
+
+
+class ThreadlessLoop(LoopThread):
+    """In place of the thread where none can be started: work runs in the call that asks for it, and only there."""
+
+    _depth = 0
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """Run the coroutine to its end, or start it if the loop is running in a call further up."""
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        if self._depth and self._loop is not None:
+            task = self._loop.create_task(work)
+            task.add_done_callback(lambda done: _copy_outcome(done, future))
+            return future
+        try:
+            future.set_result(self.run(work))
+        except (Exception, asyncio.CancelledError) as problem:
+            future.set_exception(problem)
+        return future
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run the coroutine to its end. Tasks that it leaves behind go on with the next call."""
+        if self._depth:
+            work.close()
+            raise RuntimeError("a blocking call was made on the loop's own thread; await the async form instead")
+        if self._loop is None:
+            self._loop = InlineLoop()
+        # the browser's loop never stops, and its task waits meanwhile; see "Extending" in the manual of asyncio
+        outer = asyncio._get_running_loop()
+        task = asyncio.current_task(outer) if outer is not None else None
+        if outer is not None and task is not None:
+            asyncio._leave_task(outer, task)
+        asyncio._set_running_loop(None)
+        self._depth += 1
+        try:
+            return self._loop.run_until_complete(work)
+        finally:
+            self._depth -= 1
+            asyncio._set_running_loop(outer)
+            if outer is not None and task is not None:
+                asyncio._enter_task(outer, task)
+
+    def is_here(self) -> bool:
+        """Whether the loop is running in a call further up."""
+        return self._depth > 0
+
+    def close(self) -> None:
+        """Cancel all tasks."""
+        loop = self._loop
+        if loop is not None and not self._depth:
+            self.run(self._shut_down())
+            self._loop = None
+            loop.close()
+
+
+def _copy_outcome(done: asyncio.Task[T], future: concurrent.futures.Future[T]) -> None:
+    if done.cancelled():
+        future.cancel()
+    elif (problem := done.exception()) is not None:
+        future.set_exception(problem)
+    else:
+        future.set_result(done.result())
+
+
+_shared = LoopThread() if HAS_THREADS else ThreadlessLoop()
 submit = _shared.submit
 run = _shared.run
 is_here = _shared.is_here

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import ssl
+import sys
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
@@ -338,6 +339,12 @@ class Transport:
         return response
 
     def _open(self) -> httpx.AsyncClient:
+        if sys.platform == "emscripten" and self._wire is None:
+            raise errors.SetupError(
+                "the Devin API cannot be reached from pyodide (JupyterLite), which has no sockets",
+                "nothing was sent",
+                "recorded notebooks work there: put NAME.devin.json beside the notebook, or dj.from_notebook(path)",
+            )
         loop = asyncio.get_running_loop()
         if self._client is not None and self._loop is not loop:
             self._leave_to_the_parent()

@@ -79,7 +79,7 @@ class _Telling:
             finally:
                 self._threads.discard(threading.current_thread())
 
-        thread = loop.new_thread(run, name="devin-on-done")
+        thread = loop.new_thread(run, "devin-on-done")
         self._threads.add(thread)
         thread.start()
 

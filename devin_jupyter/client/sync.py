@@ -720,6 +720,12 @@ def _warn(broken: Iterable[JournalError]) -> None:
 
 
 def _simulator_client(api_version: str | None, options: dict[str, Any], live: bool | None) -> Devin:
+    if not loop.HAS_THREADS:
+        raise OptionError(
+            "the simulator needs threads and sockets, which pyodide (JupyterLite) does not have",
+            "nothing was started",
+            "recorded notebooks work there: dj.from_notebook(path), or a lock file beside the notebook",
+        )
     try:
         from devin_jupyter.simulator.config import Config
         from devin_jupyter.simulator.server import start

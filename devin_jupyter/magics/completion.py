@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, get_origin
 from weakref import WeakSet
 
+from devin_jupyter import loop
 from devin_jupyter.options import CELL, Argument, Syntax
 
 Candidate = tuple[str, str]
@@ -300,7 +301,7 @@ class CompletionCache:
             if time.monotonic() - self._read_at < REFRESH_SECONDS and not wait:
                 return
             self._read_at = time.monotonic()
-        thread = threading.Thread(target=self._read, args=(read,), name="devin-completion", daemon=True)
+        thread = loop.new_thread(self._read, "devin-completion", read)
         thread.start()
         if wait:
             thread.join()

@@ -1,7 +1,7 @@
 """Any JSON Schema an author may hold → one self-contained Draft 7 schema with an object at the top; answers checked.
 
 Pure: nothing is read, fetched or remembered. What Draft 7 cannot say is refused by name and place, never dropped.
-jsonschema-rs is imported at the first check.
+jsonschema-rs, or the pure package where that has no wheel, is imported at the first check.
 """
 
 from __future__ import annotations
@@ -9,16 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from urllib.parse import quote, unquote
 
 from devin_jupyter.errors import SchemaError
 from devin_jupyter.models.enums import SCHEMA_BYTES
 from devin_jupyter.text import nearest
-
-if TYPE_CHECKING:
-    from jsonschema_rs import Draft7Validator
 
 Place = tuple[str | int, ...]
 Json = dict[str, Any]
@@ -485,14 +483,12 @@ def _check_top(wire: Json) -> None:
 
 
 def _check_vocabulary(wire: Json) -> None:
-    import jsonschema_rs
-
-    for error in jsonschema_rs.Draft7Validator({"$ref": DRAFT_7}, validate_formats=True).iter_errors(wire):
+    for error in compiled({"$ref": DRAFT_7}).iter_errors(wire):
         path = error.instance_path
         words = _unknown_type(error.instance) if path and path[-1] == "type" else error.message
         raise SchemaError(f"the schema is wrong at {json_path(path)}: {_short(words)}")
     try:
-        jsonschema_rs.Draft7Validator(wire)
+        compiled(wire)
     except ValueError as problem:  # its ValidationError and ReferencingError are ValueErrors
         raise SchemaError(f"the schema cannot be used: {_short(str(problem).splitlines()[0])}") from None
 
@@ -516,6 +512,81 @@ def _check_size(wire: Json) -> None:
     )
 
 
+class Problem(Protocol):
+    """What a validator finds wrong."""
+
+    @property
+    def instance_path(self) -> Sequence[Any]:
+        """Where."""
+
+    @property
+    def instance(self) -> Any:
+        """The value."""
+
+    @property
+    def message(self) -> str:
+        """What."""
+
+
+class Validator(Protocol):
+    """A compiled schema of jsonschema-rs, or of the pure package where that has no wheel."""
+
+    def is_valid(self, value: Any) -> bool:
+        """Return whether a value fits."""
+
+    def iter_errors(self, value: Any) -> Iterator[Problem]:
+        """Yield every problem."""
+
+
+def compiled(wire: Json, formats: Mapping[str, Callable[[str], bool]] | None = None) -> Validator:
+    """Return a validator.
+
+    Args:
+        wire: the schema.
+        formats: the checks of formats that Python knows better.
+
+    Raises:
+        ValueError: it is no schema.
+    """
+    try:
+        import jsonschema_rs
+    except ImportError:  # pyodide has no wheel of it
+        return _PureValidator(wire, formats or {})
+    made: Validator = jsonschema_rs.Draft7Validator(wire, validate_formats=True, formats=dict(formats or {}))
+    return made
+
+
+@dataclass(frozen=True)
+class _PureProblem:
+    instance_path: Sequence[Any]
+    instance: Any
+    message: str
+
+
+class _PureValidator:
+    """The same by the package `jsonschema`, which takes seconds to load elsewhere."""
+
+    def __init__(self, wire: Json, formats: Mapping[str, Callable[[str], bool]]) -> None:
+        from jsonschema import Draft7Validator, FormatChecker
+
+        if wire.get("$ref") == DRAFT_7:
+            wire = Draft7Validator.META_SCHEMA
+        else:
+            for error in Draft7Validator(Draft7Validator.META_SCHEMA).iter_errors(wire):
+                raise ValueError(error.message)
+        checker = FormatChecker()
+        for name, check in formats.items():
+            checker.checks(name)(lambda value, check=check: not isinstance(value, str) or check(value))
+        self._validator = Draft7Validator(wire, format_checker=checker)
+
+    def is_valid(self, value: Any) -> bool:
+        return bool(self._validator.is_valid(value))
+
+    def iter_errors(self, value: Any) -> Iterator[Problem]:
+        for error in self._validator.iter_errors(value):
+            yield _PureProblem(list(error.absolute_path), error.instance, error.message)
+
+
 _LONGEST_PROBLEM = 300
 
 
@@ -524,12 +595,10 @@ class Checker:
 
     def __init__(self, wire: Json) -> None:
         """Compile the schema. One from an edited file may be invalid: then nothing matches it."""
-        import jsonschema_rs
-
-        self._validator: Draft7Validator | None = None
+        self._validator: Validator | None = None
         self._broken = ""
         try:
-            self._validator = jsonschema_rs.Draft7Validator(wire, validate_formats=True, formats=_FORMATS)
+            self._validator = compiled(wire, _FORMATS)
         except (ValueError, RecursionError) as problem:
             self._broken = f"$: the schema itself cannot be read: {_middle_cut(str(problem))}"
 

@@ -29,7 +29,8 @@ def lowest(*extras: str) -> list[str]:
     """Return the declared dependencies, each pinned to its lower bound."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     texts = [*project["dependencies"], *(text for extra in extras for text in project["optional-dependencies"][extra])]
-    return [f"{item.name}=={_bound(item)}" for item in map(Requirement, texts)]
+    wanted = (item for item in map(Requirement, texts) if item.marker is None or item.marker.evaluate())
+    return [f"{item.name}=={_bound(item)}" for item in wanted]
 
 
 def _bound(item: Requirement) -> str:
