@@ -137,11 +137,6 @@ class Channel:
         """Whether there is a connection."""
         return self._socket is not None
 
-    @property
-    def attached(self) -> int:
-        """How many sessions are followed now."""
-        return sum(each.state == "on" for each in self._attached.values())
-
     def watch(self, session_ids: Iterable[str]) -> None:
         """Follow these sessions and no others; those that come first have precedence."""
         added = set(new := list(session_ids)) - set(self._watched)

@@ -19,7 +19,7 @@ from devin_jupyter.redaction import redact
 from devin_jupyter.text import INVISIBLE, one_line
 
 MOST_STEPS = 300
-MOST_CHARACTERS = 200_000
+MOST_CHARACTERS = 150_000
 """Of all steps of a session together; the oldest give way."""
 LONGEST_TEXT = 20_000
 """Of a message or a thought, whose beginning is kept, and of an output, whose end is."""
@@ -115,7 +115,8 @@ class _Draft:
     def step(self) -> Step:
         """Return the step as it is now."""
         if self.made is None:
-            text = clean("".join(self.parts))
+            self.parts = ["".join(self.parts)]
+            text = clean(self.parts[0])  # mostly the same object
             if self.cut and self.kind != "tool":
                 text += f"… ({self.cut:,} more characters)"
             title = self.title or (one_line(text.lstrip("#*-> \n"), 120) if self.kind == "thought" else "")

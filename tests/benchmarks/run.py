@@ -1,6 +1,6 @@
 """Every budget of the design beside its rival, in one table.
 
-    python tests/benchmarks/run.py [--quick] [--only load cell kernel frames batch] [--readme]
+    python tests/benchmarks/run.py [--quick] [--only load cell kernel frames batch live] [--readme]
 
 Wall clock beside CPU, medians, ratios taken within one run on one machine. Takes about five minutes on two cores;
 `--readme` puts the table into the README.
@@ -16,6 +16,7 @@ import bench_batch
 import bench_cell
 import bench_frames
 import bench_kernel
+import bench_live
 import bench_load
 from harness import ROOT, Row, machine
 
@@ -26,6 +27,7 @@ FULL: dict[str, Callable[[], list[Row]]] = {
     "kernel": lambda: bench_kernel.rows(rounds=9),
     "frames": lambda: bench_frames.compare(20_000, passes=5, rounds=3, latency_ms=200),
     "batch": lambda: bench_batch.rows(1000, pace_seconds=5, seconds=60),
+    "live": bench_live.rows,
 }
 QUICK: dict[str, Callable[[], list[Row]]] = {
     "load": lambda: bench_load.rows(rounds=3),
@@ -33,6 +35,7 @@ QUICK: dict[str, Callable[[], list[Row]]] = {
     "kernel": lambda: bench_kernel.rows(rounds=2),
     "frames": lambda: bench_frames.compare(2000, passes=2, rounds=2, latency_ms=100),
     "batch": lambda: bench_batch.rows(200, pace_seconds=2, seconds=6),
+    "live": lambda: bench_live.rows(seconds=3.0),
 }
 
 
