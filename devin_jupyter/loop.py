@@ -25,6 +25,7 @@ import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_args, get_origin, overload
 
 from devin_jupyter.errors import Detached
@@ -286,19 +287,29 @@ if hasattr(os, "register_at_fork"):  # a forked child has the lock's state, but 
     os.register_at_fork(after_in_child=lambda: _shared.__init__())  # type: ignore[misc]
 
 
+acts_sent: ContextVar[list[str] | None] = ContextVar("acts_sent", default=None)
+"""Where the requests of a call that change something are noted; reading changes nothing."""
+
+
 def run_request(call: Coroutine[Any, Any, T]) -> T:
     """Run a request to the service. An interrupt shows no frames, whose variables may hold secrets.
 
     Raises:
         Detached: in place of KeyboardInterrupt.
     """
+    acts: list[str] = []
+    token = acts_sent.set(acts)
     try:
         return run(call)
     except Detached:
         raise
     except KeyboardInterrupt:
+        if not acts:
+            raise Detached("interrupted while reading", "nothing was changed on the service", "run it again") from None
         message = "interrupted before the response came"
         raise Detached(message, "the request may have been applied", "check before you repeat it") from None
+    finally:
+        acts_sent.reset(token)
 
 
 @contextmanager
@@ -354,7 +365,7 @@ def iterate(items: AsyncIterator[T], *, unit: str = "items") -> Iterator[T]:
     count = 0
     bar: Any = None
     try:
-        while chunk := run(_next_chunk(items)):
+        while chunk := run_request(_next_chunk(items)):
             count += len(chunk)
             if count > _PROGRESS_FROM:
                 if bar is None:  # not `bar or …`: a bar is false while it is empty

@@ -194,12 +194,10 @@ def _shortened(text: str) -> str:
 def _meaning(request: RequestInfo, status: int, detail: str, wait: float | None, code: str | None) -> str:
     """What the status means, and whether the request was applied."""
     if status >= 500:
-        failed = (
-            "the service failed; the request may or may not have been applied"
-            if request.method == "POST"
-            else "the service failed, even after several retries"
-        )
-        return failed if wait is None else f"{failed}{_asked(wait)}"
+        failed = "the service failed"
+        failed += "" if request.method in ("POST", "PATCH") else ", even after several retries"
+        failed += "" if request.method == "GET" else "; the request may or may not have been applied"
+        return f"{failed}{_asked(wait)}" if wait else failed
     if status == 409 and request.operation == _CREATE:
         return "the request conflicts with the current state; whether a session was started is unknown"
     return f"{_reason(request, status, detail, wait, code)}; {_not_applied(request)}"
@@ -277,8 +275,9 @@ def _next_step(request: RequestInfo, status: int, code: str | None) -> str:
             "take an archived session out first: %devin unarchive (.unarchive() in Python); for one that has"
             " ended, start another with the next --take on its cell (take= in Python) or a new cell"
         )
-    if status >= 500 and request.method != "POST":
+    if status >= 500 and request.method == "GET":
         return "try again later"
     if status >= 500:
-        return "check %devin sessions before repeating it"
+        where = "%devin sessions" if request.operation in (_CREATE, _SEND) else "whether it was applied"
+        return f"check {where} before repeating it"
     return _NEXT_STEP.get(status, "change the request; %devin debug collects the details for a bug report")

@@ -28,6 +28,7 @@ from httpx_retries import Retry, RetryTransport
 from devin_jupyter import errors, network
 from devin_jupyter.api.responses import RequestInfo, error_from, retry_after, unreadable
 from devin_jupyter.config import Settings, is_loopback
+from devin_jupyter.loop import acts_sent
 from devin_jupyter.redaction import contains_secret, redact, redact_response
 
 logger = logging.getLogger("devin_jupyter.http")
@@ -310,6 +311,8 @@ class Transport:
         """Send a request; all tries together get `within` seconds, as httpx limits only the wait for each byte."""
         started = time.perf_counter()
         ours = _is_ours.set(True)
+        if request.method != "GET" and (acts := acts_sent.get()) is not None:
+            acts.append(request.method)
         try:
             try:
                 async with asyncio.timeout(within):
@@ -385,7 +388,7 @@ class Transport:
         words = redact(str(problem)) or type(problem).__name__
         act = f"{info.method} {info.path}"
         retry = "check the network and DEVIN_API_URL, then run it again"
-        unsure = "the request may have been applied" if info.method == "POST" else "nothing was changed"
+        unsure = "nothing was changed" if info.method == "GET" else "the request may have been applied"
         if isinstance(problem, _NEVER_APPLIED) or type(problem).__module__.startswith("socksio"):
             return network.failed(settings.base_url, problem, self._proxy, self._certificates)
         if isinstance(problem, httpx.TimeoutException):

@@ -85,6 +85,28 @@ def test_an_interrupted_call_shows_its_three_lines_and_no_variables(simulator_wi
     client.close()
 
 
+READS = {
+    "a list": lambda client, folder: list(client.sessions.list()),
+    "a frame": lambda client, folder: client.sessions_frame(since="30d"),
+    "a sync": lambda client, folder: client.sync(folder),
+    "one session": lambda client, folder: client.get("a" * 32),
+}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_an_interrupted_read_changed_nothing_and_says_so(simulator_with, name, tmp_path):
+    simulator = simulator_with(preload=5)
+    with dj.Devin(simulator.api_key, base_url=simulator.url, org_id=simulator.org_id) as client:
+        simulator.faults({"method": "GET", "kind": "slow", "seconds": 0.3})
+        interrupt_once(lambda: any(key.startswith("GET /v3/org") for key in simulator.stats()["requests"]))
+
+        with pytest.raises(dj.Detached, match="interrupted while reading") as problem:
+            READS[name](client, tmp_path)
+
+    assert problem.value.consequence == "nothing was changed on the service"
+    assert len(problem.value._render_traceback_()) == 3
+
+
 def test_an_interrupted_wait_of_create_stops_the_session_where_that_was_said(simulator_with):
     simulator = simulator_with(speed=1.0)
     client = dj.Devin(simulator.api_key, base_url=simulator.url)
