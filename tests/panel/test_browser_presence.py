@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from accessibility import violations
+from lab import KERNEL_READY
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import expect
@@ -49,7 +51,7 @@ def test_every_finished_panel_of_a_cell_is_seen(lab: Any) -> None:
 
 def test_a_settled_panel_keeps_scroll_and_focus_while_the_snapshot_around_it_moves(lab: Any) -> None:
     live = _show(lab, LONG)
-    live.locator("summary", has_text="Conversation").click()
+    lab.page.get_by_role("tab", name="Conversation").click()
     chat, at_end = lab.page.locator(".dv-chat"), "el => el.scrollHeight - el.scrollTop - el.clientHeight < 2"
     expect(chat.locator("> li")).to_have_count(12)
     wide = live.evaluate("el => el.clientWidth")
@@ -73,22 +75,29 @@ def test_a_settled_panel_keeps_scroll_and_focus_while_the_snapshot_around_it_mov
 
 def test_the_focus_stays_with_the_control_that_acted_or_with_its_panel(lab: Any) -> None:
     live = _show(lab)
-    box, archive = lab.page.get_by_label("Message to Devin"), live.get_by_role("button", name="Archive")
+    box, more = lab.page.get_by_label("Message to Devin"), live.get_by_role("button", name="More", exact=True)
     box.fill("go on")
     lab.page.keyboard.press("Control+Enter")
     expect(box).to_have_value("")
     expect(box).to_be_focused()
 
-    archive.focus()
-    lab.page.keyboard.press("Enter")
-    expect(live.locator(".dv-buttons .dv-problem")).to_be_visible()
-    expect(archive).to_be_focused()
-
+    more.click()
     live.get_by_role("button", name="Stop", exact=True).click()
+    expect(live.get_by_role("button", name="Keep it")).to_be_focused()
     live.get_by_role("button", name="Stop the session").focus()
     lab.page.keyboard.press("Enter")
     expect(live.locator(".dv-badge")).to_contain_text("stopped")
-    expect(live.locator(".dv-panel")).to_be_focused()
+    held = "() => document.querySelector('.dv-live').contains(document.activeElement)"
+    lab.page.wait_for_function(held)
+
+    lab.page.keyboard.press("Escape")
+    expect(lab.page.locator(".dv-menu:popover-open")).to_have_count(0)
+    more.click()
+    archive = live.get_by_role("button", name="Archive")
+    archive.focus()
+    lab.page.keyboard.press("Enter")
+    expect(live.locator(".dv-menu .dv-problem")).to_be_visible()
+    expect(archive).to_be_focused()
 
 
 def test_nothing_of_a_message_can_be_changed_while_it_is_sent(lab: Any) -> None:
@@ -98,7 +107,7 @@ def test_nothing_of_a_message_can_be_changed_while_it_is_sent(lab: Any) -> None:
     picked = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"hello"}
     live.locator("input[type=file]").set_input_files([picked])
     lab.page.get_by_label("Message to Devin").fill("see this")
-    live.get_by_role("button", name="Send").click()
+    live.get_by_role("button", name="Send", exact=True).click()
     for control in (live.get_by_role("button", name="Sending…"), live.get_by_role("button", name="Remove notes.txt")):
         expect(control).to_be_disabled()
     lab.do("gate.set()")
@@ -107,6 +116,7 @@ def test_nothing_of_a_message_can_be_changed_while_it_is_sent(lab: Any) -> None:
 
 def test_an_approval_of_a_simulated_session_links_to_where_it_would_be_given(lab: Any) -> None:
     live = _show(lab, "phase=fakes.Phase.NEEDS_APPROVAL, question='May I push?'")
+    live.get_by_role("button", name="More", exact=True).click()
     for name in ("Approve it in Devin", "Open in Devin"):
         expect(live.get_by_role("link", name=name)).to_have_attribute("href", f"https://app.devin.ai/sessions/{1:032x}")
     expect(live.locator(".dv-label")).to_have_attribute("title", MEANS)
@@ -115,8 +125,8 @@ def test_an_approval_of_a_simulated_session_links_to_where_it_would_be_given(lab
 def test_the_id_is_copied_also_on_a_page_without_a_clipboard_of_its_own(lab: Any) -> None:
     live = _show(lab)
     lab.page.evaluate("() => Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true })")
-    copy = live.get_by_role("button", name="Copy id")
-    copy.click()
+    live.get_by_role("button", name="More", exact=True).click()
+    live.get_by_role("button", name="Copy id").click()
     expect(live.get_by_role("button", name="Copied")).to_be_focused()
     lab.page.evaluate("() => { delete navigator.clipboard }")
     lab.page.get_by_label("Message to Devin").focus()
@@ -173,18 +183,41 @@ def test_a_row_opens_with_the_focus_in_its_panel_and_closing_leads_back(lab: Any
         expect(row).to_be_focused()
 
 
-def test_a_panel_whose_kernel_is_gone_says_so_and_lets_go_of_its_controls(lab: Any) -> None:
-    live = _show(lab)
-    lab.page.evaluate(
-        """() => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel
+DIES = """() => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel
         .requestExecute({ code: "import os; os._exit(1)" }) }"""
-    )
-    lab.page.locator(".jp-Dialog button").last.click(timeout=30_000)
-    expect(live.locator(".dv-trouble")).to_have_text("The kernel is gone; run the cell again.")
+GONE = "The kernel is gone; run the cell again."
 
+
+def test_a_panel_whose_kernel_is_gone_is_gray_and_its_buttons_are_disabled(lab: Any) -> None:
+    live = _show(lab)
+    lab.do("fakes.at_work(s); fakes.asks_approval(s)")
+    lab.page.get_by_label("Message to Devin").fill("still there?")
+    expect(live.get_by_role("button", name="Send", exact=True)).to_be_enabled()
+    lab.page.evaluate(DIES)
+    lab.page.locator(".jp-Dialog button").last.click(timeout=30_000)
+    expect(live.locator(".dv-trouble")).to_have_text(GONE)
+
+    assert "grayscale" in live.locator(".dv-panel").evaluate("el => getComputedStyle(el).filter")
+    for name in ("Send", "Attach", "Approve", "Reject"):
+        expect(live.get_by_role("button", name=name, exact=True)).to_be_disabled()
+    live.get_by_role("button", name="More", exact=True).click()
+    for name in ("Stop", "Cancel this turn"):
+        expect(live.get_by_role("button", name=name, exact=True)).to_be_disabled()
+    expect(live.get_by_role("button", name="Copy id")).to_be_enabled()  # it leads back to the session
+    lab.page.keyboard.press("Escape")
     box = lab.page.get_by_label("Message to Devin")
-    box.fill("still there?")
+    box.focus()
     lab.page.keyboard.press("Control+Enter")
-    expect(live.locator(".dv-reply .dv-problem")).to_have_text("The kernel is gone; run the cell again.")
-    expect(box).to_be_enabled()
     expect(box).to_have_value("still there?")
+    assert violations(lab.page, ".dv-live") == []
+    lab.picture("panel-gone", ".dv-live")
+
+
+def test_a_restarted_kernel_leaves_no_panel_that_looks_alive(lab: Any) -> None:
+    lab.page.wait_for_function(KERNEL_READY)
+    lab.do("import fakes\nfrom devin_jupyter.panel import Panel")  # the test before has ended the kernel
+    live = _show(lab, "phase=fakes.Phase.DONE")
+    expect(live.locator(".dv-reply")).to_be_visible()
+    lab.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    expect(live.locator(".dv-trouble")).to_have_text(GONE)
+    expect(live.get_by_role("button", name="Attach")).to_be_disabled()

@@ -69,14 +69,14 @@ def _reopened(lab: Any, name: str) -> Any:
 def test_a_cell_goes_through_its_phases_and_the_file_holds_the_final_state(lab: Any) -> None:
     lab.show(AUDIT)
     _at_work(lab)
-    expect(lab.page.locator(".dv-tempo")).to_contain_text("so far")
+    expect(lab.page.locator(".dv-tempo")).to_contain_text("running")
     expect(lab.page.locator(".dv-label", has_text="simulated")).to_be_visible()
     expect(lab.page.locator(".dv-snapshot")).to_be_hidden()
     lab.picture("session-working", ".dv-live")
     lab.do("pass_time(300)")
     _badge(lab.page, "done")
-    expect(lab.page.locator("summary", has_text="Output")).to_contain_text("validated")
-    expect(lab.page.locator(".dv-tempo")).to_contain_text("took")
+    expect(lab.page.locator(".dv-live .dv-note")).to_contain_text("validated · copy · audit.frame()")
+    expect(lab.page.locator(".dv-tempo")).to_contain_text("min")
     _settled(lab)
     lab.picture("session-done", ".dv-live")
     assert _kinds(lab) == [set(), {"text/plain", "text/html", RECORD_MIME}]
@@ -94,18 +94,18 @@ def test_a_question_is_answered_in_the_panel_after_the_turn(lab: Any) -> None:
     lab.show(ASK.format(""))
     _at_work(lab)
     lab.do("pass_time(300)")
-    _badge(lab.page, "your turn")
+    _badge(lab.page, "asks you")
     expect(lab.page.locator(".dv-asks")).to_contain_text("?")
     _settled(lab)
     assert not any(VIEW in kinds for kinds in _kinds(lab)), "a question must not leave a dead widget in the file"
-    assert "replied, your turn" in _html(lab)
+    assert "asks you" in _html(lab)
 
     lab.page.get_by_label("Message to Devin").fill("Yes, go ahead.")
     lab.picture("session-asks", ".dv-live")
     lab.page.keyboard.press("Control+Enter")
     expect(lab.page.get_by_label("Message to Devin")).to_have_value("")
     _at_work(lab)
-    lab.page.locator("summary", has_text="Conversation").click()
+    lab.page.get_by_role("tab", name="Conversation").click()
     expect(lab.page.locator(".dv-from-you").last).to_contain_text("Yes, go ahead.")
     lab.do("pass_time(300)")
     expect(lab.page.locator(".dv-live .dv-badge")).not_to_contain_text("working")
@@ -117,6 +117,7 @@ def test_stop_asks_once_and_stops(lab: Any) -> None:
     lab.show(LONG.format(""))
     _at_work(lab)
     stop = lab.page.get_by_role("button", name="Stop", exact=True)
+    lab.page.get_by_role("button", name="More", exact=True).click()
     stop.click()
     expect(lab.page.get_by_role("button", name="Keep it")).to_be_focused()
     lab.page.keyboard.press("Escape")
@@ -135,24 +136,24 @@ def test_a_reloaded_page_finds_the_panel_alive(lab: Any) -> None:
     lab.show(ASK.format(" once more"))
     _at_work(lab)
     lab.do("pass_time(300)")
-    _badge(lab.page, "your turn")
+    _badge(lab.page, "asks you")
     _settled(lab)
     lab.jupyter.saved(lab.page, lab.name)
 
     lab.page.goto("about:blank")
     lab.jupyter.open(lab.page, lab.name)
-    _badge(lab.page, "your turn")
-    lab.page.locator("summary", has_text="Conversation").click()
+    _badge(lab.page, "asks you")
+    lab.page.get_by_role("tab", name="Conversation").click()
     expect(lab.page.locator(".dv-chat > li").first).to_contain_text("Tidy the workspace once more.")
     lab.page.get_by_label("Message to Devin").fill("Yes.")
-    lab.page.get_by_role("button", name="Send").click()
+    lab.page.get_by_role("button", name="Send", exact=True).click()
     expect(lab.page.locator(".dv-from-you").last).to_contain_text("Yes.")
 
 
 def test_a_kernel_that_dies_leaves_a_readable_snapshot(lab: Any) -> None:
     lab.show(LONG.format(" again"))
     _at_work(lab)
-    expect(lab.page.locator(".dv-tempo")).to_contain_text("last word")
+    expect(lab.page.locator(".dv-latest")).not_to_be_empty()
     expect(lab.page.locator(".dv-snapshot")).to_contain_text("working")
     lab.page.evaluate(
         """() => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel
@@ -165,3 +166,56 @@ def test_a_kernel_that_dies_leaves_a_readable_snapshot(lab: Any) -> None:
     expect(other.locator(".dv-snapshot")).to_be_visible()
     expect(other.locator(".dv-snapshot")).to_contain_text("working")
     other.close()
+
+
+def test_a_finished_cell_that_runs_again_keeps_its_box_and_its_tabs(lab: Any) -> None:
+    cell = "%%devin --schema 'n:int' -o again\nCount again."
+    lab.show(cell)
+    expect(lab.page.locator(".dv-live .dv-badge")).to_be_visible()
+    lab.do("pass_time(300)")
+    _badge(lab.page, "done")
+    _settled(lab)
+    before = lab.ask("again.id")
+    lab.show(cell)
+    _settled(lab)
+    _badge(lab.page, "done")
+    assert lab.ask("again.id") == before
+    expect(lab.page.get_by_label("Message to Devin")).to_be_visible()
+    expect(lab.page.get_by_role("tab", name="Conversation")).to_be_visible()
+    assert not any(VIEW in kinds for kinds in _kinds(lab))
+    lab.page.get_by_label("Message to Devin").fill("And once more.")
+    lab.page.keyboard.press("Control+Enter")
+    _at_work(lab)
+
+    lab.show("%%devin --to again\nAnd once more.\n")
+    said = lab.page.locator(".dv-live .dv-said")
+    expect(said).to_contain_text("And once more.")
+    lab.do("pass_time(600)")
+    _badge(lab.page, "done")
+    expect(said.locator(".dv-who")).to_have_text(["You", "Devin"])
+    lab.picture("session-follow-up", ".dv-live")
+    lab.page.get_by_role("tab", name="Timeline").click()
+    rows = lab.page.get_by_role("tabpanel", name="Timeline").get_by_role("listitem")
+    words = [line.split("\n")[-1].strip() for line in rows.all_inner_texts()]
+    assert words.count("done") == 2
+    assert words.index("done") < words.index("message sent") < len(words) - 1
+
+
+def test_a_cell_that_waits_for_a_result_shows_a_moving_line(lab: Any) -> None:
+    lab.do("other = dj.create('Count slowly', tags=['sim:slow'], title='Count slowly')")
+    lab.page.evaluate(
+        """() => { const notebook = window.jupyterapp.shell.currentWidget.content;
+        notebook.widgets[0].model.sharedModel.setSource("other.result()"); notebook.activeCellIndex = 0;
+        window.jupyterapp.commands.execute('notebook:run-cell') }"""
+    )
+    line = lab.page.locator(".jp-OutputArea-output", has_text="Count slowly")
+    expect(line).to_contain_text("interrupt to stop waiting")
+    first = line.inner_text()
+    expect(line).not_to_have_text(first)
+    picture(lab.page, "waiting-line", ".jp-Cell-outputArea")
+    lab.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()")
+    area = lab.page.locator(".jp-Cell-outputArea")
+    expect(area).to_contain_text("Stopped waiting.")
+    expect(area).to_contain_text("Run the cell again to wait. .stop() ends it.")
+    expect(area).not_to_contain_text("interrupt to stop waiting")
+    picture(lab.page, "waiting-stopped", ".jp-Cell-outputArea")

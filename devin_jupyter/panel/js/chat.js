@@ -52,7 +52,10 @@ export function chatView(store, more) {
     if (count > have && asked !== have) more((asked = have));
   };
   const toEnd = () => { list.scrollTop = list.scrollHeight; };
-  const watcher = () => { asked = -1; draw(); };
+  const watcher = () => {
+    asked = -1;
+    if (el.checkVisibility()) draw(); // else once its tab is opened
+  };
   store.watchers.add(watcher);
   return { el, update, toEnd, close: () => store.watchers.delete(watcher) };
 }

@@ -85,6 +85,8 @@ function meta() {
     const wrong = isGone ? GONE : trouble(state, now);
     setText(cut, wrong);
     cut.hidden = !wrong;
+    cut.title = wrong;
+    time.hidden = Boolean(wrong) && !isGone;
     if (isGone) return; // what ran when the kernel went no longer runs for all we know
     setText(time, wrong ? "" : tempo(state, now));
     if (state.started) time.title = `since ${clock(state.started)}`;

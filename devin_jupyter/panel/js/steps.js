@@ -31,7 +31,7 @@ export function stepList(store, { most, label }) {
     empty.hidden = items.length > 0;
     list.hidden = !items.length;
   };
-  const watcher = () => { if (el.checkVisibility?.() ?? true) update(); };
+  const watcher = () => { if (el.checkVisibility()) update(); };
   store.watchers.add(watcher);
   return { el, update, close: () => store.watchers.delete(watcher) };
 }

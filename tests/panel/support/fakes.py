@@ -273,6 +273,20 @@ def hostile_sessions(first: int = 0, last: int | None = None) -> list[FakeSessio
 
 
 def _hostile_session(number: int, text: str) -> FakeSession:
+    session = _hostile_snapshot(number, text)
+    step = {"title": text, "text": text, "input": text, "status": text, "tool": text}
+    session.files = [{"name": text, "url": text, "source": text}]
+    session.tell(
+        state="on",
+        activity=text,
+        plan=(PlanEntry(text, text), PlanEntry(text, "in_progress")),
+        steps=tuple(Step(kind=kind, id=f"{kind}-{text}", **step) for kind in ("thought", "tool", "message")),
+        approval=Approval(id=text, title=text, text=text, kind=text),
+    )
+    return session
+
+
+def _hostile_snapshot(number: int, text: str) -> FakeSession:
     return FakeSession(
         number,
         title=text,
@@ -296,6 +310,9 @@ def write_saved(name: str) -> None:
 
     from devin_jupyter import render
 
-    bundles = [render.bundle(session.snapshot, transcript=True) for session in hostile_sessions()]
+    bundles = [
+        render.bundle(session.snapshot, transcript=True, message=session.snapshot.title or "", live=session.live_view)
+        for session in hostile_sessions()
+    ]
     cells = [new_code_cell("", outputs=[new_output("display_data", bundle)]) for bundle in bundles]
     nbformat.write(new_notebook(cells=cells), name)
