@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from devin_jupyter import loop
+from devin_jupyter.api.client import at_most
 from devin_jupyter.batches import display
 from devin_jupyter.batches.jobs import BatchStats, Job, check_caps, phases_of, positions_of
 from devin_jupyter.batches.plan import BatchRequest, Plan, plan_batch
@@ -21,7 +22,7 @@ from devin_jupyter.batches.rows import plain
 from devin_jupyter.batches.runner import Preview, Runner, find_batch, open_batch, preview, where_of
 from devin_jupyter.errors import Detached, DetachedAwait, OptionError
 from devin_jupyter.host import host
-from devin_jupyter.loop import SLICE_SECONDS, Blocking, cancel_on_interrupt, fluent
+from devin_jupyter.loop import SLICE_SECONDS, Blocking, cancel_on_interrupt, completing_requests, fluent
 from devin_jupyter.models.snapshot import CellRef
 from devin_jupyter.options import from_keywords, seconds
 from devin_jupyter.request import SessionRequest, not_filled_in, read_attachments, render
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
     from devin_jupyter.panel import BatchPanel
 
+_MOST_REVIEWS = 10
+"""More reviews than this are requested only with a limit."""
 S = TypeVar("S")
 V = TypeVar("V", bound="BatchView[Any]")
 
@@ -69,9 +72,10 @@ class BatchView(Generic[S]):
     def frame(self) -> pd.DataFrame:
         """A row per row at any time: input columns, output columns, session columns.
 
-        `provisional` marks outputs of turns that are open; `phase` is `waiting` or `refused` without a session.
+        `provisional` marks outputs of turns that are open; `phase` is `waiting` or `refused` without a session;
+        `review_status` is what `.review()` saw last.
         """
-        return display.batch_frame(self._runner.plan, self._runner.jobs)
+        return display.batch_frame(self._runner.plan, self._runner.jobs, self._runner.reviews)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -297,6 +301,34 @@ class AsyncBatch(BatchView[AsyncSession]):
         self.notice = "; ".join([display.action_line(results, runner.plan), *notes])
         return self
 
+    async def review(self, *, limit: int | None = None, take: str | int | None = None) -> AsyncBatch:
+        """Request Devin's review of the open pull requests of all rows, once each; a repeated call shows their state.
+
+        Reviews cost ACUs, and the service does not say how many: more than ten need a `limit`. `.frame` has the state
+        of each row's reviews in `review_status`. v3 only.
+
+        Args:
+            limit: at most this many, in the order of the rows.
+            take: further reviews, of newer commits for example: `"2"`.
+
+        Raises:
+            OptionError: more than ten pull requests without a limit; nothing was sent.
+            DevinError: every review was refused.
+        """
+        runner = self._runner
+        runner.check_process()
+        wanted = runner.open_pull_requests()
+        most = at_most(limit)
+        if most is None and len(wanted) > _MOST_REVIEWS:
+            raise OptionError(
+                f"there are {len(wanted)} open pull requests, and each review costs ACUs",
+                "nothing was sent and nothing was paid",
+                f"give limit={len(wanted)} for all of them, or fewer",
+            )
+        results = await runner.review(dict(list(wanted.items())[:most]), take)
+        self.notice = display.action_line(results, runner.plan)
+        return self
+
     async def stop(self) -> AsyncBatch:
         """Stop starting rows, and terminate every session whose turn is open; finished sessions are kept."""
         self._runner.check_process()
@@ -374,6 +406,7 @@ class Batch(BatchView[Session], Blocking[AsyncBatch]):
     resume = fluent(AsyncBatch.resume)
     retry = fluent(AsyncBatch.retry)
     send = fluent(AsyncBatch.send)
+    review = fluent(AsyncBatch.review, guard=lambda _: completing_requests())
     stop = fluent(AsyncBatch.stop)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -71,7 +71,13 @@ def action_line(results: Sequence[ActionResult], plan: Plan) -> str:
     first = failed[0].problem if failed else None
     if first is not None and len(failed) == len(results):
         raise first
-    words = {"sent": "sent", "already": "already sent (again=True repeats)", "stopped": "stopped"}
+    words = {
+        "sent": "sent",
+        "already": "already sent (again=True repeats)",
+        "stopped": "stopped",
+        "requested": "requested",
+        "attached": "requested before",
+    }
     counts = [(word, sum(result.how == how for result in results)) for how, word in words.items()]
     parts = [f"{count} {word}" for word, count in counts if count]
     if first is not None:
@@ -175,8 +181,14 @@ class StatusLine:
 # --- the frame ----------------------------------------------------------------------------------------------
 
 
-def batch_frame(plan: Plan, jobs: Sequence[Job]) -> pd.DataFrame:
-    """Return a row per row: input columns, output columns, session columns."""
+def batch_frame(plan: Plan, jobs: Sequence[Job], reviews: Mapping[str, str]) -> pd.DataFrame:
+    """Return a row per row: input columns, output columns, session columns.
+
+    Args:
+        plan: of the batch.
+        jobs: its jobs.
+        reviews: the state of the reviews of pull requests, by URL.
+    """
     from devin_jupyter.frames.batch import Inputs, batch
 
     rows = plan.rows
@@ -188,7 +200,7 @@ def batch_frame(plan: Plan, jobs: Sequence[Job]) -> pd.DataFrame:
         source=rows.source,
         dtypes=rows.dtypes,
     )
-    made = [_frame_row(job) for job in jobs]
+    made = [_frame_row(job, reviews) for job in jobs]
     frame = batch(inputs, [made[index] for index in plan.item_of_row], plan.schema, plan.prefix)
     if rows.source is None and rows.index is not None:
         frame.index = _restored_index(frame.index, rows.index)
@@ -202,7 +214,7 @@ def _restored_index(index: pd.Index, kept: Index) -> pd.Index:
     return index.set_names(list(kept.names)) if index.nlevels == len(kept.names) else index
 
 
-def _frame_row(job: Job) -> BatchRow:
+def _frame_row(job: Job, reviews: Mapping[str, str]) -> BatchRow:
     from devin_jupyter.frames.batch import BatchRow
 
     snapshot, schema = job.snapshot, job.item.request.schema
@@ -221,6 +233,8 @@ def _frame_row(job: Job) -> BatchRow:
         asked=job.question,
         acus=snapshot.acus,
         n_prs=len(snapshot.pull_requests),
+        review_status=", ".join(dict.fromkeys(reviews[pr.url] for pr in snapshot.pull_requests if pr.url in reviews))
+        or None,
         provisional=None if raw is None else not snapshot.output_is_final,
         error="; ".join([*([problem.message] if problem else []), *wrong]) or None,
         raw=raw,

@@ -90,6 +90,8 @@ class Runner:
         """Sessions that this runner created, and sessions that were there."""
         self.unseen = 0
         """Attached sessions that could not be read when the batch was opened."""
+        self.reviews: dict[str, str] = {}
+        """The state of the reviews of pull requests, by URL, as last seen."""
         self.was_held = False
         """Whether opening it lifted a pause."""
         self._waiting = dict.fromkeys(self.jobs)
@@ -569,6 +571,30 @@ class Runner:
             return ActionResult(job, "sent" if session.notice is None else "already")
 
         return await gather_limited(one, zip(jobs, texts, strict=True), limit=ATTACHED_AT_ONCE)
+
+    def open_pull_requests(self) -> dict[str, Job]:
+        """Return the pull requests that are open, or of which nobody says it, each with its job."""
+        found: dict[str, Job] = {}
+        for job in self.jobs:
+            for pull in job.snapshot.pull_requests if job.snapshot else ():
+                if pull.state in ("open", None):
+                    found.setdefault(pull.url, job)
+        return found
+
+    async def review(self, pull_requests: Mapping[str, Job], take: str | int | None) -> list[ActionResult]:
+        """Request the review of each pull request, once."""
+        notebook = self.cell.notebook if self.cell else None
+
+        async def one(pair: tuple[str, Job]) -> ActionResult:
+            url, job = pair
+            try:
+                review = await self.core.reviewer.review(url, take=take, notebook=notebook)
+            except DevinError as problem:
+                return ActionResult(job, "failed", problem)
+            self.reviews[url] = review.status
+            return ActionResult(job, "attached" if review.how == "attached" else "requested")
+
+        return await gather_limited(one, pull_requests.items(), limit=ATTACHED_AT_ONCE)
 
     async def stop(self, why: str) -> list[ActionResult]:
         """Stop starting rows and terminate every session whose turn is open; finished sessions are kept."""

@@ -24,10 +24,14 @@ BATCH_TAIL = (
     Column("asked", "text"),
     Column("acus", "number"),
     Column("n_prs", "integer"),
+    Column("review_status", "text"),
     Column("provisional", "boolean"),
     Column("error", "text"),
 )
-"""The columns after inputs and outputs. `phase` is `waiting` or `refused` for rows without a session."""
+"""The columns after inputs and outputs. `phase` is `waiting` or `refused` for rows without a session.
+
+`review_status` is what `.review()` of the batch saw last.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,7 @@ class BatchRow:
     """The question a person must answer."""
     acus: float | None = None
     n_prs: int | None = None
+    review_status: str | None = None
     provisional: bool | None = None
     error: str | None = None
     raw: Any = None

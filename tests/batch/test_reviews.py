@@ -1,0 +1,52 @@
+"""The reviews of a batch's pull requests: requested once each, their state in its frame."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from clients import devin
+
+from devin_jupyter import Devin
+from devin_jupyter.errors import Forbidden, OptionError
+
+__all__ = ["devin"]
+REVIEW = "POST /v3/organizations/{org_id}/pr-reviews"
+
+
+@pytest.fixture
+def batch(devin: Devin) -> Any:
+    repos = [f"acme/{name}" for name in ("api", "web", "billing")]
+    made = devin.map("Fix the tests of {{ row }}", repos, repos=["{{ row }}"], max_acu=20, name="fix")
+    return made.wait(60)
+
+
+def test_open_pull_requests_are_reviewed_once_and_show_in_the_frame(batch: Any, simulator: Any) -> None:
+    assert batch.frame["review_status"].isna().all()
+    assert batch.review(limit=1).notice == "1 requested"
+    assert batch.frame["review_status"].notna().sum() == 1
+    assert batch.review().notice == "2 requested, 1 requested before"
+    assert simulator.requests(REVIEW) == 3
+    simulator.clock(100)
+    assert batch.review().notice == "3 requested before"
+    assert set(batch.frame["review_status"]) <= {"completed", "errored"}
+    assert batch.review(limit=0).notice == "nothing to do"
+    assert simulator.requests(REVIEW) == 3
+
+
+def test_a_refusal_of_all_is_raised_and_of_some_is_counted(batch: Any, simulator: Any) -> None:
+    fault = {"method": "POST", "route": REVIEW.removeprefix("POST "), "kind": "status", "status": 403}
+    simulator.faults({**fault, "times": 1})
+    assert "2 requested, 1 failed" in batch.review().notice
+    simulator.faults(fault)
+    with pytest.raises(Forbidden):
+        batch.review(take="2")
+
+
+def test_many_reviews_need_a_limit(devin: Devin, simulator: Any) -> None:
+    many = devin.map("Fix {{ row }}", [f"acme/r{n}" for n in range(11)], repos=["{{ row }}"], max_acu=20, name="many")
+    many.wait(90)
+    with pytest.raises(OptionError, match="11 open pull requests"):
+        many.review()
+    assert simulator.requests(REVIEW) == 0
+    assert many.review(limit=11).notice == "11 requested"
