@@ -52,8 +52,10 @@ from .errors import JournalError as JournalError
 from .errors import LiveUnavailable as LiveUnavailable
 from .errors import NeedsApproval as NeedsApproval
 from .errors import NeedsReply as NeedsReply
+from .errors import NoAttribute as NoAttribute
 from .errors import NoKey as NoKey
 from .errors import NoOrganization as NoOrganization
+from .errors import NotCalled as NotCalled
 from .errors import NotFound as NotFound
 from .errors import NotRecorded as NotRecorded
 from .errors import OptionError as OptionError

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from devin_jupyter.errors import OptionError
 from devin_jupyter.frames import chart_data
 from devin_jupyter.frames.chart_data import Records
+from devin_jupyter.loop import understood
 from devin_jupyter.models.enums import Phase
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ _DATE_LABELS = (
 )
 
 
+@understood
 def timeline(sessions: pd.DataFrame) -> alt.LayerChart:
     """Draw one bar per session over time, from its start to its last activity, colored by phase.
 
@@ -96,6 +98,7 @@ def timeline(sessions: pd.DataFrame) -> alt.LayerChart:
     return _finish(layers, "Sessions over time", note, records, _empty_note(sessions, "start"), height=height)
 
 
+@understood
 def spend(
     frame: pd.DataFrame, *, by: str | None = None, tag_prefix: str | None = None, unit: str | None = None
 ) -> alt.LayerChart:
@@ -149,6 +152,7 @@ def spend(
     return _finish([bars], title, note, records, empty_note, height=220)
 
 
+@understood
 def organizations(frame: pd.DataFrame) -> alt.LayerChart:
     """Draw what each organization of an enterprise has consumed over a billing cycle, against its limit.
 
@@ -178,6 +182,7 @@ def organizations(frame: pd.DataFrame) -> alt.LayerChart:
     return _finish([bars, limits, labels], title, note, records, "no organizations", height=max(60, 26 * len(records)))
 
 
+@understood
 def outcomes(sessions: pd.DataFrame) -> alt.LayerChart:
     """Draw how many sessions there were, how many made a pull request, and how many had one merged.
 
@@ -199,6 +204,7 @@ def outcomes(sessions: pd.DataFrame) -> alt.LayerChart:
     return _finish([bars, labels], "From sessions to merged pull requests", "", shown, width=_WIDTH - 120, height=110)
 
 
+@understood
 def durations(sessions: pd.DataFrame) -> alt.LayerChart:
     """Draw how many sessions took how long from their start to their last activity, colored by phase.
 

@@ -95,6 +95,9 @@ class Settings:
     live: bool | None = None
     """Whether to use the live channel: None where there is a token, True or fail, False never."""
 
+    unused_url: str = ""
+    """The `DEVIN_API_URL` in a `.env` that is not used, because the key is from another place."""
+
     def __reduce__(self) -> tuple[Callable[[], Settings], tuple[()]]:
         """Leave the key and the token out: a pickle is a file that anybody may open."""
         kept = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in ("api_key", "pat")}
@@ -107,8 +110,25 @@ class Settings:
         return self
 
     def __repr__(self) -> str:
-        where = f"{self.base_url} {self.api_version} {self.org_id or 'organization not asked for yet'}"
-        return f"<Settings {mask_key(self.api_key)} from {self.key_source}, {where}>"
+        return f"<Settings {self.place}>"
+
+    @property
+    def place(self) -> str:
+        """Where requests go, for whom and with which key, in one line."""
+        host_name = urlsplit(self.base_url).netloc
+        where = "the simulator" if self.simulated else host_name
+        key = f"key {self.masked_key} from {self.key_source}" if self.api_key else f"no key, {self.key_source[6:]}"
+        return ", ".join(part for part in (f"{where} ({self.api_version})", self.org_id or "", key) if part)
+
+    @property
+    def url_note(self) -> str:
+        """A sentence about an address that somebody may believe to be in use; empty where there is none."""
+        if not self.unused_url:
+            return ""
+        return (
+            f"DEVIN_API_URL={self.unused_url} in .env is not used, because the key is from {self.key_source}: "
+            "set DEVIN_API_URL in the environment too, or put the key into .env"
+        )
 
     @property
     def masked_key(self) -> str:
@@ -253,6 +273,8 @@ def resolve_settings(
     ]
     address, place = next((check_base_url(text, place), place) for text, place in places if text)
     is_simulator = is_loopback(urlsplit(address).hostname or "")
+    is_named = beside or base_url or variable("DEVIN_API_URL")
+    unused = "" if is_named else _without_credentials(dotenv.get("DEVIN_API_URL", ""))
 
     named_version = api_version or noted.get("api_version")
     version = _check_version(key, named_version)
@@ -271,6 +293,7 @@ def resolve_settings(
         profile=profile,
         home=folder,
         simulated=is_simulator,
+        unused_url="" if unused.rstrip("/") == address else unused,
         pace=_SIMULATOR_PACE if is_simulator else Pace(),
         live=live,
     )

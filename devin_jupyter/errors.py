@@ -3,6 +3,7 @@
 DevinError
 ├── UsageMistake            nothing was sent
 │   ├── OptionError         a mistyped option, value or command
+│   ├── NoAttribute         a handle has no such attribute (an AttributeError)
 │   ├── TemplateError       a {{ placeholder }} that cannot be filled
 │   ├── SchemaError         a schema the API would refuse
 │   └── Unsupported         the other API version has this, ours has not
@@ -69,7 +70,8 @@ class _ThreeLines(BaseException):
             cls.__module__ = "devin_jupyter"
 
     def __init__(self, message: str, consequence: str = "", hint: str = "") -> None:
-        self.message, self.consequence, self.hint = _one_line(message), _one_line(consequence), _one_line(hint)
+        self.message, self.consequence = _one_line(message), _one_line(consequence)
+        self.hint = "\n".join(map(_one_line, hint.splitlines()))
         super().__init__("\n".join(self.lines))
 
     def note(self, further: str) -> None:
@@ -79,8 +81,8 @@ class _ThreeLines(BaseException):
 
     @property
     def lines(self) -> list[str]:
-        """The one to three lines, without the name of the exception."""
-        return [line for line in (self.message, self.consequence, self.hint) if line]
+        """The one to three lines, without the name of the exception; of several ways out, each has a line."""
+        return [line for line in (self.message, self.consequence, *self.hint.splitlines()) if line]
 
     @property
     def what(self) -> str:
@@ -132,12 +134,17 @@ class DetachedAwait(_ThreeLines, asyncio.CancelledError):
 class UsageMistake(DevinError):
     """The call is not valid as written. Nothing was sent."""
 
-    def __init__(self, message: str, consequence: str = "nothing was sent", hint: str = "") -> None:
-        super().__init__(message, consequence, hint)
-
 
 class OptionError(UsageMistake):
     """An unknown, malformed, missing or contradictory option, value, name or command."""
+
+
+class NoAttribute(UsageMistake, AttributeError):
+    """A session or batch has no attribute of this name; the message names the nearest."""
+
+
+class NotCalled(UsageMistake, TypeError, AttributeError):
+    """A method was used as if it were what it returns: `batch.frame["x"]` for `batch.frame()["x"]`."""
 
 
 class TemplateError(UsageMistake):

@@ -69,7 +69,7 @@ def last_failure() -> Failure:
             return Failure(ran.source, ran.error)
     error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
     if error is None or isinstance(error, OURS):
-        raise OptionError(_NO_ERROR, "nothing was sent", "run the cell that fails, then this one again")
+        raise OptionError(_NO_ERROR, hint="run the cell that fails, then this one again")
     return failure_of(error)
 
 
@@ -227,7 +227,7 @@ def _traceback() -> str:
 def _cell() -> str:
     above = cells_above()
     if not above:
-        raise OptionError("there is no cell above to attach", "nothing was sent", "run it first, then this one again")
+        raise OptionError("there is no cell above to attach", hint="run it first, then this one again")
     cell = above[-1]
     output = cell.output
     if len(output) > _LONGEST_OUTPUT:
@@ -238,7 +238,7 @@ def _cell() -> str:
 def _notebook() -> str:
     above = [replace(cell, output=_short(cell.output)) for cell in cells_above()]
     if not above:
-        raise OptionError("there are no cells above to attach", "nothing was sent", "run them first")
+        raise OptionError("there are no cells above to attach", hint="run them first")
     blocks = (block for cell in above for block in (fenced("", cell.source, "python"), fenced("Output:", cell.output)))
     return "\n".join(filter(None, blocks))
 

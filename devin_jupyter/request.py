@@ -109,14 +109,14 @@ def _from_notebook(word: str) -> Attachment:
 
     if word not in PARTS:
         listed = "; ".join(f"{name} is {what}" for name, (_, what, _) in PARTS.items())
-        raise OptionError(f"--attach has no {word}{nearest(word, PARTS)}", "nothing was sent", listed)
+        raise OptionError(f"--attach has no {word}{nearest(word, PARTS)}", hint=listed)
     name, _, read = PARTS[word]
     return replace(_of(name, read().encode()), is_of_notebook=True)
 
 
 def _from_file(path: Path, said: str, variables: Mapping[str, Any]) -> Attachment:
     if not said:
-        raise OptionError("--attach was given an empty name", "nothing was sent", _WHAT_TO_ATTACH)
+        raise OptionError("--attach was given an empty name", hint=_WHAT_TO_ATTACH)
     try:
         return _of(path.name, path.read_bytes())
     except (OSError, ValueError) as problem:  # ValueError: a zero byte, or half a character, in the name
@@ -126,8 +126,7 @@ def _from_file(path: Path, said: str, variables: Mapping[str, Any]) -> Attachmen
         reason = getattr(problem, "strerror", None) or str(problem) or type(problem).__name__
         raise OptionError(
             f"--attach cannot read {said}: {reason.lower()}{nearest(path.name, [*beside, *names])}",
-            "nothing was sent",
-            _WHAT_TO_ATTACH,
+            hint=_WHAT_TO_ATTACH,
         ) from None
 
 
@@ -165,9 +164,9 @@ def check_secret(name: str, value: str) -> None:
         OptionError: an empty or too long name, or too long a value.
     """
     if not 1 <= len(name) <= 256:
-        raise OptionError("the name of a secret must have 1 to 256 characters", "nothing was sent")
+        raise OptionError("the name of a secret must have 1 to 256 characters")
     if len(value) > 65536:
-        raise OptionError(f"the secret {name} is longer than 65,536 characters", "nothing was sent")
+        raise OptionError(f"the secret {name} is longer than 65,536 characters")
 
 
 def lacking(secrets: Mapping[str, SecretValue]) -> OptionError | None:
@@ -177,8 +176,7 @@ def lacking(secrets: Mapping[str, SecretValue]) -> OptionError | None:
         return None
     return OptionError(
         f"there is no environment variable {name} for --secrets{nearest(name, os.environ)}",
-        "nothing was sent",
-        "set it before the kernel starts, or in the notebook: os.environ[…] = getpass.getpass()",
+        hint="set it before the kernel starts, or in the notebook: os.environ[…] = getpass.getpass()",
     )
 
 
@@ -186,7 +184,7 @@ def _secret(name: str, value: Any) -> SecretValue:
     if isinstance(value, SecretValue):
         return value
     if not isinstance(value, (str, int, float)) or isinstance(value, bool):
-        raise OptionError(f"the secret {name} is text, not {type(value).__name__}", "nothing was sent")
+        raise OptionError(f"the secret {name} is text, not {type(value).__name__}")
     return SecretValue(str(value))
 
 
@@ -350,14 +348,12 @@ class SessionRequest:
             if option.api not in ("both", api_version):
                 raise Unsupported(
                     f"{option.flag} needs the {option.api} API; this key speaks {api_version}",
-                    "nothing was sent",
-                    option.instead,
+                    hint=option.instead,
                 )
         if len(self.tags) > MAX_TAGS:
             raise OptionError(
                 f"{len(self.tags)} tags are too many: the limit is 50, and one is used to find the session again",
-                "nothing was sent",
-                f"keep {MAX_TAGS}",
+                hint=f"keep {MAX_TAGS}",
             )
 
     def body(
@@ -502,28 +498,34 @@ def _sha256(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def fill(prompt: str, options: OptionsT, variables: Mapping[str, Any] | None = None) -> tuple[str, OptionsT]:
+def fill(
+    prompt: str,
+    options: OptionsT,
+    variables: Mapping[str, Any] | None = None,
+    optional: Callable[[str], str | None] | None = None,
+) -> tuple[str, OptionsT]:
     """Return prompt and options with their templates filled in; this is done once, and before `build`.
 
     Args:
         prompt: the cell's text.
         options: as parsed.
         variables: the notebook's names; None, like `--raw`, leaves texts as they are.
+        optional: fills in the options in place of `render`; what it returns None for is left out.
 
     Raises:
         TemplateError: a placeholder that cannot be filled.
         OptionError: an empty prompt or value, or a template that gives no number where one is needed.
     """
     if not isinstance(prompt, str):
-        raise OptionError(f"the prompt is text, not {type(prompt).__name__}", "nothing was sent", "give it as a str")
+        raise OptionError(f"the prompt is text, not {type(prompt).__name__}", hint="give it as a str")
     filler: Callable[[str], str] | None = None
     if variables is not None and not options.get("raw"):
         filler = partial(render, variables=variables)
         prompt = filler(prompt) if "{{" in prompt else prompt
     if not prompt.strip():
         where = "below the %%devin line, or in Python in the prompt (the first argument)"
-        raise OptionError("the prompt is empty", "nothing was sent", f"say what Devin should do: {where}")
-    return prompt, fill_options(options, filler)
+        raise OptionError("the prompt is empty", hint=f"write what Devin should do: {where}")
+    return prompt, fill_options(options, filler and (optional or filler))
 
 
 _NAMED = re.compile(
@@ -595,7 +597,7 @@ def build(
             # a placeholder that was filled with nothing must neither choose another session nor reach the service
             if isinstance(text, str) and not text.strip():
                 hint = "leave it out, or fill it in"
-                raise OptionError(f"{option.flag} has an empty value", "nothing was sent", hint)
+                raise OptionError(f"{option.flag} has an empty value", hint=hint)
         if option.empties and value:
             resolved[option.empties] = ()
         if option.field or option.identity or option.is_incidental:
@@ -672,7 +674,7 @@ def _repo(written: str) -> tuple[str, str]:
         hint = "several are separated by spaces: --repos acme/api acme/web"
         if is_known_elsewhere:
             hint = "give the path by which Devin's list of repositories names it"
-        raise OptionError(f"{BY_NAME['repos'].flag} takes OWNER/REPO, not {written!r}", "nothing was sent", hint)
+        raise OptionError(f"{BY_NAME['repos'].flag} takes OWNER/REPO, not {written!r}", hint=hint)
     return "/".join(steps), rest
 
 
@@ -701,8 +703,7 @@ def _link(item: Any, variables: Mapping[str, Any]) -> str:
     if not (is_session_id(text) or text.startswith("devin-") or "://" in text):
         raise OptionError(
             f"{BY_NAME['links'].flag}: {item!r} is neither a session in this notebook nor an id",
-            "nothing was sent",
-            "give the variable that -o has set, an id (devin-…) or the session's URL",
+            hint="give the variable that -o has set, an id (devin-…) or the session's URL",
         )
     return session_id(text)
 
@@ -761,14 +762,15 @@ def _value(expression: str, variables: Mapping[str, Any]) -> str:
         said = str(problem)
         missing = said.split("'")[1] if said.endswith("is undefined") and "'" in said else ""
         hint = nearest(missing, (name for name in variables if not name.startswith("_"))) if missing else ""
-        raise TemplateError(f"{expression} cannot be filled: {said}{hint}", "nothing was sent", RAW) from None
+        do = f"give it a value, or write {{{{ {inner} or '…' }}}}" if said.endswith(" is null") else RAW
+        raise TemplateError(f"{expression} cannot be filled: {said}{hint}", hint=do) from None
     except UsageMistake as problem:
         hint = problem.hint or RAW
         if isinstance(problem, TooLarge):
             whole = next((f"{inner}{call}()" for call in _WHOLE_TABLE if _has(inner, call, variables)), inner)
             attach = f"--attach {inner} sends it as a file; " if inner.isidentifier() else ""
             hint = f"{attach}{{{{ {whole} }}}} fills it in whole"
-        raise TemplateError(f"{expression} cannot be filled: {problem.message}", "nothing was sent", hint) from None
+        raise TemplateError(f"{expression} cannot be filled: {problem.message}", hint=hint) from None
     except Exception as problem:  # the notebook's own objects may raise anything
         raise _broken(expression, f"{type(problem).__name__}: {problem}") from None
 
@@ -782,7 +784,7 @@ def _has(inner: str, call: str, variables: Mapping[str, Any]) -> bool:
 
 
 def _broken(expression: str, problem: str) -> TemplateError:
-    return TemplateError(f"{expression} cannot be read: {problem}", "nothing was sent", RAW)
+    return TemplateError(f"{expression} cannot be read: {problem}", hint=RAW)
 
 
 @cache

@@ -52,6 +52,7 @@ from devin_jupyter.journal import Journal
 from devin_jupyter.loop import (
     SLICE_SECONDS,
     Blocking,
+    SuggestsNames,
     blocking,
     cancel_on_interrupt,
     completing_requests,
@@ -177,10 +178,27 @@ class _SharedState:
     take: str | None
 
 
-class SessionView:
+class SessionView(SuggestsNames):
     """The attributes of a session as last seen. None of them sends a request."""
 
     _shared: _SharedState
+    _OTHER_NAMES = {  # noqa: RUF012 a constant
+        **dict.fromkeys(("cost", "costs", "spent", "usage", "acu", "credits"), "acus"),
+        **dict.fromkeys(("prs", "pr", "pulls", "pull_request"), "pull_requests"),
+        **dict.fromkeys(("state", "status_enum"), "phase"),
+        **dict.fromkeys(("session_id", "devin_id"), "id"),
+        **dict.fromkeys(("link", "href"), "url"),
+        **dict.fromkeys(("value", "get", "structured_output", "response"), "result"),
+        **dict.fromkeys(("conversation", "chat", "transcript", "history"), "messages"),
+        **dict.fromkeys(("df", "dataframe", "to_pandas", "table"), "frame"),
+        **dict.fromkeys(("cancel", "kill", "terminate", "close", "delete"), "stop"),
+        **dict.fromkeys(("message", "reply", "tell", "say", "ask"), "send"),
+        **dict.fromkeys(("files", "artifacts"), "attachments"),
+        **dict.fromkeys(("update", "reload", "poll"), "refresh"),
+        **dict.fromkeys(("show", "display", "watch"), "panel"),
+        **dict.fromkeys(("join", "block", "sleep"), "wait"),
+        **dict.fromkeys(("done", "is_done", "finished", "is_over", "turn_over"), "phase"),
+    }
 
     @property
     def snapshot(self) -> Snapshot:
@@ -1105,9 +1123,13 @@ def _running_status(snapshot: Snapshot) -> str:
 
 
 def _idle_status(snapshot: Snapshot) -> str:
+    state = "has ended"
     if snapshot.phase is Phase.DONE:
-        return f"the turn is over, {cost(snapshot)}"
-    return f"the session {'is idle' if snapshot.phase in _WAITING else 'has ended'}, {cost(snapshot)}"
+        state = "has finished its turn"
+    elif snapshot.phase in _WAITING:
+        state = "is idle"
+    used = "ACU unknown" if snapshot.acus is None else f"{snapshot.acus:.10g} ACU used"
+    return f"the session {state}; {used}"
 
 
 def _quote(text: str) -> str:

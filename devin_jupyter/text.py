@@ -18,7 +18,9 @@ TEXT_LIMIT = 20_000
 DASHES = ("-", "–", "—")
 """Word processors and chat programs turn `--` into the other two."""
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w|)")
+_DURATION = re.compile(
+    r"(\d+(?:\.\d+)?)\s*(s|sec|secs|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?|)(?:\s+ago)?"
+)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 INVISIBLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # controls but tab, newline, return
@@ -49,7 +51,7 @@ def unknown_value(name: str, value: str, known: Iterable[str]) -> str:
 
 
 def parse_duration(value: Any) -> float:
-    """Return seconds for a number, a timedelta, or a text: `90`, `30m`, `4h`, `6d` or `2w`.
+    """Return seconds for a number, a timedelta, or a text: `90`, `30m`, `4h`, `6d`, `2w` or `30 minutes`.
 
     Raises:
         ValueError: anything else.
@@ -60,7 +62,7 @@ def parse_duration(value: Any) -> float:
         match = _DURATION.fullmatch(value.strip().lower())
         if not match:
             raise ValueError("not a duration")
-        return float(match[1]) * _SECONDS[match[2]]
+        return float(match[1]) * _SECONDS[match[2][:1]]
     found = float(value.total_seconds() if hasattr(value, "total_seconds") else value)
     if not found >= 0:
         raise ValueError("not a duration")
@@ -68,12 +70,19 @@ def parse_duration(value: Any) -> float:
 
 
 def parse_ago(text: str, now: datetime) -> datetime | None:
-    """Return the time that `7d` or `12h` before `now` was; None for a text that is not a duration with a unit."""
-    match = _DURATION.fullmatch(text.strip().lower())
+    """Return the time that `7d`, `12 hours ago`, `today` or `yesterday` means; None for another text.
+
+    Days begin at midnight UTC. A duration needs a unit.
+    """
+    word = text.strip().lower()
+    if word in ("today", "yesterday", "now"):
+        midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        return {"today": midnight, "yesterday": midnight - timedelta(days=1), "now": now}[word]
+    match = _DURATION.fullmatch(word)
     if not match or not match[2]:
         return None
     try:
-        return now - timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
+        return now - timedelta(seconds=float(match[1]) * _SECONDS[match[2][:1]])
     except OverflowError:
         return None
 

@@ -77,7 +77,7 @@ def text_of(value: Any) -> str:
     if isinstance(value, str):
         return str(value)
     if is_null(value):
-        raise OptionError(f"it is {'None' if value is None else 'a missing value'}", "nothing was sent", _A_VALUE)
+        raise OptionError(f"it is {'None' if value is None else 'a missing value'}", hint=_A_VALUE)
     of_its_own = getattr(type(value), "__template_text__", None)
     if of_its_own is not None:
         return str(of_its_own(value))
@@ -107,7 +107,7 @@ def _inside(value: Any, shown: Callable[[Any], str] = repr) -> str:
     if kind_of_table(value):
         if not (type(value).__module__ == "numpy" and value.size <= _most_shown()):
             hint = "fill in the table itself, or send it with --attach"
-            raise OptionError(f"there is a {type(value).__name__} inside it", "nothing was sent", hint)
+            raise OptionError(f"there is a {type(value).__name__} inside it", hint=hint)
         return shown(value)
     members = _members(value)
     if members is None:
@@ -169,16 +169,15 @@ def _fields(value: Any) -> list[tuple[str, Any]] | None:
 def _nameless(value: Any) -> UsageMistake:
     kind = type(value).__name__
     if isinstance(value, io.IOBase) or kind == "_TemporaryFileWrapper":
-        return OptionError("it is an open file", "nothing was sent", "read it into a variable, and fill in that")
+        return OptionError("it is an open file", hint="read it into a variable, and fill in that")
     if kind == "generator":
         hint = "make a list of it: {{ values | list }}, or {{ values | join(', ') }}"
-        return OptionError("it is a generator, which has no text", "nothing was sent", hint)
+        return OptionError("it is a generator, which has no text", hint=hint)
     if callable(value) and isinstance(value, _OPENED):
-        return OptionError("it is a function", "nothing was sent", "call it: {{ name() }}")
+        return OptionError("it is a function", hint="call it: {{ name() }}")
     return OptionError(
         f"it is a {kind}, whose text is a place in memory, different in every kernel",
-        "nothing was sent",
-        "fill in one of its attributes, or a text of it",
+        hint="fill in one of its attributes, or a text of it",
     )
 
 
@@ -239,7 +238,7 @@ def to_csv(table: Any, *, in_text: bool = False) -> str:
     """
     kind = kind_of_table(table)
     if kind == "lazy":
-        raise OptionError("it is a LazyFrame, which has no rows yet", "nothing was sent", "collect it: frame.collect()")
+        raise OptionError("it is a LazyFrame, which has no rows yet", hint="collect it: frame.collect()")
     if hasattr(table, "to_csv"):
         table = _ordered_cells(table)
         names = table.index.names
@@ -263,11 +262,11 @@ def to_csv(table: Any, *, in_text: bool = False) -> str:
         cells = next((getattr(table, way) for way in ways if hasattr(table, way)), None)
         if cells is None:
             hint = "make a list of it first"
-            raise OptionError(f"it is a {type(table).__name__}, which cannot be written", "nothing was sent", hint)
+            raise OptionError(f"it is a {type(table).__name__}, which cannot be written", hint=hint)
         dimensions = len(getattr(table, "shape", (0,)))
         if dimensions > 2:
             hint = "fill in {{ array.tolist() }}, or a part with two dimensions"
-            raise OptionError(f"it is an array of {dimensions} dimensions", "nothing was sent", hint)
+            raise OptionError(f"it is an array of {dimensions} dimensions", hint=hint)
         name = getattr(table, "name", None)
         header = [name] if isinstance(name, str) and name else None
         rows = cells() if dimensions == 2 else [(cell,) for cell in cells()]

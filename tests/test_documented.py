@@ -13,6 +13,7 @@ from typing import Any
 import devin_jupyter as dj
 from devin_jupyter import errors, panel
 from devin_jupyter.client import sync
+from devin_jupyter.loop import method
 
 STARTS = [
     *((name, getattr(dj, name)) for name in dj.__all__),
@@ -30,6 +31,7 @@ def members(kind: type) -> Iterator[tuple[str, Any]]:
     for base in filter(is_ours, kind.__mro__):
         for name, member in vars(base).items():
             plain = member.__func__ if isinstance(member, (classmethod, staticmethod)) else member
+            plain = plain.__wrapped__ if isinstance(plain, method) else plain
             if not name.startswith("_") and (inspect.isfunction(plain) or isinstance(plain, property)):
                 yield name, plain
 

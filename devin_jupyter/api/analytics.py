@@ -269,7 +269,7 @@ class Events:
             OptionError: ids and a range at once.
         """
         if event_ids is not None and (offset is not None or limit is not None):
-            raise OptionError("give event_ids, or offset and limit, not both", "nothing was sent")
+            raise OptionError("give event_ids, or offset and limit, not both")
         params = {"event_ids": event_ids, "offset": offset, "limit": limit, "max_content_length": max_content_length}
         return cast(EventDetails, items_of(await self._call("events.details", session_id, params)))
 
@@ -304,7 +304,7 @@ def _event_filters(
     created_before: TimeLike | None,
 ) -> dict[str, Any]:
     if categories and event_types:
-        raise OptionError("give categories or event_types, not both", "nothing was sent")
+        raise OptionError("give categories or event_types, not both")
     return {
         "categories": categories,
         "event_types": event_types,

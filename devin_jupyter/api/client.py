@@ -81,7 +81,7 @@ class Operation:
         """
         route = self.v1 if api_version == "v1" else self.v3
         if route is None:
-            raise Unsupported(self.lacking or f"{api_version} has no {self.name}", "nothing was sent")
+            raise Unsupported(self.lacking or f"{api_version} has no {self.name}")
         method, _, path = route.partition(" ")
         return method, path
 
@@ -634,7 +634,7 @@ def at_most(limit: int | None) -> int | None:
     except TypeError:
         most = -1
     if most is not None and most < 0:
-        raise OptionError(f"limit is a whole number of 0 or more, not {limit!r}", "nothing was sent")
+        raise OptionError(f"limit is a whole number of 0 or more, not {limit!r}")
     return most
 
 

@@ -126,8 +126,7 @@ def check_fields(what: str, given: Mapping[str, Any], known: tuple[str, ...]) ->
             near = closest(name, known)
             raise OptionError(
                 f"a {what} has no field {name!r}",
-                "nothing was sent",
-                f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}",
+                hint=f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}",
             )
 
 
@@ -255,7 +254,7 @@ class Playbooks:
             found["macro"] = macro or None
         if schema is not None:
             if self._service.is_v1:
-                raise Unsupported("v1 playbooks have no schema", "nothing was sent", "use a v3 key (cog_…)")
+                raise Unsupported("v1 playbooks have no schema", hint="use a v3 key (cog_…)")
             from devin_jupyter.schema import load_schema
 
             is_none = isinstance(schema, str) and schema == "none"
@@ -322,7 +321,7 @@ class Knowledge:
                 yield note
             return
         if search or folder_path:
-            raise Unsupported("v1 cannot search notes", "nothing was sent", "list all notes and filter them")
+            raise Unsupported("v1 cannot search notes", hint="list all notes and filter them")
         listed = [_as_v3(note) for note in await self._service.call_list(dict[str, Any], "knowledge.list", "knowledge")]
         for note in [note for note in listed if pinned_repo is None or note.get("pinned_repo") == pinned_repo][:most]:
             yield note
@@ -452,7 +451,7 @@ class Knowledge:
     def _check(self, fields: Json) -> None:
         check_fields("note", fields, _NOTE_FIELDS)
         if self._lacking in _given(fields):
-            raise Unsupported(f"{self._service.api_version} notes have no {self._lacking}", "nothing was sent")
+            raise Unsupported(f"{self._service.api_version} notes have no {self._lacking}")
 
 
 def _given(fields: Json) -> Json:

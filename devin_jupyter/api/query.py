@@ -516,8 +516,7 @@ def api_params(filters: Mapping[str, Any], api_version: str) -> dict[str, Any]:
             unknown = [each for each in filters if filters[each] is not None and each not in known]
             raise Unsupported(
                 f"{api_version} cannot filter sessions by {', '.join(unknown)}",
-                "nothing was sent",
-                f"{api_version} filters by {', '.join(map(str, known))}",
+                hint=f"{api_version} filters by {', '.join(map(str, known))}",
             )
         kind = known[name].kind
         if kind == "time":
@@ -550,7 +549,7 @@ def unix(moment: TimeLike | None) -> int | None:
             moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         return int(moment)
     except (TypeError, ValueError, OverflowError):
-        raise OptionError(f"a time is a datetime or Unix seconds, not {moment!r}", "nothing was sent") from None
+        raise OptionError(f"a time is a datetime or Unix seconds, not {moment!r}") from None
 
 
 def has_all_tags(items: Sequence[S], tags: Any) -> list[S]:
@@ -578,9 +577,8 @@ def to_utc(when: When, now: datetime, name: str = "since") -> datetime | None:
         found = None
     if found is None:
         raise OptionError(
-            f"{name}={when!r:.80} is not a valid date or time",
-            "nothing was read",
-            "give 2026-11-21, 2026-11-21T08:00, a datetime, or 7d",
+            f"{name}: cannot read {when!r:.80}",
+            hint="give 7d, 12h, yesterday, a date such as 2026-11-21, 2026-11-21T08:00, or a datetime",
         )
     return found
 
@@ -609,9 +607,7 @@ def checked_limit(limit: Any) -> int | None:
         return None
     if hasattr(limit, "__index__") and not isinstance(limit, bool) and limit >= 0:
         return index(limit)
-    raise OptionError(
-        f"limit={limit!r:.80} is not a number of sessions", "nothing was read", "give 100, or leave it out"
-    )
+    raise OptionError(f"limit: cannot read {limit!r:.80}", hint="give a whole number such as 100, or leave it out")
 
 
 def _second(when: datetime | None) -> int | None:

@@ -51,7 +51,7 @@ _NEXT_STEP = {
     400: "correct what the message names",
     401: "use another key (no restart needed): %devin connect --new-key, dj.connect(api_key=…) or a new DEVIN_API_KEY",
     404: "check the id, and that this key has access to it (%devin whoami)",
-    409: "check the current state first (%devin sessions, or list the resource), then decide",
+    409: "look at its current state first, such as with %devin sessions, then decide",
     422: "correct the fields named above",
     429: "wait and run it again",
 }
@@ -118,7 +118,7 @@ def unreadable(request: RequestInfo, status: int, body: bytes, why: str = "it is
 def _outcome_unknown(request: RequestInfo) -> str:
     """What may have happened where the response does not say."""
     if request.method == "GET":
-        return "nothing was changed"
+        return ""
     return "a paid request may have been applied" if request.operation in _PAID else "it may have been applied anyway"
 
 
@@ -200,7 +200,8 @@ def _meaning(request: RequestInfo, status: int, detail: str, wait: float | None,
         return f"{failed}{_asked(wait)}" if wait else failed
     if status == 409 and request.operation == _CREATE:
         return "the request conflicts with the current state; whether a session was started is unknown"
-    return f"{_reason(request, status, detail, wait, code)}; {_not_applied(request)}"
+    reason = _reason(request, status, detail, wait, code)
+    return reason if request.method == "GET" else f"{reason}; {_not_applied(request)}"
 
 
 def _reason(request: RequestInfo, status: int, detail: str, wait: float | None, code: str | None) -> str:
@@ -217,7 +218,8 @@ def _reason(request: RequestInfo, status: int, detail: str, wait: float | None, 
     if status == 404:
         return "it does not exist, or this key has no access to it"
     if status == 409:
-        return "the request conflicts with the current state"
+        what = "session's " if "/sessions/" in request.path else ""
+        return f"the request conflicts with the {what}current state"
     if status == 429:
         return f"too many requests{_asked(wait)}"
     return "the service rejected this request"

@@ -406,7 +406,7 @@ class Sessions:
             Unsupported: `archive` on v1.
         """
         if archive and self._service.is_v1:
-            raise Unsupported("v1 has no archive; use stop()", "nothing was sent")
+            raise Unsupported("v1 has no archive; use stop()")
         params = {"archive": "true"} if archive else None
         try:
             answer = await self._service.call("sessions.terminate", session_id=prefixed(session_id), params=params)
@@ -557,7 +557,7 @@ class Messages:
                 body["message_as_user_id"] = as_user
             return await self._service.call_as(wire.Session, "messages.send", session_id=identifier, json=body)
         if as_user:
-            raise Unsupported("v1 cannot send in another user's name", "nothing was sent", "leave as_user out")
+            raise Unsupported("v1 cannot send in another user's name", hint="leave as_user out")
         lines = [message, *(f'ATTACHMENT:"{url}"' for url in attachment_urls)]
         answer = await self._service.call("messages.send", session_id=identifier, json={"message": "\n".join(lines)})
         # a suspended session answers 200 with words in place of null, and does not get the message

@@ -282,18 +282,16 @@ class Transport:
                 extensions=extensions,
             )
         except httpx.InvalidURL as problem:
-            raise errors.OptionError(f"{url} is not a valid address: {problem}", "nothing was sent") from None
+            raise errors.OptionError(f"{url} is not a valid address: {problem}") from None
         except UnicodeEncodeError:
             raise errors.OptionError(
                 f"a text for {info.method} {info.path} contains half a character (a lone surrogate)",
-                "nothing was sent",
-                'clean it: text.encode("utf-8", "replace").decode()',
+                hint='clean it: text.encode("utf-8", "replace").decode()',
             ) from None
         except ValueError as problem:  # the service itself may have answered with such a number, which is written back
             raise errors.OptionError(
                 f"a value for {info.method} {info.path} cannot be written as JSON: {problem}",
-                "nothing was sent",
-                "give a number that is neither infinite nor NaN",
+                hint="give a number that is neither infinite nor NaN",
             ) from None
         within = None if files else self._settings.timeout_seconds * (_LONGEST_CALL if retries else 1)
         response = await self._exchange(info, request, within)
@@ -304,6 +302,8 @@ class Transport:
             refused = error_from(info, response.status_code, response.headers, response.content)
             if response.status_code == 404 and (path := urlsplit(self._settings.base_url).path):
                 refused.note(f"the address of the API has the path {path}, which may be too much")
+            if response.status_code in (401, 403, 404) and self._settings.url_note:
+                refused.note(self._settings.url_note)
             raise refused
         return response
 
@@ -333,7 +333,10 @@ class Transport:
             if not is_foreign and type(problem).__module__.partition(".")[0] not in _BELOW_HTTPX:
                 raise
             _log(info, type(problem).__name__, started)
-            raise self._trouble(info, problem, time.perf_counter() - started) from None
+            trouble = self._trouble(info, problem, time.perf_counter() - started)
+            if self._settings.url_note:
+                trouble.note(self._settings.url_note)
+            raise trouble from None
         finally:
             _is_ours.reset(ours)
         _log(info, response.status_code, started, response.extensions.get("retry"))

@@ -22,7 +22,15 @@ from devin_jupyter.batches.rows import plain
 from devin_jupyter.batches.runner import Preview, Runner, find_batch, open_batch, preview, where_of
 from devin_jupyter.errors import Detached, DetachedAwait, OptionError
 from devin_jupyter.host import host
-from devin_jupyter.loop import SLICE_SECONDS, Blocking, cancel_on_interrupt, completing_requests, fluent
+from devin_jupyter.loop import (
+    SLICE_SECONDS,
+    Blocking,
+    SuggestsNames,
+    cancel_on_interrupt,
+    completing_requests,
+    fluent,
+    method,
+)
 from devin_jupyter.models.snapshot import CellRef
 from devin_jupyter.options import from_keywords, seconds
 from devin_jupyter.request import SessionRequest, not_filled_in, read_attachments, render
@@ -39,11 +47,23 @@ S = TypeVar("S")
 V = TypeVar("V", bound="BatchView[Any]")
 
 
-class BatchView(Generic[S]):
+class BatchView(SuggestsNames, Generic[S]):
     """The attributes of a batch, as last seen: no request is sent."""
 
     notice: str | None
     _runner: Runner
+    _OTHER_NAMES = {  # noqa: RUF012 a constant
+        **dict.fromkeys(("cost", "costs", "spent", "usage"), "acus"),
+        **dict.fromkeys(("df", "dataframe", "to_pandas", "table", "rows", "results", "result", "output"), "frame"),
+        **dict.fromkeys(("outputs", "answers", "errors", "failed", "prs", "pull_requests"), "frame"),
+        **dict.fromkeys(("phase", "phases", "state", "status", "counts"), "phase_counts"),
+        **dict.fromkeys(("done", "is_done", "finished", "over"), "is_over"),
+        **dict.fromkeys(("cancel", "kill", "terminate", "close"), "stop"),
+        **dict.fromkeys(("board", "show", "display"), "panel"),
+        **dict.fromkeys(("start", "run", "continue_"), "resume"),
+        **dict.fromkeys(("message", "reply", "tell", "answer"), "send"),
+        "needs_you": "questions",
+    }
 
     def __init__(self) -> None:
         self._handles: dict[str, tuple[Any, S]] = {}
@@ -68,18 +88,19 @@ class BatchView(Generic[S]):
         """The sessions that there are, in the order of their rows; duplicates share one."""
         return [self.session_of(job) for job in self._runner.jobs if job.state is not None]
 
-    @property
+    @method
     def frame(self) -> pd.DataFrame:
-        """A row per row at any time: input columns, output columns, session columns.
+        """Return a row per row, at any time: input columns, output columns, then `phase`, `acus`, `error`, the ids.
 
-        `provisional` marks outputs of turns that are open; `phase` is `waiting` or `refused` without a session;
+        `phase` is `waiting` or `refused` without a session; `provisional` marks outputs of turns that are open. `acus`
+        has all takes of a row, `acus_earlier` the part of earlier ones; rows that share a session have its cost once.
         `review_status` is what `.review()` saw last.
         """
-        return display.batch_frame(self._runner.plan, self._runner.jobs, self._runner.reviews)
+        return display.batch_frame(self._runner)
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The input columns of `.frame`."""
+        """The input columns of `.frame()`."""
         return self._runner.plan.rows.columns
 
     @property
@@ -155,26 +176,46 @@ class BatchView(Generic[S]):
         return self
 
     def panel(self) -> BatchPanel:
-        """Return a live board of all rows, which join it as they are started."""
+        """Return a live board of all rows, which join it as they are started; its buttons are methods of the batch."""
         from devin_jupyter.panel import BatchPanel
 
         runner = self._runner
-        shown = {job.index: job.session_id for job in runner.jobs if job.session_id}
-        places = {session_id: index for index, session_id in shown.items()}
-        board = BatchPanel(self.sessions, title=self.name, names=display.names_of(runner), places=places)
+        jobs = {job.session_id: job for job in runner.jobs if job.session_id}
+        shown = {job.index: session_id for session_id, job in jobs.items()}
+        board = BatchPanel(
+            self.sessions,
+            title=self.name,
+            notes=lambda session_id: display.notes_of(runner, jobs[session_id]) if session_id in jobs else None,
+            summary=lambda: display.summary_of(runner),
+            actions=_verbs(self.aio),
+        )
 
         def update(job: Job) -> None:
-            board.waiting(runner.n_without_session)
-            before = shown.get(job.index)
-            if job.session_id is not None and job.session_id != before:
-                shown[job.index] = job.session_id
-                if before is not None and before not in shown.values():
-                    board.drop(before)  # of an earlier take
-                board.follow(self.session_of(job), display.row_name(runner.plan, job), job.index)
+            before, row_id = shown.get(job.index), f"row-{job.index}"
+            if before is not None and job.session_id != before:  # of an earlier take
+                del shown[job.index], jobs[before]
+                board.drop(before)
+            if job.session_id is not None and job.index not in shown:
+                shown[job.index], jobs[job.session_id] = job.session_id, job
+                board.drop(row_id)  # of a start that was refused
+                board.follow(self.session_of(job))
+            elif job.snapshot is not None:
+                board.put(job.snapshot)  # what its batch says of it may have changed
+            elif (refused := display.refused_row(runner, job)) is not None:
+                board.put_row(refused)
+            board.redraw()
 
-        board.waiting(runner.n_without_session)
+        for job in runner.jobs:
+            if (refused := display.refused_row(runner, job)) is not None:
+                board.put_row(refused)
+        runner.board = board
         runner.listen(update)
         return board
+
+    @property
+    def aio(self) -> AsyncBatch:
+        """The batch with coroutine methods."""
+        raise NotImplementedError
 
     def listen(self, listener: Callable[[Job], None]) -> Callable[[], None]:
         """Call a function on the loop's thread with every job that changed, until the returned one is called."""
@@ -186,6 +227,32 @@ class BatchView(Generic[S]):
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Mapping[str, Any]:
         return display.bundle(self._runner)
+
+
+def _verbs(batch: AsyncBatch) -> dict[str, Callable[[], Any]]:
+    """Return what the buttons of a board do; a text that one returns is shown."""
+    runner = batch._runner
+
+    async def pause() -> None:
+        await batch.pause()
+
+    async def resume() -> None:
+        await batch.resume()
+
+    async def retry() -> str:
+        phases, labels, take = display.failed_rows(runner)
+        return str((await batch.retry(phases, take=take, rows=labels)).notice)
+
+    async def stop_all() -> str:
+        return str((await batch.stop()).notice)
+
+    return {
+        "pause": pause,
+        "resume": resume,
+        "retry": retry,
+        "stop_all": stop_all,
+        "export": lambda: display.export(runner),
+    }
 
 
 class AsyncBatch(BatchView[AsyncSession]):
@@ -259,14 +326,14 @@ class AsyncBatch(BatchView[AsyncSession]):
         Args:
             phase: `"failed"`, or several of them.
             take: which take that is; a third try of a row is `take=3`.
-            rows: only these: labels, a mask, or a slice of `.frame`.
+            rows: only these: labels, a mask, or a slice of `.frame()`.
         """
         runner = self._runner
         runner.check_process()
         phases, label, attached = phases_of(phase), runner.take_label(take), runner.attached
         positions = None if rows is None else positions_of(runner.plan.rows, rows, runner.jobs)
         chosen = await runner.retry(phases, label, positions)
-        self.notice = display.retry_line(label, chosen, runner.attached - attached)
+        self.notice = runner.last_action = display.retry_line(runner, label, chosen, runner.attached - attached, phases)
         return self
 
     async def send(
@@ -275,7 +342,7 @@ class AsyncBatch(BatchView[AsyncSession]):
         """Send a message to the sessions of many rows, once each; `{{ row… }}` is filled in for each row.
 
         Args:
-            rows: labels, a mask, a slice of `.frame`, `.questions`, or sessions.
+            rows: labels, a mask, a slice of `.frame()`, `.questions`, or sessions.
             text: the message.
             attach: a path, URL, DataFrame, bytes or `(name, content)`, or a list of them.
             again: send it even if it was already sent.
@@ -298,7 +365,7 @@ class AsyncBatch(BatchView[AsyncSession]):
         files = await asyncio.to_thread(read_attachments, [item for item in items if item is not None], {})
         results = await runner.send(jobs, texts, files, again=again)
         notes = () if raw else not_filled_in(text, {}, {"row": None})
-        self.notice = "; ".join([display.action_line(results, runner.plan), *notes])
+        self.notice = runner.last_action = "; ".join([display.action_line(results, runner.plan), *notes])
         return self
 
     async def review(self, *, limit: int | None = None, take: str | int | None = None) -> AsyncBatch:
@@ -333,7 +400,7 @@ class AsyncBatch(BatchView[AsyncSession]):
         """Stop starting rows, and terminate every session whose turn is open; finished sessions are kept."""
         self._runner.check_process()
         results = await self._runner.stop("stopped; .resume() starts waiting rows")
-        self.notice = display.action_line(results, self._runner.plan)
+        self.notice = self._runner.last_action = display.action_line(results, self._runner.plan)
         return self
 
 
@@ -342,7 +409,7 @@ class Batch(BatchView[Session], Blocking[AsyncBatch]):
 
         upgrade = dj.map("Upgrade {{ row.repo }} to Python 3.13", repos, repos=["{{ row.repo }}"], max_acu=5)
         upgrade.wait()                                  # one line of progress; Ctrl-C leaves all running
-        upgrade.frame                                   # inputs, answers, phases and costs, a row per row
+        upgrade.frame()                                 # inputs, answers, phases and costs, a row per row
         upgrade.send(upgrade.questions, "Use the LTS")  # answers everybody who asked
         upgrade.retry(phase="failed")                   # take 2 of those rows, once
 
@@ -355,6 +422,11 @@ class Batch(BatchView[Session], Blocking[AsyncBatch]):
         BatchView.__init__(self)
         Blocking.__init__(self, asynchronous)
         self._runner = asynchronous._runner
+
+    @property
+    def aio(self) -> AsyncBatch:
+        """The batch with coroutine methods."""
+        return self._async
 
     @property
     def notice(self) -> str | None:  # type: ignore[override]  # set by the actions of the async twin
@@ -441,7 +513,7 @@ def request_of(prompt: str, rows: Any, options: Mapping[str, Any]) -> BatchReque
         OptionError: an option that is not valid.
     """
     for name in sorted(options.keys() & _ELSEWHERE.keys()):
-        raise OptionError(f"map has no {name}", "nothing was sent", _ELSEWHERE[name])
+        raise OptionError(f"map has no {name}", hint=_ELSEWHERE[name])
     given = from_keywords(each=rows, **options)
     cell = CellRef(notebook=host().notebook, out=given.get("out"))
     return BatchRequest(prompt=prompt, rows=rows, options=given, variables={}, cell=cell)
@@ -506,7 +578,7 @@ def compare(one: BatchView[Any], other: BatchView[Any], on: str | list[str]) -> 
     if not keys:
         raise OptionError("on= names no column", hint="on= names an input column of both")
     names = (one.name, other.name) if one.name != other.name else (f"{one.name}_1", f"{other.name}_2")
-    left, right = (batch.frame.reset_index(drop=True) for batch in (one, other))
+    left, right = (batch.frame().reset_index(drop=True) for batch in (one, other))
     for batch, table in ((one, left), (other, right)):
         lacking = [key for key in keys if key not in table.columns]
         if lacking:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from devin_jupyter.batches.jobs import BatchStats, Job, Stage, cost_line
@@ -15,8 +18,9 @@ from devin_jupyter.batches.runner import ActionResult, Runner
 from devin_jupyter.errors import DevinError, Refused, TurnError, WaitTimeout
 from devin_jupyter.host import host
 from devin_jupyter.models.enums import Phase
-from devin_jupyter.render import board_bundle
-from devin_jupyter.render.html import line_html
+from devin_jupyter.render import BoardRow, BoardSummary, RowNotes, board_bundle, board_row
+from devin_jupyter.render.board import group_of
+from devin_jupyter.render.labels import PHASE_STYLES
 from devin_jupyter.text import one_line
 
 if TYPE_CHECKING:
@@ -24,41 +28,64 @@ if TYPE_CHECKING:
 
     from devin_jupyter.frames.batch import BatchRow
 
-_LISTED = 12
-
 
 # --- notices ------------------------------------------------------------------------------------------------
 
 
 def opening_line(runner: Runner) -> str:
-    """Return what a cell prints when its batch opens: `0 started, 300 attached, 0 ACU`."""
+    """Return what a cell prints when its batch opens: `Starting 3 of 30 rows (--limit 3), 5 at a time. …`."""
+    plan, n_rows = runner.plan, len(runner.plan.rows)
     to_start = [job for job in runner.wanted if job.stage in (Stage.WAITING, Stage.STARTING)]
     refused = sum(job.stage is Stage.REFUSED for job in runner.jobs)
-    parts = [f"{runner.started} started, {runner.attached} attached"]
-    if to_start:
-        parts[0] = f"{len(to_start)} to start, {runner.attached} attached"
-        cost = cost_line([job.item for job in to_start], runner.plan.budget)
-        parts += [f"{runner.gate.parallel} at a time", "0 ACU" if runner.replays else cost]
-    else:
-        parts.append("0 ACU")
     beyond = len(runner.jobs) - len(runner.wanted)
-    duplicates = len(runner.plan.rows) - len(runner.plan.items)
+    duplicates = n_rows - len(plan.items)
     recorded = sum(job.snapshot is not None and job.snapshot.recorded is not None for job in runner.jobs)
-    parts += [f"{beyond} beyond --limit"] if beyond else []
-    parts += [f"{duplicates} duplicate rows share a session"] if duplicates else []
-    parts += [f"{recorded} of them recorded"] if recorded else []
-    parts += [f"{runner.unseen} as last seen: the service cannot be reached"] if runner.unseen else []
-    parts += [f"{refused} refused"] if refused else []
-    parts += [f"paused: {runner.gate.paused}"] if runner.gate.paused else []
-    parts += ["no longer paused: running it again resumed it"] if runner.was_held and to_start else []
-    return "; ".join([", ".join(parts), *runner.plan.notes])
+    attached = runner.attached - recorded
+    parts = []
+    if to_start:
+        pilot = f" (--limit {runner.limit})" if beyond else ""
+        some = f" of {n_rows}" if len(to_start) < n_rows - duplicates else ""
+        parts.append(f"Starting {_rows(len(to_start), some)}{pilot}, {runner.gate.parallel} at a time.")
+    if attached or recorded or not (to_start or refused):
+        has = f"{attached} row{' has a session' if attached == 1 else 's have sessions'} already" if attached else ""
+        replays = f"{recorded} replayed from {runner.core.lock.name if runner.core.lock else 'a lock file'}"
+        there = ", ".join(part for part in (has, replays if recorded else "") if part) or "There are no rows"
+        parts.append(f"{there}." if to_start or refused else f"{there}; nothing to start.")
+    if to_start and not runner.replays:
+        cost = cost_line([job.item for job in to_start], plan.budget)
+        parts.append(f"{cost[:1].upper()}{cost[1:]}.")
+    shares = "shares" if duplicates == 1 else "share"
+    parts += [f"{_rows(duplicates, ' duplicate')} {shares} a session with another one."] if duplicates else []
+    parts += [f"{_rows(beyond)} beyond --limit can be started later."] if beyond and not to_start else []
+    parts += [f"{runner.unseen} as last seen: the service cannot be reached."] if runner.unseen else []
+    parts += [f"{_rows(refused)} refused."] if refused else []
+    parts += [f"Paused: {runner.gate.paused}."] if runner.gate.paused else []
+    parts += ["No longer paused: running it again resumed it."] if runner.was_held and to_start else []
+    return " ".join([*parts, *(f"Note: {note}." for note in plan.notes)])
 
 
-def retry_line(take: str, chosen: Sequence[Job], n_attached: int) -> str:
-    """Return what a retry prints."""
+def retry_line(runner: Runner, take: str, chosen: Sequence[Job], n_attached: int, phases: Collection[str]) -> str:
+    """Return what a retry prints; one that does nothing says so."""
     to_start = [job.item for job in chosen if job.stage in (Stage.WAITING, Stage.STARTING)]
-    cost = cost_line(to_start, None) if to_start else "0 ACU"
-    return f"take {take}: {len(to_start)} to start, {n_attached} attached, {cost}"
+    if to_start:
+        cost = cost_line(to_start, None)
+        there = f" {_rows(n_attached)} had a session for it already." if n_attached else ""
+        return f"Take {take}: starting {_rows(len(to_start))}.{there} {cost[:1].upper()}{cost[1:]}."
+    if n_attached:
+        return f"Take {take}: {_rows(n_attached)} had a session for it already; nothing to start."
+    words = " or ".join(sorted(phases))
+    alike = [job for job in runner.wanted if job.phase in phases]
+    if not alike:
+        return f"Nothing to retry: no row is {words}."
+    takes = [int(word) for job in alike for word in (job.take, *job.tried, take) if word and word.isdecimal()]
+    where = named(label for job in alike for label in runner.plan.labels(job.item))
+    return f"Nothing to retry: {where} had take {take} already; take={max(takes, default=1) + 1} tries once more."
+
+
+def _rows(count: int, kind: str = "") -> str:
+    if kind.startswith(" of "):
+        return f"{count}{kind} rows"
+    return f"{count}{kind} row{'' if count == 1 else 's'}"
 
 
 def action_line(results: Sequence[ActionResult], plan: Plan) -> str:
@@ -83,7 +110,7 @@ def action_line(results: Sequence[ActionResult], plan: Plan) -> str:
     if first is not None:
         where = named(label for result in failed for label in plan.labels(result.job.item))
         parts.append(f"{len(failed)} failed ({where}): {first.message}")
-    return ", ".join(parts) or "nothing to do"
+    return ", ".join(parts) or "no session is running"
 
 
 def detached(runner: Runner, *, stopped: bool) -> tuple[str, str, str]:
@@ -181,17 +208,14 @@ class StatusLine:
 # --- the frame ----------------------------------------------------------------------------------------------
 
 
-def batch_frame(plan: Plan, jobs: Sequence[Job], reviews: Mapping[str, str]) -> pd.DataFrame:
+def batch_frame(runner: Runner) -> pd.DataFrame:
     """Return a row per row: input columns, output columns, session columns.
 
-    Args:
-        plan: of the batch.
-        jobs: its jobs.
-        reviews: the state of the reviews of pull requests, by URL.
+    Rows that share a session share everything but its cost, which stands in the first of them: the column adds up.
     """
     from devin_jupyter.frames.batch import Inputs, batch
 
-    rows = plan.rows
+    plan, rows = runner.plan, runner.plan.rows
     levels = rows.index.columns if rows.index else ()
     inputs = Inputs(
         columns=tuple(column for column in rows.columns if column not in levels),
@@ -200,8 +224,13 @@ def batch_frame(plan: Plan, jobs: Sequence[Job], reviews: Mapping[str, str]) -> 
         source=rows.source,
         dtypes=rows.dtypes,
     )
-    made = [_frame_row(job, reviews) for job in jobs]
-    frame = batch(inputs, [made[index] for index in plan.item_of_row], plan.schema, plan.prefix)
+    made = [_frame_row(job, runner) for job in runner.jobs]
+    shared = [replace(row, acus=0.0, acus_earlier=None) for row in made]
+    first = [job.item.positions[0] for job in runner.jobs]
+    every = [
+        made[index] if first[index] == position else shared[index] for position, index in enumerate(plan.item_of_row)
+    ]
+    frame = batch(inputs, every, plan.schema, plan.prefix)
     if rows.source is None and rows.index is not None:
         frame.index = _restored_index(frame.index, rows.index)
     return frame
@@ -214,76 +243,188 @@ def _restored_index(index: pd.Index, kept: Index) -> pd.Index:
     return index.set_names(list(kept.names)) if index.nlevels == len(kept.names) else index
 
 
-def _frame_row(job: Job, reviews: Mapping[str, str]) -> BatchRow:
+def _frame_row(job: Job, runner: Runner) -> BatchRow:
     from devin_jupyter.frames.batch import BatchRow
 
-    snapshot, schema = job.snapshot, job.item.request.schema
+    snapshot, schema, reviews = job.snapshot, job.item.request.schema, runner.reviews
+    acus, earlier = cost_of(job, runner.costs)
     if snapshot is None:
-        return BatchRow(phase=job.phase, schema=schema, error=job.error.message if job.error else None)
+        refused = job.error or job.item.problem
+        error = refused.message if refused else None
+        return BatchRow(phase=job.phase, schema=schema, error=error, acus=acus, acus_earlier=earlier)
     raw = snapshot.structured_output
     word = snapshot.last_word
     # why there is no answer, or what is wrong with it; where a person must answer first, `asked` says it
     wrong = schema.check(raw) if schema is not None and raw is not None and snapshot.turn_over else []
-    problem = job.problem if not wrong and job.question is None else job.error
+    problem = reason(job) if not wrong and job.question is None else job.error and job.error.message
     return BatchRow(
         phase=job.phase,
         session_id=snapshot.session_id,
         url=snapshot.url,
         needs_you=job.question is not None,
         asked=job.question,
-        acus=snapshot.acus,
+        acus=acus,
+        acus_earlier=earlier,
         n_prs=len(snapshot.pull_requests),
         review_status=", ".join(dict.fromkeys(reviews[pr.url] for pr in snapshot.pull_requests if pr.url in reviews))
         or None,
         provisional=None if raw is None else not snapshot.output_is_final,
-        error="; ".join([*([problem.message] if problem else []), *wrong]) or None,
+        error="; ".join([*([problem] if problem else []), *wrong]) or None,
         raw=raw,
         answer=word.text if word and snapshot.turn_over else None,
         schema=schema,
     )
 
 
-# --- the saved form -----------------------------------------------------------------------------------------
+def cost_of(job: Job, costs: Mapping[str, float | None]) -> tuple[float | None, float | None]:
+    """Return what all takes of a job cost so far, and the part of the earlier ones; None is unknown, or no take."""
+    earlier = [costs.get(name, cost) for name, cost in job.earlier.items()]
+    now = [costs.get(job.session_id)] if job.session_id else []
+    known = [cost for cost in (*earlier, *now) if cost is not None]
+    before = sum(cost for cost in earlier if cost is not None)
+    return round(sum(known), 6) if known else None, round(before, 6) if earlier else None
+
+
+def reason(job: Job) -> str | None:
+    """Return why a job has no answer, without the name of its session; None where it has one, or may still."""
+    problem = job.problem
+    if problem is None:
+        return None
+    return re.sub(r"^devin-[0-9a-f]+(?: \(simulated\))?:? ", "", problem.message)
+
+
+# --- the board and the saved form ---------------------------------------------------------------------------
 
 
 def bundle(runner: Runner) -> dict[str, Any]:
-    """Return the saved form: plain text, static HTML and records, the same for the same state."""
+    """Return what a batch shows at the end of a cell: a line with a link to its board; its answers once it is over."""
+    summary, _ = summary_of(runner)
+    board = runner.board.anchor if runner.board is not None and runner.board.is_shown else ""
     snapshots = [job.snapshot for job in runner.jobs if job.snapshot is not None]
-    shown = board_bundle(runner.name, snapshots, names=names_of(runner), waiting=runner.stats().waiting)
-    for line in _remarks(runner):
-        shown["text/plain"] += f"\n{line}"
-        shown["text/html"] += line_html(line)
-    return shown
+    return board_bundle(
+        runner.name, rows_of(runner), snapshots, summary, board=board, is_short=runner.is_running and bool(board)
+    )
 
 
-def _remarks(runner: Runner) -> Iterator[str]:
-    """What the sessions themselves do not show: rows by phase, why it is paused, what was refused, asked in reports."""
-    sums = runner.stats()
-    shared = sums.rows - len(runner.jobs)
-    rows = f"{sums.rows} row{'' if sums.rows == 1 else 's'}"
-    yield f"{rows}{f', {shared} of them duplicates' if shared else ''}: {sums.words}"
-    if before := [cost for job in runner.jobs for cost in job.earlier.values()]:
-        yield f"earlier takes: {len(before)}, {sum(cost or 0.0 for cost in before):.2f} ACU more"
-    if runner.notice:
-        yield one_line(runner.notice, 400)
-    remarks = [
-        f"{row_name(runner.plan, job)} was refused: {job.error.message}"
-        for job in runner.jobs
-        if job.stage is Stage.REFUSED and job.error is not None
-    ]
-    remarks += [
-        f"{row_name(runner.plan, job)} asks: {job.question}"
-        for job in runner.jobs
-        if job.question is not None and job.phase == Phase.DONE
-    ]
-    yield from (one_line(remark, 200) for remark in remarks[:_LISTED])
-    if len(remarks) > _LISTED:
-        yield f"… and {len(remarks) - _LISTED} more, see .frame"
+def rows_of(runner: Runner) -> list[BoardRow]:
+    """Return the rows of the board that have a session or were refused, in their order."""
+    rows = []
+    for job in runner.jobs:
+        if job.snapshot is not None:
+            rows.append(board_row(job.snapshot, notes_of(runner, job)))
+        elif (refused := refused_row(runner, job)) is not None:
+            rows.append(refused)
+    return rows
 
 
-def names_of(runner: Runner) -> dict[str, str]:
-    """Return the names of the rows by session id."""
-    return {job.session_id: row_name(runner.plan, job) for job in runner.jobs if job.session_id}
+def notes_of(runner: Runner, job: Job) -> RowNotes:
+    """Return what the batch knows of a job beside its session."""
+    acus, _ = cost_of(job, runner.costs)
+    why = None if job.question is not None else reason(job)
+    return RowNotes(name=row_name(runner.plan, job), place=job.index, reason=why, acus=acus)
+
+
+def refused_row(runner: Runner, job: Job) -> BoardRow | None:
+    """Return the row of a job that could not be started; None for any other."""
+    if job.stage is not Stage.REFUSED or job.error is None:
+        return None
+    acus, _ = cost_of(job, runner.costs)
+    name = row_name(runner.plan, job)
+    return BoardRow(
+        id=f"row-{job.index}",
+        name=name,
+        title=name,
+        place=job.index,
+        phase=str(job.phase),
+        label="refused",
+        icon="✗",
+        color=PHASE_STYLES[Phase.FAILED].color,
+        group="failed",
+        acus=acus,
+        reason=one_line(job.error.message, 200),
+    )
+
+
+def summary_of(runner: Runner) -> tuple[BoardSummary, dict[str, Any]]:
+    """Return what the board says of all rows together, and what its header needs beside."""
+    sums, template = runner.stats(), runner.plan.prompt.strip().splitlines()
+    is_held = runner.gate.paused is not None
+    remarks = [runner.last_action or ""]
+    if sums.rows > len(runner.jobs):
+        shared = sums.rows - len(runner.jobs)
+        remarks.append(f"{sums.rows} rows; {shared} of them share{'s' * (shared == 1)} a session with another one.")
+    if (beyond := len(runner.jobs) - len(runner.wanted)) > 0:
+        remarks.append(f"{_rows(beyond)} beyond --limit: .resume(all_rows=True) starts them.")
+    if is_held and sums.waiting:
+        remarks.append(f"Paused: {runner.gate.paused}.")
+    elif runner.notice and not is_held:
+        remarks.append(f"{runner.notice[:1].upper()}{runner.notice[1:]}.")
+    summary = BoardSummary(
+        subtitle=one_line(template[0], 120) if template else "",
+        spent=sums.spent,
+        waiting=sums.waiting,
+        why=_why_waiting(runner) if sums.waiting else "",
+        remarks=tuple(one_line(line, 400) for line in remarks if line),
+    )
+    seen = [job.snapshot for job in runner.jobs if job.snapshot is not None and not job.snapshot.simulated]
+    began = [snapshot.created_at.timestamp() for snapshot in seen if snapshot.created_at is not None]
+    ended = [snapshot.updated_at.timestamp() for snapshot in seen if snapshot.updated_at is not None]
+    failed = [job for job in runner.wanted if _has_failed(runner, job)]
+    verbs = {
+        "pause": runner.is_running and not is_held and sums.waiting > 0,
+        "resume": is_held and sums.waiting > 0,
+        "retry": bool(failed),
+        "export": True,
+        "stop_all": sums.open > 0,
+    }
+    return summary, {
+        "can": [name for name, can in verbs.items() if can and runner.replays is None],
+        "started": runner.began_at or min(began, default=None),
+        "ended": None if runner.is_running else max(ended, default=None),
+        "seconds_left": sums.seconds_left if runner.is_running and sums.seconds_left else None,
+        "failed": len(failed),
+        "open": sums.open,
+    }
+
+
+def _has_failed(runner: Runner, job: Job) -> bool:
+    if job.stage is Stage.REFUSED:
+        return True
+    return job.snapshot is not None and group_of(job.snapshot, notes_of(runner, job).reason) == "failed"
+
+
+def _why_waiting(runner: Runner) -> str:
+    gate = runner.gate
+    if gate.paused is not None:
+        return "paused"
+    if gate.no_room is not None:
+        return "room in the budget"
+    if gate.seconds_closed:
+        return "the service asks to slow down"
+    return f"{gate.at_a_time} at a time"
+
+
+def failed_rows(runner: Runner) -> tuple[set[str], list[Hashable], str]:
+    """Return the phases and the labels of the rows without an answer, and the take that a retry of them would be."""
+    jobs = [job for job in runner.wanted if _has_failed(runner, job)]
+    takes = [int(word) for job in jobs for word in (job.take, *job.tried) if word and word.isdecimal()]
+    labels = [label for job in jobs for label in runner.plan.labels(job.item)]
+    return {str(job.phase) for job in jobs}, labels, str(max(takes, default=1) + 1)
+
+
+def export(runner: Runner) -> str:
+    """Write the frame of a batch as CSV beside the notebook, under a name that is free, and say where."""
+    from devin_jupyter.frames import write_csv
+
+    frame = batch_frame(runner)
+    stem = re.sub(r"[^\w.-]+", "-", runner.name).strip("-.") or "batch"
+    path = Path(f"{stem}.csv")
+    for number in range(2, 1000):
+        if not path.exists():
+            break
+        path = Path(f"{stem}-{number}.csv")
+    write_csv(frame, path)
+    return f"Wrote {path} ({_rows(len(frame))})."
 
 
 def row_name(plan: Plan, job: Job) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from statistics import median
@@ -33,7 +33,7 @@ from devin_jupyter.models.fields import is_session_id, session_id
 from devin_jupyter.models.snapshot import Snapshot, reported_outcome, reported_question
 from devin_jupyter.request import Fingerprint
 from devin_jupyter.session import answer_of
-from devin_jupyter.text import nearest
+from devin_jupyter.text import format_amount, nearest
 
 if TYPE_CHECKING:
     from devin_jupyter.monitor.store import WatchedSession
@@ -164,9 +164,13 @@ class BatchStats:
     waiting: int
     open: int
     acus: float
-    """The cost of everything, earlier takes included."""
+    """The cost of every session that the batch ever had, earlier takes included: it never shrinks."""
+    acus_earlier: float
+    """The part of `acus` that sessions of earlier takes and of earlier templates cost."""
     acus_unknown: int
-    """Sessions that worked and whose cost the service did not report."""
+    """Sessions whose cost the service did not report."""
+    budget: float | None
+    """The ACUs that the batch may cost; None is no limit."""
     needs_you: int
     seconds_left: float | None
     """Estimated from the turns that ended here; None while none did."""
@@ -174,8 +178,17 @@ class BatchStats:
     @property
     def text(self) -> str:
         """Counts and cost in one line, without anything that depends on the time."""
-        unknown = f" and {self.acus_unknown} unknown" if self.acus_unknown else ""
-        return " · ".join([*([self.words] if self.words else []), f"{self.acus:.2f} ACU{unknown}"])
+        return " · ".join([*([self.words] if self.words else []), self.spent])
+
+    @property
+    def spent(self) -> str:
+        """The cost so far, such as `41.2 of 100 ACU (3.1 in earlier takes)`."""
+        if not self.acus and self.acus_unknown:
+            return "ACU unknown"
+        total = format_amount(self.acus) if self.budget is None else f"{format_amount(self.acus)} of {self.budget:g}"
+        notes = [f"{format_amount(self.acus_earlier)} in earlier takes"] if self.acus_earlier else []
+        notes += [f"{self.acus_unknown} of unknown cost"] if self.acus_unknown else []
+        return f"{total} ACU" + (f" ({', '.join(notes)})" if notes else "")
 
     @property
     def words(self) -> str:
@@ -184,14 +197,32 @@ class BatchStats:
         return " · ".join(f"{count} {labels[phase]}" for phase, count in self.sessions.items() if count)
 
 
-def stats(jobs: Sequence[Job], *, rows: int, wanted: int, parallel: int, now: float) -> BatchStats:
-    """Add up the jobs; the first `wanted` are those to run."""
+def stats(
+    jobs: Sequence[Job],
+    costs: Mapping[str, float | None],
+    *,
+    rows: int,
+    wanted: int,
+    parallel: int,
+    budget: float | None,
+    now: float,
+) -> BatchStats:
+    """Add up the jobs.
+
+    Args:
+        jobs: the first `wanted` are those to run.
+        costs: the ACUs of every session that the batch ever had, by session id; None is unknown.
+        rows: how many rows the table has.
+        wanted: how many jobs are to run.
+        parallel: how many turns may be open at a time.
+        budget: the ACUs that the batch may cost.
+        now: the clock of the jobs, in seconds.
+    """
     order = [str(phase) for phase in (*Phase, Stage.WAITING, Stage.REFUSED)]
     sessions = Counter(job.phase for job in jobs)
     counts = Counter(phase for job in jobs for phase in [job.phase] * len(job.item.positions))
     run = [job for index, job in enumerate(jobs) if index < wanted or job.stage is not Stage.WAITING]
-    costs = [job.snapshot.acus for job in jobs if job.snapshot is not None]
-    costs += [cost for job in jobs for cost in job.earlier.values()]
+    current = {job.session_id for job in jobs}
     return BatchStats(
         rows=rows,
         counts={phase: counts[phase] for phase in order if counts[phase]},
@@ -200,8 +231,10 @@ def stats(jobs: Sequence[Job], *, rows: int, wanted: int, parallel: int, now: fl
         over=sum(not job.is_open and job.stage is not Stage.WAITING for job in run),
         waiting=sum(job.stage is Stage.WAITING for job in run),
         open=sum(job.is_open for job in run),
-        acus=sum(cost for cost in costs if cost is not None),
-        acus_unknown=sum(cost is None for cost in costs),
+        acus=round(sum(cost for cost in costs.values() if cost is not None), 6),
+        acus_earlier=round(sum(cost or 0.0 for name, cost in costs.items() if name not in current), 6),
+        acus_unknown=sum(cost is None for cost in costs.values()),
+        budget=budget,
         needs_you=sum(job.question is not None for job in jobs),
         seconds_left=_seconds_left(run, parallel, now),
     )
@@ -231,10 +264,10 @@ def phases_of(given: str | Iterable[str]) -> set[str]:
         OptionError: there is no such phase.
     """
     if not isinstance(given, Iterable):
-        raise OptionError(f"{given!r} is no phase", hint="rows=[…] chooses rows; phase='failed' says which of them")
+        raise OptionError(f"unknown phase {given!r}", hint="rows=[…] chooses rows; phase='failed' says which of them")
     words = {given} if isinstance(given, str) else {str(word) for word in given}
     for word in words.difference(PHASES):
-        raise OptionError(f"there is no phase {word!r}{nearest(word, PHASES)}", hint=f"one of {', '.join(PHASES)}")
+        raise OptionError(f"unknown phase {word!r}{nearest(word, PHASES)}", hint=f"one of {', '.join(PHASES)}")
     return words
 
 
@@ -267,7 +300,7 @@ def positions_of(rows: Rows, chosen: object, jobs: Sequence[Job]) -> set[int]:
             identifier = session_id(identifier) if is_session_id(identifier) else identifier
             positions = [place for job in jobs if job.session_id == identifier for place in job.item.positions]
         if not positions:
-            hint = "give labels of its index, a mask, or a slice of .frame"
+            hint = "give labels of its index, a mask, or a slice of .frame()"
             raise OptionError(f"the batch has no row {item!r}", hint=hint)
         found.update(positions)
     return found
@@ -328,12 +361,12 @@ def cost_line(items: Sequence[Item], budget: float | None) -> str:
     most = max_cost(items)
     caps = {item.request.max_acu for item in items}
     if most is None:
-        text = f"{len(items)} session{'s' * (len(items) != 1)}, no cap on each: no upper limit"
+        text = "no --max-acu: cost has no upper limit"
     elif len(caps) == 1:
-        text = f"{len(items)} × {caps.pop()} = {most:,} ACU at most"
+        text = f"at most {len(items)} × {caps.pop()} = {most:,} ACU"
     else:
-        text = f"{len(items)} sessions, {most:,} ACU at most"
-    return text if budget is None else f"{text}; budget {budget:g} ACU"
+        text = f"at most {most:,} ACU"
+    return text if budget is None else f"{text}, budget {budget:g} ACU"
 
 
 # --- the gate -----------------------------------------------------------------------------------------------

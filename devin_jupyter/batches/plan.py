@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from devin_jupyter.batches.rows import Rows, named, read_rows
+from devin_jupyter.batches.rows import Rows, named, plain, read_rows
 from devin_jupyter.errors import OptionError, UsageMistake
 from devin_jupyter.models.snapshot import REPORT, CellRef, Where
-from devin_jupyter.options import CellOptions, fill, templates
+from devin_jupyter.options import BY_NAME, CellOptions, fill, templates
+from devin_jupyter.options.arguments import expressions
 from devin_jupyter.request import (
     Fingerprint,
     SessionRequest,
@@ -79,6 +83,8 @@ class Item:
     """In a plan read from a record: the secrets to read again before sending, and whether each is sensitive."""
     is_complete: bool = True
     """False for an item from a record that could not keep all of its request."""
+    problem: UsageMistake | None = None
+    """Why a row beyond `--limit` has no request yet; it raises this where it is to be started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +157,11 @@ class Plan:
     @property
     def notes(self) -> list[str]:
         """How parts of the requests were read, where that may surprise; the first few."""
-        return list(dict.fromkeys(note for item in self.items for note in item.request.notes))[:_MAX_NOTES]
+        later = [(item, item.problem.message) for item in self.items if item.problem is not None]
+        where = named(label for item, _ in later for label in self.labels(item)) if later else ""
+        first = [f"{where} beyond --limit cannot be started yet: {later[0][1]}"] if later else []
+        notes = (note for item in self.items for note in item.request.notes)
+        return list(dict.fromkeys([*first, *notes]))[:_MAX_NOTES]
 
     @property
     def item_of_row(self) -> list[int]:
@@ -175,7 +185,7 @@ def plan_batch(asked: BatchRequest, where: Where) -> Plan:
     """
     for name in sorted(asked.options.keys() & _ONE_SESSION.keys()):
         flag = name.replace("_", "-")
-        raise OptionError(f"--{flag} is for one session, not for a batch", "nothing was sent", _ONE_SESSION[name])
+        raise OptionError(f"--{flag} is for one session, not for a batch", hint=_ONE_SESSION[name])
     plan = make_plan(
         asked.prompt, asked.rows, asked.options, where=where, variables=asked.variables, defaults=asked.defaults
     )
@@ -239,16 +249,20 @@ def make_plan(
     """
     table, names = read_rows(rows), variables or {}
     prepared, is_report = _once_for_all(options, names)
-    requests = _requests(prompt, table, prepared, names, defaults, where)
-    return Plan(
+    whole = _of_the_batch(options, names)
+    items = _items(prompt, table, prepared, names, defaults, where, cast("int | None", whole.get("limit")))
+    good = [item.request for item in items if item.problem is None]
+    plan = Plan(
         prompt=prompt,
         rows=table,
-        items=_merge(requests, where),
-        options=_of_the_batch(options, names),
+        items=items,
+        options=whole,
         where=where,
-        schema=_shared_schema(requests, prepared),
+        schema=_shared_schema(good, prepared),
         is_report=is_report,
     )
+    _check_differences(plan, prepared)
+    return plan
 
 
 def _once_for_all(options: CellOptions, names: Mapping[str, Any]) -> tuple[CellOptions, bool]:
@@ -277,35 +291,88 @@ def _of_the_batch(options: CellOptions, names: Mapping[str, Any]) -> CellOptions
     return cast("CellOptions", {**options, **filled})
 
 
-def _requests(
+def _items(
     prompt: str,
     rows: Rows,
     options: CellOptions,
     names: Mapping[str, Any],
     defaults: Mapping[str, Any] | None,
     where: Where,
-) -> list[SessionRequest]:
-    requests: list[SessionRequest] = []
+    limit: int | None,
+) -> tuple[Item, ...]:
+    """Fill the template in for every row, and merge rows that ask for the same; those beyond the limit may wait."""
+    found: dict[str, tuple[SessionRequest, Fingerprint, list[int], UsageMistake | None]] = {}
     problems: dict[str, tuple[UsageMistake, list[Hashable]]] = {}
     notes = not_filled_in(prompt, options, {**names, "row": None})
     for position, label in enumerate(rows.labels):
         variables = {**names, "row": rows.template_value(position)}
+        blanks = {**names, "row": rows.template_value(position, blank=_BLANK)}
+        problem = None
         try:
-            request = build(*fill_in(prompt, options, variables), variables, defaults, notes)
+            filled = fill_in(prompt, options, variables, partial(_unless_empty, variables=blanks))
+            request = build(*filled, variables, defaults, notes)
             request.check(where.api_version)
-            requests.append(request)
         except UsageMistake as first:
-            for problem in _unfilled(prompt, options, variables) or [first]:
-                problems.setdefault(problem.message, (problem, []))[1].append(label)
+            if limit is None or len(found) < limit:
+                for each in _unfilled(prompt, options, variables, blanks) or [first]:
+                    problems.setdefault(each.message, (each, []))[1].append(label)
+                continue
+            request, problem = SessionRequest(prompt=f"{prompt}\0{position}"), first
+        print_ = request.fingerprint(where)
+        found.setdefault(print_.text, (request, print_, [], problem))[2].append(position)
     if problems:
         raise _summed_up(list(problems.values()), len(rows))
-    return requests
+    return tuple(
+        Item(request, print_, request.options_hash(), tuple(positions), problem=problem)
+        for request, print_, positions, problem in found.values()
+    )
 
 
-def _unfilled(prompt: str, options: CellOptions, variables: Mapping[str, Any]) -> Sequence[UsageMistake]:
+_BLANK = "\ue002"
+"""Stands for a null in an option, until the option is left out."""
+
+
+def _unless_empty(text: str, variables: Mapping[str, Any]) -> str | None:
+    """Fill in an option, or leave it out where its cell is null or empty."""
+    shown = render(text, variables)
+    return None if _BLANK in shown or not shown.strip() else shown
+
+
+def _check_differences(plan: Plan, options: CellOptions) -> None:
+    """Refuse a template that asks the same for different rows: one session would run, without a cap of its own."""
+    rows = plan.rows
+    if len(plan.items) > 1 or len(rows) < 2:
+        return
+    if len({json.dumps(plain(rows.record(position)), sort_keys=True) for position in range(len(rows))}) == 1:
+        return
+    named_by = [BY_NAME[name].flag for name, value in options.items() if any(map(_uses_row, _words_of(value)))]
+    example = f"row.{rows.columns[0]}" if rows.is_table else "row"
+    why = "the prompt does not use the row"
+    if named_by or _uses_row(plan.prompt):
+        what = " and ".join(named_by) or "the prompt"
+        why = f"only {what} uses the row, and gives every row the same session"
+    raise OptionError(
+        f"{why}: all {len(rows)} rows would be one session",
+        hint=f"write {{{{ {example} }}}} in the prompt; for one session, leave out --each",
+    )
+
+
+def _uses_row(text: str) -> bool:
+    return any(re.search(r"\brow\b", text[start:end]) for start, end in expressions(text, strict=False))
+
+
+def _words_of(value: Any) -> list[str]:
+    return [word for word in (value if isinstance(value, tuple) else (value,)) if isinstance(word, str)]
+
+
+def _unfilled(
+    prompt: str, options: CellOptions, variables: Mapping[str, Any], blanks: Mapping[str, Any]
+) -> Sequence[UsageMistake]:
     """Return what is wrong with every placeholder of a row, each once, where filling them in stopped at the first."""
-    texts = [] if options.get("raw") else [prompt, *templates(options)]
-    found = [problem for text in texts for problem in template_problems(text, variables)]
+    if options.get("raw"):
+        return []
+    found = template_problems(prompt, variables)
+    found += [problem for text in templates(options) for problem in template_problems(text, blanks)]
     return [*{problem.message: problem for problem in found}.values()]
 
 
@@ -318,16 +385,6 @@ def _summed_up(problems: list[tuple[UsageMistake, list[Hashable]]], total: int) 
 
 def _in_rows(labels: list[Hashable], total: int) -> str:
     return f"in every one of {total} rows" if len(labels) == total > 1 else f"in {named(labels)}"
-
-
-def _merge(requests: list[SessionRequest], where: Where) -> tuple[Item, ...]:
-    found: dict[str, tuple[SessionRequest, Fingerprint, list[int]]] = {}
-    for position, request in enumerate(requests):
-        print_ = request.fingerprint(where)
-        found.setdefault(print_.text, (request, print_, []))[2].append(position)
-    return tuple(
-        Item(request, print_, request.options_hash(), tuple(positions)) for request, print_, positions in found.values()
-    )
 
 
 def _shared_schema(requests: list[SessionRequest], options: CellOptions) -> Schema | None:
@@ -354,8 +411,7 @@ def _check_columns(plan: Plan) -> None:
         if both:
             raise OptionError(
                 f"{', '.join(both)}: an {one[both[0]]} column and a column of the {other[both[0]]} have the same name",
-                "nothing was sent",
-                "--prefix devin_ renames the output columns"
+                hint="--prefix devin_ renames the output columns"
                 if one is outputs
                 else "rename the column of the rows: frame.rename(columns={…})",
             )

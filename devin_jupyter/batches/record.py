@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from devin_jupyter.batches.jobs import Job, check_caps, max_cost
 from devin_jupyter.batches.plan import Item, Plan, has_name, place_of
 from devin_jupyter.batches.rows import Index, Rows, named, plain
-from devin_jupyter.errors import OptionError, SessionChanged
+from devin_jupyter.errors import OptionError, SessionChanged, UsageMistake
 from devin_jupyter.journal import Journal
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import CellRef, Where, batch_scope, notebook_scope
@@ -103,6 +103,8 @@ def _write_item(job: Job, shared: Schema | None) -> dict[str, Any]:
         "positions": list(item.positions),
         "request": fields,
     }
+    if item.problem is not None:
+        kept["problem"] = [item.problem.message, item.problem.hint]
     if not job.take:
         return kept
     return {**kept, "take": [job.take, job.identity.text], "earlier": job.earlier, "tried": sorted(job.tried)}
@@ -151,6 +153,7 @@ def _read_item(
     request = SessionRequest(prompt=kept["prompt"]).but(
         **options, schema=from_wire(schema) if schema else shared, attach=attached or None
     )
+    message, hint = record.get("problem") or ("", "")
     lacks_file = any(file.url is None for file in request.attachments)
     named = request.but(secrets={name: SecretValue(None, sensitive) for name, sensitive in secrets.items()} or None)
     identity, now = Fingerprint.parse(record["fingerprint"]), named.fingerprint(where)
@@ -162,6 +165,7 @@ def _read_item(
         tuple(record["positions"]),
         secret_names=dict(secrets),
         is_complete=is_complete and not lacks_file,
+        problem=UsageMistake(message, hint=hint) if message else None,
     )
 
 
@@ -173,8 +177,11 @@ def complete(item: Item, take: str | None = None) -> SessionRequest:
         take: in place of the one in the request.
 
     Raises:
+        UsageMistake: the template cannot be filled in for its row.
         OptionError: a file, a secret or a masked text is only in the cell it came from.
     """
+    if item.problem is not None:
+        raise item.problem
     if not item.is_complete:
         raise OptionError(
             "the journal keeps no files and no secret values, and this row needs one",
@@ -369,6 +376,8 @@ def changed_rows(
     indexes = [_row_index(plan, record) for record in reversed(records)]
     found = []
     for item in plan.items:
+        if item.problem is not None:
+            continue
         cells = redact_tree(plain(plan.rows.record(item.positions[0])))
         rows: dict[str, RecordedRow] = {}
         for columns, by_cells in indexes:

@@ -60,22 +60,27 @@ class Rows:
         value = self.values[position]
         return dict(value) if self.is_table else {self.columns[0]: value}
 
-    def template_value(self, position: int) -> Any:
-        """Return what `row` stands for in the template: a `Row`, or the plain value."""
+    def template_value(self, position: int, *, blank: str | None = None) -> Any:
+        """Return what `row` stands for in the template: a `Row`, or the plain value.
+
+        Args:
+            position: of the row.
+            blank: how a null is printed; by default that is an error.
+        """
         value = self.values[position]
         if self.is_table:
-            return Row(value, self.used)
-        return _null("row is null") if is_null(value) else value
+            return Row(value, self.used, blank)
+        return _null("row is null", blank) if is_null(value) else value
 
 
 class Row:
     """One row in a template: `row.repo` or `row["repo"]`; a null can be tested and defaulted, not printed."""
 
-    __slots__ = ("_cells", "_used")
+    __slots__ = ("_blank", "_cells", "_used")
 
-    def __init__(self, cells: Mapping[str, Any], used: set[str] | None = None) -> None:
+    def __init__(self, cells: Mapping[str, Any], used: set[str] | None = None, blank: str | None = None) -> None:
         # every name that is not a dunder is a column
-        self._cells, self._used = cells, set() if used is None else used
+        self._cells, self._used, self._blank = cells, set() if used is None else used, blank
 
     def __getitem__(self, column: Any) -> Any:
         """Return a cell; a null or missing one is an undefined value, which raises when it is printed."""
@@ -84,7 +89,7 @@ class Row:
             return _null(f"there is no column {column!r}{nearest(str(column), map(str, self._cells))}")
         self._used.add(column)
         value = self._cells[column]
-        return _null(f"row.{column} is null") if is_null(value) else value
+        return _null(f"row.{column} is null", self._blank) if is_null(value) else value
 
     def __getattr__(self, column: str) -> Any:
         if column.startswith("__"):
@@ -240,7 +245,7 @@ def named(labels: Iterable[Any]) -> str:
 
 
 @cache
-def _null_type() -> type[Any]:
+def _null_type(blank: str | None) -> type[Any]:
     from jinja2 import Undefined
 
     class Null(Undefined):
@@ -249,15 +254,18 @@ def _null_type() -> type[Any]:
         __slots__ = ()
 
         def __str__(self) -> str:
-            return self._fail_with_undefined_error()
+            return self._fail_with_undefined_error() if blank is None else blank
+
+        def __template_text__(self) -> str:
+            return str(self)
 
         def __eq__(self, other: object) -> bool:
-            return other is None or isinstance(other, Null)
+            return other is None or isinstance(other, Undefined)
 
         __hash__ = Undefined.__hash__
 
     return Null
 
 
-def _null(hint: str) -> Any:
-    return _null_type()(hint)
+def _null(hint: str, blank: str | None = None) -> Any:
+    return _null_type(blank)(hint)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from devin_jupyter.batches.jobs import BatchStats, FailureKind, Gate, Job, Stage, stats
 from devin_jupyter.batches.plan import BatchRequest, Plan, has_name, key_of, name_of
@@ -35,7 +35,7 @@ from devin_jupyter.idempotency.create import SWEPT_SECONDS, CreateResult, replay
 from devin_jupyter.idempotency.once import Attempt, Timing, lease
 from devin_jupyter.loop import gather_limited
 from devin_jupyter.models.enums import TURN_OVER, Phase
-from devin_jupyter.models.snapshot import CellRef, Policy, Snapshot, Where, batch_scope, observe
+from devin_jupyter.models.snapshot import CellRef, Policy, Snapshot, Where, batch_scope, notebook_scope, observe
 from devin_jupyter.monitor.store import Change
 from devin_jupyter.request import Attachment
 from devin_jupyter.session import AsyncSession, Core, open_session
@@ -53,6 +53,16 @@ _UNFINISHED = (Phase.YOUR_TURN, Phase.NEEDS_APPROVAL, Phase.ASLEEP, Phase.BLOCKE
 _ENDED = ("exit", "error", "expired")
 
 Listen = Callable[[Job], None]
+
+
+class Board(Protocol):
+    """What a batch needs of its board: the panel is above it."""
+
+    anchor: str
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether it is in the notebook."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +98,22 @@ class Runner:
         """The lock file that stands in for the service where there is no key."""
         self.started = self.attached = 0
         """Sessions that this runner created, and sessions that were there."""
+        self.began_at: float | None = None
+        """When this runner started its first session, as Unix seconds."""
+        self.board: Board | None = None
+        """The newest board of this batch."""
+        self.last_action: str | None = None
+        """What the last retry, message or stop did."""
         self.unseen = 0
         """Attached sessions that could not be read when the batch was opened."""
         self.reviews: dict[str, str] = {}
         """The state of the reviews of pull requests, by URL, as last seen."""
+        self.costs: dict[str, float | None] = {}
+        """The ACUs of every session that the batch ever had, whichever take, by session id; None is unknown."""
         self.was_held = False
         """Whether opening it lifted a pause."""
         self._waiting = dict.fromkeys(self.jobs)
+        self._is_in_order = True
         self._starting: set[Job] = set()
         self._open: set[Job] = set()
         self._running: set[Job] = set()
@@ -137,14 +156,20 @@ class Runner:
     @property
     def n_without_session(self) -> int:
         """How many of the wanted jobs wait or are being started."""
-        waiting = len(self._waiting) if self.limit is None else sum(1 for _ in self._wanted_waiting())
-        return waiting + len(self._starting)
+        return sum(job.stage in (Stage.WAITING, Stage.STARTING) for job in self.wanted)
 
     def stats(self) -> BatchStats:
         """Add everything up."""
         wanted = len(self.jobs) if self.limit is None else self.limit
-        now, parallel = time.monotonic(), self.gate.at_a_time
-        return stats(self.jobs, rows=len(self.plan.rows), wanted=wanted, parallel=parallel, now=now)
+        return stats(
+            self.jobs,
+            dict(self.costs),
+            rows=len(self.plan.rows),
+            wanted=wanted,
+            parallel=self.gate.at_a_time,
+            budget=self.plan.budget,
+            now=time.monotonic(),
+        )
 
     def listen(self, listener: Listen) -> Callable[[], None]:
         """Call a function with every job that changed; returns what ends that."""
@@ -245,8 +270,11 @@ class Runner:
             while not self._is_over():
                 self._wake.clear()
                 seconds_closed = self.gate.seconds_closed
-                if not seconds_closed and not (self.gate.no_room and self._open):
-                    room = min(self.gate.at_a_time - len(self._open), STARTED_AT_ONCE - len(self._starting))
+                is_shut = seconds_closed or (self.gate.no_room and self._open) or next(self._startable(), None) is None
+                if not is_shut:
+                    # under a budget one row at a time, or a later row could reserve what an earlier one needs
+                    at_once = 1 if await asyncio.to_thread(self._has_budget) else STARTED_AT_ONCE
+                    room = min(self.gate.at_a_time - len(self._open), at_once - len(self._starting))
                     for job in list(islice(self._startable(), max(0, room))):
                         self._set_stage(job, Stage.STARTING)
                         self._spawn_row(job)
@@ -260,9 +288,17 @@ class Runner:
     def _startable(self) -> Iterator[Job]:
         return (job for job in self._wanted_waiting() if self.gate.lets_through(job))
 
+    def _has_budget(self) -> bool:
+        """Whether the batch or its notebook has one. Blocks: for a worker thread."""
+        scopes = [batch_scope(self.key), *([notebook_scope(self.cell.notebook)] if self.cell else [])]
+        return self.core.journal.budgets.is_limited(scopes)
+
     def _wanted_waiting(self) -> Iterator[Job]:
         """The waiting jobs in the order of their rows, retried ones last."""
         most = len(self.jobs) if self.limit is None else self.limit
+        if not self._is_in_order:
+            self._waiting = dict.fromkeys(sorted(self._waiting, key=lambda job: (job.take is not None, job.index)))
+            self._is_in_order = True
         return (job for job in self._waiting if job.index < most)
 
     # --- the life of a row ----------------------------------------------------------------------------------
@@ -345,6 +381,7 @@ class Runner:
         is_new = started.how in ("created", "adopted")
         self.started, self.attached = self.started + is_new, self.attached + (not is_new)
         if is_new:
+            self.began_at = self.began_at or time.time()
             self.gate.start_worked()
         job.how, job.error = started.how, None
         job.state = self.core.store.track(started.record)
@@ -457,17 +494,28 @@ class Runner:
         job.stage = stage
         self._changed(job)
 
+    def note_cost(self, session_id: str, acus: float | None) -> None:
+        """Take what a session has cost; a figure that was seen never shrinks."""
+        before = self.costs.get(session_id)
+        self.costs[session_id] = acus if before is None else max(before, acus or 0.0)
+
     def _changed(self, job: Job) -> None:
         # a thousand jobs change three thousand times, so nothing here goes through all of them
-        if job.stage is Stage.WAITING:
-            self._waiting.setdefault(job)
-        else:
+        if job.snapshot is not None:
+            self.note_cost(job.snapshot.session_id, job.snapshot.acus)
+        if job.stage is Stage.WAITING and job not in self._waiting:
+            self._waiting[job] = None
+            self._is_in_order = False
+        elif job.stage is not Stage.WAITING:
             self._waiting.pop(job, None)
         (self._starting.add if job.stage is Stage.STARTING else self._starting.discard)(job)
         (self._none_starting.clear if self._starting else self._none_starting.set)()
         # a row keeps its place until its end is counted, so that the gate has seen a failure before the next start
         (self._open.add if job in self._running or job.is_open else self._open.discard)(job)
         self._wake.set()
+        self._tell(job)
+
+    def _tell(self, job: Job) -> None:
         for listener in tuple(self._listeners):
             try:
                 listener(job)
@@ -491,6 +539,8 @@ class Runner:
         """Start nothing more in this process; open turns continue."""
         self.gate.pause(why)
         self._wake.set()
+        for job in self.jobs[:1]:  # what is shown of the batch has changed
+            self._tell(job)
 
     async def hold(self, why: str) -> None:
         """Start nothing more, in no kernel that shares the journal; open turns continue."""
@@ -509,6 +559,8 @@ class Runner:
                 self._spawn_row(job)
                 self._changed(job)
         self.run()
+        for job in self.jobs[:1]:
+            self._tell(job)
 
     async def retry(self, phases: Collection[str], take: str, rows: set[int] | None) -> list[Job]:
         """Start the wanted jobs in these phases again under another take, and return them.
@@ -550,7 +602,7 @@ class Runner:
             OptionError: it is no label, or it is the first take, which the rows have.
         """
         if isinstance(take, bool) or not isinstance(take, (int, str)) or str(take).strip() in ("", "0", "1"):
-            raise OptionError(f"a retry cannot be take {take!r}", "nothing was sent", "take=3 is a third try of a row")
+            raise OptionError(f"a retry cannot be take {take!r}", hint="take=3 is a third try of a row")
         own = next((job.item.request.take for job in self.jobs if job.item.request.take), None)
         return f"{own}-{take}" if own else str(take)
 
@@ -691,6 +743,9 @@ async def find_batch(core: Core, name: str, where: Where) -> Runner:
 
 async def _begin(runner: Runner) -> None:
     runner.core.running[runner.key] = runner
+    paid = await asyncio.to_thread(runner.core.journal.budgets.costs, batch_scope(runner.key))
+    for session_id, acus in [*paid.items(), *(cost for job in runner.jobs for cost in job.earlier.items())]:
+        runner.note_cost(session_id, acus)
     await runner.attach()
     runner.run()
 

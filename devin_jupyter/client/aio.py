@@ -123,8 +123,8 @@ class AsyncDevin:
         self.enterprise = core.enterprise
 
     def __repr__(self) -> str:
-        """Show where it talks to, and the key masked."""
-        return f"<{type(self).__name__} {self.settings!r}>"
+        """Show where it talks to, for whom, and the key masked."""
+        return f"<{type(self).__name__} {self.settings.place}>"
 
     def __reduce__(self) -> tuple[Callable[[], Any], tuple[()]]:
         return keyless(type(self), self.settings), ()
@@ -832,7 +832,8 @@ class AsyncDevin:
         An existing file is left unchanged if the notebook has started no session.
 
         Args:
-            path: by default `NAME.devin.json` in the working directory; if the notebook's name is not known, the
+            path: the suffix `.devin.json` is added where it is missing; by default `NAME.devin.json` in the working
+                directory; if the notebook's name is not known, the
                 sessions of others in that file are kept.
             notebook: its path; by default this notebook.
 
@@ -893,7 +894,7 @@ def read_options(keywords: Mapping[str, Any]) -> CreateOptions:
     options = from_keywords(**keywords)
     for name in sorted(options):
         if BY_NAME[name].elsewhere:
-            raise OptionError(f"create has no {name}", "nothing was sent", BY_NAME[name].elsewhere)
+            raise OptionError(f"create has no {name}", hint=BY_NAME[name].elsewhere)
     return options
 
 

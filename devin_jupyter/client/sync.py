@@ -292,7 +292,7 @@ class Devin(Blocking[AsyncDevin]):
         self.automations, self.enterprise = Automations(twin.automations), Enterprise(twin.enterprise)
 
     def __repr__(self) -> str:
-        return f"<Devin {self.settings!r}>"
+        return f"<Devin {self.settings.place}>"
 
     def __reduce__(self) -> Any:
         return keyless(Devin, self.settings), ()
@@ -755,8 +755,7 @@ def _no_option(name: str, known: Iterable[str]) -> OptionError:
     hint = f" (did you mean {canonical}?)" if canonical else nearest(name, known)
     return OptionError(
         f"connect has no option {name!r}{hint}",
-        "nothing was sent",
-        "help(dj.connect) lists them; speed, seed, preload and the like go with simulator=True",
+        hint="help(dj.connect) lists them; speed, seed, preload and the like go with simulator=True",
     )
 
 

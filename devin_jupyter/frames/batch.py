@@ -17,16 +17,17 @@ from devin_jupyter.schema import Schema
 ANSWER = "answer"
 """Without a schema: Devin's last message."""
 BATCH_TAIL = (
-    Column("session_id", "text"),
-    Column("url", "text"),
     Column("phase", "word", (*PHASE, "waiting", "refused")),
+    Column("acus", "number"),
+    Column("error", "text"),
     Column("needs_you", "boolean"),
     Column("asked", "text"),
-    Column("acus", "number"),
     Column("n_prs", "integer"),
     Column("review_status", "text"),
     Column("provisional", "boolean"),
-    Column("error", "text"),
+    Column("acus_earlier", "number"),
+    Column("session_id", "text"),
+    Column("url", "text"),
 )
 """The columns after inputs and outputs. `phase` is `waiting` or `refused` for rows without a session.
 
@@ -58,10 +59,14 @@ class BatchRow:
     asked: str | None = None
     """The question a person must answer."""
     acus: float | None = None
+    """What all takes of the row cost so far."""
+    acus_earlier: float | None = None
+    """The part of it that earlier takes cost; None without one."""
     n_prs: int | None = None
     review_status: str | None = None
     provisional: bool | None = None
     error: str | None = None
+    """Why there is no answer, or what is wrong with it."""
     raw: Any = None
     """The structured output as the service returned it."""
     answer: str | None = None

@@ -79,18 +79,25 @@ def write_csv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
         frame.assign(**{name: _to_json(frame[name]) for name in objects}).to_csv(place, index=False)
 
 
-def read_csv(path: str | os.PathLike[str], like: pd.DataFrame) -> pd.DataFrame:
+def read_csv(path: str | os.PathLike[str], like: pd.DataFrame | None = None) -> pd.DataFrame:
     """Read a CSV that `write_csv` wrote, with the dtypes of another frame with the same columns.
 
         frames.read_csv("sessions.csv", like=dj.sessions_frame(limit=0))
 
     Args:
         path: the file.
-        like: any frame of the same kind, such as one with no rows.
+        like: any frame of the same kind, such as one with no rows; a CSV itself knows no dtypes.
 
     Raises:
-        OptionError: the file lacks a column of that frame.
+        OptionError: no frame is given, or the file lacks a column of it.
     """
+    if not isinstance(like, pd.DataFrame):
+        given = "" if like is None else f", not {type(like).__name__}"
+        raise OptionError(
+            f"read_csv needs like=, a frame with the same columns{given}",
+            hint="for sessions like=dj.sessions_frame(limit=0), for a batch like=batch.frame(); "
+            "a Parquet file keeps the dtypes: frames.write_parquet",
+        )
     # the names are read as cells, because pandas makes up others for empty and repeated ones
     texts = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""], header=None)
     texts = texts.set_axis(texts.iloc[0].fillna("").tolist(), axis="columns").iloc[1:]

@@ -8,7 +8,6 @@ are found by their tag and told apart from a colleague's.
 from __future__ import annotations
 
 import asyncio
-import difflib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
@@ -59,7 +58,7 @@ from devin_jupyter.models.snapshot import (
     visible_tags,
 )
 from devin_jupyter.monitor.store import SessionStore
-from devin_jupyter.recorded import LockFile, clean, record_of
+from devin_jupyter.recorded import LockFile, record_of
 from devin_jupyter.request import Attachment, Fingerprint, SessionRequest, lacking
 from devin_jupyter.text import format_acus, format_utc
 
@@ -613,15 +612,15 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         elif policy.beside or not policy.interactive:
             self._note = f"the earlier session of {name}, {named}, keeps running"
         else:
-            size = change(record.facts.prompt, clean(self.request.prompt))
-            what = f"this cell was edited ({size}), and the session for its earlier prompt"
+            running = f"{record.session_id}, {format_acus(seen.acus if seen is not None else record.acus)}"
+            what = f"You edited this cell while its session is still running ({running})."
             if name != "this cell":  # perhaps another cell
-                what = f"{name} had a different prompt before ({size}), and the session for that prompt"
+                what = f"{name} had another prompt before, and its session is still running ({running})."
             raise SessionChanged(
-                f"{what} is still working: {named}",
+                what,
                 "nothing was sent and nothing was paid",
-                f"--to {record.session_id} sends it this text, --replace stops it and starts a new session,"
-                " --beside runs both",
+                f"--to {record.session_id} sends it this text\n--replace stops it and starts a new session\n"
+                "--beside runs both",
             )
 
     # --- from what was found or made to the result --------------------------------------------------------------
@@ -882,7 +881,7 @@ def recorded(request: SessionRequest, lock: LockFile | None) -> CreateResult | N
     return CreateResult(
         record=replace(record, facts=replace(record.facts, take=request.take)),
         how="recorded",
-        notice=f"recorded {entry.date.isoformat()}: {record.session_id}, replayed from {entry.file}",
+        notice=f"replayed from {entry.file} (recorded {entry.date.isoformat()})",
     )
 
 
@@ -941,15 +940,3 @@ def next_take(take: str | None, taken: Iterable[str | None]) -> str:
     while f"{take}-{number}" in used:
         number += 1
     return f"{take}-{number}"
-
-
-def change(before: str, now: str) -> str:
-    """Return the size of a change between two prompts, as text."""
-    old, new = before.split(), now.split()
-    if old == new:
-        return "other options, same words"
-    matcher = difflib.SequenceMatcher(None, old, new, autojunk=len(old) + len(new) > 4000)  # else slow
-    edits = [code for code in matcher.get_opcodes() if code[0] != "equal"]
-    removed = sum(high - low for _, low, high, _, _ in edits)
-    added = sum(high - low for _, _, _, low, high in edits)
-    return f"words: {added} added, {removed} of {len(old)} removed"

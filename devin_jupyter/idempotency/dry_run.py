@@ -20,7 +20,7 @@ from devin_jupyter.idempotency.create import (
 from devin_jupyter.models.snapshot import Policy, Record, Where
 from devin_jupyter.recorded import LockFile
 from devin_jupyter.request import SessionRequest, lacking
-from devin_jupyter.text import format_acus, format_utc
+from devin_jupyter.text import format_amount, format_utc
 
 MODE_COSTS = {"fast": "about 4 times the price of normal, and 2 times as fast"}
 MOST_COMPARED = 50
@@ -136,7 +136,7 @@ def _refusal(call: CreateCall, before: Record | None) -> Decision | None:
     if halted is not None:
         return (
             "refuse",
-            f"new sessions and messages were halted on {format_utc(halted)}; %devin resume allows them again",
+            f"no session can start until you run %devin resume (%devin stop --all of {format_utc(halted)})",
             None,
         )
     if problem := lacking(call.request.secrets):
@@ -180,11 +180,13 @@ def _similar(call: CreateCall, finished: list[Record]) -> str:
         ("of this request", lambda record: record.facts.base in call.bases),
         ("with this schema", lambda record: wire is not None and record.facts.wire_schema == wire),
         ("on these repositories", lambda record: bool(request.repos) and set(record.facts.repos) == set(request.repos)),
-        (f"in mode {request.mode or 'as set'}", lambda record: record.facts.mode == request.mode),
+        (f"in mode {request.mode}" if request.mode else "", lambda record: record.facts.mode == request.mode),
     )
     for words, is_alike in kinds:
         acus = [record.acus for record in finished if record.acus and is_alike(record)][:MOST_COMPARED]
         if acus:
-            low, high = format_acus(min(acus)), format_acus(max(acus))
-            return f"{len(acus)} finished {words}: {low} to {high}, median {format_acus(statistics.median(acus))}"
+            low, high, middle = (format_amount(find(acus)) for find in (min, max, statistics.median))
+            span = low if low == high else f"{low}–{high}"
+            kind = f" {words}" if words else ""
+            return f"past sessions{kind}: {span} ACU, median {middle} ({len(acus)} finished)"
     return ""

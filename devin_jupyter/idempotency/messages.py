@@ -77,7 +77,7 @@ class Messenger:
             DevinError: the service refused, or could not be reached; nothing arrived.
         """
         if not text.strip():
-            raise OptionError("the message is empty", "nothing was sent", "say what Devin should do")
+            raise OptionError("the message is empty", hint="write what Devin should do")
         call = SendCall(self, prefixed(session_id), text, tuple(files), again, as_user, cell)
         attempt = Attempt(self.creator.timing, say)
         return await shielded(once(call, self.creator.journal, attempt), attempt)

@@ -235,9 +235,9 @@ def refuse_if_halted(db: sqlite3.Connection) -> None:
     since = halted(db)
     if since is not None:
         raise Halted(
-            f"new sessions and messages were halted on {format_utc(since)} (%devin stop --all)",
+            f"no session can start until you run %devin resume (%devin stop --all of {format_utc(since)})",
             "nothing was sent and nothing was paid",
-            "%devin resume allows them again",
+            "%devin resume allows sessions and messages again",
         )
 
 
@@ -563,11 +563,13 @@ class Account:
         return self.limit is not None and bool(self.uncapped)
 
     def __repr__(self) -> str:
-        sums = f"{self.consumed:g} consumed + {self.reserved:g} reserved by {self.n_open} open"
-        limit = "no budget is set" if self.limit is None else f"{self.left:g} of {self.limit:g} ACU left"
-        rest = f"; {self.uncapped[0]} is running without a cap: nothing may start" if self._is_blocked else ""
+        of = "" if self.limit is None else f" of {self.limit:g}"
+        held = f" may take {self.reserved:g} more" if self.reserved else ""
+        open_ = f"{self.n_open} running{held}" if self.n_open else "nothing running"
+        left = "no budget is set" if self.limit is None else f"{self.left:g} left"
+        rest = f"; {self.uncapped[0]} is running without a cap, so nothing can start" if self._is_blocked else ""
         rest += f"; {len(self.unknown)} of unknown cost not counted" if self.unknown else ""
-        return f"{name_of(self.scope)}: {sums} = {self.consumed + self.reserved:g} ACU; {limit}{rest}"
+        return f"{name_of(self.scope)}: {self.consumed:g}{of} ACU spent, {open_}; {left}{rest}"
 
 
 class Budgets:
@@ -613,6 +615,18 @@ class Budgets:
         with self._database.write("count") as db:
             for session_id in session_ids:
                 count_in(db, scope, session_id)
+
+    def costs(self, scope: str) -> dict[str, float | None]:
+        """Return the ACUs of every session that counts in a scope, by session id; None where the cost is unknown."""
+        found = self._database.rows(
+            "SELECT s.session_id, s.acus FROM spending p JOIN sessions s ON s.session_id = p.payer WHERE p.scope = ?",
+            scope,
+        )
+        return {item["session_id"]: item["acus"] for item in found}
+
+    def is_limited(self, scopes: Iterable[str]) -> bool:
+        """Return whether any of these scopes has a limit."""
+        return any(self._database.rows("SELECT acus FROM budgets WHERE scope = ?", scope) for scope in scopes)
 
     def account(self, scope: str) -> Account:
         """Return the state of a scope."""
@@ -714,8 +728,9 @@ def _check_sum(now: Account, cap: float) -> None:
     if now.limit is None or total <= now.limit + 1e-9:
         return
     raise BudgetExceeded(
-        f"{name_of(now.scope)} is {now.limit:g} ACU: {now.consumed:g} consumed + {now.reserved:g} reserved by"
-        f" {now.n_open} open + {cap:g} for this one = {total:g}",
+        f"{name_of(now.scope)} is {now.limit:g} ACU: {now.consumed:g} spent"
+        + (f" + {now.reserved:g} that {now.n_open} running may take" if now.n_open else "")
+        + f" + {cap:g} for this one = {total:g}",
         "nothing was sent and nothing was paid",
         ", or ".join(_ways_out(now, cap, total)),
     )

@@ -70,7 +70,9 @@ class LockSummary:
             return f"{self.path} is unchanged: this notebook has started no session since"
         sessions = f"{self.n_sessions} session{'' if self.n_sessions == 1 else 's'}"
         kept = f", {self.n_kept} of them kept from before (this notebook's name is not known here)"
-        return f"{self.path}: {sessions}{kept if self.n_kept else ''}; it replays them without a key"
+        is_here = self.path.absolute().parent == Path.cwd()
+        replays = "it replays them" if is_here else "beside the notebook, it replays them"
+        return f"{self.path}: {sessions}{kept if self.n_kept else ''}; {replays} without a key"
 
 
 def record(journal: Journal, notebook: str, path: Path | None) -> LockSummary:
@@ -79,13 +81,13 @@ def record(journal: Journal, notebook: str, path: Path | None) -> LockSummary:
     Args:
         journal: where its sessions are.
         notebook: as the journal names it.
-        path: None for the default name in the working directory.
+        path: None for the default name in the working directory; see `lock_path`.
 
     Raises:
         OptionError: the notebook has started no session, and there is no such file.
         JournalError: the file cannot be written.
     """
-    target = path if path is not None else default_path(notebook, Path.cwd())
+    target = lock_path(path, notebook) if path is not None else default_path(notebook, Path.cwd())
     entries = journal.sessions(notebook=notebook)
     if not entries:  # also a recorded notebook that is replayed
         replayed = [] if path is not None else sorted(Path.cwd().glob(f"*{LOCK_SUFFIX}"))
@@ -123,6 +125,18 @@ def default_path(notebook: str | None, folder: Path) -> Path:
         notebooks = sorted(folder.glob("*.ipynb"))
         name = notebooks[0].stem if len(notebooks) == 1 else "notebook"
     return folder / f"{name}{LOCK_SUFFIX}"
+
+
+def lock_path(path: Path, notebook: str | None) -> Path:
+    """Return where a lock file of this name is written: only `*.devin.json` is read, so the suffix is added.
+
+    A folder stands for the default name in it.
+    """
+    if path.is_dir():
+        return default_path(notebook, path)
+    if path.name.endswith(LOCK_SUFFIX):
+        return path
+    return path.with_name(path.name.removesuffix(".json") + LOCK_SUFFIX)
 
 
 def _stem(notebook: str | None) -> str | None:

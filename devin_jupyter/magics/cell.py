@@ -169,8 +169,7 @@ def _rows(notebook: Notebook, rows: Any) -> Any:
     others = (name for name in variables if not name.startswith("_"))
     raise OptionError(
         f"there is no variable {rows!r} for --each{nearest(rows, tables) or nearest(rows, others)}",
-        "nothing was sent",
-        f"--each takes the name of a DataFrame or a list in this notebook{there}",
+        hint=f"--each takes the name of a DataFrame or a list in this notebook{there}",
     )
 
 

@@ -13,6 +13,7 @@ from devin_jupyter.api.query import BY_KEYWORD
 from devin_jupyter.errors import OptionError
 from devin_jupyter.magics import org_commands, session_commands
 from devin_jupyter.options import BY_NAME, CELL, Argument, Syntax, explained, help_text, split
+from devin_jupyter.options.arguments import refuse_short_key
 from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def find(name: str) -> Command:
         OptionError: there is none; names the nearest.
     """
     if name not in COMMANDS:
+        refuse_short_key(name)
         raise OptionError(
             f"there is no command {name!r}{nearest(name, COMMANDS)}",
             hint="%devin help lists the commands; a prompt for Devin goes in a %%devin cell",
@@ -243,7 +245,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             session_commands.stop,
             "%devin stop audit",
             (
-                _MANY,
+                _positional("sessions", "names, ids or URLs", "words", "SESSION", values="sessions"),
                 Argument(
                     "all",
                     "every running session of this notebook; none can start until %devin resume",
@@ -476,6 +478,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             "%devin lock audit.devin.json",
             (_positional("file", "default: NAME.devin.json beside the notebook", metavar="FILE", values="files"),),
             in_python='dj.commands.lock("audit.devin.json")',
+            more="Only files named NAME.devin.json are replayed, so the suffix is added where it is missing.",
         ),
     ),
     "Setting up": (

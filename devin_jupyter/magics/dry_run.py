@@ -99,7 +99,8 @@ class BatchDryRun:
         if not self._settings.api_key:
             return f"would replay {_count(recorded, 'session')}; {rest} not recorded, and there is no key"
         replayed = f"; {recorded} would be replayed" if recorded else ""
-        return f"would start {_count(rest, 'session')} and attach to {known} recorded in the journal{replayed}"
+        attached = f"; would attach to {known} that {'exists' if known == 1 else 'exist'} already" if known else ""
+        return f"would start {_count(rest, 'new session')}{attached}{replayed}"
 
     @property
     def body(self) -> str:
@@ -137,7 +138,7 @@ def planned_message(
         action = f"would be refused: {session.id} is archived; %devin unarchive takes it out"
     elif halted is not None:
         since = format_utc(halted)
-        action = f"would be refused: sessions and messages were halted on {since}; %devin resume allows them again"
+        action = f"would be refused: nothing can be sent until you run %devin resume (%devin stop --all of {since})"
     elif refused is not None:
         action = f"would be refused: {refused.message}; {refused.hint}"
     elif known is not None and known.sent_at is None and known.posts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 import traceback
@@ -210,7 +211,7 @@ def _trigger(note: Mapping[str, Any]) -> Any:
 
 def usage(notebook: Notebook, args: Any) -> Table:
     """ACUs by day; where the key may not see that, the sum over sessions by the day they started."""
-    since, until = unix_time(args.since), unix_time(args.until)
+    since, until = unix_time(args.since), unix_time(args.until, "--until")
     try:
         found = notebook.devin.consumption.daily(since=since, until=until)
     except (Forbidden, NotFound, Unsupported) as problem:
@@ -231,7 +232,7 @@ def _day(value: Any) -> str:
 def _summed(notebook: Notebook, since: int | None, until: int | None, why: str) -> Table:
     """The cheap way: what the sessions themselves say."""
     if notebook.devin.settings.api_version == "v1":
-        raise Unsupported("v1 does not report ACUs", "", "open the usage page of the web app, or use a v3 key")
+        raise Unsupported("v1 does not report ACUs", hint="open the usage page of the web app, or use a v3 key")
     filters = {name: value for name, value in (("created_after", since), ("created_before", until)) if value}
     days: dict[str, float] = {}
     unknown = 0
@@ -428,7 +429,8 @@ def _line(client: Any, who: str | None) -> str:
     chosen = client.settings
     org = chosen.org_id or "the key's own organization"
     key = f"key {chosen.masked_key} from {chosen.key_source}"
-    return f"connected to {chosen.base_url} ({chosen.api_version}) as {who}, {org}, {key}"
+    note = f"\n{chosen.url_note}" if chosen.url_note else ""
+    return f"connected to {chosen.base_url} ({chosen.api_version}) as {who}, {org}, {key}{note}"
 
 
 def simulator(notebook: Notebook, args: Any) -> None:
@@ -455,10 +457,11 @@ def whoami(notebook: Notebook, args: Any) -> Table:
     rows = [
         *principal,
         ("API", f"{chosen.base_url} ({chosen.api_version}){', simulated' if chosen.simulated else ''}"),
+        ("note", chosen.url_note or None),
         ("key", f"{chosen.masked_key} from {chosen.key_source}"),
         ("live channel", _live(devin)),
         ("journal", None if chosen.simulated else str(devin.journal.path)),
-        *((f"may use {name}", _YES[may]) for name, may in permissions.items()),
+        *((title, ", ".join(names)) for title, names in _by_answer(permissions).items() if names),
     ]
     return Table([{"": name, "value": value} for name, value in rows if value is not None])
 
@@ -479,7 +482,18 @@ def _named_token(chosen: Settings) -> str:
     return f"token {mask_key(chosen.pat)} from {chosen.pat_source}"
 
 
-_YES = {True: "yes", False: "no", None: "not known"}
+def _by_answer(permissions: Mapping[str, bool | None]) -> dict[str, list[str]]:
+    """What the key may use, by what is known of it: `ManageOrgSecrets` is about secrets."""
+    titles = {True: "permissions", False: "no permission for", None: "permission unknown for"}
+
+    def subject(permission: str) -> str:
+        words = re.sub(r"^(View|Manage|Use)|Org(?=[A-Z])|Account(?=[A-Z])", "", permission)
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", words).lower()
+
+    return {
+        title: list(dict.fromkeys(subject(name) for name, may in permissions.items() if may is answer))
+        for answer, title in titles.items()
+    }
 
 
 def _principal(devin: Any) -> list[tuple[str, str | None]]:

@@ -129,7 +129,8 @@ def _searchable(snapshot: Snapshot) -> str:
 def _filters(notebook: Notebook, args: Any) -> dict[str, Any]:
     """The parameters of the list, named by the table of filters."""
     given = {name: getattr(args, name) for name in ("origin", "tags", "repos", "playbook", "category")}
-    given |= {"since": unix_time(args.since), "until": unix_time(args.until), "archived": args.archived or None}
+    given |= {"since": unix_time(args.since), "until": unix_time(args.until, "--until")}
+    given["archived"] = args.archived or None
     filters: dict[str, Any] = {BY_KEYWORD[name].v3 or name: value for name, value in given.items() if value}
     return filters | (_mine(notebook.devin) if args.mine else {})
 
@@ -143,18 +144,18 @@ def _mine(devin: Any) -> dict[str, Any]:
     return {"user_ids": [principal["user_id"]]} if principal.get("user_id") else {}
 
 
-def unix_time(text: str | None) -> int | None:
-    """Return Unix seconds for `7d` (that long ago) or a date or time.
+def unix_time(text: str | None, name: str = "--since") -> int | None:
+    """Return Unix seconds for `7d` (that long ago), `yesterday`, or a date or time.
 
     Raises:
-        OptionError: it is neither; a bare number, which may be a year, is not.
+        OptionError: it is none of these; a bare number, which may be a year, is not.
     """
     if text is None:
         return None
     at = parse_ago(text, datetime.now(UTC)) or (None if text.isdigit() else parse_time(text))
     if at is None:
         raise OptionError(
-            f"{text!r} is not a valid date or time", hint="for example 7d, 12h, 2026-11-01 or 2026-11-01T18:00"
+            f"{name}: cannot read {text!r}", hint="for example 7d, 12h, yesterday, 2026-11-01 or 2026-11-01T18:00"
         )
     return int(at.timestamp())
 
@@ -268,11 +269,28 @@ def stop(notebook: Notebook, args: Any) -> Any:
         if args.sessions:
             raise OptionError("--all stops every session and takes no names", hint="leave out --all, or the names")
         return _stop_all(notebook, everything=args.everything)
+    if not args.sessions:
+        raise _which_to_stop(notebook)
     for word in args.sessions:
         batch = notebook.batch(word)
         if batch is not None:
             batch.pause()
     return _each(notebook, args.sessions, lambda session: session.stop(archive=args.archive), "stopped")
+
+
+def _which_to_stop(notebook: Notebook) -> OptionError:
+    """What is ended is ended for good, so its name is asked for; the newest one is named."""
+    try:
+        last = notebook.session(None)
+    except DevinError:
+        return OptionError("%devin stop needs a session", hint="%devin stop NAME; %devin sessions lists them")
+    seen = last.snapshot
+    names = [name for name, value in notebook.variables.items() if value is last and not name.startswith("_")]
+    word = names[0] if names else seen.session_id
+    about = f"{labels.title(seen)} ({seen.phase.label}, {labels.cost(seen)})"
+    return OptionError(
+        f"%devin stop needs a session; the last one is {about}", hint=f"%devin stop {word} ends it for good"
+    )
 
 
 def _stop_all(notebook: Notebook, *, everything: bool) -> Table:

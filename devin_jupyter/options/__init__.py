@@ -133,8 +133,10 @@ def templates(options: CreateOptions) -> Iterator[str]:
     return CELL.templates(cast("Mapping[str, Any]", options))
 
 
-def fill(options: OptionsT, render: Callable[[str], str] | None) -> OptionsT:
+def fill(options: OptionsT, render: Callable[[str], str | None] | None) -> OptionsT:
     """Return the options with every template filled in by `render`; None leaves texts as they are.
+
+    What `render` returns None for is left out.
 
     Raises:
         OptionError: a template gives no number, time or choice where one is needed.

@@ -10,7 +10,8 @@ import math
 import re
 import shlex
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NoReturn
@@ -176,7 +177,7 @@ class Syntax:
         """
         found, rest = _parser(self).parse_known_intermixed_args(words)
         if rest:
-            self._refuse(rest)
+            self._refuse(words, rest)
         return vars(found)
 
     def read(self, words: list[str]) -> dict[str, Any]:
@@ -219,8 +220,10 @@ class Syntax:
                 raise OptionError(f"{argument.flag} needs {needed.flag}", hint=needed.help)
         return given
 
-    def fill(self, values: Mapping[str, Any], render: Callable[[str], str] | None) -> dict[str, Any]:
+    def fill(self, values: Mapping[str, Any], render: Callable[[str], str | None] | None) -> dict[str, Any]:
         """Return values with every template filled in by `render`; None leaves texts as they are.
+
+        What `render` returns None for is left out, as if it had not been given.
 
         Raises:
             OptionError: a template gives no number, time or choice where one is needed.
@@ -228,17 +231,20 @@ class Syntax:
 
         def filled(value: Any) -> Any:
             if isinstance(value, tuple):
-                return tuple(filled(item) for item in value)
+                found = tuple(text for item in value if (text := filled(item)) is not None)
+                return found if found or not value else None
             return render(value) if render is not None and is_template(value) else value
 
         ready: dict[str, Any] = {}
         by_name = self.by_name
         for name, value in values.items():
             argument = by_name[name]
-            if _is_pending(argument, value):
-                ready[name] = self.convert(argument, filled(value))
-            else:
-                ready[name] = filled(value) if argument.is_text else value
+            if not _is_pending(argument, value):
+                found = filled(value) if argument.is_text else value
+            elif (found := filled(value)) is not None:
+                found = self.convert(argument, found)
+            if found is not None:
+                ready[name] = found
         return ready
 
     def templates(self, values: Mapping[str, Any]) -> Iterator[str]:
@@ -264,20 +270,35 @@ class Syntax:
         for word in read if isinstance(read, tuple) else (read,):
             if argument.is_text and not argument.takes_objects and not isinstance(word, str):
                 hint = f"for example {self.example_of(argument)}"
-                raise OptionError(f"{label} takes text, not {type(word).__name__}", "nothing was sent", hint)
+                raise OptionError(f"{label} takes text, not {type(word).__name__}", hint=hint)
             if argument.choices and word not in argument.choices and not argument.is_open:
                 raise OptionError(
-                    f"{argument.flag or self.title} has no {word!r}{nearest(str(word), argument.choices)}",
-                    hint=f"one of: {', '.join(argument.choices)}",
+                    f"unknown {argument.name.replace('_', '-')} {word!r}{nearest(str(word), argument.choices)}",
+                    hint=f"one of {', '.join(argument.choices)}",
                 )
         return read
 
-    def _refuse(self, rest: list[str]) -> NoReturn:
+    def _refuse(self, words: Sequence[str], rest: list[str]) -> NoReturn:
+        for each in rest:
+            refuse_short_key(each)
         word = next((word for word in rest if word.startswith(DASHES)), rest[0]).split("=", 1)[0]
         if not word.startswith(DASHES):
-            raise OptionError(f"{self.title} cannot take {word!r} as well", hint=self.stray_hint or self.usage)
+            meant = _meant_duration(words, word)
+            raise OptionError(f"unexpected word {word!r}{meant}", hint=self.stray_hint or self.usage)
         flags = [argument.flag for argument in self.arguments if argument.flag]
         raise OptionError(f"{self.title} has no option {word}{nearest(word, flags)}", hint=self.hint or self.usage)
+
+
+def _meant_duration(words: Sequence[str], stray: str) -> str:
+    """Return ` (did you mean --wait 30m?)` where a time was written in two words without quotes."""
+    at = list(words).index(stray) if stray in words else 0
+    if at == 0 or not words[at - 1].isdigit():
+        return ""
+    with suppress(ValueError):
+        parse_duration(f"{words[at - 1]} {stray}")
+        flag = f"{words[at - 2]} " if at > 1 and words[at - 2].startswith("-") else ""
+        return f" (did you mean {flag}{words[at - 1]}{stray[0].lower()}?)"
+    return ""
 
 
 def is_template(value: Any) -> bool:
@@ -426,8 +447,7 @@ def _usual(match: re.Match[str], comments: bool) -> str:
     if comments and match["hash"]:
         raise OptionError(
             f"{text} on the option line may be a comment or a value",
-            "nothing was sent",
-            f"put a blank after the # of a comment, or quote the value: '{text}'",
+            hint=f"put a blank after the # of a comment, or quote the value: '{text}'",
         )
     return text
 
@@ -462,11 +482,18 @@ def split(line: str, *, comments: bool = True) -> list[str]:
 def refuse_keys(line: str) -> None:
     """Refuse a line that holds something like an API key, without repeating it."""
     if contains_key(line):
-        raise OptionError(
-            "the line holds a word that looks like an API key (cog_… or apk_…)",
-            "notebooks store every line; nothing was sent",
-            "remove it, then set DEVIN_API_KEY or run %devin connect; rotate the key if the notebook was saved",
-        )
+        raise OptionError(_HAS_KEY, "notebooks store every line", _INSTEAD_OF_KEY)
+
+
+def refuse_short_key(word: str) -> None:
+    """Refuse a stray word that begins like an API key, however short, without repeating it."""
+    if word.lower().startswith(_KEY_STARTS):
+        raise OptionError(_HAS_KEY, "notebooks store every line", _INSTEAD_OF_KEY)
+
+
+_KEY_STARTS = ("cog_", "apk_")
+_HAS_KEY = "the line holds a word that looks like an API key (cog_… or apk_…)"
+_INSTEAD_OF_KEY = "remove it, then set DEVIN_API_KEY or run %devin connect; rotate the key if the notebook was saved"
 
 
 def continued(line: str, body: str) -> tuple[str, str]:
@@ -488,7 +515,7 @@ def expressions(text: str, *, strict: bool = True) -> Iterator[tuple[int, int]]:
         end = _end(text, at + 2)
         if end < 0:
             if strict:
-                raise TemplateError("a {{ is never closed", "nothing was sent", RAW)
+                raise TemplateError("a {{ is never closed", hint=RAW)
             return
         yield at, end
         at = text.find("{{", end)

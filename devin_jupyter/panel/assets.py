@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "js"
-STYLES = Path(__file__).parent / "panel.css"
+STYLES = "\n".join((Path(__file__).parent / name).read_text("utf-8") for name in ("panel.css", "board.css"))
 
 _IMPORT = re.compile(r'^import \{ ([^}]*) \} from "\./(\w+)\.js";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?:async )?(?:function|const) (\w+)", re.MULTILINE)

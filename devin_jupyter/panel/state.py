@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Message, PhaseChange, PullRequest, Snapshot
 from devin_jupyter.models.steps import LiveView, Step
-from devin_jupyter.render import labels
+from devin_jupyter.render import BoardRow, labels
 from devin_jupyter.render.answers import Section, is_plain, n_rows, plain_text, sections
 from devin_jupyter.render.html import excerpt, markdown
 from devin_jupyter.text import one_line, safe_text, safe_tree
@@ -153,25 +154,18 @@ def trouble_state(connection: Any) -> dict[str, Any]:
     return {"seen": seconds(connection.last_seen), "problem": one_line(connection.problem, 200)}
 
 
-def row_state(snapshot: Snapshot, name: str | None = None, place: int | None = None) -> dict[str, Any]:
-    """Return one row of the board for this snapshot, as JSON; those with a place come first, in that order."""
+def row_state(row: BoardRow) -> dict[str, Any]:
+    """Return one row of the board, as JSON."""
+    state = asdict(row)
+    answer, pulls = state.pop("answer"), state.pop("pulls")
     return {
-        "id": snapshot.session_id,
-        "place": place,
-        "name": one_line(name, 80) if name else "",
-        "title": labels.title(snapshot),
-        "phase": snapshot.phase.value,
-        "label": snapshot.label,
-        "color": labels.style(snapshot).color,
-        "needs_you": labels.needs_you(snapshot),
-        "turn_over": snapshot.turn_over,
-        "acus": snapshot.acus,
-        "created": seconds(snapshot.created_at),
-        "updated": seconds(snapshot.updated_at),
-        "repos": ", ".join(one_line(repo) for repo in snapshot.repos[:5]),
-        "pull_requests": len(snapshot.pull_requests),
-        "question": labels.question_line(snapshot, 200),
-        "labels": labels.labels(snapshot),
+        **state,
+        "told": row.told,
+        "answer": [list(pair) for pair in answer],
+        "pulls": [{"name": name, "url": url, "state": now} for name, url, now in pulls],
+        "labels": list(row.labels),
+        "needs_you": row.group == "needs_you",
+        "turn_over": row.group not in ("working", "waiting"),
     }
 
 

@@ -242,9 +242,8 @@ class ActionRunner:
                         "items": [file_item(entry) for entry in list(result)[:200]],
                     }
                 )
-            notice = result if isinstance(result, str) else getattr(result, "notice", None)
-            is_shown = name in ("send", "download") and isinstance(notice, str)
-            self._reply(token, notice=safe_text(notice, 400) if is_shown else None)
+            notice = result if isinstance(result, str) or name != "send" else getattr(result, "notice", None)
+            self._reply(token, notice=safe_text(notice, 400) if isinstance(notice, str) else None)
         except Exception as problem:
             self._last_message = None if name == "send" else self._last_message
             if isinstance(problem, DevinError):

@@ -17,15 +17,20 @@ from devin_jupyter.host import host
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.fields import session_id
 from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.models.steps import LiveView
 from devin_jupyter.monitor.store import Throttle
 from devin_jupyter.panel.assets import STYLES, script
 from devin_jupyter.panel.outputs import CellOutput
 from devin_jupyter.panel.state import phase_styles, row_state
-from devin_jupyter.panel.sync import UPDATE_SECONDS, Action, SessionLike, SessionSync, on_loop
-from devin_jupyter.render import labels
+from devin_jupyter.panel.sync import UPDATE_SECONDS, Action, ActionRunner, SessionLike, SessionSync, on_loop
+from devin_jupyter.render import BoardRow, BoardSummary, RowNotes, board, labels
 from devin_jupyter.text import one_line, safe_text
 
 LIMIT = 1000
+
+
+def _place(place: int | None) -> float:
+    return math.inf if place is None else place
 
 
 class LiveWidget(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not typed
@@ -189,6 +194,9 @@ class BatchPanel(LiveWidget):
         names: Mapping[str, str] | None = None,
         places: Mapping[str, int] | None = None,
         open_session: Callable[[str], Any] | None = None,
+        notes: Callable[[str], RowNotes | None] | None = None,
+        summary: Callable[[], tuple[BoardSummary, Mapping[str, Any]]] | None = None,
+        actions: Mapping[str, Action] | None = None,
     ) -> None:
         """Show the sessions and follow those that can be followed.
 
@@ -198,11 +206,20 @@ class BatchPanel(LiveWidget):
             names: row names, by session id; a batch gives its row's key.
             places: row positions, by session id; rows without one come after, as they were added.
             open_session: returns a handle for the session that a person opens; needed for bare snapshots.
+            notes: returns what a batch knows of a session's row, by session id; in place of names and places.
+            summary: returns what the board says of all rows, and further fields of the header; asked when it is drawn.
+            actions: what the buttons of the board call: `pause`, `resume`, `retry`, `stop_all`, `export`.
         """
         self._title, self._open_session = one_line(title), open_session
+        self.is_shown = False
+        """Whether it is in the notebook."""
         self._names, self._places = dict(names or {}), dict(places or {})
-        self._rows: dict[str, dict[str, Any]] = {}
+        self._notes, self._summary = notes or self._named, summary
+        self._actions = ActionRunner({name: act for name, act in (actions or {}).items()}, self.send)
+        self._verbs = tuple(actions or ())
+        self._rows: dict[str, BoardRow] = {}
         self._snapshots: dict[str, Snapshot] = {}
+        self._activities: dict[str, str] = {}
         self._changed: set[str] = set()
         self._beyond: set[str] = set()
         self._dropped: set[str] = set()
@@ -227,10 +244,15 @@ class BatchPanel(LiveWidget):
         for handle in handles:
             self.follow(handle)
 
+    def _ipython_display_(self) -> None:
+        self.is_shown = True
+        super()._ipython_display_()
+
     @property
     def turn_over(self) -> bool:
-        """Whether no session is working any more."""
-        return not self._waiting and all(snapshot.turn_over for snapshot in self._shown())
+        """Whether no session is working any more, and none waits to be started."""
+        waits = self._waiting or self._totals()[0].waiting
+        return not waits and all(snapshot.turn_over for snapshot in self._shown())
 
     @property
     def needs_you(self) -> bool:
@@ -257,16 +279,25 @@ class BatchPanel(LiveWidget):
         if place is not None:
             self._places[identifier] = place
         on_loop(self._dropped.discard, identifier)
-        self._unsubscribe.append(session.subscribe(self.put, messages=False))
+        on_live = partial(self._live_changed, identifier)
+        self._unsubscribe.append(session.subscribe(self.put, on_live=on_live, messages=False))
         self.put(session.snapshot)
 
     def put(self, snapshot: Snapshot) -> None:
         """Add or replace the row of this session."""
         on_loop(self._put, snapshot)
 
-    def drop(self, session_id: str) -> None:
-        """Remove the row of a session that another session has replaced."""
-        on_loop(self._drop, session_id)
+    def put_row(self, row: BoardRow) -> None:
+        """Add or replace a row without a session, such as one that was refused."""
+        on_loop(self._put_row, row)
+
+    def drop(self, row_id: str) -> None:
+        """Remove the row of a session that another session has replaced, or a row that has a session now."""
+        on_loop(self._drop, row_id)
+
+    def redraw(self) -> None:
+        """Draw the header again: something that it says has changed."""
+        on_loop(self._throttle.request)
 
     def waiting(self, count: int) -> None:
         """Set how many rows of the batch have no session yet."""
@@ -297,32 +328,55 @@ class BatchPanel(LiveWidget):
         elif action == "shut":
             self._wanted = None
             on_loop(self._show, None)
+        elif action in self._verbs:
+            self._actions.start(content, ())
         elif self._opened is not None:
             self._opened.receive(content, buffers)
 
     @override
     def saved_bundle(self, *, transcript: bool = False, live: bool = False) -> dict[str, Any]:
-        anchor, waiting = self.anchor if live else "", self._waiting or 0
-        return render.board_bundle(self._title, self._shown(), names=self._names, waiting=waiting, anchor=anchor)
+        anchor, summary = self.anchor if live else "", self._totals()[0]
+        return render.board_bundle(self._title, self._rows_shown(), self._shown(), summary, anchor=anchor)
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call back, on any thread, whenever a row changed."""
         self._listeners.append(callback)
 
     def __repr__(self) -> str:  # the same for the same rows, so that it may stand in a saved output
-        return f"<BatchPanel {self._title!r} {labels.totals(self._shown(), self._waiting or 0)}>"
+        return f"<BatchPanel {self._title!r} {board.totals(self._rows_shown(), self._totals()[0])}>"
+
+    def _named(self, identifier: str) -> RowNotes:
+        return RowNotes(name=self._names.get(identifier, ""), place=self._places.get(identifier))
 
     def _shown(self) -> list[Snapshot]:
-        return sorted(list(self._snapshots.values()), key=lambda each: self._places.get(each.session_id, math.inf))
+        places = {name: row.place for name, row in list(self._rows.items())}
+        return sorted(list(self._snapshots.values()), key=lambda each: _place(places.get(each.session_id)))
+
+    def _rows_shown(self) -> list[BoardRow]:
+        return sorted(list(self._rows.values()), key=lambda row: _place(row.place))
+
+    def _totals(self) -> tuple[BoardSummary, Mapping[str, Any]]:
+        return (BoardSummary(waiting=self._waiting or 0), {}) if self._summary is None else self._summary()
 
     def _header(self) -> dict[str, Any]:
-        beyond = len(self._beyond)
-        return {"title": self._title, "styles": phase_styles(), "waiting": self._waiting, "beyond": beyond}
+        summary, more = self._totals()
+        return {
+            "title": self._title,
+            "styles": phase_styles(),
+            "subtitle": summary.subtitle,
+            "spent": summary.spent,
+            "waiting": summary.waiting,
+            "why": summary.why,
+            "remarks": list(summary.remarks),
+            "beyond": len(self._beyond),
+            "can": [],
+            **more,
+        }
 
     def _whole_table(self) -> dict[str, Any]:
         """Return the table, which the widget machinery reads whenever a page asks for the state."""
         sequence = self._sequence  # first: rows newer than it are sent again, older ones would be lost
-        return {"sequence": sequence, "rows": list(self._rows.values())}
+        return {"sequence": sequence, "rows": [row_state(row) for row in list(self._rows.values())]}
 
     # --- on the loop's thread -------------------------------------------------------------------------------
 
@@ -332,10 +386,26 @@ class BatchPanel(LiveWidget):
         if self._changed:
             self._throttle.request()
 
+    def _put_row(self, row: BoardRow) -> None:
+        self._dropped.discard(row.id)
+        if row != self._rows.get(row.id):
+            self._rows[row.id] = row
+            self._changed.add(row.id)
+            self._throttle.request()
+
+    def _live_changed(self, identifier: str, view: LiveView) -> None:
+        progress = view.plan_progress
+        words = [view.activity or "", f"plan {progress[0]} of {progress[1]}" if progress else ""]
+        self._activities[identifier] = " · ".join(filter(None, words))
+        if identifier in self._snapshots:
+            self._put(self._snapshots[identifier])
+
     def _store(self, snapshot: Snapshot) -> bool:
         """Store a row and return whether it changed."""
         identifier = snapshot.session_id
-        row = row_state(snapshot, self._names.get(identifier), self._places.get(identifier))
+        word = snapshot.last_word
+        activity = self._activities.get(identifier) or (word.text if word and not snapshot.turn_over else "")
+        row = board.board_row(snapshot, self._notes(identifier), activity)
         if identifier in self._dropped or row == self._rows.get(identifier):
             return False
         if identifier not in self._rows and len(self._rows) >= LIMIT:
@@ -344,13 +414,13 @@ class BatchPanel(LiveWidget):
         self._rows[identifier], self._snapshots[identifier] = row, snapshot
         return True
 
-    def _drop(self, identifier: str) -> None:
-        self._rows.pop(identifier, None)
-        self._snapshots.pop(identifier, None)
-        self._changed.discard(identifier)
-        self._dropped.add(identifier)
-        self._is_reset = True
-        self._throttle.request()
+    def _drop(self, row_id: str) -> None:
+        self._dropped.add(row_id)
+        self._changed.discard(row_id)
+        self._snapshots.pop(row_id, None)
+        if self._rows.pop(row_id, None) is not None:
+            self._is_reset = True
+            self._throttle.request()
 
     def _publish(self) -> None:
         kind, self._is_reset = "table" if self._is_reset else "rows", False
@@ -358,7 +428,7 @@ class BatchPanel(LiveWidget):
         self._changed.clear()
         self._sequence += bool(rows)
         if rows or kind == "table":
-            self.send({"kind": kind, "sequence": self._sequence, "rows": rows})
+            self.send({"kind": kind, "sequence": self._sequence, "rows": [row_state(row) for row in rows]})
         self.header = self._header()
         for listener in tuple(self._listeners):
             listener()

@@ -8,24 +8,26 @@ HTML off and then cleaned.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.models.steps import LiveView
 from devin_jupyter.recorded import RECORD_MIME
-from devin_jupyter.render import labels
-from devin_jupyter.render.html import board_html, line_html, session_html
+from devin_jupyter.render.board import BoardRow, BoardSummary, RowNotes, board_bundle, board_row
+from devin_jupyter.render.html import line_html, session_html
+from devin_jupyter.render.labels import not_shown
 from devin_jupyter.render.record import board_record, session_record
-from devin_jupyter.render.text import board_text, session_text
-from devin_jupyter.text import format_acus, one_line
+from devin_jupyter.render.text import session_text
+from devin_jupyter.text import format_acus
 
 __all__ = [
+    "BoardRow",
+    "BoardSummary",
+    "RowNotes",
     "board_bundle",
-    "board_html",
     "board_record",
-    "board_text",
+    "board_row",
     "bundle",
     "not_shown",
     "session_html",
@@ -71,41 +73,3 @@ def bundle(
         line = f"{not_shown(snapshot.session_id, fault)} · {snapshot.phase.label} · {format_acus(snapshot.acus)}"
         bare = replace(snapshot, structured_output=None, question=None, messages=(), extra={}, schema=None)
         return {"text/plain": line, "text/html": line_html(line), RECORD_MIME: session_record(bare)}
-
-
-def not_shown(name: str, fault: Exception) -> str:
-    """Return the line for a session or a board that is fine, and that only cannot be shown."""
-    kind = one_line(f"{type(fault).__name__}: {fault}")
-    return f"{name} is fine, only its display failed ({kind}); .result() and .frame() work, %devin debug reports it"
-
-
-def board_bundle(
-    title: str,
-    snapshots: Iterable[Snapshot],
-    *,
-    names: Mapping[str, str] | None = None,
-    waiting: int = 0,
-    anchor: str = "",
-) -> dict[str, Any]:
-    """Return the display bundle of a board: sessions that need you first, then the working ones, then the rest.
-
-    Args:
-        title: the heading.
-        snapshots: one per session.
-        names: row names by session id.
-        waiting: rows that have no session yet.
-        anchor: the live board with this id may move into the HTML.
-    """
-    ordered = sorted(snapshots, key=labels.board_column)
-    heading = f"{one_line(title)}: {labels.totals(ordered, waiting)}"
-    try:
-        return {
-            "text/plain": board_text(heading, ordered, names or {}),
-            "text/html": board_html(heading, ordered, names or {}, anchor),
-            RECORD_MIME: board_record(title, ordered),
-        }
-    except Exception as fault:
-        logger.exception("%s could not be shown", title)
-        line = f"{not_shown(one_line(title), fault)} · {heading}"
-        bare = [replace(one, structured_output=None, question=None, messages=(), schema=None) for one in ordered]
-        return {"text/plain": line, "text/html": line_html(line), RECORD_MIME: board_record(title, bare)}

@@ -20,7 +20,7 @@ from devin_jupyter.models.steps import LiveView, Step
 from devin_jupyter.render import labels
 from devin_jupyter.render.answers import Section, n_rows, sections
 from devin_jupyter.render.labels import web_address
-from devin_jupyter.text import TEXT_LIMIT, format_acus, one_line, safe_text
+from devin_jupyter.text import TEXT_LIMIT, one_line, safe_text
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -36,7 +36,6 @@ _HEAD_CELL = f"{CELL};border-bottom:1px solid rgba(128,128,128,0.5)"
 _ROW = '<tr style="background-color:transparent">'
 _TABLE = "border-collapse:collapse;border:0;margin:2px 0"
 
-BOARD_ROWS = 200
 ROWS, COLUMNS, DEPTH, SCALAR, ONE_LINE = 50, 12, 5, 2000, 80
 """Bounds of a JSON value: rows, columns, levels of nesting, characters of a scalar and of a list on one line."""
 EXCERPT = 320
@@ -117,7 +116,7 @@ def session_html(
     ]
     body = "".join(pair(escape(key), escape(one_line(value, 400))) for key, value in facts if value)
     parts.append(_folded("Details", table(body)))
-    return _box("".join(parts), anchor)
+    return boxed("".join(parts), anchor)
 
 
 def _facts_in_line(snapshot: Snapshot) -> list[str]:
@@ -212,36 +211,12 @@ def _section(part: Section, room: _Room) -> str:
         rows = [
             row(value_html(cell, room, 1) if cell != "" else "" for cell in cells) for cells in room.some(part.rows)
         ]
-        body = "".join(rows) + _more_rows(len(part.rows) - len(rows), len(part.columns))
+        body = "".join(rows) + more_rows(len(part.rows) - len(rows), len(part.columns))
         return table(body, f"<thead><tr>{head}</tr></thead>")
     if part.kind == "pairs":
         pairs = [pair(escape(one_line(key, 80)), value_html(cell, room, 1)) for key, cell in room.some(part.rows)]
-        return table("".join(pairs) + _more_rows(len(part.rows) - len(pairs), 2)) if part.rows else "none"
+        return table("".join(pairs) + more_rows(len(part.rows) - len(pairs), 2)) if part.rows else "none"
     return value_html(part.rows[0][0] if part.kind == "value" else [item for (item,) in part.rows], room)
-
-
-def board_html(heading: str, snapshots: Sequence[Snapshot], names: Mapping[str, str], anchor: str = "") -> str:
-    """Return a board of sessions as static HTML, in the order given.
-
-    Args:
-        heading: the title with the totals.
-        snapshots: one per session; the first `BOARD_ROWS` are listed.
-        names: row names by session id.
-        anchor: the live board with this id may move into this element.
-    """
-    rows = []
-    for snapshot in snapshots[:BOARD_ROWS]:
-        style = labels.style(snapshot)
-        cells = (
-            badge(f"{style.icon} {snapshot.label}", style.color),
-            link(labels.link(snapshot), labels.name(snapshot, names, 80)),
-            f'<span style="white-space:nowrap">{escape(format_acus(snapshot.acus))}</span>',
-            escape(labels.question_line(snapshot, 120)),
-        )
-        rows.append(row(cells))
-    rows.append(_more_rows(len(snapshots) - BOARD_ROWS, 4))
-    body = f'<div style="overflow-x:auto">{table("".join(rows))}</div>' if snapshots else ""
-    return _box(_heading(heading) + body, anchor)
 
 
 def rows_html(title: str, headings: Iterable[str], rows: Iterable[Iterable[tuple[str, str | None]]]) -> str:
@@ -318,14 +293,14 @@ def value_html(value: Any, room: _Room | None = None, depth: int = 0) -> str:
         names = [
             pair(escape(one_line(key, 80)), value_html(item, room, depth + 1)) for key, item in room.some(value.items())
         ]
-        return table("".join(names) + _more_rows(len(value) - len(names), 2))
+        return table("".join(names) + more_rows(len(value) - len(names), 2))
     if columns := _columns(value):
         head = "".join(f'<th style="{_HEAD_CELL}">{escape(one_line(column, 80))}</th>' for column in columns)
         rows = [
             row(value_html(item[column], room, depth + 1) if column in item else "" for column in columns)
             for item in room.some(value)
         ]
-        body = "".join(rows) + _more_rows(len(value) - len(rows), len(columns))
+        body = "".join(rows) + more_rows(len(value) - len(rows), len(columns))
         return table(body, f"<thead><tr>{head}</tr></thead>")
     is_plain = all(not isinstance(item, (Mapping, list, tuple)) and "," not in str(item) for item in value[: ROWS + 1])
     if is_plain and len(value) <= ROWS and sum(len(str(item)) for item in value) <= ONE_LINE:
@@ -385,6 +360,12 @@ def table(rows: str, head: str = "") -> str:
     return f'<table style="{_TABLE}">{head}<tbody>{rows.replace("<tr>", _ROW)}</tbody></table>'
 
 
+def table_head(names: Iterable[str]) -> str:
+    """Return the head of a table."""
+    cells = "".join(f'<th style="{_HEAD_CELL}">{escape(one_line(name, 80))}</th>' for name in names)
+    return f"<thead><tr>{cells}</tr></thead>"
+
+
 def row(cells: Iterable[str]) -> str:
     """Return a table row of ready cells."""
     return "<tr>" + "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells) + "</tr>"
@@ -395,7 +376,8 @@ def pair(name: str, value: str) -> str:
     return f'<tr><td style="{CELL};{QUIET}">{name}</td><td style="{CELL}">{value}</td></tr>'
 
 
-def _box(content: str, anchor: str) -> str:
+def boxed(content: str, anchor: str) -> str:
+    """Return the frame of a saved card or board; the live one with this id may move into it."""
     mark = f" dv-home-{escape(anchor)}" if anchor else ""  # the class name in saved notebooks
     return f'<div class="dv-snapshot{mark}" style="{BOX}">{content}</div>'
 
@@ -416,7 +398,8 @@ def _quote(text: str) -> str:
     return f'<div style="{QUOTE}">{markdown(text)}</div>'
 
 
-def _more_rows(count: int, columns: int) -> str:
+def more_rows(count: int, columns: int) -> str:
+    """Return the last row of a table that leaves out some; nothing where it leaves out none."""
     return f'<tr><td colspan="{columns}" style="{CELL};{QUIET}">… {count:,} more</td></tr>' if count > 0 else ""
 
 

@@ -7,8 +7,7 @@ must repeat byte for byte.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
@@ -75,11 +74,6 @@ def title(snapshot: Snapshot) -> str:
     return one_line(snapshot.title or "Devin session")
 
 
-def name(snapshot: Snapshot, names: Mapping[str, str], limit: int) -> str:
-    """Return the row name of a session, or its title, as one safe line."""
-    return one_line(names.get(snapshot.session_id) or title(snapshot), limit)
-
-
 def link(snapshot: Snapshot) -> str | None:
     """Return the address of the session in the web app."""
     return web_address(snapshot.url)
@@ -133,34 +127,10 @@ def explanation(snapshot: Snapshot) -> str | None:
     return None
 
 
-def board_column(snapshot: Snapshot) -> int:
-    """Return the column of a board: 0 needs you, 1 working, 2 over."""
-    return 0 if needs_you(snapshot) else 2 if snapshot.turn_over else 1
-
-
-def totals(snapshots: Sequence[Snapshot], waiting: int = 0) -> str:
-    """Return how many sessions there are, in which state, and what they cost together.
-
-    Args:
-        snapshots: one per session.
-        waiting: rows that have no session yet.
-    """
-    columns = [board_column(snapshot) for snapshot in snapshots]
-    count, needing = len(snapshots) + waiting, columns.count(0)
-    phases = Counter(snapshot.phase for snapshot, column in zip(snapshots, columns, strict=True) if column == 2)
-    known = [snapshot.acus for snapshot in snapshots if snapshot.acus is not None]
-    unknown = len(snapshots) - len(known)
-    words = [
-        f"{count:,} session{'' if count == 1 else 's'}",
-        f"{needing:,} need{'s' if needing == 1 else ''} you",
-        f"{columns.count(1):,} working",
-        *(f"{phases[phase]:,} {phase.label}" for phase in Phase if phases[phase] or phase is Phase.DONE),
-        f"{waiting:,} waiting" if waiting else "",
-        format_acus(sum(known)) + (f" + {unknown:,} unknown" if unknown else ""),
-        "simulated" if any(snapshot.simulated for snapshot in snapshots) else "",
-        "recorded" if any(snapshot.recorded is not None for snapshot in snapshots) else "",
-    ]
-    return " · ".join(filter(None, words))
+def not_shown(name: str, fault: Exception) -> str:
+    """Return the line for a session or a board that is fine, and that only cannot be shown."""
+    kind = one_line(f"{type(fault).__name__}: {fault}")
+    return f"{name} is fine, only its display failed ({kind}); .result() and .frame() work, %devin debug reports it"
 
 
 @dataclass(frozen=True, slots=True)

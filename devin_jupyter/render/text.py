@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from devin_jupyter.models.snapshot import Snapshot
@@ -12,9 +11,9 @@ from devin_jupyter.models.steps import LiveView
 from devin_jupyter.redaction import redact_tree
 from devin_jupyter.render import labels
 from devin_jupyter.render.answers import Section, is_plain, n_rows, plain_text, sections
-from devin_jupyter.text import TEXT_LIMIT, format_acus, one_line, safe_text
+from devin_jupyter.text import TEXT_LIMIT, one_line, safe_text
 
-ANSWER_LINES, ANSWER_COLUMNS, BOARD_ROWS = 60, 400, 40
+ANSWER_LINES, ANSWER_COLUMNS = 60, 400
 QUESTION_LIMIT, CONVERSATION = 4000, 60_000
 
 
@@ -71,7 +70,7 @@ def session_text(
 
 def _at_work(live: LiveView, columns: int) -> list[str]:
     icons = {"completed": "✓", "in_progress": "◐"}
-    plan = [f"    {icons.get(each.status, '·')} {one_line(each.text, columns)}" for each in live.plan[:BOARD_ROWS]]
+    plan = [f"    {icons.get(each.status, '·')} {one_line(each.text, columns)}" for each in live.plan[:ANSWER_LINES]]
     return [*([f"  {one_line(live.activity, columns)}"] if live.activity else []), *plan]
 
 
@@ -87,17 +86,6 @@ def _transcript(snapshot: Snapshot, live: LiveView | None, columns: int) -> list
         for step in live.steps[-ANSWER_LINES:]:
             lines.append("    " + " · ".join(filter(None, (step.kind, one_line(step.title, columns), step.status))))
     return lines
-
-
-def board_text(heading: str, snapshots: Sequence[Snapshot], names: Mapping[str, str]) -> str:
-    """Return a board of sessions as text, a line each, in the order given; the first `BOARD_ROWS` are listed."""
-    lines = [heading]
-    for snapshot in snapshots[:BOARD_ROWS]:
-        phase = f"{labels.style(snapshot).icon} {snapshot.label}"
-        question = f"  {labels.question_line(snapshot, 60)}".rstrip()
-        lines.append(f"  {phase:<22}{format_acus(snapshot.acus):<13}{labels.name(snapshot, names, 50)}{question}")
-    rest = len(snapshots) - BOARD_ROWS
-    return "\n".join([*lines, f"  … {rest:,} more"] if rest > 0 else lines)
 
 
 def _said(who: str, text: str, columns: int, *, most: int | None) -> list[str]:

@@ -193,7 +193,7 @@ def _file(path: Path, folder: Path | None) -> Json:
         beside = [entry.name for entry in place.parent.glob("*.json")] if isinstance(problem, OSError) else []
         raise SchemaError(
             f"the schema file {path} cannot be read: {reason.lower()}{nearest(path.name, beside, n=3)}",
-            f"looked for at {place.absolute()}; nothing was sent",
+            f"looked for at {place.absolute()}",
             "a path starts at the working directory of the kernel; %pwd shows it",
         ) from None
     return _parsed(text, str(path))
@@ -243,8 +243,7 @@ def type_schema(source: Any) -> tuple[Json, Reader]:
     if old is not None:
         raise SchemaError(
             f"{old.__name__} is a model of pydantic.v1, which cannot be a schema here",
-            "nothing was sent",
-            f"derive it from pydantic.BaseModel, or give its JSON Schema: {old.__name__}.schema()",
+            hint=f"derive it from pydantic.BaseModel, or give its JSON Schema: {old.__name__}.schema()",
         )
     try:
         with warnings.catch_warnings():
@@ -261,7 +260,7 @@ def type_schema(source: Any) -> tuple[Json, Reader]:
     if apart is not None:
         raise SchemaError(
             f"{named} reads its field {apart!r} from a path (AliasPath) that its JSON Schema does not show",
-            "no answer could be read; nothing was sent",
+            "no answer could be read",
             "give the field a plain alias, or an AliasChoices with a plain name first",
         )
     return schema, _reader(adapter)
@@ -522,9 +521,8 @@ def _named(name: str, namespace: Mapping[str, Any]) -> Any:
         return _BUILT_IN[name]
     fitting = [key for key, value in namespace.items() if not key.startswith("_") and is_schema_like(value)]
     raise SchemaError(
-        f"this notebook has no {name!r} to use as a schema{nearest(name, fitting, n=3)}",
-        "a word without :, { or .json names a model, dataclass, TypedDict or dict; nothing was sent",
-        "run the cell that defines it, or give a .json file, JSON in braces, or name:type, …",
+        f"--schema {name}: there is no variable {name} in this notebook{nearest(name, fitting, n=3)}",
+        hint="run the cell that defines it; or give a .json file, JSON in braces, or fields such as 'count:int'",
     )
 
 
@@ -555,9 +553,7 @@ def not_a_schema(text: str, found: object) -> SchemaError:
     """Return the error for a text of another kind."""
     if not text.replace(".", "").isidentifier() or iskeyword(text):
         return _not_understood(text)
-    return SchemaError(
-        f"{text} is {named_kind(found)} in this notebook, not a schema", "nothing was sent", f"give {_GOOD}"
-    )
+    return SchemaError(f"{text} is {named_kind(found)} in this notebook, not a schema", hint=f"give {_GOOD}")
 
 
 def named_kind(value: object) -> str:
@@ -567,4 +563,4 @@ def named_kind(value: object) -> str:
 
 
 def _not_understood(text: str) -> SchemaError:
-    return SchemaError(f"{text!r} cannot be read as a schema", "nothing was sent", f"give {_GOOD}")
+    return SchemaError(f"{text!r} cannot be read as a schema", hint=f"give {_GOOD}")

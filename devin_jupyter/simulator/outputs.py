@@ -117,6 +117,115 @@ def output_for(schema: Schema, *, seed: str, place: str, unlike: Output | None =
     return spare
 
 
+_ORDINALS = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last": -1}
+_MORE = frozenset(["add", "also", "another", "missing", "more", "additional"])
+_FEWER = frozenset(["delete", "drop", "exclude", "ignore", "omit", "remove", "skip", "without"])
+
+
+def revised(before: Output, schema: Schema, message: str, *, seed: str, place: str) -> Output | None:
+    """Return the output after a follow-up: what the message does not speak of stays; None where nothing fits.
+
+    A message may name an item (by its position, or by one of its values), a field, and a value that the schema lists
+    for it; it may ask for more items, or for fewer. Without any of these, one text of the answer is written anew.
+    """
+    fresh, fits = output_for(schema, seed=seed, place=place, unlike=before), validator(schema).is_valid
+    if fresh is None:
+        return None
+    words = set(re.findall(r"[\w-]+", message.lower()))
+    rows = next((name for name, item in before.items() if isinstance(item, list) and item), None)
+    candidates: list[Output] = []
+    if rows is not None and isinstance(fresh.get(rows), list):
+        items, others = before[rows], [item for item in fresh[rows] if item not in before[rows]]
+        places = [index for index in range(len(items)) if _is_named(index, items, message.lower())]
+        places = places or [at % len(items) for word, at in _ORDINALS.items() if word in words]
+        if words & _FEWER and places:
+            candidates.append({**before, rows: [item for at, item in enumerate(items) if at not in places]})
+        if words & _MORE and others and not places:
+            candidates.append({**before, rows: [*items, others[0]]})
+        for changed in _changes(schema, [*items, *fresh[rows]], words, message):
+            at = places or (range(len(items)) if {"all", "each", "every"} & words else [0])
+            candidates.append({**before, rows: [changed(item) if n in at else item for n, item in enumerate(items)]})
+    candidates += [changed(before) for changed in _changes(schema, [fresh], words, message)]
+    for candidate in (*candidates, fresh):
+        counted = _counted(candidate)
+        shown = counted if fits(counted) else candidate
+        if shown != before and fits(shown):
+            return shown
+    return fresh
+
+
+def _texts_of(item: Any) -> list[str]:
+    values = item.values() if isinstance(item, dict) else [item]
+    return [value.lower() for value in values if isinstance(value, str) and len(value) > 3]
+
+
+def _is_named(index: int, items: list[Any], message: str) -> bool:
+    """Whether a message holds a text that only this item has."""
+    others = {text for at, item in enumerate(items) if at != index for text in _texts_of(item)}
+    return any(text in message and text not in others for text in _texts_of(items[index]))
+
+
+def _changes(schema: Schema, known: list[Any], words: set[str], message: str) -> list[Callable[[Any], Any]]:
+    """Return ways to change a record into another of its kind, the one that the message asks for first.
+
+    Args:
+        schema: of the whole output.
+        known: records of this kind, whose values may be used.
+        words: of the message.
+        message: the follow-up.
+    """
+    records = [item for item in known if isinstance(item, dict)]
+    listed = [word for word in _listed_values(schema) if re.search(rf"\b{re.escape(word.lower())}\b", message.lower())]
+    names = list(dict.fromkeys(name for item in records for name in item))
+    named = [name for name in names if name.lower() in words or set(tokens_of(name)) & words]
+    texts = [name for name in names if any(isinstance(item.get(name), str) and " " in item[name] for item in records)]
+
+    def other(name: str) -> Callable[[Any], Any]:
+        def changed(item: Any) -> Any:
+            if not isinstance(item, dict) or name not in item:
+                return item
+            value = item[name]
+            if isinstance(value, bool):
+                return {**item, name: not value}
+            fixes = [topic.fix if value == topic.text else topic.text for topic in TOPICS if value in topic.about]
+            found = [*fixes, *(one[name] for one in reversed(records) if name in one and one[name] != value)]
+            same = [other for other in found if type(other) is type(value)]
+            return {**item, name: (same or found or [value])[0]}
+
+        return changed
+
+    def set_to(value: str) -> Callable[[Any], Any]:
+        def changed(item: Any) -> Any:
+            name = next((key for key in item if value in _listed_values(_property(schema, key))), None)
+            return {**item, name: value} if name is not None else item
+
+        return changed
+
+    return [*map(set_to, listed), *map(other, named if not listed else ()), *map(other, texts), *map(other, names)]
+
+
+def _listed_values(node: Any) -> list[str]:
+    """Return the texts that a schema, or a part of it, lists as the only ones."""
+    if isinstance(node, list):
+        return [word for item in node for word in _listed_values(item)]
+    if not isinstance(node, dict):
+        return []
+    here = [word for word in node.get("enum") or () if isinstance(word, str)]
+    return [*here, *(word for key, item in node.items() if key != "enum" for word in _listed_values(item))]
+
+
+def _property(node: Any, name: str) -> Any:
+    """Return the first subschema of a property with this name."""
+    if isinstance(node, list):
+        return next((found for item in node if (found := _property(item, name)) is not None), None)
+    if not isinstance(node, dict):
+        return None
+    properties = node.get("properties")
+    if isinstance(properties, dict) and name in properties:
+        return properties[name]
+    return next((found for item in node.values() if (found := _property(item, name)) is not None), None)
+
+
 def _counted(value: Output) -> Output:
     """Let a `count` or `total` beside one list say how long the list is."""
     lists = [item for item in value.values() if isinstance(item, list)]

@@ -172,7 +172,10 @@ class _Plan:
             return frames
         seed = f"{self.session.seed}/{self.session.turns}"
         place = self.session.repos[0] if self.session.repos else "the code"
-        final = outputs.output_for(self.schema, seed=seed, place=place, unlike=self.output)
+        if self.output is None or self.opener.steers:  # what was submitted before the end is no answer yet
+            final = outputs.output_for(self.schema, seed=seed, place=place, unlike=self.output)
+        else:
+            final = outputs.revised(self.output, self.schema, self.opener.text, seed=seed, place=place)
         if final is None:
             return frames
         early = outputs.interim(final, self.schema)

@@ -83,6 +83,11 @@ class Topic:
     version: str
     kind: str
 
+    @property
+    def about(self) -> tuple[str, str]:
+        """What is wrong, and what repairs it."""
+        return self.text, self.fix
+
 
 TOPICS = (
     Topic(

@@ -53,12 +53,12 @@ def test_a_moment_may_be_said_in_many_ways(when: Any, expected: datetime | None)
 @pytest.mark.parametrize(
     "when",
     [
-        *("yesterday", "7 days ago", "", True, object(), "2026-13-01", "9" * 12 + "d", timedelta.max),
+        *("last week", "7 moons ago", "", True, object(), "2026-13-01", "9" * 12 + "d", timedelta.max),
         *(pd.NaT, np.datetime64("NaT"), np.timedelta64("NaT"), np.datetime64("12026-11-21")),
     ],
 )
 def test_what_is_not_a_time_is_refused(when: Any) -> None:
-    with pytest.raises(OptionError, match="since="):
+    with pytest.raises(OptionError, match="since: cannot read"):
         to_utc(when, NOW)
 
 
@@ -209,7 +209,7 @@ def test_an_iterator_filters_every_page() -> None:
 
 @pytest.mark.parametrize("limit", [-1, "5", 2.0, True])
 def test_what_is_no_number_of_sessions_is_refused(limit: Any) -> None:
-    with pytest.raises(OptionError, match="limit="):
+    with pytest.raises(OptionError, match="limit: cannot read"):
         checked_limit(limit)
 
 

@@ -14,7 +14,7 @@ client = BatchClient(sys.argv[1], Path(sys.argv[2]))
 batch = client.map("Upgrade {{ row }}", range(6), max_acu=5, max_parallel=2, schema="version:str", name="up")
 child = os.fork()
 if child == 0:
-    print("rows:", len(batch.frame))
+    print("rows:", len(batch.frame()))
     for act in (batch.wait, batch.pause, batch.resume, batch.retry, batch.stop):
         try:
             act()

@@ -35,7 +35,7 @@ def scenarios(*names: str) -> pd.DataFrame:
 def test_every_row_ends_in_an_answer_beside_its_inputs(client: BatchClient, simulator: Any) -> None:
     batch = upgrade(client, schema="version:str, tests:passed|failed").wait()
 
-    frame = batch.frame
+    frame = batch.frame()
     assert list(frame.columns[:4]) == ["repo", "scenario", "version", "tests"]
     assert frame["phase"].tolist() == ["done"] * 6
     assert frame["provisional"].tolist() == [False] * 6
@@ -52,10 +52,10 @@ def test_running_the_cell_again_attaches_to_everything(new_client: Callable[...,
     again = upgrade(new_client())
 
     assert again.is_over
-    assert again.notice == "0 started, 6 attached, 0 ACU"
+    assert again.notice == "6 rows have sessions already; nothing to start."
     assert simulator.stats() == before
     assert [s.id for s in again.sessions] == [s.id for s in first.sessions]
-    pd.testing.assert_frame_equal(again.frame, first.frame)
+    pd.testing.assert_frame_equal(again.frame(), first.frame())
 
 
 def test_another_machine_finds_everything_by_one_sweep(new_client: Callable[..., BatchClient], simulator: Any) -> None:
@@ -63,9 +63,9 @@ def test_another_machine_finds_everything_by_one_sweep(new_client: Callable[...,
 
     again = upgrade(new_client("elsewhere.db")).wait()
 
-    assert again.notice.startswith("0 started, 6 attached")
+    assert again.notice.startswith("6 rows have sessions already")
     assert simulator.requests(POST) == 6
-    assert again.frame["phase"].tolist() == ["done"] * 6
+    assert again.frame()["phase"].tolist() == ["done"] * 6
 
 
 @pytest.mark.parametrize("how", [{}, {"max_age": "1h"}], ids=["together", "one by one"])
@@ -78,7 +78,7 @@ def test_questions_and_answers_are_read_again_where_the_journal_is_new(
     there = upgrade(new_client("elsewhere.db"), rows, schema="none", **how).wait()
 
     assert there.questions == here.questions
-    pd.testing.assert_frame_equal(there.frame, here.frame)
+    pd.testing.assert_frame_equal(there.frame(), here.frame())
     assert there[0].result() == here[0].result()
     before = simulator.stats()["requests"]["GET " + SEND.split()[1]]
     assert upgrade(new_client("elsewhere.db"), rows, schema="none").questions == here.questions
@@ -90,10 +90,12 @@ def test_rows_added_later_cost_only_themselves(client: BatchClient, simulator: A
 
     batch = upgrade(client, REPOS.iloc[::-1])
 
-    assert batch.notice.startswith("2 to start, 4 attached, 5 at a time, 2 × 5 = 10 ACU at most")
+    assert batch.notice.startswith(
+        "Starting 2 of 6 rows, 5 at a time. 4 rows have sessions already. At most 2 × 5 = 10 ACU."
+    )
     batch.wait()
     assert simulator.requests(POST) == 6
-    assert batch.frame["repo"].tolist() == REPOS["repo"].tolist()[::-1]
+    assert batch.frame()["repo"].tolist() == REPOS["repo"].tolist()[::-1]
 
 
 def test_duplicate_rows_share_one_session(client: BatchClient, simulator: Any) -> None:
@@ -103,19 +105,19 @@ def test_duplicate_rows_share_one_session(client: BatchClient, simulator: Any) -
 
     assert simulator.requests(POST) == 6
     assert len(batch.sessions) == 6
-    assert len(batch.frame) == 8
-    assert batch.frame["session_id"].tolist()[:2] == batch.frame["session_id"].tolist()[6:]
-    assert "2 duplicate rows share a session" in batch.notice
+    assert len(batch.frame()) == 8
+    assert batch.frame()["session_id"].tolist()[:2] == batch.frame()["session_id"].tolist()[6:]
+    assert "2 duplicate rows share a session with another one." in batch.notice
 
 
 def test_a_pilot_is_not_paid_again(client: BatchClient, simulator: Any) -> None:
     pilot = upgrade(client, limit=2).wait()
     assert pilot.phase_counts == {"done": 2, "waiting": 4}
-    assert "4 beyond --limit" in pilot.notice
+    assert "Starting 2 of 6 rows (--limit 2), 5 at a time." in pilot.notice
 
     rest = upgrade(client)
 
-    assert rest.notice.startswith("4 to start, 2 attached")
+    assert rest.notice.startswith("Starting 4 of 6 rows")
     rest.wait()
     assert simulator.requests(POST) == 6
 
@@ -130,14 +132,14 @@ def test_a_pilot_can_go_on_by_itself(client: BatchClient, simulator: Any) -> Non
 def test_without_a_schema_every_row_ends_in_the_report(client: BatchClient) -> None:
     batch = upgrade(client).wait()
 
-    assert list(batch.frame.columns[2:5]) == ["outcome", "summary", "question"]
-    assert set(batch.frame["outcome"].dropna()) <= {"done", "needs_input", "failed"}
+    assert list(batch.frame().columns[2:5]) == ["outcome", "summary", "question"]
+    assert set(batch.frame()["outcome"].dropna()) <= {"done", "needs_input", "failed"}
 
 
 def test_with_schema_none_the_last_message_is_the_answer(client: BatchClient) -> None:
     batch = upgrade(client, schema="none").wait()
 
-    assert batch.frame["answer"].notna().all()
+    assert batch.frame()["answer"].notna().all()
 
 
 def test_no_more_turns_are_open_than_asked(client: BatchClient) -> None:
@@ -177,7 +179,7 @@ def test_a_column_that_occurs_twice_stops_the_cell_and_a_prefix_helps(client: Ba
 
     batch = upgrade(client, rows, schema="version:str", prefix="new_").wait()
 
-    assert list(batch.frame.columns[:4]) == ["repo", "scenario", "version", "new_version"]
+    assert list(batch.frame().columns[:4]) == ["repo", "scenario", "version", "new_version"]
 
 
 def test_more_than_ten_rows_without_a_bound_are_refused(client: BatchClient, simulator: Any) -> None:
@@ -212,13 +214,13 @@ def test_with_a_key_answered_rows_stay_and_only_the_others_use_the_new_text(
     edited: dict[str, Any] = {"name": "up", "max_acu": 5, "key": "{{ row.repo }}"}
     batch = client.map("Upgrade {{ row.repo }} at once", REPOS, **edited)
 
-    assert batch.notice.startswith("2 to start, 4 attached")
+    assert batch.notice.startswith("Starting 2 of 6 rows")
     batch.wait()
     assert simulator.requests(POST) == 6
     prompts = [session.messages[0].text for session in batch.sessions]
     assert [prompt.endswith("at once") for prompt in prompts] == [False] * 4 + [True] * 2
     elsewhere = new_client("elsewhere.db").map("Upgrade {{ row.repo }} now", REPOS, **edited)
-    assert elsewhere.notice.startswith("0 started, 6 attached")
+    assert elsewhere.notice.startswith("6 rows have sessions already")
 
 
 def test_another_key_starts_every_row_anew(client: BatchClient, simulator: Any) -> None:
@@ -230,7 +232,7 @@ def test_another_key_starts_every_row_anew(client: BatchClient, simulator: Any) 
     assert simulator.requests(POST) == 12
     assert not {session.id for session in first} & {session.id for session in second}
     assert client.map("Audit {{ row.repo }}", REPOS, key="w49 {{ row.repo }}", **weekly).notice.startswith(
-        "0 started, 6"
+        "6 rows have sessions already"
     )
 
 
@@ -269,17 +271,17 @@ def test_a_retry_is_take_two_once(new_client: Callable[..., BatchClient], simula
     assert batch.phase_counts == {"done": 1, "failed": 2}
 
     batch.retry(phase="failed").wait()
-    assert batch.notice == "take 2: 2 to start, 0 attached, 2 × 5 = 10 ACU at most"
+    assert batch.notice == "Take 2: starting 2 rows. At most 2 × 5 = 10 ACU."
     assert simulator.requests(POST) == 5
 
     batch.retry(phase="failed").wait()
-    assert batch.notice == "take 2: 0 to start, 0 attached, 0 ACU"
+    assert batch.notice == "Nothing to retry: rows 1, 2 had take 2 already; take=3 tries once more."
     again = upgrade(new_client(), rows).wait()
     again.retry(phase="failed").wait()
-    assert again.notice == "take 2: 0 to start, 0 attached, 0 ACU"
+    assert again.notice == "Nothing to retry: rows 1, 2 had take 2 already; take=3 tries once more."
     assert [s.id for s in again.sessions] == [s.id for s in batch.sessions]
     elsewhere = upgrade(new_client("elsewhere.db"), rows).wait().retry(phase="failed").wait()
-    assert elsewhere.notice == "take 2: 0 to start, 2 attached, 0 ACU"
+    assert elsewhere.notice == "Take 2: 2 rows had a session for it already; nothing to start."
     assert [s.id for s in elsewhere.sessions] == [s.id for s in batch.sessions]
     assert simulator.requests(POST) == 5
 
@@ -309,7 +311,7 @@ def test_what_ends_a_retry_is_said_and_not_what_paused_the_batch_before(client: 
 
     batch.retry(phase="failed").wait()
 
-    assert "halted" in batch.paused
+    assert "until you run %devin resume" in batch.paused
     assert simulator.requests(POST) == 2
 
 
@@ -342,8 +344,8 @@ def test_questions_are_listed_and_answered_together_once(client: BatchClient, si
     batch = upgrade(client, rows, schema="version:str").wait()
 
     assert list(batch.questions) == ["acme/r0", "acme/r2"]
-    assert batch.frame.loc["acme/r0", "needs_you"]
-    assert batch.frame.loc["acme/r0", "asked"] == batch.questions["acme/r0"]
+    assert batch.frame().loc["acme/r0", "needs_you"]
+    assert batch.frame().loc["acme/r0", "asked"] == batch.questions["acme/r0"]
     asked = batch.questions
     batch.send(asked, "Use the LTS in {{ row.repo }}").wait()
 
@@ -394,7 +396,7 @@ def test_running_a_paused_batch_again_resumes_it_and_says_so(new_client: Callabl
 
     again = upgrade(new_client(), max_parallel=1, tags=["sim:slow"], name="up")
 
-    assert again.notice.endswith("no longer paused: running it again resumed it")
+    assert again.notice.endswith("No longer paused: running it again resumed it.")
     assert again.paused is None
     assert "paused" not in upgrade(new_client(), max_parallel=1, tags=["sim:slow"], name="up").notice
 
@@ -405,8 +407,8 @@ def test_stop_ends_what_is_open_and_keeps_what_is_done(client: BatchClient, simu
 
     batch = upgrade(client, rows, name="up", max_parallel=2).stop().wait()
 
-    assert batch.frame["phase"].tolist()[:2] == ["done", "done"]
-    assert set(batch.frame["phase"].tolist()[2:]) <= {"stopped", "waiting"}
+    assert batch.frame()["phase"].tolist()[:2] == ["done", "done"]
+    assert set(batch.frame()["phase"].tolist()[2:]) <= {"stopped", "waiting"}
     assert batch.paused == "stopped; .resume() starts waiting rows"
     assert done.phase_counts == {"done": 2}
 
@@ -437,7 +439,7 @@ def test_a_batch_is_found_again_by_its_name_and_continues(
 
     assert found.name == "up"
     assert found.phase_counts == {"done": 2, "waiting": 4}
-    pd.testing.assert_frame_equal(found.frame, started.frame, check_dtype=True)
+    pd.testing.assert_frame_equal(found.frame(), started.frame(), check_dtype=True)
     assert simulator.requests(POST) == 2
     found.resume(all_rows=True).wait()
     assert found.phase_counts == {"done": 6}
@@ -493,23 +495,23 @@ def test_a_row_the_service_refuses_does_not_stop_the_others(client: BatchClient,
     batch = upgrade(client, rows, platform="{{ row.platform }}").wait()
 
     assert batch.phase_counts == {"done": 5, "refused": 1}
-    assert "plan9" in batch.frame.loc[1, "error"]
-    assert pd.isna(batch.frame.loc[1, "session_id"])
+    assert "plan9" in batch.frame().loc[1, "error"]
+    assert pd.isna(batch.frame().loc[1, "session_id"])
     with pytest.raises(OptionError, match="row 1 has no session"):
         batch[1]
 
 
 def test_the_frame_is_valid_at_any_time_with_the_same_columns(client: BatchClient) -> None:
     batch = upgrade(client, schema="version:str")
-    early = batch.frame
+    early = batch.frame()
     batch.wait()
 
-    assert list(early.columns) == list(batch.frame.columns)
-    assert early.dtypes.tolist() == batch.frame.dtypes.tolist()
+    assert list(early.columns) == list(batch.frame().columns)
+    assert early.dtypes.tolist() == batch.frame().dtypes.tolist()
     empty = upgrade(client, REPOS.iloc[:0], schema="version:str").wait()
-    assert empty.frame.dtypes.tolist() == batch.frame.dtypes.tolist()
-    assert len(empty.frame) == 0
-    assert empty.notice == "0 started, 0 attached, 0 ACU"
+    assert empty.frame().dtypes.tolist() == batch.frame().dtypes.tolist()
+    assert len(empty.frame()) == 0
+    assert empty.notice == "There are no rows; nothing to start."
 
 
 async def test_a_batch_can_be_awaited(client: BatchClient) -> None:
@@ -537,10 +539,10 @@ def test_two_batches_side_by_side(client: BatchClient) -> None:
 
     frame = compare(one.wait(), two.wait(), on="repo")
 
-    assert list(frame.columns[:6]) == ["repo", "scenario", "owner", "version_old", "version_new", "session_id_old"]
+    assert list(frame.columns[:6]) == ["repo", "scenario", "owner", "version_old", "version_new", "phase_old"]
     assert frame["owner"].tolist() == ["me"] * 3
     assert frame["version_old"].notna().tolist() == [True, True, False]
     assert frame["version_new"].notna().tolist() == [False, True, True]
-    assert frame["phase_new"].dtype == two.frame["phase"].dtype
+    assert frame["phase_new"].dtype == two.frame()["phase"].dtype
     with pytest.raises(OptionError, match="no column 'repository'"):
         compare(one, two, on="repository")

@@ -59,8 +59,8 @@ def test_rows_that_share_a_session_are_counted_as_rows_and_as_sessions(client: B
     assert batch.phase_counts == {"done": 3}
     assert batch.tally.words == "2 done"
     shown = batch._repr_mimebundle_()["text/plain"]
-    assert ": 2 sessions · 0 need you · 0 working · 2 done · " in shown
-    assert "3 rows, 1 of them duplicates: 2 done" in shown
+    assert ": 2 sessions · 2 finished · " in shown
+    assert "3 rows; 1 of them shares a session with another one." in shown
 
 
 def test_what_ended_badly_is_not_called_done(client: BatchClient) -> None:
@@ -68,7 +68,7 @@ def test_what_ended_badly_is_not_called_done(client: BatchClient) -> None:
 
     batch = client.map("Upgrade {{ row.repo }}", rows, tags=["{{ row.how }}"], max_acu=5, schema="version:str").wait()
 
-    assert ": 2 sessions · 0 need you · 0 working · 1 done · 1 failed · " in batch._repr_mimebundle_()["text/plain"]
+    assert ": 2 sessions · 1 failed · 1 finished · " in batch._repr_mimebundle_()["text/plain"]
 
 
 def test_a_row_that_is_tried_again_stays_one_row_of_the_board(client: BatchClient) -> None:
@@ -77,7 +77,7 @@ def test_a_row_that_is_tried_again_stays_one_row_of_the_board(client: BatchClien
 
     batch.retry(rows=[0]).wait()
 
-    assert ": 3 sessions · 0 need you · 0 working · 0 done · 3 failed" in panel.saved_bundle()["text/plain"]
+    assert ": 3 sessions · 3 failed" in panel.saved_bundle()["text/plain"]
     assert batch.sessions[0].id in panel.saved_bundle()["text/html"] + str(panel.get_state("table"))
     panel.close()
 
@@ -125,9 +125,9 @@ def test_what_the_sessions_do_not_show_is_said_below_them(client: BatchClient, s
 
     text = client.map("Upgrade {{ row.repo }}", rows, **options).wait()._repr_mimebundle_()["text/plain"]
 
-    assert "15 rows: 10 waiting · 5 refused" in text
-    assert "paused: 5 consecutive rows failed" in text
-    assert "acme/r0 was refused: " in text
+    assert ": 15 sessions · 5 failed · 10 waiting · 0 ACU" in text
+    assert "Paused: 5 consecutive rows failed" in text
+    assert "✗ refused                      acme/r0" in text
 
 
 def test_a_cell_is_known_by_its_id_where_no_name_is_given(
@@ -161,7 +161,7 @@ def test_rows_may_have_schemas_of_their_own(client: BatchClient) -> None:
 
     batch = client.map("Look at {{ row.repo }}", rows, schema="{{ row.shape }}", tags=["sim:finished"]).wait()
 
-    frame = batch.frame
+    frame = batch.frame()
     assert list(frame.columns[:4]) == ["repo", "shape", "version", "count"]
     assert frame["version"].notna().tolist() == [True, False]
     assert frame["count"].notna().tolist() == [False, True]
@@ -170,8 +170,8 @@ def test_rows_may_have_schemas_of_their_own(client: BatchClient) -> None:
 def test_lists_stay_lists_so_that_rows_stay_rows(client: BatchClient) -> None:
     batch = upgrade(client, schema="[file:str, line:int]").wait()
 
-    assert len(batch.frame) == 3
-    assert all(isinstance(items, list) for items in batch.frame["items"])
+    assert len(batch.frame()) == 3
+    assert all(isinstance(items, list) for items in batch.frame()["items"])
 
 
 def test_putting_away_that_fails_spoils_nothing(client: BatchClient, simulator: Any) -> None:
@@ -218,4 +218,4 @@ def test_a_batch_is_a_collection_of_its_sessions(client: BatchClient) -> None:
     assert [session.id for session in batch] == [session.id for session in batch.sessions]
     assert batch[1] is batch.sessions[1]
     assert batch[batch.sessions[2].id] is batch.sessions[2]
-    assert batch[1].result()["version"] == batch.frame["version"][1]
+    assert batch[1].result()["version"] == batch.frame()["version"][1]

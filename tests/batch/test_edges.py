@@ -128,7 +128,7 @@ def test_the_halt_flag_pauses_a_batch(client: BatchClient, simulator: Any) -> No
 
     batch = upgrade(client).wait()
 
-    assert "halted" in batch.paused
+    assert "until you run %devin resume" in batch.paused
     assert simulator.requests(POST) == 0
     client.core.journal.resume()
     assert batch.resume().wait().phase_counts == {"done": 3}
@@ -180,9 +180,9 @@ def test_v1_runs_batches_too(simulator: Any, tmp_path: Path) -> None:
     again = upgrade(client)
 
     assert batch.phase_counts == {"done": 3}
-    assert batch.frame["acus"].isna().all()
-    assert batch.tally.text == "3 done · 0.00 ACU and 3 unknown"
-    assert again.notice == "0 started, 3 attached, 0 ACU"
+    assert batch.frame()["acus"].isna().all()
+    assert batch.tally.text == "3 done · ACU unknown"
+    assert again.notice == "3 rows have sessions already; nothing to start."
     client.close()
 
 
@@ -191,9 +191,11 @@ def test_what_cannot_be_looked_at_again_is_said_to_be_as_last_seen(client: Batch
     client.map("ask {{ row }}", ["a", "b"], **asked).wait()
     simulator.faults({"method": "GET", "kind": "drop_before"})
     again = client.map("ask {{ row }}", ["a", "b"], **asked)
-    assert again.notice == "0 started, 2 attached, 0 ACU, 2 as last seen: the service cannot be reached"
+    assert (
+        again.notice == "2 rows have sessions already; nothing to start. 2 as last seen: the service cannot be reached."
+    )
     simulator.faults()
-    assert client.map("ask {{ row }}", ["a", "b"], **asked).notice == "0 started, 2 attached, 0 ACU"
+    assert client.map("ask {{ row }}", ["a", "b"], **asked).notice == "2 rows have sessions already; nothing to start."
     client.close()
 
 
@@ -209,9 +211,9 @@ def test_a_lock_file_replays_a_batch_without_a_key(client: BatchClient, simulato
     batch = upgrade(replaying).wait()
 
     assert batch.phase_counts == {"done": 3}
-    assert batch.notice == "0 started, 3 attached, 0 ACU, 3 of them recorded"
+    assert batch.notice == "3 replayed from up.devin.json; nothing to start."
     assert " · recorded\n" in batch._repr_mimebundle_()["text/plain"]
-    pd.testing.assert_frame_equal(batch.frame, recorded.frame)
+    pd.testing.assert_frame_equal(batch.frame(), recorded.frame())
     assert simulator.stats() == before
     assert upgrade(replaying, ["acme/new"]).wait().phase_counts == {"refused": 1}
     replaying.close()
@@ -253,7 +255,7 @@ def test_old_sessions_do_not_count_where_an_age_is_given(
     upgrade(new_client(), name="up").wait()
     simulator.clock(10)
 
-    assert upgrade(new_client(), name="up", max_age="1h").notice == "0 started, 3 attached, 0 ACU"
+    assert upgrade(new_client(), name="up", max_age="1h").notice == "3 rows have sessions already; nothing to start."
     assert upgrade(new_client(), name="up", max_age=0.001).wait().phase_counts == {"done": 3}
     assert simulator.requests(POST) == 6
 
@@ -269,12 +271,12 @@ async def test_an_application_acts_on_its_batch_without_blocking(simulator: Any,
         assert batch.phase_counts == {"your_turn": 1, "failed": 1, "waiting": 1}
 
         assert (await batch.send(batch.questions, "Use the LTS")).notice == "1 sent"
-        assert (await batch.retry()).notice.startswith("take 2: 1 to start")
+        assert (await batch.retry()).notice.startswith("Take 2: starting 1 row.")
         await batch
         assert (await batch.pause()).paused is not None
         await (await batch.resume(all_rows=True))
         assert batch.phase_counts == {"done": 2, "failed": 1}
-        assert (await batch.stop()).notice == "nothing to do"
+        assert (await batch.stop()).notice == "no session is running"
         assert batch.aio is batch
 
 
@@ -324,10 +326,10 @@ def _waiting(count: int) -> list[Job]:
 
 
 def test_the_progress_is_one_line_that_replaces_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    sums = stats(_waiting(4), rows=4, wanted=4, parallel=2, now=0.0)
+    sums = stats(_waiting(4), {}, rows=4, wanted=4, parallel=2, budget=None, now=0.0)
     text = progress_line("up", sums, "paused: you said so")
 
-    assert text == "up ░░░░░░░░░░░░░░░░░░░░ 0/4  4 waiting · 0.00 ACU  [paused: you said so]"
+    assert text == "up ░░░░░░░░░░░░░░░░░░░░ 0/4  4 waiting · 0 ACU  [paused: you said so]"
     line = StatusLine()
     line.show("a long line")
     line.finish("short")
@@ -340,7 +342,7 @@ def test_the_time_left_comes_from_the_turns_that_ended() -> None:
     jobs = _waiting(6)
     jobs[0].turn_seconds, jobs[1].turn_seconds = 100.0, 300.0
 
-    assert stats(jobs, rows=6, wanted=6, parallel=2, now=0.0).seconds_left == 6 * 200 / 2
+    assert stats(jobs, {}, rows=6, wanted=6, parallel=2, budget=None, now=0.0).seconds_left == 6 * 200 / 2
 
 
 def test_durations_read_as_people_say_them() -> None:

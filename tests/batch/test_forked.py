@@ -31,7 +31,7 @@ def test_a_forked_child_is_told_to_open_the_batch_anew(simulator: Any, tmp_path:
             for name in ("wait", "pause", "resume", "retry", "stop")
         ),
         "anew: {'done': 6}",
-        "again: 0 started, 6 attached, 0 ACU",
+        "again: 6 rows have sessions already; nothing to start.",
         "child ended with: 0",
         "parent: {'done': 6}",
     ]

@@ -56,7 +56,7 @@ def test_an_answer_outside_the_schema_changes_no_dtype(client: BatchClient) -> N
     rows = pd.DataFrame({"repo": ["a", "b"], "how": ["finished", "invalid-output"]})
 
     frames = [
-        client.map("Upgrade {{ row.repo }}", part, name=f"up{len(part)}", tags=["sim:{{ row.how }}"]).wait().frame
+        client.map("Upgrade {{ row.repo }}", part, name=f"up{len(part)}", tags=["sim:{{ row.how }}"]).wait().frame()
         for part in (rows, rows[:1])
     ]
 
@@ -73,7 +73,7 @@ def test_rows_without_an_answer_say_why_and_rows_that_ask_say_what(client: Batch
         "Upgrade {{ row.repo }}", rows, tags=["sim:{{ row.how }}"], max_acu=5, schema="version:str"
     ).wait()
 
-    frame = batch.frame.set_index("repo")
+    frame = batch.frame().set_index("repo")
     assert "failed on the service's side" in frame.loc["fail", "error"]
     assert "its own cap, --max-acu 5, is reached" in frame.loc["limit", "error"]
     assert pd.isna(frame.loc["question", "error"])

@@ -189,7 +189,7 @@ def test_ten_rows_may_run_without_a_cap_and_eleven_may_not() -> None:
 def test_with_a_cap_any_number_may_run() -> None:
     check_caps(items(40, cap=5), None)
 
-    assert cost_line(items(40, cap=5), 100) == "40 × 5 = 200 ACU at most; budget 100 ACU"
+    assert cost_line(items(40, cap=5), 100) == "at most 40 × 5 = 200 ACU, budget 100 ACU"
 
 
 def test_a_budget_needs_a_cap_on_each_session_and_says_which_fits() -> None:

@@ -33,25 +33,25 @@ def test_an_edited_template_is_refused_in_the_same_process_and_in_another(
 def test_other_options_over_the_same_rows_are_another_task(client: BatchClient, other: dict[str, Any]) -> None:
     client.map("Upgrade {{ row }} to Python 3.13", REPOS).wait()
 
-    assert client.map("Upgrade {{ row }} to Python 3.13", REPOS, **other).notice.startswith("3 to start, 0 attached")
+    assert client.map("Upgrade {{ row }} to Python 3.13", REPOS, **other).notice.startswith("Starting 3 rows")
 
 
 def test_short_prompts_that_share_a_placeholder_are_not_alike(client: BatchClient) -> None:
     client.map("Default {{ row }}", REPOS).wait()
 
-    assert client.map("Limited {{ row }}", REPOS).notice.startswith("3 to start, 0 attached")
+    assert client.map("Limited {{ row }}", REPOS).notice.startswith("Starting 3 rows")
 
 
 def test_rows_added_to_it_cost_only_themselves(client: BatchClient, simulator: Any) -> None:
     client.map("Upgrade {{ row }}", REPOS).wait()
 
-    assert client.map("Upgrade {{ row }}", [*REPOS, "acme/docs"]).notice.startswith("1 to start, 3 attached")
+    assert client.map("Upgrade {{ row }}", [*REPOS, "acme/docs"]).notice.startswith("Starting 1 of 4 rows")
 
 
 def test_another_task_over_the_same_rows_is_no_edit(client: BatchClient, simulator: Any) -> None:
     client.map("Upgrade {{ row }} to Python 3.13", REPOS).wait()
 
-    assert client.map("Which license has {{ row }}? Quote its file.", REPOS).notice.startswith("3 to start")
+    assert client.map("Which license has {{ row }}? Quote its file.", REPOS).notice.startswith("Starting 3 rows")
 
 
 @pytest.mark.parametrize("way", [{"name": "py314"}, {"beside": True}, {"take": "2"}])
@@ -61,7 +61,7 @@ def test_there_are_ways_to_run_both(client: BatchClient, simulator: Any, way: di
     client.map("Upgrade {{ row }} to Python 3.14", REPOS, **way).wait()
 
     assert simulator.requests(POST) == 6
-    assert client.map("Upgrade {{ row }} to Python 3.13", REPOS).notice.startswith("0 started, 3 attached")
+    assert client.map("Upgrade {{ row }} to Python 3.13", REPOS).notice.startswith("3 rows have sessions already")
 
 
 def test_a_key_keeps_the_answers(client: BatchClient, simulator: Any) -> None:
@@ -69,18 +69,18 @@ def test_a_key_keeps_the_answers(client: BatchClient, simulator: Any) -> None:
 
     kept = client.map("Upgrade {{ row }} to Python 3.14", [*REPOS, "acme/docs"], key="{{ row }}")
 
-    assert kept.notice.startswith("1 to start, 3 attached")
+    assert kept.notice.startswith("Starting 1 of 4 rows")
 
 
 def test_another_key_starts_anew_also_after_one_that_kept_the_answers(client: BatchClient, simulator: Any) -> None:
     prompt = "Look for passwords in {{ row }} and its history"
     client.map(prompt, REPOS).wait()
-    assert client.map(prompt, REPOS, key="w48 {{ row }}").notice.startswith("0 started, 3 attached")
+    assert client.map(prompt, REPOS, key="w48 {{ row }}").notice.startswith("3 rows have sessions already")
 
     client.map(prompt, REPOS, key="w49 {{ row }}").wait()
 
     assert simulator.requests(POST) == 6
-    assert client.map(prompt, REPOS, key="w48 {{ row }}").notice.startswith("0 started, 3 attached")
+    assert client.map(prompt, REPOS, key="w48 {{ row }}").notice.startswith("3 rows have sessions already")
 
 
 def test_one_that_was_found_by_its_short_name_still_recognizes_an_edit(

@@ -141,7 +141,7 @@ def running(count: int) -> dict[str, float]:
         pace = Pace(fast=0.2)
         first = timed(lambda: open_batch(url, count, pace, Path(folder), **options)[1].wait())
         total = sum(requests(url).values())
-        again = timed(lambda: open_batch(url, count, pace, Path(folder), **options)[1].wait().frame)
+        again = timed(lambda: open_batch(url, count, pace, Path(folder), **options)[1].wait().frame())
         extra = sum(requests(url).values()) - total
     return {
         "first run: seconds": first[0],

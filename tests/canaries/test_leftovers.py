@@ -79,7 +79,7 @@ CELLS = [
     "%devin connect --key {{ key }}",
     "rows = [{'n': 1}, {'n': 2}]; batch = dj.map('Look at {{ row.n }}', rows, schema='n:int', max_acu=1, name='rows')",
     "batch.wait(); batch",
-    "batch.frame",
+    "batch.frame()",
     "batch.panel()",
     "%devin debug",
     "%devin debug report.txt",

@@ -137,7 +137,7 @@ def test_batches_go_through_both_doors(devin):
     batch.wait(60)
 
     assert batch.phase_counts == {"done": 2}
-    assert devin.batch("words").frame["word"].tolist() == ["hello", "bye"]
+    assert devin.batch("words").frame()["word"].tolist() == ["hello", "bye"]
 
 
 def test_every_frame_is_a_method(devin):

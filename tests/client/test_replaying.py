@@ -81,7 +81,7 @@ def test_a_dry_run_tells_what_would_be_replayed_without_a_key(leave, simulator):
     asked = simulator.stats()["requests"]
     plan = get_default().plan("count", schema="count:int")
     assert (plan.action, plan.session_id) == ("replay", session.id)
-    assert plan.why.endswith("replayed from notebook.devin.json")
+    assert plan.why.startswith("replayed from notebook.devin.json (recorded ")
     assert plan.costs == ("nothing: the session is there already",)
     assert get_default().plan("count more").action == "refuse"
     assert simulator.stats()["requests"] == asked
@@ -108,7 +108,7 @@ def test_the_dry_run_of_a_batch_counts_the_rows_that_would_be_replayed(leave, mo
         return dict(BatchDryRun(preview, get_default().settings).facts)["dry run"]
 
     leave(key=False)
-    assert dry_run() == "would start 1 session and attach to 0 recorded in the journal; 2 would be replayed"
+    assert dry_run() == "would start 1 new session; 2 would be replayed"
     monkeypatch.delenv("DEVIN_API_KEY")
     assert dry_run() == "would replay 2 sessions; 1 not recorded, and there is no key"
 

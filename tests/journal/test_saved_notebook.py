@@ -15,7 +15,7 @@ from devin_jupyter.errors import NotRecorded, OptionError
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
 from devin_jupyter.recorded import RECORD_MIME, read_notebook
-from devin_jupyter.render import board_bundle, session_record
+from devin_jupyter.render import board_bundle, board_row, session_record
 from devin_jupyter.schema import load_schema
 
 ID = "devin-" + "a" * 32
@@ -104,7 +104,7 @@ def test_a_board_brings_back_the_answers_and_frames_of_its_rows(folder: Path) ->
         for letter, count in (("a", 1), ("b", 2))
     ]
     rows.append(snapshot_of(session_id="devin-" + "c" * 32, messages=(Message("e", "devin", "Nothing.", None),)))
-    bundle = board_bundle("audit", rows)
+    bundle = board_bundle("audit", [board_row(each) for each in rows], rows)
     assert len(bundle[RECORD_MIME]["schemas"]) == 1
     sessions = dj.from_notebook(notebook(folder, bundle[RECORD_MIME]))
     assert [session.result() for session in sessions] == [{"count": 1}, {"count": 2}, "Nothing."]

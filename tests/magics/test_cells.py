@@ -116,11 +116,11 @@ BAD = [
     ("\n{{ nobody }}", "TemplateError", "--raw"),
     ("--title {{ nobody }}\nx", "TemplateError", "--raw"),
     ("--schema Nobody\nx", "SchemaError", "Nobody"),
-    ("--schema nope\nx", "SchemaError", "names a model, dataclass, TypedDict or dict"),
+    ("--schema nope\nx", "SchemaError", "there is no variable nope in this notebook"),
     ("--schema 5\nx", "SchemaError", "'5' cannot be read as a schema"),
     ("--schema True\nx", "SchemaError", "'True' cannot be read as a schema"),
     ("--schema missing.json\nx", "SchemaError", "missing.json"),
-    ("--schema ./missing.json\nx", "SchemaError", "missing.json; nothing was sent"),
+    ("--schema ./missing.json\nx", "SchemaError", "looked for at"),
     ('--schema \'{"type": "array"}\'\nx', "SchemaError", "object"),
     ('--schema \'{"type": "object", "$ref": "https://x.org/s.json"}\'\nx', "SchemaError", "self-contained"),
     ("--attach missing.csv\nx", "OptionError", "missing.csv"),
@@ -290,16 +290,17 @@ def test_one_session_per_row(shell, service):
     shell.run("rows = ['acme/api', 'acme/web', 'acme/api']")
     ran = shell.run("%%devin --each rows --max-acu 2 --repos {{ row }} --wait -o b\nUpgrade {{ row }}")
     assert service.requests(CREATE) == 2
-    assert "2 to start" in ran.out
-    assert len(shell.run("b.frame").value) == 3
+    assert "Starting 2 rows, 5 at a time." in ran.out
+    assert "1 duplicate row shares a session with another one." in ran.out
+    assert len(shell.run("b.frame()").value) == 3
     ran = shell.run("%%devin --each rows --max-acu 2 --repos {{ row }} --wait -o b\nUpgrade {{ row }}")
-    assert "0 started, 2 attached, 0 ACU" in ran.out
+    assert "2 rows have sessions already; nothing to start." in ran.out
     dry = shell.run("%%devin --each rows --max-acu 2 --dry-run\nOther {{ row }}").shown[0]["text/plain"]
-    assert "would start 2 sessions" in dry
-    assert "2 × 2 = 4 ACU at most" in dry
+    assert "would start 2 new sessions" in dry
+    assert "at most 2 × 2 = 4 ACU" in dry
     shell.run("rows = rows[:1]")
     one = shell.run("%%devin --each rows --max-acu 2 --dry-run\nOther {{ row }}").shown[0]["text/plain"]
-    assert "would start 1 session and" in one
+    assert "would start 1 new session\n" in one
     assert "1 row, 1 of 1 session\n" in one
     assert service.requests(CREATE) == 2
 
@@ -307,7 +308,7 @@ def test_one_session_per_row(shell, service):
 def test_a_schema_whose_quotes_the_line_has_eaten_says_so(shell, service):
     ran = shell.run('%%devin --schema {"type":"object"}\nx', fails=True)
     assert "with single quotes" in ran.error.hint
-    assert ran.error.consequence == "nothing was sent"
+    assert ran.error.consequence == ""
 
 
 def test_what_ipython_puts_into_a_notebook_is_no_variable_of_it(shell, service, monkeypatch):

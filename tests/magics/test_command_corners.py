@@ -75,7 +75,7 @@ def test_the_report_holds_the_last_lines_of_the_log(shell, service):
 
 
 def test_a_bare_number_is_not_a_time(shell, service):
-    assert "'2025' is not a valid date or time" in shell.run("%devin sessions --since 2025", fails=True).out
+    assert "--since: cannot read '2025'" in shell.run("%devin sessions --since 2025", fails=True).out
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_a_dry_run_of_a_batch_that_would_be_refused_says_so(shell, service):
 
 
 def test_whoami_with_a_v1_key_lists_no_permissions_of_v3(shell, old_service):
-    assert not any(row[""].startswith("may use") for row in shell.run("%devin whoami").value.rows)
+    assert not any("permission" in row[""] for row in shell.run("%devin whoami").value.rows)
 
 
 def test_stop_all_halts_though_there_is_no_key(shell):

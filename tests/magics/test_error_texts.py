@@ -20,6 +20,7 @@ ELSEWHERE = {
     "NoOrganization": "needs an enterprise key, see the tests of the client",
     "UnreadableAnswer": "names the parser's own words",
     "Detached": "needs a kernel, see test_kernel",
+    "LiveUnavailable": "needs a session at work over a service without the channel, see the tests of the live channel",
     "DetachedAwait": "needs an event loop, see the tests of the client",
 }
 
@@ -52,6 +53,8 @@ STEPS = [
     ("w.output",),
     ("w.cancel_turn()",),
     ("%%devin --quiet -o w\nsomething else",),
+    ("w.cost",),
+    ("b = dj.map('Do {{ row }}', ['a'], limit=1)\nb.frame['phase']",),
     ("%devin stop w\nw.result()",),
     ("%devin budget 1\n%devin budget",),
     ("%%devin --quiet --max-acu 3\ndear",),
@@ -74,7 +77,7 @@ def neutral(text):
     text = re.sub(r"127\.0\.0\.1:\d{4,}", "127.0.0.1:PORT", text)
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "DATE", text)
     text = re.sub(r"\(queued|\(working", "(working", text)
-    text = re.sub(r"\d+(\.\d+)? ACU( so far|(?=\)))|ACU unknown", "N ACU", text)
+    text = re.sub(r"\d+(\.\d+)? ACU( so far| used|(?=\)))|ACU unknown", "N ACU", text)
     text = re.sub(r"\d+\.\d+", "N", text)
     return re.sub(r"budget of the notebook \S+", "budget of the notebook NAME", text)
 

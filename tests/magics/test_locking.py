@@ -5,6 +5,7 @@ import json
 import pytest
 
 from devin_jupyter.client.sync import disconnect
+from devin_jupyter.recorded import locks_beside
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +19,18 @@ def test_a_lock_file_is_written(shell, service, tmp_path):
     said = shell.run(f"%devin lock {tmp_path / 'x.devin.json'}").out
     assert "1 session;" in said
     assert shell.names["s"].id in (tmp_path / "x.devin.json").read_text()
+
+
+@pytest.mark.parametrize("name", ["share.json", "share", "share.devin.json"])
+def test_any_name_becomes_one_that_is_read_again(shell, service, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    shell.run("%%devin --wait --quiet -o s\nDo it")
+    said = shell.run(f"%devin lock {name}").out
+    assert said == "share.devin.json: 1 session; it replays them without a key\n"
+    (tmp_path / "elsewhere").mkdir()
+    assert "; beside the notebook, it replays them without a key" in shell.run("%devin lock elsewhere").out
+    assert (tmp_path / "elsewhere" / "notebook.devin.json").exists()
+    assert locks_beside(tmp_path).session(shell.names["s"].id) is not None
 
 
 def test_a_lock_file_under_the_default_name_keeps_what_is_not_of_this_run(shell, service, tmp_path, monkeypatch):

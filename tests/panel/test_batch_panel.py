@@ -142,7 +142,7 @@ def test_what_was_archived_asks_for_nobody(fake: Callable[..., Any]) -> None:
 
     assert not _rows(panel)[0]["needs_you"]
     assert not panel.needs_you
-    assert "0 need you" in repr(panel)
+    assert "need" not in repr(panel)
 
 
 def test_of_rows_opened_at_once_the_last_one_is_shown_and_no_other_followed(fake: Callable[..., Any]) -> None:
@@ -193,7 +193,7 @@ def test_a_session_that_cannot_be_opened_says_why(snapshot: Make) -> None:
 def test_the_repr_counts_and_is_stable(fake: Callable[..., Any]) -> None:
     panel, _ = _board([fake(1), fake(2, phase=Phase.DONE), fake(3, phase=Phase.YOUR_TURN, question="Go?")], title="up")
 
-    assert repr(panel) == "<BatchPanel 'up' 3 sessions · 1 needs you · 1 working · 1 done · 0 ACU + 3 unknown>"
+    assert repr(panel) == "<BatchPanel 'up' 3 sessions · 1 needs you · 1 working · 1 finished · ACU unknown>"
 
 
 def test_a_closed_board_follows_nothing(fake: Callable[..., Any]) -> None:

@@ -48,7 +48,7 @@ def test_the_script_of_a_widget_imports_nothing(entry: str) -> None:
 
 def test_nothing_is_fetched_and_html_is_set_in_one_place_only() -> None:
     source = {path.stem: path.read_text(encoding="utf-8") for path in MODULES}
-    whole = "\n".join([*source.values(), STYLES.read_text(encoding="utf-8")])
+    whole = "\n".join([*source.values(), STYLES])
 
     assert not re.search(r"\bfetch\(|XMLHttpRequest|WebSocket|@import|url\(|import\(|eval\(|new Function", whole)
     assert [name for name, text in source.items() if re.search(r"innerHTML|outerHTML|insertAdjacentHTML", text)] == [
@@ -66,5 +66,5 @@ def test_modules_stay_small_and_say_what_they_are_for(path: Path) -> None:
 
 
 def test_every_color_variable_of_a_host_has_a_fallback() -> None:
-    for name, rest in re.findall(r"var\((--(?:jp|vscode|colab)-[\w-]+)(.)", STYLES.read_text(encoding="utf-8")):
+    for name, rest in re.findall(r"var\((--(?:jp|vscode|colab)-[\w-]+)(.)", STYLES):
         assert rest == ",", name

@@ -23,7 +23,8 @@ from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
 from devin_jupyter.panel.state import session_state
 from devin_jupyter.recorded import RECORD_MIME
 from devin_jupyter.redaction import keep_secret
-from devin_jupyter.render.labels import PHASE_STYLES, explanation, question_line, totals
+from devin_jupyter.render.board import board_row, totals
+from devin_jupyter.render.labels import PHASE_STYLES, explanation, question_line
 from devin_jupyter.text import format_acus
 
 Make = Callable[..., Snapshot]
@@ -298,10 +299,11 @@ def test_what_cannot_be_shown_is_a_line_that_says_that_the_session_is_fine(snaps
     shown = snapshot(phase=Phase.DONE, structured_output={"n": number}, output_is_fresh=True, acus=1.5)
 
     class Name(str):
-        def __str__(self) -> str:
+        def __len__(self) -> int:
             raise ValueError("no name")
 
-    board = render.board_bundle("audit", [shown], names={shown.session_id: Name("a")})
+    row = replace(render.board_row(replace(shown, structured_output=None)), reason=Name("a"))
+    board = render.board_bundle("audit", [row], [shown])
     for bundle, name in ((render.bundle(shown), shown.session_id), (board, "audit")):
         for form in ("text/plain", "text/html"):
             assert f"{name} is fine, only its display failed (ValueError" in bundle[form]
@@ -376,7 +378,7 @@ def test_what_a_report_of_a_batch_asks_needs_a_person_on_the_board(snapshot: Mak
     answered = replace(asks, structured_output=report | {"outcome": "done"})
     stale = replace(asks, output_is_fresh=False)
 
-    assert "1 needs you" in totals([asks, answered, stale])
+    assert "1 needs you" in totals([board_row(each) for each in (asks, answered, stale)])
     assert question_line(asks, 80) == "Which branch?"
     assert question_line(answered, 80) == ""
 

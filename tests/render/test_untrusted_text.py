@@ -93,7 +93,7 @@ def test_the_state_of_a_panel_holds_html_only_where_it_was_cleaned(snapshot: Mak
         item = message_item(Message("e", "devin", text, None))
         assert _audit(state["words"]["html"]) + _audit(item["html"]) == [], text[:200]
         assert len(json.dumps(state)) < 150_000, text[:200]
-        assert len(row_state(snapshot(title=text), text)["title"]) <= 160, text[:200]
+        assert len(row_state(render.board_row(snapshot(title=text)))["title"]) <= 160, text[:200]
 
 
 def test_a_picture_becomes_a_link_so_that_reading_fetches_nothing() -> None:

@@ -395,4 +395,4 @@ def test_an_address_of_a_repository_becomes_its_name_and_what_is_left_out_is_not
 def test_an_address_without_a_clear_name_of_a_repository_is_refused(written):
     with pytest.raises(OptionError, match="OWNER/REPO") as caught:
         made(repos=[written])
-    assert caught.value.consequence == "nothing was sent"
+    assert caught.value.consequence == ""

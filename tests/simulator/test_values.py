@@ -77,6 +77,55 @@ def test_another_answer_differs_where_the_schema_leaves_room():
     assert outputs.output_for(fixed, seed="a", place="x", unlike={"n": 1}) == {"n": 1}
 
 
+FINDING = {"file": {"type": "string"}, "severity": {"enum": ["low", "high"]}, "summary": {"type": "string"}}
+FINDINGS = {
+    "type": "object",
+    "properties": {
+        "items": {"type": "array", "items": {"type": "object", "properties": FINDING, "required": list(FINDING)}},
+        "count": {"type": "integer"},
+    },
+    "required": ["items", "count"],
+}
+
+
+@pytest.mark.parametrize(
+    ("message", "changed", "field"),
+    [
+        ("Fix the first one, and add a test.", [0], "summary"),
+        ("Set the severity of the second to {other}", [1], "severity"),
+        ("Is {file} really that bad? Rewrite its summary", [2], "summary"),
+        ("Write every summary anew", [0, 1, 2], "summary"),
+        ("Thanks, go on", [0], "summary"),
+    ],
+)
+def test_a_follow_up_keeps_the_items_and_changes_what_was_asked(message, changed, field):
+    whole = outputs.output_for(FINDINGS, seed="1", place="acme/api")
+    before = {"items": whole["items"][:3], "count": 3}
+    other = {"low": "high", "high": "low"}[before["items"][1]["severity"]]
+    text = message.format(other=other, file=before["items"][2]["file"])
+    after = outputs.revised(before, FINDINGS, text, seed="2", place="acme/api")
+    pairs = list(zip(before["items"], after["items"], strict=True))
+    assert [index for index, (old, new) in enumerate(pairs) if old != new] == changed
+    assert all({name for name in old if old[name] != new[name]} == {field} for old, new in pairs if old != new)
+    assert after == outputs.revised(before, FINDINGS, text, seed="2", place="acme/api")
+
+
+def test_a_follow_up_may_ask_for_more_items_or_fewer_and_no_schema_is_broken():
+    before = outputs.output_for(FINDINGS, seed="1", place="acme/api")
+    items, last = before["items"], before["items"][-1]["file"]
+    fewer = outputs.revised(before, FINDINGS, f"Drop {last}", seed="2", place="acme/api")
+    assert fewer == {"items": items[:-1], "count": len(items) - 1}
+    more = outputs.revised(before, FINDINGS, "Add another one", seed="2", place="acme/api")
+    assert more["items"][:-1] == items
+    assert more["count"] == len(items) + 1
+    flat = {"type": "object", "properties": {"ok": {"type": "boolean"}, "n": {"const": 1}}, "required": ["ok", "n"]}
+    assert outputs.revised({"ok": True, "n": 1}, flat, "is it ok?", seed="2", place="x") == {"ok": False, "n": 1}
+    fixed = {"type": "object", "properties": {"n": {"const": 1}}, "required": ["n"]}
+    assert outputs.revised({"n": 1}, fixed, "again", seed="2", place="x") == {"n": 1}
+    none = {"type": "object", "properties": {"n": {"enum": []}}, "required": ["n"]}
+    assert outputs.revised({"n": 1}, none, "again", seed="2", place="x") is None
+
+
 @pytest.mark.parametrize("reference", ["other.json#/x", 5, None, "#nowhere", "#/a/b", "#/l/7"])
 def test_an_unresolvable_reference_is_an_error(reference):
     with pytest.raises((Impossible, LookupError)):

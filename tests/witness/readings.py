@@ -109,7 +109,7 @@ def batch(one: dj.Batch) -> dict[str, Any]:
         "name": one.name,
         "repr": repr(one),
         "phases": dict(one.phase_counts),
-        "frame": frame(one.frame),
+        "frame": frame(one.frame()),
         "sessions": [handle.id for handle in one.sessions],
     }
 
@@ -163,6 +163,7 @@ def _members(title: str, kind: type, *, of_class: bool) -> dict[str, Any]:
             continue
         value = inspect.getattr_static(kind, name)
         value = value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
+        value = value.__wrapped__ if type(value).__name__ == "method" else value  # one that was an attribute once
         if isinstance(value, property) or not callable(value):
             found.setdefault(f"{title}.{name}", {"kind": "attribute"})
         elif not isinstance(value, kind if hasattr(kind, "__members__") else ()):

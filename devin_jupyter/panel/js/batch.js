@@ -5,9 +5,10 @@ import { act, channelOf, GONE } from "./channel.js";
 import { chatStore } from "./chat.js";
 import { h, labeled, quietKeys, uniqueId } from "./dom.js";
 import { anchored } from "./anchor.js";
-import { isSimulated, matches, rowStore, totals, totalWords } from "./rows.js";
+import { barWords, COLUMNS, doneWords, isSimulated, matches, money, pace, parts, restWords, rowStore, totals } from "./rows.js";
 import { sessionView } from "./session.js";
 import { tableView } from "./table.js";
+import { verbRow } from "./verbs.js";
 import { number } from "./words.js";
 
 export default () => {
@@ -39,36 +40,52 @@ export default () => {
 
 function batchView(model, store, watchers) {
   const channel = channelOf(model);
-  const styles = model.get("header").styles;
   const opened = detailView(model, channel);
   const heading = h("strong", { class: "dv-title" });
+  const template = h("span", { class: "dv-subtitle dv-quiet" });
   const simulated = labeled("simulated");
-  const words = h("span", { class: "dv-totals" });
-  const bar = h("progress", { class: "dv-bar", "aria-label": "Sessions done" });
-  const note = h("p", { class: "dv-quiet", role: "status" });
-  const tools = toolRow(styles, () => update());
-  const views = { board: boardView(styles, opened.open), table: tableView(styles, opened.open) };
-  const frame = h("section", { class: "dv-board-frame", tabindex: "-1" },
-    h("div", { class: "dv-head" }, heading, simulated), h("div", { class: "dv-row" }, words, bar), tools.el, note, views.board.el, views.table.el, opened.el);
+  const verbs = verbRow(model, channel);
+  const done = h("strong", {});
+  const bar = h("div", { class: "dv-parts", role: "img" });
+  const facts = h("span", { class: "dv-totals dv-quiet" });
+  const clock = h("span", { class: "dv-totals dv-quiet" });
+  const remarks = h("div", { class: "dv-quiet", role: "status" });
+  const tools = toolRow(() => update());
+  const views = { board: boardView(opened.open), table: tableView(opened.open) };
+  const frame = h("section", { class: "dv-board-frame", tabindex: "-1", id: `dv-board-${model.get("anchor")}` },
+    h("div", { class: "dv-board-head" }, h("div", { class: "dv-head" }, heading, template), h("div", { class: "dv-row" }, simulated, ...verbs.els)),
+    verbs.sure, verbs.problem,
+    h("div", { class: "dv-row" }, done, bar, facts, clock),
+    remarks, tools.el, views.board.el, views.table.el, opened.el);
   const el = quietKeys(h("div", { class: "dv-live" }, frame));
 
+  const tick = () => { if (!channel.isGone) clock.textContent = pace(model.get("header"), Date.now() / 1000); };
+  const timer = setInterval(() => { if (!document.hidden) tick(); }, 1000);
   const update = () => {
     const header = model.get("header");
     const rows = store.all();
-    const shown = rows.filter((row) => matches(row, tools.words(), tools.phase()));
+    const shown = rows.filter((row) => matches(row, tools.words(), tools.group()));
     const sum = totals(rows, header.waiting);
     heading.textContent = header.title;
+    template.textContent = header.subtitle || "";
+    template.title = header.subtitle || "";
     simulated.hidden = !rows.some(isSimulated);
     frame.setAttribute("aria-label", header.title);
-    words.textContent = totalWords(sum);
-    bar.max = Math.max(1, sum.all);
-    bar.value = sum.over.done;
-    note.textContent = channel.isGone ? GONE : remarks(rows, shown, header);
-    note.hidden = !note.textContent;
+    done.textContent = sum.all ? doneWords(sum) : "";
+    done.title = barWords(sum);
+    facts.textContent = sum.all ? header.spent || money(sum) : "";
+    drawBar(bar, sum);
+    const lines = channel.isGone ? [GONE] : [...notesOn(rows, shown, header, sum), ...(header.remarks || [])];
+    remarks.replaceChildren(...lines.map((line) => h("p", {}, line)));
+    remarks.hidden = !lines.length;
+    tools.el.hidden = rows.length < 2;
+    verbs.update(header);
+    const isFiltered = shown.length < rows.length;
     for (const [name, view] of Object.entries(views)) {
-      view.el.hidden = name !== tools.view() || !shown.length;
-      if (!view.el.hidden) view.update(shown, opened.id());
+      view.el.hidden = name !== tools.view() || !(shown.length || (header.waiting && !isFiltered));
+      if (!view.el.hidden) view.update(shown, opened.id(), isFiltered ? {} : header);
     }
+    tick();
   };
   opened.onChange(update);
   model.on("change:header", update);
@@ -76,6 +93,7 @@ function batchView(model, store, watchers) {
   watchers.add(update);
   update();
   const close = () => {
+    clearInterval(timer);
     model.off("change:header", update);
     watchers.delete(update);
     opened.close();
@@ -84,20 +102,31 @@ function batchView(model, store, watchers) {
   return { el, close };
 }
 
-function remarks(rows, shown, header) {
-  if (!rows.length) return "No sessions yet.";
-  const words = [];
-  if (!shown.length) words.push("No session matches the filter.");
-  else if (shown.length < rows.length) words.push(`${number(shown.length)} of ${number(rows.length)} shown.`);
-  if (header.beyond) words.push(`${number(header.beyond)} more sessions are not shown here.`);
-  return words.join(" ");
+function drawBar(bar, sum) {
+  bar.setAttribute("aria-label", barWords(sum) || "no sessions");
+  bar.hidden = !sum.all;
+  bar.replaceChildren(...parts(sum).map(({ key, share, color }) => {
+    const part = h("span", { class: `dv-part-${key}` });
+    part.style.width = `${share * 100}%`;
+    part.style.backgroundColor = color;
+    return part;
+  }));
 }
 
-function toolRow(styles, changed) {
-  const [searchId, phaseId] = [uniqueId("search"), uniqueId("phase")];
+function notesOn(rows, shown, header, sum) {
+  if (!sum.all) return ["No sessions yet."];
+  const words = [];
+  if (rows.length && !shown.length) words.push("No session matches the filter.");
+  else if (shown.length < rows.length) words.push(`${number(shown.length)} of ${number(rows.length)} shown.`);
+  if (header.beyond) words.push(restWords(header.beyond));
+  return words;
+}
+
+function toolRow(changed) {
+  const [searchId, groupId] = [uniqueId("search"), uniqueId("group")];
   const search = h("input", { id: searchId, type: "search", class: "dv-field", placeholder: "Filter", autocomplete: "off" });
-  const options = Object.entries(styles).map(([phase, style]) => h("option", { value: phase }, style.label));
-  const phase = h("select", { id: phaseId, class: "dv-field" }, h("option", { value: "" }, "all phases"), ...options);
+  const options = COLUMNS.map(({ key, title }) => h("option", { value: key }, title));
+  const group = h("select", { id: groupId, class: "dv-field" }, h("option", { value: "" }, "all"), ...options);
   const choices = ["board", "table"].map((name) => h("button", { type: "button", class: "dv-button", "aria-pressed": String(name === "board") }, name === "board" ? "Board" : "Table"));
   let view = "board";
   choices.forEach((button, index) => button.addEventListener("click", () => {
@@ -106,10 +135,10 @@ function toolRow(styles, changed) {
     changed();
   }));
   search.addEventListener("input", changed);
-  phase.addEventListener("change", changed);
+  group.addEventListener("change", changed);
   const el = h("div", { class: "dv-tools" }, h("span", { class: "dv-row", role: "group", "aria-label": "View" }, ...choices),
-    h("label", { for: searchId, class: "dv-hidden" }, "Filter sessions"), search, h("label", { for: phaseId, class: "dv-hidden" }, "Phase"), phase);
-  return { el, words: () => search.value, phase: () => phase.value, view: () => view };
+    h("label", { for: searchId, class: "dv-hidden" }, "Filter sessions"), search, h("label", { for: groupId, class: "dv-hidden" }, "Column"), group);
+  return { el, words: () => search.value, group: () => group.value, view: () => view };
 }
 
 // The panel below the board. The kernel opens the session; its conversation is kept per session.

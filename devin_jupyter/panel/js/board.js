@@ -1,42 +1,56 @@
-// The board: three columns of cards. A card is replaced only when its row changed.
-import { h } from "./dom.js";
-import { COLUMNS, columnOf, isSimulated } from "./rows.js";
+// The board: columns of cards, each as wide as it needs. A card is replaced only when its row changed.
+import { h, link } from "./dom.js";
+import { COLUMNS, cost, isSimulated } from "./rows.js";
 import { number } from "./words.js";
 
-export function boardView(styles, open) {
+export function boardView(open) {
   const cards = new Map();
   const columns = Object.fromEntries(COLUMNS.map(({ key, title }) => [key, column(title)]));
-  const el = h("div", { class: "dv-columns" }, ...COLUMNS.map(({ key }) => columns[key].el));
+  const waits = waitingColumn();
+  const el = h("div", { class: "dv-columns" }, ...COLUMNS.map(({ key }) => columns[key].el), waits.el);
 
   // Said once over the board, unless only some of the rows are.
-  const update = (rows, opened) => {
+  const update = (rows, opened, { waiting, why }) => {
     const mixed = rows.some(isSimulated) && !rows.every(isSimulated);
-    const placed = { working: [], needs_you: [], done: [] };
-    for (const row of rows) placed[columnOf(row)].push(cardFor(row, opened, mixed));
+    const placed = Object.fromEntries(COLUMNS.map(({ key }) => [key, []]));
+    for (const row of rows) placed[row.group].push(cardFor(row, opened, mixed));
     for (const { key } of COLUMNS) columns[key].show(placed[key]);
+    waits.show(waiting, why);
   };
   const cardFor = (row, opened, mixed) => {
     let known = cards.get(row.id);
     if (!known || known.row !== row || known.mixed !== mixed) {
-      known = { row, mixed, el: card(row, styles, open, mixed) };
+      known = { row, mixed, ...card(row, open, mixed) };
       cards.set(row.id, known);
     }
-    known.el.firstChild.setAttribute("aria-expanded", String(row.id === opened));
+    known.mark(row.id === opened);
     return known.el;
   };
   return { el, update };
 }
 
 function column(title) {
-  const count = h("span", { class: "dv-quiet" });
+  const count = h("span", { class: "dv-count" });
   const list = h("ul", { class: "dv-cards", tabindex: "0", role: "list", "aria-label": title });
-  const empty = h("p", { class: "dv-quiet" }, "None.");
-  const el = h("div", { class: "dv-column" }, h("h4", {}, `${title} `, count), list, empty);
+  const el = h("div", { class: "dv-column" }, h("h4", {}, `${title} `, count), list);
   const show = (items) => {
     count.textContent = number(items.length);
-    empty.hidden = items.length > 0;
-    list.hidden = !items.length;
+    el.hidden = !items.length;
+    el.style.setProperty("--dv-share", String(Math.min(4, Math.max(1, Math.ceil(items.length / 4)))));
     arrange(list, items);
+  };
+  return { el, show };
+}
+
+// Rows without a session have no cards: how many there are, and why they wait.
+function waitingColumn() {
+  const count = h("span", { class: "dv-count" });
+  const reason = h("p", { class: "dv-quiet" });
+  const el = h("div", { class: "dv-column dv-waiting", hidden: true }, h("h4", {}, "Waiting ", count), reason);
+  const show = (waiting, why) => {
+    count.textContent = number(waiting || 0);
+    reason.textContent = why || "";
+    el.hidden = !waiting;
   };
   return { el, show };
 }
@@ -50,18 +64,44 @@ export function arrange(list, items) {
   });
 }
 
-function card(row, styles, open, mixed) {
-  const style = { ...styles[row.phase], ...row };
-  const dot = h("span", { class: "dv-dot", "aria-hidden": "true" });
-  dot.style.backgroundColor = style.color;
-  const note = h("span", { class: "dv-card-note" },
-    h("span", { class: "dv-phase" }, dot, style.label),
-    h("span", { class: "dv-quiet" }, row.acus === null ? "ACU unknown" : `${number(row.acus)} ACU`),
-    row.pull_requests ? h("span", { class: "dv-quiet" }, `${row.pull_requests} PR`) : null,
-    ...row.labels.filter((label) => mixed || label !== "simulated").map((label) => h("span", { class: "dv-quiet" }, label)));
+export function dot(row) {
+  const el = h("span", { class: "dv-dot", "aria-hidden": "true" });
+  el.style.backgroundColor = row.color;
+  return el;
+}
+
+export function pullLinks(row) {
+  return row.pulls.map(({ name, url, state }) => link(url, shortPull(name), { title: state ? `${name}, ${state}` : name }));
+}
+
+// `acme/api#12` is `#12` in a card about acme/api.
+function shortPull(name) {
+  const at = name.lastIndexOf("#");
+  return at > 0 ? name.slice(at) : name;
+}
+
+function card(row, open, mixed) {
+  const marks = row.labels.filter((label) => mixed || label !== "simulated");
+  const said = row.reason || row.told || row.activity;
+  const isPlain = row.group === "finished" && row.told;
+  const first = row.group === "failed" || isPlain ? said : row.label;
+  const facts = [first, ...(row.group === "failed" && row.phase !== "failed" ? [row.label] : [])].filter(Boolean);
+  const line = h("span", { class: "dv-card-note" }, h("span", { class: "dv-phase" }, dot(row), h("span", { class: "dv-clamp" }, facts.join(" · "))));
+  const rest = said && said !== first ? h("span", { class: "dv-card-asks dv-clamp" }, said) : null;
   const title = h("span", { class: "dv-card-title" }, row.name || row.title);
-  const asks = row.question ? h("span", { class: "dv-card-asks" }, row.question) : null;
-  const button = h("button", { type: "button", class: "dv-card", title: row.name ? row.title : null, "aria-expanded": "false" }, title, note, asks);
-  button.addEventListener("click", () => open(row.id));
-  return h("li", {}, button);
+  const hint = [row.name ? row.title : "", row.reason].filter(Boolean).join("\n") || null;
+  const isSession = !row.id.startsWith("row-");
+  const body = [title, line, rest];
+  const button = isSession
+    ? h("button", { type: "button", class: "dv-card-open", title: hint, "aria-expanded": "false" }, ...body)
+    : h("div", { class: "dv-card-open", title: hint }, ...body);
+  if (isSession) button.addEventListener("click", () => open(row.id));
+  const words = [cost(row), ...marks].filter(Boolean);
+  const foot = h("span", { class: "dv-card-foot dv-quiet" }, ...words.map((word) => h("span", {}, word)), ...pullLinks(row));
+  const el = h("li", { class: "dv-card" }, button, foot);
+  const mark = (isOpen) => {
+    el.classList.toggle("dv-opened", isOpen);
+    if (isSession) button.setAttribute("aria-expanded", String(isOpen));
+  };
+  return { el, mark };
 }

@@ -1,47 +1,68 @@
-// The table: sortable by every column. Rows are replaced only when they changed.
+// The table: sortable by every column. Rows are replaced only when they or the columns changed.
 import { h } from "./dom.js";
-import { arrange } from "./board.js";
-import { sorted } from "./rows.js";
-import { day, number } from "./words.js";
+import { arrange, dot, pullLinks } from "./board.js";
+import { answerColumns, sorted, valueOf } from "./rows.js";
+import { number } from "./words.js";
 
-const FIELDS = [
-  { key: "title", title: "Session", width: "31%" },
-  { key: "phase", title: "Phase", width: "18%" },
-  { key: "acus", title: "ACU", width: "9%", number: true },
-  { key: "repos", title: "Repositories", width: "17%", wide: true },
-  { key: "pull_requests", title: "PRs", width: "7%", number: true, wide: true },
-  { key: "updated", title: "Last change", width: "18%", wide: true },
-];
+const NAME = { key: "name", title: "Row", pick: (row) => row.name || row.title };
+const STATE = { key: "label", title: "Phase", pick: (row) => row.label };
+const COST = { key: "acus", title: "ACU", pick: (row) => row.acus, number: true };
+const PULLS = { key: "pulls", title: "Pull requests", pick: (row) => row.pulls.length, wide: true };
+const REASON = { key: "reason", title: "Reason", pick: (row) => row.reason };
+const REPOS = { key: "repos", title: "Repositories", pick: (row) => row.repos, wide: true };
 
-export function tableView(styles, open) {
+export function tableView(open) {
   const drawn = new Map();
+  const head = h("tr");
   const body = h("tbody");
-  let order = { key: "updated", down: true };
+  let order = { key: null, down: false };
   let last = [[], null];
-  const heads = FIELDS.map((field) => headCell(field, () => {
-    order = { key: field.key, down: order.key === field.key ? !order.down : Boolean(field.number) || field.key === "updated" };
-    update(...last);
-  }));
-  const head = h("thead", {}, h("tr", {}, ...heads.map((each) => each.el)));
-  const table = h("table", { class: "dv-table" }, h("caption", { class: "dv-hidden" }, "Sessions"), head, body);
+  let shape = "";
+  let heads = [];
+  const table = h("table", { class: "dv-table" }, h("caption", { class: "dv-hidden" }, "Sessions"), h("thead", {}, head), body);
   const el = h("div", { class: "dv-scroll", tabindex: "0", role: "group", "aria-label": "Table of sessions" }, table);
 
+  const sortBy = (field) => {
+    order = { key: field.key, down: order.key === field.key ? !order.down : Boolean(field.number) };
+    update(...last);
+  };
   const update = (rows, opened) => {
     last = [rows, opened];
+    const fields = fieldsOf(rows);
+    const now = fields.map(({ key }) => key).join("\n");
+    if (now !== shape) {
+      shape = now;
+      drawn.clear();
+      heads = fields.map((field) => headCell(field, () => sortBy(field)));
+      head.replaceChildren(...heads.map((each) => each.el));
+    }
     for (const each of heads) each.mark(order);
-    arrange(body, sorted(rows, order.key, order.down).map((row) => rowFor(row, opened)));
+    const field = fields.find(({ key }) => key === order.key);
+    const ordered = field ? sorted(rows, field.pick, order.down) : rows;
+    arrange(body, ordered.map((row) => rowFor(row, fields, opened)));
   };
-  const rowFor = (row, opened) => {
+  const rowFor = (row, fields, opened) => {
     let known = drawn.get(row.id);
     if (!known || known.row !== row) {
-      known = { row, el: tableRow(row, styles, open) };
+      known = { row, el: tableRow(row, fields, open) };
       drawn.set(row.id, known);
     }
     known.el.classList.toggle("dv-opened", row.id === opened);
-    known.el.querySelector("button").setAttribute("aria-expanded", String(row.id === opened));
+    known.el.querySelector("button")?.setAttribute("aria-expanded", String(row.id === opened));
     return known.el;
   };
   return { el, update };
+}
+
+function fieldsOf(rows) {
+  const answers = answerColumns(rows).map((name) => ({ key: `answer ${name}`, title: name, pick: (row) => valueOf(row, name) }));
+  const has = (pick) => rows.some(pick);
+  return [
+    NAME, STATE, ...answers, COST,
+    ...(has((row) => row.pulls.length) ? [PULLS] : []),
+    ...(has((row) => row.reason) ? [REASON] : []),
+    ...(!answers.length && has((row) => row.repos) ? [REPOS] : []),
+  ];
 }
 
 function classes(field) {
@@ -51,7 +72,6 @@ function classes(field) {
 function headCell(field, click) {
   const arrow = h("span", { "aria-hidden": "true" });
   const el = h("th", { scope: "col", class: classes(field) }, h("button", { type: "button", class: "dv-sort", onclick: click }, field.title, arrow));
-  el.style.width = field.width;
   const mark = (order) => {
     const mine = order.key === field.key;
     el.setAttribute("aria-sort", mine ? (order.down ? "descending" : "ascending") : "none");
@@ -60,12 +80,20 @@ function headCell(field, click) {
   return { el, mark };
 }
 
-function tableRow(row, styles, open) {
-  const style = { ...styles[row.phase], ...row };
-  const dot = h("span", { class: "dv-dot", "aria-hidden": "true" });
-  dot.style.backgroundColor = style.color;
-  const name = h("button", { type: "button", class: "dv-link dv-cut", title: row.title }, row.name || row.title);
-  name.addEventListener("click", () => open(row.id));
-  const cells = [name, h("span", {}, dot, style.label), row.acus === null ? "unknown" : number(row.acus), row.repos, number(row.pull_requests), row.updated ? day(row.updated) : ""];
-  return h("tr", {}, ...cells.map((cell, index) => h("td", { class: classes(FIELDS[index]) }, cell)));
+function tableRow(row, fields, open) {
+  const cells = fields.map((field) => h("td", { class: classes(field), title: field === REASON ? row.reason : null }, ...cellOf(row, field, open)));
+  return h("tr", {}, ...cells);
+}
+
+function cellOf(row, field, open) {
+  if (field === NAME) {
+    if (row.id.startsWith("row-")) return [row.name];
+    const name = h("button", { type: "button", class: "dv-link dv-cut", title: row.title }, row.name || row.title);
+    name.addEventListener("click", () => open(row.id));
+    return [name];
+  }
+  if (field === STATE) return [h("span", { class: "dv-phase" }, dot(row), row.label)];
+  if (field === COST) return [row.acus === null ? "unknown" : number(row.acus)];
+  if (field === PULLS) return pullLinks(row).flatMap((each, index) => (index ? [", ", each] : [each]));
+  return [field.pick(row)];
 }

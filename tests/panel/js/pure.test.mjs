@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 const folder = process.env.PANEL_JS;
 const { ago, duration, elapsed, tempo, trouble } = await import(`${folder}/words.js`);
-const { columnOf, matches, rowStore, sorted, totals, totalWords } = await import(`${folder}/rows.js`);
+const { answerColumns, barWords, cost, doneWords, matches, money, pace, parts, rowStore, sorted, totals, valueOf } = await import(`${folder}/rows.js`);
 const { refuse } = await import(`${folder}/reply.js`);
 const { callFor, foremost, goesOn } = await import(`${folder}/attention.js`);
 const { isShort, scalar, summary } = await import(`${folder}/tree.js`);
@@ -13,7 +13,7 @@ const { chatStore } = await import(`${folder}/chat.js`);
 const { tabbed } = await import(`${folder}/answer.js`);
 const { channelOf, GONE } = await import(`${folder}/channel.js`);
 
-const row = (id, fields = {}) => ({ id, name: "", title: id, repos: "", question: "", phase: "working", needs_you: false, turn_over: false, acus: 1, labels: [], ...fields });
+const row = (id, fields = {}) => ({ id, name: "", title: id, repos: "", reason: "", phase: "working", group: "working", answer: [], pulls: [], needs_you: false, turn_over: false, acus: 1, labels: [], ...fields });
 
 test("durations read like a person says them", () => {
   assert.deepEqual([0, 59, 60, 95, 600, 3600, 7500, 200000].map(duration), ["0 s", "59 s", "1 min", "1 min 35 s", "10 min", "1 h", "2 h 5 min", "2 days"]);
@@ -38,35 +38,50 @@ test("trouble names when the service was last seen", () => {
   assert.equal(trouble({ trouble: { seen: 88, problem: "refused" } }, 100), "reconnecting, last seen 12 s ago (refused)");
 });
 
-test("a row is in one column: working, needs you or done", () => {
-  assert.equal(columnOf(row("a")), "working");
-  assert.equal(columnOf(row("a", { needs_you: true, turn_over: true })), "needs_you");
-  assert.equal(columnOf(row("a", { turn_over: true })), "done");
+test("totals tell unknown costs from none, and the bar has a part for each column", () => {
+  const rows = [row("a", { acus: 1.5 }), row("b", { acus: null, group: "needs_you" }), row("c", { acus: 0, group: "finished" }), row("d", { group: "failed" })];
+  const sum = totals(rows, 4);
+  assert.equal(doneWords(sum), "1 of 8 finished");
+  assert.equal(barWords(sum), "1 needs you, 1 working, 1 failed, 1 finished, 4 waiting");
+  assert.equal(money(sum), "2.5 ACU (1 of unknown cost)");
+  assert.deepEqual(parts(sum).map(({ key, share }) => [key, share]), [["finished", 0.125], ["needs_you", 0.125], ["failed", 0.125], ["working", 0.125]]);
+  assert.deepEqual(parts(totals([], 0)), []);
 });
 
-test("totals tell unknown costs from none", () => {
-  const sum = totals([row("a", { acus: 1.5 }), row("b", { acus: null, needs_you: true }), row("c", { acus: 0, turn_over: true, phase: "done" })], 4);
-  assert.equal(totalWords(sum), "7 sessions · 1 working · 1 needs you · 1 done · 4 waiting · 1.5 ACU + 1 unknown");
+test("the clock of a batch says how long it runs and about how long it still takes", () => {
+  assert.equal(pace({ started: 100, ended: null, seconds_left: 300 }, 820), "12 min, about 5 min left");
+  assert.equal(pace({ started: 100, ended: 400, seconds_left: null }, 820), "5 min");
+  assert.equal(pace({ started: null }, 820), "");
 });
 
-test("totals call only done what is done", () => {
-  const over = (id, phase) => row(id, { acus: 1, turn_over: true, phase });
-  const sum = totals([over("a", "failed"), over("b", "blocked"), over("c", "failed")], 0);
-  assert.equal(totalWords(sum), "3 sessions · 0 working · 0 need you · 0 done · 1 blocked · 2 failed · 3 ACU");
-  assert.equal(sum.done, 3);
+test("the columns of the answers are those that most rows have", () => {
+  const rows = [row("a", { answer: [["x", "1"]] }), row("b", { answer: [["y", "2"], ["z", "3"]] }), row("c", { answer: [["y", "4"]] })];
+  assert.deepEqual(answerColumns(rows), ["y", "x", "z"]);
+  assert.deepEqual(answerColumns(rows, 1), ["y"]);
+  assert.equal(valueOf(rows[1], "z"), "3");
+  assert.equal(valueOf(rows[0], "z"), "");
 });
 
-test("sorting keeps nulls last in both directions and compares numbers in names", () => {
+test("an unknown cost is said, but not of a row that never started", () => {
+  assert.equal(cost(row("a", { acus: null })), "ACU unknown");
+  assert.equal(cost(row("a", { acus: null, phase: "refused" })), "");
+  assert.equal(cost(row("a")), "1 ACU");
+});
+
+test("sorting keeps nulls last in both directions and compares numbers in names and answers", () => {
   const rows = [row("s10", { acus: null }), row("s9", { acus: 2 }), row("s1", { acus: 1 })];
-  assert.deepEqual(sorted(rows, "acus", false).map(({ id }) => id), ["s1", "s9", "s10"]);
-  assert.deepEqual(sorted(rows, "acus", true).map(({ id }) => id), ["s9", "s1", "s10"]);
-  assert.deepEqual(sorted(rows, "title", false).map(({ id }) => id), ["s1", "s9", "s10"]);
+  const ids = (found) => found.map(({ id }) => id);
+  assert.deepEqual(ids(sorted(rows, (each) => each.acus, false)), ["s1", "s9", "s10"]);
+  assert.deepEqual(ids(sorted(rows, (each) => each.acus, true)), ["s9", "s1", "s10"]);
+  assert.deepEqual(ids(sorted(rows, (each) => each.title, false)), ["s1", "s9", "s10"]);
+  assert.deepEqual(ids(sorted([row("a", { repos: "10" }), row("b", { repos: "9" })], (each) => each.repos, false)), ["b", "a"]);
 });
 
 test("every word of the filter must occur", () => {
   assert.ok(matches(row("a", { title: "Upgrade the API", repos: "acme/api" }), "acme upgrade", ""));
+  assert.ok(matches(row("a", { answer: [["n", "upgraded"]] }), "upgraded", "working"));
   assert.ok(!matches(row("a", { title: "Upgrade" }), "acme", ""));
-  assert.ok(!matches(row("a"), "", "done"));
+  assert.ok(!matches(row("a"), "", "failed"));
 });
 
 test("row deltas apply in sequence, old ones are ignored, a gap asks for the table", () => {
