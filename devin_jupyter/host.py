@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -237,3 +238,57 @@ def quiet_waits() -> Iterator[None]:
         yield
     finally:
         _is_quiet.reset(before)
+
+
+# --- the package itself: an upgrade, or %autoreload, may change it while it runs -------------------------------------
+
+_LOOK_SECONDS = 1.0
+
+
+def changed_file() -> str:
+    """Return the first file of this package that is not as it was when this process loaded it, else an empty text."""
+    now = time.monotonic()
+    if now - _last_look[0] >= _LOOK_SECONDS:
+        present = _stamps()
+        names = sorted(_at_start.keys() | present.keys())
+        found = next((name for name in names if _at_start.get(name) != present.get(name)), "")
+        _last_look[:] = [now, found]
+    return str(_last_look[1])
+
+
+def check_package() -> None:
+    """Refuse to go on with modules of two versions, which read each other's data wrongly.
+
+    Raises:
+        SetupError: the package has changed since this process loaded it.
+    """
+    changed = changed_file()
+    if changed:
+        from devin_jupyter.errors import SetupError
+
+        raise SetupError(
+            f"devin_jupyter has changed while this kernel runs ({changed}): its parts do not fit together",
+            "nothing was sent, and nothing is wrong with the journal",
+            "restart the kernel and run the cell again: it finds its session",
+        )
+
+
+def _stamps() -> dict[str, tuple[int, int]]:
+    """Time and size of every source file of this package; nothing where it is not in a folder."""
+    found: dict[str, tuple[int, int]] = {}
+    folders = [os.path.dirname(__file__)]
+    with suppress(OSError):
+        start = len(folders[0]) + 1
+        while folders:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if entry.name.endswith(".py"):
+                        about = entry.stat()
+                        found[entry.path[start:]] = (about.st_mtime_ns, about.st_size)
+                    elif not entry.name.startswith("__") and entry.is_dir():
+                        folders.append(entry.path)
+    return found
+
+
+_at_start: dict[str, tuple[int, int]] = globals().get("_at_start") or _stamps()  # %autoreload runs this module again
+_last_look: list[Any] = [time.monotonic(), ""]

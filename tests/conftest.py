@@ -99,6 +99,14 @@ def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DEVIN_JUPYTER_HOME", str(tmp_path / "home"))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def edited_meanwhile() -> Iterator[None]:
+    """A file that is edited while the tests run does not make them fail."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("devin_jupyter.host._LOOK_SECONDS", float("inf"))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test plants is not masked in the texts of the next."""

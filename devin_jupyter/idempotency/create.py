@@ -39,6 +39,7 @@ from devin_jupyter.errors import (
     Unprocessable,
     UnreadableAnswer,
 )
+from devin_jupyter.host import check_package
 from devin_jupyter.idempotency.once import Attempt, PaidAct, Timing, in_seconds, once, settle, shielded
 from devin_jupyter.idempotency.refresh import REFRESH_TIMEOUT, Observation, Refresher
 from devin_jupyter.journal import Journal
@@ -163,6 +164,7 @@ class Creator:
             CreateUncertain: it is not known whether a session was started.
             DevinError: the service refused, or could not be reached; no session was started.
         """
+        check_package()
         policy = policy or Policy()
         attempt = Attempt(self.timing, policy.say, policy.is_patient)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from devin_jupyter.api.sessions import Messages
 from devin_jupyter.errors import Conflict, CreateUncertain, DevinError, Forbidden, NotFound, OptionError, Refused
+from devin_jupyter.host import check_package
 from devin_jupyter.idempotency.create import Creator
 from devin_jupyter.idempotency.once import Attempt, PaidAct, in_seconds, is_refusal, once, shielded
 from devin_jupyter.journal.intents import PaidMessage, send_lease
@@ -76,6 +77,7 @@ class Messenger:
             CreateUncertain: it is not known whether the message arrived.
             DevinError: the service refused, or could not be reached; nothing arrived.
         """
+        check_package()
         if not text.strip():
             raise OptionError("the message is empty", hint="write what Devin should do")
         call = SendCall(self, prefixed(session_id), text, tuple(files), again, as_user, cell)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.errors import JournalError
+from devin_jupyter.host import check_package
 from devin_jupyter.journal import database as files
 from devin_jupyter.journal.database import BUSY_SECONDS, IN_MEMORY, Database, Repaired, Step, stage
 from devin_jupyter.journal.intents import (
@@ -503,6 +504,7 @@ def _record_of(row: sqlite3.Row) -> Record:
             seen_by=row["seen_by"],
         )
     except (ValueError, TypeError, KeyError, AttributeError) as problem:
+        check_package()
         raise JournalError(
             f"the journal's entry of {row['session_id']} is damaged: {problem}",
             "nothing is started without a reliable journal",

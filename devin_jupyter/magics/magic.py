@@ -11,7 +11,7 @@ from traitlets import Any as TraitAny
 from traitlets import Bool, Enum, Float, Integer, List, TraitError, Unicode
 from traitlets.config import Configurable
 
-from devin_jupyter.host import Execution, executions, hooks
+from devin_jupyter.host import Execution, changed_file, check_package, executions, hooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 
 _MATCHER = "devin_jupyter"
+_ALWAYS: tuple[list[str], ...] = ([], ["help"], ["debug"], ["stop"])
+"""Commands that are worth a try also when the package has changed under the running kernel."""
 _MOST_CELLS, _MOST_SHOWN, _LONGEST_SHOWN = 1000, 20, 10_000
 """How much is remembered: cells, displays of each, characters of each."""
 
@@ -57,12 +59,15 @@ class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
         """Start, attach to or message a Devin session with the cell as the prompt."""
         from devin_jupyter.magics import cell as cells
 
+        check_package()
         _guarded(cells.run, self.notebook, line, cell)
 
     def run_line(self, line: str) -> Any:
         """Run one of the commands that `%devin help` lists."""
         from devin_jupyter.magics import commands
 
+        if line.split()[:1] not in _ALWAYS:
+            check_package()
         return _guarded(commands.run, self.notebook, line)
 
     def before_use(self, client: Any) -> None:
@@ -157,6 +162,12 @@ def _guarded(work: Callable[..., Any], *args: Any) -> Any:
     except DevinError:
         raise
     except Exception as fault:
+        if changed := changed_file():
+            raise DevinError(
+                f"devin_jupyter has changed while this kernel runs ({changed}): {type(fault).__name__}: {fault}",
+                "something may have been sent; a rerun finds it",
+                "restart the kernel and run the cell again",
+            ) from fault
         raise DevinError(
             f"internal error in devin_jupyter: {type(fault).__name__}: {fault}",
             "something may have been sent; %devin sessions lists what exists",

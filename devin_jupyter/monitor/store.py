@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from devin_jupyter.errors import DevinError
+from devin_jupyter.host import changed_file
 from devin_jupyter.models.enums import TURN_OVER, Phase
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import (
@@ -794,7 +795,13 @@ def _is_earlier(snapshot: Snapshot, other: Snapshot) -> bool:
 
 
 def internal_error(bug: Exception) -> DevinError:
-    """Return the error for a bug in this package."""
+    """Return the error for a bug in this package, or for one that has changed while it runs."""
+    if changed := changed_file():
+        return DevinError(
+            f"devin_jupyter has changed while this kernel runs ({changed}): {bug!r}",
+            "the session keeps running",
+            "restart the kernel and run the cell again: it finds its session",
+        )
     return DevinError(
         f"a fault in devin_jupyter: {bug!r}",
         "the session keeps running",
