@@ -67,8 +67,21 @@ class Host:
 class _Signs:
     """What `KINDS` tells front ends apart by."""
 
-    def __init__(self, shell: Any, kernel: Any, allows_input: bool) -> None:
-        self.shell, self.kernel, self.allows_input = shell, kernel, allows_input
+    def __init__(self, shell: Any, kernel: Any, allows_input: bool, cell_id: str) -> None:
+        self.shell, self.kernel, self.allows_input, self.cell_id = shell, kernel, allows_input, cell_id
+
+    @property
+    def is_of_server(self) -> bool:
+        """Whether a Jupyter server started the kernel, which then may have inherited the variables of an editor.
+
+        It names the notebook: https://github.com/jupyter-server/jupyter_server/pull/679
+        """
+        return self.has("JPY_SESSION_NAME")
+
+    def is_made_by(self, *packages: str) -> bool:
+        """Whether the kernel or the shell is a class of one of these packages."""
+        modules = (type(one).__module__ for one in (self.kernel, self.shell))
+        return any(module == name or module.startswith(f"{name}.") for module in modules for name in packages)
 
     def has(self, variable: str, prefix: str = "") -> bool:
         value = os.environ.get(variable)
@@ -85,10 +98,34 @@ KINDS: tuple[tuple[str, Outputs, Callable[[_Signs], bool]], ...] = (
     ("jupyterlite", "file", lambda signs: sys.platform == "emscripten"),
     # nbclient, and so papermill, nbconvert, nbval and `jupyter execute`: the request allows no input.
     ("headless", "file", lambda signs: not signs.allows_input),
-    ("colab", "frames", lambda signs: "google.colab" in sys.modules),
-    ("databricks", "frames", lambda signs: signs.has("DATABRICKS_RUNTIME_VERSION")),
-    ("positron", "frames", lambda signs: signs.has("POSITRON")),
-    ("vscode", "frames", lambda signs: "__vsc_ipynb_file__" in signs.shell.user_ns),
+    # The next four were read in their sources or manuals, not tried. Each output is an iframe in Colab; its kernel has
+    # the module loaded: https://github.com/googlecolab/colabtools/blob/main/google/colab/_kernel.py
+    ("colab", "frames", lambda signs: signs.is_made_by("google.colab") or "google.colab" in sys.modules),
+    # Each widget is a web view of its own (https://github.com/posit-dev/positron/pull/11298). The kernel is a class of
+    # its own; the variable alone may come from a terminal (https://github.com/posit-dev/positron/pull/3933).
+    (
+        "positron",
+        "frames",
+        lambda signs: (
+            signs.is_made_by("positron", "positron_ipykernel") or (signs.has("POSITRON") and not signs.is_of_server)
+        ),
+    ),
+    # Outputs are iframes, and widgets are not kept: https://docs.databricks.com/notebooks/ipywidgets.html
+    (
+        "databricks",
+        "frames",
+        lambda signs: (
+            signs.has("DATABRICKS_RUNTIME_VERSION") and ("dbutils" in signs.shell.user_ns or not signs.is_of_server)
+        ),
+    ),
+    # Outputs are in a web view that cannot be restyled from one output to the next. The variable is set in notebooks
+    # only; in the interactive window too, the id of a cell is the address of its document:
+    # https://github.com/microsoft/vscode-python/pull/13288
+    (
+        "vscode",
+        "frames",
+        lambda signs: "__vsc_ipynb_file__" in signs.shell.user_ns or signs.cell_id.startswith("vscode-"),
+    ),
     # JupyterLab and Notebook 7, which a kernel cannot tell apart.
     ("jupyter", "page", lambda signs: True),
 )
@@ -112,7 +149,7 @@ def host(shell: Any = None) -> Host:
     kernel = getattr(shell, "kernel", None)
     header, metadata, content = (_request(kernel).get(part) or {} for part in ("header", "metadata", "content"))
     allows_input = content.get("allow_stdin", getattr(kernel, "_allow_stdin", True))
-    signs = _Signs(shell, kernel, allows_input is not False)
+    signs = _Signs(shell, kernel, allows_input is not False, _text(metadata.get("cellId")) or "")
     kind, outputs = next((kind, outputs) for kind, outputs, applies in KINDS if applies(signs))
     return Host(
         kind=kind,

@@ -28,6 +28,7 @@ def shell(request: Any = None, **names: str) -> Any:
 
 
 CLICKS = {"header": {"msg_id": "m"}, "metadata": {"cellId": "c"}, "content": {"allow_stdin": True}}
+IN_VSCODE = {**CLICKS, "metadata": {"cellId": "vscode-interactive-input:/InteractiveInput-1#W0sZmlsZQ=="}}
 RUNS = {"content": {"allow_stdin": False}}
 
 
@@ -39,8 +40,13 @@ RUNS = {"content": {"allow_stdin": False}}
         ("headless", "file", RUNS, {"__vsc_ipynb_file__": "/a.ipynb"}, {}),
         ("voila", "frames", RUNS, {}, {"SERVER_SOFTWARE": "voila/0.5.13"}),
         ("vscode", "frames", CLICKS, {"__vsc_ipynb_file__": "/a.ipynb"}, {}),
+        ("vscode", "frames", IN_VSCODE, {}, {}),  # the interactive window, which sets no variable
         ("positron", "frames", CLICKS, {}, {"POSITRON": "1"}),
+        # JupyterLab, started in Positron's terminal, and on a cluster of Databricks
+        ("jupyter", "page", CLICKS, {}, {"POSITRON": "1", "JPY_SESSION_NAME": "/a.ipynb"}),
+        ("jupyter", "page", CLICKS, {}, {"DATABRICKS_RUNTIME_VERSION": "16.4", "JPY_SESSION_NAME": "/a.ipynb"}),
         ("databricks", "frames", CLICKS, {}, {"DATABRICKS_RUNTIME_VERSION": "16.4"}),
+        ("databricks", "frames", CLICKS, {"dbutils": "x"}, {"DATABRICKS_RUNTIME_VERSION": "16.4"}),
         ("jupyter", "page", None, {}, {}),  # a kernel that tells nothing of the request
     ],
 )
@@ -53,6 +59,17 @@ def test_a_kernel_is_known_by_its_front_end(kind, outputs, request_, names, envi
     assert (here.kind, here.outputs, here.in_kernel) == (kind, outputs, True)
     assert here.can_click == (outputs != "file")
     assert here.is_headless == (outputs == "file")
+
+
+def test_a_front_end_with_a_kernel_of_its_own_is_known_by_it():
+    for module, kind in (
+        ("positron.kernel.ipkernel", "positron"),
+        ("positron_ipykernel.positron_ipkernel", "positron"),
+        ("google.colab._kernel", "colab"),
+        ("positronium", "jupyter"),
+    ):
+        kernel = type("Kernel", (Kernel,), {"__module__": module})(CLICKS)
+        assert host(SimpleNamespace(kernel=kernel, user_ns={})).kind == kind
 
 
 def test_colab_is_known_by_its_module_and_keeps_secrets(monkeypatch):
