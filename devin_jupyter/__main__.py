@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devin_jupyter.errors import DevinError, NoKey
+from devin_jupyter.host import working_directory
 
 if TYPE_CHECKING:
     from devin_jupyter.idempotency.stop import StopResult
@@ -57,7 +58,7 @@ def _stop(everything: bool, notebook: Path | None) -> int:
     from devin_jupyter.idempotency.stop import HALT_HOLDS, table, within
 
     try:
-        stopped = asyncio.run(_end_sessions(journal, None if everything else within(notebook or Path.cwd())))
+        stopped = asyncio.run(_end_sessions(journal, None if everything else within(notebook or working_directory())))
     except NoKey as problem:
         print(f"{HALT_HOLDS} ({problem.message})", file=sys.stderr)
         print("set DEVIN_API_KEY and run the same command again", file=sys.stderr)

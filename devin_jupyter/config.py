@@ -25,7 +25,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from devin_jupyter.errors import NoKey, OptionError, WrongKeyFamily
-from devin_jupyter.host import host
+from devin_jupyter.host import host, working_directory
 from devin_jupyter.redaction import keep_secret
 from devin_jupyter.text import write_atomically
 
@@ -318,7 +318,7 @@ def resolve_settings(
 def _dotenv_here() -> tuple[dict[str, str], NoKey | None]:
     """Return the settings in the `.env` of the working directory, and why it cannot be read."""
     try:
-        return read_dotenv(Path()), None
+        return read_dotenv(working_directory()), None
     except NoKey as problem:
         return {}, problem
 
@@ -483,7 +483,7 @@ def read_dotenv(folder: Path) -> dict[str, str]:
     except (OSError, ValueError) as problem:
         why = (problem.strerror if isinstance(problem, OSError) else None) or str(problem)
         raise NoKey(
-            f"the file {folder.absolute() / '.env'} cannot be read: {why}",
+            f"the file {folder / '.env'} cannot be read: {why}",
             "nothing was sent, and no place after it was searched for a key",
             "save it as a small UTF-8 text file that you may read, remove it, or set DEVIN_API_KEY",
         ) from None

@@ -170,6 +170,14 @@ def _in_marimo() -> bool:
         return False
 
 
+def working_directory() -> Path:
+    """Return the working directory; one that was deleted keeps its name, and nothing is found in it."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path(os.environ.get("PWD") or Path(os.sep, "deleted-working-directory"))
+
+
 def running_shell() -> Any:
     """Return the IPython shell, or None where there is none."""
     ipython = sys.modules.get("IPython")
@@ -210,11 +218,11 @@ def _notebook(names: Mapping[str, Any]) -> str:
     name = names.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
     if isinstance(name, str) and name.endswith(".ipynb"):
         path = Path(name)
-        return str(path if path.is_absolute() else Path.cwd() / path.name)
+        return str(path if path.is_absolute() else working_directory() / path.name)
     script = Path(sys.argv[0]) if sys.argv and sys.argv[0] else None
     if script is not None and script.suffix == ".py" and script.stem not in _LAUNCHERS and script.is_file():
         return str(script.resolve())
-    return str(Path.cwd())
+    return str(working_directory())
 
 
 @dataclass(slots=True)

@@ -1,13 +1,14 @@
 """The way to the service that the environment prescribes: which proxy, which certificates; and why it failed.
 
 Proxies come from `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` (in either case) or the system's settings; certificates from
-`SSL_CERT_FILE` and `SSL_CERT_DIR`, else `REQUESTS_CA_BUNDLE`, else the operating system through `truststore` where that
-is installed, else certifi. Nothing here shows the user or the password of a proxy.
+`SSL_CERT_FILE` and `SSL_CERT_DIR`, else `REQUESTS_CA_BUNDLE` or `CURL_CA_BUNDLE`, else the operating system through
+`truststore` where that is installed, else certifi. Nothing here shows the user or the password of a proxy.
 """
 
 from __future__ import annotations
 
 import importlib
+import ipaddress
 import os
 import re
 import ssl
@@ -22,7 +23,7 @@ from devin_jupyter.errors import ConnectionFailed, SetupError
 from devin_jupyter.redaction import keep_secret, redact
 
 _PROXIES = ("https_proxy", "all_proxy", "no_proxy")
-_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 VARIABLES = (*_PROXIES, *(name.upper() for name in _PROXIES), *_CERTIFICATES, "SSLKEYLOGFILE")
 _SCHEMES = {"http": "http", "https": "https", "socks": "socks5", "socks5": "socks5", "socks5h": "socks5h"}
 _HARMLESS = re.compile(r"(?:\w*:?/{0,2})?(?:[\w.-]*|\[[\da-fA-F:]+\])(?::\w{0,6})?/?")
@@ -65,7 +66,7 @@ def find_proxy(base_url: str) -> Proxy | None:
         SetupError: what is set cannot be a proxy.
     """
     host = urlsplit(base_url).hostname or ""
-    if is_loopback(host) or urllib.request.proxy_bypass(host):
+    if is_loopback(host) or urllib.request.proxy_bypass(host) or _is_in_exempt_network(host):
         return None
     proxies = urllib.request.getproxies()
     for kind in ("https", "all"):
@@ -74,6 +75,21 @@ def find_proxy(base_url: str) -> Proxy | None:
             variable = min((name for name in names if unquoted(os.environ[name]) == value), default="")
             return _read(value, variable or "the proxy in the system's settings", host)
     return None
+
+
+def _is_in_exempt_network(host: str) -> bool:
+    """Whether `NO_PROXY` holds a network, such as `10.0.0.0/8`, of this address; names are not looked up for it."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    for one in urllib.request.getproxies_environment().get("no", "").split(","):
+        try:
+            if "/" in one and address in ipaddress.ip_network(unquoted(one), strict=False):
+                return True
+        except ValueError:  # no network: it may be the address of a host, which is compared as it is
+            continue
+    return False
 
 
 def _read(value: str, variable: str, host: str) -> Proxy:
@@ -148,8 +164,8 @@ def find_certificates() -> Certificates:
     file, folder = values.get("SSL_CERT_FILE"), values.get("SSL_CERT_DIR")
     if file or folder:
         source = " and ".join(name for name in _CERTIFICATES[:2] if name in values)
-    elif bundle := values.get("REQUESTS_CA_BUNDLE"):
-        source = "REQUESTS_CA_BUNDLE"
+    elif source := next((name for name in _CERTIFICATES[2:] if name in values), ""):
+        bundle = values[source]
         if Path(bundle).is_dir():
             return Certificates(source, folder=bundle)
         file = bundle

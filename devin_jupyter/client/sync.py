@@ -49,7 +49,7 @@ from devin_jupyter.config import (
     variable,
 )
 from devin_jupyter.errors import JournalError, NoKey, OptionError
-from devin_jupyter.host import hooks
+from devin_jupyter.host import hooks, working_directory
 from devin_jupyter.journal import Journal
 from devin_jupyter.loop import (
     Blocking,
@@ -552,7 +552,7 @@ def from_notebook(path: str | Path) -> list[Session]:
 
 def _use(client: Devin, make: Callable[[], Devin] | None, *, implicit: bool) -> None:
     with _registry.lock:
-        _registry.client, _registry.make, _registry.folder = client, make, Path.cwd()
+        _registry.client, _registry.make, _registry.folder = client, make, working_directory()
         _registry.environment = _environment() if implicit else None
 
 
@@ -565,7 +565,7 @@ def _is_stale(client: Devin) -> bool:
     if _registry.environment not in (None, _environment()):
         return True
     key = variable("DEVIN_API_KEY")
-    if not key and _registry.folder == Path.cwd():
+    if not key and _registry.folder == working_directory():
         with suppress(NoKey):  # the file cannot be read now: the key from before stays in use
             key = read_dotenv(_registry.folder).get("DEVIN_API_KEY", "")
     return key not in ("", client.settings.api_key)
@@ -699,7 +699,7 @@ def _create_client(
     live: bool | None = None,
 ) -> Devin:
     broken: list[JournalError] = []
-    lock = locks_beside(Path.cwd(), broken.append)
+    lock = locks_beside(working_directory(), broken.append)
     try:
         client = Devin(settings=resolve_settings(*chosen, key_source=key_source, pat=pat, live=live), lock=lock)
         _warn(broken)
@@ -745,7 +745,7 @@ def _simulator_client(api_version: str | None, options: dict[str, Any], live: bo
     with _registry.lock:
         journal = _registry.simulated.setdefault(running.url, Journal())
     broken: list[JournalError] = []
-    client = Devin(settings=chosen, journal=journal, lock=locks_beside(Path.cwd(), broken.append))
+    client = Devin(settings=chosen, journal=journal, lock=locks_beside(working_directory(), broken.append))
     _warn(broken)
     return client
 

@@ -30,6 +30,7 @@ from typing import Any
 from weakref import WeakSet
 
 from devin_jupyter.errors import JournalError
+from devin_jupyter.host import working_directory
 from devin_jupyter.redaction import redact_tree
 
 IN_MEMORY = ":memory:"
@@ -209,7 +210,7 @@ class Database:
             busy_seconds: how long to wait for other kernels.
             on_step: told `NAME:begin`, `NAME:commit` and `NAME:done` around every transaction (for tests).
         """
-        self.path = IN_MEMORY if str(path) == IN_MEMORY else Path(path).expanduser().absolute()
+        self.path = IN_MEMORY if str(path) == IN_MEMORY else working_directory() / Path(path).expanduser()
         self._busy_seconds, self._on_step = busy_seconds, on_step or _silent
         self._lock = threading.RLock()
         _all.add(self)

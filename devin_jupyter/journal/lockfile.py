@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from devin_jupyter.errors import JournalError, OptionError
+from devin_jupyter.host import working_directory
 from devin_jupyter.journal.intents import PaidMessage
 from devin_jupyter.journal.sessions import Journal
 from devin_jupyter.models.snapshot import Record
@@ -87,10 +88,10 @@ def record(journal: Journal, notebook: str, path: Path | None) -> LockSummary:
         OptionError: the notebook has started no session, and there is no such file.
         JournalError: the file cannot be written.
     """
-    target = lock_path(path, notebook) if path is not None else default_path(notebook, Path.cwd())
+    target = lock_path(path, notebook) if path is not None else default_path(notebook, working_directory())
     entries = journal.sessions(notebook=notebook)
     if not entries:  # also a recorded notebook that is replayed
-        replayed = [] if path is not None else sorted(Path.cwd().glob(f"*{LOCK_SUFFIX}"))
+        replayed = [] if path is not None else sorted(working_directory().glob(f"*{LOCK_SUFFIX}"))
         if target.exists() or replayed:
             return LockSummary(target if target.exists() else replayed[0], 0)
         raise OptionError("this notebook has not started a session yet", "nothing was written", "run its cells first")

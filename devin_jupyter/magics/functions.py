@@ -24,8 +24,6 @@ class Commands:
     place of its name. What a command prints is printed, what it shows is returned.
     """
 
-    __module__ = "devin_jupyter"
-
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name not in COMMANDS:
             raise AttributeError(f"there is no command {name!r}{nearest(name, COMMANDS)}")

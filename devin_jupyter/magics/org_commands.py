@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from devin_jupyter import loop
 from devin_jupyter.config import Settings, data_folder, mask_key, no_key, resolve_settings
 from devin_jupyter.errors import DevinError, Forbidden, LiveUnavailable, NoKey, NotFound, OptionError, Unsupported
+from devin_jupyter.host import working_directory
 from devin_jupyter.magics.completion import CACHE, prefetch
 from devin_jupyter.magics.display import Table, Text, labeled, write_file
 from devin_jupyter.magics.frontend import recent_lines
@@ -351,7 +352,7 @@ def _replays(notebook: Notebook, wanted: dict[str, Any]) -> bool:
     try:
         resolve_settings(**wanted)
     except NoKey as problem:
-        return problem.message == no_key().message and locks_beside(Path.cwd()) is not None
+        return problem.message == no_key().message and locks_beside(working_directory()) is not None
     return False
 
 

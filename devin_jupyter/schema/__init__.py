@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.errors import OutputInvalid, SchemaError
+from devin_jupyter.host import working_directory
 from devin_jupyter.schema.draft7 import Checker, Json, is_object, json_path, to_draft7, without_names
 from devin_jupyter.text import nearest
 
@@ -193,7 +194,7 @@ def _file(path: Path, folder: Path | None) -> Json:
         beside = [entry.name for entry in place.parent.glob("*.json")] if isinstance(problem, OSError) else []
         raise SchemaError(
             f"the schema file {path} cannot be read: {reason.lower()}{nearest(path.name, beside, n=3)}",
-            f"looked for at {place.absolute()}",
+            f"looked for at {working_directory() / place}",
             "a path starts at the working directory of the kernel; %pwd shows it",
         ) from None
     return _parsed(text, str(path))

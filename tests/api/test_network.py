@@ -21,8 +21,8 @@ from cryptography.x509.oid import NameOID
 from fuzz.strategies import check_examples, short_and_long
 from hypothesis import strategies as st
 
-from devin_jupyter import errors, network
-from devin_jupyter.api.transport import Transport
+from devin_jupyter import AsyncDevin, errors, network
+from devin_jupyter.api.transport import Transport, post_elsewhere
 from devin_jupyter.config import resolve_settings
 from devin_jupyter.errors import DevinError
 
@@ -316,7 +316,19 @@ async def test_no_proxy_exempts_a_host_and_this_machine_never_needs_one(authorit
     assert isinstance(await refusal(), errors.ConnectionFailed)  # asked for directly, it does not exist
 
 
-@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "truststore"])
+@pytest.mark.parametrize("written", ["10.0.0.0/8", " 192.168.0.0/16 , '10.1.0.0/16'", "x/y,10.1.2.3/32"])
+def test_no_proxy_may_hold_networks(written, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.company:3128")
+    monkeypatch.setenv("NO_PROXY", written)
+    assert network.find_proxy("https://10.1.2.3") is None
+    assert network.find_proxy("https://11.1.2.3") is not None
+    assert network.find_proxy("https://[fd00::1]") is not None
+    assert network.find_proxy(f"https://{HOST}") is not None
+    monkeypatch.setenv("NO_PROXY", "fd00::/8")
+    assert network.find_proxy("https://[fd00::1]") is None
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "truststore"])
 async def test_a_companys_ca_is_trusted_where_it_is_named(variable, authority, start, monkeypatch):
     server = start(over_tls(authority.context()))
     if variable == "truststore":
@@ -370,7 +382,7 @@ async def test_another_hosts_and_an_expired_certificate_are_told_apart(name, day
     assert hint in (await refusal(f"https://127.0.0.1:{server.port}")).hint
 
 
-@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"])
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 async def test_a_missing_file_of_certificates_is_told_with_its_variable(variable, tmp_path, monkeypatch):
     monkeypatch.setenv(variable, str(tmp_path / "nothing"))
 
@@ -430,6 +442,7 @@ VALUES = st.sampled_from(
     ]
 ) | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30)
 NAMES = [*network.VARIABLES, "DEVIN_API_URL", "DEVIN_ORG_ID", "DEVIN_JUPYTER_HOME", "DEVIN_API_KEY"]
+NAMES += ["HTTP_PROXY", "PWD", "HOME", "TMPDIR", "XDG_DATA_HOME", "JPY_SESSION_NAME", "DEVIN_PAT", "SERVER_SOFTWARE"]
 
 
 @short_and_long
@@ -455,15 +468,23 @@ def test_whatever_the_environment_holds_every_error_is_ours_in_three_lines(examp
         finally:
             await transport.aclose()
 
+    async def one_session():
+        async with AsyncDevin() as devin:  # with its journal, the notebook's name, and a look at what is there
+            await devin.create("x")
+
+    async def one_notice(url):
+        await post_elsewhere(url, {})
+
     def check(values):
         with monkeypatch.context() as patch:
             patch.setenv("DEVIN_API_KEY", "cog_0123456789abcdefghij")
             for name, value in values.items():
                 patch.setenv(name, value)
-            with pytest.raises(DevinError) as refused:
-                asyncio.run(one_request())
-            assert 1 <= len(refused.value.lines) <= 3
-            assert "infinite" not in str(refused.value)
+            for act in (one_request, one_session, lambda: one_notice("https://hooks.invalid/x")):
+                with pytest.raises(DevinError) as refused:
+                    asyncio.run(act())
+                assert 1 <= len(refused.value.lines) <= 3
+                assert "infinite" not in str(refused.value)
             assert network.report("https://api.devin.ai")
 
     before = dict(os.environ)
