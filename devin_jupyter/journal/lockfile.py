@@ -71,7 +71,7 @@ class LockSummary:
             return f"{self.path} is unchanged: this notebook has started no session since"
         sessions = f"{self.n_sessions} session{'' if self.n_sessions == 1 else 's'}"
         kept = f", {self.n_kept} of them kept from before (this notebook's name is not known here)"
-        is_here = self.path.absolute().parent == Path.cwd()
+        is_here = (working_directory() / self.path).parent == working_directory()
         replays = "it replays them" if is_here else "beside the notebook, it replays them"
         return f"{self.path}: {sessions}{kept if self.n_kept else ''}; {replays} without a key"
 
