@@ -52,6 +52,8 @@ _OTHERS: Mapping[str, tuple[type, ...]] = {
     "output_is_valid": _FLAG,
     "question": _TEXT_OR_NONE,
     "send_pending": _FLAG,
+    "unanswered": _FLAG,
+    "answer_after": _TEXT_OR_NONE,
     "stopped_after": _NUMBER,
     "api_version": _TEXT,
     "fingerprint": _TEXT_OR_NONE,
@@ -145,6 +147,7 @@ def sent_to_json(sent: Sent | None) -> str | None:
         "output_before": sent.output_before,
         "updated_at": sent.updated_at,
         "last_event": sent.last_event,
+        "service_at": sent.service_at,
     }
     return redacted(_plain(record))
 
@@ -161,6 +164,7 @@ def sent_from_json(text: str | None) -> Sent | None:
         output_before=record.get("output_before"),
         updated_at=parse_time(record.get("updated_at")),
         last_event=record.get("last_event"),
+        service_at=parse_time(record.get("service_at")),
     )
 
 

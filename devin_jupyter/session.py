@@ -70,15 +70,19 @@ from devin_jupyter.models.snapshot import (
     PhaseChange,
     Policy,
     PullRequest,
+    Record,
     Snapshot,
     Where,
+    may_be_a_flicker,
+    observe,
     read_message,
     visible_tags,
+    with_messages,
 )
 from devin_jupyter.models.steps import Approval, LiveState, LiveView, PlanEntry, Step
 from devin_jupyter.monitor.follow import LOOKS, Follower
 from devin_jupyter.monitor.poll import Poller
-from devin_jupyter.monitor.store import Change, Connection, SessionStore, Subscription, WatchedSession
+from devin_jupyter.monitor.store import SECOND_LOOK, Change, Connection, SessionStore, Subscription, WatchedSession
 from devin_jupyter.options import seconds
 from devin_jupyter.recorded import LockFile, message_keys, record_of, schema_of
 from devin_jupyter.request import SessionRequest, read_attachments
@@ -122,6 +126,7 @@ class Core:
         self.members, self.enterprise = Members(self.service), Enterprise(self.service)
         version = settings.api_version
         self.store = SessionStore(self.journal, bare=self._bare_facts)
+        self.store.service_time = self.service.service_time
         self.creator = Creator(
             Api(self.sessions, self.attachments, self.account, Playbooks(self.service)),
             self.journal,
@@ -861,7 +866,14 @@ async def start_session(core: Core, request: SessionRequest, policy: Policy) -> 
                 await refresh_ended(core)
     record, snapshot = started.record, started.snapshot
     if snapshot.turn_over and started.raw is not None and snapshot.last_word is None:
-        record = replace(record, snapshot=await _with_conversation(core, snapshot))
+        snapshot = await _with_conversation(core, record)
+        record = replace(record, snapshot=snapshot)
+    if started.raw is not None and record.is_open and may_be_a_flicker(snapshot, None, core.store.service_now()):
+        await core.store.clock.sleep(SECOND_LOOK)
+        with suppress(DevinError):
+            raw = await core.sessions.get(record.session_id, retries=False)
+            again = observe({**raw, "session_id": record.session_id}, record, at=core.store.clock.now())
+            record = record if again.turn_over else replace(record, snapshot=again)
     watched = core.store.track(record)
     if started.how == "created":
         watched.turn_began = core.store.clock.monotonic()
@@ -875,15 +887,18 @@ async def start_session(core: Core, request: SessionRequest, policy: Policy) -> 
     )
 
 
-async def _with_conversation(core: Core, snapshot: Snapshot) -> Snapshot:
+async def _with_conversation(core: Core, record: Record) -> Snapshot:
     """Add the conversation, so that an attached session has its question and last message."""
+    snapshot = record.snapshot
+    assert snapshot is not None
     try:
         messages = tuple([read_message(raw) async for raw in core.messages.list(snapshot.session_id)])
     except DevinError:  # a key may see a session and not its conversation
         return snapshot
+    snapshot = with_messages(snapshot, record.sent, messages)
     waits = snapshot.phase in (Phase.YOUR_TURN, Phase.NEEDS_APPROVAL)
-    question = messages[-1].text if messages and waits and messages[-1].source == "devin" else None
-    return replace(snapshot, messages=messages, question=snapshot.question or question)
+    question = messages[-1].text if messages and waits and messages[-1] is snapshot.last_word else None
+    return replace(snapshot, question=snapshot.question or question)
 
 
 async def refresh_ended(core: Core) -> None:
@@ -951,7 +966,7 @@ def answer_of(snapshot: Snapshot, schema: Schema | None) -> Any:
         TurnError: there is no answer; see its subclasses.
         OutputInvalid: there is one that does not fit the schema.
     """
-    if not snapshot.turn_over or snapshot.phase in _NO_ANSWER:
+    if not snapshot.turn_over or snapshot.phase in _NO_ANSWER or snapshot.unanswered:
         raise turn_error(snapshot)
     if snapshot.unsaved_answer is not None:
         raise _not_saved(snapshot)
@@ -978,6 +993,8 @@ def turn_error(snapshot: Snapshot, *, waited: float | None = None) -> TurnError:
     if not snapshot.turn_over:
         return _still_open(snapshot, waited)
     kind, what, do = _PROBLEMS[snapshot.phase]
+    if snapshot.unanswered:
+        what, do = _NOTHING_CAME
     if snapshot.phase is Phase.STOPPED and snapshot.stopped_after is not None:
         what = f"{{id}} was stopped: its turn took longer than {format_seconds(snapshot.stopped_after)} (--max-time)"
     do = _RAISE_CAP if _reached_cap(snapshot) else do
@@ -987,6 +1004,10 @@ def turn_error(snapshot: Snapshot, *, waited: float | None = None) -> TurnError:
     return kind(what.format(**filled), _idle_status(snapshot), do.format(**filled), session_id=snapshot.session_id)
 
 
+_NOTHING_CAME = (
+    "the message arrived at {id}, and nothing came of it: the session stayed as it was for 2 min",
+    "see {url}; .send('…', again=True) sends it once more",
+)
 _NO_ANSWER = (Phase.NEEDS_APPROVAL, Phase.BLOCKED, Phase.STOPPED, Phase.FAILED)
 _WAITING = (Phase.YOUR_TURN, Phase.NEEDS_APPROVAL, Phase.ASLEEP, Phase.BLOCKED)
 _PROBLEMS: dict[Phase, tuple[type[TurnError], str, str]] = {

@@ -218,7 +218,11 @@ class SendCall(PaidAct[PaidMessage, Arrival, SendResult]):
     async def confirm(self, intent: PaidMessage, made: Arrival, how: str) -> SendResult:
         """Keep that the message arrived; the session's turn is open again."""
         assert intent.sent is not None
-        sent = replace(intent.sent, updated_at=parse_time((made.raw or {}).get("updated_at")))
+        sent = replace(
+            intent.sent,
+            updated_at=parse_time((made.raw or {}).get("updated_at")),
+            service_at=self._creator.store.service_now(),
+        )
         await asyncio.to_thread(self._journal.messages.arrived, intent, now=self._timing.now(), sent=sent)
         return SendResult(how="sent", sent=sent, raw=made.raw)
 

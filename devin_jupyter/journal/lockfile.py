@@ -21,7 +21,7 @@ from devin_jupyter.models.snapshot import Record
 from devin_jupyter.recorded import LOCK_FORMAT, LOCK_SUFFIX, load_lock, snapshot_to_json
 from devin_jupyter.text import write_atomically
 
-_LEFT_OUT = ("messages", "observed_at", "recorded", "extra", "send_pending")
+_LEFT_OUT = ("messages", "observed_at", "recorded", "extra", "send_pending", "answer_after")
 
 
 def write(

@@ -48,6 +48,7 @@ __all__ = [
     "batch_scope",
     "exchange",
     "judge_output",
+    "may_be_a_flicker",
     "note_send",
     "notebook_scope",
     "observe",
@@ -56,6 +57,7 @@ __all__ = [
     "phase_history",
     "read_message",
     "visible_tags",
+    "with_messages",
 ]
 
 
@@ -238,6 +240,8 @@ class Sent:
     """`updated_at` in the answer to the send; None on v1, which answers null."""
     last_event: str | None = None
     """The newest message that was read before the send; clocks differ, the order of messages does not."""
+    service_at: datetime | None = None
+    """When the service had taken it, by the service's clock; None where it does not tell the time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,6 +307,11 @@ class Snapshot:
     messages: tuple[Message, ...] = ()
     """What was read of the conversation so far, oldest first."""
     send_pending: bool = False
+    unanswered: bool = False
+    """The last message sent arrived, and nothing came of it: the session stayed as it was for two minutes."""
+    answer_after: str | None = None
+    """The `event_id` of the message after which an answer to the last message sent must stand; empty where the
+    conversation that was read does not tell; None if nothing was sent."""
     stopped_after: float | None = None
     """The limit in seconds that its turn exceeded, for which it was ended (`--max-time`)."""
     api_version: str = "v3"
@@ -356,15 +365,25 @@ class Snapshot:
 
     @property
     def last_word(self) -> Message | None:
-        """The newest message by Devin that was read, or None."""
-        return next((message for message in reversed(self.messages) if message.source == "devin"), None)
+        """The newest message by Devin that was read, or None; after a send, only one that is newer than that."""
+        for message in reversed(self.messages):
+            if message.event_id == self.answer_after or self.answer_after == "":
+                return None
+            if message.source == "devin":
+                return message
+        return None
 
 
 _ATTRIBUTES = frozenset(item.name for item in dataclass_fields(Snapshot))
 
 
 def observe(
-    raw: Mapping[str, Any], record: Record, *, at: datetime, messages: Sequence[Message] | None = None
+    raw: Mapping[str, Any],
+    record: Record,
+    *,
+    at: datetime,
+    messages: Sequence[Message] | None = None,
+    service_at: datetime | None = None,
 ) -> Snapshot:
     """Read one raw session object of either API version into a snapshot.
 
@@ -374,6 +393,7 @@ def observe(
             other API version reported it.
         at: when the answer came, UTC.
         messages: the conversation as read so far; None keeps that of the record's snapshot.
+        service_at: when the answer came, by the service's clock; None where it does not tell the time.
     """
     facts, previous = record.facts, record.snapshot
     version = facts.where.api_version
@@ -416,9 +436,20 @@ def observe(
         )
 
     seen = replace(snapshot, phase=phase(send_pending=False))
-    if _is_pending(seen, record):
+    sent = record.sent
+    if sent is None:
+        return replace(seen, question=_question(seen, previous))
+    waited = service_at - sent.service_at if service_at and sent.service_at else at - sent.at
+    if previous is not None and previous.observed_at is not None and previous.observed_at < sent.at:
+        previous = None  # from before the send: a kernel may have ended between that and the look after it
+    is_pending = _is_pending(seen, record, previous, waited)
+    if is_pending:
         seen = replace(snapshot, phase=phase(send_pending=True), send_pending=True)
-    return replace(seen, question=_question(seen, previous))
+    seen = replace(seen, answer_after=_answer_after(sent, seen.messages, waited))
+    is_silent = seen.turn_over and not is_pending and seen.last_word is None and not fresh
+    was_silent = previous is not None and previous.unanswered
+    is_given_up = (previous is None or previous.send_pending) and seen.phase not in _SPEAKS_FOR_ITSELF
+    return replace(seen, unanswered=is_silent and (was_silent or is_given_up), question=_question(seen, previous))
 
 
 def judge_output(output: Any, record: Record) -> tuple[bool, bool]:
@@ -449,11 +480,14 @@ def _question(seen: Snapshot, previous: Snapshot | None) -> str | None:
     if previous is not None and previous.turn_over:
         return previous.question
     newest = seen.messages[-1] if seen.messages else None
-    return newest.text if newest and newest.source == "devin" else None
+    return newest.text if newest and newest is seen.last_word else None
 
 
 # --- the turn that a message opens ---------------------------------------------------------------------------
 
+_NOTHING_COMES_AFTER = timedelta(minutes=2)
+"""How long a session may stay as it is after a message before nothing is expected to come of it."""
+_SPEAKS_FOR_ITSELF = (Phase.BLOCKED, Phase.NEEDS_APPROVAL, Phase.STOPPED, Phase.FAILED)
 _BELIEVE_STALE_AFTER = timedelta(seconds=60)
 """How long the service may show a state older than the message before it is believed."""
 _BELIEVE_BLOCKED_AFTER = timedelta(seconds=60)
@@ -496,43 +530,42 @@ def _bare_phase(snapshot: Snapshot) -> Phase:
     )
 
 
-def _is_pending(snapshot: Snapshot, record: Record) -> bool:
+def _is_pending(snapshot: Snapshot, record: Record, previous: Snapshot | None, waited: timedelta) -> bool:
     """Return whether there is no sign yet that Devin has read the last message, so that its turn counts as open.
 
-    What the service shows may be older than the message. The turn is under way once the phase has changed,
-    `updated_at` is after that of the answer to the send, or Devin has written something newer, unless the state that
-    comes with it is still the old one.
+    What the service shows may be older than the message, and a moved `updated_at` proves nothing: services move it
+    before they change the state. The turn is under way once an open phase was seen; else it must have ended between two
+    looks, with a newer word by Devin, a new output, or a state that speaks for itself. After two minutes the session is
+    believed to stay as it is.
 
     Args:
         snapshot: as read just now, with the phase that it has without regard to the message.
-        record: with the message, if one was sent, and the snapshot before.
+        record: with the message.
+        previous: the snapshot before, if it was taken after the send.
+        waited: since the message was sent.
     """
-    sent, previous = record.sent, record.snapshot
-    if sent is None:
+    sent = record.sent
+    if sent is None or (previous is not None and not previous.send_pending):
         return False
-    if previous is not None and not previous.send_pending:
-        # a kernel may have ended between a send and the snapshot after it
-        is_older = previous.observed_at is not None and previous.observed_at < sent.at
-        if not is_older:
-            return False
-    moved = bool(sent.updated_at and snapshot.updated_at and snapshot.updated_at > sent.updated_at)
     now = _bare_phase(snapshot)
-    # a session that was done may have counted as done for its output only
-    is_same = now == sent.phase_before or (sent.phase_before is Phase.DONE and now in (Phase.YOUR_TURN, Phase.ASLEEP))
-    if moved or not is_same:
+    is_older = snapshot.updated_at is not None and sent.updated_at is not None and snapshot.updated_at < sent.updated_at
+    if now not in TURN_OVER:
+        return is_older and waited < _BELIEVE_STALE_AFTER
+    if snapshot.phase in (Phase.STOPPED, Phase.FAILED) or waited >= _NOTHING_COMES_AFTER:
         return False
-    waited = snapshot.observed_at - sent.at if snapshot.observed_at else timedelta(0)
-    reply = _reply(sent, snapshot.messages, waited)
-    if reply is None:
-        return snapshot.phase is not Phase.BLOCKED or waited < _BELIEVE_BLOCKED_AFTER
+    if now in (Phase.BLOCKED, Phase.NEEDS_APPROVAL) and (now != sent.phase_before or waited >= _BELIEVE_BLOCKED_AFTER):
+        return False
+    place = _place_of(sent, snapshot.messages, waited)
+    reply = place is not None and next((one for one in snapshot.messages[place:] if one.source == "devin"), None)
+    if not reply:
+        return not (snapshot.output_is_fresh and snapshot.output_is_valid)
     lags = record.facts.schema is not None and not snapshot.output_is_fresh
-    later = [moment for moment in (sent.updated_at, reply.created_at) if moment is not None]  # the service's clock
-    is_stale = snapshot.updated_at is not None and any(snapshot.updated_at < moment for moment in later)
-    return (lags and waited < _OUTPUT_LAG) or (is_stale and waited < _BELIEVE_STALE_AFTER)
+    is_older |= bool(snapshot.updated_at and reply.created_at and snapshot.updated_at < reply.created_at)
+    return (lags and waited < _OUTPUT_LAG) or (is_older and waited < _BELIEVE_STALE_AFTER)
 
 
-def _reply(sent: Sent, messages: Sequence[Message], waited: timedelta) -> Message | None:
-    """Return the first that Devin wrote after the message we sent. Goes by order and text: clocks differ.
+def _place_of(sent: Sent, messages: Sequence[Message], waited: timedelta) -> int | None:
+    """Return where the message we sent stands in the conversation. Goes by order and text: clocks differ.
 
     A service may add to a text or mask a part of it; if the turn began and ended between two polls, nothing but the
     conversation shows that. A message after those that were there before the send is therefore taken for ours, if
@@ -549,7 +582,53 @@ def _reply(sent: Sent, messages: Sequence[Message], waited: timedelta) -> Messag
     ours = [index for index, words in said if words == text]
     if places and not ours:
         ours = [index for index, words in said if words.startswith(text) or waited >= _BELIEVE_OTHER_TEXT_AFTER]
-    return next((item for item in messages[ours[-1] :] if item.source == "devin"), None) if ours else None
+    return ours[-1] if ours else None
+
+
+def _answer_after(sent: Sent, messages: Sequence[Message], waited: timedelta) -> str:
+    """Return the message after which an answer to the one we sent stands: ours, else the last one before."""
+    place = _place_of(sent, messages, waited)
+    if place is not None:
+        return messages[place].event_id
+    is_known = any(message.event_id == sent.last_event for message in messages)
+    return sent.last_event or "" if is_known else ""
+
+
+def with_messages(snapshot: Snapshot, sent: Sent | None, messages: Sequence[Message]) -> Snapshot:
+    """Return a snapshot with the conversation, which was read after it."""
+    waited = snapshot.observed_at - sent.at if sent is not None and snapshot.observed_at else timedelta(0)
+    after = None if sent is None else _answer_after(sent, messages, waited)
+    return replace(snapshot, messages=tuple(messages), answer_after=after)
+
+
+_NEW_WITHIN = timedelta(seconds=2)
+_STABLE_AFTER = timedelta(seconds=10)
+
+
+def may_be_a_flicker(snapshot: Snapshot, previous: Snapshot | None, service_at: datetime | None) -> bool:
+    """Return whether the end of a turn should be looked at again before it is believed.
+
+    Services show `waiting_for_user` for a moment while Devin works. Believed at once is a turn that was over before,
+    and one that ends with a message by Devin that was not there at the last look.
+
+    Args:
+        snapshot: with the conversation.
+        previous: as it was seen before.
+        service_at: the present time by the service's clock; None where it does not tell it.
+    """
+    if not snapshot.turn_over or snapshot.status_detail not in ("waiting_for_user", "blocked"):
+        return False
+    if previous is None:
+        updated_at = snapshot.updated_at
+        return service_at is not None and updated_at is not None and service_at - updated_at < _STABLE_AFTER
+    if previous.turn_over:
+        return False
+    newest = snapshot.messages[-1] if snapshot.messages else None
+    if newest is None or newest.source != "devin" or newest.created_at is None or service_at is None:
+        return True
+    times = snapshot.observed_at, previous.observed_at
+    since = times[0] - times[1] if times[0] and times[1] else timedelta(0)
+    return service_at - newest.created_at > since + _NEW_WITHIN
 
 
 def _compared(text: str) -> str:

@@ -27,6 +27,7 @@ from devin_jupyter.models.enums import TURN_OVER
 from devin_jupyter.models.fields import read_message
 from devin_jupyter.models.snapshot import Message, Snapshot
 from devin_jupyter.monitor.store import (
+    SECOND_LOOK,
     Clock,
     Connection,
     Raw,
@@ -149,10 +150,14 @@ class Poller:
             DevinError: it could not be read.
         """
         entry = await self.store.load(session)
-        ticket, entry.raw = self.store.ticket(), None
-        raw = await self._sessions.get(entry.session_id, retries=retries)
-        if self._take(entry, raw, ticket):
-            await self._take_with_conversation(entry, raw, ticket, is_sweep=False)
+        for pause in (0.0, SECOND_LOOK):
+            await self._clock.sleep(pause)
+            ticket, entry.raw = self.store.ticket(), None
+            raw = await self._sessions.get(entry.session_id, retries=retries)
+            if self._take(entry, raw, ticket):
+                await self._take_with_conversation(entry, raw, ticket, is_sweep=False)
+            if entry.doubted_at is None:
+                break
         if entry.problem is not None:
             raise entry.problem
         await self.store.save([entry.snapshot])
@@ -205,6 +210,8 @@ class Poller:
         for entry, (seen, active_since) in zip(entries, before, strict=True):
             if entry.active_since == active_since:  # else it is due at once
                 entry.due = now + self._interval(entry, now) * jitter
+            if entry.doubted_at is not None:
+                entry.due = now + SECOND_LOOK
             if entry.seen is not None and entry.seen is not seen and not is_unchanged(seen, entry.seen):
                 changed.append(entry.seen)
         await store.save(changed)
@@ -254,6 +261,7 @@ class Poller:
         is_held = entry.seen is not None and entry.seen.is_archived and not entry.is_over
         if raw != entry.raw or entry.seen is None or entry.seen.send_pending or is_held:
             return raw
+        entry.doubted_at = None  # it is as it was before that look
         if entry.is_hinted:
             entry.is_hinted = False
             self.store.update(entry)
@@ -278,6 +286,7 @@ class Poller:
         Raises:
             DevinError: the conversation could not be read.
         """
+        cursor = entry.cursor
         try:
             messages = await self._conversation(entry, raw, retries=not is_sweep)
         except (Forbidden, NotFound) as refusal:
@@ -286,10 +295,16 @@ class Poller:
             messages = []  # some keys may read a session and not its conversation
         await self.store.check_terminated(entry, raw, ticket, wait=is_sweep)
         snapshot = self.store.observe(entry, raw, merged(entry.seen.messages if entry.seen else (), messages))
-        if snapshot is not None and not self.store.is_outdated(entry, snapshot, ticket):
-            self.store.accept(entry, snapshot, ticket=ticket, raw=raw)
+        if snapshot is None:
+            return
+        if self.store.is_outdated(entry, snapshot, ticket) or self.store.is_to_be_confirmed(entry, snapshot):
+            entry.cursor = cursor  # what was read is read again
+            return
+        self.store.accept(entry, snapshot, ticket=ticket, raw=raw)
 
     def _is_due(self, entry: WatchedSession, now: float) -> bool:
+        if entry.doubted_at is not None:
+            return entry.due <= now
         return entry.due <= now or entry.due <= now + TOGETHER * self._interval(entry, now)
 
     def _interval(self, entry: WatchedSession, now: float) -> float:

@@ -34,6 +34,7 @@ from devin_jupyter.models.snapshot import (
     Sent,
     Snapshot,
     after_send,
+    may_be_a_flicker,
     observe,
     output_history,
     phase_history,
@@ -45,6 +46,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("devin_jupyter.monitor")
 SLOW_CALLBACK_SECONDS = 0.05
+CONFIRMED_AFTER = 1.0
+"""Seconds after which a second look confirms the end of a turn."""
+SECOND_LOOK = 1.2
+"""When that second look is taken, in seconds."""
 HELD_SECONDS = 120.0
 """After so long without any change, an archived session counts as asleep, whatever the service calls it."""
 _NOTED_WITHIN = 0.3
@@ -118,6 +123,8 @@ class WatchedSession:
 
     record: Record
     """What is known of it, with the session as last seen."""
+    doubted_at: float | None = None
+    """When the end of the turn was first seen and not yet believed (monotonic)."""
     active_since: float = 0.0
     """When something was last done to it, or watching began (monotonic); the poll interval grows from here."""
     due: float = 0.0
@@ -398,6 +405,8 @@ class SessionStore:
         self._active: dict[WatchedSession, None] = {}
         self._tickets = itertools.count(1)
         self.connection = Connection()
+        self.service_time: Callable[[], float | None] = lambda: None
+        """Returns the present time by the service's clock, in Unix seconds."""
         self.wake: Callable[[], None] = lambda: None
         """Called when there may be something to poll."""
         self.follow: Callable[[WatchedSession], None] = lambda _: None
@@ -510,7 +519,7 @@ class SessionStore:
             self.update(entry)
         else:
             self.accept(entry, snapshot, ticket=ticket, raw=raw)
-        await self.save([snapshot])
+            await self.save([snapshot])
         self.release([entry])
         return snapshot
 
@@ -631,7 +640,7 @@ class SessionStore:
     def observe(self, entry: WatchedSession, raw: Raw, messages: Sequence[Message] | None = None) -> Snapshot | None:
         """Return the snapshot of an answer; None if we cannot make sense of it, which gives the session up."""
         try:
-            seen = observe(raw, entry.record, at=self.clock.now(), messages=messages)
+            seen = observe(raw, entry.record, at=self.clock.now(), messages=messages, service_at=self.service_now())
         except Exception as bug:
             logger.exception("the state of %s could not be read", entry.session_id)
             self.give_up(entry, internal_error(bug))
@@ -650,6 +659,23 @@ class SessionStore:
         if now - entry.held[1] < HELD_SECONDS:
             return seen
         return replace(seen, phase=Phase.ASLEEP, send_pending=False)
+
+    def service_now(self) -> datetime | None:
+        """Return the present time by the service's clock; None where it does not tell it."""
+        seconds = self.service_time()
+        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+    def is_to_be_confirmed(self, entry: WatchedSession, snapshot: Snapshot) -> bool:
+        """Return whether the end of the turn is believed only if a look a second later says the same."""
+        if not may_be_a_flicker(snapshot, entry.seen, self.service_now()):
+            entry.doubted_at = None
+            return False
+        now = self.clock.monotonic()
+        if entry.doubted_at is not None and now - entry.doubted_at >= CONFIRMED_AFTER:
+            entry.doubted_at = None
+            return False
+        entry.doubted_at = now if entry.doubted_at is None else entry.doubted_at
+        return True
 
     async def check_terminated(self, entry: WatchedSession, raw: Raw, ticket: int, *, wait: bool = False) -> None:
         """Check the journal for whether another process terminated the session: the service says only that it is over.
@@ -688,6 +714,7 @@ class SessionStore:
 
     def accept(self, entry: WatchedSession, snapshot: Snapshot, *, ticket: int, raw: Raw | None = None) -> bool:
         """Set the current snapshot, and return whether it differs from the one before."""
+        entry.doubted_at = None
         before, entry.newest = entry.seen, max(entry.newest, ticket)
         entry.raw, entry.is_hinted, entry.problem, entry.misses = raw, False, None, 0
         if is_unchanged(before, snapshot):

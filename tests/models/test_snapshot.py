@@ -11,7 +11,7 @@ from records import record
 from devin_jupyter import redaction
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.fields import KNOWN_KEYS
-from devin_jupyter.models.snapshot import Message, after_send, note_send, observe, read_message
+from devin_jupyter.models.snapshot import Message, after_send, may_be_a_flicker, note_send, observe, read_message
 
 NOW = datetime(2026, 11, 21, 18, 0, tzinfo=UTC)
 THEN = datetime.fromtimestamp(1_700_000_060, UTC)
@@ -146,11 +146,66 @@ def test_a_changed_phase_takes_the_message_as_noticed_and_the_end_counts_again(p
     assert answered.phase is Phase.DONE
 
 
-def test_a_later_updated_at_takes_the_message_as_noticed(pending):
+def test_a_later_updated_at_proves_nothing_and_a_new_output_does(pending):
     before, known = pending
-    after = seen(DONE | {"updated_at": 1_700_000_061, "structured_output": {"count": 3}}, known, previous=before)
+    moved = DONE | {"updated_at": 1_700_000_061}
 
-    assert after.phase is Phase.DONE
+    assert seen(moved, known, previous=before).phase is Phase.QUEUED
+    assert seen(moved | {"structured_output": {"count": 3}}, known, previous=before).phase is Phase.DONE
+
+
+@pytest.mark.parametrize("known", [KNOWN, record()], ids=["with a schema", "without"])
+def test_what_nothing_comes_of_is_over_after_two_minutes_and_quotes_nothing_from_before(known):
+    before, sent = sent_to(seen(DONE, known, messages=TALK), known)
+    talk = [*TALK, said("user", "and the tests?", 3)]
+    soon = seen(DONE, sent, previous=before, messages=talk, at=NOW + timedelta(seconds=119))
+    late = seen(DONE, sent, previous=soon, messages=talk, at=NOW + timedelta(seconds=120))
+
+    assert (soon.phase, soon.unanswered) == (Phase.QUEUED, False)
+    assert (late.phase, late.unanswered) == (Phase.YOUR_TURN, True)
+    assert (late.question, late.last_word, late.output_is_fresh) == (None, None, False)
+    assert seen(DONE, sent, previous=late, at=NOW + timedelta(seconds=300)).unanswered
+    answered = seen(DONE, sent, previous=late, messages=[*talk, said("devin", "fine", 4)])
+    assert (answered.unanswered, answered.question) == (False, "fine")
+
+
+def test_two_minutes_are_those_of_the_service(pending):
+    before, known = pending
+    known = replace(known, sent=replace(known.sent, service_at=THEN))
+
+    def at(local, there):
+        now = {"at": NOW + timedelta(seconds=local), "service_at": THEN + timedelta(seconds=there)}
+        return observe(DONE, replace(known, snapshot=before), **now).phase
+
+    assert (at(local=7200, there=5), at(local=5, there=121)) == (Phase.QUEUED, Phase.YOUR_TURN)
+
+
+def test_a_turn_that_ends_without_a_word_does_not_bring_back_the_words_before_it():
+    plain, over = record(), v3(detail="waiting_for_user")
+    before, known = sent_to(seen(over, plain, messages=TALK), plain)
+    working = seen(v3(), known, previous=before)
+    ended = seen(over, known, previous=working, messages=[*TALK, said("user", "and the tests?", 3)])
+
+    assert (ended.phase, ended.question, ended.last_word, ended.unanswered) == (Phase.YOUR_TURN, None, None, False)
+
+
+def test_the_end_of_a_turn_may_be_a_flicker_unless_devins_message_came_with_it():
+    over, talk = v3(detail="waiting_for_user"), [said("user", "audit", 1, THEN), said("devin", "on it", 2, THEN)]
+    working = seen(v3())
+
+    def flickers(raw=over, messages=talk, previous=working, since=0, **keywords):
+        later = NOW + timedelta(seconds=5)
+        snapshot = seen(raw, messages=messages, at=later, previous=previous)
+        return may_be_a_flicker(snapshot, previous, THEN + timedelta(seconds=since), **keywords)
+
+    assert flickers(since=60)
+    assert not flickers(since=6)  # it came after the last look, five seconds ago
+    assert flickers(messages=talk[:1])
+    assert not flickers(v3(detail="finished"), since=60)
+    assert not flickers(previous=seen(over), since=60)  # it was over before
+    assert flickers(v3(detail="waiting_for_user", structured_output=ANSWER), since=60)
+    assert may_be_a_flicker(seen(over), previous=None, service_at=seen(over).updated_at + timedelta(seconds=2))
+    assert not may_be_a_flicker(seen(over), previous=None, service_at=seen(over).updated_at + timedelta(hours=2))
 
 
 def test_a_newer_word_by_devin_takes_the_message_as_noticed_even_with_clocks_apart(pending):

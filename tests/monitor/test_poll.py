@@ -421,6 +421,26 @@ async def test_a_turn_that_was_seen_working_ends_as_usual(scene):
     assert (await waiting).phase is Phase.YOUR_TURN
 
 
+@pytest.mark.parametrize("version", ["v3", "v1"])
+async def test_a_state_that_flickers_ends_no_turn(scene, version):
+    one = scene(version=version)
+    one.world.change(0, said=("devin", "on it"))
+    one.watch()
+    await one.sweeps(1)
+    waiting = asyncio.create_task(one.store.turn_over(id_of(0)))
+    for _ in range(3):
+        one.world.change(0, detail="waiting_for_user")
+        await one.sweeps(1)
+        one.world.change(0, detail="working")
+        await one.sweeps(2)
+    assert not waiting.done()
+    assert {snapshot.phase for snapshot in one.seen} == {Phase.WORKING}
+    one.world.change(0, detail="waiting_for_user")
+    since = one.clock.seconds
+    assert (await waiting).phase is Phase.YOUR_TURN
+    assert 1.0 <= one.clock.seconds - since <= 1.0 + 1.2 + one.poller.pace.slow
+
+
 # --- trouble ------------------------------------------------------------------------------------------------------
 
 

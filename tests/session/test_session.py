@@ -164,12 +164,36 @@ def test_a_sleeping_session_still_asks_and_is_woken_by_a_message(devin, simulato
     assert session.question != question
 
 
-def test_stale_answers_after_a_message_do_not_end_the_wait(devin, simulator):
-    session = devin.create("do it", schema="count:int", tags=["sim:question"]).wait(30)
-    simulator.faults({"kind": "stale", "polls": 6})
+@pytest.mark.parametrize("moved", [False, True])
+@pytest.mark.parametrize("schema", [None, "count:int"])
+def test_stale_answers_after_a_message_do_not_end_the_wait(devin, simulator, moved, schema):
+    session = devin.create("do it", schema=schema, tags=["sim:question"]).wait(30)
+    before = session.question
+    simulator.faults({"kind": "stale", "polls": 6, "moved": moved})
     session.send("the first one")
 
-    assert isinstance(session.result(30)["count"], int)
+    answer = session.result(30)
+    assert isinstance(answer["count"], int) if schema else answer != before
+
+
+@pytest.mark.parametrize("schema", [None, "count:int"])
+def test_a_message_of_which_nothing_comes_ends_its_turn_after_two_minutes_of_the_service(either, simulator, schema):
+    session = either.create("do it", schema=schema, tags=["sim:question"]).wait(30)
+    simulator.faults({"kind": "deaf"})
+    before = session.question
+    session.send("the first one")
+    assert session.wait(0.5).phase is Phase.QUEUED
+    simulator.clock(121)
+    session.wait(30)
+
+    assert session.phase is Phase.YOUR_TURN
+    assert session.question is None
+    with pytest.raises(dj.NeedsReply, match=r"the message arrived at devin-.*, and nothing came of it") as caught:
+        session.result()
+    assert before not in "".join(caught.value.lines)
+    again = either.get(session.id)
+    with pytest.raises(dj.NeedsReply, match="nothing came of it"):
+        again.result()
 
 
 def test_stopping_is_for_good_and_what_was_done_stays_done(either):
