@@ -51,6 +51,7 @@ _OTHERS: Mapping[str, tuple[type, ...]] = {
     "output_is_fresh": _FLAG,
     "output_is_valid": _FLAG,
     "question": _TEXT_OR_NONE,
+    "is_asked": _FLAG,
     "send_pending": _FLAG,
     "unanswered": _FLAG,
     "answer_after": _TEXT_OR_NONE,

@@ -304,6 +304,8 @@ class Snapshot:
     """The output fits the schema (or there is no schema to fit)."""
     question: str | None = None
     """Devin's last message, when the turn ended without an answer."""
+    is_asked: bool = False
+    """The live channel said that this reply waits for the user."""
     messages: tuple[Message, ...] = ()
     """What was read of the conversation so far, oldest first."""
     send_pending: bool = False
@@ -342,10 +344,10 @@ class Snapshot:
     def needs_you(self) -> bool:
         """Whether Devin waits for a person: its last words ask for something, or it needs an approval.
 
-        A question stays one when the session falls asleep.
+        The live channel may say so too. A question stays one when the session falls asleep.
         """
         if self.phase in (Phase.YOUR_TURN, Phase.ASLEEP):
-            return asks(self.question)
+            return self.is_asked or asks(self.question)
         return self.phase is Phase.NEEDS_APPROVAL
 
     @property
@@ -520,7 +522,7 @@ def note_send(snapshot: Snapshot, text: str, *, at: datetime, answer: Mapping[st
 def after_send(snapshot: Snapshot) -> Snapshot:
     """Return the snapshot for right after a message was sent: the turn is open again."""
     phase = snapshot.phase if not snapshot.turn_over else Phase.QUEUED
-    return replace(snapshot, phase=phase, send_pending=True, output_is_fresh=False, question=None)
+    return replace(snapshot, phase=phase, send_pending=True, output_is_fresh=False, question=None, is_asked=False)
 
 
 def _bare_phase(snapshot: Snapshot) -> Phase:

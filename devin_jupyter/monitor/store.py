@@ -716,6 +716,7 @@ class SessionStore:
         """Set the current snapshot, and return whether it differs from the one before."""
         entry.doubted_at = None
         before, entry.newest = entry.seen, max(entry.newest, ticket)
+        snapshot = _with_asking(entry, snapshot)
         entry.raw, entry.is_hinted, entry.problem, entry.misses = raw, False, None, 0
         if is_unchanged(before, snapshot):
             entry.record = replace(entry.record, snapshot=snapshot)
@@ -780,6 +781,8 @@ class SessionStore:
         if entry.live == view:
             return
         entry.live = view
+        if entry.seen is not None and (seen := _with_asking(entry, entry.seen)) is not entry.seen:
+            self._set(entry, seen)
         for subscription in tuple(entry.subscriptions):
             subscription.publish(entry.session_id, view, at_once=False)
 
@@ -805,6 +808,15 @@ class SessionStore:
         entry.phases = phase_history(entry.phases, snapshot, entry.record.sent)
         for subscription in tuple(entry.subscriptions):
             subscription.publish(entry.session_id, snapshot, at_once=is_end)
+
+
+def _with_asking(entry: WatchedSession, snapshot: Snapshot) -> Snapshot:
+    """Note in a snapshot whether the live channel says that the reply waits for its user; it holds for that reply."""
+    is_asked = entry.live.asks is not None
+    if entry.live.state != "on":
+        is_asked = entry.seen is not None and entry.seen.is_asked
+    is_asked &= snapshot.phase in (Phase.YOUR_TURN, Phase.ASLEEP)
+    return snapshot if snapshot.is_asked is is_asked else replace(snapshot, is_asked=is_asked)
 
 
 def is_unchanged(before: Snapshot | None, after: Snapshot) -> bool:

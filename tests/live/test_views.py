@@ -58,3 +58,22 @@ def test_activity_ends_with_the_turn(devin: Devin) -> None:
     tell(devin, session, approval=approval())
     assert (session.activity, session.approval) == (None, None)
     assert session.steps
+
+
+def test_a_reply_that_the_channel_says_waits_for_its_user_needs_you_until_the_next_turn(devin: Devin) -> None:
+    session = devin.create("a").wait()
+    told: list[bool] = []
+    subscription = session.subscribe(lambda seen: told.append(seen.needs_you))
+    assert not session.needs_you
+    tell(devin, session, asks="answer the question")
+    assert (session.needs_you, session.snapshot.label) == (True, "asks you")
+    tell(devin, session, asks=None, state="off")  # the channel lets go of a session whose turn is over
+    assert session.refresh().needs_you
+    tell(devin, session, asks=None)
+    assert not session.refresh().needs_you
+    tell(devin, session, asks="answer the question")
+    session.send("b").wait()
+    tell(devin, session, asks=None)
+    assert not session.needs_you
+    assert told[:2] == [True, False]
+    subscription.close()

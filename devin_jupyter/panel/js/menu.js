@@ -61,8 +61,8 @@ export function menuView(channel) {
 // Popovers stand in the page's own corner; this one belongs below its button.
 function place(list, button) {
   const { bottom, right, top } = button.getBoundingClientRect();
-  const { offsetHeight: height, offsetWidth: width } = list;
-  list.style.left = `${Math.max(4, right - width)}px`;
+  const height = list.offsetHeight;
+  list.style.right = `${Math.max(4, document.documentElement.clientWidth - right)}px`;
   list.style.top = `${bottom + height + 4 < innerHeight ? bottom + 4 : Math.max(4, top - height - 4)}px`;
 }
 
