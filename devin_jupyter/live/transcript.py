@@ -26,7 +26,7 @@ LONGEST_TEXT = 20_000
 LONGEST_INPUT = 4_000
 MOST_ENTRIES = 200
 MOST_EVENT_IDS = 4_096
-_TITLE, _ENTRY = 200, 400
+_WORD, _TITLE, _ENTRY = 80, 200, 400
 
 Raw = Mapping[str, Any]
 
@@ -90,6 +90,8 @@ class _Draft:
     at: datetime | None
     status: str | None = None
     title: str = ""
+    label: str = ""
+    """What the title was made from."""
     parts: list[str] = field(default_factory=list)
     length: int = 0
     """Characters held, the input included."""
@@ -229,7 +231,7 @@ class Transcript:
     def view(self, state: LiveState, reason: str | None = None) -> LiveView:
         """Return what is known now."""
         if self._steps is None:
-            made = tuple(draft.step() for draft in self._drafts.values())
+            made = tuple([draft.made or draft.step() for draft in self._drafts.values()])
             # a first replay shows as it grows; a later one only once it is known what it leaves out
             self._steps = self._earlier if self.is_replaying and self._earlier else made
         return LiveView(
@@ -305,8 +307,9 @@ class Transcript:
             self._characters -= draft.length
             draft.parts, draft.length, draft.input, draft.status = [], 0, "", "pending"
         draft.made = None
-        if title := _label(update, meta):
-            draft.title = title
+        title = _label(update, meta)
+        if title and title != draft.label:
+            draft.label, draft.title = title, _line(title, _TITLE)
         draft.tool = _word(update.get("kind")) or draft.tool
         draft.status = _word(update.get("status")) or draft.status
         before = draft.length
@@ -337,7 +340,7 @@ class Transcript:
         listed = update.get("entries")
         entries = [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list) else []
         self.plan = tuple(
-            PlanEntry(one_line(clean(str(entry.get("content") or "")), _ENTRY), _word(entry.get("status")) or "pending")
+            PlanEntry(_line(str(entry.get("content") or ""), _ENTRY), _word(entry.get("status")) or "pending")
             for entry in entries[:MOST_ENTRIES]
         )
         if not self.plan:
@@ -398,7 +401,7 @@ class Transcript:
         hint = Hint.STATUS
         if "cognition.ai/userActionRequired" in meta:
             asked = meta["cognition.ai/userActionRequired"]
-            self.asks = one_line(clean(asked), _ENTRY) if isinstance(asked, str) and asked else None
+            self.asks = _line(asked, _ENTRY) if isinstance(asked, str) and asked else None
         if word is None:
             return hint
         is_over = word not in _OPEN and word in _STATUS and meta.get("cognition.ai/statusReason") != "resume_restored"
@@ -476,7 +479,13 @@ def _meta(value: Raw) -> Raw:
 
 
 def _word(value: Any) -> str | None:
-    return one_line(value, 80) if isinstance(value, str) and value else None
+    if not isinstance(value, str) or not value:
+        return None
+    return value if len(value) < _WORD and value.isidentifier() and value.isascii() else one_line(value, _WORD)
+
+
+def _line(text: str, limit: int) -> str:
+    return one_line(_TAG.sub(_cited, text) if "<r" in text else text, limit)
 
 
 def _time(value: Any) -> datetime | None:
@@ -521,7 +530,7 @@ def _label(update: Raw, meta: Raw) -> str:
     if meta.get("cognition.ai/eventType") == _SECRET:
         title = f"Asks for the secret {meta.get('cognition.ai/secretName') or ''}; give it in the web app"
     title = title or meta.get("cognition.ai/headline")
-    return one_line(clean(title), _TITLE) if isinstance(title, str) and title.strip() else ""
+    return title if isinstance(title, str) and title.strip() else ""
 
 
 def _input(update: Raw, meta: Raw) -> str | None:
@@ -591,8 +600,8 @@ def _settled(step: Step) -> _Draft:
         step.at,
         step.status,
         step.title,
-        [step.text],
-        text,
+        parts=[step.text],
+        length=text,
         input=step.input,
         tool=step.tool,
         made=step,

@@ -12,7 +12,7 @@ import pytest
 from devin_jupyter import Devin, Session
 from devin_jupyter.live.channel import Timing
 
-QUICK = Timing(first_pause=0.02, longest_pause=0.05, tries=3, answer=1.5, linger=0.1, publish=0.02, ping=0.3, again=0.0)
+QUICK = Timing(first_pause=0.02, longest_pause=0.05, tries=3, answer=0.7, linger=0.1, publish=0.02, ping=0.3, again=0.0)
 
 
 def eventually(is_so: Callable[[], Any], seconds: float = 15.0) -> Any:
@@ -50,6 +50,7 @@ def live_with(simulator_with: Callable[..., Any], monkeypatch: pytest.MonkeyPatc
     made: list[Devin] = []
 
     def make(*, seconds: float = 1.0, timing: Timing = QUICK, **options: Any) -> Live:
+        monkeypatch.setattr("devin_jupyter.monitor.follow._GRACE", 0.2)
         simulator = simulator_with(speed=240.0 / seconds)
         monkeypatch.setenv("DEVIN_PAT", options.pop("pat", simulator.running.pat))
         key = options.pop("api_key", simulator.api_key)

@@ -76,12 +76,12 @@ def test_every_scenario_ends_as_rest_says(live: Live, scenario: str, word: str, 
 
 
 def test_a_wait_ends_within_a_second_of_the_service_although_polls_are_rare(live_with: Callable[..., Live]) -> None:
-    live = live_with(seconds=4.0)
+    live = live_with(seconds=2.0)
     live.devin.core.poller.pace = dj.client.sync.replace(live.devin.core.poller.pace, fast=60.0, slow=60.0)
     began = time.monotonic()
     session = live.create("Fix it")
     session.wait(timeout=30)
-    assert time.monotonic() - began < 4.0 + 1.0 + 1.5  # the last is for a slow machine
+    assert time.monotonic() - began < 2.0 + 1.0 + 1.5  # the last is for a slow machine
     assert session.phase is Phase.YOUR_TURN
 
 
@@ -290,7 +290,7 @@ PASSING = {
 
 @pytest.mark.parametrize("name", PASSING)
 def test_what_passes_costs_nothing_but_time(live_with: Callable[..., Live], name: str) -> None:
-    live = live_with(seconds=3.0)
+    live = live_with(seconds=1.5)
     live.simulator.faults(*PASSING[name])
     session = live.create("Fix it", repos=["acme/api"]).wait(timeout=30)
     assert session.phase is Phase.YOUR_TURN  # what the stream says decides nothing
