@@ -81,6 +81,7 @@ from .errors import Unsupported as Unsupported
 from .errors import UsageMistake as UsageMistake
 from .errors import WaitTimeout as WaitTimeout
 from .errors import WrongKeyFamily as WrongKeyFamily
+from .frames.storage import flat as flat
 from .magics.functions import commands as commands
 from .models.enums import Phase as Phase
 from .models.snapshot import Snapshot as Snapshot

@@ -17,7 +17,7 @@ from devin_jupyter.frames.organization import (
 )
 from devin_jupyter.frames.outputs import Output, outputs, outputs_of
 from devin_jupyter.frames.sessions import PullRequestRows, SessionRows, pull_requests
-from devin_jupyter.frames.storage import read_csv, read_parquet, require_pyarrow, write_csv, write_parquet
+from devin_jupyter.frames.storage import flat, read_csv, read_parquet, require_pyarrow, write_csv, write_parquet
 from devin_jupyter.frames.tables import consumption, insights, messages, steps
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "automations",
     "consumption",
     "enterprise_consumption",
+    "flat",
     "guardrail_violations",
     "insights",
     "members",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,52 @@ def require_pyarrow() -> tuple[Any, Any]:
     except ImportError:
         raise OptionError("Parquet needs pyarrow", hint="pip install 'devin-jupyter[parquet]'") from None
     return pyarrow, parquet
+
+
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
+
+def flat(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a copy of a frame in which every column holds texts, numbers, booleans or times, as other tools take them.
+
+        flat = dj.flat(dj.sessions_frame(since="30d"))
+        flat.drop_duplicates()
+        flat.to_excel("sessions.xlsx")
+        flat.to_sql("sessions", connection)
+        flat.plot.bar("title", "acus")
+
+    Lists and objects become JSON text (dtype string; equal values give equal texts), categories become strings, times
+    UTC without a zone, nullable floats NumPy's with NaN. Control characters, which spreadsheets refuse, are dropped.
+    Names, order and index stay.
+
+    Args:
+        frame: one of our frames, or any other.
+    """
+    columns = {}
+    for place, dtype in enumerate(frame.dtypes):
+        column: Any = frame.iloc[:, place]
+        if isinstance(dtype, pd.DatetimeTZDtype):
+            column = column.dt.tz_convert("UTC").dt.tz_localize(None)
+        elif isinstance(dtype, pd.Float64Dtype):
+            column = column.astype("float64")
+        elif pd.api.types.is_object_dtype(dtype):
+            column = pd.Series(list(map(_as_text, column)), dtype="string", index=frame.index)
+        elif isinstance(dtype, (pd.CategoricalDtype, pd.StringDtype)):
+            column = column.astype("string")
+        if isinstance(column.dtype, pd.StringDtype):
+            column = column.str.replace(_CONTROLS, "", regex=True)
+        columns[place] = column
+    found = pd.DataFrame(columns, index=frame.index)
+    return found.set_axis(frame.columns, axis="columns")
+
+
+def _as_text(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if value is None or (not isinstance(value, (list, tuple, dict)) and pd.isna(value) is True):
+        return None
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    return text.encode("utf-8", "replace").decode()
 
 
 def split_by_month(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
