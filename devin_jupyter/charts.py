@@ -164,16 +164,17 @@ def organizations(frame: pd.DataFrame) -> alt.LayerChart:
     order = [record["organization"] for record in records]
     y = altair.Y("organization:N", title=None, sort=order, axis=altair.Axis(labelLimit=200))
     most = max((max(record["spent"], record["limit"] or 0.0) for record in records), default=0.0)
-    x = altair.X("spent:Q", title="ACU", scale=altair.Scale(domain=[0, most * 1.25 or 1.0]))
+    scale = altair.Scale(domain=[0, most * 1.25 or 1.0])
+    x = altair.X("spent:Q", title="ACU", scale=scale, axis=altair.Axis(grid=False))
     base = altair.Chart(altair.Data(values=records))
     colors = dict(zip(chart_data.LIMIT_STATES, ("#7c83c9", "#2f9e57", "#c9880f", "#e0474f"), strict=True))
     found = [state for state in colors if any(record["state"] == state for record in records)]
-    scale = altair.Scale(domain=found, range=[colors[state] for state in found])
-    color = altair.Color("state:N", scale=scale, legend=altair.Legend(title=None, orient="top"))
+    shown = altair.Scale(domain=found, range=[colors[state] for state in found])
+    color = altair.Color("state:N", scale=shown, legend=altair.Legend(title=None, orient="top"))
     tooltip = _tooltips(organization="organization", spent="label", days="days", id="org_id")
     bars = base.mark_bar(height={"band": 0.6}).encode(x=x, y=y, color=color, tooltip=tooltip)
     limited = altair.Chart(altair.Data(values=[record for record in records if record["limit"] is not None]))
-    limits = limited.mark_tick(thickness=2, color=_GRAY).encode(x="limit:Q", y=y)
+    limits = limited.mark_tick(thickness=3, color=_GRAY).encode(x="limit:Q", y=y)
     # behind the bar or the limit, whichever is longer
     ends = [{**record, "end": max(record["spent"], record["limit"] or 0.0)} for record in records]
     texts = altair.Chart(altair.Data(values=ends)).mark_text(align="left", dx=8, color=_GRAY, fontSize=11)

@@ -408,13 +408,13 @@ FILTERS: tuple[Filter, ...] = (
     Filter("service_user", "words", "service_user_ids"),
     Filter("parent", "session", "parent_session_id"),
     Filter("schedule", "word", "schedule_id"),
+    Filter("automation", "words", "automation_ids"),
+    Filter("org_ids", "words", "org_ids"),
     Filter("phase", "words", None, "", values=tuple(phase.value for phase in Phase), is_open=False),
     Filter("updated_since", "time", "updated_after", "", None,
            lambda when, raw: when <= _time_of(raw, "updated_at")),
     Filter("", "sessions", "session_ids"),
     Filter("", "time", "updated_before"),
-    Filter("automation", "words", "automation_ids"),
-    Filter("org_ids", "words", "org_ids"),
 )  # fmt: skip
 BY_KEYWORD = {one.name: one for one in FILTERS if one.name}
 _BY_KEY = {

@@ -74,7 +74,7 @@ class Config:
     @property
     def is_enterprise(self) -> bool:
         """Whether the v3 key is one of an enterprise: it belongs to no organization, and may list them all."""
-        return self.api_key.startswith("cog_enterprise")
+        return self.api_key.startswith("cog_enterprise") or self.organizations > 1
 
     @property
     def names(self) -> dict[str, str]:

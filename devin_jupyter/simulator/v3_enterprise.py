@@ -32,7 +32,7 @@ def cycle_limit(sim: Simulation, org_id: str) -> int | None:
     if place % 6 == 5:
         return None
     sessions = sum(session.org_id == org_id for session in sim.ordered)
-    return max(2, int(sessions * Dice(sim.config.seed, org_id, "limit").between(0.02, 0.055))) * 10
+    return max(2, int(sessions * Dice(sim.config.seed, org_id, "limit").between(0.05, 0.12))) * 10
 
 
 @router.get(ENTERPRISE + "/organizations")

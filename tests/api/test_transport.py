@@ -317,13 +317,14 @@ async def test_a_404_for_a_new_session_says_which_ids_to_check(answering):
 
 async def test_a_403_names_the_permission_of_its_operation(answering):
     service = answering(lambda request: httpx.Response(403, json={"detail": "Missing permission"}))
-    ids = dict.fromkeys(("session_id", "uuid", "name", "playbook_id", "note_id", "secret_id", "schedule_id"), "a")
     lines = {}
     for operation in OPERATIONS:
+        ids = dict.fromkeys(re.findall(r"{(\w+)}", operation.v3), "a")
         with pytest.raises(errors.Forbidden) as problem:
-            await service.call(operation.name, **ids, user_id="u", service_user_id="s")
+            await service.call(operation.name, **ids)
         lines[operation] = "\n".join(problem.value.lines)
     assert [operation.name for operation, text in lines.items() if (operation.permission or "") not in text] == []
+    assert [operation.name for operation, text in lines.items() if f"{operation.level} level" not in text] == []
 
 
 @pytest.mark.parametrize(
