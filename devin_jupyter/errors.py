@@ -314,7 +314,7 @@ class NeedsReply(TurnError):
 
 
 class NeedsApproval(TurnError):
-    """Devin waits for an approval, which can only be given in the web app."""
+    """Devin waits for an approval: `.approve()` and `.reject()` where the live channel is on, else in the web app."""
 
 
 class SessionAsleep(TurnError):

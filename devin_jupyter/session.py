@@ -355,8 +355,9 @@ class SessionView(SuggestsNames):
 
     @property
     def live_reason(self) -> str | None:
-        """Why the live channel does not follow the session, in one line."""
-        return self.live_view.reason
+        """Why the live channel does not follow the session, in one line; None where it does."""
+        is_off = self.live == "off" and self.live_view.reason is None
+        return "the session is not at work" if is_off else self.live_view.reason
 
     def answer(self, *, waited: float | str | None = None) -> Any:
         """Return what `result` would return, from the latest snapshot, without a request and without waiting.
@@ -481,7 +482,7 @@ class AsyncSession(SessionView):
 
         Raises:
             NeedsReply: Devin is waiting for a reply; see `.send()`.
-            NeedsApproval: Devin is waiting for an approval, which can only be given in the web app.
+            NeedsApproval: Devin is waiting for an approval; see `.approve()`.
             SessionAsleep, SessionBlocked, SessionStopped, SessionFailed: the turn ended without an answer.
             OutputInvalid: the output does not match the schema.
             WaitTimeout: the turn is still open; the session keeps running.
@@ -1019,7 +1020,7 @@ _PROBLEMS: dict[Phase, tuple[type[TurnError], str, str]] = {
     Phase.NEEDS_APPROVAL: (
         NeedsApproval,
         "{id} is waiting for an approval{asked}",
-        "approve it in the web app; the API has no call for it: {url}",
+        "approve it in the web app, or with .approve() where the live channel is on: {url}",
     ),
     Phase.ASLEEP: (
         SessionAsleep,

@@ -13,7 +13,7 @@ import random
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,6 +38,8 @@ MOST_SESSIONS = 128
 LOADS_AT_ONCE = 8
 _MOST_PARKED = 64
 """Of so many sessions that are no longer followed the event ids are remembered."""
+_MOST_KEPT = 12_000_000
+"""So many characters the steps of sessions that are no longer followed may hold together: the oldest lose theirs."""
 _PASSING = frozenset({-32010, -32011, -32012, -32013, -32014})
 _NO_AUTHENTICATION = -32000
 _LASTED = 20.0
@@ -122,7 +124,8 @@ class Channel:
     def _forget(self) -> None:
         """Begin without a connection: in a forked child it is the parent's, and must not be touched."""
         self._attached: dict[str, Attached] = {}
-        self._parked: OrderedDict[str, Transcript] = OrderedDict()
+        self._parked: OrderedDict[str, Mapping[Any, None]] = OrderedDict()
+        self._kept: OrderedDict[str, int] = OrderedDict()
         self._socket: Socket | None = None
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -231,15 +234,15 @@ class Channel:
             self._task = loop.create_task(self._run(), name="devin-live")
 
     def _transcript(self, session_id: str) -> Transcript:
-        known = self._parked.pop(session_id, None)
-        return Transcript(session_id, self._earlier(session_id), known.seen if known is not None else ())
+        self._kept.pop(session_id, None)
+        return Transcript(session_id, self._earlier(session_id), self._parked.pop(session_id, {}))
 
     def _release(self, session_id: str, why: str = "the session is not at work, or nobody watches it") -> None:
         attached = self._attached.pop(session_id)
         if attached.loading is not None:
             attached.loading.cancel()
         attached.transcript.end_replay()
-        self._parked[session_id] = attached.transcript
+        self._parked[session_id] = attached.transcript.seen
         if len(self._parked) > _MOST_PARKED:
             self._parked.popitem(last=False)
         if attached.state != "unavailable":
@@ -247,6 +250,11 @@ class Channel:
         self._dirty.pop(attached, None)
         self._publish(attached.transcript.view(attached.state, attached.reason))
         attached.changed.set()
+        self._kept[session_id] = attached.transcript.characters
+        while sum(self._kept.values()) > _MOST_KEPT:
+            oldest, _ = self._kept.popitem(last=False)
+            steps = tuple(replace(step, text="", input="") for step in self._earlier(oldest))
+            self._publish(LiveView(session_id=oldest, reason=why, steps=steps))
 
     def _set(self, attached: Attached, state: LiveState, reason: str | None) -> None:
         attached.state, attached.reason = state, reason

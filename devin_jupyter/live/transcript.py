@@ -157,7 +157,8 @@ class Transcript:
         """Updates that say nothing that is shown."""
         self._earlier = tuple(earlier)
         self._drafts: dict[str, _Draft] = {}
-        self._characters = 0
+        self.characters = 0
+        """How much its steps hold together."""
         self._seen_before = seen
         self.seen: dict[Any, None] = {}
         """The newest event ids."""
@@ -209,7 +210,7 @@ class Transcript:
         earlier = [step for step in self._earlier if not step.id.startswith(_NAMELESS)]
         if not earlier:
             return
-        replayed, self._drafts, self._characters = self._drafts, {}, 0
+        replayed, self._drafts, self.characters = self._drafts, {}, 0
         following: dict[str | None, list[Step]] = {}
         anchor: str | None = None
         for step in earlier:
@@ -286,7 +287,7 @@ class Transcript:
                 draft.title = "You" if draft.status == "user" else "Devin"
             self._keep(draft)
         elif meta.get("cognition.ai/overwrite") is True:
-            self._characters -= draft.length
+            self.characters -= draft.length
             draft.parts, draft.length, draft.cut = [], 0, 0
         if draft.kind == "message" and "cognition.ai/questions" in meta:
             text += _questions(meta["cognition.ai/questions"])
@@ -304,7 +305,7 @@ class Transcript:
             draft = _Draft(identifier, "tool", at, status="pending", title="tool call")
             self._keep(draft)
         elif update["sessionUpdate"] == "tool_call":  # creates or replaces
-            self._characters -= draft.length
+            self.characters -= draft.length
             draft.parts, draft.length, draft.input, draft.status = [], 0, "", "pending"
         draft.made = None
         title = _label(update, meta)
@@ -445,13 +446,13 @@ class Transcript:
     def _drop(self, identifier: str) -> None:
         draft = self._drafts.pop(identifier, None)
         if draft is not None:
-            self._characters -= draft.length
+            self.characters -= draft.length
             self._steps = None
 
     def _grow(self, by: int) -> None:
-        self._characters += by
+        self.characters += by
         self._steps = None
-        while self._characters > MOST_CHARACTERS and len(self._drafts) > 1:
+        while self.characters > MOST_CHARACTERS and len(self._drafts) > 1:
             self._drop(next(iter(self._drafts)))
 
 

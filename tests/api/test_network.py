@@ -25,6 +25,7 @@ from devin_jupyter import AsyncDevin, errors, network
 from devin_jupyter.api.transport import Transport, post_elsewhere
 from devin_jupyter.config import resolve_settings
 from devin_jupyter.errors import DevinError
+from devin_jupyter.live.socket import ChannelLost, open_socket
 
 HOST = "service.invalid"  # known to our proxies only
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n" + b'{"ok":true}'
@@ -156,25 +157,41 @@ def over_tls(context):
     return serve
 
 
-def http_proxy(context, status=b"200 OK"):
+def refusing_upgrades(context):
+    """A service that refuses every WebSocket."""
+
+    def serve(connection, seen):
+        with context.wrap_socket(connection, server_side=True) as secure:
+            received = b""
+            while not received.endswith(b"\r\n\r\n"):
+                if not (more := secure.recv(4000)):
+                    return
+                received += more
+            seen.append(received)
+            secure.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+    return serve
+
+
+def http_proxy(context, status=b"200 OK", behind=over_tls):
     """A proxy that answers for every host itself."""
 
     def serve(connection, seen):
         seen.append(connection.recv(4000))
         connection.sendall(b"HTTP/1.1 " + status + b"\r\n\r\n")
         if status.startswith(b"200"):
-            over_tls(context)(connection, [])
+            behind(context)(connection, [])
 
     return serve
 
 
-def socks_proxy(context):
+def socks_proxy(context, behind=over_tls):
     def serve(connection, seen):
         connection.recv(100)
         connection.sendall(b"\x05\x00")
         seen.append(connection.recv(400))
         connection.sendall(b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
-        over_tls(context)(connection, [])
+        behind(context)(connection, [])
 
     return serve
 
@@ -490,3 +507,36 @@ def test_whatever_the_environment_holds_every_error_is_ours_in_three_lines(examp
     before = dict(os.environ)
     check_examples(examples, check, st.dictionaries(st.sampled_from(NAMES), VALUES, min_size=1, max_size=3).map(dict))
     assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize("way", ["HTTP proxy", "SOCKS proxy", "no proxy"])
+async def test_the_live_channel_goes_the_same_way_and_trusts_the_same(way, authority, start, monkeypatch):
+    behind, base_url = refusing_upgrades, f"https://{HOST}"
+    if way == "HTTP proxy":
+        server = start(http_proxy(authority.context(), behind=behind))
+        monkeypatch.setenv("HTTPS_PROXY", f"127.0.0.1:{server.port}")
+    elif way == "SOCKS proxy":
+        server = start(socks_proxy(authority.context(), behind=behind))
+        monkeypatch.setenv("ALL_PROXY", f"socks5h://127.0.0.1:{server.port}")
+    else:
+        server = start(behind(authority.context()))
+        base_url = f"https://127.0.0.1:{server.port}"
+    with pytest.raises(ChannelLost, match="certificate is not trusted"):
+        await open_socket(base_url, "cog_0123456789abcdefghij", lambda *_: None)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    with pytest.raises(ChannelLost, match="403"):
+        await open_socket(base_url, "cog_0123456789abcdefghij", lambda *_: None)
+    if way != "no proxy":
+        assert b"Bearer" not in b"".join(server.seen)
+        return
+    request = server.seen[-1].decode()
+    assert request.startswith("GET /acp/live HTTP/1.1")
+    assert "Authorization: Bearer cog_0123456789abcdefghij" in request
+
+
+async def test_a_proxy_that_refuses_the_live_channel_is_told_with_its_variable(authority, start, monkeypatch):
+    server = start(http_proxy(authority.context(), b"407 Proxy Authentication Required"))
+    monkeypatch.setenv("HTTPS_PROXY", f"http://user:secret-of-proxy@127.0.0.1:{server.port}")
+    with pytest.raises(ChannelLost, match=r"through the proxy http://127.0.0.1:\d+ \(HTTPS_PROXY\)") as caught:
+        await open_socket(f"https://{HOST}", "cog_0123456789abcdefghij", lambda *_: None)
+    assert "secret-of-proxy" not in caught.value.reason

@@ -75,7 +75,13 @@ class Service:
             self.views[view.session_id] = view
 
         timing = Timing(**{**{name: getattr(QUICK, name) for name in QUICK.__slots__}, **changes})
-        return Channel(connect, publish=publish, on_hint=lambda *hint: self.hints.append(hint), timing=timing)
+        return Channel(
+            connect,
+            publish=publish,
+            on_hint=lambda *hint: self.hints.append(hint),
+            earlier=lambda session_id: self.view(session_id).steps,
+            timing=timing,
+        )
 
     async def until(self, is_so: Callable[[], Any]) -> None:
         async with asyncio.timeout(5):
@@ -147,6 +153,23 @@ async def test_at_most_so_many_are_followed_and_the_first_ones_come_first(
     await service.on(*many[3:])
     assert {service.view(each).state for each in many[:3]} == {"off"}
     assert len(channel._parked) == 2
+    await channel.aclose()
+
+
+async def test_sessions_that_are_over_hold_only_so_much(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channels, "_MOST_KEPT", 150)
+    channel, many = service.channel(), [f"devin-{number:032d}" for number in range(3)]
+    channel.watch(many)
+    await service.on(*many)
+    for each in many:
+        service.sockets[0].says(each, thought("x" * 100))
+    channel.watch([])
+    assert [service.view(each).steps[0].text for each in many] in (
+        ["", "", "x" * 100],
+        ["", "x" * 100, ""],
+        ["x" * 100, "", ""],
+    )
+    assert all(service.view(each).steps[0].title for each in many)
     await channel.aclose()
 
 

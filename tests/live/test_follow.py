@@ -11,6 +11,7 @@ from live.conftest import QUICK, Live, eventually
 
 import devin_jupyter as dj
 from devin_jupyter import Phase, Session
+from devin_jupyter.host import Host, replaced_by
 from devin_jupyter.live.channel import Timing
 from devin_jupyter.models.steps import LiveView
 
@@ -204,6 +205,23 @@ def test_a_token_that_may_not_be_used_is_never_sent(
     assert live.simulator.requests("GET /acp/live") == 0
     with pytest.raises(dj.LiveUnavailable, match=reason.partition(" (")[0]):
         session.cancel_turn()
+
+
+def test_an_older_key_is_followed_with_the_token_too(live_with: Callable[..., Live]) -> None:
+    live = live_with(api_key="apk_simulator")
+    session = live.create("Fix it", tags=["sim:slow"])
+    live.on(session)
+    assert session.snapshot.api_version == "v1"
+
+
+def test_a_run_that_nobody_watches_is_not_followed_unless_asked(live_with: Callable[..., Live]) -> None:
+    headless = Host(kind="headless", outputs="file", notebook="x.ipynb", in_kernel=True)
+    with replaced_by(headless):
+        live = live_with()
+        session = live.create("Fix it").wait()
+        assert session.live_reason == "no one watches this run; dj.connect(live=True) uses it anyway"
+        live = live_with(live=True)
+        live.on(live.create("Fix that", **SLOW))
 
 
 def test_a_key_that_is_a_persons_token_is_used_by_itself(live_with: Callable[..., Live]) -> None:

@@ -331,7 +331,7 @@ def test_everything_is_bounded() -> None:
     steps = found.view("on").steps
     assert sum(len(step.text) for step in steps) <= transcript.MOST_CHARACTERS + len(steps) * 40
     assert steps[-1].text.endswith("… (30,000 more characters)")
-    assert found._characters == sum(draft.length for draft in found._drafts.values())
+    assert found.characters == sum(draft.length for draft in found._drafts.values())
     output = first(call(title="x", content=text("a" * 100_000 + "the end")))
     assert len(output.text) <= transcript.LONGEST_TEXT
     assert output.text.endswith("the end")
