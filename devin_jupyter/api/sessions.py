@@ -44,7 +44,7 @@ from devin_jupyter.errors import (
 )
 from devin_jupyter.loop import REQUESTS_AT_ONCE
 from devin_jupyter.models import wire
-from devin_jupyter.models.fields import bare_id, is_ours
+from devin_jupyter.models.fields import bare_id, is_ours, parse_time, read_message
 from devin_jupyter.models.fields import session_id as prefixed
 
 S = TypeVar("S", bound=Mapping[str, Any])
@@ -435,6 +435,49 @@ async def own_tags(sessions: Sessions, session_id: str) -> list[str] | None:
     except (Forbidden, NotFound):
         answer = session
     return _tags_of(answer) if isinstance(answer, dict) and isinstance(answer.get("tags"), list) else None
+
+
+async def made_since(sessions: Sessions, moment: float) -> SessionList:
+    """Return the sessions that were made at or after a Unix time, archived or not, from lists read to their end.
+
+    Raises:
+        UnreadableAnswer: there may be more that cannot be read.
+    """
+    service = sessions._service
+
+    async def read(**params: Any) -> SessionList:
+        async def fetch(paging: dict[str, Any]) -> Any:
+            return await service.call("sessions.list", params={**params, **paging})
+
+        items = "sessions" if service.is_v1 else "items"
+        found = await whole_list(fetch, key=lambda item: _id_of(cast(Any, item)), items=items, by_offset=service.is_v1)
+        return cast(SessionList, found)
+
+    if service.is_v1:  # it has no filter by time, and lists the newest first
+        return await sessions_until(sessions, moment)
+    bounds = {"created_after": int(moment) - 1}
+    listed = await asyncio.gather(read(**bounds, is_archived="false"), read(**bounds, is_archived="true"))
+    return [item for items in listed for item in items]
+
+
+async def sessions_until(sessions: Sessions, moment: float) -> SessionList:
+    """Return the newest sessions of v1, up to the first page that is older than a Unix time."""
+    found: SessionList = []
+    async for page in sessions.pages():
+        found += page
+        times = [made.timestamp() for item in page if (made := parse_time(item.get("created_at")))]
+        if times and min(times) < moment:
+            break
+    return found
+
+
+async def first_message(sessions: Sessions, session_id: str) -> str | None:
+    """Return the first message of a person in a session, which is its prompt; None before there is one."""
+    async for raw in Messages(sessions._service).list(session_id):
+        message = read_message(raw)
+        if message.source == "user":
+            return message.text
+    return None
 
 
 def service_time(sessions: Sessions) -> float | None:

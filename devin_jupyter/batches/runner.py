@@ -715,8 +715,8 @@ async def _keep_answer(core: Core, key: str, where: Where, change: ChangedRow) -
     request, mine, paid = change.item.request, change.item.fingerprint, change.paid
     base = mine if request.take is None else request.but(take=None).fingerprint(where)
     facts = request.facts(mine, base, where, Policy(batch=key))
-    assert facts.tag is not None
-    await core.tags.append(paid.session_id, [facts.tag])
+    if facts.tag and core.creator.is_tagging:
+        await core.tags.append(paid.session_id, [facts.tag])
     remember = partial(core.journal.remember, how="attached", started_at=paid.started_at, now=time.time())
     await asyncio.to_thread(remember, paid.session_id, facts)
 

@@ -424,7 +424,7 @@ def _on_done(options: CellOptions) -> OnDone | None:
 
 # --- the default client --------------------------------------------------------------------------------------
 
-_CONNECT = ("api_key", "org_id", "base_url", "simulator", "api_version", "profile", "poll_seconds", "live")
+_CONNECT = ("api_key", "org_id", "base_url", "simulator", "api_version", "profile", "poll_seconds", "live", "tagging")
 _SYNONYMS = {
     **dict.fromkeys(("url", "api_url", "host", "server", "endpoint"), "base_url"),
     **dict.fromkeys(("key", "token", "api_token"), "api_key"),
@@ -592,6 +592,7 @@ def connect(
     profile: str | None = None,
     poll_seconds: float | None = None,
     live: bool | None = None,
+    tagging: str = "on",
     **simulator_options: Any,
 ) -> Devin:
     """Set the client that `%%devin` and the functions of this package use, and return it.
@@ -609,6 +610,8 @@ def connect(
         poll_seconds: the longest interval between two polls of a working session.
         live: show what Devin does while it does it, over the live channel: None where there is a personal access token
             (`DEVIN_PAT`), True or fail, False never.
+        tagging: `"off"` puts no tag of this package on sessions, for organizations that allow only listed tags; then
+            the journal alone knows which session a cell has.
         simulator_options: `speed`, `seed`, `preload` and other options of `python -m devin_jupyter.simulator`.
 
     Raises:
@@ -619,15 +622,20 @@ def connect(
     """
     if live not in (None, True, False):
         raise OptionError(f"live is True, False or None, not {live!r}")
-    pause = None if poll_seconds is None else _interval(poll_seconds)
+    if tagging not in ("on", "off"):
+        raise OptionError(f"tagging is 'on' or 'off', not {tagging!r}")
+    pause, is_tagging = None if poll_seconds is None else _interval(poll_seconds), tagging == "on"
     if simulator:
         client = _with_pace(_simulator_client(api_version, simulator_options, live), pause)
+        client.core.creator.is_tagging = is_tagging
         _require_live(client)
         _use(client, None, implicit=False)
         return client
     if simulator_options:
         raise _no_option(min(simulator_options), _CONNECT)
-    return connect_checked(None, api_key, org_id, base_url, api_version, profile, pause=pause, live=live)
+    return connect_checked(
+        None, api_key, org_id, base_url, api_version, profile, pause=pause, live=live, is_tagging=is_tagging
+    )
 
 
 def connect_checked(
@@ -637,6 +645,7 @@ def connect_checked(
     key_source: str = "argument",
     pat: str | None = None,
     live: bool | None = None,
+    is_tagging: bool = True,
 ) -> Devin:
     """Do what `connect` does, after `check` has accepted the client; if it raises, the current client stays.
 
@@ -647,10 +656,13 @@ def connect_checked(
         key_source: where the key came from, to show.
         pat: a personal access token that was typed.
         live: as in `connect`.
+        is_tagging: whether sessions get a tag of this package.
     """
 
     def make() -> Devin:
-        return _with_pace(_create_client(chosen, key_source, pat, live), pause)
+        client = _with_pace(_create_client(chosen, key_source, pat, live), pause)
+        client.core.creator.is_tagging = is_tagging
+        return client
 
     client = make()
     replays = client.core.lock if not client.settings.api_key else None

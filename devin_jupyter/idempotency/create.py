@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from devin_jupyter.api.analytics import Account
 from devin_jupyter.api.files import Attachments
 from devin_jupyter.api.library import Playbooks
-from devin_jupyter.api.sessions import Sessions, own_tags, service_time
+from devin_jupyter.api.sessions import Sessions, first_message, made_since, own_tags, service_time
 from devin_jupyter.errors import (
     ApiError,
     BadRequest,
@@ -59,7 +59,7 @@ from devin_jupyter.models.snapshot import (
     visible_tags,
 )
 from devin_jupyter.monitor.store import SessionStore
-from devin_jupyter.recorded import LockFile, record_of
+from devin_jupyter.recorded import LockFile, clean, record_of, same_text
 from devin_jupyter.request import Attachment, Fingerprint, SessionRequest, lacking
 from devin_jupyter.text import format_acus, format_utc
 
@@ -149,6 +149,8 @@ class Creator:
         self.refresher = Refresher(api.sessions, store, self.timing)
         self._playbooks: dict[str, tuple[float, asyncio.Future[Schema | None]]] = {}
         """By id: when the schema of a playbook was asked for, and the schema."""
+        self.is_tagging = True
+        """Sessions get a tag by which they are found again; an organization may allow only listed tags."""
         self._ahead: float | None = None
         """How far the service's clock is ahead of ours, in seconds."""
         self._here: set[str] = set()
@@ -303,7 +305,7 @@ class Creator:
         def uncertain(problem: DevinError, seconds: float) -> CreateUncertain:
             return CreateUncertain(
                 f"an earlier kernel was about to start a session, and the service cannot be asked: {problem.message}",
-                f"there may be a session with the tag {intent.tag}; nothing was sent now",
+                f"there may be a session with {mark_of(intent)}; nothing was sent now",
                 "run the cell again when the service can be reached",
             )
 
@@ -313,7 +315,7 @@ class Creator:
         if token is None:
             return None  # another process is at it
         try:
-            find = partial(self.lookup.find_new, intent.tag, intent.known_before, None)
+            find = partial(self.find_lost, intent, None)
             raw = (await settle(find, uncertain, Attempt(timing)))[0] if wait else await find()
             if raw is None and wait:
                 await asyncio.to_thread(journal.intents.clear, intent.fingerprint)
@@ -326,6 +328,31 @@ class Creator:
             return raw
         finally:
             await asyncio.to_thread(journal.leases.give_back, name, token)
+
+    async def find_lost(self, intent: Intent, as_user: str | None) -> Raw | None:
+        """Return the session that a POST of this intent has made, or None: found by its tag, else by what was asked.
+
+        Raises:
+            CreateUncertain: without a tag, several may be the one.
+        """
+        if intent.tag:
+            return await self.lookup.find_new(intent.tag, intent.known_before, as_user)
+        made_after = self.service_time() - max(0.0, self.timing.now() - intent.written_at) - _CLOCK_MARGIN
+
+        async def is_other(identifier: str) -> bool:
+            known = await asyncio.to_thread(self.journal.record, identifier)
+            is_known = known is not None and known.facts.fingerprint not in (None, intent.fingerprint)
+            return is_known or identifier in intent.known_before
+
+        found = await self.lookup.asked_for(intent.facts.prompt, made_after, as_user, is_other)
+        if len(found) > 1:
+            names = ", ".join(str(id_of(raw)) for raw in found)
+            raise CreateUncertain(
+                f"it is not known which session was started: {names} were asked for the same at that time",
+                "nothing more was sent",
+                "%devin open ID attaches to one of them; --take 2 starts another",
+            )
+        return found[0] if found else None
 
     async def upload(self, files: Sequence[Attachment]) -> list[str]:
         """Return the addresses of files, uploaded where they have none yet."""
@@ -379,7 +406,9 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         self.bases = base.texts
         """The fingerprints of the same request without its take."""
         self.facts: Facts = request.facts(self.identity, base, where, policy, simulated=creator.simulated)
-        self.fingerprint, self.tag = self.identity.text, self.identity.tag
+        self.fingerprint, self.tag = self.identity.text, self.identity.tag if creator.is_tagging else ""
+        """`.tag` is empty where sessions get none."""
+        self.facts = replace(self.facts, tag=self.tag)
         self.lease_name = start_lease(self.fingerprint)
         self._as_user: str | None = request.options.get("as_user")
         self.stopped: str | None = None
@@ -445,8 +474,9 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         if orphan is not None and orphan.facts.where.org_id == self.facts.where.org_id:  # of an earlier version
             await self.clear(orphan)
         lookup, v1_tags = self.creator.lookup, self.identity.v1_tags
-        listed = list(self.policy.by_tag.get(self.tag) or ())
-        if not listed and (self.tag not in self.policy.by_tag or time.monotonic() > self.policy.look_again_at):
+        by_tag, tag = self.policy.by_tag, self.identity.tag
+        listed = list(by_tag.get(tag) or ())
+        if not listed and (tag not in by_tag or time.monotonic() > self.policy.look_again_at):
             listed = await lookup.find(*self.identity.tags)
         mine: list[Raw] = []
         others: list[Raw] = []
@@ -514,8 +544,14 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
 
         version = self.facts.where.api_version
         idempotent = self._is_idempotent(intent) if version == "v1" else None
-        body = self.request.body(version, tag=self.tag, attachment_urls=self._urls, idempotent=idempotent)
-        raw = await send(body)
+        body = self.request.body(version, tag=self.tag or None, attachment_urls=self._urls, idempotent=idempotent)
+        try:
+            raw = await send(body)
+        except (BadRequest, Unprocessable) as refused:
+            raise _told_of_tags(refused, self.tag) from None
+        if self.tag and raw.get("tags") and self.tag not in our_tags(raw):
+            self.creator.is_tagging = False
+            self._note = "; ".join(filter(None, [self._note, f"the service did not keep the tag; {_TAGGING_OFF}"]))
         if raw.get("is_new_session") is not False:
             return raw
         equivalent = await sessions.get(raw["session_id"])
@@ -541,7 +577,7 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
                 "if there is one, it costs ACUs",
                 "look for it in the web app (%devin open ID attaches to it); another --take starts another",
             )
-        return await self.creator.lookup.find_new(intent.tag, intent.known_before, self._as_user)
+        return await self.creator.find_lost(intent, self._as_user)
 
     async def confirm(self, intent: Intent, made: Raw, how: str) -> CreateResult:
         """Keep the session in the journal, which ends the intent and moves its reservations."""
@@ -569,9 +605,14 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         """Return the error that says what to check."""
         return CreateUncertain(
             f"it is not known whether a session was started: {problem.message}",
-            f"{in_seconds(seconds)} of looking for the tag {self.tag} showed none; if there is one, it costs ACUs",
-            f"look for {self.tag} in the web app; rerunning the cell looks first and starts one only if there is none",
+            f"{in_seconds(seconds)} of looking for {self.mark} showed none; if there is one, it costs ACUs",
+            f"look for {self.mark} in the web app; rerunning the cell looks first and starts one only if there is none",
         )
+
+    @property
+    def mark(self) -> str:
+        """What its session is found by."""
+        return f"the tag {self.tag}" if self.tag else "a session of yours with this prompt"
 
     # --- the session that the cell had before -------------------------------------------------------------------
 
@@ -683,7 +724,7 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         try:
             await asyncio.to_thread(remember, now=now, snapshot=snapshot)
         except JournalError as problem:
-            kept = f"not written down ({problem.message}), it can be found by its tag {self.tag}"
+            kept = f"not written down ({problem.message}), it can be found by {self.mark}"
         return replace(record, snapshot=snapshot), kept
 
     async def _attached_notice(self, record: Record, started_at: float | None, verb: str, notes: Sequence[str]) -> str:
@@ -718,6 +759,28 @@ class Lookup:
             if id_of(raw) not in known_before and await self.is_mine(raw, as_user):
                 return raw
         return None
+
+    async def asked_for(
+        self, prompt: str, made_after: float, as_user: str | None, is_other: Callable[[str], Awaitable[bool]]
+    ) -> list[Raw]:
+        """Return this principal's sessions whose first message is a prompt, oldest first.
+
+        Args:
+            prompt: as the journal keeps it.
+            made_after: Unix time by the service's clock.
+            as_user: in whose name ours are started.
+            is_other: whether a session is known to be another request's.
+        """
+        said, found = same_text(clean(prompt)), []
+        for raw in await made_since(self._sessions, made_after):
+            if (made_at(raw) or made_after) < made_after or our_tags(raw) or not await self.is_mine(raw, as_user):
+                continue
+            if await is_other(str(id_of(raw))):
+                continue
+            first = await first_message(self._sessions, str(id_of(raw)))
+            if first is not None and same_text(clean(without_files(first))) == said:
+                found.append(raw)
+        return sorted(found, key=lambda raw: (made_at(raw) or 0.0, str(id_of(raw))))
 
     async def sweep(self, identities: Iterable[Fingerprint]) -> dict[str, list[Raw]]:
         """Return the sessions of many requests by the tag of each, asked for in few requests.
@@ -811,6 +874,34 @@ class Lookup:
                 return set()
         names = ("service_user_id", "user_id", "creator_service_user_id")
         return {str(self._principal[name]) for name in names if self._principal.get(name)}
+
+
+_CLOCK_MARGIN = 5.0
+"""Seconds by which the service may say a session to be older than the intent for it."""
+_TAGGING_OFF = (
+    'where an organization allows only listed tags, %config DevinMagics.tagging = "off" or dj.connect(tagging="off")'
+    " starts sessions without one"
+)
+
+
+def _told_of_tags(refused: ApiError, tag: str) -> ApiError:
+    """Return a refusal that says what to do where it is the tag of this package that is not allowed."""
+    words = f"{refused.message} {refused.detail}".lower()
+    if "tag" in words:
+        hint = "give --tags that the organization allows"
+        refused.hint = _TAGGING_OFF if tag else hint
+        refused.args = ("\n".join(refused.lines),)
+    return refused
+
+
+def mark_of(intent: Intent) -> str:
+    """Return what the session of an intent is found by."""
+    return f"the tag {intent.tag}" if intent.tag else "the prompt of that cell"
+
+
+def without_files(text: str) -> str:
+    """Return a first message without the lines that v1 adds for files."""
+    return "\n".join(line for line in text.splitlines() if not line.startswith('ATTACHMENT:"'))
 
 
 def owner_of(raw: Mapping[str, Any]) -> str:

@@ -55,7 +55,7 @@ async def plan(creator: Creator, request: SessionRequest, policy: Policy | None 
     def decide() -> Plan:
         action, why, session_id = _decision(call)
         costs = () if action in ("attach", "replay") else _costs(call)
-        return _plan(request, call.facts.where, (action, why, session_id), costs)
+        return _plan(request, call.facts.where, (action, why, session_id), costs, call.tag)
 
     return await asyncio.to_thread(decide)
 
@@ -64,10 +64,11 @@ def plan_replay(request: SessionRequest, lock: LockFile, api_version: str) -> Pl
     """Return what replaying a request would do: where there is no key, a lock file is all that can be asked."""
     found = recorded(request, lock)
     decision = _replays(found) if found is not None else ("refuse", not_recorded(lock).message, None)
-    return _plan(request, Where("", None, api_version), decision, ())
+    where = Where("", None, api_version)
+    return _plan(request, where, decision, (), request.fingerprint(where).tag)
 
 
-def _plan(request: SessionRequest, where: Where, decision: Decision, costs: tuple[str, ...]) -> Plan:
+def _plan(request: SessionRequest, where: Where, decision: Decision, costs: tuple[str, ...], tag: str) -> Plan:
     action, why, session_id = decision
     identity = request.fingerprint(where)
     idempotent = request.take is None if where.api_version == "v1" else None
@@ -76,8 +77,8 @@ def _plan(request: SessionRequest, where: Where, decision: Decision, costs: tupl
         why=why,
         session_id=session_id,
         fingerprint=identity.text,
-        tag=identity.tag,
-        body=request.preview(where.api_version, tag=identity.tag, idempotent=idempotent),
+        tag=tag,
+        body=request.preview(where.api_version, tag=tag or None, idempotent=idempotent),
         costs=("nothing: the session is there already",) if action in ("attach", "replay") else costs,
         notes=(*request.notes, *_typed_by(request)),
     )
@@ -105,7 +106,7 @@ def _decision(call: CreateCall) -> Decision:
     if any(intent is not None and intent.posts for intent in intents):
         return (
             "create",
-            f"unless an earlier attempt succeeded: the service is first searched for the tag {call.tag}",
+            f"unless an earlier attempt succeeded: the service is first searched for {call.mark}",
             None,
         )
     earlier = call.earlier()
@@ -113,7 +114,7 @@ def _decision(call: CreateCall) -> Decision:
     refused = _refusal(call, before)
     if refused is not None:
         return refused
-    why = f"the journal has none; the service is first searched for the tag {call.tag}"
+    why = f"the journal has none; the service is first searched for the tag {call.identity.tag}"
     if policy.take_new:
         why = "--new asks for the next unused take"
     stops = f"; {_named(before)} is stopped permanently first (--replace)" if before and policy.replace else ""

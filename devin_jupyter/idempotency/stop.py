@@ -154,7 +154,10 @@ def _unknown(intent: Intent, where: Where) -> StopResult:
     why = "the service does not show it" if _reaches(where, intent.facts) else _needs_key(intent.facts)
     title = intent.facts.incidental.get("title")
     return StopResult(
-        session_id=intent.tag, title=title, result=f"may have been started with this tag; {why}", acus=None
+        session_id=intent.tag,
+        title=title,
+        result=f"may have been started {'with this tag' if intent.tag else 'without a tag'}; {why}",
+        acus=None,
     )
 
 

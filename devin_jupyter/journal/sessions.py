@@ -315,7 +315,7 @@ class Journal:
         """Return, as text, the POSTs of a notebook or of all whose outcome is unknown."""
         of_whom = None if notebook is None else {entry.session_id for entry in self.sessions(notebook=notebook)}
         starts = [
-            f"a session may have been started on {format_utc(intent.posted_at)}: its tag is {intent.tag};"
+            f"a session may have been started on {format_utc(intent.posted_at)}: its tag is {intent.tag or 'none'};"
             " rerun its cell to find it or start it"
             for intent in self.intents.all(notebook=notebook)
             if intent.posts

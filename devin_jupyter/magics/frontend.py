@@ -50,9 +50,15 @@ class Notebook:
         from devin_jupyter.client import sync
 
         client = sync.get_default()
+        self.configure(client)
+        return client
+
+    def configure(self, client: Devin) -> None:
+        """Have a client do as `%config DevinMagics` says."""
         if self.config.poll_seconds is not None:
             client.core.poller.pace = replace(client.settings.pace, slow=self.config.poll_seconds)
-        return client
+        if self.config.tagging is not None:
+            client.core.creator.is_tagging = self.config.tagging == "on"
 
     @property
     def devin(self) -> Devin:

@@ -35,6 +35,12 @@ class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
     mode = Unicode(None, allow_none=True, help="The --mode of cells that give none.").tag(config=True)
     max_acu = Integer(None, allow_none=True, min=1, help="The --max-acu of cells that give none.").tag(config=True)
     tags = List(Unicode(), help="Tags of every session that a cell starts.").tag(config=True)
+    tagging = Enum(
+        ("on", "off"),
+        None,
+        allow_none=True,
+        help="off: put no tag of this package on sessions, where an organization allows only listed tags.",
+    ).tag(config=True)
     on_interrupt = Enum(
         ("detach", "stop"), "detach", help="What Ctrl-C does to the remote session while a cell waits."
     ).tag(config=True)
@@ -74,6 +80,7 @@ class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
         """Print, before a client is first used, which sessions kept running without a kernel."""
         from devin_jupyter.magics.frontend import warn_about_live_sessions
 
+        self.notebook.configure(client)
         warn_about_live_sessions(self.notebook, client)
 
     def complete(self, context: Any) -> Any:

@@ -242,3 +242,14 @@ def test_reprs_and_tracebacks_name_what_a_script_imports():
         thing = getattr(dj, name)
         if getattr(thing, "__module__", "") == "devin_jupyter":
             assert pickle.loads(pickle.dumps(thing)) is thing, name
+
+
+def test_tagging_is_switched_off_where_an_organization_allows_only_listed_tags():
+    place = {"simulator": True, "speed": OWN_SPEED, "allowed_tags": ("team:web",)}
+    dj.connect(**place)
+    with pytest.raises(dj.BadRequest, match=r'dj\.connect\(tagging="off"\)'):
+        dj.create("do it")
+    dj.connect(**place, tagging="off")
+    assert dj.create("do it").id == dj.create("do it").id
+    with pytest.raises(dj.OptionError, match="'on' or 'off'"):
+        dj.connect(**place, tagging="maybe")

@@ -41,7 +41,8 @@ DEAD = ("killed", "crashed", "Cancelled")
 class Trial:
     """Draws acts and faults, repeats each act until it concludes, and counts."""
 
-    def __init__(self, simulator: Any, folder: Path, server: ForkServer, seed: int) -> None:
+    def __init__(self, simulator: Any, folder: Path, server: ForkServer, seed: int, *, is_tagging: bool = True) -> None:
+        self.is_tagging = is_tagging
         self.simulator, self.folder, self.server = simulator, folder, server
         self.random = random.Random(seed)
         self.counts: Counter[str] = Counter()
@@ -129,6 +130,7 @@ class Trial:
             "url": self.simulator.url,
             "api_key": self.simulator.v1_key if act["version"] == "v1" else self.simulator.api_key,
             "journal": str(self.journal),
+            "is_tagging": self.is_tagging,
         }
         for _ in range(MOST_TRIES):
             timeout = 0.5 if self.random.random() < 0.5 else 5.0
@@ -209,6 +211,28 @@ async def test_every_paid_act_happens_once(simulator_with: Callable[..., Any], f
         assert {"intent", "about-to-post", "remember", "message", "message-about-to-post", "message-arrived"} <= {
             name.partition(":")[0] for name in killed_at
         }
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(1800)
+async def test_without_tags_the_journal_keeps_every_paid_act_single(
+    simulator_with: Callable[..., Any], folder: Path
+) -> None:
+    simulator = simulator_with(speed=1.0, allowed_tags=())
+    steps, n_acts = folder / "steps.txt", ACTS // 4
+    async with fork_server(steps) as server:
+        trial = Trial(simulator, folder, server, SEED, is_tagging=False)
+        for done in range(0, n_acts, A_ROUND):  # on one machine, whose journal stays: nothing else knows a session
+            await trial.round(min(A_ROUND, n_acts - done))
+            await asyncio.sleep(LAG)
+    simulator.faults()
+    sessions = every_session(simulator)
+    messages = every_message(simulator, list(trial.sessions.values()))
+    report(trial, sessions, messages, Counter(steps.read_text().split()))
+    assert {tag for item in sessions for tag in item["tags"]} == set()
+    assert len(sessions) == simulator.stats()["sessions"] == len(trial.sessions)
+    assert {f"devin-{item['session_id']}" for item in sessions} == set(trial.sessions.values())
+    assert messages == Counter(dict.fromkeys(trial.sent, 1))
 
 
 def report(trial: Trial, sessions: list[Any], messages: Counter[Any], killed_at: Counter[str]) -> None:

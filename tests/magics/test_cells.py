@@ -329,3 +329,14 @@ def test_a_cell_says_what_it_sent_as_it_is_and_what_it_left_out(shell, service):
     assert "#main of acme/api#main is left out" in ran.out
     assert "{repo} is sent as it is" in shell.run("%%devin --quiet --to s\nAlso look at {repo}").out
     assert prompts(service) == ["Audit {repo}\n"]
+
+
+def test_tagging_is_configured_for_cells_and_for_python(shell):
+    shell.run("import devin_jupyter as dj\ndj.connect(simulator=True, allowed_tags=('team:web',))")
+    refused = shell.run("%%devin --quiet\nDo it without a tag", fails=True)
+    assert '%config DevinMagics.tagging = "off"' in refused.out
+    shell.run('%config DevinMagics.tagging = "off"')
+    shell.run("%%devin --quiet -o mine\nDo it without a tag")
+    assert shell.run("%%devin --quiet -o again\nDo it without a tag").out.count("attached to") == 1
+    assert 'tags"' not in shell.run("%%devin --dry-run\nSomething else").out
+    shell.run("%config DevinMagics.tagging = None")
