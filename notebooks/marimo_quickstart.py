@@ -95,7 +95,7 @@ def _(devin, dj):
 @app.cell
 def _(upgrade):
     upgrade.wait()
-    upgrade.frame
+    upgrade.frame()
     return
 
 

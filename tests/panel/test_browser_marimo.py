@@ -89,4 +89,4 @@ def test_a_panel_and_a_board_move_and_a_reply_is_sent(mode: str, page: Any, tmp_
         page.get_by_role("button", name="Send").first.click()
         expect(page.get_by_text("All checks pass.").first).to_be_visible()
         expect(page.get_by_text("goodbye", exact=True).first).to_be_visible()
-        expect(page.get_by_text("2 done").first).to_be_visible()
+        expect(page.get_by_text("Finished").first).to_be_visible()
