@@ -14,7 +14,8 @@ import string
 import sys
 import threading
 import traceback
-from collections.abc import Iterable
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 _MASK = "•••"
@@ -28,6 +29,7 @@ _ASCII_ESCAPE = re.compile(rb"\\u00([2-7][0-9A-Fa-f])")
 
 _SHORTEST, _UNMISTAKABLE = 4, 12
 """A secret shorter than the second may be a word, such as `finished`; in the data of a response it is left alone."""
+_BASE64_LINE = 76
 _LONG, _END = 80, 8
 """A longer value may be shown by its ends alone; this many characters of each identify it."""
 
@@ -133,8 +135,27 @@ class _Secrets:
 
     def __init__(self, values: frozenset[str] = frozenset()) -> None:
         self.values = values
-        self.all = _Masker(values)
-        self.unmistakable = _Masker(value for value in values if len(value) >= _UNMISTAKABLE)
+        parts = {part for value in values if not _KEY.fullmatch(value) for part in _parts(value)}
+        self.all = _Masker(values | parts)
+        self.unmistakable = _Masker(value for value in values | parts if len(value) >= _UNMISTAKABLE)
+
+
+def _parts(value: str) -> Iterator[str]:
+    """Yield the lines of a secret of many lines, and what base64 makes of it, in one line or wrapped, at any offset."""
+    if len(value) < _UNMISTAKABLE:
+        return
+    lines = [line.strip() for line in value.splitlines()]
+    if len(lines) > 1:
+        yield from (line for line in lines if len(line) >= _UNMISTAKABLE and not line.startswith("-----"))
+    content = value.encode("utf-8", "surrogatepass")
+    for ends in {content, content.strip(), content.strip() + b"\n"}:
+        for offset in range(3):
+            coded = b64encode(b"0" * offset + ends).decode()
+            whole = coded[-(-offset * 8 // 6) : (offset + len(ends)) * 8 // 6]
+            lines = [coded[at : at + _BASE64_LINE] for at in range(0, len(coded), _BASE64_LINE)] if not offset else []
+            for text in (whole, *(line.rstrip("=") for line in lines if len(lines) > 1)):
+                if len(text) >= _UNMISTAKABLE:
+                    yield from {text, text.replace("+", "-").replace("/", "_")}
 
 
 def _core(value: str) -> str:

@@ -112,6 +112,7 @@ class AsyncDevin:
         self.core = core = Core(settings, journal=journal, transport=transport, lock=lock)
         self._last: AsyncSession | None = None
         self.journal = core.journal
+        self.journal.mask_secrets()
         self.sessions, self.messages, self.tags = core.sessions, core.messages, core.tags
         self.attachments, self.insights = core.attachments, core.insights
         self.events, self.playbooks = Events(core.service), Playbooks(core.service)

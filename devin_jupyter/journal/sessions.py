@@ -109,6 +109,17 @@ class Journal:
         """The file, or `":memory:"`."""
         return self.database.path
 
+    def mask_secrets(self) -> None:
+        """Have secrets of earlier sessions masked after a restart: what the environment holds of the names given."""
+        if not isinstance(self.path, Path) or not self.path.exists():
+            return
+        try:
+            found = self.database.rows("SELECT DISTINCT secret_names FROM sessions WHERE secret_names != '[]'")
+            names = {name for row in found for name in json.loads(row["secret_names"])}
+        except (JournalError, ValueError):  # said where the journal is needed
+            return
+        keep_secret(os.environ.get(name, "") for name in names)
+
     def session_for(self, *fingerprints: str, not_before: float | None = None) -> Record | None:
         """Return the newest session with one of these fingerprints, not older than a Unix time."""
         return next(iter(self.sessions_like(*fingerprints, not_before=not_before)), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import reprlib
@@ -32,7 +33,7 @@ def nothing_planted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redaction, "_secrets", redaction._Secrets())
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     secret=st.text(min_size=12, max_size=40), before=st.text(max_size=5), after=st.text(max_size=5), ascii=st.booleans()
 )
@@ -47,7 +48,7 @@ def test_no_secret_survives_in_a_text_of_an_answer(secret: str, before: str, aft
     assert secret not in redact_response(json.loads(body))["message"]
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(secret=st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=12, max_size=40), data=st.data())
 def test_no_secret_survives_where_any_letter_of_the_json_is_escaped(secret: str, data: st.DataObject) -> None:
     redaction._secrets = redaction._Secrets()
@@ -65,7 +66,7 @@ def _has_sound_ends(secret: str) -> bool:
     return secret == secret.strip()
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(secret=st.text(st.characters(exclude_categories=["Cs"]), min_size=12, max_size=40).filter(_has_sound_ends))
 @pytest.mark.parametrize("written", [html.escape, quote, quote_plus, partial(quote, safe="")])
 def test_no_secret_survives_in_html_or_in_an_address(written: Callable[[str], str], secret: str) -> None:
@@ -154,3 +155,50 @@ def test_a_text_that_is_cut_shows_no_half_of_a_secret() -> None:
         shown = safe_text("x" * before + LONG * 3 + "y" * 5000, 100)
         assert "q" not in shown
         assert shown.startswith(("x" * before + "•••" * 3)[:100])
+
+
+PEM = (
+    "-----BEGIN KEY-----\n"
+    + "\n".join(f"line{n}Zq9xW2rT8yU4iO6pA1sD3fG5hJ7kL0+/{n}" for n in range(9))
+    + "\n-----END KEY-----\n"
+)
+
+
+@pytest.mark.parametrize("secret", ["correct-horse-battery", "p@ss/w0rd+öffnen", PEM])
+@pytest.mark.parametrize("before", ["", "u", "us", "user:"])
+def test_a_secret_in_base64_and_a_single_line_of_one_with_many_are_masked(secret: str, before: str) -> None:
+    keep_secret([secret])
+    for content in (before + secret, before + secret.strip(), before + secret.strip() + "\n"):
+        for coded in (base64.b64encode(content.encode()), base64.urlsafe_b64encode(content.encode())):
+            shown = redaction.redact(f"TOKEN={coded.decode()}")
+            assert "•••" in shown
+            assert len(shown) < 30
+    for line in secret.splitlines():
+        if not line.startswith("-----"):
+            assert line.strip() not in redaction.redact(f"cat: {line}")
+    if not before:
+        wrapped = redaction.redact(base64.encodebytes(secret.encode()).decode())
+        assert not any(len(word) > 8 for word in wrapped.replace("•••", " ").split())
+
+
+def test_short_words_and_keys_of_the_api_have_no_parts() -> None:
+    keep_secret(["finished", KEY])
+    assert redaction.redact(base64.b64encode(b"finished").decode()) == base64.b64encode(b"finished").decode()
+
+
+def test_after_a_restart_secrets_are_masked_again_by_the_names_that_were_given(
+    simulator: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from devin_jupyter import Devin
+    from devin_jupyter.journal import Journal
+
+    secret = "hunter2-and-then-some"
+    monkeypatch.setenv("MY_TOKEN", secret)
+    with Devin(simulator.api_key, base_url=simulator.url, journal=Journal(tmp_path)) as before:
+        before.create("say hello", secrets=["MY_TOKEN"])
+    monkeypatch.setattr(redaction, "_secrets", redaction._Secrets())
+    with simulator.v3() as plain:  # as Devin may write it into a title
+        plain.post("/sessions", json={"prompt": "x", "title": f"uses {secret} and {secret}"})
+    with Devin(simulator.api_key, base_url=simulator.url, journal=Journal(tmp_path)) as after:
+        assert "uses ••• and •••" in [item["title"] for item in after.sessions.list()]
+        assert "uses ••• and •••" in after.sessions_frame()["title"].tolist()
