@@ -34,6 +34,10 @@ def the_frames() -> None:
     assert_type(dj.insights_frame(), pd.DataFrame)
     assert_type(dj.consumption_frame(since="30d"), pd.DataFrame)
     assert_type(dj.sync("history"), pd.DataFrame)
+    assert_type(dj.repositories_frame(filter_name="api", limit=5), pd.DataFrame)
+    assert_type(dj.reviews_frame(dj.pull_requests_frame(org_ids="all"), org_ids="all"), pd.DataFrame)
+    assert_type(dj.enterprise_consumption_frame("2026-10-15"), pd.DataFrame)
+    assert_type(dj.audit_logs_frame("90d", action=["login"], emails=True), pd.DataFrame)
     assert_type(dj.sessions_frame(engine="dask"), Any)  # a DataFrame of pandas or of Dask
 
 
@@ -87,6 +91,7 @@ def a_batch(batch: dj.Batch) -> None:
     assert_type(batch.retry(phase=("failed", "blocked"), take=3), dj.Batch)
     assert_type(batch.send(batch.questions, "yes"), dj.Batch)
     assert_type(batch.stop().check(), dj.Batch)
+    assert_type(batch.review(limit=3, take="2"), dj.Batch)
     batch.retry(take=3, row=[1])  # type: ignore[call-arg]  # a mistyped keyword
     assert_type(batch.panel(), BatchPanel)
 
@@ -99,6 +104,15 @@ def a_client(devin: dj.Devin) -> None:
     assert_type(devin.asynchronous, dj.AsyncDevin)
     assert_type(devin.sessions.list(tags=["a"], limit=5), Iterator[wire.Session])
     assert_type(devin.tags.get("devin-1"), list[str])
+    assert_type(devin.repositories.list(limit=5), Iterator[wire.Repository])
+    assert_type(devin.reviews.get("https://github.com/acme/api/pull/12"), wire.PrReview)
+    assert_type(devin.review("https://github.com/acme/api/pull/12", take=2).status, str)
+    assert_type(devin.members.names(), dict[str, str])
+    assert_type(devin.org_tags.append(["a"]), list[str])
+    assert_type(devin.automations.create("Triage", ["a:b"], "Triage it.", max_acu=3), wire.Automation)
+    devin.automations.create("Triage", ["a:b"], "Triage it.")  # type: ignore[call-arg]  # a cap is needed
+    assert_type(devin.enterprise.audit_logs(action="login"), Iterator[wire.AuditLog])
+    assert_type(devin.enterprise.metrics.usage(), wire.UsageMetrics)
     with devin as same:
         assert_type(same, dj.Devin)
 

@@ -304,7 +304,7 @@ def with_names(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     """Return a sessions frame with the names of users and service users, as far as they are known."""
     if not names or not len(frame):
         return frame
-    users, machines = (frame[name].astype(object).map(names.get) for name in ("user_id", "service_user_id"))
+    users, machines = (frame[name].astype(object).map(dict(names)) for name in ("user_id", "service_user_id"))
     found = users.where(users.notna(), machines)
     return frame.assign(user_name=pd.Series(texts([*found.where(found.notna(), None)]), index=frame.index))
 

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter import loop
-from devin_jupyter.errors import OptionError
+from devin_jupyter.errors import DevinError, OptionError
 from devin_jupyter.host import quiet_waits
 from devin_jupyter.loop import completing_requests
 from devin_jupyter.magics import display
@@ -158,12 +158,22 @@ def _warn_unlisted(devin: Devin, requests: Callable[[], list[SessionRequest]]) -
 
 
 def _rows(notebook: Notebook, rows: Any) -> Any:
-    """The table that `--each` names."""
+    """The table that `--each` names, or what an expression of the notebook returns: `dj.repositories_frame()`."""
     variables = notebook.variables
     if not isinstance(rows, str):
         return rows
     if rows in variables:
         return variables[rows]
+    if "(" in rows or "[" in rows:
+        try:
+            return eval(rows, dict(variables))  # the line is the user's own, as any line of a cell
+        except DevinError:
+            raise
+        except Exception as problem:
+            raise OptionError(
+                f"--each {rows} raised {type(problem).__name__}: {problem}",
+                hint="--each takes a DataFrame or a list: its name, or an expression such as dj.repositories_frame()",
+            ) from None
     tables = [known for known, _ in candidates(variables, "tables")]
     there = f"; there {'is' if len(tables) == 1 else 'are'} {', '.join(tables[:5])}" if tables else ""
     others = (name for name in variables if not name.startswith("_"))

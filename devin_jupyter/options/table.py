@@ -431,7 +431,7 @@ GROUPS: dict[str, tuple[Argument, ...]] = {
     "Batches: one session per row": (
         Argument(
             "each",
-            "one session per row of this DataFrame or list",
+            "one session per row of this DataFrame or list: its name, or an expression such as dj.repositories_frame()",
             "word",
             "NAME",
             "--each repos",

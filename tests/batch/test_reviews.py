@@ -22,14 +22,14 @@ def batch(devin: Devin) -> Any:
 
 
 def test_open_pull_requests_are_reviewed_once_and_show_in_the_frame(batch: Any, simulator: Any) -> None:
-    assert batch.frame["review_status"].isna().all()
+    assert batch.frame()["review_status"].isna().all()
     assert batch.review(limit=1).notice == "1 requested"
-    assert batch.frame["review_status"].notna().sum() == 1
+    assert batch.frame()["review_status"].notna().sum() == 1
     assert batch.review().notice == "2 requested, 1 requested before"
     assert simulator.requests(REVIEW) == 3
     simulator.clock(100)
     assert batch.review().notice == "3 requested before"
-    assert set(batch.frame["review_status"]) <= {"completed", "errored"}
+    assert set(batch.frame()["review_status"]) <= {"completed", "errored"}
     assert batch.review(limit=0).notice == "nothing to do"
     assert simulator.requests(REVIEW) == 3
 

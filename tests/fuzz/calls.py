@@ -70,6 +70,13 @@ V3_ONLY: dict[str, Call] = {
     "metrics.sessions": lambda devin, _: devin.metrics.sessions(*SPAN),
     "metrics.prs": lambda devin, _: devin.metrics.prs(*SPAN),
     "metrics.dau": lambda devin, _: devin.metrics.dau(*SPAN),
+    "repositories.list": lambda devin, _: every(devin.repositories.list()),
+    "repositories.indexing": lambda devin, _: devin.repositories.indexing("acme/api"),
+    "repositories_frame": lambda devin, _: devin.repositories_frame(indexing=True),
+    "reviews.get": lambda devin, _: devin.reviews.get("https://github.com/acme/api/pull/12"),
+    "members_frame": lambda devin, _: devin.members_frame(emails=True),
+    "automations.list": lambda devin, _: every(devin.automations.list()),
+    "automations_frame": lambda devin, _: devin.automations_frame(),
 }
 LAST: dict[str, Call] = {"sessions.terminate": lambda devin, one: devin.sessions.terminate(one)}
 CALLS = {"v3": {**BOTH, **V3_ONLY, **LAST}, "v1": {**BOTH, **LAST}}

@@ -120,3 +120,16 @@ def test_a_tag_that_is_not_allowed_is_told_before_the_session_is_paid_for(shell:
     out = shell.run("%%devin --tags blue --wait --quiet\nCount").out
     assert "the enterprise does not allow the tag blue: its list has red" in out
     assert "does not allow" not in shell.run("%%devin --tags red --wait --quiet\nCount more").out
+
+
+def test_each_takes_an_expression_of_the_notebook(shell: Any, service: Any) -> None:
+    shell.run("import devin_jupyter as dj")
+    cell = (
+        "%%devin --each \"dj.repositories_frame(filter_name='b')\" --repos '{{ row.repo }}' --max-acu 50 --wait --quiet"
+    )
+    shell.run(cell + " -o b\nCount in {{ row.repo }}")
+    assert sorted(shell.names["b"].frame()["repo"]) == ["acme/billing", "acme/mobile", "acme/web"]
+    ran = shell.run("%%devin --each nothing() --max-acu 1\nCount", fails=True)
+    assert "--each nothing() raised NameError" in ran.out
+    service.faults({"kind": "status", "status": 403, "route": "/v3beta1/organizations/{org_id}/repositories"})
+    assert "at organization level" in shell.run(cell + "\nSum", fails=True).out

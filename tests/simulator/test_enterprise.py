@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from devin_jupyter.simulator.config import Config
+from devin_jupyter.simulator.engine import Simulation
+
 
 @pytest.fixture
 def enterprise(simulator_with):
@@ -54,3 +57,41 @@ def test_cycles_follow_each_other(client):
     cycles = client.get("/consumption/cycles").json()["items"]
     assert len(cycles) == 12
     assert [cycle["after"] for cycle in cycles[:-1]] == [cycle["before"] for cycle in cycles[1:]]
+
+
+def test_an_enterprise_has_several_organizations_whose_past_only_its_own_key_sees(simulator_with):
+    simulator = simulator_with(organizations=3, preload=20, today="2026-11-01")
+    with simulator.v3() as org:
+        own = org.get("/sessions", params={"first": 200}).json()["items"]
+        assert {item["org_id"] for item in own} == {simulator.org_id}
+        assert org.get(simulator.url + "/v3/organizations/org-payments/sessions").status_code == 404
+        everything = org.get(simulator.url + "/v3/enterprise/sessions", params={"first": 200}).json()["items"]
+        assert {item["org_id"] for item in everything} == {simulator.org_id, "org-payments", "org-platform"}
+        foreign = next(item for item in everything if item["org_id"] == "org-payments")
+        assert org.get(f"/sessions/{foreign['session_id']}").status_code == 404
+        first = org.get(simulator.url + "/v3/enterprise/sessions", params={"first": 1}).json()
+        second = org.get(
+            simulator.url + "/v3/enterprise/sessions", params={"first": 1, "after": first["end_cursor"]}
+        ).json()
+        assert [first["items"][0], second["items"][0]] == everything[:2]
+
+
+def test_what_is_done_to_a_session_of_another_organization_survives_a_restart(tmp_path):
+    config = Config(organizations=2, preload=10, today="2026-11-01", state=tmp_path / "state.db")
+    one = Simulation(config)
+    one.across().tag(one.others[0], ["kept"])
+    one.store.close()
+    two = Simulation(config)
+    assert two.others[0].tags == ["kept"]
+    two.store.close()
+
+
+@pytest.mark.parametrize("count", [0, 13])
+def test_an_enterprise_has_one_to_twelve_organizations(count):
+    with pytest.raises(ValueError, match="1 to 12 organizations"):
+        Config(organizations=count)
+
+
+def test_a_log_refuses_a_span_that_is_too_long_or_has_no_beginning(client):
+    assert client.get("/audit-logs", params={"time_before": 5}).status_code == 422
+    assert client.get("/audit-logs", params={"time_after": 0, "time_before": 200 * 86400}).status_code == 422
