@@ -119,16 +119,18 @@ class Channel:
         self._watched: list[str] = []
         self._held: dict[str, int] = {}
         self._openers = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._forget()
 
     def _forget(self) -> None:
         """Begin without a connection: in a forked child it is the parent's, and must not be touched."""
+        if self._loop is not None:
+            _left_to_the_parent.append((self._task, self._socket, self._attached))
         self._attached: dict[str, Attached] = {}
         self._parked: OrderedDict[str, Mapping[Any, None]] = OrderedDict()
         self._kept: OrderedDict[str, int] = OrderedDict()
         self._socket: Socket | None = None
         self._task: asyncio.Task[None] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
         self._wake, self._moved = asyncio.Event(), asyncio.Event()
         self._dirty: dict[Attached, None] = {}
@@ -492,6 +494,8 @@ class Channel:
             ) from None
 
 
+_left_to_the_parent: list[Any] = []
+"""What a forked child inherits and must not touch; dropping it would close it."""
 _STOPPED = frozenset({"_cognition.ai/agent_stopped"})
 
 

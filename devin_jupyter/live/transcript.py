@@ -56,7 +56,7 @@ _OUTCOMES = {
 _OPEN = frozenset({"initializing", "queued", "resume_requested", "working", "running"})
 _ACTIVITIES = {
     "deciding_action": "deciding what to do",
-    "executing_actions": "working",
+    "executing_actions": "carrying out its plan",
     "creating_plan": "making a plan",
     "waiting_for_shell": "waiting for a command to end",
     "waiting_for_ci": "waiting for CI",

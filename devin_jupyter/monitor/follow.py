@@ -112,7 +112,7 @@ class Follower:
         loop = asyncio.get_running_loop()
         if self._loop is not loop:  # a forked child inherits timers and tasks that never run
             self._loop, self._checking = loop, None
-            self._leaving, self._looks = {}, {}
+            self._leaving, self._looks, self._followed = {}, {}, {}
         is_wanted = _is_wanted(session)
         if is_wanted and (leaving := self._leaving.pop(session, None)) is not None:
             leaving.cancel()
