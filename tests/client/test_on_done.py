@@ -196,3 +196,21 @@ def test_what_cannot_be_told_is_refused_before_anything_is_sent(devin, simulator
         devin.map("x {{ row }}", [1], on_done=3)
     assert telling.check("https://hooks.company.com/x") == "https://hooks.company.com/x"
     assert simulator.requests(POST) == 0
+
+
+def test_the_end_of_the_process_waits_a_moment_for_who_is_being_told(devin, monkeypatch):
+    monkeypatch.setattr(telling, "EXIT_SECONDS", 30.0)
+    begun, go, ended = threading.Event(), threading.Event(), []
+
+    def notify(session):
+        begun.set()
+        go.wait(30)
+        ended.append(session.id)
+
+    session = devin.create("say hello", on_done=notify)
+    assert begun.wait(30)
+    threading.Timer(0.05, go.set).start()
+    telling._telling.finish()
+    assert ended == [session.id]
+    monkeypatch.setattr(telling, "EXIT_SECONDS", 0.0)
+    telling._telling.finish()  # nobody is being told

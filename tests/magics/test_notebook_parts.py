@@ -181,3 +181,14 @@ def test_a_notebook_file_that_cannot_be_read_is_no_order(tmp_path):
     ]
     path.write_text(json.dumps({"cells": [{"cell_type": "code", "source": "x", "outputs": outputs}]}), "utf-8")
     assert notebook._saved(path) == [notebook.Cell("x", "KeyError: 'x'\n<Figure>\n")]
+
+
+def test_where_there_is_no_cell_above_it_says_so(shell, service, cells, capsys):
+    for part, said in ((":cell", "there is no cell above"), (":notebook", "there are no cells above")):
+        cells(f"%%devin --attach {part}\nHelp", fails=True)
+        assert said in capsys.readouterr().out
+    cells("print('x' * 200_000)")
+    assert "more characters)" in attached(shell, cells, capsys, ":cell")
+    cells("value = '```'")
+    assert "````python\nvalue = '```'\n````" in attached(shell, cells, capsys, ":cell")
+    assert "%%devin --attach :traceback" in shell.tab("%%devin --attach :tr|")
