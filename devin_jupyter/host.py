@@ -5,6 +5,7 @@ Everything is read from modules that are loaded already and from the environment
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import time
@@ -240,6 +241,8 @@ class Execution:
     """The traceback of the error it ended with, unless that is one of this package."""
     shown: list[str] = field(default_factory=list)
     """What it displayed, as text; printed text and values are in IPython's history."""
+    number: int = field(default_factory=itertools.count(1).__next__)
+    """Tells the runs of cells in this process apart."""
 
 
 executions: list[Execution] = []

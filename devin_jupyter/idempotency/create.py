@@ -8,6 +8,7 @@ are found by their tag and told apart from a colleague's.
 from __future__ import annotations
 
 import asyncio
+import difflib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
@@ -61,7 +62,7 @@ from devin_jupyter.models.snapshot import (
 from devin_jupyter.monitor.store import SessionStore
 from devin_jupyter.recorded import LockFile, clean, record_of, same_text
 from devin_jupyter.request import Attachment, Fingerprint, SessionRequest, lacking
-from devin_jupyter.text import format_acus, format_utc
+from devin_jupyter.text import format_acus, format_utc, one_line
 
 if TYPE_CHECKING:
     from devin_jupyter.schema import Schema
@@ -416,6 +417,8 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         self._others: frozenset[str] = frozenset()
         self._note, self._replaces = "", None
         self._urls: list[str] = []
+        self._is_same_text = False
+        """The cell reads as it did when it was run before, so that what is filled in has changed."""
 
     _replaces: Record | None
 
@@ -620,8 +623,13 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         """Return the session of the cell's earlier text from the journal; None if only the take differs."""
         if self.policy.guard is None or self.policy.batch is not None:  # the rows of a batch share a cell
             return None
-        record = self.creator.journal.last_used(self.policy.guard)
-        return None if record is None or record.facts.base in self.bases else record
+        before, source = self.creator.journal.used_before(self.policy.guard)
+        self._is_same_text = source is not None and source == self.policy.guard.source
+        if not before or (len(before) > 1 and self._is_same_text):  # a loop, or cells of another notebook
+            return None
+        if any(record.facts.base in self.bases for record in before):
+            return None
+        return next((record for record in before if record.is_open), before[0])
 
     async def _check_earlier(self) -> None:
         """Note what to say of the cell's earlier session, and whether `--replace` ends it.
@@ -656,15 +664,21 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
             self._note = f"the earlier session of {name}, {named}, keeps running"
         else:
             running = f"{record.session_id}, {format_acus(seen.acus if seen is not None else record.acus)}"
-            what = f"You edited this cell while its session is still running ({running})."
-            if name != "this cell":  # perhaps another cell
-                what = f"{name} had another prompt before, and its session is still running ({running})."
-            raise SessionChanged(
-                what,
-                "nothing was sent and nothing was paid",
-                f"--to {record.session_id} sends it this text\n--replace stops it and starts a new session\n"
-                "--beside runs both",
-            )
+            raise self._changed(record, running, name)
+
+    def _changed(self, record: Record, running: str, name: str) -> SessionChanged:
+        what, several = f"You edited this cell while its session is still running ({running}).", ""
+        if self._is_same_text:
+            what = f"What is filled in here has changed while the session for it is still running ({running})."
+            several = "\ndj.create or dj.map start one for each value"
+        elif name != "this cell":  # perhaps another cell
+            what = f"{name} had another prompt before, and its session is still running ({running})."
+        return SessionChanged(
+            what,
+            f"{difference(record.facts, self.facts)}; nothing was sent and nothing was paid",
+            f"--to {record.session_id} sends it this text\n--replace stops it and starts a new session\n"
+            f"--beside runs both{several}",
+        )
 
     # --- from what was found or made to the result --------------------------------------------------------------
 
@@ -1019,6 +1033,28 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     if len(names) == 1:
         return f"{names[0]} {'stay' if names[0].endswith('s') else 'stays'} as first given"
     return f"{', '.join(names[:-1])} and {names[-1]} stay as first given"
+
+
+def difference(before: Facts, now: Facts) -> str:
+    """Return what differs between two requests, in a few words."""
+    old, new = same_text(before.prompt), same_text(clean(now.prompt))
+    if old.split() != new.split():
+        matcher = difflib.SequenceMatcher(None, old.split(), new.split(), autojunk=len(old) + len(new) > 40_000)
+        edits = [code for code in matcher.get_opcodes() if code[0] != "equal"]
+        removed = sum(high - low for _, low, high, _, _ in edits)
+        added = sum(high - low for _, _, _, low, high in edits)
+        shown = [new.split()[low] for _, _, _, low, high in edits if high > low][:1]
+        first = f", first at {one_line(shown[0], 30)!r}" if shown else ""
+        return f"words: {added} added, {removed} of {len(old.split())} removed{first}"
+    if old != new:
+        return "the words are the same: line breaks or indentation differ"
+    pairs = {
+        "mode": (before.mode, now.mode),
+        "repos": (sorted(before.repos), sorted(now.repos)),
+        "schema": (before.wire_schema, now.wire_schema),
+    }
+    names = [name for name, (then, today) in pairs.items() if then != today]
+    return f"the text is the same: {' and '.join(names) or 'other options or files'} differ{'s' * (len(names) == 1)}"
 
 
 def next_take(take: str | None, taken: Iterable[str | None]) -> str:

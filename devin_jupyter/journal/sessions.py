@@ -276,6 +276,25 @@ class Journal:
         records = (self.record(item["session_id"]) for item in self.database.rows(query, cell.notebook, cell.cell))
         return next((record for record in records if record is not None), None)
 
+    def used_before(self, cell: CellRef) -> tuple[list[Record], str | None]:
+        """Return the sessions that a cell used when it was run before this time, newest first, and its text then.
+
+        Nothing where this run of the cell has used a session already: what one run starts is no edit of each other.
+
+        Returns:
+            The sessions, and a hash of the text that was run; None where that is not known.
+        """
+        if not cell.cell:
+            return [], None
+        query = "SELECT session_id, execution, source FROM uses WHERE notebook = ? AND cell = ? ORDER BY used_at DESC"
+        uses = self.database.rows(query, cell.notebook, cell.cell)
+        if not uses or (cell.execution is not None and any(use["execution"] == cell.execution for use in uses)):
+            return [], None
+        last = uses[0]["execution"]
+        uses = uses[:1] if last is None else [use for use in uses if use["execution"] == last]
+        found = [record for use in uses if (record := self.record(use["session_id"])) is not None]
+        return found, uses[0]["source"]
+
     def mark_terminated(self, session_id: str) -> None:
         """Keep that we ended a session."""
         with self.database.write("mark-terminated") as db:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import collections
+import hashlib
 import logging
+import os
 import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from devin_jupyter.host import Host, host
+from devin_jupyter.host import Host, executions, host
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -85,7 +87,16 @@ class Notebook:
         from devin_jupyter.models.snapshot import CellRef
 
         here = self.host
-        return CellRef(notebook=here.notebook, cell_id=here.cell_id, out=out)
+        running = executions[-1] if executions and executions[-1].is_running else None
+        execution = here.request or (f"{_PROCESS} {running.number}" if running else None)
+        source = None if running is None else hashlib.sha256(running.source.strip().encode("utf-8", "replace"))
+        return CellRef(
+            notebook=here.notebook,
+            cell_id=here.cell_id,
+            out=out,
+            execution=execution,
+            source=source.hexdigest() if source else None,
+        )
 
     def session(self, word: Any) -> Any:
         """Return the session that a word names: a variable, an id or a URL; the last one for None.
@@ -127,6 +138,8 @@ class Notebook:
             self.shell.push({name: value})
 
 
+_PROCESS = os.urandom(8).hex()
+"""Tells the runs of cells in this process from those in another, where no front end numbers them."""
 _warned: WeakSet[Any] = WeakSet()
 
 

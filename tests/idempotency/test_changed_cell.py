@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ async def test_it_is_refused_before_the_post_with_its_size_and_three_ways(kernel
     assert caught.value.message.startswith("You edited this cell while its session is still running (devin-")
     assert [line.split()[0] for line in caught.value.hint.splitlines()] == ["--to", "--replace", "--beside"]
     assert first.session_id in caught.value.message
-    assert caught.value.consequence == "nothing was sent and nothing was paid"
+    assert caught.value.consequence.endswith("nothing was sent and nothing was paid")
     assert all(way in caught.value.hint for way in (f"--to {first.session_id} ", "--replace ", "--beside "))
     assert simulator.requests(POST) == 1
 
@@ -194,3 +195,56 @@ async def test_a_session_that_a_dead_kernel_started_guards_its_cell(kernel: Any,
     with pytest.raises(SessionChanged):
         await kernel().start("other")
     assert simulator.stats()["sessions"] == 1
+
+
+def run(number: int, text: str = "the text", **fields: Any) -> Policy:
+    """Return the policy of a run of the cell, by its number and its own text."""
+    cell = replace(CELL, execution=f"run {number}", source=text)
+    return Policy(guard=cell, interactive=True, **fields)
+
+
+async def test_what_one_run_of_a_cell_starts_is_no_edit_of_each_other_and_a_rerun_attaches(
+    kernel: Any, simulator: Any
+) -> None:
+    one = kernel()
+    first = [await one.start(f"audit {name}", policy=run(1)) for name in "abc"]
+    assert {item.how for item in first} == {"created"}
+    again = [await one.start(f"audit {name}", policy=run(2)) for name in "abc"]
+    assert [item.session_id for item in again] == [item.session_id for item in first]
+    more = [await one.start(f"audit {name}", policy=run(3)) for name in "dabc"]  # a longer list, in another order
+    assert [item.how for item in more] == ["created", "attached", "attached", "attached"]
+    assert simulator.requests(POST) == 4
+
+
+async def test_an_edit_of_a_loop_is_refused_while_its_sessions_work(kernel: Any, simulator: Any) -> None:
+    one = kernel()
+    for name in "ab":
+        await one.start(f"audit {name}", policy=run(1))
+    with pytest.raises(SessionChanged, match="You edited this cell"):
+        await one.start("check a", policy=run(2, "another text"))
+    assert simulator.requests(POST) == 2
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        ("audit api", "audit web and app", "words: 3 added, 1 of 2 removed, first at 'web'"),
+        ("audit\n- api\n- web", "audit\n  - api\n  - web", "line breaks or indentation differ"),
+        ("audit", "audit", "the text is the same: mode differs"),
+    ],
+)
+async def test_a_refusal_says_what_differs_also_where_only_values_changed(
+    kernel: Any, simulator: Any, before: str, now: str, said: str
+) -> None:
+    one, options = kernel(), {"mode": "fast"} if before == now else {}
+    await one.start(before, policy=run(1))
+    with pytest.raises(SessionChanged) as caught:
+        await one.start(now, policy=run(2), **options)
+    assert caught.value.message.startswith("What is filled in here has changed while the session for it is still")
+    assert said in caught.value.consequence
+    assert caught.value.hint.endswith("dj.create or dj.map start one for each value")
+    with pytest.raises(SessionChanged, match="You edited this cell") as caught:
+        await one.start(now, policy=run(3, "another text"), **options)
+    assert said in caught.value.consequence
+    assert "dj.map" not in caught.value.hint
+    assert simulator.requests(POST) == 1

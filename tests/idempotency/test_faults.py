@@ -141,7 +141,7 @@ class Trial:
                 return result
             self.counts[f"ended by {result['error']}"] += 1
             assert result["error"] != "crashed", (act, result)
-        raise AssertionError(f"no end to {act}")
+        raise AssertionError(f"no end to {act}, at last {result}")
 
     async def round(self, n_acts: int) -> None:
         gate = asyncio.Semaphore(AT_A_TIME)

@@ -1,5 +1,7 @@
 """`%%devin` against the simulator over HTTP: what is sent, bound, shown, waited for, and what fails before that."""
 
+import json
+
 import pytest
 
 pytestmark = pytest.mark.usefixtures("slow_lasts")
@@ -340,3 +342,24 @@ def test_tagging_is_configured_for_cells_and_for_python(shell):
     assert shell.run("%%devin --quiet -o again\nDo it without a tag").out.count("attached to") == 1
     assert 'tags"' not in shell.run("%%devin --dry-run\nSomething else").out
     shell.run("%config DevinMagics.tagging = None")
+
+
+LOOP = """for name in {names}:
+    get_ipython().run_cell_magic("devin", "--quiet --max-acu 3 -o looped", "{words} " + name)"""
+
+
+def test_a_loop_starts_all_its_sessions_and_a_rerun_attaches_to_them(shell, tmp_path):
+    shell.run("import devin_jupyter as dj\nclient = dj.connect(simulator=True, speed=1)")
+    journal = shell.names["client"].journal
+    assert shell.run(LOOP.format(names="'xy'", words="look after")).error is None
+    assert shell.run(LOOP.format(names="'xyz'", words="look after")).out.count("attached to") == 2
+    assert len(journal.sessions()) == 3
+    edited = shell.run(LOOP.format(names="'x'", words="take care of"), fails=True)
+    assert "You edited this cell" in edited.out or "had another prompt before" in edited.out
+    notebook = tmp_path / "other.ipynb"
+    cells = [{"cell_type": "code", "id": f"c{n}", "metadata": {}, "outputs": [], "execution_count": None,
+              "source": f"%%devin --quiet -o part\nOf another notebook {n}"} for n in range(2)]  # fmt: skip
+    notebook.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+    for _ in range(2):
+        assert shell.run(f"%run {notebook}").error is None
+    assert len(journal.sessions()) == 5
