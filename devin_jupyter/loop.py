@@ -16,6 +16,7 @@ import asyncio
 import atexit
 import concurrent.futures
 import functools
+import gc
 import inspect
 import os
 import signal
@@ -98,6 +99,48 @@ class _InlineThread(threading.Thread):
         pass
 
 
+class _Collector:
+    """Pauses Python's garbage collector, for all reads that are under way together.
+
+    It would look for garbage among the objects of thousands of pages, which takes as long as parsing them.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._reads = 0
+        self._is_paused = False
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Pause it, if it is on, until the last read is over."""
+        with self._lock:
+            self._reads += 1
+            if gc.isenabled():
+                gc.disable()
+                self._is_paused = True
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._reads -= 1
+                if not self._reads:
+                    self.resume()
+
+    def resume(self) -> None:
+        """End the pause now."""
+        with self._lock:
+            if self._is_paused:
+                self._is_paused = False
+                if not gc.get_freeze_count():  # what was read becomes old, or the next collection would look at it
+                    gc.freeze()
+                    gc.unfreeze()
+                gc.enable()
+
+
+_collector = _Collector()
+paused_collector = _collector.paused
+
+
 class LoopThread:
     """A lazily started event loop on a daemon thread, restarted in a forked child."""
 
@@ -130,6 +173,7 @@ class LoopThread:
                 pass
         except BaseException:
             future.cancel()
+            _collector.resume()  # what is cancelled ends a moment later
             raise
         is_daemon = threading.current_thread().daemon
         if self._is_exiting and is_daemon:

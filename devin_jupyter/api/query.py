@@ -10,13 +10,13 @@ include their second is not documented, so nothing relies on it.
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import time
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from itertools import pairwise
 from math import ceil, floor, inf
 from operator import index
@@ -27,7 +27,7 @@ from devin_jupyter.errors import OptionError, UnreadableAnswer, Unsupported
 from devin_jupyter.loop import REQUESTS_AT_ONCE, leaf_exceptions
 from devin_jupyter.models import enums
 from devin_jupyter.models.enums import Phase
-from devin_jupyter.models.fields import UNIX_SECONDS, parse_time, strings
+from devin_jupyter.models.fields import KNOWN_KEYS, UNIX_SECONDS, parse_time, row_parser, strings
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.text import nearest, parse_ago, unknown_value
 
@@ -39,14 +39,16 @@ SERIAL = 4
 """Pages that are always read one after another; more are divided."""
 NEAR = 5
 """If no more concurrent requests than this are worthwhile, windows are divided only once: each costs one more page."""
+_MOST_NEW = 20
+"""Fields that are not in our table: with more than this, pages are no longer read as rows."""
 _FURTHER_BACK = (1, 3, 7)
 """How far the windows before the bulk of a history reach back, in lengths of it: its beginning is not known."""
-_PAGES_BETWEEN_COLLECTIONS = 250
 
 Raw = dict[str, Any]
 Fetch = Callable[[Raw], Awaitable[bytes]]
-Take = Callable[[list[Raw]], Awaitable[int]]
+Take = Callable[[list[Any]], Awaitable[int]]
 """Collects sessions, and returns how many of them were new."""
+Parse: TypeAlias = "Callable[[bytes], Page]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +95,15 @@ class Window:
 class Page:
     """One page of the list."""
 
-    items: list[Raw]
+    items: list[Any]
+    """Dicts or rows."""
     created: list[int]
     cursor: str | None
     total: int | None
     has_integer_times: bool = True
     """All times are whole seconds, as they should be."""
 
-    def inside(self, window: Window) -> list[Raw]:
+    def inside(self, window: Window) -> list[Any]:
         """Return the sessions that belong to a window."""
         low, high = min(self.created, default=0), max(self.created, default=0)
         if window.holds(low) and window.holds(high):
@@ -136,14 +139,14 @@ class _FilterIgnored(Exception):
     """The service returned sessions from outside the window."""
 
 
-async def read_newest(fetch: Fetch, take: Take, window: Window, limit: int) -> bool:
+async def read_newest(fetch: Fetch, take: Take, window: Window, limit: int, parse: Parse | None = None) -> bool:
     """Read the newest `limit` sessions of a window; False if the newest do not come first, so all must be read."""
     count, cursors, oldest, empty = 0, set[str | None](), None, _EmptyPages()
     cursor: str | None = None
     while count < limit and cursor not in cursors:
         cursors.add(cursor)
         first = max(1, min(LARGEST_PAGE, limit - count))
-        page = parsed(await fetch({**window.params(), "first": first, "after": cursor}))
+        page = (parse or parsed)(await fetch({**window.params(), "first": first, "after": cursor}))
         empty.see(page)
         if page.items and (not page.is_ordered or (oldest is not None and page.created[0] > oldest)):
             return False
@@ -154,7 +157,14 @@ async def read_newest(fetch: Fetch, take: Take, window: Window, limit: int) -> b
     return True
 
 
-async def read_sessions(fetch: Fetch, take: Take, window: Window, *, at_once: int = REQUESTS_AT_ONCE) -> None:
+async def read_sessions(
+    fetch: Fetch,
+    take: Take,
+    window: Window,
+    *,
+    at_once: int = REQUESTS_AT_ONCE,
+    parse: Parse | None = None,
+) -> None:
     """Read all sessions of a window, handing each page to `take` once or more.
 
     Args:
@@ -162,11 +172,12 @@ async def read_sessions(fetch: Fetch, take: Take, window: Window, *, at_once: in
         take: collects raw sessions; sees some of them twice.
         window: which sessions.
         at_once: the most requests under way; with one, the list is read in order.
+        parse: reads the body of a page; `parsed` by default.
 
     Raises:
         ApiError, ConnectionTrouble: of the first request that failed; the others are given up.
     """
-    reader = _Reader(fetch, take, at_once)
+    reader = _Reader(fetch, take, at_once, parse or parsed)
     if at_once == 1:
         await reader.read_in_order(window)
         return
@@ -182,10 +193,9 @@ async def read_sessions(fetch: Fetch, take: Take, window: Window, *, at_once: in
 
 
 class _Reader:
-    def __init__(self, fetch: Fetch, take: Take, at_once: int) -> None:
-        self._fetch, self._take, self.at_once = fetch, take, at_once
+    def __init__(self, fetch: Fetch, take: Take, at_once: int, parse: Parse) -> None:
+        self._fetch, self._take, self.at_once, self._parse = fetch, take, at_once, parse
         self._turn: asyncio.Semaphore | None = None
-        self._pages = 0
         self._included = {"after_is_included": False, "before_is_included": False}
 
     async def read(self, window: Window, serial: float = SERIAL) -> None:
@@ -239,7 +249,7 @@ class _Reader:
         return page
 
     async def _process_page(self, window: Window, body: bytes, check: bool) -> Page:
-        page = parsed(body)
+        page = self._parse(body)
         items = page.items
         if items and not (window.holds(min(page.created)) and window.holds(max(page.created))):
             if check and not _only_edges(window, page.created):
@@ -247,9 +257,6 @@ class _Reader:
             self._learn_bounds(window, page)
             items = page.inside(window)
         await self._take(items)
-        self._pages += 1
-        if self._pages % _PAGES_BETWEEN_COLLECTIONS == 0 and not gc.isenabled():
-            gc.collect(1)
         return page
 
     def _learn_bounds(self, window: Window, page: Page) -> None:
@@ -267,22 +274,57 @@ def parsed(body: bytes) -> Page:
     times: list[Any] = [item.get("created_at") for item in items]
     has_integer_times = set(map(type, times)) <= {int} and max(times, default=0) < UNIX_SECONDS
     created: list[int] = times if has_integer_times else [_seconds(value) for value in times]
-    total = total if type(total) is int and total >= 0 else None
-    return Page(items, created, next_cursor(answer), total, has_integer_times)
+    return Page(items, created, next_cursor(answer), _total(total), has_integer_times)
+
+
+class RowParser:
+    """Reads pages as rows for as long as they are as expected, see `row_parser`; then as dicts."""
+
+    def __init__(self) -> None:
+        self._parse, self._new = row_parser(), set[str]()
+
+    def parsed(self, body: bytes) -> Page:
+        """Read the body of a page."""
+        if self._parse is None:
+            return parsed(body)
+        try:
+            answer = self._parse(body)
+            created: list[int] = [row.created_at for row in answer.items]
+            if set(map(type, created)) <= {int} and max(created, default=0) < UNIX_SECONDS:
+                cursor = next_cursor({"has_next_page": answer.has_next_page, "end_cursor": answer.end_cursor})
+                return Page(answer.items, created, cursor, _total(answer.total))
+        except (ValueError, RecursionError):
+            pass
+        page = parsed(body)
+        new = set[str]().union(*page.items) - KNOWN_KEYS["v3"] - self._new
+        self._new |= new
+        self._parse = row_parser(*sorted(self._new)) if new and len(self._new) <= _MOST_NEW else None
+        return page
+
+
+def _total(value: Any) -> int | None:
+    return value if type(value) is int and value >= 0 else None
 
 
 def _value(body: bytes) -> Any:
-    from pydantic_core import from_json  # pydantic's own: faster than the standard library, and shares equal texts
+    for parse in _parsers():
+        try:
+            return parse(body)
+        except (ValueError, RecursionError):  # also half a character, or a number that is none, which only some read
+            continue
+    raise UnreadableAnswer("a page of sessions cannot be parsed", "nothing was changed", "try again later")
+
+
+@cache
+def _parsers() -> list[Callable[[bytes], Any]]:
+    """The parsers of JSON that are there, fastest first; what one refuses the next one may read."""
+    from pydantic_core import from_json
 
     try:
-        return from_json(body)
-    except ValueError:
-        try:  # half a character, which the other refuses
-            return json.loads(body)
-        except (ValueError, RecursionError):
-            raise UnreadableAnswer(
-                "a page of sessions cannot be parsed", "nothing was changed", "try again later"
-            ) from None
+        import msgspec
+    except ImportError:  # pyodide may lack it
+        return [from_json, json.loads]
+    return [msgspec.json.Decoder().decode, from_json, json.loads]
 
 
 def _seconds(value: Any) -> int:
@@ -489,6 +531,11 @@ class Query:
                 str(value).lower() if isinstance(value, bool) else [*value] if isinstance(value, tuple) else value
             )
         return found
+
+    def keeps_all(self, api_version: str) -> bool:
+        """Whether the service applies all filters, so that `keep` keeps every session."""
+        used = [BY_KEYWORD[name] for name in self.filters]
+        return not any(one.keep_v1 if api_version == "v1" else one.keep_v3 for one in used)
 
     def keep(self, items: Sequence[S], api_version: str) -> list[S]:
         """Return the sessions of a page that pass what the service does not filter by, or may read in another way."""

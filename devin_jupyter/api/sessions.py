@@ -21,7 +21,9 @@ from devin_jupyter.api.client import (
     whole_list,
 )
 from devin_jupyter.api.query import (
+    Parse,
     Query,
+    RowParser,
     SessionFilters,
     Take,
     api_params,
@@ -96,6 +98,15 @@ class Found:
             if not isinstance(problem, NotFound):
                 raise problem
         return [*self.raws.values()]
+
+
+def _is_new(name: Any, seen: set[str]) -> bool:
+    """Whether a session was not seen before; one without an id always counts."""
+    if not isinstance(name, str):
+        return True
+    is_new = name not in seen
+    seen.add(name)
+    return is_new
 
 
 class Sessions:
@@ -240,14 +251,12 @@ class Sessions:
         seen = set[str]()
 
         async def take(items: Sequence[Any]) -> int:
-            kept = []
-            for item in wanted.keep(items, self._service.api_version):
-                name = item.get("session_id")
-                if isinstance(name, str):
-                    if name in seen:
-                        continue
-                    seen.add(name)
-                kept.append(item)
+            kept = wanted.keep(items, self._service.api_version)
+            names = [item.get("session_id") for item in kept]
+            if set(map(type, names)) <= {str} and len(set(names)) == len(names) and seen.isdisjoint(names):
+                seen.update(names)
+            else:
+                kept = [item for item, name in zip(kept, names, strict=True) if _is_new(name, seen)]
             if kept:
                 processed = asyncio.get_running_loop().create_future()
                 pages.put_nowait((kept, processed))
@@ -256,11 +265,7 @@ class Sessions:
 
         async def read() -> None:
             try:
-                await (
-                    self._scan_v1(wanted, take, limit)
-                    if self._service.is_v1
-                    else self._scan_v3(wanted, take, limit, parallel)
-                )
+                await self._scan(wanted, take, limit, parallel)
             finally:
                 pages.put_nowait(None)
 
@@ -276,15 +281,19 @@ class Sessions:
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await reading
 
-    async def _scan_v3(self, query: Query, take: Take, limit: int | None, parallel: bool) -> None:
+    async def _scan(self, query: Query, take: Take, limit: int | None, parallel: bool, parse: Parse = parsed) -> None:
+        if self._service.is_v1:
+            await self._scan_v1(query, take, limit)
+            return
         window, params = query.window(), query.params("v3")
 
         async def read(extra: Mapping[str, Any]) -> None:
             async def fetch(paging: Mapping[str, Any]) -> bytes:
                 return await self._fetch({**params, **extra, **paging}, query.operation)
 
-            if limit is None or not await read_newest(fetch, take, window, limit):
-                await read_sessions(fetch, take, window, at_once=REQUESTS_AT_ONCE if parallel else 1)
+            if limit is None or not await read_newest(fetch, take, window, limit, parse):
+                at_once = REQUESTS_AT_ONCE if parallel else 1
+                await read_sessions(fetch, take, window, at_once=at_once, parse=parse)
 
         if "archived" in query.filters:
             await read({})
@@ -295,7 +304,7 @@ class Sessions:
         looking = asyncio.create_task(self._fetch(first, query.operation))
         try:
             await read({})
-            page = parsed(await looking)
+            page = parse(await looking)
         finally:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
@@ -483,6 +492,26 @@ async def first_message(sessions: Sessions, session_id: str) -> str | None:
 def service_time(sessions: Sessions) -> float | None:
     """Return the present time by the service's clock, in Unix seconds, as its answers tell it; None before."""
     return sessions._service.service_time()
+
+
+async def collect(
+    sessions: Sessions, query: Query, add: Callable[[list[Any]], int], *, limit: int | None = None
+) -> None:
+    """Hand the sessions that a query selects to a function, as `scan` does, page by page.
+
+    Args:
+        sessions: of the organization.
+        query: which sessions.
+        add: gets dicts, or rows where nothing has to be filtered here (see `row_parser`), and some of them twice;
+            returns how many were new.
+        limit: as in `scan`.
+    """
+
+    async def take(items: list[Any]) -> int:
+        return add(query.keep(items, sessions._service.api_version))
+
+    is_plain = not sessions._service.is_v1 and query.keeps_all("v3")
+    await sessions._scan(query, take, limit, True, RowParser().parsed if is_plain else parsed)
 
 
 class Messages:

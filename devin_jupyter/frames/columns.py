@@ -6,6 +6,8 @@ from the network, so an invalid one becomes a null or a text, never an exception
 
 from __future__ import annotations
 
+import importlib
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -17,8 +19,10 @@ import pandas as pd
 from devin_jupyter.models.fields import UNIX_SECONDS, Kind, parse_time, word
 
 TEXT = pd.StringDtype()
+_arrow: Any = importlib.import_module("pyarrow") if TEXT.storage == "pyarrow" else None
 TIME = pd.DatetimeTZDtype("us", "UTC")
 DAY = np.dtype("datetime64[us]")
+_PIECE = 4096
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -62,7 +66,7 @@ def words(values: list[Any], known: Sequence[Any]) -> Any:
     """Return a categorical with all known values, then the others that occur, sorted."""
     codes = Codes(known)
     codes.extend(values)
-    return codes.categorical()
+    return codes.array()
 
 
 def choices(values: list[Any], known: Sequence[Any]) -> Any:
@@ -73,6 +77,44 @@ def choices(values: list[Any], known: Sequence[Any]) -> Any:
     return pd.Categorical.from_codes(places, dtype=pd.CategoricalDtype(list(known)))
 
 
+class Pieces:
+    """Builds a column from pieces. Python objects are turned into an array every few thousand values and forgotten."""
+
+    def __init__(self, column: Column) -> None:
+        self._column, self._values, self._arrays = column, list[Any](), list[Any]()
+
+    def extend(self, values: Iterable[Any]) -> None:
+        """Append values as they came."""
+        self._values += values
+        if len(self._values) >= _PIECE and self._column.kind != "object":
+            self._convert()
+
+    def array(self, order: Any = None) -> Any:
+        """Return the column and forget it.
+
+        Args:
+            order: the positions to take, in this order; None is all as they came.
+        """
+        if self._column.kind == "object":
+            found = np.fromiter(self._values, dtype=object, count=len(self._values))
+            self._values = []
+            return pd.Series(found if order is None else found[order], dtype=object, copy=False)
+        self._convert()
+        arrays, self._arrays = self._arrays, []
+        joined = arrays[0]
+        if len(arrays) > 1:
+            parts: list[Any] = [pd.Series(part, copy=False) for part in arrays]
+            joined = pd.concat(parts, ignore_index=True).array
+            if self._column.kind == "text" and _arrow is not None:  # in one piece it is taken from faster
+                joined = _from_arrow(_arrow.array(joined, type=_arrow.large_string()).combine_chunks())
+        return joined if order is None else joined.take(order)
+
+    def _convert(self) -> None:
+        values, self._values = self._values, []
+        if values or not self._arrays:
+            self._arrays.append(array_of(self._column, values))
+
+
 class Codes:
     """Builds a categorical from pieces, so that equal words are not kept a million times.
 
@@ -80,7 +122,7 @@ class Codes:
     """
 
     def __init__(self, known: Sequence[Any]) -> None:
-        self._known, self._codes = tuple(known), list[int]()
+        self._known, self._codes = tuple(known), array("i")
         self._kind = type(known[0]) if known else str
         self._index = _Index({**{value: code for code, value in enumerate(known)}, None: -1})
 
@@ -88,16 +130,17 @@ class Codes:
         """Append values; one of another type is converted to text."""
         if not set(map(type, values)) <= {self._kind, type(None)}:
             values = [value if type(value) is self._kind else word(value) for value in values]
-        self._codes += map(self._index.__getitem__, values)
+        self._codes.extend(map(self._index.__getitem__, values))
 
-    def categorical(self) -> Any:
-        """Return the categorical."""
+    def array(self, order: Any = None) -> Any:
+        """Return the categorical, see `Pieces`."""
         found = [value for value in self._index if value is not None]
         shown = [_replace_surrogates(value) if isinstance(value, str) else value for value in found]
         categories = [*self._known, *sorted(set(shown) - set(self._known), key=str)]
         place = {value: code for code, value in enumerate(categories)}
         moved = np.array([*(place[value] for value in shown), -1], dtype="int32")
-        codes = moved[np.array(self._codes, dtype="int32")]
+        codes = moved[np.frombuffer(self._codes, dtype="int32")] if self._codes else np.array([], dtype="int32")
+        codes = codes if order is None else codes[order]
         return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(categories))
 
 
@@ -112,9 +155,21 @@ def texts(values: list[Any]) -> Any:
     if not set(map(type, values)) <= {str, type(None)}:
         values = [word(value, longest=None) for value in values]
     try:
-        return pd.array(values, dtype=TEXT)
+        return _string_array(values)
     except UnicodeEncodeError:
-        return pd.array([_replace_surrogates(value) for value in values], dtype=TEXT)
+        return _string_array([_replace_surrogates(value) for value in values])
+
+
+def _string_array(values: list[str | None]) -> Any:
+    if _arrow is None:
+        return pd.array(values, dtype=TEXT)
+    # pandas would make an array of objects first, and look at each of them twice
+    return _from_arrow(_arrow.array(values, type=_arrow.large_string()))
+
+
+def _from_arrow(strings: Any) -> Any:
+    dtype: Any = TEXT  # its stubs do not know this part of the protocol for extension types
+    return dtype.__from_arrow__(strings)
 
 
 def _replace_surrogates(value: str | None) -> str | None:

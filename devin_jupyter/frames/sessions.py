@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from functools import lru_cache
-from operator import itemgetter
+from itertools import accumulate, chain
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from devin_jupyter.frames.columns import Codes, Column, frame_of, numbers, times
+from devin_jupyter.frames.columns import Codes, Column, Pieces, frame_of
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.fields import (
     FIELDS,
@@ -26,11 +27,14 @@ from devin_jupyter.models.fields import (
     UNTOUCHED,
     WEB_APP,
     PullRequest,
+    as_raw,
     bare_id,
+    columns_of,
     identifier,
-    read_session,
+    parse_time,
     word,
 )
+from devin_jupyter.models.fields import identifiers as identifiers_of
 from devin_jupyter.models.fields import pull_requests as read_pull_requests
 from devin_jupyter.models.snapshot import PhaseInputs, Record, Snapshot, observe, phase_of
 
@@ -47,12 +51,15 @@ PULL_REQUESTS = (
 )
 
 _FIELD_COLUMNS = {
-    version: [(field, key) for field in FIELDS if field.column and (key := field.key(version))]
-    for version in ("v3", "v1")
+    version: [field for field in FIELDS if field.column and field.key(version)] for version in ("v3", "v1")
 }
-"""The columns that are a field of the response, with its key."""
-_PULL_REQUEST_KEY = {version: KEYS[version]["pull_requests"] for version in KEYS}
-_BARE_ID = re.compile("[0-9a-f]{32}")
+"""The columns that are a field of the response."""
+_PAGE_KEYS = {
+    version: [*(KEYS[version][field.name] for field in fields), KEYS[version]["pull_requests"]]
+    for version, fields in _FIELD_COLUMNS.items()
+}
+"""The keys of these fields, and that of the pull requests."""
+_APPROVAL = Phase.NEEDS_APPROVAL.value
 
 
 class SessionRows:
@@ -68,8 +75,7 @@ class SessionRows:
         self, *, api_version: str = "v3", org_id: str | None = None, known: Mapping[str, Record] | None = None
     ) -> None:
         self._version, self._org_id, self._known = api_version, org_id, known or {}
-        self._words = {column.name: Codes(column.values) for column in SESSIONS if column.kind == "word"}
-        self._data: dict[str, list[Any]] = {column.name: [] for column in SESSIONS if column.kind != "word"}
+        self._columns: dict[str, Codes | Pieces] = _empty_columns()
         self._seen: set[str] = set()
         self.provisional: dict[str, bool] = {}
         """Of the sessions in `known`, whether their output is not the final answer."""
@@ -78,14 +84,14 @@ class SessionRows:
     def __len__(self) -> int:
         return len(self._seen)
 
-    def add(self, items: Sequence[Raw], *, at: datetime | None = None) -> int:
+    def add(self, items: Sequence[Any], *, at: datetime | None = None) -> int:
         """Add the raw sessions of a page and return how many were new.
 
         Args:
-            items: `SessionResponse`s of v3 or session objects of v1.
+            items: `SessionResponse`s of v3, also as rows (see `row_parser`), or session objects of v1.
             at: when the response came, for the sessions in `known`.
         """
-        identifiers = list(map(identifier, items))
+        identifiers = identifiers_of(items)
         before = len(self._seen)
         if self._seen.isdisjoint(identifiers) and len(set(identifiers)) == len(items):
             self._seen.update(identifiers)
@@ -102,12 +108,14 @@ class SessionRows:
         for snapshot in snapshots:
             self._seen.add(snapshot.session_id)
             self.provisional[snapshot.session_id] = not snapshot.output_is_final
-            for name, codes in self._words.items():
-                codes.extend([getattr(snapshot, name)])
-            facts = dict(zip(("n_prs", "n_merged", "repos"), _count(snapshot.pull_requests), strict=True))
-            for name, column in self._data.items():
-                column.append(facts.get(name) if name in facts else _attribute(snapshot, name))
-            self._data["repos"][-1] = list(snapshot.repos) or facts["repos"]
+            n_prs, n_merged, repos = _count(snapshot.pull_requests)
+            facts = {"n_prs": n_prs, "n_merged": n_merged, "repos": list(snapshot.repos) or repos}
+            for name, column in self._columns.items():
+                is_word = isinstance(column, Codes)
+                value = (
+                    getattr(snapshot, name) if is_word else _attribute(snapshot, name) if name not in facts else None
+                )
+                column.extend([facts.get(name, value)])
 
     def frame(self, *, newest_first: bool = False, order: Sequence[str] | None = None) -> pd.DataFrame:
         """Return the frame, and forget what was collected.
@@ -116,23 +124,21 @@ class SessionRows:
             newest_first: sort by `created_at`.
             order: session ids in the wanted order, instead.
         """
-        data: dict[str, Any] = dict(self._data)
-        self._data = {}
-        data |= {name: codes.categorical() for name, codes in self._words.items()}
-        for name in ("created_at", "updated_at"):
-            data[name] = times(data[name])
-        data["acus"] = _mask_unreported(numbers(data["acus"]), data)
-        found, places = data["session_id"], None
+        columns, self._columns = self._columns, _empty_columns()
+        found: dict[str, Any] = {name: columns[name].array() for name in ("session_id", "created_at")}
+        places = None
         if newest_first:
-            places = by_time(data["created_at"], found)
-        elif order is not None and found != list(order):
-            rows = {name: row for row, name in enumerate(found)}
-            places = [rows[name] for name in order if name in rows]
-        frame = frame_of(SESSIONS, data)
-        return frame if places is None else frame.take(places).reset_index(drop=True)
+            places = by_time(found["created_at"], found["session_id"])
+        elif order is not None and (names := found["session_id"].tolist()) != list(order):
+            rows = {name: row for row, name in enumerate(names)}
+            places = np.array([rows[name] for name in order if name in rows], dtype="int64")
+        data = {name: values if places is None else values.take(places) for name, values in found.items()}
+        data |= {name: column.array(places) for name, column in columns.items() if name not in found}
+        _mask_unreported(data)
+        return frame_of(SESSIONS, data)
 
-    def _only_new(self, items: Sequence[Raw], identifiers: list[str]) -> tuple[list[Raw], list[str]]:
-        kept: list[Raw] = []
+    def _only_new(self, items: Sequence[Any], identifiers: list[str]) -> tuple[list[Any], list[str]]:
+        kept: list[Any] = []
         names: list[str] = []
         for item, name in zip(items, identifiers, strict=True):
             if name not in self._seen or name == NO_ID:
@@ -142,38 +148,41 @@ class SessionRows:
         return kept, names
 
     def _without_known(
-        self, items: Sequence[Raw], identifiers: list[str], at: datetime | None
-    ) -> tuple[list[Raw], list[str]]:
+        self, items: Sequence[Any], identifiers: list[str], at: datetime | None
+    ) -> tuple[list[Any], list[str]]:
         pairs = list(zip(items, identifiers, strict=True))
         moment = at or datetime.now(UTC)
         for item, name in pairs:
             if name in self._known:
-                self.add_snapshots([observe(item, self._known[name], at=moment)])
+                self.add_snapshots([observe(as_raw(item), self._known[name], at=moment)])
         rest = [(item, name) for item, name in pairs if name not in self._known]
         return [item for item, _ in rest], [name for _, name in rest]
 
-    def _add_columns(self, items: Sequence[Raw], identifiers: list[str]) -> None:
-        cells: dict[str, list[Any]] = {}
-        for field, key in _FIELD_COLUMNS[self._version]:
-            values = _values(items, key)
-            cells[field.name] = list(map(field.cell, values)) if field.cell else values
+    def _add_columns(self, items: Sequence[Any], identifiers: list[str]) -> None:
+        cells: dict[str, Sequence[Any]] = {}
+        fields, keys = _FIELD_COLUMNS[self._version], _PAGE_KEYS[self._version]
+        *columns, requests = columns_of(items, keys)
+        for field, values in zip(fields, columns, strict=True):
+            cells[field.name] = field.cells(values) if field.cells else values
         cells["session_id"] = identifiers
-        urls = zip(cells["url"], identifiers, strict=True)
-        cells["url"] = [url if url and type(url) is str else WEB_APP + bare_id(name) for url, name in urls]
+        if set(map(type, cells["url"])) != {str} or not all(cells["url"]):
+            urls = zip(cells["url"], identifiers, strict=True)
+            cells["url"] = [url if url and type(url) is str else WEB_APP + bare_id(name) for url, name in urls]
         has_output = [output is not None for output in cells["structured_output"]]
         cells["phase"] = self._phases.of(zip(cells["status"], cells["status_detail"], has_output, strict=True))
         # a reply needs somebody where it asks something: that stands in the conversation, which a list does not hold
-        cells["needs_you"] = [phase == Phase.NEEDS_APPROVAL for phase in cells["phase"]]
-        counts = map(_count_raw, _values(items, _PULL_REQUEST_KEY[self._version]))
-        cells["n_prs"], cells["n_merged"], cells["repos"] = map(list, zip(*counts, strict=True))
+        cells["needs_you"] = [phase == _APPROVAL for phase in cells["phase"]]
+        cells["n_prs"], cells["n_merged"], cells["repos"] = _count_page(requests)
         cells["extra"] = _extras(items, KNOWN_KEYS[self._version])
         if "org_id" not in cells:
             cells["org_id"] = [self._org_id] * len(items)
         nulls = [None] * len(items)  # for the columns that this version does not have
-        for name, codes in self._words.items():
-            codes.extend(cells.get(name, nulls))
-        for name, column in self._data.items():
-            column += cells.get(name, nulls)
+        for name, column in self._columns.items():
+            column.extend(cells.get(name, nulls))
+
+
+def _empty_columns() -> dict[str, Codes | Pieces]:
+    return {column.name: Codes(column.values) if column.kind == "word" else Pieces(column) for column in SESSIONS}
 
 
 class _Phases(dict[tuple[Any, Any, bool], str]):
@@ -186,7 +195,7 @@ class _Phases(dict[tuple[Any, Any, bool], str]):
     def of(self, keys: Iterable[tuple[Any, Any, bool]]) -> list[str]:
         keys = list(keys)
         try:
-            return [self[key] for key in keys]
+            return list(map(self.__getitem__, keys))
         except TypeError:  # unhashable
             return [self[word(status), word(detail), has_output] for status, detail, has_output in keys]
 
@@ -197,14 +206,14 @@ class _Phases(dict[tuple[Any, Any, bool], str]):
         return phase
 
 
-def _values(items: Sequence[Raw], field: str) -> list[Any]:
-    try:
-        return list(map(itemgetter(field), items))
-    except KeyError:
-        return [item.get(field) for item in items]
-
-
-def _extras(items: Sequence[Raw], fields: Collection[str]) -> list[dict[str, Any] | None]:
+def _extras(items: Sequence[Any], fields: Collection[str]) -> list[dict[str, Any] | None]:
+    if not isinstance(items[0], Mapping):  # rows
+        if not items[0].NEW:
+            return [None] * len(items)
+        columns = [list(map(attrgetter(place), items)) for place in items[0].NEW]
+        names = items[0].NEW.values()
+        rows = (zip(names, values, strict=True) for values in zip(*columns, strict=True))
+        return [{name: value for name, value in row if value is not None} or None for row in rows]
     unknown = set[str]().union(*items).difference(fields)
     if not unknown:
         return [None] * len(items)
@@ -227,14 +236,15 @@ def _attribute(snapshot: Snapshot, name: str) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _mask_unreported(acus: Any, data: Mapping[str, Any]) -> Any:
+def _mask_unreported(data: dict[str, Any]) -> None:
     # Zero on a session that has worked means not reported.
+    acus = data["acus"]
     zero = (acus == 0).to_numpy(dtype=bool, na_value=False)
     if zero.any():
-        status = pd.Series(data["status"])
-        untouched = status.isin(UNTOUCHED) | (status.notna() & (data["created_at"] == data["updated_at"]))
-        acus[zero & ~untouched.to_numpy()] = pd.NA
-    return acus
+        status = data["status"]
+        codes = status.categories.get_indexer(UNTOUCHED)
+        untouched = np.isin(status.codes, codes) | ((status.codes >= 0) & (data["created_at"] == data["updated_at"]))
+        acus[zero & ~untouched] = pd.NA
 
 
 def by_time(created: Any, session_ids: Sequence[str]) -> Any:
@@ -263,15 +273,23 @@ def repository(url: str) -> str | None:
     """Return `owner/repo` for the URL of a pull request on any of the usual forges, or None."""
     place, _, number = url.rpartition("/")
     if number.isdecimal():
-        return _repository_at(place)
+        return _repositories[place]
     match = _REQUEST.fullmatch(url)
-    return _repository_at(match["place"]) if match else None
+    return _repositories[match["place"]] if match else None
 
 
-@lru_cache(maxsize=10_000)
-def _repository_at(place: str) -> str | None:
-    match = _REPOSITORY.fullmatch(place)
-    return match["repo"].removesuffix("/_git").replace("/_git/", "/") if match else None
+class _Repositories(dict[str, str | None]):
+    """The repository at each place that was seen: pull requests are many, repositories are few."""
+
+    def __missing__(self, place: str) -> str | None:
+        match = _REPOSITORY.fullmatch(place)
+        found = match["repo"].removesuffix("/_git").replace("/_git/", "/") if match else None
+        if len(self) < 10_000:
+            self[place] = found
+        return found
+
+
+_repositories = _Repositories()
 
 
 def _number(url: str) -> int | None:
@@ -279,17 +297,27 @@ def _number(url: str) -> int | None:
     return int(match["number"]) if match else None
 
 
-def _count_raw(value: Any) -> PullRequestCounts:
-    # Reads one pull request, by far the most frequent number, without making an object of it.
-    if not value:
-        return 0, 0, []
-    if type(value) is not list or len(value) != 1 or type(value[0]) is not dict:
-        return _count(read_pull_requests(value))
-    url, state = value[0].get("pr_url"), value[0].get("pr_state")
-    if not url or type(url) is not str or type(state) is not str:
-        return _count(read_pull_requests(value))
-    repo = repository(url)
-    return 1, int(state == "merged"), [repo] if repo else []
+def _count_page(values: Sequence[Any]) -> tuple[Sequence[int], Sequence[int | None], list[Any]]:
+    """Count the pull requests of the raw sessions of a page, without an object for each."""
+    if not any(values):
+        return [0] * len(values), [0] * len(values), [[] for _ in values]
+    found: list[list[str | None]] = []
+    if set(map(type, values)) == {list}:
+        every = list(chain.from_iterable(values))
+        get = itemgetter if isinstance(every[0], Mapping) else attrgetter
+        with suppress(KeyError, TypeError, AttributeError):
+            found = [list(map(get(key), every)) for key in ("pr_url", "pr_state")]
+    if not found or not {*map(type, found[0]), *map(type, found[1])} <= {str} or not all(found[0]):
+        counts = [_count(read_pull_requests(value)) for value in values]
+        return [item[0] for item in counts], [item[1] for item in counts], [item[2] for item in counts]
+    names = [_repositories[url.rpartition("/")[0]] or repository(url) for url in found[0] if url]
+    numbers = list(map(len, values))
+    ends = list(accumulate(numbers))
+    repos = [names[end - number : end] for number, end in zip(numbers, ends, strict=True)]
+    for place in [place for place, number in enumerate(numbers) if number > 1] if all(names) else range(len(repos)):
+        repos[place] = list(dict.fromkeys(name for name in repos[place] if name))
+    merged = [0, *accumulate([state == "merged" for state in found[1]])]
+    return numbers, [merged[end] - merged[end - number] for number, end in zip(numbers, ends, strict=True)], repos
 
 
 def _count(requests: Sequence[PullRequest]) -> PullRequestCounts:
@@ -313,10 +341,12 @@ class PullRequestRows:
     def add(self, items: Iterable[Mapping[str, Any]], *, at: datetime | None = None) -> int:
         """Add the raw sessions of a page and return how many were new."""
         before = len(self._found)
-        for item in items:
-            fields = read_session(item, self._api_version)
-            found = (fields["session_id"], fields["created_at"], fields["updated_at"], fields["pull_requests"])
-            self._found.setdefault(found[0], found)
+        requests = KEYS[self._api_version]["pull_requests"]
+        for item in map(as_raw, items):
+            name = identifier(item)
+            if name not in self._found or name == NO_ID:
+                made, seen = parse_time(item.get("created_at")), parse_time(item.get("updated_at"))
+                self._found[name] = (name, made, seen, read_pull_requests(item.get(requests)))
         return len(self._found) - before
 
     def frame(self, limit: int | None = None) -> pd.DataFrame:

@@ -9,21 +9,20 @@ here imports pandas.
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Iterable, Mapping
-from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from devin_jupyter import frames
 from devin_jupyter.api.analytics import Consumption
 from devin_jupyter.api.query import Query, When, checked_limit, to_utc
-from devin_jupyter.api.sessions import IDS_PER_PAGE
+from devin_jupyter.api.sessions import IDS_PER_PAGE, collect
 from devin_jupyter.errors import OptionError, Unsupported
 from devin_jupyter.frames import PullRequestRows, SessionRows
 from devin_jupyter.history.organization import names_in
-from devin_jupyter.loop import gather_limited
+from devin_jupyter.loop import gather_limited, paused_collector
 from devin_jupyter.models import wire
 from devin_jupyter.models.fields import Message, identifier, read_message
 from devin_jupyter.models.fields import session_id as prefixed
@@ -88,15 +87,9 @@ async def select(core: Core, sessions: Any, filters: Mapping[str, Any], limit: i
         return _of_handles(handles) if handles else await _by_ids(core, identifiers(sessions))
     journaled = await asyncio.to_thread(read_journal, core)
     rows = new_rows(core, journaled)
-    # Python would look for garbage among thousands of new dicts, which takes as long as parsing them
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
+    with paused_collector():
         await fill(core, rows, query, limit)
         frame = await asyncio.to_thread(rows.frame, newest_first=True)
-    finally:
-        if was_on:
-            gc.enable()
     if query.phases:
         frame = frame[frame["phase"].isin(query.phases)].reset_index(drop=True)
     frame = await names_in(core, frame if limit is None else frame.head(limit), query)
@@ -106,10 +99,7 @@ async def select(core: Core, sessions: Any, filters: Mapping[str, Any], limit: i
 async def fill(core: Core, rows: SessionRows | PullRequestRows, query: Query, limit: int | None = None) -> None:
     """Read the sessions of a query into `rows`; with a limit at least the newest `limit`, if there are that many."""
     now = datetime.now(UTC)
-    scan: Any = core.sessions.scan(query, limit=None if query.phases else limit)
-    async with aclosing(scan) as pages:
-        async for page in pages:
-            rows.add(page, at=now)
+    await collect(core.sessions, query, partial(rows.add, at=now), limit=None if query.phases else limit)
 
 
 def new_rows(core: Core, journaled: Journaled) -> SessionRows:

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 import devin_jupyter as dj
-from devin_jupyter.api import query as windows
 from devin_jupyter.errors import Forbidden, NotFound, OptionError, Unsupported
 from devin_jupyter.frames.sessions import SESSIONS
 from devin_jupyter.journal import Journal
@@ -161,7 +160,6 @@ def test_archived_sessions_are_read_also_where_the_list_leaves_them_out(
 ) -> None:
     year = simulator_with(preload=count)
     devin = dj.Devin(year.api_key, org_id=year.org_id, base_url=year.url, journal=Journal(":memory:"))
-    monkeypatch.setattr(windows, "_PAGES_BETWEEN_COLLECTIONS", 2)
     whole = devin.sessions_frame()
     transport = devin.core.transport
     ask = transport.get_bytes

@@ -1,0 +1,223 @@
+"""How the pages of long lists are carried: threads, connections that are used again, errors, and giving up."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import gzip
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from typing import Any
+
+import pytest
+from clients import some_settings
+
+from devin_jupyter import errors, loop
+from devin_jupyter.api.transport import Transport
+
+BODY = b'{"items": []}'
+
+
+def answer(body: bytes = BODY, *headers: str) -> bytes:
+    return "\r\n".join(["HTTP/1.1 200 OK", f"Content-Length: {len(body)}", *headers, "", ""]).encode() + body
+
+
+class Server:
+    """Answers each request with what `reply` returns; None closes the connection, an exception is raised later."""
+
+    def __init__(self, reply: Callable[[int], bytes | None]) -> None:
+        self._reply, self.requests, self.connections = reply, list[bytes](), 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError):  # the other side has given up
+            while request := connection.recv(65536):
+                self.requests.append(request)
+                reply = self._reply(len(self.requests))
+                if reply is None:
+                    return
+                connection.sendall(reply)
+                if b"Connection: close" in reply or b"Content-Length: 999" in reply:
+                    return
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+@contextmanager
+def serving(reply: Callable[[int], bytes | None]) -> Iterator[Server]:
+    with closing(Server(reply)) as server:
+        yield server
+
+
+async def _no_pause(seconds: float) -> None:
+    pass
+
+
+async def read(server: Server, count: int = 1, **settings: Any) -> list[bytes]:
+    transport = Transport(some_settings(base_url=server.url, **settings), sleep=_no_pause)
+    try:
+        return [await transport.get_bytes("/v3/x", {"first": n, "after": None}) for n in range(count)]
+    finally:
+        await transport.aclose()
+
+
+async def test_pages_come_over_one_connection_with_the_key_and_their_query() -> None:
+    with serving(lambda n: answer()) as server:
+        assert await read(server, 3) == [BODY] * 3
+    assert server.connections == 1
+    first = server.requests[0].lower()
+    assert first.startswith(b"get /v3/x?first=0 http/1.1")
+    assert b"authorization: bearer " in first
+    assert b"user-agent: devin-jupyter/" in first
+
+
+async def test_a_compressed_page_is_unpacked() -> None:
+    with serving(lambda n: answer(gzip.compress(BODY), "Content-Encoding: gzip")) as server:
+        assert await read(server) == [BODY]
+
+
+@pytest.mark.parametrize(
+    "last", [None, answer(BODY, "Connection: close")], ids=["closed while idle", "closed as announced"]
+)
+async def test_a_connection_that_the_service_closed_is_replaced(last: bytes | None) -> None:
+    with serving(lambda n: answer() if n != 2 else last) as server:
+        assert await read(server, 3) == [BODY] * 3
+    assert server.connections == 2
+
+
+async def test_a_page_that_is_cut_off_is_asked_for_again() -> None:
+    with serving(lambda n: answer() if n > 1 else answer().replace(b"Length: 13", b"Length: 999")) as server:
+        assert await read(server) == [BODY]
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("reply", "error", "words"),
+    [
+        (lambda n: None, errors.ConnectionLost, "closed the connection during GET /v3/x"),
+        (lambda n: b"not http at all\r\n\r\n", errors.ConnectionLost, "closed the connection during GET /v3/x"),
+        (
+            lambda n: answer(b"no gzip at all", "Content-Encoding: gzip"),
+            errors.UnreadableAnswer,
+            "compression is broken",
+        ),
+        (lambda n: answer().replace(b"200 OK", b"403 No"), errors.Forbidden, "403"),
+        (lambda n: answer().replace(b"200 OK", b"302 Found"), errors.UnreadableAnswer, "redirects"),
+    ],
+)
+async def test_what_goes_wrong_is_told_as_for_any_request(reply: Any, error: Any, words: str) -> None:
+    with serving(reply) as server, pytest.raises(error, match=words):
+        await read(server)
+
+
+async def test_a_service_that_does_not_answer_runs_into_the_time_limit() -> None:
+    def silent(number: int) -> bytes | None:
+        threading.Event().wait(1.0)
+        return None
+
+    with serving(silent) as server, pytest.raises(errors.RequestTimeout, match="no answer"):
+        await read(server, timeout_seconds=0.05)
+
+
+async def test_no_connection_is_no_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with pytest.raises(errors.ConnectionFailed):
+        await Transport(some_settings(base_url=url), sleep=_no_pause).get_bytes("/v3/x")
+
+
+async def test_a_page_that_nobody_waits_for_is_given_up_between_two_parts() -> None:
+    sent, left = threading.Event(), threading.Event()
+
+    def slowly(number: int) -> bytes | None:
+        sent.set()
+        left.wait(10)
+        return answer(b" " * 2_000_000)
+
+    with serving(slowly) as server:
+        transport = Transport(some_settings(base_url=server.url))
+        reading = asyncio.create_task(transport.get_bytes("/v3/x"))
+        await asyncio.to_thread(sent.wait, 10)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        left.set()
+        threads = transport._threads
+        assert threads is not None
+        while threads._under_way:  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0.01)
+        await transport.aclose()
+
+
+async def test_as_many_threads_as_requests_under_way_end_with_the_transport() -> None:
+    before, both = threading.active_count(), threading.Barrier(3)
+
+    def together(number: int) -> bytes | None:
+        both.wait(10)
+        return answer()
+
+    with serving(together) as server:
+        transport = Transport(some_settings(base_url=server.url))
+        reads = [asyncio.create_task(transport.get_bytes("/v3/x")) for _ in range(3)]
+        assert await asyncio.gather(*reads) == [BODY] * 3
+        assert sum(thread.name == "devin-pages" for thread in threading.enumerate()) >= 3
+        await transport.aclose()
+    for thread in threading.enumerate():
+        if thread.name == "devin-pages":
+            thread.join(10)
+    assert before >= threading.active_count() - 4
+
+
+def test_the_collector_is_paused_for_as_long_as_anything_is_read_and_no_longer() -> None:
+    assert gc.isenabled()
+    with loop.paused_collector():
+        with loop.paused_collector():
+            assert not gc.isenabled()
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    with pytest.raises(ZeroDivisionError), loop.paused_collector():
+        raise ZeroDivisionError
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        with loop.paused_collector():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_an_interrupt_ends_the_pause_of_the_collector_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading = threading.Event()
+
+    async def read_for_long() -> None:
+        with loop.paused_collector():
+            reading.set()
+            try:
+                await asyncio.sleep(60)
+            finally:
+                await asyncio.sleep(0.2)
+
+    def interrupted(*futures: Any, **options: Any) -> Any:
+        reading.wait(10)
+        assert not gc.isenabled()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop.concurrent.futures, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        loop.run(read_for_long())
+    assert gc.isenabled()
