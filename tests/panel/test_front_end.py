@@ -15,6 +15,7 @@ from devin_jupyter.panel.assets import FOLDER, STYLES, script
 NODE = shutil.which("node")
 TESTS = Path(__file__).parent / "js"
 MODULES = sorted(FOLDER.glob("*.js"))
+SHEETS = sorted(FOLDER.parent.glob("*.css"))
 needs_node = pytest.mark.skipif(NODE is None, reason="no node here to run the front end's unit tests")
 
 
@@ -68,3 +69,11 @@ def test_modules_stay_small_and_say_what_they_are_for(path: Path) -> None:
 def test_every_color_variable_of_a_host_has_a_fallback() -> None:
     for name, rest in re.findall(r"var\((--(?:jp|vscode|colab)-[\w-]+)(.)", STYLES):
         assert rest == ",", name
+
+
+def test_no_class_is_laid_out_by_two_stylesheets() -> None:
+    """Both are loaded together: the same class in both would give the card of a session the layout of a board."""
+    sheets = [set(re.findall(r"^  \.(dv-[\w-]+) \{", path.read_text(), re.MULTILINE)) for path in SHEETS]
+
+    assert len(SHEETS) == 2
+    assert sheets[0] & sheets[1] == set()

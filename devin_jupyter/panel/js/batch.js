@@ -46,7 +46,7 @@ function batchView(model, store, watchers) {
   const simulated = labeled("simulated");
   const verbs = verbRow(model, channel);
   const done = h("strong", {});
-  const bar = h("div", { class: "dv-parts", role: "img" });
+  const bar = h("div", { class: "dv-progress", role: "img" });
   const facts = h("span", { class: "dv-totals dv-quiet" });
   const clock = h("span", { class: "dv-totals dv-quiet" });
   const remarks = h("div", { class: "dv-quiet", role: "status" });

@@ -30,7 +30,7 @@ export function boardView(open) {
 }
 
 function column(title) {
-  const count = h("span", { class: "dv-count" });
+  const count = h("span", { class: "dv-column-count" });
   const list = h("ul", { class: "dv-cards", tabindex: "0", role: "list", "aria-label": title });
   const el = h("div", { class: "dv-column" }, h("h4", {}, `${title} `, count), list);
   const show = (items) => {
@@ -44,7 +44,7 @@ function column(title) {
 
 // Rows without a session have no cards: how many there are, and why they wait.
 function waitingColumn() {
-  const count = h("span", { class: "dv-count" });
+  const count = h("span", { class: "dv-column-count" });
   const reason = h("p", { class: "dv-quiet" });
   const el = h("div", { class: "dv-column dv-waiting", hidden: true }, h("h4", {}, "Waiting ", count), reason);
   const show = (waiting, why) => {
