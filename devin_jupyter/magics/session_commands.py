@@ -199,7 +199,7 @@ def show(notebook: Notebook, args: Any) -> None:
         return
     session = notebook.session(args.session)
     session.refresh()
-    display.publish(render.bundle(session.snapshot, transcript=args.transcript))
+    display.publish(render.bundle(session.snapshot, transcript=args.transcript, live=session.live_view))
 
 
 def wait(notebook: Notebook, args: Any) -> None:

@@ -179,7 +179,7 @@ def _steps(steps: Sequence[Step]) -> str:
     room = SHOWN
     for step in reversed(steps):
         body = "\n\n".join(filter(None, (step.input, step.text)))
-        head = " · ".join(filter(None, (step.kind, one_line(step.title, 200), step.status)))
+        head = " · ".join(filter(None, (step.kind, one_line(step.title, 200), one_line(step.status or "", 40))))
         text = safe_text(body, SCALAR)
         room -= len(head) + len(text)
         if room < 0:

@@ -84,7 +84,10 @@ def _transcript(snapshot: Snapshot, live: LiveView | None, columns: int) -> list
     if live is not None and live.steps:
         lines.append(f"  steps ({len(live.steps)}):")
         for step in live.steps[-ANSWER_LINES:]:
-            lines.append("    " + " · ".join(filter(None, (step.kind, one_line(step.title, columns), step.status))))
+            lines.append(
+                "    "
+                + " · ".join(filter(None, (step.kind, one_line(step.title, columns), one_line(step.status or "", 40))))
+            )
     return lines
 
 

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from devin_jupyter import render
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
+from devin_jupyter.models.steps import LiveView, PlanEntry, Step
 from devin_jupyter.panel.state import session_state
 from devin_jupyter.recorded import RECORD_MIME
 from devin_jupyter.redaction import keep_secret
@@ -389,3 +390,68 @@ def test_an_archived_session_does_not_invite_a_message_that_would_be_refused(sna
 
     assert archived is not None
     assert "only once %devin unarchive, or .unarchive(), has taken it out" in archived
+
+
+def _live(**fields: Any) -> LiveView:
+    steps = (
+        Step(kind="thought", title="A secret thought", text="thinking <b>hard</b>", id="1"),
+        Step(kind="tool", title="ran", input="make test", text="12 passed", status="completed", id="2"),
+    )
+    plan = (PlanEntry("Read it", "completed"), PlanEntry("Fix it", "in_progress"), PlanEntry("Test it", "pending"))
+    return LiveView(session_id="devin-1", state="on", activity="running make", plan=plan, **{"steps": steps, **fields})
+
+
+def test_a_session_at_work_is_saved_with_its_activity_and_its_plan(snapshot: Make) -> None:
+    forms = render.bundle(snapshot(), live=_live())
+    assert "<strong>running make</strong>" in forms["text/html"]
+    assert "plan 1 of 3" in forms["text/html"]
+    assert forms["text/plain"].splitlines()[1:5] == ["  running make", "    ✓ Read it", "    ◐ Fix it", "    · Test it"]
+    over = render.bundle(snapshot(phase=Phase.DONE), live=_live())
+    assert "running make" not in json.dumps(over)
+
+
+def test_thoughts_and_what_tools_did_are_saved_only_on_request_cleaned_and_bounded(snapshot: Make) -> None:
+    private = ("secret thought", "thinking", "make test", "12 passed")
+    for phase in (Phase.WORKING, Phase.DONE):
+        assert not any(words in json.dumps(render.bundle(snapshot(phase=phase), live=_live())) for words in private)
+    kept = render.bundle(snapshot(phase=Phase.DONE), transcript=True, live=_live())
+    assert "Steps (2)" in kept["text/html"]
+    assert "thinking &lt;b&gt;hard&lt;/b&gt;" in kept["text/html"]
+    assert "    tool · ran · completed" in kept["text/plain"].splitlines()
+    assert not any(words in json.dumps(kept[RECORD_MIME]) for words in private)
+
+    many = tuple(Step(kind="tool", title=f"step {n}", text="x" * 5000, id=str(n)) for n in range(1000))
+    long = render.session_html(snapshot(phase=Phase.DONE), transcript=True, live=_live(steps=many))
+    assert len(long) < 80_000
+    assert "step 999" in long
+    assert "earlier steps are left out" in long
+
+
+def test_long_words_beside_an_answer_are_folded_and_a_question_is_not(done: Snapshot) -> None:
+    text = "The first paragraph says what was done, in `code` too.\n\n" + "And so on. " * 60
+    said = replace(done, messages=(Message("e", "devin", text, AT),))
+    html = render.session_html(said)
+    assert "<code>code</code>" in html.partition("<details>")[0]
+    assert "And so on." not in html.partition("<details>")[0]
+    assert render.session_text(said).splitlines()[6] == "    …"
+    asks = replace(said, phase=Phase.YOUR_TURN, question=f"{text}\n\nShall I go on?")
+    html = render.session_html(asks)
+    assert html.index("<th") < html.index("Devin asks") < html.index("Shall I go on?")
+    assert "more</summary>" not in html
+
+
+def test_how_long_a_turn_took_is_told_in_the_words_of_the_panel(snapshot: Make) -> None:
+    def took(**fields: Any) -> str:
+        shown = snapshot(**{"phase": Phase.DONE, "created_at": AT, "updated_at": AT + timedelta(days=3), **fields})
+        return render.session_text(shown).splitlines()[0].rpartition(" · ")[2]
+
+    def said(source: str, **after: float) -> Message:
+        return Message(f"{source} {after}", source, source, AT + timedelta(**after))
+
+    turn = (said("user", minutes=0), said("devin", minutes=4, seconds=2))
+    assert took(messages=turn) == "4 min 2 s"  # what happened to the session afterwards is not part of the turn
+    assert took(messages=(*turn, said("user", hours=2), said("devin", hours=2, seconds=12))) == "12 s"
+    assert took(messages=(said("user", minutes=0), said("devin", hours=7, minutes=5))) == "7 h 5 min"
+    assert took(messages=turn, phase=Phase.STOPPED) == "3 days"
+    assert took(updated_at=AT + timedelta(minutes=12)) == "12 min"
+    assert took(phase=Phase.WORKING) == took(created_at=None) == "ACU unknown"

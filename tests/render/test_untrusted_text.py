@@ -6,6 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -14,6 +15,7 @@ from hostile import ADDRESSES, HOSTILE
 from devin_jupyter import render
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot
+from devin_jupyter.models.steps import LiveView, PlanEntry, Step
 from devin_jupyter.panel.state import message_item, row_state, session_state
 from devin_jupyter.render.html import markdown
 from devin_jupyter.render.labels import web_address
@@ -68,8 +70,14 @@ def test_the_saved_page_is_safe_wherever_the_text_stands(snapshot: Make) -> None
             pull_requests=(PullRequest(text, text), PullRequest(f"https://github.com/a/b/pull/1?{text}", text)),
             messages=(Message("e", "devin", text, None),),
         )
-        page = render.session_html(shown, transcript=True)
-        assert (_audit(page), len(page) < 200_000) == ([], True), text[:200]
+        steps = tuple(Step(kind=kind, title=text, text=text, input=text, status=text) for kind in ("thought", "tool"))
+        live = LiveView(session_id="devin-1", activity=text, plan=(PlanEntry(text, text),), steps=steps)
+        for seen in (shown, replace(shown, phase=Phase.WORKING)):
+            page = render.session_html(seen, transcript=True, message=text, name="audit", live=live)
+            assert (_audit(page), len(page) < 250_000) == ([], True), text[:200]
+            printed = render.session_text(seen, transcript=True, message=text, live=live)
+            kinds = {unicodedata.category(character) for character in printed if character != "\n"}
+            assert kinds.isdisjoint({"Cc", "Cf", "Cs", "Zl", "Zp"}), text[:200]
 
 
 def test_the_terminal_gets_no_control_and_no_bidi_characters(snapshot: Make) -> None:

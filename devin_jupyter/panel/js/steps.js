@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 import { ago, clock } from "./words.js";
 
 const MARKS = { in_progress: "◐", pending: "○", completed: "✓", failed: "✗" };
-const KINDS = { thought: "thought", message: "message", plan: "plan", pull_request: "pull request", status: "status" };
+const KINDS = { thought: "thought", pull_request: "pull request", status: "status" };
 
 export function stepList(store, { most, label }) {
   const empty = h("p", { class: "dv-quiet" }, "No steps yet.");
@@ -63,7 +63,9 @@ function stepEntry() {
   return { el, update, isOpen: () => details.open };
 }
 
-function titleOf({ kind, title, status, input }) {
+function titleOf({ kind, title, status, input, text }) {
+  if (kind === "plan") return [title];
+  if (kind === "message") return [h("span", { class: "dv-quiet" }, `${title}: `), text.slice(0, 200)];
   if (kind !== "tool") return [h("span", { class: "dv-quiet" }, `${KINDS[kind] ?? kind}: `), title];
   const state = status && status !== "completed" ? h("span", { class: "dv-hidden" }, ` (${status.replace("_", " ")})`) : null;
   const line = input && !input.includes("\n") && input.length < 120 && input !== title && !input.startsWith("{") ? h("code", {}, input) : null;
