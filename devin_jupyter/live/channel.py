@@ -442,12 +442,17 @@ class Channel:
             return  # of a session that nobody watches any more
         attached.arrived = asyncio.get_running_loop().time()
         if method == "session/update":
+            transcript = attached.transcript
+            before = transcript.word, transcript.approval
             try:
-                hint = attached.transcript.apply(params, datetime.now(UTC))
+                hint = transcript.apply(params, datetime.now(UTC))
             except Exception:  # one odd update must not end the others
                 logger.exception("an update of %s could not be read", attached.session_id)
                 return
             self._mark(attached)
+            if before != (transcript.word, transcript.approval) and not transcript.is_replaying:
+                self._dirty.pop(attached, None)  # a wait may end now, and its caller look at once
+                self._publish(transcript.view(attached.state, attached.reason))
         elif method in _STOPPED:
             hint = Hint.STATUS | Hint.OVER
         else:

@@ -173,6 +173,22 @@ async def test_sessions_that_are_over_hold_only_so_much(service: Service, monkey
     await channel.aclose()
 
 
+async def test_what_a_person_waits_for_is_told_at_once_and_the_rest_now_and_then(service: Service) -> None:
+    channel = service.channel(publish=3600.0)
+    channel.watch([A])
+    await service.until(lambda: service.sent.count(("session/load", A)))
+    await service.until(lambda: channel._attached[A].state == "on")
+    socket = service.sockets[0]
+    socket.says(A, thought("one"))
+    assert service.view(A).steps == ()
+    socket.says(A, ASKS)
+    assert service.view(A).approval is not None
+    assert len(service.view(A).steps) == 2
+    socket.says(A, {"sessionUpdate": "session_info_update", "_meta": {"cognition.ai/statusEnum": "blocked"}})
+    assert service.view(A).steps[-1].status == "blocked"
+    await channel.aclose()
+
+
 async def test_an_odd_update_does_not_end_the_others(service: Service, caplog: pytest.LogCaptureFixture) -> None:
     channel = service.channel()
     channel.watch([A])
