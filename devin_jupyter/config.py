@@ -311,8 +311,17 @@ def resolve_settings(
         (known.get(_key_hash(settings)), "remembered for this key"),
     ):
         if isinstance(organization, str) and organization.strip():
-            return replace(settings, org_id=organization.strip(), org_source=source)
+            return replace(settings, org_id=_checked_org(organization.strip(), source), org_source=source)
     return settings
+
+
+def _checked_org(organization: str, source: str) -> str:
+    if not organization.isascii() or not organization.isprintable() or " " in organization:
+        raise OptionError(
+            f"the organization of {source} contains characters that no id has: {organization!r}",
+            hint="its id begins with org-; leave it out, and %devin whoami shows it",
+        )
+    return organization
 
 
 def _dotenv_here() -> tuple[dict[str, str], NoKey | None]:

@@ -47,6 +47,14 @@ def keyring(monkeypatch):
     return entries
 
 
+@pytest.mark.parametrize("organization", ["\udcff", "org-ü", "org 1", "org-\x01"])
+def test_an_organization_that_cannot_be_one_is_refused(organization, monkeypatch):
+    monkeypatch.setenv("DEVIN_API_KEY", "cog_0123456789abcdefghij")
+    monkeypatch.setenv("DEVIN_ORG_ID", "org-1")
+    with pytest.raises(OptionError, match="the organization of argument contains characters that no id has"):
+        resolve_settings(org_id=organization)
+
+
 def test_without_a_key_the_message_names_every_way_to_go_on(keyring):
     with pytest.raises(NoKey) as problem:
         resolve_settings()

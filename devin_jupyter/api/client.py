@@ -425,7 +425,9 @@ class Service:
             ids["org_id"] = await self.org_id()
         # bare dots would lead out of the path
         steps = {
-            name: value.replace(".", "%2E") if value in (".", "..") else quote(value, safe="")
+            name: value.replace(".", "%2E")
+            if value in (".", "..")
+            else quote(value, safe="", errors="replace")  # half a character is in no id
             for name, value in ids.items()
         }
         path = template.format(**steps)
