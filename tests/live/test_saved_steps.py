@@ -1,0 +1,29 @@
+"""What Devin thought and ran stays out of the saved notebook, unless its transcript was asked for."""
+
+from __future__ import annotations
+
+import json
+
+import nbclient
+import nbformat
+import pytest
+
+SETUP = "%load_ext devin_jupyter\nimport devin_jupyter as dj\ndj.connect(simulator=True, speed=160.0, live=True)"
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("saves", [False, True])
+def test_a_saved_notebook_holds_steps_only_with_the_transcript(saves: bool) -> None:
+    cells = [
+        SETUP,
+        f"%%devin -o audit --repos acme/api {'--save-transcript' if saves else ''}\nFind the slow tests",
+        "assert {'thought', 'tool', 'plan'} <= {step.kind for step in audit.steps}",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+    saved = json.dumps(notebook)
+    assert "your reply" not in saved
+    for told in ("First I look at", "1 failed, 40 passed", "pytest -q"):
+        assert (told in saved) is saves, told
+    assert "cog_pat" not in saved
+    assert ("<details" in saved and "Steps (" in saved) is saves
