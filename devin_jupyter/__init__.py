@@ -1,10 +1,14 @@
-"""Work with Devin, the autonomous software engineer, from the notebook.
+"""Devin, the autonomous software engineer, in the notebook. Start here:
 
-    %load_ext devin_jupyter
-    import devin_jupyter as dj
-
-Everything public is loaded when first used, so that loading the extension stays free. The names and the modules that
-they are in are those of `__init__.pyi`.
+%load_ext devin_jupyter            # once per notebook: %%devin cells and %devin commands
+%devin simulator                   # try everything without a key; %devin connect takes yours
+audit = dj.create("Audit acme/api for SQL injection", schema="file:str, severity:low|high", max_acu=5)
+audit.result()                     # waits; audit.frame() is the answer as a table
+audit.send("Fix the first one").result()
+upgrades = dj.map("Upgrade {{ row.repo }} to Python 3.13", repos, max_acu=5)    # one session per row
+upgrades.wait().frame()
+dj.sessions_frame(since="7d")      # past sessions; dj.charts.spend(…) draws them
+%devin help                        # every command; %%devin? explains the options, dj.errors lists the errors
 """
 
 from __future__ import annotations
@@ -13,6 +17,9 @@ import ast
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+# Everything public is loaded when first used, so that loading the extension stays free. The names and the modules that
+# they are in are those of `__init__.pyi`.
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -25,6 +32,12 @@ _MODULE_OF: dict[str, str | None] = {
 }
 __all__ = sorted([*_MODULE_OF, "load_ipython_extension", "unload_ipython_extension"])
 __version__ = "0.1.0"
+_OFTEN_USED = [
+    *("Batch", "Devin", "Phase", "Session", "batch", "budget", "charts", "commands", "compare", "connect"),
+    *("consumption_frame", "create", "errors", "fix", "from_notebook", "get", "last", "map"),
+    *("messages_frame", "outputs_frame", "pull_requests_frame", "review", "sessions_frame", "sync"),
+]
+"""What Tab offers after `dj.`; the other names of `__all__` work as well, and errors are in `dj.errors`."""
 
 
 def __getattr__(name: str) -> Any:
@@ -40,7 +53,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return _OFTEN_USED
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

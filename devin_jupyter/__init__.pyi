@@ -3,6 +3,7 @@
 from IPython.core.interactiveshell import InteractiveShell
 
 from . import charts as charts
+from . import errors as errors
 from .batches.batch import AsyncBatch as AsyncBatch
 from .batches.batch import Batch as Batch
 from .client.aio import AsyncDevin as AsyncDevin

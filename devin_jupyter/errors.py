@@ -51,6 +51,60 @@ from typing import Any
 from devin_jupyter.redaction import redact, redact_tree, redacted_traceback
 from devin_jupyter.text import INVISIBLE
 
+__all__ = [
+    "ApiError",
+    "BadRequest",
+    "BudgetExceeded",
+    "ColleaguesSession",
+    "Conflict",
+    "ConnectionFailed",
+    "ConnectionLost",
+    "ConnectionTrouble",
+    "CreateUncertain",
+    "Detached",
+    "DetachedAwait",
+    "DevinError",
+    "Forbidden",
+    "Halted",
+    "JournalError",
+    "LiveUnavailable",
+    "NeedsApproval",
+    "NeedsReply",
+    "NoAttribute",
+    "NoKey",
+    "NoOrganization",
+    "NotCalled",
+    "NotFound",
+    "NotRecorded",
+    "OptionError",
+    "OutputInvalid",
+    "RateLimited",
+    "Refused",
+    "RequestTimeout",
+    "SchemaError",
+    "ServerError",
+    "SessionAsleep",
+    "SessionBlocked",
+    "SessionChanged",
+    "SessionFailed",
+    "SessionStopped",
+    "SetupError",
+    "TemplateError",
+    "TurnError",
+    "TurnOpen",
+    "Unauthorized",
+    "Unprocessable",
+    "UnreadableAnswer",
+    "Unsupported",
+    "UsageMistake",
+    "WaitTimeout",
+    "WrongKeyFamily",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 def _one_line(text: str) -> str:
     """One line in which nothing is hidden: what could turn a text around or cut it off is written as its code."""

@@ -598,6 +598,27 @@ def understood(function: F) -> F:
     return cast("F", call)
 
 
+def with_keywords(options: type) -> Callable[[F], F]:
+    """Let the signature of a function with `**options` name them, so that Tab, `?` and `help` know every keyword.
+
+    Args:
+        options: a TypedDict.
+    """
+
+    def expand(function: F) -> F:
+        signature = inspect.signature(function)
+        fixed = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+        named = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None)
+            for name in options.__annotations__
+            if name not in signature.parameters
+        ]
+        function.__signature__ = signature.replace(parameters=[*fixed, *named])  # type: ignore[attr-defined]  # inspect reads it
+        return function
+
+    return expand
+
+
 def documented_by(twin: Callable[..., Any]) -> Callable[[F], F]:
     """Return a decorator that gives a method written by hand the documentation of its async twin."""
 

@@ -79,7 +79,7 @@ from devin_jupyter.models.snapshot import (
     visible_tags,
     with_messages,
 )
-from devin_jupyter.models.steps import Approval, LiveState, LiveView, PlanEntry, Step
+from devin_jupyter.models.steps import Approval, LiveView, PlanEntry, Step
 from devin_jupyter.monitor.follow import LOOKS, Follower
 from devin_jupyter.monitor.poll import Poller
 from devin_jupyter.monitor.store import SECOND_LOOK, Change, Connection, SessionStore, Subscription, WatchedSession
@@ -349,7 +349,7 @@ class SessionView(SuggestsNames):
         return None if is_over else self.live_view.approval
 
     @property
-    def live(self) -> LiveState:
+    def live(self) -> str:  # not a Literal, on which jedi gives up: Tab after a session would list nothing
         """Whether the live channel follows the session: `on`, `off`, `connecting` or `unavailable`."""
         return self.live_view.state
 

@@ -81,7 +81,7 @@ def a_snapshot(snapshot: dj.Snapshot) -> None:
 
 def a_batch(batch: dj.Batch) -> None:
     assert_type(batch.sessions, list[dj.Session])
-    assert_type(batch.frame, pd.DataFrame)
+    assert_type(batch.frame(), pd.DataFrame)
     assert_type(batch.phase_counts, dict[str, int])
     assert_type(batch.questions, dict[Any, str])
     assert_type(batch["acme/api"], dj.Session)

@@ -118,7 +118,7 @@ def unreadable(request: RequestInfo, status: int, body: bytes, why: str = "it is
 def _outcome_unknown(request: RequestInfo) -> str:
     """What may have happened where the response does not say."""
     if request.method == "GET":
-        return ""
+        return "nothing was changed"
     return "a paid request may have been applied" if request.operation in _PAID else "it may have been applied anyway"
 
 
@@ -200,8 +200,7 @@ def _meaning(request: RequestInfo, status: int, detail: str, wait: float | None,
         return f"{failed}{_asked(wait)}" if wait else failed
     if status == 409 and request.operation == _CREATE:
         return "the request conflicts with the current state; whether a session was started is unknown"
-    reason = _reason(request, status, detail, wait, code)
-    return reason if request.method == "GET" else f"{reason}; {_not_applied(request)}"
+    return f"{_reason(request, status, detail, wait, code)}; {_not_applied(request)}"
 
 
 def _reason(request: RequestInfo, status: int, detail: str, wait: float | None, code: str | None) -> str:

@@ -110,7 +110,7 @@ def action_line(results: Sequence[ActionResult], plan: Plan) -> str:
     if first is not None:
         where = named(label for result in failed for label in plan.labels(result.job.item))
         parts.append(f"{len(failed)} failed ({where}): {first.message}")
-    return ", ".join(parts) or "no session is running"
+    return ", ".join(parts) or "nothing to do"
 
 
 def detached(runner: Runner, *, stopped: bool) -> tuple[str, str, str]:

@@ -26,6 +26,7 @@ from devin_jupyter.idempotency.stop import StopResult, live_line, stop_all, with
 from devin_jupyter.idempotency.stop import still_live as find_live
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.journal.intents import Account
+from devin_jupyter.loop import with_keywords
 from devin_jupyter.models import wire
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import CellRef, Policy, notebook_scope
@@ -165,6 +166,7 @@ class AsyncDevin:
         """Test what the key may read: permission → True, False, or None if the service did not say."""
         return await self.core.account.permissions()
 
+    @with_keywords(CreateOptions)
     async def create(self, /, prompt: str, **options: Unpack[CreateOptions]) -> AsyncSession:
         """Start a session, or attach to the existing session of the same request. (`POST …/sessions`)
 
@@ -192,6 +194,7 @@ class AsyncDevin:
             await self.wait(session, seconds(wanted["wait"]))
         return session
 
+    @with_keywords(CreateOptions)
     async def fix(
         self, /, error: BaseException | None = None, hint: str = "", **options: Unpack[CreateOptions]
     ) -> AsyncSession:
@@ -204,7 +207,7 @@ class AsyncDevin:
         Args:
             error: the exception; by default the last one that a cell of this notebook has raised.
             hint: a sentence for Devin, such as what the cell should do.
-            options: those of `create`.
+            options: those of `create`; `max_acu` and `budget` are in ACUs.
 
         Raises:
             OptionError: no cell has failed.
@@ -214,6 +217,7 @@ class AsyncDevin:
         options["schema"], options["raw"] = schema, True
         return await self.create(prompt, **options)
 
+    @with_keywords(CreateOptions)
     async def plan(
         self, /, wanted: str | SessionRequest, policy: Policy | None = None, **options: Unpack[CreateOptions]
     ) -> Plan:
@@ -222,7 +226,7 @@ class AsyncDevin:
         Args:
             wanted: the prompt, or a resolved request.
             policy: how it would be started; by default as from this notebook.
-            options: as for `create`, with a prompt.
+            options: as for `create`, with a prompt; `max_acu` and `budget` are in ACUs.
 
         Raises:
             UsageMistake: an option is invalid, or this API version lacks it.
@@ -265,6 +269,7 @@ class AsyncDevin:
         self._last = await start_session(self.core, request, policy or policy_of({}))
         return self._last
 
+    @with_keywords(MapOptions)
     async def map(self, /, prompt: str, rows: Any, **options: Unpack[MapOptions]) -> AsyncBatch:
         """Start one session per row, or attach to existing ones. Returns at once; the batch runs in the background.
 
@@ -397,6 +402,7 @@ class AsyncDevin:
         """
         return await (await self._resolved(session)).stop(archive)
 
+    @with_keywords(SessionFilters)
     async def sessions_frame(
         self,
         /,
@@ -439,6 +445,7 @@ class AsyncDevin:
         # A Dask DataFrame is read like one of pandas; a union would cost everybody else the completion of methods.
         return cast("pd.DataFrame", await dataset.dask_sessions(self.core, filters))
 
+    @with_keywords(SessionFilters)
     async def outputs_frame(
         self,
         /,
@@ -476,6 +483,7 @@ class AsyncDevin:
         chosen = {"schema": schema, "explode": explode, "keep_empty": keep_empty, "prefix": prefix, "limit": limit}
         return await history.outputs(self.core, sessions, **chosen, **filters)
 
+    @with_keywords(SessionFilters)
     async def messages_frame(
         self, /, sessions: Any = None, *, limit: int | None = None, **filters: Unpack[SessionFilters]
     ) -> pd.DataFrame:
@@ -520,6 +528,7 @@ class AsyncDevin:
                 found.append((each.id, each.steps))
         return frames.steps(found)
 
+    @with_keywords(SessionFilters)
     async def pull_requests_frame(
         self, /, sessions: Any = None, *, limit: int | None = None, **filters: Unpack[SessionFilters]
     ) -> pd.DataFrame:
@@ -539,6 +548,7 @@ class AsyncDevin:
 
         return await history.pull_requests(self.core, sessions, limit=limit, **filters)
 
+    @with_keywords(SessionFilters)
     async def insights_frame(
         self, /, sessions: Any = None, *, limit: int | None = None, **filters: Unpack[SessionFilters]
     ) -> pd.DataFrame:
@@ -797,6 +807,7 @@ class AsyncDevin:
 
         return await organization.guardrail_violations(self.core, since, until, org_id=org_id, texts=texts, limit=limit)
 
+    @with_keywords(SessionFilters)
     async def sync(self, /, folder: str | Path, **filters: Unpack[SessionFilters]) -> pd.DataFrame:
         """Update a folder of Parquet files and return all its sessions as a DataFrame, newest first.
 

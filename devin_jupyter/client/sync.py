@@ -59,6 +59,7 @@ from devin_jupyter.loop import (
     iterating,
     on_default,
     same_arguments,
+    with_keywords,
 )
 from devin_jupyter.monitor.store import WatchedSession
 from devin_jupyter.options import CellOptions, CreateOptions, MapOptions, from_keywords, number, seconds
@@ -330,6 +331,7 @@ class Devin(Blocking[AsyncDevin]):
         return self._async.journal
 
     @documented_by(AsyncDevin.create)
+    @with_keywords(CreateOptions)
     def create(self, /, prompt: str, **options: Unpack[CreateOptions]) -> Session:
         waiting, others = _split(options)
         stops, told = waiting.get("on_interrupt") == "stop", _on_done(waiting)
@@ -347,6 +349,7 @@ class Devin(Blocking[AsyncDevin]):
             raise stopped(session.snapshot) from None
 
     @documented_by(AsyncDevin.map)
+    @with_keywords(MapOptions)
     def map(self, /, prompt: str, rows: Any, **options: Unpack[MapOptions]) -> Batch:
         waiting, others = _split(options)
         told = _on_done(waiting)

@@ -525,7 +525,7 @@ async def test_an_address_that_cannot_be_called_is_told_before_anything_is_sent(
     [
         (lambda service: Sessions(service).create({"prompt": "x"}), "a paid request may have been applied"),
         (lambda service: Tags(service).append("f" * 32, ["x"]), "it may have been applied anyway"),
-        (lambda service: Sessions(service).get("f" * 32), ""),
+        (lambda service: Sessions(service).get("f" * 32), "nothing was changed"),
     ],
 )
 async def test_an_answer_that_cannot_be_read_leaves_open_what_was_asked_for(act, means, answering):

@@ -276,7 +276,7 @@ async def test_an_application_acts_on_its_batch_without_blocking(simulator: Any,
         assert (await batch.pause()).paused is not None
         await (await batch.resume(all_rows=True))
         assert batch.phase_counts == {"done": 2, "failed": 1}
-        assert (await batch.stop()).notice == "no session is running"
+        assert (await batch.stop()).notice == "nothing to do"
         assert batch.aio is batch
 
 

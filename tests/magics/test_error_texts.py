@@ -54,7 +54,7 @@ STEPS = [
     ("w.cancel_turn()",),
     ("%%devin --quiet -o w\nsomething else",),
     ("w.cost",),
-    ("b = dj.map('Do {{ row }}', ['a'], limit=1)\nb.frame['phase']",),
+    ("b = dj.map('Do {{ row }}', ['a'], max_acu=1).wait()\nb.frame['phase']",),
     ("%devin stop w\nw.result()",),
     ("%devin budget 1\n%devin budget",),
     ("%%devin --quiet --max-acu 3\ndear",),

