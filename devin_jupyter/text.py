@@ -105,6 +105,16 @@ def format_amount(amount: float) -> str:
     return f"{amount:.2f}".rstrip("0").rstrip(".")
 
 
+def format_age(seconds: float) -> str:
+    """Return how long ago something was, in its largest unit: `40 s`, `12 min`, `3 h`, `5 days`."""
+    for unit, size in (("s", 1), ("min", 60), ("h", 3600), ("day", 86400)):
+        following = {"s": 60, "min": 3600, "h": 48 * 3600}.get(unit, float("inf"))
+        if seconds < following:
+            count = max(0, int(seconds // size))
+            return f"{count} {unit}{'s' if unit == 'day' and count != 1 else ''}"
+    raise AssertionError(seconds)
+
+
 def format_utc(at: datetime | float | None) -> str:
     """Return a time, or Unix seconds, as `2026-11-21 18:04 UTC`; `an unknown time` for None."""
     if at is None:

@@ -30,12 +30,12 @@ Place = tuple[str | int, ...]
 """A path with the indexes of list items."""
 
 OUTPUT_TAIL = (
-    Column("session_id", "text"),
-    Column("url", "text"),
     Column("phase", "word", PHASE),
     Column("acus", "number"),
-    Column("provisional", "boolean"),
     Column("error", "text"),
+    Column("provisional", "boolean"),
+    Column("session_id", "text"),
+    Column("url", "text"),
 )
 """The columns after the fields of the schema."""
 _MAX_COLUMNS = 500

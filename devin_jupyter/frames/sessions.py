@@ -40,7 +40,23 @@ from devin_jupyter.models.snapshot import PhaseInputs, Record, Snapshot, observe
 
 Raw = Mapping[str, Any]
 
-SESSIONS = tuple(Column(field.name, field.column, field.values) for field in FIELDS if field.column)
+_READ_FIRST = (
+    *("title", "phase", "needs_you", "acus", "created_at", "duration", "repos", "n_prs", "n_merged", "n_messages"),
+    *("mode", "origin", "category", "subcategory", "tags", "status", "status_detail", "updated_at", "is_archived"),
+)
+_READ_LAST = (
+    *("session_id", "parent_session_id", "child_session_ids", "user_id", "service_user_id", "user_name"),
+    *("playbook_id", "org_id", "url"),
+)
+_ORDER = {name: place for place, name in enumerate(_READ_FIRST)} | {
+    name: place for place, name in enumerate(_READ_LAST, 100)
+}
+SESSIONS = tuple(
+    Column(field.name, field.column, field.values)
+    for field in sorted(FIELDS, key=lambda field: _ORDER.get(field.name, 50))
+    if field.column
+)
+"""What a person reads comes first, then what programs read, then ids; the address is last."""
 PHASE = next(column.values for column in SESSIONS if column.name == "phase")
 PULL_REQUESTS = (
     Column("url", "text"),
@@ -110,6 +126,7 @@ class SessionRows:
             self.provisional[snapshot.session_id] = not snapshot.output_is_final
             n_prs, n_merged, repos = _count(snapshot.pull_requests)
             facts = {"n_prs": n_prs, "n_merged": n_merged, "repos": list(snapshot.repos) or repos}
+            facts["n_messages"] = len(snapshot.messages) or None
             for name, column in self._columns.items():
                 is_word = isinstance(column, Codes)
                 value = (
@@ -135,6 +152,7 @@ class SessionRows:
         data = {name: values if places is None else values.take(places) for name, values in found.items()}
         data |= {name: column.array(places) for name, column in columns.items() if name not in found}
         _mask_unreported(data)
+        data["duration"] = _seconds_between(data["created_at"], data["updated_at"])
         return frame_of(SESSIONS, data)
 
     def _only_new(self, items: Sequence[Any], identifiers: list[str]) -> tuple[list[Any], list[str]]:
@@ -173,6 +191,8 @@ class SessionRows:
         # a reply needs somebody where it asks something: that stands in the conversation, which a list does not hold
         cells["needs_you"] = [phase == _APPROVAL for phase in cells["phase"]]
         cells["n_prs"], cells["n_merged"], cells["repos"] = _count_page(requests)
+        if isinstance(items[0], Mapping) and "messages" in items[0]:  # in the details of v1
+            cells["n_messages"] = [_length(item.get("messages")) for item in items]
         cells["extra"] = _extras(items, KNOWN_KEYS[self._version])
         if "org_id" not in cells:
             cells["org_id"] = [self._org_id] * len(items)
@@ -245,6 +265,17 @@ def _mask_unreported(data: dict[str, Any]) -> None:
         codes = status.categories.get_indexer(UNTOUCHED)
         untouched = np.isin(status.codes, codes) | ((status.codes >= 0) & (data["created_at"] == data["updated_at"]))
         acus[zero & ~untouched] = pd.NA
+
+
+def _seconds_between(start: Any, end: Any) -> Any:
+    """Return the seconds between two arrays of times; null where one is, or where the end is before the start."""
+    seconds = pd.array((end.asi8 - start.asi8) / 1e6, dtype="Float64")
+    seconds[start.isna() | end.isna() | (end < start)] = pd.NA
+    return seconds
+
+
+def _length(value: Any) -> int | None:
+    return len(value) if isinstance(value, list) else None
 
 
 def by_time(created: Any, session_ids: Sequence[str]) -> Any:

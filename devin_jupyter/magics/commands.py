@@ -170,7 +170,8 @@ GROUPS: dict[str, tuple[Command, ...]] = {
                 Argument("limit", "at most this many", "int", "N"),
                 Argument("live", "a live board instead of a table (notebooks only)", "flag"),
             ),
-            more="Returns the table: after `found = %devin sessions login`, found.frame is a DataFrame.",
+            more="Returns the table: after `found = %devin sessions login`, found.ids are the ids and found.frame is a "
+            "DataFrame. A title links to its session; %devin open ID_OR_URL opens one here.",
             in_python='dj.commands.sessions("login", origin="slack", since="7d", mine=True)',
         ),
         Command(

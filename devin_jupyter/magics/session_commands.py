@@ -27,7 +27,16 @@ from devin_jupyter.models.snapshot import Snapshot, observe, parse_time
 from devin_jupyter.options import CellOptions, check_name
 from devin_jupyter.render import labels
 from devin_jupyter.render.html import conversation_html, facts_html
-from devin_jupyter.text import INVISIBLE, format_acus, format_amount, parse_ago, parse_duration, safe_text
+from devin_jupyter.text import (
+    INVISIBLE,
+    format_acus,
+    format_age,
+    format_amount,
+    one_line,
+    parse_ago,
+    parse_duration,
+    safe_text,
+)
 
 if TYPE_CHECKING:
     from devin_jupyter.magics.frontend import Notebook
@@ -40,7 +49,8 @@ class SessionTable(Table):
 
     def __init__(self, found: list[tuple[Mapping[str, Any], Snapshot]], title: str) -> None:
         title = labeled(title, any(snapshot.simulated for _, snapshot in found))
-        super().__init__([_row(snapshot) for _, snapshot in found], title=title, empty="no such sessions")
+        now = datetime.now(UTC)
+        super().__init__([_row(snapshot, now) for _, snapshot in found], title=title, empty="no such sessions")
         self._raw = [raw for raw, _ in found]
         self.ids = [snapshot.session_id for _, snapshot in found]
 
@@ -160,20 +170,21 @@ def unix_time(text: str | None, name: str = "--since") -> int | None:
     return int(at.timestamp())
 
 
-def _row(snapshot: Snapshot) -> dict[str, Any]:
-    address = labels.link(snapshot)
+def _row(snapshot: Snapshot, now: datetime) -> dict[str, Any]:
     merged = [pull for pull in snapshot.pull_requests if pull.state == "merged"]
     count = len(snapshot.pull_requests)
-    row = {
-        "title": Link(labels.title(snapshot), address),
+    pulls = (labels.pull_request_name(pull).rpartition("#")[0] for pull in snapshot.pull_requests)
+    repos = list(dict.fromkeys(repo for repo in (*snapshot.repos, *pulls) if repo))
+    more = f" +{len(repos) - 1}" if len(repos) > 1 else ""
+    return {
+        "title": Link(labels.title(snapshot), labels.link(snapshot)),
         "phase": snapshot.label,
         "ACU": None if snapshot.acus is None else format_amount(snapshot.acus),
-        "started": None if snapshot.simulated else labels.timestamp(snapshot.created_at),
+        "age": None if snapshot.created_at is None else format_age((now - snapshot.created_at).total_seconds()),
+        "repository": f"{one_line(repos[0], 60)}{more}" if repos else None,
         "origin": snapshot.origin,
         "PRs": f"{count} ({len(merged)} merged)" if merged else count or None,
-        "id": snapshot.session_id,
     }
-    return {name: value for name, value in row.items() if not (snapshot.simulated and name == "started")}
 
 
 def open_session(notebook: Notebook, args: Any) -> None:

@@ -328,6 +328,7 @@ FIELDS: tuple[Field, ...] = (
     Field("acus", "number", "acus_consumed", None, _number),
     Field("created_at", "time", "created_at", "created_at", parse_time),
     Field("updated_at", "time", "updated_at", "updated_at", parse_time),
+    Field("duration", "number"),
     Field("origin", "word", "origin", values=(*get_args(enums.Origin), *enums.SEEN_ORIGIN)),
     Field("category", "word", "category", values=(*get_args(enums.Category), *enums.SEEN_CATEGORY)),
     Field("subcategory", "text", "subcategory"),
@@ -337,6 +338,7 @@ FIELDS: tuple[Field, ...] = (
     Field("pull_requests", None, "pull_requests", "pull_request", pull_requests),
     Field("n_prs", "integer"),
     Field("n_merged", "integer"),
+    Field("n_messages", "integer"),
     Field("user_id", "text", "user_id", "requesting_user_email"),
     Field("service_user_id", "text", "service_user_id"),
     Field("user_name", "text"),
@@ -348,7 +350,8 @@ FIELDS: tuple[Field, ...] = (
     Field("structured_output", "object", "structured_output", "structured_output", _as_is),
     Field("extra", "object"),
 )  # fmt: skip
-"""In the order of the columns. In the frame, `repos` are those asked for, where known, else those of the pull
+"""In the frame, `duration` are the seconds from the start to the last change, `n_messages` is null where the
+conversation was not read, `repos` are those asked for, where known, else those of the pull
 requests; `acus` is null where unknown.
 """
 _KEYED = {version: [(field, key) for field in FIELDS if (key := field.key(version))] for version in ("v3", "v1")}

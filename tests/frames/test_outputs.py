@@ -20,7 +20,7 @@ from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Sent, observe
 from devin_jupyter.schema import Schema, load_schema
 
-TAIL = ["session_id", "url", "phase", "acus", "provisional", "error"]
+TAIL = ["phase", "acus", "error", "provisional", "session_id", "url"]
 
 
 class Finding(BaseModel):
@@ -92,7 +92,7 @@ def test_a_row_per_output_with_the_fields_first() -> None:
     assert list(frame.columns) == [*fields, *TAIL]
     assert [str(dtype) for dtype in frame.dtypes] == [
         *["string", "datetime64[us]", "datetime64[us, UTC]", "Int64", "string", "Float64", "object"],
-        *["string", "string", "category", "Float64", "boolean", "string"],
+        *["category", "Float64", "string", "boolean", "string", "string"],
     ]
     row = frame.iloc[0]
     assert row["day"] == pd.Timestamp("2026-11-21")
@@ -254,7 +254,7 @@ def test_a_field_with_the_name_of_a_column_is_refused_before_it_hides_one() -> N
 def test_without_a_schema_the_values_decide() -> None:
     frame = outputs([output({"a": 1, "b": {"c": "x"}, "d": [1]}, None), output({"a": 2.5, "e": None}, None)])
 
-    assert [str(dtype) for dtype in frame.dtypes][:5] == ["Float64", "string", "object", "object", "string"]
+    assert [str(dtype) for dtype in frame.dtypes][:5] == ["Float64", "string", "object", "object", "category"]
     assert list(frame.columns)[:4] == ["a", "b.c", "d", "e"]
     assert frame["a"].tolist() == [1.0, 2.5]
 

@@ -21,34 +21,36 @@ from devin_jupyter.models.snapshot import Sent, observe
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 EMPTY = SessionRows().frame()
 DTYPES = {
-    "session_id": "string",
-    "url": "string",
     "title": "string",
     "phase": "category",
     "needs_you": "boolean",
-    "status": "category",
-    "status_detail": "category",
     "acus": "Float64",
     "created_at": "datetime64[us, UTC]",
-    "updated_at": "datetime64[us, UTC]",
-    "origin": "category",
-    "category": "category",
-    "subcategory": "string",
-    "mode": "category",
-    "tags": "object",
+    "duration": "Float64",
     "repos": "object",
     "n_prs": "Int64",
     "n_merged": "Int64",
+    "n_messages": "Int64",
+    "mode": "category",
+    "origin": "category",
+    "category": "category",
+    "subcategory": "string",
+    "tags": "object",
+    "status": "category",
+    "status_detail": "category",
+    "updated_at": "datetime64[us, UTC]",
+    "is_archived": "boolean",
+    "structured_output": "object",
+    "extra": "object",
+    "session_id": "string",
+    "parent_session_id": "string",
+    "child_session_ids": "object",
     "user_id": "string",
     "service_user_id": "string",
     "user_name": "string",
     "playbook_id": "string",
-    "parent_session_id": "string",
-    "child_session_ids": "object",
-    "is_archived": "boolean",
     "org_id": "string",
-    "structured_output": "object",
-    "extra": "object",
+    "url": "string",
 }
 
 
@@ -277,3 +279,15 @@ def test_what_v1_does_not_tell_is_null_for_snapshots_too() -> None:
     held.add_snapshots([observe(V1, record(api_version="v1"), at=NOW)])
 
     pd.testing.assert_frame_equal(held.frame(), raw.frame())
+
+
+def test_a_session_says_how_long_it_took_and_how_much_was_said_where_that_is_known() -> None:
+    raw = {**V3, "created_at": 100, "updated_at": 220}
+    frame = frame_of(raw, {**raw, "session_id": "b" * 32, "updated_at": None})
+    assert frame["duration"].tolist()[0] == 120.0
+    assert frame["duration"].isna().tolist() == [False, True]
+    assert frame["n_messages"].isna().all()
+    details = {"session_id": "c" * 32, "status": "finished", "messages": [{"type": "devin"}, {"type": "user"}]}
+    assert frame_of(details, api_version="v1")["n_messages"].tolist() == [2]
+    assert list(frame.columns)[:6] == ["title", "phase", "needs_you", "acus", "created_at", "duration"]
+    assert frame.columns[-1] == "url"

@@ -28,7 +28,9 @@ def test_sessions_are_listed_with_links_newest_first(shell, done):
     ran = shell.run("%devin sessions")
     assert [row["title"] for row in rows(ran)] == ["Another", "Count it"]
     assert rows(ran)[1]["phase"] == "done"
-    assert rows(ran)[1]["id"] == shell.names["s"].id
+    assert ran.value.ids[1] == shell.names["s"].id
+    assert {"title", "phase", "ACU", "age", "repository"} <= rows(ran)[1].keys()
+    assert "devin-" not in repr(ran.value)
     assert ran.value.frame["session_id"].tolist() == ran.value.ids
     assert "Count it" in repr(ran.value)
     assert "<table" in ran.value._repr_html_()

@@ -19,10 +19,8 @@ batch = client.map("do {{ row }}", ["a"])"""
 def tab() -> Iterator[Callable[[str], list[str]]]:
     manager, client = start_new_kernel()
     failed: list[Any] = []
-    client.execute_interactive(
-        SETUP, timeout=60, output_hook=lambda message: failed.append(message) if message["msg_type"] == "error" else None
-    )
-    assert failed == []
+    client.execute_interactive(SETUP, timeout=60, output_hook=failed.append)
+    assert not [message for message in failed if message["msg_type"] == "error"]
 
     def ask(code: str) -> list[str]:
         matches: list[str] = client.complete(code, len(code), reply=True, timeout=60)["content"]["matches"]
