@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -222,8 +223,36 @@ def _notebook(names: Mapping[str, Any]) -> str:
         return str(path if path.is_absolute() else working_directory() / path.name)
     script = Path(sys.argv[0]) if sys.argv and sys.argv[0] else None
     if script is not None and script.suffix == ".py" and script.stem not in _LAUNCHERS and script.is_file():
-        return str(script.resolve())
-    return str(working_directory())
+        path = script.resolve()
+        notebook = path.with_suffix(".ipynb")  # a script that was made of a notebook is run for it
+        return str(notebook if notebook.is_file() else path)
+    is_kernel = script is not None and script.stem in _LAUNCHERS
+    return (_executed_by_parent(os.getppid()) if is_kernel else None) or str(working_directory())
+
+
+PROCESSES = Path("/proc")
+_EXECUTORS = ("papermill", "nbconvert", "execute", "jupyter-execute", "jupyter-nbconvert")
+"""Programs and commands that run the notebook they are given."""
+
+
+@cache
+def _executed_by_parent(parent: int) -> str | None:
+    """Return the notebook that the program which started this kernel was given, where that can be seen."""
+    process = PROCESSES / str(parent)
+    try:
+        words = [word.decode() for word in (process / "cmdline").read_bytes().split(b"\0")]
+        folder = os.readlink(process / "cwd")
+    except (OSError, UnicodeDecodeError):
+        return None
+    programs = {Path(word).name for word in words} & {*_EXECUTORS}
+    pairs = zip(words, ["", *words], strict=False)
+    named = [word for word, before in pairs if not before.startswith("--output")]
+    names = [word for word in named if word.endswith(".ipynb") and not word.startswith("-")]
+    if not names or not programs or (len({*names}) > 1 and "papermill" not in programs):
+        return None
+    # papermill names its output second, and has changed its folder by now where it was told to
+    paths = (os.path.normpath(os.path.join(place, names[0])) for place in (folder, os.environ.get("PWD", folder)))
+    return next(filter(os.path.isfile, paths), None)
 
 
 @dataclass(slots=True)

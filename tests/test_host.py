@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from devin_jupyter import host as hosts
 from devin_jupyter.host import Hooks, Host, host, quiet_waits, replaced_by
 
 
@@ -142,3 +143,41 @@ def test_hooks_surround_waits_but_for_quiet_ones():
         assert host() is other
     with quiet_waits(), hooks.waiting(other):
         assert host() is not other
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["python", "/bin/jupyter-execute", "x.ipynb"], "x.ipynb"),
+        (["python", "/bin/jupyter", "execute", "--kernel_name=python3", "x.ipynb"], "x.ipynb"),
+        (["python", "/bin/jupyter-nbconvert", "--execute", "x.ipynb", "--output", "y.ipynb"], "x.ipynb"),
+        (["python", "/bin/papermill", "x.ipynb", "y.ipynb", "--cwd", "/"], "x.ipynb"),
+        (["python", "/bin/jupyter-nbconvert", "--execute", "x.ipynb", "y.ipynb"], None),  # which of them is not known
+        (["python", "/bin/jupyter-lab", "x.ipynb"], None),
+        (["python", "/bin/papermill", "s3://bucket/x.ipynb", "y.ipynb"], None),
+        (["python", "run.py"], None),
+    ],
+)
+def test_a_notebook_that_a_program_runs_is_the_one_it_was_given(tmp_path, monkeypatch, words, expected):
+    for name in ("x.ipynb", "y.ipynb"):
+        (tmp_path / name).write_text("{}")
+    process = tmp_path / "proc" / "17"
+    process.mkdir(parents=True)
+    (process / "cmdline").write_bytes("\0".join(words).encode() + b"\0")
+    (process / "cwd").symlink_to("/" if "--cwd" in words else tmp_path)  # papermill has gone there
+    monkeypatch.setenv("PWD", str(tmp_path))
+    monkeypatch.setattr(hosts, "PROCESSES", tmp_path / "proc")
+    hosts._executed_by_parent.cache_clear()
+    assert hosts._executed_by_parent(17) == (None if expected is None else str(tmp_path / expected))
+    assert hosts._executed_by_parent(18) is None  # not to be seen
+    hosts._executed_by_parent.cache_clear()
+
+
+def test_a_script_that_was_made_of_a_notebook_counts_as_it(tmp_path, monkeypatch):
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    script = tmp_path / "audit.py"
+    script.write_text("")
+    monkeypatch.setattr(hosts.sys, "argv", [str(script)])
+    assert hosts._notebook({}) == str(script)
+    (tmp_path / "audit.ipynb").write_text("{}")
+    assert hosts._notebook({}) == str(tmp_path / "audit.ipynb")

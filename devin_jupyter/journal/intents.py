@@ -822,7 +822,10 @@ def name_of(scope: str) -> str:
     kind, _, name = scope.partition(" ")
     if kind == "cell":
         return "the budget of this cell"
-    return f"the budget of the {kind} {PurePath(name).name}"
+    path = PurePath(name)
+    if kind == "notebook" and path.suffix not in (".ipynb", ".py"):
+        return f"the budget of the folder {path.name} (the notebook is not known)"
+    return f"the budget of the {kind} {path.name}"
 
 
 def _acus(said: float | str) -> float:
