@@ -142,9 +142,10 @@ class SessionSync:
             self._runner.start(content, buffers)
 
     def close(self) -> None:
-        """Stop following the session."""
-        if self._subscription is not None:
-            self._subscription.close()
+        """Stop following the session; closing again, as Python does with what it collects, does nothing."""
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            subscription.close()
 
     def _changed(self, snapshot: Snapshot) -> None:
         self._phases = phase_history(self._phases, snapshot, None)
