@@ -39,9 +39,9 @@ def rows(rounds: int) -> list[Row]:
     ours, pandas = (median(Time(item["wall"], item["cpu"]) for item in found[name]) for name in ("ours", "pandas"))
     heavy = {str(name) for item in found["ours"] for name in item["heavy"]}
     ratio = ours.wall / pandas.wall
-    budget = "≤ 30 ms, ≤ 0.05 × `import pandas`, nothing heavy imported"
+    budget = "≤ 15 ms, ≤ 0.04 × `import pandas`, nothing heavy imported"
     imported = f"; imports {', '.join(sorted(heavy)) or 'nothing heavy'}"
-    is_met = ours.wall <= 0.03 and ratio <= 0.05 and not heavy
+    is_met = ours.wall <= 0.015 and ratio <= 0.04 and not heavy
     return [
         Row(
             "`%load_ext devin_jupyter`",

@@ -45,10 +45,13 @@ class Time:
 
     wall: float
     cpu: float
+    of: tuple[float, ...] = ()
+    """The wall times that this is the median of."""
 
     def __str__(self) -> str:
-        """Show both as milliseconds."""
-        return f"{_ms(self.wall)} ms, CPU {_ms(self.cpu)} ms"
+        """Show both as milliseconds, with the shortest and the longest."""
+        spread = f" ({_ms(min(self.of))}–{_ms(max(self.of))})" if len(self.of) > 1 else ""
+        return f"{_ms(self.wall)} ms{spread}, CPU {_ms(self.cpu)} ms"
 
 
 def _ms(seconds: float) -> str:
@@ -58,7 +61,8 @@ def _ms(seconds: float) -> str:
 def median(times: Iterable[Time]) -> Time:
     """Return the median of the wall times and that of the CPU times."""
     listed = list(times)
-    return Time(statistics.median(item.wall for item in listed), statistics.median(item.cpu for item in listed))
+    walls = tuple(item.wall for item in listed)
+    return Time(statistics.median(walls), statistics.median(item.cpu for item in listed), walls)
 
 
 def timed(work: Callable[[], Any]) -> Time:
