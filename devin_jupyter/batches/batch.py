@@ -393,7 +393,7 @@ class AsyncBatch(BatchView[AsyncSession]):
                 f"give limit={len(wanted)} for all of them, or fewer",
             )
         results = await runner.review(dict(list(wanted.items())[:most]), take)
-        self.notice = display.action_line(results, runner.plan)
+        self.notice = display.action_line(results, runner.plan) if results else "no pull request is open"
         return self
 
     async def stop(self) -> AsyncBatch:

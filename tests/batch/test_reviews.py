@@ -30,7 +30,7 @@ def test_open_pull_requests_are_reviewed_once_and_show_in_the_frame(batch: Any, 
     simulator.clock(100)
     assert batch.review().notice == "3 requested before"
     assert set(batch.frame()["review_status"]) <= {"completed", "errored"}
-    assert batch.review(limit=0).notice == "nothing to do"
+    assert batch.review(limit=0).notice == "no pull request is open"
     assert simulator.requests(REVIEW) == 3
 
 
