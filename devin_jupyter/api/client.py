@@ -306,9 +306,11 @@ class Seen:
     def warnings(self, repos: Sequence[str], tags: Sequence[str]) -> list[str]:
         """Return a line for what a session names and these lists do not have. The key may see less than a session."""
         found = []
-        if self.repositories is not None and (unknown := [name for name in repos if name not in self.repositories]):
+        known = {name.lower() for name in self.repositories or ()}
+        if self.repositories is not None and (unknown := [name for name in repos if name.lower() not in known]):
             near = nearest(unknown[0], self.repositories)
-            found.append(f"the organization does not list {', '.join(unknown)} among its repositories{near}")
+            line = f"the organization does not list {', '.join(unknown)} among its repositories{near}"
+            found.append(f"{line}; a session may see more than this key")
         if self.allowed_tags and (foreign := [tag for tag in tags if tag not in self.allowed_tags]):
             allowed = ", ".join(sorted(self.allowed_tags)[:10])
             found.append(f"the enterprise does not allow the tag {', '.join(foreign)}: its list has {allowed}")

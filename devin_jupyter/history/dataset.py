@@ -27,6 +27,7 @@ from devin_jupyter.frames.storage import (
     with_open_pull_requests,
 )
 from devin_jupyter.history import fill, new_rows, read_journal, select
+from devin_jupyter.history.organization import names_in
 from devin_jupyter.text import replacing
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ async def sync(core: Core, folder: str | Path, **filters: Any) -> pd.DataFrame:
     if newest is not None:
         state["known_until"] = max(known_until or 0.0, min(newest, started))
     await asyncio.to_thread(_store, place, fresh, state)
-    return await asyncio.to_thread(read_dataset, place)
+    # names are looked up, never stored: they are of people
+    return await names_in(core, await asyncio.to_thread(read_dataset, place), Query.of(filters))
 
 
 def read_dataset(folder: str | Path) -> pd.DataFrame:

@@ -185,6 +185,7 @@ def candidates(variables: Mapping[str, Any], kind: str, fragment: str = "") -> l
     if kind in ("sessions", "tags", "repos"):
         CACHE.refresh(_journal_records)
         found = [*(names(_is_session) if kind == "sessions" else []), *CACHE.get(kind)]
+        found += [(name, "") for name in _listed(kind) if name not in dict(found)]
     elif kind == "schemas":
         lists = ((f"list[{name}]", label) for name, label in names(_is_model))
         rows = [one for one in lists if one[0].startswith(fragment)]
@@ -215,6 +216,16 @@ def _parts_of_notebook(fragment: str) -> list[Candidate]:
     from devin_jupyter.notebook import PARTS
 
     return [(name, what) for name, (_, what, _) in PARTS.items()]
+
+
+def _listed(kind: str) -> list[str]:
+    """The repositories or allowed tags that a whole list of the service has shown; nothing is asked for here."""
+    from devin_jupyter.client import sync
+
+    client = sync.find_default()
+    seen = client.core.service.seen if client is not None else None
+    listed = {"repos": seen.repositories, "tags": seen.allowed_tags}.get(kind) if seen is not None else None
+    return sorted(listed or ())
 
 
 def _is_session(value: Any) -> bool:

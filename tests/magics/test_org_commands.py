@@ -98,7 +98,8 @@ def test_a_repository_that_is_not_listed_is_told_before_the_session_is_paid_for(
     assert "does not list acme/bilking among its repositories (did you mean acme/billing?)" in dry.out
     ran = shell.run(cell)
     assert ran.out.startswith("the organization does not list acme/bilking")
-    assert service.requests(CREATE) == 2
+    assert "does not list" not in shell.run(cell.replace("acme/bilking", "Acme/Billing") + " here").out
+    assert service.requests(CREATE) == 3
     assert "does not list" not in shell.run(cell).out  # a rerun pays for nothing
     names = "import devin_jupyter as dj\n"
     assert "does not list" in shell.run(names + "dj.create('Count all', repos=['acme/nowhere']).stop()").out
@@ -117,6 +118,7 @@ def test_a_tag_that_is_not_allowed_is_told_before_the_session_is_paid_for(shell:
         f"import devin_jupyter as dj\ndevin = dj.connect('{company.api_key}', base_url='{company.url}',"
         f" org_id='{company.org_id}')\ndevin.org_tags.append(['red'])"
     )
+    assert "%%devin --tags red" in shell.tab("%%devin --tags re|")
     out = shell.run("%%devin --tags blue --wait --quiet\nCount").out
     assert "the enterprise does not allow the tag blue: its list has red" in out
     assert "does not allow" not in shell.run("%%devin --tags red --wait --quiet\nCount more").out
