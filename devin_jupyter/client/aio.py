@@ -811,8 +811,8 @@ class AsyncDevin:
     async def sync(self, /, folder: str | Path, **filters: Unpack[SessionFilters]) -> pd.DataFrame:
         """Update a folder of Parquet files and return all its sessions as a DataFrame, newest first.
 
-        Rows and columns are those of `sessions_frame`; names of users are not stored. Only changes are read. An interrupted sync loses nothing: the
-        next one repeats it.
+        Rows and columns are those of `sessions_frame`; no names of users are stored. Only changes are read. An
+        interrupted sync loses nothing: the next one repeats it.
 
         Args:
             folder: created if it does not exist.
