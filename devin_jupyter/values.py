@@ -241,6 +241,7 @@ def to_csv(table: Any, *, in_text: bool = False) -> str:
         raise OptionError("it is a LazyFrame, which has no rows yet", hint="collect it: frame.collect()")
     if hasattr(table, "to_csv"):
         table = _ordered_cells(table)
+        table = _whole_columns(table) if in_text and kind == "frame" else table
         names = table.index.names
         is_kept = any(name is not None for name in names)
         if in_text and not is_kept:
@@ -278,6 +279,22 @@ def to_csv(table: Any, *, in_text: bool = False) -> str:
 
 def _cell(value: Any) -> str:
     return "" if is_null(value) else _inside(value, shown=str)
+
+
+def _whole_columns(table: Any) -> Any:
+    """The same frame with columns of floats that are whole numbers as such, as a single value is filled in."""
+    floats = [place for place, dtype in enumerate(table.dtypes) if getattr(dtype, "kind", "") == "f"]
+    columns = {place: table.iloc[:, place] for place in floats}
+    whole = {
+        place: column
+        for place, column in columns.items()
+        if (known := column.dropna()).size and bool(((known % 1 == 0) & (known.abs() < _WHOLE)).all())
+    }
+    if whole:
+        table = table.copy()
+    for place, column in whole.items():
+        table.isetitem(place, column.astype("Int64"))
+    return table
 
 
 def _ordered_cells(table: Any) -> Any:

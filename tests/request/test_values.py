@@ -189,3 +189,9 @@ def test_nothing_is_refused_in_a_single_cell_as_in_rows(null: object) -> None:
     with pytest.raises(UsageMistake):
         fill("p", options.parse("--key 'audit-{{ x }}'"), {"x": null})
     assert render("{{ x or 'none' }}", {"x": None}) == "none"
+
+
+def test_a_column_of_floats_that_are_whole_numbers_is_filled_in_without_points():
+    frame = pd.DataFrame({"pr": [418.0, None], "share": [0.5, 1.0], "huge": [1e300, 1.0]})
+    assert render("{{ frame }}", {"frame": frame}) == "pr,share,huge\n418,0.5,1e+300\n,1.0,1.0"
+    assert list(frame.dtypes.astype(str)) == ["float64"] * 3
