@@ -115,8 +115,10 @@ def spend(
         frame: a sessions frame, or a consumption frame.
         by: `"tag"`, `"repo"`, `"category"`, `"user"`, `"origin"`, `"mode"`, `"playbook"` or `"phase"`.
         tag_prefix: group by the tags that begin with this, such as `"team:"`.
-        unit: `"day"`, `"week"` or `"month"`; by default what suits the span.
+        unit: `"day"`, `"week"` or `"month"`; by default what suits the span. `by="week"` means the same.
     """
+    if by in chart_data.UNITS and unit in (None, by):
+        by, unit = None, by
     if {"date", "devin"} <= set(getattr(frame, "columns", ())):
         if by or tag_prefix or unit not in (None, "day"):
             raise OptionError(
@@ -189,12 +191,15 @@ def organizations(frame: pd.DataFrame) -> alt.LayerChart:
 
 
 @understood
-def outcomes(sessions: pd.DataFrame) -> alt.LayerChart:
+def outcomes(sessions: pd.DataFrame, *, by: str | None = None) -> alt.LayerChart:
     """Draw how many sessions there were, how many made a pull request, and how many had one merged.
 
     Args:
         sessions: a sessions frame.
+        by: `"repo"` draws the share of sessions with a merged pull request for each repository instead.
     """
+    if by is not None:
+        return _merge_rates(sessions, by)
     altair = _altair()
     records = chart_data.outcome_records(sessions)
     base = altair.Chart(altair.Data(values=records)).encode(
@@ -208,6 +213,23 @@ def outcomes(sessions: pd.DataFrame) -> alt.LayerChart:
     labels = base.mark_text(align="left", dx=6, color=_GRAY, fontSize=12).encode(text="share:N")
     shown = records if len(sessions) else []
     return _finish([bars, labels], "From sessions to merged pull requests", "", shown, width=_WIDTH - 120, height=110)
+
+
+def _merge_rates(sessions: pd.DataFrame, by: str) -> alt.LayerChart:
+    if by != "repo":
+        raise OptionError(f"outcomes cannot be divided by {by!r}", hint='by="repo", or leave it out')
+    altair = _altair()
+    records, n_left = chart_data.merge_records(sessions)
+    y = altair.Y("repo:N", title=None, sort=altair.SortField("place"), axis=altair.Axis(labelLimit=260))
+    x = altair.X("rate:Q", title=None, axis=altair.Axis(format="%"), scale=altair.Scale(domain=[0, 1]))
+    tooltip = _tooltips(repository="repo", merged="label")
+    base = altair.Chart(altair.Data(values=records)).encode(y=y, tooltip=tooltip, href="url:N")
+    bars = base.mark_bar(height={"band": 0.7}, color=GROUP_COLORS[2]).encode(x=x)
+    labels = base.mark_text(align="left", dx=6, color=_GRAY, fontSize=11).encode(x=x, text="label:N")
+    note = f"{n_left:,} more repositories are left out" if n_left else "of the sessions that made a pull request"
+    title, height = "Sessions with a merged pull request", max(40, 20 * len(records))
+    empty = "no sessions with a pull request"
+    return _finish([bars, labels], title, note, records, empty, width=_WIDTH - 160, height=height)
 
 
 @understood

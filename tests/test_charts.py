@@ -452,3 +452,22 @@ def test_a_phase_that_is_none_is_drawn_as_unknown(draw: Callable[..., Any]) -> N
 
     assert [record["phase"] for record in values(chart)] == [chart_data.UNKNOWN]
     assert "image/png" in bundle(chart)
+
+
+def test_outcomes_by_repository_are_merge_rates_and_spend_takes_its_unit_as_by() -> None:
+    rows = frames.SessionRows()
+    for number in range(45):
+        repo, state = f"acme/r{number}", "merged" if number % 2 else "open"
+        pulls = [{"pr_url": f"https://github.com/{repo}/pull/1", "pr_state": state}] * (1 + (number == 0))
+        rows.add([{"session_id": f"{number:032x}", "status": "exit", "created_at": 1, "pull_requests": pulls}])
+    frame = rows.frame()
+    chart = charts.outcomes(frame, by="repo").to_dict()
+    values = chart_data.merge_records(frame)[0]
+    assert len(values) == 40
+    assert {value["label"] for value in values} == {"0 of 1 · 0%", "1 of 1 · 100%"}
+    assert chart["title"]["subtitle"] == "5 more repositories are left out"
+    assert charts.spend(frame, by="week").to_dict()["title"]["text"] == "ACUs by the week sessions were started"
+    refused = [({"by": "user"}, "cannot be divided by 'user'"), ({"bye": "repo"}, r"no bye= \(did you mean by")]
+    for wrong, words in refused:
+        with pytest.raises(OptionError, match=words):
+            charts.outcomes(frame, **wrong)

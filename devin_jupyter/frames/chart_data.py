@@ -17,6 +17,8 @@ Records = list[dict[str, Any]]
 
 MAX_BARS = 1000
 """A timeline shows at most this many sessions, the newest."""
+MOST_BARS = 40
+"""More cannot be read; the rest is counted."""
 MAX_GROUPS = 9
 """With more groups, the least expensive ones share one color."""
 _MAX_TICK_LABELS = 13
@@ -183,6 +185,32 @@ def outcome_records(sessions: pd.DataFrame) -> Records:
         }
         for place, (name, found) in enumerate(stages.items())
     ]
+
+
+def merge_records(sessions: pd.DataFrame) -> tuple[Records, int]:
+    """Return the share of sessions with a merged pull request for each repository, and how many are left out.
+
+    Only sessions that made a pull request count. The repositories with most of them come first.
+    """
+    sessions = _prepare(sessions, "n_prs", "n_merged", "repos", "url", "created_at")
+    made = sessions[(sessions["n_prs"] > 0).fillna(False)]
+    table: Any = made.assign(merged=(made["n_merged"] > 0).fillna(False)).explode("repos", ignore_index=True)
+    table = table[table["repos"].notna()]
+    groups = [(str(repo), part) for repo, part in table.groupby("repos", sort=True)]
+    groups.sort(key=lambda group: -len(group[1]))
+    records = []
+    for place, (repo, part) in enumerate(groups[:MOST_BARS]):
+        n_merged = int(part["merged"].sum())
+        records.append(
+            {
+                "repo": repo,
+                "place": place,
+                "rate": round(n_merged / len(part), 4),
+                "label": f"{n_merged} of {len(part)} · {n_merged / len(part):.0%}",
+                "url": _link(part.sort_values("created_at")["url"].iloc[-1]),
+            }
+        )
+    return records, max(0, len(groups) - MOST_BARS)
 
 
 def duration_records(sessions: pd.DataFrame) -> Records:

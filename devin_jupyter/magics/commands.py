@@ -70,12 +70,20 @@ def run(notebook: Notebook, line: str) -> Any:
     return command.run(notebook, SimpleNamespace(**args))
 
 
+_OTHER_COMMANDS = {
+    **{"status": "show", "get": "open", "list": "sessions", "ls": "sessions"},
+    **{"consumption": "usage", "attachments": "files", "message": "send"},
+}
+"""What people try for a command, and its name."""
+
+
 def find(name: str) -> Command:
     """Return the command of this name.
 
     Raises:
         OptionError: there is none; names the nearest.
     """
+    name = _OTHER_COMMANDS.get(name, name)
     if name not in COMMANDS:
         refuse_short_key(name)
         raise OptionError(

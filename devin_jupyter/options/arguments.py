@@ -175,6 +175,7 @@ class Syntax:
         Raises:
             OptionError: an unknown option, an extra word, or an option without its value.
         """
+        words = [self._usual_flag(word) for word in words]
         found, rest = _parser(self).parse_known_intermixed_args(words)
         if rest:
             self._refuse(words, rest)
@@ -278,6 +279,12 @@ class Syntax:
                 )
         return read
 
+    def _usual_flag(self, word: str) -> str:
+        """Return a flag by the name it is documented under, where it was written in another way that is as clear."""
+        flag, equals, value = word.partition("=")
+        usual = _OTHER_FLAGS.get(flag)
+        return word if usual is None or flag in self.by_flag or usual not in self.by_flag else f"{usual}{equals}{value}"
+
     def _refuse(self, words: Sequence[str], rest: list[str]) -> NoReturn:
         for each in rest:
             refuse_short_key(each)
@@ -287,6 +294,14 @@ class Syntax:
             raise OptionError(f"unexpected word {word!r}{meant}", hint=self.stray_hint or self.usage)
         flags = [argument.flag for argument in self.arguments if argument.flag]
         raise OptionError(f"{self.title} has no option {word}{nearest(word, flags)}", hint=self.hint or self.usage)
+
+
+_OTHER_FLAGS = {
+    **{"--repo": "--repos", "--tag": "--tags", "--max-acus": "--max-acu"},
+    **{"--attachment": "--attach", "--attachments": "--attach", "--files": "--attach", "--file": "--attach"},
+    **{"--parallel": "--max-parallel", "--secret": "--secrets", "--output": "--out"},
+}
+"""What people try for an option, and its name."""
 
 
 def _meant_duration(words: Sequence[str], stray: str) -> str:

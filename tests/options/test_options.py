@@ -117,7 +117,7 @@ def test_what_is_nearly_right_gets_the_nearest_right_word(line, hint):
         ("--limit 3", "--limit needs --each"),
         ("--schema-optional", "--schema-optional needs --schema"),
         ("--to s --repos a/b", "--repos cannot be combined with --to"),
-        ("--repo a/b", "did you mean --repos?"),
+        ("--repoz a/b", "did you mean --repos?"),
         ("—max-acu 5", "did you mean --max-acu?"),
         ("–max-acu 5", "did you mean --max-acu?"),
         ("--secrets NAME:hidden --repos", "--repos needs at least one value"),
