@@ -549,7 +549,7 @@ class Secrets:
             OptionError: a name, value or type that the API refuses; nothing was sent.
             ApiError, ConnectionTrouble: it was not stored; the message says where `replace` had deleted the old one.
         """
-        _check_secret(key, value, type)
+        _check_secret(key, value, type, is_open=not replace)
         present = await _SECRET.find(key, self.list())
         if present is None:
             try:
@@ -570,9 +570,13 @@ class Secrets:
             raise
 
 
-def _check_secret(key: str, value: str, type: str) -> None:
-    if type not in get_args(SecretType):
-        warnings.warn(unknown_value("secret type", type, get_args(SecretType)), stacklevel=2)
+def _check_secret(key: str, value: str, type: str, *, is_open: bool = True) -> None:
+    known = get_args(SecretType)
+    if type not in known and not is_open:
+        what = f"unknown secret type {type!r}: if the service refused it, the secret that it replaces would be lost"
+        raise OptionError(what, "nothing was sent", f"give {', '.join(known)}, or create it under a new name first")
+    if type not in known:
+        warnings.warn(unknown_value("secret type", type, known), stacklevel=2)
     check_secret(key, value)
     keep_secret([value])
 

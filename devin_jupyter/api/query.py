@@ -634,6 +634,8 @@ def _utc(when: Any, now: datetime) -> datetime | None:
     numpy_kind = getattr(getattr(when, "dtype", None), "kind", "")  # numpy is not imported for this
     if numpy_kind and numpy_kind in "Mm":
         when = when.astype(f"{numpy_kind}8[us]").item()
+        if isinstance(when, int):  # beyond the year 9999
+            return None
     if isinstance(when, timedelta):
         return now - when
     if isinstance(when, datetime):

@@ -142,6 +142,7 @@ class SendCall(PaidAct[PaidMessage, Arrival, SendResult]):
             self._conversation = await read_conversation(self._messages, self.session_id)
         except (Forbidden, NotFound) as refusal:  # the key may not read it
             if refusal.error_code is not None:  # nor would a message arrive
+                refusal.note("nothing was sent")
                 raise
             self._conversation = None
         times = self._conversation.times_of(self._text) if self._conversation else []

@@ -10,7 +10,7 @@ from devin_jupyter.api import sessions as insights
 from devin_jupyter.api.analytics import Events
 from devin_jupyter.api.client import OPERATIONS, operations_table
 from devin_jupyter.api.library import Knowledge, Playbooks, Secrets
-from devin_jupyter.errors import Conflict, NotFound, OptionError, ServerError, Unsupported
+from devin_jupyter.errors import Conflict, NotFound, OptionError, ServerError, Unprocessable, Unsupported
 from devin_jupyter.redaction import redact
 
 NOW = datetime.now(UTC)
@@ -603,3 +603,8 @@ def test_a_long_list_shows_its_progress_and_a_short_one_does_not(simulator_with,
     list(devin.sessions.list())
     assert "sessions" in capsys.readouterr().err
     devin.close()
+
+
+def test_an_unknown_type_of_secret_is_sent_as_it_is_and_a_line_says_so(devin):
+    with pytest.warns(UserWarning, match="unknown secret type 'passkey'.*sent as it is"), pytest.raises(Unprocessable):
+        devin.secrets.create("DB_PASSWORD", "one-one-one", type="passkey")

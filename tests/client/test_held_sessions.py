@@ -51,7 +51,7 @@ def test_what_was_moved_away_ends_the_wait_with_the_reason(devin, simulator):
     assert "web app" in caught.value.hint
     with pytest.raises(Forbidden) as caught:
         sessions[0].send("go on")
-    assert "nothing was changed" in caught.value.consequence
+    assert "nothing was sent" in caught.value.consequence
     assert sessions[1].phase in (Phase.QUEUED, Phase.WORKING)
     again = devin.create("take long 0", tags=["sim:slow"])
     assert (again.id, again.how) == (sessions[0].id, "attached")
