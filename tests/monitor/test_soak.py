@@ -9,6 +9,7 @@ from clients import key_of
 
 from devin_jupyter import AsyncDevin
 from devin_jupyter.config import Pace, Settings
+from devin_jupyter.errors import Forbidden
 from devin_jupyter.models.enums import Phase
 
 ENDS = {
@@ -79,4 +80,53 @@ async def _trouble(simulator, dice):
         ]
         await asyncio.to_thread(simulator.faults, *rules)
         await asyncio.sleep(dice.uniform(0.2, 1.5))
+    await asyncio.to_thread(simulator.faults)
+
+
+ACTS = ("archive", "archive_as_is", "migrate")
+CODES = ("user_frozen", "storage_migration_freeze")
+
+
+@pytest.mark.soak
+async def test_every_wait_ends_though_sessions_are_archived_moved_or_frozen(simulator_with, tmp_path, monkeypatch):
+    monkeypatch.setattr("devin_jupyter.monitor.poll.ALONE_SECONDS", 3.0)  # ten minutes and two, else
+    monkeypatch.setattr("devin_jupyter.monitor.store.HELD_SECONDS", 5.0)
+    dice, count, simulator = random.Random(11), 40, simulator_with(speed=40.0)
+    place = {"api_key": simulator.api_key, "org_id": simulator.org_id, "base_url": simulator.url}
+    settings = Settings(**place, home=tmp_path, simulated=True, pace=Pace(fast=0.2, slow=1.0), timeout_seconds=5.0)
+    async with AsyncDevin(settings=settings) as client:
+        creates = (client.create(f"{number} take long", tags=["sim:slow"]) for number in range(count))
+        sessions = await asyncio.gather(*creates)
+        acts = {session.id: dice.choice((None, *ACTS)) for session in sessions}
+        disturbing = asyncio.create_task(_disturb(simulator, acts, dice))
+        waits = (_through_a_freeze(client, session) for session in sessions)
+        ended = await asyncio.gather(*waits, return_exceptions=True)
+        await disturbing
+
+    expected = {None: Phase.YOUR_TURN, "archive": Phase.ASLEEP, "archive_as_is": Phase.ASLEEP, "migrate": Forbidden}
+    found = [type(end) if isinstance(end, Exception) else end.phase for end in ended]
+    assert found == [expected[acts[session.id]] for session in sessions]
+    assert {end.error_code for end in ended if isinstance(end, Forbidden)} == {"migrated_session"}
+    assert simulator.stats()["sessions"] == count
+
+
+async def _through_a_freeze(client, session):
+    """A freeze that lasts ends the wait, with its reason; a person would wait again."""
+    while True:
+        try:
+            return await client.wait(session, 150)
+        except Forbidden as refusal:
+            if refusal.error_code not in CODES:
+                raise
+            await asyncio.sleep(0.5)
+
+
+async def _disturb(simulator, acts, dice):
+    for identifier, act in acts.items():
+        if act is not None:
+            await asyncio.to_thread(simulator.act, identifier, act)
+        if dice.random() < 0.2:
+            rule = {"kind": "status", "status": 403, "error_code": dice.choice(CODES), "method": "GET", "times": 2}
+            await asyncio.to_thread(simulator.faults, rule)
+        await asyncio.sleep(0.2)
     await asyncio.to_thread(simulator.faults)
