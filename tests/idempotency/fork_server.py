@@ -86,7 +86,7 @@ async def perform(act: dict[str, Any]) -> dict[str, Any]:
         timing=TIMING,
         timeout=act["timeout"],
     )
-    one.creator.is_tagging = act["is_tagging"]
+    one.creator.is_tagging = act.get("is_tagging", True)
     one.api.sessions.create = dying(one.api.sessions.create, act)  # type: ignore[method-assign]
     one.messages.send = dying(one.messages.send, act)  # type: ignore[method-assign]
     try:
