@@ -4,22 +4,47 @@ from __future__ import annotations
 
 import collections
 import hashlib
+import inspect
 import logging
 import os
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from devin_jupyter.host import Host, executions, host
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from IPython.core.interactiveshell import InteractiveShell
 
     from devin_jupyter.batches.batch import Batch
     from devin_jupyter.client.sync import Devin
     from devin_jupyter.journal import Journal
     from devin_jupyter.models.snapshot import CellRef
+
+
+def local_variables() -> dict[str, Any]:
+    """Return the local variables of the function that runs a magic; none where a cell runs it at its top level."""
+    frame, found = sys._getframe(1), dict[str, Any]()
+    while (back := frame.f_back) is not None and _is_between(frame):
+        frame = back
+    while frame.f_code.co_flags & inspect.CO_OPTIMIZED:  # a function, not a cell, a module or the body of a class
+        found = {**frame.f_locals, **found}
+        if frame.f_code.co_name not in _COMPREHENSIONS or frame.f_back is None:
+            break
+        frame = frame.f_back  # a comprehension sees the variables around it
+    return {name: value for name, value in found.items() if name.isidentifier()}
+
+
+def _is_between(frame: FrameType) -> bool:
+    """Return whether a frame lies between the magic and the code that runs it."""
+    return str(frame.f_globals.get("__name__")).partition(".")[0] in ("IPython", "devin_jupyter", "decorator")
+
+
+_COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +54,16 @@ class Notebook:
     shell: InteractiveShell
     config: Any
     """The `DevinMagics`; traitlets is not typed."""
+    local: Mapping[str, Any] = field(default_factory=dict)
+    """The local variables of the function that runs the magic."""
 
     @property
     def variables(self) -> dict[str, Any]:
-        """The notebook's names, without those that IPython puts there: a template must not find its `open`."""
+        """The local names, then the notebook's, without those that IPython puts there: a template must not find its
+        `open`."""
         hidden, nothing = self.shell.user_ns_hidden, object()
-        return {name: value for name, value in self.shell.user_ns.items() if hidden.get(name, nothing) is not value}
+        ours = {name: value for name, value in self.shell.user_ns.items() if hidden.get(name, nothing) is not value}
+        return {**ours, **self.local}
 
     @property
     def host(self) -> Host:

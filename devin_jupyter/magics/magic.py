@@ -5,6 +5,7 @@ Loading it must stay free: nothing heavy is imported before the first magic runs
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from traitlets import Any as TraitAny
@@ -66,7 +67,7 @@ class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
         from devin_jupyter.magics import cell as cells
 
         check_package()
-        _guarded(cells.run, self.notebook, line, cell)
+        _guarded(cells.run, self._notebook_of_caller(), line, cell)
 
     def run_line(self, line: str) -> Any:
         """Run one of the commands that `%devin help` lists."""
@@ -74,7 +75,7 @@ class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
 
         if line.split()[:1] not in _ALWAYS:
             check_package()
-        return _guarded(commands.run, self.notebook, line)
+        return _guarded(commands.run, self._notebook_of_caller(), line)
 
     def before_use(self, client: Any) -> None:
         """Print, before a client is first used, which sessions kept running without a kernel."""
@@ -127,6 +128,11 @@ class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
 
         keep_recent_log()
         return Notebook(self.shell, self)
+
+    def _notebook_of_caller(self) -> Notebook:
+        from devin_jupyter.magics.frontend import local_variables
+
+        return replace(self.notebook, local=local_variables())
 
 
 class CellMagic:  # noqa: D101 IPython shows the documentation of the object as the help

@@ -30,6 +30,23 @@ def test_placeholders_are_filled_in_the_prompt_and_in_options(shell, service):
     assert shell.run("s.title, s.snapshot.max_acu_limit").value == ("Audit acme/api", 3)
 
 
+def test_local_variables_of_a_function_come_before_those_of_the_notebook(shell, service):
+    shell.run("repo, rows = 'acme/elsewhere', []; run = get_ipython().run_cell_magic")
+    shell.run("def audit(repo):\n    run('devin', '--quiet', 'Check {{ repo }}')\naudit('acme/api')")
+    shell.run("[run('devin', '--quiet', 'Look at {{ name }}') for name in ('acme/web',)]")
+    shell.run("def each(rows):\n    run('devin', '--each rows --name n --wait --quiet', 'Do {{ row }}')\neach(['a'])")
+    shell.run("%%devin --quiet\nRead {{ repo }}")
+
+    assert sorted(prompts(service)) == ["Check acme/api", "Do a", "Look at acme/web", "Read acme/elsewhere\n"]
+
+
+def test_a_command_sees_the_session_in_a_local_variable(shell, service):
+    shell.run("%%devin -o audit --quiet\nAudit it")
+    shell.run("def show(mine):\n    get_ipython().run_line_magic('devin', 'wait mine')\nshow(audit)")
+
+    assert shell.run("audit.phase.turn_over").value is True
+
+
 def test_raw_sends_braces_as_they_are(shell, service):
     shell.run("%%devin --raw\nWrite {{ cookiecutter.name }}")
     assert prompts(service) == ["Write {{ cookiecutter.name }}\n"]
