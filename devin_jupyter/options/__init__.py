@@ -81,8 +81,9 @@ def from_keywords(**keywords: Any) -> CellOptions:
     """Return the options for keywords in Python: the same names with `_`; schema, secrets and attach take objects.
 
     Raises:
-        OptionError: an unknown name or a bad value.
+        OptionError: an unknown name, two names of one option, or a bad value.
     """
+    keywords = _usually_named(keywords)
     for name in keywords:
         if name not in BY_NAME:
             raise OptionError(
@@ -93,6 +94,18 @@ def from_keywords(**keywords: Any) -> CellOptions:
     if secrets is not None and not isinstance(secrets, Mapping):
         _refuse_secret_values(secrets if isinstance(secrets, (list, tuple, set, frozenset)) else [secrets])
     return _read(keywords)
+
+
+def _usually_named(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Return keywords by the names they are documented under: `repo=` is `repos=`."""
+    named: dict[str, Any] = {}
+    written: dict[str, str] = {}
+    for name, value in keywords.items():
+        usual = CELL.usual_name(name)
+        if usual in named:
+            raise OptionError(f"{written[usual]}= and {name}= are the same option", hint=f"give {usual}= alone")
+        named[usual], written[usual] = value, name
+    return named
 
 
 def _read(values: Mapping[str, Any]) -> CellOptions:

@@ -279,11 +279,18 @@ class Syntax:
                 )
         return read
 
+    def usual_name(self, name: str) -> str:
+        """Return the name an argument is documented under, where it was written in another way that is as clear."""
+        usual = _OTHER_NAMES.get(name)
+        return name if usual is None or name in self.by_name or usual not in self.by_name else usual
+
     def _usual_flag(self, word: str) -> str:
-        """Return a flag by the name it is documented under, where it was written in another way that is as clear."""
         flag, equals, value = word.partition("=")
-        usual = _OTHER_FLAGS.get(flag)
-        return word if usual is None or flag in self.by_flag or usual not in self.by_flag else f"{usual}{equals}{value}"
+        if not flag.startswith("--"):
+            return word
+        name = flag[2:].replace("-", "_")
+        usual = self.usual_name(name)
+        return word if usual == name else f"{self.by_name[usual].flag}{equals}{value}"
 
     def _refuse(self, words: Sequence[str], rest: list[str]) -> NoReturn:
         for each in rest:
@@ -296,12 +303,12 @@ class Syntax:
         raise OptionError(f"{self.title} has no option {word}{nearest(word, flags)}", hint=self.hint or self.usage)
 
 
-_OTHER_FLAGS = {
-    **{"--repo": "--repos", "--tag": "--tags", "--max-acus": "--max-acu"},
-    **{"--attachment": "--attach", "--attachments": "--attach", "--files": "--attach", "--file": "--attach"},
-    **{"--parallel": "--max-parallel", "--secret": "--secrets", "--output": "--out"},
+_OTHER_NAMES = {
+    **{"repo": "repos", "tag": "tags", "max_acus": "max_acu"},
+    **{"attachment": "attach", "attachments": "attach", "files": "attach", "file": "attach"},
+    **{"parallel": "max_parallel", "secret": "secrets", "output": "out"},
 }
-"""What people try for an option, and its name."""
+"""What people try for an option, as a flag or a keyword, and its name."""
 
 
 def _meant_duration(words: Sequence[str], stray: str) -> str:

@@ -135,9 +135,10 @@ class SessionSync:
             self._send_steps()
         elif action == "seen":
             is_visible = content.get("visible") is True
-            if self._subscription is not None and is_visible is not self._is_visible:
+            subscription = self._subscription  # `close`, on another thread, may take it away meanwhile
+            if subscription is not None and is_visible is not self._is_visible:
                 self._is_visible = is_visible
-                self._subscription.want(messages=is_visible, keep=False)
+                subscription.want(messages=is_visible, keep=False)
         else:
             self._runner.start(content, buffers)
 

@@ -181,7 +181,7 @@ def test_keywords_have_the_names_of_the_table():
 
 def test_a_wrong_keyword_gets_the_nearest_name():
     with pytest.raises(OptionError, match="did you mean max_acu"):
-        options.from_keywords(max_acus=3)
+        options.from_keywords(max_accu=3)
     with pytest.raises(OptionError, match="did you mean detach"):
         options.from_keywords(on_interrupt="detatch")
     assert options.from_keywords(mode="fats")["mode"] == "fats"  # the service may know it

@@ -91,6 +91,24 @@ def test_a_view_that_follows_nothing_can_be_closed(fake: Make) -> None:
     assert told == []
 
 
+def test_a_view_may_be_closed_by_another_thread_while_the_page_tells_what_is_seen(fake: Make) -> None:
+    class ClosedMeanwhile(sync.SessionSync):
+        @property
+        def _is_visible(self) -> bool:  # read after it was looked up whether the session is still followed
+            self.close()
+            return True
+
+        @_is_visible.setter
+        def _is_visible(self, value: bool) -> None: ...
+
+    session = fake()
+    view = ClosedMeanwhile(session, publish=lambda _: None, send=lambda _: None)
+    view.follow()
+    view.receive({"action": "seen", "visible": False}, [])
+    settle()
+    assert session.callbacks == []
+
+
 def test_files_that_are_too_large_for_the_page_are_refused_with_another_way(
     fake: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
