@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache, partial, wraps
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
@@ -787,11 +787,32 @@ def _broken(expression: str, problem: str) -> TemplateError:
     return TemplateError(f"{expression} cannot be read: {problem}", hint=RAW)
 
 
+_TEXT_FILTERS = (
+    *(
+        "capitalize",
+        "center",
+        "e",
+        "escape",
+        "forceescape",
+        "format",
+        "indent",
+        "lower",
+        "replace",
+        "striptags",
+        "title",
+    ),
+    *("title", "trim", "truncate", "upper", "urlize", "wordcount", "wordwrap"),
+)
+"""The filters that make a text of whatever they get: of a null too, and of a value's address."""
+
+
 @cache
 def _environment() -> SandboxedEnvironment:  # noqa: C901 - its parts are classes
+    from inspect import unwrap
+
     from jinja2 import StrictUndefined, pass_environment
     from jinja2.compiler import CodeGenerator
-    from jinja2.filters import make_attrgetter
+    from jinja2.filters import do_format, make_attrgetter
     from jinja2.runtime import Context, Undefined
     from jinja2.sandbox import SandboxedEnvironment
 
@@ -814,6 +835,12 @@ def _environment() -> SandboxedEnvironment:  # noqa: C901 - its parts are classe
 
         code_generator_class = Generator
         context_class = Names
+        intercepted_binops = frozenset({"%"})
+
+        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+            if isinstance(left, str):
+                right = tuple(map(filled, right)) if isinstance(right, tuple) else filled(right)
+            return super().call_binop(context, operator, left, right)
 
         def getattr(self, obj: Any, attribute: str) -> Any:
             return ordered(super().getattr(obj, attribute))
@@ -821,8 +848,11 @@ def _environment() -> SandboxedEnvironment:  # noqa: C901 - its parts are classe
         def getitem(self, obj: Any, argument: Any) -> Any:
             return ordered(super().getitem(obj, argument))
 
-        def call(self, *arguments: Any, **keywords: Any) -> Any:
-            return ordered(super().call(*arguments, **keywords))
+        def call(self, context: Any, obj: Any, *arguments: Any, **keywords: Any) -> Any:
+            if isinstance(getattr(unwrap(obj), "__self__", None), str):  # "{}".format(…)
+                arguments = tuple(map(filled, arguments))
+                keywords = {name: filled(value) for name, value in keywords.items()}
+            return ordered(super().call(context, obj, *arguments, **keywords))
 
         @staticmethod
         def joined(parts: Iterable[Any]) -> str:
@@ -837,7 +867,26 @@ def _environment() -> SandboxedEnvironment:  # noqa: C901 - its parts are classe
             value = map(make_attrgetter(context, attribute), value)
         return written(d).join(map(written, value))
 
+    def filled(value: Any) -> Any:
+        """What goes into a text: numbers and texts as they are, everything else as it is filled in, or refused."""
+        text = written(value)
+        return value if isinstance(value, (str, int, float)) and not isinstance(value, bool) else text
+
+    def checking(make_text: Callable[..., Any]) -> Callable[..., Any]:
+        own = 1 if hasattr(make_text, "jinja_pass_arg") else 0
+
+        @wraps(make_text)
+        def run(*arguments: Any, **keywords: Any) -> Any:
+            before, first, rest = arguments[:own], arguments[own], arguments[own + 1 :]
+            if make_text is do_format:
+                rest, keywords = tuple(map(filled, rest)), {name: filled(each) for name, each in keywords.items()}
+            return make_text(*before, written(first), *rest, **keywords)
+
+        return run
+
     environment = Sandbox(undefined=StrictUndefined, autoescape=False)
+    for name in _TEXT_FILTERS:
+        environment.filters[name] = checking(environment.filters[name])
     environment.filters["join"] = pass_environment(join)
     environment.filters["string"] = written
     return environment

@@ -191,6 +191,41 @@ def test_nothing_is_refused_in_a_single_cell_as_in_rows(null: object) -> None:
     assert render("{{ x or 'none' }}", {"x": None}) == "none"
 
 
+@pytest.mark.parametrize("value", [None, float("nan"), pd.NaT, Plain(), print, iter([])])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ x|upper }}",
+        "{{ x|trim|title }}",
+        "{{ '%s of 3'|format(x) }}",
+        "{{ '%s of %s' % (1, x) }}",
+        "{{ '%s' % x }}",
+        "{{ 'n: {}'.format(x) }}",
+        "{{ 'n: {n}'.format(n=x) }}",
+        "{{ 'a' ~ x }}",
+        "{{ [1, x]|join(', ') }}",
+    ],
+)
+def test_what_has_no_text_is_refused_inside_of_a_text_too(text: str, value: object) -> None:
+    refusal(text, x=value)
+
+
+@pytest.mark.parametrize(
+    ("text", "filled"),
+    [
+        ("{{ x|upper }}", "418"),
+        ("{{ '%d of %.1f'|format(x, x) }}", "418 of 418.0"),
+        ("{{ '%05d' % x }}", "00418"),
+        ("{{ 'n: {:.2f}'.format(x) }}", "n: 418.00"),
+        ("{{ 'a b'|truncate(3, True, '', none) }}", "a b"),
+        ("{{ ('%s'|format(s))|replace('acme', 'x') }}", IN_ORDER.replace("acme", "x")),
+        ("{{ none|default('nothing', true)|upper }}", "NOTHING"),
+    ],
+)
+def test_filters_and_formats_take_values_as_ever(text: str, filled: str) -> None:
+    assert render(text, {"x": 418.0, "s": REPOS}) == filled
+
+
 def test_a_column_of_floats_that_are_whole_numbers_is_filled_in_without_points():
     frame = pd.DataFrame({"pr": [418.0, None], "share": [0.5, 1.0], "huge": [1e300, 1.0]})
     assert render("{{ frame }}", {"frame": frame}) == "pr,share,huge\n418,0.5,1e+300\n,1.0,1.0"
