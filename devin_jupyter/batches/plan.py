@@ -303,7 +303,12 @@ def _items(
     """Fill the template in for every row, and merge rows that ask for the same; those beyond the limit may wait."""
     found: dict[str, tuple[SessionRequest, Fingerprint, list[int], UsageMistake | None]] = {}
     problems: dict[str, tuple[UsageMistake, list[Hashable]]] = {}
-    notes = not_filled_in(prompt, options, {**names, "row": None})
+    columns = dict.fromkeys(rows.columns if rows.is_table else ())
+    others = {name: value for name, value in names.items() if name not in columns}
+    notes = (
+        *not_filled_in(prompt, options, columns, "{{ row.%s }}"),
+        *not_filled_in(prompt, options, {**others, "row": None}),
+    )
     for position, label in enumerate(rows.labels):
         variables = {**names, "row": rows.template_value(position)}
         blanks = {**names, "row": rows.template_value(position, blank=_BLANK)}

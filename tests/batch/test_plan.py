@@ -133,3 +133,13 @@ def test_labels_of_an_item_are_those_of_all_its_rows() -> None:
     made = plan("{{ row.a }}", pd.DataFrame({"a": [1, 1]}, index=["x", "y"]))
 
     assert made.labels(made.items[0]) == ["x", "y"]
+
+
+def test_a_column_in_plain_braces_is_told_with_the_way_to_fill_it_in() -> None:
+    table = pd.DataFrame({"repo": ["a/b", "a/c"]})
+    made = plan("Upgrade {repo} of {{ row.repo }} for {team}", table, variables={"repo": "x", "team": "web"})
+
+    assert made.notes == [
+        "{repo} is sent as it is; to fill in a value, write {{ row.repo }}",
+        "{team} is sent as it is; to fill in a value, write {{ team }}",
+    ]
