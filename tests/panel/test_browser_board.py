@@ -34,7 +34,7 @@ def test_the_command_shows_a_thousand_preloaded_sessions_and_a_row_opens_its_pan
     lab.page.locator(".dv-card").nth(20).click()
     detail = lab.page.locator(".dv-detail .dv-panel")
     expect(detail).to_be_visible()
-    expect(lab.page.locator(".dv-card").nth(20)).to_have_attribute("aria-expanded", "true")
+    expect(lab.page.locator(".dv-card-open").nth(20)).to_have_attribute("aria-expanded", "true")
     detail.get_by_role("tab", name="Conversation").click()
     expect(detail.locator(".dv-chat > li").first).to_be_visible()
     lab.page.get_by_role("button", name="Close").click()
@@ -91,8 +91,11 @@ def test_the_board_stays_responsive_and_narrow_ones_stack(lab: Any) -> None:
     board = lab.page.locator(".dv-board-frame")
 
     assert board.evaluate("el => el.scrollWidth <= el.clientWidth + 1")
-    tops = lab.page.locator(".dv-column").evaluate_all("els => els.map(el => el.getBoundingClientRect().top)")
+    tops = lab.page.locator(".dv-column:visible").evaluate_all("els => els.map(el => el.getBoundingClientRect().top)")
+    assert len(tops) == 4
     assert tops == sorted(set(tops))
+    left = "el => el.getBoundingClientRect().left"
+    assert board.locator(".dv-title").evaluate(left) == board.locator("strong", has_text="finished").evaluate(left)
     lab.picture("board-narrow", ".dv-board-frame")
 
 
