@@ -841,12 +841,12 @@ class AsyncDevin:
     async def lock(self, path: str | Path | None = None, *, notebook: str | None = None) -> str:
         """Write the lock file of a notebook, which replays it without a key; return a summary line.
 
-        An existing file is left unchanged if the notebook has started no session.
+        An existing file is left unchanged if the notebook has started no session. Sessions in it that this run did not
+        start, such as those that it replayed, are kept.
 
         Args:
             path: the suffix `.devin.json` is added where it is missing; by default `NAME.devin.json` in the working
-                directory; if the notebook's name is not known, the
-                sessions of others in that file are kept.
+                directory.
             notebook: its path; by default this notebook.
 
         Raises:

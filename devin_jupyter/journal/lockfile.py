@@ -64,13 +64,13 @@ class LockSummary:
     n_sessions: int
     """0: there was nothing to write, and the file is unchanged."""
     n_kept: int = 0
-    """Those among them that other notebooks recorded."""
+    """Those among them that were in the file and are not of this run."""
 
     def __str__(self) -> str:
         if not self.n_sessions:
             return f"{self.path} is unchanged: this notebook has started no session since"
         sessions = f"{self.n_sessions} session{'' if self.n_sessions == 1 else 's'}"
-        kept = f", {self.n_kept} of them kept from before (this notebook's name is not known here)"
+        kept = f", {self.n_kept} of them kept from before"
         is_here = (working_directory() / self.path).parent == working_directory()
         replays = "it replays them" if is_here else "beside the notebook, it replays them"
         return f"{self.path}: {sessions}{kept if self.n_kept else ''}; {replays} without a key"
@@ -95,21 +95,18 @@ def record(journal: Journal, notebook: str, path: Path | None) -> LockSummary:
         if target.exists() or replayed:
             return LockSummary(target if target.exists() else replayed[0], 0)
         raise OptionError("this notebook has not started a session yet", "nothing was written", "run its cells first")
-    kept = {} if path is not None else others(target, notebook, entries)
+    kept = others(target, entries)
     sent = journal.messages.sent(entry.session_id for entry in entries)
     return LockSummary(target, write(target, entries, sent, kept), len(kept))
 
 
-def others(path: Path, notebook: str | None, entries: Iterable[Record]) -> dict[str, Any]:
-    """Return what a lock file must not lose: where only its default name is known, it may be another notebook's.
+def others(path: Path, entries: Iterable[Record]) -> dict[str, Any]:
+    """Return what a lock file must not lose: what this run has replayed, or another notebook has recorded.
 
     Args:
         path: the file; one that cannot be read holds nothing.
-        notebook: as for `default_path`. The file of a known notebook is its own: nothing.
         entries: what will be written; they replace theirs.
     """
-    if _stem(notebook) is not None:
-        return {}
     try:
         load_lock(path)
         records: dict[str, Any] = json.loads(path.read_bytes())["sessions"]

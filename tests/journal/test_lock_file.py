@@ -97,17 +97,16 @@ def test_a_file_that_has_only_the_default_name_keeps_what_others_recorded(folder
     content["sessions"] = {"0" * 64: later, **content["sessions"]}
     path.write_text(json.dumps(content))
     entries = Journal(folder / "home").sessions()
-    kept = lockfile.others(path, None, entries)
+    kept = lockfile.others(path, entries)
     assert list(kept) == ["0" * 64]
     assert lockfile.write(path, entries, kept=kept) == 2
     assert json.loads(path.read_text())["sessions"]["0" * 64] == later
     first = path.read_bytes()
-    lockfile.write(path, entries, kept=lockfile.others(path, None, entries))
+    lockfile.write(path, entries, kept=lockfile.others(path, entries))
     assert path.read_bytes() == first
-    assert lockfile.others(path, "/work/audit.ipynb", entries) == {}  # a known notebook's file is its own
     path.write_text("{}")
-    assert lockfile.others(path, None, entries) == {}
-    assert lockfile.others(folder / "nowhere.devin.json", None, entries) == {}
+    assert lockfile.others(path, entries) == {}
+    assert lockfile.others(folder / "nowhere.devin.json", entries) == {}
 
 
 async def test_writing_it_again_changes_no_byte(kernel: Any, simulator: Any, folder: Path) -> None:

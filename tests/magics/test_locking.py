@@ -33,7 +33,7 @@ def test_any_name_becomes_one_that_is_read_again(shell, service, tmp_path, monke
     assert locks_beside(tmp_path).session(shell.names["s"].id) is not None
 
 
-def test_a_lock_file_under_the_default_name_keeps_what_is_not_of_this_run(shell, service, tmp_path, monkeypatch):
+def test_a_lock_file_keeps_what_is_not_of_this_run(shell, service, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shell.run("%%devin --wait --quiet -o t\nOf this folder")
     said = shell.run("%devin lock").out
@@ -43,9 +43,9 @@ def test_a_lock_file_under_the_default_name_keeps_what_is_not_of_this_run(shell,
     [(_, record)] = written["sessions"].items()
     written["sessions"] = {"0" * 64: {**record, "session_id": "devin-" + "0" * 32}}
     path.write_text(json.dumps(written))
-    assert "2 sessions, 1 of them kept from before (this notebook's name" in shell.run("%devin lock").out
+    assert "2 sessions, 1 of them kept from before;" in shell.run("%devin lock").out
     assert "2 sessions, 1 of them kept from before" in shell.run("dj.connect().lock()").value
-    assert "1 session;" in shell.run(f"%devin lock {path}").out
+    assert "2 sessions, 1 of them kept from before;" in shell.run(f"%devin lock {path}").out
 
 
 def test_without_a_key_and_somebody_to_ask_connect_replays_the_lock_file(shell, simulator, monkeypatch, tmp_path):
