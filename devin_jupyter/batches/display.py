@@ -362,7 +362,7 @@ def summary_of(runner: Runner) -> tuple[BoardSummary, dict[str, Any]]:
     summary = BoardSummary(
         subtitle=one_line(template[0], 120) if template else "",
         spent=sums.spent,
-        waiting=sums.waiting,
+        waiting=runner.n_without_session,
         why=_why_waiting(runner) if sums.waiting else "",
         remarks=tuple(one_line(line, 400) for line in remarks if line),
     )

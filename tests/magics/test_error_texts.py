@@ -79,7 +79,7 @@ def neutral(text):
     text = re.sub(r"\(queued|\(working", "(working", text)
     text = re.sub(r"\d+(\.\d+)? ACU( so far| used|(?=\)))|ACU unknown", "N ACU", text)
     text = re.sub(r"\d+\.\d+", "N", text)
-    return re.sub(r"budget of the notebook \S+", "budget of the notebook NAME", text)
+    return re.sub(r"budget of the (notebook|folder) \S+", r"budget of the \1 NAME", text)
 
 
 @pytest.fixture
