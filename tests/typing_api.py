@@ -38,7 +38,7 @@ def the_frames() -> None:
     assert_type(dj.reviews_frame(dj.pull_requests_frame(org_ids="all"), org_ids="all"), pd.DataFrame)
     assert_type(dj.enterprise_consumption_frame("2026-10-15"), pd.DataFrame)
     assert_type(dj.audit_logs_frame("90d", action=["login"], emails=True), pd.DataFrame)
-    assert_type(dj.sessions_frame(engine="dask"), Any)  # a DataFrame of pandas or of Dask
+    assert_type(dj.sessions_frame(limit=5), pd.DataFrame)
 
 
 def a_session(session: dj.Session) -> None:

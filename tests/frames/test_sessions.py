@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -194,11 +194,12 @@ def test_what_the_journal_knows_decides_the_phase() -> None:
 def test_an_output_from_before_our_last_message_is_not_an_answer() -> None:
     sent = Sent(text="more", at=NOW, phase_before=Phase.WORKING, output_before={"n": 1})
     name = f"devin-{1:032x}"
-    rows = SessionRows(known={name: record(sent=sent)})
-    rows.add([session(1)], at=NOW)
+    for minutes, phase in ((0, "queued"), (3, "your_turn")):  # without a sign, the turn is open for two minutes
+        rows = SessionRows(known={name: record(sent=sent)})
+        rows.add([session(1)], at=NOW + timedelta(minutes=minutes))
 
-    assert rows.frame().loc[0, "phase"] == "your_turn"
-    assert rows.provisional == {name: True}
+        assert rows.frame().loc[0, "phase"] == phase
+        assert rows.provisional == {name: True}
 
 
 def _same(left: Any, right: Any) -> bool:
