@@ -95,10 +95,10 @@ function card(row, open, mixed) {
   const button = isSession
     ? h("button", { type: "button", class: "dv-card-open", title: hint, "aria-expanded": "false" }, ...body)
     : h("div", { class: "dv-card-open", title: hint }, ...body);
-  if (isSession) button.addEventListener("click", () => open(row.id));
   const words = [cost(row), ...marks].filter(Boolean);
   const foot = h("span", { class: "dv-card-foot dv-quiet" }, ...words.map((word) => h("span", {}, word)), ...pullLinks(row));
   const el = h("li", { class: "dv-card" }, button, foot);
+  if (isSession) el.addEventListener("click", (event) => event.target.closest("a") || open(row.id)); // the keys reach the button
   const mark = (isOpen) => {
     el.classList.toggle("dv-opened", isOpen);
     if (isSession) button.setAttribute("aria-expanded", String(isOpen));
