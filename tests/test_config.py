@@ -99,7 +99,10 @@ def test_a_dotenv_file_cannot_redirect_a_key_from_elsewhere(monkeypatch, empty_f
     (empty_folder / ".env").write_text("DEVIN_API_URL=https://evil.example\n")
     monkeypatch.setenv("DEVIN_API_KEY", KEY)
 
-    assert resolve_settings().base_url == DEFAULT_BASE_URL
+    settings = resolve_settings()
+
+    assert settings.base_url == DEFAULT_BASE_URL
+    assert settings.unused_url == "https://evil.example"
 
 
 @pytest.mark.parametrize(

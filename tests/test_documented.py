@@ -124,3 +124,11 @@ def test_every_error_says_in_help_what_it_means() -> None:
     assert [kind for kind in kinds if not vars(kind).get("__doc__")] == []
     helps = {kind: pydoc.plain(pydoc.render_doc(kind)).replace(" |  ", "") for kind in kinds}
     assert [kind for kind, text in helps.items() if said(kind) not in text] == []
+
+
+def test_the_help_of_the_package_is_ten_lines_of_start_here():
+    lines = (inspect.getdoc(dj) or "").splitlines()
+
+    assert len([line for line in lines if line]) == 10
+    assert lines[0].endswith("Start here:")
+    assert all(name in "\n".join(lines) for name in ("%devin simulator", "dj.create", "dj.map", "%devin help"))

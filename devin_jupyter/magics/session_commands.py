@@ -296,8 +296,14 @@ def _which_to_stop(notebook: Notebook) -> OptionError:
     except DevinError:
         return OptionError("%devin stop needs a session", hint="%devin stop NAME; %devin sessions lists them")
     seen = last.snapshot
-    names = [name for name, value in notebook.variables.items() if value is last and not name.startswith("_")]
-    word = names[0] if names else seen.session_id
+    word = next(
+        (
+            name
+            for name, value in notebook.variables.items()
+            if isinstance(value, type(last)) and value.id == last.id and not name.startswith("_")
+        ),
+        seen.session_id,
+    )
     about = f"{labels.title(seen)} ({seen.phase.label}, {labels.cost(seen)})"
     return OptionError(
         f"%devin stop needs a session; the last one is {about}", hint=f"%devin stop {word} ends it for good"

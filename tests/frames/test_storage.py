@@ -148,3 +148,12 @@ def test_newer_rows_take_the_place_of_older_ones() -> None:
     assert with_open_pull_requests(merged) == merged["session_id"].tolist()
     assert last_update(merged) == 1_790_000_500
     assert last_update(merged.head(0)) is None
+
+
+def test_a_csv_without_a_frame_to_take_the_dtypes_from_says_what_to_give(tmp_path: Path) -> None:
+    frames.write_csv(pd.DataFrame({"n": [1]}), tmp_path / "n.csv")
+    for given, words in (({}, ""), ({"like": "n.csv"}, ", not str")):
+        with pytest.raises(OptionError) as caught:
+            frames.read_csv(tmp_path / "n.csv", **given)
+        assert caught.value.message == f"read_csv needs like=, a frame with the same columns{words}"
+        assert "like=dj.sessions_frame(limit=0)" in caught.value.hint

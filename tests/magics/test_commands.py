@@ -327,3 +327,16 @@ def test_an_id_that_there_is_not_is_three_lines_from_every_table(shell, service)
         refused = shell.run(f"dj.{table}(['nope'])", fails=True)
         assert "NotFound: 404 from GET" in refused.out
         assert "Traceback" not in refused.out
+
+
+def test_stop_without_a_name_ends_nothing_and_names_the_last_session(shell, done):
+    said = shell.run("%devin stop", fails=True).out
+    assert "%devin stop needs a session; the last one is Count it (done, " in said
+    assert "%devin stop s ends it for good" in said
+    assert shell.run("s.refresh().phase.value").value == "done"
+
+
+def test_clients_show_where_they_talk_to_and_no_key(shell, done):
+    for said in (shell.run("repr(dj.connect())").value, shell.run("repr(dj.AsyncDevin())").value):
+        assert re.fullmatch(r"<(Devin|AsyncDevin) the simulator \(v3\), org-simulator, key cog_••• from \w+>", said)
+        assert "cog_simulator" not in said

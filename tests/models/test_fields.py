@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import fields
+from datetime import UTC, datetime
 
 import pytest
 
@@ -130,3 +131,21 @@ def test_one_more_row_is_one_more_column_also_for_handles() -> None:
         'snapshot.observe(raw | {"session_id": "b", "automation_id": "auto-2"}, snapshot.Known(), at=datetime.now(UTC))'
     )
     subprocess.run([sys.executable, "-c", ONE_MORE_ROW.replace("OBSERVED", observed)], check=True)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *(1796040000, 1796040000.0, 1796040000000, 1796040000000000, "1796040000", "1796040000000"),
+        *("2026-11-30T12:00:00Z", "2026-11-30T12:00:00+00:00", "2026-11-30T13:00:00+01:00", "2026-11-30 12:00:00"),
+    ],
+)
+def test_a_time_is_read_in_every_form_that_services_give(written: object) -> None:
+    found = read_session({"session_id": "a", "created_at": written}, "v3")
+
+    assert found["created_at"] == datetime(2026, 11, 30, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("written", [None, True, "soon", "", float("nan"), 10**40, "9" * 400, [], {}])
+def test_what_is_no_time_is_none(written: object) -> None:
+    assert read_session({"session_id": "a", "created_at": written}, "v3").get("created_at") is None
