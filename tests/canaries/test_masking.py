@@ -63,7 +63,8 @@ def test_no_secret_survives_where_any_letter_of_the_json_is_escaped(secret: str,
 
 
 def _has_sound_ends(secret: str) -> bool:
-    return secret == secret.strip()
+    """Not among them are the public keys of the simulator, which are shown on purpose."""
+    return secret == secret.strip() and not secret.endswith("_simulator")
 
 
 @settings(max_examples=200, deadline=None)

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from devin_jupyter.client.sync import disconnect
 from devin_jupyter.magics import completion
 from devin_jupyter.options import OPTIONS
 
@@ -12,7 +13,8 @@ SESSION = "devin-" + "a" * 32
 
 @pytest.fixture(autouse=True)
 def known(monkeypatch):
-    """Something was seen, and nothing else is read."""
+    """Something was seen, and nothing else is read, not even by a client of an earlier test."""
+    disconnect()
     fresh = completion.CompletionCache()
     fresh.refresh = lambda read: None
     fresh.add("repos", [("acme/api", ""), ("acme/web", "")])
