@@ -159,9 +159,7 @@ def test_a_type_error_from_inside_a_method_keeps_its_text_and_its_frames():
         Counter().fails()
 
 
-@pytest.mark.parametrize(
-    ("name", "what"), [("sleep", "interrupted before the response came"), ("guarded_sleep", "guarded")]
-)
+@pytest.mark.parametrize(("name", "what"), [("sleep", "interrupted while reading"), ("guarded_sleep", "guarded")])
 def test_an_interrupt_says_what_the_guard_of_the_call_says(name, what):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job is started with it ignored
     try:
