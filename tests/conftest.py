@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -97,6 +98,12 @@ def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in os.environ if name.startswith("DEVIN_") and name not in KEPT]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("DEVIN_JUPYTER_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_interrupts() -> None:
+    """Ctrl-C is heard also where the run was started in the background, which ignores it, and after any test."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

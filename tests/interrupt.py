@@ -14,7 +14,10 @@ _main = threading.main_thread()
 
 @contextmanager
 def ctrl_c_once_blocked(and_also: Callable[[], bool] = lambda: True) -> Iterator[None]:
-    """Interrupt the main thread, in the way that wakes no lock, once it blocks and another condition holds."""
+    """Interrupt the main thread, in the way that wakes no lock, once it blocks and another condition holds.
+
+    Python drops an interrupt that arrives while a finalizer runs, so a person would press again, and so does this.
+    """
     left = threading.Event()
 
     def press() -> None:
@@ -22,6 +25,9 @@ def ctrl_c_once_blocked(and_also: Callable[[], bool] = lambda: True) -> Iterator
             if left.wait(0.005):
                 return
         _thread.interrupt_main()
+        while not left.wait(5):
+            if _blocks():
+                _thread.interrupt_main()
 
     presser = threading.Thread(target=press, daemon=True)
     presser.start()
