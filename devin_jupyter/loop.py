@@ -24,9 +24,10 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from types import FrameType
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -167,7 +168,12 @@ class LoopThread:
         if self.is_here():
             work.close()
             raise RuntimeError("a blocking call was made on the loop's own thread; await the async form instead")
-        future = self.submit(work)
+        waiting: list[FrameType] = [sys._getframe()]
+        token = _waiting_frame.set(waiting)
+        try:
+            future = self.submit(work)
+        finally:
+            _waiting_frame.reset(token)
         try:
             while not concurrent.futures.wait([future], timeout=SLICE_SECONDS).done:
                 pass
@@ -175,6 +181,8 @@ class LoopThread:
             future.cancel()
             _collector.resume()  # what is cancelled ends a moment later
             raise
+        finally:
+            waiting.clear()  # tasks that the work leaves behind keep their context
         is_daemon = threading.current_thread().daemon
         if self._is_exiting and is_daemon:
             _block_forever()
@@ -342,6 +350,41 @@ at_close = _shared.at_close
 atexit.register(_shared.exit)
 if hasattr(os, "register_at_fork"):  # a forked child has the lock's state, but not the thread
     os.register_at_fork(after_in_child=lambda: _shared.__init__())  # type: ignore[misc]
+
+
+def names_of_caller() -> dict[str, Any]:
+    """Return the variables that the code which called this package can name: its local ones before its module's.
+
+    Nothing where a magic or a panel called: they know the names of the notebook, or none.
+    """
+    for start in (sys._getframe(1), *_waiting_frame.get()):  # of the loop, and of the thread that waits for it
+        frame: FrameType | None = start
+        while frame is not None:
+            module = str(frame.f_globals.get("__name__"))
+            if module.startswith(_OWN_NAMES):
+                return {}
+            if module.partition(".")[0] not in _BETWEEN:
+                return {**vars(sys.modules["__main__"]), **frame.f_globals, **local_names(frame)}
+            frame = frame.f_back
+    return dict(vars(sys.modules["__main__"]))
+
+
+def local_names(frame: FrameType) -> dict[str, Any]:
+    """Return the local variables where a frame runs a function; nothing for a cell, a module or the body of a class."""
+    found = dict[str, Any]()
+    while frame.f_code.co_flags & inspect.CO_OPTIMIZED:
+        found = {**frame.f_locals, **found}
+        if frame.f_code.co_name not in _COMPREHENSIONS or frame.f_back is None:
+            break
+        frame = frame.f_back  # a comprehension sees the variables around it
+    return {name: value for name, value in found.items() if name.isidentifier()}
+
+
+_waiting_frame: ContextVar[Sequence[FrameType]] = ContextVar("_waiting_frame", default=())
+"""The frame of the blocking call that started what runs on the loop; empty once it has returned."""
+_OWN_NAMES = ("devin_jupyter.magics", "devin_jupyter.panel")
+_BETWEEN = frozenset({"devin_jupyter", "asyncio", "threading", "concurrent", "contextlib", "functools"})
+_COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 
 
 acts_sent: ContextVar[list[str] | None] = ContextVar("acts_sent", default=None)

@@ -535,6 +535,10 @@ _NAMED = re.compile(
 """`{name}`, `{name.attribute:.2f}`, `$name` and `${name}`, as other tools fill them in."""
 
 
+IN_PYTHON = "{%s} in an f-string"
+"""How a value comes into a text in Python, where nothing is filled in."""
+
+
 def not_filled_in(
     prompt: str, options: CreateOptions, variables: Mapping[str, Any], way: str = "{{ %s }}"
 ) -> tuple[str, ...]:

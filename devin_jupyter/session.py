@@ -58,6 +58,7 @@ from devin_jupyter.loop import (
     completing_requests,
     documented_by,
     fluent,
+    names_of_caller,
 )
 from devin_jupyter.models import wire
 from devin_jupyter.models.enums import Phase
@@ -85,7 +86,7 @@ from devin_jupyter.monitor.poll import Poller
 from devin_jupyter.monitor.store import SECOND_LOOK, Change, Connection, SessionStore, Subscription, WatchedSession
 from devin_jupyter.options import seconds
 from devin_jupyter.recorded import LockFile, message_keys, record_of, schema_of
-from devin_jupyter.request import SessionRequest, read_attachments
+from devin_jupyter.request import IN_PYTHON, SessionRequest, not_filled_in, read_attachments
 from devin_jupyter.schema import Schema
 from devin_jupyter.text import format_acus, format_seconds
 
@@ -510,6 +511,13 @@ class AsyncSession(SessionView):
             CreateUncertain: it is not known whether the message arrived.
             DevinError: the service refused or could not be reached; nothing was sent.
         """
+        if await self._deliver(text, attach, again=again, as_user=as_user) == "sent":
+            notes = not_filled_in(text, {}, names_of_caller(), IN_PYTHON)
+            self._shared.notice = "; ".join(filter(None, [self.notice, *notes])) or None
+        return self
+
+    async def _deliver(self, text: str, attach: Any, *, again: bool = False, as_user: str | None = None) -> str:
+        """Send a message as `send` does, without a look at its text; return `sent`, or `already`."""
         core, watched = self._core, self._shared.watched
         is_pair = isinstance(attach, tuple) and len(attach) == 2 and isinstance(attach[0], str)
         listed = list(attach) if isinstance(attach, (list, tuple)) and not is_pair else [attach]
@@ -519,7 +527,7 @@ class AsyncSession(SessionView):
             at = core.lock.was_sent(*keys) if core.lock is not None else None
             if at is not None:
                 self._shared.notice = f"already sent on {at} (recorded)"
-                return self
+                return "already"
             if not core.settings.api_key:
                 raise NotRecorded(
                     f"this message to {self.id} is not recorded, and there is no key to send it with",
@@ -531,7 +539,7 @@ class AsyncSession(SessionView):
         if result.how == "sent" and result.sent is not None:
             await core.store.note(watched, sent=result.sent)
         self._shared.notice = result.notice
-        return self
+        return result.how
 
     async def stop(self, archive: bool = False) -> AsyncSession:
         """Terminate the session; it cannot be resumed. A session that was done stays done. (`DELETE …`)

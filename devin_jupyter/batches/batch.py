@@ -30,10 +30,11 @@ from devin_jupyter.loop import (
     completing_requests,
     fluent,
     method,
+    names_of_caller,
 )
 from devin_jupyter.models.snapshot import CellRef
 from devin_jupyter.options import from_keywords, seconds
-from devin_jupyter.request import SessionRequest, not_filled_in, read_attachments, render
+from devin_jupyter.request import IN_PYTHON, SessionRequest, not_filled_in, read_attachments, render
 from devin_jupyter.session import AsyncSession, Core, Session
 
 if TYPE_CHECKING:
@@ -364,7 +365,11 @@ class AsyncBatch(BatchView[AsyncSession]):
         items = attach if isinstance(attach, (list, tuple)) and not is_pair else [attach]
         files = await asyncio.to_thread(read_attachments, [item for item in items if item is not None], {})
         results = await runner.send(jobs, texts, files, again=again)
-        notes = () if raw else not_filled_in(text, {}, {"row": None})
+        columns = dict.fromkeys(table.columns if table.is_table else ())
+        around = {name: value for name, value in names_of_caller().items() if name not in (*columns, "row")}
+        ways: list[tuple[Mapping[str, Any], str]] = [(columns, "{{ row.%s }}"), ({"row": None}, "{{ %s }}")]
+        ways.append((around, IN_PYTHON if "{{" not in text else '.replace("{%s}", …)'))
+        notes = [note for names, way in ways for note in ([] if raw else not_filled_in(text, {}, names, way))]
         self.notice = runner.last_action = "; ".join([display.action_line(results, runner.plan), *notes])
         return self
 
@@ -516,7 +521,7 @@ def request_of(prompt: str, rows: Any, options: Mapping[str, Any]) -> BatchReque
         raise OptionError(f"map has no {name}", hint=_ELSEWHERE[name])
     given = from_keywords(each=rows, **options)
     cell = CellRef(notebook=host().notebook, out=given.get("out"))
-    return BatchRequest(prompt=prompt, rows=rows, options=given, variables={}, cell=cell)
+    return BatchRequest(prompt=prompt, rows=rows, options=given, variables={}, cell=cell, around=names_of_caller())
 
 
 async def _plan(core: Core, asked: BatchRequest) -> Plan:

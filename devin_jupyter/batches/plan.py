@@ -67,6 +67,8 @@ class BatchRequest:
     variables: Mapping[str, Any] | None = None
     defaults: Mapping[str, Any] | None = None
     cell: CellRef | None = None
+    around: Mapping[str, Any] = field(default_factory=dict)
+    """The names that the caller sees, where nothing is filled in from them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,13 @@ def plan_batch(asked: BatchRequest, where: Where) -> Plan:
         flag = name.replace("_", "-")
         raise OptionError(f"--{flag} is for one session, not for a batch", hint=_ONE_SESSION[name])
     plan = make_plan(
-        asked.prompt, asked.rows, asked.options, where=where, variables=asked.variables, defaults=asked.defaults
+        asked.prompt,
+        asked.rows,
+        asked.options,
+        where=where,
+        variables=asked.variables,
+        defaults=asked.defaults,
+        around=asked.around,
     )
     _check_columns(plan)
     return plan
@@ -233,6 +241,7 @@ def make_plan(
     where: Where,
     variables: Mapping[str, Any] | None = None,
     defaults: Mapping[str, Any] | None = None,
+    around: Mapping[str, Any] | None = None,
 ) -> Plan:
     """Return the plan for one session per row; every template is filled in for every row first.
 
@@ -243,6 +252,7 @@ def make_plan(
         where: the first part of every fingerprint.
         variables: the notebook's names, for the template and for `--schema` and `--attach`.
         defaults: as for `request.build`.
+        around: names that are not filled in, which a note then says.
 
     Raises:
         UsageMistake: a placeholder, value or row that is not valid, with the rows it concerns.
@@ -250,7 +260,8 @@ def make_plan(
     table, names = read_rows(rows), variables or {}
     prepared, is_report = _once_for_all(options, names)
     whole = _of_the_batch(options, names)
-    items = _items(prompt, table, prepared, names, defaults, where, cast("int | None", whole.get("limit")))
+    notes = _not_filled_in(prompt, table, prepared, names, around or {})
+    items = _items(prompt, table, prepared, names, defaults, where, cast("int | None", whole.get("limit")), notes)
     good = [item.request for item in items if item.problem is None]
     plan = Plan(
         prompt=prompt,
@@ -291,6 +302,23 @@ def _of_the_batch(options: CellOptions, names: Mapping[str, Any]) -> CellOptions
     return cast("CellOptions", {**options, **filled})
 
 
+def _not_filled_in(
+    prompt: str, rows: Rows, options: CellOptions, names: Mapping[str, Any], around: Mapping[str, Any]
+) -> list[str]:
+    """Name what is sent as it is, and how each is filled in: columns, variables, and names that only Python sees."""
+    seen: dict[str, Any] = {}
+    notes: list[str] = []
+    columns = dict.fromkeys(rows.columns if rows.is_table else ())
+    for known, way in (
+        (columns, "{{ row.%s }}"),
+        ({**names, "row": None}, "{{ %s }}"),
+        (around, "{{ row.%s }} and give the rows such a column"),
+    ):
+        notes += not_filled_in(prompt, options, {name: known[name] for name in known if name not in seen}, way)
+        seen |= dict.fromkeys(known)
+    return notes
+
+
 def _items(
     prompt: str,
     rows: Rows,
@@ -299,16 +327,11 @@ def _items(
     defaults: Mapping[str, Any] | None,
     where: Where,
     limit: int | None,
+    notes: Sequence[str],
 ) -> tuple[Item, ...]:
     """Fill the template in for every row, and merge rows that ask for the same; those beyond the limit may wait."""
     found: dict[str, tuple[SessionRequest, Fingerprint, list[int], UsageMistake | None]] = {}
     problems: dict[str, tuple[UsageMistake, list[Hashable]]] = {}
-    columns = dict.fromkeys(rows.columns if rows.is_table else ())
-    others = {name: value for name, value in names.items() if name not in columns}
-    notes = (
-        *not_filled_in(prompt, options, columns, "{{ row.%s }}"),
-        *not_filled_in(prompt, options, {**others, "row": None}),
-    )
     for position, label in enumerate(rows.labels):
         variables = {**names, "row": rows.template_value(position)}
         blanks = {**names, "row": rows.template_value(position, blank=_BLANK)}

@@ -617,10 +617,10 @@ class Runner:
                 hint = ".resume() starts waiting rows"
                 return ActionResult(job, "failed", OptionError(f"it has no session, it is {job.phase}", hint=hint))
             try:
-                session = await self.handle(job, cell=self.cell).send(text, files, again=again)
+                how = await self.handle(job, cell=self.cell)._deliver(text, files, again=again)
             except DevinError as problem:
                 return ActionResult(job, "failed", problem)
-            return ActionResult(job, "sent" if session.notice is None else "already")
+            return ActionResult(job, how)
 
         return await gather_limited(one, zip(jobs, texts, strict=True), limit=ATTACHED_AT_ONCE)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -26,13 +25,13 @@ from devin_jupyter.idempotency.stop import StopResult, live_line, stop_all, with
 from devin_jupyter.idempotency.stop import still_live as find_live
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.journal.intents import Account
-from devin_jupyter.loop import with_keywords
+from devin_jupyter.loop import names_of_caller, with_keywords
 from devin_jupyter.models import wire
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import CellRef, Policy, notebook_scope
 from devin_jupyter.options import BY_NAME, CreateOptions, MapOptions, from_keywords, seconds
 from devin_jupyter.recorded import LockFile
-from devin_jupyter.request import SessionRequest, build, fill, not_filled_in
+from devin_jupyter.request import IN_PYTHON, SessionRequest, build, fill, not_filled_in
 from devin_jupyter.session import AsyncSession, Core, Session, open_session, refresh_ended, start_session
 
 if TYPE_CHECKING:
@@ -916,8 +915,8 @@ def request_of(prompt: str, options: Mapping[str, Any]) -> SessionRequest:
 
 
 def _built(prompt: str, options: CreateOptions) -> SessionRequest:
-    names = vars(sys.modules["__main__"])  # of the notebook or the script; nothing in Python is filled in from them
-    notes = not_filled_in(prompt, options, names, "{%s} in an f-string") if isinstance(prompt, str) else ()
+    # nothing in Python is filled in from the names around a call
+    notes = not_filled_in(prompt, options, names_of_caller(), IN_PYTHON) if isinstance(prompt, str) else ()
     return build(*fill(prompt, options), notes=notes)
 
 

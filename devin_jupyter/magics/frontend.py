@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import hashlib
-import inspect
 import logging
 import os
 import sys
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from devin_jupyter.host import Host, executions, host
+from devin_jupyter.loop import local_names
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -28,23 +28,15 @@ if TYPE_CHECKING:
 
 def local_variables() -> dict[str, Any]:
     """Return the local variables of the function that runs a magic; none where a cell runs it at its top level."""
-    frame, found = sys._getframe(1), dict[str, Any]()
+    frame = sys._getframe(1)
     while (back := frame.f_back) is not None and _is_between(frame):
         frame = back
-    while frame.f_code.co_flags & inspect.CO_OPTIMIZED:  # a function, not a cell, a module or the body of a class
-        found = {**frame.f_locals, **found}
-        if frame.f_code.co_name not in _COMPREHENSIONS or frame.f_back is None:
-            break
-        frame = frame.f_back  # a comprehension sees the variables around it
-    return {name: value for name, value in found.items() if name.isidentifier()}
+    return local_names(frame)
 
 
 def _is_between(frame: FrameType) -> bool:
     """Return whether a frame lies between the magic and the code that runs it."""
     return str(frame.f_globals.get("__name__")).partition(".")[0] in ("IPython", "devin_jupyter", "decorator")
-
-
-_COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,13 +229,14 @@ def wait(notebook: Notebook, args: Any) -> None:
 
 def send(notebook: Notebook, args: Any) -> None:
     """Send a message; one that was sent before is not sent again."""
-    from devin_jupyter.request import read_attachments
+    from devin_jupyter.request import not_filled_in, read_attachments
 
-    files = read_attachments(args.attach or (), notebook.variables)
+    files, text = read_attachments(args.attach or (), notebook.variables), " ".join(args.text)
     session = notebook.session(args.session)
     with completing_requests():
-        session = notebook.devin.send(session, " ".join(args.text), files, args.again, args.as_user)
-    print_notice(session.notice)
+        session = notebook.devin.send(session, text, files, args.again, args.as_user)
+    notes = not_filled_in(text, {}, notebook.variables, "{{ %s }} in a cell with %%%%devin --to")
+    print_notice("; ".join(note for note in (session.notice, *notes) if note))
     follow(notebook, session, {"wait": args.wait})
 
 

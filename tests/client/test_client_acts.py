@@ -1,5 +1,6 @@
 """What clients do with sessions by id, from another machine, all at once, and from a saved file."""
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -8,7 +9,7 @@ import httpx
 import pytest
 
 import devin_jupyter as dj
-from devin_jupyter import Devin
+from devin_jupyter import AsyncDevin, Devin
 from devin_jupyter.api.analytics import Account
 from devin_jupyter.api.responses import retry_after
 from devin_jupyter.journal import Journal
@@ -149,3 +150,37 @@ def test_every_frame_is_a_method(devin):
     assert devin.pull_requests_frame()["repo"].tolist() == ["acme/api"]
     assert devin.insights_frame([session])["session_id"].tolist() == [session.id]
     assert devin.consumption_frame()["acus"].sum() == pytest.approx(session.acus)
+
+
+def test_names_of_the_caller_that_are_sent_as_they_are_are_noted_with_how_to_fill_them_in(devin):
+    def start(week):
+        return devin.create("count the tests of {week}")
+
+    def write(session, week):
+        return session.send("also those of $week").notice, devin.send(session, "and of {week}").notice
+
+    async def in_a_loop(week):
+        async with AsyncDevin(settings=devin.settings, journal=Journal()) as other:
+            return (await other.create("count again, {week}")).notice
+
+    def run(week, owner):
+        batch = devin.map("fix {{ row.repo }} of {owner}, {week} and {repo}", [{"repo": "a/b", "week": 1}], max_acu=2)
+        planned = batch.notice
+        batch.wait(30)
+        return planned, batch.send([0], "now {repo} for {owner}").notice
+
+    session = start(47)
+    assert "{week} is sent as it is; to fill in a value, write {week} in an f-string" in session.notice
+    session.wait(30)
+    sent, other = write(session, 47)
+    assert sent == other.replace("{week} is", "$week is")
+    assert "write {week} in an f-string" in asyncio.run(in_a_loop(47))
+    assert other == "{week} is sent as it is; to fill in a value, write {week} in an f-string"
+    assert devin.send(session, "and of {week}").notice.startswith("already sent")
+    planned, noted = run(47, "me")
+    assert "{week}, {repo} are sent as they are; to fill in a value, write {{ row.week }}, {{ row.repo }}" in planned
+    assert "{owner} is sent as it is; to fill in a value, write {{ row.owner }} and give" in planned
+    assert noted.startswith("1 sent; {repo} is sent")
+    assert "write {{ row.repo }}" in noted
+    assert "write {owner} in an f-string" in noted
+    assert devin.create("nothing of {nobody} here").notice is None
