@@ -532,67 +532,11 @@ async def offset_pages(
         offset += len(found)
 
 
-async def whole_list(fetch: Fetch, *, key: Callable[[Raw], str], items: str, by_offset: bool) -> list[Raw]:
-    """Return all items of a list that was read to its certain end, each once.
-
-    For decisions that rest on what is *not* in the list: an empty page is no end while the answer says that there is
-    more, and whatever is no page, or leads nowhere, is an error.
-
-    Args:
-        fetch: reads one page; is given `first` and `after`, or `limit` and `offset`.
-        key: returns the id of an item; nothing for what is no item.
-        items: the field of the answer that holds the items.
-        by_offset: count in `limit` and `offset`, as v1 does, where a page shorter than asked for is the end.
-
-    Raises:
-        UnreadableAnswer: there may be more that cannot be read.
-    """
-    found: dict[str, Raw] = {}
-    paging: Raw = {"limit": LARGEST_PAGE, "offset": 0} if by_offset else {"first": LARGEST_PAGE}
-    n_empty, places = 0, {""}
-    for _ in range(_MOST_PAGES):
-        page = await fetch(paging)
-        listed = page.get(items) if isinstance(page, Mapping) else None
-        if not isinstance(listed, list):
-            raise _no_end(f"an answer is no page with its sessions under {items!r}")
-        read = {key(item) if isinstance(item, dict) else "": item for item in listed}
-        if "" in read:
-            raise _no_end("an item of it is no session")
-        is_new = not read.keys() <= found.keys()
-        found = {**read, **found}
-        if not (len(listed) >= LARGEST_PAGE if by_offset else page.get("has_next_page")):
-            return [*found.values()]
-        if by_offset:
-            place = str(len(listed) + paging["offset"]) if is_new else ""
-            paging = {**paging, "offset": len(listed) + paging["offset"]}
-        else:
-            place = page.get("end_cursor") if isinstance(page.get("end_cursor"), str) else ""
-            paging = {**paging, "after": place}
-        if place in places:
-            raise _no_end("it says that there is more, and does not say where")
-        places.add(place)
-        n_empty = 0 if is_new else n_empty + 1
-        if n_empty >= MOST_EMPTY_PAGES:
-            raise _no_end(f"it goes on after {n_empty} pages without a session")
-    raise _no_end(f"it does not end within {_MOST_PAGES:,} pages")
-
-
-_MOST_PAGES = 2_000
-
-
 def endless(n_pages: int) -> UnreadableAnswer:
     """Return the error for a list that goes on without anything in it."""
     why = f"it goes on after {n_pages} empty pages"
     return UnreadableAnswer(
         f"a list of the service cannot be read to its end: {why}", "nothing was changed", "try again later"
-    )
-
-
-def _no_end(why: str) -> UnreadableAnswer:
-    return UnreadableAnswer(
-        f"the service's list of sessions cannot be read to its end: {why}",
-        "whether there is a session for this already cannot be told; nothing was sent",
-        "try again later; if it stays so, the web app shows the sessions",
     )
 
 

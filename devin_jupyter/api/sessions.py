@@ -18,7 +18,6 @@ from devin_jupyter.api.client import (
     items_of,
     next_cursor,
     offset_pages,
-    whole_list,
 )
 from devin_jupyter.api.query import (
     Parse,
@@ -42,6 +41,7 @@ from devin_jupyter.errors import (
     NotFound,
     OptionError,
     RequestTimeout,
+    UnreadableAnswer,
     Unsupported,
 )
 from devin_jupyter.loop import REQUESTS_AT_ONCE
@@ -358,20 +358,7 @@ class Sessions:
         Raises:
             UnreadableAnswer: the list cannot be read to its end, so that what is not in it may be there all the same.
         """
-
-        async def read(**archived: str) -> SessionList:
-            async def fetch(paging: dict[str, Any]) -> Any:
-                return await self._service.call("sessions.list", params={"tags": [*tags], **archived, **paging})
-
-            items, is_v1 = "sessions" if self._service.is_v1 else "items", self._service.is_v1
-            found = await whole_list(fetch, key=lambda item: _id_of(cast(Any, item)), items=items, by_offset=is_v1)
-            return cast(SessionList, found)
-
-        if self._service.is_v1:
-            return await read()
-        # whether the list holds archived sessions by itself is not documented
-        listed = await asyncio.gather(read(is_archived="false"), read(is_archived="true"))
-        return [item for items in listed for item in items]
+        return await _whole_list(self._service, tags=[*tags])
 
     def _pages(
         self,
@@ -452,21 +439,69 @@ async def made_since(sessions: Sessions, moment: float) -> SessionList:
     Raises:
         UnreadableAnswer: there may be more that cannot be read.
     """
-    service = sessions._service
-
-    async def read(**params: Any) -> SessionList:
-        async def fetch(paging: dict[str, Any]) -> Any:
-            return await service.call("sessions.list", params={**params, **paging})
-
-        items = "sessions" if service.is_v1 else "items"
-        found = await whole_list(fetch, key=lambda item: _id_of(cast(Any, item)), items=items, by_offset=service.is_v1)
-        return cast(SessionList, found)
-
-    if service.is_v1:  # it has no filter by time, and lists the newest first
+    if sessions._service.is_v1:  # it has no filter by time, and lists the newest first
         return await sessions_until(sessions, moment)
-    bounds = {"created_after": int(moment) - 1}
-    listed = await asyncio.gather(read(**bounds, is_archived="false"), read(**bounds, is_archived="true"))
+    return await _whole_list(sessions._service, created_after=int(moment) - 1)
+
+
+async def _whole_list(service: Service, **params: Any) -> SessionList:
+    """Return all sessions that a query lists, archived or not, from lists that were read to their certain end.
+
+    For decisions that rest on what is *not* in a list: an empty page is no end while the answer says that there is
+    more, and whatever is no page, or leads nowhere, is an error.
+
+    Raises:
+        UnreadableAnswer: there may be more that cannot be read.
+    """
+
+    async def read(**archived: str) -> SessionList:
+        found: dict[str, wire.Session] = {}
+        n_empty, places = 0, {""}
+        # v1 counts in offsets, and a page shorter than asked for is its last
+        paging: dict[str, Any] = {"limit": LARGEST_PAGE, "offset": 0} if service.is_v1 else {"first": LARGEST_PAGE}
+        for _ in range(_MOST_PAGES):
+            page = await service.call("sessions.list", params={**params, **archived, **paging})
+            name = "sessions" if service.is_v1 else "items"
+            listed = page.get(name) if isinstance(page, Mapping) else None
+            if not isinstance(listed, list):
+                raise _no_end(f"an answer is no page with its sessions under {name!r}")
+            by_name = {_id_of(cast(wire.Session, item)) if isinstance(item, dict) else "": item for item in listed}
+            if "" in by_name:
+                raise _no_end("an item of it is no session")
+            is_new = not by_name.keys() <= found.keys()
+            found = {**by_name, **found}
+            if not (len(listed) >= LARGEST_PAGE if service.is_v1 else page.get("has_next_page")):
+                return [*found.values()]
+            if service.is_v1:
+                place = str(len(listed) + paging["offset"]) if is_new else ""
+                paging = {**paging, "offset": len(listed) + paging["offset"]}
+            else:
+                place = page.get("end_cursor") if isinstance(page.get("end_cursor"), str) else ""
+                paging = {**paging, "after": place}
+            if place in places:
+                raise _no_end("it says that there is more, and does not say where")
+            places.add(place)
+            n_empty = 0 if is_new else n_empty + 1
+            if n_empty >= MOST_EMPTY_PAGES:
+                raise _no_end(f"it goes on after {n_empty} pages without a session")
+        raise _no_end(f"it does not end within {_MOST_PAGES:,} pages")
+
+    if service.is_v1:
+        return await read()
+    # whether the list holds archived sessions by itself is not documented
+    listed = await asyncio.gather(read(is_archived="false"), read(is_archived="true"))
     return [item for items in listed for item in items]
+
+
+_MOST_PAGES = 2_000
+
+
+def _no_end(why: str) -> UnreadableAnswer:
+    return UnreadableAnswer(
+        f"the service's list of sessions cannot be read to its end: {why}",
+        "whether there is a session for this already cannot be told; nothing was sent",
+        "try again later; if it stays so, the web app shows the sessions",
+    )
 
 
 async def sessions_until(sessions: Sessions, moment: float) -> SessionList:

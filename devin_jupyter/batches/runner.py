@@ -31,8 +31,7 @@ from devin_jupyter.batches.record import (
     save_record,
 )
 from devin_jupyter.errors import ApiError, ConnectionTrouble, DevinError, JournalError, OptionError, Refused
-from devin_jupyter.idempotency.create import SWEPT_SECONDS, CreateResult, replay
-from devin_jupyter.idempotency.once import Attempt, Timing, lease
+from devin_jupyter.idempotency.create import SWEPT_SECONDS, Attempt, CreateResult, Timing, lease, replay
 from devin_jupyter.loop import gather_limited
 from devin_jupyter.models.enums import TURN_OVER, Phase
 from devin_jupyter.models.snapshot import CellRef, Policy, Snapshot, Where, batch_scope, notebook_scope, observe

@@ -1,8 +1,10 @@
-"""`Creator`: from a request to its one session, whatever happened to earlier attempts.
+"""Paid acts: how each happens exactly once, whatever happened to earlier attempts; first of all starting a session.
 
-The only caller of create. What happens is decided under a lease, from the journal first and the service second:
-attach to the session there is, adopt the one whose answer was lost, or pay for one POST. On the service, our sessions
-are found by their tag and told apart from a colleague's.
+`once` is the act: who may do it, what is known already, the POST, and a lost answer settled. What was begun is
+completed even when the caller is interrupted, since an abandoned POST could cost money without a record of it.
+`Creator` is the only caller of create. What happens is decided under a lease, from the journal first and the service
+second: attach to the session there is, adopt the one whose answer was lost, or pay for one POST. On the service, our
+sessions are found by their tag and told apart from a colleague's.
 """
 
 from __future__ import annotations
@@ -10,12 +12,13 @@ from __future__ import annotations
 import asyncio
 import difflib
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence, Set
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from devin_jupyter.api.analytics import Account
 from devin_jupyter.api.files import Attachments
@@ -27,6 +30,7 @@ from devin_jupyter.errors import (
     BudgetExceeded,
     ColleaguesSession,
     Conflict,
+    ConnectionFailed,
     ConnectionTrouble,
     CreateUncertain,
     DevinError,
@@ -36,15 +40,20 @@ from devin_jupyter.errors import (
     NotFound,
     NotRecorded,
     OptionError,
+    RateLimited,
+    Refused,
+    RequestTimeout,
+    ServerError,
     SessionChanged,
+    SetupError,
+    Unauthorized,
     Unprocessable,
     UnreadableAnswer,
+    UsageMistake,
 )
 from devin_jupyter.host import check_package
-from devin_jupyter.idempotency.once import Attempt, PaidAct, Timing, in_seconds, once, settle, shielded
-from devin_jupyter.idempotency.refresh import REFRESH_TIMEOUT, Observation, Refresher
 from devin_jupyter.journal import Journal
-from devin_jupyter.journal.intents import Intent, start_lease
+from devin_jupyter.journal.intents import Intent, LeaseLost, start_lease
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.fields import is_ours
 from devin_jupyter.models.fields import session_id as prefixed
@@ -67,8 +76,20 @@ from devin_jupyter.text import format_acus, format_utc, one_line
 if TYPE_CHECKING:
     from devin_jupyter.schema import Schema
 
-T = TypeVar("T")
+I = TypeVar("I")  # noqa: E741 - the intent as the journal keeps it
+M = TypeVar("M")  # what the act made, as the service shows it
+T = TypeVar("T")  # the outcome
 Raw = Mapping[str, Any]
+
+SETTLE_AT = (0.0, 1.0, 3.0, 10.0)
+"""When to check the service after a response was lost, in seconds."""
+SETTLE_SECONDS = 120.0
+"""How long an act may be settled in all, however slowly the service answers, or does not."""
+MOST_POSTS = 3
+MOST_RATE_LIMIT_SECONDS = 90.0
+"""A cell that waits longer looks hung; the error then says that nothing was started."""
+REFRESH_TIMEOUT = 5.0
+RETRY_AFTER_OFFLINE = 30.0
 _AT_ONCE = 50
 """How many requests are looked up by one: each has a few tags, and some proxies take no longer URLs."""
 _AT_A_TIME = 8
@@ -78,6 +99,375 @@ _MOST_READ = 100
 """How many listed sessions without tags are read one by one."""
 SWEPT_SECONDS = 30.0
 """After this time a request that a sweep did not find is looked up again before its POST."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Time as the paid acts see it, so that tests need not wait."""
+
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    settle_at: tuple[float, ...] = SETTLE_AT
+    settle_seconds: float = SETTLE_SECONDS
+    poll_seconds: float = 0.25
+    """How often another process's act is checked, in seconds."""
+    lease_seconds: float = 15.0
+
+    def refuse_if_late(self, since: float) -> None:
+        """Raise `LeaseLost` if this process was suspended since then: another may hold the lease now."""
+        if self.now() - since > self.lease_seconds / 2:
+            raise LeaseLost
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One caller's attempt at a paid act: its timing, where it reports to, and whether the outcome is still wanted."""
+
+    timing: Timing
+    say: Callable[[str], None] = lambda line: None
+    is_patient: bool = True
+    """Wait and try again where the service asks to slow down."""
+    _abandoned: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def give_up(self) -> None:
+        """The caller has left: finish what is in flight, start nothing new."""
+        self._abandoned.set()
+
+    def check(self) -> None:
+        """Raise CancelledError between two steps once the caller has left."""
+        if self._abandoned.is_set():
+            raise asyncio.CancelledError
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep, and wake early when the caller leaves."""
+        self.check()
+        sleeping = asyncio.ensure_future(self.timing.sleep(seconds))
+        leaving = asyncio.ensure_future(self._abandoned.wait())
+        try:
+            await asyncio.wait((sleeping, leaving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            leaving.cancel()
+        self.check()
+
+
+class PaidAct(ABC, Generic[I, M, T]):
+    """One act, as `once` needs it: the steps in the order in which they are taken.
+
+    `I` is the intent as the journal keeps it, `M` what the act made as the service shows it, `T` the outcome.
+    """
+
+    lease_name: str
+    """One process at a time acts on this name."""
+    orphan_notice: str
+    """The notice before an earlier process's POST is settled."""
+
+    @abstractmethod
+    async def known(self) -> T | None:
+        """Return the outcome if the journal has it; asked again while another process acts."""
+
+    @abstractmethod
+    async def pending(self) -> I | None:
+        """Return the intent of an earlier process that may have posted and wrote down no outcome."""
+
+    @abstractmethod
+    async def look(self, orphan: I | None) -> T | None:
+        """Return the outcome if the service shows that another machine acted; remember what was there before.
+
+        Args:
+            orphan: what an earlier process intended, after the service showed nothing of it.
+        """
+
+    @abstractmethod
+    async def reserve(self, attempt: Attempt) -> I:
+        """Pass the guards, and write the intent with its reservations durably.
+
+        Raises:
+            Refused: a guard says no; nothing was paid.
+        """
+
+    @abstractmethod
+    async def prepare(self, intent: I) -> None:
+        """Do what must be done before the POST, such as uploads; a failure clears the intent."""
+
+    @abstractmethod
+    async def post(self, intent: I, lease: str) -> M:
+        """Count the POST durably, then send it once."""
+
+    @abstractmethod
+    async def find(self, intent: I) -> M | None:
+        """Return what the act has made, as the service shows it, or None."""
+
+    @abstractmethod
+    async def confirm(self, intent: I, made: M, how: str) -> T:
+        """Write the outcome down and return it.
+
+        Args:
+            intent: what was intended.
+            made: what the service shows.
+            how: `created`, `adopted` (its answer had been lost) or `orphaned` (an earlier process's).
+        """
+
+    @abstractmethod
+    async def clear(self, intent: I) -> None:
+        """Write down that the act certainly did not happen."""
+
+    def is_certain(self, problem: DevinError) -> bool:
+        """Return whether, after this problem, nothing can have happened."""
+        return is_refusal(problem)
+
+    @abstractmethod
+    def uncertain(self, problem: DevinError, seconds: float) -> CreateUncertain:
+        """Return the error for an act whose outcome stays unknown.
+
+        Args:
+            problem: what went wrong.
+            seconds: for how long the service was asked what had happened.
+        """
+
+
+async def once(act: PaidAct[I, M, T], journal: Journal, attempt: Attempt) -> T:
+    """Return the outcome of an act: known, found on the service, or made by one POST.
+
+    Raises:
+        Refused: a check refused it; nothing was paid.
+        CreateUncertain: it could not be settled whether it happened.
+        DevinError: the service refused, or could not be reached; it did not happen.
+    """
+    while True:
+        try:
+            async with lease(journal, act.lease_name, attempt, unless=act.known) as (token, known):
+                if token is None:
+                    assert known is not None
+                    return known
+                orphan = await act.pending()
+                if orphan is not None:
+                    attempt.say(act.orphan_notice)
+                    found, _ = await settle(partial(act.find, orphan), act.uncertain, attempt)
+                    if found is not None:
+                        return await act.confirm(orphan, found, "orphaned")
+                elsewhere = await act.look(orphan)
+                if elsewhere is not None:
+                    return elsewhere
+                intent = await act.reserve(attempt)
+                try:
+                    await act.prepare(intent)
+                except BaseException:
+                    await act.clear(intent)
+                    raise
+                made, was_lost = await post_and_settle(act, intent, token, attempt)
+                return await act.confirm(intent, made, "adopted" if was_lost else "created")
+        except LeaseLost:  # another process acts, or the journal was replaced: look again from the start
+            await attempt.sleep(attempt.timing.poll_seconds)
+
+
+async def post_and_settle(act: PaidAct[I, M, T], intent: I, token: str, attempt: Attempt) -> tuple[M, bool]:
+    """Post, and return what was made and whether its answer had been lost.
+
+    Raises:
+        CreateUncertain: three answers were lost, and the service shows nothing.
+        DevinError: the act was refused, and certainly did not happen.
+    """
+    seconds = 0.0
+    for number in range(1, MOST_POSTS + 1):
+        attempt.check()
+        try:
+            return await _post(act, intent, token, attempt), False
+        except DevinError as problem:
+            if isinstance(problem, Refused | UsageMistake | SetupError) or act.is_certain(problem):
+                await act.clear(intent)
+                raise
+            trouble = problem
+        attempt.say(f"the answer was lost ({trouble.message}); checking whether it happened before trying again")
+        found, seconds = await settle(partial(act.find, intent), act.uncertain, attempt, trouble, seconds)
+        if found is not None:
+            return found, True
+        if number < MOST_POSTS:
+            attempt.say(f"it did not happen; trying again ({number + 1} of {MOST_POSTS})")
+    raise act.uncertain(trouble, seconds) from trouble
+
+
+async def settle(
+    find: Callable[[], Awaitable[M | None]],
+    uncertain: Callable[[DevinError, float], CreateUncertain],
+    attempt: Attempt,
+    trouble: DevinError | None = None,
+    spent: float = 0.0,
+) -> tuple[M | None, float]:
+    """Poll the service until it must show what was made.
+
+    One deadline holds for all of it: a service that leaves each request hanging must not take its time-out many times.
+
+    Args:
+        find: looks once.
+        uncertain: makes the error for a service that cannot be read, given the seconds that this took.
+        attempt: the caller's.
+        trouble: what went wrong with the POST.
+        spent: the seconds that an earlier settling of the same act took.
+
+    Returns:
+        What was made, None if it is certainly not there, and the seconds spent by now.
+
+    Raises:
+        CreateUncertain: the service could not be read.
+    """
+    began, passed, problem = time.monotonic() - spent, 0.0, trouble
+    *early, last = attempt.timing.settle_at
+    for moment in (*early, last, 2 * last, 4 * last):
+        left = attempt.timing.settle_seconds - (time.monotonic() - began)
+        if left <= 0 or moment - passed > left:
+            break
+        await attempt.sleep(moment - passed)
+        passed = moment
+        try:
+            async with asyncio.timeout(left) as deadline:
+                found = await find()
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            problem = problem or RequestTimeout("the service does not answer")
+            break
+        except (ApiError, ConnectionTrouble) as failed:
+            problem = failed
+            if is_refusal(failed):
+                break
+            continue
+        if found is not None or moment >= last:
+            return found, time.monotonic() - began
+    problem = problem or RequestTimeout("the service does not answer in time")
+    raise uncertain(problem, time.monotonic() - began) from problem
+
+
+def in_seconds(seconds: float) -> str:
+    """Return how long something took, as text: `4 s`, `2 min`."""
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+async def _post(act: PaidAct[I, M, Any], intent: I, token: str, attempt: Attempt) -> M:
+    """Post, waiting as long as the service says that it is too early."""
+    waited, pause = 0.0, 2.0
+    while True:
+        try:
+            return await act.post(intent, token)
+        except RateLimited as refused:
+            asked = refused.retry_after
+            pause = max(1.0, asked) if asked is not None else min(60.0, pause * 2)
+            if not attempt.is_patient or waited + pause > MOST_RATE_LIMIT_SECONDS:
+                raise
+            attempt.say(f"the service asks to slow down; trying again in {pause:g} s")
+            try:
+                await attempt.sleep(pause)
+            except asyncio.CancelledError:
+                await act.clear(intent)
+                raise
+            waited += pause
+
+
+def is_refusal(problem: DevinError) -> bool:
+    """Return whether the service understood the request and refused it, so that nothing happened."""
+    if isinstance(problem, ConnectionFailed):
+        return True
+    if not isinstance(problem, ApiError) or isinstance(problem, (ServerError, UnreadableAnswer, Conflict)):
+        return False
+    return 400 <= problem.status_code < 500 and problem.status_code != 408
+
+
+# --- one process at a time -----------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def lease(
+    journal: Journal, name: str, attempt: Attempt, *, unless: Callable[[], Awaitable[T | None]]
+) -> AsyncIterator[tuple[str | None, T | None]]:
+    """Acquire a lease, waiting for the process that holds it, yield its token, and keep renewing it.
+
+    Args:
+        journal: where leases are kept.
+        name: of the lease.
+        attempt: the caller's.
+        unless: asked before every try; a result ends the waiting and is yielded in place of a token.
+    """
+    seconds, token, is_waiting = attempt.timing.lease_seconds, None, False
+
+    async def renew(token: str) -> None:
+        while True:
+            await asyncio.sleep(seconds / 3)  # real time: other processes count in it
+            with suppress(JournalError):  # tried again; a POST is refused once the lease is lost
+                now = attempt.timing.now()
+                await asyncio.to_thread(journal.leases.renew, name, token, now=now, seconds=seconds)
+
+    renewing: asyncio.Future[None] | None = None
+    try:
+        found = await unless()
+        while found is None and token is None:
+            acquiring = asyncio.to_thread(journal.leases.take, name, now=attempt.timing.now(), seconds=seconds)
+            token = await _acquire(asyncio.ensure_future(acquiring), journal, name)
+            if token is None:
+                if not is_waiting:
+                    attempt.say("another kernel is working on the same request; waiting for its result")
+                    is_waiting = True
+                await attempt.sleep(attempt.timing.poll_seconds)
+            found = await unless()  # the process before may have ended between the two questions
+        if token is not None and found is None:
+            renewing = asyncio.ensure_future(renew(token))
+        yield (token if found is None else None), found
+    finally:
+        if renewing is not None:
+            renewing.cancel()
+        if token is not None:
+            with suppress(JournalError):  # it expires anyway
+                await asyncio.to_thread(journal.leases.give_back, name, token)
+
+
+async def _acquire(acquiring: asyncio.Future[str | None], journal: Journal, name: str) -> str | None:
+    """Await a token; it is given back if the caller leaves while it is being acquired."""
+    try:
+        return await asyncio.shield(acquiring)
+    except asyncio.CancelledError:
+        token = await acquiring
+        if token is not None:
+            await asyncio.to_thread(journal.leases.give_back, name, token)
+        raise
+
+
+# --- interrupted callers -------------------------------------------------------------------------------------
+
+
+async def shielded(
+    work: Coroutine[Any, Any, T], attempt: Attempt, *, left: Callable[[T], Awaitable[None]] | None = None
+) -> T:
+    """Await an act; when the caller is cancelled, a POST in flight still ends and is written down.
+
+    Args:
+        work: the act.
+        attempt: the caller's.
+        left: called with the outcome that the caller did not wait for.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        attempt.give_up()
+
+        async def rest(left: Callable[[T], Awaitable[None]]) -> None:
+            await left(await task)
+
+        completing: asyncio.Future[Any] = task if left is None else asyncio.ensure_future(rest(left))
+        _completing.add(completing)
+        completing.add_done_callback(_completed)
+        raise
+
+
+_completing: set[asyncio.Future[Any]] = set()
+
+
+def _completed(task: asyncio.Future[Any]) -> None:
+    _completing.discard(task)
+    if not task.cancelled():
+        task.exception()  # retrieved, so that asyncio does not log it: the caller has left
+
+
+# --- sessions ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,11 +849,7 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
 
     async def pending(self) -> Intent | None:
         """Return the intent that is kept for this request, if a POST was about to be sent."""
-        for text in self.identity.texts:
-            intent = await asyncio.to_thread(self.creator.journal.intents.get, text)
-            if intent is not None and intent.posts:
-                return intent
-        return None
+        return await asyncio.to_thread(self.creator.journal.intents.posted, self.identity.texts)
 
     async def look(self, orphan: Intent | None) -> CreateResult | None:
         """Attach to the session of another machine with this tag.
@@ -504,10 +890,14 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
     async def reserve(self, attempt: Attempt) -> Intent:
         """Check the halt flag, the secrets, the cell's earlier session and the budgets; write the intent."""
         creator = self.creator
-        await asyncio.to_thread(creator.journal.flags.refuse)
+        lost, earlier = await asyncio.to_thread(self._look_back)
         if problem := lacking(self.request.secrets):
             raise problem
-        await self._check_earlier()
+        for intent in lost:
+            await creator.adopt_orphan(intent)
+        if lost:
+            earlier = await asyncio.to_thread(self.earlier)
+        await self._check(earlier)
         write = partial(
             creator.journal.intents.write,
             self.facts,
@@ -631,7 +1021,19 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
             return None
         return next((record for record in before if record.is_open), before[0])
 
-    async def _check_earlier(self) -> None:
+    def _look_back(self) -> tuple[list[Intent], Record | None]:
+        """Return the sessions of this cell whose response was lost with their kernel, and its earlier session.
+
+        Raises:
+            Halted: the halt flag is set.
+        """
+        journal, cell = self.creator.journal, self.policy.guard
+        journal.flags.refuse()
+        intents = journal.intents.all(cell=cell) if cell is not None and self.policy.batch is None else []
+        lost = [intent for intent in intents if intent.fingerprint not in self.identity.texts and intent.posts]
+        return lost, self.earlier()
+
+    async def _check(self, record: Record | None) -> None:
         """Note what to say of the cell's earlier session, and whether `--replace` ends it.
 
         An edit must not start a second session while the first is still working, unless asked to.
@@ -640,12 +1042,6 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
             SessionChanged: it is still working, and no option says what to do with it.
         """
         creator, policy, cell = self.creator, self.policy, self.policy.guard
-        if cell is not None and policy.batch is None:
-            # sessions of this cell whose response was lost with their kernel may be running without a record
-            for intent in await asyncio.to_thread(lambda: creator.journal.intents.all(cell=cell)):
-                if intent.fingerprint not in self.identity.texts and intent.posts:
-                    await creator.adopt_orphan(intent)
-        record = await asyncio.to_thread(self.earlier)
         self._note, self._replaces = "", None
         if record is None:
             return
@@ -746,6 +1142,62 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         acus = record.snapshot.acus if record.snapshot else None
         free, every = next_take(self.request.take, takes), [*notes, *self.request.notes]
         return attached(record.session_id, started_at=started_at, acus=acus, next_take=free, verb=verb, notes=every)
+
+
+# --- rereading known sessions before a decision; offline, the last known state counts ------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """The result of one read."""
+
+    snapshot: Snapshot | None
+    """As it is now, or as last seen."""
+    raw: Mapping[str, Any] | None = None
+    """The service's answer; None when there was none."""
+    why_not: str = ""
+    """Why the service did not answer."""
+
+
+class Refresher:
+    """Reads sessions; after one failure it does not make the next cells wait for the same."""
+
+    def __init__(self, sessions: Sessions, store: SessionStore, timing: Timing) -> None:
+        self._sessions, self._store, self._timing = sessions, store, timing
+        self._offline_until = 0.0
+
+    async def look(self, record: Record) -> Observation:
+        """Return a session as it is now, or as last seen when the service cannot be reached.
+
+        Raises:
+            ApiError, ConnectionTrouble: it was never seen before and cannot be now.
+        """
+        seen = record.snapshot
+        if seen is not None and self._timing.now() < self._offline_until:
+            return Observation(seen, None, "the service cannot be reached")
+        ticket = self._store.ticket()
+        try:
+            get = self._sessions.get(record.session_id, retries=seen is None)
+            raw = await asyncio.wait_for(get, REFRESH_TIMEOUT if seen else None)
+        except NotFound:
+            if seen is None:
+                raise
+            return Observation(seen, None, "the service does not know it any more")
+        except (ApiError, ConnectionTrouble, TimeoutError) as problem:
+            if seen is None or isinstance(problem, Unauthorized):
+                raise
+            if isinstance(problem, ApiError):
+                return Observation(seen, None, f"the service does not show it ({problem.status_code})")
+            self._offline_until = self._timing.now() + RETRY_AFTER_OFFLINE
+            return Observation(seen, None, "the service cannot be reached")
+        return Observation(await self._store.see({**raw, "session_id": record.session_id}, ticket=ticket), raw)
+
+    async def refresh_many(self, session_ids: Iterable[str]) -> None:
+        """Read many sessions again, such as those that count in a budget before it refuses."""
+        ticket = self._store.ticket()
+        found = await self._sessions.by_ids(session_ids)
+        for raw in found.raws.values():
+            await self._store.see(raw, ticket=ticket)
 
 
 # --- looking on the service ----------------------------------------------------------------------------------

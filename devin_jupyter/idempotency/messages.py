@@ -16,8 +16,7 @@ from typing import Any
 from devin_jupyter.api.sessions import Messages
 from devin_jupyter.errors import Conflict, CreateUncertain, DevinError, Forbidden, NotFound, OptionError, Refused
 from devin_jupyter.host import check_package
-from devin_jupyter.idempotency.create import Creator
-from devin_jupyter.idempotency.once import Attempt, PaidAct, in_seconds, is_refusal, once, shielded
+from devin_jupyter.idempotency.create import Attempt, Creator, PaidAct, in_seconds, is_refusal, once, shielded
 from devin_jupyter.journal.intents import PaidMessage, send_lease
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import CellRef, Sent, note_send, notebook_scope, parse_time

@@ -24,8 +24,7 @@ from devin_jupyter.errors import (
     NotFound,
     OptionError,
 )
-from devin_jupyter.idempotency.create import Creator
-from devin_jupyter.idempotency.once import Attempt, PaidAct, once, shielded
+from devin_jupyter.idempotency.create import Attempt, Creator, PaidAct, once, shielded
 from devin_jupyter.journal.intents import name_of
 from devin_jupyter.journal.reviews import Identity, PaidReview, review_lease
 from devin_jupyter.models.snapshot import notebook_scope, parse_time

@@ -14,7 +14,7 @@ import os
 import platform
 import sqlite3
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -362,6 +362,13 @@ class Intents:
         """Return the intent that has no outcome yet, or None."""
         found = self._database.row("SELECT * FROM unsynced.intents WHERE fingerprint = ?", fingerprint)
         return _intent(found) if found else None
+
+    def posted(self, fingerprints: Sequence[str]) -> Intent | None:
+        """Return the intent without outcome whose POST may have been sent, of the first fingerprint that has one."""
+        marks = ", ".join("?" * len(fingerprints))
+        query = f"SELECT * FROM unsynced.intents WHERE posts > 0 AND fingerprint IN ({marks})"
+        found = {item["fingerprint"]: item for item in self._database.rows(query, *fingerprints)}
+        return next((_intent(found[text]) for text in fingerprints if text in found), None)
 
     def all(self, *, cell: CellRef | None = None, notebook: str | None = None) -> list[Intent]:
         """Return all intents without outcome, or those of a cell or a notebook, oldest first."""

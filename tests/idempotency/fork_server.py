@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from kernels import CELL, Kernel
 
 from devin_jupyter.errors import DevinError
-from devin_jupyter.idempotency.once import Timing
+from devin_jupyter.idempotency.create import Timing
 from devin_jupyter.journal import Journal
 from devin_jupyter.models.snapshot import Policy
 

@@ -24,8 +24,8 @@ from devin_jupyter.errors import (
     ServerError,
     UnreadableAnswer,
 )
-from devin_jupyter.idempotency import once as module
-from devin_jupyter.idempotency.once import Attempt, Timing, is_refusal, post_and_settle, settle, shielded
+from devin_jupyter.idempotency import create as module
+from devin_jupyter.idempotency.create import Attempt, Timing, is_refusal, post_and_settle, settle, shielded
 
 LOST = ConnectionLost("closed")
 DOWN = ServerError("503", status_code=503)
