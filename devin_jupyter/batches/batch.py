@@ -520,7 +520,8 @@ def request_of(prompt: str, rows: Any, options: Mapping[str, Any]) -> BatchReque
     for name in sorted(options.keys() & _ELSEWHERE.keys()):
         raise OptionError(f"map has no {name}", hint=_ELSEWHERE[name])
     given = from_keywords(each=rows, **options)
-    cell = CellRef(notebook=host().notebook, out=given.get("out"))
+    here = host()
+    cell = CellRef(notebook=here.notebook, out=given.get("out"), execution=here.request)
     return BatchRequest(prompt=prompt, rows=rows, options=given, variables={}, cell=cell, around=names_of_caller())
 
 

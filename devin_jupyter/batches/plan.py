@@ -204,7 +204,7 @@ def plan_batch(asked: BatchRequest, where: Where) -> Plan:
 def name_of(plan: Plan) -> str:
     """Return the name of a batch: its `--name`, else the variable it is bound to, else a hash of its template."""
     options = plan.options
-    return options.get("name") or options.get("out") or "batch-" + _short_hash(plan.prompt)[:6]
+    return options.get("name") or options.get("out") or "batch-" + short_hash(plan.prompt)[:6]
 
 
 def has_name(plan: Plan, cell: CellRef | None) -> bool:
@@ -219,17 +219,18 @@ def key_of(plan: Plan, name: str, cell: CellRef | None) -> str:
         return f"{place}/{name}"
     if cell is not None and cell.cell:
         return f"{place}/{cell.notebook} {cell.cell}"
-    return f"{place}/{name} {_short_hash(*sorted(item.fingerprint.first for item in plan.items))}"
+    return f"{place}/{name} {short_hash(*sorted(item.fingerprint.first for item in plan.items))}"
 
 
 def place_of(where: Where) -> str:
     """Return what the keys of all batches of an organization begin with."""
     # this text is hashed in every journal: it must stay what `repr` of the first `Where` was
     text = f"Where(base_url={where.base_url!r}, org_id={where.org_id!r}, api_version={where.api_version!r})"
-    return _short_hash(text)
+    return short_hash(text)
 
 
-def _short_hash(*texts: str) -> str:
+def short_hash(*texts: str) -> str:
+    """Return eight hex digits that tell texts apart."""
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:8]
 
 

@@ -15,7 +15,7 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.batches.jobs import Job, check_caps, max_cost
-from devin_jupyter.batches.plan import Item, Plan, has_name, place_of
+from devin_jupyter.batches.plan import Item, Plan, has_name, key_of, place_of, short_hash
 from devin_jupyter.batches.rows import Index, Rows, named, plain
 from devin_jupyter.errors import OptionError, SessionChanged, UsageMistake
 from devin_jupyter.journal import Journal
@@ -219,8 +219,51 @@ def save_record(
     prints = {text for job in jobs for text in (*job.item.fingerprint.texts, *job.identity.texts)}
     earlier = list({row.fingerprint: row for row in known if row.fingerprint not in prints}.values())
     record = write_record(name, plan, jobs, earlier, is_named=is_named)
+    record["cell"] = {"execution": cell.execution, "source": cell.source} if cell else (before or {}).get("cell")
     journal.budgets.set(batch_scope(key), plan.budget, now=now, lasting=False)
     journal.batches.save(key, record, notebook=cell.notebook if cell else None, now=now)
+
+
+_OTHERS = " & "
+"""Stands between the key of a cell's first batch and what tells the others of the same cell apart."""
+
+
+def choose_key(journal: Journal, plan: Plan, name: str, cell: CellRef | None) -> str:
+    """Return the key of the record of a batch. Batches of one execution of a cell, as by a loop, have one each.
+
+    A rerun finds its record by the sessions that both have; else it is an edit of one that this execution has not
+    opened yet. Where the cell reads as before and has several, the values filled in are new, and so is the batch.
+
+    Raises:
+        OptionError: this execution has started another batch of the same `--name`.
+    """
+    key, here = key_of(plan, name, cell), cell.execution if cell is not None else None
+    if cell is None or here is None or not has_name(plan, cell):
+        return key
+    is_given = "name" in plan.options
+    known = {key: record} if is_given and (record := journal.batches.load(key)) else {}
+    known = known if is_given else journal.batches.of_cell(key, _OTHERS)
+    mine = {text for item in plan.items for text in item.fingerprint.texts}
+    shared, free = dict[str, int](), list[str]()
+    for other, record in known.items():
+        its = {item["fingerprint"] for item in record["items"]}
+        is_opened = (record.get("cell") or {}).get("execution") == here
+        if its <= mine or (not is_opened and its & mine):
+            shared[other] = len(its & mine)
+        elif not is_opened:
+            free.append(other)
+    if shared:
+        return max(shared, key=lambda other: shared[other])
+    is_same_text = any((record.get("cell") or {}).get("source") == cell.source for record in known.values())
+    if not known or (free and (len(known) == 1 or not is_same_text)):
+        return free[0] if free else key
+    if is_given:
+        raise OptionError(
+            f"this cell has started another batch named {name!r}, with other rows or another prompt",
+            "nothing was sent",
+            "give each a name of its own, such as --name '{{ name }}'",
+        )
+    return f"{key}{_OTHERS}{short_hash(*sorted(mine))}"
 
 
 def find_record(journal: Journal, name: str, where: Where) -> tuple[str, dict[str, Any]]:

@@ -19,10 +19,11 @@ from itertools import islice
 from typing import Any, Protocol
 
 from devin_jupyter.batches.jobs import BatchStats, FailureKind, Gate, Job, Stage, stats
-from devin_jupyter.batches.plan import BatchRequest, Plan, has_name, key_of, name_of
+from devin_jupyter.batches.plan import BatchRequest, Plan, has_name, name_of
 from devin_jupyter.batches.record import (
     ChangedRow,
     check_plan,
+    choose_key,
     complete,
     find_record,
     is_recorded,
@@ -692,7 +693,7 @@ async def open_batch(core: Core, asked: BatchRequest, plan: Plan) -> Runner:
         DevinError: the journal or the service refused; nothing was paid.
     """
     name, cell = name_of(plan), asked.cell
-    key = key_of(plan, name, cell)
+    key = await asyncio.to_thread(choose_key, core.journal, plan, name, cell)
     kept = await asyncio.to_thread(check_plan, core.journal, plan, key, cell, core.lock)
     before = core.running.pop(key, None)  # a plan that is refused leaves it alone
     if isinstance(before, Runner):
@@ -766,7 +767,8 @@ def preview(core: Core, asked: BatchRequest, plan: Plan) -> Preview:
     """Return what opening would do, from the journal alone: nothing is sent, nothing is written."""
     refusal, kept = None, list[ChangedRow]()
     try:
-        kept = check_plan(core.journal, plan, key_of(plan, name_of(plan), asked.cell), asked.cell, core.lock)
+        key = choose_key(core.journal, plan, name_of(plan), asked.cell)
+        kept = check_plan(core.journal, plan, key, asked.cell, core.lock)
     except Refused as problem:
         refusal = problem
     wanted = {item.fingerprint.text: item for item in plan.wanted}

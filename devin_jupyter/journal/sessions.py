@@ -396,6 +396,17 @@ class Batches:
         record: dict[str, Any] | None = json.loads(found["record"]) if found else None
         return record
 
+    def of_cell(self, key: str, between: str) -> dict[str, dict[str, Any]]:
+        """Return the records of all batches of a cell by their names, oldest first.
+
+        Args:
+            key: the name of the first of them.
+            between: what follows that in the names of the others.
+        """
+        query = "SELECT name, record FROM batches WHERE name = ?1 OR substr(name, 1, length(?2)) = ?2 ORDER BY saved_at"
+        found = self._database.rows(query, key, key + between)
+        return {item["name"]: json.loads(item["record"]) for item in found}
+
     def records(self, notebook: str) -> dict[str, dict[str, Any]]:
         """Return the records of a notebook's batches by their names, newest first."""
         query = "SELECT name, record FROM batches WHERE notebook = ? ORDER BY saved_at DESC, name"

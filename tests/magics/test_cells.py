@@ -380,3 +380,37 @@ def test_a_loop_starts_all_its_sessions_and_a_rerun_attaches_to_them(shell, tmp_
     for _ in range(2):
         assert shell.run(f"%run {notebook}").error is None
     assert len(journal.sessions()) == 5
+
+
+BATCHES = """for name, rows in pairs:
+    get_ipython().run_cell_magic("devin", "--quiet --max-acu 3 --each rows --max-parallel 1 -o looped {more}",
+                                 "{words} " + name + " of {{{{ row }}}}")
+    made.append(looped)"""
+
+
+def test_batches_of_one_run_of_a_cell_all_run_to_their_end_and_a_rerun_attaches_to_each(shell):
+    shell.run("import devin_jupyter as dj\nclient = dj.connect(simulator=True, speed=4000)")
+    shell.names["made"] = made = []
+    journal = shell.names["client"].journal
+
+    def run(pairs, words="look after", more="", **kind):
+        made.clear()
+        shell.names["pairs"] = pairs
+        ran = shell.run(BATCHES.format(words=words, more=more), **kind)
+        return ran, [batch.wait(60) for batch in made]
+
+    same = [("x", ["a", "b", "c"]), ("y", ["a", "b", "c"]), ("x", ["d", "e"])]  # other words, and other rows
+    _, first = run(same)
+    assert [batch.phase_counts for batch in first] == [{"done": 3}, {"done": 3}, {"done": 2}]
+    _, again = run(same)
+    assert [[one.id for one in batch] for batch in again] == [[one.id for one in batch] for batch in first]
+    assert len(journal.sessions()) == 8
+    _, more = run([("z", ["a"]), *same[::-1]])  # a value more, in another order
+    assert [len(batch.sessions) for batch in more] == [1, 2, 3, 3]
+    assert len(journal.sessions()) == 9
+    assert len(journal.batches.names()) == 4
+    edited, _ = run(same, words="take good care of", fails=True)
+    assert "changed, and 1 of 3 rows already have answers" in edited.out
+    named, _ = run(same, more="--name all", fails=True)
+    assert "this cell has started another batch named 'all'" in named.out
+    assert len(journal.sessions()) == 9
