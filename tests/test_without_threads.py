@@ -12,7 +12,7 @@ import devin_jupyter as dj
 from devin_jupyter import loop
 from devin_jupyter.client.sync import get_default
 from devin_jupyter.loop import InlineLoop, ThreadlessLoop, _InlineThread
-from devin_jupyter.schema import draft7
+from devin_jupyter.schema import Checker, draft7
 from devin_jupyter.schema.draft7 import compiled
 
 SCHEMA = "[file:str, severity:low|high]"
@@ -139,12 +139,12 @@ def test_the_pure_validator_judges_alike(pure):
         "properties": {"n": {"type": "integer", "minimum": 1}, "on": {"type": "string", "format": "date"}},
         "required": ["n"],
     }
-    checker = draft7.Checker(wire)
+    checker = Checker(wire)
     assert checker.is_valid({"n": 1, "on": "2026-11-30"})
     assert not checker.is_valid({"n": 1, "on": "soon"})
     assert checker.problems({"n": 0}) == ["$.n: 0 is less than the minimum of 1"]
     with pytest.raises(ValueError, match="is not valid under any of the given schemas"):
         compiled({"type": "strin"})
-    assert draft7.Checker({"type": "strin"}).problems(1)[0].startswith("$: the schema itself cannot be read")
+    assert Checker({"type": "strin"}).problems(1)[0].startswith("$: the schema itself cannot be read")
     with pytest.raises(dj.SchemaError):
         draft7.to_draft7({"type": "object", "properties": {"a": {"type": "strin"}}})

@@ -297,6 +297,10 @@ class Seen:
     """`owner/repo` of all repositories that the organization can see."""
     allowed_tags: frozenset[str] | None = None
     """The session tags that the enterprise allows; an empty list allows all."""
+    members: dict[str, str] | None = None
+    """The names of the members by id, as far as the key may read them."""
+    everybody: dict[str, str] | None = None
+    """The same of all members and service users of the enterprise."""
 
     @property
     def is_useful(self) -> bool:

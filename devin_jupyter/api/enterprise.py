@@ -335,10 +335,11 @@ class Enterprise:
         if self._names is None:
             self._names = asyncio.ensure_future(names_of(self.members(), self.service_users(include_inactive=True)))
         try:
-            return await asyncio.shield(self._names)
+            self._service.seen.everybody = found = await asyncio.shield(self._names)
         except DevinError:  # names only adorn ids; asked again the next time
             self._names = None
             return {}
+        return found
 
     async def git_connections(self, *, limit: int | None = None) -> AsyncIterator[wire.GitConnection]:
         """Iterate over the connections to Git hosts. (`GET …/git-providers/connections`)"""

@@ -258,10 +258,11 @@ class Members:
         if self._names is None:
             self._names = asyncio.ensure_future(names_of(self.list(), self.idp_users()))
         try:
-            return await asyncio.shield(self._names)
+            self._service.seen.members = found = await asyncio.shield(self._names)
         except DevinError:  # names only adorn ids; asked again the next time
             self._names = None
             return {}
+        return found
 
     async def _people(
         self, operation: str, email: str | None, emails: bool, limit: int | None

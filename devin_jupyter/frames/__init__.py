@@ -13,10 +13,9 @@ from devin_jupyter.frames.organization import (
     organizations,
     repositories,
     reviews,
-    with_names,
 )
 from devin_jupyter.frames.outputs import Output, outputs, outputs_of
-from devin_jupyter.frames.sessions import PullRequestRows, SessionRows, pull_requests
+from devin_jupyter.frames.sessions import PullRequestRows, SessionRows, pull_requests, with_names
 from devin_jupyter.frames.storage import flat, read_csv, read_parquet, require_pyarrow, write_csv, write_parquet
 from devin_jupyter.frames.tables import consumption, insights, messages, steps
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from devin_jupyter.frames.columns import Column, frame_of, texts
+from devin_jupyter.frames.columns import Column, frame_of
 from devin_jupyter.frames.tables import consumption
 from devin_jupyter.models.fields import strings
 
@@ -299,19 +298,6 @@ def guardrail_violations(found: Sequence[Raw], *, texts: bool) -> pd.DataFrame:
     names = [column.name for column in (*VIOLATIONS, *VIOLATION_TEXTS)]
     rows = [{**{name: raw.get(name) for name in names}, "extra": _extra(raw, *names)} for raw in found]
     return _frame((*VIOLATIONS, *VIOLATION_TEXTS) if texts else VIOLATIONS, rows)
-
-
-def with_names(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
-    """Return a sessions frame with the names of users and service users, as far as they are known."""
-    if not names or not len(frame):
-        return frame
-    found: Any = None
-    for column in ("service_user_id", "user_id"):  # users are few and sessions many: each name is looked up once
-        places, ids = pd.factorize(frame[column])
-        known = np.array([*map(names.get, ids), None], dtype=object)
-        is_known = np.array([name is not None for name in known])
-        found = known[places] if found is None else np.where(is_known[places], known[places], found)
-    return frame.assign(user_name=pd.Series(texts(found.tolist()), index=frame.index))
 
 
 def without_addresses(value: Any) -> Any:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from devin_jupyter.frames.columns import Codes, Column, Pieces, frame_of
+from devin_jupyter.frames.columns import Codes, Column, Pieces, frame_of, texts
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.fields import (
     FIELDS,
@@ -405,3 +405,16 @@ def pull_requests(sessions: Iterable[SessionPullRequests]) -> pd.DataFrame:
         "session_id": [first[url][1] for url in urls],
     }
     return frame_of(PULL_REQUESTS, data)
+
+
+def with_names(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """Return a sessions frame with the names of users and service users, as far as they are known."""
+    if not names or not len(frame):
+        return frame
+    found: Any = None
+    for column in ("service_user_id", "user_id"):  # users are few and sessions many: each name is looked up once
+        places, ids = pd.factorize(frame[column])
+        known = np.array([*map(names.get, ids), None], dtype=object)
+        is_known = np.array([name is not None for name in known])
+        found = known[places] if found is None else np.where(is_known[places], known[places], found)
+    return frame.assign(user_name=pd.Series(texts(found.tolist()), index=frame.index))

@@ -21,7 +21,6 @@ from devin_jupyter.api.query import Query, When, checked_limit, to_utc
 from devin_jupyter.api.sessions import IDS_PER_PAGE, collect
 from devin_jupyter.errors import OptionError, Unsupported
 from devin_jupyter.frames import PullRequestRows, SessionRows
-from devin_jupyter.history.organization import names_in
 from devin_jupyter.loop import gather_limited, paused_collector
 from devin_jupyter.models import wire
 from devin_jupyter.models.fields import Message, identifier, read_message
@@ -94,6 +93,23 @@ async def select(core: Core, sessions: Any, filters: Mapping[str, Any], limit: i
         frame = frame[frame["phase"].isin(query.phases)].reset_index(drop=True)
     frame = await names_in(core, frame if limit is None else frame.head(limit), query)
     return Selection(frame, rows.provisional, journaled)
+
+
+async def names_in(core: Core, frame: pd.DataFrame, query: Query | None = None) -> pd.DataFrame:
+    """Return a sessions frame with the names of its users, as far as the key may read them.
+
+    Args:
+        core: the client.
+        frame: of sessions.
+        query: what selected them: of an enterprise, or of the organization.
+    """
+    if core.service.is_v1 or not frame["user_id"].notna().any():
+        return frame
+    seen, is_enterprise = core.service.seen, query is not None and "org_ids" in query.filters
+    names = seen.everybody if is_enterprise else seen.members
+    if names is None:
+        names = await (core.enterprise if is_enterprise else core.members).names()
+    return frames.with_names(frame, names)
 
 
 async def fill(core: Core, rows: SessionRows | PullRequestRows, query: Query, limit: int | None = None) -> None:

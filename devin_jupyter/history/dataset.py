@@ -26,8 +26,7 @@ from devin_jupyter.frames.storage import (
     stack_sessions,
     with_open_pull_requests,
 )
-from devin_jupyter.history import fill, new_rows, read_journal, select
-from devin_jupyter.history.organization import names_in
+from devin_jupyter.history import fill, names_in, new_rows, read_journal, select
 from devin_jupyter.text import replacing
 
 if TYPE_CHECKING:

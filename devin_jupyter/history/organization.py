@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from devin_jupyter import frames
 from devin_jupyter.api.organization import Automations, Repositories, Reviews, pull_request_url
-from devin_jupyter.api.query import Query, When, to_utc
+from devin_jupyter.api.query import When, to_utc
 from devin_jupyter.errors import ApiError, Forbidden, NotFound, OptionError
 from devin_jupyter.loop import gather_limited
 from devin_jupyter.models import wire
@@ -22,20 +22,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from devin_jupyter.session import Core
-
-
-async def names_in(core: Core, frame: pd.DataFrame, query: Query | None = None) -> pd.DataFrame:
-    """Return a sessions frame with the names of its users, as far as the key may read them.
-
-    Args:
-        core: the client.
-        frame: of sessions.
-        query: what selected them: of an enterprise, or of the organization.
-    """
-    if core.service.is_v1 or not frame["user_id"].notna().any():
-        return frame
-    is_enterprise = query is not None and "org_ids" in query.filters
-    return frames.with_names(frame, await (core.enterprise if is_enterprise else core.members).names())
 
 
 async def repositories(core: Core, *, indexing: bool = False, limit: int | None = None, **filters: Any) -> pd.DataFrame:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from devin_jupyter.errors import OutputInvalid, SchemaError
 from devin_jupyter.host import working_directory
-from devin_jupyter.schema.draft7 import Checker, Json, is_object, json_path, to_draft7, without_names
+from devin_jupyter.schema.draft7 import Json, Validator, compiled, is_object, json_path, to_draft7, without_names
 from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:
@@ -123,6 +123,64 @@ def invalid_output(problems: list[str], raw: Any, session_id: str, status: str, 
         problems=problems,
         raw=raw,
     )
+
+
+_LONGEST_PROBLEM = 300
+
+
+class Checker:
+    """A compiled schema."""
+
+    def __init__(self, wire: Json) -> None:
+        """Compile the schema. One from an edited file may be invalid: then nothing matches it."""
+        self._validator: Validator | None = None
+        self._broken = ""
+        try:
+            self._validator = compiled(wire, _FORMATS)
+        except (ValueError, RecursionError) as problem:
+            self._broken = f"$: the schema itself cannot be read: {_middle_cut(str(problem))}"
+
+    def is_valid(self, value: Any) -> bool:
+        """Return whether the value fits; a value that is not JSON does not."""
+        try:
+            return self._validator is not None and self._validator.is_valid(value)
+        except (ValueError, RecursionError):
+            return False
+
+    def problems(self, value: Any) -> list[str]:
+        """Return every problem with its place, ordered as jsonschema-rs finds them."""
+        if self._validator is None:
+            return [self._broken]
+        try:
+            found = list(self._validator.iter_errors(value))
+        except (ValueError, RecursionError) as problem:
+            return [f"$: not a JSON value: {problem}"]
+        return [f"{json_path(error.instance_path)}: {_middle_cut(error.message)}" for error in found]
+
+
+def _middle_cut(message: str) -> str:
+    if len(message) <= _LONGEST_PROBLEM:
+        return message
+    half = _LONGEST_PROBLEM // 2
+    return f"{message[:half]} … {message[-half:]}"  # the value comes first, the problem last
+
+
+def _reads(read: Callable[[str], object]) -> Callable[[str], bool]:
+    def check(text: str) -> bool:
+        try:
+            read(text)
+        except ValueError:
+            return False
+        return True
+
+    return check
+
+
+_FORMATS = {
+    "date": _reads(datetime.date.fromisoformat),
+    "date-time": _reads(datetime.datetime.fromisoformat),
+    "time": _reads(datetime.time.fromisoformat),
+}
 
 
 def load_schema(spec: object, namespace: Mapping[str, Any] | None = None, *, folder: Path | None = None) -> Schema:

@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
 from typing import Any, Protocol
 from urllib.parse import quote, unquote
 
@@ -585,61 +584,3 @@ class _PureValidator:
     def iter_errors(self, value: Any) -> Iterator[Problem]:
         for error in self._validator.iter_errors(value):
             yield _PureProblem(list(error.absolute_path), error.instance, error.message)
-
-
-_LONGEST_PROBLEM = 300
-
-
-class Checker:
-    """A compiled schema."""
-
-    def __init__(self, wire: Json) -> None:
-        """Compile the schema. One from an edited file may be invalid: then nothing matches it."""
-        self._validator: Validator | None = None
-        self._broken = ""
-        try:
-            self._validator = compiled(wire, _FORMATS)
-        except (ValueError, RecursionError) as problem:
-            self._broken = f"$: the schema itself cannot be read: {_middle_cut(str(problem))}"
-
-    def is_valid(self, value: Any) -> bool:
-        """Return whether the value fits; a value that is not JSON does not."""
-        try:
-            return self._validator is not None and self._validator.is_valid(value)
-        except (ValueError, RecursionError):
-            return False
-
-    def problems(self, value: Any) -> list[str]:
-        """Return every problem with its place, ordered as jsonschema-rs finds them."""
-        if self._validator is None:
-            return [self._broken]
-        try:
-            found = list(self._validator.iter_errors(value))
-        except (ValueError, RecursionError) as problem:
-            return [f"$: not a JSON value: {problem}"]
-        return [f"{json_path(error.instance_path)}: {_middle_cut(error.message)}" for error in found]
-
-
-def _middle_cut(message: str) -> str:
-    if len(message) <= _LONGEST_PROBLEM:
-        return message
-    half = _LONGEST_PROBLEM // 2
-    return f"{message[:half]} … {message[-half:]}"  # the value comes first, the problem last
-
-
-def _reads(read: Callable[[str], object]) -> Callable[[str], bool]:
-    def check(text: str) -> bool:
-        try:
-            read(text)
-        except ValueError:
-            return False
-        return True
-
-    return check
-
-
-_FORMATS = {
-    "date": _reads(date.fromisoformat),
-    "date-time": _reads(datetime.fromisoformat),
-    "time": _reads(time.fromisoformat),
-}
