@@ -10,7 +10,8 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import partialmethod
 from pathlib import Path
@@ -43,13 +44,33 @@ MEMORY = "/dev/shm"
 if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2**30:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
 
-# dozens of kernels and programs start below, much faster with cached modules
+# dozens of kernels and programs start below, and pytest compiles every test, much faster with cached modules
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest go first, so that no worker is left alone with them at the end."""
     items.sort(key=lambda item: [item.get_closest_marker(name) is None for name in ("browser", "kernel")])
+
+
+BEGAN = pytest.StashKey[float]()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    item.stash[BEGAN] = time.monotonic()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """A test that had to be ended by its timeout has failed, also where the code it ran caught what ended it."""
+    result = yield
+    marker = item.get_closest_marker("timeout")
+    seconds = float(marker.args[0] if marker else item.config.getini("timeout"))
+    assert time.monotonic() - item.stash[BEGAN] < seconds, f"it took more than {seconds:g} s"
+    return result
 
 
 KEPT = {"DEVIN_SPECS"}

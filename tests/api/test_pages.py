@@ -164,22 +164,24 @@ async def test_a_page_that_nobody_waits_for_is_given_up_between_two_parts() -> N
 
 
 async def test_as_many_threads_as_requests_under_way_end_with_the_transport() -> None:
-    before, both = threading.active_count(), threading.Barrier(3)
+    before, both = set(threading.enumerate()), threading.Barrier(3)
 
     def together(number: int) -> bytes | None:
         both.wait(10)
         return answer()
 
+    def carriers() -> list[threading.Thread]:
+        return [thread for thread in threading.enumerate() if thread.name == "devin-pages" and thread not in before]
+
     with serving(together) as server:
         transport = Transport(some_settings(base_url=server.url))
         reads = [asyncio.create_task(transport.get_bytes("/v3/x")) for _ in range(3)]
         assert await asyncio.gather(*reads) == [BODY] * 3
-        assert sum(thread.name == "devin-pages" for thread in threading.enumerate()) >= 3
+        assert len(carriers()) == 3
         await transport.aclose()
-    for thread in threading.enumerate():
-        if thread.name == "devin-pages":
-            thread.join(10)
-    assert before >= threading.active_count() - 4
+    for thread in carriers():
+        thread.join(10)
+    assert carriers() == []
 
 
 def test_the_collector_is_paused_for_as_long_as_anything_is_read_and_no_longer() -> None:

@@ -611,13 +611,17 @@ async def test_waiting_calls_learn_that_a_session_does_not_exist(scene, version)
 
 
 @pytest.mark.parametrize(("code", "kind"), [(401, errors.Unauthorized), (403, errors.Forbidden)])
-async def test_waiting_calls_learn_that_the_key_is_refused_and_polling_stops(scene, code, kind):
+async def test_waiting_calls_learn_that_the_key_is_refused_and_a_watch_tries_ever_more_rarely(scene, code, kind):
     one = scene()
     one.world.fault = status(code)
-    one.watch()
+    watch = one.watch()
 
     with pytest.raises(kind):
         await one.store.turn_over(id_of(0))
+    one.clock.pauses.clear()
+    await one.sweeps(8)
+    assert one.clock.pauses == [30.0, 60.0, 120.0, 240.0, 480.0, 600.0, 600.0, 600.0]
+    watch.close()
     await one.ends()
 
 
