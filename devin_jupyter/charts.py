@@ -4,7 +4,8 @@
 
 Each takes a frame and returns an Altair chart, which can be changed further. It is shown as Vega-Lite where that is
 supported, with links on its marks, and as a picture everywhere else: on GitHub, in nbconvert, without a kernel.
-Colors and gray text suit light and dark pages. Altair and vl-convert are imported when a chart is drawn.
+It is as wide as the cell, and has at most 40 bars: beyond them it counts together. Colors and gray text suit light and
+dark pages. Altair and vl-convert are imported when a chart is drawn.
 """
 
 from __future__ import annotations
@@ -50,10 +51,10 @@ GROUP_COLORS = (
     *("#3f86e0", "#dd6b20", "#2f9e57", "#b062cf", "#c9880f", "#1f9db0"),
     *("#e0474f", "#7c83c9", "#8a9199"),
 )
-_GRAY, _GRID = "#808488", "#80848844"
+_GRAY = "#808488"
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 _WIDTH = 640
-_FEW_BARS = 40
+"""Where nothing tells how wide the cell is, as in a picture."""
 # In UTC: the time, below the first one and where the day changes the date, and below dates in the same way the year.
 _DATE_LABELS = (
     "utchours(datum.value) || utcminutes(datum.value) || utcseconds(datum.value)"
@@ -68,39 +69,56 @@ _DATE_LABELS = (
 def timeline(sessions: pd.DataFrame) -> alt.LayerChart:
     """Draw one bar per session over time, from its start to its last activity, colored by phase.
 
+    More than 40 sessions are counted by the hour, day, week, month or year they were started.
+
     Args:
-        sessions: a sessions frame; of many sessions the newest thousand are shown.
+        sessions: a sessions frame.
     """
     altair = _altair()
     records = chart_data.timeline_records(sessions)
     known = len(sessions) - chart_data.count_missing(sessions, "created_at")
-    note = f"the newest {len(records):,} of {known:,} sessions" if len(records) < known else ""
+    if not records and known:
+        return _starts(sessions, known)
     ticks = altair.ExprRef("ceil(width / 80)")  # wide enough apart for every label to be shown
-    axis = altair.Axis(labelExpr=_DATE_LABELS, tickCount=ticks, gridOpacity=0.4)
+    axis = altair.Axis(labelExpr=_DATE_LABELS, tickCount=ticks)
+    titles = json.dumps([record["title"] for record in records])
+    rows = altair.Axis(labelExpr=f"{titles}[datum.value]", labelLimit=240, domain=False, ticks=False, labelPadding=8)
     bars = (
         altair.Chart(altair.Data(values=records))
         .mark_bar(strokeWidth=1, cornerRadius=1, height={"band": 0.8})
         .encode(
             x=altair.X("start:T", title=None, scale=altair.Scale(type="utc"), axis=axis),
             x2="end:T",
-            y=altair.Y("place:O", title=None, axis=None),
+            y=altair.Y("place:O", title=None, axis=rows),
             color=_phase_color(records),
             stroke=_phase_color(records),
             tooltip=_tooltips(title="title", phase="phase", acus="acus", started="started", took="took"),
             href="url:N",
         )
     )
-    layers = [bars]
-    step = max(1.0, min(8.0, 600 / max(1, len(records))))
-    if 0 < len(records) <= _FEW_BARS:
-        step = 16
-        titles = altair.Chart(altair.Data(values=records)).mark_text(
-            align="right", dx=-6, baseline="middle", color=_GRAY, fontSize=11, limit=260
+    height = max(40, 18 * len(records))
+    return _finish([bars], "Sessions over time", "", records, _empty_note(sessions, "start"), height=height)
+
+
+def _starts(sessions: pd.DataFrame, known: int) -> alt.LayerChart:
+    altair = _altair()
+    records, unit = chart_data.start_records(sessions)
+    axis = altair.Axis(labelExpr=_DATE_LABELS, tickCount=altair.ExprRef("ceil(width / 80)"), grid=False)
+    bars = (
+        altair.Chart(altair.Data(values=records))
+        .mark_bar(strokeWidth=0, orient="vertical", binSpacing=0)
+        .encode(
+            x=altair.X("start:T", title=None, scale=altair.Scale(type="utc", padding=0), axis=axis),
+            x2="end:T",
+            y=altair.Y("count:Q", title="sessions", stack="zero", axis=altair.Axis(tickMinStep=1)),
+            order="order:Q",
+            color=_phase_color(records),
+            tooltip=_tooltips(started="when", phase="phase", sessions="count", acus="acus", newest="newest"),
+            href="url:N",
         )
-        y = altair.Y("place:O", axis=None)
-        layers.append(titles.encode(x="start:T", y=y, text="title:N", href="url:N"))
-    height = max(40, int(step * len(records)))
-    return _finish(layers, "Sessions over time", note, records, _empty_note(sessions, "start"), height=height)
+    )
+    note = f"{known:,} sessions by their start, one bar per {unit}"
+    return _finish([bars], "Sessions over time", note, records, height=220)
 
 
 @understood
@@ -109,36 +127,39 @@ def spend(
 ) -> alt.LayerChart:
     """Draw the ACUs of sessions by the day they were started on, or the billed days of a consumption frame.
 
-    The title counts the sessions whose cost is unknown. A session of several groups is divided between them.
+    The title counts the sessions whose cost is unknown. A session of several groups is divided between them. More than
+    40 bars are counted by the next longer unit.
 
     Args:
         frame: a sessions frame, or a consumption frame.
         by: `"tag"`, `"repo"`, `"category"`, `"user"`, `"origin"`, `"mode"`, `"playbook"` or `"phase"`.
         tag_prefix: group by the tags that begin with this, such as `"team:"`.
-        unit: `"day"`, `"week"` or `"month"`; by default what suits the span. `by="week"` means the same.
+        unit: `"day"`, `"week"`, `"month"` or `"year"`; by default what suits the span. `by="week"` means the same.
     """
     if by in chart_data.UNITS and unit in (None, by):
         by, unit = None, by
     if {"date", "devin"} <= set(getattr(frame, "columns", ())):
-        if by or tag_prefix or unit not in (None, "day"):
+        if by or tag_prefix:
             raise OptionError(
                 "a consumption frame is shown by day and product", hint="give a sessions frame for groups"
             )
-        unit, records = "day", chart_data.consumption_records(frame)
-        title, note, empty_note = "ACUs by day, which begins at 08:00 UTC", "", "nothing consumed"
+        records, shown = chart_data.consumption_records(frame, unit)
+        title, note, empty_note = f"ACUs by {shown}, which begins at 08:00 UTC", "", "nothing consumed"
     else:
         if tag_prefix and by not in (None, "tag"):
             raise OptionError(f"tag_prefix= divides by tags, and by={by!r} does not", hint="give one or the other")
-        records, unit = chart_data.spend_records(frame, by or ("tag" if tag_prefix else None), tag_prefix, unit)
+        records, shown = chart_data.spend_records(frame, by or ("tag" if tag_prefix else None), tag_prefix, unit)
         unknown = chart_data.count_missing(frame, "acus")
-        title, empty_note = f"ACUs by the {unit} sessions were started", _empty_note(frame, "cost")
+        title, empty_note = f"ACUs by the {shown} sessions were started", _empty_note(frame, "cost")
         note = f"{unknown:,} session{'s' * (unknown != 1)} of unknown cost not included" if unknown else ""
+    if unit not in (None, shown):
+        note = "; ".join(part for part in (f"by the {shown}: more than {chart_data.MOST_BARS} {unit}s", note) if part)
 
     altair = _altair()
     groups = {record["group"]: None for record in sorted(records, key=lambda record: record["order"])}
     scale = altair.Scale(domain=list(groups), range=list(GROUP_COLORS[: len(groups)]))
     legend = altair.Legend(title=None) if len(groups) > 1 else None
-    labels = chart_data.tick_labels(records, unit)
+    labels = chart_data.tick_labels(records, shown)
     label = f"{json.dumps({str(place): text for place, text in labels.items()})}[time(datum.value)]"
     axis = altair.Axis(values=list(labels), labelExpr=label, labelFlush=False, grid=False)
     bars = (
@@ -202,8 +223,9 @@ def outcomes(sessions: pd.DataFrame, *, by: str | None = None) -> alt.LayerChart
         return _merge_rates(sessions, by)
     altair = _altair()
     records = chart_data.outcome_records(sessions)
+    scale = altair.Scale(domain=[0, max(1, len(sessions)) * 1.2])  # room for the label of the longest bar
     base = altair.Chart(altair.Data(values=records)).encode(
-        x=altair.X("count:Q", title=None, axis=None, scale=altair.Scale(domainMin=0)),
+        x=altair.X("count:Q", title=None, axis=None, scale=scale),
         y=altair.Y("stage:N", title=None, sort=altair.SortField("place"), axis=altair.Axis(labelLimit=200)),
         tooltip=_tooltips(stage="stage", sessions="share"),
         href="url:N",
@@ -212,24 +234,24 @@ def outcomes(sessions: pd.DataFrame, *, by: str | None = None) -> alt.LayerChart
     bars = base.mark_bar(height={"band": 0.7}).encode(color=color)
     labels = base.mark_text(align="left", dx=6, color=_GRAY, fontSize=12).encode(text="share:N")
     shown = records if len(sessions) else []
-    return _finish([bars, labels], "From sessions to merged pull requests", "", shown, width=_WIDTH - 120, height=110)
+    return _finish([bars, labels], "From sessions to merged pull requests", "", shown, height=110)
 
 
 def _merge_rates(sessions: pd.DataFrame, by: str) -> alt.LayerChart:
     if by != "repo":
         raise OptionError(f"outcomes cannot be divided by {by!r}", hint='by="repo", or leave it out')
     altair = _altair()
-    records, n_left = chart_data.merge_records(sessions)
+    records = chart_data.merge_records(sessions)
     y = altair.Y("repo:N", title=None, sort=altair.SortField("place"), axis=altair.Axis(labelLimit=260))
-    x = altair.X("rate:Q", title=None, axis=altair.Axis(format="%"), scale=altair.Scale(domain=[0, 1]))
+    axis = altair.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1], grid=False)
+    x = altair.X("rate:Q", title=None, axis=axis, scale=altair.Scale(domain=[0, 1.2]))
     tooltip = _tooltips(repository="repo", merged="label")
     base = altair.Chart(altair.Data(values=records)).encode(y=y, tooltip=tooltip, href="url:N")
     bars = base.mark_bar(height={"band": 0.7}, color=GROUP_COLORS[2]).encode(x=x)
     labels = base.mark_text(align="left", dx=6, color=_GRAY, fontSize=11).encode(x=x, text="label:N")
-    note = f"{n_left:,} more repositories are left out" if n_left else "of the sessions that made a pull request"
-    title, height = "Sessions with a merged pull request", max(40, 20 * len(records))
-    empty = "no sessions with a pull request"
-    return _finish([bars, labels], title, note, records, empty, width=_WIDTH - 160, height=height)
+    note, empty = "of the sessions that made a pull request", "no sessions with a pull request"
+    height = max(40, 20 * len(records))
+    return _finish([bars, labels], "Sessions with a merged pull request", note, records, empty, height=height)
 
 
 @understood
@@ -276,7 +298,8 @@ def _phase_color(records: Records) -> Any:
     found = {record["phase"] for record in records}
     names = [name for name in colors if name in found]
     scale = altair.Scale(domain=names, range=[colors[name] for name in names])
-    return altair.Color("phase:N", scale=scale, legend=altair.Legend(title=None, orient="top"))
+    legend = altair.Legend(title=None, orient="top", labelExpr="replace(datum.label, '_', ' ')")
+    return altair.Color("phase:N", scale=scale, legend=legend)
 
 
 def _empty_note(sessions: pd.DataFrame, what: str) -> str:
@@ -290,14 +313,13 @@ def _finish(
     records: Records,
     empty_note: str = "no sessions",
     *,
-    width: int = _WIDTH,
     height: int,
 ) -> alt.LayerChart:
     """Put the layers into a chart for light and dark pages, or a note if there are no records."""
     altair = _altair()
     if not records:
         word = altair.Chart(altair.Data(values=[{"word": empty_note}])).mark_text(color=_GRAY, fontSize=13)
-        layers, width, height = [word.encode(text="word:N")], _WIDTH, 60
+        layers, height = [word.encode(text="word:N")], 60
     chart: Any = _chart_class()(layer=layers)
     labels = {
         "labelColor": _GRAY,
@@ -309,14 +331,16 @@ def _finish(
     }
     finished: alt.LayerChart = (
         chart.properties(
-            width=width,
+            width="container",
             height=height,
             title=altair.TitleParams(text=title, subtitle=note, anchor="start", frame="group"),
             usermeta={"embedOptions": {"loader": {"target": "_blank", "rel": "noopener noreferrer"}}},
         )
         .configure(background="transparent", font=_FONT)
-        .configure_view(stroke=None)
-        .configure_axis(**labels, gridColor=_GRID, domainColor=_GRAY, tickColor=_GRAY, titleFontSize=11)
+        .configure_view(stroke=None, continuousWidth=_WIDTH, discreteWidth=_WIDTH)
+        .configure_axis(
+            **labels, gridColor=_GRAY, gridOpacity=0.25, domainColor=_GRAY, tickColor=_GRAY, titleFontSize=11
+        )
         .configure_legend(**labels)
         .configure_title(color=_GRAY, subtitleColor=_GRAY, font=_FONT, subtitleFont=_FONT, fontSize=14, offset=10)
     )

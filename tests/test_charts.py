@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import builtins
+import html
 import json
 import re
 from collections.abc import Callable
@@ -74,7 +75,10 @@ def test_a_chart_of_any_frame_can_be_shown(draw: Callable[[pd.DataFrame], Any], 
     shown = bundle(draw(many(count)))
 
     assert list(shown) == [charts.MIME, "text/plain", "image/png"]
-    assert base64.b64decode(shown["image/png"]).startswith(b"\x89PNG")
+    picture = base64.b64decode(shown["image/png"])
+    assert picture.startswith(b"\x89PNG")
+    assert shown[charts.MIME]["width"] == "container"
+    assert int.from_bytes(picture[16:20], "big") == 2 * 640  # where nothing tells how wide the cell is
     assert "vega-lite/v5" in shown[charts.MIME]["$schema"]
     assert re.fullmatch(r"<chart: .+>", shown["text/plain"])
     assert ("no sessions" in json.dumps(shown[charts.MIME])) == (count == 0)
@@ -141,11 +145,40 @@ def test_a_timeline_has_a_bar_per_session_from_start_to_last_activity() -> None:
     assert records[2]["phase"] == "done"
 
 
-def test_a_timeline_of_many_sessions_shows_the_newest_and_says_so() -> None:
-    chart = charts.timeline(many(1200))
+@pytest.mark.parametrize(
+    ("count", "hours", "unit"),
+    [
+        *((41, 0.5, "hour"), (41, 2, "3 hours"), (60, 10, "day"), (60, 24, "week")),
+        *((60, 24 * 15, "month"), (60, 24 * 200, "year")),
+    ],
+)
+def test_a_timeline_of_many_sessions_counts_all_of_them_in_at_most_40_bars(count: int, hours: float, unit: str) -> None:
+    starts = [START + int(number * hours * 3600) for number in range(count)]
+    chart = charts.timeline(frame_of(*(session(number, created_at=at) for number, at in enumerate(starts))))
+    records = values(chart)
 
-    assert len(values(chart)) == chart_data.MAX_BARS
-    assert repr(chart) == "<chart: Sessions over time (the newest 1,000 of 1,200 sessions)>"
+    assert sum(record["count"] for record in records) == count
+    assert 1 < len({record["start"] for record in records}) <= 40
+    assert repr(chart) == f"<chart: Sessions over time ({count:,} sessions by their start, one bar per {unit})>"
+    assert all(record["start"] < record["end"] for record in records)
+    assert bundle(chart)["image/png"]
+
+
+def test_a_timeline_of_40_sessions_has_a_title_beside_every_bar() -> None:
+    chart = charts.timeline(many(40))
+    svg = vl_convert.vegalite_to_svg(bundle(chart)[charts.MIME], vl_version=charts.VEGA_LITE)
+
+    assert [record["place"] for record in values(chart)] == list(range(40))
+    assert [f">Task {number}<" in svg for number in range(40)] == [True] * 40
+
+
+def test_a_title_is_a_text_whatever_it_holds() -> None:
+    title = '"][datum.value]; `${x}` \\ \U0001f600 </text>'
+    chart = charts.timeline(frame_of(session(1, title=title)))
+    svg = vl_convert.vegalite_to_svg(bundle(chart)[charts.MIME], vl_version=charts.VEGA_LITE)
+
+    axis = svg[svg.index("Y-axis") :]
+    assert re.search(r"<text[^>]*>(.*?)</text>", axis, re.DOTALL)[1] == html.escape(title, quote=False)  # type: ignore[index]
 
 
 def labels(chart: Any) -> list[str]:
@@ -191,7 +224,7 @@ def test_the_groups_of_a_day_are_stacked_the_most_expensive_below() -> None:
 
     svg = vl_convert.vegalite_to_svg(bundle(charts.spend(frame, by="tag"))[charts.MIME], vl_version=charts.VEGA_LITE)
 
-    bars = re.findall(r'aria-roledescription="bar" d="M0,([\d.]+)h640v([\d.]+)h-640Z" fill="(#\w+)"', svg)
+    bars = re.findall(r'aria-roledescription="bar" d="M0,([\d.]+)h\d+v([\d.]+)h-\d+Z" fill="(#\w+)"', svg)
     assert bars == [("55", "165", charts.GROUP_COLORS[0]), ("0", "55", charts.GROUP_COLORS[1])]
 
 
@@ -341,7 +374,7 @@ def test_durations_are_counted_in_classes_by_phase() -> None:
     "draw",
     [
         lambda frame: charts.spend(frame, by="color"),
-        lambda frame: charts.spend(frame, unit="year"),
+        lambda frame: charts.spend(frame, unit="decade"),
         lambda frame: charts.timeline(frame[["url"]]),
         lambda frame: charts.outcomes(frame[["url"]]),
         lambda frame: charts.durations(frame[["url"]]),
@@ -462,12 +495,75 @@ def test_outcomes_by_repository_are_merge_rates_and_spend_takes_its_unit_as_by()
         rows.add([{"session_id": f"{number:032x}", "status": "exit", "created_at": 1, "pull_requests": pulls}])
     frame = rows.frame()
     chart = charts.outcomes(frame, by="repo").to_dict()
-    values = chart_data.merge_records(frame)[0]
-    assert len(values) == 40
-    assert {value["label"] for value in values} == {"0 of 1 · 0%", "1 of 1 · 100%"}
-    assert chart["title"]["subtitle"] == "5 more repositories are left out"
+    records = chart_data.merge_records(frame)
+    assert len(records) == 40
+    assert {record["label"] for record in records[:-1]} == {"0 of 1 · 0%", "1 of 1 · 100%"}
+    assert (records[-1]["repo"], records[-1]["label"]) == ("and 6 others", "3 of 6 · 50%")
+    assert chart["title"]["subtitle"] == "of the sessions that made a pull request"
     assert charts.spend(frame, by="week").to_dict()["title"]["text"] == "ACUs by the week sessions were started"
     refused = [({"by": "user"}, "cannot be divided by 'user'"), ({"bye": "repo"}, r"no bye= \(did you mean by")]
     for wrong, words in refused:
         with pytest.raises(OptionError, match=words):
             charts.outcomes(frame, **wrong)
+
+
+def test_a_session_of_several_repositories_counts_once_among_the_others() -> None:
+    pulls = [{"pr_url": f"https://github.com/acme/r{number:02}/pull/1", "pr_state": "merged"} for number in range(45)]
+
+    records = chart_data.merge_records(frame_of(session(1, pull_requests=pulls)))
+
+    assert (len(records), records[-1]["label"]) == (40, "1 of 1 · 100%")
+
+
+@pytest.mark.parametrize(
+    ("days", "asked", "unit", "note"),
+    [
+        (39, "day", "day", None),
+        (40, "day", "week", "by the week: more than 40 days"),
+        (400, "week", "month", "by the month: more than 40 weeks"),
+        (2000, "month", "year", "by the year: more than 40 months"),
+        (2000, "year", "year", None),
+        (2000, None, "year", None),
+    ],
+)
+def test_spending_has_at_most_40_bars_and_says_where_the_unit_is_a_longer_one(
+    days: int, asked: str | None, unit: str, note: str | None
+) -> None:
+    frame = frame_of(*(session(day, created_at=START + day * DAY, acus_consumed=1) for day in range(0, days + 1, 3)))
+    last = frame_of(session(9000, created_at=START + days * DAY, acus_consumed=1))
+    frame = pd.concat([frame, last])
+
+    chart = charts.spend(frame, unit=asked)
+
+    title = chart.to_dict()["title"]
+    assert title["text"] == f"ACUs by the {unit} sessions were started"
+    assert (title.get("subtitle") or None) == note
+    assert len({record["start"] for record in values(chart)}) <= 40
+    assert sum(record["cost"] for record in values(chart)) == pytest.approx(len(frame))
+    assert len(labels(chart)) > 1
+
+
+def test_many_billed_days_become_weeks() -> None:
+    days = [{"date": START + day * DAY + 8 * 3600, "acus": 1, "acus_by_product": {"devin": 1}} for day in range(90)]
+
+    chart = charts.spend(frames.consumption({"consumption_by_date": days}))
+
+    assert chart.to_dict()["title"]["text"] == "ACUs by week, which begins at 08:00 UTC"
+    assert values(chart)[0]["start"] == "2026-09-21T08:00:00+00:00"
+    assert sum(record["cost"] for record in values(chart)) == 90
+
+
+def test_organizations_beyond_40_bars_are_one() -> None:
+    frame = pd.DataFrame(
+        [
+            {"org_id": f"org-{number}", "name": f"Team {number:02}", "acus": 100.0 - number, "limit": 200.0}
+            | {"date": pd.Timestamp(START, unit="s"), "cycle_after": pd.NaT, "cycle_before": pd.NaT}
+            for number in range(45)
+        ]
+    )
+
+    records = chart_data.organization_records(frame)
+
+    assert (len(records), records[-1]["organization"]) == (40, "and 6 others")
+    assert records[-1]["spent"] == sum(100.0 - number for number in range(39, 45))
+    assert bundle(charts.organizations(frame))["image/png"]

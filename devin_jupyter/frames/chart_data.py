@@ -15,16 +15,16 @@ from devin_jupyter.text import format_utc
 
 Records = list[dict[str, Any]]
 
-MAX_BARS = 1000
-"""A timeline shows at most this many sessions, the newest."""
 MOST_BARS = 40
-"""More cannot be read; the rest is counted."""
+"""More cannot be read: sessions are counted together, times become longer, and the rest becomes one bar."""
 MAX_GROUPS = 9
 """With more groups, the least expensive ones share one color."""
 _MAX_TICK_LABELS = 13
 """This many fit under the bars, and a year of months has them all."""
 PHASES = [*(phase.value for phase in Phase), UNKNOWN := "unknown"]
-UNITS = {"day": "%Y-%m-%d", "week": "week of %Y-%m-%d", "month": "%Y-%m"}
+UNITS = {"day": "%Y-%m-%d", "week": "week of %Y-%m-%d", "month": "%Y-%m", "year": "%Y"}
+"""From the shortest to the longest, and how the start of one is written."""
+_HOURS = (1, 3, 6, 12)
 _GROUP_COLUMNS = {
     "tag": ("tags",),
     "repo": ("repos",),
@@ -48,10 +48,11 @@ DURATION_LABELS = list(_DURATIONS.values())
 
 
 def timeline_records(sessions: pd.DataFrame) -> Records:
-    """Return a record per session, newest first: when it ran, and its tooltip."""
+    """Return a record per session, newest first: when it ran, and its tooltip. None has one if there are too many."""
     sessions = _prepare(sessions, "created_at", "updated_at", "phase", "title", "acus", "url")
-    known = sessions[sessions["created_at"].notna()].sort_values("created_at", ascending=False, kind="stable")
-    shown = known.head(MAX_BARS)
+    shown = sessions[sessions["created_at"].notna()].sort_values("created_at", ascending=False, kind="stable")
+    if len(shown) > MOST_BARS:
+        return []
     ends = shown["updated_at"].where(shown["updated_at"] > shown["created_at"], shown["created_at"])
     rows = zip(shown["created_at"], ends, *(shown[name] for name in ("phase", "title", "acus", "url")), strict=True)
     records = []
@@ -74,12 +75,47 @@ def timeline_records(sessions: pd.DataFrame) -> Records:
     return records
 
 
+def start_records(sessions: pd.DataFrame) -> tuple[Records, str]:
+    """Return how many sessions were started when, by phase, and the unit: `hour`, `6 hours`, `day`, `week`, …."""
+    sessions = _prepare(sessions, "created_at", "phase", "title", "acus", "url")
+    known = sessions[sessions["created_at"].notna()]
+    started = known["created_at"]
+    unit, start, length = "", started, None
+    for hours in _HOURS:
+        floors = started.dt.floor(f"{hours}h")
+        if (floors.max() - floors.min()) / pd.Timedelta(hours=hours) < MOST_BARS:
+            unit, start, length = f"{hours} hours" if hours > 1 else "hour", floors, pd.Timedelta(hours=hours)
+            break
+    else:
+        unit = _unit(started, None)
+        start = _starts(started.dt.floor("D"), unit)
+    table: Any = known.assign(start=start)
+    records = []
+    for (at, phase), part in table.groupby(["start", "phase"], observed=True, sort=True):
+        newest = part.loc[part["created_at"].idxmax()]
+        records.append(
+            {
+                "start": at.isoformat(),
+                "end": (_end(at, unit) if length is None else at + length).isoformat(),
+                "when": format_utc(at) if length is not None else at.strftime(UNITS[unit]),
+                "phase": str(phase),
+                "order": PHASES.index(phase),
+                "count": len(part),
+                "acus": _acus(part["acus"].astype("float64").sum(min_count=1)),
+                "newest": _text(newest["title"], "(untitled)"),
+                "url": _link(newest["url"]),
+            }
+        )
+    return records, unit
+
+
 def spend_records(
     sessions: pd.DataFrame, by: str | None, tag_prefix: str | None, unit: str | None
 ) -> tuple[Records, str]:
-    """Return the ACUs by day, week or month of the start of sessions, and the unit.
+    """Return the ACUs by day, week, month or year of the start of sessions, and the unit.
 
-    A session of several groups is divided between them. Sessions with unknown cost are left out.
+    A session of several groups is divided between them. Sessions with unknown cost are left out. The unit is a longer
+    one where this one gave more bars than can be read.
     """
     if by is not None and by not in _GROUP_COLUMNS:
         raise OptionError(f"spend cannot be divided by {by!r}", hint=f"give one of {', '.join(_GROUP_COLUMNS)}")
@@ -88,17 +124,8 @@ def spend_records(
         columns = tuple(name for name in columns if name != "user_name")
     sessions = _prepare(sessions, "created_at", "acus", "url", "title", *columns)
     known = sessions[sessions["created_at"].notna() & sessions["acus"].notna()]
-    started = known["created_at"]
-    if unit is None:
-        days = (started.max() - started.min()).days if len(known) else 0
-        unit = "day" if days <= 62 else "week" if days <= 400 else "month"
-    if unit not in UNITS:
-        raise OptionError(f"unit={unit!r} is unknown", hint=f"give one of {', '.join(UNITS)}")
-    start = started.dt.floor("D")
-    if unit == "week":
-        start = start - pd.to_timedelta(start.dt.day_of_week, unit="D")
-    if unit == "month":
-        start = start - pd.to_timedelta(start.dt.day - 1, unit="D")
+    unit = _unit(known["created_at"], unit)
+    start = _starts(known["created_at"].dt.floor("D"), unit)
 
     cells = zip(*(known[name] for name in columns), strict=True)
     groups = [_groups(values, by, tag_prefix or "") for values in cells] if by else [["ACUs"]] * len(known)
@@ -113,17 +140,47 @@ def spend_records(
     return _cost_records(table, unit), unit
 
 
-def consumption_records(days: pd.DataFrame) -> Records:
-    """Return the ACUs by day and product of a consumption frame."""
+def consumption_records(days: pd.DataFrame, unit: str | None) -> tuple[Records, str]:
+    """Return the ACUs by day, week, month or year and product of a consumption frame, and the unit."""
     table: Any = days.melt(id_vars=["date"], value_vars=list(_PRODUCTS), var_name="group", value_name="cost").dropna()
     table["cost"] = table["cost"].astype("float64")
     table = table[table["cost"] > 0].assign(url="", title="", session=0)
     table["acus"] = table["cost"]
-    return _cost_records(table.rename(columns={"date": "start"}), "day")
+    unit = _unit(table["date"], unit)
+    date = table["date"].dt.floor("D")
+    table["start"] = _starts(date, unit) + (table["date"] - date)  # a day of the service begins at 08:00 UTC
+    return _cost_records(table, unit), unit
+
+
+def _unit(times: Any, unit: str | None) -> str:
+    """Return the shortest unit, from this one on, that divides these times into bars that can be read."""
+    if unit is not None and unit not in UNITS:
+        raise OptionError(f"unit={unit!r} is unknown", hint=f"give one of {', '.join(UNITS)}")
+    names = list(UNITS)
+    names = names[names.index(unit or names[0]) :]
+    if not len(times):
+        return names[0]
+    first, last = times.min(), times.max()
+    days = (last.floor("D") - first.floor("D")).days
+    months = (last.year - first.year) * 12 + last.month - first.month
+    bars = {"day": days + 1, "week": (days + first.day_of_week) // 7 + 1, "month": months + 1}
+    return next((name for name in names if bars.get(name, 0) <= MOST_BARS), names[-1])
+
+
+def _starts(days: Any, unit: str) -> Any:
+    """Return when the week, month or year of each day began."""
+    if unit == "week":
+        return days - pd.to_timedelta(days.dt.day_of_week, unit="D")
+    if unit == "month":
+        return days - pd.to_timedelta(days.dt.day - 1, unit="D")
+    return days - pd.to_timedelta(days.dt.day_of_year - 1, unit="D") if unit == "year" else days
 
 
 def organization_records(frame: pd.DataFrame) -> Records:
-    """Return what each organization has consumed in a cycle, of its limit; the most expensive first."""
+    """Return what each organization has consumed in a cycle, of its limit; the most expensive first.
+
+    Those beyond the bars that can be read are one.
+    """
     needed = ("org_id", "name", "acus", "limit", "date")
     if not isinstance(frame, pd.DataFrame) or not set(needed) <= set(frame.columns):
         hint = "give a frame of dj.enterprise_consumption_frame(…)"
@@ -147,6 +204,12 @@ def organization_records(frame: pd.DataFrame) -> Records:
             }
         )
     records.sort(key=lambda record: (-record["spent"], record["organization"]))
+    if len(records) > MOST_BARS:
+        shown, others = records[: MOST_BARS - 1], records[MOST_BARS - 1 :]
+        spent = sum(record["spent"] for record in others)
+        rest = {"organization": f"and {len(others):,} others", "org_id": "", "spent": round(spent, 4), "limit": None}
+        days = max(record["days"] for record in others)
+        records = [*shown, {**rest, "label": f"{spent:,.0f}", "state": _state(None), "days": days}]
     return records
 
 
@@ -187,19 +250,25 @@ def outcome_records(sessions: pd.DataFrame) -> Records:
     ]
 
 
-def merge_records(sessions: pd.DataFrame) -> tuple[Records, int]:
-    """Return the share of sessions with a merged pull request for each repository, and how many are left out.
+def merge_records(sessions: pd.DataFrame) -> Records:
+    """Return the share of sessions with a merged pull request for each repository.
 
-    Only sessions that made a pull request count. The repositories with most of them come first.
+    Only sessions that made a pull request count. The repositories with most of them come first; those beyond the bars
+    that can be read are one.
     """
     sessions = _prepare(sessions, "n_prs", "n_merged", "repos", "url", "created_at")
     made = sessions[(sessions["n_prs"] > 0).fillna(False)]
-    table: Any = made.assign(merged=(made["n_merged"] > 0).fillna(False)).explode("repos", ignore_index=True)
+    table: Any = made.assign(merged=(made["n_merged"] > 0).fillna(False)).explode("repos")
     table = table[table["repos"].notna()]
     groups = [(str(repo), part) for repo, part in table.groupby("repos", sort=True)]
     groups.sort(key=lambda group: -len(group[1]))
+    if len(groups) > MOST_BARS:
+        others = [part for _, part in groups[MOST_BARS - 1 :]]
+        rest = pd.concat(others)
+        rest = rest[~rest.index.duplicated()]  # a session of several of them counts once
+        groups = [*groups[: MOST_BARS - 1], (f"and {len(others):,} others", rest)]
     records = []
-    for place, (repo, part) in enumerate(groups[:MOST_BARS]):
+    for place, (repo, part) in enumerate(groups):
         n_merged = int(part["merged"].sum())
         records.append(
             {
@@ -210,7 +279,7 @@ def merge_records(sessions: pd.DataFrame) -> tuple[Records, int]:
                 "url": _link(part.sort_values("created_at")["url"].iloc[-1]),
             }
         )
-    return records, max(0, len(groups) - MOST_BARS)
+    return records
 
 
 def duration_records(sessions: pd.DataFrame) -> Records:
@@ -244,13 +313,14 @@ def tick_labels(records: Records, unit: str) -> dict[int, list[str]]:
     """
     if not records:
         return {}
-    step = {"day": "D", "week": "7D", "month": "MS"}[unit]
+    step = {"day": "D", "week": "7D", "month": "MS", "year": "YS"}[unit]
     starts = pd.date_range(records[0]["start"], records[-1]["start"], freq=step)
     labels, year = dict[int, list[str]](), 0
     for start in starts[:: -(-len(starts) // _MAX_TICK_LABELS)]:
         middle = start + (_end(start, unit) - start) / 2
         name = start.month_name()[:3] + ("" if unit == "month" else f" {start.day}")
-        labels[int(middle.timestamp() * 1000)] = [name] if start.year == year else [name, str(start.year)]
+        label = [name] if start.year == year else [name, str(start.year)]
+        labels[int(middle.timestamp() * 1000)] = [str(start.year)] if unit == "year" else label
         year = start.year
     return labels
 
@@ -320,7 +390,9 @@ def _cost_records(table: Any, unit: str) -> Records:
 
 
 def _end(start: Any, unit: str) -> Any:
-    return start + (pd.DateOffset(months=1) if unit == "month" else pd.Timedelta(days=7 if unit == "week" else 1))
+    if unit in ("month", "year"):
+        return start + pd.DateOffset(**{f"{unit}s": 1})
+    return start + pd.Timedelta(days=7 if unit == "week" else 1)
 
 
 def _text(value: Any, otherwise: str) -> str:
