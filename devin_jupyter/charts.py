@@ -55,6 +55,30 @@ _GRAY = "#808488"
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 _WIDTH = 640
 """Where nothing tells how wide the cell is, as in a picture."""
+_FITTED = f"containerSize()[0] >= 100 ? containerSize()[0] - 16 : clamp((windowSize()[0] || 1000) - 280, 200, {_WIDTH})"
+_FOLLOWING = (  # signals of Vega, which Vega-Lite passes on; see _fit
+    {"name": "page", "init": "windowSize()[0]", "on": [{"events": "timer{250}", "update": "windowSize()[0]"}]},
+    {
+        "name": "cell",
+        "init": _FITTED,
+        "on": [
+            {"events": "window:resize", "update": "max(100, cell - max(0, page - windowSize()[0]))"},
+            {"events": "timer{250}", "update": _FITTED},
+        ],
+    },
+    {"name": "width", "init": None, "on": [], "update": "cell"},
+)
+_STRETCHED = {
+    "name": "stretched",
+    "value": "",
+    "bind": {
+        "input": "text",
+        "name": " ",
+        "size": 1000,
+        "style": "display: block; box-sizing: border-box; width: 100%; height: 0; margin: 0; border: 0; padding: 0;"
+        " visibility: hidden",
+    },
+}
 # In UTC: the time, below the first one and where the day changes the date, and below dates in the same way the year.
 _DATE_LABELS = (
     "utchours(datum.value) || utcminutes(datum.value) || utcseconds(datum.value)"
@@ -81,8 +105,9 @@ def timeline(sessions: pd.DataFrame) -> alt.LayerChart:
         return _starts(sessions, known)
     ticks = altair.ExprRef("ceil(width / 80)")  # wide enough apart for every label to be shown
     axis = altair.Axis(labelExpr=_DATE_LABELS, tickCount=ticks)
+    limit = altair.ExprRef("clamp(cell / 3, 90, 240)")
     titles = json.dumps([record["title"] for record in records])
-    rows = altair.Axis(labelExpr=f"{titles}[datum.value]", labelLimit=240, domain=False, ticks=False, labelPadding=8)
+    rows = altair.Axis(labelExpr=f"{titles}[datum.value]", labelLimit=limit, domain=False, ticks=False, labelPadding=8)
     bars = (
         altair.Chart(altair.Data(values=records))
         .mark_bar(strokeWidth=1, cornerRadius=1, height={"band": 0.8})
@@ -298,7 +323,8 @@ def _phase_color(records: Records) -> Any:
     found = {record["phase"] for record in records}
     names = [name for name in colors if name in found]
     scale = altair.Scale(domain=names, range=[colors[name] for name in names])
-    legend = altair.Legend(title=None, orient="top", labelExpr="replace(datum.label, '_', ' ')")
+    columns = altair.ExprRef("cell < 480 ? 3 : 0")  # 0: in one row
+    legend = altair.Legend(title=None, orient="top", columns=columns, labelExpr="replace(datum.label, '_', ' ')")
     return altair.Color("phase:N", scale=scale, legend=legend)
 
 
@@ -333,7 +359,8 @@ def _finish(
         chart.properties(
             width="container",
             height=height,
-            title=altair.TitleParams(text=title, subtitle=note, anchor="start", frame="group"),
+            params=[altair.VariableParameter(name="cell", expr=f"containerSize()[0] || {_WIDTH}")],
+            title=altair.TitleParams(text=title, subtitle=note, anchor="start", frame="bounds"),
             usermeta={"embedOptions": {"loader": {"target": "_blank", "rel": "noopener noreferrer"}}},
         )
         .configure(background="transparent", font=_FONT)
@@ -363,7 +390,7 @@ def _chart_class() -> type[alt.LayerChart]:
         def _repr_mimebundle_(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
             schema = f"https://vega.github.io/schema/vega-lite/v{VEGA_LITE}.0.json"
             specification = {**self.to_dict(), "$schema": schema}
-            bundle: dict[str, Any] = {MIME: specification, "text/plain": repr(self)}
+            bundle: dict[str, Any] = {MIME: _fit(specification), "text/plain": repr(self)}
             try:
                 import vl_convert
             except ImportError:
@@ -372,6 +399,21 @@ def _chart_class() -> type[alt.LayerChart]:
             return {**bundle, "image/png": base64.b64encode(picture).decode()}
 
     return LayerChart
+
+
+def _fit(specification: dict[str, Any]) -> dict[str, Any]:
+    """Make a chart of `width="container"` as wide as its cell.
+
+    JupyterLab puts a chart in a box that is as wide as what is in it, so that `"container"` alone is 0 pixels:
+    https://github.com/vega/altair/issues/2057. An invisible input, which would like to be wide and need not be,
+    stretches the box. The width follows it in time, because a cell outside the window is drawn before it is on the page
+    and opening a sidebar is no event of the window. The chart stays 16 pixels narrower than the box, which is never
+    narrower than the chart: so it follows a cell that becomes narrower, too.
+    """
+    if specification.get("width") != "container":
+        return specification
+    params = [param for param in specification.get("params", ()) if param["name"] != "cell"]
+    return {**specification, "params": [*params, *_FOLLOWING, _STRETCHED]}
 
 
 def _compress(png: bytes) -> bytes:
