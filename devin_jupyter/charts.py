@@ -56,7 +56,7 @@ _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 _WIDTH = 640
 """Where nothing tells how wide the cell is, as in a picture."""
 _FITTED = f"containerSize()[0] >= 100 ? containerSize()[0] - 16 : clamp((windowSize()[0] || 1000) - 280, 200, {_WIDTH})"
-_FOLLOWING = (  # signals of Vega, which Vega-Lite passes on; see _fit
+_FOLLOWING: Records = [  # signals of Vega, which Vega-Lite passes on; see _fit
     {"name": "page", "init": "windowSize()[0]", "on": [{"events": "timer{250}", "update": "windowSize()[0]"}]},
     {
         "name": "cell",
@@ -67,7 +67,7 @@ _FOLLOWING = (  # signals of Vega, which Vega-Lite passes on; see _fit
         ],
     },
     {"name": "width", "init": None, "on": [], "update": "cell"},
-)
+]
 _STRETCHED = {
     "name": "stretched",
     "value": "",
@@ -288,7 +288,10 @@ def durations(sessions: pd.DataFrame) -> alt.LayerChart:
     """
     altair = _altair()
     records = chart_data.duration_records(sessions)
-    axis = altair.Axis(labelAngle=0, labelFlush=False)
+    angle, align = (
+        altair.ExprRef(f"cell < 480 ? {narrow} : {wide}") for narrow, wide in ((-40, 0), ("'right'", "'center'"))
+    )
+    axis = altair.Axis(labelAngle=angle, labelAlign=align, labelFlush=False)
     bars = (
         altair.Chart(altair.Data(values=records))
         .mark_bar()

@@ -391,7 +391,7 @@ def _cost_records(table: Any, unit: str) -> Records:
 
 def _end(start: Any, unit: str) -> Any:
     if unit in ("month", "year"):
-        return start + pd.DateOffset(**{f"{unit}s": 1})
+        return start + pd.DateOffset(months=1 if unit == "month" else 12)
     return start + pd.Timedelta(days=7 if unit == "week" else 1)
 
 
