@@ -298,16 +298,17 @@ def type_schema(source: Any) -> tuple[Json, Reader]:
     from pydantic.errors import PydanticUserError
 
     named = getattr(source, "__name__", None) or str(source)
-    old = _of_pydantic_1(source)
-    if old is not None:
-        raise SchemaError(
-            f"{old.__name__} is a model of pydantic.v1, which cannot be a schema here",
-            hint=f"derive it from pydantic.BaseModel, or give its JSON Schema: {old.__name__}.schema()",
-        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a default that is not JSON is only left out of the schema
             adapter = source if isinstance(source, TypeAdapter) else TypeAdapter(_acceptable(source))
+            old = _of_pydantic_1(adapter.core_schema)
+            if old is not None:
+                name = old.__name__
+                raise SchemaError(
+                    f"{name} is a model of pydantic.v1, which cannot be a schema here",
+                    hint=f"derive it from pydantic.BaseModel, or give its JSON Schema: {name}.schema()",
+                )
             schema = adapter.json_schema(by_alias=True, mode="validation")
     except (PydanticUserError, TypeError, ValueError, NameError, AttributeError, RecursionError) as problem:
         words = str(problem).splitlines()[0].partition(" Set `arbitrary_types_allowed=True`")[0]
@@ -325,18 +326,15 @@ def type_schema(source: Any) -> tuple[Json, Reader]:
     return schema, _reader(adapter)
 
 
-def _of_pydantic_1(source: Any, seen: frozenset[int] = frozenset()) -> Any:
-    """Return the model of `pydantic.v1` that a type is, or is made of; None where there is none."""
-    if id(source) in seen:
-        return None
-    seen |= {id(source)}
-    if isinstance(source, type) and any(base.__module__ == "pydantic.v1.main" for base in source.__mro__):
-        return source
-    fields = getattr(source, "model_fields", None) if isinstance(source, type) else None
-    inner = [field.annotation for field in fields.values()] if isinstance(fields, Mapping) else []
-    inner += list(getattr(source, "__annotations__", {}).values()) if isinstance(source, type) and not inner else []
-    found = (_of_pydantic_1(part, seen) for part in (*typing.get_args(source), *inner))
-    return next((one for one in found if one is not None), None)
+def _of_pydantic_1(core: Any) -> Any:
+    """Return the model of `pydantic.v1` that a core schema validates with, however deep; None where there is none."""
+    if isinstance(core, Mapping):
+        core = [value for key, value in core.items() if key != "metadata"]
+    if isinstance(core, (list, tuple)):
+        return next((found for one in core if (found := _of_pydantic_1(one)) is not None), None)
+    model = getattr(core, "__self__", core)
+    is_old = isinstance(model, type) and any(base.__module__ == "pydantic.v1.main" for base in model.__mro__)
+    return model if is_old else None
 
 
 def _read_elsewhere(core: Any, *, by_name: bool = False) -> str | None:

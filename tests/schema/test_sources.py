@@ -352,15 +352,32 @@ def test_a_model_that_reads_a_field_from_a_path_is_refused_before_it_is_paid_for
     assert load_schema(Choice).load({"q": 1}).a == 1
 
 
-def test_a_model_of_pydantic_v1_is_refused_in_words_that_say_so():
+def test_a_model_of_pydantic_v1_is_refused_in_words_that_say_so_however_deep_it_is():
     from pydantic.v1 import BaseModel as OldModel
 
     class Old(OldModel):
         a: int
 
-    for spec in (Old, list[Old]):
-        with pytest.raises(SchemaError, match=r"Old is a model of pydantic\.v1"):
-            load_schema(spec)
+    @dataclasses.dataclass
+    class Record:
+        rows: dict[str, list[Old]]
+
+    class Row(TypedDict):
+        row: Old | None
+
+    class Pair(NamedTuple):
+        first: Old
+
+    globals()["Old"] = Old  # the annotations of this file are texts, and are looked up here
+    with pytest.warns(UserWarning, match="Mixing V1 models"):
+        outer = pydantic.create_model("Outer", records=(list[Record], ...), __module__=__name__)
+    new = typing.NewType("new", Old)
+    try:
+        for spec in (Old, list[Old], Record, Row, Pair, new, dict[str, Row], outer, list[outer]):
+            with pytest.raises(SchemaError, match=r"Old is a model of pydantic\.v1"):
+                load_schema(spec)
+    finally:
+        del globals()["Old"]
 
 
 @pytest.mark.parametrize("key", ["definitions", "$defs"])
