@@ -146,21 +146,21 @@ class Metrics:
     ) -> list[wire.ActiveUsers]:
         """Count active users by day. (`GET …/metrics/dau`)"""
         params = _span(since, until, min_sessions=min_sessions, min_searches=min_searches)
-        return await self._service.call_list(wire.ActiveUsers, self._scope + "metrics.dau", params=params)
+        return await self._service.call_list(wire.ActiveUsers, self._scope + "metrics.dau", bare=True, params=params)
 
     async def wau(
         self, since: TimeLike, until: TimeLike, *, min_sessions: int | None = None, min_searches: int | None = None
     ) -> list[wire.ActiveUsers]:
         """Count active users by week. (`GET …/metrics/wau`)"""
         params = _span(since, until, min_sessions=min_sessions, min_searches=min_searches)
-        return await self._service.call_list(wire.ActiveUsers, self._scope + "metrics.wau", params=params)
+        return await self._service.call_list(wire.ActiveUsers, self._scope + "metrics.wau", bare=True, params=params)
 
     async def mau(
         self, since: TimeLike, until: TimeLike, *, min_sessions: int | None = None, min_searches: int | None = None
     ) -> list[wire.ActiveUsers]:
         """Count active users by month. (`GET …/metrics/mau`)"""
         params = _span(since, until, min_sessions=min_sessions, min_searches=min_searches)
-        return await self._service.call_list(wire.ActiveUsers, self._scope + "metrics.mau", params=params)
+        return await self._service.call_list(wire.ActiveUsers, self._scope + "metrics.mau", bare=True, params=params)
 
     async def active_users(
         self, since: TimeLike, until: TimeLike, *, min_sessions: int | None = None, min_searches: int | None = None

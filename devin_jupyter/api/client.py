@@ -417,9 +417,11 @@ class Service:
         pages = cursor_pages(fetch, key=key, limit=limit, page_size=page_size, after=after)
         return cast(AsyncIterator[list[T]], pages)
 
-    async def call_list(self, kind: type[T], operation: str, name: str = "items", **call: Any) -> list[T]:
-        """Call an operation that responds with a whole list, under `name` or bare, and return the items as `kind`."""
-        return cast(list[T], items_of(await self.call(operation, **call), name))
+    async def call_list(
+        self, kind: type[T], operation: str, name: str = "items", *, bare: bool = False, **call: Any
+    ) -> list[T]:
+        """Call an operation that responds with a whole list, under `name` or `bare`, and return the items as `kind`."""
+        return cast(list[T], items_of(await self.call(operation, **call), name, bare=bare))
 
     async def request_info(self, operation: str, **ids: str) -> RequestInfo:
         """Return method, path and what error messages need, for an operation in this API version."""
@@ -544,20 +546,25 @@ def endless(n_pages: int) -> UnreadableAnswer:
     )
 
 
-def items_of(page: Any, name: str = "items") -> list[Raw]:
-    """Return the objects of a page, which may also be a bare array.
+def items_of(page: Any, name: str = "items", *, bare: bool = False) -> list[Raw]:
+    """Return the objects of a page.
+
+    Args:
+        page: the answer.
+        name: of the field that holds them, if that is not `items`.
+        bare: the documents of this operation show a bare array; elsewhere one is no page, not even an empty one.
 
     Raises:
-        UnreadableAnswer: it is no page at all.
+        UnreadableAnswer: it is no page, or one of its items is no object.
     """
-    listed = page if isinstance(page, list) else page.get(name) if isinstance(page, Mapping) else None
+    listed = page if isinstance(page, list) and bare else page.get(name) if isinstance(page, Mapping) else None
     if listed is None and isinstance(page, Mapping) and isinstance(page.get("items"), list):
         listed = page["items"]
-    if not isinstance(listed, list):
+    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
         raise UnreadableAnswer(
-            f"expected a list, with its items under {name!r}", "nothing was changed", "try again later"
+            f"expected a list of objects, with its items under {name!r}", "nothing was changed", "try again later"
         )
-    return [item for item in listed if isinstance(item, dict)]
+    return listed
 
 
 def next_cursor(page: Any) -> str | None:
@@ -615,6 +622,8 @@ class _Deduplicator:
 
     def _is_new(self, item: Raw) -> bool:
         identifier = item.get(self._key)
+        if self._key == "session_id" and not isinstance(identifier, str):
+            raise UnreadableAnswer("an item of a page is no session", "nothing was changed", "try again later")
         if not isinstance(identifier, (str, int)):
             return True
         if identifier in self._seen:

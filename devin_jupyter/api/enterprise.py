@@ -146,6 +146,7 @@ class Enterprise:
         return await self._service.call_list(
             wire.SessionAttachment,
             "enterprise.attachments",
+            bare=True,
             session_id=prefixed(session_id),
             params={"org_id": org_id},
         )

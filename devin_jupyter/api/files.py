@@ -56,7 +56,7 @@ class Attachments:
     async def list(self, session_id: str) -> Files:
         """Return the files of a session; names may repeat. v3 only. (`GET …/attachments`)"""
         return await self._service.call_list(
-            wire.SessionAttachment, "attachments.list", session_id=prefixed(session_id)
+            wire.SessionAttachment, "attachments.list", bare=True, session_id=prefixed(session_id)
         )
 
     async def fetch(self, attachment: Mapping[str, Any] | str) -> bytes:

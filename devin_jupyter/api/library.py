@@ -143,7 +143,7 @@ class Playbooks:
         """Iterate over the playbooks, at most `limit`. (`GET …/playbooks`)"""
         most = at_most(limit)
         if self._service.is_v1:
-            for item in (await self._service.call_list(wire.Playbook, "playbooks.list"))[:most]:
+            for item in (await self._service.call_list(wire.Playbook, "playbooks.list", bare=True))[:most]:
                 yield item
             return
         async for item in flatten(self._service.pages(wire.Playbook, "playbooks.list", key="playbook_id", limit=most)):

@@ -109,14 +109,14 @@ class Repositories:
         given = [repositories] if isinstance(repositories, str) else repositories
         listed = [{"repository_path": item} if isinstance(item, str) else dict(item) for item in given]
         return await self._service.call_list(
-            wire.RepositoryIndexing, "repositories.index", json={"repositories": listed}
+            wire.RepositoryIndexing, "repositories.index", bare=True, json={"repositories": listed}
         )
 
     async def unindex(self, repository_paths: Iterable[str]) -> IndexingList:
         """Stop indexing repositories, and forget their branches. (`DELETE …/repositories/indexing`)"""
         paths = [repository_paths] if isinstance(repository_paths, str) else [*repository_paths]
         return await self._service.call_list(
-            wire.RepositoryIndexing, "repositories.unindex", json={"repository_paths": paths}
+            wire.RepositoryIndexing, "repositories.unindex", bare=True, json={"repository_paths": paths}
         )
 
     async def indexing(self, repository_path: str) -> wire.RepositoryIndexing:

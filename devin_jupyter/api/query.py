@@ -270,6 +270,8 @@ def parsed(body: bytes) -> Page:
     """Read the body of a page."""
     answer = _value(body)
     items = items_of(answer)
+    if not all(isinstance(item.get("session_id"), str) for item in items):
+        raise UnreadableAnswer("an item of a page is no session", "nothing was changed", "try again later")
     total = answer.get("total") if isinstance(answer, dict) else None
     times: list[Any] = [item.get("created_at") for item in items]
     has_integer_times = set(map(type, times)) <= {int} and max(times, default=0) < UNIX_SECONDS

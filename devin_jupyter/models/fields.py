@@ -418,11 +418,12 @@ def row_parser(*new: str) -> Callable[[bytes], Any] | None:
         "tags": list[str] | None,
         "child_session_ids": list[str] | None,
     }
-    types = [
+    types = [("session_id", str)] + [
         (key, Any if field.column == "object" else _ROW_TYPES[field.column or "object"], None)
         if field.name not in objects
         else (key, objects[field.name], None)
         for field, key in _KEYED["v3"]
+        if key != "session_id"
     ]
     names = {f"new_{number}": name for number, name in enumerate(new)}
     row = msgspec.defstruct(

@@ -6,17 +6,21 @@ import asyncio
 import io
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 import httpx
 import pandas as pd
 import pytest
+from clients import some_settings
 from records import record
 
-from devin_jupyter import errors
+from devin_jupyter import AsyncDevin, errors
 from devin_jupyter.api.client import items_of
 from devin_jupyter.api.sessions import Insights, Messages
+from devin_jupyter.api.transport import Transport
 from devin_jupyter.config import mask_key
 from devin_jupyter.frames.storage import read_file
+from devin_jupyter.journal import Journal
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import note_send, observe
 from devin_jupyter.schema import load_schema
@@ -26,8 +30,24 @@ AT = datetime(2026, 11, 21, tzinfo=UTC)
 ID = "devin-" + "a" * 32
 
 
+@pytest.fixture
+async def wired(tmp_path):
+    """An async client whose answers a function makes up."""
+    clients = []
+
+    def make(handler, version):
+        chosen = some_settings(version, home=tmp_path)
+        transport = Transport(chosen, wire=httpx.MockTransport(handler))
+        clients.append(AsyncDevin(settings=chosen, journal=Journal(), transport=transport))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        await client.aclose()
+
+
 @pytest.mark.parametrize(
-    "page", [[{"a": 1}], {"playbooks": [{"a": 1}]}, {"items": [{"a": 1}]}, {"playbooks": None, "items": [{"a": 1}]}]
+    "page", [{"playbooks": [{"a": 1}]}, {"items": [{"a": 1}]}, {"playbooks": None, "items": [{"a": 1}]}]
 )
 def test_a_page_is_read_in_every_form_that_the_service_gives_it(page):
     assert items_of(page, "playbooks") == [{"a": 1}]
@@ -37,6 +57,30 @@ def test_a_page_is_read_in_every_form_that_the_service_gives_it(page):
 def test_what_is_no_page_is_an_error_in_words(page):
     with pytest.raises(errors.UnreadableAnswer):
         items_of(page, "playbooks")
+
+
+@pytest.mark.parametrize("version", ["v3", "v1"])
+@pytest.mark.parametrize(
+    "answer",
+    [[], [{"session_id": "a"}], {}, {"items": [7]}, {"items": [{}]}, {"items": [{"title": "t"}]}, {"items": 7}],
+)
+async def test_no_list_and_no_frame_is_empty_because_the_answer_cannot_be_read(wired, version, answer):
+    answer = answer if version == "v3" or not isinstance(answer, dict) else {"sessions": answer.get("items")}
+    client = wired(lambda request: httpx.Response(200, json=answer), version)
+    reads = [client.sessions_frame, client.outputs_frame, client.pull_requests_frame, client.messages_frame]
+    reads += [partial(client.sessions_frame, limit=5), partial(client.sessions_frame, tags="a")]
+    lists = [client.sessions.list(), client.sessions.pages()]
+    if version == "v3" and answer != {"items": [{"title": "t"}]} and answer != {"items": [{}]}:
+        reads += [client.repositories_frame, client.members_frame, client.automations_frame, client.organizations_frame]
+        reads += [client.insights_frame, client.audit_logs_frame, client.enterprise_consumption_frame]
+        lists += [client.playbooks.list(), client.knowledge.list(), client.messages.list(ID), client.schedules.list()]
+    for read in reads:
+        with pytest.raises(errors.UnreadableAnswer):
+            await read()
+    for items in lists:
+        with pytest.raises(errors.UnreadableAnswer):
+            async for _ in items:
+                pass
 
 
 async def test_an_analysis_that_never_comes_is_given_up_in_time(answering, slept):

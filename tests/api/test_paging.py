@@ -125,12 +125,14 @@ async def test_a_service_that_ignores_offsets_is_not_read_for_ever():
     assert len(await read(offset_pages(fetch, key="id", items="sessions", page_size=10))) == 10
 
 
-@pytest.mark.parametrize("page", [[{"id": 1}], {"items": [{"id": 1}]}, {"items": [{"id": 1}, None, "x"]}])
-def test_bare_arrays_and_wrapped_ones_are_pages(page):
-    assert items_of(page) == [{"id": 1}]
+@pytest.mark.parametrize(("page", "bare"), [([{"id": 1}], True), *(({"items": [{"id": 1}]}, bare) for bare in (0, 1))])
+def test_wrapped_arrays_are_pages_and_bare_ones_where_they_are_documented(page, bare):
+    assert items_of(page, bare=bare) == [{"id": 1}]
 
 
-@pytest.mark.parametrize("page", [None, "x", 3, {}, {"items": None}, {"items": {}}])
+@pytest.mark.parametrize(
+    "page", [None, "x", 3, {}, [], [{"id": 1}], {"items": None}, {"items": {}}, {"items": [{"id": 1}, None]}]
+)
 def test_anything_else_is_no_page(page):
     with pytest.raises(UnreadableAnswer):
         items_of(page)
@@ -149,7 +151,7 @@ HEX = "0123456789abcdef" * 2
 async def test_items_without_an_id_are_kept(answering):
     service = answering(lambda request: httpx.Response(200, json={"items": [{"x": 1}, {"x": 2}]}))
 
-    assert [item async for item in Sessions(service).list()] == [{"x": 1}, {"x": 2}]
+    assert [item async for item in Playbooks(service).list()] == [{"x": 1}, {"x": 2}]
 
 
 async def test_several_tags_mean_all_of_them_whatever_the_service_thinks(answering):

@@ -15,6 +15,7 @@ from payloads import session as any_session
 
 from devin_jupyter.api import query
 from devin_jupyter.api.query import RowParser, parsed
+from devin_jupyter.errors import UnreadableAnswer
 from devin_jupyter.frames import PullRequestRows, SessionRows
 from devin_jupyter.models.fields import KNOWN_KEYS, as_raw, row_parser
 
@@ -72,13 +73,18 @@ def test_whatever_is_in_a_page_its_frame_is_that_of_dicts(items: list[Any]) -> N
         pd.testing.assert_frame_equal(frame(parser.parsed(text).items), frame(parsed(text).items))
 
 
-@pytest.mark.parametrize(
-    "page", [body(session(1, created_at="2026-11-21")), body(session(1, title=7)), body(7), b'[{"session_id": "a"}]']
-)
+@pytest.mark.parametrize("page", [body(session(1, created_at="2026-11-21")), body(session(1, title=7))])
 def test_what_is_not_as_expected_is_read_as_dicts_from_then_on(page: bytes) -> None:
     parser = RowParser()
     assert parser.parsed(page).items == parsed(page).items
     assert isinstance(parser.parsed(body(session(1, new_field=1))).items[0], dict)
+
+
+@pytest.mark.parametrize("page", [body(7), b'[{"session_id": "a"}]', b"[]", body({}), body({"created_at": 7})])
+def test_what_is_no_page_of_sessions_is_an_error(page: bytes) -> None:
+    for read in (RowParser().parsed, parsed):
+        with pytest.raises(UnreadableAnswer):
+            read(page)
 
 
 def test_a_service_with_ever_new_fields_is_read_as_dicts(monkeypatch: pytest.MonkeyPatch) -> None:
