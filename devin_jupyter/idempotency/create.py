@@ -1003,6 +1003,11 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         )
 
     @property
+    def is_findable(self) -> bool:
+        """Whether the service lists its session by a tag of ours."""
+        return bool(self.tag) and self.creator.is_tagging and not self.request.options.get("unlisted")
+
+    @property
     def mark(self) -> str:
         """What its session is found by."""
         return f"the tag {self.tag}" if self.tag else "a session of yours with this prompt"
@@ -1129,6 +1134,7 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
             started_at=record.started_at,
             began_at=self.creator.local_time(raw),
             limits=self.limits,
+            lasting=not self.is_findable,
         )
         kept = ""
         try:

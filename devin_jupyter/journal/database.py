@@ -8,7 +8,8 @@ that mode, and a network home takes 100 ms for each, so there are three files:
   they were last moved there ("staged"; they hide the older ones). What it holds survives the end of a process, and the
   loss of power may take it.
 - `journal.intents.log` is what must survive that too: one line, and one sync, for each session that is about to be
-  started. It is read back when the journal is opened, and emptied once the sessions are in `journal.db`.
+  started, and one more for a session that has no tag by which the service would find it. It is read back when the
+  journal is opened, and emptied once the sessions are in `journal.db`.
 
 It knows nothing of sessions, and never opens a database but through SQLite: closing a plain handle would drop SQLite's
 locks.
@@ -157,6 +158,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 )
 """The tables, as migrations: step N brings format N-1 to N. Steps that were released never change."""
 
+_OF_A_SESSION = {
+    "sessions": "session_id = ?",
+    "uses": "session_id = ?",
+    "spending": "payer = ?",
+    "schemas": "hash IN (SELECT schema_hash FROM unsynced.sessions WHERE session_id = ?)",
+}
+"""What the log keeps of a session, by table."""
 STAGED = {
     "sessions": ("session_id",),
     "uses": ("notebook", "cell", "session_id"),
@@ -261,6 +269,14 @@ class Database:
     def log(self, line: dict[str, Any], *, durable: bool) -> None:
         """Inside a transaction: keep a line about an intent, with a sync before the commit if `durable`."""
         self._log.append((line, durable))
+
+    def log_rows(self, db: sqlite3.Connection, session_id: str, fingerprint: str) -> None:
+        """Inside a transaction: keep the staged rows of a session in the log, with a sync before the commit."""
+        found = {
+            name: [dict(row) for row in db.execute(f"SELECT * FROM unsynced.{name} WHERE {condition}", (session_id,))]
+            for name, condition in _OF_A_SESSION.items()
+        }
+        self.log({"fingerprint": fingerprint, "session_id": session_id, "rows": found}, durable=True)
 
     def fold(self, *, if_due: bool = False) -> None:
         """Move staged rows into the durable file; with `if_due` only when that was long ago or there are many."""
@@ -583,10 +599,21 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 def _read_back(connection: sqlite3.Connection, path: Path) -> None:
     """Write down again the intents in the log that have no outcome, as if their POST had been sent."""
     is_earlier = connection.execute("SELECT EXISTS (SELECT 1 FROM main.earlier_intents)").fetchone()[0]
-    if not is_earlier and next(_lost(connection, path), None) is None:
+    is_lost = next(_lost(connection, path), None) is not None or next(_lost_rows(connection, path), None) is not None
+    if not is_earlier and not is_lost:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
+        last = {line["fingerprint"]: line for line in _lines(path)}
+        for line in list(_lost_rows(connection, path)):
+            if last[line["fingerprint"]] == line:  # the process ended before it could end the intent
+                connection.execute("DELETE FROM unsynced.intents WHERE fingerprint = ?", (line["fingerprint"],))
+                connection.execute("DELETE FROM unsynced.spending WHERE payer = ?", (line["fingerprint"],))
+            for name, rows in line["rows"].items():
+                for row in rows:
+                    columns, marks = ", ".join(row), ", ".join("?" * len(row))
+                    query = f"INSERT OR IGNORE INTO unsynced.{name} ({columns}) VALUES ({marks})"
+                    connection.execute(query, (*row.values(),))
         for line in list(_lost(connection, path)):
             scopes = line.pop("scopes")
             names = ", ".join((*line, "posts", "posted_at"))
@@ -619,12 +646,20 @@ def _move_earlier(connection: sqlite3.Connection, path: Path) -> None:
     _append(path, [(line, True) for line in lines])
 
 
+def _lost_rows(connection: sqlite3.Connection, path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of the log whose sessions have no row."""
+    for line in _lines(path):
+        query = "SELECT 1 FROM sessions WHERE session_id = ?"
+        if "rows" in line and connection.execute(query, (line["session_id"],)).fetchone() is None:
+            yield line
+
+
 def _lost(connection: sqlite3.Connection, path: Path) -> Iterator[dict[str, Any]]:
     """The lines of the log whose intents have neither an outcome nor a row."""
     last = {line["fingerprint"]: line for line in _lines(path)}
     for fingerprint, line in last.items():
         if "details" not in line:
-            continue  # it ended without a session
+            continue  # it ended, without a session or with one whose rows follow
         is_there = connection.execute("SELECT 1 FROM unsynced.intents WHERE fingerprint = ?", (fingerprint,)).fetchone()
         found = connection.execute("SELECT session_id FROM sessions WHERE fingerprint = ?", (fingerprint,)).fetchall()
         known = json.loads(line["known_before"])

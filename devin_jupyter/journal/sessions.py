@@ -139,6 +139,7 @@ class Journal:
         began_at: float | None = None,
         snapshot: Snapshot | None = None,
         limits: Mapping[str, float | None] | None = None,
+        lasting: bool = False,
     ) -> None:
         """Keep a session that was started or found, end its intent, and move its reservations to it: all or nothing.
 
@@ -151,6 +152,7 @@ class Journal:
             began_at: when the service made it, by this machine's clock; None where that is not known.
             snapshot: as it looks.
             limits: budgets that are set with it, by scope; None is no limit any more.
+            lasting: keep it through a loss of power too: nothing on the service would tell whose it is.
         """
         with self.database.write("remember") as db:
             if how == "created":
@@ -169,6 +171,8 @@ class Journal:
             end_lease(db, start_lease(facts.fingerprint or ""))  # a process that waits finds the session now
             if facts.cell is not None:
                 _use(db, session_id, facts.cell, now)
+            if lasting:
+                self.database.log_rows(db, session_id, facts.fingerprint or "")
         for scope, limit in (limits or {}).items():
             self.budgets.set(scope, limit, now=now, lasting=False)
 

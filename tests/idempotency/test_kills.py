@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from kernels import call_api
 
+from devin_jupyter.journal import Journal
+
 from .fork_client import fork_server
 
 MOMENTS: list[dict[str, Any]] = [
@@ -68,6 +70,30 @@ async def test_a_message_killed_at_any_step_arrives_once(
     for session_id in sessions:
         page = call_api(simulator, "GET", f"/sessions/{session_id}/messages", params={"first": 200})
         assert [item["message"] for item in page["items"] if item["source"] == "user"][1:] == ["more"]
+
+
+@pytest.mark.parametrize("is_tagging", [True, False])
+async def test_a_creation_killed_by_a_loss_of_power_is_paid_once(
+    simulator: Any, folder: Path, is_tagging: bool
+) -> None:
+    """What was never synced is gone, at whichever step: also right after the session was written down."""
+
+    async def lost_then_run(number: int, accident: dict[str, Any]) -> None:
+        home = folder / str(number)
+        act = {"kind": "create", "prompt": f"request {number}", "take": "2", **place(simulator, home, "v3")}
+        act["is_tagging"] = is_tagging
+        await server.perform({**act, **accident})
+        for ending in (".unsynced.db", ".unsynced.db-journal"):
+            (home / "home" / f"journal{ending}").unlink(missing_ok=True)
+        assert (await server.perform(act))["how"] in ("created", "adopted", "attached")
+        journal = Journal(home / "home")
+        assert (len(journal.sessions()), journal.intents.all()) == (1, [])
+        journal.database.disconnect()
+
+    accidents = [*MOMENTS, {}]
+    async with fork_server(folder / "steps") as server:
+        await asyncio.gather(*(lost_then_run(number, accident) for number, accident in enumerate(accidents)))
+    assert simulator.stats()["sessions"] == len(accidents)
 
 
 async def test_the_next_kernel_waits_for_nobody_who_is_gone(simulator: Any, folder: Path) -> None:
