@@ -1,12 +1,15 @@
-"""A handle that a pool of other processes is given, as joblib's, and one that IPython's `%store` keeps."""
+"""A handle that pools of other processes are given, and joblib's files and caches."""
 
 from __future__ import annotations
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
+import joblib
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 import devin_jupyter as dj
 
@@ -30,3 +33,19 @@ def test_workers_that_share_nothing_read_a_session_by_its_handle(session: dj.Ses
     assert there == [(session.id, session.result())] * 2
     assert isinstance(again, dj.Session)  # a handle comes back as well
     assert again.result() == session.result()
+
+
+def test_joblib_hands_a_handle_to_its_workers_keeps_it_in_files_and_knows_it_by_its_id(
+    session: dj.Session, tmp_path: Path
+) -> None:
+    read_there = joblib.delayed(lambda one: (one.id, one.result(30)))  # by value: loky's workers do not see the tests
+    try:
+        found = joblib.Parallel(n_jobs=2, backend="loky")(read_there(one) for one in [session, session])
+    finally:
+        get_reusable_executor().shutdown(wait=True)
+    assert found == [(session.id, session.result())] * 2
+    joblib.dump({"audit": session}, tmp_path / "handles.joblib")
+    assert joblib.load(tmp_path / "handles.joblib")["audit"].result() == session.result()
+    cached = joblib.Memory(tmp_path, verbose=0).cache(read)
+    assert cached(session) == cached(dj.get(session.id))
+    assert cached.check_call_in_cache(dj.get(session.id))
