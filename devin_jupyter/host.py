@@ -1,12 +1,15 @@
 """Where this code runs: which front end shows the outputs, which notebook and cell run, whether a person is there.
 
-Everything is read from modules that are loaded already and from the environment; nothing is imported.
+Everything is read from modules that are loaded already and from the environment; nothing is imported, but for psutil
+where a kernel of macOS or Windows was started by no server.
 """
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -220,7 +223,7 @@ def _notebook(names: Mapping[str, Any]) -> str:
     name = names.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
     if isinstance(name, str) and name.endswith(".ipynb"):
         path = Path(name)
-        return str(path if path.is_absolute() else working_directory() / path.name)
+        return os.path.realpath(path if path.is_absolute() else working_directory() / path.name)
     script = Path(sys.argv[0]) if sys.argv and sys.argv[0] else None
     if script is not None and script.suffix == ".py" and script.stem not in _LAUNCHERS and script.is_file():
         path = script.resolve()
@@ -231,6 +234,7 @@ def _notebook(names: Mapping[str, Any]) -> str:
 
 
 PROCESSES = Path("/proc")
+"""Where Linux shows its processes; elsewhere psutil is asked."""
 _EXECUTORS = ("papermill", "nbconvert", "execute", "jupyter-execute", "jupyter-nbconvert")
 """Programs and commands that run the notebook they are given."""
 
@@ -238,21 +242,40 @@ _EXECUTORS = ("papermill", "nbconvert", "execute", "jupyter-execute", "jupyter-n
 @cache
 def _executed_by_parent(parent: int) -> str | None:
     """Return the notebook that the program which started this kernel was given, where that can be seen."""
-    process = PROCESSES / str(parent)
-    try:
-        words = [word.decode() for word in (process / "cmdline").read_bytes().split(b"\0")]
-        folder = os.readlink(process / "cwd")
-    except (OSError, UnicodeDecodeError):
-        return None
-    programs = {Path(word).name for word in words} & {*_EXECUTORS}
+    words, folder = _command_of(parent)
+    ran = [re.split(r"[/\\]", word)[-1] for word in words]
+    programs = {name.removesuffix(".exe").removesuffix("-script.py") for name in ran} & {*_EXECUTORS}
     pairs = zip(words, ["", *words], strict=False)
     named = [word for word, before in pairs if not before.startswith("--output")]
     names = [word for word in named if word.endswith(".ipynb") and not word.startswith("-")]
     if not names or not programs or (len({*names}) > 1 and "papermill" not in programs):
         return None
     # papermill names its output second, and has changed its folder by now where it was told to
-    paths = (os.path.normpath(os.path.join(place, names[0])) for place in (folder, os.environ.get("PWD", folder)))
+    paths = (os.path.realpath(os.path.join(place, names[0])) for place in (folder, os.environ.get("PWD", folder)))
     return next(filter(os.path.isfile, paths), None)
+
+
+def _command_of(process: int) -> tuple[list[str], str]:
+    """Return the command line of a process and its folder; nothing where that cannot be seen."""
+    here = PROCESSES / str(process)
+    if PROCESSES.is_dir():
+        try:
+            return [os.fsdecode(word) for word in (here / "cmdline").read_bytes().split(b"\0")], os.readlink(
+                here / "cwd"
+            )
+        except OSError:
+            return [], ""
+    try:
+        psutil = importlib.import_module("psutil")
+    except ImportError:
+        return [], ""
+    try:
+        found = psutil.Process(process)
+        if found.cmdline()[1:] == sys.orig_argv[1:]:  # python.exe of a virtual environment only starts another one
+            found = found.parent() or found
+        return found.cmdline(), found.cwd()
+    except (OSError, psutil.Error):
+        return [], ""
 
 
 @dataclass(slots=True)

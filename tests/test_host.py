@@ -173,6 +173,60 @@ def test_a_notebook_that_a_program_runs_is_the_one_it_was_given(tmp_path, monkey
     hosts._executed_by_parent.cache_clear()
 
 
+class _Gone(Exception):
+    """psutil's own error."""
+
+
+@pytest.mark.parametrize("is_redirected", [False, True])
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["C:\\py\\python.exe", "C:\\py\\Scripts\\jupyter-execute.exe", "x.ipynb"], "x.ipynb"),
+        (["C:\\py\\python.exe", "C:\\py\\Scripts\\papermill-script.py", "x.ipynb", "y.ipynb"], "x.ipynb"),
+        (["/usr/bin/python3", "-m", "papermill", "x.ipynb", "y.ipynb"], "x.ipynb"),
+        (["/usr/bin/python3", "/opt/bin/jupyter-lab", "x.ipynb"], None),
+    ],
+)
+def test_without_proc_the_program_that_runs_a_notebook_is_seen_by_psutil(
+    tmp_path, monkeypatch, words, expected, is_redirected
+):
+    (tmp_path / "x.ipynb").write_text("{}")
+
+    class Process:
+        def __init__(self, number):
+            if number == 18:
+                raise _Gone
+            self.number = number
+
+        def cmdline(self):
+            return ["C:\\venv\\python.exe", *sys.orig_argv[1:]] if is_redirected and self.number == 17 else words
+
+        def cwd(self):
+            return str(tmp_path)
+
+        def parent(self):
+            return Process(self.number - 1)
+
+    monkeypatch.delenv("PWD", raising=False)
+    monkeypatch.setattr(hosts, "PROCESSES", tmp_path / "no proc here")
+    monkeypatch.setitem(sys.modules, "psutil", SimpleNamespace(Process=Process, Error=_Gone))
+    hosts._executed_by_parent.cache_clear()
+    assert hosts._executed_by_parent(17) == (None if expected is None else str(tmp_path / expected))
+    assert hosts._executed_by_parent(18) is None
+    monkeypatch.setitem(sys.modules, "psutil", None)  # not installed
+    hosts._executed_by_parent.cache_clear()
+    assert hosts._executed_by_parent(17) is None
+    hosts._executed_by_parent.cache_clear()
+
+
+def test_a_notebook_has_one_name_whichever_way_its_folder_is_reached(tmp_path, monkeypatch):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    monkeypatch.setenv("JPY_SESSION_NAME", str(tmp_path / "link" / "x.ipynb"))
+    assert hosts._notebook({}) == str(tmp_path / "real" / "x.ipynb")
+    assert hosts._notebook({"__vsc_ipynb_file__": str(tmp_path / "real" / "x.ipynb")}) == hosts._notebook({})
+
+
 def test_a_script_that_was_made_of_a_notebook_counts_as_it(tmp_path, monkeypatch):
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     script = tmp_path / "audit.py"
