@@ -210,7 +210,6 @@ __all__ = [
     "template_problems",
 ]
 
-_PROMPT_KEY_AND_TAKE = ("prompt", "key", "take")
 MAX_TAGS = 49
 """The service holds 50; one is ours."""
 
@@ -237,12 +236,15 @@ class Fingerprint:
     """What earlier versions of this package, or the other version of the API, gave the same request."""
     text: str = field(init=False, repr=False, compare=False)
     """`version:where:what`, the form kept in the journal."""
+    texts: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Under which the journal may have the session, `text` first."""
     tag: str = field(init=False, repr=False, compare=False)
     """The tag by which the session is found again on the service."""
 
     def __post_init__(self) -> None:
         text = f"{self.version}:{self.where}:{self.what}"
         object.__setattr__(self, "text", text)
+        object.__setattr__(self, "texts", (text, *(one.text for one in self.earlier)))
         object.__setattr__(self, "tag", self._tag(is_v1=self.is_v1))
 
     @classmethod
@@ -250,11 +252,6 @@ class Fingerprint:
         """Read `.text` again."""
         version, where, what = text.split(":")
         return cls(int(version), where, what)
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """Under which the journal may have the session, this one first."""
-        return (self.text, *(one.text for one in self.earlier))
 
     @property
     def first(self) -> str:
@@ -410,12 +407,20 @@ class SessionRequest:
             version: of the fingerprint; an earlier one counts every blank.
         """
         seen = same_text if version > 1 else str.rstrip
+        identity = self._identity_of_options()
+        if "key" not in identity:
+            identity["prompt"] = seen(self.prompt)
+        elif version > 1:
+            identity["key"] = same_text(identity["key"])
+        return identity
+
+    def _identity_of_options(self) -> dict[str, Any]:
         hashed: dict[str, Any] = {
             "schema": self.schema.identity if self.schema else None,
             "secrets": sorted(self.secrets),
             "attach": sorted([item.name, item.sha256] for item in self.attachments),
         }
-        identity: dict[str, Any] = {} if "key" in self.options else {"prompt": seen(self.prompt)}
+        identity: dict[str, Any] = {}
         for name, said in self.options.items():
             option = BY_NAME[name]
             if option.identity and name in hashed:
@@ -423,8 +428,6 @@ class SessionRequest:
             elif option.identity:
                 in_any_order = option.kind == "words"
                 identity[option.identity] = sorted(set(cast("Sequence[str]", said))) if in_any_order else said
-        if version > 1 and "key" in identity:
-            identity["key"] = same_text(identity["key"])
         return identity
 
     def fingerprint(self, where: Where) -> Fingerprint:
@@ -449,7 +452,8 @@ class SessionRequest:
 
     def options_hash(self) -> str:
         """Return a hash of what the request says besides its words and its take: repositories, schema, mode, …."""
-        return _sha256({name: value for name, value in self.identity().items() if name not in _PROMPT_KEY_AND_TAKE})
+        said = self._identity_of_options()
+        return _sha256({name: value for name, value in said.items() if name not in ("key", "take")})
 
     def incidental(self) -> dict[str, Any]:
         """Return what may differ without making another session: a difference attaches, and is named."""

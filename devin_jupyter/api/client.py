@@ -8,8 +8,10 @@ and the ids, and knows nothing of what the responses mean.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
 from operator import index
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import quote
@@ -347,8 +349,15 @@ class Service:
         return self._transport
 
     def service_time(self) -> float | None:
-        """Return the present time by the service's clock, in Unix seconds; None before its first answer."""
-        return None if self._transport is None else self._transport.service_time()
+        """Return the present time by the service's clock, in Unix seconds; None before it has told it."""
+        date = None if self._transport is None else self._transport.date
+        if date is None:
+            return None
+        try:
+            then = parsedate_to_datetime(date[0]).timestamp()
+        except ValueError:
+            return None
+        return then + time.monotonic() - date[1]
 
     async def aclose(self) -> None:
         """Close the connections, if there are any."""

@@ -20,7 +20,6 @@ import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
-from email.utils import parsedate_to_datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -177,7 +176,8 @@ class Transport:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = 0
         self._closing: weakref.finalize[[asyncio.AbstractEventLoop, httpx.AsyncClient], Transport] | None = None
-        self._date: tuple[str, float] | None = None
+        self.date: tuple[str, float] | None = None
+        """The `Date` of the last answer, and when that came (monotonic)."""
         """The `Date` of the last answer, and when it came (monotonic)."""
         self._auth = {"Authorization": f"Bearer {settings.api_key}"}
 
@@ -246,16 +246,6 @@ class Transport:
         if response.status_code != 200:
             raise error_from(info, response.status_code, response.headers, response.content)
         return response.content
-
-    def service_time(self) -> float | None:
-        """Return the present time by the service's clock, in Unix seconds; None before it has told it."""
-        if self._date is None:
-            return None
-        try:
-            then = parsedate_to_datetime(self._date[0]).timestamp()
-        except ValueError:
-            return None
-        return then + time.monotonic() - self._date[1]
 
     async def aclose(self) -> None:
         """Close the connections; a later request opens new ones."""
@@ -357,7 +347,7 @@ class Transport:
             _is_ours.reset(ours)
         _log(info, response.status_code, started, response.extensions.get("retry"))
         if date := response.headers.get("date"):
-            self._date = date, time.monotonic()
+            self.date = date, time.monotonic()
         return response
 
     def _open(self) -> httpx.AsyncClient:

@@ -34,7 +34,7 @@ from devin_jupyter.loop import (
 )
 from devin_jupyter.models.snapshot import CellRef
 from devin_jupyter.options import from_keywords, seconds
-from devin_jupyter.request import IN_PYTHON, SessionRequest, not_filled_in, read_attachments, render
+from devin_jupyter.request import IN_PYTHON, not_filled_in, read_attachments, render
 from devin_jupyter.session import AsyncSession, Core, Session
 
 if TYPE_CHECKING:
@@ -525,39 +525,39 @@ def request_of(prompt: str, rows: Any, options: Mapping[str, Any]) -> BatchReque
     return BatchRequest(prompt=prompt, rows=rows, options=given, variables={}, cell=cell, around=names_of_caller())
 
 
-async def _plan(core: Core, asked: BatchRequest) -> Plan:
-    where = await where_of(core)
-    return await asyncio.to_thread(plan_batch, asked, where)  # a thousand rows would block the loop
-
-
-async def requests_of(core: Core, asked: BatchRequest) -> list[SessionRequest]:
-    """Return the requests of all rows; nothing is sent.
+async def plan(core: Core, asked: BatchRequest) -> Plan:
+    """Return the plan of a batch, every row checked: nothing is paid for and nothing is written down.
 
     Raises:
         UsageMistake: an option or a row that is not valid.
     """
-    return [item.request for item in (await _plan(core, asked)).items]
+    where = await where_of(core)
+    return await asyncio.to_thread(plan_batch, asked, where)  # a thousand rows would block the loop
 
 
-async def start(core: Core, asked: BatchRequest) -> AsyncBatch:
+async def start(core: Core, asked: BatchRequest, planned: Plan | None = None) -> AsyncBatch:
     """Start a batch, or attach to the one that exists; returns as soon as that is known.
+
+    Args:
+        core: of the client.
+        asked: what to run.
+        planned: its plan, where it was made already.
 
     Raises:
         UsageMistake: an option or a row that is not valid; nothing was sent.
         Refused: a guard refused; nothing was paid.
         DevinError: the journal or the service refused; nothing was paid.
     """
-    return AsyncBatch(await open_batch(core, asked, await _plan(core, asked)))
+    return AsyncBatch(await open_batch(core, asked, planned or await plan(core, asked)))
 
 
-async def dry_run(core: Core, asked: BatchRequest) -> Preview:
+async def dry_run(core: Core, asked: BatchRequest, planned: Plan | None = None) -> Preview:
     """Return what `start` would do, every row checked: nothing is paid for and nothing is written down.
 
     Raises:
         UsageMistake: an option or a row that is not valid.
     """
-    plan = await _plan(core, asked)
-    return await asyncio.to_thread(preview, core, asked, plan)
+    return await asyncio.to_thread(preview, core, asked, planned or await plan(core, asked))
 
 
 async def find(core: Core, name: str) -> AsyncBatch:

@@ -331,7 +331,7 @@ def _items(
     notes: Sequence[str],
 ) -> tuple[Item, ...]:
     """Fill the template in for every row, and merge rows that ask for the same; those beyond the limit may wait."""
-    found: dict[str, tuple[SessionRequest, Fingerprint, list[int], UsageMistake | None]] = {}
+    found: dict[str, tuple[SessionRequest, Fingerprint, str, list[int], UsageMistake | None]] = {}
     problems: dict[str, tuple[UsageMistake, list[Hashable]]] = {}
     for position, label in enumerate(rows.labels):
         variables = {**names, "row": rows.template_value(position)}
@@ -348,12 +348,12 @@ def _items(
                 continue
             request, problem = SessionRequest(prompt=f"{prompt}\0{position}"), first
         print_ = request.fingerprint(where)
-        found.setdefault(print_.text, (request, print_, [], problem))[2].append(position)
+        found.setdefault(print_.text, (request, print_, request.options_hash(), [], problem))[3].append(position)
     if problems:
         raise _summed_up(list(problems.values()), len(rows))
     return tuple(
-        Item(request, print_, request.options_hash(), tuple(positions), problem=problem)
-        for request, print_, positions, problem in found.values()
+        Item(request, print_, terms, tuple(positions), problem=problem)
+        for request, print_, terms, positions, problem in found.values()
     )
 
 

@@ -351,13 +351,15 @@ class Devin(Blocking[AsyncDevin]):
     @documented_by(AsyncDevin.map)
     @with_keywords(MapOptions)
     def map(self, /, prompt: str, rows: Any, **options: Unpack[MapOptions]) -> Batch:
+        from devin_jupyter.batches import batch as batches
+
         waiting, others = _split(options)
         told = _on_done(waiting)
+        asked = batches.request_of(prompt, rows, others)
+        plan = loop.run(batches.plan(self.core, asked))
         if self.core.service.seen.is_useful:
-            from devin_jupyter.batches import batch as batches
-
-            warn_unlisted(self, loop.run(batches.requests_of(self.core, batches.request_of(prompt, rows, others))))
-        batch = _blocking_batch(loop.run(self._async.map(prompt, rows, **others)))
+            warn_unlisted(self, [item.request for item in plan.items])
+        batch = _blocking_batch(loop.run(batches.start(self.core, asked, plan)))
         announce(batch, told)
         if "wait" not in waiting:
             return batch

@@ -633,9 +633,9 @@ class Creator:
             return self.timing.now() + self._ahead
         return service_time(self.api.sessions) or self.timing.now()
 
-    def local_time(self, raw: Raw) -> float:
-        """Return when a session was made, by this machine's clock."""
-        made, now = made_at(raw), self.timing.now()
+    def local_time(self, made: float | None) -> float:
+        """Return a moment of the service's clock, such as when a session was made, by this machine's."""
+        now = self.timing.now()
         return now if made is None else now - max(0.0, self.service_time() - made)
 
     def note_made(self, raw: Raw) -> None:
@@ -712,10 +712,11 @@ class Creator:
                 await asyncio.to_thread(journal.intents.clear, intent.fingerprint)
             if raw is None:
                 return None
-            identifier, at = id_of(raw), made_at(raw) or intent.written_at
+            identifier, made = id_of(raw), made_at(raw)
             assert identifier is not None
-            remember = partial(journal.remember, identifier, intent.facts, how="adopted", started_at=at)
-            await asyncio.to_thread(remember, now=intent.written_at, began_at=self.local_time(raw))
+            remember = partial(journal.remember, identifier, intent.facts, how="adopted")
+            times = {"started_at": made or intent.written_at, "began_at": self.local_time(made)}
+            await asyncio.to_thread(remember, now=intent.written_at, **times)
             return raw
         finally:
             await asyncio.to_thread(journal.leases.give_back, name, token)
@@ -1124,7 +1125,8 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         """Keep the session; a journal that fails now must not hide a session that is paid for."""
         journal, now, identifier = self.creator.journal, self.creator.timing.now(), id_of(raw)
         assert identifier is not None
-        record = Record(session_id=identifier, facts=self.facts, how=how, started_at=made_at(raw) or now)
+        made = made_at(raw)
+        record = Record(session_id=identifier, facts=self.facts, how=how, started_at=made or now)
         snapshot = observe(raw, record, at=datetime.fromtimestamp(now, UTC))
         remember = partial(
             journal.remember,
@@ -1132,7 +1134,7 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
             self.facts,
             how=how,
             started_at=record.started_at,
-            began_at=self.creator.local_time(raw),
+            began_at=self.creator.local_time(made),
             limits=self.limits,
             lasting=not self.is_findable,
         )

@@ -491,13 +491,15 @@ def _save_snapshot(db: sqlite3.Connection, snapshot: Snapshot, seen_by: str) -> 
         seen_by,
     )
     created = snapshot.created_at.timestamp() if snapshot.created_at else observed
-    schema_hash = _keep_schema(db, snapshot.schema)
     stage(db, snapshot.session_id)
     db.execute(
-        "INSERT OR IGNORE INTO unsynced.sessions (session_id, api_version, org_id, how, started_at, schema_hash)"
-        " VALUES (?, ?, ?, 'seen', ?, ?)",
-        (snapshot.session_id, snapshot.api_version, snapshot.org_id, created, schema_hash),
+        "INSERT OR IGNORE INTO unsynced.sessions (session_id, api_version, org_id, how, started_at)"
+        " VALUES (?, ?, ?, 'seen', ?)",
+        (snapshot.session_id, snapshot.api_version, snapshot.org_id, created),
     )
+    query = "SELECT schema_hash FROM unsynced.sessions WHERE session_id = ?"
+    kept = db.execute(query, (snapshot.session_id,)).fetchone()["schema_hash"]  # it stays as it is
+    schema_hash = kept or _keep_schema(db, snapshot.schema)
     db.execute(
         "UPDATE unsynced.sessions SET snapshot = ?, phase = ?, is_open = ?, acus = COALESCE(?, acus), observed_at = ?,"
         " seen_by = ?, max_acu = COALESCE(max_acu, ?), schema_hash = COALESCE(schema_hash, ?)"

@@ -20,7 +20,7 @@ from devin_jupyter.options import CellOptions, continued, help_text, parse
 from devin_jupyter.text import nearest, parse_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from devin_jupyter.batches.batch import Batch
     from devin_jupyter.client.sync import Devin
@@ -76,7 +76,7 @@ def _start(notebook: Notebook, body: str, options: CellOptions, *, is_guarded: b
     options = {**options, "on_interrupt": _on_interrupt(notebook, options)}
     guard = notebook.cell(options.get("out")) if is_guarded else None
     policy = policy_of(options, guard=guard, interactive=is_guarded and not notebook.host.is_headless)
-    _warn_unlisted(devin, lambda: [request])
+    _warn_unlisted(devin, [request])
     if options.get("dry_run"):
         from devin_jupyter.magics.dry_run import DryRun
 
@@ -133,28 +133,29 @@ def _run_batch(notebook: Notebook, body: str, options: CellOptions) -> None:
         defaults=notebook.defaults(devin.settings.api_version),
         cell=notebook.cell(options.get("out")),
     )
-    _warn_unlisted(devin, lambda: loop.run(batches.requests_of(devin.core, request)))
+    plan = loop.run(batches.plan(devin.core, request))
+    _warn_unlisted(devin, [item.request for item in plan.items])
     if options.get("dry_run"):
         from devin_jupyter.magics.dry_run import BatchDryRun
 
-        display.show(BatchDryRun(loop.run(batches.dry_run(devin.core, request)), devin.settings))
+        display.show(BatchDryRun(loop.run(batches.dry_run(devin.core, request, plan)), devin.settings))
         return
     told = _on_done(notebook, options)
     warn_about_live_sessions(notebook, devin)
     with completing_requests():
-        batch = batches.Batch(loop.run(batches.start(devin.core, request)))
+        batch = batches.Batch(loop.run(batches.start(devin.core, request, plan)))
     notebook.bind(options.get("out"), batch)
     print_notice(batch.notice)
     _announce(batch, told)
     follow_batch(notebook, batch, options)
 
 
-def _warn_unlisted(devin: Devin, requests: Callable[[], list[SessionRequest]]) -> None:
+def _warn_unlisted(devin: Devin, requests: Sequence[SessionRequest]) -> None:
     """Print which repositories and tags the organization does not list, if its lists were read before."""
     if devin.core.service.seen.is_useful:
         from devin_jupyter.client.sync import warn_unlisted
 
-        warn_unlisted(devin, requests())
+        warn_unlisted(devin, requests)
 
 
 def _rows(notebook: Notebook, rows: Any) -> Any:

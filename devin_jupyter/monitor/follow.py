@@ -144,7 +144,7 @@ class Follower:
             self.channel.watch(_in_order(self._followed))
             return
         self.off = self._store.live_reason = why
-        self._store.follow = lambda _: None
+        self._store.follow = None
         for session in self._followed:
             if session.live.state == "off":
                 self._store.set_live(session, replace(session.live, reason=why))
@@ -200,7 +200,7 @@ class Follower:
 
     async def aclose(self) -> None:
         """Close the connection."""
-        self._store.follow = lambda _: None
+        self._store.follow = None
         tasks, self._looks = [*self._looks.values()], {}
         if self._checking is not None:
             tasks.append(self._checking)

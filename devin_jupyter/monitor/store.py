@@ -189,8 +189,10 @@ class WatchedSession:
 
     def time_left(self, clock: Clock) -> float | None:
         """Return the seconds until its turn exceeds its limit, below 0 once it has; None where there is no limit."""
+        if self.is_over or self.seen is None or self.seen.recorded is not None:
+            return None
         limit = self.record.facts.max_time
-        if limit is None or self.is_over or self.seen is None or self.seen.recorded is not None:
+        if limit is None:
             return None
         if self.turn_began is not None:
             return limit - (clock.monotonic() - self.turn_began)
@@ -409,8 +411,8 @@ class SessionStore:
         """Returns the present time by the service's clock, in Unix seconds."""
         self.wake: Callable[[], None] = lambda: None
         """Called when there may be something to poll."""
-        self.follow: Callable[[WatchedSession], None] = lambda _: None
-        """Called when the live channel may have to follow a session, or no longer."""
+        self.follow: Callable[[WatchedSession], None] | None = None
+        """Called when the live channel may have to follow a session, or no longer; None without the channel."""
         self.live_reason: str | None = None
         """Why the live channel follows none."""
 
@@ -793,7 +795,8 @@ class SessionStore:
             self.wake()
         else:
             self._active.pop(entry, None)
-        self.follow(entry)
+        if self.follow is not None:
+            self.follow(entry)
 
     def _add(self, record: Record) -> WatchedSession:
         now = self.clock.monotonic()
