@@ -775,20 +775,11 @@ def _value(expression: str, variables: Mapping[str, Any]) -> str:
     except UsageMistake as problem:
         hint = problem.hint or RAW
         if isinstance(problem, TooLarge):
-            whole = next((f"{inner}{call}()" for call in _WHOLE_TABLE if _has(inner, call, variables)), inner)
             attach = f"--attach {inner} sends it as a file; " if inner.isidentifier() else ""
-            hint = f"{attach}{{{{ {whole} }}}} fills it in whole"
+            hint = f"{attach}{{{{ {inner}{problem.call} }}}} fills it in whole"
         raise TemplateError(f"{expression} cannot be filled: {problem.message}", hint=hint) from None
     except Exception as problem:  # the notebook's own objects may raise anything
         raise _broken(expression, f"{type(problem).__name__}: {problem}") from None
-
-
-_WHOLE_TABLE = (".to_csv", ".write_csv", ".to_pylist", ".tolist")
-
-
-def _has(inner: str, call: str, variables: Mapping[str, Any]) -> bool:
-    value = variables.get(inner)
-    return call == ".to_csv" if value is None else hasattr(value, call[1:])
 
 
 def _broken(expression: str, problem: str) -> TemplateError:

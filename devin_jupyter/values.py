@@ -12,7 +12,7 @@ import re
 import sys
 import types
 from collections import ChainMap, UserDict, UserList, deque
-from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -215,14 +215,22 @@ def _most_shown() -> int:
 
 
 class TooLarge(OptionError):
-    """A table that is no part of a prompt."""
+    """A table that is no part of a prompt; `call` writes it whole."""
+
+    call = ""
+
+
+_WHOLE_TABLE = ("to_csv", "write_csv", "to_pylist", "tolist")
+"""What writes a table or an array whole, by the library it is of."""
 
 
 def _table_text(table: Any) -> str:
     text = to_csv(table, in_text=True)
     size = len(text.encode())
     if size > MOST_TABLE_BYTES:
-        raise TooLarge(f"it takes {size:,} bytes as CSV; a prompt takes a table of up to {MOST_TABLE_BYTES:,}")
+        problem = TooLarge(f"it takes {size:,} bytes as CSV; a prompt takes a table of up to {MOST_TABLE_BYTES:,}")
+        problem.call = next((f".{name}()" for name in _WHOLE_TABLE if hasattr(table, name)), "")
+        raise problem
     return text.removesuffix("\n")
 
 
@@ -241,7 +249,8 @@ def to_csv(table: Any, *, in_text: bool = False) -> str:
         raise OptionError("it is a LazyFrame, which has no rows yet", hint="collect it: frame.collect()")
     if hasattr(table, "to_csv"):
         table = _ordered_cells(table)
-        table = _whole_columns(table) if in_text and kind == "frame" else table
+        if in_text:
+            table = _whole_columns(table) if kind == "frame" else _whole_numbers(table)
         names = table.index.names
         is_kept = any(name is not None for name in names)
         if in_text and not is_kept:
@@ -250,31 +259,37 @@ def to_csv(table: Any, *, in_text: bool = False) -> str:
         return str(table.to_csv(index=is_kept, header=has_names, lineterminator="\n"))
     if kind == "index" and hasattr(table, "to_frame"):
         has_names = any(name is not None for name in table.names)
-        return str(table.to_frame(index=False).to_csv(index=False, header=has_names, lineterminator="\n"))
-    header: list[Any] | None = None
-    if hasattr(table, "iter_rows"):
-        header, rows = list(table.columns), list(table.iter_rows())
-    elif hasattr(table, "column_names"):
-        header = list(table.column_names)
-        columns = [column.to_pylist() for column in table.columns]
-        rows = [*zip(*columns, strict=True)]
-    else:
-        ways = ("to_pylist", "to_list", "tolist")
-        cells = next((getattr(table, way) for way in ways if hasattr(table, way)), None)
-        if cells is None:
-            hint = "make a list of it first"
-            raise OptionError(f"it is a {type(table).__name__}, which cannot be written", hint=hint)
-        dimensions = len(getattr(table, "shape", (0,)))
-        if dimensions > 2:
-            hint = "fill in {{ array.tolist() }}, or a part with two dimensions"
-            raise OptionError(f"it is an array of {dimensions} dimensions", hint=hint)
-        name = getattr(table, "name", None)
-        header = [name] if isinstance(name, str) and name else None
-        rows = cells() if dimensions == 2 else [(cell,) for cell in cells()]
+        frame = table.to_frame(index=False)
+        frame = _whole_columns(frame) if in_text else frame
+        return str(frame.to_csv(index=False, header=has_names, lineterminator="\n"))
+    header, rows = _header_and_rows(table)
+    if in_text and rows:
+        rows = [*zip(*map(_whole_cells, zip(*rows, strict=True)), strict=True)]
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
     writer.writerows(([header] if header is not None else []) + [[_cell(cell) for cell in row] for row in rows])
     return written.getvalue()
+
+
+def _header_and_rows(table: Any) -> tuple[list[Any] | None, list[Any]]:
+    """Read a table of polars or pyarrow, or an array."""
+    if hasattr(table, "iter_rows"):
+        return list(table.columns), list(table.iter_rows())
+    if hasattr(table, "column_names"):
+        columns = [column.to_pylist() for column in table.columns]
+        return list(table.column_names), [*zip(*columns, strict=True)]
+    ways = ("to_pylist", "to_list", "tolist")
+    cells = next((getattr(table, way) for way in ways if hasattr(table, way)), None)
+    if cells is None:
+        hint = "make a list of it first"
+        raise OptionError(f"it is a {type(table).__name__}, which cannot be written", hint=hint)
+    dimensions = len(getattr(table, "shape", (0,)))
+    if dimensions > 2:
+        hint = "fill in {{ array.tolist() }}, or a part with two dimensions"
+        raise OptionError(f"it is an array of {dimensions} dimensions", hint=hint)
+    name = getattr(table, "name", None)
+    header = [name] if isinstance(name, str) and name else None
+    return header, cells() if dimensions == 2 else [(cell,) for cell in cells()]
 
 
 def _cell(value: Any) -> str:
@@ -283,18 +298,29 @@ def _cell(value: Any) -> str:
 
 def _whole_columns(table: Any) -> Any:
     """The same frame with columns of floats that are whole numbers as such, as a single value is filled in."""
-    floats = [place for place, dtype in enumerate(table.dtypes) if getattr(dtype, "kind", "") == "f"]
-    columns = {place: table.iloc[:, place] for place in floats}
-    whole = {
-        place: column
-        for place, column in columns.items()
-        if (known := column.dropna()).size and bool(((known % 1 == 0) & (known.abs() < _WHOLE)).all())
-    }
+    columns = {place: table.iloc[:, place] for place in range(len(table.columns))}
+    whole = {place: one for place, column in columns.items() if (one := _whole_numbers(column)) is not column}
     if whole:
         table = table.copy()
     for place, column in whole.items():
-        table.isetitem(place, column.astype("Int64"))
+        table.isetitem(place, column)
     return table
+
+
+def _whole_numbers(column: Any) -> Any:
+    """The same series, as whole numbers where its floats are."""
+    if getattr(column.dtype, "kind", "") != "f":
+        return column
+    known = column.dropna()
+    is_whole = known.size and bool(((known % 1 == 0) & (known.abs() < _WHOLE)).all())
+    return column.astype("Int64") if is_whole else column
+
+
+def _whole_cells(column: Sequence[Any]) -> Sequence[Any]:
+    """The same cells, as whole numbers where all numbers among them are."""
+    known = [cell for cell in column if not is_null(cell)]
+    is_whole = all(isinstance(cell, float) and cell.is_integer() and abs(cell) < _WHOLE for cell in known)
+    return [cell if is_null(cell) else int(cell) for cell in column] if known and is_whole else column
 
 
 def _ordered_cells(table: Any) -> Any:

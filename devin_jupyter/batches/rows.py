@@ -128,6 +128,8 @@ def read_rows(given: Any) -> Rows:
         return given
     if isinstance(given, (set, frozenset)):
         given = in_order(given)
+    elif hasattr(given, "to_pylist"):  # tables and arrays of pyarrow
+        given = given.to_pylist()
     if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Iterable):
         raise OptionError(
             f"the rows of a batch cannot be a {type(given).__name__}",

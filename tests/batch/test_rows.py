@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from pydantic import BaseModel
 
@@ -137,3 +138,9 @@ def test_many_labels_are_shortened() -> None:
     assert named([3]) == "row 3"
     assert named(range(3)) == "rows 0, 1, 2"
     assert named(range(40)).endswith("6, 7 and 32 more")
+
+
+def test_tables_and_arrays_of_pyarrow_are_rows():
+    table = read_rows(pa.table({"repo": ["a/b"], "pr": [418.0]}))
+    assert (table.columns, table.values) == (("repo", "pr"), ({"repo": "a/b", "pr": 418.0},))
+    assert read_rows(pa.array(["a/b", None])).values == ("a/b", None)

@@ -229,4 +229,7 @@ def test_filters_and_formats_take_values_as_ever(text: str, filled: str) -> None
 def test_a_column_of_floats_that_are_whole_numbers_is_filled_in_without_points():
     frame = pd.DataFrame({"pr": [418.0, None], "share": [0.5, 1.0], "huge": [1e300, 1.0]})
     assert render("{{ frame }}", {"frame": frame}) == "pr,share,huge\n418,0.5,1e+300\n,1.0,1.0"
+    columns = [frame.pr.dropna(), pd.Index([418.0], name="pr"), pa.table({"pr": [418.0]})]
+    assert {render("{{ values }}", {"values": values}) for values in columns} == {"pr\n418"}
+    assert render("{{ values }}", {"values": np.array([[418.0, 0.5], [np.nan, 1.0]])}) == "418,0.5\n,1.0"
     assert list(frame.dtypes.astype(str)) == ["float64"] * 3
