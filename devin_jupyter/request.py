@@ -647,6 +647,9 @@ _WITHIN_A_REPOSITORY += ("wiki", "raw", "blame", "edit", "branches", "tags", "sr
 _OTHER_PATHS = ("dev.azure.com", "visualstudio.com")
 """Hosts whose addresses are not the path by which Devin knows a repository."""
 _TWO_PARTS = ("github.com", "bitbucket.org")
+_PROJECTS = ("projects", "users")
+_NO_OWNERS = ("orgs", "users", "settings", "sponsors", "topics", "marketplace", "search", "login")
+"""What addresses of GitHub begin with that are of no repository."""
 _SSH = re.compile(r"(?:[\w.-]+@)([\w.-]+):(?!//)(.+)")
 
 
@@ -664,6 +667,9 @@ def _repo(written: str) -> tuple[str, str]:
         host_name, _, text = text.partition("/")
     name, mark, ref = next((found for found in map(text.partition, "#@?") if found[1]), (text, "", ""))
     steps = name.strip("/").split("/")
+    is_data_center = bool(host_name) and (steps[0] == "scm" or (steps[0] in _PROJECTS and steps[2:3] == ["repos"]))
+    if is_data_center:  # Bitbucket's own servers: /scm/P/repo.git, /projects/P/repos/repo/browse
+        steps = steps[1:] if steps[0] == "scm" else [steps[1], *steps[3:]]
     end = next(
         (
             place
@@ -672,12 +678,13 @@ def _repo(written: str) -> tuple[str, str]:
         ),
         len(steps),
     )
-    end = min(end, 2) if host_name in _TWO_PARTS else end
+    end = min(end, 2) if host_name in _TWO_PARTS or is_data_center else end
     rest = "".join(f"/{step}" for step in steps[end:]) + mark + ref + rest
     steps = [*steps[:end]]
     steps[-1] = steps[-1].removesuffix(".git")
     is_known_elsewhere = host_name.endswith(_OTHER_PATHS) or "_git" in steps
-    is_name = len(steps) > 1 and all(re.fullmatch(r"[\w.~+-]*\w[\w.~+-]*", step) for step in steps)
+    is_owned = (host_name or "://" not in written) and not (host_name == "github.com" and steps[0] in _NO_OWNERS)
+    is_name = is_owned and len(steps) > 1 and all(re.fullmatch(r"[\w.~+-]*\w[\w.~+-]*", step) for step in steps)
     if is_known_elsewhere or not is_name:
         hint = "several are separated by spaces: --repos acme/api acme/web"
         if is_known_elsewhere:

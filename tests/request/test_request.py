@@ -371,6 +371,8 @@ def test_a_preview_stands_in_for_what_is_not_known_yet():
         ("https://gitlab.com/acme/tools/api/-/tree/main", "acme/tools/api", "/-/tree/main"),
         ("git@gitlab.com:acme/tools/api.git", "acme/tools/api", ""),
         ("acme/tools/api", "acme/tools/api", ""),
+        ("https://git.acme.com/projects/WEB/repos/api/browse", "WEB/api", "/browse"),
+        ("https://git.acme.com/scm/web/api.git", "web/api", ""),
     ],
 )
 def test_an_address_of_a_repository_becomes_its_name_and_what_is_left_out_is_noted(written, name, left_out):
@@ -388,6 +390,8 @@ def test_an_address_of_a_repository_becomes_its_name_and_what_is_left_out_is_not
         "git@ssh.dev.azure.com:v3/acme/web/api",
         "https://acme.visualstudio.com/web/_git/api",
         "https://github.com/acme",
+        "https://github.com/orgs/acme/repositories",
+        "file:///acme/api",
         "acme/..",
         "C:/Users/api x",
     ],
