@@ -519,17 +519,21 @@ class Automations:
 
         Args:
             automation: its id or name.
-            fields: those of `create`, and `name`, `triggers`, `actions`; lists are replaced as a whole.
+            fields: those of `create`, and `name`, `triggers`, `actions`; lists are replaced as a whole, and of groups
+                such as `limits` what is not given stays.
 
         Raises:
             NotFound: there is none; names the nearest.
             OptionError: a field that automations do not have, or several of this name.
         """
         check_fields("automation", fields, _AUTOMATION_FIELDS)
-        identifier = _AUTOMATION.id_of(await self.get(automation))
+        present = await self.get(automation)
+        body = _automation_body(fields)
+        for name in _GROUPS & body.keys():  # a service that replaces groups would drop the cap with the rest of one
+            body[name] = _merged(present.get(name), body[name])
         return hide_secrets(
             await self._service.call_as(
-                wire.Automation, "automations.update", automation_id=identifier, json=_automation_body(fields)
+                wire.Automation, "automations.update", automation_id=_AUTOMATION.id_of(present), json=body
             )
         )
 
@@ -567,6 +571,17 @@ class Automations:
         """Return ready-made automations. (`GET …/automations/templates`)"""
         answer = await self._service.call("automations.templates")
         return cast(TemplateList, items_of(answer, "templates"))
+
+
+_GROUPS = frozenset({"limits", "concurrency", "notifications", "tools", "session_settings", "metadata"})
+"""Fields of an automation with fields of their own, which services merge with the present ones, or replace."""
+
+
+def _merged(present: Any, given: Any) -> Any:
+    """Return a group with the present values of what is not given; None clears."""
+    if not isinstance(present, Mapping) or not isinstance(given, Mapping):
+        return given
+    return {**present, **{name: _merged(present.get(name), value) for name, value in given.items()}}
 
 
 def _automation_body(fields: Json) -> Json:

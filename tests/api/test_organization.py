@@ -337,3 +337,32 @@ async def test_what_nobody_knows_survives(answering: Any) -> None:
     review = await Reviews(service).get(PR)
     assert (review["status"], review["shade"]) == ("on_fire", 3)  # type: ignore[typeddict-item]
     assert "s3" not in str(await Automations(service).get("automation-1"))
+
+
+async def test_of_a_group_of_an_automation_only_what_is_given_changes(answering: Callable[..., Any]) -> None:
+    """A service that replaces groups would drop the cap with the rest of one."""
+    sent: list[Any] = []
+    present = {
+        "automation_id": "automation-1",
+        "limits": {"max_acu_limit": 3, "invocations": {"max_per_window": 5, "window_seconds": 60, "new": 1}},
+        "run_as": {"type": "service_user", "service_user_id": "s"},
+        "metadata": {"team": "web"},
+        "concurrency": None,
+    }
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(json.loads(request.content or "null"))
+        return httpx.Response(200, json=present)
+
+    automations = Automations(answering(answer))
+    given: dict[str, Any] = {
+        "limits": {"invocations": {"max_per_window": 9}},
+        "run_as": {"type": "organization"},
+        "metadata": {"week": "47", "team": None},
+        "concurrency": {"max_concurrent_runs": 1},
+    }
+    await automations.update("automation-1", **given)
+    limits = {"max_acu_limit": 3, "invocations": {"max_per_window": 9, "window_seconds": 60, "new": 1}}
+    assert sent[-1] == {**given, "limits": limits}
+    await automations.update("automation-1", limits=None)
+    assert sent[-1] == {"limits": None}
