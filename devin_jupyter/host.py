@@ -305,7 +305,7 @@ class Hooks:
     """Callbacks of the front end; the magics set them when they are loaded.
 
     Args:
-        before_use: called with the client before each use on the main thread; other threads must not print.
+        before_use: called with a client before it is used on the main thread; other threads must not print.
         during_wait: given a session, returns what surrounds a wait for it.
     """
 
@@ -315,6 +315,8 @@ class Hooks:
         during_wait: Callable[[Any], AbstractContextManager[None]] | None = None,
     ) -> None:
         self.before_use, self.during_wait = before_use, during_wait
+        self.told: Any = None
+        """The client that `before_use` was called with, and need not be called with again."""
 
     @property
     def is_quiet(self) -> bool:

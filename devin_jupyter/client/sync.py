@@ -487,8 +487,9 @@ def default_for_call(sessions: Any = None, *_: Any, **__: Any) -> Devin:
         if not handles or any(not isinstance(one, Session) or one.snapshot.recorded is None for one in handles):
             raise
         return Devin(settings=replay_settings("a saved notebook"), journal=Journal())
-    if hooks.before_use is not None and threading.current_thread() is threading.main_thread():
-        hooks.before_use(client)  # it may print, which other threads must not
+    may_print = threading.current_thread() is threading.main_thread()
+    if may_print and hooks.before_use is not None and client is not hooks.told:
+        hooks.before_use(client)
     return client
 
 

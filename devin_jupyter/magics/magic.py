@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from traitlets import Any as TraitAny
-from traitlets import Bool, Enum, Float, Integer, List, TraitError, Unicode
+from traitlets import Bool, Enum, Float, Integer, List, TraitError, Unicode, observe
 from traitlets.config import Configurable
 
 from devin_jupyter.host import Execution, Host, changed_file, check_package, executions, hooks, host
@@ -89,11 +89,17 @@ class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
         return _guarded(commands.run, self._notebook_of_caller(), line)
 
     def before_use(self, client: Any) -> None:
-        """Print, before a client is first used, which sessions kept running without a kernel."""
-        pass
+        """Configure a client before it is first used, and print which sessions kept running without a kernel."""
+        notebook = self.notebook
+        notebook.configure(client)
+        warn_about_live_sessions(notebook, client)
+        # a front end may open a notebook that ran without one: it is to be told then
+        hooks.told = None if notebook.host.is_headless else client
 
-        self.notebook.configure(client)
-        warn_about_live_sessions(self.notebook, client)
+    @observe("poll_seconds", "tagging")  # type: ignore[untyped-decorator]  # traitlets is not typed
+    def configure_again(self, _: Any) -> None:
+        """Have the client in use take over a changed default at its next use."""
+        hooks.told = None
 
     def complete(self, context: Any) -> Any:
         """Return what the completer asks for at Tab."""
@@ -135,14 +141,10 @@ class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
     @property
     def notebook(self) -> Notebook:
         """The notebook that runs a magic now."""
-        pass
-
         keep_recent_log()
         return Notebook(self.shell, self)
 
     def _notebook_of_caller(self) -> Notebook:
-        pass
-
         return replace(self.notebook, local=local_variables())
 
 
@@ -232,7 +234,7 @@ def _configured(shell: InteractiveShell) -> DevinMagics:
 
 def unload(shell: InteractiveShell) -> None:
     """Take the magics and the completer away again."""
-    hooks.before_use = None
+    hooks.before_use = hooks.told = None
     for kind in ("cell", "line"):
         shell.magics_manager.magics[kind].pop("devin", None)
     for magics in [item for item in shell.configurables if isinstance(item, DevinMagics)]:

@@ -44,3 +44,14 @@ def test_a_dry_run_and_a_shell_without_the_magics_say_nothing(shell, restarted):
     shell.run("%unload_ext devin_jupyter")
     assert LINE not in shell.run("s = dj.last()").out
     shell.run("%load_ext devin_jupyter")
+
+
+def test_a_default_that_changes_after_the_first_use_holds_from_the_next_one_on(shell, slow_service):
+    shell.run("first = dj.create('with a tag')")
+    shell.run('%config DevinMagics.tagging = "off"')
+    shell.run("second = dj.create('without one')")
+    shell.run("%config DevinMagics.tagging = None")
+    tags = get_default().tags
+    made = [tags.get(shell.names[name].id) for name in ("first", "second")]
+    assert [any(tag.startswith("nb-") for tag in of_one) for of_one in made] == [True, False]
+    get_default().close()
