@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import wraps
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from devin_jupyter import loop
 from devin_jupyter.api.analytics import Account
@@ -32,6 +33,8 @@ from devin_jupyter.errors import (
     DevinError,
     NeedsApproval,
     NeedsReply,
+    NoKey,
+    NotFound,
     NotRecorded,
     OptionError,
     OutputInvalid,
@@ -97,6 +100,8 @@ if TYPE_CHECKING:
     from devin_jupyter.panel import Panel
 
 S = TypeVar("S", bound="SessionView")
+R = TypeVar("R")
+P = ParamSpec("P")
 
 
 class Running(Protocol):
@@ -428,6 +433,31 @@ class SessionView(SuggestsNames):
         return render.bundle(self.snapshot)
 
 
+def _on_service(
+    act: Callable[Concatenate[S, P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate[S, P], Coroutine[Any, Any, R]]:
+    """Have an act on a replayed session say so where the service does not know the session, or there is no key."""
+
+    @wraps(act)
+    async def on_service(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return await act(self, *args, **kwargs)
+        except (NotFound, NoKey) as problem:
+            if self.snapshot.recorded is None:
+                raise
+            seen, has_key = self.snapshot, isinstance(problem, NotFound)
+            why = "this key's service does not have it" if has_key else "there is no key to reach it with"
+            with_key = "run its cell with --take 2 (take=2) to start a session"
+            without = "connect to a simulator to run its cell anew" if seen.simulated else "set DEVIN_API_KEY"
+            raise NotRecorded(
+                f"{_named(seen)} is a recording of {seen.recorded}, and {why}",
+                "nothing was sent",
+                with_key if has_key else without,
+            ) from problem
+
+    return on_service
+
+
 class AsyncSession(SessionView):
     """A handle on a Devin session, with coroutine methods; `AsyncDevin` returns it.
 
@@ -516,6 +546,7 @@ class AsyncSession(SessionView):
             self._shared.notice = "; ".join(filter(None, [self.notice, *notes])) or None
         return self
 
+    @_on_service
     async def _deliver(self, text: str, attach: Any, *, again: bool = False, as_user: str | None = None) -> str:
         """Send a message as `send` does, without a look at its text; return `sent`, or `already`."""
         core, watched = self._core, self._shared.watched
@@ -541,6 +572,7 @@ class AsyncSession(SessionView):
         self._shared.notice = result.notice
         return result.how
 
+    @_on_service
     async def stop(self, archive: bool = False) -> AsyncSession:
         """Terminate the session; it cannot be resumed. A session that was done stays done. (`DELETE …`)
 
@@ -572,6 +604,7 @@ class AsyncSession(SessionView):
         """
         return await self._answer_approval(approved=False)
 
+    @_on_service
     async def cancel_turn(self) -> AsyncSession:
         """Cancel what Devin is doing; the session stays usable, and a message continues it. Needs the live channel.
 
@@ -581,6 +614,7 @@ class AsyncSession(SessionView):
         await self._core.follower.cancel(self._shared.watched)
         return await self._looked_at(lambda: self.snapshot.turn_over)
 
+    @_on_service
     async def _answer_approval(self, *, approved: bool) -> AsyncSession:
         await self._core.follower.respond(self._shared.watched, approved=approved)
         return await self._looked_at(lambda: self.phase is not Phase.NEEDS_APPROVAL)
@@ -597,16 +631,19 @@ class AsyncSession(SessionView):
                 break
         return self
 
+    @_on_service
     async def archive(self) -> AsyncSession:
         """Archive the session, which puts it to sleep if it is running; see `unarchive`. v3 only. (`POST …/archive`)"""
         await self._core.sessions.archive(self.id)
         return await self.refresh()
 
+    @_on_service
     async def unarchive(self) -> AsyncSession:
         """Take the session out of the archive: only then a message wakes it. v3 only. (`POST …/unarchive`)"""
         await self._core.sessions.unarchive(self.id)
         return await self.refresh()
 
+    @_on_service
     async def tag(self, *tags: str, replace: bool = False) -> tuple[str, ...]:
         """Add tags, or with `replace` set them, and return all tags. (`POST`/`PUT …/tags`)
 
@@ -625,10 +662,12 @@ class AsyncSession(SessionView):
             await self._core.poller.look(self._shared.watched)
         return self
 
+    @_on_service
     async def attachments(self) -> list[wire.SessionAttachment]:
         """List the session's files: `attachment_id`, `name`, `url`, `source` (`devin` or `user`). v3 only."""
         return await self._core.attachments.list(self.id)
 
+    @_on_service
     async def download(self, folder: str | os.PathLike[str] | None = None) -> list[Path]:
         """Download the session's files and return their paths. v3 only.
 
@@ -639,6 +678,7 @@ class AsyncSession(SessionView):
         """
         return await self._core.attachments.download(self.id, folder)
 
+    @_on_service
     async def read(self, name: str) -> Any:
         """Read one file: a table as a DataFrame, JSON as its value, text as str, anything else as bytes. v3 only.
 
@@ -658,6 +698,7 @@ class AsyncSession(SessionView):
         content = await self._core.attachments.fetch(found[-1])
         return await asyncio.to_thread(read_file, name, content)
 
+    @_on_service
     async def insights(self, generate: bool = False) -> wire.Insights:
         """Return the service's insights: size, number of messages, `analysis`. v3 only.
 

@@ -762,10 +762,7 @@ def _simulator_client(api_version: str | None, options: dict[str, Any], live: bo
     chosen = replace(_simulator_settings(running, api_version), live=live)
     with _registry.lock:
         journal = _registry.simulated.setdefault(running.url, Journal())
-    broken: list[JournalError] = []
-    client = Devin(settings=chosen, journal=journal, lock=locks_beside(working_directory(), broken.append))
-    _warn(broken)
-    return client
+    return Devin(settings=chosen, journal=journal)  # no lock file: a new simulator has none of its sessions
 
 
 def _no_option(name: str, known: Iterable[str]) -> OptionError:
