@@ -43,7 +43,12 @@ _OFTEN_USED = [
 def __getattr__(name: str) -> Any:
     name = {"NoOrganisation": "NoOrganization"}.get(name, name)  # the old spelling, for one release
     if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name.startswith("_"):  # what tools look for
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from devin_jupyter.errors import NoAttribute
+        from devin_jupyter.text import nearest
+
+        raise NoAttribute(f"devin_jupyter has no attribute {name!r}{nearest(name, __all__)}")
     module = _MODULE_OF[name]
     value = (
         import_module(f".{name}", __name__) if module is None else getattr(import_module(f".{module}", __name__), name)

@@ -44,7 +44,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -131,6 +131,11 @@ class _ThreeLines(BaseException):
     def note(self, further: str) -> None:
         """Extend the second line with something that the code that raised this could not know."""
         self.consequence = _one_line(f"{self.consequence}; {further}" if self.consequence else further)
+        self.args = ("\n".join(self.lines),)
+
+    def reword(self, change: Callable[[str], str]) -> None:
+        """Change the text of each line."""
+        self.message, self.consequence, self.hint = map(change, (self.message, self.consequence, self.hint))
         self.args = ("\n".join(self.lines),)
 
     @property

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial, wraps
 from pathlib import Path
@@ -777,6 +777,9 @@ def _value(expression: str, variables: Mapping[str, Any]) -> str:
         said = str(problem)
         missing = said.split("'")[1] if said.endswith("is undefined") and "'" in said else ""
         hint = nearest(missing, (name for name in variables if not name.startswith("_"))) if missing else ""
+        row = variables.get("row")  # of a batch
+        if missing and isinstance(row, Container) and not isinstance(row, str) and missing in row:
+            hint = f" (did you mean {{{{ row.{missing} }}}}?)"
         do = f"give it a value, or write {{{{ {inner} or '…' }}}}" if said.endswith(" is null") else RAW
         raise TemplateError(f"{expression} cannot be filled: {said}{hint}", hint=do) from None
     except UsageMistake as problem:
@@ -790,7 +793,16 @@ def _value(expression: str, variables: Mapping[str, Any]) -> str:
 
 
 def _broken(expression: str, problem: str) -> TemplateError:
-    return TemplateError(f"{expression} cannot be read: {problem}", hint=RAW)
+    why = next((plain for said, plain in _PLAINLY.items() if said in problem), problem)
+    return TemplateError(f"{expression} cannot be read: {why}", hint=RAW)
+
+
+_PLAINLY = {
+    "chunk after expression": "it holds more than one expression",
+    "end of template": "the expression is incomplete",
+    "expected name or number": "a name must follow the dot",
+}
+"""What Jinja says, and what that means to somebody who wrote one expression."""
 
 
 _TEXT_FILTERS = (

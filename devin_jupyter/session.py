@@ -159,6 +159,11 @@ class Core:
         """Key, organization and host; the organization once it has been resolved."""
         return self.service.settings
 
+    @property
+    def recordings(self) -> LockFile | None:
+        """The lock file as far as its answers count: where there is a key, those of a simulator do not."""
+        return self.creator.lock if self.settings.api_key else self.lock
+
     async def where(self) -> Where:
         """Return where requests go; asks the service for the organization if it is not known."""
         org_id = None if self.service.is_v1 else await self.service.org_id()

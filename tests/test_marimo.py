@@ -147,5 +147,5 @@ def test_a_command_refuses_what_it_does_not_take():
         dj.commands.usage(sinc="3d")
     with pytest.raises(dj.OptionError, match="needs session"):
         dj.commands.send()
-    with pytest.raises(dj.OptionError, match="--limit takes a whole number"):
+    with pytest.raises(dj.OptionError, match="limit= takes a whole number"):
         dj.commands.sessions(limit="many")

@@ -486,8 +486,9 @@ class Query:
         moment = now or datetime.now(UTC)
         for name in given:
             if name not in BY_KEYWORD:
+                hint = " (did you mean phase=?)" if name in ("status", "state") else nearest(name, BY_KEYWORD)
                 raise OptionError(
-                    f"sessions cannot be filtered by {name!r}{nearest(name, BY_KEYWORD)}",
+                    f"sessions cannot be filtered by {name!r}{hint}",
                     "nothing was read",
                     f"filter by {', '.join(BY_KEYWORD)}, limit",
                 )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from devin_jupyter.batches.jobs import BatchStats, Job, Stage, cost_line
 from devin_jupyter.batches.plan import Plan
+from devin_jupyter.batches.record import is_recorded
 from devin_jupyter.batches.rows import Index, named
 from devin_jupyter.batches.runner import ActionResult, Runner
 from devin_jupyter.errors import DevinError, Refused, TurnError, WaitTimeout
@@ -35,12 +36,14 @@ if TYPE_CHECKING:
 def opening_line(runner: Runner) -> str:
     """Return what a cell prints when its batch opens: `Starting 3 of 30 rows (--limit 3), 5 at a time. …`."""
     plan, n_rows = runner.plan, len(runner.plan.rows)
-    to_start = [job for job in runner.wanted if job.stage in (Stage.WAITING, Stage.STARTING)]
+    waiting = [job for job in runner.wanted if job.stage in (Stage.WAITING, Stage.STARTING)]
+    to_start = [job for job in waiting if not is_recorded(runner.core.recordings, job.item)]
     refused = sum(job.stage is Stage.REFUSED for job in runner.jobs)
     beyond = len(runner.jobs) - len(runner.wanted)
     duplicates = n_rows - len(plan.items)
     recorded = sum(job.snapshot is not None and job.snapshot.recorded is not None for job in runner.jobs)
     attached = runner.attached - recorded
+    recorded += len(waiting) - len(to_start)
     parts = []
     if to_start:
         pilot = f" (--limit {runner.limit})" if beyond else ""
@@ -51,7 +54,7 @@ def opening_line(runner: Runner) -> str:
         replays = f"{recorded} replayed from {runner.core.lock.name if runner.core.lock else 'a lock file'}"
         there = ", ".join(part for part in (has, replays if recorded else "") if part) or "There are no rows"
         parts.append(f"{there}." if to_start or refused else f"{there}; nothing to start.")
-    if to_start and not runner.replays:
+    if to_start and runner.replays is None:
         cost = cost_line([job.item for job in to_start], plan.budget)
         parts.append(f"{cost[:1].upper()}{cost[1:]}.")
     shares = "shares" if duplicates == 1 else "share"

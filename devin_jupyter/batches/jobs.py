@@ -327,7 +327,7 @@ def check_caps(items: Sequence[Item], budget: float | None) -> None:
             f"(at 5 ACU each, {count} × 5 = {count * 5:,} ACU)",
             "nothing was sent",
             f"--max-acu 5 caps each one ({count} × 5 = {count * 5:,} ACU at most); "
-            f"--budget 100 --max-acu 5 starts only what 100 ACU can pay for; --limit 3 tries three first",
+            f"--budget 100 with --max-acu 5 starts only what 100 ACU can pay for; --limit 3 tries three first",
         )
     share = int(budget // count)
     fits = (

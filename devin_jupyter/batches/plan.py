@@ -382,7 +382,7 @@ def _check_differences(plan: Plan, options: CellOptions) -> None:
         why = f"only {what} uses the row, and gives every row the same session"
     raise OptionError(
         f"{why}: all {len(rows)} rows would be one session",
-        hint=f"write {{{{ {example} }}}} in the prompt; for one session, leave out --each",
+        hint=f"write {{{{ {example} }}}} in the prompt; for one session: %%devin without --each, or dj.create",
     )
 
 

@@ -132,7 +132,7 @@ def read_rows(given: Any) -> Rows:
         given = given.to_pylist()
     if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Iterable):
         raise OptionError(
-            f"the rows of a batch cannot be a {type(given).__name__}",
+            f"the rows of a batch cannot be of type {type(given).__name__}",
             hint="give a DataFrame, a Series, a list of dicts or a list of values",
         )
     if hasattr(given, "columns") and hasattr(given, "index"):

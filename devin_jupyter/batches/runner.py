@@ -926,7 +926,7 @@ async def open_batch(core: Core, asked: BatchRequest, plan: Plan) -> Runner:
     """
     name, cell = name_of(plan), asked.cell
     key = await asyncio.to_thread(choose_key, core.journal, plan, name, cell)
-    kept = await asyncio.to_thread(check_plan, core.journal, plan, key, cell, core.lock)
+    kept = await asyncio.to_thread(check_plan, core.journal, plan, key, cell, core.recordings)
     before = core.running.pop(key, None)  # a plan that is refused leaves it alone
     if isinstance(before, Runner):
         before.pause("the batch was run again, and the new run continues it")
@@ -1000,13 +1000,13 @@ def preview(core: Core, asked: BatchRequest, plan: Plan) -> Preview:
     refusal, kept = None, list[ChangedRow]()
     try:
         key = choose_key(core.journal, plan, name_of(plan), asked.cell)
-        kept = check_plan(core.journal, plan, key, asked.cell, core.lock)
+        kept = check_plan(core.journal, plan, key, asked.cell, core.recordings)
     except Refused as problem:
         refusal = problem
     wanted = {item.fingerprint.text: item for item in plan.wanted}
     known = core.journal.sessions_for([item.fingerprint.texts for item in plan.wanted])
     found = known.keys() | {change.item.fingerprint.text for change in kept}
-    n_recorded = sum(is_recorded(core.lock, item) for text, item in wanted.items() if text not in found)
+    n_recorded = sum(is_recorded(core.recordings, item) for text, item in wanted.items() if text not in found)
     return Preview(plan=plan, n_known=len(found & wanted.keys()), n_recorded=n_recorded, refusal=refusal)
 
 

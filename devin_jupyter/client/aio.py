@@ -29,7 +29,7 @@ from devin_jupyter.loop import names_of_caller, with_keywords
 from devin_jupyter.models import wire
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import CellRef, Policy, notebook_scope
-from devin_jupyter.options import BY_NAME, CreateOptions, MapOptions, from_keywords, seconds
+from devin_jupyter.options import BY_NAME, CreateOptions, MapOptions, from_keywords, in_python, seconds
 from devin_jupyter.recorded import LockFile
 from devin_jupyter.request import IN_PYTHON, SessionRequest, build, fill, not_filled_in
 from devin_jupyter.session import AsyncSession, Core, Session, open_session, refresh_ended, start_session
@@ -185,9 +185,10 @@ class AsyncDevin:
             CreateUncertain: it is not known whether a session was started.
             DevinError: the service refused or could not be reached; no session was started.
         """
-        wanted = read_options(options)
-        told = check_on_done(wanted["on_done"]) if "on_done" in wanted else None
-        session = await self.start(_built(prompt, wanted), policy_of(wanted))
+        with in_python():
+            wanted = read_options(options)
+            told = check_on_done(wanted["on_done"]) if "on_done" in wanted else None
+            session = await self.start(_built(prompt, wanted), policy_of(wanted))
         announce(session, told, on_loop=True)
         if "wait" in wanted:
             await self.wait(session, seconds(wanted["wait"]))
@@ -231,8 +232,9 @@ class AsyncDevin:
             UsageMistake: an option is invalid, or this API version lacks it.
         """
         if isinstance(wanted, str):
-            read = read_options({name: value for name, value in options.items() if name != "dry_run"})
-            wanted, policy = _built(wanted, read), policy or policy_of(read)
+            with in_python():
+                read = read_options({name: value for name, value in options.items() if name != "dry_run"})
+                wanted, policy = _built(wanted, read), policy or policy_of(read)
         policy = policy or policy_of({})
         if self.core.lock is not None and not self.settings.api_key:
             return plan_replay(wanted, self.core.lock, self.settings.api_version)
@@ -284,9 +286,10 @@ class AsyncDevin:
         """
         from devin_jupyter.batches import batch
 
-        asked = batch.request_of(prompt, rows, options)
-        told = check_on_done(asked.options["on_done"]) if "on_done" in asked.options else None
-        started = await batch.start(self.core, asked)
+        with in_python():
+            asked = batch.request_of(prompt, rows, options)
+            told = check_on_done(asked.options["on_done"]) if "on_done" in asked.options else None
+            started = await batch.start(self.core, asked)
         announce(started, told, on_loop=True)
         return started if "wait" not in asked.options else await started.wait(seconds(asked.options["wait"]))
 

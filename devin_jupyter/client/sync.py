@@ -62,7 +62,7 @@ from devin_jupyter.loop import (
     with_keywords,
 )
 from devin_jupyter.monitor.store import WatchedSession
-from devin_jupyter.options import CellOptions, CreateOptions, MapOptions, from_keywords, number, seconds
+from devin_jupyter.options import CellOptions, CreateOptions, MapOptions, from_keywords, in_python, number, seconds
 from devin_jupyter.recorded import locks_beside
 from devin_jupyter.session import AsyncSession, Core, Session, stopped
 from devin_jupyter.text import nearest
@@ -336,7 +336,8 @@ class Devin(Blocking[AsyncDevin]):
         waiting, others = _split(options)
         stops, told = waiting.get("on_interrupt") == "stop", _on_done(waiting)
         if self.core.service.seen.is_useful:
-            warn_unlisted(self, [request_of(prompt, others)])
+            with in_python():
+                warn_unlisted(self, [request_of(prompt, others)])
         with completing_requests(stops=stops):
             session = Session(loop.run(self._async.create(prompt, **others)))
         announce(session, told)
@@ -355,11 +356,12 @@ class Devin(Blocking[AsyncDevin]):
 
         waiting, others = _split(options)
         told = _on_done(waiting)
-        asked = batches.request_of(prompt, rows, others)
-        plan = loop.run(batches.plan(self.core, asked))
-        if self.core.service.seen.is_useful:
-            warn_unlisted(self, [item.request for item in plan.items])
-        batch = _blocking_batch(loop.run(batches.start(self.core, asked, plan)))
+        with in_python():
+            asked = batches.request_of(prompt, rows, others)
+            plan = loop.run(batches.plan(self.core, asked))
+            if self.core.service.seen.is_useful:
+                warn_unlisted(self, [item.request for item in plan.items])
+            batch = _blocking_batch(loop.run(batches.start(self.core, asked, plan)))
         announce(batch, told)
         if "wait" not in waiting:
             return batch
@@ -420,7 +422,8 @@ def _split(options: Mapping[str, Any]) -> tuple[CellOptions, dict[str, Any]]:
     """Return the options about waiting, which happens here with the blocking handle, and the options for the loop."""
     waiting = {name: options[name] for name in ("wait", "on_interrupt", "on_done") if name in options}
     others = {name: options[name] for name in options if name not in ("wait", "on_done")}
-    return from_keywords(**waiting), others
+    with in_python():
+        return from_keywords(**waiting), others
 
 
 def _on_done(options: CellOptions) -> OnDone | None:

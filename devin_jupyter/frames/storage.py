@@ -10,7 +10,8 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pandas as pd
 from devin_jupyter.errors import OptionError
 from devin_jupyter.frames.columns import Column, array_of, frame_of, words
 from devin_jupyter.frames.sessions import SESSIONS, SessionRows, by_time
-from devin_jupyter.text import replacing
+from devin_jupyter.text import nearest, replacing
 
 _METADATA_KEY = b"devin_jupyter"
 _TEXT_SUFFIXES = ("txt", "md", "log", "py", "html", "xml", "yaml", "yml", "toml", "diff", "patch", "sql", "sh")
@@ -35,9 +36,10 @@ def write_parquet(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     no row has.
 
     Raises:
-        OptionError: pyarrow is not installed.
+        OptionError: pyarrow is not installed, or the file cannot be written.
     """
     arrow, parquet = require_pyarrow()
+    target = _target(frame, path, "write_parquet")
     objects = _object_columns(frame)
     flat = frame.assign(**{name: _to_json(frame[name]) for name in objects})
     table = arrow.Table.from_pandas(flat)
@@ -48,7 +50,7 @@ def write_parquet(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     }
     note = {"objects": objects, "categories": categories}
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), _METADATA_KEY: json.dumps(note).encode()})
-    with replacing(Path(path)) as place:
+    with _told(target, "written"), replacing(target) as place:
         parquet.write_table(table, place)
 
 
@@ -56,10 +58,11 @@ def read_parquet(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Read a frame that `write_parquet` wrote; other files as pandas reads them.
 
     Raises:
-        OptionError: pyarrow is not installed.
+        OptionError: pyarrow is not installed, or the file cannot be read.
     """
-    _, parquet = require_pyarrow()
-    table = parquet.read_table(path, partitioning=None)
+    arrow, parquet = require_pyarrow()
+    with _told(_readable(path, "read_parquet"), "read", arrow.ArrowInvalid):
+        table = parquet.read_table(path, partitioning=None)
     note = json.loads((table.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
     frame: pd.DataFrame = table.to_pandas()
     for name in note.get("objects", ()):
@@ -73,10 +76,14 @@ def read_parquet(path: str | os.PathLike[str]) -> pd.DataFrame:
 def write_csv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     """Write a frame as CSV without its index, objects as JSON; `read_csv` needs a frame with the same columns.
 
-    frames.write_csv(dj.sessions_frame(), "sessions.csv")
+        frames.write_csv(dj.sessions_frame(), "sessions.csv")
+
+    Raises:
+        OptionError: the file cannot be written.
     """
+    target = _target(frame, path, "write_csv")
     objects = _object_columns(frame)
-    with replacing(Path(path)) as place:
+    with _told(target, "written"), replacing(target) as place:
         frame.assign(**{name: _to_json(frame[name]) for name in objects}).to_csv(place, index=False)
 
 
@@ -90,7 +97,7 @@ def read_csv(path: str | os.PathLike[str], like: pd.DataFrame | None = None) -> 
         like: any frame of the same kind, such as one with no rows; a CSV itself knows no dtypes.
 
     Raises:
-        OptionError: no frame is given, or the file lacks a column of it.
+        OptionError: no frame is given, or the file cannot be read or lacks a column of it.
     """
     if not isinstance(like, pd.DataFrame):
         given = "" if like is None else f", not {type(like).__name__}"
@@ -100,7 +107,8 @@ def read_csv(path: str | os.PathLike[str], like: pd.DataFrame | None = None) -> 
             "a Parquet file keeps the dtypes: frames.write_parquet",
         )
     # the names are read as cells, because pandas makes up others for empty and repeated ones
-    texts = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""], header=None)
+    with _told(_readable(path, "read_csv"), "read", pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeError):
+        texts = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""], header=None)
     texts = texts.set_axis(texts.iloc[0].fillna("").tolist(), axis="columns").iloc[1:]
     missing = [str(name) for name in like.columns if name not in texts]
     if missing:
@@ -111,6 +119,44 @@ def read_csv(path: str | os.PathLike[str], like: pd.DataFrame | None = None) -> 
         values = [None if pd.isna(text) else _parse(text, column) for text in texts[column.name]]
         data[column.name] = array_of(column, values)
     return frame_of(columns, data)
+
+
+def _target(frame: Any, path: Any, call: str) -> Path:
+    """Return the path to write to; arguments in the wrong order are refused."""
+    if not isinstance(frame, pd.DataFrame) or not isinstance(path, (str, os.PathLike)):
+        given = f"{type(frame).__name__} and {type(path).__name__}"
+        raise OptionError(
+            f"{call} takes a DataFrame and a path, not {given}",
+            "nothing was written",
+            f'for example frames.{call}(frame, "sessions.{call.removeprefix("write_")}")',
+        )
+    return Path(path)
+
+
+def _readable(path: Any, call: str) -> Path:
+    if isinstance(path, (str, os.PathLike)):
+        return Path(path)
+    raise OptionError(
+        f"{call} takes a path, not {type(path).__name__}",
+        hint=f'for example frames.{call}("sessions.{call.removeprefix("read_")}")',
+    )
+
+
+@contextmanager
+def _told(path: Path, what: str, *also: type[Exception]) -> Iterator[None]:
+    """Turn what the file system says into an error in three lines."""
+    try:
+        yield
+    except Exception as problem:
+        if not isinstance(problem, (OSError, *also)):
+            raise
+        reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
+        hint = ""
+        if not path.parent.is_dir():
+            reason, hint = f"there is no folder {path.parent}", "create the folder, or give another path"
+        elif what == "read" and not path.exists():
+            reason = f"there is no such file{nearest(path.name, (found.name for found in path.parent.iterdir()))}"
+        raise OptionError(f"{path} cannot be {what}: {reason}", hint=hint) from problem
 
 
 def _column(name: Any, dtype: Any) -> Column:

@@ -23,6 +23,7 @@ from devin_jupyter.errors import OptionError, Unsupported
 from devin_jupyter.frames import PullRequestRows, SessionRows
 from devin_jupyter.loop import gather_limited, paused_collector
 from devin_jupyter.models import wire
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.fields import Message, identifier, read_message
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import Facts, Record, Snapshot, Where, observe
@@ -131,6 +132,9 @@ def only_handles(sessions: Any) -> list[Handle]:
     return handles if len(handles) == len(listed) else []
 
 
+_PHASES = frozenset(phase.value for phase in Phase)
+
+
 def identifiers(sessions: Any) -> list[str]:
     """Return the ids of handles, ids or a sessions frame, each once.
 
@@ -142,6 +146,10 @@ def identifiers(sessions: Any) -> list[str]:
         if isinstance(item, Handle):
             found[item.snapshot.session_id] = None
         elif isinstance(item, str):
+            if item in _PHASES:
+                raise OptionError(
+                    f"{item!r} is a phase, not a session id", "nothing was read", f"filter by phase={item!r}"
+                )
             found[prefixed(item)] = None
         else:
             raise OptionError(f"a {type(item).__name__} is not a session", hint="give handles, ids or a sessions frame")

@@ -35,7 +35,7 @@ class DryRun:
         action = {
             "create": "would start a session",
             "attach": "would attach",
-            "replay": "would be replayed",
+            "replay": "nothing to start",
             "refuse": "would be refused",
         }
         facts = [("dry run", f"{action.get(plan.action, plan.action)}: {plan.why}")]
@@ -97,10 +97,12 @@ class BatchDryRun:
         if refusal is not None:
             return f"would be refused: {refusal.message}"
         if not self._settings.api_key:
-            return f"would replay {_count(recorded, 'session')}; {rest} not recorded, and there is no key"
-        replayed = f"; {recorded} would be replayed" if recorded else ""
-        attached = f"; would attach to {known} that {'exists' if known == 1 else 'exist'} already" if known else ""
-        return f"would start {_count(rest, 'new session')}{attached}{replayed}"
+            missing = f"; {rest} not recorded, and there is no key" if rest else ""
+            return f"would replay {_count(recorded, 'session')}{missing}"
+        parts = [f"would start {_count(rest, 'new session')}"] if rest or not (known or recorded) else []
+        parts += [f"would attach to {known} that {'exists' if known == 1 else 'exist'} already"] if known else []
+        parts += [f"would replay {_count(recorded, 'session')}"] if recorded else []
+        return "; ".join(parts)
 
     @property
     def body(self) -> str:

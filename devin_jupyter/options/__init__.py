@@ -5,11 +5,13 @@ Once read, options travel as a dict of the table's names that holds only what wa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from keyword import iskeyword
 from typing import Any, TypeVar, cast
 
-from devin_jupyter.errors import OptionError
+from devin_jupyter.errors import DevinError, OptionError
 from devin_jupyter.options.arguments import (
     Argument,
     Syntax,
@@ -43,6 +45,7 @@ __all__ = [
     "fill",
     "from_keywords",
     "help_text",
+    "in_python",
     "number",
     "parse",
     "readme_table",
@@ -88,12 +91,51 @@ def from_keywords(**keywords: Any) -> CellOptions:
         if name not in BY_NAME:
             raise OptionError(
                 f"there is no option {name!r}{nearest(name, BY_NAME)}",
-                hint="%%devin --help lists them: --max-acu is max_acu here",
+                hint="help(dj.create) and help(dj.map) list them",
             )
     secrets = keywords.get("secrets")
     if secrets is not None and not isinstance(secrets, Mapping):
         _refuse_secret_values(secrets if isinstance(secrets, (list, tuple, set, frozenset)) else [secrets])
     return _read(keywords)
+
+
+_IN_TEXTS = re.compile(
+    r"(%%?devin\b[^;,()\n]*)"  # a magic line stays one
+    r"|--([a-z]+(?:-[a-z]+)*)((?: (?:'[^']*'|\{\{.*?\}\}|[A-Z0-9][\w./-]*|[\w.-]*[/_][\w./-]*|[\w.]+(?=:)))*)"
+    r"|-o ([a-z]\w*)"
+)
+
+
+@contextmanager
+def in_python() -> Iterator[None]:
+    """Have errors about options name them as keywords: `max_acu=5` for `--max-acu 5`."""
+    try:
+        yield
+    except DevinError as problem:
+        problem.reword(_with_keywords)
+        raise
+
+
+def _with_keywords(text: str) -> str:
+    def keyword(found: re.Match[str]) -> str:
+        line, flag, tail, out = found.groups()
+        option = BY_NAME.get((flag or "").replace("-", "_"))
+        if line or (option is None and out is None):
+            return found[0]
+        if option is None:
+            return f"out={out!r}"
+        words = re.findall(r"'[^']*'|\{\{.*?\}\}|\S+", tail or "")
+        values = [word if word.isdigit() or word.isupper() else repr(word.strip("'")) for word in words]
+        if option.kind == "flag":
+            return f"{option.name}=True{tail}"
+        if option.kind == "words" and values:
+            return f"{option.name}=[{', '.join(values)}]"
+        return f"{option.name}={values[0] if len(values) == 1 else tail}"
+
+    changed = _IN_TEXTS.sub(keyword, text)
+    return changed.replace("= (take= in Python)", "=").replace(
+        "several are separated by spaces: ", "several are a list: "
+    )
 
 
 def _usually_named(keywords: Mapping[str, Any]) -> dict[str, Any]:

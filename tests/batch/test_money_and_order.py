@@ -79,7 +79,7 @@ def test_under_a_budget_rows_start_in_their_order(client: BatchClient, simulator
 def test_a_template_that_does_not_use_the_row_is_refused(client: BatchClient, simulator: Any) -> None:
     with pytest.raises(OptionError, match="the prompt does not use the row: all 4 rows would be one session") as no:
         client.map("Upgrade", ROWS)
-    assert no.value.hint == "write {{ row.repo }} in the prompt; for one session, leave out --each"
+    assert no.value.hint == "write {{ row.repo }} in the prompt; for one session: %%devin without --each, or dj.create"
     with pytest.raises(OptionError, match="only --tags uses the row, and gives every row the same session"):
         client.map("Upgrade", ROWS, tags=["{{ row.repo }}"])
     with pytest.raises(OptionError, match=r"write \{\{ row \}\}|all 2 rows"):

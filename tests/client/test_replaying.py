@@ -1,5 +1,7 @@
 """A notebook beside its lock file runs unchanged for whoever has no key: without a secret and without a request."""
 
+from dataclasses import replace
+
 import pytest
 
 import devin_jupyter as dj
@@ -108,7 +110,7 @@ def test_the_dry_run_of_a_batch_counts_the_rows_that_would_be_replayed(leave, mo
         return dict(BatchDryRun(preview, get_default().settings).facts)["dry run"]
 
     leave(key=False)
-    assert dry_run() == "would start 1 new session; 2 would be replayed"
+    assert dry_run() == "would start 1 new session; would replay 2 sessions"
     monkeypatch.delenv("DEVIN_API_KEY")
     assert dry_run() == "would replay 2 sessions; 1 not recorded, and there is no key"
 
@@ -154,3 +156,67 @@ def test_a_notebook_without_sessions_leaves_the_lock_file_as_it_is(leave, folder
     assert (folder / "notebook.devin.json").read_bytes() == before
     with pytest.raises(dj.OptionError, match="this notebook has not started a session yet"):
         get_default().lock("other.devin.json")
+
+
+def test_a_recording_says_why_it_takes_no_message_and_cannot_be_stopped(leave, simulator):
+    dj.create("count", schema="count:int").wait(30)
+    get_default().lock()
+    leave(key=False)
+    simulator.reset()
+    session = dj.create("count", schema="count:int")
+    acts = (
+        lambda: session.send("more"),
+        session.stop,
+        session.archive,
+        lambda: session.tag("x"),
+        session.attachments,
+        session.insights,
+    )
+    for act in acts:
+        with pytest.raises(dj.NotRecorded) as refused:
+            act()
+        assert "is a recording of 20" in refused.value.message
+        assert "this key's service does not have it" in refused.value.message
+        assert refused.value.consequence == "nothing was sent"
+        assert refused.value.hint == "run its cell with --take 2 (take=2) to start a session"
+
+
+def test_without_a_key_a_recording_says_so(leave):
+    dj.create("count", schema="count:int").wait(30)
+    get_default().lock()
+    leave()
+    with pytest.raises(dj.NotRecorded, match="and there is no key to reach it with") as refused:
+        dj.create("count", schema="count:int").stop()
+    assert refused.value.hint == "connect to a simulator to run its cell anew"
+
+
+def test_a_chosen_simulator_starts_sessions_of_its_own(leave):
+    dj.create("count", schema="count:int").wait(30)
+    get_default().lock()
+    leave()
+    dj.connect(simulator=True, speed=600)
+    session = dj.create("count", schema="count:int", max_acu=3).wait(30)
+    assert session.snapshot.recorded is None
+    assert session.send("and more").wait(30).phase is dj.Phase.DONE
+
+
+def test_a_batch_that_is_replayed_announces_no_cost(leave):
+    rows = ["a", "b"]
+    dj.map("count {{ row }}", rows, schema="count:int", max_acu=2).wait(30)
+    get_default().lock()
+    leave(key=False)
+    replayed = dj.map("count {{ row }}", rows, schema="count:int", max_acu=2)
+    assert replayed.notice == "2 replayed from notebook.devin.json; nothing to start."
+    more = dj.map("count {{ row }}", [*rows, "c"], schema="count:int", max_acu=2, name="more")
+    there = "2 replayed from notebook.devin.json"
+    assert more.notice == f"Starting 1 of 3 rows, 5 at a time. {there}. At most 1 × 2 = 2 ACU."
+
+
+def test_simulated_answers_in_a_lock_file_lift_no_guard_of_a_real_key(leave):
+    rows = [f"row {number}" for number in range(11)]
+    dj.map("count {{ row }}", rows, schema="count:int", max_acu=2).wait(30)
+    get_default().lock()
+    leave(key=False)
+    lock, settings = get_default().core.lock, replace(get_default().settings, simulated=False)
+    with dj.Devin(settings=settings, lock=lock) as client, pytest.raises(dj.BudgetExceeded):
+        client.map("count {{ row }}", rows, schema="count:int", name="real")

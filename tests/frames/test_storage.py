@@ -157,3 +157,37 @@ def test_a_csv_without_a_frame_to_take_the_dtypes_from_says_what_to_give(tmp_pat
             frames.read_csv(tmp_path / "n.csv", **given)
         assert caught.value.message == f"read_csv needs like=, a frame with the same columns{words}"
         assert "like=dj.sessions_frame(limit=0)" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("call", "message", "hint"),
+    [
+        (
+            lambda frame, at: frames.write_parquet(str(at), frame),
+            "write_parquet takes a DataFrame and a path",
+            "for example",
+        ),
+        (
+            lambda frame, at: frames.write_csv(at / "a.csv", frame),
+            "write_csv takes a DataFrame and a path",
+            "for example",
+        ),
+        (lambda frame, at: frames.write_csv(frame, at / "no" / "a.csv"), "there is no folder", "create the folder"),
+        (lambda frame, at: frames.write_parquet(frame, at / "no" / "a"), "there is no folder", "create the folder"),
+        (lambda frame, at: frames.write_parquet(frame, at), "cannot be written: ", ""),
+        (lambda frame, at: frames.read_parquet(at / "thre.parquet"), r"no such file \(did you mean three.parquet", ""),
+        (lambda frame, at: frames.read_parquet(frame), "read_parquet takes a path, not DataFrame", "for example"),
+        (lambda frame, at: frames.read_parquet(at / "a.csv"), "cannot be read: ", ""),
+        (lambda frame, at: frames.read_csv(at / "none.csv", like=frame), "there is no such file", ""),
+        (lambda frame, at: frames.read_csv(at / "empty.csv", like=frame), "cannot be read: ", ""),
+    ],
+)
+def test_a_path_that_does_not_work_is_said_in_three_lines(tmp_path: Path, call: Any, message: str, hint: str) -> None:
+    frame = pd.DataFrame({"a": [1, 2]})
+    frames.write_parquet(frame, tmp_path / "three.parquet")
+    frames.write_csv(frame, tmp_path / "a.csv")
+    (tmp_path / "empty.csv").write_text("")
+    with pytest.raises(OptionError, match=message) as refused:
+        call(frame, tmp_path)
+    assert refused.value.hint.startswith(hint)
+    assert not list(tmp_path.glob(".*.tmp"))

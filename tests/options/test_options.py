@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from devin_jupyter import options
 from devin_jupyter.errors import DevinError, OptionError
-from devin_jupyter.options import BY_NAME, GROUPS, OPTIONS, CellOptions, CreateOptions, MapOptions
+from devin_jupyter.options import BY_NAME, GROUPS, OPTIONS, CellOptions, CreateOptions, MapOptions, in_python
 from devin_jupyter.options.arguments import split
 
 BATCH = GROUPS["Batches: one session per row"]
@@ -242,3 +242,31 @@ def test_what_may_be_a_comment_or_a_value_is_refused():
         split("--tags nightly #nightly build")
     assert "'#nightly'" in caught.value.hint
     assert split("send audit see #418 # really", comments=False) == ["send", "audit", "see", "#418", "#", "really"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("--max-acu takes a whole number above 0", "max_acu= takes a whole number above 0"),
+        ("for example --max-acu 5; or --raw to send it", "for example max_acu=5; or raw=True to send it"),
+        ("--schema nope: there is no variable nope", "schema='nope': there is no variable nope"),
+        (
+            "several are separated by spaces: --repos acme/api acme/web",
+            "several are a list: repos=['acme/api', 'acme/web']",
+        ),
+        ("with the next --take (take= in Python) and a higher --max-acu", "with the next take= and a higher max_acu="),
+        (
+            "give each its own, such as --name '{{ name }}'",
+            "give each its own, such as name='{{ name }}'",
+        ),
+        ("for example -o audit", "for example out='audit'"),
+        ("%devin stop --all ends them; --limit 3 tries", "%devin stop --all ends them; limit=3 tries"),
+        ("write --take LABEL instead", "write take=LABEL instead"),
+        ("no --other of ours", "no --other of ours"),
+    ],
+)
+def test_errors_in_python_name_keywords_in_place_of_options(text, said):
+    with pytest.raises(OptionError) as caught, in_python():
+        raise OptionError("message", text, text)
+    assert (caught.value.consequence, caught.value.hint) == (said, said)
+    assert str(caught.value) == f"message\n{said}\n{said}"
