@@ -92,8 +92,8 @@ def test_rows_of_a_batch_have_the_limit_too(slow, slow_simulator):
 
 def test_a_limit_that_is_no_time_is_refused(devin):
     for wrong in (0, "0s"):
-        with pytest.raises(OptionError, match="--max-time must be above 0"):
+        with pytest.raises(OptionError, match="max_time= must be above 0"):
             devin.create("x", max_time=wrong)
-    with pytest.raises(OptionError, match="--max-time takes a time"):
+    with pytest.raises(OptionError, match="max_time= takes a time"):
         devin.create("x", max_time="soon")
     assert devin.create("x", max_time=float("inf")).result(30)
