@@ -10,13 +10,11 @@ include their second is not documented, so nothing relies on it.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from itertools import pairwise
 from math import ceil, floor, inf
 from operator import index
@@ -27,7 +25,7 @@ from devin_jupyter.errors import OptionError, UnreadableAnswer, Unsupported
 from devin_jupyter.loop import REQUESTS_AT_ONCE, leaf_exceptions
 from devin_jupyter.models import enums
 from devin_jupyter.models.enums import Phase
-from devin_jupyter.models.fields import KNOWN_KEYS, UNIX_SECONDS, parse_time, row_parser, strings
+from devin_jupyter.models.fields import KNOWN_KEYS, UNIX_SECONDS, json_parsers, parse_time, row_parser, strings
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.text import nearest, parse_ago, unknown_value
 
@@ -309,24 +307,12 @@ def _total(value: Any) -> int | None:
 
 
 def _value(body: bytes) -> Any:
-    for parse in _parsers():
+    for parse in json_parsers():
         try:
             return parse(body)
         except (ValueError, RecursionError):  # also half a character, or a number that is none, which only some read
             continue
     raise UnreadableAnswer("a page of sessions cannot be parsed", "nothing was changed", "try again later")
-
-
-@cache
-def _parsers() -> list[Callable[[bytes], Any]]:
-    """The parsers of JSON that are there, fastest first; what one refuses the next one may read."""
-    from pydantic_core import from_json
-
-    try:
-        import msgspec
-    except ImportError:  # pyodide may lack it
-        return [from_json, json.loads]
-    return [msgspec.json.Decoder().decode, from_json, json.loads]
 
 
 def _seconds(value: Any) -> int:

@@ -438,8 +438,7 @@ class AsyncDevin:
         """
         from devin_jupyter.history import dataset, select
 
-        if engine not in (None, "pandas", "dask"):
-            raise OptionError(f"engine={engine!r} is unknown", hint="leave it out for pandas, or give 'dask'")
+        _check_engine(engine)
         if engine != "dask":
             return (await select(self.core, sessions, filters, limit)).frame
         if sessions is not None or limit is not None:
@@ -810,14 +809,19 @@ class AsyncDevin:
         return await organization.guardrail_violations(self.core, since, until, org_id=org_id, texts=texts, limit=limit)
 
     @with_keywords(SessionFilters)
-    async def sync(self, /, folder: str | Path, **filters: Unpack[SessionFilters]) -> pd.DataFrame:
+    async def sync(
+        self, /, folder: str | Path, *, engine: str | None = None, **filters: Unpack[SessionFilters]
+    ) -> pd.DataFrame:
         """Update a folder of Parquet files and return all its sessions as a DataFrame, newest first.
 
-        Rows and columns are those of `sessions_frame`; no names of users are stored. Only changes are read. An
-        interrupted sync loses nothing: the next one repeats it.
+        Rows and columns are those of `sessions_frame`; no names of users are stored. Only changes are read: sessions
+        that were updated, and of those whose pull requests are not all merged up to 500, the newest and in turn the
+        others. An interrupted sync loses nothing: the next one repeats it.
 
         Args:
             folder: created if it does not exist.
+            engine: `"dask"` for a Dask DataFrame with a partition per month, of which no more than one is in memory
+                while the folder is updated; its `user_name` is null.
             filters: those of `sessions_frame`; always the same for one folder.
 
         Raises:
@@ -825,7 +829,8 @@ class AsyncDevin:
         """
         from devin_jupyter.history import dataset
 
-        return await dataset.sync(self.core, folder, **filters)
+        _check_engine(engine)
+        return await dataset.sync(self.core, folder, engine=engine, **filters)
 
     async def budget(self, acus: float | str | None = None, *, notebook: str | None = None) -> Account:
         """Set or show the budget of a notebook; the repr shows the arithmetic. What was spent stays spent.
@@ -888,6 +893,11 @@ class AsyncDevin:
         if isinstance(session, str):
             return await self.get(session)
         return session._async if isinstance(session, Session) else session
+
+
+def _check_engine(engine: str | None) -> None:
+    if engine not in (None, "pandas", "dask"):
+        raise OptionError(f"engine={engine!r} is unknown", hint="leave it out for pandas, or give 'dask'")
 
 
 def asked_to_fix(error: BaseException | None = None, hint: str = "") -> tuple[str, type]:

@@ -10,19 +10,23 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from devin_jupyter.errors import OptionError
 from devin_jupyter.frames.columns import Column, array_of, frame_of, words
 from devin_jupyter.frames.sessions import SESSIONS, SessionRows, by_time
+from devin_jupyter.models.fields import json_parsers
 from devin_jupyter.text import nearest, replacing
 
 _METADATA_KEY = b"devin_jupyter"
+_ROWS_AT_ONCE = 8192
+"""The text of more is never in memory together."""
 _TEXT_SUFFIXES = ("txt", "md", "log", "py", "html", "xml", "yaml", "yml", "toml", "diff", "patch", "sql", "sh")
 UNKNOWN_MONTH = "unknown"
 
@@ -38,20 +42,31 @@ def write_parquet(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     Raises:
         OptionError: pyarrow is not installed, or the file cannot be written.
     """
-    arrow, parquet = require_pyarrow()
+    require_pyarrow()
     target = _target(frame, path, "write_parquet")
     objects = _object_columns(frame)
-    flat = frame.assign(**{name: _to_json(frame[name]) for name in objects})
-    table = arrow.Table.from_pandas(flat)
-    categories = {
-        str(name): list(dtype.categories)
-        for name, dtype in frame.dtypes.items()
-        if isinstance(dtype, pd.CategoricalDtype)
-    }
-    note = {"objects": objects, "categories": categories}
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _METADATA_KEY: json.dumps(note).encode()})
-    with _told(target, "written"), replacing(target) as place:
-        parquet.write_table(table, place)
+    flat = _with_json(frame, objects)
+    with _told(target, "written"):
+        _write([flat], objects, target)
+
+
+def _write(parts: Iterable[pd.DataFrame], objects: list[str], path: Path, *, index: bool | None = None) -> None:
+    """Write parts of a frame with the same dtypes, whose objects are JSON text; without its index if that is False."""
+    arrow, parquet = require_pyarrow()
+    with replacing(path) as place, ExitStack() as stack:
+        writer = None
+        for part in parts:
+            table = arrow.Table.from_pandas(part, preserve_index=index)
+            if writer is None:
+                categories = {
+                    str(name): list(dtype.categories)
+                    for name, dtype in part.dtypes.items()
+                    if isinstance(dtype, pd.CategoricalDtype)
+                }
+                note = json.dumps({"objects": objects, "categories": categories}).encode()
+                schema = table.schema.with_metadata({**(table.schema.metadata or {}), _METADATA_KEY: note})
+                writer = stack.enter_context(parquet.ParquetWriter(place, schema))
+            writer.write_table(table.cast(schema))
 
 
 def read_parquet(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -63,14 +78,24 @@ def read_parquet(path: str | os.PathLike[str]) -> pd.DataFrame:
     arrow, parquet = require_pyarrow()
     with _told(_readable(path, "read_parquet"), "read", arrow.ArrowInvalid):
         table = parquet.read_table(path, partitioning=None)
-    note = json.loads((table.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
-    frame: pd.DataFrame = table.to_pandas()
+    frame, note = _frame_in(table)
     for name in note.get("objects", ()):
-        values = [None if pd.isna(text) else json.loads(text) for text in frame[name]]
-        frame[name] = pd.Series(values, dtype=object, index=frame.index)
+        frame[name] = pd.Series(from_json(table[name]), dtype=object, index=frame.index)
+    return frame
+
+
+def _frame_in(table: Any) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return the frame in an Arrow table with its objects as JSON text, and the note in its metadata."""
+    note = _note_of(table.schema)
+    frame: pd.DataFrame = table.to_pandas()
     for name, values in note.get("categories", {}).items():
         frame[name] = frame[name].astype(pd.CategoricalDtype(values))
-    return frame
+    return frame, note
+
+
+def _note_of(schema: Any) -> dict[str, Any]:
+    note: dict[str, Any] = json.loads((schema.metadata or {}).get(_METADATA_KEY, b"{}"))
+    return note
 
 
 def write_csv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
@@ -84,7 +109,7 @@ def write_csv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     target = _target(frame, path, "write_csv")
     objects = _object_columns(frame)
     with _told(target, "written"), replacing(target) as place:
-        frame.assign(**{name: _to_json(frame[name]) for name in objects}).to_csv(place, index=False)
+        _with_json(frame, objects).to_csv(place, index=False)
 
 
 def read_csv(path: str | os.PathLike[str], like: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -183,9 +208,51 @@ def _parse(text: str, column: Column) -> Any:
     return text
 
 
-def _to_json(values: pd.Series[Any]) -> pd.Series[Any]:
-    texts = [None if value is None else json.dumps(value, ensure_ascii=True, default=str) for value in values]
-    return pd.Series(texts, dtype="string", index=values.index)
+def _with_json(frame: pd.DataFrame, objects: Iterable[str]) -> pd.DataFrame:
+    return frame.assign(**{name: pd.Series(to_json(frame[name]), index=frame.index) for name in objects})
+
+
+_encode = json.JSONEncoder(default=str).encode
+
+
+def to_json(values: Iterable[Any]) -> Any:
+    """Return a string array of values as JSON; None is null."""
+    seen: dict[Any, str] = {}  # of lists of texts, such as tags: there are few that differ
+    texts: list[str | None] = []
+    for value in values:
+        if value is None:
+            texts.append(None)
+        elif type(value) is list and set(map(type, value)) <= {str}:
+            key = tuple(value)
+            if key not in seen:
+                seen[key] = _encode(value)
+            texts.append(seen[key])
+        else:
+            texts.append(_encode(value))
+    return array_of(Column("", "text"), texts)
+
+
+def from_json(texts: Any) -> list[Any]:
+    """Return what the JSON of a column of an Arrow table says; null is None."""
+    import pyarrow.compute as compute
+
+    arrow, found = require_pyarrow()[0], list[Any]()
+    for chunk in texts.chunks:
+        filled = compute.fill_null(chunk.cast(arrow.large_string()), "null")
+        whole = arrow.LargeListArray.from_arrays([0, len(filled)], filled)
+        joined = compute.binary_join(whole, arrow.scalar(",", filled.type))[0]
+        found += _parse_json(b"[%b]" % joined.as_buffer().to_pybytes())
+    return found
+
+
+def _parse_json(text: bytes) -> list[Any]:
+    for parse in json_parsers():
+        try:
+            found: list[Any] = parse(text)
+        except (ValueError, RecursionError):  # what one refuses the next one may read
+            continue
+        return found
+    raise ValueError("a column holds no JSON")
 
 
 def _object_columns(frame: pd.DataFrame) -> list[str]:
@@ -254,26 +321,169 @@ def _as_text(value: Any) -> str | None:
 
 def split_by_month(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Split a sessions frame by the month of `created_at`: `2026-11` → frame."""
-    months = frame["created_at"].dt.strftime("%Y-%m").fillna(UNKNOWN_MONTH)
-    return {str(month): part for month, part in frame.groupby(months.astype(str), sort=True)}
+    made = frame["created_at"].dt
+    numbers = (12 * made.year + made.month - 1).fillna(-1).astype("int64")
+    different = sorted(set(numbers))
+    return {
+        UNKNOWN_MONTH if number < 0 else f"{number // 12:04}-{number % 12 + 1:02}": (
+            frame if len(different) == 1 else frame[(numbers == number).array]
+        )
+        for number in different
+    }
+
+
+def merge_into(path: Path, new: pd.DataFrame) -> None:
+    """Put sessions into a Parquet file, which need not exist; a row of `new` replaces one of the file.
+
+    Raises:
+        OptionError: the file cannot be read.
+    """
+    objects = _object_columns(new)
+    if path.exists():
+        with naming(path):
+            old, _ = _frame_in(require_pyarrow()[1].read_table(path, partitioning=None))
+        _write([merge_sessions(old, _with_json(new, objects))], objects, path, index=False)
+        return
+    new = _newest_first(new)
+    starts = range(0, max(1, len(new)), _ROWS_AT_ONCE)
+    slices = (_with_json(new.iloc[start : start + _ROWS_AT_ONCE], objects) for start in starts)
+    _write(slices, objects, path, index=False)
 
 
 def merge_sessions(old: pd.DataFrame | None, new: pd.DataFrame) -> pd.DataFrame:
     """Return the sessions of both frames, each once; a row of `new` replaces one of `old`."""
     if old is None:
         return stack_sessions([new])
-    return stack_sessions([old[~old["session_id"].isin(new["session_id"])], new])
+    return stack_sessions([old, new], without=old["session_id"].isin(new["session_id"]))
 
 
-def stack_sessions(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Return the parts as one frame, newest first, as if all sessions had been read at once."""
+def stack_sessions(parts: Iterable[pd.DataFrame], without: pd.Series[Any] | None = None) -> pd.DataFrame:
+    """Return the parts as one frame, newest first, as if all sessions had been read at once.
+
+    Args:
+        parts: frames of sessions.
+        without: which rows of the first part to leave out.
+    """
     filled = [_complete(part) for part in parts if len(part)]
     if not filled:
         return SessionRows().frame()
+    if without is not None and without.all():
+        filled, without = filled[1:], None
+    if len(filled) == 1:
+        return _newest_first(filled[0].reset_index(drop=True))
     columns = {name: _concatenate([part[name] for part in filled]) for name in filled[0].columns}
-    frame = pd.DataFrame(columns)
-    order = by_time(frame["created_at"].array, frame["session_id"].tolist())
+    return _newest_first(pd.DataFrame(columns), without)
+
+
+def _newest_first(frame: pd.DataFrame, without: pd.Series[Any] | None = None) -> pd.DataFrame:
+    kept = None
+    if without is not None:
+        left_out = np.zeros(len(frame), dtype=bool)
+        left_out[: len(without)] = without
+        kept = np.flatnonzero(~left_out)
+    created, names = frame["created_at"].array, frame["session_id"].array
+    if kept is not None:
+        created, names = created.take(kept), names.take(kept)
+    order = by_time(created, names.tolist())
+    if kept is not None:
+        order = kept if order is None else kept[order]
     return frame if order is None else frame.take(order).reset_index(drop=True)
+
+
+def read_sessions(files: Sequence[Path], names: Sequence[str] = ()) -> pd.DataFrame:
+    """Return the sessions of several files, column by column, so that there is never a second copy of all.
+
+    Args:
+        files: those of `merge_into`, the newest first.
+        names: only these columns, `session_id` and `created_at` among them; by default those that any file has.
+
+    Raises:
+        OptionError: a file cannot be read.
+    """
+    _, parquet = require_pyarrow()
+    if not files:
+        return SessionRows().frame()[[*names] or [column.name for column in SESSIONS]]
+    with ExitStack() as stack:
+        opened = []
+        for file in files:
+            with naming(file):
+                opened.append(stack.enter_context(parquet.ParquetFile(file)))
+        there = set(names) or {"user_name"}.union(*(one.schema_arrow.names for one in opened))
+        columns = [column for column in SESSIONS if column.name in there]
+        types = _categories(one.schema_arrow for one in opened)
+        data: dict[str, Any] = {}
+        for column in columns:
+            pieces = []
+            for file, one in zip(files, opened, strict=True):
+                with naming(file):
+                    pieces.append(_read_column(one, column, types))
+            data[column.name] = pd.concat(pieces, ignore_index=True)
+    return _newest_first(pd.DataFrame(data, copy=False))
+
+
+def _read_column(file: Any, column: Column, types: dict[str, pd.CategoricalDtype]) -> pd.Series[Any]:
+    name = column.name
+    if name not in file.schema_arrow.names:  # written before there was such a column
+        return pd.Series(array_of(column, [None] * file.metadata.num_rows))
+    table = file.read(columns=[name], use_threads=False)
+    if column.kind == "object":
+        return pd.Series(from_json(table[name]), dtype=object)
+    found: pd.Series[Any] = table.to_pandas()[name]
+    return found.astype(types[name]) if name in types else found
+
+
+def _categories(schemas: Iterable[Any]) -> dict[str, pd.CategoricalDtype]:
+    """Return the types of the columns of words that hold what occurs in any of some files."""
+    notes = [_note_of(schema).get("categories", {}) for schema in schemas]
+    found = {}
+    for column in SESSIONS:
+        if column.kind == "word":
+            others = {value for note in notes for value in note.get(column.name, ())} - {*column.values}
+            found[column.name] = pd.CategoricalDtype([*column.values, *sorted(others, key=str)])
+    return found
+
+
+def empty_like(files: Sequence[Path]) -> pd.DataFrame:
+    """Return a frame without rows, with the dtypes of the sessions of all files.
+
+    Raises:
+        OptionError: a file cannot be read.
+    """
+    _, parquet = require_pyarrow()
+    schemas = []
+    for file in files:
+        with naming(file):
+            schemas.append(parquet.read_schema(file))
+    there = {"user_name"}.union(*(schema.names for schema in schemas)) if files else {one.name for one in SESSIONS}
+    found = SessionRows().frame().astype(_categories(schemas))
+    return found[[name for name in found.columns if name in there]]
+
+
+def read_month(file: Path, like: pd.DataFrame) -> pd.DataFrame:
+    """Return the sessions of one file, with the dtypes of those of all.
+
+    Raises:
+        OptionError: it cannot be read.
+    """
+    types = {name: dtype for name, dtype in like.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)}
+    return read_sessions([file], [*like.columns]).astype(types)
+
+
+@contextmanager
+def naming(file: Path) -> Iterator[None]:
+    """Say which file cannot be read, and what to do.
+
+    Raises:
+        OptionError: it cannot be read.
+    """
+    try:
+        yield
+    except (OSError, ValueError) as problem:  # what pyarrow raises are ValueErrors
+        raise OptionError(
+            f"{file} cannot be read: {str(problem).splitlines()[0]:.200}",
+            "the service still has all of it",
+            "delete it, and sync again",
+        ) from None
 
 
 def _complete(part: pd.DataFrame) -> pd.DataFrame:
@@ -295,15 +505,79 @@ def _concatenate(pieces: Sequence[pd.Series[Any]]) -> Any:
     return words([None if pd.isna(value) else value for piece in pieces for value in piece], known)
 
 
-def with_open_pull_requests(frame: pd.DataFrame) -> list[str]:
-    """Return the ids of the sessions with pull requests that may still be merged."""
-    is_open = (frame["n_prs"] > 0) & (frame["n_merged"].fillna(0) < frame["n_prs"])
-    return [str(name) for name in frame.loc[is_open.fillna(False), "session_id"]]
+_OF_PULL_REQUESTS = ("session_id", "created_at", "updated_at", "n_prs", "n_merged")
+Place = tuple[int, str]
+"""Where a session stands in the order of frames: when it was created, in microseconds, and its id."""
 
 
-def last_update(frame: pd.DataFrame) -> float | None:
-    """Return the newest `updated_at` in Unix seconds."""
-    newest = frame["updated_at"].max()
+def open_pull_requests(
+    files: Sequence[Path], most: int, after: Place | None = None, without: Collection[str] = ()
+) -> tuple[pd.DataFrame, Place | None]:
+    """Return stored sessions with pull requests that may still be merged, and where the next call shall go on.
+
+    Half of them are the newest, the others take turns. No more files are read than that takes.
+
+    Args:
+        files: those of `merge_into`, the newest first.
+        most: how many sessions.
+        after: where the last call said to go on.
+        without: ids to leave out.
+
+    Raises:
+        OptionError: a file cannot be read.
+    """
+    seen: dict[Path, pd.DataFrame] = {}
+
+    def waiting(after: Place | None) -> Iterator[pd.DataFrame]:
+        month = "" if after is None else f"sessions-{_month(after[0])}"
+        for file in files:
+            if after is not None and file.stem > month and not file.stem.endswith(UNKNOWN_MONTH):
+                continue
+            if file not in seen:
+                part = read_sessions([file], _OF_PULL_REQUESTS)
+                is_open = (part["n_prs"] > 0) & (part["n_merged"].fillna(0) < part["n_prs"])
+                part = part[is_open.fillna(False).array]
+                seen[file] = part[~part["session_id"].isin(without).to_numpy()]
+            part = seen[file]
+            if after is not None:
+                created = part["created_at"].array.asi8
+                part = part[(created < after[0]) | ((created == after[0]) & (part["session_id"] > after[1]).array)]
+            yield part
+
+    recent = _first(most // 2, waiting(None))
+    bound = _place(recent)
+    turn = _first(most - len(recent), waiting(after or bound))
+    again = _first(most - len(recent) - len(turn), waiting(bound))
+    found = pd.concat([recent, turn, again], ignore_index=True).drop_duplicates("session_id", ignore_index=True)
+    return found, _place(again) or _place(turn)
+
+
+def _first(count: int, parts: Iterator[pd.DataFrame]) -> pd.DataFrame:
+    found = SessionRows().frame()[[*_OF_PULL_REQUESTS]]
+    while len(found) < count and (part := next(parts, None)) is not None:
+        found = pd.concat([found, part.head(count - len(found))], ignore_index=True)
+    return found
+
+
+def _place(part: pd.DataFrame) -> Place | None:
+    return None if part.empty else (int(part["created_at"].array.asi8[-1]), str(part["session_id"].iloc[-1]))
+
+
+def _month(microseconds: int) -> str:
+    moment = np.datetime64(microseconds, "us")
+    return "" if np.isnat(moment) else str(moment.astype("M8[M]"))
+
+
+def differing(fresh: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
+    """Return the sessions of `fresh` whose pull requests or time of change differ from what is stored."""
+    keys = ["session_id", "updated_at", "n_prs", "n_merged"]
+    same = fresh[keys].merge(stored[keys], how="left", indicator=True)["_merge"] == "both"
+    return fresh[~same.to_numpy()].reset_index(drop=True)
+
+
+def last_update(frame: pd.DataFrame, column: str = "updated_at") -> float | None:
+    """Return the newest time in a column in Unix seconds."""
+    newest = frame[column].max()
     return None if pd.isna(newest) else float(newest.timestamp())
 
 

@@ -10,23 +10,30 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter import frames, loop
 from devin_jupyter.api.query import Query, Window
+from devin_jupyter.api.sessions import collect
 from devin_jupyter.errors import OptionError
 from devin_jupyter.frames.storage import (
+    UNKNOWN_MONTH,
+    differing,
+    empty_like,
     last_update,
-    merge_sessions,
+    merge_into,
+    open_pull_requests,
+    read_month,
+    read_sessions,
     split_by_month,
-    stack_sessions,
-    with_open_pull_requests,
 )
-from devin_jupyter.history import fill, names_in, new_rows, read_journal, select
+from devin_jupyter.history import Journaled, names_in, new_rows, read_journal, select
 from devin_jupyter.text import replacing
 
 if TYPE_CHECKING:
@@ -40,18 +47,26 @@ _MOST_PARTITIONS = 120
 _cores: dict[Where, Core] = {}
 OVERLAP_SECONDS = 3600
 """Read again, in seconds: clocks differ, and sessions change while a list is read."""
+MOST_ASKED_AGAIN = 500
+"""Sessions with pull requests that are not merged yet are read again without having changed: at most so many a time."""
+_FEW, _MANY = 2000, 20_000
+"""Sessions: fewer are no reason to read month by month, and more are never read at once, unless a month has more."""
+_MOST_MONTHS = 12
 _STATE = "_sync.json"
 _STALE_SECONDS = 3600
 
 
-async def sync(core: Core, folder: str | Path, **filters: Any) -> pd.DataFrame:
+async def sync(core: Core, folder: str | Path, *, engine: str | None = None, **filters: Any) -> pd.DataFrame:
     """Bring the folder up to date and return all its sessions as a frame, the newest first.
 
-    Only sessions that changed since are read, and those with pull requests that may have been merged since.
+    Only sessions that changed since are read, and of those with pull requests that may have been merged since at most
+    `MOST_ASKED_AGAIN`: the newest and, in turn, the others. Long histories are read and stored month by
+    month, so that no more than a month is in memory.
 
     Args:
         core: the client.
         folder: made where it does not exist.
+        engine: "dask" for a Dask DataFrame of the files, without the names of users.
         filters: see `SessionFilters`; the same every time.
 
     Raises:
@@ -59,41 +74,113 @@ async def sync(core: Core, folder: str | Path, **filters: Any) -> pd.DataFrame:
     """
     place = _place(folder)
     frames.require_pyarrow()
+    if engine == "dask":
+        require_dask()
     _check_filters(filters)
     if not core.service.is_v1:
         await core.service.org_id()
     state = await asyncio.to_thread(_prepare, place, _owner(core, filters))
     started = time.time()
-    rows = new_rows(core, await asyncio.to_thread(read_journal, core))
     known_until: float | None = state.get("known_until")
     since = None if known_until is None else datetime.fromtimestamp(known_until - OVERLAP_SECONDS, UTC)
-    await fill(core, rows, Query.of({**filters, "updated_since": since}))
+    changed = Query.of({**filters, "updated_since": since})
+    journaled = await asyncio.to_thread(read_journal, core)
+    newest, read = known_until or 0.0, set[str]()
+    async for fresh in _parts(core, journaled, changed, most=_FEW if known_until is None else _MANY):
+        newest = max(newest, min(last_update(fresh) or 0.0, started))
+        await asyncio.to_thread(_store, place, fresh)
+        if known_until is not None:
+            read.update(fresh["session_id"])
+        del fresh  # before the next one is read
     if known_until is not None and not core.service.is_v1:  # v1 never says whether something was merged
-        stored = await asyncio.to_thread(read_dataset, place)
-        rows.add((await core.sessions.by_ids(with_open_pull_requests(stored))).existing())
-    fresh = await asyncio.to_thread(rows.frame)
-    newest = last_update(fresh)
-    if newest is not None:
-        state["known_until"] = max(known_until or 0.0, min(newest, started))
-    await asyncio.to_thread(_store, place, fresh, state)
+        await asyncio.to_thread(_store, place, await _merged(core, journaled, place, state, read))
+    state["known_until"] = newest or None
+    await asyncio.to_thread(_write_state, place, state)
+    if engine == "dask":
+        return await asyncio.to_thread(_dask_files, place)
     # names are looked up, never stored: they are of people
     return await names_in(core, await asyncio.to_thread(read_dataset, place), Query.of(filters))
 
 
 def read_dataset(folder: str | Path) -> pd.DataFrame:
     """Return the sessions of a folder that `sync` keeps, without asking the service."""
-    return stack_sessions(_read(file) for file in _files(_place(folder)))
+    with loop.paused_collector():
+        return read_sessions(_files(_place(folder)))
 
 
-def _read(file: Path) -> pd.DataFrame:
-    try:
-        return frames.read_parquet(file)
-    except (OSError, ValueError) as problem:  # what pyarrow raises are ValueErrors
-        raise OptionError(
-            f"{file} cannot be read: {str(problem).splitlines()[0]:.200}",
-            "the service still has all of it",
-            "delete it, and sync again",
-        ) from None
+async def _parts(core: Core, journaled: Journaled, query: Query, most: int) -> AsyncIterator[pd.DataFrame]:
+    """Read what a query selects: at once up to `most` sessions, else about a month at a time, back from the newest."""
+    whole = query.window()
+    start, end, months = whole.start, whole.end, 0
+    if core.service.is_v1:  # it has no filter by time
+        most = sys.maxsize
+    while True:
+        try:
+            fresh = await _read(core, journaled, _within(query, start, end), sys.maxsize if months == 1 else most)
+        except _TooMany as found:
+            months, most = 1, _MANY
+            start = _months_before(found.newest, 0)
+        else:
+            count = len(fresh)
+            yield fresh
+            del fresh
+            if start is None or start == whole.start:
+                return
+            end, months = start, 2 * months if count < _FEW else 1
+            start = _months_before(end, months) if months <= _MOST_MONTHS else None
+        if start is None or (whole.start is not None and start < whole.start):
+            start = whole.start
+
+
+async def _read(core: Core, journaled: Journaled, query: Query, most: int) -> pd.DataFrame:
+    rows, too_many = new_rows(core, journaled), list[_TooMany]()
+
+    def add(items: list[Any], at: datetime) -> int:
+        count = 0 if too_many else rows.add(items, at=at)
+        if len(rows) > most:  # several pages may be under way
+            too_many[:] = too_many or [_TooMany(rows.frame())]
+            raise too_many[0]
+        return count
+
+    with loop.paused_collector():
+        await collect(core.sessions, query, partial(add, at=datetime.now(UTC)))
+        return await asyncio.to_thread(partial(rows.frame, newest_first=True))
+
+
+class _TooMany(Exception):
+    """There are more sessions than are read at once."""
+
+    def __init__(self, some: pd.DataFrame) -> None:
+        super().__init__()
+        self.newest = int(last_update(some, "created_at") or 0)
+        """When the newest of them was created, in Unix seconds."""
+
+
+def _within(query: Query, start: int | None, end: int | None) -> Query:
+    bounds = {"since": start, "until": end}
+    times = {name: datetime.fromtimestamp(at, UTC) for name, at in bounds.items() if at is not None}
+    return Query({**query.filters, **times})
+
+
+def _months_before(moment: int, months: int) -> int:
+    """Return the start of the month so many months before that of a moment, in Unix seconds."""
+    at = datetime.fromtimestamp(moment, UTC)
+    year, month = divmod(12 * at.year + at.month - 1 - months, 12)
+    return int(datetime(year, month + 1, 1, tzinfo=UTC).timestamp())
+
+
+async def _merged(
+    core: Core, journaled: Journaled, folder: Path, state: dict[str, Any], read: set[str]
+) -> pd.DataFrame:
+    """Return sessions whose pull requests are not any more as they are stored; none of those that were just read."""
+    after = state.get("asked_until")
+    after = (int(after[0]), str(after[1])) if isinstance(after, list) and len(after) == 2 else None
+    stored, state["asked_until"] = await asyncio.to_thread(
+        open_pull_requests, _files(folder), MOST_ASKED_AGAIN, after, read
+    )
+    rows = new_rows(core, journaled)
+    rows.add((await core.sessions.by_ids(stored["session_id"])).existing())
+    return differing(rows.frame(), stored)
 
 
 def _place(folder: str | Path) -> Path:
@@ -112,7 +199,9 @@ def _check_filters(filters: Mapping[str, Any]) -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("sessions-*.parquet"))
+    """Return the files of a folder, the newest month first and the unknown one last."""
+    files = sorted(folder.glob("sessions-*.parquet"), reverse=True)
+    return sorted(files, key=lambda file: file.stem.endswith(UNKNOWN_MONTH))
 
 
 def _owner(core: Core, filters: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,12 +245,13 @@ def _prepare(folder: Path, owner: dict[str, Any]) -> dict[str, Any]:
     return {**state, **owner}
 
 
-def _store(folder: Path, fresh: pd.DataFrame, state: dict[str, Any]) -> None:
+def _store(folder: Path, fresh: pd.DataFrame) -> None:
     for month, new in split_by_month(fresh).items():
-        file = folder / f"sessions-{month}.parquet"
-        old = _read(file) if file.exists() else None
-        frames.write_parquet(merge_sessions(old, new), file)
-    state["files"] = [file.name for file in _files(folder)]
+        merge_into(folder / f"sessions-{month}.parquet", new)
+
+
+def _write_state(folder: Path, state: dict[str, Any]) -> None:
+    state["files"] = [file.name for file in reversed(_files(folder))]
     with replacing(folder / _STATE) as place:
         place.write_text(json.dumps(state, indent=1, sort_keys=True), "utf-8")
 
@@ -177,11 +267,7 @@ async def dask_sessions(core: Core, filters: Mapping[str, Any]) -> Any:
     Raises:
         OptionError: Dask is not installed.
     """
-    try:
-        import dask
-        import dask.dataframe as dd
-    except ImportError:
-        raise OptionError("engine='dask' needs Dask", hint="pip install 'devin-jupyter[dask]'") from None
+    dask, dd = require_dask()
     windows = await _windows(core, Query.of(filters))
     settings = core.settings
     where = (settings.base_url, settings.org_id, settings.api_version)
@@ -189,6 +275,30 @@ async def dask_sessions(core: Core, filters: Mapping[str, Any]) -> Any:
     rest = {name: value for name, value in filters.items() if name not in ("since", "until")}
     with dask.config.set({"dataframe.convert-string": False}):  # it would turn lists and dicts into their text
         return dd.from_map(read_window, windows, where=where, filters=rest, meta=frames.SessionRows().frame())
+
+
+def require_dask() -> tuple[Any, Any]:
+    """Return Dask and its DataFrames.
+
+    Raises:
+        OptionError: it is not installed.
+    """
+    try:
+        import dask
+        import dask.dataframe as dd
+    except ImportError:
+        raise OptionError("engine='dask' needs Dask", hint="pip install 'devin-jupyter[dask]'") from None
+    return dask, dd
+
+
+def _dask_files(folder: Path) -> Any:
+    dask, dd = require_dask()
+    files = _files(folder.resolve())
+    like = empty_like(files)
+    with dask.config.set({"dataframe.convert-string": False}):  # it would turn lists and dicts into their text
+        if not files:
+            return dd.from_pandas(like, npartitions=1)
+        return dd.from_map(read_month, files, like=like, meta=like)
 
 
 def read_window(window: Window, where: Where, filters: Mapping[str, Any]) -> pd.DataFrame:

@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Any, Literal, get_args
@@ -385,6 +385,18 @@ def read_session(
         found["acus"] = None
     found["extra"] = {key: value for key, value in raw.items() if key not in KNOWN_KEYS[api_version]}
     return found
+
+
+@cache
+def json_parsers() -> list[Callable[[bytes], Any]]:
+    """The parsers of JSON that are there, fastest first; what one refuses the next one may read."""
+    from pydantic_core import from_json
+
+    try:
+        import msgspec
+    except ImportError:  # pyodide may lack it
+        return [from_json, json.loads]
+    return [msgspec.json.Decoder().decode, from_json, json.loads]
 
 
 # --- rows -----------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from devin_jupyter.api import query
 from devin_jupyter.api.query import RowParser, parsed
 from devin_jupyter.errors import UnreadableAnswer
 from devin_jupyter.frames import PullRequestRows, SessionRows
-from devin_jupyter.models.fields import KNOWN_KEYS, as_raw, row_parser
+from devin_jupyter.models.fields import KNOWN_KEYS, as_raw, json_parsers, row_parser
 
 
 def session(number: int, **changes: Any) -> dict[str, Any]:
@@ -100,14 +100,14 @@ def test_without_msgspec_pages_are_read_all_the_same(monkeypatch: pytest.MonkeyP
     text = body(session(1))
     expected = frame(parsed(text).items)
     monkeypatch.setitem(sys.modules, "msgspec", None)
-    for cached in (row_parser, query._parsers):
+    for cached in (row_parser, json_parsers):
         cached.cache_clear()
     try:
         page = RowParser().parsed(text)
         assert isinstance(page.items[0], dict)
         pd.testing.assert_frame_equal(frame(page.items), expected)
     finally:
-        for cached in (row_parser, query._parsers):
+        for cached in (row_parser, json_parsers):
             cached.cache_clear()
 
 

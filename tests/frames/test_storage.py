@@ -19,7 +19,6 @@ from devin_jupyter.frames.storage import (
     merge_sessions,
     split_by_month,
     stack_sessions,
-    with_open_pull_requests,
 )
 from devin_jupyter.text import replacing
 
@@ -145,7 +144,6 @@ def test_newer_rows_take_the_place_of_older_ones() -> None:
 
     assert merged["title"].tolist() == ["Fix it", "new", "Fix it"]
     assert merge_sessions(None, new).equals(new)
-    assert with_open_pull_requests(merged) == merged["session_id"].tolist()
     assert last_update(merged) == 1_790_000_500
     assert last_update(merged.head(0)) is None
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -105,15 +106,15 @@ def test_words_that_are_new_this_month_do_not_spoil_the_others(
 def test_a_sync_that_fails_on_the_way_is_done_over_by_the_next(
     devin: dj.Devin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, written = storage.write_parquet, []
+    write, written = dataset.merge_into, []
 
-    def fails_at_the_third(frame: pd.DataFrame, path: Path) -> None:
+    def fails_at_the_third(path: Path, new: pd.DataFrame) -> None:
         if len(written) == 2:
             raise OSError("disk full")
         written.append(path)
-        write(frame, path)
+        write(path, new)
 
-    monkeypatch.setattr(dataset.frames, "write_parquet", fails_at_the_third)
+    monkeypatch.setattr(dataset, "merge_into", fails_at_the_third)
     with pytest.raises(OSError, match="disk full"):
         devin.sync(tmp_path)
     assert not (tmp_path / "_sync.json").exists()
@@ -237,3 +238,91 @@ def test_a_folder_that_cannot_be_used_says_so(devin: dj.Devin, tmp_path: Path) -
         devin.sync(tmp_path / "kept", since="60d")
     half.unlink()
     assert len(devin.sync(tmp_path / "kept", since="60d")) == len(devin.sessions_frame(since="60d"))
+
+
+def test_a_long_history_is_read_month_by_month_and_is_the_same(
+    devin: dj.Devin, year: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = devin.sync(tmp_path / "at once")
+    monkeypatch.setattr(dataset, "_FEW", 20)
+    monkeypatch.setattr(dataset, "_MANY", 60)
+    sizes, write = list[int](), dataset.merge_into
+    monkeypatch.setattr(dataset, "merge_into", lambda path, new: (sizes.append(len(new)), write(path, new)))
+
+    by_month = devin.sync(tmp_path / "by month")
+
+    pd.testing.assert_frame_equal(by_month, whole)
+    assert len(sizes) >= 12
+    assert max(sizes) < 120
+    files = {path.name for path in (tmp_path / "at once").iterdir()}
+    assert {path.name for path in (tmp_path / "by month").iterdir()} == files
+    some = devin.sync(tmp_path / "some", since="200d", until="20d", tags="team:growth")
+    pd.testing.assert_frame_equal(some, devin.sessions_frame(since="200d", until="20d", tags="team:growth"))
+
+
+def test_a_history_that_is_dense_only_long_ago_is_never_in_memory_whole(
+    devin: dj.Devin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataset, "_FEW", 20)
+    monkeypatch.setattr(dataset, "_MANY", 60)
+    later = datetime.now(UTC) + timedelta(days=1500)
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return later
+
+    monkeypatch.setattr(dataset, "datetime", Later)
+    sizes, write = list[int](), dataset.merge_into
+    monkeypatch.setattr(dataset, "merge_into", lambda path, new: (sizes.append(len(new)), write(path, new)))
+
+    assert len(devin.sync(tmp_path)) == 500
+    assert max(sizes) < 120
+
+
+def test_dask_reads_a_folder_with_the_same_columns_and_dtypes(devin: dj.Devin, year: Any, tmp_path: Path) -> None:
+    pytest.importorskip("dask.dataframe")
+    whole = devin.sync(tmp_path)
+    newest = max(tmp_path.glob("sessions-*.parquet"))
+    month = storage.read_parquet(newest)
+    month["status"] = month["status"].cat.add_categories(["parked"]).fillna("parked")
+    month.loc[0, "status"] = "parked"
+    storage.write_parquet(month, newest)
+
+    lazy: Any = devin.sync(tmp_path, engine="dask")
+    computed = lazy.compute()
+    read = read_dataset(tmp_path)
+
+    assert lazy.npartitions == len(list(tmp_path.glob("*.parquet")))
+    assert lazy.dtypes.equals(computed.dtypes)
+    assert computed.dtypes.equals(read.dtypes)
+    assert "parked" in computed["status"].cat.categories
+    pd.testing.assert_frame_equal(computed.reset_index(drop=True), read)
+    assert computed.dtypes.drop("status").equals(whole.dtypes.drop("status"))
+    assert lazy["acus"].sum().compute() == pytest.approx(whole["acus"].sum())
+    assert devin.sync(tmp_path / "none", since="2001-01-01", until="2001-01-02", engine="dask").compute().empty
+    with pytest.raises(OptionError, match="polars"):
+        devin.sync(tmp_path, engine="polars")
+
+
+def test_open_pull_requests_take_turns_where_there_are_many(
+    devin: dj.Devin, year: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = devin.sync(tmp_path)
+    monkeypatch.setattr(dataset, "MOST_ASKED_AGAIN", 20)
+    asked = list[list[str]]()
+    by_ids = devin.asynchronous.core.sessions.by_ids
+
+    async def counted(names: Any, **call: Any) -> Any:
+        asked.append(list(names))
+        return await by_ids(names, **call)
+
+    monkeypatch.setattr(devin.asynchronous.core.sessions, "by_ids", counted)
+    waiting = first[(first["n_prs"] > first["n_merged"]).fillna(False)]["session_id"]
+
+    for _ in range(len(waiting) // 10 + 2):
+        pd.testing.assert_frame_equal(devin.sync(tmp_path), first)
+
+    assert max(map(len, asked)) <= 20
+    recently = set(first[first["updated_at"] >= first["updated_at"].max() - pd.Timedelta(hours=1)]["session_id"])
+    assert set().union(*asked) >= set(waiting) - recently
