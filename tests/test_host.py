@@ -227,7 +227,7 @@ def test_a_notebook_has_one_name_whichever_way_its_folder_is_reached(tmp_path, m
     assert hosts._notebook({"__vsc_ipynb_file__": str(tmp_path / "real" / "x.ipynb")}) == hosts._notebook({})
 
 
-def test_a_script_that_was_made_of_a_notebook_counts_as_it(tmp_path, monkeypatch):
+def test_a_script_made_from_a_notebook_is_taken_for_that_notebook(tmp_path, monkeypatch):
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     script = tmp_path / "audit.py"
     script.write_text("")

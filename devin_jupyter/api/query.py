@@ -294,7 +294,7 @@ class RowParser:
                 cursor = next_cursor({"has_next_page": answer.has_next_page, "end_cursor": answer.end_cursor})
                 return Page(answer.items, created, cursor, _total(answer.total))
         except (ValueError, RecursionError):
-            pass
+            pass  # a page with fields of other kinds, or none: the general reader takes it, or says what is wrong
         page = parsed(body)
         new = set[str]().union(*page.items) - KNOWN_KEYS["v3"] - self._new
         self._new |= new

@@ -672,7 +672,7 @@ def _joined(info: RequestInfo, url: httpx.URL, location: str) -> httpx.URL:
         if location:
             return url.join(location)
     except httpx.InvalidURL:
-        pass
+        pass  # said below, as where there is no address at all
     raise unreadable(info, 307, b"", "it redirects to an invalid address")
 
 

@@ -7,6 +7,7 @@ another one takes over by running the same cell, or with `dj.batch(name).resume(
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
 from concurrent import futures
 from contextlib import suppress
@@ -48,7 +49,7 @@ S = TypeVar("S")
 V = TypeVar("V", bound="BatchView[Any]")
 
 
-class BatchView(SuggestsNames, Generic[S]):
+class BatchView(SuggestsNames, ABC, Generic[S]):
     """The attributes of a batch, as last seen: no request is sent."""
 
     notice: str | None
@@ -161,8 +162,9 @@ class BatchView(SuggestsNames, Generic[S]):
             self._handles[identifier] = state, self._new_handle(job)
         return self._handles[identifier][1]
 
+    @abstractmethod
     def _new_handle(self, job: Job) -> S:
-        raise NotImplementedError
+        """Return a handle on the session of a job that has one."""
 
     def check(self: V) -> V:
         """Return the batch if every row that was wanted came to an end, good or bad: for scripts, after `wait`.
@@ -214,9 +216,9 @@ class BatchView(SuggestsNames, Generic[S]):
         return board
 
     @property
+    @abstractmethod
     def aio(self) -> AsyncBatch:
         """The batch with coroutine methods."""
-        raise NotImplementedError
 
     def listen(self, listener: Callable[[Job], None]) -> Callable[[], None]:
         """Call a function on the loop's thread with every job that changed, until the returned one is called."""

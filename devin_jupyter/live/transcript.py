@@ -497,7 +497,7 @@ def _time(value: Any) -> datetime | None:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
     except (ValueError, OverflowError, OSError):
-        pass
+        pass  # no time that can be read: a step is shown without one
     return None
 
 

@@ -278,6 +278,7 @@ async def test_a_connection_that_lasted_is_a_good_one(service: Service, monkeypa
         await service.until(lambda number=number: service.sent.count(("session/load", A)) > number)
         service.sockets[-1].ended.set_exception(ChannelLost("the connection was lost"))
     await service.until(lambda: len(service.sockets) > 2 * QUICK.tries)
+    assert service.view(A).state != "unavailable"
     await channel.aclose()
 
 
@@ -324,6 +325,7 @@ async def test_an_act_tries_again_what_was_given_up(service: Service) -> None:
     await channel.cancel(A)
     await service.on(A)
     await channel.open()
+    assert service.sent.count((CANCEL, A)) == 1
     await channel.aclose()
 
 

@@ -43,7 +43,7 @@ async def echo(connection: ServerConnection) -> None:
             await connection.send(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": message}))
 
 
-async def test_the_token_goes_into_the_header_and_nowhere_else(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_token_is_sent_in_the_header_only(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     requests: list[Request] = []
 
