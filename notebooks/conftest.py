@@ -20,6 +20,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(_remove_written)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Under `--cov` the processes of pytest are measured, not the kernels, as nbval would; they take twice as long."""
+    if getattr(session.config.option, "cov_source", None):
+        session.config.option.cov_source = []
+
+
 def _remove_written() -> None:
     """Remove what the first hour writes beside itself: with its lock file there, the next run would only replay."""
     for name in ("first_hour.devin.json", "upgrade.parquet"):
