@@ -50,8 +50,14 @@ sys.dont_write_bytecode = False
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest go first, so that no worker is left alone with them at the end."""
-    items.sort(key=lambda item: [item.get_closest_marker(name) is None for name in ("browser", "kernel")])
+    """The longest go first, so that no worker is left alone with them at the end: notebooks, browsers, kernels."""
+    items.sort(
+        key=lambda item: [
+            item.path.suffix != ".ipynb",
+            item.get_closest_marker("browser") is None,
+            item.get_closest_marker("kernel") is None,
+        ]
+    )
 
 
 BEGAN = pytest.StashKey[float]()

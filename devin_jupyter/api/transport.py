@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import functools
 import http.client
 import json
 import logging
@@ -676,6 +677,7 @@ def _joined(info: RequestInfo, url: httpx.URL, location: str) -> httpx.URL:
     raise unreadable(info, 307, b"", "it redirects to an invalid address")
 
 
+@functools.cache  # reading a distribution's metadata takes longer than making a client
 def _user_agent() -> str:
     try:
         ours = version("devin-jupyter")

@@ -6,7 +6,6 @@ import base64
 import html
 import json
 import reprlib
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -69,12 +68,12 @@ def _has_sound_ends(secret: str) -> bool:
 
 @settings(max_examples=200, deadline=None)
 @given(secret=st.text(st.characters(exclude_categories=["Cs"]), min_size=12, max_size=40).filter(_has_sound_ends))
-@pytest.mark.parametrize("written", [html.escape, quote, quote_plus, partial(quote, safe="")])
-def test_no_secret_survives_in_html_or_in_an_address(written: Callable[[str], str], secret: str) -> None:
+def test_no_secret_survives_in_html_or_in_an_address(secret: str) -> None:
     redaction._secrets = redaction._Secrets()
     keep_secret([secret])
-    shown = written(secret)
-    assert shown not in redaction.redact(f"<p>{shown}</p>")
+    for write in (html.escape, quote, quote_plus, partial(quote, safe="")):
+        shown = write(secret)
+        assert shown not in redaction.redact(f"<p>{shown}</p>")
 
 
 def test_a_short_secret_may_be_a_word_and_is_left_in_the_data() -> None:
