@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 Where = tuple[str, str | None, str]
 _DAY = 86400
 _MOST_PARTITIONS = 120
+_AT_ONCE = 100
 _cores: dict[Where, Core] = {}
 OVERLAP_SECONDS = 3600
 """Read again, in seconds: clocks differ, and sessions change while a list is read."""
@@ -77,7 +78,7 @@ async def sync(core: Core, folder: str | Path, *, engine: str | None = None, **f
     if engine == "dask":
         require_dask()
     _check_filters(filters)
-    if not core.service.is_v1:
+    if not core.service.is_v1 and filters.get("org_ids") is None:
         await core.service.org_id()
     state = await asyncio.to_thread(_prepare, place, _owner(core, filters))
     started = time.time()
@@ -93,7 +94,7 @@ async def sync(core: Core, folder: str | Path, *, engine: str | None = None, **f
             read.update(fresh["session_id"])
         del fresh  # before the next one is read
     if known_until is not None and not core.service.is_v1:  # v1 never says whether something was merged
-        await asyncio.to_thread(_store, place, await _merged(core, journaled, place, state, read))
+        await asyncio.to_thread(_store, place, await _merged(core, journaled, place, state, read, changed))
     state["known_until"] = newest or None
     await asyncio.to_thread(_write_state, place, state)
     if engine == "dask":
@@ -170,7 +171,7 @@ def _months_before(moment: int, months: int) -> int:
 
 
 async def _merged(
-    core: Core, journaled: Journaled, folder: Path, state: dict[str, Any], read: set[str]
+    core: Core, journaled: Journaled, folder: Path, state: dict[str, Any], read: set[str], query: Query
 ) -> pd.DataFrame:
     """Return sessions whose pull requests are not any more as they are stored; none of those that were just read."""
     after = state.get("asked_until")
@@ -178,8 +179,12 @@ async def _merged(
     stored, state["asked_until"] = await asyncio.to_thread(
         open_pull_requests, _files(folder), MOST_ASKED_AGAIN, after, read
     )
-    rows = new_rows(core, journaled)
-    rows.add((await core.sessions.by_ids(stored["session_id"])).existing())
+    rows, names = new_rows(core, journaled), [*stored["session_id"]]
+    if query.operation == "enterprise.sessions":
+        for chunk in (names[at : at + _AT_ONCE] for at in range(0, len(names), _AT_ONCE)):
+            rows.add([raw async for raw in core.enterprise.sessions(session_ids=chunk)])
+    else:
+        rows.add((await core.sessions.by_ids(names)).existing())
     return differing(rows.frame(), stored)
 
 
@@ -209,7 +214,7 @@ def _owner(core: Core, filters: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in filters.items() if value is not None}
     return {
         "base_url": settings.base_url,
-        "org_id": settings.org_id,
+        "org_id": settings.org_id if filters.get("org_ids") is None else None,
         "api_version": settings.api_version,
         "filters": json.loads(json.dumps(given, default=str, sort_keys=True)),
     }
@@ -334,7 +339,8 @@ async def _before_all(core: Core, query: Query, end: int) -> int:
         return end - 365 * _DAY
     for months in (1, 2, 4, 8, 16, 32, 64):
         moment = end - months * 30 * _DAY
-        earlier = core.sessions.list(limit=1, created_before=moment, **query.params("v3"))
+        listed = core.enterprise.sessions if "org_ids" in query.filters else core.sessions.list
+        earlier = listed(limit=1, created_before=moment, **query.params("v3"))
         if [session async for session in earlier] == []:
             break
     return moment
