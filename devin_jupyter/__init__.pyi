@@ -26,6 +26,7 @@ from .client.sync import last as last
 from .client.sync import map as map
 from .client.sync import members_frame as members_frame
 from .client.sync import messages_frame as messages_frame
+from .client.sync import metrics_frame as metrics_frame
 from .client.sync import organizations_frame as organizations_frame
 from .client.sync import outputs_frame as outputs_frame
 from .client.sync import pull_requests_frame as pull_requests_frame

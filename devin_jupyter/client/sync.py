@@ -409,6 +409,7 @@ class Devin(Blocking[AsyncDevin]):
     enterprise_consumption_frame = blocking(AsyncDevin.enterprise_consumption_frame)
     audit_logs_frame = blocking(AsyncDevin.audit_logs_frame)
     guardrail_violations_frame = blocking(AsyncDevin.guardrail_violations_frame)
+    metrics_frame = blocking(AsyncDevin.metrics_frame)
     sync = blocking(AsyncDevin.sync)
 
 
@@ -519,6 +520,7 @@ organizations_frame = on_default(default_for_call, Devin.organizations_frame)
 enterprise_consumption_frame = on_default(default_for_call, Devin.enterprise_consumption_frame)
 audit_logs_frame = on_default(default_for_call, Devin.audit_logs_frame)
 guardrail_violations_frame = on_default(default_for_call, Devin.guardrail_violations_frame)
+metrics_frame = on_default(default_for_call, Devin.metrics_frame)
 sync = on_default(default_for_call, Devin.sync)
 
 

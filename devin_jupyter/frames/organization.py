@@ -300,6 +300,59 @@ def guardrail_violations(found: Sequence[Raw], *, texts: bool) -> pd.DataFrame:
     return _frame((*VIOLATIONS, *VIOLATION_TEXTS) if texts else VIOLATIONS, rows)
 
 
+METRICS = (
+    Column("start", "time"),
+    Column("end", "time"),
+    Column("org_id", "text"),
+    Column("sessions", "integer"),
+    Column("sessions_with_playbook", "integer"),
+    Column("sessions_with_merged_prs", "integer"),
+    Column("acus_per_session", "number"),
+    Column("prs_created", "integer"),
+    Column("prs_opened", "integer"),
+    Column("prs_closed", "integer"),
+    Column("prs_merged", "integer"),
+    Column("searches", "integer"),
+    Column("active_users", "integer"),
+    Column("by_origin", "object"),
+    Column("by_size", "object"),
+    Column("extra", "object"),
+)
+"""`org_id` is null for the whole enterprise; `by_origin` and `by_size` count sessions."""
+_METRIC_KEYS = {
+    "sessions": "sessions_created_count",
+    "sessions_with_playbook": "sessions_created_with_playbook_count",
+    "sessions_with_merged_prs": "sessions_with_merged_prs_count",
+    "acus_per_session": "avg_acus_per_session",
+    "prs_created": "prs_created_count",
+    "prs_opened": "prs_opened_count",
+    "prs_closed": "prs_closed_count",
+    "prs_merged": "prs_merged_count",
+    "searches": "searches_created_count",
+    "active_users": "active_users",
+    "by_origin": "sessions_created_by_origin",
+    "by_size": "sessions_created_by_size",
+}
+
+
+def metrics(found: Sequence[tuple[Any, Any, Raw]], org_id: str | None) -> pd.DataFrame:
+    """Return one row per period, in the order given.
+
+    Args:
+        found: the start and the end of each period, and what the service counts in it.
+        org_id: the organization; None for all of an enterprise.
+    """
+    known = ("start_time", "end_time", *_METRIC_KEYS.values())
+    rows = [
+        {
+            **{name: raw.get(key) for name, key in _METRIC_KEYS.items()},
+            **{"start": start, "end": end, "org_id": org_id, "extra": _extra(raw, *known)},
+        }
+        for start, end, raw in found
+    ]
+    return _frame(METRICS, rows)
+
+
 def without_addresses(value: Any) -> Any:
     """Return a JSON value without what is called an e-mail in it, or looks like an address."""
     if isinstance(value, Mapping):

@@ -6,12 +6,14 @@ Every function takes the core of a client and runs on its loop. Nothing here imp
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter import frames
+from devin_jupyter.api.analytics import Metrics
 from devin_jupyter.api.organization import Automations, Repositories, Reviews, pull_request_url
 from devin_jupyter.api.query import When, to_utc
 from devin_jupyter.errors import ApiError, Forbidden, NotFound, OptionError
@@ -207,6 +209,60 @@ async def audit_logs(
     found.sort(key=lambda item: item.get("created_at") or 0, reverse=True)
     names = await core.enterprise.names() if any(item.get("user_id") for item in found) else {}
     return frames.audit_logs(found[:limit], names, emails=emails)
+
+
+_MOST_PERIODS = 400
+
+
+async def metrics(
+    core: Core, since: When = None, until: When = None, *, every: str = "week", org_ids: Any = None
+) -> pd.DataFrame:
+    """Return the service's own figures, one row per period, as a frame.
+
+    Args:
+        core: the client.
+        since: a time, see `When`; by default 30 days ago.
+        until: a time, see `When`; by default now.
+        every: `day`, `week` or `month`.
+        org_ids: "all" for all organizations of an enterprise.
+    """
+    now = datetime.now(UTC)
+    start, end = to_utc(since, now) or now - timedelta(days=30), to_utc(until, now, "until") or now
+    if org_ids not in (None, "all"):
+        raise OptionError(
+            f"the service counts one organization or all, not org_ids={org_ids!r:.80}",
+            "nothing was read",
+            'org_ids="all" counts all; sessions_frame(org_ids=…) has the sessions of some',
+        )
+    if every not in _PERIODS:
+        raise OptionError(f"unknown every={every!r:.80}", "nothing was read", f"give one of {', '.join(_PERIODS)}")
+    edges = [start]
+    while edges[-1] < end and len(edges) <= _MOST_PERIODS:
+        edges.append(min(end, _PERIODS[every](edges[-1])))
+    if edges[-1] < end:
+        raise OptionError(f"that is more than {_MOST_PERIODS} periods", "nothing was read", "give a longer every=")
+    figures = core.enterprise.metrics if org_ids == "all" else Metrics(core.service)
+
+    async def count(period: tuple[datetime, datetime]) -> tuple[datetime, datetime, dict[str, Any]]:
+        reads = (figures.sessions, figures.prs, figures.searches, figures.active_users)
+        answers = [await read(*period) for read in reads]
+        return *period, {name: value for answer in answers for name, value in answer.items()}
+
+    found = await gather_limited(count, pairwise(edges))
+    return frames.metrics(found, None if org_ids == "all" else core.service.settings.org_id)
+
+
+def _month_later(moment: datetime) -> datetime:
+    year, month = divmod(moment.year * 12 + moment.month, 12)
+    return moment.replace(year=year, month=month + 1, day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+_PERIODS: Mapping[str, Callable[[datetime], datetime]] = {
+    "day": lambda moment: moment + timedelta(days=1),
+    "week": lambda moment: moment + timedelta(days=7),
+    "month": _month_later,
+}
+"""When the next period begins; months are those of the calendar."""
 
 
 async def guardrail_violations(

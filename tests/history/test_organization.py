@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -23,6 +24,7 @@ EMPTY = {
     "consumption": frames.enterprise_consumption([], (None, None), {}),
     "logs": frames.audit_logs([], {}, emails=True),
     "violations": frames.guardrail_violations([], texts=True),
+    "metrics": frames.metrics([], None),
 }
 
 
@@ -223,3 +225,37 @@ def test_a_folder_synced_by_an_earlier_version_gets_the_new_column() -> None:
 
     whole = stack_sessions([row])
     assert whole.columns.get_loc("user_name") == whole.columns.get_loc("service_user_id") + 1
+
+
+def test_metrics_are_a_frame_of_periods_of_one_organization_or_of_all(company: Devin, past: Devin) -> None:
+    for client, org_ids in ((company, "all"), (past, None)):
+        found = client.metrics_frame("2026-08-15", "2026-10-20", every="month", org_ids=org_ids)
+        assert dtypes(found) == dtypes(EMPTY["metrics"])
+        assert [f"{day:%m-%d}" for day in found["start"]] == ["08-15", "09-01", "10-01"]
+        assert found["end"].tolist() == [*found["start"][1:], pd.Timestamp("2026-10-20", tz="UTC")]
+        sessions = client.sessions_frame(since="2026-08-15", until="2026-10-20", org_ids=org_ids)
+        assert found["sessions"].sum() == len(sessions)
+        assert found["org_id"].isna().all() == (org_ids is not None)
+        assert found["by_size"].map(lambda one: sum(one.values())).tolist() == found["sessions"].tolist()
+    assert len(past.metrics_frame("2026-10-01", "2026-10-16")) == 3
+    assert len(past.metrics_frame(every="day")) == 30
+    with pytest.raises(OptionError, match="one organization or all"):
+        company.metrics_frame(org_ids=["org-payments"])
+    with pytest.raises(OptionError, match="unknown every"):
+        past.metrics_frame(every="hour")
+    with pytest.raises(OptionError, match="more than 400 periods"):
+        past.metrics_frame("2020-01-01", every="day")
+
+
+def test_a_folder_and_dask_hold_the_sessions_of_many_organizations_as_well(company: Devin, tmp_path: Path) -> None:
+    two = ["org-payments", "org-mobile"]
+    expected = company.sessions_frame(org_ids=two)
+    for _ in range(2):
+        found = company.sync(tmp_path / "two", org_ids=two)
+        assert sorted(found["session_id"]) == sorted(expected["session_id"])
+    assert set(company.sync(tmp_path / "all", org_ids="all")["org_id"]) > set(two)
+    with pytest.raises(OptionError, match="sessions of filters"):
+        company.sync(tmp_path / "two", org_ids="all")
+    pytest.importorskip("dask.dataframe")
+    found = company.sessions_frame(org_ids=two, engine="dask").compute()
+    assert sorted(found["session_id"]) == sorted(expected["session_id"])
