@@ -108,7 +108,7 @@ _V1_NO_ORG_TAGS = "v1 has no list of allowed tags; use a v3 key (cog_…)"
 _V1_NO_ENTERPRISE = "v1 knows no enterprise; use a v3 key (cog_…) of the enterprise"
 
 
-def _enterprise(name: str, does: str, v3: str, permission: str) -> Operation:
+def _enterprise(name: str, does: str, v3: str, permission: str | None) -> Operation:
     return _op(f"enterprise.{name}", does, v3, None, permission, _V1_NO_ENTERPRISE)
 
 
@@ -228,6 +228,7 @@ OPERATIONS: tuple[Operation, ...] = (
     _enterprise("organizations", "list the organizations", f"GET {_ENT}/organizations", "ManageOrganizations"),
     _enterprise("group_limits", "limits that organizations share", f"GET {_ENT}/org-group-limits",
                 "ManageOrganizations"),
+    _enterprise("queue", "how loaded the service's queue is", f"GET {_ENT}/queue", None),
     _enterprise("cycles", "list the billing cycles", f"GET {_ENT}/consumption/cycles", _BILLING),
     _enterprise("acu_limits", "list the limits of a cycle", f"GET {_ENT}/consumption/acu-limits/devin", _BILLING),
     _enterprise("daily", "ACUs per day of the enterprise", f"GET {_ENT_DAILY}", _BILLING),

@@ -55,6 +55,10 @@ class Enterprise:
         groups = answer.get("groups")
         return cast(GroupLimits, groups if isinstance(groups, dict) else {})
 
+    async def queue(self) -> wire.QueueLoad:
+        """Return how loaded the queue of new sessions is: normal, elevated or high. (`GET …/queue`)"""
+        return await self._service.call_as(wire.QueueLoad, "enterprise.queue")
+
     # --- spend ---
 
     async def cycles(self, *, limit: int | None = None) -> AsyncIterator[wire.Cycle]:

@@ -228,6 +228,7 @@ class Enterprise(Blocking[AsyncEnterprise]):
 
     organizations = iterating(AsyncEnterprise.organizations, "organizations")
     group_limits = blocking(AsyncEnterprise.group_limits)
+    queue = blocking(AsyncEnterprise.queue)
     cycles = iterating(AsyncEnterprise.cycles, "cycles")
     acu_limits = iterating(AsyncEnterprise.acu_limits, "limits")
     daily = blocking(AsyncEnterprise.daily)

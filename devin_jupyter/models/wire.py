@@ -486,6 +486,12 @@ class AcuLimit(TypedDict):
     user_id: NotRequired[str | None]
 
 
+class QueueLoad(TypedDict, total=False):
+    """How loaded the queue is. No document names the fields: the answer is returned as it is."""
+
+    status: str
+
+
 class OrgGroup(TypedDict):
     """Organizations that share a limit, in ACUs per cycle."""
 

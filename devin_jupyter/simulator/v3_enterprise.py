@@ -59,6 +59,11 @@ async def read_group_limits(sim: Sim) -> Response:
     return json_response({"groups": groups})
 
 
+@router.get(ENTERPRISE + "/queue")
+async def read_queue() -> Response:
+    return json_response({"status": "normal"})  # no document names the field
+
+
 @router.get(ENTERPRISE + "/consumption/acu-limits/devin")
 async def read_acu_limits(sim: Sim, query: Annotated[wire.PageQuery, Query()]) -> Response:
     limits = {org_id: cycle_limit(sim, org_id) for org_id in sim.config.names} if sim.config.organizations > 1 else {}

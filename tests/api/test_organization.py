@@ -285,6 +285,7 @@ def test_figures_of_an_enterprise_add_up(company: Devin) -> None:
     limits = list(company.enterprise.acu_limits())
     assert {item["scope"] for item in limits} == {"enterprise", "org"}
     assert company.enterprise.group_limits()["product"]["org_ids"] == ids[1:4]
+    assert company.enterprise.queue() == {"status": "normal"}
     (connection,) = company.enterprise.git_connections()
     assert list(company.enterprise.git_repositories(connection["git_connection_id"], filter_name="bill"))
     assert company.enterprise.names()["service-user-ci"] == "ci"

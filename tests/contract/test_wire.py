@@ -48,6 +48,7 @@ SHAPES: dict[str, list[str]] = {
     "ActiveUsers": ["v3 ActiveUserMetrics"],
     "Principal": ["v3 ServiceUserSelf", "v3 PatUserSelf", "v3 DevinBrainUserSelf", "v3 WindsurfSessionUserSelf"],
     "Organization": ["v3 OrganizationInfo"],
+    "QueueLoad": ["v3 QueueResponse"],
     "Cycle": ["v3 ConsumptionCycle"],
     "AcuLimit": ["v3 AcuLimit"],
     "Repository": ["v3 RepositoryInfo"],
