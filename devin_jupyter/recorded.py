@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import NoneType
@@ -31,6 +31,7 @@ from devin_jupyter.models.snapshot import (
     parse_time,
 )
 from devin_jupyter.redaction import redact, redact_tree
+from devin_jupyter.text import one_line
 
 if TYPE_CHECKING:
     from devin_jupyter.schema import Schema
@@ -462,11 +463,13 @@ class SavedSession:
     snapshot: Snapshot
     """With `.recorded` set."""
     cell: int
-    """The position of its cell in the file, from 0."""
+    """The position in the file of the first cell that shows it, from 0."""
+    board: str = ""
+    """The title of the board that shows it, such as the name of its batch; empty where it is shown on its own."""
 
 
 def read_notebook(path: Path) -> list[SavedSession]:
-    """Return the sessions in the outputs of a notebook file, each as last shown, in the order of their cells.
+    """Return the sessions in the outputs of a notebook file, each in its last state, in the order of their cells.
 
     Raises:
         OptionError: the file is not there, or is not a notebook.
@@ -483,15 +486,21 @@ def read_notebook(path: Path) -> list[SavedSession]:
         ) from None
     found: dict[str, SavedSession] = {}
     for position, cell in enumerate(cells):
-        for record in _saved_records(cell):
+        for board, record in _saved_records(cell):
             snapshot = _saved_snapshot(record, seen)
-            if snapshot is not None:
-                found.pop(snapshot.session_id, None)
-                found[snapshot.session_id] = SavedSession(snapshot, position)
-    return sorted(found.values(), key=lambda saved: saved.cell)
+            if snapshot is None:
+                continue
+            saved = found.setdefault(snapshot.session_id, SavedSession(snapshot, position, board))
+            if not _is_before(snapshot, saved.snapshot):
+                found[snapshot.session_id] = replace(saved, snapshot=snapshot)
+    return list(found.values())
 
 
-def _saved_records(cell: Any) -> Iterator[Mapping[str, Any]]:
+def _is_before(one: Snapshot, other: Snapshot) -> bool:
+    return one.updated_at is not None and other.updated_at is not None and one.updated_at < other.updated_at
+
+
+def _saved_records(cell: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
     outputs = cell.get("outputs") if isinstance(cell, Mapping) else None
     for output in outputs if isinstance(outputs, list) else ():
         data = output.get("data") if isinstance(output, Mapping) else None
@@ -500,7 +509,11 @@ def _saved_records(cell: Any) -> Iterator[Mapping[str, Any]]:
             record = _parsed_output(record)
         if isinstance(record, Mapping):
             board = record.get("sessions")
-            yield from _of_board(board, record.get("schemas")) if isinstance(board, list) else (record,)
+            if isinstance(board, list):
+                title = one_line(str(record.get("title") or "sessions"))
+                yield from ((title, one) for one in _of_board(board, record.get("schemas")))
+            else:
+                yield "", record
 
 
 def _of_board(records: list[Any], schemas: Any) -> Iterator[Mapping[str, Any]]:

@@ -549,17 +549,35 @@ def from_notebook(path: str | Path) -> list[Session]:
         path: an `.ipynb` file saved with its outputs.
 
     Returns:
-        A handle per session, in the order of the cells; `.result()`, `.output` and `.frame()` return what was recorded.
+        A handle per session, in the order of the cells and in its last state; `.result()`, `.output` and `.frame()`
+        return what was recorded. The list shows the sessions of a batch together.
     """
     from devin_jupyter.recorded import read_notebook, record_of, schema_of
 
     path = Path(path)
-    core = Core(replay_settings(path.name), journal=Journal())
-    handles = []
-    for saved in read_notebook(path):
-        record = record_of(saved.snapshot)
-        handles.append(Session(AsyncSession(core, WatchedSession(record), schema=schema_of(record), how="recorded")))
-    return handles
+    core, found = Core(replay_settings(path.name), journal=Journal()), RecordedSessions()
+    found.name = path.name
+    for each in read_notebook(path):
+        record = record_of(each.snapshot)
+        found.append(Session(AsyncSession(core, WatchedSession(record), schema=schema_of(record), how="recorded")))
+        found.places[each.snapshot.session_id] = (each.cell, each.board)
+    return found
+
+
+class RecordedSessions(list[Session]):
+    """The sessions of a notebook file, a line for each; those of a batch have one together."""
+
+    name = ""
+
+    def __init__(self, sessions: Iterable[Session] = ()) -> None:
+        super().__init__(sessions)
+        self.places: dict[str, tuple[int, str]] = {}
+        """By session: its cell, and the title of the board that shows it."""
+
+    def __repr__(self) -> str:
+        from devin_jupyter.render import notebook_text
+
+        return notebook_text(self.name, [(*self.places.get(one.id, (0, "")), one.snapshot) for one in self])
 
 
 def _use(client: Devin, make: Callable[[], Devin] | None, *, implicit: bool) -> None:

@@ -9,6 +9,7 @@ import collections
 import hashlib
 import logging
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -381,7 +382,9 @@ class Notebook:
         if isinstance(found, str) and is_session_id(found):
             return sync.get(found)
         if isinstance(word, str) and (is_session_id(word) or word.startswith("devin-") or "://" in word):
-            return sync.get(word)
+            return sync.get(self._whole_id(word))
+        if isinstance(word, str) and (whole := self._whole_id(word)) != word:
+            return sync.get(whole)
         sessions = [name for name, value in variables.items() if hasattr(type(value), "send") and name[:1] != "_"]
         raise OptionError(
             f"{word!r} is neither a session in this notebook nor an id{nearest(str(word), sessions)}",
@@ -389,6 +392,19 @@ class Notebook:
             if str(word).startswith(("$", "{"))
             else "give the variable that -o has set, an id (devin-…) or the session's URL",
         )
+
+    def _whole_id(self, word: str) -> str:
+        """Return the id of which the word is the beginning, of those that were listed; else the word itself."""
+        from devin_jupyter.errors import OptionError
+        from devin_jupyter.magics.completion import CACHE
+
+        start = word.removeprefix("devin-")
+        if not re.fullmatch("[0-9a-f]{6,31}", start):
+            return word
+        found = [identifier for identifier, _ in CACHE.get("sessions") if identifier.startswith(f"devin-{start}")]
+        if len(found) > 1:
+            raise OptionError(f"{len(found)} session ids begin with {start}", hint="give more of its digits")
+        return found[0] if found else word
 
     def batch(self, word: Any) -> Batch | None:
         """Return the batch that a word names, or None where it names none."""

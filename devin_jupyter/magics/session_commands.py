@@ -22,7 +22,7 @@ from devin_jupyter.magics.cell import follow, follow_batch
 from devin_jupyter.magics.completion import CACHE
 from devin_jupyter.magics.display import Link, Table, labeled, writing
 from devin_jupyter.magics.magic import print_notice
-from devin_jupyter.models.fields import identifier
+from devin_jupyter.models.fields import bare_id, identifier
 from devin_jupyter.models.snapshot import Snapshot, observe, parse_time
 from devin_jupyter.options import CellOptions, check_name
 from devin_jupyter.render import labels
@@ -42,10 +42,14 @@ if TYPE_CHECKING:
     from devin_jupyter.magics.magic import Notebook
 
 DEFAULT_LIMIT, SEARCH_LIMIT, BOARD_LIMIT = 20, 2000, 1000
+SHORT_ID = 8
 
 
 class SessionTable(Table):
-    """Sessions as a table; `.frame` is the same as a DataFrame, `.ids` their ids."""
+    """Sessions as a table; `.frame` is the same as a DataFrame, `.ids` their ids.
+
+    As text it ends with the first digits of the ids, which every command takes; on a page the titles are links.
+    """
 
     def __init__(self, found: list[tuple[Mapping[str, Any], Snapshot]], title: str) -> None:
         title = labeled(title, any(snapshot.simulated for _, snapshot in found))
@@ -53,6 +57,11 @@ class SessionTable(Table):
         super().__init__([_row(snapshot, now) for _, snapshot in found], title=title, empty="no such sessions")
         self._raw = [raw for raw, _ in found]
         self.ids = [snapshot.session_id for _, snapshot in found]
+
+    def _drawn(self, *, colors: bool) -> str:
+        ids = [bare_id(identifier)[:SHORT_ID] for identifier in self.ids]
+        named = Table([{**row, "id": short} for row, short in zip(self.rows, ids, strict=True)], title=self.title)
+        return named._drawn(colors=colors) if self.rows else super()._drawn(colors=colors)
 
     @property
     def frame(self) -> Any:

@@ -36,7 +36,7 @@ _MOST_NOTED = 2000
 _NO_TOKEN = "there is no personal access token (DEVIN_PAT)"
 _MISSING = "it needs the package websockets: pip install 'devin-jupyter[live]'"
 _OFF = "it is switched off (live=False)"
-_HEADLESS = "no one watches this run; dj.connect(live=True) uses it anyway"
+_HEADLESS = "it is off in non-interactive runs; dj.connect(live=True) turns it on"
 _USER, _SERVICE = "pat_user", "service_user"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.models.steps import LiveView
 from devin_jupyter.recorded import RECORD_MIME
-from devin_jupyter.render.board import BoardRow, BoardSummary, RowNotes, board_bundle, board_row
+from devin_jupyter.render.board import BoardRow, BoardSummary, RowNotes, board_bundle, board_row, notebook_text
 from devin_jupyter.render.html import line_html, session_html
 from devin_jupyter.render.labels import not_shown
 from devin_jupyter.render.record import board_record, session_record
@@ -30,6 +30,7 @@ __all__ = [
     "board_row",
     "bundle",
     "not_shown",
+    "notebook_text",
     "session_html",
     "session_record",
     "session_text",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +127,30 @@ def test_frames_of_recorded_sessions_need_no_key(folder: Path) -> None:
 def test_the_last_output_of_a_session_counts(folder: Path) -> None:
     early, late = snapshot_of(phase=Phase.WORKING), snapshot_of(phase=Phase.FAILED)
     saved = read_notebook(notebook(folder, session_record(early), session_record(late)))
-    assert [(item.snapshot.phase, item.cell) for item in saved] == [(Phase.FAILED, 2)]
+    assert [(item.snapshot.phase, item.cell) for item in saved] == [(Phase.FAILED, 1)]
+    moved = [
+        snapshot_of(phase=phase, updated_at=MOMENT + timedelta(hours=n))
+        for phase, n in ((Phase.DONE, 1), (Phase.WORKING, 0))
+    ]
+    saved = read_notebook(notebook(folder, *map(session_record, moved)))  # the first cell was run again
+    assert [(item.snapshot.phase, item.cell) for item in saved] == [(Phase.DONE, 1)]
+
+
+def test_sessions_are_listed_in_the_order_of_the_notebook_and_those_of_a_batch_together(folder: Path) -> None:
+    first, last = snapshot_of(title="Audit", acus=1.5), snapshot_of(session_id="devin-" + "d" * 32, title="Fix")
+    rows = [snapshot_of(session_id="devin-" + letter * 32, title=letter, acus=2.0) for letter in "cb"]
+    board = board_bundle("py313", [board_row(each) for each in rows], rows)[RECORD_MIME]
+    again = session_record(snapshot_of(title="Audit", acus=1.8))
+    found = dj.from_notebook(notebook(folder, session_record(first), board, session_record(last), again))
+    assert [one.id[-1] for one in found] == ["a", "c", "b", "d"]
+    assert (
+        repr(found)
+        == """audit.ipynb: 4 sessions
+  cell 2   ✓ done            1.8 ACU      Audit
+  cell 3   py313: 2 sessions · 2 finished · 4 ACU · recorded
+  cell 4   ✓ done            ACU unknown  Fix"""
+    )
+    assert repr(found[:1]) != repr(found)
 
 
 def test_records_as_text_and_of_batches_are_read(folder: Path) -> None:
@@ -151,3 +174,10 @@ def test_a_file_that_is_no_notebook_is_named(folder: Path, content: str | None) 
         read_notebook(path)
     if content in ("[]", '{"cells": 3}'):
         assert caught.value.message.endswith("cannot be read as a notebook: it has no cells")
+
+
+def test_the_row_of_a_session_without_a_schema_says_what_devin_replied() -> None:
+    replied = snapshot_of(phase=Phase.YOUR_TURN, question="All green.")
+    bundle = board_bundle("audit", [board_row(replied)], [replied])
+    assert bundle["text/plain"].endswith("All green.")
+    assert "All green." in bundle["text/html"]

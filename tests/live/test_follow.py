@@ -219,7 +219,7 @@ def test_a_run_that_nobody_watches_is_not_followed_unless_asked(live_with: Calla
     with replaced_by(headless):
         live = live_with()
         session = live.create("Fix it").wait()
-        assert session.live_reason == "no one watches this run; dj.connect(live=True) uses it anyway"
+        assert session.live_reason == "it is off in non-interactive runs; dj.connect(live=True) turns it on"
         live = live_with(live=True)
         live.on(live.create("Fix that", **SLOW))
 

@@ -131,7 +131,7 @@ def test_tables_are_colored_on_a_terminal_and_fit_it(terminal):
     assert "A rather long title" in still
 
 
-def test_sessions_fit_a_narrow_terminal_without_their_ids_which_the_table_has(terminal):
+def test_sessions_fit_a_narrow_terminal_with_the_first_digits_of_their_ids_which_commands_take(terminal):
     terminal.setwinsize(40, 80)
     start(terminal, "-o s --title 'A rather long title that says at length what it is all about'", "Count")
     terminal.expect(PROMPT)
@@ -140,6 +140,9 @@ def test_sessions_fit_a_narrow_terminal_without_their_ids_which_the_table_has(te
     assert "devin-" not in shown
     assert max(map(len, shown.splitlines())) <= 80
     assert "True" in say(terminal, "_.ids == [s.id]")
+    short = re.search(r"\b([0-9a-f]{8})\s*$", shown, re.MULTILINE)[1]
+    assert f"devin-{short}" in plain(say(terminal, f"%devin show {short}"))
+    assert "neither a session in this notebook nor an id" in plain(say(terminal, "%devin show 00000000"))
 
 
 def test_without_waiting_the_session_is_shown_once_as_text(terminal):
