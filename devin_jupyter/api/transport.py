@@ -18,12 +18,13 @@ import ssl
 import sys
 import time
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 from httpx_retries import Retry, RetryTransport
@@ -171,6 +172,8 @@ class Transport:
         self._environment: tuple[str | None, ...] = ()
         self._threads: _Threads | None = None
         """What carries the pages of long lists."""
+        self._page_base: httpx.URL
+        self._page_headers: dict[str, str]
         self._send_page: Callable[[httpx.Request], Coroutine[Any, Any, httpx.Response]]
         self._proxy: network.Proxy | None = None
         self._certificates: network.Certificates | None = None
@@ -222,11 +225,40 @@ class Transport:
     ) -> bytes:
         """Return the body of a GET unparsed, for callers that read many pages their own way."""
         info = info or RequestInfo("GET", path)
-        response = await self._send(info, params=params, is_page=True)
-        body = response.content
+        body = await self._read_page(info, params)
         if not contains_secret(body):
             return body
-        return json.dumps(parse_response(info, response.status_code, body)).encode()
+        return json.dumps(parse_response(info, 200, body)).encode()
+
+    async def _read_page(self, info: RequestInfo, params: Mapping[str, Any] | None) -> bytes:
+        """Return the body of a GET, where all goes well without the objects that httpx makes for each request.
+
+        Anything but a 200 becomes the first try of a request as any other.
+        """
+        self._open()
+        if self._wire is not None or sys.platform == "emscripten":  # which has no threads
+            return (await self._send(info, params=params)).content
+        threads = self._open_threads()
+        started, seconds = time.perf_counter(), self._settings.timeout_seconds
+        within = seconds * _LONGEST_CALL
+        first: _Answer | Exception | None = None
+        if isinstance(threads.wire, _PageWire):
+            with suppress(UnicodeEncodeError):  # of half a character, which is reported as for any request
+                query = urlencode(_query_pairs(params))
+                target = f"{self._page_base.path.rstrip('/')}{info.path}?{query}".rstrip("?")
+                read = partial(threads.wire.read, self._page_base, target, self._page_headers, seconds)
+                try:
+                    async with asyncio.timeout(within):
+                        first = await threads.run(read)
+                except (httpx.HTTPError, TimeoutError, _TooLarge) as problem:
+                    first = problem
+        if isinstance(first, _Answer) and first.status == 200:
+            _log(info, first.status, started)
+            if date := dict(first.headers).get("Date"):
+                self._date = date, time.monotonic()
+            return first.content
+        left = max(0.0, within - (time.perf_counter() - started))
+        return (await self._send(info, params=params, is_page=True, first=first, within=left)).content
 
     async def fetch(self, path: str, *, info: RequestInfo | None = None) -> bytes:
         """Return the content of a file, following redirects; the key is never sent along."""
@@ -270,8 +302,12 @@ class Transport:
         files: Files | None = None,
         retries: bool = True,
         is_page: bool = False,
+        first: _Answer | Exception | None = None,
+        within: float | None = None,
     ) -> httpx.Response:
-        extensions = None if retries else {"retry": _NO_RETRY}
+        extensions: dict[str, Any] = {} if retries else {"retry": _NO_RETRY}
+        if first is not None:
+            extensions["first"] = first
         url = self._settings.base_url + info.path
         try:
             request = self._open().build_request(
@@ -295,7 +331,8 @@ class Transport:
                 f"a value for {info.method} {info.path} cannot be written as JSON: {problem}",
                 hint="give a number that is neither infinite nor NaN",
             ) from None
-        within = None if files else self._settings.timeout_seconds * (_LONGEST_CALL if retries else 1)
+        if within is None and not files:
+            within = self._settings.timeout_seconds * (_LONGEST_CALL if retries else 1)
         response = await self._exchange(info, request, within, is_page=is_page)
         if response.status_code in _REDIRECTS:
             elsewhere = urlsplit(response.headers.get("location", "")).netloc or "elsewhere"
@@ -318,8 +355,9 @@ class Transport:
         if request.method != "GET" and (acts := acts_sent.get()) is not None:
             acts.append(request.method)
         send: Callable[[httpx.Request], Coroutine[Any, Any, httpx.Response]] = self._open().send
-        if is_page and self._wire is None and sys.platform != "emscripten":  # which has no threads
-            send = self._open_threads()
+        if is_page:
+            self._open_threads()
+            send = self._send_page
         try:
             try:
                 async with asyncio.timeout(within):
@@ -378,13 +416,15 @@ class Transport:
             self._closing.atexit = False
         return self._client
 
-    def _open_threads(self) -> Callable[[httpx.Request], Coroutine[Any, Any, httpx.Response]]:
-        """Return what sends a request by the sync side of httpx, which takes half the CPU time of the async one."""
+    def _open_threads(self) -> _Threads:
+        """Return what sends requests by sync clients, which take half the CPU time of the async one."""
         if self._threads is None:
             self._threads = _Threads(_wire_to(self._settings.base_url, _for_pages)[0])
             self._send_page = RetryTransport(self._threads, retry=_retry_policy(self._sleep)).handle_async_request
+            self._page_base = httpx.URL(self._settings.base_url)
+            self._page_headers = dict(self._open().build_request("GET", self._page_base, headers=self._auth).headers)
             weakref.finalize(self, self._threads.close).atexit = False
-        return self._send_page
+        return self._threads
 
     def _leave_to_the_parent(self) -> None:
         """In a forked child: the sockets are the parent's, and closing them could disturb it."""
@@ -459,63 +499,92 @@ class _Threads(httpx.AsyncBaseTransport):
     """
 
     def __init__(self, wire: httpx.BaseTransport) -> None:
-        self._wire = wire
-        self._requests = queue.SimpleQueue[tuple[httpx.Request, asyncio.Future[httpx.Response]] | None]()
+        self.wire = wire
+        self._work = queue.SimpleQueue[tuple[Callable[[_IsWanted], Any], asyncio.Future[Any]] | None]()
         self._under_way = self._count = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        answer: asyncio.Future[httpx.Response] = asyncio.get_running_loop().create_future()
+        first = request.extensions.pop("first", None)
+        if isinstance(first, Exception):
+            raise first
+        if isinstance(first, _Answer):
+            return _whole(first.status, first.headers, first.content, request)
+        return await self.run(partial(self._read, request))
+
+    async def run(self, work: Callable[[_IsWanted], R]) -> R:
+        """Return what `work` returns on a thread; it may ask whether anybody still waits for that."""
+        answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._under_way += 1
         if self._under_way > self._count:
             self._count += 1
             new_thread(self._serve, "devin-pages").start()
-        self._requests.put((request, answer))
+        self._work.put((work, answer))
         return await answer
 
     def close(self) -> None:
         """End the threads that wait, and close the connections."""
         for _ in range(self._count):
-            self._requests.put(None)
-        self._wire.close()
+            self._work.put(None)
+        self.wire.close()
 
     def _serve(self) -> None:
-        while (item := self._requests.get()) is not None:
-            request, answer = item
-            response: httpx.Response | None = None
+        while (item := self._work.get()) is not None:
+            work, answer = item
+            found: Any = None
             problem: Exception | None = None
             try:
-                response = self._read(request, answer)
+                found = work(lambda answer=answer: not answer.cancelled())  # type: ignore[misc]
             except Exception as raised:
                 problem = raised
             with suppress(RuntimeError):  # the loop is closed
-                answer.get_loop().call_soon_threadsafe(self._deliver, answer, response, problem)
+                answer.get_loop().call_soon_threadsafe(self._deliver, answer, found, problem)
+            del item, work, answer, found, problem  # nothing is kept while there is nothing to do
 
-    def _read(self, request: httpx.Request, answer: asyncio.Future[httpx.Response]) -> httpx.Response:
+    def _read(self, request: httpx.Request, is_wanted: _IsWanted) -> httpx.Response:
         """Send a request, and return the response with its body, as `_WholeAnswers` does."""
-        response, parts, size = self._wire.handle_request(request), list[bytes](), 0
+        response = self.wire.handle_request(request)
         try:
-            for part in response.iter_bytes():
-                size += len(part)
-                if size > MOST_ANSWER:
-                    raise _TooLarge(response.status_code, MOST_ANSWER)
-                if answer.cancelled():
-                    raise httpx.ReadError("nobody waits for the answer")
-                parts.append(part)
+            content = _all_of(response.iter_bytes(), response.status_code, is_wanted)
         finally:
             response.close()
-        kept = [(name, value) for name, value in response.headers.multi_items() if name not in _OF_THE_BODY]
-        return httpx.Response(response.status_code, headers=kept, content=b"".join(parts), request=request)
+        return _whole(response.status_code, response.headers.multi_items(), content, request)
 
-    def _deliver(
-        self, answer: asyncio.Future[httpx.Response], response: httpx.Response | None, problem: Exception | None
-    ) -> None:
+    def _deliver(self, answer: asyncio.Future[Any], found: Any, problem: Exception | None) -> None:
         self._under_way -= 1
         if answer.done():  # given up
             return
         if problem is not None:
             answer.set_exception(problem)
-        elif response is not None:
-            answer.set_result(response)
+        else:
+            answer.set_result(found)
+
+
+_IsWanted = Callable[[], bool]
+R = TypeVar("R")
+
+
+class _Answer(NamedTuple):
+    status: int
+    headers: list[tuple[str, str]]
+    content: bytes
+    """Unpacked."""
+
+
+def _all_of(parts: Iterable[bytes], status: int, is_wanted: _IsWanted) -> bytes:
+    kept, size = list[bytes](), 0
+    for part in parts:
+        size += len(part)
+        if size > MOST_ANSWER:
+            raise _TooLarge(status, MOST_ANSWER)
+        if not is_wanted():
+            raise httpx.ReadError("nobody waits for the answer")
+        kept.append(part)
+    return b"".join(kept)
+
+
+def _whole(status: int, headers: list[tuple[str, str]], content: bytes, request: httpx.Request) -> httpx.Response:
+    kept = [(name, value) for name, value in headers if name.lower() not in _OF_THE_BODY]
+    return httpx.Response(status, headers=kept, content=content, request=request)
 
 
 class _PageWire(httpx.BaseTransport):
@@ -527,20 +596,46 @@ class _PageWire(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         seconds = request.extensions["timeout"]
+        target, headers = request.url.raw_path.decode("ascii"), dict(request.headers)
+        connection, answer = self._ask(request.url, target, headers, seconds["connect"], seconds["read"])
+        return httpx.Response(answer.status, headers=answer.getheaders(), stream=_Body(connection, answer, self))
+
+    def read(
+        self, url: httpx.URL, target: str, headers: dict[str, str], seconds: float, is_wanted: _IsWanted
+    ) -> _Answer:
+        """Return the whole answer to a GET.
+
+        Args:
+            url: scheme, host and port.
+            target: path and query.
+            headers: of the request.
+            seconds: how long to wait for each part.
+            is_wanted: whether anybody still waits for it.
+        """
+        connection, answer = self._ask(url, target, headers, min(10, seconds), seconds)
+        body = _Body(connection, answer, self)
+        try:
+            parts: Iterable[bytes] = body
+            if answer.getheader("Content-Encoding"):
+                parts = httpx.Response(answer.status, headers=answer.getheaders(), stream=body).iter_bytes()
+            return _Answer(answer.status, answer.getheaders(), _all_of(parts, answer.status, is_wanted))
+        finally:
+            body.close()
+
+    def _ask(
+        self, url: httpx.URL, target: str, headers: dict[str, str], connect: float, read: float
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         while True:
-            is_new, connection = not self._idle, self._connection(request.url, seconds["connect"])
+            is_new, connection = not self._idle, self._connection(url, connect)
             try:
-                connection.sock.settimeout(seconds["read"])
-                connection.request(request.method, request.url.raw_path.decode("ascii"), headers=dict(request.headers))
-                answer = connection.getresponse()
-                break
+                connection.sock.settimeout(read)
+                connection.request("GET", target, headers=headers)
+                return connection, connection.getresponse()
             except Exception as problem:
                 connection.close()
                 if not is_new and isinstance(problem, ConnectionError):  # the service has closed it while it was idle
                     continue
                 raise _as_httpx(problem) from problem
-        body = _Body(connection, answer, self)
-        return httpx.Response(answer.status, headers=answer.getheaders(), stream=body)
 
     def close(self) -> None:
         self._is_closed = True

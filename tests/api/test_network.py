@@ -374,6 +374,61 @@ async def test_a_companys_ca_that_is_not_trusted_says_what_to_set_and_a_new_sett
     await transport.aclose()
 
 
+def pages_over_tls(context):
+    """A service that answers GETs over one connection after another."""
+
+    def serve(connection, seen):
+        with context.wrap_socket(connection, server_side=True) as secure:
+            while received := secure.recv(4000):
+                seen.append(received)
+                secure.sendall(ANSWER)
+
+    return serve
+
+
+async def no_pause(seconds):
+    pass
+
+
+async def read_pages(port, count=1):
+    transport = Transport(some_settings(base_url=f"https://127.0.0.1:{port}", timeout_seconds=5), sleep=no_pause)
+    try:
+        return [await transport.get_bytes("/v3/x", {"first": n}) for n in range(count)]
+    finally:
+        await transport.aclose()
+
+
+async def test_pages_of_long_lists_come_over_tls_by_a_companys_ca(authority, start, monkeypatch):
+    server = start(pages_over_tls(authority.context()))
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+
+    assert await read_pages(server.port, 3) == [b'{"ok":true}'] * 3
+    assert [part.split(b" ")[1] for part in server.seen] == [f"/v3/x?first={n}".encode() for n in range(3)]
+    assert all(b"authorization: bearer cog_" in part.lower() for part in server.seen)
+    assert len(server._threads) == 2  # that which accepts, and that of the only connection
+
+
+@pytest.mark.parametrize(
+    ("trusted", "name", "days", "hint"),
+    [
+        (False, HOST, 5, "set SSL_CERT_FILE to a PEM file"),
+        (True, "other.example", 5, "check DEVIN_API_URL"),
+        (True, HOST, -1, "the clock"),
+    ],
+)
+async def test_pages_are_not_read_from_a_server_that_cannot_be_trusted(
+    trusted, name, days, hint, authority, start, monkeypatch
+):
+    server = start(pages_over_tls(authority.context(name, days)))
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+
+    with pytest.raises(errors.ConnectionFailed, match="its certificate is not trusted") as refused:
+        await read_pages(server.port)
+    assert hint in refused.value.hint
+    assert server.seen == []  # so the key was not sent
+
+
 async def test_a_refusal_in_the_words_of_another_operating_system_says_what_to_set_too(authority, start, monkeypatch):
     class Strict(ssl.SSLContext):
         def wrap_bio(self, *args, **options):
