@@ -387,6 +387,7 @@ class AsyncBatch(BatchView[AsyncSession]):
 
         Raises:
             OptionError: more than ten pull requests without a limit; nothing was sent.
+            BudgetExceeded: the batch or its notebook has a budget, which what a review costs cannot be counted in.
             DevinError: every review was refused.
         """
         runner = self._runner

@@ -872,7 +872,8 @@ class Runner:
         async def one(pair: tuple[str, Job]) -> ActionResult:
             url, job = pair
             try:
-                review = await self.core.reviewer.review(url, take=take, notebook=notebook)
+                own = batch_scope(self.key)
+                review = await self.core.reviewer.review(url, take=take, notebook=notebook, batch=own)
             except DevinError as problem:
                 return ActionResult(job, "failed", problem)
             self.reviews[url] = review.status

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -66,6 +66,7 @@ class Reviewer:
         *,
         take: str | int | None = None,
         notebook: str | None = None,
+        batch: str | None = None,
         say: Callable[[str], None] = lambda line: None,
     ) -> Review:
         """Request the review of a pull request, or attach to the one there is.
@@ -76,6 +77,7 @@ class Reviewer:
             pr_url: its address.
             take: a further review, of a newer commit for example.
             notebook: whose budget counts.
+            batch: the scope of a batch whose budget counts too.
             say: told what is waited for, on the loop's thread.
 
         Raises:
@@ -86,7 +88,8 @@ class Reviewer:
         """
         label = _label(take)
         url, place = pull_request_url(pr_url), await self._place()
-        call = ReviewCall(self, url, place, label, notebook)
+        scopes = [notebook_scope(notebook)] if notebook is not None else []
+        call = ReviewCall(self, url, place, label, [*scopes, *([batch] if batch is not None else [])])
         attempt = Attempt(self.creator.timing, say)
         return await shielded(once(call, self.creator.journal, attempt), attempt)
 
@@ -105,10 +108,10 @@ class ReviewCall(PaidAct[PaidReview, Mapping[str, Any], Review]):
 
     orphan_notice = "an earlier kernel was about to request this review; checking whether it did"
 
-    def __init__(self, reviewer: Reviewer, url: str, place: str, take: str | None, notebook: str | None) -> None:
+    def __init__(self, reviewer: Reviewer, url: str, place: str, take: str | None, scopes: Sequence[str]) -> None:
         self._reviews, self._creator = reviewer.reviews, reviewer.creator
         self._journal, self._timing = self._creator.journal, self._creator.timing
-        self.url, self._place, self._take, self._notebook = url, place, take, notebook
+        self.url, self._place, self._take, self._scopes = url, place, take, scopes
         self.key = hashlib.sha256(json.dumps([place, url, take]).encode()).hexdigest()
         self.lease_name = review_lease(self.key)
         self._before: Identity | None = None
@@ -163,19 +166,21 @@ class ReviewCall(PaidAct[PaidReview, Mapping[str, Any], Review]):
         return self._review(found, "attached", notice)
 
     async def reserve(self, attempt: Attempt) -> PaidReview:
-        """Check the halt flag and the budget of the notebook; write the review down.
+        """Check the halt flag and the budgets of the notebook and the batch; write the review down.
 
         Raises:
             BudgetExceeded: there is a budget, and nobody knows what a review costs.
         """
-        if self._notebook is not None:
-            scope = notebook_scope(self._notebook)
+        for scope in self._scopes:
             account = await asyncio.to_thread(self._journal.budgets.account, scope)
             if account.limit is not None:
+                without = "lift the budget (%devin budget --off), or request the review from a notebook without one"
+                if not scope.startswith("notebook "):
+                    without = "run the batch again without a budget, or request single reviews with dj.review(URL)"
                 raise BudgetExceeded(
                     f"{name_of(scope)} is {account.limit:g} ACU, and the service does not say what a review costs",
                     "nothing was sent and nothing was paid",
-                    "lift the budget (%devin budget --off), or request the review from a notebook without one",
+                    without,
                 )
         journal, now = self._journal.reviews, self._timing.now()
         return await asyncio.to_thread(

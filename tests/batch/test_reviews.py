@@ -8,7 +8,7 @@ import pytest
 from clients import devin
 
 from devin_jupyter import Devin
-from devin_jupyter.errors import Forbidden, OptionError
+from devin_jupyter.errors import BudgetExceeded, Forbidden, OptionError
 
 __all__ = ["devin"]
 REVIEW = "POST /v3/organizations/{org_id}/pr-reviews"
@@ -50,3 +50,13 @@ def test_many_reviews_need_a_limit(devin: Devin, simulator: Any) -> None:
         many.review()
     assert simulator.requests(REVIEW) == 0
     assert many.review(limit=11).notice == "11 requested"
+
+
+def test_under_a_budget_of_the_batch_no_review_is_requested(devin: Devin, simulator: Any) -> None:
+    repos = ["acme/api", "acme/web"]
+    made = devin.map("Fix {{ row }}", repos, repos=["{{ row }}"], max_acu=20, budget=100, name="capped").wait(60)
+    with pytest.raises(BudgetExceeded, match="budget of the batch capped is 100 ACU, and the service does not say"):
+        made.review()
+    assert simulator.requests(REVIEW) == 0
+    again = devin.map("Fix {{ row }}", repos, repos=["{{ row }}"], max_acu=20, name="capped").wait(60)
+    assert again.review().notice == "2 requested"
