@@ -304,6 +304,8 @@ class Seen:
     """The names of the members by id, as far as the key may read them."""
     everybody: dict[str, str] | None = None
     """The same of all members and service users of the enterprise."""
+    platforms: frozenset[str] = frozenset()
+    """Platforms and outpost pools that sessions were started on or a refusal has named: no operation lists them."""
 
     @property
     def is_useful(self) -> bool:

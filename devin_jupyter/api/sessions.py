@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
@@ -41,6 +42,7 @@ from devin_jupyter.errors import (
     NotFound,
     OptionError,
     RequestTimeout,
+    Unprocessable,
     UnreadableAnswer,
     Unsupported,
 )
@@ -128,7 +130,14 @@ class Sessions:
         Raises:
             UnreadableAnswer: the response holds no session id; a session may have been started.
         """
-        answer = await self._service.call("sessions.create", json=dict(body))
+        try:
+            answer = await self._service.call("sessions.create", json=dict(body))
+        except (BadRequest, Unprocessable) as refused:
+            if body.get("platform"):
+                self._service.seen.platforms |= frozenset(_platforms_named(refused.detail))
+            raise
+        if body.get("platform"):
+            self._service.seen.platforms |= {str(body["platform"])}
         if not isinstance(answer, dict) or not isinstance(answer.get("session_id"), str):
             raise unreadable(await self._service.request_info("sessions.create"), 200, b"", "it contains no session id")
         return cast(wire.Session, answer)
@@ -547,6 +556,12 @@ async def collect(
 
     is_plain = not sessions._service.is_v1 and query.keeps_all("v3")
     await sessions._scan(query, take, limit, True, RowParser().parsed if is_plain else parsed)
+
+
+def _platforms_named(refusal: str) -> list[str]:
+    """Return the platforms that a refusal lists: nothing else in the API does."""
+    listed = re.search(r"available platforms?[^:]*:\s*([^.\n]+)", refusal, re.IGNORECASE)
+    return [name for part in listed[1].split(",") if (name := part.strip(" '\"[]`"))] if listed else []
 
 
 class Messages:

@@ -199,7 +199,7 @@ def candidates(variables: Mapping[str, Any], kind: str, fragment: str = "") -> l
     elif kind == "environment":
         found = [(name, "") for name in sorted(os.environ) if name != "DEVIN_API_KEY"]
     elif kind == "platforms":
-        found = [*CACHE.get("platforms"), *((name, "") for name in _PLATFORMS)]
+        found = [(name, "") for name in dict.fromkeys([*_listed(kind), *_PLATFORMS])]
     elif kind == "profiles":
         from devin_jupyter.config import data_folder, saved_profiles
 
@@ -219,12 +219,14 @@ def _parts_of_notebook(fragment: str) -> list[Candidate]:
 
 
 def _listed(kind: str) -> list[str]:
-    """The repositories or allowed tags that a whole list of the service has shown; nothing is asked for here."""
+    """The repositories, allowed tags or platforms that the service has shown; nothing is asked for here."""
     from devin_jupyter.client import sync
 
     client = sync.find_default()
     seen = client.core.service.seen if client is not None else None
-    listed = {"repos": seen.repositories, "tags": seen.allowed_tags}.get(kind) if seen is not None else None
+    if seen is None:
+        return []
+    listed = {"repos": seen.repositories, "tags": seen.allowed_tags, "platforms": seen.platforms}.get(kind)
     return sorted(listed or ())
 
 

@@ -204,3 +204,15 @@ def test_after_unloading_nothing_is_offered(shell):
         assert not any("--mode" in line for line in shell.tab("%%devin --mo|\nprompt"))
     finally:
         shell.ipython.extension_manager.load_extension("devin_jupyter")
+
+
+def test_platforms_are_learned_from_a_refusal_and_from_what_was_started(shell):
+    shell.run("import devin_jupyter as dj\nclient = dj.connect(simulator=True)")
+    assert not shell.tab("%%devin --platform build|\nprompt")
+    shell.run("%%devin --platform nowhere --max-acu 1\nBuild it", fails=True)  # names the pools that there are
+    assert shell.tab("%%devin --platform build|\nprompt") == ["%%devin --platform build-farm"]
+    assert not shell.tab("%%devin --platform nowh|\nprompt")
+    client = shell.names["client"]
+    client.core.service.seen.platforms = frozenset()
+    shell.run("%%devin --platform build-farm --max-acu 1 --quiet\nBuild it")
+    assert shell.tab("%%devin --platform b|\nprompt") == ["%%devin --platform build-farm"]
