@@ -44,7 +44,8 @@ def test_no_notebook_leaves_a_secret(path: Path, tmp_path: Path, simulator, monk
 def test_running_the_notebooks_as_tests_uses_nobodys_key(simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEVIN_API_KEY", simulator.api_key)
     monkeypatch.setenv("DEVIN_API_URL", simulator.url)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", NOTEBOOKS / "run_all_twice.ipynb"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "0"]
+    command.append(str(NOTEBOOKS / "run_all_twice.ipynb"))
     done = subprocess.run(command, cwd=NOTEBOOKS.parent, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert simulator.stats() == {"requests": {}, "sessions": 0}

@@ -50,12 +50,19 @@ def test_a_schema_of_its_own_counts_and_the_playbook_is_not_asked(devin, simulat
 
 
 @pytest.mark.parametrize(
-    ("fault", "words"),
-    [({"kind": "status", "status": 403}, "403 from GET"), ({"kind": "slow", "seconds": 30}, "no answer within 5 s")],
+    ("fault", "seconds", "words"),
+    [
+        ({"kind": "status", "status": 403}, 5, "403 from GET"),
+        ({"kind": "slow", "seconds": 30}, 0.2, "no answer within 0.2 s"),
+    ],
 )
-def test_a_playbook_that_cannot_be_read_is_a_line_and_the_session_starts(devin, simulator, playbook, fault, words):
+def test_a_playbook_that_cannot_be_read_is_a_line_and_the_session_starts(
+    devin, simulator, playbook, monkeypatch, fault, seconds, words
+):
     simulator.faults({**fault, "method": "GET", "route": READ.removeprefix("GET ")})
-    session = devin.create("audit it", playbook=playbook)
+    with monkeypatch.context() as patch:
+        patch.setattr("devin_jupyter.idempotency.create.REFRESH_TIMEOUT", seconds)
+        session = devin.create("audit it", playbook=playbook)
 
     assert session.how == "created"
     assert "the answer is not typed: the schema of the playbook cannot be read" in session.notice

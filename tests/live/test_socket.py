@@ -155,16 +155,19 @@ async def test_a_message_that_is_far_too_large_ends_the_connection() -> None:
             await socket.listen()
 
 
-async def test_a_missing_pong_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_pong_ends_the_connection() -> None:
+    over = asyncio.Event()
+
     async def deaf(connection: ServerConnection) -> None:
         connection.transport.pause_reading()
-        await asyncio.sleep(5)
+        await over.wait()
 
     async with service(deaf, close_timeout=0.1) as address:
         socket = await opened(address, ping_seconds=0.1)
         with pytest.raises(ChannelLost):
             async with asyncio.timeout(4):
                 await socket.listen()
+        over.set()
 
 
 @pytest.mark.parametrize(
