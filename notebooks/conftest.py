@@ -1,4 +1,7 @@
-"""Running the notebooks as tests spends nobody's money: no key of the person who runs them, no journal of theirs."""
+"""Running the notebooks as tests spends nobody's money: no key of the person who runs them, no journal of theirs.
+
+Nor does it read their startup files, or write to the history of their IPython.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ def pytest_configure(config: pytest.Config) -> None:
     home = tempfile.TemporaryDirectory(prefix="devin-jupyter-")
     config.add_cleanup(home.cleanup)
     os.environ["DEVIN_JUPYTER_HOME"] = home.name
+    os.environ["IPYTHONDIR"] = str(Path(home.name) / "ipython")
     if not hasattr(config, "workerinput"):  # a worker of pytest-xdist may end while another runs the first hour
         _remove_written()
         config.add_cleanup(_remove_written)

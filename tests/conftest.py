@@ -134,6 +134,14 @@ def ctrl_c_interrupts() -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def own_ipython(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The history and the startup files of the person who runs the tests are not theirs, nor of the next worker."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def edited_meanwhile() -> Iterator[None]:
     """A file that is edited while the tests run does not make them fail."""
     with pytest.MonkeyPatch.context() as patch:
