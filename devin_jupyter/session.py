@@ -1181,8 +1181,7 @@ def detached(snapshot: Snapshot) -> Detached:
 
 def stopped(snapshot: Snapshot) -> Detached:
     """Return the error of an interrupted wait with `--on-interrupt stop`."""
-    what = f"interrupted: {_named(snapshot)} was terminated, as --on-interrupt stop requests"
-    return Detached(what, _idle_status(snapshot))
+    return Detached("Stopped waiting.", f"The session was stopped ({_named(snapshot)}, {cost(snapshot)}).")
 
 
 def _named(snapshot: Snapshot) -> str:

@@ -120,12 +120,15 @@ def detached(runner: Runner, *, stopped: bool) -> tuple[str, str, str]:
     """Return the three lines of an interrupted wait."""
     sums = runner.stats()
     if stopped:
-        return f"interrupted: {sums.text}", "every open session was stopped, as --on-interrupt stop says", ""
-    waits = f", and {sums.waiting} waiting rows will be started" if sums.waiting and not runner.gate.paused else ""
+        return "Stopped waiting.", f"Every open session was stopped ({sums.text}).", ""
+    one = sums.open == 1
+    waits = (
+        f", and {_rows(sums.waiting, ' waiting')} will be started" if sums.waiting and not runner.gate.paused else ""
+    )
     return (
-        f"interrupted: {sums.open} sessions continue{waits} ({sums.acus:.2f} ACU so far)",
-        "nothing was stopped, and the sessions continue to cost",
-        ".wait() waits again, .pause() starts no more rows, .stop() ends every open session",
+        "Stopped waiting.",
+        f"{sums.open} session{'' if one else 's'} keep{'s' if one else ''} running{waits} ({sums.acus:.10g} ACU so far).",
+        "Run the cell again to wait. .pause() starts no more rows, .stop() ends every session.",
     )
 
 

@@ -63,10 +63,9 @@ def test_ctrl_c_detaches_from_all_at_once(endless: BatchClient) -> None:
         batch.wait()
 
     assert batch.tally.waiting == 6
-    assert "sessions continue" in detached.value.message
-    assert "waiting rows will be started" in detached.value.message
-    assert "nothing was stopped" in detached.value.consequence
-    assert ".stop() ends" in detached.value.hint
+    assert detached.value.message == "Stopped waiting."
+    assert "3 sessions keep running, and 6 waiting rows will be started (" in detached.value.consequence
+    assert detached.value.hint.endswith(".pause() starts no more rows, .stop() ends every session.")
     assert batch.stop().wait().is_over
 
 
@@ -90,7 +89,7 @@ async def test_cancelling_an_await_detaches_too(client: BatchClient, simulator: 
     await asyncio.sleep(0)  # as far as its wait
     task.cancel()
 
-    with pytest.raises(DetachedAwait, match="sessions continue"):
+    with pytest.raises(DetachedAwait, match="sessions keep running"):
         await task
     while not batch.wait(0.1).is_over:
         simulator.clock(5000)

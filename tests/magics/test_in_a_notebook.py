@@ -264,7 +264,7 @@ def test_an_interrupt_leaves_the_session_at_work(shell, slow_service, interrupte
 def test_an_interrupt_stops_the_session_where_that_was_asked_for(shell, slow_service, interrupted):
     ran = shell.run("%%devin --wait --on-interrupt stop -o s\nTake your time", fails=True)
     assert type(ran.error).__name__ == "Detached"
-    assert "was terminated" in ran.out
+    assert "The session was stopped" in ran.out
     assert slow_service.requests(DELETE) == 1
     assert shell.run("s.phase").value == "stopped"
 
