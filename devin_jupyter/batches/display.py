@@ -121,13 +121,13 @@ def detached(runner: Runner, *, stopped: bool) -> tuple[str, str, str]:
     sums = runner.stats()
     if stopped:
         return "Stopped waiting.", f"Every open session was stopped ({sums.text}).", ""
-    one = sums.open == 1
+    keep = "session keeps" if sums.open == 1 else "sessions keep"
     waits = (
         f", and {_rows(sums.waiting, ' waiting')} will be started" if sums.waiting and not runner.gate.paused else ""
     )
     return (
         "Stopped waiting.",
-        f"{sums.open} session{'' if one else 's'} keep{'s' if one else ''} running{waits} ({sums.acus:.10g} ACU so far).",
+        f"{sums.open} {keep} running{waits} ({sums.acus:.10g} ACU so far).",
         "Run the cell again to wait. .pause() starts no more rows, .stop() ends every session.",
     )
 

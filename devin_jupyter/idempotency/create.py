@@ -1062,8 +1062,11 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
             self._note = f"the earlier session of {name}, {named}{', is over' if is_final else ': its turn is over'}"
         elif policy.replace:
             self._note, self._replaces = f"stopped the earlier session of {name}, {named}", record
-        elif policy.beside or not policy.interactive:
+        elif policy.beside:
             self._note = f"the earlier session of {name}, {named}, keeps running"
+        elif not policy.interactive:
+            ends = f"%devin stop {record.session_id} ends it, and --replace would have stopped it first"
+            self._note = f"a second session of {name}: the earlier one, {named}, keeps running; {ends}"
         else:
             running = f"{record.session_id}, {format_acus(seen.acus if seen is not None else record.acus)}"
             raise self._changed(record, running, name)
