@@ -144,10 +144,8 @@ async def test_cells_without_an_id_are_called_by_the_name_they_bind(kernel: Any,
     plan = await plan_of(one.creator, asked, at_keyboard)
     assert plan.why.startswith("the cell with -o k had a different prompt before, and devin-")
     beside = await one.start("something else", policy=Policy(guard=cell))
-    assert beside.notice.startswith(
-            f"a second session of the cell with -o k: the earlier one, {first.session_id} ("
-        )
-        assert f"; %devin stop {first.session_id} ends it" in beside.notice
+    assert beside.notice.startswith(f"a second session of the cell with -o k: the earlier one, {first.session_id} (")
+    assert f"; %devin stop {first.session_id} ends it" in beside.notice
     replaced = await one.start("a third", policy=Policy(guard=cell, replace=True))
     assert replaced.notice.startswith(f"stopped the earlier session of the cell with -o k, {beside.session_id} (")
 
