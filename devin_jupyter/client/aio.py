@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -866,7 +867,7 @@ class AsyncDevin:
         Raises:
             OptionError: not a positive number.
         """
-        scope = notebook_scope(notebook or host().notebook)
+        scope = notebook_scope(_path_of(notebook))
         return await asyncio.to_thread(self.journal.budgets.set_or_show, scope, acus, now=time.time())
 
     async def lock(self, path: str | Path | None = None, *, notebook: str | None = None) -> str:
@@ -885,7 +886,7 @@ class AsyncDevin:
             JournalError: the file cannot be written.
         """
         target = None if path is None else Path(path)
-        return str(await asyncio.to_thread(lockfile.record, self.journal, notebook or host().notebook, target))
+        return str(await asyncio.to_thread(lockfile.record, self.journal, _path_of(notebook), target))
 
     async def stop_all(self, notebook: str | None = None) -> list[StopResult]:
         """Halt all kernels that use this journal and terminate its working sessions; `journal.resume()` lifts the halt.
@@ -907,7 +908,7 @@ class AsyncDevin:
         Args:
             notebook: its path; by default this notebook.
         """
-        lives = await find_live(self.core.creator, notebook or host().notebook)
+        lives = await find_live(self.core.creator, _path_of(notebook))
         for live in lives:
             if live.record.facts.max_time is not None:  # somebody has to watch the time
                 self.core.store.track(live.record)
@@ -922,6 +923,11 @@ class AsyncDevin:
 def _check_engine(engine: str | None) -> None:
     if engine not in (None, "pandas", "dask"):
         raise OptionError(f"engine={engine!r} is unknown", hint="leave it out for pandas, or give 'dask'")
+
+
+def _path_of(notebook: str | None) -> str:
+    """Return the one path by which a notebook is known, however it is named; by default that of this notebook."""
+    return host().notebook if notebook is None else os.path.realpath(notebook)
 
 
 def asked_to_fix(error: BaseException | None = None, hint: str = "") -> tuple[str, type]:

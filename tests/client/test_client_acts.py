@@ -184,3 +184,11 @@ def test_names_of_the_caller_that_are_sent_as_they_are_are_noted_with_how_to_fil
     assert "write {{ row.repo }}" in noted
     assert "write {owner} in an f-string" in noted
     assert devin.create("nothing of {nobody} here").notice is None
+
+
+def test_a_notebook_has_one_account_however_its_path_is_written(devin, tmp_path, monkeypatch):
+    (tmp_path / "link").symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    devin.budget(6, notebook="audit.ipynb")
+    names = ["audit.ipynb", "./link/audit.ipynb", str(tmp_path / "audit.ipynb")]
+    assert {devin.budget(notebook=name).limit for name in names} == {6.0}
