@@ -9,7 +9,15 @@ from typing import Any, cast
 from devin_jupyter.api.client import BY_NAME, LARGEST_PAGE, Service, cursor_pages, items_of
 from devin_jupyter.api.query import TimeLike, unix
 from devin_jupyter.api.sessions import Sessions
-from devin_jupyter.errors import DevinError, Forbidden, NotFound, OptionError, Unauthorized, Unsupported
+from devin_jupyter.errors import (
+    DevinError,
+    Forbidden,
+    NotFound,
+    OptionError,
+    Unauthorized,
+    UnreadableAnswer,
+    Unsupported,
+)
 from devin_jupyter.models import wire
 from devin_jupyter.models.fields import session_id as prefixed
 
@@ -65,30 +73,44 @@ class Consumption:
 
     async def daily(self, *, since: TimeLike | None = None, until: TimeLike | None = None) -> wire.Consumption:
         """Return the ACUs per day of the organization between `since` and `until` (UTC). (`GET …/consumption/daily`)"""
-        return await self._service.call_as(wire.Consumption, "consumption.daily", params=_span(since, until))
+        return await read_consumption(self._service, "consumption.daily", params=_span(since, until))
 
     async def user(
         self, user_id: str, *, since: TimeLike | None = None, until: TimeLike | None = None
     ) -> wire.Consumption:
         """Return the ACUs per day of a user, `user-…`. (`GET …/consumption/daily/users/{id}`)"""
         params = _span(since, until)
-        return await self._service.call_as(wire.Consumption, "consumption.user", user_id=user_id, params=params)
+        return await read_consumption(self._service, "consumption.user", user_id=user_id, params=params)
 
     async def service_user(
         self, service_user_id: str, *, since: TimeLike | None = None, until: TimeLike | None = None
     ) -> wire.Consumption:
         """Return the ACUs per day of a service user. (`GET …/consumption/daily/service-users/{id}`)"""
-        return await self._service.call_as(
-            wire.Consumption, "consumption.service_user", service_user_id=service_user_id, params=_span(since, until)
+        return await read_consumption(
+            self._service, "consumption.service_user", service_user_id=service_user_id, params=_span(since, until)
         )
 
     async def session(
         self, session_id: str, *, since: TimeLike | None = None, until: TimeLike | None = None
     ) -> wire.Consumption:
         """Return the ACUs per day of a session. (`GET …/consumption/daily/sessions/{id}`)"""
-        return await self._service.call_as(
-            wire.Consumption, "consumption.session", session_id=prefixed(session_id), params=_span(since, until)
+        return await read_consumption(
+            self._service, "consumption.session", session_id=prefixed(session_id), params=_span(since, until)
         )
+
+
+async def read_consumption(service: Service, operation: str, **call: Any) -> wire.Consumption:
+    """Call an operation that responds with ACUs per day.
+
+    Raises:
+        UnreadableAnswer: the response has no days: it must not pass for one that says that nothing was spent.
+    """
+    answer = await service.call_as(wire.Consumption, operation, **call)
+    if not isinstance(answer.get("consumption_by_date"), list):
+        raise UnreadableAnswer(
+            "expected ACUs by day, under 'consumption_by_date'", "nothing was changed", "try again later"
+        )
+    return answer
 
 
 class Metrics:

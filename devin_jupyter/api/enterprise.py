@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar, cast
 
-from devin_jupyter.api.analytics import Metrics
+from devin_jupyter.api.analytics import Metrics, read_consumption
 from devin_jupyter.api.client import Service, at_most, flatten
 from devin_jupyter.api.organization import names_of, without_email
 from devin_jupyter.api.query import TimeLike, api_params, unix
@@ -104,7 +104,7 @@ class Enterprise:
         self, name: str, since: TimeLike | None, until: TimeLike | None, **ids: Any
     ) -> wire.Consumption:
         span = {"time_after": unix(since), "time_before": unix(until)}
-        return await self._service.call_as(wire.Consumption, f"enterprise.{name}", params=span, **ids)
+        return await read_consumption(self._service, f"enterprise.{name}", params=span, **ids)
 
     # --- sessions of any organization ---
 

@@ -72,7 +72,12 @@ async def test_no_list_and_no_frame_is_empty_because_the_answer_cannot_be_read(w
     lists = [client.sessions.list(), client.sessions.pages()]
     if version == "v3" and answer != {"items": [{"title": "t"}]} and answer != {"items": [{}]}:
         reads += [client.repositories_frame, client.members_frame, client.automations_frame, client.organizations_frame]
-        reads += [client.insights_frame, client.audit_logs_frame, client.enterprise_consumption_frame]
+        reads += [
+            client.insights_frame,
+            client.audit_logs_frame,
+            client.enterprise_consumption_frame,
+            client.consumption_frame,
+        ]
         lists += [client.playbooks.list(), client.knowledge.list(), client.messages.list(ID), client.schedules.list()]
     for read in reads:
         with pytest.raises(errors.UnreadableAnswer):
