@@ -31,7 +31,7 @@ def test_no_notebook_leaves_a_secret(path: Path, tmp_path: Path, simulator, monk
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     folder = tmp_path / "notebooks"
-    shutil.copytree(NOTEBOOKS, folder)
+    shutil.copytree(NOTEBOOKS, folder, ignore=shutil.ignore_patterns("*.devin.json", "*.parquet", "__pycache__"))
     notebook = nbformat.read(folder / path.name, as_version=4)
     with echo_service(simulator) as (url, _):  # for a notebook that uses the key it finds
         monkeypatch.setenv("DEVIN_API_URL", url)
