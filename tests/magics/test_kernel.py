@@ -146,7 +146,7 @@ def test_the_stop_button_detaches_and_the_session_keeps_running(slow, slow_simul
 
 def test_on_interrupt_stop_ends_the_remote_session(slow):
     outputs = interrupted(slow, "%%devin --wait --on-interrupt stop -o s\nCount")
-    assert "The session was stopped" in outputs[-1]["traceback"][0]
+    assert "The session was stopped" in outputs[-1]["traceback"][1]
     [value] = slow.run("s.phase.value")
     assert value["data"]["text/plain"] == "'stopped'"
 
