@@ -497,9 +497,10 @@ def _save_snapshot(db: sqlite3.Connection, snapshot: Snapshot, seen_by: str) -> 
         " VALUES (?, ?, ?, 'seen', ?)",
         (snapshot.session_id, snapshot.api_version, snapshot.org_id, created),
     )
-    query = "SELECT schema_hash FROM unsynced.sessions WHERE session_id = ?"
-    kept = db.execute(query, (snapshot.session_id,)).fetchone()["schema_hash"]  # it stays as it is
-    schema_hash = kept or _keep_schema(db, snapshot.schema)
+    kept = "SELECT 1 FROM schemas WHERE hash = s.schema_hash"  # what a session was started with stays
+    query = f"SELECT schema_hash FROM unsynced.sessions s WHERE session_id = ? AND EXISTS ({kept})"
+    known = db.execute(query, (snapshot.session_id,)).fetchone()
+    schema_hash = known["schema_hash"] if known else _keep_schema(db, snapshot.schema)
     db.execute(
         "UPDATE unsynced.sessions SET snapshot = ?, phase = ?, is_open = ?, acus = COALESCE(?, acus), observed_at = ?,"
         " seen_by = ?, max_acu = COALESCE(max_acu, ?), schema_hash = COALESCE(schema_hash, ?)"

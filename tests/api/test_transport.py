@@ -17,7 +17,7 @@ from clients import KEY, some_settings
 
 from devin_jupyter import errors
 from devin_jupyter.api.analytics import Account
-from devin_jupyter.api.client import OPERATIONS
+from devin_jupyter.api.client import OPERATIONS, Service
 from devin_jupyter.api.sessions import Sessions, Tags
 from devin_jupyter.api.transport import Transport
 
@@ -656,3 +656,19 @@ async def test_a_number_that_json_has_no_word_for_is_refused_before_it_is_sent(v
     with pytest.raises(errors.OptionError, match="cannot be written as JSON"):
         await transport_with(handler, slept).request(PUT, "/v3/x", json={"folder_id": value})
     assert handler.requests == []
+
+
+# --- the service's clock -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("date", "seconds"), [("Sat, 21 Nov 2026 18:04:00 GMT", 1_795_284_240), ("yesterday", None), ("", None)]
+)
+async def test_the_time_of_the_service_is_that_of_its_last_answer(date, seconds, slept):
+    service = Service(
+        transport_with(answers(httpx.Response(200, json={}, headers={"Date": date})), slept), some_settings()
+    )
+    assert service.service_time() is None
+    await service.call("self")
+    now = service.service_time()
+    assert now is None if seconds is None else seconds <= now < seconds + 60
