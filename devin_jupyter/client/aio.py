@@ -20,6 +20,7 @@ from devin_jupyter.client.on_done import check as check_on_done
 from devin_jupyter.config import Settings, resolve_settings
 from devin_jupyter.errors import OptionError
 from devin_jupyter.host import host
+from devin_jupyter.idempotency.create import TAGGING_OFF
 from devin_jupyter.idempotency.dry_run import Plan, plan, plan_replay
 from devin_jupyter.idempotency.reviews import Review
 from devin_jupyter.idempotency.stop import StopResult, live_line, stop_all, within
@@ -252,6 +253,9 @@ class AsyncDevin:
         seen, found = self.core.service.seen, dict[str, None]()
         for request in requests if not self.core.service.is_v1 else ():
             lines = seen.warnings(request.repos, request.tags)
+            creator = self.core.creator
+            if seen.allowed_tags and creator.is_tagging and not creator.has_tagged:
+                lines.append(f"the list of allowed tags lacks the one by which sessions are found again; {TAGGING_OFF}")
             if not set(lines) <= found.keys():
                 identities = [one.text for one in request.fingerprints(await self.core.where())]
                 if await asyncio.to_thread(self.journal.session_for, *identities) is None:

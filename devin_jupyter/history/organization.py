@@ -226,7 +226,7 @@ async def metrics(
         every: `day`, `week` or `month`.
         org_ids: "all" for all organizations of an enterprise.
     """
-    now = datetime.now(UTC)
+    now = datetime.now(UTC).replace(microsecond=0)
     start, end = to_utc(since, now) or now - timedelta(days=30), to_utc(until, now, "until") or now
     if org_ids not in (None, "all"):
         raise OptionError(

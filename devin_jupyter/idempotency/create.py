@@ -542,6 +542,8 @@ class Creator:
         """By id: when the schema of a playbook was asked for, and the schema."""
         self.is_tagging = True
         """Sessions get a tag by which they are found again; an organization may allow only listed tags."""
+        self.has_tagged = False
+        """The service has taken such a tag."""
         self._ahead: float | None = None
         """How far the service's clock is ahead of ours, in seconds."""
         self._here: set[str] = set()
@@ -943,9 +945,10 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
             raw = await send(body)
         except (BadRequest, Unprocessable) as refused:
             raise _told_of_tags(refused, self.tag) from None
+        self.creator.has_tagged |= bool(self.tag) and self.tag in our_tags(raw)
         if self.tag and raw.get("tags") and self.tag not in our_tags(raw):
             self.creator.is_tagging = False
-            self._note = "; ".join(filter(None, [self._note, f"the service did not keep the tag; {_TAGGING_OFF}"]))
+            self._note = "; ".join(filter(None, [self._note, f"the service did not keep the tag; {TAGGING_OFF}"]))
         if raw.get("is_new_session") is not False:
             return raw
         equivalent = await sessions.get(raw["session_id"])
@@ -1355,7 +1358,7 @@ class Lookup:
 
 _CLOCK_MARGIN = 5.0
 """Seconds by which the service may say a session to be older than the intent for it."""
-_TAGGING_OFF = (
+TAGGING_OFF = (
     'where an organization allows only listed tags, %config DevinMagics.tagging = "off" or dj.connect(tagging="off")'
     " starts sessions without one"
 )
@@ -1366,7 +1369,7 @@ def _told_of_tags(refused: ApiError, tag: str) -> ApiError:
     words = f"{refused.message} {refused.detail}".lower()
     if "tag" in words:
         hint = "give --tags that the organization allows"
-        refused.hint = _TAGGING_OFF if tag else hint
+        refused.hint = TAGGING_OFF if tag else hint
         refused.args = ("\n".join(refused.lines),)
     return refused
 
