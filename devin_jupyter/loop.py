@@ -25,7 +25,7 @@ import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from types import FrameType
 from typing import (
@@ -710,7 +710,12 @@ def on_default(client: Callable[..., B], method: Callable[Concatenate[B, P], T])
 def _wait(blocking: Any, work: Coroutine[Any, Any, T], guard: Guard | None) -> T:
     if guard is None:
         return run_request(work)
-    with guard(blocking):
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(guard(blocking))
+        except BaseException:
+            work.close()  # interrupted before it has begun: nobody awaits it any more
+            raise
         return run(work)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import pydoc
 from collections.abc import AsyncIterator
@@ -57,6 +58,12 @@ class AsyncCounter:
 
 
 @contextmanager
+def interrupted(counter):
+    raise KeyboardInterrupt
+    yield
+
+
+@contextmanager
 def guarded(counter):
     assert isinstance(counter, Counter)
     try:
@@ -78,6 +85,7 @@ class Counter(Blocking[AsyncCounter]):
     fails = blocking(AsyncCounter.fails)
     sleep = blocking(AsyncCounter.sleep)
     guarded_sleep = blocking(AsyncCounter.sleep, guard=guarded)
+    interrupted_sleep = blocking(AsyncCounter.sleep, guard=interrupted)
 
     @documented_by(AsyncCounter.add)
     def by_hand(self):
@@ -162,6 +170,12 @@ def test_a_type_error_from_inside_a_method_keeps_its_text_and_its_frames():
 def test_an_interrupt_says_what_the_guard_of_the_call_says(name, what):
     with ctrl_c_once_blocked(), pytest.raises(Detached, match=what):
         getattr(Counter(), name)()
+
+
+def test_an_interrupt_before_the_work_has_begun_leaves_no_coroutine_that_nobody_awaits():
+    with pytest.raises(KeyboardInterrupt):
+        Counter().interrupted_sleep()
+    gc.collect()  # Python would tell of it now
 
 
 @pytest.mark.parametrize("with_jedi", [True, False])
