@@ -72,7 +72,8 @@ class LockSummary:
         sessions = f"{self.n_sessions} session{'' if self.n_sessions == 1 else 's'}"
         kept = f", {self.n_kept} of them kept from before"
         is_here = (working_directory() / self.path).parent == working_directory()
-        replays = "it replays them" if is_here else "beside the notebook, it replays them"
+        them = "it" if self.n_sessions == 1 else "them"
+        replays = f"it replays {them}" if is_here else f"beside the notebook, it replays {them}"
         return f"{self.path}: {sessions}{kept if self.n_kept else ''}; {replays} without a key"
 
 

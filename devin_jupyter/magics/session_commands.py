@@ -219,7 +219,8 @@ def show(notebook: Notebook, args: Any) -> None:
         return
     session = notebook.session(args.session)
     session.refresh()
-    display.publish(render.bundle(session.snapshot, transcript=args.transcript, live=session.live_view))
+    name = args.session if isinstance(args.session, str) and args.session in notebook.variables else ""
+    display.publish(render.bundle(session.snapshot, transcript=args.transcript, name=name, live=session.live_view))
 
 
 def wait(notebook: Notebook, args: Any) -> None:

@@ -26,9 +26,9 @@ def test_any_name_becomes_one_that_is_read_again(shell, service, tmp_path, monke
     monkeypatch.chdir(tmp_path)
     shell.run("%%devin --wait --quiet -o s\nDo it")
     said = shell.run(f"%devin lock {name}").out
-    assert said == "share.devin.json: 1 session; it replays them without a key\n"
+    assert said == "share.devin.json: 1 session; it replays it without a key\n"
     (tmp_path / "elsewhere").mkdir()
-    assert "; beside the notebook, it replays them without a key" in shell.run("%devin lock elsewhere").out
+    assert "; beside the notebook, it replays it without a key" in shell.run("%devin lock elsewhere").out
     assert (tmp_path / "elsewhere" / "notebook.devin.json").exists()
     assert locks_beside(tmp_path).session(shell.names["s"].id) is not None
 
