@@ -55,12 +55,13 @@ async def test_a_start_takes_at_most_four_syncs_and_a_rerun_one(kernel: Any, sim
     assert found["first"] >= found["later"] >= (1 if is_tagging else 2), found  # the intent, and what no tag would find
 
 
-@pytest.mark.parametrize("rows", [1, 5])
+@pytest.mark.parametrize(("rows", "is_tagging"), [(1, True), (5, True), (5, False)])
 def test_a_row_of_a_batch_takes_at_most_five_syncs_and_a_rerun_one(
-    simulator_with: Any, tmp_path: Path, rows: int
+    simulator_with: Any, tmp_path: Path, rows: int, is_tagging: bool
 ) -> None:
     simulator = simulator_with(speed=2000.0)
     client = BatchClient(simulator.url, tmp_path / "home" / "journal.db")
+    client.core.creator.is_tagging = is_tagging
     try:
         for most in (5 * rows, 1):
             with counted() as syncs:
