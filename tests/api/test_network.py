@@ -11,7 +11,9 @@ import ssl
 import sys
 import threading
 import types
+from pathlib import Path
 
+import certifi
 import pytest
 from clients import some_settings
 from cryptography import x509
@@ -520,6 +522,8 @@ NAMES += ["HTTP_PROXY", "PWD", "HOME", "TMPDIR", "XDG_DATA_HOME", "JPY_SESSION_N
 @short_and_long
 def test_whatever_the_environment_holds_every_error_is_ours_in_three_lines(examples, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
+    # nothing here gets as far as TLS, and certifi's certificates take longer to load than all the rest
+    monkeypatch.setattr(certifi, "where", lambda: str(Path(__file__).with_name("self_signed.pem")))
     known = socket.getaddrinfo
 
     def look_up(host, *args, **options):
