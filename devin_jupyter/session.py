@@ -166,8 +166,10 @@ class Core:
 
     async def where(self) -> Where:
         """Return where requests go; asks the service for the organization if it is not known."""
-        org_id = None if self.service.is_v1 else await self.service.org_id()
+        if not self.service.is_v1 and not self.settings.org_id:
+            await self.service.org_id()
         settings = self.settings
+        org_id = None if self.service.is_v1 else settings.org_id
         return Where(settings.known_as or settings.base_url, org_id, settings.api_version)
 
     async def aclose(self) -> None:

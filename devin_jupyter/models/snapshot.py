@@ -395,7 +395,8 @@ def observe(
             other API version reported it.
         at: when the answer came, UTC.
         messages: the conversation as read so far; None keeps that of the record's snapshot.
-        service_at: when the answer came, by the service's clock; None where it does not tell the time.
+        service_at: when the answer came, by the service's clock; None where it does not tell the time, or where no
+            message was sent whose answer is waited for.
     """
     facts, previous = record.facts, record.snapshot
     version = facts.where.api_version

@@ -641,8 +641,9 @@ class SessionStore:
 
     def observe(self, entry: WatchedSession, raw: Raw, messages: Sequence[Message] | None = None) -> Snapshot | None:
         """Return the snapshot of an answer; None if we cannot make sense of it, which gives the session up."""
+        service_at = None if entry.record.sent is None else self.service_now()  # how long ago that was
         try:
-            seen = observe(raw, entry.record, at=self.clock.now(), messages=messages, service_at=self.service_now())
+            seen = observe(raw, entry.record, at=self.clock.now(), messages=messages, service_at=service_at)
         except Exception as bug:
             logger.exception("the state of %s could not be read", entry.session_id)
             self.give_up(entry, internal_error(bug))
