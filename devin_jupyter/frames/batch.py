@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
-from devin_jupyter.frames.columns import Column, array_of
+from devin_jupyter.frames.columns import Column, frame_of
 from devin_jupyter.frames.outputs import Field, Path, fields_of, merge_fields, value_at
 from devin_jupyter.frames.sessions import PHASE
 from devin_jupyter.schema import Schema
@@ -87,17 +87,19 @@ def batch(inputs: Inputs, rows: Sequence[BatchRow], schema: Schema | None, prefi
     fields = {key: fields_of_schema(asked) for key, asked in schemas.items()}
     by_name = {key: {field.column.name: field for field in found} for key, found in fields.items()}
     own = [by_name[id(row.schema.wire)] if row.schema is not None else {} for row in rows]
-    data = {}
-    for column in merge_fields(list(fields.values())):
-        found = [names.get(column.name) for names in own]
+    columns = [replace(column, name=prefix + column.name) for column in merge_fields(list(fields.values()))]
+    data: dict[str, Any] = {}
+    for column in columns:
+        found = [names.get(column.name.removeprefix(prefix)) for names in own]
         pairs = zip(rows, found, strict=True)
         values = [None if field is None else value_at(row.raw, field.path, field.default) for row, field in pairs]
-        data[prefix + column.name] = array_of(column, values)
+        data[column.name] = values
     if not fields:
-        data[prefix + ANSWER] = array_of(Column(ANSWER, "text"), [row.answer for row in rows])
-    for column in BATCH_TAIL:
-        data[column.name] = array_of(column, [getattr(row, column.name) for row in rows])
-    added = pd.DataFrame(data, index=pd.RangeIndex(len(rows)), copy=False)
+        columns.append(Column(prefix + ANSWER, "text"))
+        data[prefix + ANSWER] = [row.answer for row in rows]
+    data |= {column.name: [getattr(row, column.name) for row in rows] for column in BATCH_TAIL}
+    named = {column.name: column for column in (*columns, *BATCH_TAIL)}
+    added = frame_of(named.values(), data)
     added.index = frame.index  # not sooner: pandas would look for the rows of some columns by these labels
     return pd.concat([frame, added], axis=1)
 
