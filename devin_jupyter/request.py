@@ -701,6 +701,19 @@ def _left_out(written: Sequence[str]) -> list[str]:
     ]
 
 
+def check_message(text: Any) -> None:
+    """Refuse what is no message, before anything is sent.
+
+    Raises:
+        OptionError: no text, or an empty one.
+    """
+    if not isinstance(text, str):
+        hint = "give it as a str, such as f'… {value} …'"
+        raise OptionError(f"a message is text, not {type(text).__name__}", "nothing was sent", hint)
+    if not text.strip():
+        raise OptionError("the message is empty", hint="write what Devin should do")
+
+
 def check_max_time(limit: float) -> float | None:
     """Return the seconds of a turn; None where there is no limit.
 

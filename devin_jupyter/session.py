@@ -89,7 +89,7 @@ from devin_jupyter.monitor.poll import Poller
 from devin_jupyter.monitor.store import SECOND_LOOK, Change, Connection, SessionStore, Subscription, WatchedSession
 from devin_jupyter.options import seconds
 from devin_jupyter.recorded import LockFile, message_keys, record_of, schema_of
-from devin_jupyter.request import IN_PYTHON, SessionRequest, not_filled_in, read_attachments
+from devin_jupyter.request import IN_PYTHON, SessionRequest, check_message, not_filled_in, read_attachments
 from devin_jupyter.schema import Schema
 from devin_jupyter.text import format_acus, format_seconds
 
@@ -556,6 +556,7 @@ class AsyncSession(SessionView):
     @_on_service
     async def _deliver(self, text: str, attach: Any, *, again: bool = False, as_user: str | None = None) -> str:
         """Send a message as `send` does, without a look at its text; return `sent`, or `already`."""
+        check_message(text)
         core, watched = self._core, self._shared.watched
         is_pair = isinstance(attach, tuple) and len(attach) == 2 and isinstance(attach[0], str)
         listed = list(attach) if isinstance(attach, (list, tuple)) and not is_pair else [attach]

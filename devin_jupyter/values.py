@@ -60,7 +60,7 @@ class OrderedSet(frozenset[Any]):
         return OrderedSet(frozenset(super().__iter__()) - other)
 
     def __repr__(self) -> str:
-        return _inside(self) if self else "set()"
+        return _rebuilt(self, [_inside(member) for member in self]) if self else "set()"
 
 
 def ordered(value: Any) -> Any:

@@ -35,7 +35,7 @@ from devin_jupyter.loop import (
 )
 from devin_jupyter.models.snapshot import CellRef
 from devin_jupyter.options import from_keywords, seconds
-from devin_jupyter.request import IN_PYTHON, not_filled_in, read_attachments, render
+from devin_jupyter.request import IN_PYTHON, check_message, not_filled_in, read_attachments, render
 from devin_jupyter.session import AsyncSession, Core, Session
 
 if TYPE_CHECKING:
@@ -355,6 +355,7 @@ class AsyncBatch(BatchView[AsyncSession]):
             TemplateError: it cannot be filled in for one of the rows; nothing was sent.
             DevinError: every message was refused.
         """
+        check_message(text)
         runner = self._runner
         runner.check_process()
         table = runner.plan.rows

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from devin_jupyter.api.sessions import Messages
-from devin_jupyter.errors import Conflict, CreateUncertain, DevinError, Forbidden, NotFound, OptionError, Refused
+from devin_jupyter.errors import Conflict, CreateUncertain, DevinError, Forbidden, NotFound, Refused
 from devin_jupyter.host import check_package
 from devin_jupyter.idempotency.create import Attempt, Creator, PaidAct, in_seconds, is_refusal, once, shielded
 from devin_jupyter.journal.intents import PaidMessage, send_lease
@@ -22,7 +22,7 @@ from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import CellRef, Sent, note_send, notebook_scope, parse_time
 from devin_jupyter.recorded import message_key, message_keys
 from devin_jupyter.redaction import as_returned
-from devin_jupyter.request import Attachment
+from devin_jupyter.request import Attachment, check_message
 from devin_jupyter.text import format_utc
 
 
@@ -71,14 +71,13 @@ class Messenger:
             say: told what is waited for, on the loop's thread.
 
         Raises:
-            OptionError: the text is empty.
+            OptionError: the text is empty, or none.
             Refused: a halt, a budget, or that the session is archived; nothing was paid.
             CreateUncertain: it is not known whether the message arrived.
             DevinError: the service refused, or could not be reached; nothing arrived.
         """
         check_package()
-        if not text.strip():
-            raise OptionError("the message is empty", hint="write what Devin should do")
+        check_message(text)
         call = SendCall(self, prefixed(session_id), text, tuple(files), again, as_user, cell)
         attempt = Attempt(self.creator.timing, say)
         return await shielded(once(call, self.creator.journal, attempt), attempt)

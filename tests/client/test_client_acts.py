@@ -192,3 +192,13 @@ def test_a_notebook_has_one_account_however_its_path_is_written(devin, tmp_path,
     devin.budget(6, notebook="audit.ipynb")
     names = ["audit.ipynb", "./link/audit.ipynb", str(tmp_path / "audit.ipynb")]
     assert {devin.budget(notebook=name).limit for name in names} == {6.0}
+
+
+@pytest.mark.parametrize("text", [None, 3, object(), b"more", ["a"], "", " \n"])
+def test_what_is_no_message_is_refused_before_anything_is_sent(devin, simulator, text):
+    session = devin.create("say hello").wait(30)
+    batch = devin.map("Say {{ row }}", ["hello"], max_acu=2).wait(30)
+    for send in (session.send, lambda said: devin.send(session, said), lambda said: batch.send([0], said)):
+        with pytest.raises(dj.OptionError, match=r"a message is text|the message is empty"):
+            send(text)
+    assert simulator.requests("POST /v3/organizations/{org_id}/sessions/{devin_id}/messages") == 0

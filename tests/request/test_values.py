@@ -49,6 +49,8 @@ def refusal(text: str, **variables: object) -> TemplateError:
         ("{{ (s - other) | list }}", "['acme/docs', 'acme/web']"),
         ("{{ s.union(other) | list }}", "['acme/api', 'acme/docs', 'acme/web']"),
         ("{{ 'for ' ~ s }}", f"for {IN_ORDER}"),
+        ("{{ other }} {{ [other] }} {{ 'for ' ~ other }}", "{'acme/api'} [{'acme/api'}] for {'acme/api'}"),
+        ("{{ s - s }}", "set()"),
     ],
 )
 def test_sets_are_filled_in_in_order_wherever_they_are(text: str, filled: str) -> None:
