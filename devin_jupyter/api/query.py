@@ -200,7 +200,8 @@ class _Reader:
         """Read a window: in order where about `serial` pages are left, divided where there are more."""
         bounds = window.params(**self._included)
         page = await self._page(window, bounds)
-        if page.cursor is not None and bounds != window.params(**self._included):
+        outside = len(page.items) - len(page.inside(window))
+        if page.cursor is not None and 2 * outside > len(page.items) and bounds != window.params(**self._included):
             bounds = window.params(**self._included)  # learned meanwhile: without the sessions of the next window
             page = await self._page(window, bounds)
         seen, count, cursors, empty = len(page.items), 1, set[str](), _EmptyPages()
