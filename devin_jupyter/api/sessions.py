@@ -14,6 +14,7 @@ from devin_jupyter.api.client import (
     MOST_EMPTY_PAGES,
     Service,
     at_most,
+    cursor_pages,
     endless,
     flatten,
     items_of,
@@ -290,15 +291,23 @@ class Sessions:
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await reading
 
-    async def _scan(self, query: Query, take: Take, limit: int | None, parallel: bool, parse: Parse = parsed) -> None:
+    async def _scan(
+        self,
+        query: Query,
+        take: Take,
+        limit: int | None,
+        parallel: bool,
+        parse: Parse = parsed,
+        operation: str | None = None,
+    ) -> None:
         if self._service.is_v1:
             await self._scan_v1(query, take, limit)
             return
-        window, params = query.window(), query.params("v3")
+        window, params, operation = query.window(), query.params("v3"), operation or query.operation
 
         async def read(extra: Mapping[str, Any]) -> None:
             async def fetch(paging: Mapping[str, Any]) -> bytes:
-                return await self._fetch({**params, **extra, **paging}, query.operation)
+                return await self._fetch({**params, **extra, **paging}, operation)
 
             if limit is None or not await read_newest(fetch, take, window, limit, parse):
                 at_once = REQUESTS_AT_ONCE if parallel else 1
@@ -310,7 +319,7 @@ class Sessions:
         # whether the list holds archived sessions by itself is not documented: look at the first of them
         archived = {"is_archived": "true"}
         first = {**window.params(), **params, **archived, "first": LARGEST_PAGE}
-        looking = asyncio.create_task(self._fetch(first, query.operation))
+        looking = asyncio.create_task(self._fetch(first, operation))
         try:
             await read({})
             page = parse(await looking)
@@ -539,7 +548,12 @@ def service_time(sessions: Sessions) -> float | None:
 
 
 async def collect(
-    sessions: Sessions, query: Query, add: Callable[[list[Any]], int], *, limit: int | None = None
+    sessions: Sessions,
+    query: Query,
+    add: Callable[[list[Any]], int],
+    *,
+    limit: int | None = None,
+    operation: str | None = None,
 ) -> None:
     """Hand the sessions that a query selects to a function, as `scan` does, page by page.
 
@@ -549,13 +563,26 @@ async def collect(
         add: gets dicts, or rows where nothing has to be filtered here (see `row_parser`), and some of them twice;
             returns how many were new.
         limit: as in `scan`.
+        operation: what lists them, where that is not the list of sessions; then `add` gets dicts.
     """
 
     async def take(items: list[Any]) -> int:
         return add(query.keep(items, sessions._service.api_version))
 
-    is_plain = not sessions._service.is_v1 and query.keeps_all("v3")
-    await sessions._scan(query, take, limit, True, RowParser().parsed if is_plain else parsed)
+    is_plain = operation is None and not sessions._service.is_v1 and query.keeps_all("v3")
+    await sessions._scan(query, take, limit, True, RowParser().parsed if is_plain else parsed, operation)
+
+
+async def whole_conversation(messages: Messages, session_id: str) -> MessageList:
+    """Return all messages of a session, as `Messages.list` does, for callers that read many."""
+    service = messages._service
+    if service.is_v1:
+        return [raw async for raw in messages.list(session_id)]
+
+    async def fetch(paging: dict[str, Any]) -> Any:
+        return await service.read("messages.list", params=paging, session_id=prefixed(session_id))
+
+    return cast(MessageList, [raw async for page in cursor_pages(fetch, key="event_id") for raw in page])
 
 
 def _platforms_named(refusal: str) -> list[str]:

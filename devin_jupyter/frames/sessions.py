@@ -30,7 +30,6 @@ from devin_jupyter.models.fields import (
     as_raw,
     bare_id,
     columns_of,
-    identifier,
     parse_time,
     word,
 )
@@ -369,15 +368,21 @@ class PullRequestRows:
     def __len__(self) -> int:
         return len(self._found)
 
-    def add(self, items: Iterable[Mapping[str, Any]], *, at: datetime | None = None) -> int:
-        """Add the raw sessions of a page and return how many were new."""
-        before = len(self._found)
-        requests = KEYS[self._api_version]["pull_requests"]
-        for item in map(as_raw, items):
-            name = identifier(item)
+    def add(self, items: Sequence[Any], *, at: datetime | None = None) -> int:
+        """Add the raw sessions of a page, or rows, and return how many were new."""
+        if not items:
+            return 0
+        before, keys = len(self._found), KEYS[self._api_version]
+        columns = columns_of(items, [keys[name] for name in ("created_at", "updated_at", "pull_requests")])
+        for name, made, seen, found in zip(identifiers_of(items), *columns, strict=True):
             if name not in self._found or name == NO_ID:
-                made, seen = parse_time(item.get("created_at")), parse_time(item.get("updated_at"))
-                self._found[name] = (name, made, seen, read_pull_requests(item.get(requests)))
+                if not found:
+                    requests: tuple[PullRequest, ...] = ()
+                elif type(found) is list and not isinstance(found[0], Mapping):  # of rows
+                    requests = tuple(PullRequest(one.pr_url, one.pr_state) for one in found if one.pr_url)
+                else:
+                    requests = read_pull_requests(found)
+                self._found[name] = (name, parse_time(made), parse_time(seen), requests)
         return len(self._found) - before
 
     def frame(self, limit: int | None = None) -> pd.DataFrame:

@@ -11,7 +11,6 @@ from devin_jupyter.frames.columns import Column, frame_of
 from devin_jupyter.frames.sessions import PHASE
 from devin_jupyter.models.enums import SessionSize
 from devin_jupyter.models.fields import Message, strings
-from devin_jupyter.models.snapshot import Snapshot
 from devin_jupyter.models.steps import Step, StepKind
 
 Raw = Mapping[str, Any]
@@ -91,32 +90,31 @@ def steps(found: Iterable[tuple[str, Sequence[Step]]]) -> pd.DataFrame:
     return frame_of(STEPS, data)
 
 
-def insights(found: Iterable[tuple[Snapshot, Raw]]) -> pd.DataFrame:
+def insights(sessions: pd.DataFrame, raws: Sequence[Raw]) -> pd.DataFrame:
     """Return one row per session: its size, how it went, what would have helped.
 
     Args:
-        found: sessions, each with its raw `SessionInsights`.
+        sessions: as a sessions frame.
+        raws: the raw `SessionInsights` of each.
     """
-    rows = []
-    for snapshot, raw in found:
-        of_session = ("session_id", "url", "title", "phase", "acus", "created_at")
-        row = {name: getattr(snapshot, name) for name in of_session}
-        row |= {name: raw.get(name) for name in ("num_devin_messages", "num_user_messages", "session_size")}
-        analysis = raw.get("analysis")
-        if isinstance(analysis, Mapping):
-            kind, prompt = _mapping(analysis, "classification"), _mapping(analysis, "suggested_prompt")
-            row |= {
-                "classification": kind.get("category"),
-                "confidence": kind.get("confidence"),
-                "programming_languages": list(strings(kind.get("programming_languages"))),
-                "tools_and_frameworks": list(strings(kind.get("tools_and_frameworks"))),
-                "n_issues": _length(analysis.get("issues")),
-                "n_action_items": _length(analysis.get("action_items")),
-                "suggested_prompt": prompt.get("suggested_prompt"),
-                "analysis": dict(analysis),
-            }
-        rows.append(row)
-    return frame_of(INSIGHTS, {column.name: [row.get(column.name) for row in rows] for column in INSIGHTS})
+    data: dict[str, Any] = {
+        name: sessions[name].array for name in ("session_id", "url", "title", "phase", "acus", "created_at")
+    }
+    for name in ("num_devin_messages", "num_user_messages", "session_size"):
+        data[name] = [raw.get(name) for raw in raws]
+    found = [raw.get("analysis") for raw in raws]
+    analyses = [analysis if isinstance(analysis, Mapping) else None for analysis in found]
+    kinds = [None if one is None else _mapping(one, "classification") for one in analyses]
+    data["classification"] = [kind.get("category") if kind else None for kind in kinds]
+    data["confidence"] = [kind.get("confidence") if kind else None for kind in kinds]
+    for name in ("programming_languages", "tools_and_frameworks"):
+        data[name] = [None if kind is None else list(strings(kind.get(name))) for kind in kinds]
+    data["n_issues"] = [_length(one.get("issues")) if one else None for one in analyses]
+    data["n_action_items"] = [_length(one.get("action_items")) if one else None for one in analyses]
+    prompts = [None if one is None else _mapping(one, "suggested_prompt") for one in analyses]
+    data["suggested_prompt"] = [prompt.get("suggested_prompt") if prompt else None for prompt in prompts]
+    data["analysis"] = [None if one is None else dict(one) for one in analyses]
+    return frame_of(INSIGHTS, data)
 
 
 def _mapping(value: Raw, name: str) -> Raw:

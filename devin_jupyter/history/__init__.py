@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from devin_jupyter import frames
 from devin_jupyter.api.analytics import Consumption
 from devin_jupyter.api.query import Query, When, checked_limit, to_utc
-from devin_jupyter.api.sessions import IDS_PER_PAGE, collect
+from devin_jupyter.api.sessions import IDS_PER_PAGE, collect, whole_conversation
 from devin_jupyter.errors import OptionError, Unsupported
 from devin_jupyter.frames import PullRequestRows, SessionRows
 from devin_jupyter.loop import gather_limited, paused_collector
@@ -26,7 +26,7 @@ from devin_jupyter.models import wire
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.fields import Message, identifier, read_message
 from devin_jupyter.models.fields import session_id as prefixed
-from devin_jupyter.models.snapshot import Facts, Record, Snapshot, Where, observe
+from devin_jupyter.models.snapshot import Record, Snapshot
 from devin_jupyter.schema import Schema, from_wire, load_schema
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ class Selection:
     journaled: Journaled
 
 
-async def select(core: Core, sessions: Any, filters: Mapping[str, Any], limit: int | None) -> Selection:
+async def select(
+    core: Core, sessions: Any, filters: Mapping[str, Any], limit: int | None, *, named: bool = True
+) -> Selection:
     """Return the selected sessions.
 
     Args:
@@ -72,6 +74,7 @@ async def select(core: Core, sessions: Any, filters: Mapping[str, Any], limit: i
         sessions: handles, ids, a sessions frame, or None for what the filters select.
         filters: keywords, see `SessionFilters`.
         limit: the most sessions to return, the newest first.
+        named: with the names of users, which are looked up.
 
     Raises:
         OptionError: sessions and filters at once, or something that is not a session.
@@ -84,7 +87,7 @@ async def select(core: Core, sessions: Any, filters: Mapping[str, Any], limit: i
                 f"{given[0]}= selects sessions, but sessions are already given", hint="give one or the other"
             )
         handles = only_handles(sessions)
-        return _of_handles(handles) if handles else await _by_ids(core, identifiers(sessions))
+        return _of_handles(handles) if handles else await _by_ids(core, identifiers(sessions), named)
     journaled = await asyncio.to_thread(read_journal, core)
     rows = new_rows(core, journaled)
     with paused_collector():
@@ -92,8 +95,8 @@ async def select(core: Core, sessions: Any, filters: Mapping[str, Any], limit: i
         frame = await asyncio.to_thread(rows.frame, newest_first=True)
     if query.phases:
         frame = frame[frame["phase"].isin(query.phases)].reset_index(drop=True)
-    frame = await names_in(core, frame if limit is None else frame.head(limit), query)
-    return Selection(frame, rows.provisional, journaled)
+    frame = frame if limit is None else frame.head(limit)
+    return Selection(await names_in(core, frame, query) if named else frame, rows.provisional, journaled)
 
 
 async def names_in(core: Core, frame: pd.DataFrame, query: Query | None = None) -> pd.DataFrame:
@@ -185,12 +188,12 @@ def _of_handles(handles: list[Handle]) -> Selection:
     return Selection(rows.frame(), rows.provisional, Journaled(schemas=schemas))
 
 
-async def _by_ids(core: Core, wanted: list[str]) -> Selection:
+async def _by_ids(core: Core, wanted: list[str], named: bool) -> Selection:
     journaled = await asyncio.to_thread(read_journal, core)
     rows = new_rows(core, journaled)
     rows.add((await core.sessions.by_ids(wanted)).all(), at=datetime.now(UTC))
-    frame = await names_in(core, rows.frame(order=wanted))
-    return Selection(frame, rows.provisional, journaled)
+    frame = rows.frame(order=wanted)
+    return Selection(await names_in(core, frame) if named else frame, rows.provisional, journaled)
 
 
 def read_journal(core: Core) -> Journaled:
@@ -249,7 +252,7 @@ async def outputs(
 async def _with_outputs(core: Core, sessions: Any, filters: Mapping[str, Any], limit: int | None) -> Selection:
     is_complete = hasattr(sessions, "columns") and _IN_A_FRAME.issubset(sessions.columns)
     if not is_complete or filters or limit is not None:
-        return await select(core, sessions, filters, limit)
+        return await select(core, sessions, filters, limit, named=False)
     return Selection(sessions.drop_duplicates("session_id"), {}, await asyncio.to_thread(read_journal, core))
 
 
@@ -269,9 +272,9 @@ async def messages(core: Core, sessions: Any = None, *, limit: int | None = None
     async def conversation(name: str) -> list[Message]:
         if name in recorded:
             return list(recorded[name])
-        is_enterprise = filters.get("org_ids") is not None
-        listed = core.enterprise.messages(name) if is_enterprise else core.messages.list(name)
-        return [read_message(raw) async for raw in listed]
+        if filters.get("org_ids") is not None:
+            return [read_message(raw) async for raw in core.enterprise.messages(name)]
+        return list(map(read_message, await whole_conversation(core.messages, name)))
 
     names = await _names(core, sessions, filters, limit)
     return frames.messages(zip(names, await gather_limited(conversation, names), strict=True))
@@ -289,8 +292,9 @@ async def pull_requests(core: Core, sessions: Any = None, *, limit: int | None =
     chosen, limit = Query.of(filters), checked_limit(limit)
     if sessions is None and not chosen.phases:
         rows = frames.PullRequestRows(api_version=core.service.settings.api_version)
-        await fill(core, rows, chosen, limit)
-        return rows.frame(limit)
+        with paused_collector():
+            await fill(core, rows, chosen, limit)
+            return await asyncio.to_thread(rows.frame, limit)
     handles = only_handles(sessions) if not filters and limit is None else []
     if handles:
         looks = [handle.snapshot for handle in handles]
@@ -316,25 +320,43 @@ async def insights(core: Core, sessions: Any = None, *, limit: int | None = None
     """
     if core.service.is_v1:
         raise Unsupported("v1 has no insights", "nothing was read", "use a v3 key (cog_…)")
-    names = await _names(core, sessions, filters, limit)
+    query, limit = Query.of(filters), checked_limit(limit)
+    names: list[str] | None = None
+    raws: dict[str, Any] = {}
+    if sessions is None and "org_ids" not in query.filters:
+
+        def add(items: Iterable[Any]) -> int:
+            before = len(raws)
+            raws.update((identifier(raw), raw) for raw in items)
+            return len(raws) - before
+
+        with paused_collector():
+            at_least = None if query.phases else limit
+            await collect(core.sessions, query, add, limit=at_least, operation="insights.list")
+    else:
+        names = await _names(core, sessions, filters, limit)
+        raws = await _insights_of(core, names, one_by_one="org_ids" in query.filters, must_be=sessions is not None)
+    rows = new_rows(core, await asyncio.to_thread(read_journal, core))
+    rows.add([*raws.values()], at=datetime.now(UTC))
+    frame = rows.frame(order=names, newest_first=names is None)
+    if query.phases:
+        frame = frame[frame["phase"].isin(query.phases)]
+    frame = (frame if limit is None else frame.head(limit)).reset_index(drop=True)
+    return await asyncio.to_thread(frames.insights, frame, [raws[name] for name in frame["session_id"]])
+
+
+async def _insights_of(core: Core, names: list[str], *, one_by_one: bool, must_be: bool) -> dict[str, Any]:
+    if one_by_one:  # those of an enterprise
+        return dict(zip(names, await gather_limited(core.enterprise.insights, names), strict=True))
 
     async def some(chunk: list[str]) -> list[wire.Insights]:
         return [raw async for raw in core.insights.list(session_ids=chunk)]
 
-    if filters.get("org_ids") is not None:  # only one by one
-        raws = dict(zip(names, await gather_limited(core.enterprise.insights, names), strict=True))
-    else:
-        chunks = [names[at : at + IDS_PER_PAGE] for at in range(0, len(names), IDS_PER_PAGE)]
-        raws = {identifier(raw): raw for page in await gather_limited(some, chunks) for raw in page}
-        missing = [name for name in names if name not in raws] if sessions is not None else []
-        raws |= zip(missing, await gather_limited(core.insights.get, missing), strict=True)
-    known = (await asyncio.to_thread(read_journal, core)).records
-
-    def look(name: str) -> Snapshot:
-        stranger = Record(session_id=name, facts=Facts(where=Where("", core.service.settings.org_id, "v3")))
-        return observe(raws[name], known.get(name, stranger), at=datetime.now(UTC))
-
-    return frames.insights((look(name), raws[name]) for name in names if name in raws)
+    chunks = [names[at : at + IDS_PER_PAGE] for at in range(0, len(names), IDS_PER_PAGE)]
+    found = {identifier(raw): raw for page in await gather_limited(some, chunks) for raw in page}
+    raws: dict[str, Any] = {name: found[name] for name in names if name in found}
+    missing = [name for name in names if name not in raws] if must_be else []
+    return raws | dict(zip(missing, await gather_limited(core.insights.get, missing), strict=True))
 
 
 async def consumption(
@@ -373,4 +395,4 @@ async def consumption(
 async def _names(core: Core, sessions: Any, filters: Mapping[str, Any], limit: int | None) -> list[str]:
     if sessions is not None and not filters and limit is None:
         return identifiers(sessions)
-    return [str(name) for name in (await select(core, sessions, filters, limit)).frame["session_id"]]
+    return [str(name) for name in (await select(core, sessions, filters, limit, named=False)).frame["session_id"]]

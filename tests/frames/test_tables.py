@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pandas as pd
-from payloads import V3
-from records import record
+from payloads import V3, session
 
 from devin_jupyter import frames
 from devin_jupyter.models.fields import Message
-from devin_jupyter.models.snapshot import observe
 
 DAY = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -27,7 +25,9 @@ def test_messages_are_a_row_each() -> None:
 
 
 def test_insights_are_null_until_they_are_generated() -> None:
-    look = observe(V3, record(), at=DAY)
+    rows = frames.SessionRows()
+    rows.add([V3, session(2), session(3)])
+    sessions = rows.frame()
     raw = {**V3, "num_devin_messages": 3, "num_user_messages": 1, "session_size": "s", "analysis": None}
     analysis = {
         "classification": {"category": "x", "confidence": 0.9, "programming_languages": ["Python"]},
@@ -35,14 +35,14 @@ def test_insights_are_null_until_they_are_generated() -> None:
         "suggested_prompt": {"suggested_prompt": "better"},
     }
 
-    frame = frames.insights([(look, raw), (look, {**raw, "analysis": analysis}), (look, {"analysis": "odd"})])
+    frame = frames.insights(sessions, [raw, {**raw, "analysis": analysis}, {"analysis": "odd"}])
 
     assert frame["n_issues"].tolist()[1] == 2
     assert frame["n_issues"].isna().tolist() == [True, False, True]
     assert frame.loc[1, "programming_languages"] == ["Python"]
     assert frame.loc[1, "suggested_prompt"] == "better"
     assert frame["session_size"].tolist()[:2] == ["s", "s"]
-    pd.testing.assert_series_equal(frames.insights([]).dtypes, frame.dtypes)
+    pd.testing.assert_series_equal(frames.insights(sessions.head(0), []).dtypes, frame.dtypes)
 
 
 def test_consumption_is_a_row_per_day_which_begins_at_eight() -> None:
