@@ -109,6 +109,7 @@ def outputs_of(
     provisional: Mapping[str, bool],
     known: Mapping[str, Record],
     schemas: Mapping[str, Schema],
+    with_empty: bool = True,
 ) -> list[Output]:
     """Return the outputs that a sessions frame holds.
 
@@ -117,9 +118,13 @@ def outputs_of(
         provisional: by session id, for the sessions that have a snapshot.
         known: by session id, what the service does not report, for the other sessions.
         schemas: by session id, the schema it was given.
+        with_empty: also of sessions with neither an output nor a schema.
     """
+    if not with_empty:
+        there = [raw is not None for raw in sessions["structured_output"]]
+        sessions = sessions[np.array(there, dtype=bool) | sessions["session_id"].isin([*schemas]).to_numpy(dtype=bool)]
     found = []
-    columns = [sessions[name] for name in ("session_id", "url", "phase", "acus", "structured_output")]
+    columns = [sessions[name].tolist() for name in ("session_id", "url", "phase", "acus", "structured_output")]
     for name, url, phase, acus, raw in zip(*columns, strict=True):
         is_provisional = provisional.get(name)
         if is_provisional is None:  # what `Snapshot.output_is_final` says
@@ -453,7 +458,7 @@ def infer_schema(values: Iterable[Any]) -> dict[str, Any]:
 
 
 def _infer(values: list[Any]) -> dict[str, Any]:
-    kinds = sorted({_json_type(value) for value in values if value is not None})
+    kinds = sorted({_JSON_TYPES.get(kind, "string") for kind in set(map(type, values)) - {type(None)}})
     if kinds == ["integer", "number"]:
         return {"type": "number"}
     if len(kinds) != 1:
@@ -472,8 +477,4 @@ def _infer(values: list[Any]) -> dict[str, Any]:
     }
 
 
-def _json_type(value: Any) -> str:
-    if isinstance(value, bool):
-        return "boolean"
-    kinds = {str: "string", int: "integer", float: "number", list: "array", dict: "object"}
-    return kinds.get(type(value), "string")
+_JSON_TYPES = {bool: "boolean", str: "string", int: "integer", float: "number", list: "array", dict: "object"}

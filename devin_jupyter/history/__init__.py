@@ -244,7 +244,11 @@ async def outputs(
     found = await _with_outputs(core, sessions, filters, limit)
     schemas = found.journaled.schemas
     listed = frames.outputs_of(
-        found.frame, provisional=found.provisional, known=found.journaled.records, schemas=schemas
+        found.frame,
+        provisional=found.provisional,
+        known=found.journaled.records,
+        schemas=schemas,
+        with_empty=keep_empty,
     )
     return frames.outputs(listed, schema=asked, explode=explode, keep_empty=keep_empty, prefix=prefix)
 

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/bench_tables.py [--sessions 5000] [--passes 5]
 
-As in `bench_frames`: the simulator runs in its own process, each contender in a fresh one; CPU is the contender's alone.
+As in `bench_frames`: the simulator runs in its own process, each contender in a fresh one; CPU is the contender's.
 """
 
 from __future__ import annotations
