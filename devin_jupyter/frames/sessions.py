@@ -57,6 +57,10 @@ SESSIONS = tuple(
 )
 """What a person reads comes first, then what programs read, then ids; the address is last."""
 PHASE = next(column.values for column in SESSIONS if column.name == "phase")
+_BRIEF = (
+    *("session_id", "url", "title", "phase", "needs_you", "status", "acus", "created_at", "updated_at"),
+    "structured_output",
+)
 PULL_REQUESTS = (
     Column("url", "text"),
     Column("repo", "text"),
@@ -84,13 +88,20 @@ class SessionRows:
         api_version: of the raw sessions.
         org_id: the organization, where the responses do not name it.
         known: by session id, what the journal knows and the service does not report.
+        is_brief: only with the columns that say which sessions these are, what became of them and their output.
     """
 
     def __init__(
-        self, *, api_version: str = "v3", org_id: str | None = None, known: Mapping[str, Record] | None = None
+        self,
+        *,
+        api_version: str = "v3",
+        org_id: str | None = None,
+        known: Mapping[str, Record] | None = None,
+        is_brief: bool = False,
     ) -> None:
         self._version, self._org_id, self._known = api_version, org_id, known or {}
-        self._columns: dict[str, Codes | Pieces] = _empty_columns()
+        self._kept = [column for column in SESSIONS if not is_brief or column.name in _BRIEF]
+        self._columns: dict[str, Codes | Pieces] = _empty_columns(self._kept)
         self._seen: set[str] = set()
         self.provisional: dict[str, bool] = {}
         """Of the sessions in `known`, whether their output is not the final answer."""
@@ -140,7 +151,7 @@ class SessionRows:
             newest_first: sort by `created_at`.
             order: session ids in the wanted order, instead.
         """
-        columns, self._columns = self._columns, _empty_columns()
+        columns, self._columns = self._columns, _empty_columns(self._kept)
         found: dict[str, Any] = {name: columns[name].array() for name in ("session_id", "created_at")}
         places = None
         if newest_first:
@@ -151,8 +162,9 @@ class SessionRows:
         data = {name: values if places is None else values.take(places) for name, values in found.items()}
         data |= {name: column.array(places) for name, column in columns.items() if name not in found}
         _mask_unreported(data)
-        data["duration"] = _seconds_between(data["created_at"], data["updated_at"])
-        return frame_of(SESSIONS, data)
+        if "duration" in columns:
+            data["duration"] = _seconds_between(data["created_at"], data["updated_at"])
+        return frame_of(self._kept, data)
 
     def _only_new(self, items: Sequence[Any], identifiers: list[str]) -> tuple[list[Any], list[str]]:
         kept: list[Any] = []
@@ -189,10 +201,12 @@ class SessionRows:
         cells["phase"] = self._phases.of(zip(cells["status"], cells["status_detail"], has_output, strict=True))
         # a reply needs somebody where it asks something: that stands in the conversation, which a list does not hold
         cells["needs_you"] = [phase == _APPROVAL for phase in cells["phase"]]
-        cells["n_prs"], cells["n_merged"], cells["repos"] = _count_page(requests)
+        if "n_prs" in self._columns:
+            cells["n_prs"], cells["n_merged"], cells["repos"] = _count_page(requests)
         if isinstance(items[0], Mapping) and "messages" in items[0]:  # in the details of v1
             cells["n_messages"] = [_length(item.get("messages")) for item in items]
-        cells["extra"] = _extras(items, KNOWN_KEYS[self._version])
+        if "extra" in self._columns:
+            cells["extra"] = _extras(items, KNOWN_KEYS[self._version])
         if "org_id" not in cells:
             cells["org_id"] = [self._org_id] * len(items)
         nulls = [None] * len(items)  # for the columns that this version does not have
@@ -200,8 +214,8 @@ class SessionRows:
             column.extend(cells.get(name, nulls))
 
 
-def _empty_columns() -> dict[str, Codes | Pieces]:
-    return {column.name: Codes(column.values) if column.kind == "word" else Pieces(column) for column in SESSIONS}
+def _empty_columns(columns: Iterable[Column]) -> dict[str, Codes | Pieces]:
+    return {column.name: Codes(column.values) if column.kind == "word" else Pieces(column) for column in columns}
 
 
 class _Phases(dict[tuple[Any, Any, bool], str]):

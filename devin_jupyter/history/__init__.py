@@ -65,7 +65,7 @@ class Selection:
 
 
 async def select(
-    core: Core, sessions: Any, filters: Mapping[str, Any], limit: int | None, *, named: bool = True
+    core: Core, sessions: Any, filters: Mapping[str, Any], limit: int | None, *, is_brief: bool = False
 ) -> Selection:
     """Return the selected sessions.
 
@@ -74,7 +74,7 @@ async def select(
         sessions: handles, ids, a sessions frame, or None for what the filters select.
         filters: keywords, see `SessionFilters`.
         limit: the most sessions to return, the newest first.
-        named: with the names of users, which are looked up.
+        is_brief: without the names of users, which are looked up, and with fewer columns, see `SessionRows`.
 
     Raises:
         OptionError: sessions and filters at once, or something that is not a session.
@@ -87,16 +87,16 @@ async def select(
                 f"{given[0]}= selects sessions, but sessions are already given", hint="give one or the other"
             )
         handles = only_handles(sessions)
-        return _of_handles(handles) if handles else await _by_ids(core, identifiers(sessions), named)
+        return _of_handles(handles) if handles else await _by_ids(core, identifiers(sessions), is_brief)
     journaled = await asyncio.to_thread(read_journal, core)
-    rows = new_rows(core, journaled)
+    rows = new_rows(core, journaled, is_brief=is_brief)
     with paused_collector():
         await fill(core, rows, query, limit)
         frame = await asyncio.to_thread(rows.frame, newest_first=True)
     if query.phases:
         frame = frame[frame["phase"].isin(query.phases)].reset_index(drop=True)
     frame = frame if limit is None else frame.head(limit)
-    return Selection(await names_in(core, frame, query) if named else frame, rows.provisional, journaled)
+    return Selection(frame if is_brief else await names_in(core, frame, query), rows.provisional, journaled)
 
 
 async def names_in(core: Core, frame: pd.DataFrame, query: Query | None = None) -> pd.DataFrame:
@@ -122,10 +122,10 @@ async def fill(core: Core, rows: SessionRows | PullRequestRows, query: Query, li
     await collect(core.sessions, query, partial(rows.add, at=now), limit=None if query.phases else limit)
 
 
-def new_rows(core: Core, journaled: Journaled) -> SessionRows:
-    """Return rows for what this client reads."""
-    settings = core.service.settings
-    return SessionRows(api_version=settings.api_version, org_id=settings.org_id, known=journaled.records)
+def new_rows(core: Core, journaled: Journaled, *, is_brief: bool = False) -> SessionRows:
+    """Return rows for what this client reads; `is_brief` with fewer columns, see `SessionRows`."""
+    settings, known = core.service.settings, journaled.records
+    return SessionRows(api_version=settings.api_version, org_id=settings.org_id, known=known, is_brief=is_brief)
 
 
 def only_handles(sessions: Any) -> list[Handle]:
@@ -188,12 +188,12 @@ def _of_handles(handles: list[Handle]) -> Selection:
     return Selection(rows.frame(), rows.provisional, Journaled(schemas=schemas))
 
 
-async def _by_ids(core: Core, wanted: list[str], named: bool) -> Selection:
+async def _by_ids(core: Core, wanted: list[str], is_brief: bool) -> Selection:
     journaled = await asyncio.to_thread(read_journal, core)
-    rows = new_rows(core, journaled)
+    rows = new_rows(core, journaled, is_brief=is_brief)
     rows.add((await core.sessions.by_ids(wanted)).all(), at=datetime.now(UTC))
     frame = rows.frame(order=wanted)
-    return Selection(await names_in(core, frame) if named else frame, rows.provisional, journaled)
+    return Selection(frame if is_brief else await names_in(core, frame), rows.provisional, journaled)
 
 
 def read_journal(core: Core) -> Journaled:
@@ -256,7 +256,7 @@ async def outputs(
 async def _with_outputs(core: Core, sessions: Any, filters: Mapping[str, Any], limit: int | None) -> Selection:
     is_complete = hasattr(sessions, "columns") and _IN_A_FRAME.issubset(sessions.columns)
     if not is_complete or filters or limit is not None:
-        return await select(core, sessions, filters, limit, named=False)
+        return await select(core, sessions, filters, limit, is_brief=True)
     return Selection(sessions.drop_duplicates("session_id"), {}, await asyncio.to_thread(read_journal, core))
 
 
@@ -340,7 +340,7 @@ async def insights(core: Core, sessions: Any = None, *, limit: int | None = None
     else:
         names = await _names(core, sessions, filters, limit)
         raws = await _insights_of(core, names, one_by_one="org_ids" in query.filters, must_be=sessions is not None)
-    rows = new_rows(core, await asyncio.to_thread(read_journal, core))
+    rows = new_rows(core, await asyncio.to_thread(read_journal, core), is_brief=True)
     rows.add([*raws.values()], at=datetime.now(UTC))
     frame = rows.frame(order=names, newest_first=names is None)
     if query.phases:
@@ -399,4 +399,4 @@ async def consumption(
 async def _names(core: Core, sessions: Any, filters: Mapping[str, Any], limit: int | None) -> list[str]:
     if sessions is not None and not filters and limit is None:
         return identifiers(sessions)
-    return [str(name) for name in (await select(core, sessions, filters, limit, named=False)).frame["session_id"]]
+    return [str(name) for name in (await select(core, sessions, filters, limit, is_brief=True)).frame["session_id"]]

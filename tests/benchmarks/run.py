@@ -1,6 +1,6 @@
 """Every budget of the design beside its rival, in one table.
 
-    python tests/benchmarks/run.py [--quick] [--only load cell kernel frames batch live] [--readme]
+    python tests/benchmarks/run.py [--quick] [--only load cell kernel frames tables history batch live] [--readme]
 
 Wall clock beside CPU, medians of at least five with the smallest and the largest, ratios taken within one run on one
 machine. Takes about ten minutes on two cores;
@@ -16,9 +16,11 @@ from collections.abc import Callable
 import bench_batch
 import bench_cell
 import bench_frames
+import bench_history
 import bench_kernel
 import bench_live
 import bench_load
+import bench_tables
 from harness import ROOT, Row, machine
 
 HEAD = "| what | budget | here | rival | ratio | |\n| --- | --- | --- | --- | --- | --- |"
@@ -27,6 +29,8 @@ FULL: dict[str, Callable[[], list[Row]]] = {
     "cell": lambda: bench_cell.rows(rounds=9),
     "kernel": lambda: bench_kernel.rows(rounds=9),
     "frames": lambda: bench_frames.compare((20_000, 200_000), passes=5, rounds=1, latency_ms=200),
+    "tables": lambda: bench_tables.rows(5000, passes=5),
+    "history": lambda: bench_history.rows(200_000, passes=5),
     "batch": lambda: bench_batch.rows(1000, pace_seconds=5, seconds=60),
     "live": bench_live.rows,
 }
@@ -35,6 +39,8 @@ QUICK: dict[str, Callable[[], list[Row]]] = {
     "cell": lambda: bench_cell.rows(rounds=2),
     "kernel": lambda: bench_kernel.rows(rounds=2),
     "frames": lambda: bench_frames.compare((2000, 4000), passes=2, rounds=1, latency_ms=100),
+    "tables": lambda: bench_tables.rows(1000, passes=1),
+    "history": lambda: bench_history.rows(5000, passes=1),
     "batch": lambda: bench_batch.rows(200, pace_seconds=2, seconds=6),
     "live": lambda: bench_live.rows(seconds=3.0),
 }
