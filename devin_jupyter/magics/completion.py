@@ -27,6 +27,7 @@ MOST = 500
 REFRESH_SECONDS = 5.0
 _PREFETCHED = 200
 _PLATFORMS = ("inherit", "linux", "windows")
+_KINDS = {"repos": "repository", "knowledge": "note", "environment": "variable", "out": "session"}
 _CELL_LINE = re.compile(r"\s*%%devin(\s|$)")
 _COMMAND_LINE = re.compile(r"\s*(?:[\w.\[\], ]+=\s*)?%devin(?:\s+(.*))?$", re.DOTALL)
 _WORD = re.compile(r"""(?:[^\s"'\\]|\\.?|"[^"]*(?:"|$)|'[^']*(?:'|$))+""")
@@ -55,15 +56,21 @@ class Found:
 
     fragment: str
     candidates: Sequence[Candidate] = ()
+    kind: str = "value"
+    """What the candidates are in one word, apart from options: `command`, `session`, `tag`, …."""
 
 
-def complete(variables: Mapping[str, Any], context: Any, commands: Mapping[str, Any]) -> dict[str, Any]:
+def complete(
+    variables: Mapping[str, Any], context: Any, commands: Mapping[str, Any], *, annotated: bool = True
+) -> dict[str, Any]:
     """Return what IPython's completer expects of a matcher; where the cursor is in a line of ours, only ours count.
 
     Args:
         variables: the notebook's names.
         context: IPython's `CompletionContext`.
         commands: the `%devin` commands by name.
+        annotated: have the type of a completion explain it, which terminals print beside it. Front ends with a list
+            make a badge of its first letter and have room for one word.
     """
     from IPython.core.completer import SimpleCompletion
 
@@ -74,7 +81,10 @@ def complete(variables: Mapping[str, Any], context: Any, commands: Mapping[str, 
     found = _found(variables, cursor, commands)
     if not lines[at][: context.cursor_position].endswith(found.fragment):  # a quote that was opened on a line before
         found = Found("")
-    completions = [SimpleCompletion(text=text, type=label or "value") for text, label in found.candidates]
+    completions = [
+        SimpleCompletion(text=text, type=(annotated and label) or ("option" if text.startswith("--") else found.kind))
+        for text, label in found.candidates
+    ]
     return {
         "completions": completions or NoCompletions(),
         "matched_fragment": found.fragment,
@@ -110,7 +120,7 @@ def _found(variables: Mapping[str, Any], cursor: CursorContext, commands: Mappin
     if cursor.kind == "cell":
         return _next(variables, CELL, words, fragment, names)
     if not words:
-        return Found(fragment, _starting(names, fragment))
+        return Found(fragment, _starting(names, fragment), "command")
     command = commands.get(words[0])
     return Found("") if command is None else _next(variables, command.syntax, words[1:], fragment, names)
 
@@ -144,7 +154,7 @@ def _next(
     is_wanting = option is not None and n_values == 0 and option.kind not in ("wait", "optional")
     wanted = option or (positional[min(n_positional, len(positional) - 1)] if positional else None)
     found = _values(variables, wanted, fragment, commands) if wanted else Found(fragment)
-    return found if fragment or is_wanting else Found("", [*found.candidates, *flags])
+    return found if fragment or is_wanting else Found("", [*found.candidates, *flags], found.kind)
 
 
 def _most_values(option: Argument) -> float:
@@ -159,7 +169,8 @@ def _values(variables: Mapping[str, Any], wanted: Argument, fragment: str, comma
     low = typed.lower()
     starts = _starting(known, low)
     inside = [one for one in known if one not in starts and low in " ".join(one).lower()] if low[2:] else []
-    return Found(fragment, [(_written(value, quote), label) for value, label in starts + inside])
+    kind = "value" if wanted.choices else _KINDS.get(wanted.values, wanted.values.removesuffix("s") or "value")
+    return Found(fragment, [(_written(value, quote), label) for value, label in starts + inside], kind)
 
 
 def _starting(known: Iterable[Candidate], start: str) -> list[Candidate]:

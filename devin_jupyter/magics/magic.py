@@ -107,7 +107,8 @@ class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
         from devin_jupyter.magics.commands import COMMANDS
         from devin_jupyter.magics.completion import complete
 
-        return complete(self.notebook.variables, context, COMMANDS)
+        in_terminal = getattr(self.shell, "kernel", None) is None
+        return complete(self.notebook.variables, context, COMMANDS, annotated=in_terminal)
 
     def before_cell(self, info: Any) -> None:
         """Note that a cell runs, for `--attach :cell` and the like."""

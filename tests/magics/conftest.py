@@ -149,10 +149,18 @@ class Kernel:
 
     def complete(self, code: str) -> list[str]:
         """Return what Tab offers where `|` stands."""
+        matches: list[str] = self._completed(code)["matches"]
+        return matches
+
+    def kinds(self, code: str) -> set[str]:
+        """Return the types of what Tab offers, of which JupyterLab makes badges."""
+        return {each["type"] for each in self._completed(code)["metadata"]["_jupyter_types_experimental"]}
+
+    def _completed(self, code: str) -> dict[str, Any]:
         at = code.index("|")
         reply = self._runner.run(self.client.complete(code[:at] + code[at + 1 :], at, reply=True, timeout=60))
-        matches: list[str] = reply["content"]["matches"]
-        return matches
+        content: dict[str, Any] = reply["content"]
+        return content
 
     def interrupt(self) -> None:
         """Press the stop button."""

@@ -3,9 +3,11 @@
 import threading
 
 import pytest
+from IPython.core.completer import provisionalcompleter
 
 from devin_jupyter.client.sync import disconnect
 from devin_jupyter.magics import completion
+from devin_jupyter.magics.commands import COMMANDS
 from devin_jupyter.options import OPTIONS
 
 SESSION = "devin-" + "a" * 32
@@ -216,3 +218,12 @@ def test_platforms_are_learned_from_a_refusal_and_from_what_was_started(shell):
     client.core.service.seen.platforms = frozenset()
     shell.run("%%devin --platform build-farm --max-acu 1 --quiet\nBuild it")
     assert shell.tab("%%devin --platform b|\nprompt") == ["%%devin --platform build-farm"]
+
+
+def test_a_terminal_prints_what_a_completion_means_beside_it(shell):
+    def types(line):
+        with provisionalcompleter():
+            return {each.text: each.type for each in shell.ipython.Completer.completions(line, len(line))}
+
+    assert types("%%devin --max-ac")["--max-acu"].startswith("suspend the session")
+    assert types("%devin whoa")["whoami"] == COMMANDS["whoami"].help

@@ -173,6 +173,16 @@ def test_tab_and_help_work_in_a_kernel(live):
     assert live.complete("%%devin --on-interrupt |\nprompt") == ["detach", "stop"]
 
 
+def test_the_badges_of_a_list_of_completions_are_single_words(live):
+    for code in ("%%devin |\nprompt", "%%devin --ma|\nprompt", "%devin |", "%devin stop |", "%%devin --mode |\nprompt"):
+        kinds = live.kinds(code)
+        assert kinds, code
+        assert [kind for kind in kinds if not kind.isalpha() or len(kind) > 12] == [], code
+    assert live.kinds("%%devin --ma|\nprompt") == {"option"}
+    assert live.kinds("%devin |") == {"command"}
+    assert live.kinds("%%devin --mode fa|\nprompt") == {"value"}
+
+
 def test_a_table_has_text_and_html_and_a_board_is_live(slow):
     slow.run("%%devin -o s --title 'Count them' --quiet\nCount")
     [table] = slow.run("%devin sessions")
