@@ -549,7 +549,7 @@ class AsyncSession(SessionView):
             DevinError: the service refused or could not be reached; nothing was sent.
         """
         if await self._deliver(text, attach, again=again, as_user=as_user) == "sent":
-            notes = not_filled_in(text, {}, names_of_caller(), IN_PYTHON)
+            notes = not_filled_in(text, {}, names_of_caller(), IN_PYTHON, fills=False)
             self._shared.notice = "; ".join(filter(None, [self.notice, *notes])) or None
         return self
 

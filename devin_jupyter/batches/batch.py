@@ -373,7 +373,7 @@ class AsyncBatch(BatchView[AsyncSession]):
         ways: list[tuple[Mapping[str, Any], str]] = [(columns, "{{ row.%s }}"), ({"row": None}, "{{ %s }}")]
         ways.append((around, IN_PYTHON if "{{" not in text else '.replace("{%s}", …)'))
         notes = [note for names, way in ways for note in ([] if raw else not_filled_in(text, {}, names, way))]
-        self.notice = runner.last_action = "; ".join([display.action_line(results, runner.plan), *notes])
+        self.notice = runner.last_action = "; ".join([display.action_line(results, runner.plan), *dict.fromkeys(notes)])
         return self
 
     async def review(self, *, limit: int | None = None, take: str | int | None = None) -> AsyncBatch:

@@ -317,7 +317,7 @@ def _not_filled_in(
     ):
         notes += not_filled_in(prompt, options, {name: known[name] for name in known if name not in seen}, way)
         seen |= dict.fromkeys(known)
-    return notes
+    return list(dict.fromkeys(notes))  # what is no name is found each time
 
 
 def _items(

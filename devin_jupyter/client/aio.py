@@ -963,7 +963,9 @@ def request_of(prompt: str, options: Mapping[str, Any]) -> SessionRequest:
 
 def _built(prompt: str, options: CreateOptions) -> SessionRequest:
     # nothing in Python is filled in from the names around a call
-    notes = not_filled_in(prompt, options, names_of_caller(), IN_PYTHON) if isinstance(prompt, str) else ()
+    notes: tuple[str, ...] = ()
+    if isinstance(prompt, str):
+        notes = not_filled_in(prompt, options, names_of_caller(), IN_PYTHON, fills=False)
     return build(*fill(prompt, options), notes=notes)
 
 

@@ -245,7 +245,8 @@ def send(notebook: Notebook, args: Any) -> None:
     session = notebook.session(args.session)
     with completing_requests():
         session = notebook.devin.send(session, text, files, args.again, args.as_user)
-    notes = not_filled_in(text, {}, notebook.variables, "{{ %s }} in a cell with %%%%devin --to")
+    way = "{{ %s }} in a cell with %%%%devin --to"
+    notes = not_filled_in(text, {}, notebook.variables, way, fills=False)
     print_notice("; ".join(note for note in (session.notice, *notes) if note))
     follow(notebook, session, {"wait": args.wait})
 

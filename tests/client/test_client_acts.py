@@ -183,7 +183,10 @@ def test_names_of_the_caller_that_are_sent_as_they_are_are_noted_with_how_to_fil
     assert noted.startswith("1 sent; {repo} is sent")
     assert "write {{ row.repo }}" in noted
     assert "write {owner} in an f-string" in noted
-    assert devin.create("nothing of {nobody} here").notice is None
+    assert devin.create("nothing of {nobody} and {{ nobody }} here").notice is None
+    asked = devin.create("look again at {{ devin }}")
+    assert asked.notice == "{{ devin }} is sent as it is; to fill in a value, write {devin} in an f-string"
+    assert "write {devin} in an f-string" in asked.wait(30).send("and {{ devin }} again").notice
 
 
 def test_a_notebook_has_one_account_however_its_path_is_written(devin, tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devin_jupyter.errors import TemplateError
-from devin_jupyter.request import not_filled_in, render
+from devin_jupyter.request import IN_PYTHON, not_filled_in, render
 
 
 def refusal(text, **variables):
@@ -87,6 +87,32 @@ def test_jinja_is_not_loaded_for_a_text_without_expressions(run_python):
 )
 def test_a_name_that_another_tool_would_fill_in_is_noted_in_one_line(text, said):
     assert not_filled_in(text, {}, {"repo": "a/b", "n": 1, "row": None}) == (said,)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Look at {{ repo }}", "{{ repo }} is sent as it is; to fill in a value, write {repo} in an f-string"),
+        ("{{ row.n | round }}", "{{ row.n | round }} is sent as it is; to fill in a value, write {row} in an f-string"),
+        ("{{ row.n }}", "{{ row.n }} is sent as it is; to fill in a value, write {row.n} in an f-string"),
+        ("${{ repo }} {{ secrets.X }} {{ 'repo' }} {{ x.repo }} {{ print }} {% if n %}", None),
+    ],
+)
+def test_where_nothing_is_filled_in_a_double_brace_with_a_name_is_noted(text, said):
+    known = {"repo": "a/b", "n": 1, "row": None, "print": print}
+    assert not_filled_in(text, {}, known, IN_PYTHON, fills=False) == ((said,) if said else ())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{% if x %}a{% endif %}", "{% if x %}, {% endif %} are sent as they are: only {{ }} is filled in"),
+        ("{# todo #} now", "{# todo #} is sent as it is: only {{ }} is filled in"),
+        ("{{ '{% if x %}' }} {#if x} {% x %} {%", None),
+    ],
+)
+def test_statements_and_comments_of_jinja_are_noted(text, said):
+    assert not_filled_in(text, {}, {}) == ((said,) if said else ())
 
 
 @pytest.mark.parametrize(
