@@ -15,7 +15,7 @@ from devin_jupyter.host import quiet_waits
 from devin_jupyter.loop import completing_requests
 from devin_jupyter.magics import display
 from devin_jupyter.magics.completion import candidates
-from devin_jupyter.magics.magic import print_notice, warn_about_live_sessions
+from devin_jupyter.magics.frontend import print_notice, warn_about_live_sessions
 from devin_jupyter.options import CellOptions, continued, help_text, parse
 from devin_jupyter.text import nearest, parse_duration
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from devin_jupyter.batches.batch import Batch
     from devin_jupyter.client.sync import Devin
-    from devin_jupyter.magics.magic import Notebook
+    from devin_jupyter.magics.frontend import Notebook
     from devin_jupyter.request import SessionRequest
 
 HEADLESS_SECONDS = 4 * 3600.0

@@ -17,7 +17,7 @@ from devin_jupyter.options.arguments import refuse_short_key
 from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:
-    from devin_jupyter.magics.magic import Notebook
+    from devin_jupyter.magics.frontend import Notebook
 
 
 @dataclass(frozen=True, slots=True)

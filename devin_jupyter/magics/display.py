@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions, RenderResult
 
-    from devin_jupyter.magics.magic import Notebook
+    from devin_jupyter.magics.frontend import Notebook
     from devin_jupyter.models.snapshot import Snapshot
     from devin_jupyter.models.steps import LiveView
     from devin_jupyter.options import CellOptions

@@ -12,7 +12,8 @@ from typing import Any
 from devin_jupyter.errors import OptionError
 from devin_jupyter.host import running_shell
 from devin_jupyter.magics.commands import COMMANDS, Command, command_help
-from devin_jupyter.magics.magic import DevinMagics, Notebook
+from devin_jupyter.magics.frontend import Notebook
+from devin_jupyter.magics.magic import DevinMagics
 from devin_jupyter.text import nearest
 
 

@@ -18,14 +18,14 @@ from devin_jupyter.errors import DevinError, Forbidden, LiveUnavailable, NoKey, 
 from devin_jupyter.host import working_directory
 from devin_jupyter.magics.completion import CACHE, prefetch
 from devin_jupyter.magics.display import Table, Text, labeled, write_file
-from devin_jupyter.magics.magic import recent_lines
+from devin_jupyter.magics.frontend import recent_lines
 from devin_jupyter.magics.session_commands import unix_time
 from devin_jupyter.models.fields import parse_time
 from devin_jupyter.redaction import redact, redact_colored
 from devin_jupyter.text import format_acus, format_amount, nearest
 
 if TYPE_CHECKING:
-    from devin_jupyter.magics.magic import Notebook
+    from devin_jupyter.magics.frontend import Notebook
 
 
 def playbooks(notebook: Notebook, args: Any) -> Any:

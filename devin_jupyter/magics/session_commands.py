@@ -21,7 +21,7 @@ from devin_jupyter.magics.cell import fix as start_fix
 from devin_jupyter.magics.cell import follow, follow_batch
 from devin_jupyter.magics.completion import CACHE
 from devin_jupyter.magics.display import Link, Table, labeled, writing
-from devin_jupyter.magics.magic import print_notice
+from devin_jupyter.magics.frontend import print_notice
 from devin_jupyter.models.fields import bare_id, identifier
 from devin_jupyter.models.snapshot import Snapshot, observe, parse_time
 from devin_jupyter.options import CellOptions, check_name
@@ -39,7 +39,7 @@ from devin_jupyter.text import (
 )
 
 if TYPE_CHECKING:
-    from devin_jupyter.magics.magic import Notebook
+    from devin_jupyter.magics.frontend import Notebook
 
 DEFAULT_LIMIT, SEARCH_LIMIT, BOARD_LIMIT = 20, 2000, 1000
 SHORT_ID = 8

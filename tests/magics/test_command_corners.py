@@ -10,7 +10,7 @@ import pytest
 from devin_jupyter.client.sync import disconnect
 from devin_jupyter.errors import OptionError
 from devin_jupyter.magics import completion, org_commands
-from devin_jupyter.magics.magic import keep_recent_log
+from devin_jupyter.magics.frontend import keep_recent_log
 
 SELF = {"method": "GET", "route": "/v3/self"}
 DELETE = {"method": "DELETE", "route": "/v3/organizations/{org_id}/sessions/{devin_id}"}

@@ -14,7 +14,8 @@ from IPython.utils.capture import capture_output
 from devin_jupyter.batches import display as batch_display
 from devin_jupyter.host import host
 from devin_jupyter.magics import display
-from devin_jupyter.magics.magic import DevinMagics, Notebook
+from devin_jupyter.magics.frontend import Notebook
+from devin_jupyter.magics.magic import DevinMagics
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.panel import CellOutput, Panel, outputs
 from devin_jupyter.session import Session
