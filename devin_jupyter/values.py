@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import enum
 import io
 import re
 import sys
@@ -68,6 +69,15 @@ def ordered(value: Any) -> Any:
     return OrderedSet(value) if type(value) in (set, frozenset) else value
 
 
+def lasting_text(value: Any) -> str:
+    """Return Python's own text of a value, with sets in order.
+
+    Raises:
+        UsageMistake: its text is a place in memory.
+    """
+    return _inside(value, shown=str)
+
+
 def text_of(value: Any) -> str:
     """Return the text by which a value stands in a prompt or an option.
 
@@ -100,12 +110,13 @@ def _scalar(value: Any) -> Any:
 
 def _inside(value: Any, shown: Callable[[Any], str] = repr) -> str:
     """Return Python's own text of a value, but with sets in order; refuse what has none that lasts."""
-    if isinstance(value, _LEAVES):
+    if isinstance(value, _LEAVES) or (isinstance(value, enum.Enum) and shown is str):
         return shown(value)
     if isinstance(value, _OPENED) or type(value).__name__ == "_TemporaryFileWrapper":
         raise _nameless(value)
     if kind_of_table(value):
-        if not (type(value).__module__ == "numpy" and value.size <= _most_shown()):
+        is_shown = type(value).__module__ == "numpy" and value.size <= _most_shown()
+        if not is_shown or (value.dtype == object and any(map(_holds_sets, value.flat))):
             hint = "fill in the table itself, or send it with --attach"
             raise OptionError(f"there is a {type(value).__name__} inside it", hint=hint)
         return shown(value)
@@ -124,13 +135,18 @@ def _rebuilt(value: Any, texts: list[str]) -> str:
     kind, inner = type(value), ", ".join(texts)
     if isinstance(value, (set, frozenset)):
         return f"{{{inner}}}" if kind in (set, OrderedSet) else f"{kind.__name__}({{{inner}}})"
+    if isinstance(value, enum.Enum):
+        return f"<{kind.__name__}.{value.name}: {inner}>"
     if isinstance(value, Mapping):
         inner = ", ".join(f"{key}: {one}" for key, one in zip(texts[::2], texts[1::2], strict=True))
         return f"{{{inner}}}" if kind is dict else f"{kind.__name__}({{{inner}}})"
     fields = _fields(value)
     if fields is not None:
         pairs = zip(fields, texts, strict=True)
-        return f"{kind.__qualname__}({', '.join(f'{name}={text}' for (name, _), text in pairs)})"
+        named = "namespace" if kind is types.SimpleNamespace else kind.__qualname__
+        return f"{named}({', '.join(f'{name}={text}' for (name, _), text in pairs)})"
+    if isinstance(value, BaseException):
+        return f"{kind.__name__}({inner})"
     if kind is tuple:
         return f"({inner},)" if len(texts) == 1 else f"({inner})"
     return f"[{inner}]" if kind is list else f"{kind.__name__}([{inner}])"
@@ -140,7 +156,11 @@ def _members(value: Any) -> list[Any] | None:
     """The values inside of one, keys before their values; None where nothing can be looked into."""
     if isinstance(value, (set, frozenset)):
         return in_order(value)
-    if isinstance(value, (dict, UserDict, ChainMap)):
+    if isinstance(value, enum.Enum):
+        return [value.value]
+    if isinstance(value, BaseException):
+        return list(value.args)
+    if isinstance(value, (dict, UserDict, ChainMap, types.MappingProxyType)):
         return [part for pair in value.items() for part in pair]
     fields = _fields(value)
     if fields is not None:
@@ -157,10 +177,16 @@ def _holds_sets(value: Any) -> bool:
 
 
 def _fields(value: Any) -> list[tuple[str, Any]] | None:
-    """The fields of a dataclass or a pydantic model whose repr is the one that was made for it."""
+    """The fields of a record whose repr is the one that was made for it: a dataclass, a pydantic model, a namespace."""
+    if type(value) is types.SimpleNamespace:
+        return [*vars(value).items()]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         made = hasattr(type(value).__repr__, "__wrapped__") and type(value).__str__ is object.__str__
         return [(one.name, getattr(value, one.name)) for one in dataclasses.fields(value) if one.repr] if made else None
+    of_attrs, of_msgspec = (getattr(type(value), name, ()) for name in ("__attrs_attrs__", "__struct_fields__"))
+    names = [*(one.name for one in of_attrs if one.repr), *of_msgspec]
+    if names and not isinstance(value, type):
+        return [(name, getattr(value, name)) for name in names]
     if hasattr(type(value), "model_fields") and hasattr(value, "__repr_args__"):
         return [(name, one) for name, one in value.__repr_args__() if name is not None]
     return None

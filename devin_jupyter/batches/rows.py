@@ -15,7 +15,7 @@ from typing import Any
 
 from devin_jupyter.errors import OptionError, UsageMistake
 from devin_jupyter.text import nearest
-from devin_jupyter.values import in_order, is_null, kind_of_table, text_of
+from devin_jupyter.values import in_order, is_null, kind_of_table, lasting_text, text_of
 
 SCALAR = "row"
 """The input column of rows that are plain values and have no name of their own."""
@@ -211,7 +211,7 @@ def plain(value: Any, *, is_sent: bool = False) -> Any:
     if isinstance(value, (bool, int, float, str)):
         return _whole(value) if is_sent else value
     if isinstance(value, Mapping):
-        return {str(name): plain(item, is_sent=is_sent) for name, item in value.items()}
+        return {_key(name): plain(item, is_sent=is_sent) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item, is_sent=is_sent) for item in value]
     if isinstance(value, (datetime, date, time)):
@@ -220,6 +220,13 @@ def plain(value: Any, *, is_sent: bool = False) -> Any:
     if callable(scalar) and getattr(value, "shape", None) == ():
         return plain(scalar(), is_sent=is_sent)
     return _as_text(value, is_sent=is_sent)
+
+
+def _key(name: Any) -> str:
+    try:
+        return name if isinstance(name, str) else lasting_text(name)
+    except UsageMistake:
+        return str(name)
 
 
 def _as_text(value: Any, *, is_sent: bool) -> Any:

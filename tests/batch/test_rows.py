@@ -144,3 +144,8 @@ def test_tables_and_arrays_of_pyarrow_are_rows():
     table = read_rows(pa.table({"repo": ["a/b"], "pr": [418.0]}))
     assert (table.columns, table.values) == (("repo", "pr"), ({"repo": "a/b", "pr": 418.0},))
     assert read_rows(pa.array(["a/b", None])).values == ("a/b", None)
+
+
+def test_keys_that_are_sets_have_the_same_text_in_every_process():
+    assert plain({frozenset("ba"): 1, 2: 3}) == {"frozenset({'a', 'b'})": 1, "2": 3}
+    assert list(plain({object: 1})) == ["<class 'object'>"]

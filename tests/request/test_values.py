@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import tempfile
+from types import MappingProxyType, SimpleNamespace
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -51,10 +54,24 @@ def refusal(text: str, **variables: object) -> TemplateError:
         ("{{ 'for ' ~ s }}", f"for {IN_ORDER}"),
         ("{{ other }} {{ [other] }} {{ 'for ' ~ other }}", "{'acme/api'} [{'acme/api'}] for {'acme/api'}"),
         ("{{ s - s }}", "set()"),
+        ("{{ space }}", f"namespace(repos={IN_ORDER})"),
+        ("{{ proxy }}", f"mappingproxy({{'k': {IN_ORDER}}})"),
+        ("{{ [error] }}", f"[KeyError({IN_ORDER})]"),
+        ("{{ record }}", f"Record(repos={IN_ORDER})"),
+        ("{{ choice }} {{ [choice] }}", f"Choice.ALL [<Choice.ALL: {IN_ORDER}>]"),
     ],
 )
 def test_sets_are_filled_in_in_order_wherever_they_are(text: str, filled: str) -> None:
-    assert render(text, {"s": REPOS, "other": {"acme/api"}, "job": Job(REPOS)}) == filled
+    others: dict[str, object] = {
+        "space": SimpleNamespace(repos=REPOS),
+        "proxy": MappingProxyType({"k": REPOS}),
+        "error": KeyError(REPOS),
+    }
+    others |= {
+        "record": msgspec.defstruct("Record", ["repos"])(REPOS),
+        "choice": enum.Enum("Choice", {"ALL": REPOS}).ALL,
+    }
+    assert render(text, {"s": REPOS, "other": {"acme/api"}, "job": Job(REPOS), **others}) == filled
 
 
 def test_a_set_gives_the_same_text_in_every_process(run_python, monkeypatch) -> None:
