@@ -71,7 +71,7 @@ class BoardRow:
     answer: tuple[tuple[str, str], ...] = ()
     """Names and values of the answer, the most telling first."""
     activity: str = ""
-    """What Devin does now, or has replied where there is no answer with fields."""
+    """What Devin does now."""
     pulls: tuple[tuple[str, str | None, str], ...] = ()
     """Name, address and state of its pull requests."""
     repos: str = ""
@@ -121,7 +121,7 @@ def board_row(snapshot: Snapshot, notes: RowNotes | None = None, activity: str =
         acus=snapshot.acus if notes.acus is None else notes.acus,
         reason=asked or (_reason(snapshot, notes.reason) if group == "failed" else ""),
         answer=telling(snapshot) if group in ("finished", "failed") else (),
-        activity=_now(snapshot, activity, group),
+        activity=one_line(activity, 120) if group == "working" else "",
         pulls=tuple(
             (labels.pull_request_name(each), labels.web_address(each.url), one_line(each.state or "", 40))
             for each in snapshot.pull_requests[:5]
@@ -131,12 +131,6 @@ def board_row(snapshot: Snapshot, notes: RowNotes | None = None, activity: str =
         created=_seconds(snapshot.created_at),
         updated=_seconds(snapshot.updated_at),
     )
-
-
-def _now(snapshot: Snapshot, activity: str, group: str) -> str:
-    if group == "finished" and snapshot.structured_output is None:  # what Devin replied is the answer
-        return one_line(snapshot.last_word.text if snapshot.last_word else snapshot.question or "", 120)
-    return one_line(activity, 120) if group == "working" else ""
 
 
 def _label(snapshot: Snapshot, group: str) -> str:
@@ -176,6 +170,8 @@ def _reason(snapshot: Snapshot, reason: str | None) -> str:
 def telling(snapshot: Snapshot) -> tuple[tuple[str, str], ...]:
     """Return names and values of an answer for a table: words of a choice first, then figures, short texts, others."""
     found = labels.answer(snapshot)
+    if found is None and snapshot.schema is None and not snapshot.needs_you:
+        found = snapshot.question  # Devin's last message, where the conversation was not read
     if isinstance(found, str):
         return (("answer", one_line(found, 200)),)
     fields = (snapshot.schema or {}).get("properties", {}) if isinstance(snapshot.schema, Mapping) else {}
@@ -298,13 +294,16 @@ def notebook_text(name: str, saved: Sequence[tuple[int, str, Snapshot]]) -> str:
         name: of the file.
         saved: the position of the cell, the title of the board (empty for a session on its own), and the session.
     """
-    boards: dict[tuple[int, str], list[BoardRow]] = {}
-    for number, (cell, board, snapshot) in enumerate(saved):
-        boards.setdefault((cell, board) if board else (cell, f"\0{number}"), []).append(board_row(snapshot))
+    boards: dict[tuple[str, str], list[BoardRow]] = {}
+    cells: dict[tuple[str, str], int] = {}
+    for cell, board, snapshot in saved:
+        key = (board, "" if board else snapshot.session_id)
+        boards.setdefault(key, []).append(board_row(snapshot))
+        cells.setdefault(key, cell)
     lines = [f"{name}: {len(saved):,} session{'' if len(saved) == 1 else 's'}"]
-    for (cell, board), rows in boards.items():
-        row, place = rows[0], f"  cell {cell + 1:<4}"
-        if board[:1] == "\0":
+    for (board, identifier), rows in boards.items():
+        row, place = rows[0], f"  cell {cells[board, identifier] + 1:<4}"
+        if not board:
             lines.append(f"{place}{f'{row.icon} {row.label}':<18}{_cost(row):<13}{one_line(row.title, 60)}")
         else:
             lines.append(f"{place}{one_line(board, 40)}: {totals(rows)}")
@@ -337,26 +336,15 @@ def _html(heading: str, rows: Sequence[BoardRow], summary: BoardSummary, anchor:
 def _table(rows: Sequence[BoardRow]) -> str:
     columns = list(dict.fromkeys(name for row in rows for name, _ in row.answer))[:COLUMNS]
     has_pulls, has_reason = any(row.pulls for row in rows), any(row.reason for row in rows)
-    replies = [row.activity if row.group == "finished" else "" for row in rows]
-    said = ["reply"] if any(replies) else []
-    head = [
-        "",
-        "",
-        *columns,
-        *said,
-        "ACU",
-        *(["pull request"] if has_pulls else []),
-        *(["reason"] if has_reason else []),
-    ]
+    head = ["", "", *columns, "ACU", *(["pull request"] if has_pulls else []), *(["reason"] if has_reason else [])]
     body = []
-    for row, reply in zip(rows[:LISTED], replies, strict=False):
+    for row in rows[:LISTED]:
         values = dict(row.answer)
         pulls = ", ".join(f"{html.link(url, name)} {escape(state)}".strip() for name, url, state in row.pulls)
         cells = [
             html.badge(f"{row.icon} {row.label}", row.color),
             html.link(row.url, row.name or row.title),
             *(escape(one_line(values.get(name, ""), 120)) for name in columns),
-            *([escape(reply)] if said else []),
             f'<span style="white-space:nowrap">{"" if row.acus is None else format_amount(row.acus)}</span>',
             *([pulls] if has_pulls else []),
             *([escape(row.reason)] if has_reason else []),
