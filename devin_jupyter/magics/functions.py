@@ -14,6 +14,7 @@ from devin_jupyter.host import running_shell
 from devin_jupyter.magics.commands import COMMANDS, Command, command_help
 from devin_jupyter.magics.frontend import Notebook
 from devin_jupyter.magics.magic import DevinMagics
+from devin_jupyter.options.arguments import Argument
 from devin_jupyter.text import nearest
 
 
@@ -81,8 +82,19 @@ def _values(command: Command, given: Mapping[str, Any]) -> dict[str, Any]:
             is_one = argument.kind == "words" and not isinstance(value, (list, tuple))
             values[argument.name] = (value,) if is_one else value
         else:
-            values[argument.name] = command.syntax.convert(argument, value)
+            values[argument.name] = _converted(command, argument, value)
     return values
+
+
+def _converted(command: Command, argument: Argument, value: Any) -> Any:
+    """Return a value as a line gives it; an error names the argument as it is called in Python."""
+    try:
+        return command.syntax.convert(argument, value)
+    except OptionError as problem:
+        if problem.message.startswith(argument.flag or " "):
+            problem.message = f"{argument.name}={problem.message.removeprefix(argument.flag)}"
+            problem.args = ("\n".join(problem.lines),)
+        raise
 
 
 def _notebook() -> Notebook:
