@@ -54,7 +54,6 @@ from devin_jupyter.errors import (
 from devin_jupyter.host import check_package
 from devin_jupyter.journal import Journal
 from devin_jupyter.journal.intents import Intent, LeaseLost, start_lease
-from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.fields import is_ours
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import (
@@ -1060,9 +1059,12 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
                 seen = (await creator.refresher.look(record)).snapshot
         named, name = f"{record.session_id} ({state(seen, record)})", cell_name(cell)
         if seen is not None and seen.turn_over:
-            # a message may still wake it unless its phase is final
-            is_final = seen.phase in (Phase.DONE, Phase.STOPPED, Phase.FAILED)
-            self._note = f"the earlier session of {name}, {named}{', is over' if is_final else ': its turn is over'}"
+            cap = f"cap {self.request.max_acu} ACU" if self.request.max_acu else "no cap"
+            undo = "undo the edit, or " if name == "this cell" and not self._is_same_text else ""
+            edited = f"{name} was edited" if name == "this cell" else f"{name} had another prompt before"
+            why = "what is filled in has changed" if self._is_same_text else edited
+            back = f'{undo}dj.get("{record.session_id}")'
+            self._note = f"started a new session ({cap}), because {why}; the earlier one, {named}, stays: {back}"
         elif policy.replace:
             self._note, self._replaces = f"stopped the earlier session of {name}, {named}", record
         elif policy.beside:

@@ -110,14 +110,22 @@ async def test_a_session_that_cannot_be_stopped_leaves_nothing_reserved(kernel: 
     assert (simulator.requests(POST), one.journal.intents.all()) == (1, [])
 
 
-async def test_an_earlier_session_that_is_over_is_named_with_its_cost(kernel: Any, simulator: Any) -> None:
+async def test_an_edit_after_the_turn_says_that_it_started_a_new_session_and_how_to_get_the_earlier(
+    kernel: Any, simulator: Any
+) -> None:
     one = kernel()
     first = await one.start(LONG)
     simulator.clock(500)
     second = await one.start("other")
     assert second.how == "created"
-    assert second.notice.startswith(f"the earlier session of this cell, {first.session_id} (replied, ")
-    assert second.notice.endswith(" ACU): its turn is over")
+    assert second.notice.startswith(
+        f"started a new session (no cap), because this cell was edited; the earlier one, {first.session_id} (replied, "
+    )
+    assert second.notice.endswith(f' ACU), stays: undo the edit, or dj.get("{first.session_id}")')
+    assert "\n" not in second.notice
+    simulator.clock(500)
+    capped = await one.start("a third", max_acu=5)
+    assert capped.notice.startswith("started a new session (cap 5 ACU), because this cell was edited; ")
 
 
 async def test_one_that_was_stopped_is_over(kernel: Any, simulator: Any) -> None:
@@ -127,8 +135,7 @@ async def test_one_that_was_stopped_is_over(kernel: Any, simulator: Any) -> None
     await one.api.sessions.terminate(first.session_id)
     one.journal.mark_terminated(first.session_id)
     second = await one.start("other")
-    assert second.notice.startswith(f"the earlier session of this cell, {first.session_id} (stopped, ")
-    assert second.notice.endswith(" ACU), is over")
+    assert f"; the earlier one, {first.session_id} (stopped, " in second.notice
 
 
 async def test_cells_without_an_id_are_called_by_the_name_they_bind(kernel: Any, simulator: Any) -> None:
