@@ -337,6 +337,7 @@ class AsyncBatch(BatchView[AsyncSession]):
         positions = None if rows is None else positions_of(runner.plan.rows, rows, runner.jobs)
         chosen = await runner.retry(phases, label, positions)
         self.notice = runner.last_action = display.retry_line(runner, label, chosen, runner.attached - attached, phases)
+        runner.is_last_action_passing = True
         return self
 
     async def send(

@@ -21,7 +21,7 @@ from devin_jupyter.host import host
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.render import BoardRow, BoardSummary, RowNotes, board_bundle, board_row
 from devin_jupyter.render.board import group_of
-from devin_jupyter.render.labels import PHASE_STYLES
+from devin_jupyter.render.labels import PHASE_STYLES, seconds_taken, turn_began
 from devin_jupyter.text import one_line
 
 if TYPE_CHECKING:
@@ -67,6 +67,10 @@ def opening_line(runner: Runner) -> str:
     return " ".join([*parts, *(f"Note: {note}." for note in plan.notes)])
 
 
+_RETRIED = {"failed": "has failed", "stopped": "was stopped", "refused": "was refused", "your_turn": "has replied"}
+"""How a row got into a phase, where a form of "to be" would not say it."""
+
+
 def retry_line(runner: Runner, take: str, chosen: Sequence[Job], n_attached: int, phases: Collection[str]) -> str:
     """Return what a retry prints; one that does nothing says so."""
     to_start = [job.item for job in chosen if job.stage in (Stage.WAITING, Stage.STARTING)]
@@ -76,13 +80,23 @@ def retry_line(runner: Runner, take: str, chosen: Sequence[Job], n_attached: int
         return f"Take {take}: starting {_rows(len(to_start))}.{there} {cost[:1].upper()}{cost[1:]}."
     if n_attached:
         return f"Take {take}: {_rows(n_attached)} had a session for it already; nothing to start."
-    words = " or ".join(sorted(phases))
     alike = [job for job in runner.wanted if job.phase in phases]
     if not alike:
-        return f"Nothing to retry: no row is {words}."
+        words = " or ".join(_RETRIED.get(phase, f"is {_label(phase)}") for phase in sorted(phases))
+        again = [job for job in runner.wanted if job.take is not None and (job.is_open or job.stage is Stage.WAITING)]
+        if not again:
+            return f"Nothing to retry: no row {words}."
+        where = named(label for job in again for label in runner.plan.labels(job.item))
+        numbers = [int(job.take) for job in again if job.take and job.take.isdecimal()]
+        then = f"; if it fails, take={max(numbers) + 1} tries once more" if numbers else ""
+        return f"Nothing to retry: no row {words} now, and a retry of {where} is still running{then}."
     takes = [int(word) for job in alike for word in (job.take, *job.tried, take) if word and word.isdecimal()]
     where = named(label for job in alike for label in runner.plan.labels(job.item))
     return f"Nothing to retry: {where} had take {take} already; take={max(takes, default=1) + 1} tries once more."
+
+
+def _label(phase: str) -> str:
+    return Phase(phase).label if phase in Phase._value2member_map_ else phase
 
 
 def _rows(count: int, kind: str = "") -> str:
@@ -374,7 +388,12 @@ def summary_of(runner: Runner) -> tuple[BoardSummary, dict[str, Any]]:
     )
     seen = [job.snapshot for job in runner.jobs if job.snapshot is not None and not job.snapshot.simulated]
     began = [snapshot.created_at.timestamp() for snapshot in seen if snapshot.created_at is not None]
-    ended = [snapshot.updated_at.timestamp() for snapshot in seen if snapshot.updated_at is not None]
+    ended = [
+        began_turn.timestamp() + took
+        for snapshot in seen
+        if (began_turn := turn_began(snapshot)) is not None and (took := seconds_taken(snapshot)) is not None
+    ]
+    is_over = not sums.open and not (runner.is_running and runner.n_without_session)
     failed = [job for job in runner.wanted if _has_failed(runner, job)]
     verbs = {
         "pause": runner.is_running and not is_held and sums.waiting > 0,
@@ -386,8 +405,8 @@ def summary_of(runner: Runner) -> tuple[BoardSummary, dict[str, Any]]:
     return summary, {
         "can": [name for name, can in verbs.items() if can and runner.replays is None],
         "started": runner.began_at or min(began, default=None),
-        "ended": None if runner.is_running else max(ended, default=None),
-        "seconds_left": sums.seconds_left if runner.is_running and sums.seconds_left else None,
+        "ended": (runner.ended_at or max(ended, default=None)) if is_over else None,
+        "seconds_left": None if is_over else sums.seconds_left or None,
         "failed": len(failed),
         "open": sums.open,
     }

@@ -334,8 +334,11 @@ class Runner:
         """When this runner started its first session, as Unix seconds."""
         self.board: Board | None = None
         """The newest board of this batch."""
+        self.ended_at: float | None = None
+        """When the last turn ended here, as Unix seconds."""
         self.last_action: str | None = None
-        """What the last retry, message or stop did."""
+        """What the last retry, message or stop did; a retry is no news any more once a turn has ended after it."""
+        self.is_last_action_passing = False
         self.unseen = 0
         """Attached sessions that could not be read when the batch was opened."""
         self.reviews: dict[str, str] = {}
@@ -544,6 +547,9 @@ class Runner:
                 self._spawn(self._refresh([job]))  # perhaps the session was there, and has changed since
             while job.state is not None and job.is_open and job.state.snapshot.recorded is None:
                 job.turn_began, job.turn_seconds = time.monotonic(), None
+                if self.ended_at is not None and self.began_at is not None and not self._running - {job}:
+                    self.began_at += time.time() - self.ended_at  # nothing was at work meanwhile
+                    self.ended_at = None
                 self._changed(job)
                 snapshot = await self.core.store.turn_over(job.state)
                 job.turn_seconds, job.turn_began = time.monotonic() - job.turn_began, None
@@ -555,6 +561,9 @@ class Runner:
                 return  # it says nothing about the other rows
             self.gate.pause(f"{job.session_id} cannot be watched: {problem.message}")
         finally:
+            self.ended_at = time.time()
+            if self.is_last_action_passing:
+                self.last_action, self.is_last_action_passing = None, False
             self._running.discard(job)
             self._changed(job)
 

@@ -12,6 +12,7 @@ from batch.helpers import POST, BatchClient
 
 from devin_jupyter import loop
 from devin_jupyter.batches.batch import Batch, dry_run, request_of, start
+from devin_jupyter.batches.display import summary_of
 from devin_jupyter.batches.runner import FailureKind, failure_kind
 from devin_jupyter.errors import (
     ApiError,
@@ -80,6 +81,43 @@ def test_a_row_that_is_tried_again_stays_one_row_of_the_board(client: BatchClien
     assert ": 3 sessions · 3 failed" in panel.saved_bundle()["text/plain"]
     assert batch.sessions[0].id in panel.saved_bundle()["text/html"] + str(panel.get_state("table"))
     panel.close()
+
+
+def test_the_clock_of_a_board_stands_still_once_nothing_is_at_work(client: BatchClient) -> None:
+    batch = upgrade(client, name="clock", tags=["sim:fail"]).wait()
+    runner = batch._runner
+
+    def header() -> dict[str, Any]:
+        return summary_of(runner)[1]
+
+    first = header()
+    assert first["ended"] is not None
+    assert first["seconds_left"] is None
+    runner.began_at -= 3600  # as if that had been an hour ago
+    runner.ended_at -= 3600
+    assert header()["ended"] - header()["started"] == first["ended"] - first["started"]
+
+    batch.retry(rows=[0]).wait()
+
+    assert header()["ended"] > first["ended"]
+    assert header()["ended"] - header()["started"] < 600  # the hour in which nothing was at work does not count
+
+
+def test_a_retry_that_finds_nothing_says_so_until_a_turn_ends(client: BatchClient, simulator: Any) -> None:
+    batch = upgrade(client, tags=["sim:flaky"]).wait(quiet=True)
+    assert batch.retry(phase="stopped").notice == "Nothing to retry: no row was stopped."
+    assert "no row was stopped" in batch._repr_mimebundle_()["text/plain"]
+
+    assert batch.retry().notice.startswith("Take 2: starting 3 rows.")
+    again = batch.retry().notice
+    batch.wait(quiet=True)
+
+    assert again.startswith("Nothing to retry: no row has failed now, and a retry of rows 0, 1, 2 is still running")
+    assert again.endswith("; if it fails, take=3 tries once more.")
+    shown = batch._repr_mimebundle_()["text/plain"]
+    assert "Nothing to retry" not in shown
+    assert "3 finished" in shown
+    assert batch.retry().notice == "Nothing to retry: no row has failed."
 
 
 def test_a_quiet_wait_shows_no_line(
