@@ -117,6 +117,8 @@ def read_csv(path: str | os.PathLike[str], like: pd.DataFrame | None = None) -> 
 
         frames.read_csv("sessions.csv", like=dj.sessions_frame(limit=0))
 
+    An empty text comes back as null: a CSV writes both alike.
+
     Args:
         path: the file.
         like: any frame of the same kind, such as one with no rows; a CSV itself knows no dtypes.
@@ -140,10 +142,39 @@ def read_csv(path: str | os.PathLike[str], like: pd.DataFrame | None = None) -> 
         raise OptionError(f"{path} has no column {missing[0]!r}", hint="give the kind of frame that was written")
     columns = [_column(name, dtype) for name, dtype in like.dtypes.items()]
     data: dict[str, Any] = {}
-    for column in columns:
-        values = [None if pd.isna(text) else _parse(text, column) for text in texts[column.name]]
-        data[column.name] = array_of(column, values)
+    for column, dtype in zip(columns, like.dtypes, strict=True):
+        found = texts[column.name].reset_index(drop=True)
+        if column.kind in ("text", "day") or (column.kind == "word" and not _is_ours(dtype)):
+            data[column.name] = _as_dtype(found, dtype)
+        else:
+            data[column.name] = array_of(column, [None if pd.isna(text) else _parse(text, column) for text in found])
     return frame_of(columns, data)
+
+
+def _is_ours(dtype: pd.CategoricalDtype) -> bool:
+    """Whether a column of words is as this package makes them: without an order, of texts or whole numbers."""
+    return not dtype.ordered and all(type(value) in (str, int) for value in dtype.categories)
+
+
+def _as_dtype(texts: pd.Series[Any], dtype: Any) -> Any:
+    """Return texts of a CSV as a column of some dtype, such as that of an input of a batch."""
+    if isinstance(dtype, pd.CategoricalDtype):
+        return pd.Categorical(_as_dtype(texts, dtype.categories.dtype), dtype=dtype)
+    kind = getattr(dtype, "kind", "")
+    values: Any = texts
+    if kind == "b":
+        values = texts.map({"True": True, "False": False})
+    elif kind == "M":
+        values = pd.to_datetime(texts, utc=getattr(dtype, "tz", None) is not None, format="ISO8601")
+    elif kind == "m":
+        values = pd.to_timedelta(texts)
+    elif kind in ("i", "u"):
+        values = texts.astype("Int64" if kind == "i" else "UInt64")
+    elif kind == "f":
+        values = texts.astype("Float64")
+        if not isinstance(dtype, pd.api.extensions.ExtensionDtype):
+            values = values.to_numpy("float64", na_value=float("nan"))
+    return pd.Series(values).astype(dtype).array
 
 
 def _target(frame: Any, path: Any, call: str) -> Path:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from payloads import V3, session
@@ -81,6 +82,37 @@ def test_categories_that_are_numbers_survive_csv(tmp_path: Path) -> None:
     frames.write_csv(frame, tmp_path / "a.csv")
 
     pd.testing.assert_frame_equal(frames.read_csv(tmp_path / "a.csv", like=frame), frame)
+
+
+def test_csv_gives_back_the_dtypes_of_inputs_of_a_batch(tmp_path: Path) -> None:
+    days = pd.to_datetime(["2026-01-01 00:00:00.123456", "2026-01-02"], format="ISO8601")
+    frame = pd.DataFrame(
+        {
+            "repo": ["acme/api", None],
+            "whole": [2**53 + 1, -(2**63)],
+            "unsigned": np.array([1, 2**64 - 1], "uint64"),
+            "float": [1.1, None],
+            "single": np.array([0.1, 0.2], "float32"),
+            "flag": [True, False],
+            "moment": days,
+            "local": days.tz_localize("Europe/Berlin"),
+            "finer": days.astype("datetime64[ns]"),
+            "took": pd.to_timedelta(["1s", "72h"]),
+            "month": pd.period_range("2026-01", "2026-02", freq="M"),
+            "python": pd.array(["x", None], "string[python]"),
+            "small": pd.array([1, None], "Int8"),
+            "half": pd.array([0.5, None], "Float32"),
+            "ordered": pd.Categorical(["a", "b"], ["b", "a"], ordered=True),
+            "ratios": pd.Categorical([0.5, 1.5]),
+            "flags": pd.Categorical([True, False]),
+            "objects": pd.Series([{"a": 1}, [1]], dtype=object),
+        }
+    )
+    frames.write_csv(frame, tmp_path / "a.csv")
+    for like in (frame, frame.iloc[:0]):
+        back = frames.read_csv(tmp_path / "a.csv", like=like)
+        pd.testing.assert_frame_equal(back, frame)
+        assert back.equals(frame)
 
 
 def test_without_pyarrow_one_is_told_what_to_install(
