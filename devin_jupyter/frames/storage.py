@@ -490,14 +490,21 @@ def empty_like(files: Sequence[Path]) -> pd.DataFrame:
     return found[[name for name in found.columns if name in there]]
 
 
-def read_month(file: Path, like: pd.DataFrame) -> pd.DataFrame:
+def read_month(file: Path, like: pd.DataFrame, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Return the sessions of one file, with the dtypes of those of all.
+
+    Args:
+        file: one of those of `merge_into`.
+        like: a frame with these dtypes.
+        columns: only these; Dask says which ones it needs.
 
     Raises:
         OptionError: it cannot be read.
     """
-    types = {name: dtype for name, dtype in like.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)}
-    return read_sessions([file], [*like.columns]).astype(types)
+    names = [*like.columns] if columns is None else [*columns]
+    types = {name: like[name].dtype for name in names if isinstance(like[name].dtype, pd.CategoricalDtype)}
+    found = read_sessions([file], [*{"session_id", "created_at", *names}])  # by which they are sorted
+    return found[names].astype(types)
 
 
 @contextmanager
