@@ -161,7 +161,7 @@ async def test_whatever_goes_wrong_for_an_hour_is_asked_about_seldom_and_heals(a
 @pytest.mark.parametrize("version", ["v3", "v1"])
 @pytest.mark.parametrize(
     ("looks", "most"),
-    [(500, 800), pytest.param(10_000, 5_000, marks=[pytest.mark.soak, pytest.mark.timeout(400)])],
+    [(500, 1_500), pytest.param(10_000, 8_000, marks=[pytest.mark.soak, pytest.mark.timeout(400)])],
 )
 async def test_looking_again_and_again_keeps_nothing(answering, fake_clock, version, looks, most):
     one, dice = Scene(answering, fake_clock, SESSIONS, version), random.Random(7)
