@@ -319,8 +319,9 @@ class Seen:
         known = {name.lower() for name in self.repositories or ()}
         if self.repositories is not None and (unknown := [name for name in repos if name.lower() not in known]):
             near = nearest(unknown[0], self.repositories)
-            line = f"the organization does not list {', '.join(unknown)} among its repositories{near}"
-            found.append(f"{line}; a session may see more than this key")
+            is_not = "is not among" if len(unknown) == 1 else "are not among"
+            line = f"{', '.join(unknown)} {is_not} the repositories that this key can list{near}"
+            found.append(f"{line}; the session may see more")
         if self.allowed_tags and (foreign := [tag for tag in tags if tag not in self.allowed_tags]):
             allowed = ", ".join(sorted(self.allowed_tags)[:10])
             found.append(f"the enterprise does not allow the tag {', '.join(foreign)}: its list has {allowed}")

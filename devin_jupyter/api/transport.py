@@ -338,13 +338,23 @@ class Transport:
             elsewhere = urlsplit(response.headers.get("location", "")).netloc or "elsewhere"
             raise unreadable(info, response.status_code, b"", f"it redirects to {elsewhere}")
         if not response.is_success:
-            refused = error_from(info, response.status_code, response.headers, response.content)
-            if response.status_code == 404 and (path := urlsplit(self._settings.base_url).path):
-                refused.note(f"the address of the API has the path {path}, which may be too much")
-            if response.status_code in (401, 403, 404) and self._settings.url_note:
-                refused.note(self._settings.url_note)
-            raise refused
+            raise self._refusal(info, response)
         return response
+
+    def _refusal(self, info: RequestInfo, response: httpx.Response) -> errors.ApiError:
+        """Return the error for a refusal, with what the settings may have to do with it."""
+        status, settings = response.status_code, self._settings
+        refused = error_from(info, status, response.headers, response.content)
+        if status == 404 and (path := urlsplit(settings.base_url).path):
+            refused.note(f"the address of the API has the path {path}, which may be too much")
+        if status == 403 and info.level == "enterprise" and settings.key_source == "the simulator":
+            refused.hint = (
+                "%devin simulator --organizations 12 has an enterprise "
+                "(in Python: dj.connect(simulator=True, organizations=12))"
+            )
+        if status in (401, 403, 404) and settings.url_note:
+            refused.note(settings.url_note)
+        return refused
 
     async def _exchange(
         self, info: RequestInfo, request: httpx.Request, within: float | None = None, *, is_page: bool = False

@@ -522,6 +522,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             (
                 Argument("v1", "use the v1 API, as with an apk_… key", "flag"),
                 Argument("preload", "with this many past sessions", "int", "N"),
+                Argument("organizations", "an enterprise with this many organizations, at most 12", "int", "N"),
             ),
             in_python="dj.connect(simulator=True)",
         ),

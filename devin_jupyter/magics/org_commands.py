@@ -439,8 +439,8 @@ def simulator(notebook: Notebook, args: Any) -> None:
     from devin_jupyter.client import sync as devin
 
     options: dict[str, Any] = {"api_version": "v1"} if args.v1 else {}
-    if args.preload is not None:
-        options["preload"] = args.preload
+    given = {"preload": args.preload, "organizations": args.organizations}
+    options |= {name: value for name, value in given.items() if value is not None}
     _simulated(devin.connect(simulator=True, **options))
 
 

@@ -12,6 +12,11 @@ DAY, YEAR = 86400, 365
 _PROJECTS = ("api", "web", "mobile", "billing", "search", "infra", "data-pipeline", "docs", "design", "auth")
 _PEOPLE = ("ana", "ben", "chloe", "dev", "emma", "finn", "gita", "hugo", "ines", "jun", "kofi", "lena")
 REPOS = tuple(f"acme/{name}" for name in _PROJECTS)
+_QUIET = """accounts admin alerts audit blog cache catalog checkout cli config cron dashboard events export feed forms
+    gateway geo images import inbox invoices jobs ledger mailer maps metrics notify orders payments profile queue
+    reports sync webhooks"""
+LISTED = (*REPOS, *(f"acme/{name}" for name in _QUIET.split()))
+"""The repositories of the organization; those beyond `REPOS` have no past sessions."""
 TEAMS = ("payments", "platform", "growth", "search", "mobile", "security")
 USERS = tuple(f"user-{name}" for name in _PEOPLE)
 _TAGS = ("urgent", "nightly", "customer", "tech-debt")

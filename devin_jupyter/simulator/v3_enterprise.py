@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from devin_jupyter.simulator import v3_metrics, wire
 from devin_jupyter.simulator.engine import SERVICE_USER, Simulation
-from devin_jupyter.simulator.preload import REPOS, SERVICE_USERS, USERS, member
+from devin_jupyter.simulator.preload import LISTED, SERVICE_USERS, USERS, member
 from devin_jupyter.simulator.sessions import Session
 from devin_jupyter.simulator.v3_organization import enterprise_only, known_organization, read_review, repository
 from devin_jupyter.simulator.v3_sessions import Sim
@@ -237,7 +237,7 @@ async def read_connection_repositories(
     if connection_id != CONNECTION["git_connection_id"]:
         raise not_found("Connection")
     word = (query.filter_name or "").lower()
-    found = [path for path in sorted(REPOS) if word in path.lower()]
+    found = [path for path in sorted(LISTED) if word in path.lower()]
     return page_of("connection-repositories", found, query, str, lambda path: repository(sim, path))
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from devin_jupyter.simulator import wire
 from devin_jupyter.simulator.engine import SERVICE_USER, Simulation
-from devin_jupyter.simulator.preload import REPOS, THROUGH_GROUPS, USERS, automation_fields, member
+from devin_jupyter.simulator.preload import LISTED, THROUGH_GROUPS, USERS, automation_fields, member
 from devin_jupyter.simulator.sessions import Pull
 from devin_jupyter.simulator.store import AUTOMATIONS
 from devin_jupyter.simulator.v3_sessions import ORG, UNCONNECTED, Sim
@@ -34,7 +34,7 @@ _LANGUAGES = ("Python", "TypeScript", "Go", "Kotlin", "Java")
 def repositories(sim: Simulation) -> list[str]:
     """Return the paths of the repositories that the organization can see."""
     worked_on = {repo for session in sim.ordered for repo in session.repos if not repo.startswith(UNCONNECTED)}
-    return sorted({*REPOS, *worked_on})
+    return sorted({*LISTED, *worked_on})
 
 
 def repository(sim: Simulation, path: str, *, with_status: bool = False) -> Record:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -88,27 +91,48 @@ def test_an_enterprise_shows_its_organizations_and_its_log(shell: Any, company: 
 def test_the_key_of_an_organization_is_told_what_it_lacks(shell: Any, service: Any) -> None:
     ran = shell.run("%devin organizations", fails=True)
     assert "needs the permission ManageOrganizations at enterprise level" in ran.out
+    shell.run("%devin simulator")
+    ran = shell.run("%devin organizations", fails=True)
+    assert "%devin simulator --organizations 12 has an enterprise (in Python: dj.connect(simulator=True" in ran.out
+    assert "Settings" not in ran.out
+    shell.run("%devin simulator --organizations 12")
+    assert len(rows(shell.run("%devin organizations"))) == 12
+    assert "there are 1 to 12 organizations" in shell.run("%devin simulator --organizations 13", fails=True).out
+
+
+def test_the_simulator_lists_the_repositories_that_the_notebooks_work_on(shell: Any, service: Any) -> None:
+    shell.run("import devin_jupyter as dj; listed = set(dj.repositories_frame()['repo'])")
+    listed = shell.names["listed"]
+    named = set()
+    for path in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        named |= {name for cell in cells for name in re.findall(r"acme/[\w-]+", "".join(cell["source"]))}
+    assert {"acme/api", "acme/jobs", "acme/feed"} <= named
+    assert named <= listed
 
 
 def test_a_repository_that_is_not_listed_is_told_before_the_session_is_paid_for(shell: Any, service: Any) -> None:
     cell = "%%devin --repos acme/bilking --wait --quiet -o s\nCount"
-    assert "does not list" not in shell.run(cell.replace("bilking", "first")).out  # nothing was read so far
+    assert "not among" not in shell.run(cell.replace("bilking", "first")).out  # nothing was read so far
     shell.run("%devin repositories")
     dry = shell.run(cell.replace("--wait", "--dry-run --wait"))
-    assert "does not list acme/bilking among its repositories (did you mean acme/billing?)" in dry.out
+    assert (
+        "acme/bilking is not among the repositories that this key can list (did you mean acme/billing?); "
+        "the session may see more"
+    ) in dry.out
     ran = shell.run(cell)
-    assert ran.out.startswith("the organization does not list acme/bilking")
-    assert "does not list" not in shell.run(cell.replace("acme/bilking", "Acme/Billing") + " here").out
+    assert ran.out.startswith("acme/bilking is not among the repositories")
+    assert "not among" not in shell.run(cell.replace("acme/bilking", "Acme/Billing") + " here").out
     assert service.requests(CREATE) == 3
-    assert "does not list" not in shell.run(cell).out  # a rerun pays for nothing
+    assert "not among" not in shell.run(cell).out  # a rerun pays for nothing
     names = "import devin_jupyter as dj\n"
-    assert "does not list" in shell.run(names + "dj.create('Count all', repos=['acme/nowhere']).stop()").out
+    assert "not among" in shell.run(names + "dj.create('Count all', repos=['acme/nowhere']).stop()").out
     rows_cell = "%%devin --each ['acme/nope','acme/api'] --repos '{{ row }}' --max-acu 50 --wait --quiet -o b\nCount"
     shell.run("table = ['acme/nope', 'acme/api']")
     out = shell.run(rows_cell.replace("['acme/nope','acme/api']", "table")).out
-    assert "does not list acme/nope among" in out
+    assert "acme/nope is not among" in out
     assert (
-        "does not list"
+        "not among"
         in shell.run(names + "dj.map('Sum', ['acme/nada'], repos=['{{ row }}'], max_acu=50, name='m').stop()").out
     )
 
@@ -129,11 +153,10 @@ def test_a_tag_that_is_not_allowed_is_told_before_the_session_is_paid_for(shell:
 
 def test_each_takes_an_expression_of_the_notebook(shell: Any, service: Any) -> None:
     shell.run("import devin_jupyter as dj")
-    cell = (
-        "%%devin --each \"dj.repositories_frame(filter_name='b')\" --repos '{{ row.repo }}' --max-acu 50 --wait --quiet"
-    )
+    each = "--each \"dj.repositories_frame(filter_name='bi')\" --repos '{{ row.repo }}'"
+    cell = f"%%devin {each} --max-acu 50 --wait --quiet"
     shell.run(cell + " -o b\nCount in {{ row.repo }}")
-    assert sorted(shell.names["b"].frame()["repo"]) == ["acme/billing", "acme/mobile", "acme/web"]
+    assert sorted(shell.names["b"].frame()["repo"]) == ["acme/billing", "acme/mobile"]
     ran = shell.run("%%devin --each nothing() --max-acu 1\nCount", fails=True)
     assert "--each nothing() raised NameError" in ran.out
     service.faults({"kind": "status", "status": 403, "route": "/v3beta1/organizations/{org_id}/repositories"})
