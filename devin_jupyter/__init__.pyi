@@ -29,6 +29,7 @@ from .client.sync import messages_frame as messages_frame
 from .client.sync import metrics_frame as metrics_frame
 from .client.sync import organizations_frame as organizations_frame
 from .client.sync import outputs_frame as outputs_frame
+from .client.sync import plan as plan
 from .client.sync import pull_requests_frame as pull_requests_frame
 from .client.sync import repositories_frame as repositories_frame
 from .client.sync import review as review
@@ -37,6 +38,7 @@ from .client.sync import sessions_frame as sessions_frame
 from .client.sync import steps_frame as steps_frame
 from .client.sync import sync as sync
 from .errors import ApiError as ApiError
+from .errors import ArgumentError as ArgumentError
 from .errors import BadRequest as BadRequest
 from .errors import BudgetExceeded as BudgetExceeded
 from .errors import ColleaguesSession as ColleaguesSession

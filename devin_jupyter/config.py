@@ -42,6 +42,7 @@ _MOST_DOTENV_BYTES = 1_000_000
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’"}
 _KEYRING_SERVICE = "devin_jupyter"
 _COLAB = "Colab user data"
+WHERE_KEYS_ARE_MADE = "keys are made in the Devin web app: Settings → Devin API"
 _HOW_TO_GIVE_A_KEY = (
     "set DEVIN_API_KEY, or call dj.connect(api_key=…) (%devin connect prompts for it); "
     "to try it without a key, use the simulator: %devin simulator or dj.connect(simulator=True)"
@@ -116,7 +117,7 @@ class Settings:
     def place(self) -> str:
         """Where requests go, for whom and with which key, in one line."""
         host_name = urlsplit(self.base_url).netloc
-        where = "the simulator" if self.simulated else host_name
+        where = "simulator" if self.simulated else host_name
         key = f"key {self.masked_key} from {self.key_source}" if self.api_key else f"no key, {self.key_source[6:]}"
         return ", ".join(part for part in (f"{where} ({self.api_version})", self.org_id or "", key) if part)
 
@@ -282,7 +283,7 @@ def resolve_settings(
         raise WrongKeyFamily(
             f"the key {mask_key(key)} from {key_source} is neither a v3 key (cog_…) nor a v1 key (apk_…)",
             "nothing was sent",
-            "if it is a Devin key, name its API version: dj.connect(api_key=…, api_version='v3')",
+            f"{WHERE_KEYS_ARE_MADE}; if it is one, name its API version: dj.connect(api_key=…, api_version='v3')",
         )
 
     settings = Settings(

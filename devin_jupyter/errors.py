@@ -3,6 +3,7 @@
 DevinError
 ├── UsageMistake            nothing was sent
 │   ├── OptionError         a mistyped option, value or command
+│   │   └── ArgumentError   an argument that is missing, unknown or of a wrong type (a TypeError)
 │   ├── NoAttribute         a handle has no such attribute (an AttributeError)
 │   ├── TemplateError       a {{ placeholder }} that cannot be filled
 │   ├── SchemaError         a schema the API would refuse
@@ -53,6 +54,7 @@ from devin_jupyter.text import INVISIBLE
 
 __all__ = [
     "ApiError",
+    "ArgumentError",
     "BadRequest",
     "BudgetExceeded",
     "ColleaguesSession",
@@ -196,6 +198,10 @@ class UsageMistake(DevinError):
 
 class OptionError(UsageMistake):
     """An unknown, malformed, missing or contradictory option, value, name or command."""
+
+
+class ArgumentError(OptionError, TypeError):
+    """An argument of a call in Python is missing, unknown or of a wrong type."""
 
 
 class NoAttribute(UsageMistake, AttributeError):

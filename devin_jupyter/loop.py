@@ -42,7 +42,7 @@ from typing import (
     overload,
 )
 
-from devin_jupyter.errors import Detached, NoAttribute, NotCalled, OptionError
+from devin_jupyter.errors import ArgumentError, Detached, NoAttribute, NotCalled
 from devin_jupyter.text import closest, nearest
 
 A = TypeVar("A")
@@ -635,7 +635,7 @@ def understood(function: F) -> F:
                 problem = f"{function.__name__}: {mistake}"
             else:
                 problem = f"{function.__name__} has no {wrong}={nearest(wrong, signature.parameters)}"
-            raise OptionError(problem, hint=f"it takes {', '.join(signature.parameters)}") from None
+            raise ArgumentError(problem, hint=f"it takes {', '.join(signature.parameters)}") from None
         return function(*args, **kwargs)
 
     return cast("F", call)
@@ -696,7 +696,14 @@ def on_default(client: Callable[..., B], method: Callable[Concatenate[B, P], T])
     """
 
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        return method(client(*args, **kwargs), *args, **kwargs)
+        chosen = client(*args, **kwargs)
+        try:
+            return method(chosen, *args, **kwargs)
+        except TypeError as mistake:
+            if isinstance(mistake, ArgumentError) or mistake.__traceback__ is None or mistake.__traceback__.tb_next:
+                raise
+            problem = str(mistake)
+        raise wrong_call(problem, method.__name__, without_self)
 
     functools.update_wrapper(call, method)
     call.__module__, call.__qualname__ = "devin_jupyter", method.__name__
@@ -719,7 +726,19 @@ def _wait(blocking: Any, work: Coroutine[Any, Any, T], guard: Guard | None) -> T
         return run(work)
 
 
+def wrong_call(problem: str, name: str, parameters: Iterable[inspect.Parameter]) -> ArgumentError:
+    """Return the error of a call that Python refused, with what it takes."""
+    shown = [
+        one.name if one.default is one.empty else f"{one.name}={one.default!r}"
+        for one in parameters
+        if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
+    ]
+    return ArgumentError(problem, "nothing was sent", f"it takes {name}({', '.join([*shown, '…'])})")
+
+
 def _derived(method: Callable[..., Any], finish: Callable[[Any, Any], Any], returns: str | None) -> Callable[..., Any]:
+    signature = inspect.signature(method)
+
     @functools.wraps(method)
     def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -728,11 +747,11 @@ def _derived(method: Callable[..., Any], finish: Callable[[Any, Any], Any], retu
             if mistake.__traceback__ is not None and mistake.__traceback__.tb_next is not None:
                 raise  # from inside the method
             args, kwargs = (), {}  # a verbose traceback shows what this frame was called with, perhaps a secret
-            raise TypeError(str(mistake).replace(method.__qualname__, call.__qualname__)) from None
+            said = str(mistake).replace(method.__qualname__, call.__qualname__)
+            raise wrong_call(said, method.__name__, list(signature.parameters.values())[1:]) from None
         return finish(self, work)
 
     # without it `help` would promise an AsyncIterator, or the async handle
-    signature = inspect.signature(method)
     answer = str(signature.return_annotation)
     if returns == "Iterator":
         answer = answer.replace("AsyncIterator", returns)

@@ -139,9 +139,9 @@ def _shown(value: str) -> str:
 def socks_missing(proxy: Proxy, host: str) -> SetupError:
     """Return the error for a SOCKS proxy without the package that speaks its protocol."""
     return SetupError(
-        f"{proxy.variable}={proxy.shown} is a SOCKS proxy, which needs the extra 'socks' of httpx",
+        f"{proxy.variable}={proxy.shown} is a SOCKS proxy, which needs one more package",
         "nothing was sent",
-        f"run %pip install 'httpx[socks]' and restart the kernel, or exempt {host}: NO_PROXY={host}",
+        f"run %pip install 'devin-jupyter[network]' and restart the kernel, or exempt {host}: NO_PROXY={host}",
     )
 
 

@@ -28,7 +28,7 @@ from devin_jupyter.options import fill as fill_options
 from devin_jupyter.options.arguments import RAW, expressions
 from devin_jupyter.recorded import same_text
 from devin_jupyter.redaction import keep_secret
-from devin_jupyter.text import nearest, unknown_value
+from devin_jupyter.text import kind_of, nearest, unknown_value
 from devin_jupyter.values import TooLarge, in_order, kind_of_table, ordered, text_of, to_csv
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _from_value(name: str, value: Any, *, named: bool) -> Attachment:
         content, suffix = value.encode(), ".txt"
     else:
         raise OptionError(
-            f"--attach cannot send {name or 'a value'}: it is a {type(value).__name__}",
+            f"--attach cannot send {name or 'a value'}: it is {kind_of(value)}",
             hint="attach a path, a URL, a DataFrame, bytes or str",
         )
     return _of(name if named else (name or "attachment") + suffix, content)

@@ -79,6 +79,7 @@ from devin_jupyter.models.snapshot import (
     Where,
     may_be_a_flicker,
     observe,
+    parse_time,
     read_message,
     visible_tags,
     with_messages,
@@ -91,7 +92,7 @@ from devin_jupyter.options import seconds
 from devin_jupyter.recorded import LockFile, message_keys, record_of, schema_of
 from devin_jupyter.request import IN_PYTHON, SessionRequest, check_message, not_filled_in, read_attachments
 from devin_jupyter.schema import Schema
-from devin_jupyter.text import format_acus, format_seconds
+from devin_jupyter.text import format_acus, format_seconds, format_utc
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -565,7 +566,7 @@ class AsyncSession(SessionView):
             keys = message_keys(self.id, text, (item.sha256 for item in files))
             at = core.lock.was_sent(*keys) if core.lock is not None else None
             if at is not None:
-                self._shared.notice = f"already sent on {at} (recorded)"
+                self._shared.notice = f"already sent on {format_utc(parse_time(at))} (recorded)"
                 return "already"
             if not core.settings.api_key:
                 raise NotRecorded(

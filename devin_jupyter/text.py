@@ -43,11 +43,21 @@ def closest(word: str, known: Iterable[str], *, n: int = 1) -> list[str]:
     return [spelled[found] for found in get_close_matches(word.lower().lstrip("".join(DASHES)), list(spelled), n=n)]
 
 
+LEFT_TO_THE_SERVICE = ": sent as it is, the service decides"
+"""The end of the line for an unknown value; without it, once the service has refused."""
+
+
 def unknown_value(name: str, value: str, known: Iterable[str]) -> str:
     """Return the line for a value of an enum of the API that this version of the package does not know."""
     known = list(known)
     also = nearest(value, known) or f" (known: {', '.join(known)})"
-    return f"unknown {name} {value[:80]!r}{also}: sent as it is, the service decides"
+    return f"unknown {name} {value[:80]!r}{also}{LEFT_TO_THE_SERVICE}"
+
+
+def kind_of(value: object) -> str:
+    """Return what kind of thing a value is: `an int`, `a list`."""
+    kind = type(value).__name__
+    return f"an {kind}" if kind[0].lower() in "aeiou" else f"a {kind}"
 
 
 def parse_duration(value: Any) -> float:

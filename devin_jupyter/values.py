@@ -9,15 +9,18 @@ import csv
 import dataclasses
 import enum
 import io
+import os
 import re
 import sys
 import types
 from collections import ChainMap, UserDict, UserList, deque
 from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
+from pathlib import Path
 from typing import Any
 
-from devin_jupyter.errors import OptionError, UsageMistake
+from devin_jupyter.errors import ArgumentError, OptionError, UsageMistake
+from devin_jupyter.text import kind_of
 
 MOST_TABLE_BYTES = 64 * 1024
 """A table that takes more as CSV is a file to attach, not a part of a prompt."""
@@ -78,6 +81,17 @@ def lasting_text(value: Any) -> str:
     return _inside(value, shown=str)
 
 
+def path_of(value: Any, name: str = "path") -> Path:
+    """Return a path that was given to a call.
+
+    Raises:
+        ArgumentError: it is no path.
+    """
+    if isinstance(value, (str, os.PathLike)):
+        return Path(value)
+    raise ArgumentError(f"{name} is the path of a file or folder, not {kind_of(value)}", "nothing was sent")
+
+
 def text_of(value: Any) -> str:
     """Return the text by which a value stands in a prompt or an option.
 
@@ -118,7 +132,7 @@ def _inside(value: Any, shown: Callable[[Any], str] = repr) -> str:
         is_shown = type(value).__module__ == "numpy" and value.size <= _most_shown()
         if not is_shown or (value.dtype == object and any(map(_holds_sets, value.flat))):
             hint = "fill in the table itself, or send it with --attach"
-            raise OptionError(f"there is a {type(value).__name__} inside it", hint=hint)
+            raise OptionError(f"there is {kind_of(value)} inside it", hint=hint)
         return shown(value)
     members = _members(value)
     if members is None:
@@ -308,7 +322,7 @@ def _header_and_rows(table: Any) -> tuple[list[Any] | None, list[Any]]:
     cells = next((getattr(table, way) for way in ways if hasattr(table, way)), None)
     if cells is None:
         hint = "make a list of it first"
-        raise OptionError(f"it is a {type(table).__name__}, which cannot be written", hint=hint)
+        raise OptionError(f"it is {kind_of(table)}, which cannot be written", hint=hint)
     dimensions = len(getattr(table, "shape", (0,)))
     if dimensions > 2:
         hint = "fill in {{ array.tolist() }}, or a part with two dimensions"

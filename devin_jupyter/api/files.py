@@ -17,6 +17,7 @@ from devin_jupyter.errors import NotFound, OptionError
 from devin_jupyter.models import wire
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.text import write_atomically
+from devin_jupyter.values import path_of
 
 Files = list[wire.SessionAttachment]
 Paths = list[Path]
@@ -95,7 +96,7 @@ class Attachments:
         Raises:
             OptionError: the folder cannot be written to.
         """
-        target = Path(folder) if folder is not None else Path(prefixed(session_id))
+        target = path_of(folder, "folder") if folder is not None else Path(prefixed(session_id))
         listed = await self.list(session_id)
         try:
             return [

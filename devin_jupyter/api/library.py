@@ -13,13 +13,21 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, cast, get_args
 
 from devin_jupyter.api.client import Service, at_most, flatten, offset_pages
-from devin_jupyter.errors import Conflict, DevinError, NotFound, OptionError, UnreadableAnswer, Unsupported
+from devin_jupyter.errors import (
+    ArgumentError,
+    Conflict,
+    DevinError,
+    NotFound,
+    OptionError,
+    UnreadableAnswer,
+    Unsupported,
+)
 from devin_jupyter.models import wire
 from devin_jupyter.models.enums import SecretType
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.redaction import keep_secret
 from devin_jupyter.request import check_secret
-from devin_jupyter.text import closest, unknown_value
+from devin_jupyter.text import closest, kind_of, unknown_value
 
 Json = dict[str, Any]
 FolderList = list[wire.Folder]
@@ -44,6 +52,8 @@ class NamedResource(Generic[T]):
             NotFound: there is none; names the nearest.
             OptionError: several have the name.
         """
+        if not isinstance(wanted, str):
+            raise ArgumentError(f"an id or a name is text, not {kind_of(wanted)}", "nothing was read")
         if wanted.startswith(self.prefix):
             try:
                 return await get(wanted)

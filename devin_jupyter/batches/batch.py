@@ -21,7 +21,7 @@ from devin_jupyter.batches.jobs import BatchStats, Job, check_caps, phases_of, p
 from devin_jupyter.batches.plan import BatchRequest, Plan, plan_batch
 from devin_jupyter.batches.rows import plain
 from devin_jupyter.batches.runner import Preview, Runner, find_batch, open_batch, preview, where_of
-from devin_jupyter.errors import Detached, DetachedAwait, OptionError
+from devin_jupyter.errors import ArgumentError, Detached, DetachedAwait, OptionError
 from devin_jupyter.host import host
 from devin_jupyter.loop import (
     SLICE_SECONDS,
@@ -37,6 +37,7 @@ from devin_jupyter.models.snapshot import CellRef
 from devin_jupyter.options import from_keywords, seconds
 from devin_jupyter.request import IN_PYTHON, check_message, not_filled_in, read_attachments, render
 from devin_jupyter.session import AsyncSession, Core, Session
+from devin_jupyter.text import kind_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -524,6 +525,8 @@ def request_of(prompt: str, rows: Any, options: Mapping[str, Any]) -> BatchReque
     """
     for name in sorted(options.keys() & _ELSEWHERE.keys()):
         raise OptionError(f"map has no {name}", hint=_ELSEWHERE[name])
+    if not isinstance(prompt, str):
+        raise ArgumentError(f"the prompt is text, not {kind_of(prompt)}", "nothing was sent", "map(prompt, rows, …)")
     given = from_keywords(each=rows, **options)
     here = host()
     cell = CellRef(notebook=here.notebook, out=given.get("out"), execution=here.request)

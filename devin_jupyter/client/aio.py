@@ -35,6 +35,7 @@ from devin_jupyter.options import BY_NAME, CreateOptions, MapOptions, from_keywo
 from devin_jupyter.recorded import LockFile
 from devin_jupyter.request import IN_PYTHON, SessionRequest, build, fill, not_filled_in
 from devin_jupyter.session import AsyncSession, Core, Session, open_session, refresh_ended, start_session
+from devin_jupyter.values import path_of as as_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -233,7 +234,7 @@ class AsyncDevin:
         Raises:
             UsageMistake: an option is invalid, or this API version lacks it.
         """
-        if isinstance(wanted, str):
+        if not isinstance(wanted, SessionRequest):
             with in_python():
                 read = read_options({name: value for name, value in options.items() if name != "dry_run"})
                 wanted, policy = _built(wanted, read), policy or policy_of(read)
@@ -524,10 +525,10 @@ class AsyncDevin:
 
         named = getattr(sessions, "sessions", sessions)
         named = named["session_id"] if hasattr(named, "columns") else named
-        listed = [named] if isinstance(named, (str, AsyncSession, Session)) else list(named)
+        listed = [named] if isinstance(named, (str, AsyncSession, Session)) or not hasattr(named, "__iter__") else named
         found = []
         for each in listed:
-            if isinstance(each, str):
+            if not isinstance(each, (AsyncSession, Session)):
                 watched = self.core.store.find(prefixed(each))
                 found.append((prefixed(each), watched.live.steps if watched is not None else ()))
             else:
@@ -889,7 +890,7 @@ class AsyncDevin:
             OptionError: the notebook has started no session, and there is no such file.
             JournalError: the file cannot be written.
         """
-        target = None if path is None else Path(path)
+        target = None if path is None else as_path(path)
         return str(await asyncio.to_thread(lockfile.record, self.journal, _path_of(notebook), target))
 
     async def stop_all(self, notebook: str | None = None) -> list[StopResult]:
@@ -902,7 +903,9 @@ class AsyncDevin:
         Raises:
             JournalError: the halt cannot be recorded.
         """
-        stopped = await stop_all(self.core.creator, within(Path(notebook)) if notebook is not None else None)
+        stopped = await stop_all(
+            self.core.creator, within(as_path(notebook, "notebook")) if notebook is not None else None
+        )
         await refresh_ended(self.core)
         return stopped
 
@@ -919,9 +922,9 @@ class AsyncDevin:
         return live_line(lives)
 
     async def _resolved(self, session: AsyncSession | Session | str) -> AsyncSession:
-        if isinstance(session, str):
-            return await self.get(session)
-        return session._async if isinstance(session, Session) else session
+        if isinstance(session, AsyncSession):
+            return session
+        return session._async if isinstance(session, Session) else await self.get(session)
 
 
 def _check_engine(engine: str | None) -> None:
@@ -931,7 +934,7 @@ def _check_engine(engine: str | None) -> None:
 
 def _path_of(notebook: str | None) -> str:
     """Return the one path by which a notebook is known, however it is named; by default that of this notebook."""
-    return host().notebook if notebook is None else os.path.realpath(notebook)
+    return host().notebook if notebook is None else os.path.realpath(as_path(notebook, "notebook"))
 
 
 def asked_to_fix(error: BaseException | None = None, hint: str = "") -> tuple[str, type]:

@@ -48,7 +48,7 @@ from devin_jupyter.config import (
     simulator_settings,
     variable,
 )
-from devin_jupyter.errors import JournalError, NoKey, OptionError
+from devin_jupyter.errors import ArgumentError, JournalError, NoKey, OptionError
 from devin_jupyter.host import hooks, working_directory
 from devin_jupyter.journal import Journal
 from devin_jupyter.loop import (
@@ -59,13 +59,15 @@ from devin_jupyter.loop import (
     iterating,
     on_default,
     same_arguments,
+    understood,
     with_keywords,
 )
 from devin_jupyter.monitor.store import WatchedSession
 from devin_jupyter.options import CellOptions, CreateOptions, MapOptions, from_keywords, in_python, number, seconds
 from devin_jupyter.recorded import locks_beside
 from devin_jupyter.session import AsyncSession, Core, Session, stopped
-from devin_jupyter.text import nearest
+from devin_jupyter.text import kind_of, nearest
+from devin_jupyter.values import path_of as as_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -372,7 +374,7 @@ class Devin(Blocking[AsyncDevin]):
     def wait(self, session: AsyncSession | Session | str, timeout: float | str | None = None) -> Session:
         if isinstance(session, AsyncSession):
             session = Session(session)
-        return (self.get(session) if isinstance(session, str) else session).wait(timeout)
+        return (session if isinstance(session, Session) else self.get(session)).wait(timeout)
 
     @documented_by(AsyncDevin.result)
     def result(self, session: AsyncSession | Session | str, timeout: float | str | None = None) -> Any:
@@ -500,6 +502,7 @@ def default_for_call(sessions: Any = None, *_: Any, **__: Any) -> Devin:
 
 create = on_default(default_for_call, Devin.create)
 fix = on_default(default_for_call, Devin.fix)
+plan = on_default(default_for_call, Devin.plan)
 get = on_default(default_for_call, Devin.get)
 last = on_default(default_for_call, Devin.last)
 map = on_default(default_for_call, Devin.map)
@@ -525,6 +528,7 @@ metrics_frame = on_default(default_for_call, Devin.metrics_frame)
 sync = on_default(default_for_call, Devin.sync)
 
 
+@understood
 def compare(one: Batch | str, other: Batch | str, on: str | list[str]) -> pd.DataFrame:
     """Return two batches side by side: one row per key, columns in pairs named after the batches.
 
@@ -536,8 +540,12 @@ def compare(one: Batch | str, other: Batch | str, on: str | list[str]) -> pd.Dat
     Raises:
         OptionError: a batch lacks the column, or does not exist.
     """
+    from devin_jupyter.batches.batch import BatchView
     from devin_jupyter.batches.batch import compare as compare_batches
 
+    for side in (one, other):
+        if not isinstance(side, (str, BatchView)):
+            raise ArgumentError(f"compare takes two batches, not {kind_of(side)}", hint="give them, or their names")
     left, right = (batch(side) if isinstance(side, str) else side for side in (one, other))
     return compare_batches(left, right, on)
 
@@ -554,7 +562,7 @@ def from_notebook(path: str | Path) -> list[Session]:
     """
     from devin_jupyter.recorded import read_notebook, record_of, schema_of
 
-    path = Path(path)
+    path = as_path(path)
     core, found = Core(replay_settings(path.name), journal=Journal()), RecordedSessions()
     found.name = path.name
     for each in read_notebook(path):

@@ -11,7 +11,7 @@ import pandas as pd
 
 from devin_jupyter.errors import OptionError
 from devin_jupyter.models.enums import Phase
-from devin_jupyter.text import format_utc
+from devin_jupyter.text import format_utc, kind_of
 
 Records = list[dict[str, Any]]
 
@@ -334,7 +334,7 @@ def _prepare(frame: Any, *names: str) -> pd.DataFrame:
     """Check that the frame has these columns, and return it with times in UTC, known phases and a fresh index."""
     if not isinstance(frame, pd.DataFrame):
         hint = "give its .compute()" if hasattr(frame, "compute") else "give a frame of dj.sessions_frame(…)"
-        raise OptionError(f"a {type(frame).__name__} cannot be drawn", hint=hint)
+        raise OptionError(f"{kind_of(frame)} cannot be drawn", hint=hint)
     missing = [name for name in names if name not in frame.columns]
     if missing:
         raise OptionError(f"the frame has no column {missing[0]!r}", hint="give a frame of dj.sessions_frame(…)")

@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from devin_jupyter.errors import OptionError
+from devin_jupyter.errors import ArgumentError, OptionError
 from devin_jupyter.frames.columns import Column, array_of, frame_of, words
 from devin_jupyter.frames.sessions import SESSIONS, SessionRows, by_time
+from devin_jupyter.loop import understood
 from devin_jupyter.models.fields import json_parsers
-from devin_jupyter.text import nearest, replacing
+from devin_jupyter.text import kind_of, nearest, replacing
 
 _METADATA_KEY = b"devin_jupyter"
 _ROWS_AT_ONCE = 8192
@@ -307,6 +308,7 @@ def require_pyarrow() -> tuple[Any, Any]:
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
+@understood
 def flat(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a copy of a frame in which every column holds texts, numbers, booleans or times, as other tools take them.
 
@@ -323,6 +325,8 @@ def flat(frame: pd.DataFrame) -> pd.DataFrame:
     Args:
         frame: one of our frames, or any other.
     """
+    if not isinstance(frame, pd.DataFrame):
+        raise ArgumentError(f"flat takes a DataFrame, not {kind_of(frame)}", hint="give its .frame(), or another frame")
     columns = {}
     for place, dtype in enumerate(frame.dtypes):
         column: Any = frame.iloc[:, place]

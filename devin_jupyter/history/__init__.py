@@ -28,6 +28,7 @@ from devin_jupyter.models.fields import Message, identifier, read_message
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import Record, Snapshot
 from devin_jupyter.schema import Schema, from_wire, load_schema
+from devin_jupyter.text import kind_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -155,7 +156,7 @@ def identifiers(sessions: Any) -> list[str]:
                 )
             found[prefixed(item)] = None
         else:
-            raise OptionError(f"a {type(item).__name__} is not a session", hint="give handles, ids or a sessions frame")
+            raise OptionError(f"{kind_of(item)} is not a session", hint="give handles, ids or a sessions frame")
     return list(found)
 
 

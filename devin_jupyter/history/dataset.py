@@ -35,6 +35,7 @@ from devin_jupyter.frames.storage import (
 )
 from devin_jupyter.history import Journaled, names_in, new_rows, read_journal, select
 from devin_jupyter.text import replacing
+from devin_jupyter.values import path_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -189,7 +190,7 @@ async def _merged(
 
 
 def _place(folder: str | Path) -> Path:
-    return Path(folder).expanduser()
+    return path_of(folder, "folder").expanduser()
 
 
 def _check_filters(filters: Mapping[str, Any]) -> None:

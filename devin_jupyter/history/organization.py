@@ -19,6 +19,7 @@ from devin_jupyter.api.query import When, to_utc
 from devin_jupyter.errors import ApiError, Forbidden, NotFound, OptionError
 from devin_jupyter.loop import gather_limited
 from devin_jupyter.models import wire
+from devin_jupyter.text import kind_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,7 +106,7 @@ def urls_of(pull_requests: Any) -> list[str]:
     elif isinstance(pull_requests, str):
         pull_requests = [pull_requests]
     if not isinstance(pull_requests, Iterable):
-        raise OptionError(f"a {type(pull_requests).__name__} is no list of pull requests", hint="give their URLs")
+        raise OptionError(f"{kind_of(pull_requests)} is not a list of pull requests", hint="give their URLs")
     return list(dict.fromkeys(map(pull_request_url, pull_requests)))
 
 

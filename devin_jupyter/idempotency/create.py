@@ -70,7 +70,7 @@ from devin_jupyter.models.snapshot import (
 from devin_jupyter.monitor.store import SessionStore
 from devin_jupyter.recorded import LockFile, clean, record_of, same_text
 from devin_jupyter.request import Attachment, Fingerprint, SessionRequest, lacking
-from devin_jupyter.text import format_acus, format_utc, one_line
+from devin_jupyter.text import LEFT_TO_THE_SERVICE, format_acus, format_utc, one_line
 
 if TYPE_CHECKING:
     from devin_jupyter.schema import Schema
@@ -577,7 +577,8 @@ class Creator:
                 return await self._typed_by_playbook(await once(call, self.journal, attempt), request)
             except DevinError as problem:
                 if request.notes and isinstance(problem, (BadRequest, Unprocessable)):
-                    problem.note("; ".join(request.notes))  # such as a mode that the service does not know either
+                    # such as a mode that the service does not know either
+                    problem.note("; ".join(note.removesuffix(LEFT_TO_THE_SERVICE) for note in request.notes))
                 if call.stopped is not None:
                     problem.note(f"{call.stopped} was stopped first")
                 raise
@@ -1513,7 +1514,8 @@ def difference(before: Facts, now: Facts) -> str:
         added = sum(high - low for _, _, _, low, high in edits)
         shown = [new.split()[low] for _, _, _, low, high in edits if high > low][:1]
         first = f", first at {one_line(shown[0], 30)!r}" if shown else ""
-        return f"words: {added} added, {removed} of {len(old.split())} removed{first}"
+        counts = [f"{added} added"] * bool(added) + [f"{removed} of {len(old.split())} removed"] * bool(removed)
+        return f"words: {', '.join(counts)}{first}"
     if old != new:
         return "the words are the same: line breaks or indentation differ"
     pairs = {

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter import loop
-from devin_jupyter.config import Settings, data_folder, mask_key, no_key, resolve_settings
+from devin_jupyter.config import WHERE_KEYS_ARE_MADE, Settings, data_folder, mask_key, no_key, resolve_settings
 from devin_jupyter.errors import DevinError, Forbidden, LiveUnavailable, NoKey, NotFound, OptionError, Unsupported
 from devin_jupyter.host import working_directory
 from devin_jupyter.magics.completion import CACHE, prefetch
@@ -383,7 +383,7 @@ def _token(notebook: Notebook, key: str | None, wanted: dict[str, Any]) -> str |
     """Return the token for the live channel, asked for where none is known."""
     if resolve_settings(key, **wanted).pat:
         return None
-    return _ask(notebook, "personal access token (cog_…, not shown): ", "create one in the Devin settings")
+    return _ask(notebook, "personal access token (cog_…, not shown): ", WHERE_KEYS_ARE_MADE)
 
 
 def ask_for_key(notebook: Notebook) -> str:
@@ -393,7 +393,7 @@ def ask_for_key(notebook: Notebook) -> str:
         NoKey: no prompt is possible, or nothing was typed.
     """
     prompt = "Devin API key (cog_… or apk_…, not shown): "
-    return _ask(notebook, prompt, "create one in the Devin settings, under API keys")
+    return _ask(notebook, prompt, WHERE_KEYS_ARE_MADE)
 
 
 def _ask(notebook: Notebook, prompt: str, where: str) -> str:

@@ -95,7 +95,7 @@ class Phase(StrEnum):
     STOPPED = "stopped"
     """Terminated, or over without the answer."""
     FAILED = "failed"
-    """Broken on the service's side."""
+    """Failed on the service's side."""
 
     @property
     def turn_over(self) -> bool:

@@ -268,13 +268,21 @@ class Syntax:
             expected = _EXPECTED.get(argument.kind, "a time such as 90, 30m, 4h or 6d")
             hint = f"for example {self.example_of(argument)}"
             raise OptionError(f"{label} takes {expected}, not {value!r}", hint=hint) from None
+        if argument.choices:  # FAST is fast
+            known = {choice.lower(): choice for choice in argument.choices}
+
+            def usual(word: Any) -> Any:
+                return known.get(word.lower(), word) if isinstance(word, str) else word
+
+            read = tuple(map(usual, read)) if isinstance(read, tuple) else usual(read)
         for word in read if isinstance(read, tuple) else (read,):
             if argument.is_text and not argument.takes_objects and not isinstance(word, str):
                 hint = f"for example {self.example_of(argument)}"
                 raise OptionError(f"{label} takes text, not {type(word).__name__}", hint=hint)
             if argument.choices and word not in argument.choices and not argument.is_open:
+                spoken = _SPOKEN.get(argument.name, argument.name.replace("_", "-"))
                 raise OptionError(
-                    f"unknown {argument.name.replace('_', '-')} {word!r}{nearest(str(word), argument.choices)}",
+                    f"unknown {spoken} {word!r}{nearest(str(word), argument.choices)}",
                     hint=f"one of {', '.join(argument.choices)}",
                 )
         return read
@@ -524,6 +532,10 @@ def continued(line: str, body: str) -> tuple[str, str]:
         more, _, body = body.partition("\n")
         line = f"{line[:-1].rstrip()} {more.strip()}"
     return line, body
+
+
+_SPOKEN = {"act": "action"}
+"""What an argument is called in errors, where its name would not be understood."""
 
 
 def expressions(text: str, *, strict: bool = True) -> Iterator[tuple[int, int]]:

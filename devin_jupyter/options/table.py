@@ -340,7 +340,7 @@ GROUPS: dict[str, tuple[Argument, ...]] = {
             "",
             "--dry-run",
             allowed_with_to=True,
-            elsewhere="use plan(prompt, …)",
+            elsewhere="plan(prompt, …) shows it: dj.plan, or that of your client",
         ),
         Argument("raw", "send the text as it is, without filling in {{ }}", "flag", "", "--raw", allowed_with_to=True),
         Argument(

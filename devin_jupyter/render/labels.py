@@ -120,7 +120,7 @@ def explanation(snapshot: Snapshot) -> str | None:
     if snapshot.phase is Phase.BLOCKED:
         return f"Suspended by the service: {detail(snapshot)}."
     if snapshot.phase is Phase.FAILED:
-        return f"The session broke on the service's side ({detail(snapshot)})."
+        return f"The session failed on the service's side ({detail(snapshot)})."
     if snapshot.phase is Phase.STOPPED:
         has_answer = snapshot.last_word is not None or answer(snapshot) is not None
         return "It was ended and cannot be resumed." if has_answer else "It was ended before there was an answer."

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from devin_jupyter.errors import OutputInvalid, SchemaError
 from devin_jupyter.host import working_directory
 from devin_jupyter.schema.draft7 import Json, Validator, compiled, is_object, json_path, to_draft7, without_names
-from devin_jupyter.text import nearest
+from devin_jupyter.text import kind_of, nearest
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -206,7 +206,7 @@ def load_schema(spec: object, namespace: Mapping[str, Any] | None = None, *, fol
     if is_type(spec):
         return _from_type(spec)
     raise SchemaError(
-        f"{named_kind(spec)} is not a schema",
+        f"{kind_of(spec)} is not a schema",
         hint="give a pydantic model, a dataclass, a TypedDict, list[Model], JSON Schema, a .json file or name:type, …",
     )
 
@@ -610,13 +610,7 @@ def not_a_schema(text: str, found: object) -> SchemaError:
     """Return the error for a text of another kind."""
     if not text.replace(".", "").isidentifier() or iskeyword(text):
         return _not_understood(text)
-    return SchemaError(f"{text} is {named_kind(found)} in this notebook, not a schema", hint=f"give {_GOOD}")
-
-
-def named_kind(value: object) -> str:
-    """Return `an int`, `a list`: what kind of thing a value is."""
-    kind = type(value).__name__
-    return f"an {kind}" if kind[0].lower() in "aeiou" else f"a {kind}"
+    return SchemaError(f"{text} is {kind_of(found)} in this notebook, not a schema", hint=f"give {_GOOD}")
 
 
 def _not_understood(text: str) -> SchemaError:

@@ -243,7 +243,7 @@ async def test_a_socks_proxy_without_the_extra_is_refused_with_what_to_do(value,
 
     refused = await refusal(kind=errors.SetupError)
     said = "\n".join(refused.lines)
-    assert all(word in said for word in ("ALL_PROXY", "httpx[socks]", f"NO_PROXY={HOST}"))
+    assert all(word in said for word in ("ALL_PROXY", "devin-jupyter[network]", f"NO_PROXY={HOST}"))
     assert "hunter2" not in said
 
 

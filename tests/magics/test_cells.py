@@ -159,8 +159,10 @@ def test_an_unknown_mode_is_sent_as_it_is_and_a_line_says_so(shell, service):
     assert '"devin_mode": "fsat"' in shown
     refused = shell.run("%%devin --mode fsat\nx", fails=True)
     assert type(refused.error).__name__ == "Unprocessable"
-    assert line in refused.out
+    assert "unknown --mode 'fsat' (did you mean fast?)" in refused.out
+    assert "decides" not in refused.out  # it has decided
     assert service.requests(CREATE) == 1
+    assert '"devin_mode": "fast"' in shell.run("%%devin --dry-run --mode FAST\nx").shown[0]["text/plain"]
     known = shell.run("%%devin --dry-run --mode fusion\nx").shown[0]["text/plain"]
     assert "unknown" not in known
     shell.run("%config DevinMagics.mode = 'swe-9'")

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.usefixtures("slow_lasts")
 TEXTS = Path(__file__).with_name("error_texts.txt")
 SESSIONS = "/v3/organizations/{org_id}/sessions"
 ELSEWHERE = {
+    "ArgumentError": "a call in Python, see the tests of the client",
     "CreateUncertain": "takes 14 s of looking, see the tests of the journal",
     "RequestTimeout": "takes the time-out, see the tests of the transport",
     "ColleaguesSession": "needs a second principal, see the tests of the journal",
