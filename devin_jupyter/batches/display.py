@@ -73,7 +73,8 @@ _RETRIED = {"failed": "has failed", "stopped": "was stopped", "refused": "was re
 
 def retry_line(runner: Runner, take: str, chosen: Sequence[Job], n_attached: int, phases: Collection[str]) -> str:
     """Return what a retry prints; one that does nothing says so."""
-    to_start = [job.item for job in chosen if job.stage in (Stage.WAITING, Stage.STARTING)]
+    # some may have been started by now
+    to_start = [job.item for job in chosen if job.stage is not Stage.STARTED or job.how in ("created", "adopted")]
     if to_start:
         cost = cost_line(to_start, None)
         there = f" {_rows(n_attached)} had a session for it already." if n_attached else ""
