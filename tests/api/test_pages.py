@@ -12,10 +12,11 @@ from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import pytest
-from clients import some_settings
+from clients import KEY, some_settings
 
-from devin_jupyter import errors, loop
+from devin_jupyter import Devin, errors, loop
 from devin_jupyter.api.transport import Transport
+from devin_jupyter.journal import Journal
 
 BODY = b'{"items": []}'
 
@@ -223,3 +224,23 @@ def test_an_interrupt_ends_the_pause_of_the_collector_at_once(monkeypatch: pytes
     with pytest.raises(KeyboardInterrupt):
         loop.run(read_for_long())
     assert gc.isenabled()
+
+
+@pytest.mark.parametrize(
+    ("body", "texts"),
+    [
+        (b'{"items": [{"event_id": "a", "source": "devin", "message": "hi"}], "has_next_page": false}', ["hi"]),
+        (b'{"items": [{"event_id": "a", "source": "devin", "message": "half \\ud800"}]}', ["half ?"]),
+        (b"<html>", None),
+    ],
+)
+def test_conversations_of_many_sessions_are_read_like_pages(body: bytes, texts: list[str] | None) -> None:
+    with serving(lambda n: answer(body)) as server:
+        with Devin(KEY, org_id="org-x", base_url=server.url, journal=Journal(":memory:")) as devin:
+            if texts is None:
+                with pytest.raises(errors.UnreadableAnswer):
+                    devin.messages_frame(["devin-" + "a" * 32])
+                return
+            frame = devin.messages_frame(["devin-" + "a" * 32, "devin-" + "b" * 32])
+        assert frame["text"].tolist() == texts * 2
+        assert frame["session_id"].tolist() == ["devin-" + "a" * 32, "devin-" + "b" * 32]
