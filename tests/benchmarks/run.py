@@ -28,7 +28,7 @@ FULL: dict[str, Callable[[], list[Row]]] = {
     "load": lambda: bench_load.rows(rounds=15),
     "cell": lambda: bench_cell.rows(rounds=9),
     "kernel": lambda: bench_kernel.rows(rounds=9),
-    "frames": lambda: bench_frames.compare((20_000, 200_000), passes=5, rounds=1, latency_ms=200),
+    "frames": lambda: bench_frames.compare((20_000, 200_000), passes=5, rounds=3, latency_ms=200),
     "tables": lambda: bench_tables.rows(5000, passes=5),
     "history": lambda: bench_history.rows(200_000, passes=5),
     "batch": lambda: bench_batch.rows(1000, pace_seconds=5, seconds=60),
