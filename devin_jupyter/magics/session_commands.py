@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -261,11 +263,26 @@ def fix(notebook: Notebook, args: Any) -> None:
     display.show(answer)
     if answer.before.strip() == answer.cell.strip():
         return
-    if notebook.host.takes_cells:
+    if not _is_code(notebook, answer.cell):
+        print("the corrected cell is not valid Python, and is not offered as the next input")
+        display.show(Copyable(answer.cell))
+    elif notebook.host.takes_cells:
         notebook.shell.set_next_input(INVISIBLE.sub("", answer.cell))
         print("the corrected cell is offered as the next input; it was not run")
     else:
         display.show(Copyable(answer.cell))
+
+
+def _is_code(notebook: Notebook, text: str) -> bool:
+    """Whether a text is a cell that IPython could run, magics included; nothing is run."""
+    flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # such as of invalid escapes, which the cell itself will tell
+            compile(notebook.shell.transform_cell(text), "<cell>", "exec", flags, dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return bool(text.strip())
 
 
 _LONGEST_CELL = 200_000

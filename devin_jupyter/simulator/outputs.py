@@ -9,6 +9,7 @@ and fills `+` with up to 100 characters.
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 import re
@@ -83,6 +84,21 @@ def schema_problem(schema: Schema) -> str | None:
     except ValueError as error:
         return f"Not a valid JSON Schema (Draft 7): {str(error).splitlines()[0]}"
     return None
+
+
+_FAILED_CELL = re.compile(r"^The cell that failed:\n+(`{3,})python\n(.*?)\n\1$", re.MULTILINE | re.DOTALL)
+
+
+def with_corrected_cell(output: Output, schema: Schema, prompt: str) -> Output:
+    """Return an output whose `cell` and `patch` are code, where the prompt asks for the correction of a cell."""
+    found = _FAILED_CELL.search(prompt)
+    if found is None or not isinstance(output.get("cell"), str):
+        return output
+    before = found[2]
+    lines = [*before.split("\n"), "# simulated: the correction would stand here"]
+    patch = "\n".join(difflib.unified_diff(before.split("\n"), lines, "the cell", "the corrected cell", lineterm=""))
+    corrected = {**output, "cell": "\n".join(lines)} | ({"patch": patch} if "patch" in output else {})
+    return corrected if validator(schema).is_valid(corrected) else output
 
 
 def validator(schema: Schema) -> Draft7Validator:

@@ -178,6 +178,7 @@ class _Plan:
             final = outputs.revised(self.output, self.schema, self.opener.text, seed=seed, place=place)
         if final is None:
             return frames
+        final = outputs.with_corrected_cell(final, self.schema, self.opener.text)
         early = outputs.interim(final, self.schema)
         submissions = [(self._time(0.55), early)] if early is not None and self.output is None else []
         if "partial-output" in self.names:

@@ -1,5 +1,6 @@
 """`--attach :traceback`, `:cell`, `:notebook` and `%devin fix`: what the notebook says of itself, and what is sent."""
 
+import ast
 import json
 import sys
 
@@ -143,8 +144,10 @@ def test_a_fix_is_asked_for_once_and_shown_as_a_diff_that_nothing_runs(shell, se
     cells("%devin fix return 0 where it is missing -o repaired --max-acu 2")
     out = capsys.readouterr().out
     answer = shell.names["repaired"].result()
-    assert f"-{FAILS.splitlines()[0]}\n" in out
-    assert f"+{answer.cell}" in out
+    assert answer.cell.startswith(FAILS.rstrip())  # the simulator answers with code as well
+    ast.parse(answer.cell)
+    assert f"\n+{answer.cell.splitlines()[-1]}" in out
+    assert f"\n+{answer.cell.splitlines()[-1]}" in answer.patch
     assert offered == [answer.cell]
     cells("%devin fix return 0 where it is missing -o repaired --max-acu 2")
     assert "attached to" in capsys.readouterr().out
@@ -155,6 +158,31 @@ def test_a_fix_is_asked_for_once_and_shown_as_a_diff_that_nothing_runs(shell, se
     assert "price('coffee')" in capsys.readouterr().out
     cells("try:\n    {}['pears']\nexcept KeyError as error:\n    other = dj.fix(error)")
     assert "pears" in shell.names["other"]._shared.watched.record.facts.prompt
+
+
+@pytest.mark.parametrize(
+    ("cell", "is_offered"),
+    [
+        ("The name is missing, so return 0.", False),
+        ("  ", False),
+        ("%time price = await get()\n!ls", True),
+        ("%%bash\nls | wc", True),
+    ],
+)
+def test_only_what_ipython_could_run_is_offered_as_the_next_cell(
+    shell, service, cells, capsys, monkeypatch, cell, is_offered
+):
+    offered = []
+    monkeypatch.setattr(type(shell.ipython), "set_next_input", lambda self, text, replace=False: offered.append(text))
+    monkeypatch.setattr(
+        "devin_jupyter.simulator.outputs.with_corrected_cell", lambda output, *_: {**output, "cell": cell}
+    )
+    cells(FAILS, fails=True)
+    cells("%devin fix --max-acu 2")
+    out = capsys.readouterr().out
+    assert offered == ([cell] if is_offered else [])
+    assert ("is not valid Python, and is not offered as the next input" in out) is not is_offered
+    assert cell.splitlines()[0] in out
 
 
 def test_a_corrected_cell_is_text_only(shell):

@@ -25,7 +25,7 @@ def test_the_corrected_cell_is_offered_below_and_not_run(page: Any, jupyter: Any
     expect(page.get_by_text("KeyError").first).to_be_visible()
     jupyter.run(page, 2)
     expect(page.get_by_text("it was not run").first).to_be_visible()
-    expect(page.get_by_text("-def price(name):").first).to_be_visible()
+    expect(page.get_by_text("+# simulated: the correction would stand here").first).to_be_visible()
     page.wait_for_function(f"() => ({SOURCES})().length === 5")
     sources, counts = page.evaluate(SOURCES), page.evaluate(COUNTS)
     assert sources[2:4] == ["%devin fix", sources[3]]
