@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from devin_jupyter.api.client import BY_NAME, LARGEST_PAGE, Service, cursor_pages, items_of
 from devin_jupyter.api.query import TimeLike, unix
@@ -21,6 +21,7 @@ from devin_jupyter.errors import (
 from devin_jupyter.models import wire
 from devin_jupyter.models.fields import session_id as prefixed
 
+T = TypeVar("T")
 EventDetails = list[wire.EventDetail]
 _PROBES = ("sessions.list", "playbooks.list", "knowledge.list", "secrets.list", "schedules.list", "consumption.daily")
 
@@ -123,13 +124,14 @@ class Metrics:
     `Unsupported`; what is not a time is an `OptionError`.
     """
 
-    def __init__(self, service: Service, scope: str = "") -> None:
-        """Keep the service; `scope` is `enterprise.` for those of all organizations."""
+    def __init__(self, service: Service, scope: str = "", org_id: str | None = None) -> None:
+        """Keep the service; `scope` is `enterprise.` for all organizations, `org_id` another than that of the key."""
         self._service, self._scope = service, scope
+        self._ids: dict[str, Any] = {} if org_id is None else {"org_id": org_id}
 
     async def usage(self, *, since: TimeLike | None = None, until: TimeLike | None = None) -> wire.UsageMetrics:
         """Count sessions, searches and pull requests. (`GET …/metrics/usage`)"""
-        return await self._service.call_as(wire.UsageMetrics, self._scope + "metrics.usage", params=_span(since, until))
+        return await self._one(wire.UsageMetrics, "usage", _span(since, until))
 
     async def sessions(
         self,
@@ -142,7 +144,7 @@ class Metrics:
     ) -> wire.SessionMetrics:
         """Count sessions by origin and by size, and those with merged pull requests. (`GET …/metrics/sessions`)"""
         params = _span(since, until, playbook_id=playbook_id, user_ids=user_ids, service_user_ids=service_user_ids)
-        return await self._service.call_as(wire.SessionMetrics, self._scope + "metrics.sessions", params=params)
+        return await self._one(wire.SessionMetrics, "sessions", params)
 
     async def prs(
         self,
@@ -155,41 +157,47 @@ class Metrics:
     ) -> wire.PullRequestMetrics:
         """Count pull requests created, opened, closed and merged. (`GET …/metrics/prs`)"""
         params = _span(since, until, playbook_id=playbook_id, user_ids=user_ids, service_user_ids=service_user_ids)
-        return await self._service.call_as(wire.PullRequestMetrics, self._scope + "metrics.prs", params=params)
+        return await self._one(wire.PullRequestMetrics, "prs", params)
 
     async def searches(self, since: TimeLike, until: TimeLike) -> wire.SearchMetrics:
         """Count searches. (`GET …/metrics/searches`)"""
-        return await self._service.call_as(
-            wire.SearchMetrics, self._scope + "metrics.searches", params=_span(since, until)
-        )
+        return await self._one(wire.SearchMetrics, "searches", _span(since, until))
 
     async def dau(
         self, since: TimeLike, until: TimeLike, *, min_sessions: int | None = None, min_searches: int | None = None
     ) -> list[wire.ActiveUsers]:
         """Count active users by day. (`GET …/metrics/dau`)"""
         params = _span(since, until, min_sessions=min_sessions, min_searches=min_searches)
-        return await self._service.call_list(wire.ActiveUsers, self._scope + "metrics.dau", bare=True, params=params)
+        return await self._list(wire.ActiveUsers, "dau", params)
 
     async def wau(
         self, since: TimeLike, until: TimeLike, *, min_sessions: int | None = None, min_searches: int | None = None
     ) -> list[wire.ActiveUsers]:
         """Count active users by week. (`GET …/metrics/wau`)"""
         params = _span(since, until, min_sessions=min_sessions, min_searches=min_searches)
-        return await self._service.call_list(wire.ActiveUsers, self._scope + "metrics.wau", bare=True, params=params)
+        return await self._list(wire.ActiveUsers, "wau", params)
 
     async def mau(
         self, since: TimeLike, until: TimeLike, *, min_sessions: int | None = None, min_searches: int | None = None
     ) -> list[wire.ActiveUsers]:
         """Count active users by month. (`GET …/metrics/mau`)"""
         params = _span(since, until, min_sessions=min_sessions, min_searches=min_searches)
-        return await self._service.call_list(wire.ActiveUsers, self._scope + "metrics.mau", bare=True, params=params)
+        return await self._list(wire.ActiveUsers, "mau", params)
 
     async def active_users(
         self, since: TimeLike, until: TimeLike, *, min_sessions: int | None = None, min_searches: int | None = None
     ) -> wire.ActiveUsers:
         """Count the active users of the whole period. (`GET …/metrics/active-users`)"""
         params = _span(since, until, min_sessions=min_sessions, min_searches=min_searches)
-        return await self._service.call_as(wire.ActiveUsers, self._scope + "metrics.active_users", params=params)
+        return await self._one(wire.ActiveUsers, "active_users", params)
+
+    async def _one(self, kind: type[T], name: str, params: dict[str, Any]) -> T:
+        return await self._service.call_as(kind, f"{self._scope}metrics.{name}", params=params, **self._ids)
+
+    async def _list(self, kind: type[T], name: str, params: dict[str, Any]) -> list[T]:
+        return await self._service.call_list(
+            kind, f"{self._scope}metrics.{name}", bare=True, params=params, **self._ids
+        )
 
 
 def _span(since: TimeLike | None, until: TimeLike | None, **more: Any) -> dict[str, Any]:

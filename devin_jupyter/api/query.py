@@ -649,6 +649,16 @@ def checked_limit(limit: Any) -> int | None:
     raise OptionError(f"limit: cannot read {limit!r:.80}", hint="give a whole number such as 100, or leave it out")
 
 
+def org_ids_of(value: Any) -> tuple[str, ...]:
+    """Return the ids in an argument `org_ids`.
+
+    Raises:
+        OptionError: it is neither a string nor several.
+    """
+    found: tuple[str, ...] = _checked(BY_KEYWORD["org_ids"], value, datetime.now(UTC))
+    return found
+
+
 def _second(when: datetime | None) -> int | None:
     return None if when is None else ceil(when.timestamp())
 

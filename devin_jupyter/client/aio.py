@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -815,19 +815,19 @@ class AsyncDevin:
         return await organization.guardrail_violations(self.core, since, until, org_id=org_id, texts=texts, limit=limit)
 
     async def metrics_frame(
-        self, since: Any = None, until: Any = None, *, every: str = "week", org_ids: str | None = None
+        self, since: Any = None, until: Any = None, *, every: str = "week", org_ids: str | Iterable[str] | None = None
     ) -> pd.DataFrame:
-        """Return the service's own figures on the use of Devin as a DataFrame, one row per period. v3 only.
+        """Return the service's own figures on the use of Devin as a DataFrame. v3 only.
 
-        The columns are `start`, `end` (UTC), `org_id` (null: all), `sessions`, `sessions_with_playbook`,
-        `sessions_with_merged_prs`, `acus_per_session`, `prs_created`, `prs_opened`, `prs_closed`, `prs_merged`,
-        `searches`, `active_users`, `by_origin`, `by_size` and `extra`.
+        There is one row per period and organization. The columns are `start`, `end` (UTC), `org_id` (null: all),
+        `sessions`, `sessions_with_playbook`, `sessions_with_merged_prs`, `acus_per_session`, `prs_created`,
+        `prs_opened`, `prs_closed`, `prs_merged`, `searches`, `active_users`, `by_origin`, `by_size` and `extra`.
 
         Args:
             since: a date or time, absolute or relative, such as `"90d"`; by default 30 days ago.
             until: a date or time; by default now.
             every: `"day"`, `"week"` or `"month"` (of the calendar).
-            org_ids: `"all"` for all organizations, with the key of an enterprise.
+            org_ids: with the key of an enterprise, one or several organizations, or `"all"` for the enterprise as one.
 
         Raises:
             OptionError: not a time, or too many periods.

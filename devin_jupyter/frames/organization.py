@@ -335,20 +335,19 @@ _METRIC_KEYS = {
 }
 
 
-def metrics(found: Sequence[tuple[Any, Any, Raw]], org_id: str | None) -> pd.DataFrame:
+def metrics(found: Sequence[Raw]) -> pd.DataFrame:
     """Return one row per period, in the order given.
 
     Args:
-        found: the start and the end of each period, and what the service counts in it.
-        org_id: the organization; None for all of an enterprise.
+        found: what the service counts in each, with `since`, `until` and `org_id` (None: all of an enterprise).
     """
-    known = ("start_time", "end_time", *_METRIC_KEYS.values())
+    known = ("start_time", "end_time", "since", "until", "org_id", *_METRIC_KEYS.values())
     rows = [
         {
             **{name: raw.get(key) for name, key in _METRIC_KEYS.items()},
-            **{"start": start, "end": end, "org_id": org_id, "extra": _extra(raw, *known)},
+            **{"start": raw["since"], "end": raw["until"], "org_id": raw["org_id"], "extra": _extra(raw, *known)},
         }
-        for start, end, raw in found
+        for raw in found
     ]
     return _frame(METRICS, rows)
 

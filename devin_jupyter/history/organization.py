@@ -9,13 +9,13 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter import frames
 from devin_jupyter.api.analytics import Metrics
 from devin_jupyter.api.organization import Automations, Repositories, Reviews, pull_request_url
-from devin_jupyter.api.query import When, to_utc
+from devin_jupyter.api.query import When, org_ids_of, to_utc
 from devin_jupyter.errors import ApiError, Forbidden, NotFound, OptionError
 from devin_jupyter.loop import gather_limited
 from devin_jupyter.models import wire
@@ -225,16 +225,10 @@ async def metrics(
         since: a time, see `When`; by default 30 days ago.
         until: a time, see `When`; by default now.
         every: `day`, `week` or `month`.
-        org_ids: "all" for all organizations of an enterprise.
+        org_ids: these organizations, each with rows of its own, or "all" for the whole enterprise, counted as one.
     """
     now = datetime.now(UTC).replace(microsecond=0)
     start, end = to_utc(since, now) or now - timedelta(days=30), to_utc(until, now, "until") or now
-    if org_ids not in (None, "all"):
-        raise OptionError(
-            f"the service counts one organization or all, not org_ids={org_ids!r:.80}",
-            "nothing was read",
-            'org_ids="all" counts all; sessions_frame(org_ids=…) has the sessions of some',
-        )
     if every not in _PERIODS:
         raise OptionError(f"unknown every={every!r:.80}", "nothing was read", f"give one of {', '.join(_PERIODS)}")
     edges = [start]
@@ -242,15 +236,23 @@ async def metrics(
         edges.append(min(end, _PERIODS[every](edges[-1])))
     if edges[-1] < end:
         raise OptionError(f"that is more than {_MOST_PERIODS} periods", "nothing was read", "give a longer every=")
-    figures = core.enterprise.metrics if org_ids == "all" else Metrics(core.service)
+    counted: list[tuple[str | None, Metrics]]
+    if org_ids is None:
+        figures = Metrics(core.service)
+        counted = [(await core.service.org_id(), figures)]
+    elif "all" in (ids := org_ids_of(org_ids)):
+        counted = [(None, core.enterprise.metrics)]
+    else:
+        counted = [(org_id, Metrics(core.service, org_id=org_id)) for org_id in ids]
 
-    async def count(period: tuple[datetime, datetime]) -> tuple[datetime, datetime, dict[str, Any]]:
+    async def count(asked: tuple[tuple[str | None, Metrics], tuple[datetime, datetime]]) -> dict[str, Any]:
+        (org_id, figures), (since, until) = asked
         reads = (figures.sessions, figures.prs, figures.searches, figures.active_users)
-        answers = [await read(*period) for read in reads]
-        return *period, {name: value for answer in answers for name, value in answer.items()}
+        answers: list[Mapping[str, Any]] = [await read(since, until) for read in reads]
+        counts = {name: value for answer in answers for name, value in answer.items()}
+        return {**counts, "org_id": org_id, "since": since, "until": until}
 
-    found = await gather_limited(count, pairwise(edges))
-    return frames.metrics(found, None if org_ids == "all" else core.service.settings.org_id)
+    return frames.metrics(await gather_limited(count, product(counted, pairwise(edges))))
 
 
 def _month_later(moment: datetime) -> datetime:

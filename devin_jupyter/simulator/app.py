@@ -268,9 +268,11 @@ def _refusal(path: str, authorization: str, config: Config) -> tuple[int, str] |
         return 401, "Not authenticated"
     if not any(hmac.compare_digest(given.encode(), key.encode()) for key in keys):
         return (403, "Unauthorized") if given.startswith(wrong_family) else (401, "Invalid API key")
-    parts = path.split("/", 4)
+    parts = path.split("/", 5)
     if len(parts) > 3 and parts[1] != "v1" and parts[2] == "organizations" and parts[3] != config.org:
-        return 404, "Organization not found"
+        is_counting = parts[4:5] == ["metrics"]  # of the rest, the other organizations have only what is listed
+        if not (is_counting and config.is_enterprise and parts[3] in config.names):
+            return 404, "Organization not found"
     return None
 
 

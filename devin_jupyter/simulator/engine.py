@@ -257,10 +257,11 @@ class Simulation:
             fields = {"name": name, "path": path, "parent_folder_id": ids[parent], "created_at": int(self.now())}
             ids[name] = self.store.create(FOLDERS, fields)["folder_id"]
 
-    def across(self) -> Simulation:
-        """Return the same simulation as the key of an enterprise sees it: with the sessions of all organizations."""
+    def across(self, org_id: str | None = None) -> Simulation:
+        """Return what the key of an enterprise sees: the sessions of one organization, or of all."""
         view = copy.copy(self)
-        view.ordered = sorted([*self.others, *self.ordered], key=lambda session: session.created_at)
+        found = [one for one in (*self.others, *self.ordered) if org_id in (None, one.org_id)]
+        view.ordered = sorted(found, key=lambda session: session.created_at)
         view.sessions = {session.id: session for session in view.ordered}
         view.is_across = True
         return view

@@ -30,7 +30,10 @@ UNCONNECTED = "unconnected/"
 
 def _simulation(request: Request) -> Simulation:
     simulation: Simulation = request.app.state.simulation
-    return simulation.across() if "/enterprise/" in request.url.path else simulation
+    if "/enterprise/" in request.url.path:
+        return simulation.across()
+    org_id = request.path_params.get("org_id", simulation.config.org)
+    return simulation if org_id == simulation.config.org else simulation.across(org_id)
 
 
 Sim = Annotated[Simulation, Depends(_simulation)]

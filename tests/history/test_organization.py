@@ -11,7 +11,7 @@ import pytest
 from clients import devin
 
 from devin_jupyter import Devin, charts, frames
-from devin_jupyter.errors import Forbidden, OptionError, Unsupported
+from devin_jupyter.errors import Forbidden, NotFound, OptionError, Unsupported
 from devin_jupyter.frames import organization as built
 
 __all__ = ["devin"]
@@ -24,7 +24,7 @@ EMPTY = {
     "consumption": frames.enterprise_consumption([], (None, None), {}),
     "logs": frames.audit_logs([], {}, emails=True),
     "violations": frames.guardrail_violations([], texts=True),
-    "metrics": frames.metrics([], None),
+    "metrics": frames.metrics([]),
 }
 
 
@@ -205,7 +205,7 @@ def test_odd_answers_make_rows_all_the_same() -> None:
 def test_what_is_no_list_of_pull_requests_is_refused(devin: Devin) -> None:
     with pytest.raises(OptionError, match="no column"):
         devin.reviews_frame(pd.DataFrame({"a": [1]}))
-    with pytest.raises(OptionError, match="no list of pull requests"):
+    with pytest.raises(OptionError, match="is not a list of pull requests"):
         devin.reviews_frame(5)
     assert dtypes(devin.reviews_frame()) == dtypes(EMPTY["reviews"])
 
@@ -239,12 +239,29 @@ def test_metrics_are_a_frame_of_periods_of_one_organization_or_of_all(company: D
         assert found["by_size"].map(lambda one: sum(one.values())).tolist() == found["sessions"].tolist()
     assert len(past.metrics_frame("2026-10-01", "2026-10-16")) == 3
     assert len(past.metrics_frame(every="day")) == 30
-    with pytest.raises(OptionError, match="one organization or all"):
-        company.metrics_frame(org_ids=["org-payments"])
+    with pytest.raises(OptionError, match="org_ids=5 is not a valid filter"):
+        company.metrics_frame(org_ids=5)
     with pytest.raises(OptionError, match="unknown every"):
         past.metrics_frame(every="hour")
     with pytest.raises(OptionError, match="more than 400 periods"):
         past.metrics_frame("2020-01-01", every="day")
+
+
+def test_metrics_of_some_organizations_have_rows_of_their_own_and_sum_up_to_all(company: Devin, past: Devin) -> None:
+    span = ("2026-09-01", "2026-11-01")
+    names = company.organizations_frame()["org_id"].tolist()
+    each = company.metrics_frame(*span, every="month", org_ids=names)
+    whole = company.metrics_frame(*span, every="month", org_ids="all")
+    assert each["org_id"].tolist() == [name for name in names for _ in range(2)]
+    assert each.groupby("start")["sessions"].sum().tolist() == whole["sessions"].tolist()
+    for name in names:
+        sessions = company.sessions_frame(since=span[0], until=span[1], org_ids=name)
+        assert each.loc[each["org_id"] == name, "sessions"].sum() == len(sessions) > 0
+    assert len(company.metrics_frame(*span, org_ids=names[0], every="month")) == 2
+    with pytest.raises(NotFound):
+        company.metrics_frame(*span, org_ids="org-unknown")
+    with pytest.raises(NotFound):
+        past.metrics_frame(*span, org_ids=names[1])
 
 
 def test_a_folder_and_dask_hold_the_sessions_of_many_organizations_as_well(company: Devin, tmp_path: Path) -> None:
