@@ -291,6 +291,8 @@ class Execution:
     is_running: bool = True
     error: str = ""
     """The traceback of the error it ended with, unless that is one of this package."""
+    own_error: str = ""
+    """The name of an error of this package that it ended with."""
     shown: list[str] = field(default_factory=list)
     """What it displayed, as text; printed text and values are in IPython's history."""
     number: int = field(default_factory=itertools.count(1).__next__)

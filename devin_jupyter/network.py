@@ -248,6 +248,10 @@ def failed(
         through = f" through the proxy {proxy.shown} ({proxy.variable})"
         message = f"no connection to {host}{through}: {words}"
         hint = f"correct {proxy.variable}, or exempt {name}: NO_PROXY={name}; then run it again"
+        if not re.search(r":\d+/?$", proxy.shown):
+            usual = f"{proxy.variable}={proxy.shown}:8080"
+            hint = f"{proxy.variable} names no port: give that of your proxy, such as {usual}; or exempt {name}: "
+            hint += f"NO_PROXY={name}"
     if certificates is not None and _is_about_certificates(problem):
         why = words.partition("verify failed: ")[2].rpartition(" (_ssl")[0] or words
         message = f"no connection to {host}{through}: its certificate is not trusted ({why})"

@@ -30,6 +30,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _OURS = re.compile(r"\s*%%devin\b|(?:\s*%devin\b[^\n]*(?:\n|$))+\s*$")
 OURS = (DevinError, Detached, DetachedAwait)
 """Errors of this package say what to do themselves, and are not about the code of a cell."""
+_OWN_ERROR = "its own lines say what to do; run the cell whose code fails, then this one again"
 _NO_ERROR = "there is no error to attach: no cell of this notebook has failed"
 
 
@@ -69,6 +70,9 @@ def last_failure() -> Failure:
             return Failure(ran.source, ran.error)
     error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
     if error is None or isinstance(error, OURS):
+        own = next((ran.own_error for ran in reversed(executions) if ran.own_error), error and type(error).__name__)
+        if own:
+            raise OptionError(f"{_NO_ERROR} but with an error of devin_jupyter itself ({own})", hint=_OWN_ERROR)
         raise OptionError(_NO_ERROR, hint="run the cell that fails, then this one again")
     return failure_of(error)
 

@@ -832,6 +832,8 @@ def _value(expression: str, variables: Mapping[str, Any]) -> str:
         row = variables.get("row")  # of a batch
         if missing and isinstance(row, Container) and not isinstance(row, str) and missing in row:
             hint = f" (did you mean {{{{ row.{missing} }}}}?)"
+        if "row" in variables and said.endswith(f"has no attribute {inner.removeprefix('row.')!r}"):
+            hint = " (did you mean {{ row }}? The rows are plain values, without columns)"
         do = f"give it a value, or write {{{{ {inner} or '…' }}}}" if said.endswith(" is null") else RAW
         raise TemplateError(f"{expression} cannot be filled: {said}{hint}", hint=do) from None
     except UsageMistake as problem:

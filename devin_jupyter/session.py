@@ -88,7 +88,7 @@ from devin_jupyter.models.steps import Approval, LiveView, PlanEntry, Step
 from devin_jupyter.monitor.follow import LOOKS, Follower
 from devin_jupyter.monitor.poll import Poller
 from devin_jupyter.monitor.store import SECOND_LOOK, Change, Connection, SessionStore, Subscription, WatchedSession
-from devin_jupyter.options import seconds
+from devin_jupyter.options import in_python, seconds
 from devin_jupyter.recorded import LockFile, message_keys, record_of, schema_of
 from devin_jupyter.request import IN_PYTHON, SessionRequest, check_message, not_filled_in, read_attachments
 from devin_jupyter.schema import Schema
@@ -300,8 +300,10 @@ class SessionView(SuggestsNames):
 
     @property
     def question(self) -> str | None:
-        """Devin's last message, when the turn ended without an answer."""
-        return self.snapshot.question
+        """Devin's last message, when the turn ended without an answer; None where that message is the answer."""
+        seen = self.snapshot
+        is_answer = seen.phase is Phase.YOUR_TURN and self.schema is None and seen.schema is None
+        return None if is_answer and not seen.needs_you else seen.question
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -561,7 +563,8 @@ class AsyncSession(SessionView):
         core, watched = self._core, self._shared.watched
         is_pair = isinstance(attach, tuple) and len(attach) == 2 and isinstance(attach[0], str)
         listed = list(attach) if isinstance(attach, (list, tuple)) and not is_pair else [attach]
-        files = await asyncio.to_thread(read_attachments, [item for item in listed if item is not None], {})
+        with in_python():
+            files = await asyncio.to_thread(read_attachments, [item for item in listed if item is not None], {})
         if not core.settings.api_key or self.snapshot.recorded is not None:  # replayed from a lock file
             keys = message_keys(self.id, text, (item.sha256 for item in files))
             at = core.lock.was_sent(*keys) if core.lock is not None else None

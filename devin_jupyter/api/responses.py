@@ -82,7 +82,7 @@ def error_from(request: RequestInfo, status: int, headers: Mapping[str, str], bo
         f"{status} from {request.method} {request.path}: {detail or 'no explanation given'}"
         + (f" ({code})" if code and code not in detail else ""),
         _meaning(request, status, detail, wait, code),
-        _next_step(request, status, code),
+        _next_step(request, status, code, detail),
         status_code=status,
         detail=detail,
         method=request.method,
@@ -256,7 +256,7 @@ def _why_forbidden(request: RequestInfo, detail: str) -> str:
     return " ".join(part for part in (needed or "the key lacks a permission for this", other) if part)
 
 
-def _next_step(request: RequestInfo, status: int, code: str | None) -> str:
+def _next_step(request: RequestInfo, status: int, code: str | None, detail: str = "") -> str:
     if code is not None and code in _CODES:
         return _CODES[code][1]
     if status == 403 and code is not None:
@@ -272,10 +272,11 @@ def _next_step(request: RequestInfo, status: int, code: str | None) -> str:
         role += " at enterprise level" if request.level == "enterprise" else ""
         return f"give the key {role} in Settings → Devin API, or use another key (%devin whoami shows the current one)"
     if status == 409 and request.operation == _SEND:
-        return (
-            "take an archived session out first: %devin unarchive (.unarchive() in Python); for one that has"
-            " ended, start another with the next --take on its cell (take= in Python) or a new cell"
-        )
+        unarchive = "take an archived session out first: %devin unarchive (.unarchive() in Python)"
+        another = "start another with the next --take on its cell (take= in Python) or a new cell"
+        if "archive" in detail.lower():
+            return unarchive
+        return another if "ended" in detail.lower() else f"{unarchive}; for one that has ended, {another}"
     if status >= 500 and request.method == "GET":
         return "try again later"
     if status >= 500:

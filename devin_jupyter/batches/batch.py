@@ -34,7 +34,7 @@ from devin_jupyter.loop import (
     names_of_caller,
 )
 from devin_jupyter.models.snapshot import CellRef
-from devin_jupyter.options import from_keywords, seconds
+from devin_jupyter.options import from_keywords, in_python, seconds
 from devin_jupyter.request import IN_PYTHON, check_message, not_filled_in, read_attachments, render
 from devin_jupyter.session import AsyncSession, Core, Session
 from devin_jupyter.text import kind_of
@@ -368,7 +368,8 @@ class AsyncBatch(BatchView[AsyncSession]):
             texts = [render(text, {"row": table.template_value(job.item.positions[0])}) for job in jobs]
         is_pair = isinstance(attach, tuple) and len(attach) == 2 and isinstance(attach[0], str)
         items = attach if isinstance(attach, (list, tuple)) and not is_pair else [attach]
-        files = await asyncio.to_thread(read_attachments, [item for item in items if item is not None], {})
+        with in_python():
+            files = await asyncio.to_thread(read_attachments, [item for item in items if item is not None], {})
         results = await runner.send(jobs, texts, files, again=again)
         columns = dict.fromkeys(table.columns if table.is_table else ())
         around = {name: value for name, value in names_of_caller().items() if name not in (*columns, "row")}

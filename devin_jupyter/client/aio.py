@@ -26,7 +26,7 @@ from devin_jupyter.idempotency.reviews import Review
 from devin_jupyter.idempotency.stop import StopResult, live_line, stop_all, within
 from devin_jupyter.idempotency.stop import still_live as find_live
 from devin_jupyter.journal import Journal, lockfile
-from devin_jupyter.journal.intents import Account
+from devin_jupyter.journal.intents import IN_A_CELL, Account
 from devin_jupyter.loop import names_of_caller, with_keywords
 from devin_jupyter.models import wire
 from devin_jupyter.models.fields import session_id as prefixed
@@ -873,7 +873,11 @@ class AsyncDevin:
             OptionError: not a positive number.
         """
         scope = notebook_scope(_path_of(notebook))
-        return await asyncio.to_thread(self.journal.budgets.set_or_show, scope, acus, now=time.time())
+        try:
+            return await asyncio.to_thread(self.journal.budgets.set_or_show, scope, acus, now=time.time())
+        except OptionError as problem:
+            problem.reword(lambda line: line.replace(IN_A_CELL, "for example budget(20); budget('off') lifts it"))
+            raise
 
     async def lock(self, path: str | Path | None = None, *, notebook: str | None = None) -> str:
         """Write the lock file of a notebook, which replays it without a key; return a summary line.

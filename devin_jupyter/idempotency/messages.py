@@ -18,6 +18,7 @@ from devin_jupyter.errors import Conflict, CreateUncertain, DevinError, Forbidde
 from devin_jupyter.host import check_package
 from devin_jupyter.idempotency.create import Attempt, Creator, PaidAct, in_seconds, is_refusal, once, shielded
 from devin_jupyter.journal.intents import PaidMessage, send_lease
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import CellRef, Sent, note_send, notebook_scope, parse_time
 from devin_jupyter.recorded import message_key, message_keys
@@ -166,6 +167,13 @@ class SendCall(PaidAct[PaidMessage, Arrival, SendResult]):
         """Note what tells the answer to this message from what the session holds already, and write it down."""
         creator, journal, conversation = self._creator, self._journal, self._conversation
         await asyncio.to_thread(journal.flags.refuse)
+        known = creator.store.find(self.session_id)
+        if known is not None and (known.snapshot.status == "exit" or known.snapshot.phase is Phase.STOPPED):
+            raise Refused(
+                f"{self.session_id} has ended, and takes no messages",
+                "nothing was sent and nothing was paid",
+                "start another session: with the next --take on its cell (take= in Python), or in a new cell",
+            )
         ticket = creator.store.ticket()
         raw = await creator.api.sessions.get(self.session_id)
         snapshot = await creator.store.see({**raw, "session_id": self.session_id}, ticket=ticket)

@@ -835,6 +835,9 @@ def name_of(scope: str) -> str:
     return f"the budget of the {kind} {path.name}"
 
 
+IN_A_CELL = "for example %devin budget 20; %devin budget --off lifts it"
+
+
 def _acus(said: float | str) -> float:
     try:
         value = float(said)
@@ -843,6 +846,6 @@ def _acus(said: float | str) -> float:
     if isinstance(said, bool) or not 0 < value < float("inf"):
         raise OptionError(
             f"a budget is a number of ACUs above 0, or off, not {said!r}",
-            hint="for example %devin budget 20; %devin budget --off lifts it",
+            hint=IN_A_CELL,
         )
     return value

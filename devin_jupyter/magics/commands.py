@@ -295,6 +295,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             (
                 _WHICH,
                 Argument("add", "tags to add", "words", "TAG", values="tags"),
+                Argument("remove", "tags to remove", "words", "TAG", values="tags"),
                 Argument("replace", "replace all tags with these", "words", "TAG", values="tags"),
             ),
             in_python='audit.tag("release-12")',

@@ -120,7 +120,10 @@ class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
         if error is not None:
             from devin_jupyter.notebook import OURS, formatted
 
-            ran.error = "" if isinstance(error, OURS) else formatted(error)
+            if isinstance(error, OURS):
+                ran.own_error = type(error).__name__
+            else:
+                ran.error = formatted(error)
 
     @staticmethod
     def on_display(message: dict[str, Any]) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from devin_jupyter.text import (
     format_acus,
     format_age,
     format_amount,
+    nearest,
     one_line,
     parse_ago,
     parse_duration,
@@ -53,10 +54,12 @@ class SessionTable(Table):
     As text it ends with the first digits of the ids, which every command takes; on a page the titles are links.
     """
 
-    def __init__(self, found: list[tuple[Mapping[str, Any], Snapshot]], title: str) -> None:
+    def __init__(
+        self, found: list[tuple[Mapping[str, Any], Snapshot]], title: str, empty: str = "no such sessions"
+    ) -> None:
         title = labeled(title, any(snapshot.simulated for _, snapshot in found))
         now = datetime.now(UTC)
-        super().__init__([_row(snapshot, now) for _, snapshot in found], title=title, empty="no such sessions")
+        super().__init__([_row(snapshot, now) for _, snapshot in found], title=title, empty=empty)
         self._raw = [raw for raw, _ in found]
         self.ids = [snapshot.session_id for _, snapshot in found]
 
@@ -83,7 +86,8 @@ def sessions(notebook: Notebook, args: Any) -> Any:
     found = _wanted(notebook, args, (limit or DEFAULT_LIMIT) + 1)
     CACHE.add_sessions(snapshot for _, snapshot in found)
     shown, rest = found[: limit or DEFAULT_LIMIT], len(found) > (limit or DEFAULT_LIMIT)
-    return SessionTable(shown, _about(args, len(shown), rest))
+    is_filtered = any(said for name, said in vars(args).items() if name not in ("limit", "live"))
+    return SessionTable(shown, _about(args, len(shown), rest), "no such sessions" if is_filtered else "no sessions")
 
 
 def _about(args: Any, count: int, rest: bool) -> str:
@@ -403,14 +407,22 @@ def _each(notebook: Notebook, words: Sequence[str | None], act: Callable[[Any], 
 
 
 def tags(notebook: Notebook, args: Any) -> None:
-    """Show, add or replace a session's tags."""
+    """Show, add, remove or replace a session's tags."""
     session = notebook.session(args.session)
     if args.replace:
         session.tag(*args.replace, replace=True)
     if args.add:
         session.tag(*args.add)
-    if not args.add and not args.replace:
+    if args.remove or not (args.add or args.replace):
         session.refresh()
+    if args.remove:
+        unknown = [tag for tag in args.remove if tag not in session.tags]
+        if unknown:
+            raise OptionError(
+                f"{session.id} has no tag {unknown[0]!r}{nearest(unknown[0], session.tags)}",
+                hint=f"its tags: {', '.join(session.tags) or 'none'}",
+            )
+        session.tag(*(tag for tag in session.tags if tag not in args.remove), replace=True)
     CACHE.add("tags", ((tag, "") for tag in session.tags))
     print(", ".join(session.tags) or "no tags")
 

@@ -296,6 +296,14 @@ async def test_a_proxy_that_is_not_there_is_told_with_its_variable(monkeypatch):
     assert "hunter2" not in str(refused)
 
 
+async def test_a_proxy_without_a_port_is_told_to_give_one(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "proxy.invalid")
+    refused = await refusal(kind=errors.ConnectionFailed)
+    assert (
+        "HTTPS_PROXY names no port: give that of your proxy, such as HTTPS_PROXY=http://proxy.invalid:" in refused.hint
+    )
+
+
 @pytest.mark.parametrize("host", ["proxy..company", "x" * 70])
 async def test_a_proxy_whose_name_no_system_looks_up_is_told_with_its_variable(host, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", f"http://{host}:3128")

@@ -3,7 +3,7 @@
 import pytest
 
 import devin_jupyter as dj
-from devin_jupyter.errors import ArgumentError, OptionError
+from devin_jupyter.errors import ArgumentError, DevinError, OptionError, Refused
 
 
 @pytest.fixture
@@ -60,3 +60,31 @@ def test_a_missing_argument_says_what_the_call_takes(devin):
         dj.sync()
     assert isinstance(refused.value, TypeError)
     assert refused.value.hint == "it takes sync(folder, …)"
+
+
+def test_errors_of_python_calls_name_keywords_not_flags(devin):
+    session = devin.create("look").wait(30)
+    with pytest.raises(OptionError) as refused:
+        session.send("see this", attach="nofile")
+    assert "--attach" not in str(refused.value)
+    with pytest.raises(OptionError, match=r"for example budget\(20\)"):
+        dj.budget("abc")
+    with pytest.raises(DevinError, match=r"did you mean \{\{ row \}\}\? The rows are plain values"):
+        dj.map("Look at {{ row.repo }}", ["a"], max_acu=1)
+
+
+def test_a_session_that_was_stopped_is_sent_nothing(devin):
+    session = devin.create("stop this").wait(30).stop()
+    with pytest.raises(Refused) as refused:
+        session.send("go on")
+    assert refused.value.message == f"{session.id} has ended, and takes no messages"
+    assert "--take" in refused.value.hint
+    assert "archive" not in str(refused.value)
+
+
+def test_a_reply_without_a_schema_that_asks_nothing_is_no_question(devin):
+    replied = devin.create("reply").wait(30)
+    asked = devin.create("ask", tags=["sim:question"]).wait(30)
+    assert (replied.needs_you, replied.question) == (False, None)
+    assert replied.result()
+    assert (asked.needs_you, bool(asked.question)) == (True, True)

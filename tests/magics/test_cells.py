@@ -208,8 +208,8 @@ def test_a_message_to_a_session_that_is_over_says_that_nothing_was_paid(shell, s
     shell.run("%%devin --tags sim:slow --quiet -o s\nCount")
     shell.run("%devin stop s")
     refused = shell.run("%%devin --to s\nGo on", fails=True)
-    assert type(refused.error).__name__ == "Conflict"
-    assert "the message was not delivered, and nothing was paid" in refused.error.consequence
+    assert type(refused.error).__name__ == "Refused"
+    assert "nothing was sent and nothing was paid" in refused.error.consequence
     assert "the next --take on its cell" in refused.error.hint
 
 

@@ -162,6 +162,8 @@ def test_a_batch_is_shown_waited_for_and_stopped_by_name(shell, service):
 def test_tags_are_shown_added_and_replaced(shell, done):
     assert shell.run("%devin tags s").out == "red\n"
     assert shell.run("%devin tags s --add blue").out == "red, blue\n"
+    assert shell.run("%devin tags s --remove red").out == "blue\n"
+    assert "has no tag 'bleu' (did you mean blue?)" in shell.run("%devin tags s --remove bleu", fails=True).out
     assert shell.run("%devin tags s --replace green").out == "green\n"
 
 
@@ -338,5 +340,5 @@ def test_stop_without_a_name_ends_nothing_and_names_the_last_session(shell, done
 
 def test_clients_show_where_they_talk_to_and_no_key(shell, done):
     for said in (shell.run("repr(dj.connect())").value, shell.run("repr(dj.AsyncDevin())").value):
-        assert re.fullmatch(r"<(Devin|AsyncDevin) the simulator \(v3\), org-simulator, key cog_••• from \w+>", said)
+        assert re.fullmatch(r"<(Devin|AsyncDevin) simulator \(v3\), org-simulator, key cog_••• from \w+>", said)
         assert "cog_simulator" not in said

@@ -95,7 +95,7 @@ def test_help_knows_the_cell_magic_too(shell):
         ("%devin sessions --limit", "for example %devin sessions --limit 10"),
         ("%devin open --schema", "for example %devin open SESSION --schema Finding"),
         ("%devin sessions --limit few", "for example %devin sessions --limit 10"),
-        ("%devin journal frob", "unknown act 'frob'"),
+        ("%devin journal frob", "unknown action 'frob'"),
         ("%devin sessions --limit 0", "--limit takes a whole number above 0, not '0'"),
         ("%devin journal frob", "one of show, check, export, repair"),
         ("%devin journal chek", "did you mean check?"),

@@ -61,6 +61,10 @@ def test_the_last_error_goes_with_its_cell_and_is_the_same_text_in_every_process
 def test_an_error_of_this_package_is_not_the_last_error(shell, service, cells, capsys):
     cells("%%devin --attach :traceback\nHelp", fails=True)
     assert "there is no error to attach: no cell of this notebook has failed" in capsys.readouterr().out
+    cells("%%devin --repoz a/b\nHelp", fails=True)
+    capsys.readouterr()
+    cells("%%devin --attach :traceback\nHelp", fails=True)
+    assert "has failed but with an error of devin_jupyter itself (OptionError)" in capsys.readouterr().out
     cells(FAILS, fails=True)
     cells("%%devin --attach :tracebak\nHelp", fails=True)
     assert "--attach has no :tracebak (did you mean :traceback?)" in capsys.readouterr().out
