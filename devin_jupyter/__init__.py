@@ -34,8 +34,9 @@ __all__ = sorted([*_MODULE_OF, "load_ipython_extension", "unload_ipython_extensi
 __version__ = "0.1.0"
 _OFTEN_USED = [
     *("Batch", "Devin", "Phase", "Session", "batch", "budget", "charts", "commands", "compare", "connect"),
-    *("consumption_frame", "create", "errors", "fix", "from_notebook", "get", "last", "map"),
-    *("messages_frame", "outputs_frame", "pull_requests_frame", "review", "sessions_frame", "sync"),
+    *("consumption_frame", "create", "errors", "fix", "flat", "from_notebook", "get", "insights_frame"),
+    *("last", "map", "messages_frame", "outputs_frame", "pull_requests_frame", "repositories_frame", "review"),
+    *("sessions_frame", "sync"),
 ]
 """What Tab offers after `dj.`; the other names of `__all__` work as well, and errors are in `dj.errors`."""
 

@@ -442,6 +442,10 @@ class SessionView(SuggestsNames):
 
         return render.bundle(self.snapshot)
 
+    def _mime_(self) -> tuple[str, str]:
+        # marimo shows the parts of a bundle as tabs: https://docs.marimo.io/guides/integrating_with_marimo/displaying_objects/
+        return "text/html", str(self._repr_mimebundle_()["text/html"])
+
 
 def _on_service(
     act: Callable[Concatenate[S, P], Coroutine[Any, Any, R]],

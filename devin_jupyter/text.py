@@ -29,6 +29,17 @@ INVISIBLE = re.compile(
 )
 
 
+_MEANT = {
+    **dict.fromkeys(("finished", "complete", "completed", "succeeded", "success"), "done"),
+    **dict.fromkeys(("replied", "needs_you", "asks_you", "waiting_for_user"), "your_turn"),
+    **dict.fromkeys(("running", "in_progress", "active"), "working"),
+    **dict.fromkeys(("error", "errored"), "failed"),
+    **dict.fromkeys(("suspended", "sleeping", "idle"), "asleep"),
+    **dict.fromkeys(("terminated", "cancelled", "canceled", "ended"), "stopped"),
+}
+"""Phases by other names, such as those that cards and the API have for them."""
+
+
 def nearest(word: str, known: Iterable[str], *, n: int = 1) -> str:
     """Return ` (did you mean …?)` with the known words spelled most like `word`, or nothing."""
     found = closest(word, known, n=n)
@@ -40,6 +51,9 @@ def closest(word: str, known: Iterable[str], *, n: int = 1) -> list[str]:
     from difflib import get_close_matches
 
     spelled = {name.lower().lstrip("-"): name for name in known}
+    meant = _MEANT.get(word.lower().replace(" ", "_"))
+    if meant in spelled:
+        return [spelled[meant]]
     return [spelled[found] for found in get_close_matches(word.lower().lstrip("".join(DASHES)), list(spelled), n=n)]
 
 

@@ -59,6 +59,9 @@ def _(audit):
 def _(mo):
     mo.md("""
     ## A follow-up
+
+    The session still knows what it did. Its panel above moves on; the table above stays the first answer, and the one
+    below is the new one.
     """)
     return
 
@@ -66,7 +69,7 @@ def _(mo):
 @app.cell
 def _(audit):
     audit.send("Fix the first one, and add a test.").result()
-    audit
+    audit.frame()
     return
 
 

@@ -149,3 +149,16 @@ def test_a_command_refuses_what_it_does_not_take():
         dj.commands.send()
     with pytest.raises(dj.OptionError, match="limit= takes a whole number"):
         dj.commands.sessions(limit="many")
+
+
+def test_handles_are_shown_as_their_cards_and_not_as_tabs_of_formats(simulator):
+    marimo = pytest.importorskip("marimo", reason="marimo is not installed")
+
+    client = dj.Devin(simulator.api_key, base_url=simulator.url, org_id=simulator.org_id)
+    session = client.create("Count", tags=["sim:finished"]).wait()
+    batch = client.map("Count {{ row }}", ["a"], max_acu=2).wait()
+    for shown, word in ((session, session.url), (batch, "1 session")):
+        html = marimo.as_html(shown).text
+        assert word in html
+        assert "marimo+mimebundle" not in html  # which marimo shows as tabs
+    client.close()

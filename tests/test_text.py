@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from devin_jupyter.models.enums import Phase
 from devin_jupyter.text import (
     closest,
     format_acus,
@@ -22,6 +23,21 @@ from devin_jupyter.text import (
 )
 
 NOW = datetime(2026, 11, 21, 18, 4, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("word", "phase"),
+    [
+        ("finished", "done"),
+        ("needs you", "your_turn"),
+        ("Replied", "your_turn"),
+        ("running", "working"),
+        ("error", "failed"),
+    ],
+)
+def test_a_phase_by_another_name_is_suggested(word, phase):
+    assert nearest(word, [*Phase]) == f" (did you mean {phase}?)"
+    assert nearest(word, ["other", "names"]) == ""
 
 
 @pytest.mark.parametrize(

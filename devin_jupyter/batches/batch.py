@@ -232,6 +232,9 @@ class BatchView(SuggestsNames, ABC, Generic[S]):
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Mapping[str, Any]:
         return display.bundle(self._runner)
 
+    def _mime_(self) -> tuple[str, str]:  # marimo shows the parts of a bundle as tabs
+        return "text/html", str(self._repr_mimebundle_()["text/html"])
+
 
 def _verbs(batch: AsyncBatch) -> dict[str, Callable[[], Any]]:
     """Return what the buttons of a board do; a text that one returns is shown."""

@@ -401,7 +401,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             "automations",
             "list what runs by itself, or switch an automation on or off",
             org_commands.automations,
-            "%devin automations --disable 'Triage new issues'",
+            "%devin automations nightly",
             (
                 _TEXT,
                 Argument("enable", "let this one run", metavar="NAME|ID"),

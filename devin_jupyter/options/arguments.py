@@ -581,7 +581,7 @@ def explained(arguments: Iterable[Argument]) -> str:
     lines = []
     for argument in arguments:
         words = textwrap.wrap(argument.explanation, WIDTH - column - 4)
-        if argument.example:
+        if argument.example and argument.example != argument.flag:  # of a flag it would say nothing new
             words.append(f"e.g. {argument.example}")
         head = f"    {argument.bare:{column}}"
         if len(argument.bare) + 2 > column:

@@ -64,10 +64,11 @@ def test_help_is_given_whatever_else_was_mistyped(shell):
     assert "--repos OWNER/REPO" in shell.run("%%devin --bogus --max-acu --help\nx").out
 
 
-def test_every_option_has_an_example_and_says_where_only_one_api_version_has_it():
+def test_every_option_has_an_example_unless_it_is_only_itself_and_says_where_only_one_api_version_has_it():
     for option in OPTIONS:
         said = " ".join(explained([option]).split())
-        assert "e.g. " in said
+        assert ("e.g. " in said) == (option.example != option.flag)
+        assert option.example
         assert ("only; on v" in said) == (option.api != "both")
 
 
