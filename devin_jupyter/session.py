@@ -391,7 +391,8 @@ class SessionView(SuggestsNames):
     def frame(self, *, explode: str | None = None, keep_empty: bool = False, prefix: str = "") -> pd.DataFrame:
         """Return the output as a DataFrame: the schema's fields as columns, then id, URL, phase and ACUs.
 
-        If the schema is a list, there is a row for each of its items.
+        If the schema is a list, there is a row for each of its items. A session without a schema that has replied has
+        one row; what it said is in `.result()` and `.messages_frame()`.
 
         Args:
             explode: the dotted path of another list to unnest, one row per item.
@@ -412,7 +413,8 @@ class SessionView(SuggestsNames):
             provisional=not seen.output_is_final,
             schema=self.schema,
         )
-        return frames.outputs([output], explode=explode, keep_empty=keep_empty, prefix=prefix)
+        is_reply = self.schema is None and seen.schema is None and seen.turn_over
+        return frames.outputs([output], explode=explode, keep_empty=keep_empty or is_reply, prefix=prefix)
 
     def messages_frame(self) -> pd.DataFrame:
         """Return `.messages` as a DataFrame, one row per message."""

@@ -54,6 +54,7 @@ from devin_jupyter.errors import (
 from devin_jupyter.host import check_package
 from devin_jupyter.journal import Journal
 from devin_jupyter.journal.intents import Intent, LeaseLost, start_lease
+from devin_jupyter.models.enums import SCENARIOS
 from devin_jupyter.models.fields import is_ours
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import (
@@ -70,7 +71,7 @@ from devin_jupyter.models.snapshot import (
 from devin_jupyter.monitor.store import SessionStore
 from devin_jupyter.recorded import LockFile, clean, record_of, same_text
 from devin_jupyter.request import Attachment, Fingerprint, SessionRequest, lacking
-from devin_jupyter.text import LEFT_TO_THE_SERVICE, format_acus, format_utc, one_line
+from devin_jupyter.text import LEFT_TO_THE_SERVICE, format_acus, format_utc, nearest, one_line
 
 if TYPE_CHECKING:
     from devin_jupyter.schema import Schema
@@ -987,6 +988,9 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
             return await self._adopt(made, how="attached", note="the service had it for this request")
         record, kept = await self._remember(made, how)
         notes = [self._note, kept, *self.request.notes]
+        if self.creator.simulated:
+            chosen = [tag for tag in self.request.tags if tag.startswith("sim:") and tag[4:] not in SCENARIOS]
+            notes += [f"the simulator has no {tag}{nearest(tag, map('sim:{}'.format, SCENARIOS))}" for tag in chosen]
         if how == "adopted":
             notes.append(f"the answer was lost; found {record.session_id} by its tag, one session was started")
         if self.policy.take_new and self.request.take:

@@ -331,9 +331,15 @@ def connect(notebook: Notebook, args: Any) -> None:
 
     key = _key(notebook, args, wanted)
     token = _token(notebook, key, wanted) if args.live else None
-    client = connect_checked(
-        check, key, *wanted.values(), key_source="the hidden prompt", pat=token, live=True if args.live else None
-    )
+    before = devin.find_default()
+    try:
+        client = connect_checked(
+            check, key, *wanted.values(), key_source="the hidden prompt", pat=token, live=True if args.live else None
+        )
+    except DevinError as problem:
+        if before is not None:
+            problem.note(f"still connected to {before.settings.place}")
+        raise
     if args.save:
         _save(client, args.profile)
     print(_line(client, who[0][1]))

@@ -112,6 +112,12 @@ OPEN_PHASES = (Phase.QUEUED, Phase.WORKING)
 """The phases in which Devin is working on the last prompt or message."""
 TURN_OVER = frozenset(Phase).difference(OPEN_PHASES)
 """The phases in which it is not."""
+SCENARIOS = (
+    *("finished", "exit", "question", "approval", "fail", "flaky", "limit", "credits", "sleep", "partial-output"),
+    *("invalid-output", "no-output", "files", "slow", "unknown"),
+)
+"""What a tag `sim:…` chooses on the simulator."""
+
 ASKS = "asks you"
 """In place of the label of `YOUR_TURN`, where the reply is a question."""
 _LABELS = {Phase.YOUR_TURN: "replied", Phase.NEEDS_APPROVAL: "needs approval"}

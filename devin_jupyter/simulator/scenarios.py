@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from devin_jupyter.models.enums import SCENARIOS
 from devin_jupyter.simulator import outputs
 from devin_jupyter.simulator.sessions import Frame, Message, Pull, Session, Work
 from devin_jupyter.simulator.values import Dice, opaque
@@ -76,7 +77,7 @@ DESCRIPTIONS = {
     "unknown": "shows states, values and fields that no documentation names on the way",
 }
 """What each scenario does; a session without one works, answers and waits for its user."""
-NAMES = frozenset(DESCRIPTIONS)
+NAMES = frozenset(SCENARIOS)
 """Every scenario; they combine, and of several endings the first in the table above that still applies holds."""
 
 

@@ -4,6 +4,8 @@ import pytest
 
 import devin_jupyter as dj
 from devin_jupyter.errors import ArgumentError, DevinError, OptionError, Refused
+from devin_jupyter.models.enums import SCENARIOS
+from devin_jupyter.simulator.scenarios import DESCRIPTIONS
 
 
 @pytest.fixture
@@ -35,7 +37,6 @@ def devin(tmp_path, monkeypatch):
         (lambda session, batch: dj.get(3), "3 is not a session id"),
         (lambda session, batch: dj.plan(3), "the prompt is text, not int"),
         (lambda session, batch: dj.reviews_frame(3), "an int is not a list of pull requests"),
-        (lambda session, batch: dj.connect(simulator=True).lock(3), "path is the path of a file or folder, not an int"),
     ],
 )
 def test_a_wrong_argument_is_answered_in_three_lines(devin, call, said):
@@ -88,3 +89,20 @@ def test_a_reply_without_a_schema_that_asks_nothing_is_no_question(devin):
     assert (replied.needs_you, replied.question) == (False, None)
     assert replied.result()
     assert (asked.needs_you, bool(asked.question)) == (True, True)
+
+
+def test_a_reply_without_a_schema_is_one_row(devin):
+    frame = devin.create("say hello").wait(30).frame()
+    assert frame["phase"].tolist() == ["your_turn"]
+
+
+def test_an_unknown_scenario_of_the_simulator_is_noted(devin):
+    session = devin.create("ask me", tags=["sim:questoin"])
+    assert session.notice == "the simulator has no sim:questoin (did you mean sim:question?)"
+    assert devin.create("ask me again", tags=["sim:question"]).notice is None
+    assert set(SCENARIOS) == set(DESCRIPTIONS)
+
+
+def test_a_lock_file_has_a_path(devin):
+    with pytest.raises(ArgumentError, match="path is the path of a file or folder, not an int"):
+        devin.lock(3)

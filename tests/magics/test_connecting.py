@@ -180,6 +180,14 @@ def test_a_token_that_is_refused_leaves_the_connection_as_it_was(shell, simulato
     assert simulator.requests("GET /acp/live") == 0
 
 
+def test_a_connection_that_fails_says_what_is_still_in_use(shell, simulator, monkeypatch):
+    shell.run("%devin connect --simulator")
+    monkeypatch.setenv("DEVIN_API_KEY", "cog_0123456789abcdefghijkl")
+    ran = shell.run(f"%devin connect --url {simulator.url}", fails=True)
+    assert type(ran.error).__name__ == "Unauthorized"
+    assert "still connected to simulator (v3), org-simulator" in ran.error.consequence
+
+
 def test_whoami_and_the_report_say_why_the_channel_is_off(shell, simulator, monkeypatch):
     monkeypatch.setenv("DEVIN_API_URL", simulator.url)
     monkeypatch.setenv("DEVIN_API_KEY", simulator.api_key)
