@@ -132,3 +132,23 @@ def test_the_help_of_the_package_is_ten_lines_of_start_here():
     assert len([line for line in lines if line]) == 10
     assert lines[0].endswith("Start here:")
     assert all(name in "\n".join(lines) for name in ("%devin simulator", "dj.create", "dj.map", "%devin help"))
+
+
+def test_the_help_of_create_gives_each_usual_option_a_type_and_a_meaning() -> None:
+    assert dj.create.__doc__ is not None
+    text = dj.create.__doc__
+    for name in (
+        "repos",
+        "schema",
+        "attach",
+        "secrets",
+        "max_acu",
+        "budget",
+        "max_time",
+        "wait",
+        "on_done",
+        "take",
+        "key",
+    ):
+        assert re.search(rf"^ +{name} \(.+\): \w", text, re.MULTILINE), name
+    assert "and so on" not in text

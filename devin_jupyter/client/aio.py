@@ -172,15 +172,27 @@ class AsyncDevin:
     async def create(self, /, prompt: str, **options: Unpack[CreateOptions]) -> AsyncSession:
         """Start a session, or attach to the existing session of the same request. (`POST …/sessions`)
 
-        Returns as soon as the id is known. The same request is never paid for twice: see `%devin help`.
+        Returns as soon as the id is known. The same request is never paid for twice: the same call again returns the
+        session that it started; `take=2` starts another.
 
         Args:
             prompt: what Devin should do; sent byte for byte.
-            options: those of `%%devin`, with `_` for `-`: `repos`, `mode`, `schema`, `title`, `tags`, `max_acu` (ACU),
-                `playbook`, `knowledge`, `secrets={"NAME": value}`, `attach`, `take`, `key`, `max_age`, `budget`
-                (ACU), `max_time`, `wait` (seconds, or `"30m"`), and so on. `on_done` is a function that is called with
-                the session when its turn is over, on the event loop (`Devin`: in a thread of its own), or an https
-                address that is sent a small JSON then.
+            options: those of `%%devin`, with `_` for `-`; `%devin help %%devin` explains every one. The usual ones:
+
+                repos (list of str): repositories to work on, `["acme/api"]`.
+                schema (class, dict or str): the shape of the answer; without one it is free text.
+                title, mode, playbook (str), tags, knowledge (lists of str): sent as they are.
+                attach (list): files, DataFrames, text or bytes to upload; `":traceback"` is the last error.
+                secrets (dict, or list of names in the environment): `{"NAME": value}`, for this session only.
+                max_acu (int): the cap; the service suspends the session once it has used so many ACU.
+                budget (float): refuse to start it where more ACU than this could be spent.
+                max_time (seconds, or "2h"): stop the session once a turn takes longer.
+                wait (seconds, or "30m"): wait that long for the end of the turn; by default not at all.
+                on_done (function or https address): told when the turn is over. `AsyncDevin` calls the function on
+                    the event loop, `Devin` in a thread.
+                take (int or str): a further session for the same request.
+                key (str): attach by this name, whatever the prompt is.
+                max_age (seconds, or "7d"): attach to no older session.
 
         Raises:
             UsageMistake: an option is invalid, or this API version lacks it; nothing was sent.
