@@ -150,5 +150,5 @@ def test_the_help_of_create_gives_each_usual_option_a_type_and_a_meaning() -> No
         "take",
         "key",
     ):
-        assert re.search(rf"^ +{name} \(.+\): \w", text, re.MULTILINE), name
+        assert re.search(rf"^ +{name} \(.+\): \S", text, re.MULTILINE), name
     assert "and so on" not in text
