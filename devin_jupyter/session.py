@@ -300,10 +300,8 @@ class SessionView(SuggestsNames):
 
     @property
     def question(self) -> str | None:
-        """Devin's last message, when the turn ended without an answer; None where that message is the answer."""
-        seen = self.snapshot
-        is_answer = seen.phase is Phase.YOUR_TURN and self.schema is None and seen.schema is None
-        return None if is_answer and not seen.needs_you else seen.question
+        """Devin's last message, when the turn ended without a typed answer; `needs_you` says whether it asks."""
+        return self.snapshot.question
 
     @property
     def messages(self) -> tuple[Message, ...]:

@@ -38,7 +38,7 @@ def test_another_machine_attaches_by_the_tag_and_has_the_last_word_at_hand(simul
 
         assert session.how == "attached"
         assert session.answer() == answer
-        assert session.question is None  # it is the answer, and asks nothing
+        assert session.question == answer
     assert simulator.stats()["sessions"] == 1
 
 

@@ -202,7 +202,7 @@ def test_a_missing_file_names_the_nearest_one(tmp_path):
     (tmp_path / "report.csv").write_text("x")
     with pytest.raises(OptionError, match=r"did you mean report\.csv"):
         made(attach=[str(tmp_path / "reprot.csv")])
-    with pytest.raises(OptionError, match="it is a int"):
+    with pytest.raises(OptionError, match="it is an int"):
         made(variables={"n": 3}, attach=["n"])
 
 

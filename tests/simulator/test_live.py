@@ -135,13 +135,15 @@ async def test_an_approval_is_answered_once(simulator: Any) -> None:
         assert asked["status"] == "pending"
         answer = {"permissionRequestId": asked["_meta"]["cognition.ai/requestId"], "approved": True}
         params = {"sessionId": f"devin-{session_id}", **answer}
+        before = len(client.told)
         assert "eventId" in (await client.ask("_cognition.ai/permission/respond", params))["result"]
         assert (await client.ask("_cognition.ai/permission/respond", params))["error"]["code"] == -32602
-        told = [each["params"]["update"] for each in client.told]
-        while told[-1]["_meta"].get("cognition.ai/statusEnum") != "working":
-            told.append((await client.next())["params"]["update"])
-    assert told[-3]["_meta"]["cognition.ai/approved"] is True
-    assert (told[-2]["toolCallId"], told[-2]["status"]) == (asked["toolCallId"], "completed")
+        while len(client.told) < before + 3:
+            client.told.append(await client.next())
+        answered, call, status = (each["params"]["update"] for each in client.told[before : before + 3])
+    assert answered["_meta"]["cognition.ai/approved"] is True
+    assert (call["toolCallId"], call["status"]) == (asked["toolCallId"], "completed")
+    assert status["_meta"]["cognition.ai/statusEnum"] == "working"
 
 
 def test_a_message_that_an_act_cuts_off_is_taken_back() -> None:
