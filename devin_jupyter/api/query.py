@@ -133,6 +133,9 @@ class _EmptyPages:
             raise endless(self._count)
 
 
+_EMPTY_PAGE = b'{"items": [], "has_next_page": false, "end_cursor": null}'
+
+
 class _FilterIgnored(Exception):
     """The service returned sessions from outside the window."""
 
@@ -238,6 +241,7 @@ class _Reader:
 
     async def _first_page(self, window: Window, params: Raw, check: bool) -> Page:
         """Find out how many requests at once keep this machine busy: more would only compete for it."""
+        self._parse(_EMPTY_PAGE)  # loads the parser, which is no work of a page
         started = time.perf_counter()
         body = await self._fetch(params)
         answered = time.perf_counter()
