@@ -251,15 +251,23 @@ def _control() -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def simulator_with(_control: httpx.Client) -> Callable[..., SimulatorHandle]:
-    """Return a fresh simulator with these options of `Config`; equal ones share a server, which is reset."""
+def simulator_with(_control: httpx.Client) -> Iterator[Callable[..., SimulatorHandle]]:
+    """Return a fresh simulator with these options of `Config`; equal ones share a server, which is reset.
+
+    That `dj.connect(simulator=True)` shares it too, so no faults are left behind.
+    """
+    made: list[SimulatorHandle] = []
 
     def make(**options: Any) -> SimulatorHandle:
         handle = SimulatorHandle(start(Config(**{"speed": 2400.0, **options})), _control)
         handle.reset()
+        made.append(handle)
         return handle
 
-    return make
+    yield make
+    for handle in made:
+        if handle.running.is_alive:
+            handle.faults()
 
 
 @pytest.fixture
