@@ -19,6 +19,7 @@ import functools
 import gc
 import inspect
 import os
+import random
 import signal
 import sys
 import threading
@@ -67,6 +68,17 @@ HAS_THREADS = sys.platform != "emscripten"
 REQUESTS_AT_ONCE = 10
 _CHUNK = 100
 _PROGRESS_FROM = 1000
+
+
+_random = random.Random()
+
+
+def jitter(spread: float) -> float:
+    """Return a factor near one, so that many kernels do not ask in step.
+
+    The generator of the notebook's own `random` is left alone: its numbers may have to be the same in each run.
+    """
+    return _random.uniform(1 - spread, 1 + spread)
 
 
 def _block_forever() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 import os
+import random
 import subprocess
 import sys
 import textwrap
@@ -272,3 +273,9 @@ async def test_the_first_failure_is_raised_bare_and_cancels_the_rest():
         await gather_limited(work, range(3))
     assert caught.value.__context__ is None  # a group would be printed with all its frames
     assert sorted(cancelled) == [0, 2]
+
+
+def test_jitter_leaves_the_random_numbers_of_a_notebook_alone():
+    before = random.getstate()
+    assert len({loop.jitter(0.1) for _ in range(9)}) > 1
+    assert random.getstate() == before

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import random
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -30,6 +29,7 @@ from devin_jupyter.live.socket import (
     log,
 )
 from devin_jupyter.live.transcript import Transcript
+from devin_jupyter.loop import jitter
 from devin_jupyter.models.steps import Hint, LiveState, LiveView, Step
 
 logger = logging.getLogger("devin_jupyter.live")
@@ -324,7 +324,7 @@ class Channel:
         for attached in self._attached.values():
             if not attached.is_lost:
                 self._set(attached, "connecting", f"{lost.reason}; trying again")
-        await asyncio.sleep(self._backoff(self._failures) * random.uniform(0.8, 1.2))
+        await asyncio.sleep(self._backoff(self._failures) * jitter(0.2))
         return True
 
     def _backoff(self, failures: int) -> float:

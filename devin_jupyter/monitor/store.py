@@ -12,7 +12,6 @@ import asyncio
 import itertools
 import logging
 import os
-import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -23,6 +22,7 @@ from weakref import WeakValueDictionary
 
 from devin_jupyter.errors import DevinError
 from devin_jupyter.host import changed_file
+from devin_jupyter.loop import jitter
 from devin_jupyter.models.enums import TURN_OVER, Phase
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import (
@@ -70,7 +70,7 @@ class Clock:
 
     def jitter(self) -> float:
         """Return a factor near one, so that many kernels do not poll in step."""
-        return random.uniform(0.9, 1.1)
+        return jitter(0.1)
 
     async def sleep(self, seconds: float) -> None:
         """Sleep."""
