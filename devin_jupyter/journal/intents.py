@@ -683,8 +683,9 @@ class Budgets:
 
 def count_in(db: sqlite3.Connection, scope: str, payer: str, baseline: float = 0.0) -> None:
     """Inside a transaction: let a payer count in a scope, from what it has consumed on, if it does not count yet."""
-    query = "INSERT INTO unsynced.spending SELECT ?1, ?2, ?3 WHERE NOT EXISTS"
-    db.execute(f"{query} (SELECT 1 FROM spending WHERE scope = ?1 AND payer = ?2)", (scope, payer, baseline))
+    query = "INSERT INTO unsynced.spending SELECT ?, ?, ? WHERE NOT EXISTS"
+    values = (scope, payer, baseline, scope, payer)
+    db.execute(f"{query} (SELECT 1 FROM spending WHERE scope = ? AND payer = ?)", values)
 
 
 def check_budgets(

@@ -52,10 +52,11 @@ if TYPE_CHECKING:
 FILE_NAME = "journal.db"
 
 
-def _select(condition: str) -> str:
-    """Return the query for the sessions of a condition on `s`, whose values are numbered: `?1`, `?2`, ….
+def _select(condition: str, values: Sequence[Any], order: str = "") -> tuple[Any, ...]:
+    """Return a query for the sessions of a condition on `s`, and its values.
 
-    Staged rows hide durable ones (see `database`). Both parts are spelled out, since an index is of no use in a view.
+    Staged rows hide durable ones (see `database`). Both parts are spelled out, since an index is of no use in a view,
+    and each takes the values. Python 3.12.1 warns of numbered ones: https://github.com/python/cpython/issues/117995
     """
     parts = [
         f"SELECT s.*, COALESCE(c.schema, d.schema) AS schema, {staged} AS staged, s.rowid AS nth"
@@ -65,7 +66,7 @@ def _select(condition: str) -> str:
         for staged, place in ((1, "unsynced"), (0, "main"))
     ]
     newer = "SELECT 1 FROM unsynced.sessions u WHERE u.session_id = s.session_id"
-    return f"{' UNION ALL '.join(parts)} AND NOT EXISTS ({newer})"
+    return f"{' UNION ALL '.join(parts)} AND NOT EXISTS ({newer}) {order}", *values, *values
 
 
 _AGE = "COALESCE(s.began_at, s.started_at)"
@@ -230,7 +231,7 @@ class Journal:
 
     def record(self, session_id: str) -> Record | None:
         """Return what is known of a session, or None."""
-        found = self.database.row(_select("s.session_id = ?1"), session_id)
+        found = self.database.row(*_select("s.session_id = ?", [session_id]))
         return _record_of(found) if found else None
 
     def sessions(
@@ -252,19 +253,19 @@ class Journal:
             ours: only those started from this journal's notebooks, not those that were only opened.
         """
         where = cell.notebook if cell else notebook
-        uses = "s.session_id IN (SELECT session_id FROM uses WHERE notebook = {}{})"
+        uses = f"SELECT session_id FROM uses WHERE notebook = ?{' AND cell = ?' if cell else ''}"
         asked = {
-            uses.format("{}", " AND cell = {}" if cell else ""): (where, *([cell.cell] if cell else [])),
-            "s.batch = {}": (batch,),
-            "s.is_open = {}": (is_open,),
+            f"s.session_id IN ({uses})": (where, *([cell.cell] if cell else [])),
+            "s.batch = ?": (batch,),
+            "s.is_open = ?": (is_open,),
         }
         conditions, values = (["s.fingerprint IS NOT NULL"] if ours else ["1"]), list[Any]()
         for condition, wanted in asked.items():
             if wanted[0] is not None:
-                conditions.append(condition.format(*(f"?{len(values) + n}" for n in range(1, len(wanted) + 1))))
+                conditions.append(condition)
                 values += wanted
-        query = f"{_select(' AND '.join(conditions))} ORDER BY started_at, session_id"
-        return [_record_of(found) for found in self.database.rows(query, *values)]
+        query = _select(" AND ".join(conditions), values, "ORDER BY started_at, session_id")
+        return [_record_of(found) for found in self.database.rows(*query)]
 
     def notebooks_of(self, session_ids: Iterable[str]) -> dict[str, list[str]]:
         """Return the notebooks that use these sessions."""
@@ -320,8 +321,8 @@ class Journal:
 
     def finished(self, *, base_url: str | None, org_id: str | None) -> list[Record]:
         """Return the newest finished sessions of an organization whose cost is known, for estimates."""
-        query = _select("s.is_open = 0 AND s.acus > 0 AND s.base_url IS ?1 AND s.org_id IS ?2")
-        found = self.database.rows(f"{query} ORDER BY started_at DESC LIMIT 500", base_url, org_id)
+        condition = "s.is_open = 0 AND s.acus > 0 AND s.base_url IS ? AND s.org_id IS ?"
+        found = self.database.rows(*_select(condition, [base_url, org_id], "ORDER BY started_at DESC LIMIT 500"))
         return [_record_of(item) for item in found]
 
     def is_terminated(self, session_id: str) -> bool:
@@ -407,8 +408,8 @@ class Batches:
             key: the name of the first of them.
             between: what follows that in the names of the others.
         """
-        query = "SELECT name, record FROM batches WHERE name = ?1 OR substr(name, 1, length(?2)) = ?2 ORDER BY saved_at"
-        found = self._database.rows(query, key, key + between)
+        query = "SELECT name, record FROM batches WHERE name = ? OR substr(name, 1, length(?)) = ? ORDER BY saved_at"
+        found = self._database.rows(query, key, key + between, key + between)
         return {item["name"]: json.loads(item["record"]) for item in found}
 
     def records(self, notebook: str) -> dict[str, dict[str, Any]]:
@@ -425,9 +426,8 @@ class Batches:
 
 def _with_fingerprints(texts: Sequence[str], not_before: float | None) -> tuple[Any, ...]:
     """Return a query for the sessions with one of these fingerprints, newest first, and its values."""
-    marks = ", ".join(f"?{number}" for number in range(2, len(texts) + 2))
-    query = f"{_select(f's.fingerprint IN ({marks}) AND {_AGE} >= ?1')} {_NEWEST_FIRST}"
-    return query, not_before or 0.0, *texts
+    condition = f"s.fingerprint IN ({', '.join('?' * len(texts))}) AND {_AGE} >= ?"
+    return _select(condition, [*texts, not_before or 0.0], _NEWEST_FIRST)
 
 
 def _insert(
@@ -468,9 +468,9 @@ def _keep_schema(db: sqlite3.Connection, schema: Mapping[str, Any] | None) -> st
         return None
     text = redacted(dict(schema))
     digest = hashlib.sha256(text.encode()).hexdigest()
-    known = "SELECT 1 FROM main.schemas WHERE hash = ?1"
-    query = f"INSERT OR IGNORE INTO unsynced.schemas SELECT ?1, ?2 WHERE NOT EXISTS ({known})"
-    db.execute(query, (digest, text))
+    known = "SELECT 1 FROM main.schemas WHERE hash = ?"
+    query = f"INSERT OR IGNORE INTO unsynced.schemas SELECT ?, ? WHERE NOT EXISTS ({known})"
+    db.execute(query, (digest, text, digest))
     return digest
 
 
