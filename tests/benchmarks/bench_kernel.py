@@ -43,7 +43,7 @@ class Many:
         told = [Message(event_id=f"e{n}", source="devin", text="word " * 40, created_at=at) for n in range(words)]
         self.snapshot = dataclasses.replace(audit.snapshot, messages=tuple(told))
         self.store = SessionStore()
-    def subscribe(self, callback, on_trouble=None, **wishes):
+    def subscribe(self, callback, on_trouble=None, on_live=None, **wishes):
         async def start():
             self.state = self.store.track(Record(session_id=self.snapshot.session_id, snapshot=self.snapshot))
             return self.store.subscribe([self.state], callback, **wishes)
