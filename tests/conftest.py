@@ -26,7 +26,7 @@ from devin_jupyter import config, redaction
 from devin_jupyter.api.transport import Transport
 from devin_jupyter.config import Pace
 from devin_jupyter.live import socket as live_socket
-from devin_jupyter.simulator import scenarios
+from devin_jupyter.simulator import scenarios, server
 from devin_jupyter.simulator.config import Config
 from devin_jupyter.simulator.server import Running, start
 
@@ -149,6 +149,21 @@ def edited_meanwhile() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def _kept() -> set[Running]:
+    """The simulators of `simulator_with`, which starts none twice."""
+    return set()
+
+
+@pytest.fixture(autouse=True)
+def own_simulators(_kept: set[Running]) -> Iterator[None]:
+    """What a test does in the simulator of the process is not there in the next test."""
+    before = set(server._running.values())
+    yield
+    for running in set(server._running.values()) - before - _kept:
+        running.stop()
+
+
 @pytest.fixture(autouse=True)
 def own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test plants is not masked in the texts of the next."""
@@ -251,15 +266,13 @@ def _control() -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def simulator_with(_control: httpx.Client) -> Iterator[Callable[..., SimulatorHandle]]:
-    """Return a fresh simulator with these options of `Config`; equal ones share a server, which is reset.
-
-    That `dj.connect(simulator=True)` shares it too, so no faults are left behind.
-    """
+def simulator_with(_control: httpx.Client, _kept: set[Running]) -> Iterator[Callable[..., SimulatorHandle]]:
+    """Return a fresh simulator with these options of `Config`; equal ones share a server, which is reset."""
     made: list[SimulatorHandle] = []
 
     def make(**options: Any) -> SimulatorHandle:
         handle = SimulatorHandle(start(Config(**{"speed": 2400.0, **options})), _control)
+        _kept.add(handle.running)
         handle.reset()
         made.append(handle)
         return handle
@@ -267,7 +280,7 @@ def simulator_with(_control: httpx.Client) -> Iterator[Callable[..., SimulatorHa
     yield make
     for handle in made:
         if handle.running.is_alive:
-            handle.faults()
+            handle.reset()  # `dj.connect(simulator=True)` shares it too
 
 
 @pytest.fixture

@@ -151,14 +151,24 @@ def test_a_command_refuses_what_it_does_not_take():
         dj.commands.sessions(limit="many")
 
 
-def test_handles_are_shown_as_their_cards_and_not_as_tabs_of_formats(simulator):
-    marimo = pytest.importorskip("marimo", reason="marimo is not installed")
+CARDS = """
+import sys
+import marimo
+import devin_jupyter as dj
 
-    client = dj.Devin(simulator.api_key, base_url=simulator.url, org_id=simulator.org_id)
+url, key, org = sys.argv[1:]
+with dj.Devin(key, base_url=url, org_id=org) as client:
     session = client.create("Count", tags=["sim:finished"]).wait()
     batch = client.map("Count {{ row }}", ["a"], max_acu=2).wait()
     for shown, word in ((session, session.url), (batch, "1 session")):
         html = marimo.as_html(shown).text
         assert word in html
         assert "marimo+mimebundle" not in html  # which marimo shows as tabs
-    client.close()
+"""
+
+
+def test_handles_are_shown_as_their_cards_and_not_as_tabs_of_formats(simulator, run_python):
+    pytest.importorskip("marimo", reason="marimo is not installed")
+
+    # a process of its own: marimo takes the place of IPython's display function, for good
+    run_python(CARDS, simulator.url, simulator.api_key, simulator.org_id)
