@@ -11,29 +11,26 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, partial, wraps
+from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
 
-from devin_jupyter.errors import OptionError, TemplateError, Unsupported, UsageMistake
+from devin_jupyter.errors import OptionError, Unsupported
 from devin_jupyter.host import host
 from devin_jupyter.models.fields import is_session_id, session_id
 from devin_jupyter.models.snapshot import Facts, Policy, Where
-from devin_jupyter.options import BY_NAME, OPTIONS, CreateOptions, OptionsT, templates
+from devin_jupyter.options import BY_NAME, OPTIONS, CreateOptions, OptionsT
 from devin_jupyter.options import fill as fill_options
-from devin_jupyter.options.arguments import RAW, expressions
 from devin_jupyter.recorded import same_text
 from devin_jupyter.redaction import keep_secret
+from devin_jupyter.template import render
 from devin_jupyter.text import kind_of, nearest, unknown_value
-from devin_jupyter.values import TooLarge, in_order, kind_of_table, ordered, text_of, to_csv
+from devin_jupyter.values import kind_of_table, to_csv
 
 if TYPE_CHECKING:
-    from jinja2.sandbox import SandboxedEnvironment
-
     from devin_jupyter.schema import Schema
 
 
@@ -197,18 +194,6 @@ def _from_environment(word: Any) -> tuple[str, SecretValue]:
         value = host().secret(name)
     return name, SecretValue(value, sensitive=kind != "plain")
 
-
-__all__ = [
-    "Attachment",
-    "Fingerprint",
-    "SecretValue",
-    "SessionRequest",
-    "Where",
-    "build",
-    "fill",
-    "render",
-    "template_problems",
-]
 
 MAX_TAGS = 49
 """The service holds 50; one is ours."""
@@ -532,90 +517,6 @@ def fill(
     return prompt, fill_options(options, filler and (optional or filler))
 
 
-_NAMED = re.compile(
-    r"(?<![\w${\\])(?:\{(?P<braces>[A-Za-z_]\w*)(?:\.\w+|\[[^\]{}]*\])*(?:![rsa])?(?::[^\s{}]+)?\}(?!\})"
-    r"|\$(?:\{(?P<shell>[A-Za-z_]\w*)\}|(?P<dollar>[A-Za-z_]\w*)))"
-)
-"""`{name}`, `{name.attribute:.2f}`, `$name` and `${name}`, as other tools fill them in."""
-
-
-_STATEMENT = re.compile(
-    r"\{%[-+]?\s*(?:if|elif|else|endif|for|endfor|set|include|macro|endmacro|block|endblock|raw|endraw)\b.*?%\}"
-    r"|\{#(?:\s.*?)?#\}",
-    re.DOTALL,
-)
-"""`{% if … %}` and `{# … #}` of Jinja, which a cell does not know."""
-_ROOT = re.compile(r"""'[^']*'|"[^"]*"|(?<![\w.])([A-Za-z_]\w*)""")
-"""The names that an expression starts from."""
-
-IN_PYTHON = "{%s} in an f-string"
-"""How a value comes into a text in Python, where nothing is filled in."""
-
-
-def not_filled_in(
-    prompt: str,
-    options: CreateOptions,
-    variables: Mapping[str, Any],
-    way: str = "{{ %s }}",
-    *,
-    fills: bool = True,
-) -> tuple[str, ...]:
-    """Return a line for the `{name}` and `$name` of existing variables, which are sent as they are; else nothing.
-
-    Args:
-        prompt: as written, before anything is filled in.
-        options: as parsed.
-        variables: the notebook's names.
-        way: how `%s` is filled in.
-        fills: whether `{{ }}` is filled in: if so, the statements and comments of Jinja are named, and if not, the
-            `{{ name }}` of existing variables.
-    """
-    found: dict[str, str] = {}
-    for text in () if options.get("raw") else (prompt, *templates(options)):
-        for shown, name in _left_as_it_is(text, variables, fills=fills):
-            found.setdefault(shown, way % name if name else "")
-    values, statements = [one for one in found if found[one]], [one for one in found if not found[one]]
-    notes = []
-    if values:
-        ways = ", ".join(dict.fromkeys(found[one] for one in values[:3]))
-        notes.append(f"{_are_sent(values)}; to fill in a value, write {ways}")
-    if statements:
-        notes.append(f"{_are_sent(statements)}: only {{{{ }}}} is filled in")
-    return tuple(notes)
-
-
-def _left_as_it_is(text: str, variables: Mapping[str, Any], *, fills: bool) -> Iterator[tuple[str, str]]:
-    """Yield what looks like a template and is sent as it is, with what it means; nothing for a statement of Jinja."""
-
-    def is_value(name: str) -> bool:
-        value = variables.get(name, print)
-        return not (name.startswith("_") or callable(value) or isinstance(value, ModuleType))
-
-    at, plain = 0, []
-    for start, end in expressions(text, strict=False):
-        plain.append(text[at:start])
-        at, inner = end, text[start + 2 : end - 2].strip()
-        name = next((one for one in _ROOT.findall(inner) if one and is_value(one)), None)
-        if not fills and name is not None and not text[:start].endswith(("$", "\\")):  # ${{ }} is GitHub's
-            yield " ".join(text[start:end].split()), inner if _DOTTED.fullmatch(inner) else name
-    for part in (*plain, text[at:]):
-        for match in _NAMED.finditer(part):
-            name = str(match["braces"] or match["shell"] or match["dollar"])
-            if is_value(name):
-                yield match[0], re.split("[!:]", match[0][1:-1])[0] if match["braces"] else name
-        for match in _STATEMENT.finditer(part) if fills else ():
-            yield " ".join(match[0].split()), ""
-
-
-_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
-
-
-def _are_sent(texts: Sequence[str]) -> str:
-    shown = ", ".join(text if len(text) <= 40 else f"{text[:39]}…" for text in texts[:3])
-    are = "is sent as it is" if len(texts) == 1 else "are sent as they are"
-    return f"{shown}{', …' if len(texts) > 3 else ''} {are}"
-
-
 def build(
     prompt: str,
     options: CreateOptions,
@@ -785,180 +686,3 @@ _RESOLVERS: Mapping[str, Callable[[Any, Mapping[str, Any]], Any]] = {
     "max_time": lambda limit, _: check_max_time(limit),
 }
 """How the values of options become what is sent, where they are not that already."""
-
-
-def render(text: str, variables: Mapping[str, Any]) -> str:
-    """Return `text` with every `{{ expression }}` replaced by its value, in one pass.
-
-    Text outside of expressions is kept byte for byte (`{%`, `{#`, `$` and line ends included), and what an expression
-    gives is never rendered again. jinja2, sandboxed and strict, is loaded only where `{{` occurs.
-
-    Raises:
-        TemplateError: an unknown name, a broken expression, or one that raises.
-    """
-    parts, at = [], 0
-    for start, end in expressions(text):
-        parts += [text[at:start], _value(text[start:end], variables)]
-        at = end
-    return "".join([*parts, text[at:]])
-
-
-def template_problems(text: str, variables: Mapping[str, Any]) -> list[TemplateError]:
-    """Return what `render` would raise for each `{{ expression }}`; nothing where all of them can be filled."""
-    found = []
-    try:
-        for start, end in expressions(text):
-            try:
-                _value(text[start:end], variables)
-            except TemplateError as problem:
-                found.append(problem)
-    except TemplateError as problem:
-        found.append(problem)
-    return found
-
-
-def _value(expression: str, variables: Mapping[str, Any]) -> str:
-    from jinja2 import TemplateSyntaxError, UndefinedError
-
-    inner = expression[2:-2].removeprefix("-").removesuffix("-").strip()
-    try:
-        return text_of(_environment().compile_expression(inner, undefined_to_none=False)(dict(variables)))
-    except TemplateSyntaxError as problem:
-        raise _broken(expression, problem.message or "") from None
-    except UndefinedError as problem:
-        said = str(problem)
-        missing = said.split("'")[1] if said.endswith("is undefined") and "'" in said else ""
-        hint = nearest(missing, (name for name in variables if not name.startswith("_"))) if missing else ""
-        row = variables.get("row")  # of a batch
-        if missing and isinstance(row, Container) and not isinstance(row, str) and missing in row:
-            hint = f" (did you mean {{{{ row.{missing} }}}}?)"
-        if "row" in variables and said.endswith(f"has no attribute {inner.removeprefix('row.')!r}"):
-            hint = " (did you mean {{ row }}? The rows are plain values, without columns)"
-        do = f"give it a value, or write {{{{ {inner} or '…' }}}}" if said.endswith(" is null") else RAW
-        raise TemplateError(f"{expression} cannot be filled: {said}{hint}", hint=do) from None
-    except UsageMistake as problem:
-        hint = problem.hint or RAW
-        if isinstance(problem, TooLarge):
-            attach = f"--attach {inner} sends it as a file; " if inner.isidentifier() else ""
-            hint = f"{attach}{{{{ {inner}{problem.call} }}}} fills it in whole"
-        raise TemplateError(f"{expression} cannot be filled: {problem.message}", hint=hint) from None
-    except Exception as problem:  # the notebook's own objects may raise anything
-        raise _broken(expression, f"{type(problem).__name__}: {problem}") from None
-
-
-def _broken(expression: str, problem: str) -> TemplateError:
-    why = next((plain for said, plain in _PLAINLY.items() if said in problem), problem)
-    return TemplateError(f"{expression} cannot be read: {why}", hint=RAW)
-
-
-_PLAINLY = {
-    "chunk after expression": "it holds more than one expression",
-    "end of template": "the expression is incomplete",
-    "expected name or number": "a name must follow the dot",
-}
-"""What Jinja says, and what that means to somebody who wrote one expression."""
-
-
-_TEXT_FILTERS = (
-    *(
-        "capitalize",
-        "center",
-        "e",
-        "escape",
-        "forceescape",
-        "format",
-        "indent",
-        "lower",
-        "replace",
-        "striptags",
-        "title",
-    ),
-    *("title", "trim", "truncate", "upper", "urlize", "wordcount", "wordwrap"),
-)
-"""The filters that make a text of whatever they get: of a null too, and of a value's address."""
-
-
-@cache
-def _environment() -> SandboxedEnvironment:  # noqa: C901 - its parts are classes
-    from inspect import unwrap
-
-    from jinja2 import StrictUndefined, pass_environment
-    from jinja2.compiler import CodeGenerator
-    from jinja2.filters import do_format, make_attrgetter
-    from jinja2.runtime import Context, Undefined
-    from jinja2.sandbox import SandboxedEnvironment
-
-    class Generator(CodeGenerator):
-        """Joins with `~` as values are filled in, where jinja2 would take Python's `str`."""
-
-        def visit_Concat(self, node: Any, frame: Any) -> None:
-            self.write("environment.joined((")
-            for part in node.nodes:
-                self.visit(part, frame)
-                self.write(", ")
-            self.write("))")
-
-    class Names(Context):
-        def resolve_or_missing(self, key: str) -> Any:
-            return ordered(super().resolve_or_missing(key))
-
-    class Sandbox(SandboxedEnvironment):
-        """Sets come in order wherever an expression meets one."""
-
-        code_generator_class = Generator
-        context_class = Names
-        intercepted_binops = frozenset({"%"})
-
-        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-            if isinstance(left, str):
-                right = tuple(map(filled, right)) if isinstance(right, tuple) else filled(right)
-            return super().call_binop(context, operator, left, right)
-
-        def getattr(self, obj: Any, attribute: str) -> Any:
-            return ordered(super().getattr(obj, attribute))
-
-        def getitem(self, obj: Any, argument: Any) -> Any:
-            return ordered(super().getitem(obj, argument))
-
-        def call(self, context: Any, obj: Any, *arguments: Any, **keywords: Any) -> Any:
-            if isinstance(getattr(unwrap(obj), "__self__", None), str):  # "{}".format(…)
-                arguments = tuple(map(filled, arguments))
-                keywords = {name: filled(value) for name, value in keywords.items()}
-            return ordered(super().call(context, obj, *arguments, **keywords))
-
-        @staticmethod
-        def joined(parts: Iterable[Any]) -> str:
-            return "".join(written(part) for part in parts)
-
-    def written(value: Any) -> str:
-        return str(value) if isinstance(value, Undefined) else text_of(value)
-
-    def join(context: Any, value: Any, d: str = "", attribute: str | int | None = None) -> str:
-        value = in_order(value) if isinstance(value, (set, frozenset)) else value
-        if attribute is not None:
-            value = map(make_attrgetter(context, attribute), value)
-        return written(d).join(map(written, value))
-
-    def filled(value: Any) -> Any:
-        """What goes into a text: numbers and texts as they are, everything else as it is filled in, or refused."""
-        text = written(value)
-        return value if isinstance(value, (str, int, float)) and not isinstance(value, bool) else text
-
-    def checking(make_text: Callable[..., Any]) -> Callable[..., Any]:
-        own = 1 if hasattr(make_text, "jinja_pass_arg") else 0
-
-        @wraps(make_text)
-        def run(*arguments: Any, **keywords: Any) -> Any:
-            before, first, rest = arguments[:own], arguments[own], arguments[own + 1 :]
-            if make_text is do_format:
-                rest, keywords = tuple(map(filled, rest)), {name: filled(each) for name, each in keywords.items()}
-            return make_text(*before, written(first), *rest, **keywords)
-
-        return run
-
-    environment = Sandbox(undefined=StrictUndefined, autoescape=False)
-    for name in _TEXT_FILTERS:
-        environment.filters[name] = checking(environment.filters[name])
-    environment.filters["join"] = pass_environment(join)
-    environment.filters["string"] = written
-    return environment

@@ -35,8 +35,9 @@ from devin_jupyter.loop import (
 )
 from devin_jupyter.models.snapshot import CellRef
 from devin_jupyter.options import from_keywords, in_python, seconds
-from devin_jupyter.request import IN_PYTHON, check_message, not_filled_in, read_attachments, render
+from devin_jupyter.request import check_message, read_attachments
 from devin_jupyter.session import AsyncSession, Core, Session
+from devin_jupyter.template import IN_PYTHON, not_filled_in, render
 from devin_jupyter.text import kind_of
 
 if TYPE_CHECKING:

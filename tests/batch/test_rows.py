@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from pydantic import BaseModel
 
-from devin_jupyter import request as template
+from devin_jupyter import template
 from devin_jupyter.batches.rows import named, plain, read_rows
 from devin_jupyter.errors import OptionError, TemplateError
 

@@ -8,7 +8,7 @@ from typing import Any
 from fuzz.strategies import JSON, ErrorText, check_examples, short_and_long, value_or_error
 from hypothesis import strategies as st
 
-from devin_jupyter import request as template
+from devin_jupyter import template
 from devin_jupyter.errors import OutputInvalid, SchemaError, TemplateError
 from devin_jupyter.magics import commands
 from devin_jupyter.options import OPTIONS, from_keywords, parse, split

@@ -16,7 +16,8 @@ import pytest
 from devin_jupyter import options
 from devin_jupyter.batches.rows import read_rows
 from devin_jupyter.errors import OptionError, TemplateError, UsageMistake
-from devin_jupyter.request import build, fill, read_attachments, render
+from devin_jupyter.request import build, fill, read_attachments
+from devin_jupyter.template import render
 
 REPOS = {"acme/web", "acme/api", "acme/docs"}
 IN_ORDER = "{'acme/api', 'acme/docs', 'acme/web'}"
@@ -75,7 +76,7 @@ def test_sets_are_filled_in_in_order_wherever_they_are(text: str, filled: str) -
 
 
 def test_a_set_gives_the_same_text_in_every_process(run_python, monkeypatch) -> None:
-    code = "from devin_jupyter.request import render; print(render('{{ s }} {{ s | list }}', {'s': set('abcdefgh')}))"
+    code = "from devin_jupyter.template import render; print(render('{{ s }} {{ s | list }}', {'s': set('abcdefgh')}))"
     found = set()
     for seed in ("1", "2", "3"):
         monkeypatch.setenv("PYTHONHASHSEED", seed)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devin_jupyter.errors import TemplateError
-from devin_jupyter.request import IN_PYTHON, not_filled_in, render
+from devin_jupyter.template import IN_PYTHON, not_filled_in, render
 
 
 def refusal(text, **variables):
@@ -70,7 +70,7 @@ def test_the_sandbox_refuses_to_reach_behind_objects():
 
 def test_jinja_is_not_loaded_for_a_text_without_expressions(run_python):
     out = run_python(
-        "import sys; from devin_jupyter.request import render; render('{% x %}', {}); print('jinja2' in sys.modules)"
+        "import sys; from devin_jupyter.template import render; render('{% x %}', {}); print('jinja2' in sys.modules)"
     )
     assert out.strip() == "False"
 
