@@ -41,6 +41,7 @@ _DEVINS_HOSTS = (".devin.ai", ".devinenterprise.com")
 _MOST_DOTENV_BYTES = 1_000_000
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’"}
 _KEYRING_SERVICE = "devin_jupyter"
+_DOTENV, _URL_IN_DOTENV = ".env", "DEVIN_API_URL in .env"
 _COLAB = "Colab user data"
 WHERE_KEYS_ARE_MADE = "keys are made in the Devin web app: Settings → Devin API"
 _HOW_TO_GIVE_A_KEY = (
@@ -248,67 +249,85 @@ def resolve_settings(
     for name, value in given.items():
         if value is not None and not isinstance(value, str):
             raise OptionError(f"{name} must be text, not {type(value).__name__}")
-
     dotenv, unreadable = _dotenv_here()
-    if api_key is None:
-        key, key_source = _find_key(profile, dotenv, unreadable)
-    elif not (key := unquoted(api_key)):
-        raise NoKey("the given API key is empty", "nothing was sent", _HOW_TO_GIVE_A_KEY)
-    keep_secret([key])
-    if not key.isascii() or not key.isprintable() or " " in key:
-        message = f"the key from {key_source} contains characters that are not valid in a key"
-        raise NoKey(message, "nothing was sent", _HOW_TO_GIVE_A_KEY)
-
+    key, key_source = _find_key(profile, dotenv, unreadable) if api_key is None else (unquoted(api_key), key_source)
+    _check_key(key, key_source)
     folder = data_folder()
-    noted = saved_profile(folder, profile or DEFAULT_PROFILE) if key_source.startswith("keyring") else {}
-    # an address found in a .env is used with the key found beside it only: a cloned folder must not redirect other keys
-    beside = dotenv if key_source == ".env" else {}
-    saved = noted.get("base_url")
-    places = [
-        (base_url, "base_url"),
-        (saved if profile and noted else None, f"the profile {profile}"),
-        (variable("DEVIN_API_URL") if not (profile and noted) else None, "DEVIN_API_URL"),
-        (beside.get("DEVIN_API_URL") if not (profile and noted) else None, "DEVIN_API_URL in .env"),
-        (saved, "the saved profile"),
-        (DEFAULT_BASE_URL, ""),
-    ]
-    address, place = next((check_base_url(text, place), place) for text, place in places if text)
+    saved = saved_profile(folder, profile or DEFAULT_PROFILE) if key_source.startswith("keyring") else {}
+    address, named_by = _find_address(base_url, profile, saved, dotenv, key_source)
     is_simulator = is_loopback(urlsplit(address).hostname or "")
-    is_named = beside or base_url or variable("DEVIN_API_URL")
-    unused = "" if is_named else _without_credentials(dotenv.get("DEVIN_API_URL", ""))
-
-    named_version = api_version or noted.get("api_version")
-    version = _check_version(key, named_version)
-    if not (named_version or is_simulator or key.startswith(tuple(_VERSION_OF_PREFIX))):
-        raise WrongKeyFamily(
-            f"the key {mask_key(key)} from {key_source} is neither a v3 key (cog_…) nor a v1 key (apk_…)",
-            "nothing was sent",
-            f"{WHERE_KEYS_ARE_MADE}; if it is one, name its API version: dj.connect(api_key=…, api_version='v3')",
-        )
-
     settings = Settings(
         api_key=key,
         key_source=key_source,
         base_url=address,
-        api_version=version,
+        api_version=_find_version(key, key_source, api_version or saved.get("api_version"), is_simulator=is_simulator),
         profile=profile,
         home=folder,
         simulated=is_simulator,
-        unused_url="" if unused.rstrip("/") == address else unused,
+        unused_url=_unused_url(base_url, dotenv, key_source, address),
         pace=_SIMULATOR_PACE if is_simulator else Pace(),
         live=live,
     )
-    # as with keys: an address that a .env names gets no token from elsewhere
-    settings = _with_token(settings, pat, dotenv, own_file=place == "DEVIN_API_URL in .env")
-    if version == "v1":
-        return settings
-    remembered = saved_settings(folder).get("organisations")
+    settings = _with_token(settings, pat, dotenv, dotenv_names_host=named_by == _URL_IN_DOTENV)
+    return settings if settings.api_version == "v1" else _with_org(settings, org_id, dotenv, saved)
+
+
+def _check_key(key: str, source: str) -> None:
+    if not key:
+        raise NoKey("the given API key is empty", "nothing was sent", _HOW_TO_GIVE_A_KEY)
+    keep_secret([key])
+    if not key.isascii() or not key.isprintable() or " " in key:
+        message = f"the key from {source} contains characters that are not valid in a key"
+        raise NoKey(message, "nothing was sent", _HOW_TO_GIVE_A_KEY)
+
+
+def _find_address(
+    given: str | None, profile: str | None, saved: Mapping[str, str], dotenv: Mapping[str, str], key_source: str
+) -> tuple[str, str]:
+    """Return the API's address, checked, and the place that names it.
+
+    An address in a `.env` is used with the key beside it only: a cloned folder must not redirect other keys.
+    """
+    is_of_profile = bool(profile and saved)
+    places = [
+        (given, "base_url"),
+        (saved.get("base_url") if is_of_profile else None, f"the profile {profile}"),
+        (variable("DEVIN_API_URL") if not is_of_profile else None, "DEVIN_API_URL"),
+        (dotenv.get("DEVIN_API_URL") if key_source == _DOTENV and not is_of_profile else None, _URL_IN_DOTENV),
+        (saved.get("base_url"), "the saved profile"),
+        (DEFAULT_BASE_URL, ""),
+    ]
+    return next((check_base_url(text, place), place) for text, place in places if text)
+
+
+def _unused_url(given: str | None, dotenv: Mapping[str, str], key_source: str, address: str) -> str:
+    """Return the address of a `.env` that is not used, as it may be shown; empty where no one would expect it to be."""
+    if given or variable("DEVIN_API_URL") or key_source == _DOTENV:
+        return ""
+    url = _without_credentials(dotenv.get("DEVIN_API_URL", ""))
+    return "" if url.rstrip("/") == address else url
+
+
+def _find_version(key: str, source: str, named: str | None, *, is_simulator: bool) -> str:
+    version = _check_version(key, named)
+    if not (named or is_simulator or key.startswith(tuple(_VERSION_OF_PREFIX))):
+        raise WrongKeyFamily(
+            f"the key {mask_key(key)} from {source} is neither a v3 key (cog_…) nor a v1 key (apk_…)",
+            "nothing was sent",
+            f"{WHERE_KEYS_ARE_MADE}; if it is one, name its API version: dj.connect(api_key=…, api_version='v3')",
+        )
+    return version
+
+
+def _with_org(settings: Settings, given: str | None, dotenv: Mapping[str, str], saved: Mapping[str, str]) -> Settings:
+    """Return the settings with the organization, if any place names one; else the client asks the service."""
+    remembered = saved_settings(settings.home).get("organisations")
     known = remembered if isinstance(remembered, dict) else {}
     for organization, source in (
-        (org_id, "argument"),
+        (given, "argument"),
         (variable("DEVIN_ORG_ID"), "DEVIN_ORG_ID"),
-        (dotenv.get("DEVIN_ORG_ID"), ".env"),
-        (noted.get("org_id"), "profile"),
+        (dotenv.get("DEVIN_ORG_ID"), _DOTENV),
+        (saved.get("org_id"), "profile"),
         (known.get(_key_hash(settings)), "remembered for this key"),
     ):
         if isinstance(organization, str) and organization.strip():
@@ -345,7 +364,7 @@ def _find_key(profile: str | None, dotenv: Mapping[str, str], unreadable: NoKey 
     if unreadable is not None:  # it may hold a key, which would go before those of the next places
         raise unreadable
     if key := dotenv.get("DEVIN_API_KEY"):
-        return key, ".env"
+        return key, _DOTENV
     if key := key_from_keyring(DEFAULT_PROFILE):
         return key, "keyring"
     if key := host().secret("DEVIN_API_KEY"):
@@ -353,24 +372,29 @@ def _find_key(profile: str | None, dotenv: Mapping[str, str], unreadable: NoKey 
     raise no_key()
 
 
-def _with_token(settings: Settings, given: str | None, dotenv: Mapping[str, str], *, own_file: bool) -> Settings:
+def _with_token(
+    settings: Settings, given: str | None, dotenv: Mapping[str, str], *, dotenv_names_host: bool
+) -> Settings:
     """Return the settings with the token for the live channel, if there is one."""
     token, source = unquoted(given or ""), "the hidden prompt"
     if not token and settings.live is not False:
-        token, source = _find_token(settings, dotenv, own_file=own_file)
+        token, source = _find_token(settings, dotenv, dotenv_names_host=dotenv_names_host)
     if not token:
         return settings
     keep_secret([token])
     return replace(settings, pat=token, pat_source=source)
 
 
-def _find_token(settings: Settings, dotenv: Mapping[str, str], *, own_file: bool) -> tuple[str, str]:
-    """Return the token and its place: the environment, unless a profile or a `.env` names the host, or the key's."""
+def _find_token(settings: Settings, dotenv: Mapping[str, str], *, dotenv_names_host: bool) -> tuple[str, str]:
+    """Return the token and its place: the environment, unless a profile or a `.env` names the host, or the key's.
+
+    As with keys, a host that a `.env` names gets no token from elsewhere.
+    """
     profile = settings.profile
-    if not (profile or own_file) and (token := variable("DEVIN_PAT")):
+    if not (profile or dotenv_names_host) and (token := variable("DEVIN_PAT")):
         return token, "DEVIN_PAT"
     if not profile and (token := dotenv.get("DEVIN_PAT", "")):
-        return token, ".env"
+        return token, _DOTENV
     if settings.key_source.startswith("keyring"):
         return key_from_keyring(_pat_entry(profile or DEFAULT_PROFILE)) or "", settings.key_source
     return (host().secret("DEVIN_PAT") or "", _COLAB) if settings.key_source == _COLAB else ("", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -34,7 +35,10 @@ def _place(place: int | None) -> float:
 
 
 class LiveWidget(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not typed
-    """A panel as a widget. In a run that only fills the file, which would keep the whole front end, it is none yet."""
+    """A panel as a widget, not connected yet in a run that only fills the file: the file would keep its front end.
+
+    A subclass defines what is abstract; the metaclass of traitlets leaves no room for `ABC`, which would check it.
+    """
 
     _css = STYLES
     _is_deferred = False
@@ -53,10 +57,11 @@ class LiveWidget(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
             super().open()
         return str(super().model_id)
 
+    @abstractmethod
     def receive(self, content: Any, buffers: Sequence[Any] = ()) -> None:
         """Take a message of the browser; returns at once and never raises."""
-        raise NotImplementedError
 
+    @abstractmethod
     def saved_bundle(self, *, transcript: bool = False, live: bool = False) -> dict[str, Any]:
         """Return what a saved notebook keeps: text, static HTML and the record, no view.
 
@@ -64,7 +69,6 @@ class LiveWidget(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
             transcript: keep the conversation too, if the panel shows one.
             live: the panel is alive and may move into the HTML.
         """
-        raise NotImplementedError
 
     def view_bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the widget's own view as a bundle: what a front end with a widget manager shows.
