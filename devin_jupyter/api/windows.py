@@ -1,0 +1,340 @@
+"""Long lists of sessions, read in many time windows at once instead of page after page.
+
+Windows overlap, and the collector drops duplicates; if the service ignores the times, the list is read in order.
+Whether `created_after` and `created_before` include their second is not documented, so nothing relies on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil, floor, inf
+from typing import Any, TypeAlias
+
+from devin_jupyter.api.client import LARGEST_PAGE, MOST_EMPTY_PAGES, endless, items_of, next_cursor
+from devin_jupyter.errors import UnreadableAnswer
+from devin_jupyter.loop import REQUESTS_AT_ONCE, leaf_exceptions
+from devin_jupyter.models.fields import KNOWN_KEYS, UNIX_SECONDS, json_parsers, parse_time, row_parser
+
+SERIAL = 4
+"""Pages that are always read one after another; more are divided."""
+NEAR = 5
+"""If no more concurrent requests than this are worthwhile, windows are divided only once: each costs one more page."""
+_MOST_NEW = 20
+"""Fields that are not in our table: with more than this, pages are no longer read as rows."""
+_FURTHER_BACK = (1, 3, 7)
+"""How far the windows before the bulk of a history reach back, in lengths of it: its beginning is not known."""
+
+Raw = dict[str, Any]
+Fetch = Callable[[Raw], Awaitable[bytes]]
+Take = Callable[[list[Any]], Awaitable[int]]
+"""Collects sessions, and returns how many of them were new."""
+Parse: TypeAlias = "Callable[[bytes], Page]"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Sessions created at or after `start` and before `end`, in Unix seconds; None is open."""
+
+    start: int | None = None
+    end: int | None = None
+
+    def params(self, *, after_is_included: bool = False, before_is_included: bool = False) -> Raw:
+        """The filters that hold this window and little more, for what is known of how the service reads them."""
+        after = None if self.start is None else self.start - (not after_is_included)
+        before = None if self.end is None else self.end - before_is_included
+        return {"created_after": after, "created_before": before}
+
+    def holds(self, created: int) -> bool:
+        """Whether a session created at this second belongs here."""
+        return (self.start is None or created >= self.start) and (self.end is None or created < self.end)
+
+    @property
+    def is_divisible(self) -> bool:
+        """Whether it is longer than a second."""
+        return self.start is None or self.end is None or self.end - self.start > 1
+
+    def split(self, count: int, last: int, span: int) -> list[Window]:
+        """Divide it so that all parts together are the whole, however sessions are spread in it.
+
+        Args:
+            count: how many equal parts to make of where most sessions are thought to be.
+            last: a second with a session, behind which there may be few.
+            span: how far back from there to look closely where nothing says where it begins.
+        """
+        top = last + 1 if self.end is None else min(last + 1, self.end)
+        low = top - max(span, 1) if self.start is None else self.start
+        count = max(1, min(count, top - low))
+        edges = [low + (top - low) * index // count for index in range(count + 1)]
+        parts = [Window(start, end) for start, end in pairwise(edges)][::-1]
+        if self.end is None or top < self.end:
+            parts.insert(0, Window(top, self.end))
+        return [*parts, *(_further_back(low, top - low) if self.start is None else [])]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of the list."""
+
+    items: list[Any]
+    """Dicts or rows."""
+    created: list[int]
+    cursor: str | None
+    total: int | None
+    has_integer_times: bool = True
+    """All times are whole seconds, as they should be."""
+
+    def inside(self, window: Window) -> list[Any]:
+        """Return the sessions that belong to a window."""
+        low, high = min(self.created, default=0), max(self.created, default=0)
+        if window.holds(low) and window.holds(high):
+            return self.items
+        return [item for item, created in zip(self.items, self.created, strict=True) if window.holds(created)]
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether it is newest first, so that the rest is older than its last session."""
+        return bool(self.created) and self.created == sorted(self.created, reverse=True)
+
+
+def _further_back(end: int, length: int) -> list[Window]:
+    """Divide all the time before `end` into windows that grow, since histories thin out toward their beginning."""
+    edges = [end, *(end - length * times for times in _FURTHER_BACK if length * times < end)]
+    return [*(Window(low, high) for high, low in pairwise(edges)), Window(None, edges[-1])]
+
+
+class _EmptyPages:
+    """Counts pages in a row without a session that say that there is more."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def see(self, page: Page) -> None:
+        """Count a page. Raises UnreadableAnswer where there seems to be no end."""
+        self._count = 0 if page.items else self._count + 1
+        if self._count >= MOST_EMPTY_PAGES and page.cursor is not None:
+            raise endless(self._count)
+
+
+_EMPTY_PAGE = b'{"items": [], "has_next_page": false, "end_cursor": null}'
+
+
+class _FilterIgnored(Exception):
+    """The service returned sessions from outside the window."""
+
+
+async def read_newest(fetch: Fetch, take: Take, window: Window, limit: int, parse: Parse | None = None) -> bool:
+    """Read the newest `limit` sessions of a window; False if the newest do not come first, so all must be read."""
+    count, cursors, oldest, empty = 0, set[str | None](), None, _EmptyPages()
+    cursor: str | None = None
+    while count < limit and cursor not in cursors:
+        cursors.add(cursor)
+        first = max(1, min(LARGEST_PAGE, limit - count))
+        page = (parse or parsed)(await fetch({**window.params(), "first": first, "after": cursor}))
+        empty.see(page)
+        if page.items and (not page.is_ordered or (oldest is not None and page.created[0] > oldest)):
+            return False
+        count += await take(page.inside(window))
+        cursor, oldest = page.cursor, page.created[-1] if page.created else oldest
+        if cursor is None:
+            break
+    return True
+
+
+async def read_sessions(
+    fetch: Fetch,
+    take: Take,
+    window: Window,
+    *,
+    at_once: int = REQUESTS_AT_ONCE,
+    parse: Parse | None = None,
+) -> None:
+    """Read all sessions of a window, handing each page to `take` once or more.
+
+    Args:
+        fetch: reads one page: given its parameters, returns the body.
+        take: collects raw sessions; sees some of them twice.
+        window: which sessions.
+        at_once: the most requests under way; with one, the list is read in order.
+        parse: reads the body of a page; `parsed` by default.
+
+    Raises:
+        ApiError, ConnectionTrouble: of the first request that failed; the others are given up.
+    """
+    reader = _Reader(fetch, take, at_once, parse or parsed)
+    if at_once == 1:
+        await reader.read_in_order(window)
+        return
+    try:
+        await reader.read(window)
+    except (_FilterIgnored, ExceptionGroup) as problem:
+        found = list(leaf_exceptions(problem))
+    else:
+        return
+    if not any(isinstance(cause, _FilterIgnored) for cause in found):
+        raise found[0]
+    await reader.read_in_order(window)
+
+
+class _Reader:
+    def __init__(self, fetch: Fetch, take: Take, at_once: int, parse: Parse) -> None:
+        self._fetch, self._take, self.at_once, self._parse = fetch, take, at_once, parse
+        self._turn: asyncio.Semaphore | None = None
+        self._included = {"after_is_included": False, "before_is_included": False}
+
+    async def read(self, window: Window, serial: float = SERIAL) -> None:
+        """Read a window: in order where about `serial` pages are left, divided where there are more."""
+        bounds = window.params(**self._included)
+        page = await self._page(window, bounds)
+        outside = len(page.items) - len(page.inside(window))
+        if page.cursor is not None and 2 * outside > len(page.items) and bounds != window.params(**self._included):
+            bounds = window.params(**self._included)  # learned meanwhile: without the sessions of the next window
+            page = await self._page(window, bounds)
+        seen, count, cursors, empty = len(page.items), 1, set[str](), _EmptyPages()
+        while page.cursor is not None and page.cursor not in cursors:
+            cursors.add(page.cursor)
+            left = _pages_left(window, page, seen)
+            if page.created and window.is_divisible and (count >= serial if left is None else left > serial):
+                left = left or 4 * count
+                parts = max(2, min(self.at_once, ceil(left / SERIAL)))
+                share = max(SERIAL, 5 * left // (4 * parts)) if self.at_once > NEAR else inf
+                windows = window.split(parts, max(page.created), _span(page, left))
+                await _together(self.read(part, 2 if part.start is None else share) for part in windows)
+                return
+            page = await self._page(window, {**bounds, "after": page.cursor})
+            seen, count = seen + len(page.items), count + 1
+            empty.see(page)
+
+    async def read_in_order(self, window: Window) -> None:
+        """Read page after page, even if the service ignores the window."""
+        bounds, cursors, empty = window.params(), set[str](), _EmptyPages()
+        page = await self._page(window, bounds, check=False)
+        while page.cursor is not None and page.cursor not in cursors:
+            cursors.add(page.cursor)
+            page = await self._page(window, {**bounds, "after": page.cursor}, check=False)
+            empty.see(page)
+
+    async def _page(self, window: Window, params: Raw, *, check: bool = True) -> Page:
+        params = {**params, "first": LARGEST_PAGE}
+        if self._turn is None:
+            return await self._first_page(window, params, check)
+        async with self._turn:
+            body = await self._fetch(params)
+        return await self._process_page(window, body, check)
+
+    async def _first_page(self, window: Window, params: Raw, check: bool) -> Page:
+        """Find out how many requests at once keep this machine busy: more would only compete for it."""
+        self._parse(_EMPTY_PAGE)  # loads the parser, so that this does not count as work on a page
+        started = time.perf_counter()
+        body = await self._fetch(params)
+        answered = time.perf_counter()
+        page = await self._process_page(window, body, check)
+        worked = time.perf_counter() - answered
+        self.at_once = min(self.at_once, max(2, ceil((answered - started) / max(worked, 1e-4))))
+        self._turn = asyncio.Semaphore(self.at_once)
+        return page
+
+    async def _process_page(self, window: Window, body: bytes, check: bool) -> Page:
+        page = self._parse(body)
+        items = page.items
+        if items and not (window.holds(min(page.created)) and window.holds(max(page.created))):
+            if check and not _only_edges(window, page.created):
+                raise _FilterIgnored
+            self._learn_bounds(window, page)
+            items = page.inside(window)
+        await self._take(items)
+        return page
+
+    def _learn_bounds(self, window: Window, page: Page) -> None:
+        """Learn from sessions that were created on a bound whether the service includes it."""
+        if page.has_integer_times:
+            self._included["after_is_included"] |= window.start is not None and min(page.created) < window.start
+            self._included["before_is_included"] |= window.end is not None and max(page.created) >= window.end
+
+
+def parsed(body: bytes) -> Page:
+    """Read the body of a page."""
+    answer = _value(body)
+    items = items_of(answer)
+    if not all(isinstance(item.get("session_id"), str) for item in items):
+        raise UnreadableAnswer("an item of a page is no session", "nothing was changed", "try again later")
+    total = answer.get("total") if isinstance(answer, dict) else None
+    times: list[Any] = [item.get("created_at") for item in items]
+    has_integer_times = set(map(type, times)) <= {int} and max(times, default=0) < UNIX_SECONDS
+    created: list[int] = times if has_integer_times else [_seconds(value) for value in times]
+    return Page(items, created, next_cursor(answer), _total(total), has_integer_times)
+
+
+class RowParser:
+    """Reads pages as rows for as long as they are as expected, see `row_parser`; then as dicts."""
+
+    def __init__(self) -> None:
+        self._parse, self._new = row_parser(), set[str]()
+
+    def parsed(self, body: bytes) -> Page:
+        """Read the body of a page."""
+        if self._parse is None:
+            return parsed(body)
+        try:
+            answer = self._parse(body)
+            created: list[int] = [row.created_at for row in answer.items]
+            if set(map(type, created)) <= {int} and max(created, default=0) < UNIX_SECONDS:
+                cursor = next_cursor({"has_next_page": answer.has_next_page, "end_cursor": answer.end_cursor})
+                return Page(answer.items, created, cursor, _total(answer.total))
+        except (ValueError, RecursionError):
+            pass  # a page with fields of other kinds, or none: the general reader takes it, or says what is wrong
+        page = parsed(body)
+        new = set[str]().union(*page.items) - KNOWN_KEYS["v3"] - self._new
+        self._new |= new
+        self._parse = row_parser(*sorted(self._new)) if new and len(self._new) <= _MOST_NEW else None
+        return page
+
+
+def _total(value: Any) -> int | None:
+    return value if type(value) is int and value >= 0 else None
+
+
+def _value(body: bytes) -> Any:
+    for parse in json_parsers():
+        try:
+            return parse(body)
+        except (ValueError, RecursionError):  # also half a character, or a number that is none, which only some read
+            continue
+    raise UnreadableAnswer("a page of sessions cannot be parsed", "nothing was changed", "try again later")
+
+
+def _seconds(value: Any) -> int:
+    moment = parse_time(value)
+    return 0 if moment is None else floor(moment.timestamp())
+
+
+def _only_edges(window: Window, created: Iterable[int]) -> bool:
+    """The bounds may or may not be included."""
+    low = -(10**18) if window.start is None else window.start - 1
+    high = 10**18 if window.end is None else window.end
+    return all(low <= moment <= high for moment in created)
+
+
+def _pages_left(window: Window, page: Page, seen: int) -> int | None:
+    """How many pages are behind this one: by the service's total, or estimated from the density of this page."""
+    if page.total is not None:
+        return -(-max(0, page.total - seen) // max(1, len(page.items)))
+    if window.start is None or not page.is_ordered:
+        return None
+    width = max(1, page.created[0] - page.created[-1])
+    return -(-max(0, page.created[-1] - window.start) // width)
+
+
+def _span(page: Page, pages: int) -> int:
+    """How far back this many pages reach, if the density stays the same; a little more."""
+    width = max(page.created, default=1) - min(page.created, default=0)
+    return max(1, width) * pages * 3 // 2
+
+
+async def _together(reads: Iterable[Coroutine[Any, Any, None]]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for read in reads:
+            group.create_task(read)
