@@ -586,7 +586,11 @@ _WITHIN_A_REPOSITORY += ("wiki", "raw", "blame", "edit", "branches", "tags", "sr
 """What follows the name of a repository in an address that was copied from a browser."""
 _OTHER_PATHS = ("dev.azure.com", "visualstudio.com")
 """Hosts whose addresses are not the path by which Devin knows a repository."""
-_TWO_PARTS = ("github.com", "bitbucket.org")
+_TWO_PARTS = ("github.com", "bitbucket.org", "github.dev", "raw.githubusercontent.com", "codeload.github.com")
+_NO_REPOSITORIES = ("gist.github.com", "gist.githubusercontent.com", "api.github.com", "vscode.dev")
+_HOSTS = ("github.com", "gitlab.com", "bitbucket.org")
+_LOGIN = re.compile(r"(?<=://)[^/@\s]+@")
+"""Who logs in, in an address, often with a token."""
 _PROJECTS = ("projects", "users")
 _NO_OWNERS = ("orgs", "users", "settings", "sponsors", "topics", "marketplace", "search", "login")
 """What addresses of GitHub begin with that are of no repository."""
@@ -623,19 +627,20 @@ def _repo(written: str) -> tuple[str, str]:
     steps = [*steps[:end]]
     steps[-1] = steps[-1].removesuffix(".git")
     is_known_elsewhere = host_name.endswith(_OTHER_PATHS) or "_git" in steps
-    is_owned = (host_name or "://" not in written) and not (host_name == "github.com" and steps[0] in _NO_OWNERS)
+    is_owned = host_name not in _NO_REPOSITORIES if host_name else "://" not in written and steps[0] not in _HOSTS
+    is_owned = is_owned and not (host_name == "github.com" and steps[0] in _NO_OWNERS)
     is_name = is_owned and len(steps) > 1 and all(re.fullmatch(r"[\w.~+-]*\w[\w.~+-]*", step) for step in steps)
     if is_known_elsewhere or not is_name:
         hint = "several are separated by spaces: --repos acme/api acme/web"
         if is_known_elsewhere:
             hint = "give the path by which Devin's list of repositories names it"
-        raise OptionError(f"{BY_NAME['repos'].flag} takes OWNER/REPO, not {written!r}", hint=hint)
+        raise OptionError(f"{BY_NAME['repos'].flag} takes OWNER/REPO, not {_LOGIN.sub('', written)!r}", hint=hint)
     return "/".join(steps), rest
 
 
 def _left_out(written: Sequence[str]) -> list[str]:
     """Name what was left out of repositories: Devin chooses the branch, unless the prompt says it."""
-    found = [(*_repo(one), one) for one in written]
+    found = [(*_repo(one), _LOGIN.sub("", one)) for one in written]
     return [
         f"repository {name}: {rest} of {one} is left out, say it in the prompt" for name, rest, one in found if rest
     ]

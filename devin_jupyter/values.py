@@ -137,11 +137,16 @@ def _inside(value: Any, shown: Callable[[Any], str] = repr) -> str:
     members = _members(value)
     if members is None:
         text = shown(value)
-        if _ADDRESS.search(text):
+        if _ADDRESS.search(text) or _is_told_by_place(value, text):
             raise _nameless(value)
         return text
     texts = [_inside(member) for member in members]
     return _rebuilt(value, texts) if _holds_sets(value) else shown(value)
+
+
+def _is_told_by_place(value: Any, text: str) -> bool:
+    """Whether a text holds the place in memory as a number, as reprs that were written by hand may."""
+    return re.search(rf"(?<![0-9a-z])(?:{id(value)}|(?:0x)?0*{id(value):x})(?![0-9a-z])", text.lower()) is not None
 
 
 def _rebuilt(value: Any, texts: list[str]) -> str:
@@ -348,7 +353,13 @@ def _whole_columns(table: Any) -> Any:
 
 
 def _whole_numbers(column: Any) -> Any:
-    """The same series, as whole numbers where its floats are."""
+    """The same series, as whole numbers where its floats are; in a series of all kinds, each cell by itself."""
+    if str(column.dtype) == "object" and any(isinstance(cell, float) for cell in column):
+        known = [cell for cell in column if not is_null(cell)]
+        is_mixed = not all(isinstance(cell, float) for cell in known)
+        parts = [[cell] for cell in column] if is_mixed else [list(column)]
+        cells = [cell for part in parts for cell in _whole_cells(part)]
+        return column.__class__(cells, index=column.index, name=column.name, dtype=object)
     if getattr(column.dtype, "kind", "") != "f":
         return column
     known = column.dropna()

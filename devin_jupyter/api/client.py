@@ -31,6 +31,8 @@ Raw = dict[str, Any]
 """A JSON object of a response."""
 Fetch = Callable[[Raw], Awaitable[Any]]
 LARGEST_PAGE = 200
+LARGEST_V1_PAGE = 100
+"""A page of v1 of this length may be cut, however many were asked for: how many it gives at most is not documented."""
 MOST_EMPTY_PAGES = 100
 """Empty pages in a row, each of which says that there is more, that count as a list that cannot be read."""
 _REPEATED_PAGES = 3
@@ -540,7 +542,8 @@ async def offset_pages(
 ) -> AsyncIterator[list[Raw]]:
     """Yield the pages of a list that counts in `limit` and `offset`.
 
-    The answer says whether there is more (v3); where it does not say (v1), a page shorter than asked for is the last.
+    The answer says whether there is more (v3); where it does not say (v1), a page shorter than asked for is the last,
+    unless it is as long as v1 may make any page.
 
     Args:
         fetch: reads one page; is given `limit` and `offset`.
@@ -557,7 +560,7 @@ async def offset_pages(
         if fresh:
             yield fresh
         flag = page.get("has_next_page") if isinstance(page, Mapping) else None
-        more = flag if isinstance(flag, bool) else len(found) >= page_size
+        more = flag if isinstance(flag, bool) else len(found) >= min(page_size, LARGEST_V1_PAGE)
         if not more or not fresh or dedup.is_done:
             return
         offset += len(found)

@@ -195,7 +195,8 @@ def _meaning(request: RequestInfo, status: int, detail: str, wait: float | None,
     """What the status means, and whether the request was applied."""
     if status >= 500:
         failed = "the service failed"
-        failed += "" if request.method in ("POST", "PATCH") else ", even after several retries"
+        is_tried_once = request.method in ("POST", "PATCH") or (wait or 0.0) > _LONG_WAIT
+        failed += "" if is_tried_once else ", even after several retries"
         failed += "" if request.method == "GET" else "; the request may or may not have been applied"
         return f"{failed}{_asked(wait)}" if wait else failed
     if status == 409 and request.operation == _CREATE:

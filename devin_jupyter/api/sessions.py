@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 
 from devin_jupyter.api.client import (
     LARGEST_PAGE,
+    LARGEST_V1_PAGE,
     MOST_EMPTY_PAGES,
     Service,
     at_most,
@@ -464,7 +465,7 @@ async def _whole_list(service: Service, **params: Any) -> SessionList:
     async def read(**archived: str) -> SessionList:
         found: dict[str, wire.Session] = {}
         n_empty, places = 0, {""}
-        # v1 counts in offsets, and a page shorter than asked for is its last
+        # v1 counts in offsets, and a page shorter than any that it may have cut is its last
         paging: dict[str, Any] = {"limit": LARGEST_PAGE, "offset": 0} if service.is_v1 else {"first": LARGEST_PAGE}
         for _ in range(_MOST_PAGES):
             page = await service.call("sessions.list", params={**params, **archived, **paging})
@@ -477,7 +478,7 @@ async def _whole_list(service: Service, **params: Any) -> SessionList:
                 raise _no_end("an item of it is no session")
             is_new = not by_name.keys() <= found.keys()
             found = {**by_name, **found}
-            if not (len(listed) >= LARGEST_PAGE if service.is_v1 else page.get("has_next_page")):
+            if not (len(listed) >= LARGEST_V1_PAGE if service.is_v1 else page.get("has_next_page")):
                 return [*found.values()]
             if service.is_v1:
                 place = str(len(listed) + paging["offset"]) if is_new else ""

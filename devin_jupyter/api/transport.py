@@ -181,7 +181,6 @@ class Transport:
         self._pid = 0
         self._closing: weakref.finalize[[asyncio.AbstractEventLoop, httpx.AsyncClient], Transport] | None = None
         self.date: tuple[str, float] | None = None
-        """The `Date` of the last answer, and when that came (monotonic)."""
         """The `Date` of the last answer, and when it came (monotonic)."""
         self._auth = {"Authorization": f"Bearer {settings.api_key}"}
 
@@ -254,8 +253,8 @@ class Transport:
                     first = problem
         if isinstance(first, _Answer) and first.status == 200:
             _log(info, first.status, started)
-            if date := dict(first.headers).get("Date"):
-                self._date = date, time.monotonic()
+            if date := next((value for name, value in first.headers if name.lower() == "date"), ""):
+                self.date = date, time.monotonic()
             return first.content
         left = max(0.0, within - (time.perf_counter() - started))
         return (await self._send(info, params=params, is_page=True, first=first, within=left)).content

@@ -1257,16 +1257,23 @@ class Lookup:
             made_after: Unix time by the service's clock.
             as_user: in whose name ours are started.
             is_other: whether a session is known to be another request's.
+
+        Raises:
+            UnreadableAnswer: one of that time does not show its first message yet, and may be it.
         """
-        said, found = same_text(clean(prompt)), []
+        said, found, unread = same_text(clean(prompt)), list[Raw](), list[str]()
         for raw in await made_since(self._sessions, made_after):
             if (made_at(raw) or made_after) < made_after or our_tags(raw) or not await self.is_mine(raw, as_user):
                 continue
             if await is_other(str(id_of(raw))):
                 continue
             first = await first_message(self._sessions, str(id_of(raw)))
+            if first is None and (made_at(raw) or made_after) - made_after < _LONGEST_POST:
+                unread.append(str(id_of(raw)))
             if first is not None and same_text(clean(without_files(first))) == said:
                 found.append(raw)
+        if unread and not found:
+            raise UnreadableAnswer(f"{', '.join(unread)} was started at that time, and does not show its prompt yet")
         return sorted(found, key=lambda raw: (made_at(raw) or 0.0, str(id_of(raw))))
 
     async def sweep(self, identities: Iterable[Fingerprint]) -> dict[str, list[Raw]]:
@@ -1365,6 +1372,8 @@ class Lookup:
 
 _CLOCK_MARGIN = 5.0
 """Seconds by which the service may say a session to be older than the intent for it."""
+_LONGEST_POST = 600.0
+"""Seconds after an intent within which its session, if there is one, was made."""
 TAGGING_OFF = (
     'where an organization allows only listed tags, %config DevinMagics.tagging = "off" or dj.connect(tagging="off")'
     " starts sessions without one"

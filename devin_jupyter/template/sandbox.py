@@ -10,9 +10,10 @@ from functools import wraps
 from inspect import unwrap
 from typing import Any
 
-from jinja2 import StrictUndefined, pass_environment
+from jinja2 import StrictUndefined, UndefinedError, pass_environment
 from jinja2.compiler import CodeGenerator
 from jinja2.filters import do_format, make_attrgetter
+from jinja2.nodes import Name
 from jinja2.runtime import Context, Undefined
 from jinja2.sandbox import SandboxedEnvironment
 from typing_extensions import override
@@ -24,14 +25,25 @@ _TEXT_FILTERS = (
     *("title", "trim", "truncate", "upper", "urlize", "wordcount", "wordwrap"),
 )
 """The filters that make a text of whatever they get: of a null too, and of a value's address."""
+_SELF = "_self_of_a_method"
+"""What `self` is called for jinja2, to which it is the template."""
 
 
 def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
     """Return the value of what stands between `{{` and `}}`; raises what jinja2 or a value of the notebook raises."""
-    return _ENVIRONMENT.compile_expression(expression, undefined_to_none=False)(dict(variables))
+    try:
+        return _ENVIRONMENT.compile_expression(expression, undefined_to_none=False)(dict(variables))
+    except UndefinedError as problem:
+        raise UndefinedError(str(problem).replace(_SELF, "self")) from None
 
 
 class _CodeGenerator(CodeGenerator):
+    @override
+    def visit_Template(self, node: Any, frame: Any = None) -> None:
+        for name in node.find_all(Name):  # in a method, `self` is a name as any other
+            name.name = _SELF if name.name == "self" else name.name
+        super().visit_Template(node, frame)
+
     def visit_Concat(self, node: Any, frame: Any) -> None:
         """Join the parts of `a ~ b` by `_Environment.joined`."""
         self.write("environment.joined((")
@@ -44,7 +56,7 @@ class _CodeGenerator(CodeGenerator):
 class _Context(Context):
     @override
     def resolve_or_missing(self, key: str) -> Any:
-        return ordered(super().resolve_or_missing(key))
+        return ordered(super().resolve_or_missing("self" if key == _SELF else key))
 
 
 class _Environment(SandboxedEnvironment):
@@ -113,6 +125,7 @@ def _on_text(make_text: Callable[..., Any]) -> Callable[..., Any]:
 
 def _environment() -> SandboxedEnvironment:
     environment = _Environment(undefined=StrictUndefined, autoescape=False)
+    del environment.filters["random"], environment.globals["lipsum"]  # another text each time is another session
     for name in _TEXT_FILTERS:
         environment.filters[name] = _on_text(environment.filters[name])
     environment.filters["join"] = pass_environment(_join)

@@ -86,6 +86,15 @@ async def test_pages_come_over_one_connection_with_the_key_and_their_query() -> 
     assert b"user-agent: devin-jupyter/" in first
 
 
+async def test_a_page_tells_the_time_of_the_service() -> None:
+    with serving(lambda n: answer(BODY, "date: Sat, 21 Nov 2026 18:04:00 GMT")) as server:
+        transport = Transport(some_settings(base_url=server.url), sleep=_no_pause)
+        await transport.get_bytes("/v3/x")
+        await transport.aclose()
+    assert transport.date is not None
+    assert transport.date[0] == "Sat, 21 Nov 2026 18:04:00 GMT"
+
+
 async def test_a_compressed_page_is_unpacked() -> None:
     with serving(lambda n: answer(gzip.compress(BODY), "Content-Encoding: gzip")) as server:
         assert await read(server) == [BODY]

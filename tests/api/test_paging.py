@@ -217,6 +217,17 @@ async def test_sessions_by_tag_are_asked_for_with_the_archived_ones_since_the_de
     assert len(found) == len(asked_for)
 
 
+async def test_a_page_that_v1_has_cut_at_a_hundred_is_not_taken_for_the_last(answering):
+    def handler(request):
+        start = int(request.url.params["offset"])
+        page = [{"session_id": f"{number:032x}", "tags": ["nb-1"]} for number in range(250)][start : start + 100]
+        return httpx.Response(200, json={"sessions": page})
+
+    sessions = Sessions(answering(handler, "v1"))
+    assert len(await sessions.tagged("nb-1")) == 250
+    assert len([item async for item in sessions.list(tags=["nb-1"])]) == 250
+
+
 async def test_insights_are_filtered_as_sessions_are(answering):
     items = [{"session_id": "a", "tags": ["x"]}, {"session_id": "b", "tags": ["x", "y"]}, {"session_id": "c"}]
     insights = Insights(answering(lambda request: httpx.Response(200, json={"items": items})))

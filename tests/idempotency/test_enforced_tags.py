@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from kernels import CREATE, POST, Kernel, call_api
 
+from devin_jupyter.api.sessions import first_message
 from devin_jupyter.errors import BadRequest, CreateUncertain
+from devin_jupyter.idempotency import create
 from devin_jupyter.idempotency.dry_run import plan
 from devin_jupyter.journal import Journal
 from devin_jupyter.models.snapshot import Policy
@@ -106,6 +108,26 @@ async def test_where_several_may_be_the_one_nothing_more_is_sent(kernel: Any, si
     with pytest.raises(CreateUncertain, match="asked for the same at that time"):
         await start(one)
     assert simulator.requests(POST) == 2
+
+
+@pytest.mark.parametrize("n_reads", [3, 99])
+async def test_a_session_that_does_not_show_its_prompt_yet_is_waited_for_and_never_paid_again(
+    kernel: Any, simulator: Any, monkeypatch: pytest.MonkeyPatch, n_reads: int
+) -> None:
+    one, reads = untagged(kernel, simulator), iter(range(n_reads))
+
+    async def slow(sessions: Any, session_id: str) -> str | None:
+        return None if next(reads, None) is not None else await first_message(sessions, session_id)
+
+    monkeypatch.setattr(create, "first_message", slow)
+    simulator.faults({**CREATE, "kind": "drop_after", "times": 1})
+    if n_reads == 99:
+        with pytest.raises(CreateUncertain, match="does not show its prompt yet"):
+            await start(one)
+        for _ in reads:  # by now it does
+            pass
+    assert (await start(one)).how == "adopted"
+    assert (simulator.requests(POST), simulator.stats()["sessions"]) == (1, 1)
 
 
 async def test_a_tag_that_the_service_drops_in_silence_is_noticed(kernel: Any, simulator: Any) -> None:

@@ -373,6 +373,7 @@ def test_a_preview_stands_in_for_what_is_not_known_yet():
         ("acme/tools/api", "acme/tools/api", ""),
         ("https://git.acme.com/projects/WEB/repos/api/browse", "WEB/api", "/browse"),
         ("https://git.acme.com/scm/web/api.git", "web/api", ""),
+        ("https://raw.githubusercontent.com/acme/api/main/a.py", "acme/api", "/main/a.py"),
     ],
 )
 def test_an_address_of_a_repository_becomes_its_name_and_what_is_left_out_is_noted(written, name, left_out):
@@ -383,6 +384,14 @@ def test_an_address_of_a_repository_becomes_its_name_and_what_is_left_out_is_not
     assert request.fingerprint(HERE) == made(repos=[name]).fingerprint(HERE)
 
 
+def test_who_logs_in_to_a_repository_is_never_repeated():
+    (note,) = made(repos=["https://me:ghp_0123456789@github.com/acme/api/tree/main"]).notes
+    assert note.endswith("/tree/main of https://github.com/acme/api/tree/main is left out, say it in the prompt")
+    with pytest.raises(OptionError) as caught:
+        made(repos=["https://me:ghp_0123456789@dev.azure.com/acme/web/_git/api"])
+    assert "ghp_" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "written",
     [
@@ -391,6 +400,9 @@ def test_an_address_of_a_repository_becomes_its_name_and_what_is_left_out_is_not
         "https://acme.visualstudio.com/web/_git/api",
         "https://github.com/acme",
         "https://github.com/orgs/acme/repositories",
+        "https://gist.github.com/acme/0123456789abcdef",
+        "https://api.github.com/repos/acme/api",
+        "github.com/acme",
         "file:///acme/api",
         "acme/..",
         "C:/Users/api x",

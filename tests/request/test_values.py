@@ -27,6 +27,16 @@ class Plain:
     """Has the default repr."""
 
 
+class Numbered:
+    """Shows its place in memory in words of its own."""
+
+    def __init__(self, shown: str) -> None:
+        self.shown = shown
+
+    def __repr__(self) -> str:
+        return self.shown % id(self)
+
+
 @dataclasses.dataclass
 class Job:
     repos: set[str]
@@ -92,7 +102,10 @@ def test_containers_without_sets_keep_the_text_they_had() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [Plain(), [Plain()], {"k": Plain()}, len, render, lambda: 1, (n for n in "ab"), map(str, "ab"), [].append, pytest],
+    [
+        *(Plain(), [Plain()], {"k": Plain()}, Numbered("Job(id=%d)"), [Numbered("<Job %x>")], Numbered("Job-%X")),
+        *(len, render, lambda: 1, (n for n in "ab"), map(str, "ab"), [].append, pytest),
+    ],
     ids=lambda value: type(value).__name__,
 )
 def test_a_value_without_a_text_that_lasts_is_refused(value: object) -> None:
@@ -253,3 +266,19 @@ def test_a_column_of_floats_that_are_whole_numbers_is_filled_in_without_points()
     assert {render("{{ values }}", {"values": values}) for values in columns} == {"pr\n418"}
     assert render("{{ values }}", {"values": np.array([[418.0, 0.5], [np.nan, 1.0]])}) == "418,0.5\n,1.0"
     assert list(frame.dtypes.astype(str)) == ["float64"] * 3
+
+
+def test_the_cells_of_a_row_of_a_table_are_filled_in_as_each_by_itself() -> None:
+    table = pd.DataFrame({"number": [418.0, 7.0], "share": [0.5, 1.5], "repo": ["acme/api", "acme/web"]})
+    assert render("{{ table.iloc[0] }}", {"table": table}) == ",0\nnumber,418\nshare,0.5\nrepo,acme/api"
+    assert render("{{ table }}", {"table": table.astype(object)}) == render("{{ table }}", {"table": table})
+
+
+@pytest.mark.parametrize("text", ["{{ repos | random }}", "{{ lipsum() }}"])
+def test_what_gives_another_text_each_time_is_refused(text: str) -> None:
+    refusal(text, repos=["acme/api"])
+
+
+def test_self_is_a_name_as_any_other() -> None:
+    assert render("{{ self.repos | first }} {{ self }}", {"self": Job(REPOS)}) == f"acme/api Job(repos={IN_ORDER})"
+    assert "'self' is undefined" in refusal("{{ self.repos }}").message
