@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from devin_jupyter.api.analytics import Metrics, read_consumption
 from devin_jupyter.api.client import Service, at_most, flatten
-from devin_jupyter.api.organization import names_of, without_email
+from devin_jupyter.api.organization import listed_tags, names_of, without_email
 from devin_jupyter.api.query import TimeLike, api_params, unix
 from devin_jupyter.errors import DevinError, OptionError
 from devin_jupyter.models import wire
@@ -161,8 +161,7 @@ class Enterprise:
 
     async def tags(self, session_id: str, *, org_id: str | None = None) -> TagList:
         """Return its tags. (`GET …/sessions/{id}/tags`)"""
-        answer = await self._of_session(dict[str, Any], "tags", session_id, org_id)
-        return [str(tag) for tag in answer.get("tags") or ()]
+        return listed_tags(await self._of_session(dict[str, Any], "tags", session_id, org_id))
 
     async def review(self, pr_url: str, commit_sha: str | None = None) -> wire.PrReview:
         """Return the state of the review of a pull request of any organization. (`GET …/pr-reviews`)
@@ -292,9 +291,11 @@ class Enterprise:
                 dict[str, Any], f"enterprise.{name}", key=key, limit=left, params=query, **(ids or {})
             )
             async for item in flatten(pages):
-                if item.get(key) is not None and item.get(key) in seen:  # at the border of two spans
-                    continue
-                seen.add(item.get(key))
+                identifier = item.get(key)
+                if isinstance(identifier, (str, int)):
+                    if identifier in seen:  # at the border of two spans
+                        continue
+                    seen.add(identifier)
                 yield item
                 if left is not None:
                     left -= 1

@@ -135,7 +135,7 @@ def check_fields(what: str, given: Mapping[str, Any], known: tuple[str, ...]) ->
         if name not in known:
             near = closest(name, known)
             raise OptionError(
-                f"a {what} has no field {name!r}",
+                f"{'an' if what[0] in 'aeiou' else 'a'} {what} has no field {name!r}",
                 hint=f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}",
             )
 

@@ -9,6 +9,7 @@ reached, `ConnectionTrouble`; on v1, `Unsupported`.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, cast
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 from devin_jupyter.api.client import Service, flatten, items_of
 from devin_jupyter.api.library import NamedResource, check_fields
 from devin_jupyter.api.sessions import Sessions
-from devin_jupyter.errors import DevinError, Forbidden, NotFound, OptionError
+from devin_jupyter.errors import DevinError, Forbidden, NotFound, OptionError, UnreadableAnswer
 from devin_jupyter.models import wire
 from devin_jupyter.redaction import keep_secret
 from devin_jupyter.text import closest
@@ -86,7 +87,8 @@ class Repositories:
             if item.get("repo_path") == repository_path:
                 return item
         _, _, name = repository_path.rpartition("/")
-        near = closest(repository_path, [item["repo_path"] async for item in self.list(filter_name=name, limit=50)])
+        listed = [str(item.get("repo_path")) async for item in self.list(filter_name=name, limit=50)]
+        near = closest(repository_path, listed)
         raise NotFound(
             f"the organization does not list the repository {repository_path}",
             "nothing was changed",
@@ -344,7 +346,7 @@ class OrgTags:
 
     async def _tags(self, operation: str, org_id: str | None, body: Json | None = None, **ids: Any) -> TagList:
         answer = await self._call(operation, org_id, body, **ids)
-        tags = [str(tag) for tag in answer.get("tags") or ()]
+        tags = listed_tags(answer)
         if org_id in (None, self._service.settings.org_id):
             self._service.seen.allowed_tags = frozenset(tags)
         return tags
@@ -357,6 +359,18 @@ class OrgTags:
         if org_id is not None:
             ids["org_id"] = org_id
         return await self._service.call_as(dict[str, Any], operation, json=body, **ids)
+
+
+def listed_tags(answer: Mapping[str, Any]) -> TagList:
+    """Return the tags in an answer.
+
+    Raises:
+        UnreadableAnswer: what it calls tags is no list.
+    """
+    tags = answer.get("tags") or []
+    if not isinstance(tags, list):
+        raise UnreadableAnswer("expected a list of tags", "nothing more was sent", "try again later")
+    return [str(tag) for tag in tags if tag is not None]
 
 
 def words(values: str | Iterable[str]) -> list[str]:
@@ -393,18 +407,34 @@ class HiddenSecret:
         raise TypeError("a secret is not stored; .reveal() returns it")
 
 
+_SECRET_NAME = re.compile(
+    r"^(?!.*_(?:ids?|names?)$).*(?:secret|token|password|(?:api|signing|private|access)_?key)", re.IGNORECASE
+)
+"""What services call a secret. Where in an automation they show it is documented for the triggers only."""
+
+
 def hide_secrets(automation: wire.Automation) -> wire.Automation:
-    """Return an automation with the secrets of its webhooks hidden."""
+    """Return an automation with the secrets of its webhooks hidden, wherever they stand."""
 
     def hidden(value: Any, name: str = "") -> Any:
         if isinstance(value, dict):
             return {key: hidden(inner, str(key)) for key, inner in value.items()}
         if isinstance(value, list):
-            return [hidden(inner) for inner in value]
-        return HiddenSecret(value) if isinstance(value, str) and value and "secret" in name.lower() else value
+            return [hidden(inner, name) for inner in value]
+        is_secret = isinstance(value, str) and value and _SECRET_NAME.search(name)
+        return HiddenSecret(value) if is_secret else value
 
-    triggers = automation.get("triggers")
-    return cast(wire.Automation, {**automation, "triggers": hidden(triggers)}) if triggers else automation
+    kept = {name: value if name in _GROUPS else hidden(value, name) for name, value in automation.items()}
+    return cast(wire.Automation, kept)
+
+
+def _revealed(value: Any) -> Any:
+    """Return a JSON value as it was read: what is sent back to the service is no secret to it."""
+    if isinstance(value, HiddenSecret):
+        return value.reveal()
+    if isinstance(value, Mapping):
+        return {name: _revealed(inner) for name, inner in value.items()}
+    return [*map(_revealed, value)] if isinstance(value, (list, tuple)) else value
 
 
 class Automations:
@@ -589,9 +619,15 @@ def _automation_body(fields: Json) -> Json:
     triggers, actions = body.get("triggers"), body.get("actions")
     if triggers is not None:
         given = [triggers] if isinstance(triggers, (str, Mapping)) else triggers
-        body["triggers"] = [{"event_type": one} if isinstance(one, str) else dict(one) for one in given]
+        body["triggers"] = [{"event_type": one} if isinstance(one, str) else _without_answer(one) for one in given]
     if isinstance(actions, str):
         body["actions"] = [{"type": "start_session", "prompt": actions}]
     elif actions is not None:
         body["actions"] = [dict(one) for one in actions]
-    return body
+    revealed: Json = _revealed(body)
+    return revealed
+
+
+def _without_answer(trigger: Mapping[str, Any]) -> Json:
+    """Return a trigger, perhaps one that was read, without what only answers have: bodies forbid unknown fields."""
+    return {name: value for name, value in trigger.items() if name not in ("trigger_id", "webhook")}

@@ -16,9 +16,10 @@ from devin_jupyter import frames
 from devin_jupyter.api.analytics import Metrics
 from devin_jupyter.api.organization import Automations, Repositories, Reviews, pull_request_url
 from devin_jupyter.api.query import When, org_ids_of, to_utc
-from devin_jupyter.errors import ApiError, Forbidden, NotFound, OptionError
+from devin_jupyter.errors import ApiError, Forbidden, NotFound, OptionError, UnreadableAnswer
 from devin_jupyter.loop import gather_limited
 from devin_jupyter.models import wire
+from devin_jupyter.models.fields import parse_time
 from devin_jupyter.text import kind_of
 
 if TYPE_CHECKING:
@@ -132,6 +133,10 @@ async def enterprise_consumption(core: Core, cycle: Any = None) -> pd.DataFrame:
     async def read(organization: wire.Organization) -> wire.Consumption:
         return await enterprise.organization_daily(organization["org_id"], since=after, until=before)
 
+    if not all(isinstance(item.get("org_id"), str) for item in listed):
+        raise UnreadableAnswer(
+            "an item of the list of organizations has no id", "nothing was changed", "try again later"
+        )
     limits: dict[str, Any] = {item["org_id"]: item.get("max_cycle_acu_limit") for item in listed}
     answers, set_limits = await asyncio.gather(gather_limited(read, listed), _limits(core))
     return frames.enterprise_consumption(zip(listed, answers, strict=True), (after, before), {**limits, **set_limits})
@@ -143,7 +148,7 @@ async def _limits(core: Core) -> dict[str, Any]:
         found = [item async for item in core.enterprise.acu_limits()]
     except (Forbidden, NotFound):
         return {}
-    return {str(item["org_id"]): item["cycle_acu_limit"] for item in found if item.get("org_id")}
+    return {str(item["org_id"]): item.get("cycle_acu_limit") for item in found if item.get("org_id")}
 
 
 async def _bounds(core: Core, cycle: Any) -> tuple[int, int]:
@@ -153,8 +158,7 @@ async def _bounds(core: Core, cycle: Any) -> tuple[int, int]:
         if start is None or end is None or end <= start:
             raise _no_cycle(cycle)
         return int(start.timestamp()), int(end.timestamp())
-    cycles = [(int(item["after"]), int(item["before"])) async for item in core.enterprise.cycles()]
-    cycles.sort(reverse=True)
+    cycles = sorted([_span_of(item, now) async for item in core.enterprise.cycles()], reverse=True)
     if not cycles:
         raise OptionError("the enterprise has no billing cycle yet", "nothing was read")
     if cycle is None:
@@ -169,6 +173,14 @@ async def _bounds(core: Core, cycle: Any) -> tuple[int, int]:
         if found is not None:
             return found
     raise _no_cycle(cycle)
+
+
+def _span_of(cycle: wire.Cycle, now: datetime) -> tuple[int, int]:
+    """Return the bounds of a cycle in Unix seconds; one that does not say its end lasts until now."""
+    after, before = parse_time(cycle.get("after")), parse_time(cycle.get("before"))
+    if after is None:
+        raise UnreadableAnswer("a billing cycle does not say when it began", "nothing was changed", "try again later")
+    return int(after.timestamp()), int((before or max(now, after)).timestamp())
 
 
 def _no_cycle(cycle: Any) -> OptionError:

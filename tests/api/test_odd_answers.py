@@ -88,6 +88,42 @@ async def test_no_list_and_no_frame_is_empty_because_the_answer_cannot_be_read(w
                 pass
 
 
+@pytest.mark.parametrize(
+    ("organization", "cycle", "bounds"),
+    [
+        ({"org_id": "org-1"}, {"after": "2026-11-01T08:00:00Z"}, ("2026-11-01 08:00", None)),
+        ({"org_id": "org-1"}, {"after": "1793520000", "before": None}, ("2026-11-01 08:00", None)),
+        (
+            {"org_id": "org-1"},
+            {"after": 1793520000000, "before": 1796112000000},
+            ("2026-11-01 08:00", "2026-12-01 08:00"),
+        ),
+        ({"org_id": "org-1"}, {"before": 1796112000}, None),
+        ({"org_id": None}, {"after": 1793520000, "before": 1796112000}, None),
+        ({"name": "Acme"}, {"after": 1793520000, "before": 1796112000}, None),
+    ],
+)
+async def test_the_bounds_of_a_cycle_are_read_as_any_time_and_what_has_none_is_an_unreadable_answer(
+    wired, organization, cycle, bounds
+):
+    def answer(request):
+        listed = {"organizations": organization, "cycles": cycle, "devin": {"org_id": "org-1", "scope": "org"}}
+        item = listed.get(request.url.path.rpartition("/")[2])
+        consumed = {"total_acus": 0, "consumption_by_date": []}
+        return httpx.Response(200, json={"items": [item]} if item else consumed)
+
+    client = wired(answer, "v3")
+    if bounds is None:
+        with pytest.raises(errors.UnreadableAnswer):
+            await client.enterprise_consumption_frame()
+        return
+    found = await client.enterprise_consumption_frame()
+    after, before = found["cycle_after"].iloc[0], found["cycle_before"].iloc[0]
+    assert after == pd.Timestamp(bounds[0], tz="UTC")
+    assert before >= after if bounds[1] is None else before == pd.Timestamp(bounds[1], tz="UTC")
+    assert found["limit"].isna().all()
+
+
 async def test_an_analysis_that_never_comes_is_given_up_in_time(answering, slept):
     service = answering(lambda request: httpx.Response(200, json={"session_id": "a", "analysis": None}))
     with pytest.raises(errors.RequestTimeout, match="not ready within 20 s"):

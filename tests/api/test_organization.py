@@ -14,8 +14,23 @@ import pytest
 
 from devin_jupyter import Devin
 from devin_jupyter.api.enterprise import LONGEST_SPAN, spans
-from devin_jupyter.api.organization import Automations, HiddenSecret, Reviews, pull_request_url
-from devin_jupyter.errors import ApiError, Forbidden, NotFound, OptionError, Unprocessable, Unsupported
+from devin_jupyter.api.organization import (
+    Automations,
+    HiddenSecret,
+    OrgTags,
+    Repositories,
+    Reviews,
+    pull_request_url,
+)
+from devin_jupyter.errors import (
+    ApiError,
+    Forbidden,
+    NotFound,
+    OptionError,
+    Unprocessable,
+    UnreadableAnswer,
+    Unsupported,
+)
 from devin_jupyter.redaction import redact
 
 PR = "https://github.com/acme/api/pull/12"
@@ -338,6 +353,47 @@ async def test_what_nobody_knows_survives(answering: Any) -> None:
     review = await Reviews(service).get(PR)
     assert (review["status"], review["shade"]) == ("on_fire", 3)  # type: ignore[typeddict-item]
     assert "s3" not in str(await Automations(service).get("automation-1"))
+
+
+async def test_secrets_are_hidden_wherever_an_automation_shows_them_and_what_was_read_can_be_sent_back(
+    answering: Callable[..., Any],
+) -> None:
+    sent: list[Any] = []
+    webhook = {"url": "https://hooks.devin.ai/in/1", "signing_key": "s3cr3t-1", "secret_id": "sec-1"}
+    trigger = {"event_type": "webhook:incoming", "conditions": None}
+    action = {"type": "start_session", "prompt": "Look.", "reply_token": "s3cr3t-2"}
+    present = {
+        "automation_id": "automation-1",
+        "triggers": [{**trigger, "trigger_id": "trigger-1", "webhook": webhook}],
+        "actions": [action],
+        "webhook": {"secrets": ["s3cr3t-3"]},
+        "webhook_secret": "s3cr3t-4",
+        "metadata": {"secret_owner": "ada"},
+    }
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(json.loads(request.content or "null"))
+        return httpx.Response(200, json=present)
+
+    automations = Automations(answering(answer))
+    found: dict[str, Any] = {**await automations.get("automation-1")}
+    assert "s3cr3t" not in str(found)
+    assert "sec-1" in str(found)
+    await automations.update("automation-1", triggers=found["triggers"], actions=found["actions"], metadata={"a": "b"})
+    metadata = {"secret_owner": "ada", "a": "b"}
+    assert sent[-1] == {"triggers": [trigger], "actions": [action], "metadata": metadata}
+
+
+@pytest.mark.parametrize("item", [{}, {"repo_path": None}, {"repo_path": {"owner": "acme"}}])
+async def test_a_repository_without_a_path_is_not_the_nearest(answering: Callable[..., Any], item: Any) -> None:
+    with pytest.raises(NotFound, match="does not list the repository acme/api"):
+        await Repositories(answering(lambda request: httpx.Response(200, json={"items": [item]}))).get("acme/api")
+
+
+@pytest.mark.parametrize("tags", ["team", 3, {"a": 1}])
+async def test_a_list_of_tags_that_is_none_is_an_unreadable_answer(answering: Callable[..., Any], tags: Any) -> None:
+    with pytest.raises(UnreadableAnswer, match="list of tags"):
+        await OrgTags(answering(lambda request: httpx.Response(200, json={"tags": tags}))).list("org-1")
 
 
 async def test_of_a_group_of_an_automation_only_what_is_given_changes(answering: Callable[..., Any]) -> None:
