@@ -13,7 +13,7 @@ from batch.helpers import POST, BatchClient
 from devin_jupyter import loop
 from devin_jupyter.batches.batch import Batch, dry_run, request_of, start
 from devin_jupyter.batches.display import summary_of
-from devin_jupyter.batches.runner import FailureKind, failure_kind
+from devin_jupyter.batches.gate import FailureKind, failure_kind
 from devin_jupyter.errors import (
     ApiError,
     BadRequest,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from devin_jupyter.batches.gate import Gate
 from devin_jupyter.batches.jobs import Job, check_caps, cost_line
 from devin_jupyter.batches.plan import Item, make_plan
-from devin_jupyter.batches.runner import Gate
 from devin_jupyter.errors import BadRequest, BudgetExceeded, ConnectionFailed
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Snapshot, Where
