@@ -89,7 +89,9 @@ def contains_secret(body: bytes) -> bool:
     finds = _secrets.unmistakable.finds
     if finds(body):
         return True
-    return b"\\u00" in body and finds(_ASCII_ESCAPE.sub(lambda escape: bytes([int(escape[1], 16)]), body))
+    return _ASCII_ESCAPE.search(body) is not None and finds(
+        _ASCII_ESCAPE.sub(lambda escape: bytes([int(escape[1], 16)]), body)
+    )
 
 
 def redact_response(value: Any) -> Any:

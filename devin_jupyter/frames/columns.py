@@ -22,7 +22,8 @@ TEXT = pd.StringDtype()
 _arrow: Any = importlib.import_module("pyarrow") if TEXT.storage == "pyarrow" else None
 TIME = pd.DatetimeTZDtype("us", "UTC")
 DAY = np.dtype("datetime64[us]")
-_PIECE = 4096
+_SHORT_PIECE, _PIECE = 100, 4096
+"""How many values are converted at a time: texts as they come, while they are near in memory."""
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -78,15 +79,17 @@ def choices(values: list[Any], known: Sequence[Any]) -> Any:
 
 
 class Pieces:
-    """Builds a column from pieces. Python objects are turned into an array every few thousand values and forgotten."""
+    """Builds a column from pieces. Python objects are turned into an array piece by piece, and forgotten."""
 
     def __init__(self, column: Column) -> None:
         self._column, self._values, self._arrays = column, list[Any](), list[Any]()
+        self._is_arrow = column.kind == "text" and _arrow is not None
+        self._piece = _SHORT_PIECE if self._is_arrow else _PIECE
 
     def extend(self, values: Iterable[Any]) -> None:
         """Append values as they came."""
         self._values += values
-        if len(self._values) >= _PIECE and self._column.kind != "object":
+        if len(self._values) >= self._piece and self._column.kind != "object":
             self._convert()
 
     def array(self, order: Any = None) -> Any:
@@ -102,17 +105,17 @@ class Pieces:
         self._convert()
         arrays, self._arrays = self._arrays, []
         joined = arrays[0]
-        if len(arrays) > 1:
+        if self._is_arrow:  # in one piece it is taken from faster
+            joined = _from_arrow(_arrow.chunked_array(arrays).combine_chunks())
+        elif len(arrays) > 1:
             parts: list[Any] = [pd.Series(part, copy=False) for part in arrays]
             joined = pd.concat(parts, ignore_index=True).array
-            if self._column.kind == "text" and _arrow is not None:  # in one piece it is taken from faster
-                joined = _from_arrow(_arrow.array(joined, type=_arrow.large_string()).combine_chunks())
         return joined if order is None else joined.take(order)
 
     def _convert(self) -> None:
         values, self._values = self._values, []
         if values or not self._arrays:
-            self._arrays.append(array_of(self._column, values))
+            self._arrays.append(_arrow_strings(values) if self._is_arrow else array_of(self._column, values))
 
 
 class Codes:
@@ -122,18 +125,22 @@ class Codes:
     """
 
     def __init__(self, known: Sequence[Any]) -> None:
-        self._known, self._codes = tuple(known), array("i")
+        self._known, self._values, self._codes = tuple(known), list[Any](), array("i")
         self._kind = type(known[0]) if known else str
         self._index = _Index({**{value: code for code, value in enumerate(known)}, None: -1})
+        self._is_arrow = self._kind is str and _arrow is not None
+        self._arrays, self._count = list[Any](), 0
+        """Texts without their codes yet, and how many."""
 
-    def extend(self, values: Sequence[Any]) -> None:
+    def extend(self, values: Iterable[Any]) -> None:
         """Append values; one of another type is converted to text."""
-        if not set(map(type, values)) <= {self._kind, type(None)}:
-            values = [value if type(value) is self._kind else word(value) for value in values]
-        self._codes.extend(map(self._index.__getitem__, values))
+        self._values += values
+        if len(self._values) >= _SHORT_PIECE:
+            self._convert()
 
     def array(self, order: Any = None) -> Any:
         """Return the categorical, see `Pieces`."""
+        self._convert(is_last=True)
         found = [value for value in self._index if value is not None]
         shown = [_replace_surrogates(value) if isinstance(value, str) else value for value in found]
         categories = [*self._known, *sorted(set(shown) - set(self._known), key=str)]
@@ -142,6 +149,19 @@ class Codes:
         codes = moved[np.frombuffer(self._codes, dtype="int32")] if self._codes else np.array([], dtype="int32")
         codes = codes if order is None else codes[order]
         return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(categories))
+
+    def _convert(self, *, is_last: bool = False) -> None:
+        values, self._values = self._values, []
+        if not self._is_arrow:
+            self._codes.extend(self._index[value if type(value) is self._kind else word(value)] for value in values)
+            return
+        self._arrays.append(_arrow_strings(values, word))
+        self._count += len(values)
+        if is_last or self._count >= _PIECE:
+            encoded = _arrow.chunked_array(self._arrays).combine_chunks().dictionary_encode(null_encoding="encode")
+            codes = np.array([self._index[value] for value in encoded.dictionary.to_pylist()], dtype="int32")
+            self._codes.frombytes(codes[encoded.indices.to_numpy()].tobytes())
+            self._arrays, self._count = [], 0
 
 
 class _Index(dict[Any, int]):
@@ -152,19 +172,21 @@ class _Index(dict[Any, int]):
 
 def texts(values: list[Any]) -> Any:
     """Return a string array."""
-    if not set(map(type, values)) <= {str, type(None)}:
-        values = [word(value, longest=None) for value in values]
+    if _arrow is not None:  # pandas would make an array of objects first, and look at each of them twice
+        return _from_arrow(_arrow_strings(values))
+    return pd.array([_whole_text(value) for value in values], dtype=TEXT)
+
+
+def _whole_text(value: Any) -> str | None:
+    return value if type(value) is str or value is None else word(value, longest=None)
+
+
+def _arrow_strings(values: Sequence[Any], as_text: Callable[[Any], str | None] = _whole_text) -> Any:
     try:
-        return _string_array(values)
-    except UnicodeEncodeError:
-        return _string_array([_replace_surrogates(value) for value in values])
-
-
-def _string_array(values: list[str | None]) -> Any:
-    if _arrow is None:
-        return pd.array(values, dtype=TEXT)
-    # pandas would make an array of objects first, and look at each of them twice
-    return _from_arrow(_arrow.array(values, type=_arrow.large_string()))
+        return _arrow.array(values, type=_arrow.large_string())
+    except (TypeError, ValueError):  # not all are texts, or there is half a character
+        found = [_replace_surrogates(as_text(value)) for value in values]
+        return _arrow.array(found, type=_arrow.large_string())
 
 
 def _from_arrow(strings: Any) -> Any:
@@ -210,8 +232,11 @@ def _day(value: Any) -> Any:
 
 def integers(values: list[Any]) -> Any:
     """Return nullable 64-bit integers."""
-    if set(map(type, values)) == {int} and min(values) in _INT64 and max(values) in _INT64:
+    kinds = set(map(type, values))
+    if kinds == {int} and min(values) in _INT64 and max(values) in _INT64:
         return pd.arrays.IntegerArray(np.array(values, dtype="int64"), np.zeros(len(values), dtype=bool))
+    if kinds == {type(None)}:
+        return pd.arrays.IntegerArray(np.zeros(len(values), dtype="int64"), np.ones(len(values), dtype=bool))
     return pd.array([_integer(value) for value in values], dtype="Int64")
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from itertools import accumulate, chain
+from itertools import chain, islice
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -31,7 +31,6 @@ from devin_jupyter.models.fields import (
     bare_id,
     columns_of,
     parse_time,
-    word,
 )
 from devin_jupyter.models.fields import identifiers as identifiers_of
 from devin_jupyter.models.fields import pull_requests as read_pull_requests
@@ -78,7 +77,9 @@ _PAGE_KEYS = {
     for version, fields in _FIELD_COLUMNS.items()
 }
 """The keys of these fields, and that of the pull requests."""
-_APPROVAL = Phase.NEEDS_APPROVAL.value
+_DERIVED = ("phase", "needs_you", "duration")
+"""The columns that follow from others, once these are there."""
+_OF_PHASE = ("status", "status_detail")
 
 
 class SessionRows:
@@ -101,11 +102,21 @@ class SessionRows:
     ) -> None:
         self._version, self._org_id, self._known = api_version, org_id, known or {}
         self._kept = [column for column in SESSIONS if not is_brief or column.name in _BRIEF]
-        self._columns: dict[str, Codes | Pieces] = _empty_columns(self._kept)
+        self._forget()
         self._seen: set[str] = set()
         self.provisional: dict[str, bool] = {}
         """Of the sessions in `known`, whether their output is not the final answer."""
-        self._phases = _Phases(api_version)
+
+    def _forget(self) -> None:
+        names = {column.name for column in self._kept}.union(_OF_PHASE).difference(_DERIVED)
+        self._columns: dict[str, Codes | Pieces] = {
+            column.name: Codes(column.values) if column.kind == "word" else Pieces(column)
+            for column in SESSIONS
+            if column.name in names
+        }
+        self._has_output = list[bool]()
+        self._read_already: dict[int, Snapshot] = {}
+        """By row."""
 
     def __len__(self) -> int:
         return len(self._seen)
@@ -134,6 +145,8 @@ class SessionRows:
         for snapshot in snapshots:
             self._seen.add(snapshot.session_id)
             self.provisional[snapshot.session_id] = not snapshot.output_is_final
+            self._read_already[len(self._has_output)] = snapshot
+            self._has_output.append(False)
             n_prs, n_merged, repos = _count(snapshot.pull_requests)
             facts = {"n_prs": n_prs, "n_merged": n_merged, "repos": list(snapshot.repos) or repos}
             facts["n_messages"] = len(snapshot.messages) or None
@@ -151,8 +164,10 @@ class SessionRows:
             newest_first: sort by `created_at`.
             order: session ids in the wanted order, instead.
         """
-        columns, self._columns = self._columns, _empty_columns(self._kept)
-        found: dict[str, Any] = {name: columns[name].array() for name in ("session_id", "created_at")}
+        columns = self._columns
+        found: dict[str, Any] = {name: columns[name].array() for name in ("session_id", "created_at", *_OF_PHASE)}
+        found |= self._phases(found["status"], found["status_detail"])
+        self._forget()
         places = None
         if newest_first:
             places = by_time(found["created_at"], found["session_id"])
@@ -162,9 +177,30 @@ class SessionRows:
         data = {name: values if places is None else values.take(places) for name, values in found.items()}
         data |= {name: column.array(places) for name, column in columns.items() if name not in found}
         _mask_unreported(data)
-        if "duration" in columns:
+        if "duration" in {column.name for column in self._kept}:
             data["duration"] = _seconds_between(data["created_at"], data["updated_at"])
         return frame_of(self._kept, data)
+
+    def _phases(self, status: Any, detail: Any) -> dict[str, Any]:
+        """Return how far the sessions are, from the columns that say it: there are far fewer combinations than rows."""
+        words = [*status.categories, None], [*detail.categories, None]  # a null has the code -1
+        n_details, has_output = len(words[1]), np.array(self._has_output, dtype="int64")
+        combined = ((status.codes.astype("int64") + 1) * n_details + detail.codes + 1) * 2 + has_output
+        places, distinct = pd.factorize(combined)
+        found = []
+        for number in distinct.tolist():
+            said = words[0][number // 2 // n_details - 1], words[1][number // 2 % n_details - 1]
+            facts = PhaseInputs(api_version=self._version, status=said[0], detail=said[1], has_answer=bool(number % 2))
+            found.append(PHASE.index(phase_of(facts).value))
+        codes = np.array(found, dtype="int8")[places]
+        # a reply needs somebody where it asks something: that stands in the conversation, which a list does not hold
+        needs_you = codes == PHASE.index(Phase.NEEDS_APPROVAL.value)
+        for row, snapshot in self._read_already.items():
+            codes[row], needs_you[row] = PHASE.index(snapshot.phase.value), snapshot.needs_you
+        return {
+            "phase": pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype([*PHASE])),
+            "needs_you": pd.arrays.BooleanArray(needs_you, np.zeros(len(needs_you), dtype=bool)),
+        }
 
     def _only_new(self, items: Sequence[Any], identifiers: list[str]) -> tuple[list[Any], list[str]]:
         kept: list[Any] = []
@@ -197,10 +233,7 @@ class SessionRows:
         if set(map(type, cells["url"])) != {str} or not all(cells["url"]):
             urls = zip(cells["url"], identifiers, strict=True)
             cells["url"] = [url if url and type(url) is str else WEB_APP + bare_id(name) for url, name in urls]
-        has_output = [output is not None for output in cells["structured_output"]]
-        cells["phase"] = self._phases.of(zip(cells["status"], cells["status_detail"], has_output, strict=True))
-        # a reply needs somebody where it asks something: that stands in the conversation, which a list does not hold
-        cells["needs_you"] = [phase == _APPROVAL for phase in cells["phase"]]
+        self._has_output += [output is not None for output in cells["structured_output"]]
         if "n_prs" in self._columns:
             cells["n_prs"], cells["n_merged"], cells["repos"] = _count_page(requests)
         if isinstance(items[0], Mapping) and "messages" in items[0]:  # in the details of v1
@@ -212,31 +245,6 @@ class SessionRows:
         nulls = [None] * len(items)  # for the columns that this version does not have
         for name, column in self._columns.items():
             column.extend(cells.get(name, nulls))
-
-
-def _empty_columns(columns: Iterable[Column]) -> dict[str, Codes | Pieces]:
-    return {column.name: Codes(column.values) if column.kind == "word" else Pieces(column) for column in columns}
-
-
-class _Phases(dict[tuple[Any, Any, bool], str]):
-    """Phases of sessions that the journal does not know, by status, detail and whether there is an output."""
-
-    def __init__(self, api_version: str) -> None:
-        super().__init__()
-        self._version = api_version
-
-    def of(self, keys: Iterable[tuple[Any, Any, bool]]) -> list[str]:
-        keys = list(keys)
-        try:
-            return list(map(self.__getitem__, keys))
-        except TypeError:  # unhashable
-            return [self[word(status), word(detail), has_output] for status, detail, has_output in keys]
-
-    def __missing__(self, key: tuple[Any, Any, bool]) -> str:
-        status, detail, has_output = key
-        facts = PhaseInputs(api_version=self._version, status=word(status), detail=word(detail), has_answer=has_output)
-        phase = self[key] = phase_of(facts).value
-        return phase
 
 
 def _extras(items: Sequence[Any], fields: Collection[str]) -> list[dict[str, Any] | None]:
@@ -343,25 +351,21 @@ def _number(url: str) -> int | None:
 
 def _count_page(values: Sequence[Any]) -> tuple[Sequence[int], Sequence[int | None], list[Any]]:
     """Count the pull requests of the raw sessions of a page, without an object for each."""
-    if not any(values):
-        return [0] * len(values), [0] * len(values), [[] for _ in values]
     found: list[list[str | None]] = []
-    if set(map(type, values)) == {list}:
+    with suppress(KeyError, TypeError, AttributeError):
         every = list(chain.from_iterable(values))
-        get = itemgetter if isinstance(every[0], Mapping) else attrgetter
-        with suppress(KeyError, TypeError, AttributeError):
-            found = [list(map(get(key), every)) for key in ("pr_url", "pr_state")]
+        get = itemgetter if every and isinstance(every[0], Mapping) else attrgetter
+        found = [list(map(get(key), every)) for key in ("pr_url", "pr_state")]
     if not found or not {*map(type, found[0]), *map(type, found[1])} <= {str} or not all(found[0]):
         counts = [_count(read_pull_requests(value)) for value in values]
         return [item[0] for item in counts], [item[1] for item in counts], [item[2] for item in counts]
     names = [_repositories[url.rpartition("/")[0]] or repository(url) for url in found[0] if url]
-    numbers = list(map(len, values))
-    ends = list(accumulate(numbers))
-    repos = [names[end - number : end] for number, end in zip(numbers, ends, strict=True)]
-    for place in [place for place, number in enumerate(numbers) if number > 1] if all(names) else range(len(repos)):
-        repos[place] = list(dict.fromkeys(name for name in repos[place] if name))
-    merged = [0, *accumulate([state == "merged" for state in found[1]])]
-    return numbers, [merged[end] - merged[end - number] for number, end in zip(numbers, ends, strict=True)], repos
+    numbers, each = list(map(len, values)), iter(names)
+    repos = [[next(each)] if number == 1 else [*dict.fromkeys(islice(each, number))] for number in numbers]
+    if None in names:
+        repos = [[name for name in listed if name] for listed in repos]
+    is_merged = iter([1 if state == "merged" else 0 for state in found[1]])
+    return numbers, [sum(islice(is_merged, number)) if number else 0 for number in numbers], repos
 
 
 def _count(requests: Sequence[PullRequest]) -> PullRequestCounts:

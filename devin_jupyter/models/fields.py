@@ -65,7 +65,6 @@ FINGERPRINT_TAG = "nb-"
 WEB_APP = "https://app.devin.ai/sessions/"
 NO_ID = "devin-unknown"
 _BARE_ID = re.compile("[0-9a-f]{32}")
-_BARE_IDS = re.compile("[0-9a-f]{32}(?:\n[0-9a-f]{32})*")
 _LONGEST_WORD = 80
 UNIX_SECONDS = 100_000_000_000
 """Larger numbers are no seconds but a smaller unit: as milliseconds this one is in 1973, as seconds in 5138."""
@@ -190,20 +189,34 @@ def identifier(raw: Mapping[str, Any]) -> str:
 
 def identifiers(raws: Sequence[Any]) -> list[str]:
     """Return the ids of raw sessions or of rows, as `identifier` does for one."""
-    values: Sequence[Any] = columns_of(raws, ("session_id", "session_id"))[0] if raws else ()
+    if raws and not isinstance(raws[0], Mapping):
+        values = [*map(attrgetter("session_id"), raws)]
+    else:
+        values = [raw.get("session_id") for raw in raws]
     try:
         joined = "\n".join(values)
     except TypeError:  # not all are texts
         joined = ""
-    if len(joined) == 33 * len(values) - 1 and _BARE_IDS.fullmatch(joined):
+    if _are_bare_ids(joined, len(values)):
         return ["devin-" + value for value in values]
     return [identifier({"session_id": value}) for value in values]
+
+
+def _are_bare_ids(joined: str, count: int) -> bool:
+    """Whether a text is that many ids as v3 spells them, a line each. A regular expression is three times slower."""
+    breaks = "\n" * (count - 1)
+    is_long_enough = len(joined) == 33 * count - 1 and joined[32::33] == breaks and joined.isascii()
+    return is_long_enough and joined.encode("ascii").translate(None, b"0123456789abcdef") == breaks.encode("ascii")
 
 
 def columns_of(raws: Sequence[Any], keys: Sequence[str]) -> list[tuple[Any, ...]]:
     """Return some fields of many responses, or those of rows, field by field; None where one does not have it."""
     if raws and not isinstance(raws[0], Mapping):
-        return list(zip(*map(attrgetter(*keys), raws), strict=True))
+        import msgspec
+
+        columns = zip(*map(msgspec.structs.astuple, raws), strict=True)
+        by_key = dict(zip(raws[0].__struct_fields__, columns, strict=True))
+        return [by_key[key] for key in keys]
     try:
         rows = map(itemgetter(*keys), raws)
         return list(zip(*rows, strict=True))

@@ -191,6 +191,27 @@ def test_what_the_journal_knows_decides_the_phase() -> None:
     assert rows.provisional == {names[0]: True, names[1]: False}
 
 
+def test_a_session_that_the_journal_knows_keeps_its_phase_among_pages_of_others() -> None:
+    rows = SessionRows(known={f"devin-{150:032x}": record(terminated=True)})
+    for start in range(0, 300, 100):
+        rows.add([session(number) for number in range(start, start + 100)], at=NOW)
+
+    frame = rows.frame()
+
+    others = frame_of(*(session(number) for number in range(300))).set_index("session_id")["phase"]
+    expected = others.where(others.index != f"devin-{150:032x}", "stopped")
+    assert frame.set_index("session_id")["phase"].to_dict() == expected.to_dict()
+
+
+def test_ids_are_told_apart_by_their_lengths_one_by_one() -> None:
+    names = ["a" * 31, "b" * 33, "c" * 32]
+
+    found = frame_of(*({**V3, "session_id": name} for name in names))
+
+    assert found["session_id"].tolist() == [f"devin-{name}" for name in names]
+    assert frame_of({**V3, "session_id": f"{'A' * 32}"}).loc[0, "session_id"] == f"devin-{'a' * 32}"
+
+
 def test_an_output_from_before_our_last_message_is_not_an_answer() -> None:
     sent = Sent(text="more", at=NOW, phase_before=Phase.WORKING, output_before={"n": 1})
     name = f"devin-{1:032x}"
