@@ -143,12 +143,17 @@ class LiveConnection:
     async def _read(self, text: str) -> None:
         try:
             message = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             await self._write({"id": None, "error": {"code": -32700, "message": "Parse error"}})
             return
-        method, number = message.get("method"), message.get("id")
-        if not isinstance(method, str):
+        if isinstance(message, dict) and "method" not in message and ("result" in message or "error" in message):
             return  # an answer to what was asked by a fault
+        method = message.get("method") if isinstance(message, dict) else None
+        number = message.get("id") if isinstance(message, dict) else None
+        if not isinstance(method, str) or isinstance(number, (dict, list)):
+            number = number if isinstance(number, (str, int)) else None
+            await self._write({"id": number, "error": {"code": _INVALID, "message": "Invalid request"}})
+            return
         self._sim.requests[f"ACP {method}"] += 1
         params = message.get("params")
         params = params if isinstance(params, dict) else {}
@@ -197,16 +202,22 @@ class LiveConnection:
         }
 
     def _list(self, params: Json) -> Json:
-        now = self._sim.now()
-        newest = self._sim.ordered[: -_ACTIVE_PAGE - 1 : -1]
+        now, asked = self._sim.now(), params.get("_meta")
+        limit = asked.get("cognition.ai/limit") if isinstance(asked, dict) else None
+        limit = limit if isinstance(limit, int) and 0 < limit < _ACTIVE_PAGE else _ACTIVE_PAGE
+        cursor = params.get("cursor") or "0"
+        if not isinstance(cursor, str) or not (cursor.isascii() and cursor.isdigit() and len(cursor) < 10):
+            raise _Refusal(_BAD_PARAMS, "Unknown cursor")
+        start = int(cursor)
+        newest = self._sim.ordered[::-1][start : start + limit + 1]
         rows = []
-        for session in newest:
+        for session in newest[:limit]:
             about = {"cognition.ai/url": WEB_APP + session.id, "cognition.ai/orgId": session.org_id}
             stamp = Update(session.updated_at(now), 0, "", {"sessionUpdate": ""}, {}).params(session, None)
             updated = stamp["update"]["_meta"]["cognition.ai/timestamp"]
             row = {"sessionId": f"devin-{session.id}", "cwd": "/", "title": session.title, "updatedAt": updated}
             rows.append({**row, "_meta": about})
-        return {"sessions": rows, "nextCursor": None}
+        return {"sessions": rows, "nextCursor": str(start + limit) if len(newest) > limit else None}
 
     def _new(self, params: Json) -> Json:
         """Answer with a draft, of which the REST API knows nothing."""
@@ -230,8 +241,8 @@ class LiveConnection:
 
     async def _load(self, params: Json) -> Json | None:
         session, servers = self._session(params), params.get("mcpServers")
-        if not isinstance(servers, list) or not isinstance(params.get("cwd"), str):
-            raise _Refusal(_BAD_PARAMS, "cwd and mcpServers are required")
+        if not isinstance(servers, list) or not all(isinstance(params.get(name), str) for name in ("sessionId", "cwd")):
+            raise _Refusal(_BAD_PARAMS, "sessionId, cwd and mcpServers are required")
         fault = self._fault("live_error")
         if session is None or fault is not None:
             raise _Refusal((fault.code if fault else None) or _NOT_FOUND, "Session not found")

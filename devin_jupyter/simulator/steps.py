@@ -71,8 +71,10 @@ def updates_of(session: Session, turn_seconds: float) -> list[Update]:
     """Return every update of a session, past and planned, in order."""
     timeline, beat = session.timeline, min(0.05, turn_seconds / 400)
     found = [*_statuses(session)]
-    for message in timeline.messages:
-        found += _message(message, beat, is_first=message is timeline.messages[0])
+    if timeline.messages:
+        found.append(_prompt(session))
+    for message in timeline.messages[1:]:
+        found += _message(message, beat)
     for work in timeline.work:
         found += [update for update in _work(session, work, beat) if update.at <= min(work.cut, work.until)]
     for number, pull in enumerate(timeline.pulls):
@@ -181,11 +183,18 @@ def info(at: float, order: int, key: str, meta: Json) -> Update:
 # --- messages ---------------------------------------------------------------------------------------------------
 
 
-def _message(message: Message, beat: float, *, is_first: bool) -> Iterator[Update]:
+def _prompt(session: Session) -> Update:
+    """Return the echo of the prompt, which comes when the work begins, and not when the session is created."""
+    first, *others = session.timeline.messages
+    began = (frame.at for frame in session.timeline.frames if frame.status == "running")
+    at = max(first.at, min([next(began, first.at), *(other.at for other in others[:1])]))
+    return _piece("user_message_chunk", at, 0, first.event_id, first.text, kind="initial_user_message")
+
+
+def _message(message: Message, beat: float) -> Iterator[Update]:
     """Yield the pieces of a message; the last one comes at its time."""
     if message.source == "user":
-        kind = "initial_user_message" if is_first else "user_message"
-        yield _piece("user_message_chunk", message.at, 0, message.event_id, message.text, kind=kind)
+        yield _piece("user_message_chunk", message.at, 0, message.event_id, message.text, kind="user_message")
         return
     texts = [message.text[start : start + _CHUNK] for start in range(0, len(message.text), _CHUNK)][:12]
     texts[-1:] = [message.text[_CHUNK * (len(texts) - 1) :]]

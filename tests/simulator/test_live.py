@@ -94,11 +94,28 @@ async def test_the_order_of_requests_and_their_parameters_are_checked(simulator:
         for named, code in ((session_id, -32602), ("0" * 32, -32002)):
             asked = {"sessionId": f"devin-{named}", **answer}
             assert (await client.ask("_cognition.ai/permission/respond", asked))["error"]["code"] == code
-        await client.connection.send("no JSON")
-        assert (await client.next())["error"]["code"] == -32700
+        for text in ("no JSON", "[" * 100_000):
+            await client.connection.send(text)
+            assert (await client.next())["error"]["code"] == -32700
+        for text in ("[]", "5", "null", "{}", '{"id": {}, "method": "session/list"}', '{"id": 7, "method": 7}'):
+            await client.connection.send(text)
+            refused = await client.next()
+            assert (refused["id"], refused["error"]["code"]) == (7 if '"id": 7' in text else None, -32600), text
         rows = (await client.ask("session/list"))["result"]["sessions"]
         assert [row["sessionId"] for row in rows] == [f"devin-{session_id}"]
     assert simulator.requests("ACP session/load") == 3
+
+
+async def test_sessions_are_listed_page_by_page(simulator: Any) -> None:
+    made = [f"devin-{created(simulator)}" for _ in range(3)]
+    async with client_of(simulator) as client:
+        await client.ask("initialize")
+        two = {"_meta": {"cognition.ai/limit": 2}}
+        first = (await client.ask("session/list", two))["result"]
+        rest = (await client.ask("session/list", {**two, "cursor": first["nextCursor"]}))["result"]
+        assert (await client.ask("session/list", {"cursor": "elsewhere"}))["error"]["code"] == -32602
+    assert [row["sessionId"] for row in (*first["sessions"], *rest["sessions"])] == made[::-1]
+    assert rest["nextCursor"] is None
 
 
 async def test_two_connections_are_told_the_same_history(simulator: Any) -> None:
@@ -175,6 +192,8 @@ def test_what_is_told_follows_from_seed_and_request_alone() -> None:
     assert len(variants) == 7
     statuses = [meta["cognition.ai/statusEnum"] for _, _, meta in told[0] if "cognition.ai/statusEnum" in meta]
     assert statuses == ["queued", "queued", "initializing", "working", "blocked"]
+    words = [meta.get("cognition.ai/statusEnum") or meta.get("cognition.ai/eventType") for _, _, meta in told[0]]
+    assert words[:5] == ["queued", "queued", "initializing", "initial_user_message", "working"]
 
 
 async def test_faults_are_told_as_ordered(simulator: Any) -> None:
