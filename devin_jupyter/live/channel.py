@@ -374,7 +374,7 @@ class Channel:
             attached.transcript = Transcript(attached.session_id, before.view("off").steps, before.seen)
         try:
             async with limit:
-                await self._answered(attached, socket.request("session/load", params))
+                result = await self._answered(attached, socket.request("session/load", params))
         except ChannelLost as lost:
             if lost.is_final:
                 raise
@@ -382,15 +382,15 @@ class Channel:
         except Refused as refusal:
             self._refused(attached, refusal)
             return
-        attached.transcript.end_replay()
+        hint = attached.transcript.loaded(result)
         was_on, attached.was_on, attached.failures = attached.was_on, True, 0
         self._set(attached, "on", None)
         log(f"attached {attached.session_id}")
-        if was_on:  # something may have happened since the connection was lost
+        if hint or was_on:  # something may have happened since the connection was lost
             self._on_hint(attached.session_id, Hint.STATUS)
 
-    async def _answered(self, attached: Attached, request: Awaitable[Any]) -> None:
-        """Wait for the answer to a load for as long as something arrives for the session.
+    async def _answered(self, attached: Attached, request: Awaitable[Any]) -> Any:
+        """Wait for the answer to a load for as long as something arrives for the session, and return it.
 
         Raises:
             Refused: as the request, or nothing arrived in time.
@@ -403,7 +403,7 @@ class Channel:
                 if left <= 0:
                     raise Refused("session/load", {"code": -32012, "message": "the service did not answer"})
                 await asyncio.wait([answer], timeout=left)
-            answer.result()
+            return answer.result()
         finally:
             answer.cancel()
 

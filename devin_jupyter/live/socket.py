@@ -90,7 +90,8 @@ class Socket:
 
     def __init__(self, connection: ClientConnection, on_notification: Callable[[str, Raw], None]) -> None:
         self._connection, self._on_notification = connection, on_notification
-        self._answers: dict[int, asyncio.Future[Any]] = {}
+        self._answers: dict[int, tuple[str, asyncio.Future[Any]]] = {}
+        """The method and the answer of each request, by its number."""
         self._number = 0
         self.dropped = 0
         """Frames that could not be read: not JSON, binary, or too large."""
@@ -141,7 +142,7 @@ class Socket:
         self._number += 1
         number = self._number
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._answers[number] = answer
+        self._answers[number] = method, answer
         try:
             await self._write({"id": number, "method": method, "params": params}, allowed)
             return await answer
@@ -177,17 +178,18 @@ class Socket:
                 error = {"code": NO_METHOD, "message": "this client only watches"}
                 await self._write({"id": number, "error": error}, frozenset())
             return
-        answer = self._answers.get(number) if isinstance(number, int) else None
-        if answer is None or answer.done():
+        asked = self._answers.get(number) if isinstance(number, int) else None
+        if asked is None or asked[1].done():
             return
+        method, answer = asked
         if isinstance(message.get("error"), dict):
             error, message["error"] = message["error"], None
-            answer.set_exception(Refused("request", error))
+            answer.set_exception(Refused(method, error))
         else:
             answer.set_result(message.get("result"))
 
     def _end(self, reason: str) -> ChannelLost:
-        for answer in self._answers.values():
+        for _, answer in self._answers.values():
             if not answer.done():
                 answer.set_exception(ChannelLost(reason))
         log(reason)

@@ -101,6 +101,8 @@ class _Draft:
     tool: str | None = None
     request: str | None = None
     """The id of the approval that the tool call asks for."""
+    is_announced: bool = True
+    """False for a tool call of which only updates have arrived."""
     made: Step | None = None
 
     def append(self, text: str) -> int:
@@ -166,6 +168,8 @@ class Transcript:
         """Variant and key of the message that is being written."""
         self._nameless = 0
         self._announced: str | None = None
+        self._beside: str | None = None
+        """The status that was told last beside an update."""
         self._is_typing = False
         self._steps: tuple[Step, ...] | None = None
 
@@ -178,6 +182,13 @@ class Transcript:
             params: as they arrived; anything unknown in them is ignored.
             now: the time of arrival, for live updates without a time of their own.
         """
+        hint = self._read(params, now)
+        told, self._beside = self._beside, _status_in(_meta(params)) or self._beside
+        if self._beside not in (told, self.word):  # it has changed, and no update has said so
+            hint |= _hint_of(self._beside)
+        return Hint.NONE if self.is_replaying else hint
+
+    def _read(self, params: Raw, now: datetime) -> Hint:
         update = params.get("update")
         if not isinstance(update, Mapping):
             self.ignored += 1
@@ -198,9 +209,20 @@ class Transcript:
                 del self.seen[next(iter(self.seen))]
         if variant not in _CHUNKS:
             self._before = None
+        if meta.get("cognition.ai/eventType") == "status_update" and "cognition.ai/statusEnum" not in meta:
+            meta = {**meta, "cognition.ai/statusEnum": _status_in(_meta(params))}
         at = _time(meta.get("cognition.ai/timestamp")) or (None if self.is_replaying else now)
-        hint = read(self, update, meta, at)
-        return Hint.NONE if self.is_replaying else hint
+        return read(self, update, meta, at)
+
+    def loaded(self, result: Any) -> Hint:
+        """End the replay with the answer to the load, and return what the status in it, or the replayed one, may mean.
+
+        What happened while the replay went on is told as part of it, and never again.
+        """
+        self.end_replay()
+        told = _status_in(_meta(result)) if isinstance(result, Mapping) else None
+        hint = _hint_of(told or self.word)
+        return Hint.STATUS if Hint.OVER in hint else Hint.NONE
 
     def end_replay(self) -> None:
         """Join the replay with the earlier steps: it is right where it says something, but leaves out thoughts."""
@@ -300,11 +322,16 @@ class Transcript:
             self.ignored += 1
             return Hint.NONE
         identifier = f"tool {call}"
-        draft = self._drafts.get(identifier)
+        draft, is_call = self._drafts.get(identifier), update["sessionUpdate"] == "tool_call"
+        is_late = False
         if draft is None:
-            draft = _Draft(identifier, "tool", at, status="pending", title="tool call")
+            draft = _Draft(identifier, "tool", at, status="pending", title="tool call", is_announced=is_call)
             self._keep(draft)
-        elif update["sessionUpdate"] == "tool_call":  # creates or replaces
+        elif is_call and not draft.is_announced:  # its updates overtook it: what they said stays
+            draft.is_announced = is_late = True
+            known = {"title": draft.label, "kind": draft.tool, "status": draft.status != "pending"}
+            update = {name: value for name, value in update.items() if not known.get(name)}
+        elif is_call:  # creates or replaces
             self.characters -= draft.length
             draft.parts, draft.length, draft.input, draft.status = [], 0, "", "pending"
         draft.made = None
@@ -314,7 +341,8 @@ class Transcript:
         draft.tool = _word(update.get("kind")) or draft.tool
         draft.status = _word(update.get("status")) or draft.status
         before = draft.length
-        given, output = _input(update, meta), _output(update, meta)
+        given = None if is_late and draft.input else _input(update, meta)
+        output = None if is_late and any(draft.parts) else _output(update, meta)
         if given is not None:
             draft.length += len(given) - len(draft.input)
             draft.input = given
@@ -477,6 +505,17 @@ _VARIANTS: dict[str, Callable[[Transcript, Raw, Raw, datetime | None], Hint]] = 
 def _meta(value: Raw) -> Raw:
     found = value.get("_meta")
     return found if isinstance(found, Mapping) else {}
+
+
+def _status_in(meta: Raw) -> str | None:
+    """Return the status in the `_meta` of a notification or an answer, where it may be in a snapshot of the session."""
+    about = meta.get("cognition.ai/session")
+    return _word((about if isinstance(about, Mapping) else meta).get("cognition.ai/statusEnum"))
+
+
+def _hint_of(status: str | None) -> Hint:
+    is_over = status is not None and status in _STATUS and status not in _OPEN
+    return Hint.STATUS | Hint.OVER if is_over else Hint.STATUS
 
 
 def _word(value: Any) -> str | None:

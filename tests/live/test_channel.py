@@ -189,6 +189,21 @@ async def test_what_a_person_waits_for_is_told_at_once_and_the_rest_now_and_then
     await channel.aclose()
 
 
+async def test_what_happened_during_the_load_is_looked_at_when_it_is_over(service: Service) -> None:
+    def load(params: Any) -> Any:
+        over = {"sessionUpdate": "session_info_update", "_meta": {"cognition.ai/statusEnum": "blocked"}}
+        if params["sessionId"] == A:
+            service.sockets[0].says(A, over)
+        return {}
+
+    service.answers["session/load"] = load
+    channel = service.channel()
+    channel.watch([A, B])
+    await service.on(A, B)
+    assert service.hints == [(A, Hint.STATUS)]
+    await channel.aclose()
+
+
 async def test_an_odd_update_does_not_end_the_others(service: Service, caplog: pytest.LogCaptureFixture) -> None:
     channel = service.channel()
     channel.watch([A])

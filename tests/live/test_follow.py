@@ -272,8 +272,8 @@ FATAL = {
     "403": ({"kind": "live_refuse", "status": 403}, "the service refuses the live channel to this token (403)"),
     "404": ({"kind": "live_refuse", "status": 404}, "this host has no live channel (404)"),
     "version": ({"kind": "live_version"}, "the service speaks another version of the protocol (2)"),
-    "no load": ({"kind": "live_no_method", "method": "session/load"}, "Method not found (request: -32601)"),
-    "not seen": ({"kind": "live_error", "code": -32002}, "Session not found (request: -32002)"),
+    "no load": ({"kind": "live_no_method", "method": "session/load"}, "Method not found (session/load: -32601)"),
+    "not seen": ({"kind": "live_error", "code": -32002}, "Session not found (session/load: -32002)"),
 }
 
 

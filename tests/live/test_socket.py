@@ -133,7 +133,7 @@ async def test_requests_fail_with_the_connection_and_with_the_words_of_the_servi
     async with service(answer) as address:
         socket = await opened(address)
         listening = asyncio.create_task(socket.listen())
-        with pytest.raises(Refused, match="user_frozen") as caught:
+        with pytest.raises(Refused, match=r"user_frozen \(session/load: -32020\)") as caught:
             await socket.request("session/load", {})
         assert caught.value.code == -32020
         with pytest.raises(ChannelLost, match="the connection was lost"):

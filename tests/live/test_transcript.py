@@ -173,6 +173,21 @@ def test_an_update_for_a_call_that_was_never_announced_is_a_step() -> None:
     assert shown(call("tool_call_update", status="completed")) == [("tool", "tool call", "completed", "")]
 
 
+def test_updates_that_overtake_their_call_stay_as_they_are() -> None:
+    ended = call("tool_call_update", status="completed", content=text("12 passed"))
+    asked: dict[str, Any] = {"title": "Run", "kind": "execute", "rawInput": {"command": "make"}}
+    step = first(ended, call(status="pending", meta={"command": "make", "exitCode": 0}, **asked))
+    assert (step.title, step.tool, step.status, step.input, step.text) == (
+        "Run", "execute", "completed", "make", "12 passed",
+    )  # fmt: skip
+    patch = call("tool_call_update", title="Run all", kind="other", rawInput="make all", status="in_progress")
+    step = first(patch, call(status="pending", content=text("so far"), **asked))
+    assert (step.title, step.tool, step.status, step.input, step.text) == (
+        "Run all", "other", "in_progress", "make all", "so far",
+    )  # fmt: skip
+    assert first(ended, call(title="Run"), call(title="Again")).status == "pending"  # the second one replaces
+
+
 def test_a_request_for_a_secret_says_where_to_give_it() -> None:
     assert "web app" in first(call(meta={"eventType": "request_secret", "secretName": "TOKEN"})).title
 
@@ -236,6 +251,45 @@ def test_status_pull_request_and_message_are_hints_and_nothing_else_is() -> None
         ("acme/api#7", "https://github.com/acme/api/pull/7")
     ]
     assert read(*(update for update, _ in cases), replay=True)[1] == [Hint.NONE] * len(cases)
+
+
+def test_a_status_beside_an_update_is_a_hint_when_it_changes_and_fills_in_for_the_updates_own() -> None:
+    def beside(update: dict[str, Any], word: str) -> dict[str, Any]:
+        return {**update, "_meta": {"cognition.ai/session": {"cognition.ai/statusEnum": word}}}
+
+    thoughts = [says("a", f"t{number}", THOUGHT) for number in range(3)]
+    found, hints = read(
+        status("working"),
+        beside(thoughts[0], "working"),
+        beside(thoughts[1], "blocked"),
+        beside(thoughts[2], "blocked"),
+        beside(info("status_update"), "finished"),
+        {**thoughts[0], "_meta": {"cognition.ai/session": 5}},
+    )
+    assert hints == [
+        Hint.STATUS,
+        Hint.NONE,
+        Hint.STATUS | Hint.OVER,
+        Hint.NONE,
+        Hint.STATUS | Hint.OVER,
+        Hint.NONE,
+    ]
+    assert found.word == "finished"
+
+
+@pytest.mark.parametrize(
+    ("result", "hint"),
+    [
+        ({}, Hint.NONE),
+        (None, Hint.NONE),
+        ({"_meta": {"cognition.ai/statusEnum": "working"}}, Hint.NONE),
+        ({"_meta": {"cognition.ai/statusEnum": "blocked"}}, Hint.STATUS),
+        ({"_meta": {"cognition.ai/session": {"cognition.ai/statusEnum": "finished"}}}, Hint.STATUS),
+    ],
+)
+def test_a_turn_that_ended_while_it_was_loaded_is_looked_at(result: Any, hint: Hint) -> None:
+    assert read(status("working"), replay=True)[0].loaded(result) == hint
+    assert read(status("blocked"), replay=True)[0].loaded({}) == Hint.STATUS
 
 
 def test_a_status_is_a_step_only_when_it_changes() -> None:
