@@ -200,8 +200,9 @@ def pull_request_url(text: str) -> str:
             "nothing was sent",
             "give its full address, such as https://github.com/acme/api/pull/12",
         )
-    host = parts.netloc.rpartition("@")[2].lower()
-    return f"https://{host}/{'/'.join(steps[: place + 2])}"
+    host = parts.netloc.rpartition("@")[2].lower().removesuffix(":443").removesuffix(":80")
+    host = "github.com" if host == "www.github.com" else host
+    return f"https://{host}/{'/'.join(steps[: place + 1])}/{int(steps[place + 1])}"
 
 
 # --- members -------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from devin_jupyter.errors import (
     NotFound,
     OptionError,
 )
-from devin_jupyter.idempotency.create import Attempt, Creator, PaidAct, once, shielded
+from devin_jupyter.idempotency.create import Attempt, Creator, PaidAct, in_seconds, once, shielded
 from devin_jupyter.journal.intents import name_of
 from devin_jupyter.journal.reviews import Identity, PaidReview, review_lease
 from devin_jupyter.models.snapshot import notebook_scope, parse_time
@@ -227,7 +227,7 @@ class ReviewCall(PaidAct[PaidReview, Mapping[str, Any], Review]):
         """Return the error that says what to check."""
         return CreateUncertain(
             f"it is not known whether the review was requested: {problem.message}",
-            f"the service showed none up to {seconds:g} s after the last try; one costs ACUs",
+            f"{in_seconds(seconds)} of asking for it showed none; one costs ACUs",
             "look at the pull request; running it again checks first, and requests one only if there is none",
         )
 

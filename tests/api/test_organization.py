@@ -254,6 +254,7 @@ def test_a_review_is_requested_and_read(devin: Devin, simulator: Any) -> None:
         "github.com/acme/api/pull/12",
         "https://GitHub.com/acme/api/pull/12/files?w=1#diff",
         " https://user:secret@github.com/acme/api/pull/12 ",
+        "https://www.github.com:443/acme/api/pull/012",
     ],
 )
 def test_the_url_of_a_pull_request_has_one_spelling(text: str) -> None:
