@@ -124,7 +124,7 @@ class Settings:
 
     @property
     def url_note(self) -> str:
-        """A sentence about an address that somebody may believe to be in use; empty where there is none."""
+        """A sentence about an address that looks as if it were in use, and is not; empty where there is none."""
         if not self.unused_url:
             return ""
         return (

@@ -118,7 +118,7 @@ class _ThreeLines(BaseException):
 
     _rendered_traceback: TracebackType | None = None
     _is_calm = False
-    """What somebody wanted is no error: it shows without the name of the exception."""
+    """An interrupt is intended, not an error: it shows without the name of the exception."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

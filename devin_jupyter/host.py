@@ -94,7 +94,7 @@ class _Signs:
 
 
 KINDS: tuple[tuple[str, Outputs, Callable[[_Signs], bool]], ...] = (
-    # The first that applies. Voila allows no input, and yet shows a live page.
+    # The first that applies. Voila shows a live page although it allows no input.
     ("voila", "frames", lambda signs: signs.has("SERVER_SOFTWARE", "voila")),
     ("marimo", "frames", lambda signs: signs.kernel is None and _in_marimo()),
     ("terminal", "file", lambda signs: signs.kernel is None and signs.shell is not None),
@@ -250,7 +250,7 @@ def _executed_by_parent(parent: int) -> str | None:
     names = [word for word in named if word.endswith(".ipynb") and not word.startswith("-")]
     if not names or not programs or (len({*names}) > 1 and "papermill" not in programs):
         return None
-    # papermill names its output second, and has changed its folder by now where it was told to
+    # papermill names its output second, and with --cwd it has already changed its folder
     paths = (os.path.realpath(os.path.join(place, names[0])) for place in (folder, os.environ.get("PWD", folder)))
     return next(filter(os.path.isfile, paths), None)
 

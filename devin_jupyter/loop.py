@@ -733,7 +733,7 @@ def _wait(blocking: Any, work: Coroutine[Any, Any, T], guard: Guard | None) -> T
         try:
             stack.enter_context(guard(blocking))
         except BaseException:
-            work.close()  # interrupted before it has begun: nobody awaits it any more
+            work.close()  # interrupted before it began: nothing will await it
             raise
         return run(work)
 
@@ -758,7 +758,7 @@ def _derived(method: Callable[..., Any], finish: Callable[[Any, Any], Any], retu
         except TypeError as mistake:
             if mistake.__traceback__ is not None and mistake.__traceback__.tb_next is not None:
                 raise  # from inside the method
-            args, kwargs = (), {}  # a verbose traceback shows what this frame was called with, perhaps a secret
+            args, kwargs = (), {}  # a verbose traceback shows the arguments of this frame, which may hold a secret
             said = str(mistake).replace(method.__qualname__, call.__qualname__)
             raise wrong_call(said, method.__name__, list(signature.parameters.values())[1:]) from None
         return finish(self, work)

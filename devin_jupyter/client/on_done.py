@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger("devin_jupyter")
 OnDone = Callable[[Any], object] | str
 EXIT_SECONDS = 5.0
-"""How long the exit of the process waits for functions and addresses that are being told."""
+"""How long the exit of the process waits for notifications that are still being delivered."""
 
 
 def check(on_done: Any) -> OnDone:
-    """Return what was given, if it can be told of an end.
+    """Return the function or the address as given, if it can be notified.
 
     Raises:
         OptionError: neither a function nor an address to which something may be sent.
@@ -65,8 +65,8 @@ def _refused(why: str) -> OptionError:
     )
 
 
-class _Telling:
-    """What is being told now, so that the end of the process can wait for it a moment."""
+class _Deliveries:
+    """The notifications being delivered, so that the exit of the process can wait a moment for them."""
 
     def __init__(self) -> None:
         self._threads: set[threading.Thread] = set()
@@ -89,15 +89,15 @@ class _Telling:
             thread.join(max(0.0, until - time.monotonic()))
 
 
-_telling = _Telling()
-atexit.register(_telling.finish)
+_deliveries = _Deliveries()
+atexit.register(_deliveries.finish)
 
 
 def announce(handle: Handle, on_done: OnDone | None, *, on_loop: bool = False) -> None:
-    """Tell `on_done` once, when the turn of a session, or a batch, is over. Returns at once, on any thread.
+    """Notify `on_done` once, when the turn of a session, or a batch, is over. Returns at once, on any thread.
 
-    A function is called with the handle even if all is over already; an address is told of what ends from now on, so
-    that running a finished notebook again tells nobody.
+    A function is called with the handle even if everything is over already. An address is notified only of what ends
+    from now on, so that rerunning a finished notebook sends nothing.
 
     Args:
         handle: of the session or the batch.
@@ -109,21 +109,21 @@ def announce(handle: Handle, on_done: OnDone | None, *, on_loop: bool = False) -
     following = _follow(handle, on_done, on_loop)
     if on_loop:
         task = asyncio.get_running_loop().create_task(following)
-        _telling.tasks.add(task)
-        task.add_done_callback(_telling.tasks.discard)
+        _deliveries.tasks.add(task)
+        task.add_done_callback(_deliveries.tasks.discard)
     else:
         loop.submit(following)
 
 
 def _was_over(handle: Any) -> bool:
-    """Whether it was over before this run of the notebook; what was just started may be over by now, too."""
+    """Whether it was over before this run of the notebook; what this run started may already be over, too."""
     if hasattr(handle, "phase_counts"):
         return bool(handle.is_over) and not handle._runner.started
     return bool(handle.snapshot.turn_over) and handle.how not in ("created", "adopted")
 
 
 async def _follow(handle: Any, on_done: OnDone, on_loop: bool) -> None:
-    """Wait for the end, on the loop of the handle, then tell."""
+    """Wait for the end, on the loop of the handle, then notify."""
     inner = handle if on_loop else handle._async
     try:
         await inner.wait()
@@ -136,7 +136,7 @@ async def _follow(handle: Any, on_done: OnDone, on_loop: bool) -> None:
             if inspect.isawaitable(result):
                 await result
         else:
-            _telling.start(lambda: _call(handle, on_done))
+            _deliveries.start(lambda: _call(handle, on_done))
     except asyncio.CancelledError:
         raise
     except Exception as problem:  # the user's own function may raise anything
@@ -148,7 +148,7 @@ def _call(handle: Any, on_done: Callable[[Any], object]) -> None:
         result = on_done(handle)
         if inspect.iscoroutine(result):
             asyncio.run(result)
-    except BaseException as problem:  # even SystemExit is nobody's business but this thread's
+    except BaseException as problem:  # SystemExit, too: it must end nothing but this thread
         _failed(handle, on_done, problem)
 
 
@@ -161,7 +161,7 @@ def _failed(handle: Any, on_done: OnDone, problem: BaseException) -> None:
 
 
 def payload(handle: Any) -> dict[str, Any]:
-    """Return what an address is told of a session or a batch; `text` is what chat programs show."""
+    """Return the JSON that an address gets about a session or a batch; `text` is what chat programs show."""
     if hasattr(handle, "phase_counts"):
         counts = handle.phase_counts
         shown = ", ".join(f"{count} {phase}" for phase, count in counts.items() if count)

@@ -244,7 +244,7 @@ def follow_batch(notebook: Notebook, batch: Batch, options: CellOptions) -> None
 
 
 def _on_done(notebook: Notebook, options: CellOptions) -> Any:
-    """Who is told of the end: as the cell says, else as `%config DevinMagics.on_done` says; None for nobody."""
+    """Return what to notify at the end: as the cell says, else as `%config DevinMagics.on_done` says; else None."""
     from devin_jupyter.client.on_done import check
 
     said = options.get("on_done", notebook.config.on_done)
@@ -261,7 +261,7 @@ def _on_done(notebook: Notebook, options: CellOptions) -> Any:
 
 
 def _announce(handle: Any, told: Any) -> None:
-    """Have somebody told when the turn or the batch is over."""
+    """Have `on_done` notified when the turn or the batch is over."""
     if told is not None:
         from devin_jupyter.client import on_done
 

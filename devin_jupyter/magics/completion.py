@@ -113,7 +113,7 @@ def _cursor_context(lines: list[str], at: int, column: int) -> CursorContext | N
 def _found(variables: Mapping[str, Any], cursor: CursorContext, commands: Mapping[str, Any]) -> Found:
     if cursor.kind == "prompt":
         return Found("")
-    # split as well as an unfinished line can be; the last word is the one at the cursor, perhaps empty
+    # split as well as an unfinished line can be; the last word, which may be empty, is the one at the cursor
     words = _WORD.findall(cursor.text)
     *words, fragment = words if words and cursor.text.endswith(words[-1]) else [*words, ""]
     names = [(command.name, command.help) for command in commands.values()]

@@ -98,14 +98,14 @@ def _converted(command: Command, argument: Argument, value: Any) -> Any:
 
 
 def _notebook() -> Notebook:
-    """Return the notebook of the running shell, else what stands for one: the names of `__main__`, nobody to click."""
+    """Return the notebook of the running shell; without one, the names of `__main__` and no person to click."""
     shell = running_shell() or _NoShell()
     loaded = next((one for one in getattr(shell, "configurables", ()) if isinstance(one, DevinMagics)), None)
     return Notebook(shell, loaded or _defaults())
 
 
 class _NoShell:
-    """In place of IPython's shell where there is none; false, as that is what it stands for."""
+    """Takes the place of IPython's shell where there is none; false, as `None` would be."""
 
     user_ns_hidden: Mapping[str, Any] = {}
 
@@ -122,6 +122,6 @@ class _NoShell:
 
 @cache
 def _defaults() -> Any:
-    """Return what `%config DevinMagics` holds where nobody has set anything."""
+    """Return the defaults of `%config DevinMagics`."""
     traits = DevinMagics.class_traits(config=True)
     return SimpleNamespace(**{name: trait.default() for name, trait in traits.items()})

@@ -84,7 +84,7 @@ class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
         notebook = self.notebook
         notebook.configure(client)
         warn_about_live_sessions(notebook, client)
-        # a front end may open a notebook that ran without one: it is to be told then
+        # a front end may open a notebook that ran without one: it has to be notified then
         hooks.told = None if notebook.host.is_headless else client
 
     @observe("poll_seconds", "tagging")  # type: ignore[untyped-decorator]  # traitlets is not typed
@@ -157,7 +157,7 @@ class CellMagic:  # noqa: D101 IPython shows the documentation of the object as 
     def __call__(self, *args: Any) -> Any:  # noqa: D102
         return self._run(*args)
 
-    def getdoc(self) -> str:  # noqa: D102 IPython asks this before `__doc__`: the help is made when somebody asks
+    def getdoc(self) -> str:  # noqa: D102 IPython calls this before it reads `__doc__`: the help is built on demand
         from devin_jupyter.options import help_text
 
         return help_text()

@@ -326,7 +326,7 @@ def connect(notebook: Notebook, args: Any) -> None:
     who: list[tuple[str, str | None]] = []
 
     def check(client: Any) -> None:
-        who.extend(_principal(client))  # tells as well whether the key works
+        who.extend(_principal(client))  # this also shows whether the key works
         loop.run(client.core.where())
 
     key = _key(notebook, args, wanted)

@@ -104,7 +104,7 @@ class Phase(StrEnum):
 
     @property
     def label(self) -> str:
-        """The words a person reads; `Snapshot.label` tells a reply from a question."""
+        """The words shown to people; `Snapshot.label` distinguishes a reply from a question."""
         return _LABELS.get(self, self.value)
 
 

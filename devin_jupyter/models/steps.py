@@ -1,4 +1,4 @@
-"""What Devin does between two messages, as the live channel tells it: steps, plan, activity, an approval.
+"""What Devin does between two messages, as the live channel reports it: steps, plan, activity, an approval.
 
 All of it is immutable and replaced as more arrives, never edited. It shows; it decides nothing: phase, answer and costs
 are those of the `Snapshot`, which comes from the REST API.

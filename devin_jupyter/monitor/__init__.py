@@ -1,1 +1,1 @@
-"""What is known of sessions, who is told, and the loop that polls them."""
+"""What is known of sessions, the subscriptions to it, and the loop that polls them."""

@@ -22,10 +22,10 @@ from devin_jupyter.render.html import excerpt, markdown
 from devin_jupyter.text import one_line, safe_text, safe_tree
 
 OUTPUT_BYTES = 60_000
-"""Characters of an answer that the browser is told; the rows beyond are counted."""
+"""Characters of an answer that are sent to the browser; the rows beyond are counted."""
 MESSAGE_LIMIT = 20_000
 STEP_TEXT = 4000
-"""Characters of a thought, or of what went into and came out of a tool, that the browser is told."""
+"""Characters of a thought, or of the input and output of a tool, that are sent to the browser."""
 _CELL, _ROWS, _TIMELINE = 2000, 500, 40
 _OVER_FOR_GOOD = (Phase.STOPPED, Phase.FAILED)
 

@@ -31,7 +31,7 @@ from devin_jupyter.text import safe_text
 
 CHUNK = 40
 UPDATE_SECONDS = 0.25
-"""The browser is told at most four times a second."""
+"""The browser is updated at most four times a second."""
 FILES_BYTES = 8 * 1024 * 1024
 Action = Callable[..., Any]
 
@@ -76,7 +76,7 @@ class SessionSync:
         self.snapshot = session.snapshot
         self.live: LiveView = getattr(session, "live_view", None) or LiveView(session_id=self.snapshot.session_id)
         self._steps: dict[str, Step] = {}
-        """As the browser was last told of them, by id."""
+        """The steps as last sent to the browser, by id."""
         self._phases = phase_history((), self.snapshot, None)
         self._trouble: dict[str, Any] | None = None
         length = len(self.snapshot.messages)
@@ -173,7 +173,7 @@ class SessionSync:
         self._publish(self.state())
 
     def _send_steps(self) -> None:
-        """Tell the steps that are new or have grown since the browser was last told; the first ones begin anew."""
+        """Send the steps that are new or have grown since the last time; the first ones replace all others."""
         changed = [step for step in self.live.steps if self._steps.get(step.id) != step]
         is_first = not self._steps
         self._steps = {step.id: step for step in self.live.steps}

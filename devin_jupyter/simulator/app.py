@@ -52,7 +52,7 @@ class Act(BaseModel):
 
     session: str
     act: Literal["archive", "archive_as_is", "migrate"]
-    """By somebody else: `archive` puts it to sleep, as the API does; `archive_as_is` leaves it as it is, for good;
+    """An act of another user: `archive` suspends it, as the API does; `archive_as_is` freezes it in its state;
     `migrate` leaves it as it is in lists, and refuses everything else with `migrated_session`."""
 
 
@@ -85,7 +85,7 @@ async def faults(sim: Sim, body: Annotated[Rules, Body()]) -> Response:
 
 @control.post("/sessions")
 async def act(sim: Sim, body: Annotated[Act, Body()]) -> Response:
-    """Do to a session what somebody else, or the service, may do to it."""
+    """Act on a session as another user, or the service, would."""
     session = v3_sessions.find(sim, body.session)
     sim.archive(session) if body.act == "archive" else sim.hold(session, migrate=body.act == "migrate")
     return json_response({"session": session.id, "act": body.act})

@@ -43,8 +43,8 @@ _OVER = ("exit", "error")
 class Clock:
     """Simulated time: real Unix seconds plus what `/_sim/clock` added.
 
-    It also tells how much of a stretch of time was added rather than lived through, because idle sessions fall asleep
-    by added time only: no session goes to sleep while its user reads.
+    It also knows which part of a time span was added, because idle sessions fall asleep by added time only: no session
+    goes to sleep while its user reads.
     """
 
     def __init__(self, real: Callable[[], float] = time.time, *, offset: float = 0.0) -> None:
@@ -52,7 +52,7 @@ class Clock:
         self.restore([])
 
     def restore(self, jumps: list[tuple[float, float]]) -> None:
-        """Take over the advances of an earlier run: simulated time before each, and its length."""
+        """Restore the advances of an earlier run: simulated time before each, and its length."""
         self.jumps = list(jumps)
         self.advanced = sum(length for _, length in jumps)
 
@@ -112,7 +112,7 @@ FaultKind = Literal[
     "deaf",
 ]
 ON_STATE = ("hide_new", "stale", "deaf")
-"""What goes wrong with sessions; the other kinds go wrong with the answers to requests."""
+"""The faults of sessions; all other kinds are faults of the answers to requests."""
 _NOT_ON_ANSWERS = (*ON_STATE, *get_args(LiveFaultKind))
 
 
@@ -123,7 +123,7 @@ class Fault(BaseModel):
     """`linger`: the last page of a list says that there is more, behind the cursor that led to it. `empty_pages`: a
     list begins with `polls` empty pages that say that there is more. `bare_list`: a list is `[]`. `no_tags` and
     `tag_case`: sessions are shown without their tags, or with those in capitals. `hang`: no answer comes. `deaf`: a
-    message is taken, and nothing comes of it.
+    message is accepted and has no effect.
 
     Of the live channel, see `live`: the upgrade is answered with `status` (`live_refuse`), `?token=` is taken
     (`live_query_token`), another protocol version is spoken (`live_version`), `method` is unknown (`live_no_method`),
@@ -131,7 +131,7 @@ class Fault(BaseModel):
     answer (`live_early`), `count` events are replayed (`live_flood`), the last `count` come again after it
     (`live_repeat`). After `count` updates the connection is closed with `code` (`live_close`) or stays open in silence
     (`live_half_open`). After a load come frames that are no JSON (`live_garbage`), a frame of 5 MB (`live_big`),
-    unknown variants (`live_unknown`), a request for a permission (`live_permission`). The status that is told is
+    unknown variants (`live_unknown`), a request for a permission (`live_permission`). The status that is sent is
     always `word` (`live_says`).
     """
     method: str | None = None
@@ -156,7 +156,7 @@ class Fault(BaseModel):
 
 
 class Faults:
-    """The rules in force, and their counting; the app's middleware carries out those on answers."""
+    """The rules in force and their counters; the app's middleware applies those on answers."""
 
     def __init__(self) -> None:
         self.rules: list[Fault] = []
@@ -199,17 +199,17 @@ class Simulation:
     """Clock, sessions, records, faults and counts of one simulator."""
 
     def __init__(self, config: Config, clock: Clock | None = None) -> None:
-        """Open what `config.state` kept, or start anew with the preloaded sessions."""
+        """Open the file of `config.state`, or start with the preloaded sessions only."""
         self.config = config
         self.clock = clock or Clock(offset=config.clock_offset)
         self.store = Store(config.state, seed=config.seed)
         self.faults = Faults()
         self.is_across = False
-        """Whether the sessions are those of all organizations, in which case their orders say nothing."""
+        """Whether the sessions are those of all organizations; their `order` then has no meaning."""
         self.requests: Counter[str] = Counter()
         """Requests by `"METHOD route template"`, and those of the live channel by `"ACP method"`."""
         self.listeners: dict[Callable[[], None], None] = {}
-        """Called when something was done that the plan did not hold."""
+        """Called after each act that changes what was planned."""
         self._open()
 
     def _open(self) -> None:
@@ -258,7 +258,7 @@ class Simulation:
             ids[name] = self.store.create(FOLDERS, fields)["folder_id"]
 
     def across(self, org_id: str | None = None) -> Simulation:
-        """Return what the key of an enterprise sees: the sessions of one organization, or of all."""
+        """Return a view for the key of an enterprise: the sessions of one organization, or of all."""
         view = copy.copy(self)
         found = [one for one in (*self.others, *self.ordered) if org_id in (None, one.org_id)]
         view.ordered = sorted(found, key=lambda session: session.created_at)
@@ -277,7 +277,7 @@ class Simulation:
         return self.clock.now()
 
     def advance(self, seconds: float) -> None:
-        """Add to the clock; idle sessions whose patience this ends fall asleep."""
+        """Add to the clock; sessions that have been idle for too long by then fall asleep."""
         self.clock.advance(seconds)
         self._notify()
         self.store.save("meta", "jumps", self.clock.jumps)
@@ -289,7 +289,7 @@ class Simulation:
                     self._do(session, {"kind": "sleep", "at": deadline})
 
     def replace_faults(self, rules: Iterable[Fault]) -> None:
-        """Take up new rules: what older ones hid or held back shows again, what is young may be hidden."""
+        """Replace the rules: what the old ones hid is listed again, and the new ones may hide recent sessions."""
         self.faults.replace(rules)
         seconds = self.faults.hidden_seconds()
         for session in self.ordered:
@@ -297,7 +297,7 @@ class Simulation:
             session.hidden_until = session.created_at + seconds if session.order >= 0 else 0.0
 
     def reset(self) -> None:
-        """Go back to the start: no sessions but the preloaded, no faults, no counts, no added time."""
+        """Go back to the start: only the preloaded sessions, no faults, no counts, no added time."""
         self.store.clear()
         self.clock.restore([])
         self.faults.replace([])
@@ -313,7 +313,7 @@ class Simulation:
         user_id: str | None = None,
         service_user_id: str | None = SERVICE_USER,
     ) -> Session:
-        """Start a session for the body of a create call (v3 names); without a schema, that of its playbook holds."""
+        """Start a session for the body of a create call (v3 names); without a schema, it has that of its playbook."""
         playbook = self.store.table(PLAYBOOKS.kind).get(request.get("playbook_id") or "", {})
         if request.get("structured_output_schema") is None and playbook.get("structured_output_schema"):
             request = {**request, "structured_output_schema": playbook["structured_output_schema"]}
@@ -333,9 +333,9 @@ class Simulation:
         return session
 
     def send(self, session: Session, text: str, *, user_id: str | None = None, files: list[str] | None = None) -> None:
-        """Give a message to a session: it steers a working one, gives an idle one a turn, wakes a sleeping one.
+        """Send a message: it steers a working session, starts a turn of an idle one and wakes a sleeping one.
 
-        One that is archived takes the message, and nothing comes of it.
+        An archived session takes the message and does nothing.
 
         Raises:
             Problem: 409 for a session that takes no messages.
@@ -357,19 +357,19 @@ class Simulation:
         self._do(session, {"kind": kind, "at": now, "text": text, "user_id": user_id, "files": files or []})
 
     def terminate(self, session: Session, *, archive: bool = False) -> None:
-        """End a session for good; one that is over stays as it is."""
+        """Terminate a session; one that has ended stays as it is."""
         if session.timeline.frame_at(self.now()).status not in _OVER:
             self._do(session, {"kind": "terminate", "at": self.now()})
         if archive:
             self.archive(session)
 
     def archive(self, session: Session) -> None:
-        """Put a session into the archive, and to sleep if it is awake."""
+        """Archive a session, and suspend it if it runs."""
         if not session.archived:
             self._do(session, {"kind": "archive", "at": self.now()})
 
     def hold(self, session: Session, *, migrate: bool = False) -> None:
-        """Leave a session as it is, for good: in the archive, or since it was migrated."""
+        """Freeze a session as it is: archived, or migrated to another organization."""
         self._do(session, {"kind": "migrate" if migrate else "hold", "at": self.now()})
 
     def unarchive(self, session: Session) -> None:
@@ -378,7 +378,7 @@ class Simulation:
             self._do(session, {"kind": "unarchive", "at": self.now()})
 
     def answer_approval(self, session: Session, *, approved: bool) -> bool:
-        """Let a session that waits for an approval go on, with it or without; return whether it waits for one."""
+        """Approve or reject what a session waits for; return False for a session that waits for no approval."""
         now = self.now()
         if session.timeline.frame_at(now).detail != "waiting_for_approval":
             return False

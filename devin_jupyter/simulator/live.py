@@ -1,7 +1,7 @@
 """The live channel of the simulator: JSON-RPC over the WebSocket `/acp/live`, for its personal access token.
 
-It tells what `steps` plans, when its time has come, to every connection that has loaded the session. Faults that
-`POST /_sim/faults` sets up are carried out here.
+Each update that `steps` plans is sent at its time to every connection that has loaded the session. Faults set up by
+`POST /_sim/faults` are carried out here.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ class _Refusal(Exception):
 
 
 class Attachment:
-    """A session that a connection has loaded, and up to when it was told of."""
+    """A session that a connection has loaded, and the time up to which its updates were sent."""
 
     def __init__(self, session: Session, turn_seconds: float, until: float) -> None:
         self.session, self.until = session, until
         self._turn_seconds = turn_seconds
         self._streaming: set[str] = set()
         self.refresh()
-        self.past = self._noted([update for update in self.updates if update.at <= until])
+        self.past = self._track([update for update in self.updates if update.at <= until])
         """The updates before it was loaded."""
 
     def refresh(self) -> list[Update]:
-        """Plan anew after an act; return what takes back the messages that will not be finished now."""
+        """Plan again after an act; return the updates that abort messages which now stay unfinished."""
         self.updates = updates_of(self.session, self._turn_seconds)
         kept = {update.message for update in self.updates}
         lost, self._streaming = self._streaming - kept, self._streaming & kept
@@ -69,9 +69,10 @@ class Attachment:
         first = bisect_right(self.updates, self.until, key=attrgetter("at"))
         found = self.updates[first : bisect_right(self.updates, now, key=attrgetter("at"))]
         self.until = max(self.until, now)
-        return self._noted(found)
+        return self._track(found)
 
-    def _noted(self, updates: list[Update]) -> list[Update]:
+    def _track(self, updates: list[Update]) -> list[Update]:
+        """Note which messages have begun and not ended, and return the updates."""
         for update in updates:
             if update.message is not None:
                 (self._streaming.discard if update.is_last else self._streaming.add)(update.message)
@@ -83,9 +84,9 @@ class Attachment:
         return self.updates[place].at if place < len(self.updates) else math.inf
 
     def status(self, at: float) -> str | None:
-        """Return the status that was told last at a time."""
-        told = (update for update in reversed(self.updates) if update.is_status and update.at <= at)
-        last = next(told, None)
+        """Return the last status that was sent up to a time."""
+        sent = (update for update in reversed(self.updates) if update.is_status and update.at <= at)
+        last = next(sent, None)
         return None if last is None else str(last.meta["cognition.ai/statusEnum"])
 
 
@@ -98,7 +99,7 @@ class LiveConnection:
         self._wake = asyncio.Event()
         self._changed = False
         self._is_introduced = False
-        self._told = 0
+        self._n_sent = 0
         self._is_silent = False
         self._methods: Mapping[str, Callable[[Json], Json]] = {
             "initialize": self._initialize,
@@ -120,19 +121,19 @@ class LiveConnection:
             return
         await self._send({"type": "websocket.accept", "headers": [(b"x-devin-simulator", b"1")]})
         sim.listeners[self._on_change] = None
-        telling = asyncio.create_task(self._tell())
+        sender = asyncio.create_task(self._send_updates())
         try:
             while (message := await self._receive())["type"] != "websocket.disconnect":
                 if message.get("text") is not None:
                     await self._read(message["text"])
                 if self._is_silent:
-                    await telling
+                    await sender
         except OSError:  # uvicorn raises one where the other side is gone
             pass
         finally:
             del sim.listeners[self._on_change]
-            telling.cancel()
-            await asyncio.gather(telling, return_exceptions=True)
+            sender.cancel()
+            await asyncio.gather(sender, return_exceptions=True)
 
     def _on_change(self) -> None:
         self._changed = True
@@ -293,7 +294,7 @@ class LiveConnection:
 
     # --- what happens -------------------------------------------------------------------------------------------
 
-    async def _tell(self) -> None:
+    async def _send_updates(self) -> None:
         """Send every update of the loaded sessions when its time has come."""
         while True:
             self._wake.clear()
@@ -302,7 +303,7 @@ class LiveConnection:
             for attachment in tuple(self._attached.values()):
                 for update in [*(attachment.refresh() if changed else ()), *attachment.due(now)]:
                     await self._notify(attachment, update)
-                    self._told += 1
+                    self._n_sent += 1
                     if await self._interrupt():
                         return
             pause = min((each.next() for each in self._attached.values()), default=math.inf) - self._sim.now()
@@ -315,7 +316,7 @@ class LiveConnection:
     async def _interrupt(self) -> bool:
         """Carry out the faults that end a connection; return whether one did."""
         for rule in self._sim.faults.rules:
-            if rule.kind not in ("live_close", "live_half_open") or rule.times == 0 or self._told < rule.count:
+            if rule.kind not in ("live_close", "live_half_open") or rule.times == 0 or self._n_sent < rule.count:
                 continue
             self._fault(rule.kind)
             if rule.kind == "live_close":
@@ -354,10 +355,10 @@ def _refused(scope: Scope, sim: Simulation) -> int | None:
     scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
     if takes_query:
         scheme, given = "bearer", (parse_qs(query).get("token") or [""])[0]
-    return _judged(given.strip() if scheme.lower() == "bearer" else "", sim.config)
+    return _token_status(given.strip() if scheme.lower() == "bearer" else "", sim.config)
 
 
-def _judged(token: str, config: Config) -> int | None:
+def _token_status(token: str, config: Config) -> int | None:
     if hmac.compare_digest(token.encode(), config.pat.encode()):
         return None
     return 403 if token and hmac.compare_digest(token.encode(), config.api_key.encode()) else 401

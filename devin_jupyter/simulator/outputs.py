@@ -124,7 +124,7 @@ def output_for(schema: Schema, *, seed: str, place: str, unlike: Output | None =
             value = maker.make(schema)
             json.dumps(value, allow_nan=False)
         except (Impossible, RecursionError, ArithmeticError, LookupError, TypeError, ValueError):
-            continue  # a schema full of contradictions is no reason to fail: there is no output then
+            continue  # a schema that contradicts itself must not fail the request: the session then has no output
         if isinstance(value, dict) and fits(value):
             counted = _counted(value)
             spare = counted if fits(counted) else value
@@ -139,7 +139,7 @@ _FEWER = frozenset(["delete", "drop", "exclude", "ignore", "omit", "remove", "sk
 
 
 def revised(before: Output, schema: Schema, message: str, *, seed: str, place: str) -> Output | None:
-    """Return the output after a follow-up: what the message does not speak of stays; None where nothing fits.
+    """Return the output after a follow-up: what the message does not mention stays; None where nothing fits.
 
     A message may name an item (by its position, or by one of its values), a field, and a value that the schema lists
     for it; it may ask for more items, or for fewer. Without any of these, one text of the answer is written anew.
@@ -447,7 +447,7 @@ def _number(schema: Schema, name: str, dice: Dice, *, whole: bool) -> int | floa
 
 
 def _type_of(schema: Schema, dice: Dice, *, deep: bool) -> str:
-    """The type asked for, one of several, or the one that the other keywords speak of."""
+    """The given type, one of several, or the one that the other keywords imply."""
     kind = schema.get("type")
     if isinstance(kind, list):
         solid = [name for name in kind if name != "null"]

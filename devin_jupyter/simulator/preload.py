@@ -171,7 +171,7 @@ def _findings(dice: Dice, repo: str) -> dict[str, Any]:
 
 
 def _add_past(session: Session, dice: Dice, status: str, detail: str | None, output: Any) -> None:
-    """Give the session its past: what it cost, said and opened."""
+    """Give the session its past: its cost, messages and pull requests."""
     start, minutes = session.created_at, dice.between(4, 170)
     end = start + minutes * 60
     price = {"fast": 4.0, "lite": 0.4, "ultra": 2.5}.get(session.mode, 1.0)
@@ -198,7 +198,7 @@ AUTOMATION_OF = {"sched-nightly": "automation-nightly"}
 
 
 def past_automations(today: int) -> list[dict[str, Any]]:
-    """Return what runs by itself in an organization with a past."""
+    """Return the automations of an organization with past sessions."""
 
     def made(key: str, days: int, event: str, prompt: str, **more: Any) -> dict[str, Any]:
         at = today - days * DAY
@@ -259,7 +259,7 @@ def past_automations(today: int) -> list[dict[str, Any]]:
 
 
 def automation_fields() -> dict[str, Any]:
-    """Return the fields of an automation that says nothing of them."""
+    """Return the default fields of an automation."""
     unset = ("metadata", "limits", "concurrency", "notifications", "tools", "session_settings", "security_profile")
     later = ("last_edited_by", "last_invocation", "next_run_at")
     return {

@@ -1,4 +1,4 @@
-"""How a turn goes, by the `sim:` tags of the session: its states, what Devin says, pull requests, and outputs.
+"""The course of a turn, chosen by the `sim:` tags of the session: states, messages, pull requests and outputs.
 
 A plan is made when a turn opens and reaches to its end; the engine cuts it off when something else happens.
 """
@@ -39,11 +39,11 @@ class Ending:
     status: str
     detail: str | None
     text: str = ""
-    """Which text Devin leaves, by its name in `_LAST_TEXTS`; none if empty."""
+    """The name in `_LAST_TEXTS` of Devin's last message; empty for none."""
 
     @property
     def is_answer(self) -> bool:
-        """Whether the work was done to the end."""
+        """Whether the work was completed."""
         return self.after == 1.0
 
 
@@ -64,8 +64,8 @@ DESCRIPTIONS = {
     "exit": "ends exit/finished with an answer; takes no messages then",
     "question": "asks something halfway; the reply opens a turn that answers",
     "approval": "waits for an approval, unless created with bypass_approval",
-    "fail": "breaks: error/error",
-    "flaky": "breaks the first time; the same request started again works",
+    "fail": "fails: error/error",
+    "flaky": "fails the first time; the same request started again works",
     "limit": "is suspended at its ACU limit, and again after every message",
     "credits": "is suspended without credits, and again after every message",
     "sleep": "falls asleep before it has an answer; a message wakes it",
@@ -78,7 +78,7 @@ DESCRIPTIONS = {
 }
 """What each scenario does; a session without one works, answers and waits for its user."""
 NAMES = frozenset(SCENARIOS)
-"""Every scenario; they combine, and of several endings the first in the table above that still applies holds."""
+"""Every scenario. They can be combined; of several endings, the first in the table above that still applies counts."""
 
 
 def scenarios_of(tags: Iterable[str] | None) -> frozenset[str]:
@@ -148,7 +148,7 @@ class _Plan:
         start, status, detail = opening[-1]
         after = self.ending.after
         if self.opener.before and self.opener.before.status == self.ending.status == "suspended":
-            after = 0.2  # a turn that runs into the same wall again does so sooner
+            after = 0.2  # a turn that reaches the same limit again does so sooner
         limit = self.session.request.get("max_acu_limit")
         cap = None if limit is None else float(min(max(0, limit), 10**9))
         if "limit" in self.names and cap is not None:
@@ -173,7 +173,7 @@ class _Plan:
             return frames
         seed = f"{self.session.seed}/{self.session.turns}"
         place = self.session.repos[0] if self.session.repos else "the code"
-        if self.output is None or self.opener.steers:  # what was submitted before the end is no answer yet
+        if self.output is None or self.opener.steers:  # an output submitted before the end is not an answer yet
             final = outputs.output_for(self.schema, seed=seed, place=place, unlike=self.output)
         else:
             final = outputs.revised(self.output, self.schema, self.opener.text, seed=seed, place=place)
@@ -231,7 +231,7 @@ def _attachment_of(session: Session) -> str:
 
 
 def _ending_of(session: Session, names: frozenset[str]) -> Ending:
-    """How the next turn ends: a question is asked once, a nap is taken once, most else happens every time."""
+    """Return how the next turn ends: a session asks once and falls asleep once; most other endings repeat."""
     past = session.timeline.frames
     over = {
         "question": any(frame.detail == "waiting_for_user" for frame in past),

@@ -72,7 +72,7 @@ class Running:
 
 
 def start(config: Config | None = None) -> Running:
-    """Return a running simulator with these options: the one there is, or a new one on a bound port."""
+    """Return a running simulator with these options: an existing one, or a new one on a bound port."""
     config = config or Config()
     with _lock:
         known = _running.get(config)

@@ -187,7 +187,7 @@ class Session:
         self.touched = max(self.touched, now)
 
     def drop_rendering(self) -> None:
-        """Let the next read be rendered anew."""
+        """Drop the cached response, so that the next read renders it again."""
         self._valid_until = 0.0
 
     def updated_at(self, now: float) -> float:

@@ -1,7 +1,7 @@
-"""What the live channel tells of a simulated session: every update of its whole life, each at its time.
+"""The updates of a simulated session on the live channel, over its whole life, each with its time.
 
-The updates follow from the timeline, the seed and the request alone, as everything that the simulator answers: who
-attaches twice is told the same twice.
+Like all answers of the simulator, they depend on the timeline, the seed and the request only: two clients that attach
+get the same updates.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from devin_jupyter.simulator.values import TOPICS, Dice, Topic, opaque
 Json = dict[str, Any]
 _KEY = "cognition.ai/"
 _PR_LAG = 0.03
-"""How much of a turn a pull request is told before the REST API lists it."""
+"""The part of a turn by which the channel reports a pull request before the REST API lists it."""
 _CHUNK = 60
 
 
@@ -46,7 +46,7 @@ class Update:
 
     @property
     def is_status(self) -> bool:
-        """Whether it tells the session's status."""
+        """Whether it reports the session's status."""
         return f"{_KEY}statusEnum" in self.meta
 
     def params(self, session: Session, status: str | None, *, is_replay: bool = False) -> Json:
@@ -55,7 +55,7 @@ class Update:
         Args:
             session: whose update it is.
             status: the session's status at this time, for the snapshot.
-            is_replay: it is told again.
+            is_replay: it is sent again.
         """
         stamp = datetime.fromtimestamp(self.at, UTC).isoformat(timespec="milliseconds")
         own = {f"{_KEY}eventId": opaque("event", session.seed, "live", self.key), f"{_KEY}timestamp": stamp}
@@ -139,7 +139,7 @@ def _statuses(session: Session) -> Iterator[Update]:
 
 
 def _word(session: Session, frame: Frame) -> tuple[str, Json]:
-    """Return the status of a frame in the words of the channel, and what is said with it."""
+    """Return the status of a frame as the channel names it, and its further keys."""
     ends_as = next((work.ends_as for work in session.timeline.work if work.until == frame.at), "")
     if frame.status in ("claimed", "creating"):
         return "initializing", {}
@@ -170,7 +170,7 @@ def _word(session: Session, frame: Frame) -> tuple[str, Json]:
 
 
 def status_update(at: float, key: str, word: str, said: Json | None = None, **more: Any) -> Update:
-    """Return the update that tells a status, and what is said with it."""
+    """Return the update that reports a status, with further keys."""
     keys = {"eventType": "status_update", "statusEnum": word, **(said or {}), **more}
     return info(at, 6, key, {_KEY + name: value for name, value in keys.items()})
 
@@ -199,7 +199,7 @@ def _message(message: Message, beat: float) -> Iterator[Update]:
     texts = [message.text[start : start + _CHUNK] for start in range(0, len(message.text), _CHUNK)][:12]
     texts[-1:] = [message.text[_CHUNK * (len(texts) - 1) :]]
     rewrites = len(texts) > 2 and int(message.event_id[-1], 16) % 2 == 0
-    if rewrites:  # one that Devin thought better of while writing it
+    if rewrites:  # as if Devin rewrote its first words
         texts[:2] = [texts[0][::-1], texts[0] + texts[1]]
     for number, text in enumerate(texts):
         at = message.at - (len(texts) - 1 - number) * beat

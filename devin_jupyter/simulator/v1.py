@@ -107,7 +107,7 @@ def _messages(session: Session, now: float) -> list[dict[str, Any]]:
 
 @router.post("/v1/sessions")
 async def create_session(sim: Sim, body: Annotated[wire.V1SessionCreate, Body()]) -> Response:
-    """Start a session, or answer with an equivalent one where the caller said `idempotent`."""
+    """Start a session, or answer with an equivalent one if the request is `idempotent`."""
     check_schema(body.structured_output_schema)
     check_tags(sim, body.tags)
     names = [secret.key for secret in body.session_secrets or ()]
@@ -131,7 +131,7 @@ async def create_session(sim: Sim, body: Annotated[wire.V1SessionCreate, Body()]
 
 @router.get("/v1/sessions")
 async def read_sessions(sim: Sim, query: Annotated[wire.V1SessionsQuery, Query()]) -> Response:
-    """Answer with a stretch of the sessions, newest first; `skip` stands in where no `offset` is given."""
+    """Answer with a slice of the sessions, newest first; `skip` counts where no `offset` is given."""
     now = sim.now()
     found = matching_sessions(sim, wire.SessionsQuery(tags=query.tags), now)
     if query.user_email is not None:

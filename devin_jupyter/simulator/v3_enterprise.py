@@ -1,4 +1,4 @@
-"""The routes of v3 by which an enterprise looks at its organizations: limits, logs, guardrails, people, Git hosts.
+"""The v3 routes of an enterprise: limits, logs, guardrails, members and Git connections of its organizations.
 
 Logs follow from the sessions; nothing here can be changed.
 """

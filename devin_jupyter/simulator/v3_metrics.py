@@ -1,4 +1,4 @@
-"""The routes of v3 that count: consumption, metrics, and what a key of an enterprise sees across its organizations.
+"""The v3 routes of consumption and metrics, for an organization and for the key of an enterprise.
 
 Every ACU is counted once, when it was spent. Windows are half-open. There are no searches.
 """
@@ -26,8 +26,8 @@ DAILY = ORG + "/consumption/daily"
 METRICS = ORG + "/metrics"
 DAY_STARTS = 8 * 3600
 """Days begin at 08:00 UTC, which is midnight in San Francisco in winter."""
-STRETCHES_MAX = 1000
-"""A window of more stretches than this is cut to the time in which there are sessions."""
+PERIODS_MAX = 1000
+"""A window of more periods than this is cut to the time in which there are sessions."""
 _DIGITS = 6
 _ORIGINS = ("webapp", "slack", "teams", "api", "linear", "jira", "automation", "desktop")
 _SIZES = ("xs", "s", "m", "l", "xl")
@@ -165,17 +165,17 @@ async def read_search_metrics(query: Annotated[wire.WindowQuery, Query()]) -> Re
 
 @router.get(METRICS + "/dau")
 async def read_daily_users(sim: Sim, query: Annotated[wire.ActiveQuery, Query()]) -> Response:
-    return json_response(list(_by_stretch(sim, query, DAY)))
+    return json_response(list(_by_period(sim, query, DAY)))
 
 
 @router.get(METRICS + "/wau")
 async def read_weekly_users(sim: Sim, query: Annotated[wire.ActiveQuery, Query()]) -> Response:
-    return json_response(list(_by_stretch(sim, query, 7 * DAY)))
+    return json_response(list(_by_period(sim, query, 7 * DAY)))
 
 
 @router.get(METRICS + "/mau")
 async def read_monthly_users(sim: Sim, query: Annotated[wire.ActiveQuery, Query()]) -> Response:
-    return json_response(list(_by_stretch(sim, query, 30 * DAY)))
+    return json_response(list(_by_period(sim, query, 30 * DAY)))
 
 
 @router.get(METRICS + "/active-users")
@@ -183,12 +183,12 @@ async def read_active_users(sim: Sim, query: Annotated[wire.ActiveQuery, Query()
     return json_response(_active(_created(sim, query), query, query.time_after, query.time_before))
 
 
-def _by_stretch(sim: Simulation, query: wire.ActiveQuery, length: int) -> Iterator[dict[str, int]]:
-    """The active users of every stretch of this length, in seconds."""
+def _by_period(sim: Simulation, query: wire.ActiveQuery, length: int) -> Iterator[dict[str, int]]:
+    """Return the active users of every period of this length, in seconds."""
     sessions = _created(sim, query)
     start = _day_of(query.time_after)
     stop = query.time_before if query.time_before > query.time_after else start
-    if (stop - start) // length > STRETCHES_MAX:
+    if (stop - start) // length > PERIODS_MAX:
         start = _day_of(sessions[0].created_at) if sessions else start
         stop = min(stop, int(sim.now()) + DAY) if sessions else start
     buckets: defaultdict[int, list[Session]] = defaultdict(list)

@@ -305,7 +305,7 @@ def _check_automation(body: wire.AutomationCreate | wire.AutomationUpdate) -> No
 
 
 def _triggers(sim: Simulation, given: list[Record], before: list[Record]) -> tuple[list[Record], list[Record]]:
-    """What is kept, and what is shown once: a webhook that is new comes with its secret."""
+    """Return the triggers to store, and those to show once: a new webhook comes with its secret."""
     kept: list[Record] = []
     shown: list[Record] = []
     had = any(trigger["event_type"] == "webhook:incoming" for trigger in before)

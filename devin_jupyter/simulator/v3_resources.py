@@ -34,7 +34,7 @@ router = APIRouter()
 SIGNED_SECONDS = 3600
 """How long the address of a download is good."""
 MADE_FILES = {"report.md": "text/markdown", "results.csv": "text/csv"}
-"""Names and media types of what Devin makes in every turn."""
+"""Names and media types of the files that Devin makes in every turn."""
 _OURS = re.compile(r"/attachments/([0-9a-f-]{36})/")
 _LINE = re.compile(r'^ATTACHMENT:"([^"\n]+)"\r?$', re.MULTILINE)
 _PLACES = ("src/app.py", "src/models.py", "src/api/routes.py", "src/db/query.py", "tests/test_api.py", "setup.cfg")
@@ -116,7 +116,7 @@ async def read_session_files(request: Request, sim: Sim, devin_id: str) -> Respo
         if match and match[1] in files:
             entries.append(entry(files[match[1]], "user"))
             continue
-        identifier = _uuid(url)  # stands in for the copy that the service takes of it; nothing is fetched
+        identifier = _uuid(url)  # in place of the copy that the service makes of it; nothing is fetched
         if identifier not in files:
             sim.store.keep_blob(identifier, f"Simulated copy of {url}\n".encode("utf-8", "replace"))
             files[identifier] = {"uuid": identifier, "name": file_name(url), "content_type": "text/plain"}
@@ -132,7 +132,7 @@ async def read_session_files(request: Request, sim: Sim, devin_id: str) -> Respo
 
 
 def _finished_turns(session: Session, now: float) -> int:
-    """How often up to now Devin ended a turn with something to show."""
+    """Return how many turns have ended with an answer up to now."""
     turns, worked = 0, False
     for frame in session.timeline.frames:
         if frame.at > now:

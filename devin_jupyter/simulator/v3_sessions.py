@@ -248,7 +248,7 @@ def _candidates(sim: Simulation, query: wire.SessionsQuery, before: int | None) 
     if query.created_after is not None:
         start = bisect_left(ordered, float(query.created_after), hi=stop, key=lambda session: session.created_at)
     for index in range(stop - 1, start - 1, -1):
-        if not ordered[index].request.get("unlisted"):  # v1 has such; who knows the id finds it all the same
+        if not ordered[index].request.get("unlisted"):  # v1 has them; they can still be read by id
             yield ordered[index]
 
 
@@ -415,7 +415,7 @@ _WORK: tuple[tuple[str, str, str, Event], ...] = (
 
 
 def _events(sim: Simulation, devin_id: str) -> list[Event]:
-    """Every event up to now, oldest first: the session's timeline, with made-up commands and edits in between."""
+    """Return all events up to now, oldest first: the session's timeline, and invented commands and edits in between."""
     if not sim.config.events:
         raise Problem(404, "Not Found")
     session, now = find(sim, devin_id), sim.now()

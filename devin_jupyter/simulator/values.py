@@ -72,7 +72,7 @@ class Dice:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One thing Devin may find in a code base, told in the words that different fields ask for."""
+    """One thing Devin may find in a code base, worded for different fields."""
 
     title: str
     text: str

@@ -1,4 +1,4 @@
-"""The wire as the simulator speaks it: what request bodies and queries may hold, errors, cursors and pages.
+"""The wire format of the simulator: request bodies and queries, errors, cursors and pages.
 
 Bodies are strict about types and ignore unknown names, as the service does. Held against `tests/contract/facts`.
 """

@@ -1,4 +1,4 @@
-"""The `{{ expression }}` of a text: filled in, checked, and told apart from what is sent as it is.
+"""The `{{ expression }}` of a text: filled in, checked, and distinguished from text that is sent as it is.
 
 jinja2 evaluates the expressions, and is loaded only where a text has one.
 """
@@ -38,7 +38,7 @@ _PLAINLY = {
     "end of template": "the expression is incomplete",
     "expected name or number": "a name must follow the dot",
 }
-"""What Jinja says, and what that means to somebody who wrote one expression."""
+"""Messages of Jinja, and what they mean for a single expression."""
 
 
 def render(text: str, variables: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from devin_jupyter import AsyncDevin, OptionError
-from devin_jupyter.client import on_done as telling
+from devin_jupyter.client import on_done
 
 POST = "POST /v3/organizations/{org_id}/sessions"
 
@@ -194,12 +194,12 @@ def test_what_cannot_be_told_is_refused_before_anything_is_sent(devin, simulator
             devin.create("x", on_done=wrong)
     with pytest.raises(OptionError, match="on_done takes"):
         devin.map("x {{ row }}", [1], on_done=3)
-    assert telling.check("https://hooks.company.com/x") == "https://hooks.company.com/x"
+    assert on_done.check("https://hooks.company.com/x") == "https://hooks.company.com/x"
     assert simulator.requests(POST) == 0
 
 
-def test_the_end_of_the_process_waits_a_moment_for_who_is_being_told(devin, monkeypatch):
-    monkeypatch.setattr(telling, "EXIT_SECONDS", 30.0)
+def test_the_exit_of_the_process_waits_a_moment_for_notifications(devin, monkeypatch):
+    monkeypatch.setattr(on_done, "EXIT_SECONDS", 30.0)
     begun, go, ended = threading.Event(), threading.Event(), []
 
     def notify(session):
@@ -210,7 +210,7 @@ def test_the_end_of_the_process_waits_a_moment_for_who_is_being_told(devin, monk
     session = devin.create("say hello", on_done=notify)
     assert begun.wait(30)
     threading.Timer(0.05, go.set).start()
-    telling._telling.finish()
+    on_done._deliveries.finish()
     assert ended == [session.id]
-    monkeypatch.setattr(telling, "EXIT_SECONDS", 0.0)
-    telling._telling.finish()  # nobody is being told
+    monkeypatch.setattr(on_done, "EXIT_SECONDS", 0.0)
+    on_done._deliveries.finish()  # nothing is being delivered
