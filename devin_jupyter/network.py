@@ -43,11 +43,6 @@ class Proxy:
     shown: str
     """Scheme, host and port."""
 
-    @property
-    def is_socks(self) -> bool:
-        """Whether it is asked in the SOCKS protocol."""
-        return self.url.startswith("socks")
-
 
 @dataclass(frozen=True, slots=True)
 class Certificates:

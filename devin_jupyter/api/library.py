@@ -31,7 +31,6 @@ from devin_jupyter.text import closest, kind_of, unknown_value
 
 Json = dict[str, Any]
 FolderList = list[wire.Folder]
-NoteList = list[wire.Note]
 T = TypeVar("T", bound=wire.Playbook | wire.Note | wire.Secret | wire.Schedule | wire.Automation)
 
 

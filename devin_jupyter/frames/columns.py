@@ -20,7 +20,6 @@ from devin_jupyter.models.fields import UNIX_SECONDS, Kind, parse_time, word
 
 TEXT = pd.StringDtype()
 _arrow: Any = importlib.import_module("pyarrow") if TEXT.storage == "pyarrow" else None
-TIME = pd.DatetimeTZDtype("us", "UTC")
 DAY = np.dtype("datetime64[us]")
 _SHORT_PIECE, _PIECE = 100, 4096
 """How many values are converted at a time: texts as they come, while they are near in memory."""

@@ -189,12 +189,8 @@ class Journal:
         with self.database.write("use") as db:
             _use(db, session_id, cell, now)
 
-    def save_snapshot(self, *snapshots: Snapshot) -> None:
-        """Keep how sessions look now; older looks never replace newer ones."""
-        self.save_snapshots(snapshots)
-
     def save_snapshots(self, snapshots: Iterable[Snapshot]) -> None:
-        """Keep how sessions look now, all in one transaction; older looks never replace newer ones."""
+        """Save snapshots in one transaction; an older one never replaces a newer one."""
         seen_by = this_process().text
         with self.database.write("snapshots") as db:
             for snapshot in snapshots:
@@ -272,14 +268,6 @@ class Journal:
         query = "SELECT DISTINCT notebook FROM uses WHERE session_id = ? ORDER BY notebook"
         with self.database.read() as db:
             return {name: [item["notebook"] for item in db.execute(query, (name,)).fetchall()] for name in session_ids}
-
-    def last_used(self, cell: CellRef) -> Record | None:
-        """Return the session that this cell used last; None for a cell that cannot be named."""
-        if not cell.cell:
-            return None
-        query = "SELECT session_id FROM uses WHERE notebook = ? AND cell = ? ORDER BY used_at DESC"
-        records = (self.record(item["session_id"]) for item in self.database.rows(query, cell.notebook, cell.cell))
-        return next((record for record in records if record is not None), None)
 
     def used_before(self, cell: CellRef) -> tuple[list[Record], str | None]:
         """Return the sessions that a cell used when it was run before this time, newest first, and its text then.

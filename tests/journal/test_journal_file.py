@@ -299,7 +299,7 @@ async def test_a_later_process_masks_the_secrets_of_the_sessions_it_loads(
     assert later.journal.sessions(notebook=CELL.notebook)[0].session_id == started.session_id
     await later.messenger.send(started.session_id, f"the token is {value}")
     now = datetime.now(UTC)
-    later.journal.save_snapshot(replace(started.snapshot, question=f"is it {value}?", observed_at=now))
+    later.journal.save_snapshots([replace(started.snapshot, question=f"is it {value}?", observed_at=now)])
     assert later.journal.snapshot(started.session_id).question == "is it •••?"
     assert value.encode() not in (folder / "home" / "journal.db").read_bytes()
     assert "NPM_TOKEN" in str(later.journal.export())
