@@ -1,4 +1,4 @@
-"""Where this code runs: which front end shows the outputs, which notebook and cell run, whether a person is there.
+"""Where this code runs: which front end shows the outputs, which notebook and cell run, whether a person can click.
 
 Everything is read from modules that are loaded already and from the environment; nothing is imported, but for psutil
 where a kernel of macOS or Windows was started by no server.
@@ -70,7 +70,7 @@ class Host:
 
 
 class _Signs:
-    """What `KINDS` tells front ends apart by."""
+    """The signs by which `KINDS` recognizes a front end."""
 
     def __init__(self, shell: Any, kernel: Any, allows_input: bool, cell_id: str) -> None:
         self.shell, self.kernel, self.allows_input, self.cell_id = shell, kernel, allows_input, cell_id
@@ -296,7 +296,7 @@ class Execution:
     shown: list[str] = field(default_factory=list)
     """What it displayed, as text; printed text and values are in IPython's history."""
     number: int = field(default_factory=itertools.count(1).__next__)
-    """Tells the runs of cells in this process apart."""
+    """Different for each run of a cell in this process."""
 
 
 executions: list[Execution] = []
@@ -326,7 +326,7 @@ class Hooks:
         return _is_quiet.get()
 
     def waiting(self, session: Any) -> AbstractContextManager[None]:
-        """Return what to enter while waiting for a session."""
+        """Return the context manager to enter while waiting for a session."""
         return nullcontext() if self.during_wait is None or self.is_quiet else self.during_wait(session)
 
 
@@ -350,7 +350,7 @@ _LOOK_SECONDS = 1.0
 
 
 def changed_file() -> str:
-    """Return the first file of this package that is not as it was when this process loaded it, else an empty text."""
+    """Return the first file of this package that has changed since this process loaded it, else an empty text."""
     now = time.monotonic()
     if now - _last_look[0] >= _LOOK_SECONDS:
         present = _stamps()
@@ -361,7 +361,7 @@ def changed_file() -> str:
 
 
 def check_package() -> None:
-    """Refuse to go on with modules of two versions, which read each other's data wrongly.
+    """Refuse to continue with modules of two versions, which would misread each other's data.
 
     Raises:
         SetupError: the package has changed since this process loaded it.

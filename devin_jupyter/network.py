@@ -1,4 +1,4 @@
-"""The way to the service that the environment prescribes: which proxy, which certificates; and why it failed.
+"""The proxy and the certificates that the environment prescribes for connections, and why a connection failed.
 
 Proxies come from `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` (in either case) or the system's settings; certificates from
 `SSL_CERT_FILE` and `SSL_CERT_DIR`, else `REQUESTS_CA_BUNDLE` or `CURL_CA_BUNDLE`, else the operating system through
@@ -37,7 +37,7 @@ class Proxy:
     """A proxy that is in use."""
 
     url: str = field(repr=False)
-    """With the scheme that it was meant with; it may contain a password."""
+    """With its real scheme; it may contain a password."""
     variable: str
     """The environment variable that names it, or the words for the system's settings."""
     shown: str
@@ -141,7 +141,7 @@ def socks_missing(proxy: Proxy, host: str) -> SetupError:
 
 
 def invalid_proxy(proxy: Proxy, host: str) -> SetupError:
-    """Return the error for a proxy whose address nothing can be sent to."""
+    """Return the error for a proxy with an unusable address."""
     return SetupError(
         f"{proxy.variable}={proxy.shown} is not the address of a proxy",
         "nothing was sent",
@@ -225,7 +225,7 @@ def _truststore() -> Any:
 def failed(
     base_url: str, problem: Exception, proxy: Proxy | None, certificates: Certificates | None
 ) -> ConnectionFailed:
-    """Return the error for a connection that did not come about.
+    """Return the error for a connection that could not be made.
 
     Args:
         base_url: the address of the service.

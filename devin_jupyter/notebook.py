@@ -1,4 +1,4 @@
-"""What the notebook says of itself: the last error with its code, the cell above, all cells above; as plain text.
+"""Parts of the notebook as plain text: the last error with its code, the cell above, all cells above.
 
 `--attach :traceback`, `:cell` and `:notebook` send these, and `%devin fix` asks about the first. The same notebook
 gives the same text in every process, so that a rerun is the same request: execution counts, addresses of objects and
@@ -29,7 +29,7 @@ _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,16}\b")
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _OURS = re.compile(r"\s*%%devin\b|(?:\s*%devin\b[^\n]*(?:\n|$))+\s*$")
 OURS = (DevinError, Detached, DetachedAwait)
-"""Errors of this package say what to do themselves, and are not about the code of a cell."""
+"""Errors of this package say what to do, and are not about the code of a cell."""
 _OWN_ERROR = "its own lines say what to do; run the cell whose code fails, then this one again"
 _NO_ERROR = "there is no error to attach: no cell of this notebook has failed"
 
@@ -115,7 +115,7 @@ def _file_name(path: str) -> str:
 
 
 def _cell_of(error: BaseException) -> str:
-    """Return the source of the outermost cell in a traceback, as Python keeps it for showing lines."""
+    """Return the source of the outermost cell in a traceback, from Python's line cache."""
     import linecache
 
     trace = error.__traceback__
@@ -159,7 +159,7 @@ def _running_id() -> str | None:
 
 
 def _ran(shell: Any) -> list[Cell]:
-    """Return the cells that this kernel has run before the running one; one that ran twice once, as it ran last."""
+    """Return the cells that this kernel ran before the running one, each once, as of its last run."""
     manager = getattr(shell, "history_manager", None)
     history, outputs = list(getattr(manager, "input_hist_raw", ())), getattr(manager, "outputs", {})
     known = {ran.count: ran for ran in executions if ran.is_stored}
@@ -183,7 +183,7 @@ def _ran(shell: Any) -> list[Cell]:
 
 
 def _stored_text(outputs: Iterable[Any], result: Any) -> str:
-    """Return what IPython remembers of a cell's outputs; before IPython 9 that is the value alone."""
+    """Return the outputs of a cell that IPython stores; before IPython 9 only the value."""
     parts = []
     for output in outputs:
         bundle: Mapping[str, Any] = output.bundle
@@ -194,7 +194,7 @@ def _stored_text(outputs: Iterable[Any], result: Any) -> str:
 
 
 def _saved(path: Path) -> list[Cell]:
-    """Return the code cells of a notebook file; none where there is no such file, or it is none."""
+    """Return the code cells of a notebook file; none if there is no such file, or it is not a notebook."""
     if path.suffix != ".ipynb":
         return []
     try:

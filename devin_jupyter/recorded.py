@@ -1,7 +1,7 @@
-"""What is recorded of sessions, as JSON: for the journal, for lock files and for saved notebooks.
+"""Recorded sessions as JSON: for the journal, for lock files and for saved notebooks.
 
-The names of stored fields never change, a test has them all: files of earlier versions are read by them, and fields of
-later versions are skipped. Everything written is redacted.
+The names of stored fields never change, and a test lists them all: files of earlier versions are read by them, and
+fields of later versions are skipped. Everything written is redacted.
 """
 
 from __future__ import annotations
@@ -237,7 +237,7 @@ def schema_from_json(wire: Mapping[str, Any] | None) -> Schema | None:
 
 
 def same_text(text: str) -> str:
-    """Return a text without what nobody sees: blanks at line ends, kinds of line ends, byte order marks."""
+    """Return a text without invisible differences: blanks at line ends, kinds of line ends, byte order marks."""
     text = text.replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n")
     if not text.isascii():
         import unicodedata
@@ -247,7 +247,7 @@ def same_text(text: str) -> str:
 
 
 def message_key(session_id: str, text: str, hashes: Iterable[str]) -> str:
-    """Return what makes two messages the same: the session, the text without what nobody sees, and the files."""
+    """Return the identity of a message as a hash: of the session, the text (see `same_text`) and the files."""
     return message_keys(session_id, text, hashes)[0]
 
 
@@ -259,7 +259,7 @@ def message_keys(session_id: str, text: str, hashes: Iterable[str]) -> tuple[str
 
 
 def dumps(value: Any) -> str:
-    """Return compact JSON in ASCII: broken Unicode from anywhere can be kept, and so is the order of an answer."""
+    """Return compact JSON in ASCII, which can hold broken Unicode; the order of keys is kept."""
     return json.dumps(value, separators=(",", ":"))
 
 
@@ -517,7 +517,7 @@ def _saved_records(cell: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _of_board(records: list[Any], schemas: Any) -> Iterator[Mapping[str, Any]]:
-    """A board keeps each schema once; its sessions say which one is theirs."""
+    """Return the records of a board, which holds each schema once and refers to it from its sessions."""
     known = schemas if isinstance(schemas, list) else []
     for record in records:
         if isinstance(record, Mapping):
@@ -527,7 +527,7 @@ def _of_board(records: list[Any], schemas: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _parsed_output(record: str | list[Any]) -> Any:
-    """Some front ends store JSON types as text, or as lines of text."""
+    """Return the JSON of an output; some front ends store it as text, or as lines of text."""
     try:
         return json.loads(record if isinstance(record, str) else "".join(map(str, record)))
     except (ValueError, RecursionError):
@@ -551,7 +551,7 @@ def _saved_snapshot(record: Mapping[str, Any], seen: date) -> Snapshot | None:
 
 
 def _saved_answer(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer of a session with a schema is data; without one it is Devin's last message, question or not."""
+    """Return the answer: data for a session with a schema, else Devin's last message, question or not."""
     answer, standing = record.get("answer"), record.get("answer_standing")
     if answer is None and isinstance(record.get("answer_bytes"), int):
         return {"unsaved_answer": record["answer_bytes"]}

@@ -66,5 +66,5 @@ def answer_to(failure: Failure) -> type[Fix]:
 
 
 def prompt_for(failure: Failure, hint: str = "") -> str:
-    """Return what Devin is asked."""
+    """Return the prompt."""
     return _ASK.format(failure=failure.markdown, hint=f"\n{hint.strip()}\n" if hint.strip() else "")

@@ -69,7 +69,7 @@ def unknown_value(name: str, value: str, known: Iterable[str]) -> str:
 
 
 def kind_of(value: object) -> str:
-    """Return what kind of thing a value is: `an int`, `a list`."""
+    """Return the type of a value in words: `an int`, `a list`."""
     kind = type(value).__name__
     return f"an {kind}" if kind[0].lower() in "aeiou" else f"a {kind}"
 

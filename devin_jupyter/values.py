@@ -27,13 +27,13 @@ MOST_TABLE_BYTES = 64 * 1024
 _ADDRESS = re.compile(r"<[^<>]* at 0x[0-9a-fA-F]+")
 _TABLES = ("pandas", "polars", "pyarrow", "modin", "geopandas")
 _WHOLE = 2**53
-"""Up to here every whole number has a float of its own."""
+"""Up to this number, every whole number is exact as a float."""
 _LEAVES = (str, bytes, int, float, complex, type(None))
 _OPENED = (
     *(types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.GeneratorType, types.ModuleType),
     io.IOBase,
 )
-"""What has no text of its own, though Python shows one."""
+"""Types whose text in Python does not show their value."""
 
 
 def is_null(value: Any) -> bool:
@@ -172,7 +172,7 @@ def _rebuilt(value: Any, texts: list[str]) -> str:
 
 
 def _members(value: Any) -> list[Any] | None:
-    """The values inside of one, keys before their values; None where nothing can be looked into."""
+    """Return the values inside a value, keys before their values; None if it has no parts."""
     if isinstance(value, (set, frozenset)):
         return in_order(value)
     if isinstance(value, enum.Enum):
@@ -260,7 +260,7 @@ def _most_shown() -> int:
 
 
 class TooLarge(OptionError):
-    """A table that is no part of a prompt; `call` writes it whole."""
+    """A table that is too large for a prompt; `call` would write it in full."""
 
     call = ""
 

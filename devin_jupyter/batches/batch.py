@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from devin_jupyter.panel import BatchPanel
 
 _MOST_REVIEWS = 10
-"""More reviews than this are requested only with a limit."""
+"""More reviews than this need a limit."""
 S = TypeVar("S")
 V = TypeVar("V", bound="BatchView[Any]")
 
@@ -89,12 +89,12 @@ class BatchView(SuggestsNames, ABC, Generic[S]):
 
     @property
     def sessions(self) -> list[S]:
-        """The sessions that there are, in the order of their rows; duplicates share one."""
+        """The sessions started so far, in the order of their rows; duplicate rows share one."""
         return [self.session_of(job) for job in self._runner.jobs if job.state is not None]
 
     @method
     def frame(self) -> pd.DataFrame:
-        """Return a row per row, at any time: input columns, output columns, then `phase`, `acus`, `error`, the ids.
+        """Return one frame row per input row, at any time: inputs, outputs, then `phase`, `acus`, `error`, the ids.
 
         `phase` is `waiting` or `refused` without a session; `provisional` marks outputs of turns that are open. `acus`
         has all takes of a row, `acus_earlier` the part of earlier ones; rows that share a session have its cost once.
@@ -109,12 +109,12 @@ class BatchView(SuggestsNames, ABC, Generic[S]):
 
     @property
     def phase_counts(self) -> dict[str, int]:
-        """How many rows are in which phase."""
+        """The number of rows by phase."""
         return dict(self.tally.counts)
 
     @property
     def questions(self) -> dict[Any, str]:
-        """What Devin asks, by row label: the sessions that need a person."""
+        """Devin's questions by row label, for the sessions that need a person."""
         plan = self._runner.plan
         asked = [(job, job.question) for job in self._runner.jobs]
         return {plan.labels(job.item)[0]: question for job, question in asked if question is not None}
@@ -131,7 +131,7 @@ class BatchView(SuggestsNames, ABC, Generic[S]):
 
     @property
     def tally(self) -> BatchStats:
-        """All of it added up."""
+        """The totals of the batch."""
         return self._runner.stats()
 
     @property

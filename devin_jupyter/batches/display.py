@@ -1,4 +1,4 @@
-"""How a batch reads: notices, the progress line, the frame, the static table of a saved notebook."""
+"""How a batch is shown: notices, the progress line, the frame, the static table of a saved notebook."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ _RETRIED = {"failed": "has failed", "stopped": "was stopped", "refused": "was re
 
 def retry_line(runner: Runner, take: str, chosen: Sequence[Job], n_attached: int, phases: Collection[str]) -> str:
     """Return what a retry prints; one that does nothing says so."""
-    # some may have been started by now
+    # some may already have been started
     to_start = [job.item for job in chosen if job.stage is not Stage.STARTED or job.how in ("created", "adopted")]
     if to_start:
         cost = cost_line(to_start, None)
@@ -192,7 +192,7 @@ def time_span(seconds: float) -> str:
 
 
 def is_watched() -> bool:
-    """Whether a person sees a line move: in a terminal, or in a notebook in which a person can click."""
+    """Whether a person can see a line change: in a terminal, or in a notebook in which a person can click."""
     here = host()
     return here.can_click if here.in_kernel else sys.stderr.isatty()
 
@@ -230,7 +230,7 @@ class StatusLine:
 
 
 def batch_frame(runner: Runner) -> pd.DataFrame:
-    """Return a row per row: input columns, output columns, session columns.
+    """Return one frame row per input row: input columns, output columns, session columns.
 
     Rows that share a session share everything but its cost, which stands in the first of them: the column adds up.
     """

@@ -1,4 +1,4 @@
-"""The sessions of a batch: how far each is, what they add up to, which a caller means, and what they may cost.
+"""The jobs of a batch: the stage of each, their totals, the selection of rows, and the limits of their cost.
 
 Plain state: no I/O and no loop; the clock is passed in.
 """
@@ -142,7 +142,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchStats:
-    """What a batch adds up to at one instant."""
+    """The totals of a batch at one instant."""
 
     rows: int
     counts: dict[str, int]

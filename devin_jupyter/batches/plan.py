@@ -52,7 +52,7 @@ _ONE_SESSION = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRequest:
-    """What a cell or a call asks for."""
+    """A batch as requested by a cell or a call."""
 
     prompt: str
     rows: Any
@@ -223,7 +223,7 @@ def place_of(where: Where) -> str:
 
 
 def short_hash(*texts: str) -> str:
-    """Return eight hex digits that tell texts apart."""
+    """Return eight hex digits of the hash of a text."""
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:8]
 
 

@@ -1,4 +1,4 @@
-"""What the journal keeps of a batch, and what it tells about an edited one before anything is paid twice.
+"""The record of a batch in the journal, and the check of an edited batch against it, before anything is paid twice.
 
 A record is enough for another process to finish the batch. Values of secrets and contents of files stay out, so a row
 that needs them can only be started by its cell.
@@ -225,7 +225,7 @@ def save_record(
 
 
 _OTHERS = " & "
-"""Stands between the key of a cell's first batch and what tells the others of the same cell apart."""
+"""Separates the key of a cell's first batch from what distinguishes further batches of the same cell."""
 
 
 def choose_key(journal: Journal, plan: Plan, name: str, cell: CellRef | None) -> str:
@@ -337,7 +337,7 @@ class ChangedRow:
 
     @property
     def weight(self) -> tuple[bool, ...]:
-        """What decides between several changes: a kept row costs nothing, an answered one would be paid for again."""
+        """The rank among several changes: a kept row costs nothing, an answered one would be paid for again."""
         return self.is_kept, self.paid.is_answered, self.paid.is_alive, self.can_be_kept
 
 

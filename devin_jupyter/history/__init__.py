@@ -1,8 +1,8 @@
 """Past sessions as frames: selected, read concurrently, and passed to the builders in `frames`.
 
-Sessions are meant by handles, ids, a sessions frame, or filters. Handles are taken as they stand, without a request;
-all others are read from the service now. What the journal knows of a session and the service does not say (its schema,
-our last message, that we stopped it) is used. Every function takes the core of a client and runs on its loop. Nothing
+Sessions are given as handles, ids, a sessions frame, or filters. Handles are used as last seen, without a request; all
+others are read from the service now. What only the journal knows of a session (its schema, our last message, that we
+stopped it) is added. Every function takes the core of a client and runs on its loop. Nothing
 here imports pandas.
 """
 
@@ -47,7 +47,7 @@ class Handle(Protocol):
 
 @dataclass(slots=True)
 class Journaled:
-    """What the journal knows of the sessions of this organization."""
+    """What the journal knows about the sessions of this organization."""
 
     records: dict[str, Record] = field(default_factory=dict)
     """By session id."""
@@ -130,7 +130,7 @@ def new_rows(core: Core, journaled: Journaled, *, is_brief: bool = False) -> Ses
 
 
 def only_handles(sessions: Any) -> list[Handle]:
-    """Return the handles, if nothing but handles is given: what they hold needs no request."""
+    """Return the handles if only handles are given: they need no request."""
     listed = [] if sessions is None else _listed(sessions)
     handles = [item for item in listed if isinstance(item, Handle)]
     return handles if len(handles) == len(listed) else []
@@ -235,9 +235,9 @@ async def outputs(
         core: the client.
         sessions: handles, ids or a sessions frame; None for what the filters select.
         schema: what to read them with; by default the schema of each session, where known.
-        explode: the dotted path of a list to take apart, a row per item.
+        explode: the dotted path of a list to unnest, one row per item.
         keep_empty: also keep sessions without an output, or with an empty list.
-        prefix: put before the names of the schema's fields.
+        prefix: added to the names of the schema's fields.
         limit: the most sessions to return.
         filters: see `SessionFilters`.
     """
@@ -312,7 +312,7 @@ async def pull_requests(core: Core, sessions: Any = None, *, limit: int | None =
 
 
 async def insights(core: Core, sessions: Any = None, *, limit: int | None = None, **filters: Any) -> pd.DataFrame:
-    """Return how sessions went, as the service judges it, as a frame. v3 only.
+    """Return the service's insights on sessions as a frame. v3 only.
 
     Args:
         core: the client.
@@ -321,7 +321,7 @@ async def insights(core: Core, sessions: Any = None, *, limit: int | None = None
         filters: see `SessionFilters`.
 
     Raises:
-        NotFound: one of the named sessions is not there for this key.
+        NotFound: one of the named sessions does not exist, or this key cannot access it.
     """
     if core.service.is_v1:
         raise Unsupported("v1 has no insights", "nothing was read", "use a v3 key (cog_…)")

@@ -1,7 +1,7 @@
-"""The history of an organization as a folder of Parquet files, brought up to date instead of read again.
+"""The history of an organization as a folder of Parquet files that a sync updates instead of reading everything again.
 
     sessions-2026-11.parquet   the sessions created in that month
-    _sync.json                 which organization, up to when it is known, and in which files
+    _sync.json                 the organization, the time of the last sync, and the names of the files
 
 Each file is replaced whole, `_sync.json` last: an interrupted sync is repeated by the next one.
 """
@@ -51,16 +51,16 @@ _cores: dict[Where, Core] = {}
 OVERLAP_SECONDS = 3600
 """Read again, in seconds: clocks differ, and sessions change while a list is read."""
 MOST_ASKED_AGAIN = 500
-"""Sessions with pull requests that are not merged yet are read again without having changed: at most so many a time."""
+"""The most unchanged sessions that a sync reads again because their pull requests may have been merged."""
 _FEW, _MANY = 2000, 20_000
-"""Sessions: fewer are no reason to read month by month, and more are never read at once, unless a month has more."""
+"""Up to this many sessions are read at once; more are read month by month, each month as a whole."""
 _MOST_MONTHS = 12
 _STATE = "_sync.json"
 _STALE_SECONDS = 3600
 
 
 async def sync(core: Core, folder: str | Path, *, engine: str | None = None, **filters: Any) -> pd.DataFrame:
-    """Bring the folder up to date and return all its sessions as a frame, the newest first.
+    """Update the folder and return all its sessions as a frame, newest first.
 
     Only sessions that changed since are read, and of those with pull requests that may have been merged since at most
     `MOST_ASKED_AGAIN`: the newest and, in turn, the others. Long histories are read and stored month by
@@ -68,7 +68,7 @@ async def sync(core: Core, folder: str | Path, *, engine: str | None = None, **f
 
     Args:
         core: the client.
-        folder: made where it does not exist.
+        folder: created if it does not exist.
         engine: "dask" for a Dask DataFrame of the files, without the names of users.
         filters: see `SessionFilters`; the same every time.
 
@@ -101,7 +101,7 @@ async def sync(core: Core, folder: str | Path, *, engine: str | None = None, **f
     await asyncio.to_thread(_write_state, place, state)
     if engine == "dask":
         return await asyncio.to_thread(_dask_files, place)
-    # names are looked up, never stored: they are of people
+    # names are personal data: looked up, never stored
     return await names_in(core, await asyncio.to_thread(read_dataset, place), Query.of(filters))
 
 
@@ -151,12 +151,12 @@ async def _read(core: Core, journaled: Journaled, query: Query, most: int) -> pd
 
 
 class _TooMany(Exception):
-    """There are more sessions than are read at once."""
+    """More sessions were found than are read at once."""
 
     def __init__(self, some: pd.DataFrame) -> None:
         super().__init__()
         self.newest = int(last_update(some, "created_at") or 0)
-        """When the newest of them was created, in Unix seconds."""
+        """When the newest session found so far was created, in Unix seconds."""
 
 
 def _within(query: Query, start: int | None, end: int | None) -> Query:
@@ -166,7 +166,7 @@ def _within(query: Query, start: int | None, end: int | None) -> Query:
 
 
 def _months_before(moment: int, months: int) -> int:
-    """Return the start of the month so many months before that of a moment, in Unix seconds."""
+    """Return the start of the month that is `count` months before that of a time, in Unix seconds."""
     at = datetime.fromtimestamp(moment, UTC)
     year, month = divmod(12 * at.year + at.month - 1 - months, 12)
     return int(datetime(year, month + 1, 1, tzinfo=UTC).timestamp())
@@ -175,7 +175,7 @@ def _months_before(moment: int, months: int) -> int:
 async def _merged(
     core: Core, journaled: Journaled, folder: Path, state: dict[str, Any], read: set[str], query: Query
 ) -> pd.DataFrame:
-    """Return sessions whose pull requests are not any more as they are stored; none of those that were just read."""
+    """Return sessions, other than those just read, whose pull requests have changed since they were stored."""
     after = state.get("asked_until")
     after = (int(after[0]), str(after[1])) if isinstance(after, list) and len(after) == 2 else None
     stored, state["asked_until"] = await asyncio.to_thread(
@@ -223,7 +223,7 @@ def _owner(core: Core, filters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _prepare(folder: Path, owner: dict[str, Any]) -> dict[str, Any]:
-    """Make the folder, remove what killed syncs left, and return its state; with a file gone, nothing is known."""
+    """Create the folder, remove the leftovers of killed syncs, and return its state; empty if a file is missing."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
@@ -336,7 +336,7 @@ async def _windows(core: Core, query: Query) -> list[Window]:
 
 
 async def _before_all(core: Core, query: Query, end: int) -> int:
-    """A time before which there are no sessions, found by going back twice as far each time."""
+    """Return a time before which there are no sessions, found by going back twice as far each time."""
     if core.service.is_v1:
         return end - 365 * _DAY
     for months in (1, 2, 4, 8, 16, 32, 64):

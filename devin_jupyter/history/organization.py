@@ -42,7 +42,7 @@ async def repositories(core: Core, *, indexing: bool = False, limit: int | None 
 
 
 async def members(core: Core, *, emails: bool = False) -> pd.DataFrame:
-    """Return the people of the organization, direct members and those through groups, as a frame.
+    """Return the members of the organization, direct ones and those through groups, as a frame.
 
     Args:
         core: the client.
@@ -124,7 +124,7 @@ async def enterprise_consumption(core: Core, cycle: Any = None) -> pd.DataFrame:
 
     Args:
         core: the client.
-        cycle: a day in it, its number back from the newest (0, 1, …), or a pair of times; None for the newest.
+        cycle: a day in it, how many cycles before the newest (0, 1, …), or a pair of times; None for the newest.
     """
     enterprise = core.enterprise
     listed = [item async for item in enterprise.organizations()]
@@ -143,7 +143,7 @@ async def enterprise_consumption(core: Core, cycle: Any = None) -> pd.DataFrame:
 
 
 async def _limits(core: Core) -> dict[str, Any]:
-    """The limits that are set for organizations; the organizations themselves name theirs too."""
+    """Return the limits set for organizations; the organizations name theirs, too."""
     try:
         found = [item async for item in core.enterprise.acu_limits()]
     except (Forbidden, NotFound):
@@ -277,7 +277,7 @@ _PERIODS: Mapping[str, Callable[[datetime], datetime]] = {
     "week": lambda moment: moment + timedelta(days=7),
     "month": _month_later,
 }
-"""When the next period begins; months are those of the calendar."""
+"""The functions that return when the next period begins; a month is a calendar month."""
 
 
 async def guardrail_violations(
@@ -296,7 +296,7 @@ async def guardrail_violations(
         since: a time, see `When`.
         until: a time, see `When`.
         org_id: only of this organization.
-        texts: with what people wrote, and why that is a violation.
+        texts: with the text of the violation and its explanation.
         limit: the most to return.
     """
     now, enterprise = datetime.now(UTC), core.enterprise

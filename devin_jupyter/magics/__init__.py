@@ -1,1 +1,1 @@
-"""The magics: the only place that knows IPython. Thin: what they do, `dj.*` does for scripts too."""
+"""The magics: the only place that knows IPython. They are thin: `dj.*` does the same for scripts."""

@@ -61,7 +61,7 @@ def fix(notebook: Notebook, hint: str, options: CellOptions) -> Any:
     from devin_jupyter.client.aio import asked_to_fix
 
     prompt, answer = asked_to_fix(hint=hint)
-    wait = options.get("wait", math.inf)  # the answer is there to be read
+    wait = options.get("wait", math.inf)  # the answer can still be read
     return _start(notebook, prompt, {**options, "schema": answer, "raw": True, "wait": wait}, is_guarded=False)
 
 
@@ -161,7 +161,7 @@ def _warn_unlisted(devin: Devin, requests: Sequence[SessionRequest]) -> None:
 
 
 def _rows(notebook: Notebook, rows: Any) -> Any:
-    """The table that `--each` names, or what an expression of the notebook returns: `dj.repositories_frame()`."""
+    """Return the rows for `--each`: a variable, or the value of an expression such as `dj.repositories_frame()`."""
     variables = notebook.variables
     if not isinstance(rows, str):
         return rows
@@ -273,7 +273,7 @@ def _on_interrupt(notebook: Notebook, options: CellOptions) -> str:
 
 
 def _wait_seconds(notebook: Notebook, options: CellOptions) -> float | None:
-    """How long to wait: infinity without a limit, None not at all."""
+    """Return how many seconds to wait: infinity without a limit, None for not at all."""
     wait, is_headless = options.get("wait"), notebook.host.is_headless
     if wait is None:
         return HEADLESS_SECONDS if is_headless else None

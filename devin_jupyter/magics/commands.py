@@ -32,13 +32,13 @@ class Command:
     arguments: tuple[Argument, ...] = ()
     api: str = "both"
     more: str = ""
-    """What else the help of this one command says."""
+    """Further lines in the help of this command."""
     in_python: str = ""
     """The same as the example, without magics; by default the function of `dj.commands`."""
 
     @property
     def python(self) -> str:
-        """How a cell says it where there are no magics, such as in marimo."""
+        """Return the call that does the same without magics, such as in marimo."""
         return self.in_python or f"dj.commands.{self.name}()"
 
     @property
@@ -74,7 +74,7 @@ _OTHER_COMMANDS = {
     **{"status": "show", "get": "open", "list": "sessions", "ls": "sessions"},
     **{"consumption": "usage", "attachments": "files", "message": "send"},
 }
-"""What people try for a command, and its name."""
+"""Other names that people try for a command, and its name."""
 
 
 def find(name: str) -> Command:

@@ -57,7 +57,7 @@ class Found:
     fragment: str
     candidates: Sequence[Candidate] = ()
     kind: str = "value"
-    """What the candidates are in one word, apart from options: `command`, `session`, `tag`, …."""
+    """The type of the candidates that are not options: `command`, `session`, `tag`, …."""
 
 
 def complete(
@@ -128,7 +128,7 @@ def _found(variables: Mapping[str, Any], cursor: CursorContext, commands: Mappin
 def _next(
     variables: Mapping[str, Any], syntax: Syntax, words: list[str], fragment: str, commands: list[Candidate]
 ) -> Found:
-    """What may follow the words: the value of an option, a positional argument, or the next option."""
+    """Return the candidates after the words: values of an option, a positional argument, or the next option."""
     by_flag, positional = syntax.by_flag, [one for one in syntax.arguments if one.is_positional]
     flag, is_joined, typed = fragment.partition("=")
     if is_joined and flag in by_flag:
@@ -356,7 +356,7 @@ async def _start_prefetch(client: Any) -> None:
 
 
 class _Prefetch:
-    """What is being looked up; it ends with the client at the latest."""
+    """A lookup in the background, which ends with its client at the latest."""
 
     def __init__(self, client: Any) -> None:
         playbooks = _look_up(client, "playbooks", ("playbook_id",), "title")
@@ -379,7 +379,7 @@ async def _look_up(client: Any, kind: str, keys: tuple[str, ...], label: str) ->
 
 
 async def _look_up_repositories(client: Any) -> None:
-    """Keep all of them, so that a name that the organization does not list can be told before a session is paid for."""
+    """Look up all of them, so that an unlisted name can be reported before a session is paid for."""
     with contextlib.suppress(Exception):
         listed = [item async for item in client.repositories.list()]
         CACHE.add("repos", ((str(item["repo_path"]), str(item.get("repo_language") or "")) for item in listed))

@@ -45,13 +45,13 @@ class Display(Protocol):
         """Show the session once, without updates."""
 
     def close(self) -> None:
-        """Leave the state that is to be saved."""
+        """Show the state that is to be saved."""
 
 
 class View:
-    """A display around a wait: opened before it, closed after it in any case.
+    """A display around a wait: opened before it, and closed after it in any case.
 
-    Its faults are its own: a session that was started is not to look like one that could not be.
+    A fault of the display is never raised: a session that was started must not look as if it had failed to start.
     """
 
     def __init__(self, shown: Display, name: str = "the session") -> None:
@@ -68,7 +68,7 @@ class View:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave the final state; a wait that was interrupted leaves a live panel alive."""
+        """Show the final state; after an interrupted wait, a live panel stays live."""
         if not isinstance(error, KeyboardInterrupt) or isinstance(self.display, FinalDisplay):
             with showing(self._name):
                 self.display.close()
@@ -76,7 +76,7 @@ class View:
 
 @contextmanager
 def showing(name: str) -> Iterator[None]:
-    """Turn a fault in showing something into a line that says so: the session, or the batch, is fine."""
+    """Turn a fault of the display into a line that says that only the display failed."""
     try:
         yield
     except DevinError:
@@ -154,7 +154,7 @@ class FinalDisplay:
         self._session, self._how, self._at_once = session, how, at_once
 
     def open(self) -> None:
-        """Show it, unless the end is waited for."""
+        """Show it now, unless the cell waits for the end."""
         if self._at_once:
             self._publish()
 
@@ -210,7 +210,7 @@ def publish(bundle: dict[str, Any]) -> None:
 
 WIDTH = 130
 _GIVE_WAY = frozenset({"title", "value", "when", "note", "result"})
-"""Columns that become narrower where room is short; ids, phases and figures are always whole."""
+"""The columns that are narrowed on a narrow terminal; ids, phases and numbers are never cut."""
 _GAP, _NARROWEST = 3, 9
 
 
@@ -281,7 +281,7 @@ class Table:
 
         into, share = StringIO(), self._share(_width(colors))
         width = max(_width(colors), self._least() + share * len(_GIVE_WAY.intersection(self.headings)))
-        # left to itself in a kernel, rich displays what it prints at once
+        # in a kernel, rich would by default display what it prints at once
         console = Console(file=into, width=width, force_terminal=colors, no_color=not colors, force_jupyter=False)
         console.print(self._rich(share))
         lines = [line.rstrip() for line in into.getvalue().rstrip().split("\n")]
@@ -291,12 +291,12 @@ class Table:
         return max(len(name), *(len(_plain(row.get(name))) for row in self.rows))
 
     def _least(self) -> int:
-        """How wide the columns are that stay whole, with the gaps between all of them."""
+        """Return the width of the columns that are never cut, with the gaps between all columns."""
         whole = [name for name in self.headings if name not in _GIVE_WAY]
         return sum(map(self._longest, whole)) + _GAP * (len(self.headings) - 1)
 
     def _share(self, width: int) -> int:
-        """How wide each of the others may be."""
+        """Return how wide each of the other columns may be."""
         return max(_NARROWEST, (width - self._least()) // max(1, len(_GIVE_WAY.intersection(self.headings))))
 
     def _rich(self, share: int) -> Any:
@@ -439,7 +439,7 @@ def write_file(place: str, text: str) -> Path:
 
 @contextmanager
 def writing(place: str | Path) -> Iterator[None]:
-    """Turn the system's refusal to write in here into a mistake of the line that names the place.
+    """Turn an error of the system while writing into an `OptionError` that names the path.
 
     Raises:
         OptionError: it cannot be written there.

@@ -1,4 +1,4 @@
-"""What `--dry-run` shows: the exact request, create or attach and why, and what it may cost."""
+"""The output of `--dry-run`: the exact request, whether it creates or attaches and why, and what it may cost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _REPORT = "no --schema: Devin fills in the built-in report; --schema none turns 
 
 
 class DryRun:
-    """A plan, readable; nothing was sent."""
+    """A plan in readable form; nothing was sent."""
 
     def __init__(self, plan: Any, settings: Any, request: Any) -> None:
         self.plan = plan
@@ -58,7 +58,7 @@ class DryRun:
 
 
 class BatchDryRun:
-    """The plan of a batch, readable: how many, at what cost, and the first request in full."""
+    """The plan of a batch in readable form: how many sessions, at what cost, and the first request in full."""
 
     def __init__(self, preview: Any, settings: Any) -> None:
         self.preview, self.plan, self._settings = preview, preview.plan, settings

@@ -1,4 +1,4 @@
-"""The notebook that a magic runs in: its variables, its sessions, the default client, and whether anybody can click."""
+"""The notebook that a magic runs in: its variables, its sessions, the default client, and the front end."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Notebook:
         return client
 
     def configure(self, client: Devin) -> None:
-        """Have a client do as `%config DevinMagics` says."""
+        """Apply `%config DevinMagics` to a client."""
         if self.config.poll_seconds is not None:
             client.core.poller.pace = replace(client.settings.pace, slow=self.config.poll_seconds)
         if self.config.tagging is not None:
@@ -99,7 +99,7 @@ class Notebook:
         return sync.journal()
 
     def defaults(self, api_version: str) -> dict[str, Any]:
-        """Return what `%config DevinMagics` says for requests that do not say it, as far as the API has it."""
+        """Return the defaults of `%config DevinMagics` for requests, as far as the API version has them."""
         config = self.config
         usual = {"max_acu": config.max_acu, "tags": tuple(config.tags)}
         return usual if api_version == "v1" else {"mode": config.mode, **usual}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _MATCHER = "devin_jupyter"
 _ALWAYS: tuple[list[str], ...] = ([], ["help"], ["debug"], ["stop"])
-"""Commands that are worth a try also when the package has changed under the running kernel."""
+"""Commands that also run if the package has changed since the kernel loaded it."""
 _MOST_CELLS, _MOST_SHOWN, _LONGEST_SHOWN = 1000, 20, 10_000
 """How much is remembered: cells, displays of each, characters of each."""
 
@@ -127,7 +127,7 @@ class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
 
     @staticmethod
     def on_display(message: dict[str, Any]) -> dict[str, Any]:
-        """Note what a cell displays, which ipykernel keeps from IPython's history; the message goes on as it is."""
+        """Record what a cell displays, which is missing from IPython's history; the message is passed on unchanged."""
         text = message.get("content", {}).get("data", {}).get("text/plain")
         if executions and isinstance(text, str) and len(executions[-1].shown) < _MOST_SHOWN:
             executions[-1].shown.append(text[:_LONGEST_SHOWN] + "\n")
@@ -179,7 +179,7 @@ class LineMagic(CellMagic):  # noqa: D101 the same
 
 
 def _guarded(work: Callable[..., Any], *args: Any) -> Any:
-    """Run `work`; an exception that is not one of ours is a fault of ours, and shows in three lines too."""
+    """Run `work`; any exception that is not ours is a bug in this package, and is also shown in three lines."""
     from devin_jupyter.errors import DevinError
 
     try:

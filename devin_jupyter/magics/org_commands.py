@@ -57,7 +57,7 @@ def knowledge(notebook: Notebook, args: Any) -> Any:
 
 
 def secrets(notebook: Notebook, args: Any) -> Table:
-    """List the names of secrets; the service never tells values."""
+    """List the names of secrets; the service never returns values."""
     found = list(notebook.devin.secrets.list())
     CACHE.add("secrets", _pairs(found, "secret_id", "key", "secret_name"))
     rows = [
@@ -231,7 +231,7 @@ def _day(value: Any) -> str:
 
 
 def _summed(notebook: Notebook, since: int | None, until: int | None, why: str) -> Table:
-    """The cheap way: what the sessions themselves say."""
+    """Return the ACUs that sessions report themselves, by the day on which they were started."""
     if notebook.devin.settings.api_version == "v1":
         raise Unsupported("v1 does not report ACUs", hint="open the usage page of the web app, or use a v3 key")
     filters = {name: value for name, value in (("created_after", since), ("created_before", until)) if value}
@@ -312,7 +312,7 @@ def lock(notebook: Notebook, args: Any) -> None:
 
 
 def connect(notebook: Notebook, args: Any) -> None:
-    """Choose key, organization and host, and say what came out."""
+    """Choose key, organization and host, and print the result."""
     from devin_jupyter.client import sync as devin
     from devin_jupyter.client.sync import connect_checked
 
@@ -456,7 +456,7 @@ def _simulated(client: Any) -> None:
 
 
 def whoami(notebook: Notebook, args: Any) -> Table:
-    """Say who acts, where, with which key, and what it may read."""
+    """Show the principal, organization and key in use, and what the key may read."""
     devin = notebook.devin
     chosen = devin.settings
     principal = _principal(devin)  # first: fails at once if the service is unreachable
@@ -490,7 +490,7 @@ def _named_token(chosen: Settings) -> str:
 
 
 def _by_answer(permissions: Mapping[str, bool | None]) -> dict[str, list[str]]:
-    """What the key may use, by what is known of it: `ManageOrgSecrets` is about secrets."""
+    """Return what the key may use, named by the subject of the permission: `ManageOrgSecrets` is `secrets`."""
     titles = {True: "permissions", False: "no permission for", None: "permission unknown for"}
 
     def subject(permission: str) -> str:

@@ -1,4 +1,4 @@
-"""`%devin` commands about sessions: find, open, show, wait, send, stop, archive; and what one session holds."""
+"""`%devin` commands about sessions: find, open, show, wait, send, stop, archive; and the contents of one session."""
 
 from __future__ import annotations
 
@@ -324,7 +324,7 @@ def stop(notebook: Notebook, args: Any) -> Any:
 
 
 def _which_to_stop(notebook: Notebook) -> OptionError:
-    """What is ended is ended for good, so its name is asked for; the newest one is named."""
+    """Return the session to end. It must be named, since ending is final; the error suggests the newest one."""
     try:
         last = notebook.session(None)
     except DevinError:
@@ -372,7 +372,7 @@ def resume(notebook: Notebook, args: Any) -> None:
 
 
 def archive(notebook: Notebook, args: Any) -> Any:
-    """Put sessions away, or take them out again."""
+    """Archive sessions, or unarchive them with `--undo`."""
     if args.undo:
         return _each(notebook, args.sessions, lambda session: session.unarchive(), "out of the archive")
     return _each(notebook, args.sessions, lambda session: session.archive(), "archived")
@@ -384,7 +384,7 @@ def unarchive(notebook: Notebook, args: Any) -> Any:
 
 
 def _each(notebook: Notebook, words: Sequence[str | None], act: Callable[[Any], object], done: str) -> Table | None:
-    """Do one thing to every session named; a failure does not keep the rest from it."""
+    """Apply an action to every session named; after a failure, the others still get it."""
     sessions: list[Any] = []
     for word in words or (None,):
         batch = notebook.batch(word)

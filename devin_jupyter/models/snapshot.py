@@ -75,7 +75,7 @@ class Where:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellRef:
-    """A cell of a notebook, as well as it can be named."""
+    """A cell of a notebook, by all names that it has."""
 
     notebook: str
     """Its path, or the folder or script where there is none."""
@@ -110,30 +110,30 @@ class Policy:
     take_new: bool = False
     """The next free take (`--new`)."""
     max_age: float | None = None
-    """An older session does not count as the same; seconds."""
+    """Sessions older than this do not count; in seconds."""
     replace: bool = False
     """Stop the running session for the cell's earlier prompt."""
     beside: bool = False
     """Start another session even if the earlier one, or a colleague's, is running."""
     guard: CellRef | None = None
-    """The cell that asks."""
+    """The cell that makes the request."""
     batch: str | None = None
     interactive: bool = False
-    """A person is there: a changed cell is refused rather than started."""
+    """A person can react: a changed cell is refused rather than started."""
     budget: float | None = None
     """The limit of this cell, in ACUs."""
     stop_if_left: bool = False
-    """Terminate a session that gets started after its caller was interrupted."""
+    """Terminate a session that is started although its caller was interrupted."""
     by_tag: SessionsByTag = field(default_factory=dict)
     """What a batch found on the service beforehand."""
     look_again_at: float = 0.0
-    """When what was not found must be looked up again (monotonic)."""
+    """When sessions that were not found must be looked up again (monotonic)."""
     refresh: bool = True
-    """Look once at a session that is attached to."""
+    """Read a session again when attaching to it."""
     say: Callable[[str], None] = field(default=_ignored, repr=False)
-    """Told what is waited for. Called on the loop's thread: must not print."""
+    """Called with what the request waits for, on the loop's thread; must not print."""
     is_patient: bool = True
-    """Wait where the service asks to slow down; a batch rather slows down as a whole, and tries again itself."""
+    """Wait if the service asks to slow down; a batch slows down as a whole instead, and retries the row."""
 
     def scopes(self, base: str) -> tuple[str, ...]:
         """Return the budgets that a request counts in, whether or not they have a limit by now.
@@ -166,7 +166,7 @@ def cell_scope(cell: CellRef | None, base: str) -> str:
 
 
 class OutputSchema(Protocol):
-    """What judges an output: a `devin_jupyter.schema.Schema`, which stands above this module."""
+    """Validates an output: a `devin_jupyter.schema.Schema`, which is in a higher row than this module."""
 
     @property
     def wire(self) -> dict[str, Any]:
@@ -196,7 +196,7 @@ class Facts:
     """The budgets it counts in."""
     prompt: str = ""
     incidental: Mapping[str, Any] = field(default_factory=dict)
-    """What may differ without making another session."""
+    """Options that may differ between requests for the same session."""
     mode: str | None = None
     repos: tuple[str, ...] = ()
     max_acu: int | None = None
@@ -228,20 +228,20 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The last message we sent, with what is needed to tell its turn from the one before."""
+    """The last message we sent, with what distinguishes its turn from the one before."""
 
     text: str
     at: datetime
     """When we sent it, by this machine's clock, UTC."""
     phase_before: Phase
-    """The phase before the send, without regard to the output."""
+    """The phase before the send, ignoring the output."""
     output_before: Any = None
     updated_at: datetime | None = None
     """`updated_at` in the answer to the send; None on v1, which answers null."""
     last_event: str | None = None
     """The newest message that was read before the send; clocks differ, the order of messages does not."""
     service_at: datetime | None = None
-    """When the service had taken it, by the service's clock; None where it does not tell the time."""
+    """When the service accepted it, by the service's clock; None where that is unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,7 +257,7 @@ class Record:
     sent: Sent | None = None
     """The last message sent."""
     terminated: bool = False
-    """We ended it."""
+    """We terminated it."""
     snapshot: Snapshot | None = None
     """As last seen."""
     is_open: bool = True
@@ -265,7 +265,7 @@ class Record:
     acus: float | None = None
     """The cost that was last known; a later snapshot may not have it."""
     seen_by: str | None = None
-    """The process that looked last."""
+    """The process that read it last."""
 
     @property
     def turn_began(self) -> float:
@@ -310,7 +310,7 @@ class Snapshot:
     """What was read of the conversation so far, oldest first."""
     send_pending: bool = False
     unanswered: bool = False
-    """The last message sent arrived, and nothing came of it: the session stayed as it was for two minutes."""
+    """The last message sent arrived and had no effect: the session did not change for two minutes."""
     answer_after: str | None = None
     """The `event_id` of the message after which an answer to the last message sent must stand; empty where the
     conversation that was read does not tell; None if nothing was sent."""
@@ -352,7 +352,7 @@ class Snapshot:
 
     @property
     def label(self) -> str:
-        """The phase in the words a person reads."""
+        """The phase as shown to people."""
         return ASKS if self.phase is Phase.YOUR_TURN and self.needs_you else self.phase.label
 
     @property
@@ -470,7 +470,7 @@ def judge_output(output: Any, record: Record) -> tuple[bool, bool]:
         return fresh, previous.output_is_valid
     try:
         return fresh, schema is None or schema.is_valid(output)
-    except (ValueError, TypeError, RecursionError):  # JSON that no validator can walk, such as NaN
+    except (ValueError, TypeError, RecursionError):  # JSON that no validator accepts, such as NaN
         return fresh, False
 
 
@@ -489,10 +489,10 @@ def _question(seen: Snapshot, previous: Snapshot | None) -> str | None:
 # --- the turn that a message opens ---------------------------------------------------------------------------
 
 _NOTHING_COMES_AFTER = timedelta(minutes=2)
-"""How long a session may stay as it is after a message before nothing is expected to come of it."""
+"""How long a session may stay unchanged after a message before the message counts as without effect."""
 _SPEAKS_FOR_ITSELF = (Phase.BLOCKED, Phase.NEEDS_APPROVAL, Phase.STOPPED, Phase.FAILED)
 _BELIEVE_STALE_AFTER = timedelta(seconds=60)
-"""How long the service may show a state older than the message before it is believed."""
+"""How long a state older than the message is taken for a lagging one."""
 _BELIEVE_BLOCKED_AFTER = timedelta(seconds=60)
 """How long a message to a blocked session may go unnoticed before the block is believed."""
 _OUTPUT_LAG = timedelta(seconds=10)
@@ -502,7 +502,7 @@ _BELIEVE_OTHER_TEXT_AFTER = timedelta(seconds=10)
 
 
 def note_send(snapshot: Snapshot, text: str, *, at: datetime, answer: Mapping[str, Any] | None) -> Sent:
-    """Return what must be kept of a message to tell its turn from the one before.
+    """Return what must be kept of a message to distinguish its turn from the one before.
 
     Args:
         snapshot: the session as last seen before the send.
@@ -527,7 +527,7 @@ def after_send(snapshot: Snapshot) -> Snapshot:
 
 
 def _bare_phase(snapshot: Snapshot) -> Phase:
-    """Return the phase that the service shows, without regard to outputs and messages."""
+    """Return the phase that the service shows, ignoring outputs and messages."""
     return phase_of(
         PhaseInputs(api_version=snapshot.api_version, status=snapshot.status, detail=snapshot.status_detail)
     )
@@ -641,7 +641,7 @@ def _compared(text: str) -> str:
 
 
 def exchange(messages: Sequence[Message], text: str) -> Sequence[Message]:
-    """Return our last message with this text and all that was said up to our next one; empty if it is not there.
+    """Return our last message with this text and those up to our next one; empty if it is not there.
 
     Args:
         messages: the conversation, oldest first.
@@ -727,7 +727,7 @@ def phase_history(before: tuple[PhaseChange, ...], snapshot: Snapshot, sent: Sen
 
 @dataclass(frozen=True, slots=True)
 class PhaseInputs:
-    """All that decides a phase. For v1, `detail` is `status_enum`."""
+    """Everything that decides a phase. For v1, `detail` is `status_enum`."""
 
     api_version: str
     """`"v3"` or `"v1"`."""
@@ -738,7 +738,7 @@ class PhaseInputs:
     has_answer: bool = False
     """There is an output that is fresh (newer than the last message) and valid."""
     terminated: bool = False
-    """We ended it before it was done."""
+    """We terminated it before it was done."""
     send_pending: bool = False
     """A message was sent, and there is no sign yet that Devin has read it."""
 

@@ -1,7 +1,7 @@
-"""The live channel of one client: which token it may use, which sessions it follows, and what its events lead to.
+"""The live channel of one client: which token it may use, which sessions it follows, and what its events cause.
 
-The stream is a hint and the REST API the truth: an event about status, message or pull request leads to a look at once,
-and never to a state by itself. Without a token, or after any failure, sessions are polled as ever.
+The stream is a hint, and the REST API is the truth: an event about status, message or pull request makes the client
+read the session at once, and never sets a state. Without a token, or after any failure, sessions are only polled.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("devin_jupyter.live")
 LOOKS = (0.25, 0.5, 0.9, 1.4, 2.0, 2.8, 3.7, 4.6)
-"""When to look again after a sign that the turn is over, for as long as the REST API does not say so: seconds."""
+"""When to read a session again after a sign that its turn is over, until the REST API confirms it; in seconds."""
 _GRACE = 1.0
 """How many seconds a session is still followed after its turn was over: the last events come after the state."""
 _EVERY = {Hint.MESSAGE: 1.0, Hint.STATUS: 0.25}
@@ -73,7 +73,7 @@ class Follower:
         self._looked: dict[str, float] = {}
         self._looks: dict[str, asyncio.Task[None]] = {}
         self.off = self._why_off(is_headless)
-        """Why the channel is not used, as far as that is known without asking anybody."""
+        """Why the channel is not used, as far as that is known without a request."""
         if self.off is None:
             store.follow = self.update
         else:
@@ -91,7 +91,7 @@ class Follower:
 
     @staticmethod
     def token(settings: Settings) -> str:
-        """Return the token that may be used, if it turns out to be a person's: the one for the channel, or the key."""
+        """Return the token to use if it belongs to a person: the one for the channel, else the key."""
         return settings.pat or (settings.api_key if settings.api_version == "v3" else "")
 
     @property
@@ -137,7 +137,7 @@ class Follower:
             self._checking = asyncio.get_running_loop().create_task(self._check_key(), name="devin-live-key")
 
     async def _check_key(self) -> None:
-        """See whether the key itself is a person's, and may be used."""
+        """Find out whether the key itself belongs to a person, and may be used."""
         why, _ = await self._refusal(self._service.settings, self._service.settings.api_key)
         if why is None:
             self._is_settled = True
@@ -324,7 +324,7 @@ class Follower:
 
 
 def _is_wanted(session: WatchedSession) -> bool:
-    """Whether a session is at work, or waits for an approval, and somebody watches it."""
+    """Whether a session is at work or waits for an approval, and is watched."""
     seen = session.seen
     if seen is None or seen.recorded is not None or session.problem is not None:
         return False
@@ -334,6 +334,6 @@ def _is_wanted(session: WatchedSession) -> bool:
 
 
 def _in_order(sessions: Iterable[WatchedSession]) -> list[str]:
-    """Those that somebody looks at or waits for come first."""
+    """Sessions that are shown or waited for come first."""
     ordered = sorted(sessions, key=lambda each: not (each.subscriptions or each.waiters))
     return [each.session_id for each in ordered]

@@ -54,7 +54,7 @@ TOGETHER = 0.5
 """Sessions due within this part of their interval are read in the same sweep."""
 LONGEST_BACKOFF = 30.0
 LONGEST_RETRY_AFTER = 300.0
-"""A service that asks for a longer pause has another clock, or no limit in mind."""
+"""The longest pause in seconds; a service that asks for more probably has a wrong clock."""
 
 
 class Backoff:
@@ -119,7 +119,7 @@ class Poller:
         store.wake = self.wake
 
     def wake(self) -> None:
-        """See whether there is something to poll now."""
+        """Check whether there is something to poll now."""
         self._wake.set()
         here = asyncio.get_running_loop()  # another one in a forked child
         if self._task is None or self._task.done() or self._task.get_loop() is not here:
@@ -193,7 +193,7 @@ class Poller:
         found = await self._sessions.by_ids([entry.session_id for entry in entries], retries=False)
         await self._read_alone(entries, found)
 
-        # no task for each of a thousand sessions of which nothing is new
+        # no task for each of a thousand unchanged sessions
         news = [(entry, raw) for entry in entries if (raw := self._news(entry, found, ticket)) is not None]
         talking = [(entry, raw) for entry, raw in news if self._take(entry, raw, ticket)]
 

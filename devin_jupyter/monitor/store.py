@@ -137,7 +137,7 @@ class WatchedSession:
     phases: tuple[PhaseChange, ...] = field(init=False)
     """The phases seen so far, oldest first."""
     live: LiveView = field(init=False)
-    """What the live channel tells of it; empty without the channel."""
+    """What the live channel reports of it; empty without the channel."""
     subscriptions: list[Subscription] = field(default_factory=list)
     waiters: list[asyncio.Future[Snapshot]] = field(default_factory=list)
     turn_began: float | None = None
@@ -153,7 +153,7 @@ class WatchedSession:
     cursor: str | None = None
     """Where the last page of messages begins."""
     read_alone: float = 0.0
-    """When it was last read by itself, since the list showed no change (monotonic)."""
+    """When it was last read on its own because the list showed no change (monotonic)."""
     held: tuple[Raw, float] | None = None
     """The answer that shows it archived and at work, and since when (monotonic)."""
     misses: int = 0
@@ -161,7 +161,7 @@ class WatchedSession:
     problem: DevinError | None = None
     """Why polling was given up; an act or a wait tries again at once."""
     retry_pause: float = 0.0
-    """How long after that it is tried again by itself, in seconds; 0 for never."""
+    """How long after that it is retried automatically, in seconds; 0 for never."""
 
     def __post_init__(self) -> None:
         self.session_id = self.record.session_id
@@ -378,7 +378,7 @@ class Subscription:
         began = time.perf_counter()
         try:
             self._on_change(change)
-        except Exception:  # one broken display must not stop the watching of a thousand sessions
+        except Exception:  # one broken display must not stop the polling of a thousand sessions
             logger.exception("a subscriber failed")
         took = time.perf_counter() - began
         if took > SLOW_CALLBACK_SECONDS:
@@ -395,7 +395,7 @@ class SessionStore:
         bare: Callable[[], Facts] = Facts,
         clock: Clock | None = None,
     ) -> None:
-        """Know nothing yet.
+        """Start empty.
 
         Args:
             journal: where snapshots are kept, and where facts of other sessions come from.
@@ -640,7 +640,7 @@ class SessionStore:
     # --- the steps of `see`, which a sweep takes for many sessions at a time -----------------------------------
 
     def observe(self, entry: WatchedSession, raw: Raw, messages: Sequence[Message] | None = None) -> Snapshot | None:
-        """Return the snapshot of an answer; None if we cannot make sense of it, which gives the session up."""
+        """Return the snapshot of an answer; None if it cannot be read, in which case the session is given up."""
         service_at = None if entry.record.sent is None else self.service_now()  # how long ago that was
         try:
             seen = observe(raw, entry.record, at=self.clock.now(), messages=messages, service_at=service_at)

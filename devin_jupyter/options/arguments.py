@@ -160,7 +160,7 @@ class Syntax:
         return {flag: argument for argument in self.arguments for flag in argument.flags}
 
     def example_of(self, argument: Argument | None) -> str:
-        """Return an example that has this argument, made up where none is written."""
+        """Return an example that has this argument; generated if the table has none."""
         if argument is None or argument.is_positional or argument.flag in self.example.split():
             return self.example
         if argument.example:
@@ -170,7 +170,7 @@ class Syntax:
         return " ".join([self.title, *needed, argument.flag, *([] if argument.kind == "flag" else [sample])])
 
     def parse(self, words: list[str]) -> dict[str, Any]:
-        """Return what the words say of each argument, as texts; False, None or an empty list where nothing.
+        """Return the texts that the words give for each argument; False, None or an empty list if not given.
 
         Raises:
             OptionError: an unknown option, an extra word, or an option without its value.
@@ -288,7 +288,7 @@ class Syntax:
         return read
 
     def usual_name(self, name: str) -> str:
-        """Return the name an argument is documented under, where it was written in another way that is as clear."""
+        """Return the documented name of an argument that was written in another unambiguous way."""
         usual = _OTHER_NAMES.get(name)
         return name if usual is None or name in self.by_name or usual not in self.by_name else usual
 
@@ -316,7 +316,7 @@ _OTHER_NAMES = {
     **{"attachment": "attach", "attachments": "attach", "files": "attach", "file": "attach"},
     **{"parallel": "max_parallel", "secret": "secrets", "output": "out"},
 }
-"""What people try for an option, as a flag or a keyword, and its name."""
+"""Other names that people try for an option, as a flag or a keyword, and its name."""
 
 
 def _meant_duration(words: Sequence[str], stray: str) -> str:

@@ -1,4 +1,4 @@
-"""The front end as one script per widget: a widget loads a single module, people read and test small ones.
+"""The front end as one script per widget: a widget loads a single module, while the source is many small ones.
 
 The modules import each other by relative path, so node's test runner loads them as they are; here they are put
 into one file, each in its own scope.

@@ -1,4 +1,4 @@
-"""The outputs of a live panel in a notebook cell, such that the saved file never needs a kernel to be read.
+"""The outputs of a live panel in a notebook cell, made so that the saved file can be read without a kernel.
 
 While the turn is open there are two: the widget, and below it a static snapshot that is hidden as long as the widget
 lives. One bundle with both would reopen as "model not found". When the turn is over, the widget's output is emptied and
@@ -97,7 +97,7 @@ class CellOutput:
             self._panel.on_change(self._changed)
 
     def close(self) -> None:
-        """Leave the newest state in the cell now; the panel still follows its session."""
+        """Write the newest state into the cell now; the panel continues to follow its session."""
         self._show()
 
     def _changed(self) -> None:
@@ -124,7 +124,7 @@ _shown: dict[str, tuple[str, list[PanelLike]]] = {}
 
 
 def _replace_earlier(panel: PanelLike) -> None:
-    """Close what an earlier run of this cell has shown, unless another cell shows it too: it is on no screen."""
+    """Close the panels of an earlier run of this cell, which are no longer visible, unless another cell shows them."""
     here = host()
     request, cell = here.request or "", here.cell_id
     if cell is None:

@@ -65,7 +65,7 @@ def session_state(snapshot: Snapshot, *, message: str = "", name: str = "") -> d
 
 
 def _words(words: labels.Words) -> dict[str, Any]:
-    """What Devin said: safe HTML, and the beginning of it where only that is shown first."""
+    """Return a message of Devin as safe HTML, and its beginning if only that is shown at first."""
     return {
         "html": markdown(words.text, MESSAGE_LIMIT),
         "short": None if words.is_whole else excerpt(words.text),
@@ -109,7 +109,7 @@ def _entry(phase: str, label: str, icon: str, at: datetime | None) -> dict[str, 
 
 
 def live_state(view: LiveView, snapshot: Snapshot) -> dict[str, Any]:
-    """Return what the live channel tells, but for the steps."""
+    """Return what the live channel reports, except for the steps."""
     progress, approval = view.plan_progress, view.approval
     asked = None
     if approval is not None:
@@ -183,7 +183,7 @@ def seconds(at: datetime | None) -> float | None:
 
 
 def _answer(snapshot: Snapshot, name: str) -> dict[str, Any] | None:
-    """The answer in the parts in which it is laid out, as far as they fit."""
+    """Return the answer in the sections of its layout, as many as fit."""
     value = labels.structured_answer(snapshot)
     if value is None:
         return None
@@ -264,6 +264,6 @@ def _possible(snapshot: Snapshot) -> list[str]:
         return []
     over = snapshot.phase in _OVER_FOR_GOOD or snapshot.status in ("exit", "error")
     actions = [] if over else ["send", "stop"]
-    if snapshot.is_archived:  # a message would wake nothing
+    if snapshot.is_archived:  # a message would not wake it
         return actions[1:]
     return actions if snapshot.api_version == "v1" else [*actions, "archive"]

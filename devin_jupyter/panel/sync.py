@@ -205,7 +205,7 @@ class ActionRunner:
         self._last_message: str | None = None
 
     def forget_last_message(self) -> None:
-        """Devin has read the last message, so the same words are a new message from now on."""
+        """Note that Devin has read the last message, so that the same text counts as a new message."""
         self._last_message = None
 
     def start(self, content: Mapping[str, Any], buffers: Sequence[Any]) -> None:
@@ -220,7 +220,7 @@ class ActionRunner:
             with self._lock:
                 if name in self._running:
                     raise _Refused("this is already running")
-                # a second click on the same words before Devin has read them is a slip, and would be paid for
+                # a second click with the same text before Devin has read it is a mistake, and would be paid for
                 if name == "send" and digest == self._last_message:
                     raise _Refused("already sent; Devin has not answered it yet")
                 self._last_message = digest if name == "send" else self._last_message

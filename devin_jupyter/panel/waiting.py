@@ -1,6 +1,6 @@
 """The line under a cell that waits: what the session is doing, for as long as the wait takes.
 
-It comes once a wait takes longer than a moment, is updated in place, and leaves an empty output behind. The package's
+It appears once a wait takes longer than a moment, is updated in place, and is empty at the end. The package's
 loop opens and moves it: the thread that waits is blocked, and its cell is the one that runs, so it lands there.
 """
 
@@ -22,7 +22,7 @@ from devin_jupyter.text import one_line
 _HINT = "interrupt to stop waiting; the session keeps running"
 _AFTER_SECONDS, _EVERY_SECONDS = 2.0, 1.0
 _drawing = threading.Lock()
-"""A cell has one line: of several waits at a time, the first has it."""
+"""A cell has one line; of several waits at a time, the first one uses it."""
 
 
 @contextmanager

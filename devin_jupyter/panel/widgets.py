@@ -73,7 +73,7 @@ class LiveWidget(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is not
     def view_bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the widget's own view as a bundle: what a front end with a widget manager shows.
 
-        Its text is empty: where the view is dead, the static form beside it says everything.
+        Its text is empty: where the view does not work, the static output next to it shows everything.
         """
         data, metadata = super()._repr_mimebundle_()
         return {**data, "text/plain": ""}, metadata
@@ -146,7 +146,7 @@ class Panel(LiveWidget):
 
     def close(self) -> None:
         """Stop following the session and remove every view."""
-        if hasattr(self, "_sync"):  # Python also closes what it could not construct
+        if hasattr(self, "_sync"):  # also called where `__init__` failed
             self._sync.close()
         super().close()
 
@@ -300,7 +300,7 @@ class BatchPanel(LiveWidget):
         on_loop(self._drop, row_id)
 
     def redraw(self) -> None:
-        """Draw the header again: something that it says has changed."""
+        """Draw the header again, after something in it has changed."""
         on_loop(self._throttle.request)
 
     def waiting(self, count: int) -> None:
@@ -310,7 +310,7 @@ class BatchPanel(LiveWidget):
 
     def close(self) -> None:
         """Stop following every session and remove every view."""
-        if hasattr(self, "_throttle"):  # Python also closes what it could not construct
+        if hasattr(self, "_throttle"):  # also called where `__init__` failed
             for unsubscribe in self._unsubscribe:
                 unsubscribe()
             self._wanted = None

@@ -35,12 +35,12 @@ COLUMNS = 4
 """The columns of the answer in the saved table."""
 _FAILED = (Phase.FAILED, Phase.STOPPED, Phase.BLOCKED)
 _SHORT = 24
-"""A text of so few characters says something in a card."""
+"""The longest text that a card shows as a value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowNotes:
-    """What a batch knows of a row beside its session."""
+    """What a batch knows of a row besides its session."""
 
     name: str = ""
     place: int | None = None
@@ -48,7 +48,7 @@ class RowNotes:
     reason: str | None = None
     """Why there is no answer."""
     acus: float | None = None
-    """What all takes of the row cost."""
+    """The cost of all takes of the row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ class BoardRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoardSummary:
-    """What a board says of all of its rows together."""
+    """The summary of all rows of a board."""
 
     subtitle: str = ""
     """The first line of the template."""
@@ -134,7 +134,7 @@ def board_row(snapshot: Snapshot, notes: RowNotes | None = None, activity: str =
 
 
 def _label(snapshot: Snapshot, group: str) -> str:
-    """The words for the phase; those of a turn that ended well would be wrong on a row without its answer."""
+    """Return the label of the phase; a finished row without its answer is not labeled as done."""
     if group != "failed" or snapshot.phase in _FAILED:
         return snapshot.label
     if reported_outcome(snapshot.structured_output) == "failed":
@@ -210,7 +210,7 @@ def _cell(value: Any) -> str:
 
 
 def is_word(value: str) -> bool:
-    """Whether a value says something without its name: `upgraded` does, `6` and `yes` do not."""
+    """Whether a value is clear without its name: `upgraded` is, `6` and `yes` are not."""
     return value not in ("yes", "no") and not value.replace(".", "", 1).lstrip("-").isdigit()
 
 

@@ -145,7 +145,7 @@ def _inline(html: str) -> str:
 
 
 def _words(words: labels.Words) -> str:
-    """What Devin said: all of it, or the beginning and the rest folded."""
+    """Return Devin's words: all of them, or the beginning, with the rest folded."""
     whole = _inline(markdown(words.text))
     beginning = None if words.is_whole else excerpt(words.text)
     return whole if beginning is None else f"{_inline(beginning)}<details><summary>more</summary>{whole}</details>"
@@ -174,7 +174,7 @@ def _at_work(live: LiveView) -> str:
 
 
 def _steps(steps: Sequence[Step]) -> str:
-    """What Devin did, newest last, up to `SHOWN` characters together."""
+    """Return the steps of Devin, newest last, up to `SHOWN` characters in total."""
     blocks: list[str] = []
     room = SHOWN
     for step in reversed(steps):
@@ -254,7 +254,7 @@ def line_html(text: str) -> str:
 
 
 class _Room:
-    """How much of a value may still be shown on a page."""
+    """How much more of a value may be shown on a page."""
 
     def __init__(self) -> None:
         self._left = SHOWN
@@ -337,7 +337,7 @@ def markdown(text: str, limit: int = TEXT_LIMIT) -> str:
 
 
 def markdown_line(text: str, limit: int) -> str:
-    """Return the words of Markdown as one line of plain text, cut at `limit` characters."""
+    """Return Markdown as one line of plain text, cut at `limit` characters."""
     import nh3
 
     return one_line(unescape(nh3.clean(markdown(text, limit * 4), tags=set())), limit)
@@ -372,7 +372,7 @@ def row(cells: Iterable[str]) -> str:
 
 
 def pair(name: str, value: str) -> str:
-    """Return a table row of a quiet name and its value, both ready HTML."""
+    """Return a table row of a dimmed name and its value, both ready HTML."""
     return f'<tr><td style="{CELL};{QUIET}">{name}</td><td style="{CELL}">{value}</td></tr>'
 
 

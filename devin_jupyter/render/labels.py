@@ -128,14 +128,14 @@ def explanation(snapshot: Snapshot) -> str | None:
 
 
 def not_shown(name: str, fault: Exception) -> str:
-    """Return the line for a session or a board that is fine, and that only cannot be shown."""
+    """Return the line for a session or a board that cannot be shown, but is otherwise fine."""
     kind = one_line(f"{type(fault).__name__}: {fault}")
     return f"{name} is fine, only its display failed ({kind}); .result() and .frame() work, %devin debug reports it"
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What is shown of what Devin said."""
+    """The part of Devin's words that a view shows."""
 
     text: str
     """In Markdown, untrusted."""
@@ -226,7 +226,7 @@ def report_question(snapshot: Snapshot) -> str | None:
 
 
 def question_line(snapshot: Snapshot, limit: int) -> str:
-    """Return Devin's question on one line, or an empty string."""
+    """Return Devin's question as one line, or an empty string."""
     question = snapshot.question or report_question(snapshot)
     return one_line(question, limit) if question else ""
 

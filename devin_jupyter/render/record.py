@@ -1,4 +1,4 @@
-"""What a saved output keeps for programs: enough to reattach to the session, or to read its answer, from the file.
+"""The machine-readable record in a saved output: enough to reattach to the session, or to read its answer.
 
 No transcript, no prompt, no secrets. The record of a simulated session has neither times nor addresses, which differ
 between simulators.

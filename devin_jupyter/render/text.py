@@ -32,7 +32,7 @@ def session_text(
         snapshot: the session.
         columns: how wide the text may be.
         transcript: add the conversation, and the titles of the steps that the live channel told.
-        message: what the cell sent; the text goes on with it and with Devin's reply.
+        message: what the cell sent; the text continues with it and with Devin's reply.
         name: the variable that holds the session, for the line that says how to read the answer.
         live: what the live channel tells.
     """
@@ -92,7 +92,7 @@ def _transcript(snapshot: Snapshot, live: LiveView | None, columns: int) -> list
 
 
 def _said(who: str, text: str, columns: int, *, most: int | None) -> list[str]:
-    """Return who said what, in the first lines, or up to `ANSWER_LINES` of them."""
+    """Return a speaker's words as lines under the name; at most `most` of them."""
     lines = _wrap(safe_text(text, QUESTION_LIMIT if most else TEXT_LIMIT).strip(), columns)
     if most is not None and len(lines) > most:
         lines = [*lines[:most], "    …"]
@@ -126,7 +126,7 @@ def _answer(snapshot: Snapshot, answer: Any, columns: int, name: str) -> list[st
 
 
 def _table_lines(part: Section, room: int) -> list[str]:
-    """Return a table, or names and values, in columns that share the room; long cells go on in further lines."""
+    """Return a table, or names and values, in columns that share the width; long cells wrap."""
     rows = [[_cell(cell) for cell in cells] for cells in part.rows[:ANSWER_LINES]]
     heads = [[one_line(column, 80) for column in part.columns]] if part.kind == "table" else []
     if not rows:

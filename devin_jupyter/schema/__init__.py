@@ -1,4 +1,4 @@
-"""What a structured answer must look like: any source of a schema in, Draft 7 out, answers checked and typed.
+"""The schema of a structured answer: read from any source, sent as Draft 7, used to check and type answers.
 
 A schema may be written as JSON, a Python type, the one-line shorthand, or a name of the notebook. Knows neither the
 network nor the notebook. pydantic and jsonschema-rs are imported when first needed.
@@ -56,7 +56,7 @@ class Schema:
 
     @cached_property
     def identity(self) -> Json:
-        """What makes two schemas the same: the wire without titles and `$schema`."""
+        """The schema as sent, without titles and `$schema`: equal for equal schemas."""
         return without_names(self.wire)
 
     def check(self, value: Any) -> list[str]:
@@ -416,7 +416,7 @@ def _holds_typed_dict(source: Any) -> bool:
 
 
 def _twin(source: Any, twins: dict[Any, Any]) -> Any:
-    """The same TypedDict of the kind that pydantic takes; made before its fields, which may refer to it."""
+    """Return the same TypedDict in the form that pydantic takes; made before its fields, which may refer to it."""
     from typing_extensions import TypedDict
 
     if source in twins:
@@ -543,7 +543,7 @@ def resolve(text: str, namespace: Mapping[str, Any]) -> Any:
     """Return the object that the expression names.
 
     Raises:
-        SchemaError: an unknown name, with what was perhaps meant, or an expression of another kind.
+        SchemaError: an unknown name, with the nearest known one, or an expression of another kind.
     """
     try:
         tree = ast.parse(text.strip(), mode="eval").body

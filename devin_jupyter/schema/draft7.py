@@ -278,7 +278,7 @@ def to_draft7(schema: Mapping[str, Any]) -> Json:
 
 
 def _with_definitions(schema: Json) -> Json:
-    """Copy what references find in places where no schema is looked for (groups of definitions) to `definitions`."""
+    """Copy referenced schemas that stand in other places, such as groups of definitions, to `definitions`."""
     copied: dict[str, str] = {}
     waiting: list[Any] = [schema]
     while waiting:
