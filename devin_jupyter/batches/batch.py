@@ -22,7 +22,7 @@ from devin_jupyter.batches.plan import BatchRequest, Plan, plan_batch
 from devin_jupyter.batches.rows import plain
 from devin_jupyter.batches.runner import Preview, Runner, find_batch, open_batch, preview, where_of
 from devin_jupyter.errors import ArgumentError, Detached, DetachedAwait, OptionError
-from devin_jupyter.host import host
+from devin_jupyter.host import check_package, host
 from devin_jupyter.loop import (
     SLICE_SECONDS,
     Blocking,
@@ -561,6 +561,7 @@ async def start(core: Core, asked: BatchRequest, planned: Plan | None = None) ->
         Refused: a guard refused; nothing was paid.
         DevinError: the journal or the service refused; nothing was paid.
     """
+    check_package()
     return AsyncBatch(await open_batch(core, asked, planned or await plan(core, asked)))
 
 

@@ -232,8 +232,10 @@ async def once(act: PaidAct[I, M, T], journal: Journal, attempt: Attempt) -> T:
     Raises:
         Refused: a check refused it; nothing was paid.
         CreateUncertain: it could not be settled whether it happened.
+        SetupError: the package has changed since this process loaded it; nothing was sent.
         DevinError: the service refused, or could not be reached; it did not happen.
     """
+    check_package()
     while True:
         try:
             async with lease(journal, act.lease_name, attempt, unless=act.known) as (token, known):

@@ -15,7 +15,6 @@ from typing import Any
 
 from devin_jupyter.api.sessions import Messages
 from devin_jupyter.errors import Conflict, CreateUncertain, DevinError, Forbidden, NotFound, Refused
-from devin_jupyter.host import check_package
 from devin_jupyter.idempotency.create import Attempt, Creator, PaidAct, in_seconds, is_refusal, once, shielded
 from devin_jupyter.journal.intents import PaidMessage, send_lease
 from devin_jupyter.models.enums import Phase
@@ -77,7 +76,6 @@ class Messenger:
             CreateUncertain: it is not known whether the message arrived.
             DevinError: the service refused, or could not be reached; nothing arrived.
         """
-        check_package()
         check_message(text)
         call = SendCall(self, prefixed(session_id), text, tuple(files), again, as_user, cell)
         attempt = Attempt(self.creator.timing, say)

@@ -14,7 +14,7 @@ import sys
 import types
 import typing
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from keyword import iskeyword
@@ -319,9 +319,9 @@ def type_schema(source: Any) -> tuple[Json, Reader]:
     apart = _read_elsewhere(adapter.core_schema)
     if apart is not None:
         raise SchemaError(
-            f"{named} reads its field {apart!r} from a path (AliasPath) that its JSON Schema does not show",
+            f"{named} reads its field {apart[0]!r} {apart[1]}",
             "no answer could be read",
-            "give the field a plain alias, or an AliasChoices with a plain name first",
+            "give the field a plain alias, or an AliasChoices with a plain name first; or none",
         )
     return schema, _reader(adapter)
 
@@ -337,23 +337,31 @@ def _of_pydantic_1(core: Any) -> Any:
     return model if is_old else None
 
 
-def _read_elsewhere(core: Any, *, by_name: bool = False) -> str | None:
-    """Return the first field of a core schema that is validated from a path only; the JSON Schema shows its name."""
+def _read_elsewhere(
+    core: Any, name: str = "", *, by_name: bool = False, by_alias: bool = True
+) -> tuple[str, str] | None:
+    """Return the first field of a core schema that is not read from where the JSON Schema shows it, and why."""
+    named: Iterable[tuple[str, Any]]
     if isinstance(core, (list, tuple)):
-        return next((found for one in core if (found := _read_elsewhere(one, by_name=by_name)) is not None), None)
-    if not isinstance(core, Mapping):
+        named = ((name, one) for one in core)
+    elif isinstance(core, Mapping):
+        config = core.get("config")
+        if isinstance(config, Mapping):
+            by_name = bool(config.get("populate_by_name") or config.get("validate_by_name"))
+            by_alias = config.get("validate_by_alias") is not False
+        alias, name = core.get("validation_alias"), str(core.get("name", name))
+        paths = [] if not alias else [[alias]] if isinstance(alias, str) else alias
+        paths = [paths] if paths and isinstance(paths[0], str) else paths
+        is_shown = any(len(path) == 1 for path in paths)  # else the JSON Schema shows the field's own name
+        if paths and not is_shown and not by_name:
+            return name, "from a path (AliasPath) that its JSON Schema does not show"
+        if is_shown and not by_alias:
+            return name, "by its name only (validate_by_alias=False), and its JSON Schema shows the alias"
+        named = ((key, value) for key, value in core.items() if key != "metadata")
+    else:
         return None
-    config = core.get("config")
-    if isinstance(config, Mapping):
-        by_name = bool(config.get("populate_by_name") or config.get("validate_by_name"))
-    for name, field_schema in core.items():
-        alias = field_schema.get("validation_alias") if isinstance(field_schema, Mapping) else None
-        if isinstance(alias, list) and alias and not by_name:
-            paths = [alias] if isinstance(alias[0], str) else alias
-            if all(len(path) > 1 for path in paths):
-                return str(field_schema.get("name", name))
-    values = [value for key, value in core.items() if key != "metadata"]
-    return next((found for one in values if (found := _read_elsewhere(one, by_name=by_name)) is not None), None)
+    found = (_read_elsewhere(value, key, by_name=by_name, by_alias=by_alias) for key, value in named)
+    return next((one for one in found if one is not None), None)
 
 
 def wrapped(schema: Json) -> Json:

@@ -35,6 +35,8 @@ time.sleep(1.1)
 run("%%devin --wait -o second\\nSay bye")
 run("dj.create('Say bye')")
 run("first.send('more')")
+run("dj.review('https://github.com/acme/api/pull/1')")
+run("dj.map('Say {{ row }}', ['bye'])")
 run("%devin sessions")
 run("%devin help")
 """
@@ -62,14 +64,15 @@ def test_a_changed_package_asks_for_a_restart_before_anything_is_sent(simulator,
         assert ran.returncode == 0, ran.stderr
         return ran.stdout.splitlines()
 
-    *_, first, bye, create, send, read, helped = kernel(RUN)
+    *_, first, bye, create, send, review, batch, read, helped = kernel(RUN)
     assert first.startswith("ok")
-    for line in (bye, create, send, read):
+    for line in (bye, create, send, review, batch, read):
         assert line.startswith("SetupError | devin_jupyter has changed while this kernel runs (journal/sessions.py)")
         assert "nothing was sent, and nothing is wrong with the journal" in line
         assert "restart the kernel" in line
     assert helped.startswith("ok")
     assert simulator.stats()["sessions"] == 1
+    assert not any(name.startswith("POST") and "pr-reviews" in name for name in simulator.stats()["requests"])
     again = kernel(RUN.split("for name in")[0])
     assert simulator.stats()["sessions"] == 1
     assert again[-1].startswith("ok")

@@ -346,10 +346,29 @@ def test_a_model_that_reads_a_field_from_a_path_is_refused_before_it_is_paid_for
     class Choice(pydantic.BaseModel):
         a: int = pydantic.Field(validation_alias=pydantic.AliasChoices("q", pydantic.AliasPath("x", 0)))
 
-    for model in (Inner, Outer, list[Inner]):
+    @pydantic.dataclasses.dataclass
+    class Record:
+        a: int = pydantic.Field(validation_alias=pydantic.AliasPath("x", 0))
+
+    for model in (Inner, Outer, list[Inner], Record, dict[str, Record]):
         with pytest.raises(SchemaError, match=r"field 'a' from a path \(AliasPath\)"):
             load_schema(model)
     assert load_schema(Choice).load({"q": 1}).a == 1
+
+
+@pytest.mark.parametrize("alias", ["q", pydantic.AliasChoices("q", "r")])
+def test_a_model_that_is_read_by_name_while_its_schema_shows_an_alias_is_refused(alias):
+    class Named(pydantic.BaseModel):
+        model_config = pydantic.ConfigDict(validate_by_name=True, validate_by_alias=False)
+        a: int = pydantic.Field(validation_alias=alias)
+
+    class Both(pydantic.BaseModel):
+        model_config = pydantic.ConfigDict(validate_by_name=True, validate_by_alias=True)
+        a: int = pydantic.Field(validation_alias=alias)
+
+    with pytest.raises(SchemaError, match=r"field 'a' by its name only"):
+        load_schema(Named)
+    assert load_schema(Both).load({"q": 1}).a == 1
 
 
 def test_a_model_of_pydantic_v1_is_refused_in_words_that_say_so_however_deep_it_is():
