@@ -172,7 +172,7 @@ def test_a_timeline_of_40_sessions_has_a_title_beside_every_bar() -> None:
     assert [f">Task {number}<" in svg for number in range(40)] == [True] * 40
 
 
-def test_a_title_is_a_text_whatever_it_holds() -> None:
+def test_any_title_is_a_text() -> None:
     title = '"][datum.value]; `${x}` \\ \U0001f600 </text>'
     chart = charts.timeline(frame_of(session(1, title=title)))
     svg = vl_convert.vegalite_to_svg(bundle(chart)[charts.MIME], vl_version=charts.VEGA_LITE)
@@ -210,7 +210,7 @@ def test_an_end_before_the_start_is_no_bar_backwards() -> None:
     assert record["end"] == record["start"]
 
 
-def test_spending_adds_up_whatever_it_is_divided_by() -> None:
+def test_spending_adds_up_for_every_grouping() -> None:
     frame = many(90)
     total = frame["acus"].sum()
 
@@ -381,7 +381,7 @@ def test_durations_are_counted_in_classes_by_phase() -> None:
         lambda frame: charts.spend(frame[["url"]]),
     ],
 )
-def test_what_cannot_be_drawn_is_said(draw: Callable[[pd.DataFrame], Any]) -> None:
+def test_a_chart_that_cannot_be_drawn_explains_why(draw: Callable[[pd.DataFrame], Any]) -> None:
     with pytest.raises(OptionError):
         draw(many(3))
 
@@ -397,7 +397,7 @@ def _without(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(builtins, "__import__", refuse)
 
 
-def test_without_altair_one_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_altair_the_error_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     _without(monkeypatch, "altair")
 
     with pytest.raises(OptionError, match="Altair") as caught:

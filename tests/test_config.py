@@ -136,7 +136,7 @@ def test_a_dotenv_file_is_read_as_any_editor_saves_it(content, empty_folder):
         (b"#" * 1_000_001, "larger than 1 MB"),
     ],
 )
-def test_a_dotenv_file_that_cannot_be_used_is_the_first_thing_said(content, why, empty_folder, keyring):
+def test_an_unusable_dotenv_file_is_reported_first(content, why, empty_folder, keyring):
     save_profile(resolve_settings(OTHER))
     (empty_folder / ".env").write_bytes(content)
 
@@ -147,14 +147,14 @@ def test_a_dotenv_file_that_cannot_be_used_is_the_first_thing_said(content, why,
     assert resolve_settings(profile="default").api_key == OTHER
 
 
-def test_a_dotenv_file_in_another_encoding_without_our_settings_disturbs_nobody(empty_folder, keyring):
+def test_a_dotenv_file_in_another_encoding_without_our_settings_is_ignored(empty_folder, keyring):
     save_profile(resolve_settings(KEY))
     (empty_folder / ".env").write_bytes(b"NAME=caf\xe9")
 
     assert resolve_settings().key_source == "keyring"
 
 
-def test_a_virtual_environment_by_the_name_of_the_dotenv_file_disturbs_nobody(empty_folder, keyring):
+def test_a_virtual_environment_by_the_name_of_the_dotenv_file_is_ignored(empty_folder, keyring):
     save_profile(resolve_settings(KEY))
     (empty_folder / ".env").mkdir()
 
@@ -198,7 +198,7 @@ def test_a_key_loses_the_quotes_that_docker_leaves_around_it(value, monkeypatch)
     assert resolve_settings(value).api_key == KEY
 
 
-def test_an_address_that_cannot_be_used_is_told_with_its_variable_and_without_its_password(monkeypatch):
+def test_an_unusable_address_is_reported_with_its_variable_and_without_its_password(monkeypatch):
     monkeypatch.setenv("DEVIN_API_KEY", KEY)
     monkeypatch.setenv("DEVIN_API_URL", "https://ann:hunter2@api.devin.ai")
 
@@ -211,13 +211,13 @@ def test_an_address_that_cannot_be_used_is_told_with_its_variable_and_without_it
 @pytest.mark.parametrize(
     "given", ["https://app.devin.ai", "https://docs.devin.ai/api-reference", "https://api.devin.ai/v2"]
 )
-def test_an_address_with_a_path_that_no_api_has_is_told_with_the_right_one(given):
+def test_an_address_with_a_wrong_path_is_reported_with_the_right_one(given):
     with pytest.raises(OptionError, match="is not the address of an API") as problem:
         check_base_url(given)
     assert "give https://" in problem.value.hint
 
 
-def test_the_home_of_an_unknown_user_is_told_with_its_variable(monkeypatch):
+def test_the_home_of_an_unknown_user_is_reported_with_its_variable(monkeypatch):
     monkeypatch.setenv("DEVIN_JUPYTER_HOME", "~no-such-user/devin")
 
     with pytest.raises(OptionError, match="DEVIN_JUPYTER_HOME"):
@@ -277,7 +277,7 @@ def test_the_version_follows_the_key(key, version, expected):
     assert resolve_settings(key, api_version=version).api_version == expected
 
 
-def test_the_version_can_be_said_for_keys_that_do_not_tell():
+def test_the_version_can_be_given_for_keys_whose_prefix_does_not_show_it():
     assert resolve_settings("x" * 30, api_version="v1").api_version == "v1"
     assert resolve_settings("x" * 30, base_url="http://127.0.0.1:8000").api_version == "v3"  # it leaves no machine
 
@@ -352,7 +352,7 @@ def test_addresses_that_would_leak_or_mislead_are_refused(given):
 
 
 @pytest.mark.parametrize("name", ["api_key", "org_id", "base_url", "api_version", "profile"])
-def test_what_is_no_text_is_refused_and_not_shown(name):
+def test_an_argument_that_is_not_a_text_is_refused_and_not_shown(name):
     with pytest.raises(OptionError, match=f"{name} must be text") as caught:
         resolve_settings(**{"api_key": "cog_" + "x" * 20, name: 123456789})
     assert "123456789" not in str(caught.value)

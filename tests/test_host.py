@@ -86,7 +86,7 @@ def test_colab_is_known_by_its_module_and_keeps_secrets(monkeypatch):
     assert (here.secret("KEY"), here.secret("MISSING")) == ("value", None)
 
 
-def test_without_a_kernel_nobody_clicks(monkeypatch):
+def test_without_a_kernel_nothing_can_be_clicked(monkeypatch):
     here = host(SimpleNamespace(user_ns={}))
     assert (here.kind, here.can_click, here.is_headless, here.cell_id) == ("terminal", False, False, None)
     monkeypatch.setitem(sys.modules, "marimo", ModuleType("marimo"))  # imported, and no notebook of its runs
@@ -102,7 +102,7 @@ def test_jupyterlite_has_no_threads_for_a_live_panel(monkeypatch):
     assert (host(pyodide).kind, host(pyodide).outputs) == ("jupyterlite", "file")
 
 
-def test_the_running_cell_and_request_are_told():
+def test_the_host_knows_the_running_cell_and_request():
     here = host(shell(CLICKS))
     assert (here.cell_id, here.request) == ("c", "m")
     assert (host(shell(None)).cell_id, host(shell({"header": None})).request) == (None, None)
@@ -115,7 +115,7 @@ def test_tests_replace_it_as_a_whole():
     assert host() is not other
 
 
-def test_the_front_end_tells_the_notebook(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_front_end_names_the_notebook(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("JPY_SESSION_NAME", "/work/audit.ipynb")
     assert host().notebook == "/work/audit.ipynb"

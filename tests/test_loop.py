@@ -130,7 +130,7 @@ def test_the_shared_loop_is_the_one_the_package_uses():
     assert loop.run(answer()) == "devin-io"
 
 
-def test_a_background_thread_rests_when_python_has_closed_its_pools_and_any_other_is_told(thread, monkeypatch):
+def test_a_background_thread_blocks_when_python_has_closed_its_pools_and_any_other_gets_the_error(thread, monkeypatch):
     async def too_late():
         raise RuntimeError("cannot schedule new futures after interpreter shutdown")
 

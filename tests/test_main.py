@@ -54,7 +54,7 @@ def test_without_a_key_stop_still_halts(
     assert HALT_HOLDS in capsys.readouterr().err
 
 
-def test_all_is_said_in_full(at_home: Journal) -> None:
+def test_stop_without_all_is_refused(at_home: Journal) -> None:
     with pytest.raises(SystemExit):
         command.main(["stop"])
     assert at_home.halted_since() is None

@@ -175,7 +175,7 @@ async def test_dot_names_are_sent_unchanged_and_stay_inside_the_folder(files, tm
     assert [(path.parent, path.read_bytes()) for path in paths] == [(tmp_path, b"1"), (tmp_path, b"2")]
 
 
-async def test_a_folder_that_is_a_file_is_told(files, tmp_path):
+async def test_a_folder_that_is_a_file_is_an_error(files, tmp_path):
     (tmp_path / "taken").write_text("mine")
 
     with pytest.raises(OptionError, match="cannot be written to"):

@@ -325,7 +325,7 @@ async def test_a_proxy_that_refuses_says_what_to_do(status, hint, authority, sta
     assert hint in refused.hint
 
 
-async def test_a_plain_proxy_written_with_https_is_told(authority, start, monkeypatch):
+async def test_a_plain_proxy_written_with_https_is_reported(authority, start, monkeypatch):
     proxy = start(http_proxy(authority.context(), b"400 Bad Request"))
     monkeypatch.setenv("HTTPS_PROXY", f"https://127.0.0.1:{proxy.port}")
 

@@ -348,7 +348,7 @@ def test_a_span_is_at_most_a_hundred_days() -> None:
     assert len(spans(0, 4_000_000_000, newest_first=True)) < 20  # no log is that long
 
 
-async def test_what_nobody_knows_survives(answering: Any) -> None:
+async def test_unknown_fields_survive(answering: Any) -> None:
     answer = {"status": "on_fire", "shade": 3, "triggers": [{"event_type": "x:y", "webhook": {"signing_secret": "s3"}}]}
     service = answering(lambda request: httpx.Response(200, json=answer))
     review = await Reviews(service).get(PR)

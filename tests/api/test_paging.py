@@ -44,7 +44,7 @@ async def read(pages):
 
 @pytest.mark.parametrize("quirk", ["", "lingers", "says more for ever", "overlaps"])
 @pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 25])
-async def test_every_item_is_read_once_whatever_the_cursors_do(count, quirk):
+async def test_every_item_is_read_once_despite_odd_cursors(count, quirk):
     service = Service(count, quirk)
 
     found = await read(cursor_pages(service.page, key="id", page_size=10))
@@ -154,7 +154,7 @@ async def test_items_without_an_id_are_kept(answering):
     assert [item async for item in Playbooks(service).list()] == [{"x": 1}, {"x": 2}]
 
 
-async def test_several_tags_mean_all_of_them_whatever_the_service_thinks(answering):
+async def test_several_tags_mean_all_of_them_even_if_the_service_matches_any(answering):
     items = [{"session_id": "a", "tags": ["x"]}, {"session_id": "b", "tags": ["x", "y"]}, {"session_id": "c"}]
     service = answering(lambda request: httpx.Response(200, json={"items": items}))
 

@@ -20,7 +20,7 @@ YEAR = {"since": NOW - timedelta(days=365), "until": NOW + timedelta(days=1)}
 # --- account ------------------------------------------------------------------------------------------------------
 
 
-def test_v3_tells_who_the_key_is(devin):
+def test_v3_returns_the_principal_of_the_key(devin):
     who = devin.self()
 
     assert who["principal_type"] == "service_user"
@@ -75,7 +75,7 @@ def test_every_form_of_an_id_is_taken(either):
 
 
 @pytest.mark.parametrize("wrong", ["", "two words", "https://app.devin.ai/", 5, None])
-def test_what_is_no_id_is_refused_before_anything_is_sent(devin, wrong):
+def test_a_value_that_is_not_an_id_is_refused_before_anything_is_sent(devin, wrong):
     with pytest.raises(OptionError, match="is not a session id"):
         devin.sessions.get(wrong)
 
@@ -365,7 +365,7 @@ def test_secrets_are_written_and_never_read(either):
     assert list(either.secrets.list()) == []
 
 
-def test_ensuring_a_secret_leaves_it_alone_unless_told_to_replace_it(either):
+def test_ensuring_a_secret_changes_nothing_without_replace(either):
     first = either.secrets.ensure("DB_PASSWORD", "one-one-one")
 
     assert either.secrets.ensure("DB_PASSWORD", "two-two-two")["secret_id"] == first["secret_id"]

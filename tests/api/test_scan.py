@@ -134,7 +134,7 @@ async def test_many_are_read_a_hundred_at_a_time(answering: Answering) -> None:
     assert not found.problems
 
 
-async def test_what_a_list_leaves_out_is_read_by_itself(answering: Answering) -> None:
+async def test_a_session_that_a_list_leaves_out_is_read_on_its_own(answering: Answering) -> None:
     world = World(10, archived={3})
 
     found = await Sessions(answering(world)).by_ids([*map(id_of, range(10)), id_of(99), "devin-" + id_of(3)])

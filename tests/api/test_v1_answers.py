@@ -44,7 +44,7 @@ async def test_ending_a_session_that_is_over_is_no_mistake(v1):
         await Sessions(v1(400, json={"detail": "something else"})).terminate(HEX)
 
 
-async def test_tags_are_told_by_what_was_sent(v1):
+async def test_tags_are_recognized_by_what_was_sent(v1):
     service = v1(json={"detail": "Tags updated", "session_id": "devin-" + HEX, "tags": None})
 
     assert await Tags(service).replace(HEX, ["a"]) == ["a"]

@@ -220,7 +220,7 @@ def test_times_that_are_no_whole_seconds_are_read_as_well() -> None:
 
 
 @pytest.mark.parametrize("answer", [b"<html>", b"", b"3", b'{"items": 3}', b"\xff"])
-def test_an_answer_that_is_no_page_is_said_to_be_none(answer: bytes) -> None:
+def test_an_answer_that_is_not_a_page_is_an_error(answer: bytes) -> None:
     async def fetch(_: dict[str, Any]) -> bytes:
         return answer
 

@@ -158,7 +158,7 @@ def test_lists_inside_lists_are_taken_apart_on_the_way() -> None:
 
 
 @pytest.mark.parametrize("explode", ["nothing", "summary", "meta", "findings.file", "findings.nothing"])
-def test_a_path_that_is_no_list_is_refused_with_the_lists_there_are(explode: str) -> None:
+def test_a_path_that_is_not_a_list_is_refused_and_the_lists_are_named(explode: str) -> None:
     with pytest.raises(OptionError, match="is not a list in the output") as caught:
         outputs([output(RAW)], explode=explode)
     assert "findings" in caught.value.hint
@@ -212,7 +212,7 @@ def test_a_choice_of_numbers_is_the_number_however_it_is_written() -> None:
     assert frame["level"].isna().tolist() == frame["error"].notna().tolist() == [False, False, True, True, True]
 
 
-def test_ten_items_are_told_from_one() -> None:
+def test_ten_items_are_distinguished_from_one() -> None:
     items: list[Any] = [{"file": "a", "severity": "low"} for _ in range(12)]
     items[1] = {"file": 1, "severity": "low"}
     items[11] = {"file": 1, "severity": "low"}
@@ -341,7 +341,7 @@ def test_names_with_dots_stay_apart() -> None:
     assert frame.iloc[0, :2].tolist() == ["x", 1]
 
 
-def test_names_that_come_out_the_same_are_told_apart() -> None:
+def test_names_that_would_be_equal_are_made_distinct() -> None:
     nested = {"type": "object", "properties": {"b']": {"type": "integer"}}}
     schema = load_schema({"type": "object", "properties": {"a.b": {"type": "string"}, "['a": nested}})
 

@@ -66,7 +66,7 @@ def test_rows_give_the_frame_of_dicts(items: list[Any]) -> None:
 
 
 @given(st.lists(strange(V3), min_size=1, max_size=3))
-def test_whatever_is_in_a_page_its_frame_is_that_of_dicts(items: list[Any]) -> None:
+def test_every_page_gives_the_same_frame_as_its_dicts(items: list[Any]) -> None:
     text = body(*({**item, "session_id": f"{number:032x}"} for number, item in enumerate(items)))
     parser = RowParser()
     for _ in range(2):

@@ -118,7 +118,7 @@ def test_v1_has_the_same_columns() -> None:
     assert row["extra"] is None
 
 
-def test_words_nobody_knew_extend_the_categories_in_one_order() -> None:
+def test_unknown_words_extend_the_categories_in_one_order() -> None:
     one = frame_of(session(1, status="zz"), session(2, status="aa"), session(3, origin="fax"))
     two = frame_of(session(2, status="aa"), session(3, origin="fax"), session(1, status="zz"))
 
@@ -203,7 +203,7 @@ def test_a_session_that_the_journal_knows_keeps_its_phase_among_pages_of_others(
     assert frame.set_index("session_id")["phase"].to_dict() == expected.to_dict()
 
 
-def test_ids_are_told_apart_by_their_lengths_one_by_one() -> None:
+def test_ids_are_distinguished_by_their_lengths_one_by_one() -> None:
     names = ["a" * 31, "b" * 33, "c" * 32]
 
     found = frame_of(*({**V3, "session_id": name} for name in names))
@@ -303,7 +303,7 @@ def test_what_v1_does_not_tell_is_null_for_snapshots_too() -> None:
     pd.testing.assert_frame_equal(held.frame(), raw.frame())
 
 
-def test_a_session_says_how_long_it_took_and_how_much_was_said_where_that_is_known() -> None:
+def test_a_session_has_its_duration_and_number_of_messages_where_known() -> None:
     raw = {**V3, "created_at": 100, "updated_at": 220}
     frame = frame_of(raw, {**raw, "session_id": "b" * 32, "updated_at": None})
     assert frame["duration"].tolist()[0] == 120.0

@@ -115,7 +115,7 @@ def test_csv_gives_back_the_dtypes_of_inputs_of_a_batch(tmp_path: Path) -> None:
         assert back.equals(frame)
 
 
-def test_without_pyarrow_one_is_told_what_to_install(
+def test_without_pyarrow_the_error_names_what_to_install(
     some: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
@@ -163,7 +163,7 @@ def test_parts_are_split_by_month_and_put_together_again(some: pd.DataFrame) -> 
     pd.testing.assert_frame_equal(stack_sessions([]), some.head(0), check_categorical=False, check_index_type=False)
 
 
-def test_newer_rows_take_the_place_of_older_ones() -> None:
+def test_newer_rows_replace_older_ones() -> None:
     def frame(*items: dict[str, Any]) -> pd.DataFrame:
         rows = frames.SessionRows()
         rows.add(items)
@@ -212,7 +212,7 @@ def test_a_csv_without_a_frame_to_take_the_dtypes_from_says_what_to_give(tmp_pat
         (lambda frame, at: frames.read_csv(at / "empty.csv", like=frame), "cannot be read: ", ""),
     ],
 )
-def test_a_path_that_does_not_work_is_said_in_three_lines(tmp_path: Path, call: Any, message: str, hint: str) -> None:
+def test_an_unusable_path_is_an_error_of_three_lines(tmp_path: Path, call: Any, message: str, hint: str) -> None:
     frame = pd.DataFrame({"a": [1, 2]})
     frames.write_parquet(frame, tmp_path / "three.parquet")
     frames.write_csv(frame, tmp_path / "a.csv")

@@ -83,7 +83,7 @@ def test_v1_has_partitions_too(year: Any) -> None:
         assert v1.sessions_frame(engine="dask").npartitions == 12
 
 
-def test_without_dask_one_is_told_what_to_install(devin: dj.Devin, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_dask_the_error_names_what_to_install(devin: dj.Devin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "dask", None)
 
     with pytest.raises(OptionError, match="Dask") as caught:

@@ -170,7 +170,7 @@ def test_a_sync_that_loses_the_service_changes_nothing(devin: dj.Devin, year: An
     pd.testing.assert_frame_equal(stored, first.drop(columns="user_name"))
 
 
-def test_the_folder_of_somebody_else_is_refused(devin: dj.Devin, tmp_path: Path) -> None:
+def test_the_folder_of_another_organization_is_refused(devin: dj.Devin, tmp_path: Path) -> None:
     devin.sync(tmp_path, tags="team:payments")
 
     with pytest.raises(OptionError, match="filters"):

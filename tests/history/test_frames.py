@@ -185,7 +185,7 @@ def test_named_sessions_come_in_the_order_they_are_named(devin: dj.Devin) -> Non
     assert devin.sessions_frame(names[5])["session_id"].tolist() == [names[5]]
 
 
-def test_a_name_that_nobody_has_is_an_error(devin: dj.Devin) -> None:
+def test_an_unknown_id_is_an_error(devin: dj.Devin) -> None:
     with pytest.raises(NotFound):
         devin.sessions_frame(["devin-" + "0" * 32])
 
@@ -206,7 +206,7 @@ def test_a_name_that_nobody_has_is_an_error(devin: dj.Devin) -> None:
         lambda devin: devin.consumption_frame(user="u", session="devin-1"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_before_anything_is_sent(
+def test_invalid_values_are_refused_before_anything_is_sent(
     devin: dj.Devin, year: Any, call: Callable[[dj.Devin], Any]
 ) -> None:
     before = year.stats()
@@ -346,7 +346,7 @@ def test_insights_tell_how_sessions_went(devin: dj.Devin) -> None:
     assert frame["session_id"].tolist() == devin.sessions_frame(limit=40)["session_id"].tolist()
 
 
-def test_consumption_is_told_for_everything_that_can_be_asked(devin: dj.Devin) -> None:
+def test_consumption_can_be_limited_to_a_time_and_a_user(devin: dj.Devin) -> None:
     session = devin.sessions_frame(limit=1).loc[0]
 
     whole = devin.consumption_frame()

@@ -85,7 +85,7 @@ async def test_it_shows_caps_budgets_and_what_similar_sessions_have_cost(kernel:
     )
 
 
-async def test_a_try_whose_fate_is_unknown_is_told(kernel: Any) -> None:
+async def test_an_attempt_of_unknown_outcome_is_reported(kernel: Any) -> None:
     one = kernel()
     job = await one.creator.call(SessionRequest(prompt="audit the API"), POLICY)
     one.journal.intents.write(job.facts, known_before=[], now=1.0)

@@ -60,7 +60,7 @@ async def test_a_session_of_another_organization_that_a_key_of_v1_started_is_not
     assert simulator.requests(POST) == 1
 
 
-async def test_a_user_whose_colleague_started_it_with_a_key_of_v1_is_told(
+async def test_a_session_that_a_colleague_started_with_a_key_of_v1_is_reported(
     kernel: Any, simulator: Any, folder: Path
 ) -> None:
     await kernel(api_version="v1", api_key=simulator.v1_key).start(policy=Policy())

@@ -183,7 +183,7 @@ def test_a_budget_is_a_number_above_0(folder: Path, said: Any) -> None:
         budget(Journal(folder), "n", said, now=1.0)
 
 
-async def test_v1_tells_no_cost_so_every_cap_counts_in_full(kernel: Any, simulator: Any) -> None:
+async def test_v1_reports_no_cost_so_every_cap_counts_in_full(kernel: Any, simulator: Any) -> None:
     one = kernel(api_version="v1", api_key=simulator.v1_key)
     budget(one.journal, CELL.notebook, 8, now=1.0)
     await one.start("one", policy=NO_GUARD, max_acu=5)

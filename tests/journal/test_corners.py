@@ -51,7 +51,7 @@ def test_every_failure_of_the_file_says_what_to_do(problem: Exception, word: str
     assert told.hint
 
 
-def test_a_failed_statement_rolls_everything_back_and_is_told_in_words(folder: Path) -> None:
+def test_a_failed_statement_rolls_everything_back_and_is_explained(folder: Path) -> None:
     file = Database(folder / "journal.db")
 
     def half() -> None:
@@ -185,7 +185,7 @@ def test_a_migration_that_fails_leaves_the_version_before(folder: Path, monkeypa
     assert len(Journal(folder).sessions()) == 1
 
 
-def test_a_process_of_somebody_else_counts_as_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_of_another_user_counts_as_alive(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(pid: int, signal: int) -> None:
         raise PermissionError
 

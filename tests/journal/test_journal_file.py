@@ -87,7 +87,7 @@ def test_many_processes_share_one_journal(folder: Path) -> None:
     assert Journal(folder).check() == []
 
 
-def test_a_forked_child_opens_it_anew(folder: Path) -> None:
+def test_a_forked_child_opens_its_own_connection(folder: Path) -> None:
     journal = Journal(folder)
     remember(journal, "parent")
     child = os.fork()
@@ -159,7 +159,7 @@ async def test_a_read_only_journal_stops_everything_before_a_post(kernel: Any, s
     assert simulator.requests(POST) == 0
 
 
-def test_the_check_tells_a_journal_that_cannot_be_written(folder: Path) -> None:
+def test_the_check_reports_a_journal_that_cannot_be_written(folder: Path) -> None:
     def mounted_read_only(step: str) -> None:  # tests may run as root, whom no mode of a file stops
         if step == "check:begin":
             journal.database._connection.close()
@@ -173,7 +173,7 @@ def test_the_check_tells_a_journal_that_cannot_be_written(folder: Path) -> None:
     assert (journal.check(), journal.halted_since()) == ([], None)
 
 
-async def test_acts_without_outcome_are_told(kernel: Any, simulator: Any) -> None:
+async def test_acts_without_outcome_are_listed(kernel: Any, simulator: Any) -> None:
     one = kernel()
     session_id = (await one.start()).session_id
     simulator.faults({**SEND, "kind": "drop_before"})
@@ -192,14 +192,14 @@ async def test_acts_without_outcome_are_told(kernel: Any, simulator: Any) -> Non
     assert one.journal.check() == []
 
 
-def test_a_folder_that_cannot_be_made_is_told_in_three_lines(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_an_error_of_three_lines(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(JournalError) as caught:
         Journal(tmp_path / "file" / "home").sessions()
     assert len(caught.value.lines) == 3
 
 
-def test_a_journal_locked_for_too_long_is_told(folder: Path) -> None:
+def test_a_journal_locked_for_too_long_is_an_error(folder: Path) -> None:
     remember(Journal(folder), "a")
     holder = sqlite3.connect(folder / "journal.db", isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")

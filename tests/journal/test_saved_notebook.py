@@ -161,12 +161,12 @@ def test_records_as_text_and_of_batches_are_read(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("record", [None, 3, "text", "{", {}, {"id": "no id!"}, {"id": ID, "phase": "dancing"}, [1]])
-def test_records_that_somebody_edited_are_skipped(folder: Path, record: Any) -> None:
+def test_edited_records_are_skipped(folder: Path, record: Any) -> None:
     assert read_notebook(notebook(folder, record)) == []
 
 
 @pytest.mark.parametrize("content", [None, "", "[]", '{"cells": 3}', "\xff"])
-def test_a_file_that_is_no_notebook_is_named(folder: Path, content: str | None) -> None:
+def test_a_file_that_is_not_a_notebook_is_named(folder: Path, content: str | None) -> None:
     path = folder / "x.ipynb"
     if content is not None:
         path.write_text(content, encoding="latin-1")

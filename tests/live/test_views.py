@@ -32,7 +32,7 @@ def test_without_the_channel_everything_is_empty(devin: Devin) -> None:
         assert "live=False" in caught.value.message
 
 
-def test_a_handle_shows_the_newest_view_and_subscribers_are_told(devin: Devin) -> None:
+def test_a_handle_shows_the_newest_view_and_subscribers_are_notified(devin: Devin) -> None:
     session = devin.create("a", tags=["sim:slow"])
     seen: list[LiveView] = []
     subscription = session.subscribe(lambda _: None, on_live=seen.append)

@@ -75,7 +75,7 @@ def test_a_report_a_quotation_and_a_polite_closing_ask_nothing(text: str | None)
 
 
 @pytest.mark.parametrize("piece", ["`", '"', "<", "a?", "\n>", "“", "**a", " ", "\n ", "~~~\n```\n", ".", "please "])
-def test_the_longest_text_is_judged_by_its_end(piece: str) -> None:
+def test_the_end_of_the_longest_text_decides(piece: str) -> None:
     assert asks(piece * 200_000 + "\n\nWhich branch do you want?") is (
         piece not in ("`", "~~~\n```\n")
     )  # in an open block of code

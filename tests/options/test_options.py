@@ -146,7 +146,7 @@ def test_a_key_on_the_line_is_refused_and_not_repeated(line):
     assert "API key" in said
 
 
-def test_what_is_like_no_option_is_not_given_another():
+def test_a_word_unlike_any_option_gets_no_suggestion():
     assert "did you mean" not in refusal("--bogus")
     assert "did you mean" not in refusal("--qqq")
 
@@ -194,7 +194,7 @@ def test_the_help_and_the_readme_show_every_option_with_its_example():
             assert option.example in text
 
 
-def test_no_option_is_a_single_letter_but_out_and_help():
+def test_only_out_and_help_have_a_single_letter():
     assert {option.short for option in OPTIONS if option.short} == {"-o", "-h"}
 
 

@@ -78,7 +78,7 @@ def test_all_12_fields_of_v1_can_be_set():
     assert set(made(**EVERYTHING, **V1_ONLY).body("v1", tag="nb-1", idempotent=True)) == V1_FIELDS
 
 
-def test_what_is_not_said_is_not_sent():
+def test_options_that_are_not_given_are_not_sent():
     assert made().body("v3", tag=None) == {"prompt": "Fix it"}
     assert made().body("v1", tag=None) == {"prompt": "Fix it"}
 
@@ -129,13 +129,13 @@ def test_an_empty_prompt_is_refused():
             made(prompt)
 
 
-def test_a_prompt_that_is_no_text_is_refused():
+def test_a_prompt_that_is_not_a_text_is_refused():
     for prompt in (5, None, b"text"):
         with pytest.raises(OptionError, match="the prompt is text"):
             made(prompt)
 
 
-def test_defaults_fill_what_was_not_said():
+def test_defaults_fill_options_that_were_not_given():
     request = made(defaults={"mode": "lite", "max_acu": 3, "tags": ("nb", "a")}, tags=["a", "b"])
     assert (request.mode, request.max_acu, request.tags) == ("lite", 3, ("nb", "a", "b"))
     assert made(defaults={"mode": "lite"}, mode="fast").mode == "fast"
@@ -327,7 +327,7 @@ def test_the_version_of_the_api_is_no_part_of_the_identity():
         "Find it\r  and say why",
     ],
 )
-def test_what_nobody_sees_makes_no_other_request(other):
+def test_invisible_characters_do_not_change_the_request(other):
     plain = "Find it\n  and say why"
     assert what(other) == what(plain)
     assert what(key=other) == what(key=plain)

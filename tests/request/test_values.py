@@ -239,7 +239,7 @@ def test_nothing_is_refused_in_a_single_cell_as_in_rows(null: object) -> None:
         "{{ [1, x]|join(', ') }}",
     ],
 )
-def test_what_has_no_text_is_refused_inside_of_a_text_too(text: str, value: object) -> None:
+def test_a_value_without_a_text_is_refused_inside_a_text_too(text: str, value: object) -> None:
     assert "{{" in refusal(text, x=value).message
 
 
@@ -255,7 +255,7 @@ def test_what_has_no_text_is_refused_inside_of_a_text_too(text: str, value: obje
         ("{{ none|default('nothing', true)|upper }}", "NOTHING"),
     ],
 )
-def test_filters_and_formats_take_values_as_ever(text: str, filled: str) -> None:
+def test_filters_and_formats_take_plain_values(text: str, filled: str) -> None:
     assert render(text, {"x": 418.0, "s": REPOS}) == filled
 
 
@@ -268,7 +268,7 @@ def test_a_column_of_floats_that_are_whole_numbers_is_filled_in_without_points()
     assert list(frame.dtypes.astype(str)) == ["float64"] * 3
 
 
-def test_the_cells_of_a_row_of_a_table_are_filled_in_as_each_by_itself() -> None:
+def test_the_cells_of_a_table_row_are_filled_in_like_single_values() -> None:
     table = pd.DataFrame({"number": [418.0, 7.0], "share": [0.5, 1.5], "repo": ["acme/api", "acme/web"]})
     assert render("{{ table.iloc[0] }}", {"table": table}) == ",0\nnumber,418\nshare,0.5\nrepo,acme/api"
     assert render("{{ table }}", {"table": table.astype(object)}) == render("{{ table }}", {"table": table})

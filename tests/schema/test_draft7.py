@@ -188,7 +188,7 @@ def test_members_of_enums_are_sent_as_their_values() -> None:
         {"$ref": "#/definitions/A", "definitions": {"A": {"properties": {}}}},
     ],
 )
-def test_what_can_only_be_an_object_is_said_to_be_one(schema: dict[str, Any]) -> None:
+def test_a_schema_that_only_objects_fit_gets_the_type_object(schema: dict[str, Any]) -> None:
     assert load_schema(schema).wire["type"] in ("object", ["object"])
 
 

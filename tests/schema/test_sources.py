@@ -287,7 +287,7 @@ def test_a_date_time_without_a_zone_is_one() -> None:
         ("dt", "is a module"),
     ],
 )
-def test_a_text_that_is_no_schema_is_refused_with_the_place(spec: str, words: str) -> None:
+def test_a_text_that_is_not_a_schema_is_refused_with_the_place(spec: str, words: str) -> None:
     with pytest.raises(SchemaError, match=words) as caught:
         load_schema(spec, NAMES)
 
@@ -295,7 +295,7 @@ def test_a_text_that_is_no_schema_is_refused_with_the_place(spec: str, words: st
 
 
 @pytest.mark.parametrize("source", [None, 3, TYPED, print, b"{}", ["a"]])
-def test_an_object_that_is_no_schema_is_refused(source: Any) -> None:
+def test_an_object_that_is_not_a_schema_is_refused(source: Any) -> None:
     with pytest.raises(SchemaError, match="is not a schema"):
         load_schema(source)
 
@@ -310,7 +310,7 @@ def test_a_type_without_a_json_form_is_refused(source: Any) -> None:
         load_schema(source)
 
 
-def test_a_file_that_is_no_object_is_refused(tmp_path: Any) -> None:
+def test_a_file_that_is_not_an_object_is_refused(tmp_path: Any) -> None:
     (tmp_path / "list.json").write_text("[]")
     (tmp_path / "broken.json").write_bytes(b"\xff\xfe")
 

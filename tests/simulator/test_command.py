@@ -68,7 +68,7 @@ def test_it_serves_from_its_first_line_until_a_signal_and_ends_well(number):
 
 
 @pytest.mark.usefixtures("handlers")
-def test_a_port_that_is_taken_is_said_in_words(capsys):
+def test_a_taken_port_is_a_clear_error(capsys):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         assert main(["--port", str(port)]) == 1
@@ -162,7 +162,7 @@ def test_on_windows_no_second_server_may_share_a_port(monkeypatch):
         assert listener.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR) == 0
 
 
-def test_a_state_that_is_no_database_is_refused_in_one_line(tmp_path, capsys):
+def test_a_state_file_that_is_not_a_database_is_refused_in_one_line(tmp_path, capsys):
     (tmp_path / "notes.txt").write_text("not a database, and longer than the head of one would be " * 3)
 
     assert main(["--state", str(tmp_path / "notes.txt")]) == 1

@@ -20,7 +20,7 @@ def client(enterprise):
         yield client
 
 
-def test_its_key_tells_no_organization_and_lists_the_one_there_is(client, enterprise):
+def test_its_key_names_no_organization_and_lists_the_only_one(client, enterprise):
     assert client.get(enterprise.url + "/v3/self").json()["org_id"] is None
     (row,) = client.get("/organizations").json()["items"]
     assert row["org_id"] == enterprise.org_id

@@ -27,7 +27,7 @@ def fetch(client, url):
     return httpx.get(step.headers["location"], trust_env=False)
 
 
-def test_an_upload_tells_its_id_name_and_url(client, slow_simulator):
+def test_an_upload_returns_its_id_name_and_url(client, slow_simulator):
     made = upload(client)
     assert set(made) == {"attachment_id", "name", "url"}
     assert made["name"] == "notes.csv"
@@ -77,7 +77,7 @@ def test_an_unknown_file_is_not_found(client):
     assert client.get("/attachments/nobody/nothing.txt").status_code == 404
 
 
-def test_a_session_lists_what_it_was_given_and_at_the_end_of_the_turn_what_devin_made(client, slow_simulator):
+def test_a_session_lists_its_attachments_and_after_the_turn_the_files_of_devin(client, slow_simulator):
     given = upload(client)
     body = {"prompt": "Read it", "attachment_urls": [given["url"], "https://example.com/plan.pdf"]}
     session = client.post("/sessions", json=body).json()

@@ -118,7 +118,7 @@ async def test_sessions_are_listed_page_by_page(simulator: Any) -> None:
     assert rest["nextCursor"] is None
 
 
-async def test_two_connections_are_told_the_same_history(simulator: Any) -> None:
+async def test_two_connections_get_the_same_history(simulator: Any) -> None:
     session_id = created(simulator)
     simulator.clock(500)
     async with client_of(simulator) as one, client_of(simulator) as two:
@@ -180,7 +180,7 @@ def test_a_message_that_an_act_cuts_off_is_taken_back() -> None:
         assert [each.meta.get("cognition.ai/statusEnum") for each in attachment.due(now[0])] == [None, "finished"]
 
 
-def test_what_is_told_follows_from_seed_and_request_alone() -> None:
+def test_updates_depend_on_seed_and_request_only() -> None:
     told = []
     for start in (1_000_000.0, 2_000_000.0):
         sim = Simulation(Config(speed=60), clock=Clock(lambda start=start: start))  # type: ignore[misc]
@@ -196,7 +196,7 @@ def test_what_is_told_follows_from_seed_and_request_alone() -> None:
     assert words[:5] == ["queued", "queued", "initializing", "initial_user_message", "working"]
 
 
-async def test_faults_are_told_as_ordered(simulator: Any) -> None:
+async def test_faults_are_sent_as_ordered(simulator: Any) -> None:
     session_id = created(simulator)
     simulator.clock(500)
     kinds = ("live_repeat", "live_garbage", "live_unknown", "live_permission", "live_early")

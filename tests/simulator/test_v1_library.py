@@ -44,7 +44,7 @@ def test_every_field_of_a_secret_is_needed_and_the_error_is_a_sentence(v1, left_
 
 
 @pytest.mark.parametrize("content", [b"{", b"\xff", b"[]", b"null", b""])
-def test_a_body_that_is_no_object_is_a_bad_request(v1, content):
+def test_a_body_that_is_not_an_object_is_a_bad_request(v1, content):
     answer = v1.post("/playbooks", content=content, headers={"content-type": "application/json"})
     assert answer.status_code == 400
     assert isinstance(answer.json()["detail"], str)

@@ -166,6 +166,6 @@ def test_a_field_gets_what_its_name_promises(name, shape):
         assert re.fullmatch(shape, text)
 
 
-def test_a_summary_inside_a_list_tells_of_its_topic():
+def test_a_summary_inside_a_list_is_about_its_topic():
     assert text_for("summary", TOPICS[0], Dice("x"), place="acme/api", at_top=False) == TOPICS[0].text
     assert "acme/api" in text_for("summary", TOPICS[0], Dice("x"), place="acme/api", at_top=True)

@@ -77,7 +77,7 @@ def ids(content: dict[str, Any]) -> str:
 
 
 @pytest.mark.kernel
-def test_a_kernel_restarts_by_itself_and_the_same_cell_attaches_to_what_went_on(
+def test_after_an_automatic_restart_the_same_cell_attaches_to_the_running_session(
     manager: KernelManager, environment: Any, noise: Path
 ) -> None:
     before = ids(run(manager, OPEN))
@@ -90,7 +90,7 @@ def test_a_kernel_restarts_by_itself_and_the_same_cell_attaches_to_what_went_on(
 
 
 @pytest.mark.kernel
-def test_a_kernel_shuts_down_by_itself_while_sessions_are_watched(
+def test_a_kernel_shuts_down_on_its_own_while_sessions_are_watched(
     manager: KernelManager, environment: Any, noise: Path
 ) -> None:
     run(manager, OPEN)
