@@ -25,6 +25,7 @@ from devin_jupyter.api.files import Attachments
 from devin_jupyter.api.library import Playbooks
 from devin_jupyter.api.organization import Members, Reviews
 from devin_jupyter.api.sessions import Insights, Messages, Sessions, Tags
+from devin_jupyter.attributes import SuggestsNames
 from devin_jupyter.config import Settings
 from devin_jupyter.errors import (
     ConnectionTrouble,
@@ -55,7 +56,6 @@ from devin_jupyter.journal import Journal
 from devin_jupyter.loop import (
     SLICE_SECONDS,
     Blocking,
-    SuggestsNames,
     blocking,
     cancel_on_interrupt,
     completing_requests,

@@ -12,8 +12,8 @@ from typing import Any
 
 import devin_jupyter as dj
 from devin_jupyter import errors, panel
+from devin_jupyter.attributes import method
 from devin_jupyter.client import sync
-from devin_jupyter.loop import method
 
 STARTS = [
     *((name, getattr(dj, name)) for name in dj.__all__),

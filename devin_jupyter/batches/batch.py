@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from devin_jupyter import loop
 from devin_jupyter.api.client import at_most
+from devin_jupyter.attributes import SuggestsNames, method
 from devin_jupyter.batches import display
 from devin_jupyter.batches.jobs import BatchStats, Job, check_caps, phases_of, positions_of
 from devin_jupyter.batches.plan import BatchRequest, Plan, plan_batch
@@ -26,11 +27,9 @@ from devin_jupyter.host import check_package, host
 from devin_jupyter.loop import (
     SLICE_SECONDS,
     Blocking,
-    SuggestsNames,
     cancel_on_interrupt,
     completing_requests,
     fluent,
-    method,
     names_of_caller,
 )
 from devin_jupyter.models.snapshot import CellRef
