@@ -359,7 +359,7 @@ is_here = _shared.is_here
 at_close = _shared.at_close
 atexit.register(_shared.exit)
 if hasattr(os, "register_at_fork"):  # a forked child has the lock's state, but not the thread
-    os.register_at_fork(after_in_child=lambda: _shared.__init__())  # type: ignore[misc]
+    os.register_at_fork(after_in_child=lambda: _shared.__init__())  # type: ignore[misc]  # as good as new
 
 
 def names_of_caller() -> dict[str, Any]:

@@ -121,8 +121,7 @@ def _input_frame(inputs: Inputs) -> pd.DataFrame:
     index = pd.Index(list(inputs.labels), dtype=None if inputs.labels else "int64")
     frame = pd.DataFrame([dict(record) for record in inputs.records], columns=list(inputs.columns), index=index)
     for name, dtype in (inputs.dtypes or {}).items():
-        with suppress(
-            TypeError, ValueError, KeyError
-        ):  # a dtype of a library that is not loaded, or a value it cannot hold
-            frame[name] = frame[name].astype(dtype)  # type: ignore[call-overload]
+        # the dtype may be of a library that is not loaded, or not hold a value
+        with suppress(TypeError, ValueError, KeyError):
+            frame[name] = frame[name].astype(dtype)  # type: ignore[call-overload]  # any dtype, by its name
     return frame

@@ -370,7 +370,7 @@ class _Prefetch:
 
 
 async def _look_up(client: Any, kind: str, keys: tuple[str, ...], label: str) -> None:
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception):  # only Tab would miss these names
         found = [item async for item in getattr(client, kind).list(limit=_PREFETCHED)]
         pairs = (
             (next((str(item[key]) for key in keys if item.get(key)), ""), str(item.get(label) or "")) for item in found
@@ -380,6 +380,6 @@ async def _look_up(client: Any, kind: str, keys: tuple[str, ...], label: str) ->
 
 async def _look_up_repositories(client: Any) -> None:
     """Look up all of them, so that an unlisted name can be reported before a session is paid for."""
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception):  # only Tab would miss these names
         listed = [item async for item in client.repositories.list()]
         CACHE.add("repos", ((str(item["repo_path"]), str(item.get("repo_language") or "")) for item in listed))

@@ -439,7 +439,7 @@ def row_parser(*new: str) -> Callable[[bytes], Any] | None:
         return None
     request = msgspec.defstruct("PullRequest", [("pr_url", str), ("pr_state", str)], gc=False)
     objects = {
-        "pull_requests": list[request] | None,  # type: ignore[valid-type]
+        "pull_requests": list[request] | None,  # type: ignore[valid-type]  # made at run time
         "tags": list[str] | None,
         "child_session_ids": list[str] | None,
     }
@@ -461,7 +461,12 @@ def row_parser(*new: str) -> Callable[[bytes], Any] | None:
     )
     page = msgspec.defstruct(
         "Page",
-        [("items", list[row]), ("end_cursor", Any, None), ("has_next_page", Any, None), ("total", Any, None)],  # type: ignore[valid-type]
+        [
+            ("items", list[row]),  # type: ignore[valid-type]  # made at run time
+            ("end_cursor", Any, None),
+            ("has_next_page", Any, None),
+            ("total", Any, None),
+        ],
         gc=False,
     )
     return msgspec.json.Decoder(page).decode

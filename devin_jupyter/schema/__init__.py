@@ -429,7 +429,7 @@ def _twin(source: Any, twins: dict[Any, Any]) -> Any:
 
     if source in twins:
         return twins[source]
-    twin: Any = TypedDict(source.__name__, {})  # type: ignore[misc]
+    twin: Any = TypedDict(source.__name__, {})  # type: ignore[misc]  # mypy wants a literal name
     twins[source] = twin
     fields: dict[str, Any] = {}
     required = set(source.__required_keys__)

@@ -17,7 +17,7 @@ import string
 from collections.abc import Callable
 from functools import lru_cache
 from re import _constants as op  # type: ignore[attr-defined]  # the only parser of patterns there is
-from re import _parser  # type: ignore[attr-defined]
+from re import _parser  # type: ignore[attr-defined]  # private, but libraries that write matching texts use it too
 from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
