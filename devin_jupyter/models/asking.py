@@ -13,7 +13,7 @@ _FENCED = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1[^\n]*$|\Z)", re.MULTILINE
 _NOT_ITS_WORDS = re.compile(
     r"`[^`\n]*`"  # code
     r"|“[^”]*”|„[^“”]*[“”]|«[^»]*»|(?<!\w)\"[^\"\n]*\"(?!\w)"  # quotations
-    r"|\w+://\S+|<[^<>\n]*>"  # addresses and tags
+    r"|\b\w+://\S+|<[^<>\n]*>"  # addresses and tags
     r"|^[ \t]*(?:>|#|\*\*[^\n]*\*\*[ \t]*$)[^\n]*"  # quoted lines and headings
     r"|(?<=[?？])[ \t]*\([^()\n]{0,80}\)"  # "Shall I? (y/n)"
     r"|^ATTACHMENT:[^\n]*",

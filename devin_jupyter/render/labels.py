@@ -81,7 +81,7 @@ def link(snapshot: Snapshot) -> str | None:
 
 def web_address(url: str) -> str | None:
     """Return the URL if it is plain http(s) with a host and no credentials or control characters, else None."""
-    if INVISIBLE.search(url) or any(char.isspace() or char in "<>\"'`\\" for char in url) or len(url) > 2000:
+    if len(url) > 2000 or INVISIBLE.search(url) or any(char.isspace() or char in "<>\"'`\\" for char in url):
         return None
     try:
         parts = urlsplit(url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -91,6 +92,12 @@ def _reply(version: str, text: str, **raw: object) -> Snapshot:
     record = Record(session_id="devin-1", facts=Facts(where=Where("https://api.devin.ai", None, version)))
     messages = [read_message(said | {"event_id": "e1"})]
     return observe({"session_id": "1"} | state | raw, record, at=datetime.now(UTC), messages=messages)
+
+
+def test_a_word_of_any_length_is_judged_in_no_time() -> None:
+    began = time.thread_time()
+    assert not any(asks(letter * 100_000) for letter in "abcdefghij")
+    assert time.thread_time() - began < 0.5  # a search at each letter up to the end took three times as long
 
 
 @pytest.mark.parametrize("version", ["v1", "v3"])
