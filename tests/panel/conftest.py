@@ -24,6 +24,11 @@ from lab import Jupyter, NotebookPage, served
 CHROMIUM = next((path for path in map(Path, ("/usr/bin/chromium", "/usr/bin/chromium-browser")) if path.exists()), None)
 
 
+def _need_chromium() -> None:
+    if CHROMIUM is None:
+        pytest.skip("no chromium here: apt-get install chromium")
+
+
 def settle() -> None:
     """Wait until what was handed to the package's loop has been done."""
 
@@ -94,52 +99,95 @@ def fake(snapshot: Callable[..., Snapshot]) -> Callable[..., FakeHandle]:
 @pytest.fixture(scope="session")
 def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
     """A private Jupyter server, shared by the browser tests of this worker."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium here: apt-get install chromium")
+    _need_chromium()
     root = tmp_path_factory.mktemp("jupyter")
     with served("lab", root) as url:
         yield Jupyter(url, root)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Debian's chromium, headless."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium here: apt-get install chromium")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        playwright.expect.set_options(timeout=60_000)  # what is not there by then never comes
-        chromium = driver.chromium.launch(executable_path=str(CHROMIUM), headless=True, args=arguments)
-        yield chromium
-        chromium.close()
+class Chromium:
+    """Debian's chromium, headless, and one page with JupyterLab, for browser tests that follow each other."""
+
+    def __init__(self) -> None:
+        self._opened = contextlib.ExitStack()
+        self._launched: Any = None
+        self._lab: Any = None
+
+    def launched(self) -> Any:
+        """Return the browser."""
+        if self._launched is None:
+            playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+            driver = self._opened.enter_context(playwright.sync_playwright())
+            playwright.expect.set_options(timeout=60_000)  # what is not there by then never comes
+            arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+            self._launched = driver.chromium.launch(executable_path=str(CHROMIUM), headless=True, args=arguments)
+            self._opened.callback(self._launched.close)
+        return self._launched
+
+    def lab(self) -> Any:
+        """Return the page for JupyterLab, in which one notebook is opened after the other."""
+        if self._lab is None:
+            self._lab = self.launched().new_context(viewport=VIEWPORT).new_page()
+        return self._lab
+
+    def close(self) -> None:
+        """Close it; the next test in a browser launches another."""
+        self._launched = self._lab = None
+        self._opened.pop_all().close()
+
+
+VIEWPORT = {"width": 1300, "height": 1000}
+_chromium = Chromium()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Playwright runs an event loop in this thread, where tests of other kinds run theirs."""
+    try:
+        yield
+    finally:
+        if nextitem is None or nextitem.get_closest_marker("browser") is None:
+            _chromium.close()
 
 
 @pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
+def page() -> Iterator[Any]:
     """A fresh page; errors of the widgets' scripts fail the test."""
-    with _opened_page(browser) as opened:
+    _need_chromium()
+    context = _chromium.launched().new_context(viewport=VIEWPORT)
+    opened = context.new_page()
+    with _without_errors(opened):
         yield opened
+        context.close()
 
 
 @contextlib.contextmanager
-def _opened_page(browser: Any) -> Iterator[Any]:
-    context = browser.new_context(viewport={"width": 1300, "height": 1000})
-    opened = context.new_page()
+def _without_errors(page: Any) -> Iterator[None]:
     errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(f"{error}\n{error.stack}"))
-    yield opened
-    context.close()
+
+    def note(error: Any) -> None:
+        errors.append(f"{error}\n{error.stack}")
+
+    page.on("pageerror", note)
+    yield
+    page.remove_listener("pageerror", note)
     assert [error for error in errors if "blob:" in error or "anywidget" in error] == []
 
 
 @pytest.fixture(scope="module")
-def lab(browser: Any, jupyter: Jupyter, request: pytest.FixtureRequest) -> Iterator[NotebookPage]:
-    """A notebook with stand-in sessions at hand; errors of the widgets' scripts fail the module."""
+def lab_page(jupyter: Jupyter) -> Iterator[Any]:
+    """The page for JupyterLab; errors of the widgets' scripts fail the module."""
+    page = _chromium.lab()
+    with _without_errors(page):
+        yield page
+
+
+@pytest.fixture(scope="module")
+def lab(lab_page: Any, jupyter: Jupyter, request: pytest.FixtureRequest) -> NotebookPage:
+    """A notebook with stand-in sessions at hand."""
     name = f"{request.module.__name__.rpartition('.')[2]}.ipynb"
     jupyter.notebook(name, "")
-    with _opened_page(browser) as page:
-        jupyter.open(page, name)
-        opened = NotebookPage(page, jupyter, name)
-        opened.do("import fakes\nfrom devin_jupyter.panel import BatchPanel, CellOutput, Panel")
-        yield opened
+    jupyter.open(lab_page, name)
+    opened = NotebookPage(lab_page, jupyter, name)
+    opened.do("import fakes\nfrom devin_jupyter.panel import BatchPanel, CellOutput, Panel")
+    return opened

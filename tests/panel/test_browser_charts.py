@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from lab import picture
+from lab import NotebookPage, picture
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("altair", reason="altair is not installed")
@@ -32,19 +32,20 @@ FITS = """count => { const drawn = [...document.querySelectorAll('.jp-OutputArea
     return left >= 0 && left <= 80 && output.scrollWidth <= output.clientWidth }) }"""
 
 
-def test_charts_are_as_wide_as_the_cell_in_any_window_and_theme(jupyter: Any, page: Any, lab: Any) -> None:
+def test_charts_are_as_wide_as_the_cell_in_any_window_and_theme(jupyter: Any, lab_page: Any) -> None:
+    page = lab_page
     jupyter.notebook("charts.ipynb", START, *CHARTS)
     jupyter.open(page, "charts.ipynb")
     page.set_viewport_size({"width": 1300, "height": 3200})
     jupyter.command(page, "notebook:run-all-cells")
-    page.wait_for_function(FITS, arg=len(CHARTS))
-    shown = type(lab)(page, jupyter, "charts.ipynb")
+    page.wait_for_function(FITS, arg=len(CHARTS), polling=200)
+    shown = NotebookPage(page, jupyter, "charts.ipynb")
     for theme in ("dark", "light"):
         shown.theme(theme)
         for width in (520, 1300):
             page.evaluate(f"() => window.jupyterapp.shell.{'collapse' if width == 520 else 'expand'}Left()")
             page.set_viewport_size({"width": width, "height": 3200})
-            page.wait_for_function(FITS, arg=len(CHARTS))
+            page.wait_for_function(FITS, arg=len(CHARTS), polling=200)
             picture(page, f"charts-{width}-{theme}", ".jp-Notebook")
     saved = jupyter.saved(page, "charts.ipynb")
     assert all("image/png" in cell.outputs[0].data for cell in saved.cells[1:])
@@ -54,4 +55,4 @@ def test_charts_are_as_wide_as_the_cell_in_any_window_and_theme(jupyter: Any, pa
         page.goto(f"{jupyter.url}/{address}")
         page.locator(".jp-OutputArea-output canvas").first.wait_for()
         page.set_viewport_size({"width": 900, "height": 3200})
-        page.wait_for_function(FITS, arg=len(CHARTS))
+        page.wait_for_function(FITS, arg=len(CHARTS), polling=200)

@@ -14,7 +14,8 @@ SOURCES = "() => window.jupyterapp.shell.currentWidget.content.widgets.map(cell 
 COUNTS = "() => window.jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model.executionCount ?? null)"
 
 
-def test_the_corrected_cell_is_offered_below_and_not_run(page: Any, jupyter: Any) -> None:
+def test_the_corrected_cell_is_offered_below_and_not_run(lab_page: Any, jupyter: Any) -> None:
+    page = lab_page
     connect = "%load_ext devin_jupyter\nimport devin_jupyter as dj\ndj.connect(simulator=True, speed=240)"
     jupyter.notebook(
         "fix.ipynb", connect, "def price(name):\n    return {}[name]\nprice('tea')", "%devin fix", "%devin fix"
@@ -26,7 +27,7 @@ def test_the_corrected_cell_is_offered_below_and_not_run(page: Any, jupyter: Any
     jupyter.run(page, 2)
     expect(page.get_by_text("it was not run").first).to_be_visible()
     expect(page.get_by_text("+# simulated: the correction would stand here").first).to_be_visible()
-    page.wait_for_function(f"() => ({SOURCES})().length === 5")
+    page.wait_for_function(f"() => ({SOURCES})().length === 5", polling=100)
     sources, counts = page.evaluate(SOURCES), page.evaluate(COUNTS)
     assert sources[2:4] == ["%devin fix", sources[3]]
     assert sources[3] not in ("", "%devin fix")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,13 +17,6 @@ LONG = "messages=tuple(fakes.message(n, 'line\\n' * 9) for n in range(12))"
 ASKS = "s.show(phase=fakes.Phase.YOUR_TURN, question='Shall I go on?', updated_at=fakes.END)"
 SETTLED = ".dv-snapshot > .dv-live"
 MEANS = "Played by the local simulator: its pages and pull requests do not exist."
-
-
-@pytest.fixture(autouse=True)
-def long_waits() -> Iterator[None]:
-    expect.set_options(timeout=20_000)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 def _show(lab: Any, fields: str = "") -> Any:
@@ -88,7 +80,7 @@ def test_the_focus_stays_with_the_control_that_acted_or_with_its_panel(lab: Any)
     lab.page.keyboard.press("Enter")
     expect(live.locator(".dv-badge")).to_contain_text("stopped")
     held = "() => document.querySelector('.dv-live').contains(document.activeElement)"
-    lab.page.wait_for_function(held)
+    lab.page.wait_for_function(held, polling=100)
 
     lab.page.keyboard.press("Escape")
     expect(lab.page.locator(".dv-menu:popover-open")).to_have_count(0)
@@ -138,7 +130,7 @@ def test_a_call_stands_though_the_panel_moves_with_the_focus_in_it(lab: Any) -> 
     _show(lab, "session_id='devin-moves'")
     lab.page.get_by_label("Message to Devin").focus()
     lab.do(ASKS)
-    lab.page.wait_for_function("() => document.title.startsWith('●')")
+    lab.page.wait_for_function("() => document.title.startsWith('●')", polling=100)
     lab.page.locator(SETTLED).wait_for()
     expect(lab.page.get_by_label("Message to Devin")).to_be_focused()
     assert lab.page.title().startswith("● Devin needs you: Audit")
@@ -215,7 +207,7 @@ def test_a_panel_whose_kernel_is_gone_is_gray_and_its_buttons_are_disabled(lab: 
 
 
 def test_a_restarted_kernel_leaves_no_panel_that_looks_alive(lab: Any) -> None:
-    lab.page.wait_for_function(KERNEL_READY)
+    lab.page.wait_for_function(KERNEL_READY, polling=100)
     lab.do("import fakes\nfrom devin_jupyter.panel import Panel")  # the test before has ended the kernel
     live = _show(lab, "phase=fakes.Phase.DONE")
     expect(live.locator(".dv-reply")).to_be_visible()

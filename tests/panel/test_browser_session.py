@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -58,15 +59,20 @@ def _settled(lab: Any) -> None:
     lab.page.locator(".dv-snapshot > .dv-live").wait_for(timeout=60_000)
 
 
-def _reopened(lab: Any, name: str) -> Any:
-    """Open what the file holds in a page of its own, where no kernel knows of it."""
+@pytest.fixture(scope="module")
+def other(lab_page: Any) -> Iterator[Any]:
+    """A page of its own for what the file holds, where no kernel knows of it."""
+    page = lab_page.context.new_page()
+    yield page
+    page.close()
+
+
+def _reopen(lab: Any, other: Any, name: str) -> None:
     shutil.copy(lab.jupyter.root / lab.name, lab.jupyter.root / name)
-    page = lab.page.context.new_page()
-    lab.jupyter.open(page, name, kernel=False)
-    return page
+    lab.jupyter.open(other, name, kernel=False)
 
 
-def test_a_cell_goes_through_its_phases_and_the_file_holds_the_final_state(lab: Any) -> None:
+def test_a_cell_goes_through_its_phases_and_the_file_holds_the_final_state(lab: Any, other: Any) -> None:
     lab.show(AUDIT)
     _at_work(lab)
     expect(lab.page.locator(".dv-tempo")).to_contain_text("running")
@@ -82,12 +88,11 @@ def test_a_cell_goes_through_its_phases_and_the_file_holds_the_final_state(lab: 
     assert _kinds(lab) == [set(), {"text/plain", "text/html", RECORD_MIME}]
     assert "✓ done" in _html(lab)
 
-    other = _reopened(lab, "reopened.ipynb")
+    _reopen(lab, other, "reopened.ipynb")
     expect(other.locator(".dv-snapshot")).to_contain_text("validated")
     assert other.locator(".dv-live").count() == 0
     assert "model not found" not in other.content()
     picture(other, "session-reopened", ".dv-snapshot")
-    other.close()
 
 
 def test_a_question_is_answered_in_the_panel_after_the_turn(lab: Any) -> None:
@@ -150,7 +155,7 @@ def test_a_reloaded_page_finds_the_panel_alive(lab: Any) -> None:
     expect(lab.page.locator(".dv-from-you").last).to_contain_text("Yes.")
 
 
-def test_a_kernel_that_dies_leaves_a_readable_snapshot(lab: Any) -> None:
+def test_a_kernel_that_dies_leaves_a_readable_snapshot(lab: Any, other: Any) -> None:
     lab.show(LONG.format(" again"))
     _at_work(lab)
     expect(lab.page.locator(".dv-latest")).not_to_be_empty()
@@ -162,10 +167,9 @@ def test_a_kernel_that_dies_leaves_a_readable_snapshot(lab: Any) -> None:
     lab.page.locator(".jp-Dialog button").last.click(timeout=60_000)
     assert "working" in _html(lab)
 
-    other = _reopened(lab, "died.ipynb")
+    _reopen(lab, other, "died.ipynb")
     expect(other.locator(".dv-snapshot")).to_be_visible()
     expect(other.locator(".dv-snapshot")).to_contain_text("working")
-    other.close()
 
 
 def test_a_finished_cell_that_runs_again_keeps_its_box_and_its_tabs(lab: Any) -> None:
