@@ -30,7 +30,7 @@ __all__ = ["durations", "organizations", "outcomes", "spend", "timeline"]
 
 
 def __dir__() -> list[str]:
-    return ["durations", "outcomes", "spend", "timeline"]  # what Tab offers; an enterprise looks for more
+    return ["durations", "outcomes", "spend", "timeline"]  # for Tab; `organizations` is for enterprises only
 
 
 VEGA_LITE = "5.21"

@@ -324,7 +324,7 @@ def stop(notebook: Notebook, args: Any) -> Any:
 
 
 def _which_to_stop(notebook: Notebook) -> OptionError:
-    """Return the session to end. It must be named, since ending is final; the error suggests the newest one."""
+    """Return the error for a `stop` without a name, as ending is final; it suggests the newest session."""
     try:
         last = notebook.session(None)
     except DevinError:

@@ -35,7 +35,7 @@ COLUMNS = 4
 """The columns of the answer in the saved table."""
 _FAILED = (Phase.FAILED, Phase.STOPPED, Phase.BLOCKED)
 _SHORT = 24
-"""The longest text that a card shows as a value."""
+"""Texts of up to this many characters are shown before longer ones, and such lists of texts in full."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
