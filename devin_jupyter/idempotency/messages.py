@@ -7,6 +7,7 @@ the answer to this message can be told from the one before even after a crash.
 from __future__ import annotations
 
 import asyncio
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,9 +19,10 @@ from devin_jupyter.errors import Conflict, CreateUncertain, DevinError, Forbidde
 from devin_jupyter.idempotency.create import Attempt, Creator, PaidAct, in_seconds, is_refusal, once, shielded
 from devin_jupyter.journal.intents import PaidMessage, send_lease
 from devin_jupyter.models.enums import Phase
+from devin_jupyter.models.fields import read_message
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import CellRef, Sent, note_send, notebook_scope, parse_time
-from devin_jupyter.recorded import message_key, message_keys
+from devin_jupyter.recorded import clean, message_key, message_keys
 from devin_jupyter.redaction import as_returned
 from devin_jupyter.request import Attachment, check_message
 from devin_jupyter.text import format_utc
@@ -136,7 +138,7 @@ class SendCall(PaidAct[PaidMessage, Arrival, SendResult]):
         if orphan is not None and orphan.key != self.key:  # it did not arrive, and will be sent under the key of now
             await self.clear(orphan)
         try:
-            self._conversation = await read_conversation(self._messages, self.session_id)
+            self._conversation = await self._read()
         except (Forbidden, NotFound) as refusal:  # the key may not read it
             if refusal.error_code is not None:  # nor would a message arrive
                 refusal.note("nothing was sent")
@@ -193,7 +195,7 @@ class SendCall(PaidAct[PaidMessage, Arrival, SendResult]):
             self.key,
             self.session_id,
             words=self._words,
-            seen_before=len(conversation.times_of(self._text)) if conversation else None,
+            seen_before=conversation.count_of(self._text) if conversation else None,
             sent=sent,
             scopes=tuple(dict.fromkeys([*own, *scopes])),
             now=now,
@@ -214,11 +216,16 @@ class SendCall(PaidAct[PaidMessage, Arrival, SendResult]):
 
     async def find(self, intent: PaidMessage) -> Arrival | None:
         """The conversation holds the text once more than before."""
-        conversation = await read_conversation(self._messages, self.session_id)
-        before = intent.seen_before
-        if before is None:  # it could not be read then
-            before = await asyncio.to_thread(self._journal.messages.count, intent.words)
-        return Arrival() if len(conversation.times_of(self._text)) > before else None
+        conversation = await self._read()
+        if intent.seen_before is not None:
+            return Arrival() if conversation.count_of(self._text) > intent.seen_before else None
+        known = await asyncio.to_thread(self._journal.messages.count, intent.words)  # it could not be read then
+        return Arrival() if len(conversation.times_of(self._text)) > known else None
+
+    async def _read(self) -> Conversation:
+        record = await asyncio.to_thread(self._journal.record, self.session_id)
+        prompt = record.facts.prompt if record is not None else ""
+        return await read_conversation(self._messages, self.session_id, prompt)
 
     async def confirm(self, intent: PaidMessage, made: Arrival, how: str) -> SendResult:
         """Keep that the message arrived; the session's turn is open again."""
@@ -263,32 +270,47 @@ class Conversation:
     """What a conversation holds, as far as sending once needs it."""
 
     times: dict[str, list[float | None]]
-    """When people wrote what after the prompt, by normalized text."""
+    """When people wrote what besides the prompt, by normalized text."""
     last_event: str | None
+    prompt: str | None = None
+    """The prompt as it stands in the conversation, normalized; None where it does not."""
 
     def times_of(self, text: str) -> list[float | None]:
         """Return the times of this text."""
         return self.times.get(normalized(as_returned(text)), [])
 
+    def count_of(self, text: str) -> int:
+        """Return how often this text stands there, as a message or as the prompt."""
+        return len(self.times_of(text)) + (self.prompt == normalized(as_returned(text)))
 
-async def read_conversation(messages: Messages, session_id: str) -> Conversation:
-    """Read who wrote what. The first text by a person is the prompt, which is not a message."""
-    texts: dict[str, list[float | None]] = {}
+
+async def read_conversation(messages: Messages, session_id: str, prompt: str = "") -> Conversation:
+    """Read who wrote what.
+
+    Args:
+        messages: of the service.
+        session_id: whose conversation.
+        prompt: as the journal keeps it; where it is not known, the first text by a person is taken for it.
+    """
+    said: list[tuple[str, float | None]] = []
     last_event: str | None = None
-    is_prompt = True
     async for raw in messages.list(session_id):
         last_event = str(raw["event_id"]) if raw.get("event_id") else last_event
-        if raw.get("source") == "user" or raw.get("type") in ("user_message", "initial_user_message"):
-            if is_prompt:
-                is_prompt = False
-                continue
-            moment = parse_time(raw.get("created_at") or raw.get("timestamp"))
-            text = normalized(str(raw.get("message") or ""))
-            texts.setdefault(text, []).append(moment.timestamp() if moment else None)
-    return Conversation(texts, last_event)
+        message = read_message(raw)
+        if message.source.lower() != "devin":
+            said.append((normalized(message.text), message.created_at.timestamp() if message.created_at else None))
+    known = normalized(clean(prompt))
+    is_prompt = (place for place, (text, _) in enumerate(said) if not known or normalized(clean(text)) == known)
+    at = next(is_prompt, None)
+    texts: dict[str, list[float | None]] = {}
+    for place, (text, moment) in enumerate(said):
+        if place != at:
+            texts.setdefault(text, []).append(moment)
+    return Conversation(texts, last_event, None if at is None else said[at][0])
 
 
 def normalized(text: str) -> str:
     """Return a text normalized for comparison: white space may change on the way, and v1 adds lines for files."""
+    text = text if text.isascii() else unicodedata.normalize("NFC", text)
     lines = (line for line in text.splitlines() if not line.startswith('ATTACHMENT:"'))
     return " ".join(" ".join(lines).split())

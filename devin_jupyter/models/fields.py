@@ -101,7 +101,8 @@ def read_message(raw: Mapping[str, Any]) -> Message:
     created = parse_time(raw.get("created_at", raw.get("timestamp")))
     text = word(raw.get("message"), longest=None) or ""
     identifier = word(raw.get("event_id"), longest=None) or f"{kind}:{created}:{text[:40]}"
-    source = "devin" if kind.startswith("devin") else "user" if "user" in kind else kind
+    said = kind.lower()
+    source = "devin" if said.startswith("devin") else "user" if "user" in said else kind
     return Message(identifier, source, _with_links(text) if source == "devin" else text, created)
 
 

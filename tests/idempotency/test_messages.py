@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kernels import SEND, SEND_ROUTE, call_api, texts
 
+from devin_jupyter.api.sessions import Messages
 from devin_jupyter.errors import ApiError, CreateUncertain, Halted, OptionError
 from devin_jupyter.journal import Journal
 from devin_jupyter.models.enums import Phase
@@ -38,6 +41,39 @@ async def test_a_message_with_the_words_of_the_prompt_is_sent_and_only_once(
     other = kernel(Journal(folder / "other"), api_version=version, api_key=key)
     assert (await other.messenger.send(session_id, "audit the API")).how == "already"
     assert texts(simulator, session_id) == ["audit the API"]
+
+
+def shown_as(change: Callable[[list[Any]], list[Any]]) -> Any:
+    """A list of messages as another service might give it."""
+
+    async def read(self: Messages, session_id: str, *, limit: int | None = None) -> Any:
+        for raw in change([raw async for page in self.pages(session_id) for raw in page]):
+            yield raw
+
+    return read
+
+
+@pytest.mark.parametrize("text", ["go on", "audit the API", "cafe\u0301"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda raws: [raw for raw in raws if raw["message"] != "audit the API" or raw is not raws[0]],
+        lambda raws: raws[::-1],
+        lambda raws: [{**raw, "source": raw["source"].upper()} for raw in raws],
+        lambda raws: [{**raw, "message": unicodedata.normalize("NFC", raw["message"])} for raw in raws],
+    ],
+    ids=["without the prompt", "newest first", "in capitals", "composed"],
+)
+async def test_a_lost_answer_is_settled_however_the_conversation_is_shown(
+    kernel: Any, simulator: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, change: Any, text: str
+) -> None:
+    one = kernel()
+    session_id = (await one.start("audit the API")).session_id
+    monkeypatch.setattr(Messages, "list", shown_as(change))
+    simulator.faults({**SEND, "kind": "drop_after", "times": 1})
+    assert (await one.messenger.send(session_id, text)).how == "sent"
+    monkeypatch.undo()
+    assert texts(simulator, session_id) == [text]
 
 
 async def test_other_files_make_another_message(kernel: Any, simulator: Any) -> None:
