@@ -23,11 +23,12 @@ SERIAL = 4
 """Pages that are always read one after another; more are divided."""
 NEAR = 5
 """If no more concurrent requests than this are worthwhile, windows are divided only once: each costs one more page."""
+_SHARE = 1.5
+"""A part is so many times smaller than what each of the requests at once would have to read of the rest."""
+_MOST_GROWTH = 4
+"""How many times longer than a part with few sessions the ones behind it are."""
 _MOST_NEW = 20
 """Fields that are not in our table: with more than this, pages are no longer read as rows."""
-_FURTHER_BACK = (1, 3, 7)
-"""How far the windows before the bulk of a history reach back, in lengths of it: its beginning is not known."""
-
 Raw = dict[str, Any]
 Fetch = Callable[[Raw], Awaitable[bytes]]
 Take = Callable[[list[Any]], Awaitable[int]]
@@ -57,22 +58,14 @@ class Window:
         """Whether it is longer than a second."""
         return self.start is None or self.end is None or self.end - self.start > 1
 
-    def split(self, count: int, last: int, span: int) -> list[Window]:
-        """Divide it so that all parts together are the whole, however sessions are spread in it.
-
-        Args:
-            count: how many equal parts to make of where most sessions are thought to be.
-            last: a second with a session, behind which there may be few.
-            span: how far back from there to look closely where nothing says where it begins.
-        """
-        top = last + 1 if self.end is None else min(last + 1, self.end)
-        low = top - max(span, 1) if self.start is None else self.start
-        count = max(1, min(count, top - low))
-        edges = [low + (top - low) * index // count for index in range(count + 1)]
-        parts = [Window(start, end) for start, end in pairwise(edges)][::-1]
-        if self.end is None or top < self.end:
-            parts.insert(0, Window(top, self.end))
-        return [*parts, *(_further_back(low, top - low) if self.start is None else [])]
+    def split(self, count: int) -> list[Window]:
+        """Divide one with both bounds into about equal parts, the newest first."""
+        assert self.start is not None
+        assert self.end is not None
+        length = self.end - self.start
+        count = max(1, min(count, length))
+        edges = [self.start + length * index // count for index in range(count + 1)]
+        return [Window(start, end) for start, end in pairwise(edges)][::-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +91,6 @@ class Page:
     def is_ordered(self) -> bool:
         """Whether it is newest first, so that the rest is older than its last session."""
         return bool(self.created) and self.created == sorted(self.created, reverse=True)
-
-
-def _further_back(end: int, length: int) -> list[Window]:
-    """Divide all the time before `end` into windows that grow, since histories thin out toward their beginning."""
-    edges = [end, *(end - length * times for times in _FURTHER_BACK if length * times < end)]
-    return [*(Window(low, high) for high, low in pairwise(edges)), Window(None, edges[-1])]
 
 
 class _EmptyPages:
@@ -185,8 +172,16 @@ class _Reader:
         self._turn: asyncio.Semaphore | None = None
         self._included = {"after_is_included": False, "before_is_included": False}
 
-    async def read(self, window: Window, serial: float = SERIAL) -> None:
-        """Read a window: in order where about `serial` pages are left, divided where there are more."""
+    async def read(self, window: Window, expected: int | None = None) -> int:
+        """Read a window: in order where it has a few pages, divided where it has more.
+
+        Args:
+            window: which sessions.
+            expected: about how many pages a part was thought to have; it is divided if there are far more.
+
+        Returns:
+            How many sessions it has.
+        """
         bounds = window.params(**self._included)
         page = await self._page(window, bounds)
         outside = len(page.items) - len(page.inside(window))
@@ -194,19 +189,43 @@ class _Reader:
             bounds = window.params(**self._included)  # learned meanwhile: without the sessions of the next window
             page = await self._page(window, bounds)
         seen, count, cursors, empty = len(page.items), 1, set[str](), _EmptyPages()
+        created = [*page.created]
         while page.cursor is not None and page.cursor not in cursors:
             cursors.add(page.cursor)
-            left = _pages_left(window, page, seen)
-            if page.created and window.is_divisible and (count >= serial if left is None else left > serial):
-                left = left or 4 * count
-                parts = max(2, min(self.at_once, ceil(left / SERIAL)))
-                share = max(SERIAL, 5 * left // (4 * parts)) if self.at_once > NEAR else inf
-                windows = window.split(parts, max(page.created), _span(page, left))
-                await _together(self.read(part, 2 if part.start is None else share) for part in windows)
-                return
+            left = _pages_left(window, page, seen) if expected is None else None
+            is_much = count >= SERIAL if left is None else left > SERIAL
+            if expected is not None:
+                is_much = self._has_far_more(window, created, count, expected)
+            if is_much and page.created and window.is_divisible:
+                return await self._read_parts(_Parts(window, created, count, left, self.at_once))
             page = await self._page(window, {**bounds, "after": page.cursor})
             seen, count = seen + len(page.items), count + 1
+            created += page.created
             empty.see(page)
+        return seen
+
+    def _has_far_more(self, window: Window, created: list[int], count: int, expected: int) -> bool:
+        """Whether a part has far more pages than expected, as far as these pages of it say: to divide it costs them."""
+        if self.at_once <= NEAR and window.start is not None:
+            return False
+        if count > 3 * expected:
+            return True
+        if window.start is None or window.end is None or count != max(SERIAL, expected // 4):
+            return False
+        read = max(1, window.end - min(created))
+        return count * (window.end - window.start) / read > 3 * expected
+
+    async def _read_parts(self, parts: _Parts) -> int:
+        """Read the parts of a window, as many at once as is worthwhile, and return how many sessions they have."""
+        counts = list[int]()
+
+        async def work() -> None:
+            while (part := parts.next()) is not None:
+                counts.append(await self.read(*part))
+                parts.learn(*part, counts[-1])
+
+        await _together(work() for _ in range(parts.readers))
+        return sum(counts)
 
     async def read_in_order(self, window: Window) -> None:
         """Read page after page, even if the service ignores the window."""
@@ -253,6 +272,79 @@ class _Reader:
         if page.has_integer_times:
             self._included["after_is_included"] |= window.start is not None and min(page.created) < window.start
             self._included["before_is_included"] |= window.end is not None and max(page.created) >= window.end
+
+
+class _Parts:
+    """The parts of a window, from the newest back: all together are the whole, however sessions are spread in it.
+
+    Histories thin out toward their beginning, which may not be known: how long a part is follows from how many
+    sessions those before it had. It holds more pages while much is left, and fewer toward the end.
+    """
+
+    def __init__(self, window: Window, created: list[int], count: int, left: float | None, at_once: int) -> None:
+        """Begin with what is known from the pages that were read.
+
+        Args:
+            window: what to divide.
+            created: when the sessions of these pages were created.
+            count: how many pages these are.
+            left: about how many pages follow; None where nothing says so.
+            at_once: the most requests under way.
+        """
+        self._window, self._left, self._at_once = window, left, at_once
+        newest = max(created)
+        self._end = newest + 1 if window.end is None else min(newest + 1, window.end)
+        """Before this nothing has been given out."""
+        self._longest = inf if window.start is None else (self._end - window.start) // 2
+        """Of a part, in seconds: one that is divided in turn has to become shorter."""
+        self._has_newer = window.end is None or self._end < window.end
+        self._is_done = False
+        self._page_size = ceil(len(created) / count)
+        self._page_seconds = max(1.0, (newest - min(created)) / count)
+        """How much time a page covers."""
+        self._oldest = self._end
+        """The start of the part that this is known from."""
+        self._given, self._truth = 0, 1.0
+        """How many pages the parts under way were thought to have, and what came of it, as a share, of those before."""
+        self._is_beyond = False
+        """A part had no sessions, so there may be none before it."""
+        self.readers = at_once if left is None else max(2, min(at_once, ceil(left / SERIAL)))
+
+    def next(self) -> tuple[Window, int] | None:
+        """Return the next part and about how many pages it has; None if there is no more."""
+        if self._has_newer:
+            self._has_newer = False
+            return Window(self._end, self._window.end), 1
+        if self._is_done:
+            return None
+        end, start = self._end, self._window.start
+        left = None if self._left is None else self._left - self._given * self._truth
+        if start is not None:
+            left = (end - start) / self._page_seconds
+        pages = SERIAL if left is None else max(SERIAL, ceil(left / self._at_once / _SHARE))
+        low = end - max(1, int(min(pages * self._page_seconds, self._longest)))
+        if start is None:
+            self._is_done = self._is_beyond or low <= 0 or (left is not None and left <= pages)
+        else:
+            self._is_done = 2 * (low - start) < end - low
+        if self._is_done:
+            return Window(start, end), pages if start is not None or left is None else 2 * SERIAL
+        self._given += pages
+        self._end = low
+        return Window(low, end), pages
+
+    def learn(self, part: Window, pages: int, count: int) -> None:
+        """Take note of how many sessions a part had."""
+        if part.start is None or part.end is None:
+            return
+        self._given -= pages
+        self._truth = (self._truth + min(1.0, count / self._page_size / pages)) / 2
+        if self._left is not None:
+            self._left -= count / self._page_size
+        if part.start < self._oldest:
+            self._oldest, self._is_beyond = part.start, not count
+            seconds = (part.end - part.start) * self._page_size / max(1, count)
+            self._page_seconds = max(1.0, self._page_seconds + min(seconds, _MOST_GROWTH * self._page_seconds)) / 2
 
 
 def parsed(body: bytes) -> Page:
@@ -326,12 +418,6 @@ def _pages_left(window: Window, page: Page, seen: int) -> int | None:
         return None
     width = max(1, page.created[0] - page.created[-1])
     return -(-max(0, page.created[-1] - window.start) // width)
-
-
-def _span(page: Page, pages: int) -> int:
-    """How far back this many pages reach, if the density stays the same; a little more."""
-    width = max(page.created, default=1) - min(page.created, default=0)
-    return max(1, width) * pages * 3 // 2
 
 
 async def _together(reads: Iterable[Coroutine[Any, Any, None]]) -> None:

@@ -331,7 +331,7 @@ async def _windows(core: Core, query: Query) -> list[Window]:
     end = whole.end if whole.end is not None else int(time.time()) + 1
     start = whole.start if whole.start is not None else await _before_all(core, query, end)
     count = max(1, min(_MOST_PARTITIONS, round((end - start) / (30 * _DAY))))
-    windows = Window(start, end).split(count, end - 1, 0)[::-1]
+    windows = Window(start, end).split(count)[::-1]
     return [Window(whole.start, windows[0].end), *windows[1:]]
 
 
