@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batch.helpers import BatchClient
+from batches.batch_client import BatchClient
 from kernels import CELL, POST, facts_of, kill_after_post, remember
 from syncs import counted, syncs_of_a_commit
 

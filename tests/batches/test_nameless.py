@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from batch.helpers import POST, BatchClient
+from batches.batch_client import POST, BatchClient
 
 from devin_jupyter.batches.record import are_alike
 from devin_jupyter.errors import SessionChanged

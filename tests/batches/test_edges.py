@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from batch.helpers import LIST, POST, BatchClient
+from batches.batch_client import LIST, POST, BatchClient
 from interrupt import ctrl_c_once_blocked
 
 from devin_jupyter import AsyncDevin, loop

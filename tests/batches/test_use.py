@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from batch.helpers import POST, SEND, BatchClient
+from batches.batch_client import POST, SEND, BatchClient
 
 from devin_jupyter import Devin
 from devin_jupyter.batches.batch import compare

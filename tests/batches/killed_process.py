@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from batch.helpers import BatchClient
+from batches.batch_client import BatchClient
 
 if __name__ == "__main__":
     url, journal, count = sys.argv[1:]

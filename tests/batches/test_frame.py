@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from batch.helpers import BatchClient
+from batches.batch_client import BatchClient
 
 from devin_jupyter.frames.batch import BatchRow, Inputs, batch
 from devin_jupyter.schema import load_schema

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from batch.helpers import POST, BatchClient
+from batches.batch_client import POST, BatchClient
 
 from devin_jupyter.errors import NoAttribute, NotCalled, OptionError, TemplateError
 from devin_jupyter.models.snapshot import batch_scope

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from batch.helpers import POST, BatchClient
+from batches.batch_client import POST, BatchClient
 
 ENDS = {
     "finished": "done",

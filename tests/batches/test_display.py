@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from batch.helpers import POST, BatchClient
+from batches.batch_client import POST, BatchClient
 
 from devin_jupyter import loop
 from devin_jupyter.batches.batch import Batch, dry_run, request_of, start

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batch.helpers import BatchClient
+from batches.batch_client import BatchClient
 
 from devin_jupyter.batches import runner
 

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from batch.helpers import BatchClient
+from batches.batch_client import BatchClient
 
 from devin_jupyter.errors import OptionError
 
