@@ -360,8 +360,7 @@ class SessionView(SuggestsNames):
     @property
     def approval(self) -> Approval | None:
         """What waits for your approval: `.title`, `.text`; see `approve` and `reject`. Needs the live channel."""
-        is_over = self.snapshot.turn_over and self.phase is not Phase.NEEDS_APPROVAL
-        return None if is_over else self.live_view.approval
+        return self.live_view.approval_in(self.phase)
 
     @property
     def live(self) -> str:  # not a Literal, on which jedi gives up: Tab after a session would list nothing

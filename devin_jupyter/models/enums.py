@@ -85,7 +85,7 @@ class Phase(StrEnum):
     YOUR_TURN = "your_turn"
     """Devin replied and waits for a message: with a question, or with its work done where no schema was asked for."""
     NEEDS_APPROVAL = "needs_approval"
-    """Devin waits for an approval that only the web app can give."""
+    """Devin waits for an approval, given in the web app or over the live channel."""
     DONE = "done"
     """The turn ended with the requested answer."""
     ASLEEP = "asleep"

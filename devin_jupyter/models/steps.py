@@ -11,6 +11,8 @@ from datetime import datetime
 from enum import IntFlag
 from typing import Literal
 
+from devin_jupyter.models.enums import Phase
+
 StepKind = Literal["thought", "tool", "message", "plan", "status", "pull_request"]
 LiveState = Literal["on", "off", "connecting", "unavailable"]
 DONE = ("completed", "failed")
@@ -90,6 +92,10 @@ class LiveView:
     def plan_progress(self) -> tuple[int, int] | None:
         """How many entries of the plan are completed, and how many there are; None without a plan."""
         return (sum(each.status == "completed" for each in self.plan), len(self.plan)) if self.plan else None
+
+    def approval_in(self, phase: Phase) -> Approval | None:
+        """What waits for an approval, unless the turn is over for another reason, as the REST API alone says."""
+        return None if phase.turn_over and phase is not Phase.NEEDS_APPROVAL else self.approval
 
 
 class Hint(IntFlag):

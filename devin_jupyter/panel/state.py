@@ -110,7 +110,7 @@ def _entry(phase: str, label: str, icon: str, at: datetime | None) -> dict[str, 
 
 def live_state(view: LiveView, snapshot: Snapshot) -> dict[str, Any]:
     """Return what the live channel reports, except for the steps."""
-    progress, approval = view.plan_progress, view.approval
+    progress, approval = view.plan_progress, view.approval_in(snapshot.phase)
     asked = None
     if approval is not None:
         asked = {"title": one_line(approval.title, 300), "text": safe_text(approval.text, STEP_TEXT)}

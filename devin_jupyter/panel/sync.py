@@ -121,7 +121,7 @@ class SessionSync:
     def _live_acts(self) -> list[str]:
         if self.live.state != "on" or self.snapshot.recorded is not None:
             return []
-        acts = ["approve", "reject"] if self.live.approval is not None else []
+        acts = ["approve", "reject"] if self.live.approval_in(self.snapshot.phase) is not None else []
         return acts if self.snapshot.turn_over else [*acts, "cancel_turn"]
 
     def receive(self, content: Mapping[str, Any], buffers: Sequence[Any]) -> None:

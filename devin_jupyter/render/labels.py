@@ -112,7 +112,7 @@ def labels(snapshot: Snapshot) -> list[str]:
 def explanation(snapshot: Snapshot) -> str | None:
     """Return a sentence that explains the phase, for phases whose label does not."""
     if snapshot.phase is Phase.NEEDS_APPROVAL:
-        return "Devin waits for an approval that only the web app can give."
+        return "Devin waits for your approval: in the web app, or with .approve() where the live channel is on."
     if snapshot.is_archived and snapshot.phase in (Phase.ASLEEP, Phase.YOUR_TURN):
         return "Archived: a message wakes it only once %devin unarchive, or .unarchive(), has taken it out."
     if snapshot.phase is Phase.ASLEEP:

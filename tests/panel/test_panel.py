@@ -354,6 +354,9 @@ def test_the_live_channel_gives_buttons_only_where_it_is_on_and_there_is_somethi
     assert can(_view("devin-1", state="unavailable", approval=approval)) == set()
     session.show(replace(session.snapshot, phase=Phase.NEEDS_APPROVAL))
     assert can(_view("devin-1", approval=approval)) == {"approve", "reject"}
+    session.show(replace(session.snapshot, phase=Phase.STOPPED))  # whatever the channel told last
+    assert can(_view("devin-1", approval=approval)) == set()
+    assert wire.trait("state")[-1]["live"]["approval"] is None
 
 
 def test_files_are_listed_on_request_and_saved_by_a_button(shown: Any) -> None:
