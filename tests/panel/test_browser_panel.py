@@ -80,7 +80,7 @@ def test_every_state_reads_well_and_passes_axe_in_both_themes(panel: Any) -> Non
     _badge(panel, "asks you")
     assert _looked_at(panel, "panel-asks", LIVE) == []
 
-    panel.do("fakes.asks_approval(s)")
+    panel.do("s.show(phase=fakes.Phase.NEEDS_APPROVAL, question=None); fakes.asks_approval(s)")
     expect(panel.page.locator(".dv-approval")).to_be_visible()
     assert _looked_at(panel, "panel-approval", LIVE) == []
 
