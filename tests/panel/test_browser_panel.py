@@ -515,7 +515,7 @@ def test_text_that_attacks_does_nothing_in_any_view(lab: Any) -> None:
     count = lab.ask("len(fakes.hostile_sessions())")
     for first in (0, 24):
         number = min(24, count - first)
-        lab.show(f"for s in fakes.hostile_sessions({first}, {first + 24}): display(Panel(s))")
+        lab.show(f"many = fakes.hostile_sessions({first}, {first + 24})\nfor s in many: display(Panel(s))")
         expect(lab.page.locator(f"{LIVE} .dv-panel")).to_have_count(number)
         for title in ("Conversation", "Steps", "Timeline", "Files", "Details"):
             lab.page.evaluate(
@@ -529,6 +529,11 @@ def test_text_that_attacks_does_nothing_in_any_view(lab: Any) -> None:
                 "() => document.querySelectorAll('.dv-live details').forEach(each => { each.open = true })"
             )
             _nothing_changed(lab, outside)
+        for phase, part in (("WORKING", ".dv-now"), ("NEEDS_APPROVAL", ".dv-approval")):
+            lab.do(f"for s in many: s.show(phase=fakes.Phase.{phase})")
+            expect(lab.page.locator(f"{LIVE} {part}").filter(visible=True)).to_have_count(number)
+            _nothing_changed(lab, outside)
+            assert "native code" not in lab.page.locator("body").inner_text()
 
     lab.show("BatchPanel(fakes.hostile_sessions())")
     lab.page.locator(".dv-card").nth(count // 2).click()

@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { ago, clock } from "./words.js";
 
-const MARKS = { in_progress: "◐", pending: "○", completed: "✓", failed: "✗" };
+const MARKS = new Map(Object.entries({ in_progress: "◐", pending: "○", completed: "✓", failed: "✗" }));
 const KINDS = { thought: "thought", pull_request: "pull request", status: "status" };
 
 export function stepList(store, { most, label }) {
@@ -52,7 +52,7 @@ function stepEntry() {
     known = item;
     const has = Boolean(item.input || item.text);
     el.className = `dv-step-${item.kind}${has ? "" : " dv-bare"}`;
-    set(mark, item.kind === "tool" ? MARKS[item.status] ?? "·" : "");
+    set(mark, item.kind === "tool" ? MARKS.get(item.status) ?? "·" : "");
     title.replaceChildren(...titleOf(item));
     if (item.at) when.title = clock(item.at);
     set(given, item.input);

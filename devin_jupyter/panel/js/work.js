@@ -32,14 +32,14 @@ function doing(words) {
   return [h("strong", {}, first.charAt(0).toUpperCase() + first.slice(1)), rest.length ? ` ${rest.join(" ")}` : ""];
 }
 
-const MARKS = { completed: "✓", in_progress: "◐" };
+const MARKS = new Map(Object.entries({ completed: "✓", in_progress: "◐", pending: "·" })); // a status is any word: no name of a prototype may count
 
 // A long plan is shown around where it is; how much there is above and below is said.
 function planLines(entries) {
   const at = Math.max(0, entries.findIndex(({ status }) => status === "in_progress"));
   const from = entries.length <= PLAN_LINES ? 0 : Math.max(0, Math.min(at - 1, entries.length - PLAN_LINES));
   const shown = entries.slice(from, from + PLAN_LINES);
-  const lines = shown.map(({ text, status }) => h("li", { class: `dv-${status}` }, h("span", { class: "dv-icon", "aria-hidden": "true" }, MARKS[status] ?? "·"), h("span", { class: "dv-cut" }, text), h("span", { class: "dv-hidden" }, ` (${status.replace("_", " ")})`)));
+  const lines = shown.map(({ text, status }) => h("li", { class: MARKS.has(status) ? `dv-${status}` : "" }, h("span", { class: "dv-icon", "aria-hidden": "true" }, MARKS.get(status) ?? "·"), h("span", { class: "dv-cut" }, text), h("span", { class: "dv-hidden" }, ` (${status.replace("_", " ")})`)));
   const rest = [from ? `${from} before` : "", entries.length - from - shown.length ? `${entries.length - from - shown.length} after` : ""].filter(Boolean);
   return [h("ul", { role: "list", "aria-label": "Plan" }, ...lines), rest.length ? h("div", { class: "dv-quiet" }, `… ${rest.join(", ")}`) : null];
 }

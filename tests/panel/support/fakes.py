@@ -279,8 +279,11 @@ def _hostile_session(number: int, text: str) -> FakeSession:
     session.tell(
         state="on",
         activity=text,
-        plan=(PlanEntry(text, text), PlanEntry(text, "in_progress")),
-        steps=tuple(Step(kind=kind, id=f"{kind}-{text}", **step) for kind in ("thought", "tool", "message")),
+        plan=(PlanEntry(text, text), PlanEntry(text, "in_progress"), PlanEntry(text, "constructor")),
+        steps=(
+            *(Step(kind=kind, id=f"{kind}-{text}", **step) for kind in ("thought", "tool", "message")),
+            Step(kind="tool", id="constructor", title=text, status="constructor"),
+        ),
         approval=Approval(id=text, title=text, text=text, kind=text),
     )
     return session
