@@ -30,6 +30,7 @@ class Server:
 
     def __init__(self, reply: Callable[[int], bytes | None]) -> None:
         self._reply, self.requests, self.connections = reply, list[bytes](), 0
+        self.is_hanging_up, self.hung_up = False, threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
@@ -51,6 +52,10 @@ class Server:
                 if reply is None:
                     return
                 connection.sendall(reply)
+                if self.is_hanging_up:
+                    connection.close()
+                    self.hung_up.set()
+                    return
                 if b"Connection: close" in reply or b"Content-Length: 999" in reply:
                     return
 
@@ -106,6 +111,85 @@ async def test_a_compressed_page_is_unpacked() -> None:
 async def test_a_connection_that_the_service_closed_is_replaced(last: bytes | None) -> None:
     with serving(lambda n: answer() if n != 2 else last) as server:
         assert await read(server, 3) == [BODY] * 3
+    assert server.connections == 2
+
+
+async def post(server: Server, count: int) -> list[Any]:
+    """Post one after the other; the service is waited for in between, so that what it closes is seen as closed."""
+    transport = Transport(some_settings(base_url=server.url), sleep=_no_pause)
+    try:
+        answers = []
+        for number in range(count):
+            answers.append(await transport.request("POST", "/v3/x", json={"n": number}))
+            if server.is_hanging_up:
+                await asyncio.to_thread(server.hung_up.wait, 10)
+                await asyncio.sleep(0.01)  # what arrived is read by the loop
+        return answers
+    finally:
+        await transport.aclose()
+
+
+async def test_posts_come_over_one_connection_with_their_bodies() -> None:
+    with serving(lambda n: answer()) as server:
+        assert await post(server, 3) == [{"items": []}] * 3
+    assert server.connections == 1
+    assert b"".join(server.requests).count(b'{"n":') == 3
+
+
+@pytest.mark.parametrize("last", [answer(BODY, "Connection: close"), answer(BODY, "X-Then: hang-up")])
+async def test_a_post_is_never_sent_into_a_connection_that_the_service_has_closed(last: bytes) -> None:
+    with serving(lambda n: last) as server:
+        server.is_hanging_up = True
+        assert await post(server, 3) == [{"items": []}] * 3
+    assert server.connections == 3
+
+
+async def test_an_answer_may_come_in_chunks_after_others_that_are_only_informational() -> None:
+    chunked = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n{"item\r\n7\r\ns": []}\r\n0\r\n\r\n'
+    with serving(lambda n: b"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n" + chunked) as server:
+        assert await post(server, 2) == [{"items": []}] * 2
+    assert server.connections == 1
+
+
+async def test_fifty_requests_at_a_time_wait_for_their_turn_among_forty_connections() -> None:
+    arrived, first = threading.Semaphore(0), threading.Event()
+
+    def reply(number: int) -> bytes | None:
+        arrived.release()
+        first.wait(10)
+        return answer()
+
+    with serving(reply) as server:
+        transport = Transport(some_settings(base_url=server.url), sleep=_no_pause)
+        sending = [asyncio.create_task(transport.request("POST", "/v3/x", json={})) for _ in range(50)]
+        for _ in range(40):
+            assert await asyncio.to_thread(arrived.acquire, timeout=10)
+        assert not await asyncio.to_thread(arrived.acquire, timeout=0.05)
+        first.set()
+        assert await asyncio.gather(*sending) == [{"items": []}] * 50
+        await transport.aclose()
+    assert server.connections == 40
+
+
+async def test_a_request_that_is_given_up_leaves_its_place_to_others() -> None:
+    served, goes_on = threading.Event(), threading.Event()
+
+    def reply(number: int) -> bytes | None:
+        served.set()
+        if number == 1:
+            goes_on.wait(10)
+        return answer()
+
+    with serving(reply) as server:
+        transport = Transport(some_settings(base_url=server.url), sleep=_no_pause)
+        left = asyncio.create_task(transport.request("POST", "/v3/x", json={}))
+        assert await asyncio.to_thread(served.wait, 10)
+        left.cancel()
+        with suppress(asyncio.CancelledError):
+            await left
+        assert await transport.request("POST", "/v3/x", json={}) == {"items": []}
+        goes_on.set()
+        await transport.aclose()
     assert server.connections == 2
 
 
