@@ -36,6 +36,7 @@ from devin_jupyter.errors import (
     ApiError,
     ConnectionTrouble,
     DevinError,
+    Halted,
     JournalError,
     OptionError,
     Refused,
@@ -290,10 +291,13 @@ class Runner:
                 self._wake.clear()
                 seconds_closed = self.gate.seconds_closed
                 is_shut = seconds_closed or (self.gate.no_room and self._open) or next(self._startable(), None) is None
-                if not is_shut:
+                if not is_shut and self.gate.at_a_time > len(self._open):
+                    has_budget, is_held = await asyncio.to_thread(self._read_journal)
                     # under a budget one row at a time, or a later row could reserve what an earlier one needs
-                    at_once = 1 if await asyncio.to_thread(self._has_budget) else STARTED_AT_ONCE
+                    at_once = 1 if has_budget else STARTED_AT_ONCE
                     room = min(self.gate.at_a_time - len(self._open), at_once - len(self._starting))
+                    if is_held is not None:
+                        self.pause(is_held.message)
                     for job in list(islice(self._startable(), max(0, room))):
                         self._set_stage(job, Stage.STARTING)
                         self._spawn_row(job)
@@ -307,10 +311,15 @@ class Runner:
     def _startable(self) -> Iterator[Job]:
         return (job for job in self._wanted_waiting() if self.gate.lets_through(job))
 
-    def _has_budget(self) -> bool:
-        """Whether the batch or its notebook has one. Blocks: for a worker thread."""
+    def _read_journal(self) -> tuple[bool, Halted | None]:
+        """Whether the batch or its notebook has a budget, and what holds it in another kernel. For a worker thread."""
+        journal = self.core.journal
         scopes = [batch_scope(self.key), *([notebook_scope(self.cell.notebook)] if self.cell else [])]
-        return self.core.journal.budgets.is_limited(scopes)
+        try:
+            journal.flags.refuse_if_held(self.key)
+        except Halted as held:
+            return journal.budgets.is_limited(scopes), held
+        return journal.budgets.is_limited(scopes), None
 
     def _wanted_waiting(self) -> Iterator[Job]:
         """The waiting jobs in the order of their rows, retried ones last."""
@@ -378,8 +387,6 @@ class Runner:
         """
         options = self.plan
         try:
-            if pays:
-                self.core.journal.flags.refuse_if_held(self.key)
             policy = Policy(
                 max_age=options.max_age,
                 beside=options.has("beside"),

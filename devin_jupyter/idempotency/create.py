@@ -161,6 +161,8 @@ class PaidAct(ABC, Generic[I, M, T]):
     """One process at a time acts on this name."""
     orphan_notice: str
     """The notice before an earlier process's POST is settled."""
+    has_ended_lease = False
+    """The lease has ended in the transaction that wrote the outcome down."""
 
     @abstractmethod
     async def known(self) -> T | None:
@@ -238,7 +240,9 @@ async def once(act: PaidAct[I, M, T], journal: Journal, attempt: Attempt) -> T:
     check_package()
     while True:
         try:
-            async with lease(journal, act.lease_name, attempt, unless=act.known) as (token, known):
+            async with lease(
+                journal, act.lease_name, attempt, unless=act.known, is_ended=lambda: act.has_ended_lease
+            ) as (token, known):
                 if token is None:
                     assert known is not None
                     return known
@@ -379,7 +383,12 @@ def is_refusal(problem: DevinError) -> bool:
 
 @asynccontextmanager
 async def lease(
-    journal: Journal, name: str, attempt: Attempt, *, unless: Callable[[], Awaitable[T | None]]
+    journal: Journal,
+    name: str,
+    attempt: Attempt,
+    *,
+    unless: Callable[[], Awaitable[T | None]],
+    is_ended: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[tuple[str | None, T | None]]:
     """Acquire a lease, waiting for the process that holds it, yield its token, and keep renewing it.
 
@@ -388,6 +397,7 @@ async def lease(
         name: of the lease.
         attempt: the caller's.
         unless: asked before every try; a result ends the waiting and is yielded in place of a token.
+        is_ended: whether the lease has ended by itself, asked where it would be given back.
     """
     seconds, token, is_waiting = attempt.timing.lease_seconds, None, False
 
@@ -416,7 +426,7 @@ async def lease(
     finally:
         if renewing is not None:
             renewing.cancel()
-        if token is not None:
+        if token is not None and not is_ended():
             with suppress(JournalError):  # it expires anyway
                 await asyncio.to_thread(journal.leases.give_back, name, token)
 
@@ -811,12 +821,13 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         self.stopped: str | None = None
         """The session that was ended for this one."""
         self._others: frozenset[str] = frozenset()
-        self._note, self._replaces = "", None
+        self._note, self._replaces, self._pending = "", None, None
         self._urls: list[str] = []
         self._is_same_text = False
         """The cell reads as it did when it was run before, so that what is filled in has changed."""
 
     _replaces: Record | None
+    _pending: Intent | None
 
     @property
     def limits(self) -> dict[str, float | None]:
@@ -831,7 +842,12 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
     async def known(self) -> CreateResult | None:
         """Return the session that the journal has for this request, else the one in a lock file."""
         journal = self.creator.journal
-        records = await asyncio.to_thread(journal.sessions_like, *self.identity.texts, not_before=self.not_before)
+        not_before, texts = self.not_before, self.identity.texts
+
+        def read() -> tuple[list[Record], Intent | None]:
+            return journal.sessions_like(*texts, not_before=not_before), journal.intents.posted(texts)
+
+        records, self._pending = await asyncio.to_thread(read)
         for record in records:
             if await self.creator.here([record]):
                 return await self._attach(record)
@@ -854,8 +870,8 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         return None
 
     async def pending(self) -> Intent | None:
-        """Return the intent that is kept for this request, if a POST was about to be sent."""
-        return await asyncio.to_thread(self.creator.journal.intents.posted, self.identity.texts)
+        """Return the intent that is kept for this request, if a POST was about to be sent: read when `known` was."""
+        return self._pending
 
     async def look(self, orphan: Intent | None) -> CreateResult | None:
         """Attach to the session of another machine with this tag.
@@ -896,22 +912,31 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
     async def reserve(self, attempt: Attempt) -> Intent:
         """Check the halt flag, the secrets, the cell's earlier session and the budgets; write the intent."""
         creator = self.creator
-        lost, earlier = await asyncio.to_thread(self._look_back)
-        if problem := lacking(self.request.secrets):
-            raise problem
+
+        def write() -> Intent:
+            return creator.journal.intents.write(
+                self.facts,
+                known_before=self._others,
+                now=creator.timing.now(),
+                limits=self.limits,
+                ending=self._replaces.session_id if self._replaces else None,
+            )
+
+        def write_unless_earlier() -> tuple[list[Intent], Record | None, Intent | None]:
+            lost, earlier = self._look_back()
+            if problem := lacking(self.request.secrets):
+                raise problem
+            return lost, earlier, write() if not lost and earlier is None else None
+
+        self._note, self._replaces = "", None
+        lost, earlier, written = await creator.write_within_budget(write_unless_earlier, self.facts.scopes)
+        if written is not None:
+            return written
         for intent in lost:
             await creator.adopt_orphan(intent)
         if lost:
             earlier = await asyncio.to_thread(self.earlier)
         await self._check(earlier)
-        write = partial(
-            creator.journal.intents.write,
-            self.facts,
-            known_before=self._others,
-            now=creator.timing.now(),
-            limits=self.limits,
-            ending=self._replaces.session_id if self._replaces else None,
-        )
         return await creator.write_within_budget(write, self.facts.scopes)
 
     async def prepare(self, intent: Intent) -> None:
@@ -1156,6 +1181,7 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         kept = ""
         try:
             await asyncio.to_thread(remember, now=now, snapshot=snapshot)
+            self.has_ended_lease = True
         except JournalError as problem:
             kept = f"not written down ({problem.message}), it can be found by {self.mark}"
         return replace(record, snapshot=snapshot), kept

@@ -711,11 +711,10 @@ def check_budgets(
         BudgetExceeded: with the arithmetic.
     """
     for scope in scopes:
-        now = account(db, scope, without=payer, ending=ending)
-        if limits and scope in limits:
-            now = replace(now, limit=limits[scope])
-        if now.limit is None:
+        limit = limits[scope] if limits and scope in limits else limit_of(db, scope)
+        if limit is None:  # nothing is added up: a batch would do so once for each of its rows
             continue
+        now = replace(account(db, scope, without=payer, ending=ending), limit=limit)
         if cap is None:
             raise BudgetExceeded(
                 f"{name_of(scope)} is {now.limit:g} ACU, and this session has no cap",
@@ -753,9 +752,15 @@ def _ways_out(now: Account, cap: float, total: float) -> list[str]:
     ]
 
 
+def limit_of(db: sqlite3.Connection, scope: str) -> float | None:
+    """Inside a transaction: return the limit of a scope, or None."""
+    found = db.execute("SELECT acus FROM budgets WHERE scope = ?", (scope,)).fetchone()
+    return found["acus"] if found else None
+
+
 def account(db: sqlite3.Connection, scope: str, *, without: str = "", ending: str | None = None) -> Account:
     """Inside a transaction: return the state of a scope without one payer, and once another has ended."""
-    limit = db.execute("SELECT acus FROM budgets WHERE scope = ?", (scope,)).fetchone()
+    limit = limit_of(db, scope)
     consumed = reserved = 0.0
     n_open, uncapped, unknown = 0, list[str](), list[str]()
     for item in db.execute(_PAYERS, (scope,)).fetchall():
@@ -767,7 +772,7 @@ def account(db: sqlite3.Connection, scope: str, *, without: str = "", ending: st
             (uncapped if is_open else unknown).append(item["payer"])
     return Account(
         scope=scope,
-        limit=limit["acus"] if limit else None,
+        limit=limit,
         consumed=round(consumed, 6),
         reserved=round(reserved, 6),
         n_open=n_open,
@@ -815,10 +820,10 @@ def check_message(db: sqlite3.Connection, scopes: Iterable[str], session_id: str
             "SELECT baseline FROM spending WHERE scope = ? AND payer = ?", (scope, session_id)
         ).fetchone()
         baseline = counted["baseline"] if counted else acus
-        limit = db.execute("SELECT acus FROM budgets WHERE scope = ?", (scope,)).fetchone()
-        if limit and cap is None:
+        limit = limit_of(db, scope)
+        if limit is not None and cap is None:
             raise BudgetExceeded(
-                f"{name_of(scope)} is {limit['acus']:g} ACU, and {session_id} has no cap that is known here",
+                f"{name_of(scope)} is {limit:g} ACU, and {session_id} has no cap that is known here",
                 "nothing was sent and nothing was paid",
                 "lift the budget (%devin budget --off), or send from a notebook without one",
             )
