@@ -227,7 +227,7 @@ class BatchView(SuggestsNames, ABC, Generic[S]):
 
     def __repr__(self) -> str:
         rows = f"{len(self)} row{'' if len(self) == 1 else 's'}"
-        return f"<{type(self).__name__} {self.name} {rows}: {self.tally.text}>"
+        return f"<{type(self).__name__} {self.name} {rows}: {self.tally.by_phase}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Mapping[str, Any]:
         return display.bundle(self._runner)

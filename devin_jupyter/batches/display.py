@@ -20,7 +20,6 @@ from devin_jupyter.errors import DevinError, Refused, TurnError, WaitTimeout
 from devin_jupyter.host import host
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.render import BoardRow, BoardSummary, RowNotes, board_bundle, board_row
-from devin_jupyter.render.board import group_of
 from devin_jupyter.render.labels import PHASE_STYLES, seconds_taken, turn_began
 from devin_jupyter.text import one_line
 
@@ -395,7 +394,7 @@ def summary_of(runner: Runner) -> tuple[BoardSummary, dict[str, Any]]:
         if (began_turn := turn_began(snapshot)) is not None and (took := seconds_taken(snapshot)) is not None
     ]
     is_over = not sums.open and not (runner.is_running and runner.n_without_session)
-    failed = [job for job in runner.wanted if _has_failed(runner, job)]
+    failed = [job for job in runner.wanted if job.group == "failed"]
     verbs = {
         "pause": runner.is_running and not is_held and sums.waiting > 0,
         "resume": is_held and sums.waiting > 0,
@@ -413,12 +412,6 @@ def summary_of(runner: Runner) -> tuple[BoardSummary, dict[str, Any]]:
     }
 
 
-def _has_failed(runner: Runner, job: Job) -> bool:
-    if job.stage is Stage.REFUSED:
-        return True
-    return job.snapshot is not None and group_of(job.snapshot, notes_of(runner, job).reason) == "failed"
-
-
 def _why_waiting(runner: Runner) -> str:
     gate = runner.gate
     if gate.paused is not None:
@@ -432,7 +425,7 @@ def _why_waiting(runner: Runner) -> str:
 
 def failed_rows(runner: Runner) -> tuple[set[str], list[Hashable], str]:
     """Return the phases and the labels of the rows without an answer, and the take that a retry of them would be."""
-    jobs = [job for job in runner.wanted if _has_failed(runner, job)]
+    jobs = [job for job in runner.wanted if job.group == "failed"]
     takes = [int(word) for job in jobs for word in (job.take, *job.tried) if word and word.isdecimal()]
     labels = [label for job in jobs for label in runner.plan.labels(job.item)]
     return {str(job.phase) for job in jobs}, labels, str(max(takes, default=1) + 1)

@@ -22,7 +22,8 @@ from devin_jupyter.errors import (
 )
 from devin_jupyter.models.enums import TURN_OVER, Phase
 from devin_jupyter.models.fields import is_session_id, session_id
-from devin_jupyter.models.snapshot import Snapshot, reported_question
+from devin_jupyter.models.snapshot import Snapshot
+from devin_jupyter.render.board import GROUPS, counted, group_of
 from devin_jupyter.request import Fingerprint
 from devin_jupyter.session import answer_of
 from devin_jupyter.text import format_amount, nearest
@@ -68,6 +69,8 @@ class Job:
     """When its open turn was first seen here, on the batch's clock."""
     turn_seconds: float | None = None
     """How long the turn took, once it is over."""
+    _grouped: tuple[tuple[Snapshot, DevinError | None], str] | None = None
+    """For what was last seen: its column. A thousand rows are not judged anew for each line of progress."""
 
     def reset(self, take: str | None) -> None:
         """Drop the session and wait for another one, under another take if one is given."""
@@ -134,7 +137,19 @@ class Job:
             return None
         if snapshot.needs_you:
             return snapshot.question or "(no message)"
-        return reported_question(snapshot.structured_output)
+        return snapshot.asked_in_report
+
+    @property
+    def group(self) -> str:
+        """The column of a board in which it stands: one of `board.GROUPS`."""
+        snapshot = self.snapshot
+        if snapshot is None:
+            return "failed" if self.stage is Stage.REFUSED else "waiting"
+        seen = (snapshot, self.error)
+        if self._grouped is None or any(a is not b for a, b in zip(self._grouped[0], seen, strict=True)):
+            has_failed = self.question is None and self.problem is not None
+            self._grouped = seen, group_of(snapshot, has_failed=has_failed)
+        return self._grouped[1]
 
 
 # --- what they add up to ------------------------------------------------------------------------------------
@@ -163,7 +178,8 @@ class BatchStats:
     """Sessions whose cost the service did not report."""
     budget: float | None
     """The ACUs that the batch may cost; None is no limit."""
-    needs_you: int
+    groups: dict[str, int]
+    """The sessions to run by the columns of their board, in its order."""
     seconds_left: float | None
     """Estimated from the turns that ended here; None while none did."""
 
@@ -171,6 +187,12 @@ class BatchStats:
     def text(self) -> str:
         """Counts and cost in one line, without anything that depends on the time."""
         return " · ".join([*([self.words] if self.words else []), self.spent])
+
+    @property
+    def by_phase(self) -> str:
+        """Phases and cost in one line, for those who ask the handle rather than its board."""
+        labels = {phase: Phase(phase).label if phase in Phase._value2member_map_ else phase for phase in self.sessions}
+        return " · ".join([*(f"{count} {labels[phase]}" for phase, count in self.sessions.items()), self.spent])
 
     @property
     def spent(self) -> str:
@@ -184,9 +206,8 @@ class BatchStats:
 
     @property
     def words(self) -> str:
-        """The sessions as text, such as `35 done · 3 failed`."""
-        labels = {phase: Phase(phase).label if phase in Phase._value2member_map_ else phase for phase in self.sessions}
-        return " · ".join(f"{count} {labels[phase]}" for phase, count in self.sessions.items() if count)
+        """The sessions as text, in the words of their board: `1 needs you · 3 failed · 35 finished`."""
+        return " · ".join(counted(self.groups))
 
 
 def stats(
@@ -214,7 +235,7 @@ def stats(
     sessions = Counter(job.phase for job in jobs)
     counts = Counter(phase for job in jobs for phase in [job.phase] * len(job.item.positions))
     run = [job for index, job in enumerate(jobs) if index < wanted or job.stage is not Stage.WAITING]
-    current = {job.session_id for job in jobs}
+    current, groups = {job.session_id for job in jobs}, Counter(job.group for job in run)
     return BatchStats(
         rows=rows,
         counts={phase: counts[phase] for phase in order if counts[phase]},
@@ -227,7 +248,7 @@ def stats(
         acus_earlier=round(sum(cost or 0.0 for name, cost in costs.items() if name not in current), 6),
         acus_unknown=sum(cost is None for cost in costs.values()),
         budget=budget,
-        needs_you=sum(job.question is not None for job in jobs),
+        groups={group: groups[group] for group in GROUPS if groups[group]},
         seconds_left=_seconds_left(run, parallel, now),
     )
 

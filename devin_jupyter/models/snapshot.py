@@ -352,8 +352,15 @@ class Snapshot:
 
     @property
     def label(self) -> str:
-        """The phase as shown to people."""
-        return ASKS if self.phase is Phase.YOUR_TURN and self.needs_you else self.phase.label
+        """The phase as shown to people; an answer that reports a question asks, as a reply with one does."""
+        is_asking = (self.phase is Phase.YOUR_TURN and self.needs_you) or self.asked_in_report is not None
+        return ASKS if is_asking else self.phase.label
+
+    @property
+    def asked_in_report(self) -> str | None:
+        """The question in the report of a session that is done, or None."""
+        is_fresh = self.phase is Phase.DONE and self.output_is_fresh
+        return reported_question(self.structured_output) if is_fresh else None
 
     @property
     def turn_over(self) -> bool:

@@ -105,7 +105,7 @@ class BoardSummary:
 def board_row(snapshot: Snapshot, notes: RowNotes | None = None, activity: str = "") -> BoardRow:
     """Return the row of a session."""
     notes, style = notes or RowNotes(), labels.style(snapshot)
-    group = group_of(snapshot, notes.reason)
+    group = group_of(snapshot, has_failed=bool(notes.reason))
     asked = labels.question_line(snapshot, 200) if group == "needs_you" else ""
     return BoardRow(
         id=snapshot.session_id,
@@ -146,14 +146,14 @@ def _seconds(at: Any) -> float | None:
     return None if at is None else round(at.timestamp(), 3)
 
 
-def group_of(snapshot: Snapshot, reason: str | None = None) -> str:
+def group_of(snapshot: Snapshot, *, has_failed: bool = False) -> str:
     """Return the column of a session: a finished one without its answer, or that reports a failure, has failed."""
     if labels.needs_you(snapshot):
         return "needs_you"
     if not snapshot.turn_over:
         return "working"
     reports = reported_outcome(snapshot.structured_output) if snapshot.output_is_fresh else None
-    return "failed" if snapshot.phase in _FAILED or reason or reports == "failed" else "finished"
+    return "failed" if snapshot.phase in _FAILED or has_failed or reports == "failed" else "finished"
 
 
 def _reason(snapshot: Snapshot, reason: str | None) -> str:
@@ -227,20 +227,24 @@ def counts(rows: Iterable[BoardRow], waiting: int = 0) -> dict[str, int]:
     return {group: found[group] for group in GROUPS if found[group]}
 
 
+def counted(found: Mapping[str, int]) -> list[str]:
+    """Return counts by column as words, in the order of the columns: `1 needs you`, `3 working`."""
+    names = {**GROUPS, "needs_you": "needs you" if found.get("needs_you") == 1 else "need you"}
+    return [f"{found[group]:,} {name}" for group, name in names.items() if found.get(group)]
+
+
 def totals(rows: Sequence[BoardRow], summary: BoardSummary | None = None) -> str:
     """Return how many rows there are in which column, and what they cost: `40 sessions · 2 need you · … · 41.2 ACU`."""
     summary = summary or BoardSummary()
     found = counts(rows, summary.waiting)
     count = sum(found.values())
-    names = {**GROUPS, "needs_you": "needs you" if found.get("needs_you") == 1 else "need you"}
     known = [row.acus for row in rows if row.acus is not None]
     unknown = sum(row.acus is None and row.phase != "refused" for row in rows)
     sums = format_acus(sum(known)) if known else "ACU unknown" if unknown else ""
     sums += f" ({unknown:,} of unknown cost)" if known and unknown else ""
     marks = [label for label in ("simulated", "recorded") if any(_has(row, label) for row in rows)]
     words = [f"{count:,} session{'' if count == 1 else 's'}"]
-    words += [f"{found[group]:,} {names[group]}" for group in found]
-    return " · ".join(filter(None, [*words, summary.spent or sums, *marks]))
+    return " · ".join(filter(None, [*words, *counted(found), summary.spent or sums, *marks]))
 
 
 def _has(row: BoardRow, label: str) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from devin_jupyter.models.enums import ASKS, Phase
-from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot, exchange, reported_question
+from devin_jupyter.models.snapshot import Message, PullRequest, Snapshot, exchange
 from devin_jupyter.models.steps import LiveView
 from devin_jupyter.redaction import redact
 from devin_jupyter.text import INVISIBLE, TEXT_LIMIT, format_acus, format_amount, format_utc, one_line
@@ -46,8 +46,8 @@ _ASKS = PhaseStyle("?", "#8a5a00")
 
 
 def style(snapshot: Snapshot) -> PhaseStyle:
-    """Return the icon and color of a session: those of its phase, unless it replied with a question."""
-    return phase_style(snapshot.phase, needs_you=snapshot.needs_you)
+    """Return the icon and color of a session: those of its phase, unless it ended with a question."""
+    return _ASKS if snapshot.label == ASKS else PHASE_STYLES[snapshot.phase]
 
 
 def phase_style(phase: Phase, *, needs_you: bool) -> PhaseStyle:
@@ -217,17 +217,12 @@ def answer_note(snapshot: Snapshot, rows: int | None) -> str:
 
 def needs_you(snapshot: Snapshot) -> bool:
     """Return whether a board lists the session under "needs you"; archived sessions never do."""
-    return (snapshot.needs_you or report_question(snapshot) is not None) and not snapshot.is_archived
-
-
-def report_question(snapshot: Snapshot) -> str | None:
-    """Return the question in the report of a batch session whose turn is over, or None."""
-    return reported_question(snapshot.structured_output) if snapshot.turn_over and snapshot.output_is_fresh else None
+    return (snapshot.needs_you or snapshot.asked_in_report is not None) and not snapshot.is_archived
 
 
 def question_line(snapshot: Snapshot, limit: int) -> str:
     """Return Devin's question as one line, or an empty string."""
-    question = snapshot.question or report_question(snapshot)
+    question = snapshot.question or snapshot.asked_in_report
     return one_line(question, limit) if question else ""
 
 

@@ -58,7 +58,7 @@ def test_rows_that_share_a_session_are_counted_as_rows_and_as_sessions(client: B
     batch = upgrade(client, ["acme/a", "acme/b", "acme/a"]).wait()
 
     assert batch.phase_counts == {"done": 3}
-    assert batch.tally.words == "2 done"
+    assert batch.tally.words == "2 finished"
     shown = batch._repr_mimebundle_()["text/plain"]
     assert ": 2 sessions · 2 finished · " in shown
     assert "3 rows; 1 of them shares a session with another one." in shown

@@ -106,7 +106,7 @@ def test_a_wait_that_runs_out_returns_the_batch_as_it_is(client: BatchClient) ->
     with pytest.raises(Refused, match="were not started, the batch is paused: stopped") as refused:
         upgrade(client, range(9), name="more", tags=["sim:slow"], max_parallel=2).stop().wait().check()
     assert "dj.batch('more').resume()" in refused.value.hint
-    with pytest.raises(SessionStopped, match=r"none of the 3 sessions has an answer \(3 stopped\)"):
+    with pytest.raises(SessionStopped, match=r"none of the 3 sessions has an answer \(3 failed\)"):
         batch.stop().wait().check()
 
 
@@ -114,7 +114,7 @@ def test_a_batch_without_a_single_answer_says_why_and_one_with_some_does_not(cli
     rows = pd.DataFrame({"repo": ["acme/a", "acme/b"], "how": ["sim:limit", "sim:fail"]})
     prompt, options = "Upgrade {{ row.repo }}", {"tags": ["{{ row.how }}"], "schema": "version:str", "max_acu": 5}
 
-    with pytest.raises(SessionBlocked, match=r"none of the 2 sessions has an answer \(1 blocked · 1 failed\); first: "):
+    with pytest.raises(SessionBlocked, match=r"none of the 2 sessions has an answer \(2 failed\); first: "):
         client.map(prompt, rows, **options).wait().check()
 
     rows.loc[1, ["repo", "how"]] = ["acme/c", "sim:finished"]
@@ -180,7 +180,7 @@ def test_v1_runs_batches_too(simulator: Any, tmp_path: Path) -> None:
 
     assert batch.phase_counts == {"done": 3}
     assert batch.frame()["acus"].isna().all()
-    assert batch.tally.text == "3 done · ACU unknown"
+    assert batch.tally.text == "3 finished · ACU unknown"
     assert again.notice == "3 rows have sessions already; nothing to start."
     client.close()
 
