@@ -18,14 +18,16 @@ import concurrent.futures
 import functools
 import gc
 import inspect
+import numbers
 import os
 import random
+import re
 import signal
 import sys
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from types import FrameType
@@ -42,7 +44,7 @@ from typing import (
 )
 
 from devin_jupyter.errors import ArgumentError, Detached
-from devin_jupyter.text import nearest
+from devin_jupyter.text import kind_of, nearest
 
 A = TypeVar("A")
 B = TypeVar("B", bound="Blocking[Any]")
@@ -738,23 +740,103 @@ def _wait(blocking: Any, work: Coroutine[Any, Any, T], guard: Guard | None) -> T
 
 def wrong_call(problem: str, name: str, parameters: Iterable[inspect.Parameter]) -> ArgumentError:
     """Return the error of a call that Python refused, with what it takes."""
-    shown = [
-        one.name if one.default is one.empty else f"{one.name}={one.default!r}"
-        for one in parameters
-        if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
-    ]
-    return ArgumentError(problem, "nothing was sent", f"it takes {name}({', '.join([*shown, '…'])})")
+    parameters = list(parameters)
+    placed = [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    shown = [one.name if one.default is one.empty else f"{one.name}={one.default!r}" for one in placed]
+    if count := re.search(r"takes (?:from \d+ to )?(\d+) positional .*?but (\d+) .*given", problem):
+        takes, given = int(count[1]) - 1, int(count[2]) - 1  # Python counts the handle too
+        most = f"at most {takes} without a name" if takes else "no arguments" if not parameters else "no plain ones"
+        problem = f"{problem[: count.start()]}takes {most}, but {given} {'was' if given == 1 else 'were'} given"
+    more = ["…"] if len(placed) < len(parameters) else []
+    return ArgumentError(problem, "nothing was sent", f"it takes {name}({', '.join([*shown, *more])})")
+
+
+_KINDS = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "True or False",
+    "None": "",
+    "Sequence": "a list",
+    "Iterable": "a list",
+    "list": "a list",
+    "Mapping": "a mapping",
+    "BaseException": "an exception",
+    "Policy": "a Policy",
+    "SessionRequest": "a SessionRequest",
+}
+"""What a parameter with such an annotation takes; one with any other is left to the method."""
+_TOLD_BETTER = frozenset({"self", "id_or_url", "phase", "session", "session_id", "take", "wanted"})
+"""Parameters that the methods themselves check, with words of their own."""
+
+
+def _plain_kinds(signature: inspect.Signature) -> dict[str, set[str]]:
+    """Return what the parameters take of which the annotation says it plainly."""
+    found = {}
+    for name, one in signature.parameters.items():
+        parts = {part.partition("[")[0] for part in re.split(r" \| (?![^\[]*\])", str(one.annotation))}
+        if name not in _TOLD_BETTER and one.kind is not one.VAR_KEYWORD and parts <= _KINDS.keys():
+            found[name] = parts
+    return found
+
+
+def _check_kinds(
+    method: Callable[..., Any],
+    signature: inspect.Signature,
+    kinds: Mapping[str, set[str]],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+) -> tuple[bool, ArgumentError | None]:
+    """Return whether a call has all arguments and none that are unknown, and the error for one of a wrong kind."""
+    try:
+        given = signature.bind(None, *args, **kwargs).arguments
+    except TypeError:
+        return False, None  # Python says what is wrong
+    for name, parts in kinds.items():
+        if name not in given:
+            continue
+        is_several = signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
+        for value in given[name] if is_several else (given[name],):
+            if not _is_of(parts, value):
+                takes = " or ".join(dict.fromkeys(filter(None, map(_KINDS.__getitem__, sorted(parts)))))
+                what = {"prompt": "the prompt", "text": "a message"}.get(name, name)
+                parameters = list(signature.parameters.values())[1:]
+                verb = "are" if is_several else "is"
+                said = f"{what} {verb} {takes}, not {kind_of(value)}"
+                return True, wrong_call(said, method.__name__, parameters)
+    return True, None
+
+
+def _is_of(parts: Set[str], value: Any) -> bool:
+    names = {each.__name__ for each in type(value).__mro__}
+    is_truth = isinstance(value, bool) or not names.isdisjoint({"bool_", "bool"})  # of numpy too
+    if value is None or isinstance(value, str):
+        return ("None" if value is None else "str") in parts
+    if is_truth or isinstance(value, numbers.Integral):
+        return ("bool" in parts and value in (0, 1)) or (not is_truth and not parts.isdisjoint({"int", "float"}))
+    if "float" in parts and (isinstance(value, numbers.Number) or hasattr(value, "total_seconds")):
+        return True
+    if isinstance(value, Mapping):
+        return "Mapping" in parts
+    is_list = isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray))
+    return (is_list and not parts.isdisjoint({"Sequence", "Iterable", "list"})) or not parts.isdisjoint(names)
 
 
 def _derived(method: Callable[..., Any], finish: Callable[[Any, Any], Any], returns: str | None) -> Callable[..., Any]:
     signature = inspect.signature(method)
+    kinds = _plain_kinds(signature)
 
     @functools.wraps(method)
     def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        fits, wrong = _check_kinds(method, signature, kinds, args, kwargs)
+        if wrong is not None:
+            args, kwargs = (), {}
+            raise wrong
         try:
-            work = method(self._async, *args, **kwargs)  # an async function only binds its arguments here
+            # an async function only binds its arguments here, and one that wraps it does not even that
+            work = (method if fits else inspect.unwrap(method))(self._async, *args, **kwargs)
         except TypeError as mistake:
-            if mistake.__traceback__ is not None and mistake.__traceback__.tb_next is not None:
+            if fits:
                 raise  # from inside the method
             args, kwargs = (), {}  # a verbose traceback shows the arguments of this frame, which may hold a secret
             said = str(mistake).replace(method.__qualname__, call.__qualname__)

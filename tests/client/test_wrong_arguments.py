@@ -1,9 +1,16 @@
 """Calls with arguments of a wrong type, or without one: three lines and a short traceback, before anything is sent."""
 
+import inspect
+import json
+import re
+from collections.abc import Iterator
+from urllib.request import urlopen
+
 import pytest
 
 import devin_jupyter as dj
 from devin_jupyter.errors import ArgumentError, DevinError, OptionError, Refused
+from devin_jupyter.loop import Blocking
 from devin_jupyter.models.enums import SCENARIOS
 from devin_jupyter.simulator.scenarios import DESCRIPTIONS
 
@@ -20,7 +27,12 @@ def devin(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda session, batch: session.send(3), "a message is text, not int"),
+        (lambda session, batch: session.send(3), "a message is text, not an int"),
+        (lambda session, batch: session.tag(3), "tags are text, not an int"),
+        (lambda session, batch: session.tag(["a", "b"]), "tags are text, not a list"),
+        (lambda session, batch: session.stop(archive="yes"), "archive is True or False, not a str"),
+        (lambda session, batch: batch.resume(all_rows="no"), "all_rows is True or False, not a str"),
+        (lambda session, batch: dj.sessions_frame(limit="many"), "limit is a whole number, not a str"),
         (lambda session, batch: session.download(3), "folder is the path of a file or folder, not an int"),
         (lambda session, batch: dj.flat([1]), "flat takes a DataFrame, not a list"),
         (lambda session, batch: dj.flat(session), "flat takes a DataFrame, not a Session"),
@@ -48,6 +60,61 @@ def test_a_wrong_argument_is_answered_in_three_lines(devin, call, said):
     assert refused.value.message == said
     assert len(refused.value.lines) <= 3
     assert len(devin.sessions_frame()) == before
+
+
+def test_an_act_that_takes_nothing_says_so(devin):
+    with pytest.raises(ArgumentError) as refused:
+        devin.create("look").wait(30).archive(3)
+    assert refused.value.message == "Session.archive() takes no arguments, but 1 was given"
+    assert refused.value.hint == "it takes archive()"
+
+
+PLAIN = re.compile(
+    r"(str|int|float|bool|None|(Sequence|Iterable|list)\[str\]|Mapping\[str, (str|Any)\]|SessionRequest)"
+)
+
+
+def asked(devin):
+    """How many requests the simulator has had."""
+    with urlopen(f"{devin.core.settings.base_url}/_sim/stats") as answer:
+        return sum(json.load(answer)["requests"].values())
+
+
+def every_call(devin):
+    """Each parameter of each public call of which the annotation says what it takes, with the arguments before it."""
+    handles = [devin.last(), *(part for name in dir(devin) if isinstance(part := getattr(devin, name), Blocking))]
+    for handle in [devin, *handles]:
+        for name, method in inspect.getmembers(handle, inspect.ismethod):
+            if name.startswith("_") or type(handle).__dict__.get(name) is None or (handle is devin and name in BY_HAND):
+                continue
+            parameters = list(inspect.signature(method).parameters.values())
+            needed = {
+                one.name: "x" for one in parameters if one.default is one.empty and one.kind is not one.VAR_KEYWORD
+            }
+            for one in parameters:
+                kinds = str(one.annotation).split(" | ")
+                if one.kind is one.POSITIONAL_OR_KEYWORD and all(map(PLAIN.fullmatch, kinds)):
+                    yield f"{type(handle).__name__}.{name}({one.name})", method, {**needed, one.name: object()}
+
+
+BY_HAND = ("send", "stop", "wait", "result")  # which take a session first
+
+
+def test_no_public_call_sends_what_is_of_another_kind_than_its_parameter(devin):
+    devin.create("look").wait(30)
+    calls, wrong = list(every_call(devin)), []
+    before = asked(devin)
+    for name, method, arguments in calls:
+        try:
+            answer = method(**arguments)
+            wrong.append((name, next(answer, None) if isinstance(answer, Iterator) else "accepted"))
+        except OptionError as refused:
+            wrong += [(name, refused)] if len(refused.lines) > 3 else []
+        except Exception as problem:
+            wrong.append((name, problem))
+    assert not wrong
+    assert len(calls) > 100
+    assert asked(devin) == before
 
 
 @pytest.mark.parametrize("act", ["stop", "wait", "result"])
