@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from devin_jupyter.client.sync import Devin
     from devin_jupyter.magics.frontend import Notebook
     from devin_jupyter.request import SessionRequest
+    from devin_jupyter.session import Session
 
 HEADLESS_SECONDS = 4 * 3600.0
 
@@ -48,7 +49,7 @@ def run(notebook: Notebook, line: str, body: str) -> None:
         _start(notebook, body, options)
 
 
-def fix(notebook: Notebook, hint: str, options: CellOptions) -> Any:
+def fix(notebook: Notebook, hint: str, options: CellOptions) -> Session | None:
     """Ask about the last error of the notebook, wait, and show the corrected cell as a diff; it is never run.
 
     Returns:
@@ -65,7 +66,7 @@ def fix(notebook: Notebook, hint: str, options: CellOptions) -> Any:
     return _start(notebook, prompt, {**options, "schema": answer, "raw": True, "wait": wait}, is_guarded=False)
 
 
-def _start(notebook: Notebook, body: str, options: CellOptions, *, is_guarded: bool = True) -> Any:
+def _start(notebook: Notebook, body: str, options: CellOptions, *, is_guarded: bool = True) -> Session | None:
     from devin_jupyter.client.aio import policy_of
     from devin_jupyter.request import build, fill
     from devin_jupyter.template import not_filled_in
@@ -100,7 +101,7 @@ def _send(notebook: Notebook, body: str, options: CellOptions) -> None:
 
     notes = not_filled_in(body, options, notebook.variables)
     text, options = fill(body, options, notebook.variables)
-    limit = check_max_time(options["max_time"]) if "max_time" in options else None  # type: ignore[arg-type]  # read
+    limit = check_max_time(options["max_time"]) if "max_time" in options else None  # type: ignore[arg-type]  # parsed: seconds
     files, again = read_attachments(options.get("attach") or (), notebook.variables), options.get("again", False)
     devin = notebook.client
     if options.get("dry_run"):
@@ -186,7 +187,7 @@ def _rows(notebook: Notebook, rows: Any) -> Any:
     )
 
 
-def follow(notebook: Notebook, session: Any, options: CellOptions, message: str = "") -> None:
+def follow(notebook: Notebook, session: Session, options: CellOptions, message: str = "") -> None:
     """Show the session, and wait if requested or in a non-interactive run.
 
     Args:

@@ -15,11 +15,15 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_origin
+from typing import TYPE_CHECKING, Any, Literal, get_origin
 from weakref import WeakSet
 
 from devin_jupyter import loop
 from devin_jupyter.options import CELL, Argument, Syntax
+
+if TYPE_CHECKING:
+    from devin_jupyter.client.aio import AsyncDevin
+    from devin_jupyter.client.sync import Devin
 
 Candidate = tuple[str, str]
 """A completion and its annotation."""
@@ -342,7 +346,7 @@ CACHE = CompletionCache()
 _prefetched: WeakSet[Any] = WeakSet()
 
 
-def prefetch(client: Any) -> None:
+def prefetch(client: Devin) -> None:
     """Have the loop look up names and repositories once, so that Tab knows them; failures do not matter."""
     from devin_jupyter import loop
 
@@ -351,14 +355,14 @@ def prefetch(client: Any) -> None:
         loop.submit(_start_prefetch(client.asynchronous))
 
 
-async def _start_prefetch(client: Any) -> None:
+async def _start_prefetch(client: AsyncDevin) -> None:
     client.core.running["names for Tab"] = _Prefetch(client)
 
 
 class _Prefetch:
     """A lookup in the background, which ends with its client at the latest."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: AsyncDevin) -> None:
         playbooks = _look_up(client, "playbooks", ("playbook_id",), "title")
         self._work = asyncio.gather(
             playbooks, _look_up(client, "knowledge", ("note_id", "id"), "name"), _look_up_repositories(client)
@@ -369,7 +373,7 @@ class _Prefetch:
         await asyncio.gather(self._work, return_exceptions=True)
 
 
-async def _look_up(client: Any, kind: str, keys: tuple[str, ...], label: str) -> None:
+async def _look_up(client: AsyncDevin, kind: str, keys: tuple[str, ...], label: str) -> None:
     with contextlib.suppress(Exception):  # only Tab would miss these names
         found = [item async for item in getattr(client, kind).list(limit=_PREFETCHED)]
         pairs = (
@@ -378,7 +382,7 @@ async def _look_up(client: Any, kind: str, keys: tuple[str, ...], label: str) ->
         CACHE.add(kind, pairs)
 
 
-async def _look_up_repositories(client: Any) -> None:
+async def _look_up_repositories(client: AsyncDevin) -> None:
     """Look up all of them, so that an unlisted name can be reported before a session is paid for."""
     with contextlib.suppress(Exception):  # only Tab would miss these names
         listed = [item async for item in client.repositories.list()]

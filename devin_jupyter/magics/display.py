@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from devin_jupyter.models.snapshot import Snapshot
     from devin_jupyter.models.steps import LiveView
     from devin_jupyter.options import CellOptions
+    from devin_jupyter.session import AsyncSession, Session
 
 
 logger = logging.getLogger("devin_jupyter")
@@ -86,7 +87,7 @@ def showing(name: str) -> Iterator[None]:
         print(render.not_shown(name, fault))
 
 
-def view(notebook: Notebook, session: Any, options: CellOptions, *, waiting: bool, message: str = "") -> View:
+def view(notebook: Notebook, session: Session, options: CellOptions, *, waiting: bool, message: str = "") -> View:
     """Return how this front end shows a session.
 
     Args:
@@ -150,7 +151,7 @@ class NullDisplay:
 class FinalDisplay:
     """One static output: at once, or when the wait is over."""
 
-    def __init__(self, session: Any, how: Shown, *, at_once: bool) -> None:
+    def __init__(self, session: Session, how: Shown, *, at_once: bool) -> None:
         self._session, self._how, self._at_once = session, how, at_once
 
     def open(self) -> None:
@@ -170,7 +171,7 @@ class FinalDisplay:
 class UpdatingDisplay:
     """One static output that follows the session: `%config DevinMagics.panel = False`."""
 
-    def __init__(self, session: Any, how: Shown) -> None:
+    def __init__(self, session: Session, how: Shown) -> None:
         self._session, self._how = session, how
         self._unsubscribe: Callable[[], None] | None = None
 
@@ -187,7 +188,7 @@ class UpdatingDisplay:
             self._unsubscribe()
         self._show(self._session.snapshot)
 
-    def _show(self, snapshot: Any) -> None:
+    def _show(self, snapshot: Snapshot) -> None:
         self._output.replace(self._bundle(snapshot))
 
     def _bundle(self, snapshot: Snapshot) -> dict[str, Any]:
@@ -353,7 +354,7 @@ _drawing = threading.Lock()
 
 
 @contextmanager
-def status_line(session: Any) -> Iterator[None]:
+def status_line(session: Session | AsyncSession) -> Iterator[None]:
     """Draw the line while the main thread waits at a terminal; anywhere else, draw nothing."""
     at_prompt = threading.current_thread() is threading.main_thread() and sys.stdout.isatty()
     if session.snapshot.turn_over or not at_prompt or not _drawing.acquire(blocking=False):

@@ -12,7 +12,12 @@ from devin_jupyter.text import safe_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from devin_jupyter.request import Attachment
+    from devin_jupyter.batches.runner import Preview
+    from devin_jupyter.config import Settings
+    from devin_jupyter.idempotency.dry_run import Plan
+    from devin_jupyter.journal import Journal
+    from devin_jupyter.request import Attachment, SessionRequest
+    from devin_jupyter.session import Session
 
 _REPORT = "no --schema: Devin fills in the built-in report; --schema none turns it off"
 
@@ -20,7 +25,7 @@ _REPORT = "no --schema: Devin fills in the built-in report; --schema none turns 
 class DryRun:
     """A plan in readable form; nothing was sent."""
 
-    def __init__(self, plan: Any, settings: Any, request: Any) -> None:
+    def __init__(self, plan: Plan, settings: Settings, request: SessionRequest) -> None:
         self.plan = plan
         version = settings.api_version
         path = "/v1/sessions" if version == "v1" else f"/v3/organizations/{settings.org_id or '{org_id}'}/sessions"
@@ -60,7 +65,7 @@ class DryRun:
 class BatchDryRun:
     """The plan of a batch in readable form: how many sessions, at what cost, and the first request in full."""
 
-    def __init__(self, preview: Any, settings: Any) -> None:
+    def __init__(self, preview: Preview, settings: Settings) -> None:
         self.preview, self.plan, self._settings = preview, preview.plan, settings
 
     @property
@@ -121,7 +126,7 @@ class BatchDryRun:
 
 
 def planned_message(
-    journal: Any, notebook: str, session: Any, text: str, files: Sequence[Attachment], again: bool
+    journal: Journal, notebook: str, session: Session, text: str, files: Sequence[Attachment], again: bool
 ) -> str:
     """Return what a `--to` cell would do, from the journal alone."""
     from devin_jupyter.models.snapshot import notebook_scope

@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakSet
 
 from devin_jupyter.host import Host, executions, host
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from devin_jupyter.client.sync import Devin
     from devin_jupyter.journal import Journal
     from devin_jupyter.models.snapshot import CellRef
+    from devin_jupyter.session import Session
 
 
 def local_variables() -> dict[str, Any]:
@@ -120,7 +121,7 @@ class Notebook:
             source=source.hexdigest() if source else None,
         )
 
-    def session(self, word: Any) -> Any:
+    def session(self, word: Any) -> Session:
         """Return the session that a word names: a variable, an id or a URL; the last one for None.
 
         Raises:
@@ -136,7 +137,7 @@ class Notebook:
         variables = self.variables
         found = variables.get(word) if isinstance(word, str) else word
         if hasattr(type(found), "send") and hasattr(found, "snapshot"):
-            return found
+            return cast("Session", found)
         if isinstance(found, str) and is_session_id(found):
             return sync.get(found)
         if isinstance(word, str) and (is_session_id(word) or word.startswith("devin-") or "://" in word):
@@ -180,7 +181,7 @@ _PROCESS = os.urandom(8).hex()
 _warned: WeakSet[Any] = WeakSet()
 
 
-def warn_about_live_sessions(notebook: Notebook, client: Any) -> None:
+def warn_about_live_sessions(notebook: Notebook, client: Devin) -> None:
     """Print once, after a restart, which sessions of this notebook kept running, and what they cost since."""
     if client in _warned or notebook.host.is_headless:
         return

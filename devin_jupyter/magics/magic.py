@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from devin_jupyter.client.sync import Devin
     from devin_jupyter.magics.frontend import Notebook
+    from devin_jupyter.session import AsyncSession, Session
 
 
 _MATCHER = "devin_jupyter"
@@ -77,7 +79,7 @@ class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
             check_package()
         return _guarded(commands.run, self._notebook_of_caller(), line)
 
-    def before_use(self, client: Any) -> None:
+    def before_use(self, client: Devin) -> None:
         """Configure a client before it is first used, and print which sessions kept running without a kernel."""
         from devin_jupyter.magics.frontend import warn_about_live_sessions
 
@@ -247,7 +249,7 @@ def unload(shell: InteractiveShell) -> None:
     hooks.during_wait = None
 
 
-def _status_line(session: Any) -> AbstractContextManager[None]:
+def _status_line(session: Session | AsyncSession) -> AbstractContextManager[None]:
     from devin_jupyter.magics.display import status_line
 
     return status_line(session)

@@ -25,6 +25,7 @@ from devin_jupyter.redaction import redact, redact_colored
 from devin_jupyter.text import format_acus, format_amount, nearest
 
 if TYPE_CHECKING:
+    from devin_jupyter.client.sync import Devin
     from devin_jupyter.magics.frontend import Notebook
 
 
@@ -325,7 +326,7 @@ def connect(notebook: Notebook, args: Any) -> None:
         return
     who: list[tuple[str, str | None]] = []
 
-    def check(client: Any) -> None:
+    def check(client: Devin) -> None:
         who.extend(_principal(client))  # this also shows whether the key works
         loop.run(client.core.where())
 
@@ -420,7 +421,7 @@ def _ask(notebook: Notebook, prompt: str, where: str) -> str:
     return key
 
 
-def _save(client: Any, profile: str | None) -> None:
+def _save(client: Devin, profile: str | None) -> None:
     from devin_jupyter.config import save_profile
 
     if not save_profile(client.settings, profile):
@@ -432,7 +433,7 @@ def _save(client: Any, profile: str | None) -> None:
     print(f"saved in the keyring{f' as {profile}' if profile else ''}")
 
 
-def _line(client: Any, who: str | None) -> str:
+def _line(client: Devin, who: str | None) -> str:
     chosen = client.settings
     org = chosen.org_id or "the key's own organization"
     key = f"key {chosen.masked_key} from {chosen.key_source}"
@@ -450,7 +451,7 @@ def simulator(notebook: Notebook, args: Any) -> None:
     _simulated(devin.connect(simulator=True, **options))
 
 
-def _simulated(client: Any) -> None:
+def _simulated(client: Devin) -> None:
     version = client.settings.api_version
     print(f"connected to the simulator in this process ({version}): sessions are simulated and cost nothing")
 
@@ -473,7 +474,7 @@ def whoami(notebook: Notebook, args: Any) -> Table:
     return Table([{"": name, "value": value} for name, value in rows if value is not None])
 
 
-def _live(devin: Any) -> str:
+def _live(devin: Devin) -> str:
     """Say whether the live channel is on, and why not; a connection that is possible is tried."""
     follower = devin.core.follower
     with suppress(LiveUnavailable):
@@ -503,7 +504,7 @@ def _by_answer(permissions: Mapping[str, bool | None]) -> dict[str, list[str]]:
     }
 
 
-def _principal(devin: Any) -> list[tuple[str, str | None]]:
+def _principal(devin: Devin) -> list[tuple[str, str | None]]:
     chosen = devin.settings
     if chosen.api_version == "v1":
         next(iter(devin.sessions.list(limit=1)), None)  # v1 has no call that only checks a key
@@ -583,7 +584,7 @@ def _front_end(notebook: Notebook) -> str:
 def _connection() -> str:
     from devin_jupyter.client import sync as devin
 
-    client: Any = devin.find_default()
+    client = devin.find_default()
     if client is None:
         return "not connected"
     try:

@@ -42,7 +42,10 @@ from devin_jupyter.text import (
 )
 
 if TYPE_CHECKING:
+    from devin_jupyter.client.sync import Devin
     from devin_jupyter.magics.frontend import Notebook
+    from devin_jupyter.panel import BatchPanel
+    from devin_jupyter.session import Session
 
 DEFAULT_LIMIT, SEARCH_LIMIT, BOARD_LIMIT = 20, 2000, 1000
 SHORT_ID = 8
@@ -99,7 +102,7 @@ def _about(args: Any, count: int, rest: bool) -> str:
     return "; ".join(part for part, applies in parts.items() if applies)
 
 
-def _board(notebook: Notebook, args: Any) -> Any:
+def _board(notebook: Notebook, args: Any) -> BatchPanel:
     """A live board that follows open turns; a row opens its session."""
     from devin_jupyter.panel import BatchPanel
 
@@ -109,14 +112,14 @@ def _board(notebook: Notebook, args: Any) -> Any:
     return BatchPanel(loop.run(_handles(devin, snapshots)), open_session=partial(_opened, devin))
 
 
-def _opened(devin: Any, identifier: str) -> Any:
+def _opened(devin: Devin, identifier: str) -> Session:
     """A handle on the session of a row; opening it does not change what `dj.last()` returns."""
     from devin_jupyter.session import Session, open_session
 
     return Session(loop.run(open_session(devin.core, identifier)))
 
 
-async def _handles(devin: Any, snapshots: list[Snapshot]) -> list[Any]:
+async def _handles(devin: Devin, snapshots: list[Snapshot]) -> list[Session | Snapshot]:
     """Handles on running sessions, without a request for each; bare snapshots for the rest."""
     from devin_jupyter.session import AsyncSession, Session
 
@@ -160,7 +163,7 @@ def _filters(notebook: Notebook, args: Any) -> dict[str, Any]:
     return filters | (_mine(notebook.devin) if args.mine else {})
 
 
-def _mine(devin: Any) -> dict[str, Any]:
+def _mine(devin: Devin) -> dict[str, Any]:
     if devin.settings.api_version == "v1":
         raise Unsupported("--mine needs the v3 API; this key speaks v1", hint="leave it out, or search by --tags")
     principal = devin.self()
