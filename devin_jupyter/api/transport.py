@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import errno
 import functools
 import http.client
 import json
 import logging
 import os
 import queue
+import socket
 import ssl
 import sys
+import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
@@ -166,7 +169,8 @@ def _in_words_of_httpx() -> Iterator[None]:
         cause = problem.__cause__
         if isinstance(cause, TimeoutError):
             raise httpx.ConnectTimeout(str(cause)) from cause
-        raise httpx.ConnectError(str(cause)) from cause
+        words = "nothing listens there (connection refused)" if _is_refused(cause) else str(cause)
+        raise httpx.ConnectError(words) from cause
     except PoolBusy as problem:
         raise httpx.PoolTimeout(str(problem)) from problem
     except TimeoutError as problem:
@@ -191,9 +195,17 @@ class _AskedToWait(Exception):
 
 
 class _RetryPolicy(Retry):
-    """Three more tries with growing, jittered pauses. A wait that the service asks for is honored up to a limit."""
+    """Three more tries with growing, jittered pauses. A wait that the service asks for is honored up to a limit.
+
+    Where nothing listens, or nothing has that name, and no answer ever came from there, the address is mistyped.
+    """
 
     pause: Sleep = staticmethod(asyncio.sleep)
+    was_reached: Callable[[], bool] = staticmethod(lambda: True)
+
+    def is_retryable_exception(self, exception: Exception) -> bool:
+        is_mistyped = isinstance(exception.__cause__, socket.gaierror) or _is_refused(exception.__cause__)
+        return super().is_retryable_exception(exception) and (type(self).was_reached() or not is_mistyped)
 
     async def asleep(self, response: httpx.Response | Exception) -> None:
         wanted = retry_after(response.headers) if isinstance(response, httpx.Response) else None
@@ -204,8 +216,17 @@ class _RetryPolicy(Retry):
         await type(self).pause(seconds)
 
 
-def _retry_policy(sleep: Sleep) -> Retry:
-    kind = type("_RetryPolicy", (_RetryPolicy,), {"pause": staticmethod(sleep)})
+def _is_refused(problem: BaseException | None) -> bool:
+    """Whether nothing listens at an address, or at any of a host's: asyncio then puts their errors into one text."""
+    refused = f"[Errno {errno.ECONNREFUSED}]"
+    parts = str(problem).partition("Multiple exceptions: ")[2].split(", [")
+    is_each = bool(parts[0]) and all(f"[{part.lstrip('[')}".startswith(refused) for part in parts)
+    return isinstance(problem, ConnectionRefusedError) or (isinstance(problem, OSError) and is_each)
+
+
+def _retry_policy(sleep: Sleep, was_reached: Callable[[], bool]) -> Retry:
+    parts = {"pause": staticmethod(sleep), "was_reached": staticmethod(was_reached)}
+    kind = type("_RetryPolicy", (_RetryPolicy,), parts)
     return kind(  # type: ignore[no-any-return]
         total=3,
         allowed_methods=("GET", "PUT", "DELETE"),
@@ -255,6 +276,8 @@ class Transport:
         self._closing: weakref.finalize[[asyncio.AbstractEventLoop, httpx.AsyncClient], Transport] | None = None
         self.date: tuple[str, float] | None = None
         """The `Date` of the last answer, and when it came (monotonic)."""
+        self._reached = threading.Event()
+        """There was an answer from the address: it is not mistyped."""
         self._auth = {"Authorization": f"Bearer {settings.api_key}"}
 
     def __reduce__(self) -> Any:
@@ -324,6 +347,8 @@ class Transport:
                         first = await threads.run(read)
                 except (httpx.HTTPError, TimeoutError, _TooLarge) as problem:
                     first = problem
+        if isinstance(first, _Answer):
+            self._reached.set()
         if isinstance(first, _Answer) and first.status == 200:
             _log(info, first.status, started)
             if date := next((value for name, value in first.headers if name.lower() == "date"), ""):
@@ -466,6 +491,7 @@ class Transport:
             raise trouble from None
         finally:
             _is_ours.reset(ours)
+        self._reached.set()
         _log(info, response.status_code, started, response.extensions.get("retry"))
         if date := response.headers.get("date"):
             self.date = date, time.monotonic()
@@ -487,7 +513,9 @@ class Transport:
             self._client, self._threads = None, None
         if self._client is None:
             self._loop, self._pid, self._environment = loop, os.getpid(), environment
-            wire = RetryTransport(_WholeAnswers(self._wire or self._network()), retry=_retry_policy(self._sleep))
+            wire = RetryTransport(
+                _WholeAnswers(self._wire or self._network()), retry=_retry_policy(self._sleep, self._reached.is_set)
+            )
             # past the client, whose redirects, cookies and kinds of login are for other services
             self._send_one = wire.handle_async_request
             self._client = httpx.AsyncClient(
@@ -504,7 +532,9 @@ class Transport:
         """Return what sends requests by sync clients, which take half the CPU time of the async one."""
         if self._threads is None:
             self._threads = _Threads(_wire_to(self._settings.base_url, _for_pages)[0])
-            self._send_page = RetryTransport(self._threads, retry=_retry_policy(self._sleep)).handle_async_request
+            self._send_page = RetryTransport(
+                self._threads, retry=_retry_policy(self._sleep, self._reached.is_set)
+            ).handle_async_request
             self._page_base = httpx.URL(self._settings.base_url)
             self._page_headers = dict(self._open().build_request("GET", self._page_base, headers=self._auth).headers)
             weakref.finalize(self, self._threads.close).atexit = False
@@ -747,7 +777,8 @@ class _PageWire(httpx.BaseTransport):
         except TimeoutError as problem:
             raise httpx.ConnectTimeout(str(problem)) from problem
         except OSError as problem:
-            raise httpx.ConnectError(str(problem)) from problem
+            words = "nothing listens there (connection refused)" if _is_refused(problem) else str(problem)
+            raise httpx.ConnectError(words) from problem
         return new
 
 

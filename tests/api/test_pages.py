@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -60,6 +61,8 @@ class Server:
                     return
 
     def close(self) -> None:
+        with suppress(OSError):  # on Linux alone this wakes the thread, which would accept one more
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
 
@@ -169,6 +172,44 @@ async def test_fifty_requests_at_a_time_wait_for_their_turn_among_forty_connecti
         assert await asyncio.gather(*sending) == [{"items": []}] * 50
         await transport.aclose()
     assert server.connections == 40
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "nowhere.invalid"])
+@pytest.mark.parametrize("is_page", [False, True])
+async def test_an_address_that_never_answered_and_where_nothing_listens_is_told_at_once(
+    host: str, is_page: bool
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    transport = Transport(some_settings(base_url=f"http://{host}:{port}", simulated=True), sleep=sleep)
+    with pytest.raises(errors.ConnectionFailed) as refused:
+        await (transport.get_bytes("/v3/x") if is_page else transport.request("GET", "/v3/x"))
+    assert slept == []
+    if host != "nowhere.invalid":
+        assert refused.value.message.endswith("nothing listens there (connection refused)")
+    await transport.aclose()
+
+
+@pytest.mark.parametrize("is_page", [False, True])
+async def test_a_service_that_has_answered_and_restarts_is_waited_for(is_page: bool) -> None:
+    slept: list[float] = []
+    with serving(lambda n: answer(BODY, "Connection: close")) as server:
+
+        async def sleep(seconds: float) -> None:
+            slept.append(seconds)
+
+        transport = Transport(some_settings(base_url=server.url), sleep=sleep)
+        read = transport.get_bytes if is_page else partial(transport.request, "GET")
+        assert await read("/v3/x")
+    with pytest.raises(errors.ConnectionFailed):
+        await read("/v3/x")
+    assert len(slept) == 3
+    await transport.aclose()
 
 
 async def test_a_request_that_is_given_up_leaves_its_place_to_others() -> None:
