@@ -806,7 +806,7 @@ def _waiting(session: SessionView) -> Iterator[None]:
         raise detached(session.snapshot) from None
 
 
-def _sending(_: SessionView) -> Any:
+def _sending(_: SessionView) -> AbstractContextManager[None]:
     return completing_requests()
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 from devin_jupyter.api.analytics import Consumption, Events, Metrics
 from devin_jupyter.api.library import Knowledge, Playbooks, Schedules, Secrets
 from devin_jupyter.api.organization import Automations, OrgTags, Repositories, Reviews
-from devin_jupyter.api.query import SessionFilters
+from devin_jupyter.api.query import SessionFilters, When
 from devin_jupyter.client.on_done import announce
 from devin_jupyter.client.on_done import check as check_on_done
 from devin_jupyter.config import Settings, resolve_settings
@@ -594,8 +594,8 @@ class AsyncDevin:
     async def consumption_frame(
         self,
         *,
-        since: Any = None,
-        until: Any = None,
+        since: When = None,
+        until: When = None,
         user: str | None = None,
         service_user: str | None = None,
         session: Any = None,
@@ -769,8 +769,8 @@ class AsyncDevin:
 
     async def audit_logs_frame(
         self,
-        since: Any = None,
-        until: Any = None,
+        since: When = None,
+        until: When = None,
         action: str | Sequence[str] | None = None,
         *,
         org_id: str | None = None,
@@ -800,8 +800,8 @@ class AsyncDevin:
 
     async def guardrail_violations_frame(
         self,
-        since: Any = None,
-        until: Any = None,
+        since: When = None,
+        until: When = None,
         *,
         org_id: str | None = None,
         texts: bool = False,
@@ -828,7 +828,7 @@ class AsyncDevin:
         return await organization.guardrail_violations(self.core, since, until, org_id=org_id, texts=texts, limit=limit)
 
     async def metrics_frame(
-        self, since: Any = None, until: Any = None, *, every: str = "week", org_ids: str | Iterable[str] | None = None
+        self, since: When = None, until: When = None, *, every: str = "week", org_ids: str | Iterable[str] | None = None
     ) -> pd.DataFrame:
         """Return the service's own figures on the use of Devin as a DataFrame. v3 only.
 

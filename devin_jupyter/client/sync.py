@@ -74,6 +74,7 @@ if TYPE_CHECKING:
 
     from devin_jupyter.batches.batch import AsyncBatch, Batch
     from devin_jupyter.request import SessionRequest
+    from devin_jupyter.simulator.server import Running
 
 
 class Sessions(Blocking[AsyncSessions]):
@@ -806,7 +807,7 @@ def _no_option(name: str, known: Iterable[str]) -> OptionError:
     )
 
 
-def _simulator_settings(running: Any, api_version: str | None) -> Settings:
+def _simulator_settings(running: Running, api_version: str | None) -> Settings:
     chosen = simulator_settings(
         running.url, api_version=api_version or "v3", org_id=running.org_id, folder=data_folder()
     )
