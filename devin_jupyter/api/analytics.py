@@ -1,4 +1,4 @@
-"""Figures and logs: ACUs per day, metrics, the events inside a session, and what the key itself may do."""
+"""Metrics and logs: ACUs per day, metrics, the events inside a session, and the permissions of the key."""
 
 from __future__ import annotations
 

@@ -297,7 +297,7 @@ def operations_table() -> str:
 
 @dataclass(slots=True)
 class Seen:
-    """What an earlier read of a whole list has shown, to warn by; None while it was not read."""
+    """Lists that were read as a whole earlier, for warnings; None if a list was not read."""
 
     repositories: frozenset[str] | None = None
     """`owner/repo` of all repositories that the organization can see."""
@@ -348,7 +348,7 @@ class Service:
 
     @property
     def transport(self) -> Transport:
-        """What carries the requests. Made when first needed: a dry run has no time to import an HTTP library."""
+        """The transport, created at first use: a dry run must not import the HTTP library."""
         if self._transport is None:
             from devin_jupyter.api.transport import Transport
 
@@ -405,7 +405,7 @@ class Service:
         )
 
     async def read(self, operation: str, *, params: Mapping[str, Any] | None = None, **ids: str) -> Any:
-        """Call an operation that only reads, as `call` does, for callers that read much: at a third of the cost."""
+        """Call an operation that only reads, like `call` at a third of the cost, for callers that read many pages."""
         info = await self.request_info(operation, **ids)
         body = await self.transport.get_bytes(info.path, params, info=info)
         for parse in json_parsers():
@@ -567,7 +567,7 @@ async def offset_pages(
 
 
 def endless(n_pages: int) -> UnreadableAnswer:
-    """Return the error for a list that goes on without anything in it."""
+    """Return the error for a list whose pages are empty and never end."""
     why = f"it goes on after {n_pages} empty pages"
     return UnreadableAnswer(
         f"a list of the service cannot be read to its end: {why}", "nothing was changed", "try again later"

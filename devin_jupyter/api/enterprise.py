@@ -1,4 +1,4 @@
-"""What the key of an enterprise sees across its organizations: spend, limits, sessions, metrics, logs, members.
+"""The operations for the key of an enterprise, over all its organizations: spend, limits, sessions, metrics, logs.
 
 Everything here only reads; limits are never written.
 """

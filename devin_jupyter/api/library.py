@@ -1,4 +1,4 @@
-"""What an organization keeps for its sessions: playbooks, knowledge notes, secrets, schedules.
+"""The resources that an organization keeps for its sessions: playbooks, knowledge notes, secrets, schedules.
 
 An entry can be named by its id or by its exact title or name. `ensure` creates it, changes it, or leaves it alone.
 """

@@ -18,7 +18,7 @@ from devin_jupyter.text import format_utc
 
 _LONGEST_DETAIL, _LONGEST_CODE = 300, 80
 _LONG_WAIT, _LONGEST_WAIT = 60.0, 10 * 365 * 86400.0
-"""Seconds from which a wait is told by its end, and the most that is believed."""
+"""Seconds from which the end of a wait is shown instead of its length, and the longest wait that is believed."""
 _TAGS = re.compile(r"<[^>]{0,200}>")
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _BY_STATUS: Mapping[int, type[errors.ApiError]] = {

@@ -609,7 +609,7 @@ async def post_elsewhere(url: str, body: Mapping[str, Any]) -> None:
 class _Threads(httpx.AsyncBaseTransport):
     """Sends each request on a thread of its own choosing, of which there are as many as requests under way.
 
-    The threads are daemons: an answer that nobody waits for any more must not delay the exit of the process.
+    The threads are daemons: an abandoned request must not delay the exit of the process.
     """
 
     def __init__(self, wire: httpx.BaseTransport) -> None:
@@ -889,7 +889,7 @@ def _joined(info: RequestInfo, url: httpx.URL, location: str) -> httpx.URL:
         if location:
             return url.join(location)
     except httpx.InvalidURL:
-        pass  # said below, as where there is no address at all
+        pass  # reported below, like a missing address
     raise unreadable(info, 307, b"", "it redirects to an invalid address")
 
 

@@ -189,7 +189,7 @@ class AsyncDevin:
                 budget (float): refuse to start it where more ACU than this could be spent.
                 max_time (seconds, or "2h"): stop the session once a turn takes longer.
                 wait (seconds, or "30m"): wait that long for the end of the turn; by default not at all.
-                on_done (function or https address): told when the turn is over. `AsyncDevin` calls the function on
+                on_done (function or https address): notified when the turn is over. `AsyncDevin` calls the function on
                     the event loop, `Devin` in a thread.
                 take (int or str): a further session for the same request.
                 key (str): attach by this name, whatever the prompt is.
@@ -297,7 +297,7 @@ class AsyncDevin:
             prompt: a template, filled in for each row: `{{ row.column }}`.
             rows: a DataFrame, or a list of dicts, values or names.
             options: those of `create`, which may be templates, and `name`, `max_parallel`, `limit`, `budget` (ACU);
-                `on_done` is told once, when the batch is over.
+                `on_done` is notified once, when the batch is over.
 
         Raises:
             UsageMistake: a row or an option is invalid; nothing was sent.
@@ -525,7 +525,7 @@ class AsyncDevin:
         return await history.messages(self.core, sessions, limit=limit, **filters)
 
     async def steps_frame(self, /, sessions: Any) -> pd.DataFrame:
-        """Return the steps that the live channel told of sessions as a DataFrame, one row per step, oldest first.
+        """Return the steps of sessions, as seen on the live channel, as a DataFrame, one row per step, oldest first.
 
         The columns are `session_id`, `at` (UTC), `kind` (`thought`, `tool`, `message`, `plan`, `status` or
         `pull_request`), `title`, `status` and `text`. They are known to this process only, the newest few hundred of
@@ -717,7 +717,7 @@ class AsyncDevin:
     async def automations_frame(
         self, *, enabled: bool | None = None, search: str | None = None, limit: int | None = None
     ) -> pd.DataFrame:
-        """Return the automations as a DataFrame, one row each: what runs by itself. v3 only.
+        """Return the automations as a DataFrame, one row each. v3 only.
 
         The columns are `automation_id`, `name`, `enabled`, `triggers`, `next_run_at`, `last_run_at`, `last_status`,
         `max_acu` (ACUs per session), `max_runs` per `window_seconds`, `run_as`, `tags`, `prompt`, `created_by`,

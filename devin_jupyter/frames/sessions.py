@@ -193,7 +193,7 @@ class SessionRows:
             facts = PhaseInputs(api_version=self._version, status=said[0], detail=said[1], has_answer=bool(number % 2))
             found.append(PHASE.index(phase_of(facts).value))
         codes = np.array(found, dtype="int8")[places]
-        # a reply needs somebody where it asks something: that stands in the conversation, which a list does not hold
+        # a reply that asks needs a person, but only the conversation shows that, which lists do not have
         needs_you = codes == PHASE.index(Phase.NEEDS_APPROVAL.value)
         for row, snapshot in self._read_already.items():
             codes[row], needs_you[row] = PHASE.index(snapshot.phase.value), snapshot.needs_you

@@ -1,4 +1,4 @@
-"""The journal: what was paid for, what is about to be, and where to find it again. Never httpx, never IPython."""
+"""The journal: what was paid for, what is about to be, and where to find it. Imports neither httpx nor IPython."""
 
 from __future__ import annotations
 

@@ -45,9 +45,9 @@ _left_to_the_parent: list[sqlite3.Connection] = []
 
 _forking = threading.Lock()
 _held: list[threading.RLock] = []
-"""Locks of databases that a thread holds while it forks."""
+"""The locks of databases that the forking thread holds during a fork."""
 _STILL_SECONDS = 1.0
-"""Longer than this a fork is not held up by a query that waits for another process."""
+"""The longest time, in seconds, that a fork waits for a query that waits for another process."""
 
 Step = Callable[[str], None]
 
@@ -514,7 +514,9 @@ def _make_unsynced(connection: sqlite3.Connection) -> None:
     """Give the unsynced file the tables of the durable one; rows that an earlier version staged are moved first."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if connection.execute("PRAGMA unsynced.user_version").fetchone()[0] != len(MIGRATIONS):  # nobody was faster
+        if connection.execute("PRAGMA unsynced.user_version").fetchone()[0] != len(
+            MIGRATIONS
+        ):  # not done by another process
             if connection.execute("PRAGMA unsynced.user_version").fetchone()[0]:
                 _fold(connection)
             for name in (*STAGED, "intents", "leases"):
@@ -717,13 +719,13 @@ TABLES = (
     *("budgets", "spending", "leases", "flags", "batches"),
 )
 _PASSING = ("leases",)
-"""Tables that mean nothing to a later process."""
+"""Tables without meaning for a later process."""
 _NOT_ON_THE_SERVICE = {"budgets": "budgets", "flags": "the halt", "messages": "messages sent"}
-"""What no tag brings back, by the table it was in."""
+"""What cannot be recovered through tags, by the table it was in."""
 
 
 class _Undone(Exception):
-    """Ends a transaction that was only tried."""
+    """Rolls back a transaction that was only a test."""
 
 
 @dataclass(frozen=True, slots=True)

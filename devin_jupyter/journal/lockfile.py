@@ -1,4 +1,4 @@
-"""The lock file beside a notebook: what its cells were answered, to be replayed without a key and read in a diff.
+"""The lock file beside a notebook: the answers of its cells, which are replayed without a key and readable in a diff.
 
 Entries are found by *what* was asked alone, wherever it was sent. Everything in it is redacted, in a stable order,
 and a session that did not change keeps every byte of its entry.
@@ -58,7 +58,7 @@ def write(
 
 @dataclass(frozen=True, slots=True)
 class LockSummary:
-    """What `record` has left in a lock file."""
+    """What `record` wrote to a lock file."""
 
     path: Path
     n_sessions: int
@@ -78,7 +78,7 @@ class LockSummary:
 
 
 def record(journal: Journal, notebook: str, path: Path | None) -> LockSummary:
-    """Write the lock file of a notebook; one that is there is never replaced by nothing.
+    """Write the lock file of a notebook; an existing one is never replaced by an empty one.
 
     Args:
         journal: where its sessions are.
@@ -102,7 +102,7 @@ def record(journal: Journal, notebook: str, path: Path | None) -> LockSummary:
 
 
 def others(path: Path, entries: Iterable[Record]) -> dict[str, Any]:
-    """Return what a lock file must not lose: what this run has replayed, or another notebook has recorded.
+    """Return the entries that a lock file must keep: those replayed in this run, or recorded by another notebook.
 
     Args:
         path: the file; one that cannot be read holds nothing.
@@ -129,7 +129,7 @@ def default_path(notebook: str | None, folder: Path) -> Path:
 def lock_path(path: Path, notebook: str | None) -> Path:
     """Return where a lock file of this name is written: only `*.devin.json` is read, so the suffix is added.
 
-    A folder stands for the default name in it.
+    For a folder, the default name in it is used.
     """
     if path.is_dir():
         return default_path(notebook, path)

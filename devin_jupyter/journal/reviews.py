@@ -1,4 +1,4 @@
-"""Reviews of pull requests that were requested, or are about to be: written down before the POST, as sessions are."""
+"""Reviews of pull requests, recorded before they are requested, as sessions are."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PaidReview:
     written_at: float
     posts: int
     known_before: Identity | None
-    """The review of the same commit that there was before, which is not this one."""
+    """The earlier review of the same commit, which is not this one."""
     made: Mapping[str, Any] | None
     """What the service answered; None while it is not known to have been requested."""
 
@@ -101,7 +101,7 @@ class Reviews:
                 raise LeaseLost
 
     def requested(self, review: PaidReview, made: Mapping[str, Any]) -> None:
-        """Keep that a review was requested, here or elsewhere."""
+        """Note that a review was requested, here or elsewhere."""
         with self._database.write("review-requested", lasting=True) as db:
             db.execute(
                 "INSERT INTO reviews (key, place, pr_url, take, written_at, posts, made) VALUES (?, ?, ?, ?, ?, 1, ?)"

@@ -77,7 +77,7 @@ _KEPT_APART = ("schema", "fingerprint")
 
 
 class Journal:
-    """All that is remembered, in one file.
+    """The local record of sessions and everything paid for, in one file.
 
     Its parts are `.intents`, `.messages`, `.budgets`, `.leases`, `.flags` and `.batches`.
     """
@@ -111,7 +111,7 @@ class Journal:
         return self.database.path
 
     def mask_secrets(self) -> None:
-        """Have secrets of earlier sessions masked after a restart: what the environment holds of the names given."""
+        """Mask secrets of earlier sessions after a restart: the values of those names in the environment."""
         if not isinstance(self.path, Path) or not self.path.exists():
             return
         try:
@@ -178,7 +178,7 @@ class Journal:
             self.budgets.set(scope, limit, now=now, lasting=False)
 
     def keep_schema(self, session_id: str, schema: Mapping[str, Any]) -> None:
-        """Note what the answer of a session is read by, where it was started without."""
+        """Note the schema that reads the answer of a session that was started without one."""
         with self.database.write("schema") as db:
             kept = _keep_schema(db, schema)
             stage(db, session_id)
@@ -221,7 +221,7 @@ class Journal:
                 _use(db, session_id, cell, now)
 
     def snapshot(self, session_id: str) -> Snapshot | None:
-        """Return how a session looked last, or None."""
+        """Return the last snapshot of a session, or None."""
         record = self.record(session_id)
         return record.snapshot if record else None
 
@@ -289,14 +289,14 @@ class Journal:
         return found, uses[0]["source"]
 
     def mark_terminated(self, session_id: str) -> None:
-        """Keep that we ended a session."""
+        """Note that we terminated a session."""
         with self.database.write("mark-terminated") as db:
             stage(db, session_id)
             changes = "is_terminated = 1, is_open = 0"
             db.execute(f"UPDATE unsynced.sessions SET {changes} WHERE session_id = ?", (session_id,))
 
     def limit(self, session_id: str, max_time: float) -> None:
-        """Keep how long a turn of a session may take, in seconds."""
+        """Set how long a turn of a session may take, in seconds."""
         with self.database.write("limit") as db:
             stage(db, session_id)
             change = "incidental = json_set(incidental, '$.max_time', ?)"
@@ -371,7 +371,7 @@ class Journal:
 
 
 class Batches:
-    """The part of the journal that keeps what a batch is made of. The record is the batch's own business."""
+    """The part of the journal with the records of batches. Only batches know what is in a record."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
