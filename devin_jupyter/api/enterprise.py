@@ -342,7 +342,7 @@ class Enterprise:
             self._names = asyncio.ensure_future(names_of(self.members(), self.service_users(include_inactive=True)))
         try:
             self._service.seen.everybody = found = await asyncio.shield(self._names)
-        except DevinError:  # names only adorn ids; asked again the next time
+        except DevinError:  # only names are missing then; tried again the next time
             self._names = None
             return {}
         return found

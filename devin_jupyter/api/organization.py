@@ -262,7 +262,7 @@ class Members:
             self._names = asyncio.ensure_future(names_of(self.list(), self.idp_users()))
         try:
             self._service.seen.members = found = await asyncio.shield(self._names)
-        except DevinError:  # names only adorn ids; asked again the next time
+        except DevinError:  # only names are missing then; tried again the next time
             self._names = None
             return {}
         return found
