@@ -155,8 +155,6 @@ class Transcript:
         self.asks: str | None = None
         self.word: str | None = None
         """The newest status."""
-        self.ignored = 0
-        """Updates that say nothing that is shown."""
         self._earlier = tuple(earlier)
         self._drafts: dict[str, _Draft] = {}
         self.characters = 0
@@ -191,12 +189,10 @@ class Transcript:
     def _read(self, params: Raw, now: datetime) -> Hint:
         update = params.get("update")
         if not isinstance(update, Mapping):
-            self.ignored += 1
             return Hint.NONE
         variant, meta = update.get("sessionUpdate"), _meta(update)
         read = _VARIANTS.get(variant) if isinstance(variant, str) else None
         if read is None:
-            self.ignored += 1
             return Hint.NONE
         event = meta.get("cognition.ai/eventId")
         if isinstance(event, str):
@@ -319,7 +315,6 @@ class Transcript:
     def _tool(self, update: Raw, meta: Raw, at: datetime | None) -> Hint:
         call = update.get("toolCallId")
         if not isinstance(call, str):
-            self.ignored += 1
             return Hint.NONE
         identifier = f"tool {call}"
         draft, is_call = self._drafts.get(identifier), update["sessionUpdate"] == "tool_call"
@@ -409,7 +404,6 @@ class Transcript:
             return self._status(meta, at)
         if event in _LIFECYCLE:
             return Hint.STATUS | Hint.OVER
-        self.ignored += 1
         return Hint.NONE
 
     def _pull_request(self, data: Any, at: datetime | None) -> Hint:
@@ -459,7 +453,6 @@ class Transcript:
         return hint
 
     def _ignore(self, update: Raw, meta: Raw, at: datetime | None) -> Hint:
-        self.ignored += 1
         return Hint.NONE
 
     # --- within the limits ------------------------------------------------------------------------------------
