@@ -61,8 +61,11 @@ _ACTIVITIES = {
     "waiting_for_shell": "waiting for a command to end",
     "waiting_for_ci": "waiting for CI",
 }
-_LIFECYCLE = frozenset({"devin_suspended", "devin_exited", "stop", "pause", "permission_resolved"})
+_LIFECYCLE = frozenset({"devin_suspended", "devin_exited", "stop", "permission_resolved"})
 _PERMISSION, _SECRET = "permission_request", "request_secret"
+READS_REPORTS = True
+"""Whether to read what the documents do not name and one program alone reports: `pause`, a request for a secret, the
+reason `resume_restored`, the status in the answer to a load. All of it only shows, or leads to a look."""
 _CLOSED = frozenset({"completed", "failed"})
 # citation tags, which only the web app can follow; the last alternative is a tag whose end has not arrived yet
 _TAG = re.compile(r"<ref_(?:file|snippet)\b([^<>]*)/?>(?:</ref_\w+>)?|<r(?:e(?:f(?:_[^<>]*)?)?)?$")
@@ -216,7 +219,7 @@ class Transcript:
         What happened while the replay went on is told as part of it, and never again.
         """
         self.end_replay()
-        told = _status_in(_meta(result)) if isinstance(result, Mapping) else None
+        told = _status_in(_meta(result)) if READS_REPORTS and isinstance(result, Mapping) else None
         hint = _hint_of(told or self.word)
         return Hint.STATUS if Hint.OVER in hint else Hint.NONE
 
@@ -402,7 +405,7 @@ class Transcript:
         is_status = event == "status_update" or "cognition.ai/statusEnum" in meta
         if is_status:
             return self._status(meta, at)
-        if event in _LIFECYCLE:
+        if event in _LIFECYCLE or (READS_REPORTS and event == "pause"):
             return Hint.STATUS | Hint.OVER
         return Hint.NONE
 
@@ -427,8 +430,8 @@ class Transcript:
             self.asks = _line(asked, _ENTRY) if isinstance(asked, str) and asked else None
         if word is None:
             return hint
-        is_over = word not in _OPEN and word in _STATUS and meta.get("cognition.ai/statusReason") != "resume_restored"
-        if is_over:
+        is_restored = READS_REPORTS and meta.get("cognition.ai/statusReason") == "resume_restored"
+        if word in _STATUS and word not in _OPEN and not is_restored:
             hint |= Hint.OVER
             self._is_typing, self._announced = False, None
         else:
@@ -560,7 +563,7 @@ def _questions(listed: Any) -> str:
 
 def _label(update: Raw, meta: Raw) -> str:
     title = update.get("title")
-    if meta.get("cognition.ai/eventType") == _SECRET:
+    if READS_REPORTS and meta.get("cognition.ai/eventType") == _SECRET:
         title = f"Asks for the secret {meta.get('cognition.ai/secretName') or ''}; give it in the web app"
     title = title or meta.get("cognition.ai/headline")
     return title if isinstance(title, str) and title.strip() else ""
@@ -576,14 +579,16 @@ def _input(update: Raw, meta: Raw) -> str | None:
     elif raw is not None:
         given = _json(raw)
     else:
-        found = next((meta[name] for name in _INPUTS if isinstance(meta.get(name), str)), None)
+        names = _INPUTS + _REPORTED_INPUTS if READS_REPORTS else _INPUTS
+        found = next((meta[name] for name in names if isinstance(meta.get(name), str)), None)
         if found is None:
             return None
         given = str(found)
     return given[:LONGEST_INPUT]
 
 
-_INPUTS = tuple(f"cognition.ai/{name}" for name in ("command", "query", "listDirectory", "note"))
+_INPUTS = tuple(f"cognition.ai/{name}" for name in ("command", "query", "listDirectory"))
+_REPORTED_INPUTS = ("cognition.ai/note",)
 
 
 def _output(update: Raw, meta: Raw) -> str | None:

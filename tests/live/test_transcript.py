@@ -292,6 +292,22 @@ def test_a_turn_that_ended_while_it_was_loaded_is_looked_at(result: Any, hint: H
     assert read(status("blocked"), replay=True)[0].loaded({}) == Hint.STATUS
 
 
+def test_one_switch_leaves_out_what_one_program_alone_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    def found() -> tuple[Any, ...]:
+        secret = call(meta={"eventType": "request_secret", "secretName": "TOKEN", "note": "for the deploy"})
+        restored = status("finished", statusReason="resume_restored")
+        loaded = {"_meta": {"cognition.ai/statusEnum": "blocked"}}
+        step = first(secret)
+        _, hints = read(info("pause"), restored)
+        return step.title, step.input, *hints, read(status("working"), replay=True)[0].loaded(loaded)
+
+    over = Hint.STATUS | Hint.OVER
+    title = "Asks for the secret TOKEN; give it in the web app"
+    assert found() == (title, "for the deploy", over, Hint.STATUS, Hint.STATUS)
+    monkeypatch.setattr(transcript, "READS_REPORTS", False)
+    assert found() == ("tool call", "", Hint.NONE, over, Hint.NONE)
+
+
 def test_a_status_is_a_step_only_when_it_changes() -> None:
     found = view(
         status("working"), status("working"), status("blocked", statusMessage="Your turn"), status("levitating")
