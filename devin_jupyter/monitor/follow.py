@@ -32,6 +32,8 @@ _GRACE = 1.0
 """How many seconds a session is still followed after its turn was over: the last events come after the state."""
 _EVERY = {Hint.MESSAGE: 1.0, Hint.STATUS: 0.25}
 """The shortest time between two looks at a session because of events of this kind: seconds."""
+_TOGETHER = 0.25
+"""After a look the next ones wait for so many seconds, and then go together: a hundred sessions are one request."""
 _MOST_NOTED = 2000
 _NO_TOKEN = "there is no personal access token (DEVIN_PAT)"
 _MISSING = "it needs the package websockets: pip install 'devin-jupyter[live]'"
@@ -71,6 +73,8 @@ class Follower:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._checking: asyncio.Task[None] | None = None
         self._looked: dict[str, float] = {}
+        self._to_look: dict[str, None] = {}
+        self._pause: asyncio.TimerHandle | None = None
         self._looks: dict[str, asyncio.Task[None]] = {}
         self.off = self._why_off(is_headless)
         """Why the channel is not used, as far as that is known without a request."""
@@ -113,6 +117,7 @@ class Follower:
         if self._loop is not loop:  # a forked child inherits timers and tasks that never run
             self._loop, self._checking = loop, None
             self._leaving, self._looks, self._followed = {}, {}, {}
+            self._to_look, self._pause = {}, None
         is_wanted = _is_wanted(session)
         if is_wanted and (leaving := self._leaving.pop(session, None)) is not None:
             leaving.cancel()
@@ -201,6 +206,9 @@ class Follower:
     async def aclose(self) -> None:
         """Close the connection."""
         self._store.follow = None
+        if self._pause is not None:
+            self._pause.cancel()
+        self._to_look, self._pause = {}, None
         tasks, self._looks = [*self._looks.values()], {}
         if self._checking is not None:
             tasks.append(self._checking)
@@ -302,7 +310,16 @@ class Follower:
         self._looked[session.session_id] = self._store.clock.monotonic()
         if len(self._looked) > _MOST_NOTED:
             del self._looked[next(iter(self._looked))]
-        self._store.poll_now(session.session_id)
+        self._to_look[session.session_id] = None
+        if self._pause is None:
+            self._look_together()
+
+    def _look_together(self) -> None:
+        names, self._to_look, self._pause = self._to_look, {}, None
+        for session_id in names:
+            self._store.poll_now(session_id)
+        if names:
+            self._pause = asyncio.get_running_loop().call_later(_TOGETHER, self._look_together)
 
     def _again(self, session: WatchedSession, after: Iterable[float]) -> None:
         """Look again after so many seconds, unless its turn is over by then."""

@@ -400,8 +400,9 @@ class BatchPanel(LiveWidget):
     def _live_changed(self, identifier: str, view: LiveView) -> None:
         progress = view.plan_progress
         words = [view.activity or "", f"plan {progress[0]} of {progress[1]}" if progress else ""]
-        self._activities[identifier] = " · ".join(filter(None, words))
-        if identifier in self._snapshots:
+        said = " · ".join(filter(None, words))
+        is_same, self._activities[identifier] = said == self._activities.get(identifier, ""), said
+        if identifier in self._snapshots and not is_same:
             self._put(self._snapshots[identifier])
 
     def _store(self, snapshot: Snapshot) -> bool:

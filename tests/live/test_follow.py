@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +15,9 @@ import devin_jupyter as dj
 from devin_jupyter import Phase, Session
 from devin_jupyter.host import Host, replaced_by
 from devin_jupyter.live.channel import Timing
-from devin_jupyter.models.steps import LiveView
+from devin_jupyter.models.steps import Hint, LiveView
+from devin_jupyter.monitor.follow import Follower
+from devin_jupyter.monitor.store import SessionStore
 
 SLOW = {"tags": ["sim:slow"]}
 
@@ -355,3 +359,23 @@ def test_without_the_package_it_says_what_is_missing(
     with pytest.raises(dj.LiveUnavailable) as caught:
         session.cancel_turn()
     assert caught.value.hint == "pip install 'devin-jupyter[live]'"
+
+
+async def test_what_is_told_of_many_sessions_at_once_leads_to_one_look_and_then_to_another() -> None:
+    settings = SimpleNamespace(live=None, pat="cog_x", api_key="", api_version="v3")
+    store = SessionStore()
+    follower = Follower(store, SimpleNamespace(settings=settings))  # type: ignore[arg-type]
+    names = [f"devin-{number:032d}" for number in range(100)]
+    subscription = store.subscribe(names, lambda _: None)
+    looked: list[str] = []
+    store.poll_now = looked.append  # type: ignore[method-assign]
+    for _ in range(3):
+        for name in names:
+            follower._on_hint(name, Hint.MESSAGE)
+    assert looked == names[:1]
+    async with asyncio.timeout(5):
+        while len(looked) < len(names):  # noqa: ASYNC110  # nothing tells when it looks
+            await asyncio.sleep(0.01)
+    assert looked == names
+    subscription.close()
+    await follower.aclose()
