@@ -93,6 +93,7 @@ RETRY_AFTER_OFFLINE = 30.0
 _AT_ONCE = 50
 """How many requests are looked up by one: each has a few tags, and some proxies take no longer URLs."""
 _AT_A_TIME = 8
+_MOST_SWEEPS = 10
 _PLAYBOOK_SECONDS = 60.0
 """How long the schema of a playbook is taken for the present one."""
 _MOST_READ = 100
@@ -1307,7 +1308,8 @@ class Lookup:
     async def sweep(self, identities: Iterable[Fingerprint]) -> dict[str, list[Raw]]:
         """Return the sessions of many requests by the tag of each, asked for in few requests.
 
-        What is not found is asked for once more: a session may move in a list while that is read.
+        What is not found is asked for once more, since a session may move in a list while that is read; and again as
+        long as that finds any.
         """
         wanted = {identity.tag: identity.tags for identity in identities}
         found: dict[str, list[Raw]] = {}
@@ -1320,10 +1322,13 @@ class Lookup:
             for name in asked:
                 found[name] = _oldest_first(listed, wanted[name])
 
-        for _ in range(2):
-            missing = [name for name in wanted if not found.get(name)]
+        missing = [*wanted]
+        for number in range(_MOST_SWEEPS):
             chunks = [missing[at : at + _AT_ONCE] for at in range(0, len(missing), _AT_ONCE)]
             await asyncio.gather(*map(ask, chunks))
+            before, missing = missing, [name for name in missing if not found[name]]
+            if number and len(missing) == len(before):
+                break
         return found
 
     async def _with_tags(self, listed: Sequence[Raw]) -> list[Raw]:

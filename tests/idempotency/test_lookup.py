@@ -89,6 +89,18 @@ async def test_a_session_that_moved_in_the_list_while_it_was_read_is_found_by_it
     assert [id_of(item) for item in (await lookup(listed).sweep([one]))[one.tag]] == [f"devin-{'a' * 32}"]
 
 
+async def test_a_list_in_which_sessions_keep_moving_is_asked_again_as_long_as_that_finds_any() -> None:
+    wanted = [identity(number) for number in range(4)]
+    listed = Listed(*(raw(name, one.tag) for name, one in zip("abcd", wanted, strict=True)))
+    real, passes = listed.tagged, iter(range(1, 9))
+
+    async def moving(*tags: str) -> list[dict[str, Any]]:
+        return (await real(*tags))[: next(passes)]  # one more each time
+
+    listed.tagged = moving  # type: ignore[method-assign]
+    assert all((await lookup(listed).sweep(wanted)).values())
+
+
 async def test_where_a_list_shows_no_tags_the_sessions_are_read_and_what_cannot_be_told_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
