@@ -68,6 +68,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     )
 
 
+FIRST_BROWSER = ("panel", "board", "charts")
+"""The modules of browser tests that the first of two workers runs; together they take as long as the others."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """As `--dist loadscope`, but two workers run all tests in browsers, half of them each.
+
+    Each worker with one of them starts a JupyterLab, a chromium and a page, which takes it as long as most of them.
+    """
+    if config.getvalue("dist") != "loadscope":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class TwoWithBrowsers(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            scope: str = super()._split_scope(nodeid)
+            _, is_browser, name = scope.partition("/test_browser_")
+            return f"browser {Path(name).stem in FIRST_BROWSER}" if is_browser else scope
+
+    return TwoWithBrowsers(config, log)
+
+
 BEGAN = pytest.StashKey[float]()
 
 
