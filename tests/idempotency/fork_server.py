@@ -7,6 +7,7 @@ exist before a fork.
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import json
 import os
@@ -22,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from kernels import CELL, Kernel
 
+from devin_jupyter.api.transport import _user_agent
 from devin_jupyter.errors import DevinError
 from devin_jupyter.idempotency.create import Timing
 from devin_jupyter.journal import Journal
@@ -35,6 +37,7 @@ for _name in (
     "sniffio",
 ):
     importlib.import_module(_name)  # at their first request otherwise, in every child
+_user_agent()  # the same
 SETTLE_AT = (0.0, 0.1, 0.3, 1.0)
 """The documented 0, 1, 3 and 10 s, ten times as fast."""
 TIMING = Timing(settle_at=SETTLE_AT, poll_seconds=0.05)
@@ -133,6 +136,7 @@ def child(act: dict[str, Any], pipe: int) -> None:
 def main() -> None:
     """Fork for every line, and answer in whatever order children end."""
     acts = sys.stdin.fileno()
+    gc.freeze()  # no child looks for garbage in what it has from here, which would copy all of it
     pending, buffered, is_open = {}, b"", True
     while is_open or pending:
         ready, _, _ = select.select([*pending, *([acts] if is_open else [])], [], [])
