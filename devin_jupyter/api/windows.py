@@ -21,6 +21,8 @@ from devin_jupyter.models.fields import KNOWN_KEYS, UNIX_SECONDS, json_parsers, 
 
 SERIAL = 4
 """Pages that are always read one after another; more are divided."""
+_BLIND = 12
+"""The same where nothing says how many there are: the pages that were read are read again by the parts."""
 NEAR = 5
 """If no more concurrent requests than this are worthwhile, windows are divided only once: each costs one more page."""
 _SHARE = 1.5
@@ -193,7 +195,7 @@ class _Reader:
         while page.cursor is not None and page.cursor not in cursors:
             cursors.add(page.cursor)
             left = _pages_left(window, page, seen) if expected is None else None
-            is_much = count >= SERIAL if left is None else left > SERIAL
+            is_much = count >= _BLIND if left is None else left > SERIAL
             if expected is not None:
                 is_much = self._has_far_more(window, created, count, expected)
             if is_much and page.created and window.is_divisible:

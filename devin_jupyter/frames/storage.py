@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ from devin_jupyter.text import kind_of, nearest, replacing
 _METADATA_KEY = b"devin_jupyter"
 _ROWS_AT_ONCE = 8192
 """The text of more is never in memory together."""
+_DIFFERING = ("session_id", "url", "title", "structured_output", "created_at", "updated_at", "duration", "acus")
+"""Columns whose values are nearly all different, so that a file does not look for equal ones."""
 _TEXT_SUFFIXES = ("txt", "md", "log", "py", "html", "xml", "yaml", "yml", "toml", "diff", "patch", "sql", "sh")
 UNKNOWN_MONTH = "unknown"
 
@@ -53,21 +56,30 @@ def write_parquet(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
 
 def _write(parts: Iterable[pd.DataFrame], objects: list[str], path: Path, *, index: bool | None = None) -> None:
     """Write parts of a frame with the same dtypes, whose objects are JSON text; without its index if that is False."""
-    arrow, parquet = require_pyarrow()
+    _write_tables((_table_of(part, objects, index=index) for part in parts), path)
+
+
+def _table_of(part: pd.DataFrame, objects: list[str], *, index: bool | None = None) -> Any:
+    """Return a frame whose objects are JSON text as an Arrow table, with the note in its metadata."""
+    table = require_pyarrow()[0].Table.from_pandas(part, preserve_index=index)
+    categories = {
+        str(name): list(dtype.categories)
+        for name, dtype in part.dtypes.items()
+        if isinstance(dtype, pd.CategoricalDtype)
+    }
+    note = json.dumps({"objects": objects, "categories": categories}).encode()
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), _METADATA_KEY: note})
+
+
+def _write_tables(tables: Iterable[Any], path: Path) -> None:
     with replacing(path) as place, ExitStack() as stack:
         writer = None
-        for part in parts:
-            table = arrow.Table.from_pandas(part, preserve_index=index)
+        for table in tables:
             if writer is None:
-                categories = {
-                    str(name): list(dtype.categories)
-                    for name, dtype in part.dtypes.items()
-                    if isinstance(dtype, pd.CategoricalDtype)
-                }
-                note = json.dumps({"objects": objects, "categories": categories}).encode()
-                schema = table.schema.with_metadata({**(table.schema.metadata or {}), _METADATA_KEY: note})
-                writer = stack.enter_context(parquet.ParquetWriter(place, schema))
-            writer.write_table(table.cast(schema))
+                dictionaries = [name for name in table.schema.names if name not in _DIFFERING]
+                made = require_pyarrow()[1].ParquetWriter(place, table.schema, use_dictionary=dictionaries)
+                writer = stack.enter_context(made)
+            writer.write_table(table.cast(writer.schema))
 
 
 def read_parquet(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -375,14 +387,31 @@ def merge_into(path: Path, new: pd.DataFrame) -> None:
     """
     objects = _object_columns(new)
     if path.exists():
+        fresh = _with_json(new, objects)
+        table = _table_of(fresh, objects, index=False)
         with naming(path):
-            old, _ = _frame_in(require_pyarrow()[1].read_table(path, partitioning=None))
-        _write([merge_sessions(old, _with_json(new, objects))], objects, path, index=False)
+            old = require_pyarrow()[1].read_table(path, partitioning=None, use_threads=False)
+        if old.schema.names == table.schema.names and old.schema.metadata == table.schema.metadata:
+            _write_tables([_merge_tables(old, table)], path)
+        else:  # written before there was some column, or with other categories
+            _write([merge_sessions(_frame_in(old)[0], fresh)], objects, path, index=False)
         return
     new = _newest_first(new)
     starts = range(0, max(1, len(new)), _ROWS_AT_ONCE)
     slices = (_with_json(new.iloc[start : start + _ROWS_AT_ONCE], objects) for start in starts)
     _write(slices, objects, path, index=False)
+
+
+def _merge_tables(old: Any, new: Any) -> Any:
+    """Return the sessions of both tables as `merge_sessions` does, in half the time of frames."""
+    import pyarrow.compute as compute
+
+    replaced = compute.is_in(old["session_id"], value_set=new["session_id"].combine_chunks())
+    kept = old.filter(compute.invert(replaced))
+    both = require_pyarrow()[0].concat_tables([kept, new.cast(old.schema)]).unify_dictionaries()
+    columns = both.select(["created_at", "session_id"]).to_pandas()
+    order = by_time(columns["created_at"].array, columns["session_id"].array)
+    return both if order is None else both.take(order)
 
 
 def merge_sessions(old: pd.DataFrame | None, new: pd.DataFrame) -> pd.DataFrame:
@@ -490,7 +519,7 @@ def empty_like(files: Sequence[Path]) -> pd.DataFrame:
         with naming(file):
             schemas.append(parquet.read_schema(file))
     there = {"user_name"}.union(*(schema.names for schema in schemas)) if files else {one.name for one in SESSIONS}
-    found = SessionRows().frame().astype(_categories(schemas))
+    found = _no_sessions().astype(_categories(schemas))
     return found[[name for name in found.columns if name in there]]
 
 
@@ -576,10 +605,7 @@ def open_pull_requests(
             if after is not None and file.stem > month and not file.stem.endswith(UNKNOWN_MONTH):
                 continue
             if file not in seen:
-                part = read_sessions([file], _OF_PULL_REQUESTS)
-                is_open = (part["n_prs"] > 0) & (part["n_merged"].fillna(0) < part["n_prs"])
-                part = part[is_open.fillna(False).array]
-                seen[file] = part[~part["session_id"].isin(without).to_numpy()]
+                seen[file] = _with_open_requests(file, without)
             part = seen[file]
             if after is not None:
                 created = part["created_at"].array.asi8
@@ -594,11 +620,29 @@ def open_pull_requests(
     return found, _place(again) or _place(turn)
 
 
+def _with_open_requests(file: Path, without: Collection[str]) -> pd.DataFrame:
+    import pyarrow.compute as compute
+
+    arrow, parquet = require_pyarrow()
+    with naming(file), parquet.ParquetFile(file) as opened:
+        table = opened.read(columns=[*_OF_PULL_REQUESTS], use_threads=False)
+        merged = compute.fill_null(table["n_merged"], 0)
+        names = arrow.array([*without], type=table.schema.field("session_id").type)
+        is_named = compute.is_in(table["session_id"], value_set=names)
+        is_open = compute.and_not(compute.less(merged, table["n_prs"]), is_named)
+        return _newest_first(table.filter(is_open).to_pandas())
+
+
 def _first(count: int, parts: Iterator[pd.DataFrame]) -> pd.DataFrame:
-    found = SessionRows().frame()[[*_OF_PULL_REQUESTS]]
+    found = _no_sessions()[[*_OF_PULL_REQUESTS]]
     while len(found) < count and (part := next(parts, None)) is not None:
         found = pd.concat([found, part.head(count - len(found))], ignore_index=True)
     return found
+
+
+@cache
+def _no_sessions() -> pd.DataFrame:
+    return SessionRows().frame()
 
 
 def _place(part: pd.DataFrame) -> Place | None:
