@@ -128,10 +128,11 @@ def _facts_in_line(snapshot: Snapshot) -> list[str]:
     found += [_quiet(labels.duration(took))] if took is not None else []
     found += [_quiet(f"as of {as_of}")] if as_of else []
     found += [_quiet(one_line(repo)) for repo in snapshot.repos]
-    for each in snapshot.pull_requests:
+    listed, note = labels.first_pull_requests(snapshot)
+    for each in listed:
         state = one_line(each.state or "state unknown", 40)
         found.append(f"{link(web_address(each.url), labels.pull_request_name(each))} {_quiet(state)}")
-    return found
+    return [*found, _quiet(note)] if note else found
 
 
 def _said(rows: Sequence[str]) -> str:

@@ -79,6 +79,9 @@ def link(snapshot: Snapshot) -> str | None:
     return web_address(snapshot.url)
 
 
+SHOWN_PULL_REQUESTS = 50
+
+
 def web_address(url: str) -> str | None:
     """Return the URL if it is plain http(s) with a host and no credentials or control characters, else None."""
     if len(url) > 2000 or INVISIBLE.search(url) or any(char.isspace() or char in "<>\"'`\\" for char in url):
@@ -261,6 +264,13 @@ def unsaved_answer(snapshot: Snapshot) -> str:
 
 def _reopened(snapshot: Snapshot) -> str:
     return f"dj.get({snapshot.session_id!r}).result()"
+
+
+def first_pull_requests(snapshot: Snapshot) -> tuple[Sequence[PullRequest], str]:
+    """Return the pull requests that a card shows, and a line on those that are left out."""
+    shown = snapshot.pull_requests[:SHOWN_PULL_REQUESTS]
+    left_out = len(snapshot.pull_requests) - len(shown)
+    return shown, f"{left_out:,} more pull requests: .pull_requests" if left_out else ""
 
 
 def newest_messages(snapshot: Snapshot, most: int) -> tuple[Sequence[Message], str]:

@@ -19,6 +19,8 @@ from devin_jupyter.text import one_line, safe_text
 RECORD_VERSION = 1
 MOST_ANSWER, MOST_ANSWERS = 256_000, 2_000_000
 """Bytes of the answer of one session, and of all sessions of a board, that a notebook keeps."""
+_LONGEST_ADDRESS, _MOST_PULL_REQUESTS = 2000, 500
+_LONGEST_NAME, _MOST_NAMES = 400, 100
 
 
 def session_record(snapshot: Snapshot) -> dict[str, Any]:
@@ -37,9 +39,9 @@ def session_record(snapshot: Snapshot) -> dict[str, Any]:
         "question": safe_text(snapshot.question) if snapshot.question else None,
         "acus": snapshot.acus,
         "max_acu_limit": snapshot.max_acu_limit,
-        "pull_requests": [{"url": pr.url, "state": pr.state} for pr in snapshot.pull_requests] or None,
-        "repos": list(snapshot.repos) or None,
-        "tags": list(snapshot.tags) or None,
+        "pull_requests": _pull_requests(snapshot) or None,
+        "repos": [repo[:_LONGEST_NAME] for repo in snapshot.repos[:_MOST_NAMES]] or None,
+        "tags": [tag[:_LONGEST_NAME] for tag in snapshot.tags[:_MOST_NAMES]] or None,
         "simulated": snapshot.simulated or None,
         **({} if snapshot.simulated else _place_and_time(snapshot)),
     }
@@ -82,6 +84,12 @@ def _short_record(snapshot: Snapshot, room: int) -> dict[str, Any]:
     }
     clean: dict[str, Any] = redact_tree({key: value for key, value in record.items() if value is not None})
     return clean
+
+
+def _pull_requests(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Return as many pull requests as a notebook keeps, without addresses that no service gives."""
+    found = [pr for pr in snapshot.pull_requests if len(pr.url) <= _LONGEST_ADDRESS]
+    return [{"url": pr.url, "state": pr.state} for pr in found[:_MOST_PULL_REQUESTS]]
 
 
 def _answer(snapshot: Snapshot, most: int) -> dict[str, Any]:

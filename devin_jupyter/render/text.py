@@ -42,10 +42,12 @@ def session_text(
     facts = " · ".join([labels.cost(snapshot), *times, *labels.labels(snapshot)])
     title = one_line(labels.title(snapshot), max(20, columns - len(phase) - len(facts) - 6))
     lines = [f"{phase} · {title} · {facts}"]
-    for each in snapshot.pull_requests:
+    listed, note = labels.first_pull_requests(snapshot)
+    for each in listed:
         state = one_line(each.state or "state unknown", 40)
         address = labels.web_address(each.url) or ""
         lines.append(f"  {labels.pull_request_name(each)} {state}  {address}".rstrip())
+    lines.append(f"  {note}" if note else "")
     you, words = labels.spoken(snapshot, message)
     is_asked = words is not None and words.is_question
     if you:

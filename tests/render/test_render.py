@@ -345,6 +345,20 @@ def test_a_long_conversation_is_saved_in_part_and_says_where_the_rest_is(snapsho
         assert "400: x" not in bundle[form]
 
 
+def test_pull_requests_and_tags_without_end_do_not_fill_the_saved_notebook(snapshot: Make) -> None:
+    address = "https://github.com/acme/api/pull/"
+    many = tuple(PullRequest(f"{address}{number}", "open") for number in range(50_000))
+    long = PullRequest(address + "1" * 1_000_000, "open")
+    tags = tuple(f"{number}-" + "x" * 10_000 for number in range(1_000))
+    bundle = render.bundle(snapshot(pull_requests=(long, *many), tags=tags))
+
+    for form in ("text/plain", "text/html", RECORD_MIME):
+        assert len(json.dumps(bundle[form])) < 200_000
+    for form in ("text/plain", "text/html"):
+        assert "49,951 more pull requests: .pull_requests" in bundle[form]
+    assert bundle[RECORD_MIME]["pull_requests"][0] == {"url": f"{address}0", "state": "open"}
+
+
 def test_a_board_keeps_answers_up_to_a_limit_and_the_size_of_the_others(snapshot: Make) -> None:
     answer = {"text": "x" * 100_000}
     rows = [snapshot(n, phase=Phase.DONE, structured_output=answer, output_is_fresh=True) for n in range(1, 41)]
