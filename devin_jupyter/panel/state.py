@@ -111,9 +111,6 @@ def _entry(phase: str, label: str, icon: str, at: datetime | None) -> dict[str, 
 def live_state(view: LiveView, snapshot: Snapshot) -> dict[str, Any]:
     """Return what the live channel reports, except for the steps."""
     progress, approval = view.plan_progress, view.approval_in(snapshot.phase)
-    asked = None
-    if approval is not None:
-        asked = {"title": one_line(approval.title, 300), "text": safe_text(approval.text, STEP_TEXT)}
     return {
         "state": view.state,
         "reason": one_line(view.reason, 300) if view.reason else None,
@@ -121,7 +118,7 @@ def live_state(view: LiveView, snapshot: Snapshot) -> dict[str, Any]:
         "plan": [{"text": one_line(each.text, 200), "status": one_line(each.status, 20)} for each in view.plan[:100]],
         "progress": list(progress) if progress else None,
         "steps": len(view.steps),
-        "approval": asked,
+        "approval": {"title": one_line(approval.title, 300)} if approval is not None else None,
     }
 
 

@@ -18,6 +18,7 @@ from devin_jupyter.models.snapshot import Message, Snapshot, phase_history
 from devin_jupyter.models.steps import LiveView, Step
 from devin_jupyter.monitor.store import Connection, Subscription
 from devin_jupyter.panel.state import (
+    STEP_TEXT,
     file_item,
     live_state,
     message_item,
@@ -77,6 +78,8 @@ class SessionSync:
         self.live: LiveView = getattr(session, "live_view", None) or LiveView(session_id=self.snapshot.session_id)
         self._steps: dict[str, Step] = {}
         """The steps as last sent to the browser, by id."""
+        self._asked = ""
+        """What is to be approved, as last sent to the browser."""
         self._phases = phase_history((), self.snapshot, None)
         self._trouble: dict[str, Any] | None = None
         length = len(self.snapshot.messages)
@@ -131,7 +134,7 @@ class SessionSync:
             have = content.get("have")
             self._send_messages(have if isinstance(have, int) and not isinstance(have, bool) and have >= 0 else 0)
         elif action == "steps":
-            self._steps = {}
+            self._steps, self._asked = {}, ""
             self._send_steps()
         elif action == "seen":
             is_visible = content.get("visible") is True
@@ -173,7 +176,10 @@ class SessionSync:
         self._publish(self.state())
 
     def _send_steps(self) -> None:
-        """Send the steps that are new or have grown since the last time; the first ones replace all others."""
+        """Send the steps that are new or have grown since the last time, and what is to be approved.
+
+        The first steps replace all others.
+        """
         changed = [step for step in self.live.steps if self._steps.get(step.id) != step]
         is_first = not self._steps
         self._steps = {step.id: step for step in self.live.steps}
@@ -181,6 +187,11 @@ class SessionSync:
             items = [step_item(step) for step in changed[start : start + CHUNK]]
             whole = {"fresh": True} if is_first and start == 0 else {}
             self._send({"kind": "steps", "session": self.snapshot.session_id, "items": items, **whole})
+        asked = self.live.approval.text if self.live.approval is not None else ""
+        if asked != self._asked:  # no part of the state, which some front ends save with the notebook
+            self._asked = asked
+            text = safe_text(asked, STEP_TEXT)
+            self._send({"kind": "approval", "session": self.snapshot.session_id, "text": text})
 
     def _send_messages(self, first: int) -> None:
         messages = self.snapshot.messages

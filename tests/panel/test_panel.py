@@ -343,7 +343,7 @@ def test_the_live_channel_gives_buttons_only_where_it_is_on_and_there_is_somethi
     session, panel, wire = shown()
     for name in ("approve", "reject", "cancel_turn"):
         panel.actions[name] = lambda: None
-    approval = Approval(id="r", title="Push")
+    approval = Approval(id="r", title="Push", text="git push")
 
     def can(view: LiveView) -> set[str]:
         session.on_live(view)
@@ -351,6 +351,8 @@ def test_the_live_channel_gives_buttons_only_where_it_is_on_and_there_is_somethi
 
     assert can(_view("devin-1", steps=(Step(kind="tool", title="x", id="x"),))) == {"cancel_turn"}
     assert can(_view("devin-1", approval=approval)) == {"approve", "reject", "cancel_turn"}
+    assert [each["text"] for each in wire.custom if each["kind"] == "approval"] == ["git push"]
+    assert "git push" not in str(wire.trait("state"))  # which some front ends save with the notebook
     assert can(_view("devin-1", state="unavailable", approval=approval)) == set()
     session.show(replace(session.snapshot, phase=Phase.NEEDS_APPROVAL))
     assert can(_view("devin-1", approval=approval)) == {"approve", "reject"}

@@ -2,7 +2,7 @@
 import { h, part } from "./dom.js";
 import { sureButton } from "./sure.js";
 
-export function approvalView(channel) {
+export function approvalView(channel, chat) {
   const problem = h("p", { class: "dv-problem", role: "alert", hidden: true });
   const approve = sureButton(channel, { action: "approve" }, problem, {
     ask: "Approve", look: "dv-primary", question: "Let Devin do this?", yes: "Yes, approve", no: "Not yet", doing: "Approving…",
@@ -10,17 +10,21 @@ export function approvalView(channel) {
   const reject = sureButton(channel, { action: "reject" }, problem, {
     ask: "Reject", question: "Refuse this?", yes: "Yes, reject", no: "Not yet", doing: "Rejecting…", danger: true,
   });
-  const words = part({}, ({ live }) => live.approval, (approval) => (approval ? [
+  const asked = ({ live }) => live.approval && { ...live.approval, text: chat.approval };
+  const words = part({}, asked, (approval) => (approval ? [
     h("div", { class: "dv-who" }, "Devin wants your approval"),
     h("div", { class: "dv-asked" }, approval.title),
     approval.text ? h("pre", { class: "dv-pre", tabindex: "0" }, approval.text) : null,
   ] : []));
   const buttons = h("div", { class: "dv-row" }, approve.el, reject.el);
   const el = h("div", { class: "dv-quote dv-approval", hidden: true }, words.el, buttons, problem);
+  let last = null;
   const update = (state) => {
-    words.update(state);
+    words.update((last = state));
     el.hidden = !state.live.approval;
     buttons.hidden = !state.can.includes("approve");
   };
-  return { el, update, reach: (can) => { approve.reach(can); reject.reach(can); } };
+  const watcher = () => { if (last) words.update(last); };
+  chat.watchers.add(watcher);
+  return { el, update, close: () => chat.watchers.delete(watcher), reach: (can) => { approve.reach(can); reject.reach(can); } };
 }

@@ -6,8 +6,12 @@ import { clock } from "./words.js";
 const STEPS_KEPT = 1000;
 
 export function chatStore() {
-  const store = { items: [], steps: new Map(), files: null, watchers: new Set(), take };
-  const takers = { messages, steps, files: ({ items }) => { store.files = items; return true; } };
+  const store = { items: [], steps: new Map(), approval: "", files: null, watchers: new Set(), take };
+  const takers = {
+    messages, steps,
+    approval: ({ text }) => { store.approval = text; return true; },
+    files: ({ items }) => { store.files = items; return true; },
+  };
   function take(content) {
     if (!takers[content?.kind]?.(content)) return;
     for (const watcher of store.watchers) watcher();

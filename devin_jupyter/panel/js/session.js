@@ -15,7 +15,7 @@ export function sessionView(channel, chat) {
   const menu = menuView(channel);
   const head = headline(menu.el);
   const facts = meta();
-  const parts = [head, facts, menu, said(), workView(chat), explained(), answerView(), asked(), approvalView(channel), replyBox(channel), tabsView(channel, chat)];
+  const parts = [head, facts, menu, said(), workView(chat), explained(), answerView(), asked(), approvalView(channel, chat), replyBox(channel), tabsView(channel, chat)];
   const news = h("div", { class: "dv-hidden", role: "status", "aria-live": "polite" });
   const el = h("section", { class: "dv-panel", tabindex: "-1" }, ...parts.filter((each) => each !== menu).map((each) => each.el), news);
   let state = null;
