@@ -27,6 +27,7 @@ _BY_STATUS: Mapping[int, type[errors.ApiError]] = {
     403: errors.Forbidden,
     404: errors.NotFound,
     409: errors.Conflict,
+    410: errors.NotFound,
     422: errors.Unprocessable,
     429: errors.RateLimited,
 }
@@ -51,6 +52,7 @@ _NEXT_STEP = {
     400: "correct what the message names",
     401: "use another key (no restart needed): %devin connect --new-key, dj.connect(api_key=…) or a new DEVIN_API_KEY",
     404: "check the id, and that this key has access to it (%devin whoami)",
+    410: "check the id, and that this key has access to it (%devin whoami)",
     409: "look at its current state first, such as with %devin sessions, then decide",
     422: "correct the fields named above",
     429: "wait and run it again",
@@ -215,7 +217,7 @@ def _reason(request: RequestInfo, status: int, detail: str, wait: float | None, 
         return _why_forbidden(request, detail)
     if status == 404 and request.operation == _CREATE:
         return "the organization, or something the request refers to, does not exist, or this key has no access to it"
-    if status == 404:
+    if status in (404, 410):
         return "it does not exist, or this key has no access to it"
     if status == 409:
         what = "session's " if "/sessions/" in request.path else ""

@@ -41,6 +41,10 @@ logger = logging.getLogger("devin_jupyter.monitor")
 
 CONCURRENT = 4
 """Conversations that are read at a time."""
+_REFUSALS = (NotFound, Forbidden, Unauthorized, BadRequest, Unprocessable)
+"""What the service answers where it does not show a session, and will not at the next look."""
+_PASSING = (408, 425)
+"""Statuses of these that pass."""
 MISSES = 4
 """How often in a row the service must not know a session, or refuse the key, before it is believed: a list may lag
 behind a create, and some gateways answer 403 during maintenance."""
@@ -322,7 +326,7 @@ class Poller:
         troubles: list[DevinError] = []
         for entry in entries:
             problem = found.problems.get(entry.session_id)
-            if problem is not None and isinstance(problem, (NotFound, Forbidden, Unauthorized)):
+            if isinstance(problem, _REFUSALS) and problem.status_code not in _PASSING:
                 entry.misses += MISSES if problem.error_code == "migrated_session" else 1
             if problem is not None and entry.misses >= MISSES:
                 if entry.problem is None:

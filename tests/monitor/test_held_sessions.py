@@ -87,7 +87,10 @@ async def test_a_session_that_was_moved_away_ends_its_wait_though_the_list_still
     assert clock.monotonic() - began < 5 * (ALONE_SECONDS + 60)
 
 
-@pytest.mark.parametrize("fault", [refusing("user_frozen"), refusing(None), refusing(None, 404), refusing(None, 401)])
+REFUSALS = (403, 404, 401, 400, 410, 422)
+
+
+@pytest.mark.parametrize("fault", [refusing("user_frozen"), *(refusing(None, status) for status in REFUSALS)])
 @pytest.mark.parametrize("count", [1, 4])
 async def test_a_watch_that_was_given_up_starts_again_when_the_service_answers(scene, clock, fault, count):
     one = scene(count)
