@@ -169,6 +169,13 @@ class Answer:
             assert isinstance(event, h11.Data)
             yield bytes(event.data)
 
+    async def read(self) -> bytes:
+        """Return the whole body, and give the connection back. Errors as in `Pool.send`."""
+        try:
+            return b"".join([part async for part in self.parts()])
+        finally:
+            self.close()
+
     def close(self) -> None:
         """Give the connection back; one whose answer was not read to its end is closed."""
         if not self._is_closed:

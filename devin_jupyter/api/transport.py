@@ -22,11 +22,11 @@ import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import httpx
@@ -67,6 +67,8 @@ LONGEST_RETRY_AFTER = 60.0
 """Seconds that a request waits where the service asks for it; where it asks for more, the error says until when."""
 
 
+_LONG_BODY = 64 * 1024
+"""Bytes from which a body is read in parts."""
 MOST_ANSWER, MOST_FILE = 100_000_000, 1_000_000_000
 """Bytes of an answer and of a downloaded file, after decompression."""
 
@@ -132,9 +134,14 @@ class _DirectWire(httpx.AsyncBaseTransport):
         place = url.scheme, url.raw_host.decode("ascii"), url.port or (443 if url.scheme == "https" else 80)
         assert isinstance(request.stream, httpx.AsyncByteStream)
         asked = http11.Request(request.method.encode(), url.raw_path, request.headers.raw, request.stream)
-        with _in_words_of_httpx():
+        try:
             answer = await self._pool.send(place, asked, connect=limits.get("connect"), read=limits.get("read"))
-        return httpx.Response(answer.status, headers=answer.headers, stream=_AnswerBody(answer))
+            headers = httpx.Headers(answer.headers)
+            if "content-encoding" not in headers and int(headers.get("content-length") or _LONG_BODY) < _LONG_BODY:
+                return httpx.Response(answer.status, headers=headers, content=await answer.read())
+        except Exception as problem:
+            _raise_as_httpx(problem)
+        return httpx.Response(answer.status, headers=headers, stream=_AnswerBody(answer))
 
     async def aclose(self) -> None:
         if self._pool is not None:
@@ -142,29 +149,30 @@ class _DirectWire(httpx.AsyncBaseTransport):
 
 
 class _AnswerBody(httpx.AsyncByteStream):
-    """The body of an answer of the pool."""
+    """The body of an answer of the pool, in parts."""
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _in_words_of_httpx():
+        try:
             async for part in self._answer.parts():
                 yield part
+        except Exception as problem:
+            _raise_as_httpx(problem)
 
     async def aclose(self) -> None:
         self._answer.close()
 
 
-@contextmanager
-def _in_words_of_httpx() -> Iterator[None]:
-    """Raise the errors of the pool as httpx calls them."""
+def _raise_as_httpx(error: Exception) -> NoReturn:
+    """Raise an error of the pool as httpx calls it, and any other as it is."""
     import h11
 
     from devin_jupyter.api.http11 import Disconnected, NotConnected, PoolBusy
 
     try:
-        yield
+        raise error
     except NotConnected as problem:
         cause = problem.__cause__
         if isinstance(cause, TimeoutError):
@@ -461,10 +469,7 @@ class Transport:
         ours = _is_ours.set(True)
         if request.method != "GET" and (acts := acts_sent.get()) is not None:
             acts.append(request.method)
-        self._open()
-        if is_page:
-            self._open_threads()
-        send = self._send_page if is_page else self._send_one
+        send = self._way(request, is_page=is_page)
         try:
             try:
                 async with asyncio.timeout(within):
@@ -496,6 +501,16 @@ class Transport:
         if date := response.headers.get("date"):
             self.date = date, time.monotonic()
         return response
+
+    def _way(
+        self, request: httpx.Request, *, is_page: bool
+    ) -> Callable[[httpx.Request], Coroutine[Any, Any, httpx.Response]]:
+        """Return what sends a request. What creates something goes through the client, where tracing tools hook in."""
+        client = self._open()
+        if is_page:
+            self._open_threads()
+            return self._send_page
+        return client.send if request.method == "POST" else self._send_one
 
     def _open(self) -> httpx.AsyncClient:
         if sys.platform == "emscripten" and self._wire is None:

@@ -309,7 +309,8 @@ class Runner:
         return not self._open and next(self._startable(), None) is None
 
     def _startable(self) -> Iterator[Job]:
-        return (job for job in self._wanted_waiting() if self.gate.lets_through(job))
+        waiting = self._wanted_waiting()
+        return waiting if self.gate.paused is None else (job for job in waiting if self.gate.lets_through(job))
 
     def _read_journal(self) -> tuple[bool, Halted | None]:
         """Whether the batch or its notebook has a budget, and what holds it in another kernel. For a worker thread."""
