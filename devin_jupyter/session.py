@@ -88,11 +88,10 @@ from devin_jupyter.models.steps import Approval, LiveView, PlanEntry, Step
 from devin_jupyter.monitor.follow import LOOKS, Follower
 from devin_jupyter.monitor.poll import Poller
 from devin_jupyter.monitor.store import SECOND_LOOK, Change, Connection, SessionStore, Subscription, WatchedSession
-from devin_jupyter.options import in_python, seconds
+from devin_jupyter.options import IN_PYTHON, in_python, not_filled_in, seconds
 from devin_jupyter.recorded import LockFile, message_keys, record_of, schema_of
 from devin_jupyter.request import SessionRequest, check_message, read_attachments
 from devin_jupyter.schema import Schema
-from devin_jupyter.template import IN_PYTHON, not_filled_in
 from devin_jupyter.text import format_acus, format_seconds, format_utc
 
 if TYPE_CHECKING:

@@ -33,10 +33,10 @@ from devin_jupyter.loop import (
     names_of_caller,
 )
 from devin_jupyter.models.snapshot import CellRef
-from devin_jupyter.options import from_keywords, in_python, seconds
+from devin_jupyter.options import IN_PYTHON, from_keywords, in_python, not_filled_in, seconds
 from devin_jupyter.request import check_message, read_attachments
 from devin_jupyter.session import AsyncSession, Core, Session
-from devin_jupyter.template import IN_PYTHON, not_filled_in, render
+from devin_jupyter.template import render
 from devin_jupyter.text import kind_of
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, cast
 from devin_jupyter.batches.rows import Rows, named, plain, read_rows
 from devin_jupyter.errors import OptionError, UsageMistake
 from devin_jupyter.models.snapshot import REPORT, CellRef, Where
-from devin_jupyter.options import BY_NAME, CellOptions, fill, templates
+from devin_jupyter.options import BY_NAME, CellOptions, fill, not_filled_in, templates
 from devin_jupyter.options.arguments import expressions
 from devin_jupyter.request import Fingerprint, SessionRequest, build, read_attachments
 from devin_jupyter.request import fill as fill_in
-from devin_jupyter.template import not_filled_in, render, template_problems
+from devin_jupyter.template import render, template_problems
 
 if TYPE_CHECKING:
     from devin_jupyter.schema import Schema

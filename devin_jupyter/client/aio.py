@@ -31,11 +31,19 @@ from devin_jupyter.loop import names_of_caller, with_keywords
 from devin_jupyter.models import wire
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import CellRef, Policy, notebook_scope
-from devin_jupyter.options import BY_NAME, CreateOptions, MapOptions, from_keywords, in_python, seconds
+from devin_jupyter.options import (
+    BY_NAME,
+    IN_PYTHON,
+    CreateOptions,
+    MapOptions,
+    from_keywords,
+    in_python,
+    not_filled_in,
+    seconds,
+)
 from devin_jupyter.recorded import LockFile
 from devin_jupyter.request import SessionRequest, build, fill
 from devin_jupyter.session import AsyncSession, Core, Session, open_session, refresh_ended, start_session
-from devin_jupyter.template import IN_PYTHON, not_filled_in
 from devin_jupyter.values import path_of as as_path
 
 if TYPE_CHECKING:

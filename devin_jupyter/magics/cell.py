@@ -68,8 +68,8 @@ def fix(notebook: Notebook, hint: str, options: CellOptions) -> Session | None:
 
 def _start(notebook: Notebook, body: str, options: CellOptions, *, is_guarded: bool = True) -> Session | None:
     from devin_jupyter.client.aio import policy_of
+    from devin_jupyter.options import not_filled_in
     from devin_jupyter.request import build, fill
-    from devin_jupyter.template import not_filled_in
 
     devin = notebook.client
     notes = not_filled_in(body, options, notebook.variables)
@@ -96,8 +96,8 @@ def _start(notebook: Notebook, body: str, options: CellOptions, *, is_guarded: b
 
 
 def _send(notebook: Notebook, body: str, options: CellOptions) -> None:
+    from devin_jupyter.options import not_filled_in
     from devin_jupyter.request import check_max_time, fill, read_attachments
-    from devin_jupyter.template import not_filled_in
 
     notes = not_filled_in(body, options, notebook.variables)
     text, options = fill(body, options, notebook.variables)

@@ -248,8 +248,8 @@ def wait(notebook: Notebook, args: Any) -> None:
 
 def send(notebook: Notebook, args: Any) -> None:
     """Send a message; one that was sent before is not sent again."""
+    from devin_jupyter.options import not_filled_in
     from devin_jupyter.request import read_attachments
-    from devin_jupyter.template import not_filled_in
 
     files, text = read_attachments(args.attach or (), notebook.variables), " ".join(args.text)
     session = notebook.session(args.session)

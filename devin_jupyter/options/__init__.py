@@ -6,9 +6,10 @@ Once read, options travel as a dict of the table's names that holds only what wa
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from keyword import iskeyword
+from types import ModuleType
 from typing import Any, TypeVar, cast
 
 from devin_jupyter.errors import DevinError, OptionError
@@ -17,6 +18,7 @@ from devin_jupyter.options.arguments import (
     Syntax,
     continued,
     explained,
+    expressions,
     is_template,
     number,
     refuse_keys,
@@ -31,6 +33,7 @@ __all__ = [
     "BY_NAME",
     "CELL",
     "GROUPS",
+    "IN_PYTHON",
     "MODES",
     "OPTIONS",
     "Argument",
@@ -46,6 +49,7 @@ __all__ = [
     "from_keywords",
     "help_text",
     "in_python",
+    "not_filled_in",
     "number",
     "parse",
     "readme_table",
@@ -215,6 +219,88 @@ API unless they name one.
 _OUTRO = """\
 In Python the options are keywords of dj.create, those of batches of dj.map: --max-acu 5 is max_acu=5.
 `%devin help` lists the other commands; defaults for this notebook: %config DevinMagics"""
+
+
+IN_PYTHON = "{%s} in an f-string"
+"""How a value comes into a text in Python, where nothing is filled in."""
+
+_NAMED = re.compile(
+    r"(?<![\w${\\])(?:\{(?P<braces>[A-Za-z_]\w*)(?:\.\w+|\[[^\]{}]*\])*(?:![rsa])?(?::[^\s{}]+)?\}(?!\})"
+    r"|\$(?:\{(?P<shell>[A-Za-z_]\w*)\}|(?P<dollar>[A-Za-z_]\w*)))"
+)
+"""`{name}`, `{name.attribute:.2f}`, `$name` and `${name}`, as other tools fill them in."""
+_STATEMENT = re.compile(
+    r"\{%[-+]?\s*(?:if|elif|else|endif|for|endfor|set|include|macro|endmacro|block|endblock|raw|endraw)\b.*?%\}"
+    r"|\{#(?:\s.*?)?#\}",
+    re.DOTALL,
+)
+"""`{% if … %}` and `{# … #}` of Jinja, which a cell does not know."""
+_ROOT = re.compile(r"""'[^']*'|"[^"]*"|(?<![\w.])([A-Za-z_]\w*)""")
+"""The names that an expression starts from."""
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+
+
+def not_filled_in(
+    prompt: str,
+    options: CreateOptions,
+    variables: Mapping[str, Any],
+    way: str = "{{ %s }}",
+    *,
+    fills: bool = True,
+) -> tuple[str, ...]:
+    """Return a line for the `{name}` and `$name` of existing variables, which are sent as they are; else nothing.
+
+    Args:
+        prompt: as written, before anything is filled in.
+        options: as parsed.
+        variables: the notebook's names.
+        way: how `%s` is filled in.
+        fills: whether `{{ }}` is filled in: if so, the statements and comments of Jinja are named, and if not, the
+            `{{ name }}` of existing variables.
+    """
+    found: dict[str, str] = {}
+    for text in () if options.get("raw") else (prompt, *templates(options)):
+        if "{" not in text and "$" not in text:
+            continue
+        for shown, name in _left_as_it_is(text, variables, fills=fills):
+            found.setdefault(shown, way % name if name else "")
+    values, statements = [one for one in found if found[one]], [one for one in found if not found[one]]
+    notes = []
+    if values:
+        ways = ", ".join(dict.fromkeys(found[one] for one in values[:3]))
+        notes.append(f"{_are_sent(values)}; to fill in a value, write {ways}")
+    if statements:
+        notes.append(f"{_are_sent(statements)}: only {{{{ }}}} is filled in")
+    return tuple(notes)
+
+
+def _left_as_it_is(text: str, variables: Mapping[str, Any], *, fills: bool) -> Iterator[tuple[str, str]]:
+    """Yield what looks like a template and is sent as it is, with what it means; nothing for a statement of Jinja."""
+
+    def is_value(name: str) -> bool:
+        value = variables.get(name, print)
+        return not (name.startswith("_") or callable(value) or isinstance(value, ModuleType))
+
+    at, plain = 0, []
+    for start, end in expressions(text, strict=False):
+        plain.append(text[at:start])
+        at, inner = end, text[start + 2 : end - 2].strip()
+        name = next((one for one in _ROOT.findall(inner) if one and is_value(one)), None)
+        if not fills and name is not None and not text[:start].endswith(("$", "\\")):  # ${{ }} is GitHub's
+            yield " ".join(text[start:end].split()), inner if _DOTTED.fullmatch(inner) else name
+    for part in (*plain, text[at:]):
+        for match in _NAMED.finditer(part):
+            name = str(match["braces"] or match["shell"] or match["dollar"])
+            if is_value(name):
+                yield match[0], re.split("[!:]", match[0][1:-1])[0] if match["braces"] else name
+        for match in _STATEMENT.finditer(part) if fills else ():
+            yield " ".join(match[0].split()), ""
+
+
+def _are_sent(texts: Sequence[str]) -> str:
+    shown = ", ".join(text if len(text) <= 40 else f"{text[:39]}…" for text in texts[:3])
+    are = "is sent as it is" if len(texts) == 1 else "are sent as they are"
+    return f"{shown}{', …' if len(texts) > 3 else ''} {are}"
 
 
 def help_text() -> str:

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devin_jupyter.errors import TemplateError
-from devin_jupyter.template import IN_PYTHON, not_filled_in, render
+from devin_jupyter.options import IN_PYTHON, not_filled_in
+from devin_jupyter.template import render
 
 
 def refusal(text, **variables):
