@@ -387,14 +387,16 @@ def merge_into(path: Path, new: pd.DataFrame) -> None:
     """
     objects = _object_columns(new)
     if path.exists():
-        fresh = _with_json(new, objects)
+        fresh = _with_json(_newest_first(new), objects)
         table = _table_of(fresh, objects, index=False)
         with naming(path):
-            old = require_pyarrow()[1].read_table(path, partitioning=None, use_threads=False)
-        if old.schema.names == table.schema.names and old.schema.metadata == table.schema.metadata:
-            _write_tables([_merge_tables(old, table)], path)
+            stored = require_pyarrow()[1].read_schema(path)
+        if stored.names == table.schema.names and stored.metadata == table.schema.metadata:
+            _write_tables(_merged_pieces(path, table), path)
         else:  # written before there was some column, or with other categories
-            _write([merge_sessions(_frame_in(old)[0], fresh)], objects, path, index=False)
+            with naming(path):
+                old, _ = _frame_in(require_pyarrow()[1].read_table(path, partitioning=None))
+            _write([merge_sessions(old, fresh)], objects, path, index=False)
         return
     new = _newest_first(new)
     starts = range(0, max(1, len(new)), _ROWS_AT_ONCE)
@@ -402,16 +404,44 @@ def merge_into(path: Path, new: pd.DataFrame) -> None:
     _write(slices, objects, path, index=False)
 
 
-def _merge_tables(old: Any, new: Any) -> Any:
-    """Return the sessions of both tables as `merge_sessions` does, in half the time of frames."""
+def _merged_pieces(path: Path, new: Any) -> Iterator[Any]:
+    """Yield the sessions of a file and a table as `merge_sessions` does, some thousands at a time to save memory.
+
+    Args:
+        path: a file with these columns, the newest first.
+        new: Arrow table of what replaces and adds, the newest first.
+    """
     import pyarrow.compute as compute
 
-    replaced = compute.is_in(old["session_id"], value_set=new["session_id"].combine_chunks())
-    kept = old.filter(compute.invert(replaced))
-    both = require_pyarrow()[0].concat_tables([kept, new.cast(old.schema)]).unify_dictionaries()
-    columns = both.select(["created_at", "session_id"]).to_pandas()
+    arrow, parquet = require_pyarrow()
+    names = new["session_id"].combine_chunks()
+    with naming(path), parquet.ParquetFile(path) as opened:
+        last = max(0, opened.num_row_groups - 1)
+        for number in range(last + 1):
+            groups = [number] if opened.num_row_groups else []
+            piece = opened.read_row_groups(groups, use_threads=False)
+            new = new.cast(piece.schema)
+            count = len(new)
+            if number < last and len(piece):
+                oldest = piece["created_at"][-1]
+                is_newer = compute.fill_null(compute.greater_equal(new["created_at"], oldest), False)
+                count = compute.sum(is_newer).as_py() or 0
+            added, new = new.slice(0, count), new.slice(count)
+            is_replaced = compute.is_in(piece["session_id"], value_set=names)
+            if compute.any(is_replaced).as_py():
+                piece = piece.filter(compute.invert(is_replaced))
+            if len(added):
+                piece = _sorted(arrow.concat_tables([piece, added]).unify_dictionaries())
+            n_slices = max(1, len(piece) // _ROWS_AT_ONCE)
+            length = -(-len(piece) // n_slices)
+            for start in range(0, max(1, len(piece)), max(1, length)):
+                yield piece.slice(start, length)
+
+
+def _sorted(table: Any) -> Any:
+    columns = table.select(["created_at", "session_id"]).to_pandas()
     order = by_time(columns["created_at"].array, columns["session_id"].array)
-    return both if order is None else both.take(order)
+    return table if order is None else table.take(order)
 
 
 def merge_sessions(old: pd.DataFrame | None, new: pd.DataFrame) -> pd.DataFrame:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from payloads import V3, session
 
 from devin_jupyter import frames
 from devin_jupyter.errors import OptionError
+from devin_jupyter.frames import storage
 from devin_jupyter.frames.columns import Column, frame_of
 from devin_jupyter.frames.storage import (
     UNKNOWN_MONTH,
@@ -178,6 +181,28 @@ def test_newer_rows_replace_older_ones() -> None:
     assert merge_sessions(None, new).equals(new)
     assert last_update(merged) == 1_790_000_500
     assert last_update(merged.head(0)) is None
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_file_is_merged_piece_by_piece_as_if_it_were_a_frame(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "_ROWS_AT_ONCE", 16)
+    dice, file = random.Random(seed), tmp_path / "sessions-2026-11.parquet"
+    expected = None
+    for title in "abcd":
+        rows = frames.SessionRows()
+        numbers = dice.sample(range(400), dice.choice((1, 5, 100)))
+        made = {number: None if number % 50 == 0 else 1_790_000_000 + number // 3 for number in numbers}
+        rows.add([session(number, title=title, created_at=created) for number, created in made.items()])
+        new = rows.frame()
+        expected = merge_sessions(expected, new)
+        storage.merge_into(file, new)
+
+        pd.testing.assert_frame_equal(storage.read_sessions([file]), expected)
+        assert sorted(pd.read_parquet(file)["session_id"]) == sorted(expected["session_id"])
+    pieces = pq.ParquetFile(file).metadata
+    assert max(pieces.row_group(number).num_rows for number in range(pieces.num_row_groups)) < 32
 
 
 def test_a_csv_without_a_frame_to_take_the_dtypes_from_says_what_to_give(tmp_path: Path) -> None:
