@@ -260,18 +260,25 @@ class Pool:
     async def _open(self, place: tuple[str, str, int], seconds: float | None) -> _Connection:
         scheme, host, port = place
         context = self._context if scheme == "https" else None
-        opening = asyncio.get_running_loop().create_connection(
-            _Connection,
-            host,
-            port,
-            ssl=context,
-            server_hostname=host if context else None,
-            happy_eyeballs_delay=_ADDRESS_SECONDS,
+        loop = asyncio.get_running_loop()
+        opening = loop.create_task(
+            loop.create_connection(
+                _Connection,
+                host,
+                port,
+                ssl=context,
+                server_hostname=host if context else None,
+                happy_eyeballs_delay=_ADDRESS_SECONDS,
+            )
         )
         try:
             async with asyncio.timeout(seconds):
-                _, connection = await opening
+                _, connection = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_drop)  # cancelled itself it could leave a socket open that has just connected
+            raise
         except OSError as problem:  # a TimeoutError is one
+            opening.cancel()
             for _ in range(2):  # a handshake that failed leaves the socket to be closed by the loop
                 await asyncio.sleep(0)
             raise NotConnected from problem
@@ -285,3 +292,8 @@ class Pool:
             idle.append(connection)
         else:
             connection.close()
+
+
+def _drop(opening: asyncio.Task[tuple[asyncio.Transport, _Connection]]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result()[1].close()
