@@ -19,7 +19,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, Field
 
 from devin_jupyter.simulator.config import Config
-from devin_jupyter.simulator.preload import past_automations, preloaded_sessions, sessions_of_others
+from devin_jupyter.simulator.preload import first_automations, preloaded_sessions, sessions_of_others
 from devin_jupyter.simulator.scenarios import IDLE, Opener, plan_turn, repos_in, scenarios_of, title_of
 from devin_jupyter.simulator.sessions import Frame, Message, Session
 from devin_jupyter.simulator.store import FOLDERS, PLAYBOOKS, Store
@@ -237,9 +237,8 @@ class Simulation:
         """By bare id."""
         if is_new:
             self._add_folders()
-            if start["preload"]:
-                for automation in past_automations(start["today"]):
-                    self.store.table("automations")[automation["automation_id"]] = automation
+            for automation in first_automations(start["today"]):
+                self.store.table("automations")[automation["automation_id"]] = automation
         acts: dict[str, list[dict[str, Any]]] = {}
         for _, kept in self.store.load("deeds"):  # the name in files since the first release
             acts.setdefault(kept["session"], []).append(kept["deed"])

@@ -197,8 +197,8 @@ AUTOMATION_OF = {"sched-nightly": "automation-nightly"}
 """The automation that started the past sessions of a schedule."""
 
 
-def past_automations(today: int) -> list[dict[str, Any]]:
-    """Return the automations of an organization with past sessions."""
+def first_automations(today: int) -> list[dict[str, Any]]:
+    """Return the automations that an organization begins with."""
 
     def made(key: str, days: int, event: str, prompt: str, **more: Any) -> dict[str, Any]:
         at = today - days * DAY
