@@ -766,7 +766,10 @@ _KINDS = {
     "SessionRequest": "a SessionRequest",
 }
 """What a parameter with such an annotation takes; one with any other is left to the method."""
-_TOLD_BETTER = frozenset({"self", "id_or_url", "phase", "session", "session_id", "take", "wanted"})
+_LISTS = frozenset({"Sequence", "Iterable", "list"})
+_TOLD_BETTER = frozenset(
+    {"self", "id_or_url", "max_acu", "org_ids", "phase", "session", "session_id", "take", "timeout", "wanted"}
+)
 """Parameters that the methods themselves check, with words of their own."""
 
 
@@ -811,7 +814,8 @@ def _is_of(parts: Set[str], value: Any) -> bool:
     names = {each.__name__ for each in type(value).__mro__}
     is_truth = isinstance(value, bool) or not names.isdisjoint({"bool_", "bool"})  # of numpy too
     if value is None or isinstance(value, str):
-        return ("None" if value is None else "str") in parts
+        # a text in place of a list of one is for the method to take, or to refuse
+        return not parts.isdisjoint({"None"} if value is None else {"str", *_LISTS})
     if is_truth or isinstance(value, numbers.Integral):
         return ("bool" in parts and value in (0, 1)) or (not is_truth and not parts.isdisjoint({"int", "float"}))
     if "float" in parts and (isinstance(value, numbers.Number) or hasattr(value, "total_seconds")):
@@ -819,7 +823,7 @@ def _is_of(parts: Set[str], value: Any) -> bool:
     if isinstance(value, Mapping):
         return "Mapping" in parts
     is_list = isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray))
-    return (is_list and not parts.isdisjoint({"Sequence", "Iterable", "list"})) or not parts.isdisjoint(names)
+    return (is_list and not parts.isdisjoint(_LISTS)) or not parts.isdisjoint(names)
 
 
 def _derived(method: Callable[..., Any], finish: Callable[[Any, Any], Any], returns: str | None) -> Callable[..., Any]:
