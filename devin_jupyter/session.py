@@ -88,7 +88,7 @@ from devin_jupyter.models.steps import Approval, LiveView, PlanEntry, Step
 from devin_jupyter.monitor.follow import LOOKS, Follower
 from devin_jupyter.monitor.poll import Poller
 from devin_jupyter.monitor.store import SECOND_LOOK, Change, Connection, SessionStore, Subscription, WatchedSession
-from devin_jupyter.options import IN_PYTHON, in_python, not_filled_in, seconds
+from devin_jupyter.options import IN_PYTHON, in_keywords, in_python, not_filled_in, seconds
 from devin_jupyter.recorded import LockFile, message_keys, record_of, schema_of
 from devin_jupyter.request import SessionRequest, check_message, read_attachments
 from devin_jupyter.schema import Schema
@@ -247,11 +247,16 @@ class SessionView(SuggestsNames):
     @property
     def notice(self) -> str | None:
         """A line to show the user, such as which session was attached to, or that a message had already been sent."""
+        return in_keywords(self._shared.notice) if self._shared.notice else None
+
+    @property
+    def _cell_notice(self) -> str | None:
+        """The notice as a cell shows it: with flags."""
         return self._shared.notice
 
     def add_notice(self, line: str) -> None:
         """Add to `.notice`."""
-        self._shared.notice = f"{self.notice}; {line}" if self.notice else line
+        self._shared.notice = f"{self._cell_notice}; {line}" if self._cell_notice else line
 
     @property
     def url(self) -> str:
@@ -556,7 +561,7 @@ class AsyncSession(SessionView):
         """
         if await self._deliver(text, attach, again=again, as_user=as_user) == "sent":
             notes = not_filled_in(text, {}, names_of_caller(), IN_PYTHON, fills=False)
-            self._shared.notice = "; ".join(filter(None, [self.notice, *notes])) or None
+            self._shared.notice = "; ".join(filter(None, [self._cell_notice, *notes])) or None
         return self
 
     @_on_service

@@ -33,7 +33,7 @@ from devin_jupyter.loop import (
     names_of_caller,
 )
 from devin_jupyter.models.snapshot import CellRef
-from devin_jupyter.options import IN_PYTHON, from_keywords, in_python, not_filled_in, seconds
+from devin_jupyter.options import IN_PYTHON, from_keywords, in_keywords, in_python, not_filled_in, seconds
 from devin_jupyter.request import check_message, read_attachments
 from devin_jupyter.session import AsyncSession, Core, Session
 from devin_jupyter.template import render
@@ -267,10 +267,10 @@ class AsyncBatch(BatchView[AsyncSession]):
 
     __module__ = "devin_jupyter"
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, words: Callable[[str], str] = str) -> None:
         super().__init__()
-        self._runner = runner
-        self.notice: str | None = display.opening_line(runner)
+        self._runner, self._words = runner, words
+        self.notice: str | None = words(display.opening_line(runner))
         """A line worth printing: how many were started, how many were there already."""
 
     @property
@@ -340,7 +340,8 @@ class AsyncBatch(BatchView[AsyncSession]):
         phases, label, attached = phases_of(phase), runner.take_label(take), runner.attached
         positions = None if rows is None else positions_of(runner.plan.rows, rows, runner.jobs)
         chosen = await runner.retry(phases, label, positions)
-        self.notice = runner.last_action = display.retry_line(runner, label, chosen, runner.attached - attached, phases)
+        line = display.retry_line(runner, label, chosen, runner.attached - attached, phases)
+        self.notice = runner.last_action = self._words(line)
         runner.is_last_action_passing = True
         return self
 
@@ -379,7 +380,8 @@ class AsyncBatch(BatchView[AsyncSession]):
         ways: list[tuple[Mapping[str, Any], str]] = [(columns, "{{ row.%s }}"), ({"row": None}, "{{ %s }}")]
         ways.append((around, IN_PYTHON if "{{" not in text else '.replace("{%s}", …)'))
         notes = [note for names, way in ways for note in ([] if raw else not_filled_in(text, {}, names, way))]
-        self.notice = runner.last_action = "; ".join([display.action_line(results, runner.plan), *dict.fromkeys(notes)])
+        line = "; ".join([display.action_line(results, runner.plan), *dict.fromkeys(notes)])
+        self.notice = runner.last_action = line
         return self
 
     async def review(self, *, limit: int | None = None, take: str | int | None = None) -> AsyncBatch:
@@ -534,7 +536,9 @@ def request_of(prompt: str, rows: Any, options: Mapping[str, Any]) -> BatchReque
     given = from_keywords(each=rows, **options)
     here = host()
     cell = CellRef(notebook=here.notebook, out=given.get("out"), execution=here.request)
-    return BatchRequest(prompt=prompt, rows=rows, options=given, variables={}, cell=cell, around=names_of_caller())
+    return BatchRequest(
+        prompt=prompt, rows=rows, options=given, variables={}, cell=cell, around=names_of_caller(), is_call=True
+    )
 
 
 async def plan(core: Core, asked: BatchRequest) -> Plan:
@@ -561,7 +565,8 @@ async def start(core: Core, asked: BatchRequest, planned: Plan | None = None) ->
         DevinError: the journal or the service refused; nothing was paid.
     """
     check_package()
-    return AsyncBatch(await open_batch(core, asked, planned or await plan(core, asked)))
+    runner = await open_batch(core, asked, planned or await plan(core, asked))
+    return AsyncBatch(runner, in_keywords if asked.is_call else str)
 
 
 async def dry_run(core: Core, asked: BatchRequest, planned: Plan | None = None) -> Preview:

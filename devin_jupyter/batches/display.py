@@ -374,7 +374,7 @@ def summary_of(runner: Runner) -> tuple[BoardSummary, dict[str, Any]]:
         shared = sums.rows - len(runner.jobs)
         remarks.append(f"{sums.rows} rows; {shared} of them share{'s' * (shared == 1)} a session with another one.")
     if (beyond := len(runner.jobs) - len(runner.wanted)) > 0:
-        remarks.append(f"{_rows(beyond)} beyond --limit: .resume(all_rows=True) starts them.")
+        remarks.append(f"{_rows(beyond)} beyond the limit: .resume(all_rows=True) starts them.")
     if is_held and sums.waiting:
         remarks.append(f"Paused: {runner.gate.paused}.")
     elif runner.notice and not is_held:

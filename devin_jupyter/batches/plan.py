@@ -62,6 +62,8 @@ class BatchRequest:
     cell: CellRef | None = None
     around: Mapping[str, Any] = field(default_factory=dict)
     """The names that the caller sees, where nothing is filled in from them."""
+    is_call: bool = False
+    """It comes from Python, where options are keywords."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -719,7 +719,8 @@ def _lacks_last_message(job: Job) -> bool:
 async def open_batch(core: Core, asked: BatchRequest, plan: Plan) -> Runner:
     """Check a plan against the journal, record it, attach to existing sessions, and start waiting rows.
 
-    Nothing is paid for before every check has passed.
+    Nothing is paid for before every check has passed. A table without rows, as a filter may leave it, makes an empty
+    batch that is over; nothing is written down, and a batch of that name stays as it is.
 
     Raises:
         SessionChanged: the template was edited over rows that are answered.
@@ -729,6 +730,8 @@ async def open_batch(core: Core, asked: BatchRequest, plan: Plan) -> Runner:
     name, cell = name_of(plan), asked.cell
     key = await asyncio.to_thread(choose_key, core.journal, plan, name, cell)
     kept = await asyncio.to_thread(check_plan, core.journal, plan, key, cell, core.recordings)
+    if not plan.items:
+        return Runner(core, plan, name=name, key=key, cell=cell, is_named=has_name(plan, cell))
     before = core.running.pop(key, None)  # a plan that is refused leaves it alone
     if isinstance(before, Runner):
         before.pause("the batch was run again, and the new run continues it")

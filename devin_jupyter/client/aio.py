@@ -37,6 +37,7 @@ from devin_jupyter.options import (
     CreateOptions,
     MapOptions,
     from_keywords,
+    in_keywords,
     in_python,
     not_filled_in,
     seconds,
@@ -259,6 +260,7 @@ class AsyncDevin:
             with in_python():
                 read = read_options({name: value for name, value in options.items() if name != "dry_run"})
                 wanted, policy = _built(wanted, read), policy or policy_of(read)
+                return (await self.plan(wanted, policy)).reworded(in_keywords)
         policy = policy or policy_of({})
         if self.core.lock is not None and not self.settings.api_key:
             return plan_replay(wanted, self.core.lock, self.settings.api_version)
@@ -303,7 +305,8 @@ class AsyncDevin:
 
         Args:
             prompt: a template, filled in for each row: `{{ row.column }}`.
-            rows: a DataFrame, or a list of dicts, values or names.
+            rows: a DataFrame, or a list of dicts, values or names. Without rows the batch is empty: nothing is started
+                or kept, and its frame has all columns.
             options: those of `create`, which may be templates, and `name`, `max_parallel`, `limit`, `budget` (ACU);
                 `on_done` is notified once, when the batch is over.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from devin_jupyter.idempotency.create import (
@@ -42,6 +42,11 @@ class Plan:
     """Cap, mode, budgets, and what similar sessions have cost."""
     notes: tuple[str, ...] = ()
     """How parts of the request were read, where that may surprise."""
+
+    def reworded(self, word: Callable[[str], str]) -> Plan:
+        """Return the plan with its sentences changed by a function."""
+        notes = tuple(map(word, self.notes))
+        return replace(self, why=word(self.why), costs=tuple(map(word, self.costs)), notes=notes)
 
 
 Decision = tuple[str, str, str | None]

@@ -89,7 +89,7 @@ def _start(notebook: Notebook, body: str, options: CellOptions, *, is_guarded: b
     with completing_requests(stops=policy.stop_if_left):
         session = devin.start(request, policy)
     notebook.bind(options.get("out"), session)
-    print_notice(session.notice)
+    print_notice(session._cell_notice)
     _announce(session, told)
     follow(notebook, session, options)
     return session
@@ -118,7 +118,7 @@ def _send(notebook: Notebook, body: str, options: CellOptions) -> None:
         session = devin.send(session, text, files, again, options.get("as_user"))
     if limit is not None:
         loop.run(devin.core.store.limit(session.id, limit))
-    print_notice("; ".join(note for note in (session.notice, *notes) if note))
+    print_notice("; ".join(note for note in (session._cell_notice, *notes) if note))
     _announce(session, told)
     follow(notebook, session, options, message=text)
 

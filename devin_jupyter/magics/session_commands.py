@@ -216,7 +216,7 @@ def open_session(notebook: Notebook, args: Any) -> None:
     session = notebook.session(args.session) if schema is None else notebook.devin.get(args.session, schema=schema)
     notebook.bind(args.out, session)
     session.refresh()
-    print_notice(session.notice)
+    print_notice(session._cell_notice)
     display.view(notebook, session, {"quiet": args.quiet}, waiting=False).open()
 
 
@@ -257,7 +257,7 @@ def send(notebook: Notebook, args: Any) -> None:
         session = notebook.devin.send(session, text, files, args.again, args.as_user)
     way = "{{ %s }} in a cell with %%%%devin --to"
     notes = not_filled_in(text, {}, notebook.variables, way, fills=False)
-    print_notice("; ".join(note for note in (session.notice, *notes) if note))
+    print_notice("; ".join(note for note in (session._cell_notice, *notes) if note))
     follow(notebook, session, {"wait": args.wait})
 
 

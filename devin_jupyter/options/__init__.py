@@ -116,11 +116,13 @@ def in_python() -> Iterator[None]:
     try:
         yield
     except DevinError as problem:
-        problem.reword(_with_keywords)
+        problem.reword(in_keywords)
         raise
 
 
-def _with_keywords(text: str) -> str:
+def in_keywords(text: str) -> str:
+    """Return a text for a cell as it reads in Python: `max_acu=5` for `--max-acu 5`."""
+
     def keyword(found: re.Match[str]) -> str:
         line, flag, tail, out = found.groups()
         option = BY_NAME.get((flag or "").replace("-", "_"))

@@ -113,7 +113,7 @@ def test_duplicate_rows_share_one_session(client: BatchClient, simulator: Any) -
 def test_a_pilot_is_not_paid_again(client: BatchClient, simulator: Any) -> None:
     pilot = upgrade(client, limit=2).wait()
     assert pilot.phase_counts == {"done": 2, "waiting": 4}
-    assert "Starting 2 of 6 rows (--limit 2), 5 at a time." in pilot.notice
+    assert "Starting 2 of 6 rows (limit=2), 5 at a time." in pilot.notice
 
     rest = upgrade(client)
 

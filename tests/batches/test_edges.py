@@ -358,3 +358,29 @@ def test_a_closed_client_starts_nothing_more(new_client: Callable[..., BatchClie
 
     assert batch.is_over
     assert simulator.requests(POST) == before
+
+
+@pytest.mark.parametrize("rows", [[], pd.DataFrame({"repo": pd.Series([], dtype="string")})], ids=["list", "frame"])
+def test_a_table_without_rows_makes_an_empty_batch_with_all_columns_and_keeps_nothing(
+    client: BatchClient, rows: Any
+) -> None:
+    options: dict[str, Any] = {"schema": "version:str", "max_acu": 5}
+    upgrade(client, name="up").wait()
+    recorded = [client.core.journal.batches.load(key) for key in client.core.journal.batches.names()]
+
+    batch = client.map("Upgrade {{ row }}", rows, name="up", **options)
+
+    assert batch.notice == "There are no rows; nothing to start."
+    assert batch.wait().is_over
+    frame = batch.frame()
+    assert len(frame) == 0
+    assert {"version", "phase", "acus", "error", "session_id"} <= set(frame.columns)
+    assert frame["acus"].dtype == "Float64"
+    client.map("Upgrade {{ row }}", rows, name="nothing", **options)
+    assert [client.core.journal.batches.load(key) for key in client.core.journal.batches.names()] == recorded
+
+
+def test_notices_of_calls_name_keywords(client: BatchClient) -> None:
+    pilot = client.map("Look at {{ row }}", ["a", "b"], limit=1)
+
+    assert pilot.notice == "Starting 1 of 2 rows (limit=1), 5 at a time. No max_acu=: cost has no upper limit."

@@ -114,7 +114,7 @@ def test_only_rows_that_would_run_are_checked_first(new_client: Callable[..., Ba
     rows = pd.DataFrame({"repo": ["acme/a", "acme/b", None, "acme/d", None]})
     pilot = new_client().map("Upgrade {{ row.repo }}", rows, limit=2, name="up").wait()
 
-    assert "rows 2, 4 beyond --limit cannot be started yet: {{ row.repo }} cannot be filled" in pilot.notice
+    assert "rows 2, 4 beyond limit= cannot be started yet: {{ row.repo }} cannot be filled" in pilot.notice
     assert pilot.frame()["phase"].tolist() == ["done", "done", "waiting", "waiting", "waiting"]
     assert pilot.frame()["error"].notna().tolist() == [False, False, True, False, True]
     found = new_client().find("up").resume(all_rows=True).wait()

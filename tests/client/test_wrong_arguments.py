@@ -172,3 +172,12 @@ def test_an_unknown_scenario_of_the_simulator_is_noted(devin):
 def test_a_lock_file_has_a_path(devin):
     with pytest.raises(ArgumentError, match="path is the path of a file or folder, not an int"):
         devin.lock(3)
+
+
+def test_notices_and_plans_of_calls_name_keywords(devin):
+    devin.create("look").wait(30)
+    again = devin.create("look")
+    assert again.notice.endswith("take=2 starts another")
+    again.send("more").wait(30)
+    assert devin.get(again.id).send("more").notice.endswith("again=True repeats")
+    assert "no cap: max_acu=N sets one" in devin.plan("something else").costs
