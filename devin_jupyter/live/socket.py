@@ -47,6 +47,8 @@ LARGEST_FRAME = 1 << 20
 """Larger frames are dropped unread (bytes)."""
 _LARGEST_MESSAGE = 8 << 20
 """A larger one ends the connection: it would have to be held in memory to be dropped."""
+_CLOSING = 2.0
+"""How many seconds the other side has to agree to the end."""
 _PASSING = (408, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529)
 _PERMISSION_REQUEST = "session/request_permission"
 Raw = Mapping[str, Any]
@@ -88,8 +90,12 @@ class _Connect(connect):
 class Socket:
     """An open connection. Belongs to the loop that opened it."""
 
-    def __init__(self, connection: ClientConnection, on_notification: Callable[[str, Raw], None]) -> None:
+    def __init__(
+        self, connection: ClientConnection, on_notification: Callable[[str, Raw], None], *, patience: float = 15.0
+    ) -> None:
         self._connection, self._on_notification = connection, on_notification
+        self._patience = patience
+        """How many seconds the other side may take nothing: a ping would wait behind what it does not take."""
         self._answers: dict[int, tuple[str, asyncio.Future[Any]]] = {}
         """The method and the answer of each request, by its number."""
         self._number = 0
@@ -136,7 +142,11 @@ class Socket:
     async def close(self) -> None:
         """Close the connection."""
         self._end("closed")
-        await self._connection.close()
+        try:
+            async with asyncio.timeout(_CLOSING + 1.0):
+                await self._connection.close()
+        except TimeoutError:  # even the word that it closes is not taken
+            self._connection.transport.abort()
 
     async def _ask(self, method: str, params: Raw, allowed: frozenset[str]) -> Any:
         self._number += 1
@@ -157,9 +167,12 @@ class Socket:
                 raise ValueError(f"{method} is not allowed here")
             log(f"sent {method}")
         try:
-            await self._connection.send(json.dumps({"jsonrpc": "2.0", **message}))
+            async with asyncio.timeout(self._patience):
+                await self._connection.send(json.dumps({"jsonrpc": "2.0", **message}))
         except ConnectionClosed:
             raise ChannelLost("the connection was lost") from None
+        except TimeoutError:
+            raise ChannelLost("the connection was lost: the other side takes nothing any more") from None
 
     async def _read(self, frame: str | bytes) -> None:
         try:
@@ -241,7 +254,7 @@ async def open_socket(
             open_timeout=open_seconds,
             ping_interval=ping_seconds,
             ping_timeout=ping_seconds,
-            close_timeout=2.0,
+            close_timeout=_CLOSING,
             max_size=_LARGEST_MESSAGE,
             logger=_library,
             **options,
@@ -254,7 +267,7 @@ async def open_socket(
         for line in connection.response.headers.get_all("Set-Cookie"):
             kept.update(_cookie(line))
     log(f"connected in {time.perf_counter() - began:.3f} s")
-    return Socket(connection, on_notification)
+    return Socket(connection, on_notification, patience=ping_seconds)
 
 
 _STATUSES = {

@@ -6,12 +6,13 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from devin_jupyter.live import socket as live_socket
@@ -153,6 +154,22 @@ async def test_a_message_that_is_far_too_large_ends_the_connection() -> None:
         socket = await opened(address)
         with pytest.raises(ChannelLost, match="1009"):
             await socket.listen()
+
+
+async def test_a_service_that_asks_and_never_reads_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ask(connection: ServerConnection) -> None:
+        connection.transport.pause_reading()
+        with suppress(ConnectionClosed):
+            while True:
+                await connection.send(json.dumps({"id": "x" * 500_000, "method": "fs/read_text_file"}))
+
+    monkeypatch.setattr(live_socket, "_CLOSING", 0.1)
+    async with service(ask, ping_interval=None, compression=None, close_timeout=0.1) as address:
+        socket = await opened(address, ping_seconds=0.5)
+        async with asyncio.timeout(20):
+            with pytest.raises(ChannelLost, match="takes nothing"):
+                await socket.listen()
+        await socket.close()
 
 
 async def test_a_missing_pong_ends_the_connection() -> None:
