@@ -1,4 +1,5 @@
-"""Which sessions: the one table of filters, for the frames, the lists of the API and all that read many sessions.
+"""Which sessions: the one table of filters, for the frames, the lists of the API and all that read many sessions; and
+the pages of such a list, read newest first.
 
 `since` and `until` are half-open on `created_at`, in UTC. Pure, except for the clock that "7d" is counted from.
 """
@@ -6,18 +7,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from math import ceil
+from itertools import pairwise
+from math import ceil, floor
 from operator import index
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, get_args
 
-from devin_jupyter.api.windows import Window
-from devin_jupyter.errors import OptionError, Unsupported
+from devin_jupyter.api.client import LARGEST_PAGE, MOST_EMPTY_PAGES, endless, items_of, next_cursor
+from devin_jupyter.errors import OptionError, UnreadableAnswer, Unsupported
 from devin_jupyter.models import enums
 from devin_jupyter.models.enums import Phase
-from devin_jupyter.models.fields import parse_time, strings
+from devin_jupyter.models.fields import KNOWN_KEYS, UNIX_SECONDS, json_parsers, parse_time, row_parser, strings
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.text import nearest, parse_ago, unknown_value
 
@@ -372,3 +374,158 @@ def _unknown(one: Filter, word: str) -> None:
 
 def _unfit(name: str, value: Any, hint: str) -> OptionError:
     return OptionError(f"{name}={value!r:.80} is not a valid filter", "nothing was read", hint)
+
+
+# --- the pages of the list -------------------------------------------------------------------------------------------
+
+Raw = dict[str, Any]
+Fetch = Callable[[Raw], Awaitable[bytes]]
+Take = Callable[[list[Any]], Awaitable[int]]
+"""Collects sessions, and returns how many of them were new."""
+Parse: TypeAlias = "Callable[[bytes], Page]"
+_MOST_NEW = 20
+"""Fields that are not in our table: with more than this, pages are no longer read as rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Sessions created at or after `start` and before `end`, in Unix seconds; None is open."""
+
+    start: int | None = None
+    end: int | None = None
+
+    def params(self, *, after_is_included: bool = False, before_is_included: bool = False) -> Raw:
+        """The filters that hold this window and little more, for what is known of how the service reads them."""
+        after = None if self.start is None else self.start - (not after_is_included)
+        before = None if self.end is None else self.end - before_is_included
+        return {"created_after": after, "created_before": before}
+
+    def holds(self, created: int) -> bool:
+        """Whether a session created at this second belongs here."""
+        return (self.start is None or created >= self.start) and (self.end is None or created < self.end)
+
+    @property
+    def is_divisible(self) -> bool:
+        """Whether it is longer than a second."""
+        return self.start is None or self.end is None or self.end - self.start > 1
+
+    def split(self, count: int) -> list[Window]:
+        """Divide one with both bounds into about equal parts, the newest first."""
+        assert self.start is not None
+        assert self.end is not None
+        length = self.end - self.start
+        count = max(1, min(count, length))
+        edges = [self.start + length * index // count for index in range(count + 1)]
+        return [Window(start, end) for start, end in pairwise(edges)][::-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of the list."""
+
+    items: list[Any]
+    """Dicts or rows."""
+    created: list[int]
+    cursor: str | None
+    total: int | None
+    has_integer_times: bool = True
+    """All times are whole seconds, as they should be."""
+
+    def inside(self, window: Window) -> list[Any]:
+        """Return the sessions that belong to a window."""
+        low, high = min(self.created, default=0), max(self.created, default=0)
+        if window.holds(low) and window.holds(high):
+            return self.items
+        return [item for item, created in zip(self.items, self.created, strict=True) if window.holds(created)]
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether it is newest first, so that the rest is older than its last session."""
+        return bool(self.created) and self.created == sorted(self.created, reverse=True)
+
+
+class EmptyPages:
+    """Counts pages in a row without a session that say that there is more."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def see(self, page: Page) -> None:
+        """Count a page. Raises UnreadableAnswer where there seems to be no end."""
+        self._count = 0 if page.items else self._count + 1
+        if self._count >= MOST_EMPTY_PAGES and page.cursor is not None:
+            raise endless(self._count)
+
+
+async def read_newest(fetch: Fetch, take: Take, window: Window, limit: int, parse: Parse | None = None) -> bool:
+    """Read the newest `limit` sessions of a window; False if the newest do not come first, so all must be read."""
+    count, cursors, oldest, empty = 0, set[str | None](), None, EmptyPages()
+    cursor: str | None = None
+    while count < limit and cursor not in cursors:
+        cursors.add(cursor)
+        first = max(1, min(LARGEST_PAGE, limit - count))
+        page = (parse or parsed)(await fetch({**window.params(), "first": first, "after": cursor}))
+        empty.see(page)
+        if page.items and (not page.is_ordered or (oldest is not None and page.created[0] > oldest)):
+            return False
+        count += await take(page.inside(window))
+        cursor, oldest = page.cursor, page.created[-1] if page.created else oldest
+        if cursor is None:
+            break
+    return True
+
+
+def parsed(body: bytes) -> Page:
+    """Read the body of a page."""
+    answer = _value(body)
+    items = items_of(answer)
+    if not all(isinstance(item.get("session_id"), str) for item in items):
+        raise UnreadableAnswer("an item of a page is no session", "nothing was changed", "try again later")
+    total = answer.get("total") if isinstance(answer, dict) else None
+    times: list[Any] = [item.get("created_at") for item in items]
+    has_integer_times = set(map(type, times)) <= {int} and max(times, default=0) < UNIX_SECONDS
+    created: list[int] = times if has_integer_times else [_seconds(value) for value in times]
+    return Page(items, created, next_cursor(answer), _total(total), has_integer_times)
+
+
+class RowParser:
+    """Reads pages as rows for as long as they are as expected, see `row_parser`; then as dicts."""
+
+    def __init__(self) -> None:
+        self._parse, self._new = row_parser(), set[str]()
+
+    def parsed(self, body: bytes) -> Page:
+        """Read the body of a page."""
+        if self._parse is None:
+            return parsed(body)
+        try:
+            answer = self._parse(body)
+            created: list[int] = [row.created_at for row in answer.items]
+            if set(map(type, created)) <= {int} and max(created, default=0) < UNIX_SECONDS:
+                cursor = next_cursor({"has_next_page": answer.has_next_page, "end_cursor": answer.end_cursor})
+                return Page(answer.items, created, cursor, _total(answer.total))
+        except (ValueError, RecursionError):
+            pass  # a page with fields of other kinds, or none: the general reader takes it, or says what is wrong
+        page = parsed(body)
+        new = set[str]().union(*page.items) - KNOWN_KEYS["v3"] - self._new
+        self._new |= new
+        self._parse = row_parser(*sorted(self._new)) if new and len(self._new) <= _MOST_NEW else None
+        return page
+
+
+def _total(value: Any) -> int | None:
+    return value if type(value) is int and value >= 0 else None
+
+
+def _value(body: bytes) -> Any:
+    for parse in json_parsers():
+        try:
+            return parse(body)
+        except (ValueError, RecursionError):  # also half a character, or a number that is none, which only some read
+            continue
+    raise UnreadableAnswer("a page of sessions cannot be parsed", "nothing was changed", "try again later")
+
+
+def _seconds(value: Any) -> int:
+    moment = parse_time(value)
+    return 0 if moment is None else floor(moment.timestamp())

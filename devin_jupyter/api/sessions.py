@@ -22,9 +22,20 @@ from devin_jupyter.api.client import (
     next_cursor,
     offset_pages,
 )
-from devin_jupyter.api.query import Query, SessionFilters, api_params, as_list, has_all_tags
+from devin_jupyter.api.query import (
+    Parse,
+    Query,
+    RowParser,
+    SessionFilters,
+    Take,
+    api_params,
+    as_list,
+    has_all_tags,
+    parsed,
+    read_newest,
+)
 from devin_jupyter.api.responses import unreadable
-from devin_jupyter.api.windows import Parse, RowParser, Take, parsed, read_newest, read_sessions
+from devin_jupyter.api.windows import read_sessions
 from devin_jupyter.errors import (
     BadRequest,
     Conflict,

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass
-from itertools import pairwise
-from math import ceil, floor, inf
-from typing import Any, TypeAlias
+from collections.abc import Coroutine, Iterable
+from math import ceil, inf
+from typing import Any
 
-from devin_jupyter.api.client import LARGEST_PAGE, MOST_EMPTY_PAGES, endless, items_of, next_cursor
-from devin_jupyter.errors import UnreadableAnswer
+from devin_jupyter.api.client import LARGEST_PAGE
+from devin_jupyter.api.query import EmptyPages, Fetch, Page, Parse, Raw, Take, Window, parsed
 from devin_jupyter.loop import REQUESTS_AT_ONCE, leaf_exceptions
-from devin_jupyter.models.fields import KNOWN_KEYS, UNIX_SECONDS, json_parsers, parse_time, row_parser
 
 SERIAL = 4
 """Pages that are always read one after another; more are divided."""
@@ -29,108 +26,11 @@ _SHARE = 1.5
 """A part is so many times smaller than what each of the requests at once would have to read of the rest."""
 _MOST_GROWTH = 4
 """How many times longer than a part with few sessions the ones behind it are."""
-_MOST_NEW = 20
-"""Fields that are not in our table: with more than this, pages are no longer read as rows."""
-Raw = dict[str, Any]
-Fetch = Callable[[Raw], Awaitable[bytes]]
-Take = Callable[[list[Any]], Awaitable[int]]
-"""Collects sessions, and returns how many of them were new."""
-Parse: TypeAlias = "Callable[[bytes], Page]"
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Sessions created at or after `start` and before `end`, in Unix seconds; None is open."""
-
-    start: int | None = None
-    end: int | None = None
-
-    def params(self, *, after_is_included: bool = False, before_is_included: bool = False) -> Raw:
-        """The filters that hold this window and little more, for what is known of how the service reads them."""
-        after = None if self.start is None else self.start - (not after_is_included)
-        before = None if self.end is None else self.end - before_is_included
-        return {"created_after": after, "created_before": before}
-
-    def holds(self, created: int) -> bool:
-        """Whether a session created at this second belongs here."""
-        return (self.start is None or created >= self.start) and (self.end is None or created < self.end)
-
-    @property
-    def is_divisible(self) -> bool:
-        """Whether it is longer than a second."""
-        return self.start is None or self.end is None or self.end - self.start > 1
-
-    def split(self, count: int) -> list[Window]:
-        """Divide one with both bounds into about equal parts, the newest first."""
-        assert self.start is not None
-        assert self.end is not None
-        length = self.end - self.start
-        count = max(1, min(count, length))
-        edges = [self.start + length * index // count for index in range(count + 1)]
-        return [Window(start, end) for start, end in pairwise(edges)][::-1]
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of the list."""
-
-    items: list[Any]
-    """Dicts or rows."""
-    created: list[int]
-    cursor: str | None
-    total: int | None
-    has_integer_times: bool = True
-    """All times are whole seconds, as they should be."""
-
-    def inside(self, window: Window) -> list[Any]:
-        """Return the sessions that belong to a window."""
-        low, high = min(self.created, default=0), max(self.created, default=0)
-        if window.holds(low) and window.holds(high):
-            return self.items
-        return [item for item, created in zip(self.items, self.created, strict=True) if window.holds(created)]
-
-    @property
-    def is_ordered(self) -> bool:
-        """Whether it is newest first, so that the rest is older than its last session."""
-        return bool(self.created) and self.created == sorted(self.created, reverse=True)
-
-
-class _EmptyPages:
-    """Counts pages in a row without a session that say that there is more."""
-
-    def __init__(self) -> None:
-        self._count = 0
-
-    def see(self, page: Page) -> None:
-        """Count a page. Raises UnreadableAnswer where there seems to be no end."""
-        self._count = 0 if page.items else self._count + 1
-        if self._count >= MOST_EMPTY_PAGES and page.cursor is not None:
-            raise endless(self._count)
-
-
 _EMPTY_PAGE = b'{"items": [], "has_next_page": false, "end_cursor": null}'
 
 
 class _FilterIgnored(Exception):
     """The service returned sessions from outside the window."""
-
-
-async def read_newest(fetch: Fetch, take: Take, window: Window, limit: int, parse: Parse | None = None) -> bool:
-    """Read the newest `limit` sessions of a window; False if the newest do not come first, so all must be read."""
-    count, cursors, oldest, empty = 0, set[str | None](), None, _EmptyPages()
-    cursor: str | None = None
-    while count < limit and cursor not in cursors:
-        cursors.add(cursor)
-        first = max(1, min(LARGEST_PAGE, limit - count))
-        page = (parse or parsed)(await fetch({**window.params(), "first": first, "after": cursor}))
-        empty.see(page)
-        if page.items and (not page.is_ordered or (oldest is not None and page.created[0] > oldest)):
-            return False
-        count += await take(page.inside(window))
-        cursor, oldest = page.cursor, page.created[-1] if page.created else oldest
-        if cursor is None:
-            break
-    return True
 
 
 async def read_sessions(
@@ -190,7 +90,7 @@ class _Reader:
         if page.cursor is not None and 2 * outside > len(page.items) and bounds != window.params(**self._included):
             bounds = window.params(**self._included)  # learned meanwhile: without the sessions of the next window
             page = await self._page(window, bounds)
-        seen, count, cursors, empty = len(page.items), 1, set[str](), _EmptyPages()
+        seen, count, cursors, empty = len(page.items), 1, set[str](), EmptyPages()
         created = [*page.created]
         while page.cursor is not None and page.cursor not in cursors:
             cursors.add(page.cursor)
@@ -231,7 +131,7 @@ class _Reader:
 
     async def read_in_order(self, window: Window) -> None:
         """Read page after page, even if the service ignores the window."""
-        bounds, cursors, empty = window.params(), set[str](), _EmptyPages()
+        bounds, cursors, empty = window.params(), set[str](), EmptyPages()
         page = await self._page(window, bounds, check=False)
         while page.cursor is not None and page.cursor not in cursors:
             cursors.add(page.cursor)
@@ -347,62 +247,6 @@ class _Parts:
             self._oldest, self._is_beyond = part.start, not count
             seconds = (part.end - part.start) * self._page_size / max(1, count)
             self._page_seconds = max(1.0, self._page_seconds + min(seconds, _MOST_GROWTH * self._page_seconds)) / 2
-
-
-def parsed(body: bytes) -> Page:
-    """Read the body of a page."""
-    answer = _value(body)
-    items = items_of(answer)
-    if not all(isinstance(item.get("session_id"), str) for item in items):
-        raise UnreadableAnswer("an item of a page is no session", "nothing was changed", "try again later")
-    total = answer.get("total") if isinstance(answer, dict) else None
-    times: list[Any] = [item.get("created_at") for item in items]
-    has_integer_times = set(map(type, times)) <= {int} and max(times, default=0) < UNIX_SECONDS
-    created: list[int] = times if has_integer_times else [_seconds(value) for value in times]
-    return Page(items, created, next_cursor(answer), _total(total), has_integer_times)
-
-
-class RowParser:
-    """Reads pages as rows for as long as they are as expected, see `row_parser`; then as dicts."""
-
-    def __init__(self) -> None:
-        self._parse, self._new = row_parser(), set[str]()
-
-    def parsed(self, body: bytes) -> Page:
-        """Read the body of a page."""
-        if self._parse is None:
-            return parsed(body)
-        try:
-            answer = self._parse(body)
-            created: list[int] = [row.created_at for row in answer.items]
-            if set(map(type, created)) <= {int} and max(created, default=0) < UNIX_SECONDS:
-                cursor = next_cursor({"has_next_page": answer.has_next_page, "end_cursor": answer.end_cursor})
-                return Page(answer.items, created, cursor, _total(answer.total))
-        except (ValueError, RecursionError):
-            pass  # a page with fields of other kinds, or none: the general reader takes it, or says what is wrong
-        page = parsed(body)
-        new = set[str]().union(*page.items) - KNOWN_KEYS["v3"] - self._new
-        self._new |= new
-        self._parse = row_parser(*sorted(self._new)) if new and len(self._new) <= _MOST_NEW else None
-        return page
-
-
-def _total(value: Any) -> int | None:
-    return value if type(value) is int and value >= 0 else None
-
-
-def _value(body: bytes) -> Any:
-    for parse in json_parsers():
-        try:
-            return parse(body)
-        except (ValueError, RecursionError):  # also half a character, or a number that is none, which only some read
-            continue
-    raise UnreadableAnswer("a page of sessions cannot be parsed", "nothing was changed", "try again later")
-
-
-def _seconds(value: Any) -> int:
-    moment = parse_time(value)
-    return 0 if moment is None else floor(moment.timestamp())
 
 
 def _only_edges(window: Window, created: Iterable[int]) -> bool:

@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter import frames, loop
-from devin_jupyter.api.query import Query
+from devin_jupyter.api.query import Query, Window
 from devin_jupyter.api.sessions import collect
-from devin_jupyter.api.windows import Window
 from devin_jupyter.errors import OptionError
 from devin_jupyter.frames.storage import (
     UNKNOWN_MONTH,

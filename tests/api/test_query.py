@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 from payloads import V1, V3
 
-from devin_jupyter.api.query import BY_KEYWORD, FILTERS, Query, SessionFilters, checked_limit, to_utc
-from devin_jupyter.api.windows import Window
+from devin_jupyter.api.query import BY_KEYWORD, FILTERS, Query, SessionFilters, Window, checked_limit, to_utc
 from devin_jupyter.errors import OptionError, Unsupported
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

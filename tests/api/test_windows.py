@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devin_jupyter.api.windows import Window, read_sessions
+from devin_jupyter.api.query import Window
+from devin_jupyter.api.windows import read_sessions
 from devin_jupyter.errors import Forbidden, UnreadableAnswer
 from devin_jupyter.frames import SessionRows
 

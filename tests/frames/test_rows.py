@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from payloads import V3, strange
 from payloads import session as any_session
 
-from devin_jupyter.api import windows
-from devin_jupyter.api.windows import RowParser, parsed
+from devin_jupyter.api import query
+from devin_jupyter.api.query import RowParser, parsed
 from devin_jupyter.errors import UnreadableAnswer
 from devin_jupyter.frames import PullRequestRows, SessionRows
 from devin_jupyter.models.fields import KNOWN_KEYS, as_raw, json_parsers, row_parser
@@ -88,7 +88,7 @@ def test_what_is_no_page_of_sessions_is_an_error(page: bytes) -> None:
 
 
 def test_a_service_with_ever_new_fields_is_read_as_dicts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(windows, "_MOST_NEW", 1)
+    monkeypatch.setattr(query, "_MOST_NEW", 1)
     parser = RowParser()
     parser.parsed(body({**session(1), "a": 1}))
     assert not isinstance(parser.parsed(body({**session(1), "a": 1})).items[0], dict)

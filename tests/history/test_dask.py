@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import devin_jupyter as dj
-from devin_jupyter.api.windows import Window
+from devin_jupyter.api.query import Window
 from devin_jupyter.errors import OptionError
 from devin_jupyter.history import dataset
 from devin_jupyter.journal import Journal
