@@ -170,7 +170,7 @@ def save_snapshot(journal: Journal, session_id: str, *, acus: float | None, over
     """Keep what was seen of a session."""
     phase = Phase.DONE if over else Phase.WORKING
     moment = datetime.fromtimestamp(at, UTC)
-    journal.save_snapshot(Snapshot(session_id=session_id, url="", phase=phase, acus=acus, observed_at=moment))
+    journal.save_snapshots([Snapshot(session_id=session_id, url="", phase=phase, acus=acus, observed_at=moment)])
 
 
 def texts(simulator: Any, session_id: str) -> list[str]:
