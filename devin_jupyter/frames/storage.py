@@ -10,6 +10,7 @@ import io
 import json
 import os
 import re
+import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -379,6 +380,37 @@ def split_by_month(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     }
 
 
+class _PlainMemory:
+    """Lets Arrow allocate as the rest of Python does, for all that write files together.
+
+    Its own allocator takes memory from the system in large pieces, which costs more than merging a month into its file.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count, self._usual = 0, None
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        arrow, _ = require_pyarrow()
+        with self._lock:
+            if not self._count:
+                self._usual = arrow.default_memory_pool()
+                arrow.set_memory_pool(arrow.system_memory_pool())
+            self._count += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._count -= 1
+                if not self._count:
+                    arrow.set_memory_pool(self._usual)
+
+
+_plain_memory = _PlainMemory()
+
+
+@_plain_memory.used()
 def merge_into(path: Path, new: pd.DataFrame) -> None:
     """Put sessions into a Parquet file, which need not exist; a row of `new` replaces one of the file.
 
@@ -611,6 +643,7 @@ Place = tuple[int, str]
 """Where a session stands in the order of frames: when it was created, in microseconds, and its id."""
 
 
+@_plain_memory.used()
 def open_pull_requests(
     files: Sequence[Path], most: int, after: Place | None = None, without: Collection[str] = ()
 ) -> tuple[pd.DataFrame, Place | None]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from payloads import V3, session
@@ -203,6 +204,18 @@ def test_a_file_is_merged_piece_by_piece_as_if_it_were_a_frame(
         assert sorted(pd.read_parquet(file)["session_id"]) == sorted(expected["session_id"])
     pieces = pq.ParquetFile(file).metadata
     assert max(pieces.row_group(number).num_rows for number in range(pieces.num_row_groups)) < 32
+
+
+def test_arrow_allocates_as_before_once_a_file_is_merged_or_cannot_be(some: pd.DataFrame, tmp_path: Path) -> None:
+    usual, file = pa.default_memory_pool().backend_name, tmp_path / "sessions-2026-11.parquet"
+
+    storage.merge_into(file, some)
+    storage.merge_into(file, some.head(1))
+    assert pa.default_memory_pool().backend_name == usual
+    file.write_bytes(b"broken")
+    with pytest.raises(OptionError, match="cannot be read"):
+        storage.merge_into(file, some)
+    assert pa.default_memory_pool().backend_name == usual
 
 
 def test_a_csv_without_a_frame_to_take_the_dtypes_from_says_what_to_give(tmp_path: Path) -> None:
