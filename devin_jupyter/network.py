@@ -11,6 +11,7 @@ import importlib
 import ipaddress
 import os
 import re
+import socket
 import ssl
 import urllib.request
 from dataclasses import dataclass, field
@@ -233,7 +234,7 @@ def failed(
         proxy: the proxy in use.
         certificates: those in use; None on a connection without TLS.
     """
-    words = redact(str(problem)) or type(problem).__name__
+    words = _in_words(problem)
     parts = urlsplit(base_url)
     host, name = parts.netloc, parts.hostname or ""
     message = f"no connection to {host}: {words}"
@@ -268,6 +269,30 @@ def failed(
     elif proxy is not None and re.match(r"[345]\d\d\b", words):
         hint = f"ask for {name} to be allowed by the proxy, or exempt it: NO_PROXY={name}"
     return ConnectionFailed(message, "nothing was sent", hint)
+
+
+def _in_words(problem: Exception) -> str:
+    if is_refused(problem):
+        return "nothing listens there (connection refused)"
+    return redact(str(problem)) or type(problem).__name__
+
+
+def is_refused(problem: BaseException) -> bool:
+    """Whether nothing listens at an address, or at any of a host's."""
+    return all(isinstance(root, ConnectionRefusedError) for root in _roots(problem))
+
+
+def is_unknown_host(problem: BaseException) -> bool:
+    """Whether no host has that name."""
+    return all(isinstance(root, socket.gaierror) for root in _roots(problem))
+
+
+def _roots(problem: BaseException) -> list[BaseException]:
+    """Return what an error goes back to: one error, or one for each address of a host."""
+    if isinstance(problem, BaseExceptionGroup):
+        return [root for one in problem.exceptions for root in _roots(one)]
+    before = problem.__cause__ or problem.__context__
+    return [problem] if before is None else _roots(before)
 
 
 def _is_about_certificates(problem: BaseException | None) -> bool:

@@ -8,25 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import errno
 import functools
 import http.client
 import json
 import logging
 import os
 import queue
-import socket
 import ssl
 import sys
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import httpx
@@ -37,9 +35,6 @@ from devin_jupyter.api.responses import RequestInfo, error_from, retry_after, un
 from devin_jupyter.config import Settings, is_loopback
 from devin_jupyter.loop import acts_sent, new_thread
 from devin_jupyter.redaction import contains_secret, redact, redact_response
-
-if TYPE_CHECKING:
-    from devin_jupyter.api.http11 import Answer, Pool
 
 logger = logging.getLogger("devin_jupyter.http")
 logging.getLogger("devin_jupyter").addHandler(logging.NullHandler())
@@ -58,7 +53,8 @@ _NEVER_APPLIED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, h
 _BELOW_HTTPX = ("httpx", "httpcore", "socksio", "anyio", "h11", "idna")
 _ELSEWHERE_SECONDS = 10.0
 _PART = 256 * 1024
-_LIMITS = httpx.Limits(max_connections=40, max_keepalive_connections=20, keepalive_expiry=20.0)
+_POOLS = 8
+_LIMITS = httpx.Limits(max_connections=40, max_keepalive_connections=40, keepalive_expiry=20.0)
 Sleep = Callable[[float], Awaitable[None]]
 Files = Mapping[str, tuple[str, bytes]]
 
@@ -67,8 +63,6 @@ LONGEST_RETRY_AFTER = 60.0
 """Seconds that a request waits where the service asks for it; where it asks for more, the error says until when."""
 
 
-_LONG_BODY = 64 * 1024
-"""Bytes from which a body is read in parts."""
 MOST_ANSWER, MOST_FILE = 100_000_000, 1_000_000_000
 """Bytes of an answer and of a downloaded file, after decompression."""
 
@@ -115,80 +109,29 @@ class _WholeAnswers(httpx.AsyncBaseTransport):
         await self._wire.aclose()
 
 
-class _DirectWire(httpx.AsyncBaseTransport):
-    """HTTP where no proxy is between, by a pool that takes a quarter of the time of the one that httpx brings."""
+class _Pools(httpx.AsyncBaseTransport):
+    """Several pools of connections, of which each request takes the one with the least to do.
 
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._context, self._pool = context, None
+    A pool of httpcore looks at all its connections before each request and after it: with forty of them in one, a
+    request takes seven times as long as alone.
+    """
 
-    _pool: Pool | None
+    def __init__(self, pools: Iterable[httpx.AsyncBaseTransport]) -> None:
+        self._busy = dict.fromkeys(pools, 0)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        from devin_jupyter.api import http11
-
-        if self._pool is None:
-            kept, seconds = _LIMITS.max_keepalive_connections or 0, _LIMITS.keepalive_expiry or 0.0
-            most = _LIMITS.max_connections or 1
-            self._pool = http11.Pool(self._context, at_most=most, kept=kept, kept_seconds=seconds)
-        url, limits = request.url, request.extensions.get("timeout", {})
-        place = url.scheme, url.raw_host.decode("ascii"), url.port or (443 if url.scheme == "https" else 80)
-        assert isinstance(request.stream, httpx.AsyncByteStream)
-        asked = http11.Request(request.method.encode(), url.raw_path, request.headers.raw, request.stream)
+        """Send a request, and return the response with its body."""
+        pool = min(self._busy, key=self._busy.__getitem__)
+        self._busy[pool] += 1
         try:
-            answer = await self._pool.send(place, asked, connect=limits.get("connect"), read=limits.get("read"))
-            headers = httpx.Headers(answer.headers)
-            if "content-encoding" not in headers and int(headers.get("content-length") or _LONG_BODY) < _LONG_BODY:
-                return httpx.Response(answer.status, headers=headers, content=await answer.read())
-        except Exception as problem:
-            _raise_as_httpx(problem)
-        return httpx.Response(answer.status, headers=headers, stream=_AnswerBody(answer))
+            return await pool.handle_async_request(request)
+        finally:
+            self._busy[pool] -= 1
 
     async def aclose(self) -> None:
-        if self._pool is not None:
-            self._pool.close()
-
-
-class _AnswerBody(httpx.AsyncByteStream):
-    """The body of an answer of the pool, in parts."""
-
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            async for part in self._answer.parts():
-                yield part
-        except Exception as problem:
-            _raise_as_httpx(problem)
-
-    async def aclose(self) -> None:
-        self._answer.close()
-
-
-def _raise_as_httpx(error: Exception) -> NoReturn:
-    """Raise an error of the pool as httpx calls it, and any other as it is."""
-    import h11
-
-    from devin_jupyter.api.http11 import Disconnected, NotConnected, PoolBusy
-
-    try:
-        raise error
-    except NotConnected as problem:
-        cause = problem.__cause__
-        if isinstance(cause, TimeoutError):
-            raise httpx.ConnectTimeout(str(cause)) from cause
-        words = "nothing listens there (connection refused)" if _is_refused(cause) else str(cause)
-        raise httpx.ConnectError(words) from cause
-    except PoolBusy as problem:
-        raise httpx.PoolTimeout(str(problem)) from problem
-    except TimeoutError as problem:
-        raise httpx.ReadTimeout(str(problem)) from problem
-    except OSError as problem:
-        raise httpx.ReadError(str(problem)) from problem
-    except (Disconnected, h11.RemoteProtocolError) as problem:
-        raise httpx.RemoteProtocolError(str(problem)) from problem
-    except h11.LocalProtocolError as problem:
-        raise httpx.LocalProtocolError(str(problem)) from problem
+        """Close the connections."""
+        for pool in self._busy:
+            await pool.aclose()
 
 
 _OF_THE_BODY = ("content-encoding", "content-length", "transfer-encoding")
@@ -212,7 +155,7 @@ class _RetryPolicy(Retry):
     was_reached: Callable[[], bool] = staticmethod(lambda: True)
 
     def is_retryable_exception(self, exception: Exception) -> bool:
-        is_mistyped = isinstance(exception.__cause__, socket.gaierror) or _is_refused(exception.__cause__)
+        is_mistyped = network.is_refused(exception) or network.is_unknown_host(exception)
         return super().is_retryable_exception(exception) and (type(self).was_reached() or not is_mistyped)
 
     async def asleep(self, response: httpx.Response | Exception) -> None:
@@ -222,14 +165,6 @@ class _RetryPolicy(Retry):
             raise _AskedToWait(response)
         seconds = self.backoff_strategy() if wanted is None else min(wanted, self.max_backoff_wait)
         await type(self).pause(seconds)
-
-
-def _is_refused(problem: BaseException | None) -> bool:
-    """Whether nothing listens at an address, or at any of a host's: asyncio then puts their errors into one text."""
-    refused = f"[Errno {errno.ECONNREFUSED}]"
-    parts = str(problem).partition("Multiple exceptions: ")[2].split(", [")
-    is_each = bool(parts[0]) and all(f"[{part.lstrip('[')}".startswith(refused) for part in parts)
-    return isinstance(problem, ConnectionRefusedError) or (isinstance(problem, OSError) and is_each)
 
 
 def _retry_policy(sleep: Sleep, was_reached: Callable[[], bool]) -> Retry:
@@ -528,9 +463,8 @@ class Transport:
             self._client, self._threads = None, None
         if self._client is None:
             self._loop, self._pid, self._environment = loop, os.getpid(), environment
-            wire = RetryTransport(
-                _WholeAnswers(self._wire or self._network()), retry=_retry_policy(self._sleep, self._reached.is_set)
-            )
+            whole = _Pools(map(_WholeAnswers, [self._wire] if self._wire else self._network()))
+            wire = RetryTransport(whole, retry=_retry_policy(self._sleep, self._reached.is_set))
             # past the client, whose redirects, cookies and kinds of login are for other services
             self._send_one = wire.handle_async_request
             self._client = httpx.AsyncClient(
@@ -565,10 +499,10 @@ class Transport:
         _left_to_the_parent.extend(one for one in left if one is not None)
         self._client, self._former, self._threads = None, [], None
 
-    def _network(self) -> httpx.AsyncBaseTransport:
+    def _network(self) -> list[httpx.AsyncHTTPTransport]:
         self._proxy = self._certificates = None
-        wire, self._proxy, self._certificates = _wire_to(self._settings.base_url, _for_requests)
-        return wire
+        pools, self._proxy, self._certificates = _wire_to(self._settings.base_url, _for_requests)
+        return pools
 
     def _trouble(self, info: RequestInfo, problem: Exception, seconds: float) -> errors.DevinError:
         settings = self._settings
@@ -605,7 +539,7 @@ async def post_elsewhere(url: str, body: Mapping[str, Any]) -> None:
         DevinError: the address did not accept it.
     """
     host = urlsplit(url).hostname or ""
-    wire, proxy, certificates = _wire_to(url, _for_requests)
+    wire, proxy, certificates = _wire_to(url, httpx.AsyncHTTPTransport)
     async with httpx.AsyncClient(
         transport=wire, timeout=_ELSEWHERE_SECONDS, follow_redirects=False, headers={"User-Agent": _user_agent()}
     ) as client:
@@ -792,8 +726,7 @@ class _PageWire(httpx.BaseTransport):
         except TimeoutError as problem:
             raise httpx.ConnectTimeout(str(problem)) from problem
         except OSError as problem:
-            words = "nothing listens there (connection refused)" if _is_refused(problem) else str(problem)
-            raise httpx.ConnectError(words) from problem
+            raise httpx.ConnectError(str(problem)) from problem
         return new
 
 
@@ -838,11 +771,13 @@ def _for_pages(
 
 def _for_requests(
     *, verify: ssl.SSLContext, limits: httpx.Limits, proxy: httpx.Proxy | None = None
-) -> httpx.AsyncBaseTransport:
-    return _DirectWire(verify) if proxy is None else httpx.AsyncHTTPTransport(verify=verify, limits=limits, proxy=proxy)
+) -> list[httpx.AsyncHTTPTransport]:
+    most, kept = (limits.max_connections or 0) // _POOLS, (limits.max_keepalive_connections or 0) // _POOLS
+    parts = httpx.Limits(max_connections=most, max_keepalive_connections=kept, keepalive_expiry=limits.keepalive_expiry)
+    return [httpx.AsyncHTTPTransport(verify=verify, limits=parts, proxy=proxy) for _ in range(_POOLS)]
 
 
-W = TypeVar("W", httpx.AsyncBaseTransport, httpx.BaseTransport)
+W = TypeVar("W")
 
 
 def _wire_to(base_url: str, kind: Callable[..., W]) -> tuple[W, network.Proxy | None, network.Certificates | None]:

@@ -93,7 +93,7 @@ def _typed_by(request: SessionRequest) -> tuple[str, ...]:
     playbook = request.options.get("playbook")
     if not playbook or request.schema is not None:
         return ()
-    return (f"no --schema: the answer is read by the schema of {playbook}, if it has one",)
+    return (f"without --schema the answer is read by the schema of {playbook}, if it has one",)
 
 
 def _decision(call: CreateCall) -> Decision:

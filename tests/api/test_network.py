@@ -440,12 +440,9 @@ async def test_pages_are_not_read_from_a_server_that_cannot_be_trusted(
 
 
 async def test_a_refusal_in_the_words_of_another_operating_system_says_what_to_set_too(authority, start, monkeypatch):
-    class Refusing(ssl.SSLObject):  # within the handshake, as truststore does
-        def do_handshake(self):
-            raise ssl.SSLCertVerificationError("“Company CA” is not standards compliant")
-
     class Strict(ssl.SSLContext):
-        sslobject_class = Refusing
+        def wrap_bio(self, *args, **options):
+            raise ssl.SSLCertVerificationError("“Company CA” is not standards compliant")
 
     system = types.ModuleType("truststore")
     system.SSLContext = Strict

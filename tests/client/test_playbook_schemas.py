@@ -35,7 +35,7 @@ def test_the_schema_of_the_playbook_is_no_part_of_the_request_or_its_identity(de
     session = devin.create("audit it", playbook=playbook)
 
     assert "structured_output_schema" not in plan.body
-    assert plan.notes == (f"no schema=: the answer is read by the schema of {playbook}, if it has one",)
+    assert plan.notes == (f"without schema= the answer is read by the schema of {playbook}, if it has one",)
     assert session.snapshot.fingerprint == plan.fingerprint
     devin.playbooks.update(playbook, schema="none")
     assert devin.plan("audit it", playbook=playbook).fingerprint == plan.fingerprint
