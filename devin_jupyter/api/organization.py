@@ -630,5 +630,6 @@ def _automation_body(fields: Json) -> Json:
 
 
 def _without_answer(trigger: Mapping[str, Any]) -> Json:
-    """Return a trigger, perhaps one that was read, without what only answers have: bodies forbid unknown fields."""
-    return {name: value for name, value in trigger.items() if name not in ("trigger_id", "webhook")}
+    """Return a trigger; one that was read without what only answers have, since bodies forbid unknown fields."""
+    only = ("trigger_id", "webhook") if "trigger_id" in trigger else ()
+    return {name: value for name, value in trigger.items() if name not in only}

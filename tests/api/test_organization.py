@@ -384,6 +384,8 @@ async def test_secrets_are_hidden_wherever_an_automation_shows_them_and_what_was
     await automations.update("automation-1", triggers=found["triggers"], actions=found["actions"], metadata={"a": "b"})
     metadata = {"secret_owner": "ada", "a": "b"}
     assert sent[-1] == {"triggers": [trigger], "actions": [action], "metadata": metadata}
+    await automations.update("automation-1", triggers=[{**trigger, "webhook": webhook}])
+    assert sent[-1] == {"triggers": [{**trigger, "webhook": webhook}]}  # written by hand: the service decides
 
 
 @pytest.mark.parametrize("item", [{}, {"repo_path": None}, {"repo_path": {"owner": "acme"}}])
