@@ -14,9 +14,10 @@ import resource
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import httpx
@@ -140,7 +141,14 @@ def running(count: int) -> dict[str, float]:
     with simulator(speed=2400) as url, tempfile.TemporaryDirectory() as folder:
         options = {"max_acu": 5, "max_parallel": 50, "schema": "version:str", "tags": ["sim:finished"]}
         pace = Pace(fast=0.2)
-        first = timed(lambda: open_batch(url, count, pace, Path(folder), **options)[1].wait())
+        opened: list[tuple[Core, Any]] = []
+
+        def run() -> None:
+            opened.append(open_batch(url, count, pace, Path(folder), **options))
+            opened[0][1].wait()
+
+        first = timed(run)
+        loop.run(opened[0][0].aclose())  # as a kernel that ends: what its live channel still says asks nothing more
         total = sum(requests(url).values())
         again = timed(lambda: open_batch(url, count, pace, Path(folder), **options)[1].wait().frame())
         extra = sum(requests(url).values()) - total
@@ -174,6 +182,12 @@ def bare(count: int) -> dict[str, float]:
     return {"seconds": seconds, "CPU ms a row": 1000 * used / count}
 
 
+def spread(figures: Iterable[float]) -> str:
+    """Return the median with the smallest and the largest."""
+    found = sorted(figures)
+    return f"{median(found):.1f}" + (f" ({found[0]:.1f}–{found[-1]:.1f})" if len(found) > 1 else "")
+
+
 def timed(work: Callable[[], Any]) -> tuple[float, float]:
     """Wall and CPU seconds."""
     began, used = time.perf_counter(), cpu()
@@ -188,7 +202,7 @@ def show(title: str, figures: dict[str, float]) -> None:
         print(f"  {name:<32}{value:>10,.1f}")
 
 
-def rows(count: int = 1000, pace_seconds: float = 5.0, seconds: float = 30.0) -> list[Row]:
+def rows(count: int = 1000, pace_seconds: float = 5.0, seconds: float = 30.0, passes: int = 5) -> list[Row]:
     """Measure the watching, and print all that was found."""
     found = watching(count, pace_seconds, seconds)
     show(f"{count:,} live sessions at a pace of {pace_seconds:g} s", found)
@@ -199,15 +213,18 @@ def rows(count: int = 1000, pace_seconds: float = 5.0, seconds: float = 30.0) ->
     is_met = asked <= 10.01 * count / 1000 and part <= 1.5 and found["widgets"] == 1
     budget = f"≤ 10 requests a sweep, ≤ 1.5 % of a core at {pace_seconds:g} s, one widget"
     watched = Row(f"{count:,} live sessions", budget, ours, rival, f"{rival_ms / cpu_ms:.0f} × less CPU", is_met)
-    whole, floor = running(count), bare(count)
-    show(f"{count:,} rows, 50 at a time", whole)
-    mine, least = whole["first run: CPU ms a row"], floor["CPU ms a row"]
-    ours = f"CPU {mine:.1f} ms and {whole['first run: requests a row']:.2f} requests a row, started, watched and read"
-    rival = f"one POST and one write to SQLite each: CPU {least:.1f} ms"
-    again = whole["again: requests"]
+    runs = [(running(count), bare(count)) for _ in range(passes)]
+    show(f"{count:,} rows, 50 at a time", runs[-1][0])
+    mine = spread(whole["first run: CPU ms a row"] for whole, _ in runs)
+    least = spread(floor["CPU ms a row"] for _, floor in runs)
+    asked = median(whole["first run: requests a row"] for whole, _ in runs)
+    ours = f"CPU {mine} ms and {asked:.2f} requests a row, started, watched and read"
+    rival = f"one POST and one write to SQLite each: CPU {least} ms"
+    again = max(whole["again: requests"] for whole, _ in runs)
+    ratio = median(whole["first run: CPU ms a row"] / floor["CPU ms a row"] for whole, floor in runs)
     return [
         watched,
-        Row(f"a batch of {count:,} rows", "beside its floor", ours, rival, f"{mine / least:.1f}", True),
+        Row(f"a batch of {count:,} rows", "none", ours, rival, f"{ratio:.1f} × the floor", None),
         Row(f"the same batch again, {count:,} rows", "0 requests", f"{again:.0f} requests", "–", "–", again == 0),
     ]
 

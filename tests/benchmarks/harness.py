@@ -31,11 +31,12 @@ class Row:
     ours: str
     rival: str
     ratio: str
-    is_met: bool
+    is_met: bool | None
+    """None where there is no budget, and the figures are only there to be read."""
 
     def line(self) -> str:
         """Return the row of a Markdown table."""
-        verdict = "met" if self.is_met else "**missed**"
+        verdict = {None: "–", True: "met", False: "**missed**"}[self.is_met]
         return f"| {self.what} | {self.budget} | {self.ours} | {self.rival} | {self.ratio} | {verdict} |"
 
 

@@ -41,7 +41,7 @@ QUICK: dict[str, Callable[[], list[Row]]] = {
     "frames": lambda: bench_frames.compare((2000, 4000), passes=2, rounds=1, latency_ms=100),
     "tables": lambda: bench_tables.rows(1000, passes=1),
     "history": lambda: bench_history.rows(5000, passes=1),
-    "batch": lambda: bench_batch.rows(200, pace_seconds=2, seconds=6),
+    "batch": lambda: bench_batch.rows(200, pace_seconds=2, seconds=6, passes=1),
     "live": lambda: bench_live.rows(seconds=3.0),
 }
 
@@ -69,6 +69,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=FULL, default=list(FULL))
     parser.add_argument("--readme", action="store_true", help="write the table into the README")
     said = parser.parse_args()
+    if said.readme and (said.quick or len(said.only) < len(FULL)):
+        parser.error("--readme writes the whole table: leave out --quick and --only")
     benches = QUICK if said.quick else FULL
     text = table({name: benches[name] for name in said.only})
     print(f"\n{text}")
