@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx
 import pytest
+import sent_methods
 from hypothesis import HealthCheck
 from hypothesis import settings as profiles
 
@@ -168,7 +169,9 @@ def ctrl_c_interrupts() -> None:
 def own_ipython(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The history and the startup files of the person who runs the tests are not theirs, nor of the next worker."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
+        folder = tmp_path_factory.mktemp("ipython")
+        patch.setenv(sent_methods.NOTES, str(folder / "sent.txt"))
+        patch.setenv("IPYTHONDIR", str(sent_methods.note_for(folder)))
         yield
 
 
@@ -202,19 +205,24 @@ def own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def watching_never_acts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Of all that any test sends over the live channel, only tests of acts send what acts."""
-    sent: list[str] = []
+def watching_never_acts(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, own_ipython: None
+) -> Iterator[None]:
+    """Of all that any test sends over the live channel, here and in kernels, only tests of acts send what acts."""
+    methods: list[str] = []
     write = live_socket.Socket._write
 
-    async def noted(self: live_socket.Socket, message: dict[str, Any], allowed: frozenset[str]) -> None:
+    async def noting(self: live_socket.Socket, message: dict[str, Any], allowed: frozenset[str]) -> None:
         await write(self, message, allowed)
-        sent.append(str(message.get("method", "an error")))
+        methods.append(str(message.get("method", "an error")))
 
-    monkeypatch.setattr(live_socket.Socket, "_write", noted)
+    monkeypatch.setattr(live_socket.Socket, "_write", noting)
+    _, before = sent_methods.noted(0)
     yield
+    in_kernels, _ = sent_methods.noted(before)
     acts = live_socket.ACTS if request.node.get_closest_marker("acts") else frozenset()
-    assert set(sent) <= {"initialize", "session/list", "session/load", "session/resume", "an error"} | acts
+    watches = {"initialize", "session/list", "session/load", "session/resume", "an error"}
+    assert {*methods, *in_kernels} <= watches | acts
 
 
 @dataclass(frozen=True)

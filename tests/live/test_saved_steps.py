@@ -7,6 +7,7 @@ import json
 import nbclient
 import nbformat
 import pytest
+import sent_methods
 
 SETUP = "%load_ext devin_jupyter\nimport devin_jupyter as dj\ndj.connect(simulator=True, speed=160.0, live=True)"
 
@@ -19,6 +20,7 @@ def test_a_saved_notebook_holds_steps_only_with_the_transcript(saves: bool) -> N
         f"%%devin -o audit --repos acme/api {'--save-transcript' if saves else ''}\nFind the slow tests",
         "assert {'thought', 'tool', 'plan'} <= {step.kind for step in audit.steps}",
     ]
+    _, before = sent_methods.noted(0)
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
     saved = json.dumps(notebook)
@@ -27,3 +29,5 @@ def test_a_saved_notebook_holds_steps_only_with_the_transcript(saves: bool) -> N
         assert (told in saved) is saves, told
     assert "cog_pat" not in saved
     assert ("<details" in saved and "Steps (" in saved) is saves
+    methods, _ = sent_methods.noted(before)
+    assert set(methods) == {"initialize", "session/load"}

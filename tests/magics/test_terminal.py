@@ -6,6 +6,7 @@ import signal
 import sys
 
 import pytest
+from sent_methods import note_for
 
 pexpect = pytest.importorskip("pexpect")
 pytestmark = [
@@ -21,7 +22,7 @@ def terminal(slow_simulator, monkeypatch, tmp_path):
     """IPython in a terminal of 100 columns, connected to a simulator in which turns take 240 s."""
     monkeypatch.setenv("DEVIN_API_KEY", slow_simulator.api_key)
     monkeypatch.setenv("DEVIN_API_URL", slow_simulator.url)
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("IPYTHONDIR", str(note_for(tmp_path / "ipython")))
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("COLUMNS", raising=False)
     command = ["-m", "IPython", "--simple-prompt", "--no-banner", "--no-confirm-exit", "--HistoryManager.enabled=False"]

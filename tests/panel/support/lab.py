@@ -19,6 +19,7 @@ from typing import Any
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
+from sent_methods import note_for
 
 SUPPORT = Path(__file__).parent
 REPOSITORY = SUPPORT.parents[2]
@@ -198,6 +199,7 @@ def _environment(root: Path) -> dict[str, str]:
         "DEVIN_JUPYTER_HOME": "devin",
     }
     folders = {name: str(home / folder) for name, folder in places.items()}
+    note_for(home / "ipython")
     path = os.pathsep.join([str(SUPPORT), str(REPOSITORY)])
     outside = {name: value for name, value in os.environ.items() if not name.startswith("DEVIN_")}
     return {**outside, **folders, "JUPYTER_PLATFORM_DIRS": "1", "PYTHONPATH": path}
