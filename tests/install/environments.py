@@ -48,20 +48,29 @@ def build(into: Path, kind: str, source: Path = ROOT) -> Path:
 
 
 class Environment:
-    """An empty virtual environment."""
+    """An empty virtual environment, filled by the pip of the tests: a pip of its own takes longer than the package."""
 
     def __init__(self, python: str, folder: Path) -> None:
-        subprocess.run([python, "-m", "venv", folder], check=True, capture_output=True)
+        subprocess.run([python, "-m", "venv", "--without-pip", folder], check=True, capture_output=True)
         self.folder = folder
         self.python = folder / "bin" / "python"
 
     def run(self, *arguments: str | Path) -> str:
         """Run its interpreter outside the checkout, and return what it printed."""
-        command = [self.python, *arguments]
+        return self._run(self.python, *arguments)
+
+    def install(self, *requirements: str) -> None:
+        """Install with pip; wheels only, so that nothing is compiled, and modules when they are first imported."""
+        self._pip("install", "--quiet", "--no-compile", "--only-binary=:all:", *requirements)
+
+    def check(self) -> None:
+        """Let pip look whether all requirements are met."""
+        self._pip("check")
+
+    def _pip(self, *arguments: str) -> None:
+        self._run(sys.executable, "-m", "pip", "--python", self.python, *arguments)
+
+    def _run(self, *command: str | Path) -> str:
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
-
-    def install(self, *requirements: str) -> None:
-        """Install with pip; wheels only, so that nothing is compiled."""
-        self.run("-m", "pip", "install", "--quiet", "--only-binary=:all:", *requirements)

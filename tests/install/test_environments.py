@@ -45,7 +45,7 @@ def test_it_installs_and_runs_a_cell_on_this_python(version: str, wheel: Path, d
         pytest.skip(f"no Python {version} here")
     environment = Environment(python, disk / "env")
     environment.install(f"{wheel}[simulator]")
-    environment.run("-m", "pip", "check")
+    environment.check()
     assert ".".join(map(str, smoke(environment)["python"])) == version
 
 
@@ -55,7 +55,7 @@ def test_it_installs_with_the_lowest_versions_that_are_declared(wheel: Path, dis
         pytest.skip("the lowest versions are those of the lowest Python")
     environment = Environment(python, disk / "env")
     environment.install(f"{wheel}[simulator,charts,parquet]", *lowest("simulator", "charts", "parquet"))
-    environment.run("-m", "pip", "check")
+    environment.check()
     smoke(environment)
 
 
