@@ -747,7 +747,8 @@ def wrong_call(problem: str, name: str, parameters: Iterable[inspect.Parameter])
         takes, given = int(count[1]) - 1, int(count[2]) - 1  # Python counts the handle too
         most = f"at most {takes} without a name" if takes else "no arguments" if not parameters else "no plain ones"
         problem = f"{problem[: count.start()]}takes {most}, but {given} {'was' if given == 1 else 'were'} given"
-    more = ["…"] if len(placed) < len(parameters) else []
+    shown += [f"*{one.name}" for one in parameters if one.kind is one.VAR_POSITIONAL]
+    more = ["…"] if len(shown) < len(parameters) else []
     return ArgumentError(problem, "nothing was sent", f"it takes {name}({', '.join([*shown, *more])})")
 
 

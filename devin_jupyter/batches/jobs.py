@@ -106,6 +106,12 @@ class Job:
         return Stage.REFUSED if self.stage is Stage.REFUSED else Stage.WAITING
 
     @property
+    def label(self) -> str:
+        """The phase as shown to people: `asks you` where it ended with a question."""
+        snapshot = self.snapshot
+        return snapshot.label if self.stage is Stage.STARTED and snapshot is not None else str(self.phase)
+
+    @property
     def is_open(self) -> bool:
         """Whether it occupies one of the parallel places."""
         if self.stage is not Stage.STARTED or self.state is None:
@@ -162,8 +168,8 @@ class BatchStats:
     rows: int
     counts: dict[str, int]
     """Rows by phase, in the order of the phases; `waiting` and `refused` for rows without a session."""
-    sessions: dict[str, int]
-    """The same, but rows that share a session count once."""
+    labels: dict[str, int]
+    """Sessions by the label of their card, in the order of the phases; rows that share one count once."""
     wanted: int
     """Sessions to run: all, or the pilot."""
     over: int
@@ -191,8 +197,7 @@ class BatchStats:
     @property
     def by_phase(self) -> str:
         """Phases and cost in one line, for those who ask the handle rather than its board."""
-        labels = {phase: Phase(phase).label if phase in Phase._value2member_map_ else phase for phase in self.sessions}
-        return " · ".join([*(f"{count} {labels[phase]}" for phase, count in self.sessions.items()), self.spent])
+        return " · ".join([*(f"{count} {label}" for label, count in self.labels.items()), self.spent])
 
     @property
     def spent(self) -> str:
@@ -232,14 +237,14 @@ def stats(
         now: the clock of the jobs, in seconds.
     """
     order = [str(phase) for phase in (*Phase, Stage.WAITING, Stage.REFUSED)]
-    sessions = Counter(job.phase for job in jobs)
+    labels = Counter(job.label for job in sorted(jobs, key=lambda job: order.index(job.phase)))
     counts = Counter(phase for job in jobs for phase in [job.phase] * len(job.item.positions))
     run = [job for index, job in enumerate(jobs) if index < wanted or job.stage is not Stage.WAITING]
     current, groups = {job.session_id for job in jobs}, Counter(job.group for job in run)
     return BatchStats(
         rows=rows,
         counts={phase: counts[phase] for phase in order if counts[phase]},
-        sessions={phase: sessions[phase] for phase in order if sessions[phase]},
+        labels=dict(labels),
         wanted=len(run),
         over=sum(not job.is_open and job.stage is not Stage.WAITING for job in run),
         waiting=sum(job.stage is Stage.WAITING for job in run),

@@ -12,7 +12,7 @@ from batches.batch_client import POST, BatchClient
 
 from devin_jupyter import loop
 from devin_jupyter.batches.batch import Batch, dry_run, request_of, start
-from devin_jupyter.batches.display import summary_of
+from devin_jupyter.batches.display import progress_line, rows_of, summary_of
 from devin_jupyter.batches.gate import FailureKind, failure_kind
 from devin_jupyter.errors import (
     ApiError,
@@ -270,3 +270,14 @@ def test_a_batch_is_a_collection_of_its_sessions(client: BatchClient) -> None:
     assert batch[1] is batch.sessions[1]
     assert batch[batch.sessions[2].id] is batch.sessions[2]
     assert batch[1].result()["version"] == batch.frame()["version"][1]
+
+
+def test_the_handle_its_progress_and_its_board_agree_on_who_asks(client: BatchClient) -> None:
+    rows = pd.DataFrame({"repo": ["acme/a", "acme/b"], "how": ["sim:question", "sim:finished"]})
+
+    batch = client.map("Upgrade {{ row.repo }}", rows, tags=["{{ row.how }}"], max_acu=5, schema="version:str").wait()
+
+    assert ": 1 asks you · 1 done · " in repr(batch)
+    assert progress_line(batch.name, batch.tally).endswith(f"2/2  1 needs you · 1 finished · {batch.tally.spent}")
+    assert ": 2 sessions · 1 needs you · 1 finished · " in batch._repr_mimebundle_()["text/plain"]
+    assert [row.label for row in rows_of(batch._runner)] == ["asks you", "done"]

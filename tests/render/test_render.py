@@ -396,6 +396,8 @@ def test_what_a_report_of_a_batch_asks_needs_a_person_on_the_board(snapshot: Mak
     assert "1 needs you" in totals([board_row(each) for each in (asks, answered, stale)])
     assert question_line(asks, 80) == "Which branch?"
     assert question_line(answered, 80) == ""
+    assert [board_row(each).label for each in (asks, answered, stale)] == ["asks you", "done", "done"]
+    assert render.session_text(asks).startswith("? asks you")
 
 
 @pytest.mark.parametrize("phase", [Phase.ASLEEP, Phase.YOUR_TURN])
