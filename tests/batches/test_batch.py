@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -358,14 +361,19 @@ def test_questions_are_listed_and_answered_together_once(client: BatchClient, si
     assert "Use the LTS in acme/r2" in [message.text for message in batch["acme/r2"].messages]
 
 
-def test_a_message_to_one_session_reopens_the_batch(client: BatchClient) -> None:
-    batch = upgrade(client, scenarios("question"), schema="version:str").wait()
-    assert batch.is_over
+def test_a_message_to_one_session_reopens_the_batch(slow_simulator: Any, tmp_path: Path) -> None:
+    with closing(BatchClient(slow_simulator.url, tmp_path / "journal.db")) as client:
+        batch = upgrade(client, scenarios("question"), schema="version:str")
+        while not slow_simulator.stats()["sessions"]:
+            time.sleep(0.01)
+        slow_simulator.clock(300)
+        assert batch.wait().is_over
 
-    batch.sessions[0].send("Use the LTS")
+        batch.sessions[0].send("Use the LTS")
 
-    assert not batch.is_over
-    assert batch.wait().phase_counts == {"done": 1}
+        assert not batch.is_over
+        slow_simulator.clock(300)
+        assert batch.wait().phase_counts == {"done": 1}
 
 
 def test_a_budget_starts_no_more_than_it_holds_and_says_why(client: BatchClient, simulator: Any) -> None:
