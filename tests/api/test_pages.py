@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import gzip
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -24,6 +25,20 @@ BODY = b'{"items": []}'
 
 def answer(body: bytes = BODY, *headers: str) -> bytes:
     return "\r\n".join(["HTTP/1.1 200 OK", f"Content-Length: {len(body)}", *headers, "", ""]).encode() + body
+
+
+def _whole_request(connection: socket.socket) -> bytes:
+    """Return the next request with its body, which may come in a packet of its own; nothing once the client is gone."""
+    read = b""
+    while True:
+        head, _, body = read.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+        if b"\r\n\r\n" in read and len(body) >= int(length[1] if length else 0):
+            return read
+        part = connection.recv(65536)
+        if not part:
+            return b""
+        read += part
 
 
 class Server:
@@ -47,7 +62,7 @@ class Server:
 
     def _serve(self, connection: socket.socket) -> None:
         with connection, suppress(OSError):  # the other side has given up
-            while request := connection.recv(65536):
+            while request := _whole_request(connection):
                 self.requests.append(request)
                 reply = self._reply(len(self.requests))
                 if reply is None:
