@@ -745,7 +745,9 @@ def wrong_call(problem: str, name: str, parameters: Iterable[inspect.Parameter])
     shown = [one.name if one.default is one.empty else f"{one.name}={one.default!r}" for one in placed]
     if count := re.search(r"takes (?:from \d+ to )?(\d+) positional .*?but (\d+) .*given", problem):
         takes, given = int(count[1]) - 1, int(count[2]) - 1  # Python counts the handle too
-        most = f"at most {takes} without a name" if takes else "no arguments" if not parameters else "no plain ones"
+        most = "no arguments" if not parameters else "no positional arguments"
+        if takes:
+            most = f"at most {takes} positional argument{'s' if takes > 1 else ''}"
         problem = f"{problem[: count.start()]}takes {most}, but {given} {'was' if given == 1 else 'were'} given"
     shown += [f"*{one.name}" for one in parameters if one.kind is one.VAR_POSITIONAL]
     more = ["…"] if len(shown) < len(parameters) else []

@@ -144,7 +144,7 @@ def test_reprs_and_pickles_name_the_blocking_class():
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (lambda counter: counter.add(1, 2), "Counter.add() takes at most 1 without a name, but 2 were given"),
+        (lambda counter: counter.add(1, 2), "Counter.add() takes at most 1 positional argument, but 2 were given"),
         (lambda counter: counter.add(thrice=True), "Counter.add() got an unexpected keyword argument 'thrice'"),
         (lambda counter: counter.names(), "Counter.names() missing 1 required positional argument: 'limit'"),
         (lambda counter: add(thrice=True), "Counter.add() got an unexpected keyword argument 'thrice'"),
