@@ -390,7 +390,7 @@ class Transcript:
         return Hint.NONE
 
     def _info(self, update: Raw, meta: Raw, at: datetime | None) -> Hint:
-        event = meta.get("cognition.ai/eventType")
+        event = _word(meta.get("cognition.ai/eventType"))
         if event == "simple_activity_update":
             activity = _word(meta.get("cognition.ai/activityEnum"))
             self._announced = _ACTIVITIES.get(activity, activity.replace("_", " ")) if activity else None

@@ -73,7 +73,8 @@ class Follower:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._checking: asyncio.Task[None] | None = None
         self._looked: dict[str, float] = {}
-        self._to_look: dict[str, None] = {}
+        self._to_look: dict[str, int] = {}
+        """The sessions to look at together, each with a ticket of when that was decided."""
         self._pause: asyncio.TimerHandle | None = None
         self._looks: dict[str, asyncio.Task[None]] = {}
         self.off = self._why_off(is_headless)
@@ -310,14 +311,17 @@ class Follower:
         self._looked[session.session_id] = self._store.clock.monotonic()
         if len(self._looked) > _MOST_NOTED:
             del self._looked[next(iter(self._looked))]
-        self._to_look[session.session_id] = None
+        self._to_look.setdefault(session.session_id, self._store.ticket())
         if self._pause is None:
             self._look_together()
 
     def _look_together(self) -> None:
+        """Look at the sessions that wait for it, but not at one whose turn a read since then has shown to be over."""
         names, self._to_look, self._pause = self._to_look, {}, None
-        for session_id in names:
-            self._store.poll_now(session_id)
+        for session_id, decided in names.items():
+            session = self._store.find(session_id)
+            if session is None or not session.is_over or session.newest < decided:
+                self._store.poll_now(session_id)
         if names:
             self._pause = asyncio.get_running_loop().call_later(_TOGETHER, self._look_together)
 

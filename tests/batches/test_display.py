@@ -40,8 +40,12 @@ def preview(client: BatchClient, prompt: str, rows: Any, **options: Any) -> Any:
     return loop.run(dry_run(client.core, request_of(prompt, rows, said)))
 
 
-def test_a_dry_run_tells_what_would_be_started_and_sends_nothing(client: BatchClient, simulator: Any) -> None:
-    upgrade(client, REPOS[:1], name="up").wait()
+def test_a_dry_run_tells_what_would_be_started_and_sends_nothing(
+    new_client: Callable[..., BatchClient], simulator: Any
+) -> None:
+    former, client = new_client(), new_client()
+    upgrade(former, REPOS[:1], name="up").wait()
+    former.close()  # it may still look at what the live channel told last
     before = simulator.stats()
 
     seen = preview(client, PROMPT, REPOS, max_acu=5)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lab import free_port
 
 pytestmark = pytest.mark.browser
 APP = """
@@ -53,9 +54,7 @@ if __name__ == "__main__":
 def served(mode: str, folder: Path) -> Iterator[str]:
     """Serve the app with marimo on a free port."""
     (folder / "app.py").write_text(APP, encoding="utf-8")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {**os.environ, "HOME": str(folder), "DEVIN_JUPYTER_HOME": str(folder / "home")}
     command = [sys.executable, "-m", "marimo", mode, "app.py", "--headless", "--no-token", "--port", str(port)]
     quiet = subprocess.DEVNULL

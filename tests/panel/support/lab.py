@@ -151,11 +151,18 @@ class NotebookPage:
         picture(self.page, name, selector)
 
 
+def free_port() -> int:
+    """Return a port below those that systems hand out, which a kernel of another worker may be given at once."""
+    for port in range(20_000 + os.getpid() % 10_000, 32_768):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no port is free")
+
+
 @contextlib.contextmanager
 def served(app: str, root: Path, *extra: str) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     log = root / "server.log"
     with log.open("w") as sink:
         server = subprocess.Popen(
