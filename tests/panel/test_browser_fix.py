@@ -24,6 +24,10 @@ def test_the_corrected_cell_is_offered_below_and_not_run(lab_page: Any, jupyter:
     for index in (0, 1):
         jupyter.run(page, index)
     expect(page.get_by_text("KeyError").first).to_be_visible()
+    page.wait_for_function(f"() => ({COUNTS})()[1] === 2", polling=100)
+    expect(
+        page.get_by_text("(ipykernel) | Idle").first
+    ).to_be_visible()  # a kernel drops what comes right after an error
     jupyter.run(page, 2)
     expect(page.get_by_text("it was not run").first).to_be_visible()
     expect(page.get_by_text("+# simulated: the correction would stand here").first).to_be_visible()
