@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from math import ceil, inf
 from typing import Any
 
@@ -40,6 +40,7 @@ async def read_sessions(
     *,
     at_once: int = REQUESTS_AT_ONCE,
     parse: Parse | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> None:
     """Read all sessions of a window, handing each page to `take` once or more.
 
@@ -49,11 +50,12 @@ async def read_sessions(
         window: which sessions.
         at_once: the most requests under way; with one, the list is read in order.
         parse: reads the body of a page; `parsed` by default.
+        clock: tells the time in seconds: how many requests at once are worthwhile follows from those of the first page.
 
     Raises:
         ApiError, ConnectionTrouble: of the first request that failed; the others are given up.
     """
-    reader = _Reader(fetch, take, at_once, parse or parsed)
+    reader = _Reader(fetch, take, at_once, parse or parsed, clock)
     if at_once == 1:
         await reader.read_in_order(window)
         return
@@ -69,8 +71,8 @@ async def read_sessions(
 
 
 class _Reader:
-    def __init__(self, fetch: Fetch, take: Take, at_once: int, parse: Parse) -> None:
-        self._fetch, self._take, self.at_once, self._parse = fetch, take, at_once, parse
+    def __init__(self, fetch: Fetch, take: Take, at_once: int, parse: Parse, clock: Callable[[], float]) -> None:
+        self._fetch, self._take, self.at_once, self._parse, self._clock = fetch, take, at_once, parse, clock
         self._turn: asyncio.Semaphore | None = None
         self._included = {"after_is_included": False, "before_is_included": False}
 
@@ -149,11 +151,11 @@ class _Reader:
     async def _first_page(self, window: Window, params: Raw, check: bool) -> Page:
         """Find out how many requests at once keep this machine busy: more would only compete for it."""
         self._parse(_EMPTY_PAGE)  # loads the parser, so that this does not count as work on a page
-        started = time.perf_counter()
+        started = self._clock()
         body = await self._fetch(params)
-        answered = time.perf_counter()
+        answered = self._clock()
         page = await self._process_page(window, body, check)
-        worked = time.perf_counter() - answered
+        worked = self._clock() - answered
         self.at_once = min(self.at_once, max(2, ceil((answered - started) / max(worked, 1e-4))))
         self._turn = asyncio.Semaphore(self.at_once)
         return page

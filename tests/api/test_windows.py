@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections import Counter
 from typing import Any
 
@@ -21,9 +20,11 @@ NOON = 1_790_000_000
 
 
 class Service:
-    """A list of sessions behind the two bounds, in pages of three."""
+    """A list of sessions behind the two bounds, in pages of three. It has its own clock, which waits for nothing."""
 
     page_size = 3
+    answer_seconds, work_seconds = 0.1, 0.01
+    """How long an answer takes, and then, for who reads it, its page."""
 
     def __init__(
         self,
@@ -42,13 +43,19 @@ class Service:
         self.tells_total, self.heeds_times = tells_total, heeds_times
         self.requests: list[dict[str, Any]] = []
         self.running = self.most_running = 0
+        self.now = 0.0
+
+    def clock(self) -> float:
+        return self.now
 
     async def fetch(self, params: dict[str, Any]) -> bytes:
         self.requests.append(params)
         self.running += 1
         self.most_running = max(self.most_running, self.running)
-        await asyncio.sleep(0.002)
+        for _ in range(5):  # meanwhile the others ask
+            await asyncio.sleep(0)
         self.running -= 1
+        self.now += self.answer_seconds
         return json.dumps(self.page(params)).encode()
 
     def page(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -71,9 +78,10 @@ async def read(service: Service, window: Window, at_once: int = 10) -> list[str]
     rows = SessionRows()
 
     async def take(items: list[dict[str, Any]]) -> int:
+        service.now += service.work_seconds
         return rows.add(items)
 
-    await read_sessions(service.fetch, take, window, at_once=at_once)
+    await read_sessions(service.fetch, take, window, at_once=at_once, clock=service.clock)
     return rows.frame(newest_first=True)["session_id"].tolist()
 
 
@@ -97,11 +105,12 @@ moments = st.integers(NOON - 50, NOON + 50) | st.integers(NOON - 40_000_000, NOO
 bounds = st.none() | moments
 
 
-@given(st.lists(moments, max_size=80), kinds, bounds, bounds)
+@given(st.lists(moments, max_size=80), kinds, bounds, bounds, st.sampled_from([0.01, 0.03, 0.2]))
 def test_every_session_of_the_window_is_read_and_comes_once(
-    created: list[int], kind: dict[str, bool], start: int | None, end: int | None
+    created: list[int], kind: dict[str, bool], start: int | None, end: int | None, work_seconds: float
 ) -> None:
     service, window = Service(created, **kind), Window(start, end)
+    service.work_seconds = work_seconds
 
     found = asyncio.run(read(service, window))
 
@@ -115,7 +124,7 @@ def test_a_long_history_is_read_at_several_places_at_once() -> None:
     found = asyncio.run(read(service, Window()))
 
     assert len(found) == 300
-    assert service.most_running > 3
+    assert service.most_running == 10
     assert len(service.requests) < 170
 
 
@@ -148,20 +157,23 @@ def test_a_long_history_takes_few_more_requests_than_it_has_pages(tells_total: b
 
 
 def test_a_service_that_answers_as_fast_as_pages_are_taken_is_hardly_divided() -> None:
-    service, rows = Thinning(), SessionRows()
+    service = Thinning()
+    service.answer_seconds, service.work_seconds = 0.002, 0.02
 
-    def add(items: list[dict[str, Any]]) -> int:
-        if not len(rows):
-            time.sleep(0.02)  # taking the first page is ten times as long as waiting for it
-        return rows.add(items)
-
-    async def take(items: list[dict[str, Any]]) -> int:
-        return add(items)
-
-    asyncio.run(read_sessions(service.fetch, take, Window()))
-
-    assert len(rows) == 300
+    assert len(asyncio.run(read(service, Window()))) == 300
+    assert service.most_running == 2
     assert len(service.requests) < 100 + 25
+
+
+@pytest.mark.parametrize(("work_seconds", "at_once"), [(0.0, 10), (0.01, 10), (0.03, 4), (0.2, 2)])
+def test_as_many_requests_run_at_once_as_pages_are_taken_while_one_is_answered(
+    work_seconds: float, at_once: int
+) -> None:
+    service = Service([NOON - 3600 * number for number in range(300)])
+    service.work_seconds = work_seconds
+
+    assert len(asyncio.run(read(service, Window()))) == 300
+    assert service.most_running == at_once
 
 
 def test_a_short_history_takes_no_more_requests_than_pages() -> None:
@@ -249,7 +261,7 @@ def test_the_first_failure_is_raised_as_it_is_and_stops_the_others() -> None:
         return await inner(params)
 
     with pytest.raises(Forbidden, match="no"):
-        asyncio.run(read_sessions(fetch, ignore, Window()))
+        asyncio.run(read_sessions(fetch, ignore, Window(), clock=service.clock))
     assert len(service.requests) < 20
 
 
@@ -263,5 +275,5 @@ def test_a_failure_carries_no_group_which_ipython_would_print_with_all_its_frame
         return await service.fetch(params) if len(service.requests) < 4 else await refused(params)
 
     with pytest.raises(Forbidden) as caught:
-        asyncio.run(read_sessions(fetch, ignore, Window()))
+        asyncio.run(read_sessions(fetch, ignore, Window(), clock=service.clock))
     assert caught.value.__context__ is None
