@@ -3,11 +3,20 @@
 Everything asynchronous runs on it; other threads use `submit`, `run` and `iterate` only. The thread must never keep a
 kernel from exiting, and code that runs on it never prints, displays or calls back into `run`.
 
-Blocking classes are derived from asynchronous ones here, call by call:
+Blocking classes are derived from asynchronous ones here. The methods of a resource say it themselves:
 
-    class Playbooks(Blocking[api.Playbooks]):
-        get = blocking(api.Playbooks.get)
-        list = iterating(api.Playbooks.list, "playbooks")
+    class AsyncPlaybooks:
+        @also_blocking
+        async def get(self, playbook: str) -> Playbook: ...
+        @also_iterating("playbooks")
+        async def list(self) -> AsyncIterator[Playbook]: ...
+
+    class Playbooks(Blocking[AsyncPlaybooks], AsyncPlaybooks): ...
+
+A class with methods of its own, such as a handle, names those that it derives:
+
+    class Session(Blocking[AsyncSession]):
+        tag = blocking(AsyncSession.tag)
 """
 
 from __future__ import annotations
@@ -36,6 +45,7 @@ from typing import (
     Concatenate,
     Generic,
     ParamSpec,
+    Protocol,
     TypeVar,
     cast,
     get_args,
@@ -53,6 +63,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 S = TypeVar("S")
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
 
 SLICE_SECONDS = 0.2
@@ -562,6 +573,9 @@ class Blocking(Generic[A]):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        for name, method in [item for base in cls.__mro__ for item in vars(base).items()]:
+            if hasattr(method, "_derive") and getattr(cls, name) is method:  # neither derived yet nor written by hand
+                setattr(cls, name, method._derive(method))
         for name, value in vars(cls).items():
             if getattr(value, "__wrapped__", None) is None:
                 continue
@@ -576,6 +590,50 @@ class Blocking(Generic[A]):
     def __repr__(self) -> str:
         methods = [name for name, value in vars(type(self)).items() if callable(value) and not name.startswith("_")]
         return f"<{type(self).__name__}: {', '.join(methods)}>"
+
+
+class AlsoBlocking(Protocol[P, T_co]):
+    """What type checkers take a method for: a coroutine on an async object, a plain call on a blocking one."""
+
+    @overload
+    def __get__(self, instance: None, owner: Any) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, T_co]]: ...
+    @overload
+    def __get__(self, instance: Blocking[Any], owner: Any) -> Callable[P, T_co]: ...
+    @overload
+    def __get__(self, instance: object, owner: Any) -> Callable[P, Coroutine[Any, Any, T_co]]: ...
+
+
+class AlsoIterating(Protocol[P, T_co]):
+    """What type checkers take a method for: an async iterator on an async object, a plain one on a blocking one."""
+
+    @overload
+    def __get__(self, instance: None, owner: Any) -> Callable[Concatenate[Any, P], AsyncIterator[T_co]]: ...
+    @overload
+    def __get__(self, instance: Blocking[Any], owner: Any) -> Callable[P, Iterator[T_co]]: ...
+    @overload
+    def __get__(self, instance: object, owner: Any) -> Callable[P, AsyncIterator[T_co]]: ...
+
+
+def also_blocking(method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]) -> AlsoBlocking[P, T]:
+    """Let blocking subclasses derive the method as with `blocking`; the method itself stays as it is."""
+    method._derive = blocking  # type: ignore[attr-defined]  # `Blocking` reads it
+    return cast("AlsoBlocking[P, T]", method)
+
+
+def also_iterating(
+    unit: str,
+) -> Callable[[Callable[Concatenate[Any, P], AsyncIterator[T]]], AlsoIterating[P, T]]:
+    """Let blocking subclasses derive the method as with `iterating`; the method itself stays as it is.
+
+    Args:
+        unit: what the progress bar of long ones counts.
+    """
+
+    def mark(method: Callable[Concatenate[Any, P], AsyncIterator[T]]) -> AlsoIterating[P, T]:
+        method._derive = functools.partial(iterating, unit=unit)  # type: ignore[attr-defined]  # `Blocking` reads it
+        return cast("AlsoIterating[P, T]", method)
+
+    return mark
 
 
 @overload
@@ -833,7 +891,7 @@ def _derived(method: Callable[..., Any], finish: Callable[[Any, Any], Any], retu
     signature = inspect.signature(method)
     kinds = _plain_kinds(signature)
 
-    @functools.wraps(method)
+    @functools.wraps(method, updated=())  # the mark of `also_blocking` stays behind
     def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         fits, wrong = _check_kinds(method, signature, kinds, args, kwargs)
         if wrong is not None:

@@ -16,7 +16,17 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from devin_jupyter.errors import ArgumentError, Detached
-from devin_jupyter.loop import Blocking, blocking, documented_by, fluent, iterating, on_default, same_arguments
+from devin_jupyter.loop import (
+    Blocking,
+    also_blocking,
+    also_iterating,
+    blocking,
+    documented_by,
+    fluent,
+    iterating,
+    on_default,
+    same_arguments,
+)
 
 
 class AsyncCounter:
@@ -92,6 +102,35 @@ class Counter(Blocking[AsyncCounter]):
         return 5
 
 
+class AsyncShelf:
+    """Keeps books."""
+
+    @also_blocking
+    async def get(self, title: str) -> str:
+        """Return a book."""
+        return f"{title} of {[each async for each in self.list(2)]}"
+
+    @also_iterating("books")
+    async def list(self, limit: int) -> AsyncIterator[str]:
+        """Go through the books."""
+        for number in range(limit):
+            yield f"b{number}"
+
+    @also_blocking
+    async def by_hand(self) -> int:
+        """Count."""
+        return 1
+
+
+class Shelf(Blocking[AsyncShelf], AsyncShelf):
+    def by_hand(self):
+        return 2
+
+
+class OwnShelf(Shelf):
+    """A user's own."""
+
+
 def shared(*_, **__):
     return COUNTER
 
@@ -109,6 +148,27 @@ def test_calls_wait_and_return_what_the_async_ones_return():
     assert counter.reset(value=4, other=1) is counter
     assert counter.add(0) == 4
     assert list(counter.names(250)) == [f"n{number}" for number in range(250)]
+
+
+@pytest.mark.parametrize("kind", [Shelf, OwnShelf])
+def test_methods_that_say_so_are_derived_without_a_line_in_the_blocking_class(kind):
+    shelf = kind(AsyncShelf())
+
+    assert shelf.get("b0") == "b0 of ['b0', 'b1']"
+    assert list(shelf.list(3)) == ["b0", "b1", "b2"]
+    assert shelf.by_hand() == 2
+    assert str(inspect.signature(kind.list)) == "(self, limit: 'int') -> 'Iterator[str]'"
+    assert (kind.get.__qualname__, kind.get.__doc__) == ("Shelf.get", "Return a book.")
+    assert repr(Shelf(AsyncShelf())) == "<Shelf: by_hand, get, list>"
+    assert inspect.getdoc(Shelf) == "Keeps books."
+    with pytest.raises(ArgumentError, match=r"Shelf\.get\(\) missing 1 required positional argument: 'title'"):
+        shelf.get()
+
+
+def test_the_async_methods_stay_what_they_are():
+    assert inspect.iscoroutinefunction(AsyncShelf().get)
+    assert inspect.isasyncgenfunction(AsyncShelf().list)
+    assert asyncio.run(AsyncShelf().get("b1")) == "b1 of ['b0', 'b1']"
 
 
 def test_the_parameters_are_those_of_the_async_class():

@@ -139,6 +139,11 @@ async def the_same_awaited(devin: dj.AsyncDevin, session: dj.Session, batch: dj.
         assert_type(await devin.messages_frame(session), pd.DataFrame)
         async for raw in devin.sessions.list(limit=5):
             assert_type(raw, wire.Session)
+        assert_type(await devin.playbooks.get("Review"), wire.Playbook)
+        await devin.playbooks.get(title="Review")  # type: ignore[call-arg]
+        devin.playbooks.list(limit="5")  # type: ignore[arg-type]
+        await dj.Devin().playbooks.get("Review")  # type: ignore[misc]  # a plain call
+        assert_type(await devin.enterprise.metrics.usage(), wire.UsageMetrics)
 
 
 def the_errors(session: dj.Session) -> None:
@@ -173,6 +178,7 @@ def what_is_not_there(session: dj.Session, devin: dj.Devin) -> None:
     devin.stop("devin-1", archived=True)  # type: ignore[call-arg]
     devin.playbooks.get(title="Review")  # type: ignore[call-arg]
     devin.playbooks.get("Review")["titel"]  # type: ignore[misc]
+    devin.playbooks.get("Review", retries=1)  # type: ignore[call-arg]
     dj.sessions_frame(tag="a")  # type: ignore[call-arg]
     devin.playbooks.list(limit="5")  # type: ignore[arg-type]
     session.tag(tags="a")  # type: ignore[call-arg]

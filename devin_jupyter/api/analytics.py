@@ -18,6 +18,7 @@ from devin_jupyter.errors import (
     UnreadableAnswer,
     Unsupported,
 )
+from devin_jupyter.loop import also_blocking, also_iterating
 from devin_jupyter.models import wire
 from devin_jupyter.models.fields import session_id as prefixed
 
@@ -72,10 +73,12 @@ class Consumption:
     def __init__(self, service: Service) -> None:
         self._service = service
 
+    @also_blocking
     async def daily(self, *, since: TimeLike | None = None, until: TimeLike | None = None) -> wire.Consumption:
         """Return the ACUs per day of the organization between `since` and `until` (UTC). (`GET …/consumption/daily`)"""
         return await read_consumption(self._service, "consumption.daily", params=_span(since, until))
 
+    @also_blocking
     async def user(
         self, user_id: str, *, since: TimeLike | None = None, until: TimeLike | None = None
     ) -> wire.Consumption:
@@ -83,6 +86,7 @@ class Consumption:
         params = _span(since, until)
         return await read_consumption(self._service, "consumption.user", user_id=user_id, params=params)
 
+    @also_blocking
     async def service_user(
         self, service_user_id: str, *, since: TimeLike | None = None, until: TimeLike | None = None
     ) -> wire.Consumption:
@@ -91,6 +95,7 @@ class Consumption:
             self._service, "consumption.service_user", service_user_id=service_user_id, params=_span(since, until)
         )
 
+    @also_blocking
     async def session(
         self, session_id: str, *, since: TimeLike | None = None, until: TimeLike | None = None
     ) -> wire.Consumption:
@@ -129,10 +134,12 @@ class Metrics:
         self._service, self._scope = service, scope
         self._ids: dict[str, Any] = {} if org_id is None else {"org_id": org_id}
 
+    @also_blocking
     async def usage(self, *, since: TimeLike | None = None, until: TimeLike | None = None) -> wire.UsageMetrics:
         """Count sessions, searches and pull requests. (`GET …/metrics/usage`)"""
         return await self._one(wire.UsageMetrics, "usage", _span(since, until))
 
+    @also_blocking
     async def sessions(
         self,
         since: TimeLike,
@@ -146,6 +153,7 @@ class Metrics:
         params = _span(since, until, playbook_id=playbook_id, user_ids=user_ids, service_user_ids=service_user_ids)
         return await self._one(wire.SessionMetrics, "sessions", params)
 
+    @also_blocking
     async def prs(
         self,
         since: TimeLike,
@@ -159,10 +167,12 @@ class Metrics:
         params = _span(since, until, playbook_id=playbook_id, user_ids=user_ids, service_user_ids=service_user_ids)
         return await self._one(wire.PullRequestMetrics, "prs", params)
 
+    @also_blocking
     async def searches(self, since: TimeLike, until: TimeLike) -> wire.SearchMetrics:
         """Count searches. (`GET …/metrics/searches`)"""
         return await self._one(wire.SearchMetrics, "searches", _span(since, until))
 
+    @also_blocking
     async def dau(
         self, since: TimeLike, until: TimeLike, *, min_sessions: int | None = None, min_searches: int | None = None
     ) -> list[wire.ActiveUsers]:
@@ -170,6 +180,7 @@ class Metrics:
         params = _span(since, until, min_sessions=min_sessions, min_searches=min_searches)
         return await self._list(wire.ActiveUsers, "dau", params)
 
+    @also_blocking
     async def wau(
         self, since: TimeLike, until: TimeLike, *, min_sessions: int | None = None, min_searches: int | None = None
     ) -> list[wire.ActiveUsers]:
@@ -177,6 +188,7 @@ class Metrics:
         params = _span(since, until, min_sessions=min_sessions, min_searches=min_searches)
         return await self._list(wire.ActiveUsers, "wau", params)
 
+    @also_blocking
     async def mau(
         self, since: TimeLike, until: TimeLike, *, min_sessions: int | None = None, min_searches: int | None = None
     ) -> list[wire.ActiveUsers]:
@@ -184,6 +196,7 @@ class Metrics:
         params = _span(since, until, min_sessions=min_sessions, min_searches=min_searches)
         return await self._list(wire.ActiveUsers, "mau", params)
 
+    @also_blocking
     async def active_users(
         self, since: TimeLike, until: TimeLike, *, min_sessions: int | None = None, min_searches: int | None = None
     ) -> wire.ActiveUsers:
@@ -214,6 +227,7 @@ class Events:
     def __init__(self, service: Service) -> None:
         self._service = service
 
+    @also_iterating("events")
     async def list(
         self,
         session_id: str,
@@ -244,6 +258,7 @@ class Events:
         async for item in self._items("events.list", session_id, filters, limit):
             yield item
 
+    @also_iterating("events")
     async def search(
         self,
         session_id: str,
@@ -276,6 +291,7 @@ class Events:
         async for item in self._items("events.search", session_id, {"query": query, **filters}, limit):
             yield item
 
+    @also_blocking
     async def details(
         self,
         session_id: str,

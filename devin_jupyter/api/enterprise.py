@@ -15,6 +15,7 @@ from devin_jupyter.api.client import Service, at_most, flatten
 from devin_jupyter.api.organization import listed_tags, names_of, without_email
 from devin_jupyter.api.query import TimeLike, api_params, unix
 from devin_jupyter.errors import DevinError, OptionError
+from devin_jupyter.loop import also_blocking, also_iterating
 from devin_jupyter.models import wire
 from devin_jupyter.models.fields import session_id as prefixed
 
@@ -42,6 +43,7 @@ class Enterprise:
         self.metrics = Metrics(service, "enterprise.")
         self._names: asyncio.Task[dict[str, str]] | None = None
 
+    @also_iterating("organizations")
     async def organizations(self, *, limit: int | None = None) -> AsyncIterator[wire.Organization]:
         """Iterate over the organizations, with their limits in ACUs. (`GET …/organizations`)"""
         async for item in flatten(
@@ -49,51 +51,60 @@ class Enterprise:
         ):
             yield item
 
+    @also_blocking
     async def group_limits(self) -> GroupLimits:
         """Return the groups of organizations that share a limit, by name. (`GET …/org-group-limits`)"""
         answer = await self._service.call_as(dict[str, Any], "enterprise.group_limits")
         groups = answer.get("groups")
         return cast(GroupLimits, groups if isinstance(groups, dict) else {})
 
+    @also_blocking
     async def queue(self) -> wire.QueueLoad:
         """Return how loaded the queue of new sessions is: normal, elevated or high. (`GET …/queue`)"""
         return await self._service.call_as(wire.QueueLoad, "enterprise.queue")
 
     # --- spend ---
 
+    @also_iterating("cycles")
     async def cycles(self, *, limit: int | None = None) -> AsyncIterator[wire.Cycle]:
         """Iterate over the billing cycles, as the service lists them. (`GET …/consumption/cycles`)"""
         async for item in flatten(self._service.pages(wire.Cycle, "enterprise.cycles", key="after", limit=limit)):
             yield item
 
+    @also_iterating("limits")
     async def acu_limits(self, *, limit: int | None = None) -> AsyncIterator[wire.AcuLimit]:
         """Iterate over the limits of a cycle: of the enterprise, its organizations, users. (`GET …/acu-limits`)"""
         pages = self._service.pages(wire.AcuLimit, "enterprise.acu_limits", key="", limit=limit)
         async for item in flatten(pages):
             yield item
 
+    @also_blocking
     async def daily(self, *, since: TimeLike | None = None, until: TimeLike | None = None) -> wire.Consumption:
         """Return the ACUs per day of the enterprise; a day begins at 08:00 UTC. (`GET …/consumption/daily`)"""
         return await self._consumption("daily", since, until)
 
+    @also_blocking
     async def organization_daily(
         self, org_id: str, *, since: TimeLike | None = None, until: TimeLike | None = None
     ) -> wire.Consumption:
         """Return the ACUs per day of an organization. (`GET …/daily/organizations/{id}`)"""
         return await self._consumption("organization_daily", since, until, org_id=org_id)
 
+    @also_blocking
     async def user_daily(
         self, user_id: str, *, since: TimeLike | None = None, until: TimeLike | None = None
     ) -> wire.Consumption:
         """Return the ACUs per day of a user, in all organizations. (`GET …/daily/users/{id}`)"""
         return await self._consumption("user_daily", since, until, user_id=user_id)
 
+    @also_blocking
     async def service_user_daily(
         self, service_user_id: str, *, since: TimeLike | None = None, until: TimeLike | None = None
     ) -> wire.Consumption:
         """Return the ACUs per day of a service user. (`GET …/daily/service-users/{id}`)"""
         return await self._consumption("service_user_daily", since, until, service_user_id=service_user_id)
 
+    @also_blocking
     async def session_daily(
         self, session_id: str, *, since: TimeLike | None = None, until: TimeLike | None = None
     ) -> wire.Consumption:
@@ -108,6 +119,7 @@ class Enterprise:
 
     # --- sessions of any organization ---
 
+    @also_iterating("sessions")
     async def sessions(self, /, *, limit: int | None = None, **filters: Any) -> AsyncIterator[wire.Session]:
         """Iterate over sessions of all organizations, newest first. (`GET …/sessions`)
 
@@ -126,10 +138,12 @@ class Enterprise:
         async for item in flatten(pages):
             yield item
 
+    @also_blocking
     async def session(self, session_id: str, *, org_id: str | None = None) -> wire.Session:
         """Return a session of any organization. (`GET …/sessions/{id}`)"""
         return await self._of_session(wire.Session, "session", session_id, org_id)
 
+    @also_iterating("messages")
     async def messages(
         self, session_id: str, *, org_id: str | None = None, limit: int | None = None
     ) -> AsyncIterator[wire.Message]:
@@ -145,6 +159,7 @@ class Enterprise:
         async for item in flatten(pages):
             yield item
 
+    @also_blocking
     async def attachments(self, session_id: str, *, org_id: str | None = None) -> FileList:
         """Return its files. (`GET …/sessions/{id}/attachments`)"""
         return await self._service.call_list(
@@ -155,14 +170,17 @@ class Enterprise:
             params={"org_id": org_id},
         )
 
+    @also_blocking
     async def insights(self, session_id: str, *, org_id: str | None = None) -> wire.Insights:
         """Return its insights. (`GET …/sessions/{id}/insights`)"""
         return await self._of_session(wire.Insights, "insights", session_id, org_id)
 
+    @also_blocking
     async def tags(self, session_id: str, *, org_id: str | None = None) -> TagList:
         """Return its tags. (`GET …/sessions/{id}/tags`)"""
         return listed_tags(await self._of_session(dict[str, Any], "tags", session_id, org_id))
 
+    @also_blocking
     async def review(self, pr_url: str, commit_sha: str | None = None) -> wire.PrReview:
         """Return the state of the review of a pull request of any organization. (`GET …/pr-reviews`)
 
@@ -183,6 +201,7 @@ class Enterprise:
 
     # --- logs: in spans of at most 100 days, which are joined ---
 
+    @also_iterating("entries")
     async def audit_logs(
         self,
         *,
@@ -209,6 +228,7 @@ class Enterprise:
         async for item in self._logs("audit_logs", "audit_log_id", since, until, order, limit, {"action": action}):
             yield item
 
+    @also_iterating("entries")
     async def organization_audit_logs(
         self,
         org_id: str,
@@ -226,6 +246,7 @@ class Enterprise:
         ):
             yield item
 
+    @also_iterating("violations")
     async def guardrail_violations(
         self,
         *,
@@ -253,6 +274,7 @@ class Enterprise:
         async for item in self._logs("guardrail_violations", "violation_id", since, until, order, limit, params):
             yield item
 
+    @also_iterating("violations")
     async def organization_guardrail_violations(
         self,
         org_id: str,
@@ -304,6 +326,7 @@ class Enterprise:
 
     # --- people and connections ---
 
+    @also_iterating("members")
     async def members(
         self, *, email: str | None = None, emails: bool = False, limit: int | None = None
     ) -> AsyncIterator[wire.Member]:
@@ -320,6 +343,7 @@ class Enterprise:
         async for member in flatten(pages):
             yield without_email(member, emails or email is not None)
 
+    @also_iterating("service users")
     async def service_users(
         self, *, include_inactive: bool = False, limit: int | None = None
     ) -> AsyncIterator[wire.ServiceUser]:
@@ -336,6 +360,7 @@ class Enterprise:
         async for item in flatten(pages):
             yield item
 
+    @also_blocking
     async def names(self) -> dict[str, str]:
         """Return the names of members and service users by id, as far as the key may read them. Read once."""
         if self._names is None:
@@ -347,6 +372,7 @@ class Enterprise:
             return {}
         return found
 
+    @also_iterating("connections")
     async def git_connections(self, *, limit: int | None = None) -> AsyncIterator[wire.GitConnection]:
         """Iterate over the connections to Git hosts. (`GET …/git-providers/connections`)"""
         pages = self._service.pages(
@@ -355,6 +381,7 @@ class Enterprise:
         async for item in flatten(pages):
             yield item
 
+    @also_iterating("repositories")
     async def git_repositories(
         self, connection_id: str, *, filter_name: str | None = None, limit: int | None = None
     ) -> AsyncIterator[wire.Repository]:

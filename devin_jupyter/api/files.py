@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from devin_jupyter.api.client import Service
 from devin_jupyter.api.responses import unreadable
 from devin_jupyter.errors import NotFound, OptionError
+from devin_jupyter.loop import also_blocking
 from devin_jupyter.models import wire
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.text import write_atomically
@@ -35,6 +36,7 @@ class Attachments:
     def __init__(self, service: Service) -> None:
         self._service = service
 
+    @also_blocking
     async def upload(self, name: str, content: bytes) -> wire.Attachment:
         """Upload a file and return `{attachment_id, name, url}`. (`POST …/attachments`)
 
@@ -54,12 +56,14 @@ class Attachments:
             raise unreadable(await self._service.request_info("attachments.upload"), 200, b"", "it contains no URL")
         return cast(wire.Attachment, answer)
 
+    @also_blocking
     async def list(self, session_id: str) -> Files:
         """Return the files of a session; names may repeat. v3 only. (`GET …/attachments`)"""
         return await self._service.call_list(
             wire.SessionAttachment, "attachments.list", bare=True, session_id=prefixed(session_id)
         )
 
+    @also_blocking
     async def fetch(self, attachment: Mapping[str, Any] | str) -> bytes:
         """Return the content of a file. (`GET …/attachments/{uuid}/{name}`, redirects followed without the key)
 
@@ -83,6 +87,7 @@ class Attachments:
         info = await self._service.request_info("attachments.download", uuid=uuid, name=name)
         return await self._service.transport.fetch(info.path, info=info)
 
+    @also_blocking
     async def download(self, session_id: str, folder: str | os.PathLike[str] | None = None) -> Paths:
         """Fetch all files of a session into a folder and return their paths.
 

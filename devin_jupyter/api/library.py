@@ -22,6 +22,7 @@ from devin_jupyter.errors import (
     UnreadableAnswer,
     Unsupported,
 )
+from devin_jupyter.loop import also_blocking, also_iterating
 from devin_jupyter.models import wire
 from devin_jupyter.models.enums import SecretType
 from devin_jupyter.models.fields import session_id as prefixed
@@ -148,6 +149,7 @@ class Playbooks:
     def __init__(self, service: Service) -> None:
         self._service = service
 
+    @also_iterating("playbooks")
     async def list(self, *, limit: int | None = None) -> AsyncIterator[wire.Playbook]:
         """Iterate over the playbooks, at most `limit`. (`GET …/playbooks`)"""
         most = at_most(limit)
@@ -158,6 +160,7 @@ class Playbooks:
         async for item in flatten(self._service.pages(wire.Playbook, "playbooks.list", key="playbook_id", limit=most)):
             yield item
 
+    @also_blocking
     async def get(self, playbook: str) -> wire.Playbook:
         """Return a playbook. (`GET …/playbooks/{id}`)
 
@@ -170,6 +173,7 @@ class Playbooks:
         """
         return await _PLAYBOOK.read(playbook, self._read, self.list())
 
+    @also_blocking
     async def create(self, title: str, body: str, *, macro: str | None = None, schema: Any = None) -> wire.Playbook:
         """Create a playbook. (`POST …/playbooks`)
 
@@ -188,6 +192,7 @@ class Playbooks:
         fields = self._changes(title, body, macro, schema)
         return await self._service.call_as(wire.Playbook, "playbooks.create", json=_given(fields))
 
+    @also_blocking
     async def update(
         self,
         playbook: str,
@@ -216,6 +221,7 @@ class Playbooks:
         change = self._changes(title, body, macro, schema)
         return await self._rewrite(await self.get(playbook), change)
 
+    @also_blocking
     async def delete(self, playbook: str) -> wire.Playbook:
         """Delete a playbook and return it as it was. (`DELETE …/playbooks/{id}`)
 
@@ -230,6 +236,7 @@ class Playbooks:
         await self._service.call("playbooks.delete", playbook_id=_PLAYBOOK.id_of(present))
         return present
 
+    @also_blocking
     async def ensure(self, title: str, body: str, *, macro: str | None = None, schema: Any = None) -> wire.Playbook:
         """Make sure that a playbook of this title has this body: create it, change it, or leave it alone.
 
@@ -303,6 +310,7 @@ class Knowledge:
     def __init__(self, service: Service) -> None:
         self._service = service
 
+    @also_iterating("notes")
     async def list(
         self,
         *,
@@ -335,6 +343,7 @@ class Knowledge:
         for note in [note for note in listed if pinned_repo is None or note.get("pinned_repo") == pinned_repo][:most]:
             yield note
 
+    @also_blocking
     async def get(self, note: str) -> wire.Note:
         """Return a note. (`GET …/knowledge/notes/{id}`)
 
@@ -353,6 +362,7 @@ class Knowledge:
 
         return await _NOTE.read(note, read, self.list())
 
+    @also_blocking
     async def create(
         self,
         name: str,
@@ -383,6 +393,7 @@ class Knowledge:
         self._check(fields)
         return await self._write("knowledge.create", fields)
 
+    @also_blocking
     async def update(self, /, note: str, **fields: Any) -> wire.Note:
         """Change a note; what is not given stays. (`PUT …/knowledge/notes/{id}`)
 
@@ -397,6 +408,7 @@ class Knowledge:
         self._check(fields)
         return await self._rewrite(await self.get(note), fields)
 
+    @also_blocking
     async def delete(self, note: str) -> wire.Note:
         """Delete a note and return it as it was. (`DELETE …/knowledge/notes/{id}`)
 
@@ -411,6 +423,7 @@ class Knowledge:
         await self._service.call("knowledge.delete", note_id=_NOTE.id_of(present))
         return present
 
+    @also_blocking
     async def ensure(self, /, name: str, body: str, trigger: str, **optional: Any) -> wire.Note:
         """Make sure that a note of this name has this body: create it, change it, or leave it alone.
 
@@ -431,6 +444,7 @@ class Knowledge:
             return await self._write("knowledge.create", {"name": name, **wanted})
         return await self._rewrite(present, wanted) if changes(present, wanted) else present
 
+    @also_blocking
     async def folders(self) -> FolderList:
         """Return the folders of notes. (`GET …/knowledge/folders`, v1: with the notes)"""
         listed = await self._service.call_list(wire.Folder, "knowledge.folders", "folders")
@@ -482,6 +496,7 @@ class Secrets:
     def __init__(self, service: Service) -> None:
         self._service = service
 
+    @also_iterating("secrets")
     async def list(self, *, limit: int | None = None) -> AsyncIterator[wire.Secret]:
         """Iterate over the secrets, at most `limit`: id, name (`key`), type, note; never a value. (`GET …/secrets`)"""
         most = at_most(limit)
@@ -492,6 +507,7 @@ class Secrets:
         async for secret in flatten(self._service.pages(wire.Secret, "secrets.list", key="secret_id", limit=most)):
             yield secret
 
+    @also_blocking
     async def create(
         self, key: str, value: str, *, type: str = "key-value", is_sensitive: bool = True, note: str | None = None
     ) -> wire.Secret:
@@ -517,6 +533,7 @@ class Secrets:
         body |= {"note": note} if note else {}
         return await self._service.call_as(wire.Secret, "secrets.create", json=body)
 
+    @also_blocking
     async def delete(self, secret: str) -> wire.Secret:
         """Delete a secret and return what was known of it. (`DELETE …/secrets/{id}`)
 
@@ -531,6 +548,7 @@ class Secrets:
         await self._service.call("secrets.delete", secret_id=_SECRET.id_of(present))
         return present
 
+    @also_blocking
     async def ensure(
         self,
         key: str,
@@ -627,6 +645,7 @@ class Schedules:
     def __init__(self, service: Service) -> None:
         self._service = service
 
+    @also_iterating("schedules")
     async def list(self, *, limit: int | None = None) -> AsyncIterator[wire.Schedule]:
         """Iterate over the schedules, at most `limit`. v3 only. (`GET …/schedules`)"""
 
@@ -636,6 +655,7 @@ class Schedules:
         async for item in flatten(offset_pages(fetch, key="scheduled_session_id", limit=limit, page_size=100)):
             yield cast(wire.Schedule, item)
 
+    @also_blocking
     async def get(self, schedule: str) -> wire.Schedule:
         """Return a schedule. v3 only. (`GET …/schedules/{id}`)
 
@@ -652,6 +672,7 @@ class Schedules:
 
         return await _SCHEDULE.read(schedule, read, self.list())
 
+    @also_blocking
     async def create(self, /, name: str, prompt: str, **fields: Any) -> wire.Schedule:
         """Create a schedule. v3 only. (`POST …/schedules`)
 
@@ -670,6 +691,7 @@ class Schedules:
         body = {"name": name, "prompt": prompt, **_schedule_fields(fields, _SCHEDULE_CREATE_FIELDS)}
         return await self._service.call_as(wire.Schedule, "schedules.create", json=body)
 
+    @also_blocking
     async def update(self, /, schedule: str, **fields: Any) -> wire.Schedule:
         """Change a schedule; what is not given stays. v3 only. (`PATCH …/schedules/{id}`)
 
@@ -686,6 +708,7 @@ class Schedules:
         checked = _schedule_fields(fields, _SCHEDULE_UPDATE_FIELDS)
         return await self._change(await self.get(schedule), checked)
 
+    @also_blocking
     async def delete(self, schedule: str) -> wire.Schedule | None:
         """Delete a schedule. v3 only. (`DELETE …/schedules/{id}`)
 
@@ -700,6 +723,7 @@ class Schedules:
         answer = await self._service.call("schedules.delete", schedule_id=_SCHEDULE.id_of(present))
         return cast(wire.Schedule, answer) if isinstance(answer, dict) else None
 
+    @also_blocking
     async def ensure(self, /, name: str, prompt: str, **fields: Any) -> wire.Schedule:
         """Make sure that a schedule of this name has this prompt: create it, change it, or leave it alone. v3 only.
 

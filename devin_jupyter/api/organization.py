@@ -19,6 +19,7 @@ from devin_jupyter.api.client import Service, flatten, items_of
 from devin_jupyter.api.library import NamedResource, check_fields
 from devin_jupyter.api.sessions import Sessions
 from devin_jupyter.errors import DevinError, Forbidden, NotFound, OptionError, UnreadableAnswer
+from devin_jupyter.loop import also_blocking, also_iterating
 from devin_jupyter.models import wire
 from devin_jupyter.redaction import keep_secret
 from devin_jupyter.text import closest
@@ -43,6 +44,7 @@ class Repositories:
     def __init__(self, service: Service) -> None:
         self._service = service
 
+    @also_iterating("repositories")
     async def list(
         self,
         *,
@@ -77,6 +79,7 @@ class Repositories:
         if is_whole:
             self._service.seen.repositories = frozenset(seen)
 
+    @also_blocking
     async def get(self, repository_path: str) -> wire.Repository:
         """Return a repository with its `indexing_status`. (`GET …/repositories`)
 
@@ -96,12 +99,14 @@ class Repositories:
             status_code=404,
         )
 
+    @also_iterating("repositories")
     async def indexed(self, *, limit: int | None = None) -> AsyncIterator[wire.RepositoryIndexing]:
         """Iterate over the repositories that are set up for indexing. (`GET …/repositories/indexing`)"""
         pages = self._service.pages(wire.RepositoryIndexing, "repositories.indexed", key="repository_path", limit=limit)
         async for item in flatten(pages):
             yield item
 
+    @also_blocking
     async def index(self, repositories: Iterable[str | Mapping[str, Any]]) -> IndexingList:
         """Index repositories; repeating it starts no second job. (`PUT …/repositories/indexing`)
 
@@ -114,6 +119,7 @@ class Repositories:
             wire.RepositoryIndexing, "repositories.index", bare=True, json={"repositories": listed}
         )
 
+    @also_blocking
     async def unindex(self, repository_paths: Iterable[str]) -> IndexingList:
         """Stop indexing repositories, and forget their branches. (`DELETE …/repositories/indexing`)"""
         paths = [repository_paths] if isinstance(repository_paths, str) else [*repository_paths]
@@ -121,12 +127,14 @@ class Repositories:
             wire.RepositoryIndexing, "repositories.unindex", bare=True, json={"repository_paths": paths}
         )
 
+    @also_blocking
     async def indexing(self, repository_path: str) -> wire.RepositoryIndexing:
         """Return how far the indexing of a repository is. (`GET …/repositories/{path}/indexing`)"""
         return await self._service.call_as(
             wire.RepositoryIndexing, "repositories.indexing", repository_path=repository_path
         )
 
+    @also_blocking
     async def index_one(
         self, repository_path: str, branch_names: Sequence[str] | None = None
     ) -> wire.RepositoryIndexing:
@@ -136,6 +144,7 @@ class Repositories:
             wire.RepositoryIndexing, "repositories.index_one", repository_path=repository_path, json=body
         )
 
+    @also_blocking
     async def unindex_one(self, repository_path: str) -> wire.RepositoryIndexing:
         """Stop indexing a repository, and forget its branches. (`DELETE …/repositories/{path}/indexing`)"""
         return await self._service.call_as(
@@ -158,6 +167,7 @@ class Reviews:
     def __init__(self, service: Service) -> None:
         self._service = service
 
+    @also_blocking
     async def create(self, pr_url: str) -> wire.PrReview:
         """Request a review of the newest commit; costs ACUs, and is never retried. (`POST …/pr-reviews`)
 
@@ -168,6 +178,7 @@ class Reviews:
         """
         return await self._service.call_as(wire.PrReview, "reviews.create", json={"pr_url": pr_url})
 
+    @also_blocking
     async def get(self, pr_url: str, commit_sha: str | None = None) -> wire.PrReview:
         """Return the state of a review. (`GET …/pr-reviews`)
 
@@ -219,6 +230,7 @@ class Members:
         self._service = service
         self._names: asyncio.Task[dict[str, str]] | None = None
 
+    @also_iterating("members")
     async def list(
         self, *, email: str | None = None, emails: bool = False, limit: int | None = None
     ) -> AsyncIterator[wire.Member]:
@@ -232,6 +244,7 @@ class Members:
         async for member in self._people("members.list", email, emails, limit):
             yield member
 
+    @also_iterating("members")
     async def idp_users(
         self, *, email: str | None = None, emails: bool = False, limit: int | None = None
     ) -> AsyncIterator[wire.Member]:
@@ -245,6 +258,7 @@ class Members:
         async for member in self._people("members.idp_users", email, emails, limit):
             yield member
 
+    @also_blocking
     async def get(self, user_id: str, *, emails: bool = False) -> wire.Member:
         """Return a member. (`GET …/members/users/{id}`)
 
@@ -254,6 +268,7 @@ class Members:
         """
         return without_email(await self._service.call_as(wire.Member, "members.get", user_id=user_id), emails)
 
+    @also_blocking
     async def names(self) -> dict[str, str]:
         """Return the names of members by id, as far as the key may read them. Read once."""
         if self._service.is_v1:
@@ -313,34 +328,42 @@ class OrgTags:
     def __init__(self, service: Service) -> None:
         self._service = service
 
+    @also_blocking
     async def list(self, org_id: str | None = None) -> TagList:
         """Return the allowed tags. (`GET …/tags`)"""
         return await self._tags("org_tags.list", org_id)
 
+    @also_blocking
     async def append(self, tags: Sequence[str], org_id: str | None = None) -> TagList:
         """Allow further tags and return all. (`POST …/tags`)"""
         return await self._tags("org_tags.append", org_id, {"tags": words(tags)})
 
+    @also_blocking
     async def replace(self, tags: Sequence[str], org_id: str | None = None) -> TagList:
         """Allow these tags only. (`PUT …/tags`)"""
         return await self._tags("org_tags.replace", org_id, {"tags": words(tags)})
 
+    @also_blocking
     async def remove(self, tag: str, org_id: str | None = None) -> TagList:
         """No longer allow a tag, and return the rest. (`DELETE …/tags/{tag}`)"""
         return await self._tags("org_tags.remove", org_id, tag=tag)
 
+    @also_blocking
     async def clear(self, org_id: str | None = None) -> TagList:
         """Empty the list. (`DELETE …/tags`)"""
         return await self._tags("org_tags.clear", org_id)
 
+    @also_blocking
     async def default(self, org_id: str | None = None) -> str | None:
         """Return the tag that sessions without one get. (`GET …/tags/default`)"""
         return await self._default("org_tags.default", org_id)
 
+    @also_blocking
     async def set_default(self, tag: str, org_id: str | None = None) -> str | None:
         """Set that tag, which must be an allowed one. (`PUT …/tags/default`)"""
         return await self._default("org_tags.set_default", org_id, {"tag": tag})
 
+    @also_blocking
     async def clear_default(self, org_id: str | None = None) -> str | None:
         """Unset that tag. (`DELETE …/tags/default`)"""
         return await self._default("org_tags.clear_default", org_id)
@@ -450,6 +473,7 @@ class Automations:
     def __init__(self, service: Service) -> None:
         self._service = service
 
+    @also_iterating("automations")
     async def list(
         self,
         *,
@@ -486,6 +510,7 @@ class Automations:
         async for item in flatten(pages):
             yield hide_secrets(item)
 
+    @also_blocking
     async def get(self, automation: str) -> wire.Automation:
         """Return an automation. (`GET …/automations/{id}`)
 
@@ -503,6 +528,7 @@ class Automations:
 
         return await _AUTOMATION.read(automation, read, self.list())
 
+    @also_blocking
     async def create(
         self,
         /,
@@ -545,6 +571,7 @@ class Automations:
             body["template_id"] = template_id
         return hide_secrets(await self._service.call_as(wire.Automation, "automations.create", json=body))
 
+    @also_blocking
     async def update(self, /, automation: str, **fields: Any) -> wire.Automation:
         """Change an automation; what is not given stays, None clears. (`PATCH …/automations/{id}`)
 
@@ -568,20 +595,24 @@ class Automations:
             )
         )
 
+    @also_blocking
     async def enable(self, automation: str) -> wire.Automation:
         """Let an automation run: by its id or name. (`PATCH …/automations/{id}`)"""
         return await self.update(automation, enabled=True)
 
+    @also_blocking
     async def disable(self, automation: str) -> wire.Automation:
         """Pause an automation: by its id or name. (`PATCH …/automations/{id}`)"""
         return await self.update(automation, enabled=False)
 
+    @also_blocking
     async def delete(self, automation: str) -> wire.Automation:
         """Delete an automation and return it as it was: by its id or name. (`DELETE …/automations/{id}`)"""
         present = await self.get(automation)
         await self._service.call("automations.delete", automation_id=_AUTOMATION.id_of(present))
         return present
 
+    @also_iterating("sessions")
     async def sessions(self, automation: str, *, limit: int | None = None) -> AsyncIterator[wire.Session]:
         """Iterate over the sessions that an automation started. (`GET …/sessions`)
 
@@ -593,11 +624,13 @@ class Automations:
         async for session in Sessions(self._service).list(automation_ids=[identifier], limit=limit):
             yield session
 
+    @also_blocking
     async def schemas(self, security_profile_id: str | None = None) -> wire.AutomationSchemas:
         """Return the events that may trigger an automation, with their fields. (`GET …/automations/schemas`)"""
         params = {"security_profile_id": security_profile_id}
         return await self._service.call_as(wire.AutomationSchemas, "automations.schemas", params=params)
 
+    @also_blocking
     async def templates(self) -> TemplateList:
         """Return ready-made automations. (`GET …/automations/templates`)"""
         answer = await self._service.call("automations.templates")

@@ -48,7 +48,7 @@ from devin_jupyter.errors import (
     UnreadableAnswer,
     Unsupported,
 )
-from devin_jupyter.loop import REQUESTS_AT_ONCE
+from devin_jupyter.loop import REQUESTS_AT_ONCE, also_blocking, also_iterating
 from devin_jupyter.models import wire
 from devin_jupyter.models.fields import bare_id, is_ours, parse_time, read_message
 from devin_jupyter.models.fields import session_id as prefixed
@@ -124,6 +124,7 @@ class Sessions:
         # which form of an id the filter of the list takes is not documented; the one that finds something is kept
         self._id_forms: tuple[Callable[[str], str], ...] = (prefixed, bare_id)
 
+    @also_blocking
     async def create(self, body: Mapping[str, Any]) -> wire.Session:
         """Start a session from a complete body; never retried. (`POST …/sessions`)
 
@@ -144,6 +145,7 @@ class Sessions:
             raise unreadable(await self._service.request_info("sessions.create"), 200, b"", "it contains no session id")
         return cast(wire.Session, answer)
 
+    @also_blocking
     async def get(self, session_id: str, *, retries: bool = True) -> wire.Session:
         """Return one session; on v1 its messages come with it. (`GET …/sessions/{id}`)
 
@@ -174,6 +176,7 @@ class Sessions:
             raise unreadable(info, 200, b"", "it contains no session")
         return answer
 
+    @also_blocking
     async def some(self, session_ids: Iterable[str], *, retries: bool = True) -> dict[str, wire.Session]:
         """Return up to 100 sessions by id (`devin-…`) from one request; unknown ones are left out. v3 only.
 
@@ -194,6 +197,7 @@ class Sessions:
                 return named
         return {}
 
+    @also_blocking
     async def by_ids(self, session_ids: Iterable[str], *, retries: bool = True) -> Found:
         """Return sessions by id, archived or not, in as few requests as the API allows.
 
@@ -239,6 +243,7 @@ class Sessions:
         await asyncio.gather(*(read([name], one) for name in rest))
         return found
 
+    @also_iterating("pages")
     async def scan(
         self, query: Query | SessionFilters, *, limit: int | None = None, parallel: bool = True
     ) -> AsyncIterator[SessionList]:
@@ -341,6 +346,7 @@ class Sessions:
         info = await self._service.request_info(operation)
         return await self._service.transport.get_bytes(info.path, params, info=info)
 
+    @also_iterating("pages")
     def pages(
         self, /, *, limit: int | None = None, page_size: int = LARGEST_PAGE, retries: bool = True, **filters: Any
     ) -> AsyncIterator[SessionList]:
@@ -369,6 +375,7 @@ class Sessions:
 
         return _with_all_tags(read, params.get("tags"), limit)
 
+    @also_blocking
     async def tagged(self, *tags: str) -> SessionList:
         """Return the sessions that the service lists for any of some tags, archived or not. (`GET …/sessions`)
 
@@ -396,6 +403,7 @@ class Sessions:
 
         return cast(AsyncIterator[SessionList], offset_pages(fetch, items="sessions", **call))
 
+    @also_iterating("sessions")
     def list(self, /, *, limit: int | None = None, **filters: Any) -> AsyncIterator[wire.Session]:
         """Iterate over the sessions one by one. (`GET …/sessions`)
 
@@ -409,6 +417,7 @@ class Sessions:
         """
         return flatten(self.pages(limit=limit, **filters))
 
+    @also_blocking
     async def terminate(self, session_id: str, *, archive: bool = False) -> wire.Session | None:
         """Terminate a session permanently; one that is already over is unchanged. (`DELETE …/sessions/{id}`)
 
@@ -431,10 +440,12 @@ class Sessions:
             raise
         return cast(wire.Session, answer) if isinstance(answer, dict) else None
 
+    @also_blocking
     async def archive(self, session_id: str) -> wire.Session:
         """Archive a session, putting it to sleep if it runs. v3 only. (`POST …/archive`)"""
         return await self._service.call_as(wire.Session, "sessions.archive", session_id=prefixed(session_id))
 
+    @also_blocking
     async def unarchive(self, session_id: str) -> wire.Session:
         """Take a session out of the archive; its children stay in it. v3 only. (`POST …/unarchive`)"""
         return await self._service.call_as(wire.Session, "sessions.unarchive", session_id=prefixed(session_id))
@@ -601,6 +612,7 @@ class Messages:
     def __init__(self, service: Service) -> None:
         self._service = service
 
+    @also_iterating("pages")
     async def pages(
         self, session_id: str, *, limit: int | None = None, after: str | None = None, retries: bool = True
     ) -> AsyncIterator[MessageList]:
@@ -635,6 +647,7 @@ class Messages:
         listed = session.get("messages")
         yield [item for item in listed if isinstance(item, dict)][:most] if isinstance(listed, list) else []
 
+    @also_blocking
     async def tail(self, session_id: str, cursor: str | None = None) -> tuple[MessageList, str | None]:
         """Return the messages from a place in the conversation to its end. v3 only; never retried.
 
@@ -666,6 +679,7 @@ class Messages:
                 raise endless(n_empty)
             cursor = following
 
+    @also_iterating("messages")
     def list(self, session_id: str, *, limit: int | None = None) -> AsyncIterator[wire.Message]:
         """Iterate over the messages one by one, oldest first. (`GET …/sessions/{id}/messages`)
 
@@ -678,6 +692,7 @@ class Messages:
         """
         return flatten(self.pages(session_id, limit=limit))
 
+    @also_blocking
     async def send(
         self, session_id: str, message: str, *, attachment_urls: Sequence[str] = (), as_user: str | None = None
     ) -> wire.Session | None:
@@ -732,11 +747,13 @@ class Tags:
     def __init__(self, service: Service) -> None:
         self._service = service
 
+    @also_blocking
     async def get(self, session_id: str) -> list[str]:
         """Return all tags, with the `nb-…` tag by which this package finds its sessions again. (`GET …/tags`)"""
         answer = await self._service.call_as(dict[str, Any], "tags.get", session_id=prefixed(session_id))
         return _tags_of(answer)
 
+    @also_blocking
     async def append(self, session_id: str, tags: Iterable[str]) -> list[str]:
         """Add tags and return all of them; v1 reads them first. (`POST …/tags`, v1: `PUT`)
 
@@ -753,6 +770,7 @@ class Tags:
             added = list(dict.fromkeys([*await self.get(identifier), *added]))
         return await self._write("tags.append", identifier, added)
 
+    @also_blocking
     async def replace(self, session_id: str, tags: Iterable[str]) -> list[str]:
         """Replace the tags and return all of them. (`PUT …/tags`)
 
@@ -790,6 +808,7 @@ class Insights:
     def __init__(self, service: Service, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._service, self._sleep = service, sleep
 
+    @also_iterating("pages")
     def pages(
         self, /, *, limit: int | None = None, page_size: int = LARGEST_PAGE, **filters: Any
     ) -> AsyncIterator[InsightsList]:
@@ -813,6 +832,7 @@ class Insights:
 
         return _with_all_tags(read, params.get("tags"), limit)
 
+    @also_iterating("sessions")
     def list(self, /, *, limit: int | None = None, **filters: Any) -> AsyncIterator[wire.Insights]:
         """Iterate over sessions with their insights one by one. v3 only. (`GET …/sessions/insights`)
 
@@ -826,10 +846,12 @@ class Insights:
         """
         return flatten(self.pages(limit=limit, **filters))
 
+    @also_blocking
     async def get(self, session_id: str) -> wire.Insights:
         """Return the insights of one session; `analysis` is None until generated. v3 only. (`GET …/insights`)"""
         return await self._service.call_as(wire.Insights, "insights.get", session_id=prefixed(session_id))
 
+    @also_blocking
     async def generate(self, session_id: str, *, timeout: float = 300.0) -> wire.Insights:
         """Have the analysis generated, wait for it (about a minute) and return the insights. v3 only.
 

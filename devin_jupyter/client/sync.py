@@ -17,24 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from devin_jupyter import loop
-from devin_jupyter.api.analytics import Consumption as AsyncConsumption
-from devin_jupyter.api.analytics import Events as AsyncEvents
-from devin_jupyter.api.analytics import Metrics as AsyncMetrics
-from devin_jupyter.api.enterprise import Enterprise as AsyncEnterprise
-from devin_jupyter.api.files import Attachments as AsyncAttachments
-from devin_jupyter.api.library import Knowledge as AsyncKnowledge
-from devin_jupyter.api.library import Playbooks as AsyncPlaybooks
-from devin_jupyter.api.library import Schedules as AsyncSchedules
-from devin_jupyter.api.library import Secrets as AsyncSecrets
-from devin_jupyter.api.organization import Automations as AsyncAutomations
-from devin_jupyter.api.organization import Members as AsyncMembers
-from devin_jupyter.api.organization import OrgTags as AsyncOrgTags
-from devin_jupyter.api.organization import Repositories as AsyncRepositories
-from devin_jupyter.api.organization import Reviews as AsyncReviews
-from devin_jupyter.api.sessions import Insights as AsyncInsights
-from devin_jupyter.api.sessions import Messages as AsyncMessages
-from devin_jupyter.api.sessions import Sessions as AsyncSessions
-from devin_jupyter.api.sessions import Tags as AsyncTags
+from devin_jupyter.api import analytics, enterprise, files, library, organization, sessions
 from devin_jupyter.client.aio import AsyncDevin, keyless, request_of
 from devin_jupyter.client.on_done import OnDone, announce
 from devin_jupyter.client.on_done import check as check_on_done
@@ -56,7 +39,6 @@ from devin_jupyter.loop import (
     blocking,
     completing_requests,
     documented_by,
-    iterating,
     on_default,
     same_arguments,
     understood,
@@ -77,184 +59,61 @@ if TYPE_CHECKING:
     from devin_jupyter.simulator.server import Running
 
 
-class Sessions(Blocking[AsyncSessions]):
-    create = blocking(AsyncSessions.create)
-    get = blocking(AsyncSessions.get)
-    some = blocking(AsyncSessions.some)
-    by_ids = blocking(AsyncSessions.by_ids)
-    tagged = blocking(AsyncSessions.tagged)
-    scan = iterating(AsyncSessions.scan, "pages")
-    pages = iterating(AsyncSessions.pages, "pages")
-    list = iterating(AsyncSessions.list, "sessions")
-    terminate = blocking(AsyncSessions.terminate)
-    archive = blocking(AsyncSessions.archive)
-    unarchive = blocking(AsyncSessions.unarchive)
+class Sessions(Blocking[sessions.Sessions], sessions.Sessions): ...
 
 
-class Messages(Blocking[AsyncMessages]):
-    pages = iterating(AsyncMessages.pages, "pages")
-    tail = blocking(AsyncMessages.tail)
-    list = iterating(AsyncMessages.list, "messages")
-    send = blocking(AsyncMessages.send)
+class Messages(Blocking[sessions.Messages], sessions.Messages): ...
 
 
-class Tags(Blocking[AsyncTags]):
-    get = blocking(AsyncTags.get)
-    append = blocking(AsyncTags.append)
-    replace = blocking(AsyncTags.replace)
+class Tags(Blocking[sessions.Tags], sessions.Tags): ...
 
 
-class Attachments(Blocking[AsyncAttachments]):
-    upload = blocking(AsyncAttachments.upload)
-    list = blocking(AsyncAttachments.list)
-    fetch = blocking(AsyncAttachments.fetch)
-    download = blocking(AsyncAttachments.download)
+class Attachments(Blocking[files.Attachments], files.Attachments): ...
 
 
-class Insights(Blocking[AsyncInsights]):
-    pages = iterating(AsyncInsights.pages, "pages")
-    list = iterating(AsyncInsights.list, "sessions")
-    get = blocking(AsyncInsights.get)
-    generate = blocking(AsyncInsights.generate)
+class Insights(Blocking[sessions.Insights], sessions.Insights): ...
 
 
-class Events(Blocking[AsyncEvents]):
-    list = iterating(AsyncEvents.list, "events")
-    search = iterating(AsyncEvents.search, "events")
-    details = blocking(AsyncEvents.details)
+class Events(Blocking[analytics.Events], analytics.Events): ...
 
 
-class Playbooks(Blocking[AsyncPlaybooks]):
-    list = iterating(AsyncPlaybooks.list, "playbooks")
-    get = blocking(AsyncPlaybooks.get)
-    create = blocking(AsyncPlaybooks.create)
-    update = blocking(AsyncPlaybooks.update)
-    delete = blocking(AsyncPlaybooks.delete)
-    ensure = blocking(AsyncPlaybooks.ensure)
+class Playbooks(Blocking[library.Playbooks], library.Playbooks): ...
 
 
-class Knowledge(Blocking[AsyncKnowledge]):
-    list = iterating(AsyncKnowledge.list, "notes")
-    get = blocking(AsyncKnowledge.get)
-    create = blocking(AsyncKnowledge.create)
-    update = blocking(AsyncKnowledge.update)
-    delete = blocking(AsyncKnowledge.delete)
-    ensure = blocking(AsyncKnowledge.ensure)
-    folders = blocking(AsyncKnowledge.folders)
+class Knowledge(Blocking[library.Knowledge], library.Knowledge): ...
 
 
-class Secrets(Blocking[AsyncSecrets]):
-    list = iterating(AsyncSecrets.list, "secrets")
-    create = blocking(AsyncSecrets.create)
-    delete = blocking(AsyncSecrets.delete)
-    ensure = blocking(AsyncSecrets.ensure)
+class Secrets(Blocking[library.Secrets], library.Secrets): ...
 
 
-class Schedules(Blocking[AsyncSchedules]):
-    list = iterating(AsyncSchedules.list, "schedules")
-    get = blocking(AsyncSchedules.get)
-    create = blocking(AsyncSchedules.create)
-    update = blocking(AsyncSchedules.update)
-    delete = blocking(AsyncSchedules.delete)
-    ensure = blocking(AsyncSchedules.ensure)
+class Schedules(Blocking[library.Schedules], library.Schedules): ...
 
 
-class Consumption(Blocking[AsyncConsumption]):
-    daily = blocking(AsyncConsumption.daily)
-    user = blocking(AsyncConsumption.user)
-    service_user = blocking(AsyncConsumption.service_user)
-    session = blocking(AsyncConsumption.session)
+class Consumption(Blocking[analytics.Consumption], analytics.Consumption): ...
 
 
-class Metrics(Blocking[AsyncMetrics]):
-    usage = blocking(AsyncMetrics.usage)
-    sessions = blocking(AsyncMetrics.sessions)
-    prs = blocking(AsyncMetrics.prs)
-    searches = blocking(AsyncMetrics.searches)
-    dau = blocking(AsyncMetrics.dau)
-    wau = blocking(AsyncMetrics.wau)
-    mau = blocking(AsyncMetrics.mau)
-    active_users = blocking(AsyncMetrics.active_users)
+class Metrics(Blocking[analytics.Metrics], analytics.Metrics): ...
 
 
-class Repositories(Blocking[AsyncRepositories]):
-    list = iterating(AsyncRepositories.list, "repositories")
-    get = blocking(AsyncRepositories.get)
-    indexed = iterating(AsyncRepositories.indexed, "repositories")
-    index = blocking(AsyncRepositories.index)
-    unindex = blocking(AsyncRepositories.unindex)
-    indexing = blocking(AsyncRepositories.indexing)
-    index_one = blocking(AsyncRepositories.index_one)
-    unindex_one = blocking(AsyncRepositories.unindex_one)
+class Repositories(Blocking[organization.Repositories], organization.Repositories): ...
 
 
-class Reviews(Blocking[AsyncReviews]):
-    create = blocking(AsyncReviews.create)
-    get = blocking(AsyncReviews.get)
+class Reviews(Blocking[organization.Reviews], organization.Reviews): ...
 
 
-class Members(Blocking[AsyncMembers]):
-    list = iterating(AsyncMembers.list, "members")
-    idp_users = iterating(AsyncMembers.idp_users, "members")
-    get = blocking(AsyncMembers.get)
-    names = blocking(AsyncMembers.names)
+class Members(Blocking[organization.Members], organization.Members): ...
 
 
-class OrgTags(Blocking[AsyncOrgTags]):
-    list = blocking(AsyncOrgTags.list)
-    append = blocking(AsyncOrgTags.append)
-    replace = blocking(AsyncOrgTags.replace)
-    remove = blocking(AsyncOrgTags.remove)
-    clear = blocking(AsyncOrgTags.clear)
-    default = blocking(AsyncOrgTags.default)
-    set_default = blocking(AsyncOrgTags.set_default)
-    clear_default = blocking(AsyncOrgTags.clear_default)
+class OrgTags(Blocking[organization.OrgTags], organization.OrgTags): ...
 
 
-class Automations(Blocking[AsyncAutomations]):
-    list = iterating(AsyncAutomations.list, "automations")
-    get = blocking(AsyncAutomations.get)
-    create = blocking(AsyncAutomations.create)
-    update = blocking(AsyncAutomations.update)
-    enable = blocking(AsyncAutomations.enable)
-    disable = blocking(AsyncAutomations.disable)
-    delete = blocking(AsyncAutomations.delete)
-    sessions = iterating(AsyncAutomations.sessions, "sessions")
-    schemas = blocking(AsyncAutomations.schemas)
-    templates = blocking(AsyncAutomations.templates)
+class Automations(Blocking[organization.Automations], organization.Automations): ...
 
 
-class Enterprise(Blocking[AsyncEnterprise]):
-    def __init__(self, asynchronous: AsyncEnterprise) -> None:
+class Enterprise(Blocking[enterprise.Enterprise], enterprise.Enterprise):
+    def __init__(self, asynchronous: enterprise.Enterprise) -> None:
         super().__init__(asynchronous)
-        self.metrics = Metrics(asynchronous.metrics)
-
-    organizations = iterating(AsyncEnterprise.organizations, "organizations")
-    group_limits = blocking(AsyncEnterprise.group_limits)
-    queue = blocking(AsyncEnterprise.queue)
-    cycles = iterating(AsyncEnterprise.cycles, "cycles")
-    acu_limits = iterating(AsyncEnterprise.acu_limits, "limits")
-    daily = blocking(AsyncEnterprise.daily)
-    organization_daily = blocking(AsyncEnterprise.organization_daily)
-    user_daily = blocking(AsyncEnterprise.user_daily)
-    service_user_daily = blocking(AsyncEnterprise.service_user_daily)
-    session_daily = blocking(AsyncEnterprise.session_daily)
-    sessions = iterating(AsyncEnterprise.sessions, "sessions")
-    session = blocking(AsyncEnterprise.session)
-    messages = iterating(AsyncEnterprise.messages, "messages")
-    attachments = blocking(AsyncEnterprise.attachments)
-    insights = blocking(AsyncEnterprise.insights)
-    tags = blocking(AsyncEnterprise.tags)
-    review = blocking(AsyncEnterprise.review)
-    audit_logs = iterating(AsyncEnterprise.audit_logs, "entries")
-    organization_audit_logs = iterating(AsyncEnterprise.organization_audit_logs, "entries")
-    guardrail_violations = iterating(AsyncEnterprise.guardrail_violations, "violations")
-    organization_guardrail_violations = iterating(AsyncEnterprise.organization_guardrail_violations, "violations")
-    members = iterating(AsyncEnterprise.members, "members")
-    service_users = iterating(AsyncEnterprise.service_users, "service users")
-    names = blocking(AsyncEnterprise.names)
-    git_connections = iterating(AsyncEnterprise.git_connections, "connections")
-    git_repositories = iterating(AsyncEnterprise.git_repositories, "repositories")
+        self.metrics: Metrics = Metrics(asynchronous.metrics)
 
 
 def _blocking_batch(batch: AsyncBatch) -> Batch:

@@ -66,11 +66,16 @@ def test_no_method_of_a_namespace_is_forgotten(name, both):
     assert public(blocking) == public(asynchronous)
     assert type(blocking).__doc__ == type(asynchronous).__doc__
     assert set(repr(blocking)[1:-1].partition(": ")[2].split(", ")) == public(blocking) - inside
+    assert [method for method in public(blocking) - inside if not is_derived(getattr(blocking, method))] == []
 
 
 def test_every_operation_is_a_method_of_both_clients(both):
     names = [operation.name for operation in OPERATIONS]
     assert [(name, client) for client in both for name in names if not callable(attrgetter(name)(client))] == []
+
+
+def is_derived(method):
+    return hasattr(method, "__wrapped__")
 
 
 DOCUMENTED = [Devin, AsyncDevin, Session, *(getattr(sync, name) for name in NAMESPACES)]
