@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from devin_jupyter import errors
+from devin_jupyter.models.enums import spelled
 from devin_jupyter.redaction import redact, redact_tree
 from devin_jupyter.text import format_utc
 
@@ -101,6 +102,7 @@ def _error_code(body: bytes) -> str | None:
     except (ValueError, RecursionError):
         return None
     code = content.get("error_code") if isinstance(content, dict) else None
+    code = spelled(code, _CODES)
     return redact(code)[:_LONGEST_CODE] if isinstance(code, str) and code.strip() else None
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from devin_jupyter.models.enums import spelled
 from devin_jupyter.models.fields import UNIX_SECONDS, Kind, parse_time, word
 
 TEXT = pd.StringDtype()
@@ -126,7 +127,7 @@ class Codes:
     def __init__(self, known: Sequence[Any]) -> None:
         self._known, self._values, self._codes = tuple(known), list[Any](), array("i")
         self._kind = type(known[0]) if known else str
-        self._index = _Index({**{value: code for code, value in enumerate(known)}, None: -1})
+        self._index = _Index(known)
         self._is_arrow = self._kind is str and _arrow is not None
         self._arrays, self._count = list[Any](), 0
         """Texts without their codes yet, and how many."""
@@ -164,7 +165,13 @@ class Codes:
 
 
 class _Index(dict[Any, int]):
+    def __init__(self, known: Sequence[Any]) -> None:
+        super().__init__({**{value: code for code, value in enumerate(known)}, None: -1})
+        self._known = frozenset(known)
+
     def __missing__(self, value: Any) -> int:
+        if (usual := spelled(value, self._known)) in self:
+            return self[usual]
         code = self[value] = len(self) - 1  # None has a place without a code
         return code
 

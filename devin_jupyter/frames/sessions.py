@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from devin_jupyter.frames.columns import Codes, Column, Pieces, frame_of, texts
-from devin_jupyter.models.enums import Phase
+from devin_jupyter.models.enums import PULL_REQUEST_STATES, Phase
 from devin_jupyter.models.fields import (
     FIELDS,
     KEYS,
@@ -31,6 +31,7 @@ from devin_jupyter.models.fields import (
     bare_id,
     columns_of,
     parse_time,
+    pull_request_state,
 )
 from devin_jupyter.models.fields import identifiers as identifiers_of
 from devin_jupyter.models.fields import pull_requests as read_pull_requests
@@ -64,7 +65,7 @@ PULL_REQUESTS = (
     Column("url", "text"),
     Column("repo", "text"),
     Column("number", "integer"),
-    Column("state", "word", ("open", "merged", "closed")),
+    Column("state", "word", PULL_REQUEST_STATES),
     Column("session_id", "text"),
 )
 
@@ -364,7 +365,8 @@ def _count_page(values: Sequence[Any]) -> tuple[Sequence[int], Sequence[int | No
     repos = [[next(each)] if number == 1 else [*dict.fromkeys(islice(each, number))] for number in numbers]
     if None in names:
         repos = [[name for name in listed if name] for listed in repos]
-    is_merged = iter([1 if state == "merged" else 0 for state in found[1]])
+    merged = {state for state in set(found[1]) if pull_request_state(state) == "merged"}
+    is_merged = iter([1 if state in merged else 0 for state in found[1]])
     return numbers, [sum(islice(is_merged, number)) if number else 0 for number in numbers], repos
 
 
@@ -397,7 +399,10 @@ class PullRequestRows:
                 if not found:
                     requests: tuple[PullRequest, ...] = ()
                 elif type(found) is list and not isinstance(found[0], Mapping):  # of rows
-                    requests = tuple(PullRequest(one.pr_url, one.pr_state) for one in found if one.pr_url)
+                    states = [pull_request_state(one.pr_state) for one in found]
+                    requests = tuple(
+                        PullRequest(one.pr_url, state) for one, state in zip(found, states, strict=True) if one.pr_url
+                    )
                 else:
                     requests = read_pull_requests(found)
                 self._found[name] = (name, parse_time(made), parse_time(seen), requests)

@@ -215,6 +215,9 @@ class PaidAct(ABC, Generic[I, M, T]):
     async def clear(self, intent: I) -> None:
         """Write down that the act certainly did not happen."""
 
+    async def note_absence(self, intent: I) -> None:
+        """Write down that the service was asked after the last POST, and shows nothing of the act."""
+
     def is_certain(self, problem: DevinError) -> bool:
         """Return whether, after this problem, nothing can have happened."""
         return is_refusal(problem)
@@ -291,6 +294,7 @@ async def post_and_settle(act: PaidAct[I, M, T], intent: I, token: str, attempt:
             return found, True
         if number < MOST_POSTS:
             attempt.say(f"it did not happen; trying again ({number + 1} of {MOST_POSTS})")
+    await act.note_absence(intent)
     raise act.uncertain(trouble, seconds) from trouble
 
 
@@ -1263,10 +1267,15 @@ class Lookup:
     async def find(self, *tags: str) -> list[Raw]:
         """Return the sessions with any of these tags, oldest first; also archived ones.
 
+        They are asked for in upper case too: a service that keeps tags so may look for them so only.
+
         Raises:
             UnreadableAnswer: there may be one that cannot be read, or whose tags are not shown.
         """
-        listed = await self._sessions.tagged(*tags)
+        return await self._find(tags, (*tags, *map(str.upper, tags)))
+
+    async def _find(self, tags: Sequence[str], spelled: Sequence[str]) -> list[Raw]:
+        listed = await self._sessions.tagged(*spelled)
         return _oldest_first(await self._with_tags(listed), tags)
 
     async def find_new(self, tag: str, known_before: Set[str], as_user: str | None) -> Raw | None:
@@ -1308,24 +1317,25 @@ class Lookup:
     async def sweep(self, identities: Iterable[Fingerprint]) -> dict[str, list[Raw]]:
         """Return the sessions of many requests by the tag of each, asked for in few requests.
 
-        What is not found is asked for once more, since a session may move in a list while that is read; and again as
-        long as that finds any.
+        What is not found is asked for once more, as `find` does, since a session may move in a list while that is
+        read; and again as long as that finds any.
         """
         wanted = {identity.tag: identity.tags for identity in identities}
         found: dict[str, list[Raw]] = {}
         turns = asyncio.Semaphore(_AT_A_TIME)
 
-        async def ask(asked: Sequence[str]) -> None:
-            every = dict.fromkeys(tag for name in asked for tag in wanted[name])
+        async def ask(asked: Sequence[str], *, is_first: bool) -> None:
+            every = [*dict.fromkeys(tag for name in asked for tag in wanted[name])]
             async with turns:
-                listed = await self.find(*every)
+                listed = await (self._find(every, every) if is_first else self.find(*every))
             for name in asked:
                 found[name] = _oldest_first(listed, wanted[name])
 
         missing = [*wanted]
         for number in range(_MOST_SWEEPS):
-            chunks = [missing[at : at + _AT_ONCE] for at in range(0, len(missing), _AT_ONCE)]
-            await asyncio.gather(*map(ask, chunks))
+            size = _AT_ONCE if number == 0 else _AT_ONCE // 2
+            chunks = [missing[at : at + size] for at in range(0, len(missing), size)]
+            await asyncio.gather(*(ask(chunk, is_first=number == 0) for chunk in chunks))
             before, missing = missing, [name for name in missing if not found[name]]
             if number and len(missing) == len(before):
                 break
@@ -1455,7 +1465,9 @@ def made_at(raw: Mapping[str, Any]) -> float | None:
 def our_tags(raw: Mapping[str, Any]) -> list[str]:
     """Return the `nb-…` tags of a raw session in lower case: which requests of this package it belongs to."""
     tags = raw.get("tags")
-    return [tag.lower() for tag in tags if isinstance(tag, str) and is_ours(tag)] if isinstance(tags, list) else []
+    return (
+        [tag.strip().lower() for tag in tags if isinstance(tag, str) and is_ours(tag)] if isinstance(tags, list) else []
+    )
 
 
 def _oldest_first(listed: Iterable[Raw], tags: Iterable[str]) -> list[Raw]:

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from devin_jupyter.models.steps import Approval, Hint, LiveState, LiveView, PlanEntry, Step, StepKind
+from devin_jupyter.models.enums import spelled
+from devin_jupyter.models.steps import DONE, Approval, Hint, LiveState, LiveView, PlanEntry, Step, StepKind
 from devin_jupyter.redaction import redact
 from devin_jupyter.text import INVISIBLE, one_line
 
@@ -337,7 +338,7 @@ class Transcript:
         if title and title != draft.label:
             draft.label, draft.title = title, _line(title, _TITLE)
         draft.tool = _word(update.get("kind")) or draft.tool
-        draft.status = _word(update.get("status")) or draft.status
+        draft.status = _status(update) or draft.status
         before = draft.length
         given = None if is_late and draft.input else _input(update, meta)
         output = None if is_late and any(draft.parts) else _output(update, meta)
@@ -367,7 +368,7 @@ class Transcript:
         listed = update.get("entries")
         entries = [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list) else []
         self.plan = tuple(
-            PlanEntry(_line(str(entry.get("content") or ""), _ENTRY), _word(entry.get("status")) or "pending")
+            PlanEntry(_line(str(entry.get("content") or ""), _ENTRY), _status(entry) or "pending")
             for entry in entries[:MOST_ENTRIES]
         )
         if not self.plan:
@@ -422,7 +423,7 @@ class Transcript:
         return Hint.STATUS
 
     def _status(self, meta: Raw, at: datetime | None) -> Hint:
-        word = _word(meta.get("cognition.ai/statusEnum"))
+        word = _status_word(meta)
         outcome = _word(meta.get("cognition.ai/finishedOutcome"))
         hint = Hint.STATUS
         if "cognition.ai/userActionRequired" in meta:
@@ -506,7 +507,11 @@ def _meta(value: Raw) -> Raw:
 def _status_in(meta: Raw) -> str | None:
     """Return the status in the `_meta` of a notification or an answer, where it may be in a snapshot of the session."""
     about = meta.get("cognition.ai/session")
-    return _word((about if isinstance(about, Mapping) else meta).get("cognition.ai/statusEnum"))
+    return _status_word(about if isinstance(about, Mapping) else meta)
+
+
+def _status_word(meta: Raw) -> str | None:
+    return _word(spelled(meta.get("cognition.ai/statusEnum"), _STATUS))
 
 
 def _hint_of(status: str | None) -> Hint:
@@ -518,6 +523,10 @@ def _word(value: Any) -> str | None:
     if not isinstance(value, str) or not value:
         return None
     return value if len(value) < _WORD and value.isidentifier() and value.isascii() else one_line(value, _WORD)
+
+
+def _status(raw: Raw) -> str | None:
+    return _word(spelled(raw.get("status"), ("pending", "in_progress", *DONE)))
 
 
 def _line(text: str, limit: int) -> str:

@@ -144,11 +144,11 @@ def word(value: Any, *, longest: int | None = _LONGEST_WORD) -> str | None:
 
 
 def is_ours(tag: str) -> bool:
-    """Return whether a tag is one by which this package finds its sessions again; some services change the case."""
+    """Return whether a tag is one by which this package finds its sessions again, in whatever case it is shown."""
     return tag.startswith(FINGERPRINT_TAG) or _IN_OTHER_CASE.fullmatch(tag) is not None
 
 
-_IN_OTHER_CASE = re.compile("nb-[0-9a-f]{16}", re.IGNORECASE)
+_IN_OTHER_CASE = re.compile(r"\s*nb-[0-9a-f]{16}\s*", re.IGNORECASE)
 
 
 def visible_tags(tags: Iterable[str]) -> tuple[str, ...]:
@@ -260,7 +260,12 @@ def pull_requests(value: Any) -> tuple[PullRequest, ...]:
         return ()
     found = (item for item in value if isinstance(item, Mapping))
     pairs = ((word(item.get("pr_url") or item.get("url"), longest=None), item.get("pr_state")) for item in found)
-    return tuple(PullRequest(url, word(state)) for url, state in pairs if url)
+    return tuple(PullRequest(url, pull_request_state(state)) for url, state in pairs if url)
+
+
+def pull_request_state(value: Any) -> str | None:
+    """Return the state of a pull request as the API spells it; one that is unknown as it came."""
+    return word(enums.spelled(value, enums.PULL_REQUEST_STATES))
 
 
 def _text(value: Any) -> str | None:
@@ -388,7 +393,10 @@ def read_session(
         org_id: where the response does not say it.
         repos: those the session was asked to work on, which no response says.
     """
-    found: dict[str, Any] = {field.name: field.read(raw.get(key)) for field, key in _KEYED[api_version]}
+    found: dict[str, Any] = {
+        field.name: field.read(enums.spelled(raw.get(key), field.values) if field.values else raw.get(key))
+        for field, key in _KEYED[api_version]
+    }
     url = found["url"]
     found["url"] = url if isinstance(url, str) and url else WEB_APP + bare_id(found["session_id"])
     found["org_id"] = found.get("org_id") or org_id

@@ -17,7 +17,7 @@ from devin_jupyter.api.analytics import Account
 from devin_jupyter.api.client import Service
 from devin_jupyter.config import Settings
 from devin_jupyter.errors import ApiError, ConnectionTrouble, DevinError, LiveUnavailable, RateLimited, ServerError
-from devin_jupyter.models.enums import Phase
+from devin_jupyter.models.enums import Phase, spelled
 from devin_jupyter.models.steps import Hint, LiveState, LiveView
 from devin_jupyter.monitor.store import SessionStore, WatchedSession
 
@@ -270,12 +270,14 @@ class Follower:
     async def _kind(self, settings: Settings, token: str) -> Any:
         """Return the kind of principal that a token belongs to. (`GET /v3/self`)"""
         if token == settings.api_key:
-            return (self._service.principal or await Account(self._service).self()).get("principal_type")
-        service = Service(None, replace(settings, api_key=token, api_version="v3"))
-        try:
-            return (await Account(service).self()).get("principal_type")
-        finally:
-            await service.aclose()
+            principal = self._service.principal or await Account(self._service).self()
+        else:
+            service = Service(None, replace(settings, api_key=token, api_version="v3"))
+            try:
+                principal = await Account(service).self()
+            finally:
+                await service.aclose()
+        return spelled(principal.get("principal_type"), (_USER, _SERVICE))
 
     # --- what the stream says ---------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from weakref import WeakValueDictionary
 from devin_jupyter.errors import DevinError
 from devin_jupyter.host import changed_file
 from devin_jupyter.loop import jitter
-from devin_jupyter.models.enums import TURN_OVER, Phase
+from devin_jupyter.models.enums import TURN_OVER, Phase, spelled
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import (
     Facts,
@@ -689,7 +689,7 @@ class SessionStore:
             ticket: the ticket of that answer.
             wait: ask again shortly after: the process that ends a session records it after the request.
         """
-        if self._journal is None or entry.record.terminated or raw.get("status") != "exit":
+        if self._journal is None or entry.record.terminated or spelled(raw.get("status"), ("exit",)) != "exit":
             return
         try:
             for pause in (0.0, _NOTED_WITHIN) if wait else (0.0,):

@@ -9,6 +9,7 @@ from clients import devin
 
 from devin_jupyter import Devin
 from devin_jupyter.errors import BudgetExceeded, Forbidden, OptionError
+from devin_jupyter.simulator import sessions
 
 __all__ = ["devin"]
 REVIEW = "POST /v3/organizations/{org_id}/pr-reviews"
@@ -32,6 +33,14 @@ def test_open_pull_requests_are_reviewed_once_and_show_in_the_frame(batch: Any, 
     assert set(batch.frame()["review_status"]) <= {"completed", "errored"}
     assert batch.review(limit=0).notice == "no pull request is open"
     assert simulator.requests(REVIEW) == 3
+
+
+def test_an_open_pull_request_is_open_in_whatever_case(
+    devin: Devin, simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions.Pull, "state", lambda *_: "OPEN")
+    made = devin.map("Fix {{ row }}", ["acme/api"], repos=["{{ row }}"], max_acu=20, name="loud").wait(60)
+    assert made.review().notice == "1 requested"
 
 
 def test_a_refusal_of_all_is_raised_and_of_some_is_counted(batch: Any, simulator: Any) -> None:

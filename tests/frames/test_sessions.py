@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from payloads import HEX, V1, V3, session, strange
 from records import record
 
-from devin_jupyter.frames import SessionRows
+from devin_jupyter.frames import PullRequestRows, SessionRows
 from devin_jupyter.frames.sessions import SESSIONS
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.fields import NO_ID
@@ -146,6 +146,16 @@ def test_zero_acus_on_a_session_that_worked_are_unknown(changes: dict[str, Any],
     value = frame_of({**V3, **changes}).loc[0, "acus"]
 
     assert pd.isna(value) if acus is None else value == acus
+
+
+def test_words_in_other_case_are_the_known_ones() -> None:
+    shouted = {name: V3[name].upper() for name in ("status", "status_detail", "origin", "category", "devin_mode")}
+    requests = [{**each, "pr_state": each["pr_state"].title()} for each in V3["pull_requests"]]
+    frame = frame_of({**V3, **shouted, "pull_requests": requests})
+    pd.testing.assert_frame_equal(frame, frame_of(V3))
+    rows = PullRequestRows()
+    rows.add([{**V3, "pull_requests": requests}])
+    assert rows.frame()["state"].tolist() == ["merged", "open"]
 
 
 def test_a_session_comes_once() -> None:

@@ -70,9 +70,18 @@ async def test_many_requests_are_looked_up_in_few_questions_and_again_where_noth
     swept = await lookup(listed).sweep(wanted)
     assert list(swept) == [one.tag for one in wanted]
     assert {name for name, found in swept.items() if found} == {one.tag for one in wanted[:3]}
-    assert len(listed.asked) == 3 + 3
+    assert len(listed.asked) == 3 + 5  # the second time in upper case too
     assert all(len(tags) <= 200 for tags in listed.asked)
     assert old not in {tag for tags in listed.asked[3:] for tag in tags}
+
+
+async def test_a_service_that_keeps_tags_in_upper_case_finds_them_all_the_same() -> None:
+    wanted = [identity(number) for number in range(3)]
+    listed = Listed(raw("a", wanted[1].tag.upper()), raw("b", f"  {TAG.upper()} "), obeys=True)
+    assert [id_of(one) for one in (await lookup(listed).sweep(wanted))[wanted[1].tag]] == [f"devin-{'a' * 32}"]
+    assert [id_of(one) for one in await lookup(listed).find(wanted[1].tag)] == [f"devin-{'a' * 32}"]
+    listed.obeys = False  # one that adds blanks
+    assert [id_of(one) for one in await lookup(listed).find(TAG)] == [f"devin-{'b' * 32}"]
 
 
 async def test_a_session_that_moved_in_the_list_while_it_was_read_is_found_by_its_own_tag() -> None:

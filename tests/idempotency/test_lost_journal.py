@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from kernels import CELL, FAST, POST, SEND, SEND_ROUTE, Kernel, facts_of, remember, texts
 
@@ -25,6 +27,44 @@ async def test_a_lease_is_renewed_for_as_long_as_a_post_takes(kernel: Any, simul
     started = await asyncio.gather(*(kernel(timing=short).start(policy=Policy()) for _ in range(2)))
     assert sorted(item.how for item in started) == ["attached", "created"]
     assert simulator.requests(POST) == 1
+
+
+class Shouting(httpx.AsyncBaseTransport):
+    """A service that keeps tags in upper case, and finds them by nothing else."""
+
+    def __init__(self) -> None:
+        self._wire = httpx.AsyncHTTPTransport()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        query = [(name, word) for name, word in request.url.params.multi_items() if name != "tags" or word.isupper()]
+        asked = any(name == "tags" for name, _ in query) or "tags" not in request.url.params
+        kept = [(name, word.lower() if name == "tags" else word) for name, word in query]
+        request.url = request.url.copy_with(params=kept if asked else [*kept, ("tags", "none")])
+        answer = await self._wire.handle_async_request(request)
+        text = re.sub(r"nb-[0-9a-f]{16}", lambda found: found[0].upper(), (await answer.aread()).decode())
+        await answer.aclose()
+        return httpx.Response(answer.status_code, content=text, headers={"content-type": "application/json"})
+
+    async def aclose(self) -> None:
+        await self._wire.aclose()
+
+
+@pytest.mark.parametrize("version", ["v3", "v1"])
+async def test_tags_that_the_service_keeps_in_upper_case_are_still_ours(
+    kernel: Any, simulator: Any, folder: Path, version: str
+) -> None:
+    """After a lost answer, and from another machine."""
+    key = simulator.v1_key if version == "v1" else simulator.api_key
+    route = "/v1/sessions" if version == "v1" else POST.removeprefix("POST ")
+    shown = {"api_version": version, "api_key": key}
+    simulator.faults({"method": "POST", "route": route, "kind": "drop_after", "times": 1})
+    one = kernel(wire=Shouting(), **shown)
+    started = await one.start(policy=Policy())
+    assert (started.how, started.snapshot.tags) == ("adopted", ())
+    other = kernel(Journal(folder / "other"), wire=Shouting(), **shown)
+    again = await other.start(policy=Policy())
+    assert (again.how, again.session_id) == ("attached", started.session_id)
+    assert simulator.requests(f"POST {route}") == 1
 
 
 @pytest.mark.parametrize("step", ["intent:done", "about-to-post:begin"])

@@ -55,6 +55,16 @@ def test_a_bare_id_becomes_prefixed_and_our_own_tag_is_hidden():
     assert snapshot.pull_requests[0].state == "open"
 
 
+def test_words_that_the_service_writes_in_other_case_mean_the_same():
+    request = {"pr_url": "https://github.com/a/b/pull/1", "pr_state": " Merged"}
+    snapshot = seen(v3("RUNNING", "Waiting_For_User", pull_requests=[request]))
+    assert (snapshot.phase, snapshot.status, snapshot.status_detail) == ("your_turn", "running", "waiting_for_user")
+    assert snapshot.pull_requests[0].state == "merged"
+    assert seen(v3("Suspended", "USER_REQUEST")).phase is Phase.ASLEEP
+    assert seen(v3("Exit", None)).phase is Phase.STOPPED
+    assert seen(v3("Pondering", "Deeply")).status == "Pondering"
+
+
 def test_a_waiting_session_with_a_valid_output_is_done():
     snapshot = seen(v3(detail="waiting_for_user", structured_output=ANSWER))
 
