@@ -1,7 +1,8 @@
 """Reviews of pull requests are paid acts too: each is requested once, whatever happens to the cell or the response.
 
 A review is known by the URL of its pull request and its take. The service has no list of reviews: a lost answer is
-settled by asking for the review of the newest commit.
+settled by asking for the review of the newest commit. What was asked for before a newer commit cannot be found so, and
+is not asked for again.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from devin_jupyter.errors import (
 )
 from devin_jupyter.idempotency.create import Attempt, Creator, PaidAct, in_seconds, once, shielded
 from devin_jupyter.journal.intents import name_of
-from devin_jupyter.journal.reviews import Identity, PaidReview, review_lease
+from devin_jupyter.journal.reviews import ABSENT, Identity, PaidReview, review_lease
 from devin_jupyter.models.snapshot import notebook_scope, parse_time
 from devin_jupyter.text import format_utc
 
@@ -115,6 +116,7 @@ class ReviewCall(PaidAct[PaidReview, Mapping[str, Any], Review]):
         self.key = hashlib.sha256(json.dumps([place, url, take]).encode()).hexdigest()
         self.lease_name = review_lease(self.key)
         self._before: Identity | None = None
+        self._is_absent = False
 
     async def known(self) -> Review | None:
         """Return the review that the journal has, in its present state."""
@@ -141,10 +143,18 @@ class ReviewCall(PaidAct[PaidReview, Mapping[str, Any], Review]):
         return kept if kept is not None and kept.posts and kept.made is None else None
 
     async def look(self, orphan: PaidReview | None) -> Review | None:
-        """Attach to a review of the newest commit that was requested elsewhere; a later take asks for another."""
-        if orphan is not None:
-            self._before = orphan.known_before
-            return None
+        """Attach to a review of the newest commit that was requested elsewhere; a later take asks for another.
+
+        Raises:
+            CreateUncertain: an earlier process died before it could ask for what its POST had made.
+        """
+        if orphan is not None and orphan.known_before != ABSENT:
+            moment = format_utc(parse_time(orphan.written_at))
+            raise CreateUncertain(
+                f"it is not known whether a kernel that ended requested this review on {moment}",
+                "the newest commit has none, but one of that time may; another may cost ACUs",
+                f"look at the pull request; take={_next(self._take)!r} requests one all the same",
+            )
         found = await self._newest()
         self._before = None if found is None else _identity(found)
         if found is None or self._take is not None:
@@ -204,6 +214,12 @@ class ReviewCall(PaidAct[PaidReview, Mapping[str, Any], Review]):
             CreateUncertain: that one is all there is: whether the service joined it cannot be told.
         """
         found = await self._newest()
+        if found is None and intent.known_before not in (None, ABSENT):
+            raise CreateUncertain(
+                "it is not known whether a further review was requested",
+                f"{self.url} has a newer commit since, which has none; another may cost ACUs",
+                "look at the comments of the pull request; another take= requests one more",
+            )
         if found is not None and _identity(found) == intent.known_before:
             raise CreateUncertain(
                 "it is not known whether a further review was requested",
@@ -223,12 +239,20 @@ class ReviewCall(PaidAct[PaidReview, Mapping[str, Any], Review]):
         """Forget the review: it was not requested."""
         await asyncio.to_thread(self._journal.reviews.clear, intent.key)
 
+    async def note_absence(self, intent: PaidReview) -> None:
+        """Write down that there is no review: a rerun may request it, whatever is committed in between."""
+        await asyncio.to_thread(self._journal.reviews.absent, intent.key)
+        self._is_absent = True
+
     def uncertain(self, problem: DevinError, seconds: float) -> CreateUncertain:
         """Return the error that says what to check."""
+        again = "checks first, and requests one only if there is none"
+        showed = "showed none" if self._is_absent else "did not tell"
+        again = again if self._is_absent else f"looks for it once more; take={_next(self._take)!r} requests another"
         return CreateUncertain(
             f"it is not known whether the review was requested: {problem.message}",
-            f"{in_seconds(seconds)} of asking for it showed none; one costs ACUs",
-            "look at the pull request; running it again checks first, and requests one only if there is none",
+            f"{in_seconds(seconds)} of asking for it {showed}; one costs ACUs",
+            f"look at the pull request; running it again {again}",
         )
 
     async def _newest(self) -> Mapping[str, Any] | None:

@@ -37,6 +37,10 @@ def review_lease(key: str) -> str:
     return f"review {key}"
 
 
+ABSENT: Identity = ("", "none was there")
+"""In place of the earlier review: after the last POST the service was asked, and showed no review."""
+
+
 class Reviews:
     """The part of the journal that knows reviews."""
 
@@ -99,6 +103,11 @@ class Reviews:
             changed = db.execute("UPDATE reviews SET posts = posts + 1 WHERE key = ? AND made IS NULL", (key,))
             if changed.rowcount == 0:
                 raise LeaseLost
+
+    def absent(self, key: str) -> None:
+        """Note that the service was asked after the last POST of a review, and shows none."""
+        with self._database.write("review-absent", lasting=True) as db:
+            db.execute("UPDATE reviews SET known_before = ? WHERE key = ? AND made IS NULL", (json.dumps(ABSENT), key))
 
     def requested(self, review: PaidReview, made: Mapping[str, Any]) -> None:
         """Note that a review was requested, here or elsewhere."""

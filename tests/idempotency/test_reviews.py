@@ -25,6 +25,7 @@ from devin_jupyter.errors import (
 from devin_jupyter.idempotency.reviews import Reviewer
 from devin_jupyter.journal import Journal
 from devin_jupyter.models.snapshot import notebook_scope
+from devin_jupyter.simulator import v3_organization
 
 PR = "https://github.com/acme/api/pull/12"
 ROUTE = "/v3/organizations/{org_id}/pr-reviews"
@@ -109,6 +110,58 @@ async def test_what_a_dead_kernel_requested_is_adopted(reviewer: Any, simulator:
         await one.review(PR)
     found = await reviewer().review(PR)
     assert (found.how, posts(simulator)) == ("adopted", 1)
+
+
+async def test_what_a_dead_kernel_requested_before_a_newer_commit_is_not_requested_again(
+    reviewer: Any, simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service has no list of reviews, and the one for the earlier commit is not found by the newest."""
+    simulator.faults({**POST, "kind": "drop_after", "times": 1})
+    one = reviewer()
+    one.reviews = Dying(one.reviews._service)
+    with pytest.raises(RuntimeError, match="gone"):
+        await one.review(PR)
+    simulator.faults()
+    push(monkeypatch)
+    for _ in range(2):
+        with pytest.raises(CreateUncertain, match=r"a kernel that ended requested this review on .* UTC") as refused:
+            await reviewer().review(PR)
+        assert "take='2'" in str(refused.value)
+    assert posts(simulator) == 1
+    assert (await reviewer().review(PR, take="2")).how == "requested"
+
+
+async def test_a_further_take_of_a_dead_kernel_is_not_requested_again_after_a_newer_commit(
+    reviewer: Any, simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await reviewer().review(PR)
+    simulator.faults({**POST, "kind": "drop_after", "times": 1})
+    one = reviewer()
+    one.reviews = Dying(one.reviews._service)
+    with pytest.raises(RuntimeError, match="gone"):
+        await one.review(PR, take="2")
+    simulator.faults()
+    push(monkeypatch)
+    with pytest.raises(CreateUncertain, match="a newer commit since"):
+        await reviewer().review(PR, take="2")
+    assert posts(simulator) == 2
+
+
+async def test_lost_posts_that_were_looked_for_do_not_hold_up_the_review_of_a_newer_commit(
+    reviewer: Any, simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulator.faults({**POST, "kind": "drop_before"})
+    with pytest.raises(CreateUncertain, match="requests one only if there is none"):
+        await reviewer().review(PR)
+    simulator.faults()
+    push(monkeypatch)
+    assert (await reviewer().review(PR)).how == "requested"
+    assert posts(simulator) == 4
+
+
+def push(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Push a commit to every pull request of the simulator."""
+    monkeypatch.setattr(v3_organization, "_head", lambda sim, path, number: f"{number:040x}")
 
 
 async def test_two_kernels_at_once_request_one(reviewer: Any, simulator: Any) -> None:
