@@ -887,7 +887,50 @@ def _is_of(parts: Set[str], value: Any) -> bool:
     return (is_list and not parts.isdisjoint(_LISTS)) or not parts.isdisjoint(names)
 
 
+def checked(kind: type[T]) -> type[T]:
+    """Let the public calls of an async class refuse arguments of another kind than they take; nothing is sent."""
+    for name, method in list(vars(kind).items()):
+        if inspect.isfunction(method) and not name.startswith("_"):
+            setattr(kind, name, _checked(method))
+    return kind
+
+
+def _checked(method: Callable[..., Any]) -> Callable[..., Any]:
+    signature = inspect.signature(method)
+    kinds, parameters = _plain_kinds(signature), list(signature.parameters.values())[1:]
+
+    def work(self: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        fits, wrong = _check_kinds(method, signature, kinds, args, kwargs)
+        if wrong is not None:
+            raise wrong
+        try:
+            return method(self, *args, **kwargs)
+        except TypeError as mistake:
+            if fits or isinstance(mistake, ArgumentError):
+                raise  # from inside the method
+            raise wrong_call(str(mistake), method.__name__, parameters) from None
+
+    if inspect.iscoroutinefunction(method):
+
+        @functools.wraps(method)
+        async def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+            return await work(self, args, kwargs)
+    else:
+
+        @functools.wraps(method)
+        def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+            return work(self, args, kwargs)
+
+    _unchecked[call] = method
+    return call
+
+
+_unchecked: dict[Callable[..., Any], Callable[..., Any]] = {}
+"""The methods behind those that check their arguments: their blocking twins check them too."""
+
+
 def _derived(method: Callable[..., Any], finish: Callable[[Any, Any], Any], returns: str | None) -> Callable[..., Any]:
+    method = _unchecked.get(method, method)
     signature = inspect.signature(method)
     kinds = _plain_kinds(signature)
 

@@ -58,6 +58,7 @@ from devin_jupyter.loop import (
     Blocking,
     blocking,
     cancel_on_interrupt,
+    checked,
     completing_requests,
     documented_by,
     fluent,
@@ -476,6 +477,7 @@ def _on_service(
     return on_service
 
 
+@checked
 class AsyncSession(SessionView):
     """A handle on a Devin session, with coroutine methods; `AsyncDevin` returns it.
 

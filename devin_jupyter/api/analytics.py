@@ -18,7 +18,7 @@ from devin_jupyter.errors import (
     UnreadableAnswer,
     Unsupported,
 )
-from devin_jupyter.loop import also_blocking, also_iterating
+from devin_jupyter.loop import also_blocking, also_iterating, checked
 from devin_jupyter.models import wire
 from devin_jupyter.models.fields import session_id as prefixed
 
@@ -27,6 +27,7 @@ EventDetails = list[wire.EventDetail]
 _PROBES = ("sessions.list", "playbooks.list", "knowledge.list", "secrets.list", "schedules.list", "consumption.daily")
 
 
+@checked
 class Account:
     """The principal behind the key."""
 
@@ -61,6 +62,7 @@ class Account:
         return {BY_NAME[name].permission or name: may for name, may in zip(names, answers, strict=True)}
 
 
+@checked
 class Consumption:
     """ACUs per day: `total_acus` and `consumption_by_date`. v3 only; most keys lack the permission.
 
@@ -119,6 +121,7 @@ async def read_consumption(service: Service, operation: str, **call: Any) -> wir
     return answer
 
 
+@checked
 class Metrics:
     """Figures on the use of Devin between two times, `since` and `until` (UTC). v3 only; many keys may not read them.
 
@@ -217,6 +220,7 @@ def _span(since: TimeLike | None, until: TimeLike | None, **more: Any) -> dict[s
     return {"time_after": unix(since), "time_before": unix(until), **more}
 
 
+@checked
 class Events:
     """Shell, file, git and other events of a session. v3 only, and only one SDK ever had them.
 

@@ -15,7 +15,7 @@ from devin_jupyter.api.client import Service, at_most, flatten
 from devin_jupyter.api.organization import listed_tags, names_of, without_email
 from devin_jupyter.api.query import TimeLike, api_params, unix
 from devin_jupyter.errors import DevinError, OptionError
-from devin_jupyter.loop import also_blocking, also_iterating
+from devin_jupyter.loop import also_blocking, also_iterating, checked
 from devin_jupyter.models import wire
 from devin_jupyter.models.fields import session_id as prefixed
 
@@ -29,6 +29,7 @@ LONGEST_SPAN = 100 * 86400
 """The service takes spans of logs of at most 100 days, in seconds."""
 
 
+@checked
 class Enterprise:
     """All organizations of an enterprise, for the key of an enterprise-level service user. v3 only; it only reads.
 

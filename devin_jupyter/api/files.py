@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from devin_jupyter.api.client import Service
 from devin_jupyter.api.responses import unreadable
 from devin_jupyter.errors import NotFound, OptionError
-from devin_jupyter.loop import also_blocking
+from devin_jupyter.loop import also_blocking, checked
 from devin_jupyter.models import wire
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.text import write_atomically
@@ -27,6 +27,7 @@ _FORBIDDEN = re.compile(r'[<>:"|?*]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
+@checked
 class Attachments:
     """The files of the organization and of its sessions.
 

@@ -22,7 +22,7 @@ from devin_jupyter.errors import (
     UnreadableAnswer,
     Unsupported,
 )
-from devin_jupyter.loop import also_blocking, also_iterating
+from devin_jupyter.loop import also_blocking, also_iterating, checked
 from devin_jupyter.models import wire
 from devin_jupyter.models.enums import SecretType
 from devin_jupyter.models.fields import session_id as prefixed
@@ -140,6 +140,7 @@ def check_fields(what: str, given: Mapping[str, Any], known: tuple[str, ...]) ->
             )
 
 
+@checked
 class Playbooks:
     """The playbooks of the organization: instructions that a session can be started with. Named by id or exact title.
 
@@ -301,6 +302,7 @@ _NOTE_ANSWER_ONLY = _ANSWER_ONLY | {"note_id", "folder_path"}
 _V1_NOTE_FIELDS = {"note_id": "id", "trigger": "trigger_description", "folder_id": "parent_folder_id"}
 
 
+@checked
 class Knowledge:
     """The knowledge notes of the organization, in the field names of v3 on both versions. Named by id or exact name.
 
@@ -487,6 +489,7 @@ def _as_v3(note: Json) -> wire.Note:
     return cast(wire.Note, renamed | rest)
 
 
+@checked
 class Secrets:
     """The stored secrets, in the field names of v3 on both versions. The API never returns a value.
 
@@ -633,6 +636,7 @@ _SCHEDULE_UPDATE_FIELDS = (
 )
 
 
+@checked
 class Schedules:
     """The schedules of the organization: sessions that the service starts on its own, once or repeatedly. v3 only.
 

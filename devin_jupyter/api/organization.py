@@ -19,7 +19,7 @@ from devin_jupyter.api.client import Service, flatten, items_of
 from devin_jupyter.api.library import NamedResource, check_fields
 from devin_jupyter.api.sessions import Sessions
 from devin_jupyter.errors import DevinError, Forbidden, NotFound, OptionError, UnreadableAnswer
-from devin_jupyter.loop import also_blocking, also_iterating
+from devin_jupyter.loop import also_blocking, also_iterating, checked
 from devin_jupyter.models import wire
 from devin_jupyter.redaction import keep_secret
 from devin_jupyter.text import closest
@@ -34,6 +34,7 @@ Actions = Sequence[Mapping[str, Any]]
 # --- repositories --------------------------------------------------------------------------------------------
 
 
+@checked
 class Repositories:
     """The repositories that the organization can see, and their indexing; a path is `owner/repo`. v3 only.
 
@@ -155,6 +156,7 @@ class Repositories:
 # --- reviews of pull requests --------------------------------------------------------------------------------
 
 
+@checked
 class Reviews:
     """Devin's reviews of pull requests. What a review says stands in the comments of the pull request. v3 only.
 
@@ -219,6 +221,7 @@ def pull_request_url(text: str) -> str:
 # --- members -------------------------------------------------------------------------------------------------
 
 
+@checked
 class Members:
     """The people of the organization. E-mail addresses are left out unless asked for. v3 only.
 
@@ -316,6 +319,7 @@ def without_email(member: wire.Member, asked: bool) -> wire.Member:
 # --- allowed session tags ------------------------------------------------------------------------------------
 
 
+@checked
 class OrgTags:
     """The session tags that the enterprise allows in an organization, and its default tag. v3 only.
 
@@ -461,6 +465,7 @@ def _revealed(value: Any) -> Any:
     return [*map(_revealed, value)] if isinstance(value, (list, tuple)) else value
 
 
+@checked
 class Automations:
     """What runs by itself: sessions that start when a trigger fires. v3 only.
 

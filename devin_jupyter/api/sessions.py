@@ -48,7 +48,7 @@ from devin_jupyter.errors import (
     UnreadableAnswer,
     Unsupported,
 )
-from devin_jupyter.loop import REQUESTS_AT_ONCE, also_blocking, also_iterating
+from devin_jupyter.loop import REQUESTS_AT_ONCE, also_blocking, also_iterating, checked
 from devin_jupyter.models import wire
 from devin_jupyter.models.fields import bare_id, is_ours, parse_time, read_message
 from devin_jupyter.models.fields import session_id as prefixed
@@ -113,6 +113,7 @@ def _is_new(name: Any, seen: set[str]) -> bool:
     return is_new
 
 
+@checked
 class Sessions:
     """The sessions of the organization, as raw objects of the API version in use. A session id is taken in any form.
 
@@ -603,6 +604,7 @@ def _platforms_named(refusal: str) -> list[str]:
     return [name for part in listed[1].split(",") if (name := part.strip(" '\"[]`"))] if listed else []
 
 
+@checked
 class Messages:
     """The messages of sessions, oldest first, as raw objects of the API version in use.
 
@@ -738,6 +740,7 @@ class Messages:
         return None
 
 
+@checked
 class Tags:
     """The tags of a session, at most 50.
 
@@ -798,6 +801,7 @@ class Tags:
         return _tags_of(answer)
 
 
+@checked
 class Insights:
     """Sessions with `num_devin_messages`, `num_user_messages`, `session_size` and, once generated, `analysis`. v3 only.
 

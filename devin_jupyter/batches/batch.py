@@ -28,6 +28,7 @@ from devin_jupyter.loop import (
     SLICE_SECONDS,
     Blocking,
     cancel_on_interrupt,
+    checked,
     completing_requests,
     fluent,
     names_of_caller,
@@ -262,6 +263,7 @@ def _verbs(batch: AsyncBatch) -> dict[str, Callable[[], Any]]:
     }
 
 
+@checked
 class AsyncBatch(BatchView[AsyncSession]):
     """Many Devin sessions from one template, for applications with an event loop of their own; see `Batch`."""
 

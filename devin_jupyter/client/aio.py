@@ -27,7 +27,7 @@ from devin_jupyter.idempotency.stop import StopResult, live_line, stop_all, with
 from devin_jupyter.idempotency.stop import still_live as find_live
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.journal.intents import IN_A_CELL, Account
-from devin_jupyter.loop import names_of_caller, with_keywords
+from devin_jupyter.loop import checked, names_of_caller, with_keywords
 from devin_jupyter.models import wire
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import CellRef, Policy, notebook_scope
@@ -67,6 +67,7 @@ def keyless(kind: type[T], settings: Settings) -> Callable[[], T]:
     return partial(kind, **{name: getattr(settings, name) for name in names})
 
 
+@checked
 class AsyncDevin:
     """An async client. `Devin` is its blocking counterpart for notebooks and scripts.
 

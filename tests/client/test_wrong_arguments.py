@@ -62,6 +62,36 @@ def test_a_wrong_argument_is_answered_in_three_lines(devin, call, said):
     assert len(devin.sessions_frame()) == before
 
 
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda client, session: client.create(prompt=123), "the prompt is text, not an int"),
+        (lambda client, session: client.create(b"look"), "the prompt is text, not a bytes"),
+        (lambda client, session: client.create(), "missing 1 required positional argument: 'prompt'"),
+        (lambda client, session: client.create("look", maxacu=1), "there is no option 'maxacu'"),
+        (lambda client, session: client.map(3, [1]), "the prompt is text, not an int"),
+        (lambda client, session: client.sessions_frame(limit="many"), "limit is a whole number, not a str"),
+        (lambda client, session: client.members_frame(mails=True), "unexpected keyword argument 'mails'"),
+        (lambda client, session: session.send(3), "a message is text, not an int"),
+        (lambda client, session: session.stop(archive="yes"), "archive is True or False, not a str"),
+        (lambda client, session: client.playbooks.create("title", 6), "body is text, not an int"),
+        (lambda client, session: client.reviews.get(7), "pr_url is text, not an int"),
+        (lambda client, session: client.secrets.create("KEY"), "missing 1 required positional argument: 'value'"),
+    ],
+)
+async def test_an_async_call_says_the_same_as_the_blocking_one(devin, call, said):
+    async with dj.AsyncDevin(settings=devin.settings) as client:
+        session = await (await client.create("look")).wait(30)
+        before = asked(devin)
+        with pytest.raises(OptionError) as refused:
+            await call(client, session)
+        assert said in refused.value.message
+        assert len(refused.value.lines) <= 3
+        with pytest.raises(ArgumentError, match="limit is a whole number, not a str"):
+            client.automations.list(limit="all")
+        assert asked(devin) == before
+
+
 def test_an_act_that_takes_nothing_says_so(devin):
     with pytest.raises(ArgumentError) as refused:
         devin.create("look").wait(30).archive(3)
