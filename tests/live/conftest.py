@@ -12,10 +12,15 @@ import pytest
 from devin_jupyter import Devin, Session
 from devin_jupyter.live.channel import Timing
 
-QUICK = Timing(first_pause=0.02, longest_pause=0.05, tries=3, answer=0.7, linger=0.1, publish=0.02, ping=0.3, again=0.0)
+QUICK = Timing(first_pause=0.02, longest_pause=0.05, tries=3, answer=60, linger=0.1, publish=0.02, ping=60, again=0.0)
+"""What is waited for in vain ends late, so that a slow machine is not taken for a service that does not answer."""
 
 
-def eventually(is_so: Callable[[], Any], seconds: float = 15.0) -> Any:
+TURN = 240.0
+"""Seconds of a turn where the simulator's time is that of the machine."""
+
+
+def eventually(is_so: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Wait until something is so, and return it."""
     end = time.monotonic() + seconds
     while not (found := is_so()):
@@ -46,11 +51,15 @@ class Live:
 
 @pytest.fixture
 def live_with(simulator_with: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Live]]:
-    """Return a function that makes a simulator and a client of it; a turn takes a second, or as given."""
+    """Return a function that makes a simulator and a client of it; a turn takes a second, or as given.
+
+    What the stream tells may come after the end that the REST API tells of: a session is followed for `grace` seconds
+    more, which is longer than a test takes unless it is given.
+    """
     made: list[Devin] = []
 
-    def make(*, seconds: float = 1.0, timing: Timing = QUICK, **options: Any) -> Live:
-        monkeypatch.setattr("devin_jupyter.monitor.follow._GRACE", 0.2)
+    def make(*, seconds: float = 1.0, timing: Timing = QUICK, grace: float = 600.0, **options: Any) -> Live:
+        monkeypatch.setattr("devin_jupyter.monitor.follow._GRACE", grace)
         simulator = simulator_with(speed=240.0 / seconds)
         monkeypatch.setenv("DEVIN_PAT", options.pop("pat", simulator.running.pat))
         key = options.pop("api_key", simulator.api_key)
@@ -68,3 +77,9 @@ def live_with(simulator_with: Callable[..., Any], monkeypatch: pytest.MonkeyPatc
 def live(live_with: Callable[..., Live]) -> Live:
     """A simulator whose turns take a second, and a client of it."""
     return live_with()
+
+
+@pytest.fixture
+def at_work(live_with: Callable[..., Live]) -> Live:
+    """A simulator whose turns take four minutes, passed by `.simulator.clock(240)`, and a client of it."""
+    return live_with(seconds=TURN)

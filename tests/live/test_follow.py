@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from live.conftest import QUICK, Live, eventually
+from live.conftest import QUICK, TURN, Live, eventually
 
 import devin_jupyter as dj
 from devin_jupyter import Phase, Session
 from devin_jupyter.host import Host, replaced_by
+from devin_jupyter.live import channel
 from devin_jupyter.live.channel import Timing
 from devin_jupyter.models.steps import Hint, LiveView
 from devin_jupyter.monitor.follow import Follower
 from devin_jupyter.monitor.store import SessionStore
-
-SLOW = {"tags": ["sim:slow"]}
 
 
 def kinds(session: Session) -> set[str]:
@@ -30,14 +30,22 @@ def said(session: Session) -> list[str]:
     return [step.text for step in session.steps if step.kind == "message"]
 
 
-def test_a_turn_shows_its_steps_while_it_goes_on_and_keeps_them(live: Live) -> None:
-    session = live.create("Fix the tests", repos=["acme/api"])
+def is_told(session: Session) -> bool:
+    """Whether the stream has told all that the REST API tells of a turn that is over."""
+    return said(session) == [message.text for message in session.messages] and session.activity is None
+
+
+def test_a_turn_shows_its_steps_while_it_goes_on_and_keeps_them(at_work: Live) -> None:
+    session = at_work.create("Fix the tests", repos=["acme/api"])
     views: list[LiveView] = []
     closing = session.subscribe(lambda _: None, on_live=views.append)
+    at_work.on(session)
+    at_work.simulator.clock(TURN / 2)
+    eventually(lambda: any(view.activity and view.plan and view.state == "on" for view in views))
+    at_work.simulator.clock(TURN)
     session.wait()
-    eventually(lambda: session.live == "off")
+    eventually(lambda: is_told(session) and views[-1].steps == session.steps)
     closing()
-    assert any(view.activity and view.plan and view.state == "on" for view in views)
     assert max(map(len, (view.steps for view in views))) == len(session.steps)
     assert kinds(session) == {"thought", "tool", "message", "plan", "status", "pull_request"}
     assert session.plan
@@ -53,7 +61,7 @@ def test_a_turn_shows_its_steps_while_it_goes_on_and_keeps_them(live: Live) -> N
     times = [step.at for step in session.steps if step.at is not None]
     assert len(times) == len(session.steps)
     assert len({step.id for step in session.steps}) == len(session.steps)
-    assert live.sent("session/load") == 1
+    assert at_work.sent("session/load") == 1
 
 
 @pytest.mark.parametrize(
@@ -80,22 +88,20 @@ def test_every_scenario_ends_as_rest_says(live: Live, scenario: str, word: str, 
     closing()
 
 
-def test_a_wait_ends_within_a_second_of_the_service_although_polls_are_rare(live_with: Callable[..., Live]) -> None:
-    live = live_with(seconds=2.0)
-    live.devin.core.poller.pace = dj.client.sync.replace(live.devin.core.poller.pace, fast=60.0, slow=60.0)
-    began = time.monotonic()
-    session = live.create("Fix it")
-    session.wait(timeout=30)
-    assert time.monotonic() - began < 2.0 + 1.0 + 1.5  # the last is for a slow machine
-    assert session.phase is Phase.YOUR_TURN
+def test_a_wait_ends_when_the_stream_tells_of_it_although_polls_are_rare(at_work: Live) -> None:
+    at_work.devin.core.poller.pace = replace(at_work.devin.core.poller.pace, fast=3600.0, slow=3600.0)
+    session = at_work.create("Fix it")
+    at_work.on(session)
+    at_work.simulator.clock(TURN)
+    assert session.wait(timeout=60).phase is Phase.YOUR_TURN
 
 
 def test_a_message_opens_another_turn_and_its_steps_follow_the_earlier_ones(live: Live) -> None:
     session = live.create("Fix it").wait()
-    eventually(lambda: session.live == "off")
+    eventually(lambda: is_told(session))
     before = session.steps
     session.send("Now the docs").wait()
-    eventually(lambda: session.live == "off")
+    eventually(lambda: is_told(session))
     assert [step.id for step in session.steps[: len(before)]] == [step.id for step in before]
     assert "thought" in {step.kind for step in session.steps[len(before) :]}
     assert said(session) == [message.text for message in session.messages]
@@ -106,8 +112,9 @@ def test_a_message_opens_another_turn_and_its_steps_follow_the_earlier_ones(live
     assert live.devin.steps_frame([]).dtypes.equals(frame.dtypes)
 
 
-def test_sessions_are_followed_only_while_they_work_and_over_one_connection(live: Live) -> None:
-    sessions = [live.create(f"Fix {number}", **SLOW) for number in range(12)]
+def test_sessions_are_followed_only_while_they_work_and_over_one_connection(live_with: Callable[..., Live]) -> None:
+    live = live_with(seconds=TURN, grace=0.2)
+    sessions = [live.create(f"Fix {number}") for number in range(12)]
     for session in sessions:
         live.on(session)
     assert live.simulator.requests("GET /acp/live") == 1
@@ -120,15 +127,16 @@ def test_sessions_are_followed_only_while_they_work_and_over_one_connection(live
     assert live.devin.get(sessions[0].id).steps
 
 
-def test_a_session_that_someone_else_started_is_watched_with_all_that_was_before(live: Live) -> None:
-    theirs = live.create("Fix it", **SLOW)
+def test_a_session_that_someone_else_started_is_watched_with_all_that_was_before(at_work: Live) -> None:
+    theirs = at_work.create("Fix it")
+    at_work.on(theirs)
+    at_work.simulator.clock(TURN / 2)
     eventually(lambda: "plan" in kinds(theirs))
-    other = dj.Devin(live.simulator.api_key, base_url=live.simulator.url, org_id=live.simulator.org_id)
+    other = dj.Devin(at_work.simulator.api_key, base_url=at_work.simulator.url, org_id=at_work.simulator.org_id)
     other.core.follower.timing = QUICK
     ours = other.get(theirs.id)
     eventually(lambda: ours.live == "on")
-    assert said(ours) == said(theirs)
-    assert ours.plan == theirs.plan
+    eventually(lambda: said(ours) == said(theirs) and ours.plan == theirs.plan)
     other.close()
 
 
@@ -148,19 +156,20 @@ def test_an_approval_is_answered_and_the_turn_goes_on(live: Live, approved: bool
     assert act().wait(timeout=30).phase is Phase.YOUR_TURN
     assert session.approval is None
     assert ("won't run" in session.messages[-3].text) is not approved
-    call = next(step for step in session.steps if step.title == "Run git push")
-    assert call.status == ("completed" if approved else "failed")
+    ended = "completed" if approved else "failed"
+    eventually(lambda: [step.status for step in session.steps if step.title == "Run git push"] == [ended])
     with pytest.raises(dj.OptionError, match="does not wait for an approval"):
         act()
     assert live.sent("_cognition.ai/permission/respond") == 1
 
 
 @pytest.mark.acts
-def test_a_turn_is_cancelled_and_the_session_stays_usable(live: Live) -> None:
-    session = live.create("Fix it", **SLOW)
+def test_a_turn_is_cancelled_and_the_session_stays_usable(at_work: Live) -> None:
+    session = at_work.create("Fix it")
+    at_work.simulator.clock(TURN / 2)
     eventually(lambda: session.phase is Phase.WORKING)
     assert session.cancel_turn().phase is Phase.YOUR_TURN
-    assert live.sent("session/cancel") == 1
+    assert at_work.sent("session/cancel") == 1
     session.send("Something else")
     assert session.phase in (Phase.WORKING, Phase.QUEUED)
     session.stop()
@@ -202,8 +211,8 @@ def test_nothing_acts_without_the_channel(live_with: Callable[..., Live]) -> Non
 def test_a_token_that_may_not_be_used_is_never_sent(
     live_with: Callable[..., Live], pat: str, state: str, reason: str
 ) -> None:
-    live = live_with(pat=pat)
-    session = live.create("Fix it", **SLOW)
+    live = live_with(seconds=TURN, pat=pat)
+    session = live.create("Fix it")
     eventually(lambda: session.live_reason == reason)
     assert live.devin.core.follower.state == (state, reason)
     assert live.simulator.requests("GET /acp/live") == 0
@@ -212,8 +221,8 @@ def test_a_token_that_may_not_be_used_is_never_sent(
 
 
 def test_an_older_key_is_followed_with_the_token_too(live_with: Callable[..., Live]) -> None:
-    live = live_with(api_key="apk_simulator")
-    session = live.create("Fix it", tags=["sim:slow"])
+    live = live_with(seconds=TURN, api_key="apk_simulator")
+    session = live.create("Fix it")
     live.on(session)
     assert session.snapshot.api_version == "v1"
 
@@ -224,18 +233,19 @@ def test_a_run_that_nobody_watches_is_not_followed_unless_asked(live_with: Calla
         live = live_with()
         session = live.create("Fix it").wait()
         assert session.live_reason == "it is off in non-interactive runs; dj.connect(live=True) turns it on"
-        live = live_with(live=True)
-        live.on(live.create("Fix that", **SLOW))
+        live = live_with(seconds=TURN, live=True)
+        live.on(live.create("Fix that"))
 
 
 def test_a_key_that_is_a_persons_token_is_used_by_itself(live_with: Callable[..., Live]) -> None:
-    live = live_with(pat="", api_key="cog_pat_simulator")
-    session = live.create("Fix it", **SLOW)
+    live = live_with(seconds=TURN, pat="", api_key="cog_pat_simulator")
+    session = live.create("Fix it")
     live.on(session)
     assert session.snapshot.user_id == "user-simulator"
 
 
 def test_connect_with_live_true_works_or_fails(simulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel, "Timing", partial(Timing, linger=600.0))  # it is looked at after it was needed
     place = {"api_key": simulator.api_key, "base_url": simulator.url, "org_id": simulator.org_id}
     with pytest.raises(dj.LiveUnavailable, match="no personal access token"):
         dj.connect(**place, live=True)
@@ -257,7 +267,7 @@ def test_connect_with_live_true_works_or_fails(simulator: Any, monkeypatch: pyte
 async def test_the_async_client_fails_when_it_is_entered(
     simulator_with: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    simulator = simulator_with(speed=240.0)
+    simulator = simulator_with(speed=1.0)
     place = {"base_url": simulator.url, "org_id": simulator.org_id, "live": True}
     with pytest.raises(dj.LiveUnavailable):
         async with dj.AsyncDevin(simulator.api_key, **place):
@@ -265,8 +275,9 @@ async def test_the_async_client_fails_when_it_is_entered(
     monkeypatch.setenv("DEVIN_PAT", simulator.running.pat)
     async with dj.AsyncDevin(simulator.api_key, **place) as devin:
         session = await devin.create("Fix it")
-        await session
-        assert session.steps
+        async with asyncio.timeout(60):
+            while not session.steps:  # noqa: ASYNC110  # nothing tells of the first one
+                await asyncio.sleep(0.01)
 
 
 # --- what goes wrong ----------------------------------------------------------------------------------------------
@@ -287,7 +298,7 @@ def test_a_refusal_is_final_and_the_session_is_polled(live: Live, name: str) -> 
     live.simulator.faults(fault)
     session = live.create("Fix it").wait(timeout=30)
     assert session.phase is Phase.YOUR_TURN
-    assert (session.live, session.live_reason) == ("unavailable", reason)
+    eventually(lambda: (session.live, session.live_reason) == ("unavailable", reason))
     assert live.simulator.requests("GET /acp/live") == 1
     assert live.sent("session/load") <= 1
 
@@ -310,15 +321,22 @@ PASSING = {
 }
 
 
+WAITED_FOR = {
+    "no pong": replace(QUICK, ping=0.3, tries=1000),  # a slow machine may be late with others too
+    "a load without an answer": replace(QUICK, answer=0.7, tries=1000),
+}
+
+
 @pytest.mark.parametrize("name", PASSING)
 def test_what_passes_costs_nothing_but_time(live_with: Callable[..., Live], name: str) -> None:
-    live = live_with(seconds=4.0 if name == "no pong" else 1.5)  # a lost connection takes its time to be noticed
+    live = live_with(seconds=4.0 if name == "no pong" else 1.5, timing=WAITED_FOR.get(name, QUICK))
     live.simulator.faults(*PASSING[name])
     session = live.create("Fix it", repos=["acme/api"]).wait(timeout=30)
     assert session.phase is Phase.YOUR_TURN  # what the stream says decides nothing
-    eventually(lambda: session.live == "off")
-    texts = said(session)
-    assert [text for text in texts if "flood" not in text] == [message.text for message in session.messages]
+    texts = [message.text for message in session.messages]
+    eventually(lambda: [text for text in said(session) if "flood" not in text] == texts)
+    live.devin.close()
+    assert session.live == "off"
     assert len({step.id for step in session.steps}) == len(session.steps)
     assert session.activity is None
     tools = [step.title for step in session.steps if step.kind == "tool"]
@@ -326,22 +344,22 @@ def test_what_passes_costs_nothing_but_time(live_with: Callable[..., Live], name
     assert live.sent("session/request_permission") == 0
 
 
-def test_after_too_many_failures_it_stays_off_and_says_so(live: Live) -> None:
-    live.simulator.faults({"kind": "live_refuse", "status": 503})
-    session = live.create("Fix it", **SLOW)
+def test_after_too_many_failures_it_stays_off_and_says_so(at_work: Live) -> None:
+    at_work.simulator.faults({"kind": "live_refuse", "status": 503})
+    session = at_work.create("Fix it")
     eventually(lambda: session.live == "unavailable")
     assert session.live_reason == "the service refused the connection (503); given up after 3 attempts"
-    assert live.simulator.requests("GET /acp/live") == QUICK.tries
-    live.simulator.faults()
-    another = live.create("Fix that", **SLOW)  # a while later another session tries again
-    live.on(another)
-    live.on(session)
+    assert at_work.simulator.requests("GET /acp/live") == QUICK.tries
+    at_work.simulator.faults()
+    another = at_work.create("Fix that")  # a while later another session tries again
+    at_work.on(another)
+    at_work.on(session)
 
 
 def test_a_long_history_is_replayed_as_it_comes(live_with: Callable[..., Live]) -> None:
-    live = live_with(timing=Timing(publish=0.05))
+    live = live_with(seconds=TURN, timing=Timing(publish=0.05))
     live.simulator.faults({"kind": "live_flood", "count": 3000})
-    session = live.create("Fix it", **SLOW)
+    session = live.create("Fix it")
     live.on(session)
     assert len(session.steps) == 300
     session.stop()
@@ -373,7 +391,7 @@ async def test_what_is_told_of_many_sessions_at_once_leads_to_one_look_and_then_
         for name in names:
             follower._on_hint(name, Hint.MESSAGE)
     assert looked == names[:1]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while len(looked) < len(names):  # noqa: ASYNC110  # nothing tells when it looks
             await asyncio.sleep(0.01)
     assert looked == names

@@ -45,12 +45,30 @@ class Noted:
         return getattr(self._inner, name)
 
 
+async def until(is_so: Callable[[], Any]) -> None:
+    async with asyncio.timeout(60):
+        while not is_so():  # noqa: ASYNC110  # nothing tells of a message
+            await asyncio.sleep(0.005)
+
+
 async def test_every_message_of_every_scenario_is_valid(simulator_with: Callable[..., Any]) -> None:
-    simulator = simulator_with(speed=240.0)
+    simulator = simulator_with(speed=1.0)  # time passes by its clock
     address = simulator.url.replace("http", "ws") + "/acp/live"
     headers = {"Authorization": f"Bearer {simulator.running.pat}"}
     watcher, stream = Watcher(), Noted(await create_websocket_stream(address, headers=headers))
     client = acp.connect_to_agent(watcher, stream)
+
+    def ends(session_id: str) -> int:
+        """How often the end of a turn of a session was told."""
+        told = [
+            each["params"] for each in stream.raw if each.get("params", {}).get("sessionId") == f"devin-{session_id}"
+        ]
+        statuses = [each["update"]["_meta"].get("cognition.ai/statusEnum") for each in told]
+        return sum(status in ("blocked", "finished") for status in statuses)
+
+    def heard(session_id: str) -> int:
+        return sum(about == f"devin-{session_id}" for about, _ in watcher.seen)
+
     hello = await client.initialize(protocol_version=1)
     assert hello.protocol_version == 1
     assert hello.agent_capabilities is not None
@@ -65,14 +83,18 @@ async def test_every_message_of_every_scenario_is_valid(simulator_with: Callable
             await client.load_session(cwd="/", session_id=f"devin-{session_id}", mcp_servers=[])
         listed = await client.list_sessions()
         assert {row.session_id for row in listed.sessions} == {f"devin-{one}" for one in created}
-        await asyncio.sleep(1.5)
+        simulator.clock(2400)
+        await until(lambda: all(map(ends, created)))
         simulator.clock(4000)  # the idle fall asleep
+        before = {session_id: heard(session_id) for session_id in created}
         for session_id in created[: len(FOLLOWED_UP)]:
             rest.post(f"/sessions/devin-{session_id}/messages", json={"message": "Go on"})
-        await asyncio.sleep(0.3)
+        simulator.clock(80)
+        await until(lambda: all(heard(each) > before[each] + 3 for each in created[: len(FOLLOWED_UP)]))
+        ended = ends(created[0])
         await client.cancel(f"devin-{created[0]}")
         await client.load_session(cwd="/", session_id=f"devin-{created[1]}", mcp_servers=[])
-        await asyncio.sleep(0.2)
+        await until(lambda: ends(created[0]) > ended)
     for method, params, code in (
         ("session/resume", {"sessionId": f"devin-{created[0]}", "cwd": "/"}, -32601),
         ("session/load", {"sessionId": "devin-" + "0" * 32, "cwd": "/", "mcpServers": []}, -32002),

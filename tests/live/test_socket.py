@@ -165,8 +165,9 @@ async def test_a_service_that_asks_and_never_reads_ends_the_connection(monkeypat
 
     monkeypatch.setattr(live_socket, "_CLOSING", 0.1)
     async with service(ask, ping_interval=None, compression=None, close_timeout=0.1) as address:
-        socket = await opened(address, ping_seconds=0.5)
-        async with asyncio.timeout(20):
+        socket = await opened(address, ping_seconds=60.0)
+        socket._patience = 0.2
+        async with asyncio.timeout(60):
             with pytest.raises(ChannelLost, match="takes nothing"):
                 await socket.listen()
         await socket.close()
@@ -182,7 +183,7 @@ async def test_a_missing_pong_ends_the_connection() -> None:
     async with service(deaf, close_timeout=0.1) as address:
         socket = await opened(address, ping_seconds=0.1)
         with pytest.raises(ChannelLost):
-            async with asyncio.timeout(4):
+            async with asyncio.timeout(60):
                 await socket.listen()
         over.set()
 

@@ -12,6 +12,8 @@ import devin_jupyter as dj
 from devin_jupyter import Devin
 from devin_jupyter.models.steps import LiveView
 
+pytestmark = pytest.mark.usefixtures("slow_lasts")
+
 
 @pytest.fixture
 def devin(simulator: Any) -> Iterator[Devin]:
