@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import os
 import shutil
@@ -10,11 +11,13 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import partialmethod
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -332,6 +335,30 @@ def simulator(simulator_with: Callable[..., SimulatorHandle]) -> SimulatorHandle
 def slow_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A session tagged `sim:slow` is at work until `.clock(5000)`, however slow the machine is."""
     monkeypatch.setattr(scenarios, "_SLOW", 1e4)
+
+
+@dataclass
+class HeldAnswers:
+    """The pauses of answers that the simulator gives late."""
+
+    lengths: list[float]
+    """As the rules say; each lasts until `end` is set."""
+    end: threading.Event
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldAnswers]:
+    """What the fault `slow` does is done at once, and answered when the test says so: `held.end.set()`."""
+    pauses = HeldAnswers([], threading.Event())
+
+    async def pause(seconds: float) -> None:
+        pauses.lengths.append(seconds)
+        while not pauses.end.is_set():  # noqa: ASYNC110 - of another thread
+            await asyncio.sleep(0.005)
+
+    monkeypatch.setattr("devin_jupyter.simulator.app.asyncio", SimpleNamespace(sleep=pause))
+    yield pauses
+    pauses.end.set()
 
 
 @pytest.fixture

@@ -156,14 +156,17 @@ def test_a_board_shows_the_rows_by_their_names_and_follows_new_ones(client: Batc
     panel.close()
 
 
-def test_a_board_is_open_while_its_first_sessions_are_being_started(client: BatchClient, simulator: Any) -> None:
+def test_a_board_is_open_while_its_first_sessions_are_being_started(
+    client: BatchClient, simulator: Any, held: Any
+) -> None:
     method, route = POST.split()
-    simulator.faults({"method": method, "route": route, "kind": "slow", "seconds": 1, "times": 3})
+    simulator.faults({"method": method, "route": route, "kind": "slow", "times": 3})
     batch = upgrade(client)
     panel = batch.panel()
 
     assert not panel.turn_over
     assert ": 3 sessions · 3 waiting · " in panel.saved_bundle()["text/plain"]
+    held.end.set()
     batch.wait()
     assert panel.turn_over
     panel.close()

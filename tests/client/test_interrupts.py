@@ -1,10 +1,6 @@
 """The stop button: a wait, blocking or awaited, ends at once, and the session goes on."""
 
 import asyncio
-import os
-import signal
-import threading
-import time
 
 import pytest
 from interrupt import ctrl_c_once_blocked
@@ -46,39 +42,28 @@ def test_an_interrupted_wait_detaches_while_the_turn_is_open(simulator_with):
     client.close()
 
 
-def interrupt_once(condition):
-    """Press Ctrl-C as soon as something holds."""
-
-    def press():
-        while not condition():
-            time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=press, daemon=True).start()
-
-
-def test_an_interrupted_create_says_what_becomes_of_it(simulator_with):
+def test_an_interrupted_create_says_what_becomes_of_it(simulator_with, held):
     simulator = simulator_with(speed=1.0)
     client = dj.Devin(simulator.api_key, base_url=simulator.url)
-    simulator.faults({"method": "POST", "kind": "slow", "seconds": 0.3})
-    interrupt_once(lambda: simulator.requests(POST) == 1)
+    simulator.faults({"method": "POST", "kind": "slow", "times": 1})
+    is_sent = ctrl_c_once_blocked(lambda: bool(held.lengths))
 
-    with pytest.raises(dj.Detached, match="completed and recorded in the background"):
+    with is_sent, pytest.raises(dj.Detached, match="completed and recorded in the background"):
         client.create("count")
 
-    simulator.faults()
+    held.end.set()
     assert client.create("count").how == "attached"
     assert simulator.stats()["sessions"] == 1
     client.close()
 
 
-def test_an_interrupted_call_shows_its_three_lines_and_no_variables(simulator_with):
+def test_an_interrupted_call_shows_its_three_lines_and_no_variables(simulator_with, held):
     simulator = simulator_with(speed=1.0)
     client = dj.Devin(simulator.api_key, base_url=simulator.url)
-    simulator.faults({"method": "POST", "kind": "slow", "seconds": 0.3})
-    interrupt_once(lambda: simulator.requests("POST /v3/organizations/{org_id}/secrets") == 1)
+    simulator.faults({"method": "POST", "kind": "slow"})
+    is_sent = ctrl_c_once_blocked(lambda: bool(held.lengths))
 
-    with pytest.raises(dj.Detached, match="interrupted before the response came") as problem:
+    with is_sent, pytest.raises(dj.Detached, match="interrupted before the response came") as problem:
         client.secrets.create("TOKEN", "canary-secret-51c0ffee")
 
     assert len(problem.value._render_traceback_()) == 3
@@ -94,14 +79,15 @@ READS = {
 
 
 @pytest.mark.parametrize("name", READS)
-def test_an_interrupted_read_changed_nothing_and_says_so(simulator_with, name, tmp_path):
+def test_an_interrupted_read_changed_nothing_and_says_so(simulator_with, held, name, tmp_path):
     simulator = simulator_with(preload=5)
     with dj.Devin(simulator.api_key, base_url=simulator.url, org_id=simulator.org_id) as client:
-        simulator.faults({"method": "GET", "kind": "slow", "seconds": 0.3})
-        interrupt_once(lambda: any(key.startswith("GET /v3/org") for key in simulator.stats()["requests"]))
+        simulator.faults({"method": "GET", "kind": "slow"})
+        is_asked = ctrl_c_once_blocked(lambda: bool(held.lengths))
 
-        with pytest.raises(dj.Detached, match="interrupted while reading") as problem:
+        with is_asked, pytest.raises(dj.Detached, match="interrupted while reading") as problem:
             READS[name](client, tmp_path)
+        held.end.set()
 
     assert problem.value.consequence == "nothing was changed on the service"
     assert len(problem.value._render_traceback_()) == 3
@@ -110,11 +96,10 @@ def test_an_interrupted_read_changed_nothing_and_says_so(simulator_with, name, t
 def test_an_interrupted_wait_of_create_stops_the_session_where_that_was_said(simulator_with):
     simulator = simulator_with(speed=1.0)
     client = dj.Devin(simulator.api_key, base_url=simulator.url)
-    interrupt_once(lambda: simulator.requests(LOOK) > 0)
+    stopped = r"Stopped waiting\.\nThe session was stopped \(devin-.*, (ACU unknown|.* ACU so far)\)"
+    is_watched = ctrl_c_once_blocked(lambda: simulator.requests(LOOK) > 0)
 
-    with pytest.raises(
-        dj.Detached, match=r"Stopped waiting\.\nThe session was stopped \(devin-.*, (ACU unknown|.* ACU so far)\)"
-    ):
+    with is_watched, pytest.raises(dj.Detached, match=stopped):
         client.create("count", wait=60, on_interrupt="stop")
 
     (left,) = client.sessions.list()

@@ -73,7 +73,7 @@ def dying(call: Any, act: dict[str, Any]) -> Any:
         if isinstance(moment, float):
             threading.Timer(moment, die).start()
         answer = await call(*args, **kwargs)
-        if moment == "after":
+        if moment is not None:  # "during" is over where the timer is late
             die()
         return answer
 

@@ -244,10 +244,13 @@ async def test_429_without_end_is_given_up_without_an_intent(kernel: Any, simula
     assert one.journal.intents.all() == []
 
 
-async def test_two_kernels_at_once_make_one_session(kernel: Any, simulator: Any, folder: Path) -> None:
-    simulator.faults({**CREATE, "kind": "slow", "seconds": 0.3, "times": 1})
+async def test_two_kernels_at_once_make_one_session(kernel: Any, simulator: Any, folder: Path, held: Any) -> None:
+    simulator.faults({**CREATE, "kind": "slow", "times": 1})
     kernels = [kernel(Journal(folder / "home")) for _ in range(4)]
-    started = await asyncio.gather(*(one.start() for one in kernels))
+    starting = [asyncio.create_task(one.start()) for one in kernels]
+    await until(lambda: sum(bool(one.said) for one in kernels) == 3)  # they wait for the one that posts
+    held.end.set()
+    started = await asyncio.gather(*starting)
     assert len({item.session_id for item in started}) == 1
     assert sorted(item.how for item in started) == ["attached", "attached", "attached", "created"]
     assert simulator.requests(POST) == 1
@@ -259,14 +262,15 @@ async def test_the_same_cell_twice_in_one_kernel_at_once_makes_one_session(kerne
     assert simulator.requests(POST) == 1
 
 
-async def test_a_cancelled_start_is_carried_to_its_end(kernel: Any, simulator: Any) -> None:
-    simulator.faults({**CREATE, "kind": "slow", "seconds": 0.3, "times": 1})
+async def test_a_cancelled_start_is_carried_to_its_end(kernel: Any, simulator: Any, held: Any) -> None:
+    simulator.faults({**CREATE, "kind": "slow", "times": 1})
     one = kernel()
     starting = asyncio.create_task(one.start())
     await until(lambda: simulator.requests(POST) > 0)
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
+    held.end.set()
     started = await one.start()
     assert (started.how, simulator.stats()["sessions"]) == ("attached", 1)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from kernels import CELL, FAST, POST, SEND, SEND_ROUTE, Kernel, facts_of, remember, texts
+from kernels import CELL, FAST, POST, SEND, SEND_ROUTE, Kernel, facts_of, remember, texts, until
 
 from devin_jupyter.errors import CreateUncertain, Forbidden, ServerError
 from devin_jupyter.idempotency.stop import still_live
@@ -21,12 +22,26 @@ from devin_jupyter.models.snapshot import Policy
 from devin_jupyter.request import Attachment
 
 
-async def test_a_lease_is_renewed_for_as_long_as_a_post_takes(kernel: Any, simulator: Any) -> None:
-    simulator.faults({"method": "POST", "kind": "slow", "seconds": 1.0, "times": 1})
-    short = replace(FAST, lease_seconds=0.3)
-    started = await asyncio.gather(*(kernel(timing=short).start(policy=Policy()) for _ in range(2)))
+async def test_a_lease_is_renewed_for_as_long_as_a_post_takes(kernel: Any, simulator: Any, held: Any) -> None:
+    simulator.faults({"method": "POST", "kind": "slow", "times": 1})
+    now = [time.time()]
+    short = replace(FAST, lease_seconds=0.3, now=lambda: now[0])
+    kernels = [kernel(timing=short) for _ in range(2)]
+    starting = [asyncio.create_task(one.start(policy=Policy())) for one in kernels]
+    await until(lambda: bool(held.lengths))
+    for _ in range(6):  # three times as long as it was taken for
+        now[0] += 0.15
+        await until(lambda: _lease_ends(kernels[0].journal) == now[0] + 0.3)
+    held.end.set()
+    started = await asyncio.gather(*starting)
     assert sorted(item.how for item in started) == ["attached", "created"]
     assert simulator.requests(POST) == 1
+
+
+def _lease_ends(journal: Journal) -> float:
+    with journal.database.read() as db:
+        (ends,) = db.execute("SELECT expires_at FROM unsynced.leases").fetchone()
+    return float(ends)
 
 
 class Shouting(httpx.AsyncBaseTransport):

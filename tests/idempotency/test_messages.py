@@ -116,16 +116,17 @@ async def test_two_kernels_at_once_send_one(kernel: Any, simulator: Any) -> None
     assert texts(simulator, session_id) == ["more"]
 
 
-async def test_a_cancelled_send_is_carried_to_its_end(kernel: Any, simulator: Any) -> None:
+async def test_a_cancelled_send_is_carried_to_its_end(kernel: Any, simulator: Any, held: Any) -> None:
     one = kernel()
     session_id = (await one.start()).session_id
-    simulator.faults({**SEND, "kind": "slow", "seconds": 0.2, "times": 1})
+    simulator.faults({**SEND, "kind": "slow", "times": 1})
     sending = asyncio.create_task(one.messenger.send(session_id, "more"))
     while simulator.requests(SEND_ROUTE) == 0:  # noqa: ASYNC110 - the simulator counts in another thread
         await asyncio.sleep(0.01)
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sending
+    held.end.set()
     assert (await one.messenger.send(session_id, "more")).how == "already"
 
 

@@ -112,15 +112,18 @@ async def test_it_halts_before_it_asks_the_service_for_anything(kernel: Any) -> 
     assert one.journal.halted_since() is not None
 
 
-async def test_a_start_that_its_caller_left_is_ended_where_that_was_said(kernel: Any, simulator: Any) -> None:
+async def test_a_start_that_its_caller_left_is_ended_where_that_was_said(
+    kernel: Any, simulator: Any, held: Any
+) -> None:
     one = kernel()
     old = await one.start("old", policy=Policy())
-    simulator.faults({**CREATE, "kind": "slow", "seconds": 0.1, "times": 1})
+    simulator.faults({**CREATE, "kind": "slow", "times": 1})
     starting = asyncio.create_task(one.start(policy=Policy(guard=CELL, stop_if_left=True)))
     await until(lambda: simulator.requests(POST) == 2)
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
+    held.end.set()
     await until(lambda: any(entry.terminated for entry in one.journal.sessions()))
     (ended,) = (entry for entry in one.journal.sessions() if entry.session_id != old.session_id)
     assert (ended.terminated, status(simulator, ended.session_id)) == (True, "exit")

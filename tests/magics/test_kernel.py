@@ -151,9 +151,9 @@ def test_on_interrupt_stop_ends_the_remote_session(slow):
     assert value["data"]["text/plain"] == "'stopped'"
 
 
-def test_an_interrupt_while_a_session_is_being_started_loses_nothing(live, simulator):
+def test_an_interrupt_while_a_session_is_being_started_loses_nothing(live, simulator, held):
     create = "POST /v3/organizations/{org_id}/sessions"
-    simulator.faults({"method": "POST", "route": create.removeprefix("POST "), "kind": "slow", "seconds": 3})
+    simulator.faults({"method": "POST", "route": create.removeprefix("POST "), "kind": "slow"})
     outputs, request = [], live.send("%%devin --quiet -o s\nCount")
     while not simulator.requests(create):
         threading.Event().wait(0.05)
@@ -161,6 +161,7 @@ def test_an_interrupt_while_a_session_is_being_started_loses_nothing(live, simul
     assert live.gather(request, outputs)["status"] == "error"
     assert outputs[-1]["ename"] == "Detached"
     assert "completed and recorded" in outputs[-1]["traceback"][0]
+    held.end.set()
     outputs = live.run("%%devin --quiet -o s\nCount")
     assert "attached to devin-" in outputs[0]["text"]
     assert simulator.requests(create) == 1

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 
 import httpx
 import pytest
-
-from devin_jupyter.simulator import app
 
 CREATE = "/v3/organizations/{org_id}/sessions"
 ONE = CREATE + "/{devin_id}"
@@ -59,20 +54,6 @@ def test_a_rule_without_times_stays_until_the_rules_are_replaced(simulator, clie
     assert httpx.get(simulator.url + "/v1/sessions", trust_env=False).status_code == 500
     simulator.faults()
     assert client.get("/sessions").status_code == 200
-
-
-@pytest.fixture
-def held(monkeypatch):
-    """In place of the pauses that the simulator makes: their lengths, and what ends them."""
-    pauses = SimpleNamespace(lengths=[], end=threading.Event())
-
-    async def pause(seconds):
-        pauses.lengths.append(seconds)
-        await asyncio.to_thread(pauses.end.wait)
-
-    monkeypatch.setattr(app, "asyncio", SimpleNamespace(sleep=pause))
-    yield pauses
-    pauses.end.set()
 
 
 def test_slow_applies_at_once_and_answers_late(simulator, client, held):
