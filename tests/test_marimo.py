@@ -151,6 +151,33 @@ def test_a_command_refuses_what_it_does_not_take():
         dj.commands.sessions(limit="many")
 
 
+def test_errors_of_commands_name_the_functions(simulator, monkeypatch):
+    monkeypatch.setenv("DEVIN_API_KEY", simulator.api_key)
+    monkeypatch.setenv("DEVIN_API_URL", simulator.url)
+    said = {}
+
+    def call(name, *args, **options):
+        with pytest.raises(dj.errors.DevinError) as refused:
+            getattr(dj.commands, name)(*args, **options)
+        said[name] = str(refused.value)
+        assert "%devin" not in said[name]
+        return said[name]
+
+    assert "dj.commands.stop() needs a session\ndj.commands.stop(NAME); dj.commands.sessions() lists" in call("stop")
+    assert "everything=True needs all=True\ndj.commands.stop(all=True, everything=True)" in call(
+        "stop", everything=True
+    )
+    session = dj.create("Audit", max_acu=2).wait(30)
+    assert f"dj.commands.stop({session.id!r}) ends it for good" in call("stop")
+    assert 'for example audit.send("' in call("send")
+    assert "dj.commands.budget(20); dj.commands.budget(off=True) lifts it" in call("budget", "x")
+    assert "dj.commands.whoami() shows" in call("organizations")
+    assert "save=True, profile=NAME" in call("connect", profile="none")
+    assert "dj.commands.whoami()" in call("wait", "devin-" + "1" * 32)
+    assert "until you run dj.commands.resume()" in repr(dj.commands.stop(all=True))
+    dj.commands.resume()
+
+
 CARDS = """
 import sys
 import marimo

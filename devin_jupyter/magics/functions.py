@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
-from devin_jupyter.errors import OptionError
+from devin_jupyter.errors import DevinError, OptionError
 from devin_jupyter.host import running_shell
 from devin_jupyter.magics.commands import COMMANDS, Command, command_help
+from devin_jupyter.magics.display import Table
 from devin_jupyter.magics.frontend import Notebook
 from devin_jupyter.magics.magic import DevinMagics
 from devin_jupyter.options.arguments import Argument
@@ -57,13 +59,68 @@ def _function(name: str) -> Callable[..., Any]:
             given = signature.bind(*args, **options).arguments
         except TypeError as mistake:
             raise OptionError(f"commands.{name}: {mistake}", hint=f"help(dj.commands.{name})") from None
-        return command.run(_notebook(), SimpleNamespace(**_values(command, given)))
+        try:
+            shown = command.run(_notebook(), SimpleNamespace(**_values(command, given)))
+        except DevinError as problem:
+            problem.reword(lambda line: as_calls(line, command))
+            raise
+        if isinstance(shown, Table):
+            shown.title = as_calls(shown.title, command)
+        return shown
 
     call.__name__ = call.__qualname__ = name
     call.__module__ = "devin_jupyter.commands"
     call.__doc__ = command_help(command)
     call.__signature__ = signature  # type: ignore[attr-defined]  # inspect reads it
     return call
+
+
+_LINE = re.compile(r"%devin (?P<name>\w+)")
+_WORD = re.compile(
+    r" (?P<flag>--[a-z][a-z-]*)| (?P<word>[A-Z][A-Z_]*\b|devin-\w+|\d+|'[^']*'|\"[^\"]*\"|\S+?(?= ends |$|[;,]))"
+)
+
+
+def as_calls(text: str, command: Command) -> str:
+    """Return a text that names lines and flags as it reads in Python: `dj.commands.stop(all=True)`.
+
+    Args:
+        text: of an error.
+        command: whose flags it names by themselves.
+    """
+    parts, at = list[str](), 0
+    while found := _LINE.search(text, at):
+        parts.append(_flags_as_keywords(text[at : found.start()], command))
+        named, at = COMMANDS.get(found["name"]), found.end()
+        if named is None:
+            parts.append(found[0])
+            continue
+        values, places = list[str](), sum(one.is_positional for one in named.arguments)
+        while word := _WORD.match(text, at):
+            argument = next((one for one in named.arguments if word["flag"] and word["flag"] in one.flags), None)
+            if argument is None and (word["flag"] or not places):
+                break
+            at = word.end()
+            if argument is None:
+                given, places = word["word"], places - 1
+                is_plain = given.isidentifier() or given.isdecimal() or given[0] in "'\""
+                values.insert(0, given if is_plain else repr(given))
+            elif argument.kind == "flag":
+                values.append(f"{argument.name}=True")
+            elif value := _WORD.match(text, at):
+                given = value["word"]
+                values.append(f"{argument.name}={given if given.isupper() or given.isdecimal() else repr(given)}")
+                at = value.end()
+        parts.append(f"dj.commands.{named.name}({', '.join(values)})")
+    return "".join([*parts, _flags_as_keywords(text[at:], command)])
+
+
+def _flags_as_keywords(text: str, command: Command) -> str:
+    for argument in command.arguments:
+        if argument.flag:
+            value = "=True" if argument.kind == "flag" else "="
+            text = re.sub(rf"(?<![\w-]){argument.flag}(?![\w-])", argument.name + value, text)
+    return text
 
 
 def _values(command: Command, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,7 +131,7 @@ def _values(command: Command, given: Mapping[str, Any]) -> dict[str, Any]:
         if value is None or value is False:
             if argument.is_needed:
                 raise OptionError(
-                    f"commands.{command.name} needs {argument.name}", hint=f"for example {command.example}"
+                    f"commands.{command.name} needs {argument.name}", hint=f"for example {command.python}"
                 )
             is_list = argument.kind == "words" and argument.is_positional
             values[argument.name] = () if is_list else False if argument.kind == "flag" else None
