@@ -178,6 +178,8 @@ class Playbooks:
     async def create(self, title: str, body: str, *, macro: str | None = None, schema: Any = None) -> wire.Playbook:
         """Create a playbook. (`POST …/playbooks`)
 
+        Each call creates another one; in a cell that is run again, `ensure` does not.
+
         Args:
             title: what people see.
             body: the instructions.
@@ -377,6 +379,8 @@ class Knowledge:
         macro: str | None = None,
     ) -> wire.Note:
         """Create a note. (`POST …/knowledge/notes`, v1: `POST /v1/knowledge`)
+
+        Each call creates another one; in a cell that is run again, `ensure` does not.
 
         Args:
             name: what people see.
@@ -679,6 +683,8 @@ class Schedules:
     @also_blocking
     async def create(self, /, name: str, prompt: str, **fields: Any) -> wire.Schedule:
         """Create a schedule. v3 only. (`POST …/schedules`)
+
+        Each call creates another one; in a cell that is run again, `ensure` does not.
 
         Args:
             name: what people see.

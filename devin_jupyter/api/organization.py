@@ -548,6 +548,8 @@ class Automations:
     ) -> wire.Automation:
         """Create an automation: a standing order, so each session needs a cap. (`POST …/automations`)
 
+        Each call creates another one; in a cell that is run again, `ensure` does not.
+
             devin.automations.create("Triage", ["github:issue_opened"], "Triage the issue.", max_acu=3)
 
         Args:
@@ -564,17 +566,50 @@ class Automations:
             OptionError: a field that automations do not have, or no cap; nothing was sent.
             Unprocessable: the service refuses a field.
         """
-        check_fields("automation", fields, _AUTOMATION_FIELDS)
-        if isinstance(max_acu, bool) or not isinstance(max_acu, int) or max_acu < 1:
-            raise OptionError(f"max_acu={max_acu!r} is no cap", "nothing was sent", "give ACUs per session, 1 to 1000")
         body: Json = {
-            **_automation_body({"name": name, "triggers": triggers, "actions": actions, **fields}),
+            **_capped_body({"name": name, "triggers": triggers, "actions": actions, **fields}, max_acu),
             "run_as": {"type": "organization"} if run_as is None else dict(run_as),
         }
-        body["limits"] = {**(body.get("limits") or {}), "max_acu_limit": max_acu}
         if template_id is not None:
             body["template_id"] = template_id
         return hide_secrets(await self._service.call_as(wire.Automation, "automations.create", json=body))
+
+    @also_blocking
+    async def ensure(
+        self,
+        /,
+        name: str,
+        triggers: Sequence[str | Mapping[str, Any]],
+        actions: str | Actions,
+        *,
+        max_acu: int,
+        run_as: Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> wire.Automation:
+        """Make sure that an automation of this name does this: create it, change it, or leave it alone.
+
+        What the service has beyond what is given, such as fields that it fills in, stays.
+
+        Args:
+            name: by which it is found.
+            triggers: as for `create`.
+            actions: as for `create`.
+            max_acu: the most that each session may cost, in ACUs.
+            run_as: as for `create`; by default as it is.
+            fields: as for `create`.
+
+        Raises:
+            OptionError: a field that automations do not have, no cap, or several of this name; nothing was changed.
+            Unprocessable: the service refuses a field.
+        """
+        wanted = _capped_body({"triggers": triggers, "actions": actions, **fields}, max_acu)
+        wanted |= {} if run_as is None else {"run_as": dict(run_as)}
+        present = await _AUTOMATION.find(name, self.list())
+        if present is None:
+            return await self.create(name, triggers, actions, max_acu=max_acu, run_as=run_as, **fields)
+        there = _revealed(present)
+        change = {field: value for field, value in wanted.items() if not _holds(there.get(field), value)}
+        return await self.update(_AUTOMATION.id_of(present), **change) if change else present
 
     @also_blocking
     async def update(self, /, automation: str, **fields: Any) -> wire.Automation:
@@ -651,6 +686,28 @@ def _merged(present: Any, given: Any) -> Any:
     if not isinstance(present, Mapping) or not isinstance(given, Mapping):
         return given
     return {**present, **{name: _merged(present.get(name), value) for name, value in given.items()}}
+
+
+def _holds(present: Any, wanted: Any) -> bool:
+    """Return whether a value of the service says all that is wanted; it may say more, such as defaults and ids."""
+    if isinstance(present, Mapping) and isinstance(wanted, Mapping):
+        return all(_holds(present.get(name), value) for name, value in wanted.items())
+    if isinstance(present, (list, tuple)) and isinstance(wanted, (list, tuple)):
+        return len(present) == len(wanted) and all(map(_holds, present, wanted))
+    return bool(present == wanted)
+
+
+def _capped_body(fields: Json, max_acu: int) -> Json:
+    """Return the fields of a request, checked, with the cap that each session needs.
+
+    Raises:
+        OptionError: a field that automations do not have, or no cap.
+    """
+    check_fields("automation", fields, _AUTOMATION_FIELDS)
+    if isinstance(max_acu, bool) or not isinstance(max_acu, int) or max_acu < 1:
+        raise OptionError(f"max_acu={max_acu!r} is no cap", "nothing was sent", "give ACUs per session, 1 to 1000")
+    body = _automation_body(fields)
+    return {**body, "limits": {**(body.get("limits") or {}), "max_acu_limit": max_acu}}
 
 
 def _automation_body(fields: Json) -> Json:

@@ -191,6 +191,33 @@ def test_automations_live_through_their_whole_life(devin: Devin) -> None:
         devin.automations.get("Sort")
 
 
+def test_an_automation_that_is_made_sure_of_again_is_not_created_again(devin: Devin, simulator: Any) -> None:
+    routes = (
+        "POST /v3/organizations/{org_id}/automations",
+        "PATCH /v3/organizations/{org_id}/automations/{automation_id}",
+    )
+
+    def ensure(prompt: str = "Triage it.", **fields: Any) -> Any:
+        return devin.automations.ensure("Triage", ["webhook:incoming"], prompt, max_acu=3, **fields)
+
+    made = ensure()
+    secret = made["triggers"][0]["webhook"]["secret"].reveal()
+    assert ensure()["automation_id"] == made["automation_id"]
+    assert [simulator.requests(route) for route in routes] == [1, 0]
+    changed = ensure("Sort it.", enabled=False, limits={"invocations": {"max_per_window": 2}})
+    assert (changed["automation_id"], changed["enabled"]) == (made["automation_id"], False)
+    assert changed["limits"] == {"invocations": {"max_per_window": 2}, "max_acu_limit": 3}
+    assert ensure("Sort it.")["limits"] == changed["limits"]  # what is not given stays
+    assert [simulator.requests(route) for route in routes] == [1, 1]
+    for field in ({"max_acu": 0}, {"max_acu": 3, "enabeld": False}):
+        with pytest.raises(OptionError):
+            devin.automations.ensure("Triage", ["webhook:incoming"], "Triage it.", **field)
+    devin.automations.create("Triage", ["webhook:incoming"], "Triage it.", max_acu=3)
+    with pytest.raises(OptionError, match="2 automations are called 'Triage'"):
+        ensure()
+    assert secret
+
+
 @pytest.mark.parametrize("cap", [0, True, "5", None])
 def test_an_automation_needs_a_cap(devin: Devin, simulator: Any, cap: Any) -> None:
     with pytest.raises(OptionError, match="no cap"):
