@@ -30,7 +30,7 @@ from devin_jupyter.live.socket import (
 )
 from devin_jupyter.live.transcript import Transcript
 from devin_jupyter.loop import jitter
-from devin_jupyter.models.steps import Hint, LiveState, LiveView, Step
+from devin_jupyter.models.steps import TOO_MANY, Hint, LiveState, LiveView, Step
 
 logger = logging.getLogger("devin_jupyter.live")
 MOST_SESSIONS = 128
@@ -224,7 +224,7 @@ class Channel:
         for session_id in set(self._attached) - set(wanted[:MOST_SESSIONS]):
             self._release(session_id)
         for session_id in wanted[MOST_SESSIONS:]:
-            reason = f"at most {MOST_SESSIONS} sessions are followed at a time"
+            reason = f"at most {MOST_SESSIONS} {TOO_MANY}"
             self._publish(LiveView(session_id=session_id, reason=reason, steps=tuple(self._earlier(session_id))))
         for session_id in wanted[:MOST_SESSIONS]:
             if session_id not in self._attached:

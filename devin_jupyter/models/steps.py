@@ -47,6 +47,10 @@ class Step:
         return self.kind == "tool" and self.status not in DONE
 
 
+TOO_MANY = "sessions are followed at a time"
+"""How the reason ends why one session more is not followed."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlanEntry:
     """One entry of Devin's plan."""

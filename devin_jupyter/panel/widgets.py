@@ -18,7 +18,7 @@ from devin_jupyter.host import host
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.fields import session_id
 from devin_jupyter.models.snapshot import Snapshot
-from devin_jupyter.models.steps import LiveView
+from devin_jupyter.models.steps import TOO_MANY, LiveView
 from devin_jupyter.monitor.store import Throttle
 from devin_jupyter.panel.assets import STYLES, script
 from devin_jupyter.panel.outputs import CellOutput
@@ -224,6 +224,8 @@ class BatchPanel(LiveWidget):
         self._rows: dict[str, BoardRow] = {}
         self._snapshots: dict[str, Snapshot] = {}
         self._activities: dict[str, str] = {}
+        self._polled_only: dict[str, str] = {}
+        """The sessions for which the live channel has no place, and the reason that it gives."""
         self._changed: set[str] = set()
         self._beyond: set[str] = set()
         self._dropped: set[str] = set()
@@ -371,11 +373,21 @@ class BatchPanel(LiveWidget):
             "spent": summary.spent,
             "waiting": summary.waiting,
             "why": summary.why,
-            "remarks": list(summary.remarks),
+            "remarks": [*summary.remarks, *self._left_out()],
             "beyond": len(self._beyond),
             "can": [],
             **more,
         }
+
+    def _left_out(self) -> list[str]:
+        """Return a line about the sessions at work for which the live channel has no place."""
+        found = {
+            name: why
+            for name, why in list(self._polled_only.items())
+            if (snapshot := self._snapshots.get(name)) is not None and not snapshot.turn_over
+        }
+        why = next(iter(found.values()), "")
+        return [f"Live activity: {why}; {len(found)} more are polled and follow as places become free."] if why else []
 
     def _whole_table(self) -> dict[str, Any]:
         """Return the table, which the widget machinery reads whenever a page asks for the state."""
@@ -398,6 +410,12 @@ class BatchPanel(LiveWidget):
             self._throttle.request()
 
     def _live_changed(self, identifier: str, view: LiveView) -> None:
+        before = len(self._polled_only)
+        self._polled_only.pop(identifier, None)
+        if view.reason is not None and view.reason.endswith(TOO_MANY):
+            self._polled_only[identifier] = view.reason
+        if len(self._polled_only) != before:
+            self._throttle.request()
         progress = view.plan_progress
         words = [view.activity or "", f"plan {progress[0]} of {progress[1]}" if progress else ""]
         said = " · ".join(filter(None, words))

@@ -12,8 +12,10 @@ import ipywidgets
 import pytest
 from wire import Wire
 
+from devin_jupyter import loop
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Message, Snapshot
+from devin_jupyter.models.steps import LiveView
 from devin_jupyter.panel import BatchPanel
 
 from .conftest import settle
@@ -78,6 +80,29 @@ def test_equal_snapshots_send_nothing(fake: Callable[..., Any]) -> None:
     wire.last(kind="rows")
 
     assert len([data for data in wire.sent if data.get("method") == "custom"]) == 1
+
+
+def test_a_board_says_for_how_many_sessions_at_work_the_live_channel_has_no_place(fake: Callable[..., Any]) -> None:
+    sessions = [fake(number) for number in range(1, 5)]
+    panel, wire = _board(sessions)
+    assert panel.header["remarks"] == []
+
+    def tell(sessions: list[Any], **said: Any) -> None:
+        async def on_loop() -> None:
+            for each in sessions:
+                each.on_live(LiveView(session_id=each.snapshot.session_id, **said))
+
+        loop.run(on_loop())
+
+    tell(sessions[1:], reason="at most 128 sessions are followed at a time")
+    sessions[1].show(replace(sessions[1].snapshot, phase=Phase.DONE))
+    told = wire.wait(lambda: [one for one in wire.trait("header") if "; 2 more" in "".join(one["remarks"])])
+    assert told[-1]["remarks"] == [
+        "Live activity: at most 128 sessions are followed at a time; "
+        "2 more are polled and follow as places become free."
+    ]
+    tell(sessions, state="on")
+    wire.wait(lambda: [one for one in wire.trait("header")[-1:] if not one["remarks"]])
 
 
 def test_a_page_that_is_loaded_again_gets_the_present_rows(fake: Callable[..., Any]) -> None:
