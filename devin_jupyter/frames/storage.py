@@ -331,8 +331,9 @@ def flat(frame: pd.DataFrame) -> pd.DataFrame:
         flat.to_sql("sessions", connection)
         flat.plot.bar("title", "acus")
 
-    Lists and objects become JSON text (dtype string; equal values give equal texts), categories become strings, times
-    UTC without a zone, nullable floats NumPy's with NaN. Control characters, which spreadsheets refuse, are dropped.
+    Lists and objects become JSON text (dtype string; equal values give equal texts), categories, periods and intervals
+    strings, times UTC without a zone, lengths of time seconds, nullable floats NumPy's with NaN. Control characters,
+    which spreadsheets refuse, are dropped.
     Names, order and index stay.
 
     Args:
@@ -340,22 +341,30 @@ def flat(frame: pd.DataFrame) -> pd.DataFrame:
     """
     if not isinstance(frame, pd.DataFrame):
         raise ArgumentError(f"flat takes a DataFrame, not {kind_of(frame)}", hint="give its .frame(), or another frame")
-    columns = {}
-    for place, dtype in enumerate(frame.dtypes):
-        column: Any = frame.iloc[:, place]
-        if isinstance(dtype, pd.DatetimeTZDtype):
-            column = column.dt.tz_convert("UTC").dt.tz_localize(None)
-        elif isinstance(dtype, pd.Float64Dtype):
-            column = column.astype("float64")
-        elif pd.api.types.is_object_dtype(dtype):
-            column = pd.Series(list(map(_as_text, column)), dtype="string", index=frame.index)
-        elif isinstance(dtype, (pd.CategoricalDtype, pd.StringDtype)):
-            column = column.astype("string")
-        if isinstance(column.dtype, pd.StringDtype):
-            column = column.str.replace(_CONTROLS, "", regex=True)
-        columns[place] = column
+    columns = {place: _flat(frame.iloc[:, place]) for place in range(frame.shape[1])}
     found = pd.DataFrame(columns, index=frame.index)
     return found.set_axis(frame.columns, axis="columns")
+
+
+def _flat(column: Any) -> Any:
+    if isinstance(column.dtype, pd.ArrowDtype):
+        column = _without_arrow(column)
+    elif isinstance(column.dtype, pd.SparseDtype):
+        column = column.sparse.to_dense()
+    dtype = column.dtype
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        return column.dt.tz_convert("UTC").dt.tz_localize(None)
+    if isinstance(dtype, pd.Float64Dtype):
+        return column.astype("float64")
+    if pd.api.types.is_timedelta64_dtype(dtype):
+        return column.dt.total_seconds()
+    if pd.api.types.is_object_dtype(dtype) or pd.api.types.is_complex_dtype(dtype):
+        column = pd.Series(list(map(_as_text, column)), dtype="string", index=column.index)
+    elif isinstance(dtype, (pd.CategoricalDtype, pd.PeriodDtype, pd.IntervalDtype)):
+        column = column.astype("string")
+    if isinstance(column.dtype, pd.StringDtype):
+        column = column.astype("string").str.replace(_CONTROLS, "", regex=True)
+    return column
 
 
 def _as_text(value: Any) -> str | None:
@@ -363,8 +372,37 @@ def _as_text(value: Any) -> str | None:
         return value.encode("utf-8", "replace").decode()
     if value is None or (not isinstance(value, (list, tuple, dict)) and pd.isna(value) is True):
         return None
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    if not isinstance(value, (list, tuple, dict, set, frozenset, int, float)) and not hasattr(value, "tolist"):
+        text = str(value)  # a date, a decimal
+    else:
+        try:
+            text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=_as_json)
+        except TypeError:  # names that are no texts
+            text = json.dumps(_with_names(value), sort_keys=True, ensure_ascii=False, default=_as_json)
     return text.encode("utf-8", "replace").decode()
+
+
+def _as_json(value: Any) -> Any:
+    if hasattr(value, "tolist"):  # an array in place of a list, as Parquet files are read
+        return value.tolist()
+    return sorted(value, key=str) if isinstance(value, (set, frozenset)) else str(value)
+
+
+def _with_names(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(name): _with_names(inner) for name, inner in value.items()}
+    return [*map(_with_names, value)] if isinstance(value, (list, tuple)) else value
+
+
+_OF_ARROW = {"f": "float64", "i": "Int64", "u": "UInt64", "b": "boolean", "m": "timedelta64[us]"}
+
+
+def _without_arrow(column: Any) -> Any:
+    """Return a column of an Arrow type as pandas' own; texts, lists and structs as objects."""
+    kind = column.dtype.kind
+    if kind == "M" and hasattr(column.dtype.pyarrow_dtype, "tz"):  # not a date
+        return column.astype("datetime64[us]" if column.dtype.pyarrow_dtype.tz is None else "datetime64[us, UTC]")
+    return column.astype(_OF_ARROW.get(kind, object))
 
 
 def split_by_month(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:

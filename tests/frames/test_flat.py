@@ -1,7 +1,9 @@
 """`dj.flat`: frames as SQL databases, spreadsheets, plots and pandas' own grouping take them."""
 
 import sqlite3
-from datetime import UTC, datetime
+from contextlib import closing
+from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -98,3 +100,56 @@ def test_any_frame_is_taken_with_its_index_and_names():
     assert (list(flat.columns), list(flat.index)) == (["a", "a", 3, "b", "c"], ["row"])
     assert flat.iloc[0].isna().tolist() == [False, True, True, False, False]
     assert flat["c"].tolist() == ["[1]"]
+
+
+def test_columns_of_every_kind_that_rows_may_have_are_flat_too() -> None:
+    """Arrow, sparse, periods, intervals, lengths of time, and what Parquet files give back for lists."""
+    pa = pytest.importorskip("pyarrow")
+    arrow = {
+        "list": pd.Series([["b", "a"], None], dtype=pd.ArrowDtype(pa.list_(pa.string()))),
+        "struct": pd.Series([{"a": 1}, None], dtype=pd.ArrowDtype(pa.struct([("a", pa.int64())]))),
+        "text": pd.Series(["x", None], dtype=pd.ArrowDtype(pa.string())),
+        "count": pd.Series([1, None], dtype=pd.ArrowDtype(pa.int64())),
+        "share": pd.Series([1.5, None], dtype=pd.ArrowDtype(pa.float64())),
+        "day": pd.Series([date(2026, 1, 1), None], dtype=pd.ArrowDtype(pa.date32())),
+        "at": pd.Series(pd.to_datetime(["2026-01-01T01:00+01:00", None])).astype(
+            pd.ArrowDtype(pa.timestamp("us", tz="Europe/Berlin"))
+        ),
+    }
+    frame = pd.DataFrame(
+        {
+            **arrow,
+            "period": pd.period_range("2026-01", periods=2, freq="M"),
+            "interval": pd.interval_range(0, 2),
+            "took": pd.to_timedelta(["90s", None]),
+            "sparse": pd.arrays.SparseArray([0, 1]),
+            "complex": [1 + 2j, 2j],
+            "array": pd.Series([np.array(["b", "a"]), np.array([1.5])], dtype=object),
+            "set": pd.Series([{"b", "a"}, None], dtype=object),
+            "money": pd.Series([Decimal("1.10"), date(2026, 1, 1)], dtype=object),
+            "mixed": pd.Series([{1: "a", "b": {None: 2}}, True], dtype=object),
+        }
+    )
+    flat = dj.flat(frame)
+    assert {name: flat[name].tolist()[0] for name in flat} == {
+        "list": '["b", "a"]',
+        "struct": '{"a": 1}',
+        "text": "x",
+        "count": 1,
+        "share": 1.5,
+        "day": "2026-01-01",
+        "at": pd.Timestamp("2026-01-01"),
+        "period": "2026-01",
+        "interval": "(0, 1]",
+        "took": 90.0,
+        "sparse": 0,
+        "complex": "(1+2j)",
+        "array": '["b", "a"]',
+        "set": '["a", "b"]',
+        "money": "1.10",
+        "mixed": '{"1": "a", "b": {"None": 2}}',
+    }
+    assert flat[list(arrow)].iloc[1].isna().all()
+    with closing(sqlite3.connect(":memory:")) as connection:
+        flat.to_sql("rows", connection, index=False)
+    assert len(flat.drop_duplicates()) == 2
