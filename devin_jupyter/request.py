@@ -27,7 +27,7 @@ from devin_jupyter.options import fill as fill_options
 from devin_jupyter.recorded import same_text
 from devin_jupyter.redaction import keep_secret
 from devin_jupyter.template import render
-from devin_jupyter.text import kind_of, nearest, unknown_value
+from devin_jupyter.text import is_whole, kind_of, nearest, unknown_value
 from devin_jupyter.values import kind_of_table, to_csv
 
 if TYPE_CHECKING:
@@ -536,6 +536,8 @@ def build(
     Raises:
         UsageMistake: a value that cannot be used; nothing was sent.
     """
+    if not is_whole(prompt):
+        raise half_a_character("the prompt")
     names, said = variables or {}, {**(defaults or {}), **options}
     said["tags"] = tuple(dict.fromkeys([*(defaults or {}).get("tags", ()), *(options.get("tags") or ())]))
     resolved: dict[str, Any] = {}
@@ -546,6 +548,8 @@ def build(
             if isinstance(text, str) and not text.strip():
                 hint = "leave it out, or fill it in"
                 raise OptionError(f"{option.flag} has an empty value", hint=hint)
+            if isinstance(text, str) and not is_whole(text):
+                raise half_a_character(option.flag)
         if option.empties and value:
             resolved[option.empties] = ()
         if option.field or option.identity or option.is_incidental:
@@ -568,6 +572,12 @@ def _schema(spec: Any, variables: Mapping[str, Any]) -> Schema | None:
     from devin_jupyter.schema import load_schema
 
     return load_schema(spec, variables)
+
+
+def half_a_character(where: str) -> OptionError:
+    """Return the error for a text that cannot be sent, nor kept in the journal."""
+    hint = 'clean it: text.encode("utf-8", "replace").decode()'
+    return OptionError(f"{where} contains half a character (a lone surrogate)", "nothing was sent", hint)
 
 
 _WITHIN_A_REPOSITORY: tuple[str, ...] = (

@@ -88,6 +88,10 @@ def path_of(value: Any, name: str = "path") -> Path:
         ArgumentError: it is no path.
     """
     if isinstance(value, (str, os.PathLike)):
+        try:
+            os.fsencode(value)
+        except UnicodeEncodeError:
+            raise ArgumentError(f"{name} contains half a character (a lone surrogate)", "nothing was sent") from None
         return Path(value)
     raise ArgumentError(f"{name} is the path of a file or folder, not {kind_of(value)}", "nothing was sent")
 

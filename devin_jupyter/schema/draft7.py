@@ -105,7 +105,7 @@ def plain_json(value: Any, place: Place = ()) -> Any:
     """
     if isinstance(value, dict):
         for key in value:
-            if not isinstance(key, str):
+            if not isinstance(key, str) or not _encodes(key):
                 raise SchemaError(f"the schema has a key that is not text at {json_path(place)}: {key!r}")
         return {str.__str__(key): plain_json(item, (*place, key)) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -118,7 +118,7 @@ def plain_json(value: Any, place: Place = ()) -> Any:
         return str.__str__(value)  # the text itself, also of an enum member
     if isinstance(value, float) and value - value == 0:  # neither NaN nor infinite
         return value
-    name = repr(value) if isinstance(value, float) else type(value).__name__
+    name = repr(value) if isinstance(value, (float, str)) else type(value).__name__
     raise SchemaError(f"the schema holds something that is not JSON at {json_path(place)}: {name}")
 
 

@@ -24,6 +24,9 @@ def devin(tmp_path, monkeypatch):
     client.close()
 
 
+HALF = "contains half a character (a lone surrogate)"
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
@@ -49,6 +52,15 @@ def devin(tmp_path, monkeypatch):
         (lambda session, batch: dj.get(3), "3 is not a session id"),
         (lambda session, batch: dj.plan(3), "the prompt is text, not int"),
         (lambda session, batch: dj.reviews_frame(3), "an int is not a list of pull requests"),
+        (lambda session, batch: dj.create("\ud800"), f"the prompt {HALF}"),
+        (lambda session, batch: dj.create("look", take="\ud800"), f"take= {HALF}"),
+        (
+            lambda session, batch: dj.create("look", schema={"properties": {"\ud800": {}}}),
+            r"the schema has a key that is not text at $.properties: '\ud800'",
+        ),
+        (lambda session, batch: dj.map("look at {{ row }}", ["\ud800"]), f"the prompt {HALF} (in row 0)"),
+        (lambda session, batch: dj.map("look at {{ row }}", ["a"], name="\ud800"), f"name= {HALF}"),
+        (lambda session, batch: dj.sync("\ud800"), f"folder {HALF}"),
     ],
 )
 def test_a_wrong_argument_is_answered_in_three_lines(devin, call, said):
