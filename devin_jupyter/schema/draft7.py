@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 
 from devin_jupyter.errors import SchemaError
 from devin_jupyter.models.enums import SCHEMA_BYTES
-from devin_jupyter.text import nearest
+from devin_jupyter.text import is_whole, nearest
 
 Place = tuple[str | int, ...]
 Json = dict[str, Any]
@@ -105,7 +105,7 @@ def plain_json(value: Any, place: Place = ()) -> Any:
     """
     if isinstance(value, dict):
         for key in value:
-            if not isinstance(key, str) or not _encodes(key):
+            if not isinstance(key, str) or not is_whole(key):
                 raise SchemaError(f"the schema has a key that is not text at {json_path(place)}: {key!r}")
         return {str.__str__(key): plain_json(item, (*place, key)) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -114,20 +114,12 @@ def plain_json(value: Any, place: Place = ()) -> Any:
         return value
     if isinstance(value, int):
         return int(value)
-    if isinstance(value, str) and _encodes(value):
+    if isinstance(value, str) and is_whole(value):
         return str.__str__(value)  # the text itself, also of an enum member
     if isinstance(value, float) and value - value == 0:  # neither NaN nor infinite
         return value
     name = repr(value) if isinstance(value, (float, str)) else type(value).__name__
     raise SchemaError(f"the schema holds something that is not JSON at {json_path(place)}: {name}")
-
-
-def _encodes(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 _RENAMED = {"$defs": "definitions", "dependentSchemas": "dependencies", "prefixItems": "items"}

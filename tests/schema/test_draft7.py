@@ -237,6 +237,7 @@ def test_a_schema_that_only_objects_fit_gets_the_type_object(schema: dict[str, A
         ({"type": "object", "x": float("nan")}, r"not JSON at \$\.x: nan"),
         ({"type": "object", "x": "\ud800"}, r"not JSON at \$\.x"),
         ({"type": "object", 1: 2}, "a key that is not text"),
+        ({"type": "object", "\ud800": {}}, "a key that is not text"),
         ({"type": "object", "description": "a" * SCHEMA_BYTES}, r"takes 65,\d\d\d bytes.*"),
     ],
 )
