@@ -40,6 +40,8 @@ OUTPUT_TAIL = (
 """The columns after the fields of the schema."""
 _MAX_COLUMNS = 500
 """With more, objects stay objects: definitions that refer to each other can stand for millions of fields."""
+_MAX_DEPTH = 32
+"""Objects within as many others stay one column."""
 _MAX_RECORD_KEYS = 200
 """An object with more keys than this is a table of its own, not a record."""
 
@@ -348,7 +350,7 @@ class _FieldReader:
         are_records = bool(parts) and all(
             part.schema.get("properties") and _types(part.schema) <= {"object"} for part in parts
         )
-        if are_records and len(self.fields) < _MAX_COLUMNS:
+        if are_records and len(self.fields) < _MAX_COLUMNS and len(path) < _MAX_DEPTH:
             for name, inner in self._properties(parts).items():
                 self._read(inner, (*path, name))
             return
@@ -457,14 +459,16 @@ def infer_schema(values: Iterable[Any]) -> dict[str, Any]:
     return schema if schema.get("type") == "object" else {"type": "object", "properties": {}}
 
 
-def _infer(values: list[Any]) -> dict[str, Any]:
+def _infer(values: list[Any], depth: int = 0) -> dict[str, Any]:
     kinds = sorted({_JSON_TYPES.get(kind, "string") for kind in set(map(type, values)) - {type(None)}})
     if kinds == ["integer", "number"]:
         return {"type": "number"}
     if len(kinds) != 1:
         return {}
+    if depth >= _MAX_DEPTH:
+        return {"type": kinds[0]}
     if kinds == ["array"]:
-        return {"type": "array", "items": _infer([item for value in values if value for item in value])}
+        return {"type": "array", "items": _infer([item for value in values if value for item in value], depth + 1)}
     if kinds != ["object"]:
         return {"type": kinds[0]}
     names = dict.fromkeys(name for value in values if value for name in value)
@@ -473,7 +477,9 @@ def _infer(values: list[Any]) -> dict[str, Any]:
     records = [value for value in values if value is not None]
     return {
         "type": "object",
-        "properties": {name: _infer([record[name] for record in records if name in record]) for name in names},
+        "properties": {
+            name: _infer([record[name] for record in records if name in record], depth + 1) for name in names
+        },
     }
 
 

@@ -441,3 +441,14 @@ def test_a_field_without_a_name_goes_through_csv(tmp_path: Path) -> None:
     write_csv(frame, tmp_path / "outputs.csv")
 
     pd.testing.assert_frame_equal(read_csv(tmp_path / "outputs.csv", like=outputs([], schema=schema)), frame)
+
+
+@pytest.mark.parametrize("wrap", [lambda value: {"a": value}, lambda value: [value]], ids=["objects", "lists"])
+def test_an_answer_of_nine_hundred_levels_is_a_table_with_the_inner_ones_in_one_column(wrap: Any) -> None:
+    deep: Any = 1
+    for _ in range(900):
+        deep = wrap(deep)
+    table = outputs([output({"top": deep}, None)])
+    (name,) = [column for column in table.columns if column not in TAIL]
+    assert name.startswith("top")
+    assert table[name].notna().all()
