@@ -138,8 +138,8 @@ class Simulator(FastAPI):
     def __init__(self, simulation: Simulation) -> None:
         super().__init__(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
         self.simulation = self.state.simulation = simulation
-        for router in ROUTERS:
-            self.include_router(router)
+        # `include_router` copies every route for each app, and in newer FastAPIs looks for it twice for each request
+        self.router.routes.extend(route for router in ROUTERS for route in router.routes)
         for error in (Problem, RequestValidationError, HTTPException):
             self.add_exception_handler(error, self._on_error)
         self._table = RouteTable()
