@@ -555,7 +555,7 @@ def _newest_first(frame: pd.DataFrame, without: pd.Series[Any] | None = None) ->
 
 
 def read_sessions(files: Sequence[Path], names: Sequence[str] = ()) -> pd.DataFrame:
-    """Return the sessions of several files, column by column, so that there is never a second copy of all.
+    """Return the sessions of several files; of many, column by column, so that there is never a second copy of all.
 
     Args:
         files: those of `merge_into`, the newest first.
@@ -575,25 +575,35 @@ def read_sessions(files: Sequence[Path], names: Sequence[str] = ()) -> pd.DataFr
         there = set(names) or {"user_name"}.union(*(one.schema_arrow.names for one in opened))
         columns = [column for column in SESSIONS if column.name in there]
         types = _categories(one.schema_arrow for one in opened)
+        are_few = sum(one.metadata.num_rows for one in opened) <= _ROWS_AT_ONCE
         data: dict[str, Any] = {}
-        for column in columns:
+        for some in [columns] if are_few else [[column] for column in columns]:
             pieces = []
             for file, one in zip(files, opened, strict=True):
                 with naming(file):
-                    pieces.append(_read_column(one, column, types))
-            data[column.name] = pd.concat(pieces, ignore_index=True)
+                    pieces.append(_read_columns(one, some, types))
+            for column in some:
+                data[column.name] = pd.concat([piece[column.name] for piece in pieces], ignore_index=True)
     return _newest_first(pd.DataFrame(data, copy=False))
 
 
-def _read_column(file: Any, column: Column, types: dict[str, pd.CategoricalDtype]) -> pd.Series[Any]:
-    name = column.name
-    if name not in file.schema_arrow.names:  # written before there was such a column
-        return pd.Series(array_of(column, [None] * file.metadata.num_rows))
-    table = file.read(columns=[name], use_threads=False)
-    if column.kind == "object":
-        return pd.Series(from_json(table[name]), dtype=object)
-    found: pd.Series[Any] = table.to_pandas()[name]
-    return found.astype(types[name]) if name in types else found
+def _read_columns(
+    file: Any, columns: Sequence[Column], types: dict[str, pd.CategoricalDtype]
+) -> dict[str, pd.Series[Any]]:
+    names = set(file.schema_arrow.names)
+    table = file.read(columns=[column.name for column in columns if column.name in names], use_threads=False)
+    objects = [column.name for column in columns if column.kind == "object" and column.name in names]
+    frame = table.drop_columns(objects).to_pandas()
+    found: dict[str, pd.Series[Any]] = {}
+    for column in columns:
+        name = column.name
+        if name not in names:  # written before there was such a column
+            found[name] = pd.Series(array_of(column, [None] * file.metadata.num_rows))
+        elif name in objects:
+            found[name] = pd.Series(from_json(table[name]), dtype=object)
+        else:
+            found[name] = frame[name].astype(types[name]) if name in types else frame[name]
+    return found
 
 
 def _categories(schemas: Iterable[Any]) -> dict[str, pd.CategoricalDtype]:

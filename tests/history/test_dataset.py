@@ -101,6 +101,8 @@ def test_words_that_are_new_this_month_do_not_spoil_the_others(
     assert whole["status"].value_counts()["parked"] == 1
     assert list(whole["status"].cat.categories)[-1] == "parked"
     assert whole.dtypes.drop("status").equals(devin.sessions_frame(limit=1).dtypes.drop("status"))
+    monkeypatch.setattr(storage, "_ROWS_AT_ONCE", 1)  # read column by column, as very many are
+    pd.testing.assert_frame_equal(read_dataset(tmp_path), whole)
 
 
 def test_a_sync_that_fails_on_the_way_is_done_over_by_the_next(
