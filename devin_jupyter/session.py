@@ -49,7 +49,8 @@ from devin_jupyter.errors import (
     WaitTimeout,
 )
 from devin_jupyter.host import hooks, host
-from devin_jupyter.idempotency.create import Api, Creator, replay
+from devin_jupyter.idempotency.attach import replay
+from devin_jupyter.idempotency.create import Api, Creator
 from devin_jupyter.idempotency.messages import Messenger
 from devin_jupyter.idempotency.reviews import Reviewer
 from devin_jupyter.journal import Journal

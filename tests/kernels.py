@@ -19,8 +19,9 @@ from devin_jupyter.api.library import Playbooks
 from devin_jupyter.api.sessions import Messages, Sessions
 from devin_jupyter.api.transport import Transport
 from devin_jupyter.config import Settings
-from devin_jupyter.idempotency.create import Api, Creator, Timing
+from devin_jupyter.idempotency.create import Api, Creator
 from devin_jupyter.idempotency.messages import Messenger
+from devin_jupyter.idempotency.once import Timing
 from devin_jupyter.idempotency.stop import StopResult, stop_all
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.models.enums import Phase

@@ -41,7 +41,9 @@ from devin_jupyter.errors import (
     OptionError,
     Refused,
 )
-from devin_jupyter.idempotency.create import SWEPT_SECONDS, Attempt, CreateResult, Timing, lease, replay
+from devin_jupyter.idempotency.attach import CreateResult, replay
+from devin_jupyter.idempotency.create import SWEPT_SECONDS
+from devin_jupyter.idempotency.once import Attempt, Timing, lease
 from devin_jupyter.loop import gather_limited
 from devin_jupyter.models.enums import TURN_OVER, Phase
 from devin_jupyter.models.snapshot import (

@@ -186,7 +186,7 @@ class Devin(Blocking[AsyncDevin]):
     @property
     def settings(self) -> Settings:
         """Key (masked in reprs), organization, host and API version, and where they came from."""
-        return self._async.settings
+        return self.core.settings
 
     @property
     def journal(self) -> Journal:
@@ -198,7 +198,7 @@ class Devin(Blocking[AsyncDevin]):
     def create(self, /, prompt: str, **options: Unpack[CreateOptions]) -> Session:
         waiting, others = _split(options)
         stops, told = waiting.get("on_interrupt") == "stop", _on_done(waiting)
-        if self.core.service.seen.is_useful:
+        if self.core.service.seen.is_useful:  # else the request is not built twice
             with in_python():
                 warn_unlisted(self, [request_of(prompt, others)])
         with completing_requests(stops=stops):
@@ -222,8 +222,7 @@ class Devin(Blocking[AsyncDevin]):
         with in_python():
             asked = batches.request_of(prompt, rows, others)
             plan = loop.run(batches.plan(self.core, asked))
-            if self.core.service.seen.is_useful:
-                warn_unlisted(self, [item.request for item in plan.items])
+            warn_unlisted(self, [item.request for item in plan.items])
             batch = _blocking_batch(loop.run(batches.start(self.core, asked, plan)))
         announce(batch, told)
         if "wait" not in waiting:
@@ -277,9 +276,10 @@ class Devin(Blocking[AsyncDevin]):
 
 
 def warn_unlisted(client: Devin, requests: Sequence[SessionRequest]) -> None:
-    """Print, before a session is paid for, which repositories and tags the organization does not list."""
-    for line in client.unlisted(requests):
-        print(line)
+    """Print which repositories and tags the organization does not list, where its lists were read before."""
+    if client.core.service.seen.is_useful:
+        for line in client.unlisted(requests):
+            print(line)
 
 
 def _split(options: Mapping[str, Any]) -> tuple[CellOptions, dict[str, Any]]:

@@ -1,7 +1,5 @@
-"""Paid acts: how each happens exactly once, whatever happened to earlier attempts; first of all starting a session.
+"""Starting a session, exactly once: the first of the paid acts.
 
-`once` is the act: who may do it, what is known already, the POST, and a lost answer settled. What was begun is
-completed even when the caller is interrupted, since an abandoned POST could cost money without a record of it.
 `Creator` is the only caller of create. What happens is decided under a lease, from the journal first and the service
 second: attach to the session there is, adopt the one whose answer was lost, or pay for one POST. On the service, our
 sessions are found by their tag and told apart from a colleague's.
@@ -10,15 +8,13 @@ sessions are found by their tag and told apart from a colleague's.
 from __future__ import annotations
 
 import asyncio
-import difflib
 import time
-from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence, Set
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from devin_jupyter.api.analytics import Account
 from devin_jupyter.api.files import Attachments
@@ -30,7 +26,6 @@ from devin_jupyter.errors import (
     BudgetExceeded,
     ColleaguesSession,
     Conflict,
-    ConnectionFailed,
     ConnectionTrouble,
     CreateUncertain,
     DevinError,
@@ -38,58 +33,50 @@ from devin_jupyter.errors import (
     JournalError,
     NoOrganization,
     NotFound,
-    NotRecorded,
     OptionError,
-    RateLimited,
-    Refused,
-    RequestTimeout,
-    ServerError,
     SessionChanged,
-    SetupError,
-    Unauthorized,
     Unprocessable,
     UnreadableAnswer,
-    UsageMistake,
 )
-from devin_jupyter.host import check_package
+from devin_jupyter.idempotency.attach import (
+    REFRESH_TIMEOUT,
+    CreateResult,
+    Observation,
+    Refresher,
+    attached,
+    cell_name,
+    difference,
+    differences,
+    next_take,
+    recorded,
+    state,
+)
+from devin_jupyter.idempotency.once import Attempt, PaidAct, Timing, in_seconds, once, settle, shielded
 from devin_jupyter.journal import Journal
-from devin_jupyter.journal.intents import Intent, LeaseLost, start_lease
+from devin_jupyter.journal.intents import Intent, start_lease
 from devin_jupyter.models.enums import SCENARIOS
 from devin_jupyter.models.fields import is_ours
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import (
-    CellRef,
     Facts,
     Policy,
     Record,
-    Snapshot,
     Where,
     observe,
     parse_time,
     visible_tags,
 )
 from devin_jupyter.monitor.store import SessionStore
-from devin_jupyter.recorded import LockFile, clean, record_of, same_text
+from devin_jupyter.recorded import LockFile, clean, same_text
 from devin_jupyter.request import Attachment, Fingerprint, SessionRequest, lacking
-from devin_jupyter.text import LEFT_TO_THE_SERVICE, format_acus, format_utc, nearest, one_line
+from devin_jupyter.text import LEFT_TO_THE_SERVICE, format_acus, format_utc, nearest
 
 if TYPE_CHECKING:
     from devin_jupyter.schema import Schema
 
-I = TypeVar("I")  # noqa: E741 - the intent as the journal keeps it
-M = TypeVar("M")  # what the act made, as the service shows it
-T = TypeVar("T")  # the outcome
 Raw = Mapping[str, Any]
+T = TypeVar("T")
 
-SETTLE_AT = (0.0, 1.0, 3.0, 10.0)
-"""When to check the service after a response was lost, in seconds."""
-SETTLE_SECONDS = 120.0
-"""How long an act may be settled in all, however slowly the service answers, or does not."""
-MOST_POSTS = 3
-MOST_RATE_LIMIT_SECONDS = 90.0
-"""A cell that waits longer looks hung; the error then says that nothing was started."""
-REFRESH_TIMEOUT = 5.0
-RETRY_AFTER_OFFLINE = 30.0
 _AT_ONCE = 50
 """How many requests are looked up by one: each has a few tags, and some proxies take no longer URLs."""
 _AT_A_TIME = 8
@@ -102,391 +89,6 @@ SWEPT_SECONDS = 30.0
 """After this time a request that a sweep did not find is looked up again before its POST."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """Time as the paid acts see it, so that tests need not wait."""
-
-    now: Callable[[], float] = time.time
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    settle_at: tuple[float, ...] = SETTLE_AT
-    settle_seconds: float = SETTLE_SECONDS
-    poll_seconds: float = 0.25
-    """How often another process's act is checked, in seconds."""
-    lease_seconds: float = 15.0
-
-    def refuse_if_late(self, since: float) -> None:
-        """Raise `LeaseLost` if this process was suspended since then: another may hold the lease now."""
-        if self.now() - since > self.lease_seconds / 2:
-            raise LeaseLost
-
-
-@dataclass(slots=True)
-class Attempt:
-    """One caller's attempt at a paid act: its timing, where it reports to, and whether the outcome is still wanted."""
-
-    timing: Timing
-    say: Callable[[str], None] = lambda line: None
-    is_patient: bool = True
-    """Wait and try again where the service asks to slow down."""
-    _abandoned: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def give_up(self) -> None:
-        """The caller has left: finish what is in flight, start nothing new."""
-        self._abandoned.set()
-
-    def check(self) -> None:
-        """Raise CancelledError between two steps once the caller has left."""
-        if self._abandoned.is_set():
-            raise asyncio.CancelledError
-
-    async def sleep(self, seconds: float) -> None:
-        """Sleep, and wake early when the caller leaves."""
-        self.check()
-        sleeping = asyncio.ensure_future(self.timing.sleep(seconds))
-        leaving = asyncio.ensure_future(self._abandoned.wait())
-        try:
-            await asyncio.wait((sleeping, leaving), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleeping.cancel()
-            leaving.cancel()
-        self.check()
-
-
-class PaidAct(ABC, Generic[I, M, T]):
-    """One act, as `once` needs it: the steps in the order in which they are taken.
-
-    `I` is the intent as the journal keeps it, `M` what the act made as the service shows it, `T` the outcome.
-    """
-
-    lease_name: str
-    """One process at a time acts on this name."""
-    orphan_notice: str
-    """The notice before an earlier process's POST is settled."""
-    has_ended_lease = False
-    """The lease has ended in the transaction that wrote the outcome down."""
-
-    @abstractmethod
-    async def known(self) -> T | None:
-        """Return the outcome if the journal has it; asked again while another process acts."""
-
-    @abstractmethod
-    async def pending(self) -> I | None:
-        """Return the intent of an earlier process that may have posted and wrote down no outcome."""
-
-    @abstractmethod
-    async def look(self, orphan: I | None) -> T | None:
-        """Return the outcome if the service shows that another machine acted; remember what was there before.
-
-        Args:
-            orphan: what an earlier process intended, after the service showed nothing of it.
-        """
-
-    @abstractmethod
-    async def reserve(self, attempt: Attempt) -> I:
-        """Pass the guards, and write the intent with its reservations durably.
-
-        Raises:
-            Refused: a guard says no; nothing was paid.
-        """
-
-    @abstractmethod
-    async def prepare(self, intent: I) -> None:
-        """Do what must be done before the POST, such as uploads; a failure clears the intent."""
-
-    @abstractmethod
-    async def post(self, intent: I, lease: str) -> M:
-        """Count the POST durably, then send it once."""
-
-    @abstractmethod
-    async def find(self, intent: I) -> M | None:
-        """Return what the act has made, as the service shows it, or None."""
-
-    @abstractmethod
-    async def confirm(self, intent: I, made: M, how: str) -> T:
-        """Write the outcome down and return it.
-
-        Args:
-            intent: what was intended.
-            made: what the service shows.
-            how: `created`, `adopted` (its answer had been lost) or `orphaned` (an earlier process's).
-        """
-
-    @abstractmethod
-    async def clear(self, intent: I) -> None:
-        """Write down that the act certainly did not happen."""
-
-    async def note_absence(self, intent: I) -> None:
-        """Write down that the service was asked after the last POST, and shows nothing of the act."""
-
-    def is_certain(self, problem: DevinError) -> bool:
-        """Return whether, after this problem, nothing can have happened."""
-        return is_refusal(problem)
-
-    @abstractmethod
-    def uncertain(self, problem: DevinError, seconds: float) -> CreateUncertain:
-        """Return the error for an act whose outcome stays unknown.
-
-        Args:
-            problem: what went wrong.
-            seconds: for how long the service was asked what had happened.
-        """
-
-
-async def once(act: PaidAct[I, M, T], journal: Journal, attempt: Attempt) -> T:
-    """Return the outcome of an act: known, found on the service, or made by one POST.
-
-    Raises:
-        Refused: a check refused it; nothing was paid.
-        CreateUncertain: it could not be settled whether it happened.
-        SetupError: the package has changed since this process loaded it; nothing was sent.
-        DevinError: the service refused, or could not be reached; it did not happen.
-    """
-    check_package()
-    while True:
-        try:
-            async with lease(
-                journal, act.lease_name, attempt, unless=act.known, is_ended=lambda: act.has_ended_lease
-            ) as (token, known):
-                if token is None:
-                    assert known is not None
-                    return known
-                orphan = await act.pending()
-                if orphan is not None:
-                    attempt.say(act.orphan_notice)
-                    found, _ = await settle(partial(act.find, orphan), act.uncertain, attempt)
-                    if found is not None:
-                        return await act.confirm(orphan, found, "orphaned")
-                elsewhere = await act.look(orphan)
-                if elsewhere is not None:
-                    return elsewhere
-                intent = await act.reserve(attempt)
-                try:
-                    await act.prepare(intent)
-                except BaseException:
-                    await act.clear(intent)
-                    raise
-                made, was_lost = await post_and_settle(act, intent, token, attempt)
-                return await act.confirm(intent, made, "adopted" if was_lost else "created")
-        except LeaseLost:  # another process acts, or the journal was replaced: look again from the start
-            await attempt.sleep(attempt.timing.poll_seconds)
-
-
-async def post_and_settle(act: PaidAct[I, M, T], intent: I, token: str, attempt: Attempt) -> tuple[M, bool]:
-    """Post, and return what was made and whether its answer had been lost.
-
-    Raises:
-        CreateUncertain: three answers were lost, and the service shows nothing.
-        DevinError: the act was refused, and certainly did not happen.
-    """
-    seconds = 0.0
-    for number in range(1, MOST_POSTS + 1):
-        attempt.check()
-        try:
-            return await _post(act, intent, token, attempt), False
-        except DevinError as problem:
-            if isinstance(problem, Refused | UsageMistake | SetupError) or act.is_certain(problem):
-                await act.clear(intent)
-                raise
-            trouble = problem
-        attempt.say(f"the answer was lost ({trouble.message}); checking whether it happened before trying again")
-        found, seconds = await settle(partial(act.find, intent), act.uncertain, attempt, trouble, seconds)
-        if found is not None:
-            return found, True
-        if number < MOST_POSTS:
-            attempt.say(f"it did not happen; trying again ({number + 1} of {MOST_POSTS})")
-    await act.note_absence(intent)
-    raise act.uncertain(trouble, seconds) from trouble
-
-
-async def settle(
-    find: Callable[[], Awaitable[M | None]],
-    uncertain: Callable[[DevinError, float], CreateUncertain],
-    attempt: Attempt,
-    trouble: DevinError | None = None,
-    spent: float = 0.0,
-) -> tuple[M | None, float]:
-    """Poll the service until it must show what was made.
-
-    One deadline holds for all of it: a service that leaves each request hanging must not take its time-out many times.
-
-    Args:
-        find: looks once.
-        uncertain: makes the error for a service that cannot be read, given the seconds that this took.
-        attempt: the caller's.
-        trouble: what went wrong with the POST.
-        spent: the seconds that an earlier settling of the same act took.
-
-    Returns:
-        What was made, None if it is certainly not there, and the seconds spent by now.
-
-    Raises:
-        CreateUncertain: the service could not be read.
-    """
-    began, passed, problem = time.monotonic() - spent, 0.0, trouble
-    *early, last = attempt.timing.settle_at
-    for moment in (*early, last, 2 * last, 4 * last):
-        left = attempt.timing.settle_seconds - (time.monotonic() - began)
-        if left <= 0 or moment - passed > left:
-            break
-        await attempt.sleep(moment - passed)
-        passed = moment
-        try:
-            async with asyncio.timeout(left) as deadline:
-                found = await find()
-        except TimeoutError:
-            if not deadline.expired():
-                raise
-            problem = problem or RequestTimeout("the service does not answer")
-            break
-        except (ApiError, ConnectionTrouble) as failed:
-            problem = failed
-            if is_refusal(failed):
-                break
-            continue
-        if found is not None or moment >= last:
-            return found, time.monotonic() - began
-    problem = problem or RequestTimeout("the service does not answer in time")
-    raise uncertain(problem, time.monotonic() - began) from problem
-
-
-def in_seconds(seconds: float) -> str:
-    """Return how long something took, as text: `4 s`, `2 min`."""
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-
-
-async def _post(act: PaidAct[I, M, Any], intent: I, token: str, attempt: Attempt) -> M:
-    """Post, waiting as long as the service says that it is too early."""
-    waited, pause = 0.0, 2.0
-    while True:
-        try:
-            return await act.post(intent, token)
-        except RateLimited as refused:
-            asked = refused.retry_after
-            pause = max(1.0, asked) if asked is not None else min(60.0, pause * 2)
-            if not attempt.is_patient or waited + pause > MOST_RATE_LIMIT_SECONDS:
-                raise
-            attempt.say(f"the service asks to slow down; trying again in {pause:g} s")
-            try:
-                await attempt.sleep(pause)
-            except asyncio.CancelledError:
-                await act.clear(intent)
-                raise
-            waited += pause
-
-
-def is_refusal(problem: DevinError) -> bool:
-    """Return whether the service understood the request and refused it, so that nothing happened."""
-    if isinstance(problem, ConnectionFailed):
-        return True
-    if not isinstance(problem, ApiError) or isinstance(problem, (ServerError, UnreadableAnswer, Conflict)):
-        return False
-    return 400 <= problem.status_code < 500 and problem.status_code != 408
-
-
-# --- one process at a time -----------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def lease(
-    journal: Journal,
-    name: str,
-    attempt: Attempt,
-    *,
-    unless: Callable[[], Awaitable[T | None]],
-    is_ended: Callable[[], bool] = lambda: False,
-) -> AsyncIterator[tuple[str | None, T | None]]:
-    """Acquire a lease, waiting for the process that holds it, yield its token, and keep renewing it.
-
-    Args:
-        journal: where leases are kept.
-        name: of the lease.
-        attempt: the caller's.
-        unless: asked before every try; a result ends the waiting and is yielded in place of a token.
-        is_ended: whether the lease has ended by itself, asked where it would be given back.
-    """
-    seconds, token, is_waiting = attempt.timing.lease_seconds, None, False
-
-    async def renew(token: str) -> None:
-        while True:
-            await asyncio.sleep(seconds / 3)  # real time: other processes count in it
-            with suppress(JournalError):  # tried again; a POST is refused once the lease is lost
-                now = attempt.timing.now()
-                await asyncio.to_thread(journal.leases.renew, name, token, now=now, seconds=seconds)
-
-    renewing: asyncio.Future[None] | None = None
-    try:
-        found = await unless()
-        while found is None and token is None:
-            acquiring = asyncio.to_thread(journal.leases.take, name, now=attempt.timing.now(), seconds=seconds)
-            token = await _acquire(asyncio.ensure_future(acquiring), journal, name)
-            if token is None:
-                if not is_waiting:
-                    attempt.say("another kernel is working on the same request; waiting for its result")
-                    is_waiting = True
-                await attempt.sleep(attempt.timing.poll_seconds)
-            found = await unless()  # the process before may have ended between the two questions
-        if token is not None and found is None:
-            renewing = asyncio.ensure_future(renew(token))
-        yield (token if found is None else None), found
-    finally:
-        if renewing is not None:
-            renewing.cancel()
-        if token is not None and not is_ended():
-            with suppress(JournalError):  # it expires anyway
-                await asyncio.to_thread(journal.leases.give_back, name, token)
-
-
-async def _acquire(acquiring: asyncio.Future[str | None], journal: Journal, name: str) -> str | None:
-    """Await a token; it is given back if the caller leaves while it is being acquired."""
-    try:
-        return await asyncio.shield(acquiring)
-    except asyncio.CancelledError:
-        token = await acquiring
-        if token is not None:
-            await asyncio.to_thread(journal.leases.give_back, name, token)
-        raise
-
-
-# --- interrupted callers -------------------------------------------------------------------------------------
-
-
-async def shielded(
-    work: Coroutine[Any, Any, T], attempt: Attempt, *, left: Callable[[T], Awaitable[None]] | None = None
-) -> T:
-    """Await an act; when the caller is cancelled, a POST in flight still ends and is written down.
-
-    Args:
-        work: the act.
-        attempt: the caller's.
-        left: called with the outcome that the caller did not wait for.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        attempt.give_up()
-
-        async def rest(left: Callable[[T], Awaitable[None]]) -> None:
-            await left(await task)
-
-        completing: asyncio.Future[Any] = task if left is None else asyncio.ensure_future(rest(left))
-        _completing.add(completing)
-        completing.add_done_callback(_completed)
-        raise
-
-
-_completing: set[asyncio.Future[Any]] = set()
-
-
-def _completed(task: asyncio.Future[Any]) -> None:
-    _completing.discard(task)
-    if not task.cancelled():
-        task.exception()  # retrieved, so that asyncio does not log it: the caller has left
-
-
-# --- sessions ------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Api:
     """The operations that starting a session needs."""
@@ -495,31 +97,6 @@ class Api:
     attachments: Attachments
     account: Account
     playbooks: Playbooks
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateResult:
-    """How a request got its session."""
-
-    record: Record
-    """With the snapshot."""
-    how: str
-    """`created`, `attached`, `adopted` (ours, its answer had been lost) or `recorded` (from a lock file)."""
-    raw: Raw | None = None
-    """The service's answer; None when it was not asked."""
-    notice: str | None = None
-    """The line to print."""
-
-    @property
-    def session_id(self) -> str:
-        """Always `devin-…`."""
-        return self.record.session_id
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """The current session."""
-        assert self.record.snapshot is not None
-        return self.record.snapshot
 
 
 class Creator:
@@ -576,7 +153,6 @@ class Creator:
             CreateUncertain: it is not known whether a session was started.
             DevinError: the service refused, or could not be reached; no session was started.
         """
-        check_package()
         policy = policy or Policy()
         attempt = Attempt(self.timing, policy.say, policy.is_patient)
 
@@ -584,7 +160,7 @@ class Creator:
             try:
                 call = await self.call(request, policy)
             except (ConnectionTrouble, NoOrganization):  # the organization could not be asked for
-                found = recorded(request, self.lock)
+                found = recorded(request, self.lock) if self.lock is not None else None
                 if found is None:
                     raise
                 return found
@@ -866,7 +442,8 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
 
     def recorded(self) -> CreateResult | None:
         """Return the session in a lock file: a colleague's checkout may hold it. An unfinished one is asked for."""
-        found = recorded(self.request, self.creator.lock)
+        lock = self.creator.lock
+        found = recorded(self.request, lock) if lock is not None else None
         if found is None or not found.snapshot.turn_over:
             return None
         made = found.snapshot.created_at
@@ -889,8 +466,7 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
             return None
         if orphan is not None and orphan.facts.where.org_id == self.facts.where.org_id:  # of an earlier version
             await self.clear(orphan)
-        lookup, v1_tags = self.creator.lookup, self.identity.v1_tags
-        by_tag, tag = self.policy.by_tag, self.identity.tag
+        lookup, by_tag, tag = self.creator.lookup, self.policy.by_tag, self.identity.tag
         listed = list(by_tag.get(tag) or ())
         if not listed and (tag not in by_tag or time.monotonic() > self.policy.look_again_at):
             listed = await lookup.find(*self.identity.tags)
@@ -898,11 +474,11 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         others: list[Raw] = []
         for raw in listed:
             if self._is_young(raw):
-                (mine if await lookup.is_mine(raw, self._as_user, v1_tags) else others).append(raw)
+                (mine if await lookup.is_mine(raw, self._as_user, self.identity.v1_tags) else others).append(raw)
         if mine:
             rest = ", ".join(str(id_of(raw)) for raw in mine[1:])
             notes = [f"the oldest of {len(mine)} for this request; the others are {rest}" if rest else ""]
-            notes.append(await lookup.doubt(mine[0], self._as_user, v1_tags))
+            notes.append(await lookup.doubt(mine[0], self._as_user, self.identity.v1_tags))
             return await self._adopt(mine[0], how="attached", note="; ".join(filter(None, notes)))
         if others and not self.policy.beside:
             other = id_of(others[0])
@@ -961,7 +537,7 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
 
         async def send(body: Mapping[str, Any]) -> Raw:
             now = timing.now()
-            await asyncio.to_thread(journal.intents.about_to_post, intent.fingerprint, lease, now=now)
+            await asyncio.to_thread(journal.intents.about_to_post, intent, lease, now=now)
             timing.refuse_if_late(now)
             raw = await sessions.create(body)
             if not isinstance(raw, dict) or id_of(raw) is None:
@@ -1198,62 +774,6 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         return attached(record.session_id, started_at=started_at, acus=acus, next_take=free, verb=verb, notes=every)
 
 
-# --- rereading known sessions before a decision; offline, the last known state counts ------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """The result of one read."""
-
-    snapshot: Snapshot | None
-    """As it is now, or as last seen."""
-    raw: Mapping[str, Any] | None = None
-    """The service's answer; None when there was none."""
-    why_not: str = ""
-    """Why the service did not answer."""
-
-
-class Refresher:
-    """Reads sessions; after one failure it does not make the next cells wait for the same."""
-
-    def __init__(self, sessions: Sessions, store: SessionStore, timing: Timing) -> None:
-        self._sessions, self._store, self._timing = sessions, store, timing
-        self._offline_until = 0.0
-
-    async def look(self, record: Record) -> Observation:
-        """Return a session as it is now, or as last seen when the service cannot be reached.
-
-        Raises:
-            ApiError, ConnectionTrouble: it was never seen before and cannot be now.
-        """
-        seen = record.snapshot
-        if seen is not None and self._timing.now() < self._offline_until:
-            return Observation(seen, None, "the service cannot be reached")
-        ticket = self._store.ticket()
-        try:
-            get = self._sessions.get(record.session_id, retries=seen is None)
-            raw = await asyncio.wait_for(get, REFRESH_TIMEOUT if seen else None)
-        except NotFound:
-            if seen is None:
-                raise
-            return Observation(seen, None, "the service does not know it any more")
-        except (ApiError, ConnectionTrouble, TimeoutError) as problem:
-            if seen is None or isinstance(problem, Unauthorized):
-                raise
-            if isinstance(problem, ApiError):
-                return Observation(seen, None, f"the service does not show it ({problem.status_code})")
-            self._offline_until = self._timing.now() + RETRY_AFTER_OFFLINE
-            return Observation(seen, None, "the service cannot be reached")
-        return Observation(await self._store.see({**raw, "session_id": record.session_id}, ticket=ticket), raw)
-
-    async def refresh_many(self, session_ids: Iterable[str]) -> None:
-        """Read many sessions again, such as those that count in a budget before it refuses."""
-        ticket = self._store.ticket()
-        found = await self._sessions.by_ids(session_ids)
-        for raw in found.raws.values():
-            await self._store.see(raw, ticket=ticket)
-
-
 # --- looking on the service ----------------------------------------------------------------------------------
 
 
@@ -1476,124 +996,3 @@ def _oldest_first(listed: Iterable[Raw], tags: Iterable[str]) -> list[Raw]:
     of_these = (item for item in listed if not wanted.isdisjoint(our_tags(item)))
     found = {identifier: item for item in of_these if (identifier := id_of(item))}
     return [found[key] for key in sorted(found, key=lambda key: (made_at(found[key]) or 0.0, key))]
-
-
-# --- replaying from a lock file ------------------------------------------------------------------------------
-
-_ANY_ACCOUNT = Where("", None, "v3")
-"""A lock file matches on the request, regardless of the account."""
-
-
-def replay(request: SessionRequest, lock: LockFile) -> CreateResult:
-    """Return the recorded session of a request: no key, no POST, no GET, the same values.
-
-    Raises:
-        NotRecorded: the lock file does not hold it.
-    """
-    found = recorded(request, lock)
-    if found is None:
-        raise not_recorded(lock)
-    return found
-
-
-def not_recorded(lock: LockFile) -> NotRecorded:
-    """Return the error for a request that the lock file does not hold."""
-    return NotRecorded(
-        f"{lock.name} does not contain this cell, and there is no key to run it with",
-        "nothing was sent and nothing was paid",
-        "set DEVIN_API_KEY to run it, or ask the notebook's author to run %devin lock again",
-    )
-
-
-def recorded(request: SessionRequest, lock: LockFile | None) -> CreateResult | None:
-    """Return the recorded session of a request, or None."""
-    found = [lock.find(item.what) for item in request.fingerprints(_ANY_ACCOUNT)] if lock is not None else []
-    entry = next((item for item in found if item is not None), None)
-    if entry is None:
-        return None
-    record = record_of(entry.snapshot, schema=request.schema)
-    return CreateResult(
-        record=replace(record, facts=replace(record.facts, take=request.take)),
-        how="recorded",
-        notice=f"replayed from {entry.file} (recorded {entry.date.isoformat()})",
-    )
-
-
-# --- notices: which session a cell has got, and why; times are absolute, money is in ACUs --------------------
-
-_NAMES = {"max_acu": "cap", "max_time": "max-time", "bypass_approval": "approval", "schema_optional": "schema-optional"}
-
-
-def state(snapshot: Snapshot | None, entry: Record | None = None) -> str:
-    """Return `done, 1.4 ACU`."""
-    if snapshot is not None:
-        return f"{snapshot.label}, {format_acus(snapshot.acus)}"
-    return f"not seen since it was started, {format_acus(entry.acus if entry else None)}"
-
-
-def cell_name(cell: CellRef | None) -> str:
-    """Return how to call a cell: one without an id is known by the name it binds, which unrelated cells may share."""
-    return f"the cell with -o {cell.out}" if cell is not None and cell.out and not cell.cell_id else "this cell"
-
-
-def attached(
-    session_id: str,
-    *,
-    started_at: float | None,
-    acus: float | None,
-    next_take: str,
-    verb: str = "attached to",
-    notes: Iterable[str] = (),
-) -> str:
-    """Return the line for a session that was there already."""
-    said = "".join(f"; {note}" for note in notes if note)
-    return (
-        f"{verb} {session_id} of {format_utc(started_at)}, {format_acus(acus)}{said}; --take {next_take} starts another"
-    )
-
-
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Name what differs without making another session: it stays as it was started."""
-    names = [_NAMES.get(name, name) for name in now if name in before and before[name] != now[name]]
-    if not names:
-        return ""
-    if len(names) == 1:
-        return f"{names[0]} {'stay' if names[0].endswith('s') else 'stays'} as first given"
-    return f"{', '.join(names[:-1])} and {names[-1]} stay as first given"
-
-
-def difference(before: Facts, now: Facts) -> str:
-    """Return what differs between two requests, in a few words."""
-    old, new = same_text(before.prompt), same_text(clean(now.prompt))
-    if old.split() != new.split():
-        matcher = difflib.SequenceMatcher(None, old.split(), new.split(), autojunk=len(old) + len(new) > 40_000)
-        edits = [code for code in matcher.get_opcodes() if code[0] != "equal"]
-        removed = sum(high - low for _, low, high, _, _ in edits)
-        added = sum(high - low for _, _, _, low, high in edits)
-        shown = [new.split()[low] for _, _, _, low, high in edits if high > low][:1]
-        first = f", first at {one_line(shown[0], 30)!r}" if shown else ""
-        counts = [f"{added} added"] * bool(added) + [f"{removed} of {len(old.split())} removed"] * bool(removed)
-        return f"words: {', '.join(counts)}{first}"
-    if old != new:
-        return "the words are the same: line breaks or indentation differ"
-    pairs = {
-        "mode": (before.mode, now.mode),
-        "repos": (sorted(before.repos), sorted(now.repos)),
-        "schema": (before.wire_schema, now.wire_schema),
-    }
-    names = [name for name, (then, today) in pairs.items() if then != today]
-    return f"the text is the same: {' and '.join(names) or 'other options or files'} differ{'s' * (len(names) == 1)}"
-
-
-def next_take(take: str | None, taken: Iterable[str | None]) -> str:
-    """Return a take that is free, as far as the journal knows: 2 after the first, else counting on."""
-    used = set(taken)
-    if take is None or take.isdigit():
-        number = int(take or 1) + 1
-        while str(number) in used:
-            number += 1
-        return str(number)
-    number = 2
-    while f"{take}-{number}" in used:
-        number += 1
-    return f"{take}-{number}"

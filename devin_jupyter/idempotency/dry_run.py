@@ -8,15 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from devin_jupyter.idempotency.create import (
-    CreateCall,
-    CreateResult,
-    Creator,
-    cell_name,
-    not_recorded,
-    recorded,
-    state,
-)
+from devin_jupyter.idempotency.attach import CreateResult, cell_name, not_recorded, recorded, state
+from devin_jupyter.idempotency.create import CreateCall, Creator
 from devin_jupyter.models.snapshot import Policy, Record, Where
 from devin_jupyter.recorded import LockFile
 from devin_jupyter.request import SessionRequest, lacking

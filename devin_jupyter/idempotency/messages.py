@@ -16,7 +16,8 @@ from typing import Any
 
 from devin_jupyter.api.sessions import Messages
 from devin_jupyter.errors import Conflict, CreateUncertain, DevinError, Forbidden, NotFound, Refused
-from devin_jupyter.idempotency.create import Attempt, Creator, PaidAct, in_seconds, is_refusal, once, shielded
+from devin_jupyter.idempotency.create import Creator
+from devin_jupyter.idempotency.once import Attempt, PaidAct, in_seconds, is_refusal, once, shielded
 from devin_jupyter.journal.intents import PaidMessage, send_lease
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.fields import read_message

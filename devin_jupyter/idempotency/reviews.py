@@ -25,7 +25,8 @@ from devin_jupyter.errors import (
     NotFound,
     OptionError,
 )
-from devin_jupyter.idempotency.create import Attempt, Creator, PaidAct, in_seconds, once, shielded
+from devin_jupyter.idempotency.create import Creator
+from devin_jupyter.idempotency.once import Attempt, PaidAct, in_seconds, once, shielded
 from devin_jupyter.journal.intents import name_of
 from devin_jupyter.journal.reviews import ABSENT, Identity, PaidReview, review_lease
 from devin_jupyter.models.snapshot import notebook_scope, parse_time
@@ -203,7 +204,7 @@ class ReviewCall(PaidAct[PaidReview, Mapping[str, Any], Review]):
     async def post(self, intent: PaidReview, lease: str) -> Mapping[str, Any]:
         """Count the POST in the journal, then send it."""
         now = self._timing.now()
-        await asyncio.to_thread(self._journal.reviews.about_to_post, intent.key, lease, now=now)
+        await asyncio.to_thread(self._journal.reviews.about_to_post, intent, lease, now=now)
         self._timing.refuse_if_late(now)
         return await self._reviews.create(self.url)
 

@@ -325,13 +325,14 @@ class Intents:
             self._database.log({**line, "scopes": facts.scopes}, durable=True)
         return Intent(facts=facts, written_at=now, posts=0, posted_at=None, known_before=frozenset(before))
 
-    def about_to_post(self, fingerprint: str, lease: str, *, now: float) -> None:
+    def about_to_post(self, intent: Intent, lease: str, *, now: float) -> None:
         """Count a POST, right before it.
 
         Raises:
             Halted: the halt flag was set in the meantime.
-            LeaseLost: another process acts on this fingerprint or has made its session, or the journal was replaced.
+            LeaseLost: another process acts on this request or has made its session, or the journal was replaced.
         """
+        fingerprint = intent.fingerprint
         with self._database.write("about-to-post") as db:
             refuse_if_halted(db)
             if not keep_lease(db, start_lease(fingerprint), lease, now=now):
@@ -340,12 +341,12 @@ class Intents:
                 "SELECT session_id FROM sessions WHERE fingerprint = ? ORDER BY started_at DESC, rowid DESC LIMIT 1"
             )
             found = db.execute(newest, (fingerprint,)).fetchone()
-            intent = db.execute(
+            kept = db.execute(
                 "SELECT known_before FROM unsynced.intents WHERE fingerprint = ?", (fingerprint,)
             ).fetchone()
-            if intent is None:
+            if kept is None:
                 raise LeaseLost
-            if found is not None and found["session_id"] not in json.loads(intent["known_before"]):
+            if found is not None and found["session_id"] not in json.loads(kept["known_before"]):
                 raise LeaseLost
             db.execute(
                 "UPDATE unsynced.intents SET posts = posts + 1, posted_at = ? WHERE fingerprint = ?", (now, fingerprint)

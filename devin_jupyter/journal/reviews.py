@@ -89,7 +89,7 @@ class Reviews:
             made=None,
         )
 
-    def about_to_post(self, key: str, lease: str, *, now: float) -> None:
+    def about_to_post(self, review: PaidReview, lease: str, *, now: float) -> None:
         """Count a POST, right before it.
 
         Raises:
@@ -98,9 +98,9 @@ class Reviews:
         """
         with self._database.write("review-about-to-post", lasting=True) as db:
             refuse_if_halted(db)
-            if not keep_lease(db, review_lease(key), lease, now=now):
+            if not keep_lease(db, review_lease(review.key), lease, now=now):
                 raise LeaseLost
-            changed = db.execute("UPDATE reviews SET posts = posts + 1 WHERE key = ? AND made IS NULL", (key,))
+            changed = db.execute("UPDATE reviews SET posts = posts + 1 WHERE key = ? AND made IS NULL", (review.key,))
             if changed.rowcount == 0:
                 raise LeaseLost
 

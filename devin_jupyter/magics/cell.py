@@ -20,12 +20,8 @@ from devin_jupyter.options import CellOptions, continued, help_text, parse
 from devin_jupyter.text import nearest, parse_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from devin_jupyter.batches.batch import Batch
-    from devin_jupyter.client.sync import Devin
     from devin_jupyter.magics.frontend import Notebook
-    from devin_jupyter.request import SessionRequest
     from devin_jupyter.session import Session
 
 HEADLESS_SECONDS = 4 * 3600.0
@@ -68,17 +64,18 @@ def fix(notebook: Notebook, hint: str, options: CellOptions) -> Session | None:
 
 def _start(notebook: Notebook, body: str, options: CellOptions, *, is_guarded: bool = True) -> Session | None:
     from devin_jupyter.client.aio import policy_of
+    from devin_jupyter.client.sync import warn_unlisted
     from devin_jupyter.options import not_filled_in
     from devin_jupyter.request import build, fill
 
-    devin = notebook.client
-    notes = not_filled_in(body, options, notebook.variables)
-    prompt, options = fill(body, options, notebook.variables)
-    request = build(prompt, options, notebook.variables, notebook.defaults(devin.settings.api_version), notes)
+    devin, variables = notebook.client, notebook.variables
+    notes = not_filled_in(body, options, variables)
+    prompt, options = fill(body, options, variables)
+    request = build(prompt, options, variables, notebook.defaults(devin.settings.api_version), notes)
     options = {**options, "on_interrupt": _on_interrupt(notebook, options)}
     guard = notebook.cell(options.get("out")) if is_guarded else None
     policy = policy_of(options, guard=guard, interactive=is_guarded and not notebook.host.is_headless)
-    _warn_unlisted(devin, [request])
+    warn_unlisted(devin, [request])
     if options.get("dry_run"):
         from devin_jupyter.magics.dry_run import DryRun
 
@@ -99,10 +96,11 @@ def _send(notebook: Notebook, body: str, options: CellOptions) -> None:
     from devin_jupyter.options import not_filled_in
     from devin_jupyter.request import check_max_time, fill, read_attachments
 
-    notes = not_filled_in(body, options, notebook.variables)
-    text, options = fill(body, options, notebook.variables)
+    variables = notebook.variables
+    notes = not_filled_in(body, options, variables)
+    text, options = fill(body, options, variables)
     limit = check_max_time(options["max_time"]) if "max_time" in options else None  # type: ignore[arg-type]  # parsed: seconds
-    files, again = read_attachments(options.get("attach") or (), notebook.variables), options.get("again", False)
+    files, again = read_attachments(options.get("attach") or (), variables), options.get("again", False)
     devin = notebook.client
     if options.get("dry_run"):
         from devin_jupyter.magics.dry_run import planned_message
@@ -126,6 +124,7 @@ def _send(notebook: Notebook, body: str, options: CellOptions) -> None:
 def _run_batch(notebook: Notebook, body: str, options: CellOptions) -> None:
     from devin_jupyter.batches import batch as batches
     from devin_jupyter.batches.plan import BatchRequest
+    from devin_jupyter.client.sync import warn_unlisted
 
     devin = notebook.client
     request = BatchRequest(
@@ -137,7 +136,7 @@ def _run_batch(notebook: Notebook, body: str, options: CellOptions) -> None:
         cell=notebook.cell(options.get("out")),
     )
     plan = loop.run(batches.plan(devin.core, request))
-    _warn_unlisted(devin, [item.request for item in plan.items])
+    warn_unlisted(devin, [item.request for item in plan.items])
     if options.get("dry_run"):
         from devin_jupyter.magics.dry_run import BatchDryRun
 
@@ -151,14 +150,6 @@ def _run_batch(notebook: Notebook, body: str, options: CellOptions) -> None:
     print_notice(batch.notice)
     _announce(batch, told)
     follow_batch(notebook, batch, options)
-
-
-def _warn_unlisted(devin: Devin, requests: Sequence[SessionRequest]) -> None:
-    """Print which repositories and tags the organization does not list, if its lists were read before."""
-    if devin.core.service.seen.is_useful:
-        from devin_jupyter.client.sync import warn_unlisted
-
-        warn_unlisted(devin, requests)
 
 
 def _rows(notebook: Notebook, rows: Any) -> Any:

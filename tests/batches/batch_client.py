@@ -11,7 +11,8 @@ from devin_jupyter.api.library import Playbooks
 from devin_jupyter.batches import batch
 from devin_jupyter.batches.batch import Batch
 from devin_jupyter.config import Pace, simulator_settings
-from devin_jupyter.idempotency.create import Api, Creator, Timing
+from devin_jupyter.idempotency.create import Api, Creator
+from devin_jupyter.idempotency.once import Timing
 from devin_jupyter.journal import Journal
 from devin_jupyter.session import Core
 

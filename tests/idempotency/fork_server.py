@@ -25,7 +25,7 @@ from kernels import CELL, Kernel
 
 from devin_jupyter.api.transport import _user_agent
 from devin_jupyter.errors import DevinError
-from devin_jupyter.idempotency.create import Timing
+from devin_jupyter.idempotency.once import Timing
 from devin_jupyter.journal import Journal
 from devin_jupyter.models.snapshot import Policy
 

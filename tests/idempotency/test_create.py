@@ -21,8 +21,8 @@ from devin_jupyter.errors import (
     RateLimited,
     Unprocessable,
 )
-from devin_jupyter.idempotency import create as once
-from devin_jupyter.idempotency.create import Timing
+from devin_jupyter.idempotency import once
+from devin_jupyter.idempotency.once import Timing
 from devin_jupyter.journal import Journal
 from devin_jupyter.models.snapshot import Policy
 from devin_jupyter.request import Attachment, SessionRequest
@@ -283,7 +283,7 @@ async def test_a_start_cancelled_while_settling_posts_no_more(kernel: Any, simul
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
-    await until(lambda: not once._completing)
+    await until(lambda: not once.unattended)
     assert simulator.requests(POST) == 1
 
 

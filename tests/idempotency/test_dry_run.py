@@ -88,9 +88,9 @@ async def test_it_shows_caps_budgets_and_what_similar_sessions_have_cost(kernel:
 async def test_an_attempt_of_unknown_outcome_is_reported(kernel: Any) -> None:
     one = kernel()
     job = await one.creator.call(SessionRequest(prompt="audit the API"), POLICY)
-    one.journal.intents.write(job.facts, known_before=[], now=1.0)
+    intent = one.journal.intents.write(job.facts, known_before=[], now=1.0)
     token = one.journal.leases.take(f"start {job.fingerprint}", now=1.0)
-    one.journal.intents.about_to_post(job.fingerprint, token, now=1.0)
+    one.journal.intents.about_to_post(intent, token, now=1.0)
     assert "unless an earlier attempt succeeded" in (await plan(one)).why
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from devin_jupyter.errors import Forbidden, UnreadableAnswer
 from devin_jupyter.idempotency import create
-from devin_jupyter.idempotency.create import Lookup, attached, id_of, next_take
+from devin_jupyter.idempotency.attach import attached, next_take
+from devin_jupyter.idempotency.create import Lookup, id_of
 from devin_jupyter.models.snapshot import Where
 from devin_jupyter.request import Fingerprint, SessionRequest
 

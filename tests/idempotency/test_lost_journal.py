@@ -130,13 +130,15 @@ async def test_a_message_survives_the_loss_of_the_journal_as_well(kernel: Any, s
 def test_a_post_is_not_counted_without_lease_intent_or_need(folder: Path) -> None:
     journal, other = Journal(folder), Journal(folder)
     start = facts_of("a")
+    intent = journal.intents.write(start, known_before=[], now=1.0)
+    journal.intents.clear(start.fingerprint)
     with pytest.raises(LeaseLost):
-        journal.intents.about_to_post(start.fingerprint, "token", now=1.0)
+        journal.intents.about_to_post(intent, "token", now=1.0)
     journal.intents.write(start, known_before=[], now=1.0)
     mine = other.leases.take(start_lease(start.fingerprint), now=100.0)
     with pytest.raises(LeaseLost):
-        journal.intents.about_to_post(start.fingerprint, "token", now=100.0)
-    journal.intents.about_to_post(start.fingerprint, mine or "", now=100.0)
+        journal.intents.about_to_post(intent, "token", now=100.0)
+    journal.intents.about_to_post(intent, mine or "", now=100.0)
     assert journal.intents.all()[0].posts == 1
     remember(journal, "a")
     journal.intents.write(replace(start, tag="nb-x"), known_before=[], now=1.0)

@@ -24,8 +24,8 @@ from devin_jupyter.errors import (
     ServerError,
     UnreadableAnswer,
 )
-from devin_jupyter.idempotency import create as module
-from devin_jupyter.idempotency.create import Attempt, Timing, is_refusal, post_and_settle, settle, shielded
+from devin_jupyter.idempotency import once as module
+from devin_jupyter.idempotency.once import Attempt, Timing, is_refusal, post_and_settle, settle, shielded
 
 LOST = ConnectionLost("closed")
 DOWN = ServerError("503", status_code=503)
@@ -180,7 +180,7 @@ async def test_an_outcome_that_nobody_waits_for_any_more_makes_no_noise() -> Non
     del task
     gc.collect()
     assert noise == []
-    assert not module._completing
+    assert not module.unattended
 
 
 async def test_settling_finds_nothing_only_at_the_end() -> None:

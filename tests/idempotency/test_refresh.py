@@ -10,7 +10,8 @@ import pytest
 from kernels import remember, save_snapshot
 
 from devin_jupyter.errors import ConnectionLost, Forbidden, NotFound, Unauthorized
-from devin_jupyter.idempotency.create import Refresher, Timing
+from devin_jupyter.idempotency.attach import Refresher
+from devin_jupyter.idempotency.once import Timing
 from devin_jupyter.journal import Journal
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.monitor.store import SessionStore

@@ -92,9 +92,9 @@ async def test_what_an_earlier_version_was_about_to_pay_for_is_settled_first(ker
     identity = request.fingerprint(await one.where())
     old = identity.earlier[0]
     facts = request.facts(old, old, await one.where(), Policy())
-    one.journal.intents.write(facts, known_before=[], now=1.0)
+    intent = one.journal.intents.write(facts, known_before=[], now=1.0)
     token = one.journal.leases.take(f"start {old.text}", now=1.0)
-    one.journal.intents.about_to_post(old.text, token, now=1.0)
+    one.journal.intents.about_to_post(intent, token, now=1.0)
     made = call_api(simulator, "POST", "/sessions", json={"prompt": "audit the API", "tags": [old.tag]})
     started = await one.start(policy=Policy())
     assert (started.session_id, started.how) == (f"devin-{made['session_id']}", "adopted")
@@ -106,9 +106,10 @@ async def test_what_an_earlier_version_did_not_get_to_pay_for_is_posted_once(ker
     one = kernel()
     request = SessionRequest(prompt="audit the API")
     old = request.fingerprint(await one.where()).earlier[0]
-    one.journal.intents.write(request.facts(old, old, await one.where(), Policy()), known_before=[], now=1.0)
+    facts = request.facts(old, old, await one.where(), Policy())
+    intent = one.journal.intents.write(facts, known_before=[], now=1.0)
     token = one.journal.leases.take(f"start {old.text}", now=1.0)
-    one.journal.intents.about_to_post(old.text, token, now=1.0)
+    one.journal.intents.about_to_post(intent, token, now=1.0)
     simulator.faults({**CREATE, "kind": "drop_after", "times": 1})
     assert (await one.start(policy=Policy())).how == "adopted"
     assert one.journal.intents.all() == []

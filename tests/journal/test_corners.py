@@ -15,7 +15,7 @@ from kernels import CELL, FAST, POST, Kernel, call_api, facts_of, remember
 
 from devin_jupyter import recorded
 from devin_jupyter.errors import ConnectionLost, CreateUncertain, JournalError
-from devin_jupyter.idempotency.create import state
+from devin_jupyter.idempotency.attach import state
 from devin_jupyter.journal import Journal, database
 from devin_jupyter.journal import intents as process
 from devin_jupyter.journal.database import Database, explain

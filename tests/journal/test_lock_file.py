@@ -12,7 +12,7 @@ import pytest
 from kernels import CELL, POST, SCHEMA, write_lock
 
 from devin_jupyter.errors import JournalError, NotRecorded
-from devin_jupyter.idempotency.create import replay
+from devin_jupyter.idempotency.attach import replay
 from devin_jupyter.journal import Journal, lockfile
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Message, Policy, PullRequest, Snapshot

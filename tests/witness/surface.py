@@ -21,8 +21,9 @@ from devin_jupyter.batches.plan import key_of, name_of, plan_batch
 from devin_jupyter.client.aio import policy_of, read_options
 from devin_jupyter.config import resolve_settings
 from devin_jupyter.history.dataset import read_dataset as read_dataset
-from devin_jupyter.idempotency.create import Api, Creator, Timing
+from devin_jupyter.idempotency.create import Api, Creator
 from devin_jupyter.idempotency.messages import Messenger
+from devin_jupyter.idempotency.once import Timing
 from devin_jupyter.models.snapshot import CellRef, Where
 from devin_jupyter.options import from_keywords
 from devin_jupyter.request import build, fill
