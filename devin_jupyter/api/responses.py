@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from devin_jupyter import errors
-from devin_jupyter.models.enums import spelled
+from devin_jupyter.models.fields import spelled
 from devin_jupyter.redaction import redact, redact_tree
 from devin_jupyter.text import format_utc
 

@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from devin_jupyter.models.enums import spelled
-from devin_jupyter.models.fields import UNIX_SECONDS, Kind, parse_time, word
+from devin_jupyter.models.fields import UNIX_SECONDS, Kind, parse_time, spelled, word
 
 TEXT = pd.StringDtype()
 _arrow: Any = importlib.import_module("pyarrow") if TEXT.storage == "pyarrow" else None

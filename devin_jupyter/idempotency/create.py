@@ -55,7 +55,7 @@ from devin_jupyter.idempotency.once import Attempt, PaidAct, Timing, in_seconds,
 from devin_jupyter.journal import Journal
 from devin_jupyter.journal.intents import Intent, start_lease
 from devin_jupyter.models.enums import SCENARIOS
-from devin_jupyter.models.fields import is_ours
+from devin_jupyter.models.fields import id_of, made_at, our_tags
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import (
     Facts,
@@ -63,7 +63,6 @@ from devin_jupyter.models.snapshot import (
     Record,
     Where,
     observe,
-    parse_time,
     visible_tags,
 )
 from devin_jupyter.monitor.store import SessionStore
@@ -154,34 +153,32 @@ class Creator:
             DevinError: the service refused, or could not be reached; no session was started.
         """
         policy = policy or Policy()
-        attempt = Attempt(self.timing, policy.say, policy.is_patient)
-
-        async def work() -> CreateResult:
-            try:
-                call = await self.call(request, policy)
-            except (ConnectionTrouble, NoOrganization):  # the organization could not be asked for
-                found = recorded(request, self.lock) if self.lock is not None else None
-                if found is None:
-                    raise
-                return found
-            if policy.take_new:
-                free = await self._next_free_take(call)
-                call = CreateCall(self, free, policy, call.facts.where)
-            try:
-                return await self._typed_by_playbook(await once(call, self.journal, attempt), request)
-            except DevinError as problem:
-                if request.notes and isinstance(problem, (BadRequest, Unprocessable)):
-                    # such as a mode that the service does not know either
-                    problem.note("; ".join(note.removesuffix(LEFT_TO_THE_SERVICE) for note in request.notes))
-                if call.stopped is not None:
-                    problem.note(f"{call.stopped} was stopped first")
+        try:
+            call = await self.call(request, policy)
+        except (ConnectionTrouble, NoOrganization):  # the organization could not be asked for
+            found = recorded(request, self.lock) if self.lock is not None else None
+            if found is None:
                 raise
+            return found
+        if policy.take_new:
+            call = CreateCall(self, await self._next_free_take(call), policy, call.facts.where)
 
         async def end_new(result: CreateResult) -> None:
             if result.how in ("created", "adopted"):
                 await self.end(result.session_id)
 
-        return await shielded(work(), attempt, left=end_new if policy.stop_if_left else None)
+        attempt = Attempt(self.timing, policy.say, policy.is_patient)
+        left = end_new if policy.stop_if_left else None
+        try:
+            result = await shielded(once(call, self.journal, attempt), attempt, left=left)
+        except DevinError as problem:
+            if request.notes and isinstance(problem, (BadRequest, Unprocessable)):
+                # such as a mode that the service does not know either
+                problem.note("; ".join(note.removesuffix(LEFT_TO_THE_SERVICE) for note in request.notes))
+            if call.stopped is not None:
+                problem.note(f"{call.stopped} was stopped first")
+            raise
+        return await shielded(self._typed_by_playbook(result, request), attempt, left=left)
 
     async def _typed_by_playbook(self, result: CreateResult, request: SessionRequest) -> CreateResult:
         """Have the answer read by the schema of the playbook, where the request brings none.
@@ -966,28 +963,6 @@ def without_files(text: str) -> str:
 def owner_of(raw: Mapping[str, Any]) -> str:
     """Return who started a session, in the service's words."""
     return str(raw.get("user_id") or raw.get("service_user_id") or raw.get("requesting_user_email") or "another user")
-
-
-def id_of(raw: Mapping[str, Any]) -> str | None:
-    """Return the prefixed id of a raw session, or None where it has none."""
-    try:
-        return prefixed(str(raw.get("session_id") or ""))
-    except OptionError:
-        return None
-
-
-def made_at(raw: Mapping[str, Any]) -> float | None:
-    """Return when a raw session was made, in Unix seconds."""
-    moment = parse_time(raw.get("created_at"))
-    return moment.timestamp() if moment else None
-
-
-def our_tags(raw: Mapping[str, Any]) -> list[str]:
-    """Return the `nb-…` tags of a raw session in lower case: which requests of this package it belongs to."""
-    tags = raw.get("tags")
-    return (
-        [tag.strip().lower() for tag in tags if isinstance(tag, str) and is_ours(tag)] if isinstance(tags, list) else []
-    )
 
 
 def _oldest_first(listed: Iterable[Raw], tags: Iterable[str]) -> list[Raw]:

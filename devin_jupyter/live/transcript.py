@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from devin_jupyter.models.enums import spelled
+from devin_jupyter.models.fields import spelled
 from devin_jupyter.models.steps import DONE, Approval, Hint, LiveState, LiveView, PlanEntry, Step, StepKind
 from devin_jupyter.redaction import redact
 from devin_jupyter.text import INVISIBLE, one_line

@@ -5,9 +5,8 @@ All enums are open: responses may hold values that are not here.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Literal
 
 DevinMode = Literal["normal", "fast", "lite", "ultra", "fusion"]
 Status = Literal["new", "claimed", "running", "exit", "error", "suspended", "resuming"]
@@ -70,14 +69,6 @@ SEEN_ORIGIN = ("scheduled",)
 SEEN_CATEGORY: tuple[str, ...] = ()
 
 PULL_REQUEST_STATES = ("open", "merged", "closed")
-
-
-def spelled(value: Any, known: Collection[str]) -> Any:
-    """Return a word as the API spells it where only case or blanks around it differ; anything else as it came."""
-    if not isinstance(value, str) or value in known:
-        return value
-    plain = value.strip().lower()
-    return plain if plain in known else value
 
 
 SCHEMA_BYTES = 64 * 1024

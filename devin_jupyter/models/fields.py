@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
@@ -143,6 +143,14 @@ def word(value: Any, *, longest: int | None = _LONGEST_WORD) -> str | None:
     return str(value)[:longest]
 
 
+def spelled(value: Any, known: Collection[str]) -> Any:
+    """Return a word as the API spells it where only case or blanks around it differ; anything else as it came."""
+    if not isinstance(value, str) or value in known:
+        return value
+    plain = value.strip().lower()
+    return plain if plain in known else value
+
+
 def is_ours(tag: str) -> bool:
     """Return whether a tag is one by which this package finds its sessions again, in whatever case it is shown."""
     return tag.startswith(FINGERPRINT_TAG) or _IN_OTHER_CASE.fullmatch(tag) is not None
@@ -186,6 +194,28 @@ def identifier(raw: Mapping[str, Any]) -> str:
     if type(value) is str and _BARE_ID.fullmatch(value):  # as v3 spells them, in every response
         return "devin-" + value
     return _own_id(value)
+
+
+def id_of(raw: Mapping[str, Any]) -> str | None:
+    """Return the prefixed id of a raw session, or None where it has none."""
+    try:
+        return session_id(str(raw.get("session_id") or ""))
+    except OptionError:
+        return None
+
+
+def made_at(raw: Mapping[str, Any]) -> float | None:
+    """Return when a raw session was made, in Unix seconds."""
+    moment = parse_time(raw.get("created_at"))
+    return moment.timestamp() if moment else None
+
+
+def our_tags(raw: Mapping[str, Any]) -> list[str]:
+    """Return the `nb-…` tags of a raw session in lower case: which requests of this package it belongs to."""
+    tags = raw.get("tags")
+    return (
+        [tag.strip().lower() for tag in tags if isinstance(tag, str) and is_ours(tag)] if isinstance(tags, list) else []
+    )
 
 
 def identifiers(raws: Sequence[Any]) -> list[str]:
@@ -265,7 +295,7 @@ def pull_requests(value: Any) -> tuple[PullRequest, ...]:
 
 def pull_request_state(value: Any) -> str | None:
     """Return the state of a pull request as the API spells it; one that is unknown as it came."""
-    return word(enums.spelled(value, enums.PULL_REQUEST_STATES))
+    return word(spelled(value, enums.PULL_REQUEST_STATES))
 
 
 def _text(value: Any) -> str | None:
@@ -394,7 +424,7 @@ def read_session(
         repos: those the session was asked to work on, which no response says.
     """
     found: dict[str, Any] = {
-        field.name: field.read(enums.spelled(raw.get(key), field.values) if field.values else raw.get(key))
+        field.name: field.read(spelled(raw.get(key), field.values) if field.values else raw.get(key))
         for field, key in _KEYED[api_version]
     }
     url = found["url"]

@@ -17,7 +17,8 @@ from devin_jupyter.api.analytics import Account
 from devin_jupyter.api.client import Service
 from devin_jupyter.config import Settings
 from devin_jupyter.errors import ApiError, ConnectionTrouble, DevinError, LiveUnavailable, RateLimited, ServerError
-from devin_jupyter.models.enums import Phase, spelled
+from devin_jupyter.models.enums import Phase
+from devin_jupyter.models.fields import spelled
 from devin_jupyter.models.steps import Hint, LiveState, LiveView
 from devin_jupyter.monitor.store import SessionStore, WatchedSession
 

@@ -23,8 +23,9 @@ from weakref import WeakValueDictionary
 from devin_jupyter.errors import DevinError
 from devin_jupyter.host import changed_file
 from devin_jupyter.loop import jitter
-from devin_jupyter.models.enums import TURN_OVER, Phase, spelled
+from devin_jupyter.models.enums import TURN_OVER, Phase
 from devin_jupyter.models.fields import session_id as prefixed
+from devin_jupyter.models.fields import spelled
 from devin_jupyter.models.snapshot import (
     Facts,
     Message,

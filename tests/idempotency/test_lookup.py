@@ -9,7 +9,8 @@ import pytest
 from devin_jupyter.errors import Forbidden, UnreadableAnswer
 from devin_jupyter.idempotency import create
 from devin_jupyter.idempotency.attach import attached, next_take
-from devin_jupyter.idempotency.create import Lookup, id_of
+from devin_jupyter.idempotency.create import Lookup
+from devin_jupyter.models.fields import id_of
 from devin_jupyter.models.snapshot import Where
 from devin_jupyter.request import Fingerprint, SessionRequest
 
