@@ -461,7 +461,13 @@ async def own_tags(sessions: Sessions, session_id: str) -> list[str] | None:
         answer = await sessions._service.call("tags.get", session_id=prefixed(session_id))
     except (Forbidden, NotFound):
         answer = session
-    return _tags_of(answer) if isinstance(answer, dict) and isinstance(answer.get("tags"), list) else None
+    return _tags_of(answer) if isinstance(answer, dict) and shows_tags(answer) else None
+
+
+def shows_tags(session: Mapping[str, Any]) -> bool:
+    """Return whether an answer shows tags as texts, or that there are none; objects in their place tell nothing."""
+    tags = session.get("tags")
+    return isinstance(tags, list) and not any(isinstance(tag, (Mapping, list)) for tag in tags)
 
 
 async def made_since(sessions: Sessions, moment: float) -> SessionList:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from devin_jupyter.api.analytics import Account
 from devin_jupyter.api.files import Attachments
 from devin_jupyter.api.library import Playbooks
-from devin_jupyter.api.sessions import Sessions, first_message, made_since, own_tags, service_time
+from devin_jupyter.api.sessions import Sessions, first_message, made_since, own_tags, service_time, shows_tags
 from devin_jupyter.errors import (
     ApiError,
     BadRequest,
@@ -860,8 +860,8 @@ class Lookup:
 
     async def _with_tags(self, listed: Sequence[Raw]) -> list[Raw]:
         """Return listed sessions with their tags, which are read from the session itself where the list has none."""
-        if any(our_tags(raw) or raw.get("tags") for raw in listed):  # this list shows tags
-            bare = [raw for raw in listed if not isinstance(raw.get("tags"), list)]
+        if any(raw.get("tags") and shows_tags(raw) for raw in listed):  # this list shows tags
+            bare = [raw for raw in listed if not shows_tags(raw)]
         else:
             bare = list(listed)
         if len(bare) > _MOST_READ:

@@ -26,7 +26,7 @@ from devin_jupyter.errors import OptionError
 from devin_jupyter.models import enums
 from devin_jupyter.models.enums import Phase
 
-_HEX = re.compile(r"(?:devin-)?([0-9a-fA-F]{32})")
+_HEX = re.compile(r"(?i:devin-)?([0-9a-fA-F]{32})")
 _OPAQUE = re.compile(r"(?:devin-)?([A-Za-z0-9][A-Za-z0-9_-]*)")
 
 

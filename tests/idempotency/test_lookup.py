@@ -124,6 +124,9 @@ async def test_where_a_list_shows_no_tags_the_sessions_are_read_and_what_cannot_
     with pytest.raises(UnreadableAnswer, match=theirs) as caught:
         await lookup(Listed(*bare, own={mine: []})).find(TAG)
     assert "nothing was sent" in caught.value.consequence
+    objects = Listed({**raw("a"), "tags": [{"name": TAG}]}, raw("b", "other"), own={mine: [TAG]})
+    assert [id_of(item) for item in await lookup(objects).find(TAG)] == [mine]
+    assert objects.read == [mine]  # tags that are no texts tell nothing
     many = [{"session_id": f"{number:032x}", "tags": []} for number in range(500)]
     with pytest.raises(UnreadableAnswer, match="500 sessions without their tags"):
         await lookup(Listed(*many)).find(TAG)

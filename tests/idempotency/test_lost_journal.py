@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import httpx
 import pytest
 from kernels import CELL, FAST, POST, SEND, SEND_ROUTE, Kernel, facts_of, remember, texts, until
 
-from devin_jupyter.errors import CreateUncertain, Forbidden, ServerError
+from devin_jupyter.errors import CreateUncertain, Forbidden, ServerError, UnreadableAnswer
 from devin_jupyter.idempotency.stop import still_live
 from devin_jupyter.journal import Journal
 from devin_jupyter.journal import intents as process
@@ -44,24 +45,49 @@ def _lease_ends(journal: Journal) -> float:
     return float(ends)
 
 
-class Shouting(httpx.AsyncBaseTransport):
+class Changing(httpx.AsyncBaseTransport):
+    """A service whose answers a function changes."""
+
+    def __init__(self, change: Callable[[str], str]) -> None:
+        self._wire, self._change = httpx.AsyncHTTPTransport(), change
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = await self._wire.handle_async_request(request)
+        text = self._change((await answer.aread()).decode())
+        await answer.aclose()
+        return httpx.Response(answer.status_code, content=text, headers={"content-type": "application/json"})
+
+    async def aclose(self) -> None:
+        await self._wire.aclose()
+
+
+class Shouting(Changing):
     """A service that keeps tags in upper case, and finds them by nothing else."""
 
     def __init__(self) -> None:
-        self._wire = httpx.AsyncHTTPTransport()
+        super().__init__(lambda text: re.sub(r"nb-[0-9a-f]{16}", lambda found: found[0].upper(), text))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         query = [(name, word) for name, word in request.url.params.multi_items() if name != "tags" or word.isupper()]
         asked = any(name == "tags" for name, _ in query) or "tags" not in request.url.params
         kept = [(name, word.lower() if name == "tags" else word) for name, word in query]
         request.url = request.url.copy_with(params=kept if asked else [*kept, ("tags", "none")])
-        answer = await self._wire.handle_async_request(request)
-        text = re.sub(r"nb-[0-9a-f]{16}", lambda found: found[0].upper(), (await answer.aread()).decode())
-        await answer.aclose()
-        return httpx.Response(answer.status_code, content=text, headers={"content-type": "application/json"})
+        return await super().handle_async_request(request)
 
-    async def aclose(self) -> None:
-        await self._wire.aclose()
+
+@pytest.mark.parametrize("version", ["v3", "v1"])
+async def test_a_service_that_shows_tags_as_objects_is_not_paid_again(
+    kernel: Any, simulator: Any, folder: Path, version: str
+) -> None:
+    """What it shows cannot be read, so that whether there is a session cannot be told."""
+    key = simulator.v1_key if version == "v1" else simulator.api_key
+    shown = {"api_version": version, "api_key": key}
+    await kernel(**shown).start(policy=Policy())
+    odd = Changing(lambda text: re.sub(r'"(nb-[0-9a-f]{16})"', r'{"name": "\1"}', text))
+    with pytest.raises(UnreadableAnswer, match="does not show the tags"):
+        await kernel(Journal(folder / "other"), wire=odd, **shown).start(policy=Policy())
+    route = "/v1/sessions" if version == "v1" else POST.removeprefix("POST ")
+    assert simulator.requests(f"POST {route}") == 1
 
 
 @pytest.mark.parametrize("version", ["v3", "v1"])
