@@ -19,7 +19,15 @@ from devin_jupyter.api.client import LARGEST_PAGE, MOST_EMPTY_PAGES, endless, it
 from devin_jupyter.errors import OptionError, UnreadableAnswer, Unsupported
 from devin_jupyter.models import enums
 from devin_jupyter.models.enums import Phase
-from devin_jupyter.models.fields import KNOWN_KEYS, UNIX_SECONDS, json_parsers, parse_time, row_parser, strings
+from devin_jupyter.models.fields import (
+    KNOWN_KEYS,
+    UNIX_SECONDS,
+    json_parsers,
+    parse_time,
+    row_parser,
+    same_tags,
+    spelled,
+)
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.text import nearest, parse_ago, unknown_value
 
@@ -93,13 +101,14 @@ class Filter:
 
 
 def _has_all_tags(tags: Sequence[str], raw: Mapping[str, Any]) -> bool:
-    return set(tags) <= set(strings(raw.get("tags")))
+    return same_tags(tags) <= same_tags(raw.get("tags"))
 
 
 def _time_of(raw: Mapping[str, Any], key: str) -> datetime:
     return parse_time(raw.get(key)) or _FIRST
 
 
+_CATEGORIES = (*get_args(enums.Category), *enums.SEEN_CATEGORY)
 FILTERS: tuple[Filter, ...] = (
     # of several tags a session must carry all; the service lists those that carry any
     Filter("tags", "words", "tags", "tags", _has_all_tags, _has_all_tags),
@@ -107,8 +116,8 @@ FILTERS: tuple[Filter, ...] = (
     Filter("since", "time", "created_after", "", None, lambda when, raw: when <= _time_of(raw, "created_at")),
     Filter("until", "time", "created_before", "", None, lambda when, raw: _time_of(raw, "created_at") < when),
     Filter("origin", "words", "origins", values=(*get_args(enums.Origin), *enums.SEEN_ORIGIN)),
-    Filter("category", "words", "category", None, lambda words, raw: raw.get("category") in words,
-           values=(*get_args(enums.Category), *enums.SEEN_CATEGORY)),
+    Filter("category", "words", "category", None,
+           lambda words, raw: spelled(raw.get("category"), _CATEGORIES) in words, values=_CATEGORIES),
     Filter("archived", "flag", "is_archived", None, lambda flag, raw: (raw.get("is_archived") is True) == flag),
     Filter("playbook", "word", "playbook_id", "", None, lambda word, raw: raw.get("playbook_id") == word),
     Filter("user", "words", "user_ids", "user_email", None,

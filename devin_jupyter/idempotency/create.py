@@ -55,7 +55,7 @@ from devin_jupyter.idempotency.once import Attempt, PaidAct, Timing, in_seconds,
 from devin_jupyter.journal import Journal
 from devin_jupyter.journal.intents import Intent, start_lease
 from devin_jupyter.models.enums import SCENARIOS
-from devin_jupyter.models.fields import id_of, made_at, our_tags
+from devin_jupyter.models.fields import id_of, made_at, our_tags, same_tags
 from devin_jupyter.models.fields import session_id as prefixed
 from devin_jupyter.models.snapshot import (
     Facts,
@@ -63,7 +63,6 @@ from devin_jupyter.models.snapshot import (
     Record,
     Where,
     observe,
-    visible_tags,
 )
 from devin_jupyter.monitor.store import SessionStore
 from devin_jupyter.recorded import LockFile, clean, same_text
@@ -733,8 +732,8 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
     async def _adopt(self, raw: Raw, *, how: str, note: str = "") -> CreateResult:
         """Keep a session that the service has for this request and the journal had not."""
         record, kept = await self._remember(raw, how)
-        tags = [tag for tag in self.request.tags if tag not in visible_tags(raw.get("tags") or ())]
-        differs = differences({"tags": "other"}, {"tags": "these"}) if tags else ""
+        is_same = same_tags(self.request.tags) <= same_tags(raw.get("tags"))
+        differs = "" if is_same else differences({"tags": "other"}, {"tags": "these"})
         verb = "attached to" if how == "attached" else "found again (its answer had been lost):"
         notice = await self._attached_notice(record, made_at(raw), verb, [note, differs, kept])
         return CreateResult(record=record, how=how, raw=raw, notice=notice)

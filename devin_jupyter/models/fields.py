@@ -159,6 +159,11 @@ def is_ours(tag: str) -> bool:
 _IN_OTHER_CASE = re.compile(r"\s*nb-[0-9a-f]{16}\s*", re.IGNORECASE)
 
 
+def same_tags(tags: Any) -> frozenset[str]:
+    """Return tags as they are compared: some services change their case, or add blanks."""
+    return frozenset(tag.strip().lower() for tag in strings(tags))
+
+
 def visible_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """Return the tags a person set: without the `nb-…` tag by which this package finds its sessions again."""
     return tuple(tag for tag in tags if not is_ours(tag))

@@ -118,6 +118,8 @@ def test_of_several_tags_a_session_must_carry_all() -> None:
     items = [{**V3, "tags": tags} for tags in (["a", "b"], ["a"], None, "ab")]
 
     assert query(tags=["a", "b"]).keep(items, "v3") == items[:1]
+    shouted = [{**V3, "tags": ["A ", "B"], "category": "Other"}]
+    assert query(tags=["a", "b"], category="other").keep(shouted, "v3") == shouted  # the service found it
 
 
 def test_archived_is_checked_here_as_well() -> None:

@@ -108,6 +108,17 @@ async def test_tags_that_the_service_keeps_in_upper_case_are_still_ours(
     assert simulator.requests(f"POST {route}") == 1
 
 
+async def test_odd_tags_beside_ours_do_not_stand_in_the_way_of_adopting(
+    kernel: Any, simulator: Any, folder: Path
+) -> None:
+    await kernel().start(policy=Policy(), tags=("Nightly",))
+    odd = Changing(lambda text: re.sub(r'"tags": ?\[', '"tags":[null,5,', text).replace("Nightly", "nightly"))
+    again = await kernel(Journal(folder / "other"), wire=odd).start(policy=Policy(), tags=("Nightly",))
+    assert again.how == "attached"
+    assert "tags stay as first given" not in again.notice
+    assert simulator.requests(POST) == 1
+
+
 @pytest.mark.parametrize("step", ["intent:done", "about-to-post:begin"])
 async def test_a_journal_deleted_before_the_post_is_begun_again(
     kernel: Any, simulator: Any, folder: Path, step: str
