@@ -142,8 +142,9 @@ async def test_one_deadline_holds_for_settling_where_every_read_hangs(kernel: An
     started = time.monotonic()
     with pytest.raises(CreateUncertain) as caught:
         await acting
-    assert time.monotonic() - started < 5
-    assert caught.value.consequence.startswith(("0 s of ", "1 s of "))  # as long as it really took
+    took = time.monotonic() - started
+    assert took < 20, "less than one read may hang"
+    assert int(caught.value.consequence.partition(" s of ")[0]) <= round(took)
     simulator.faults()
     if act == "message":
         one.messages.send = real
