@@ -75,10 +75,11 @@ def test_work_runs_in_the_call_also_while_another_loop_waits():
         with pytest.raises(RuntimeError, match="blocking call"):
             here.run(asyncio.sleep(0))
         inner = here.submit(asyncio.sleep(0.01, 7))
-        await asyncio.sleep(0.02)
+        assert not inner.done()
         failing = here.submit(fail())
-        cancelled = here.submit(asyncio.sleep(9))
-        await asyncio.sleep(0.01)
+        cancelled = here.submit(asyncio.sleep(600))
+        while not (inner.done() and failing.done()):
+            await asyncio.sleep(0)
         assert isinstance(failing.exception(), KeyError)
         assert not cancelled.done()
         return inner.result() + await asyncio.to_thread(lambda: 1)

@@ -354,7 +354,7 @@ def test_a_closed_client_starts_nothing_more(new_client: Callable[..., BatchClie
 
     client.close()
     before = simulator.requests(POST)
-    batch.wait(1)
+    batch.wait(60)
 
     assert batch.is_over
     assert simulator.requests(POST) == before
