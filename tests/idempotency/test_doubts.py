@@ -146,13 +146,12 @@ async def test_one_deadline_holds_for_settling_where_every_read_hangs(kernel: An
     assert took < 20, "less than one read may hang"
     assert int(caught.value.consequence.partition(" s of ")[0]) <= round(took)
     simulator.faults()
+    patient = kernel()
     if act == "message":
-        one.messages.send = real
-        await one.messenger.send(session_id, "more")
+        await patient.messenger.send(session_id, "more")
         assert (texts(simulator, session_id), simulator.requests(SEND_ROUTE)) == (["more"], 1)
     else:
-        one.api.sessions.create = real
-        assert (await one.start(policy=Policy())).how == "adopted"
+        assert (await patient.start(policy=Policy())).how == "adopted"
         assert (simulator.requests(POST), simulator.stats()["sessions"]) == (2, 2)
 
 
