@@ -78,7 +78,7 @@ def test_work_runs_in_the_call_also_while_another_loop_waits():
         assert not inner.done()
         failing = here.submit(fail())
         cancelled = here.submit(asyncio.sleep(600))
-        while not (inner.done() and failing.done()):
+        while not (inner.done() and failing.done()):  # noqa: ASYNC110 - futures of no thread tell nobody
             await asyncio.sleep(0)
         assert isinstance(failing.exception(), KeyError)
         assert not cancelled.done()
