@@ -7,6 +7,7 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from devin_jupyter.api.client import (
@@ -310,11 +311,13 @@ class Sessions:
         if self._service.is_v1:
             await self._scan_v1(query, take, limit)
             return
-        window, params, operation = query.window(), query.params("v3"), operation or query.operation
+        window, params = query.window(), query.params("v3")
+        info = await self._service.request_info(operation or query.operation)
+        get = partial(self._service.transport.get_bytes, info.path, info=info)
 
         async def read(extra: Mapping[str, Any]) -> None:
             async def fetch(paging: Mapping[str, Any]) -> bytes:
-                return await self._fetch({**params, **extra, **paging}, operation)
+                return await get({**params, **extra, **paging})
 
             if limit is None or not await read_newest(fetch, take, window, limit, parse):
                 at_once = REQUESTS_AT_ONCE if parallel else 1
@@ -326,7 +329,7 @@ class Sessions:
         # whether the list holds archived sessions by itself is not documented: look at the first of them
         archived = {"is_archived": "true"}
         first = {**window.params(), **params, **archived, "first": LARGEST_PAGE}
-        looking = asyncio.create_task(self._fetch(first, operation))
+        looking = asyncio.create_task(get(first))
         try:
             await read({})
             page = parse(await looking)
@@ -342,10 +345,6 @@ class Sessions:
             count += await take(cast(list[Any], page))
             if limit is not None and count >= limit:  # v1 lists the newest first
                 return
-
-    async def _fetch(self, params: Mapping[str, Any], operation: str) -> bytes:
-        info = await self._service.request_info(operation)
-        return await self._service.transport.get_bytes(info.path, params, info=info)
 
     @also_iterating("pages")
     def pages(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -21,8 +22,8 @@ from devin_jupyter.models.fields import UNIX_SECONDS, Kind, parse_time, spelled,
 TEXT = pd.StringDtype()
 _arrow: Any = importlib.import_module("pyarrow") if TEXT.storage == "pyarrow" else None
 DAY = np.dtype("datetime64[us]")
-_SHORT_PIECE, _PIECE = 100, 4096
-"""How many values are converted at a time: texts as they come, while they are near in memory."""
+_PIECE = 100
+"""So many values are worth a conversion."""
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -59,7 +60,9 @@ def array_of(column: Column, values: list[Any]) -> Any:
         return words(values, column.values)
     if column.kind == "choice":
         return choices(values, column.values)
-    return _ARRAYS[column.kind](values)
+    if column.kind in _READERS:
+        return _MAKERS[column.kind](*_READERS[column.kind](values))
+    return texts(values) if column.kind == "text" else objects(values)
 
 
 def words(values: list[Any], known: Sequence[Any]) -> Any:
@@ -78,18 +81,21 @@ def choices(values: list[Any], known: Sequence[Any]) -> Any:
 
 
 class Pieces:
-    """Builds a column from pieces. Python objects are turned into an array piece by piece, and forgotten."""
+    """Builds a column from pieces. Texts and numbers are read into arrays as they come, while they are near in memory,
+    and forgotten.
+    """
 
     def __init__(self, column: Column) -> None:
-        self._column, self._values, self._arrays = column, list[Any](), list[Any]()
+        self._column, self._values, self._pieces = column, list[Any](), list[Any]()
         self._is_arrow = column.kind == "text" and _arrow is not None
-        self._piece = _SHORT_PIECE if self._is_arrow else _PIECE
+        self._read = _arrow_strings if self._is_arrow else _READERS.get(column.kind)
+        """Makes an array, or several, of some values; None where only the whole column is made into one."""
 
     def extend(self, values: Iterable[Any]) -> None:
         """Append values as they came."""
         self._values += values
-        if len(self._values) >= self._piece and self._column.kind != "object":
-            self._convert()
+        if self._read is not None and len(self._values) >= _PIECE:
+            self._convert(self._read)
 
     def array(self, order: Any = None) -> Any:
         """Return the column and forget it.
@@ -97,24 +103,24 @@ class Pieces:
         Args:
             order: the positions to take, in this order; None is all as they came.
         """
-        if self._column.kind == "object":
-            found = np.fromiter(self._values, dtype=object, count=len(self._values))
-            self._values = []
-            return pd.Series(found if order is None else found[order], dtype=object, copy=False)
-        self._convert()
-        arrays, self._arrays = self._arrays, []
-        joined = arrays[0]
-        if self._is_arrow:  # in one piece it is taken from faster
-            joined = _from_arrow(_arrow.chunked_array(arrays).combine_chunks())
-        elif len(arrays) > 1:
-            parts: list[Any] = [pd.Series(part, copy=False) for part in arrays]
-            joined = pd.concat(parts, ignore_index=True).array
-        return joined if order is None else joined.take(order)
+        if self._read is None:
+            values, self._values = self._values, []
+            if self._column.kind == "object":
+                return objects(values, order)
+            whole = array_of(self._column, values)
+            return whole if order is None else whole.take(order)
+        if self._values or not self._pieces:
+            self._convert(self._read)
+        pieces, self._pieces = self._pieces, []
+        if self._is_arrow:
+            whole = _from_arrow(_arrow.concat_arrays(pieces))  # in one piece it is taken from faster
+            return whole if order is None else whole.take(order)
+        parts = [np.concatenate(part) for part in zip(*pieces, strict=True)]
+        return _MAKERS[self._column.kind](*(part if order is None else part[order] for part in parts))
 
-    def _convert(self) -> None:
-        values, self._values = self._values, []
-        if values or not self._arrays:
-            self._arrays.append(_arrow_strings(values) if self._is_arrow else array_of(self._column, values))
+    def _convert(self, read: Callable[[list[Any]], Any]) -> None:
+        self._pieces.append(read(self._values))
+        self._values = []
 
 
 class Codes:
@@ -124,22 +130,20 @@ class Codes:
     """
 
     def __init__(self, known: Sequence[Any]) -> None:
-        self._known, self._values, self._codes = tuple(known), list[Any](), array("i")
+        self._known, self._codes = tuple(known), array("i")
         self._kind = type(known[0]) if known else str
-        self._index = _Index(known)
-        self._is_arrow = self._kind is str and _arrow is not None
-        self._arrays, self._count = list[Any](), 0
-        """Texts without their codes yet, and how many."""
+        self._index = _Index(known, self._kind)
 
     def extend(self, values: Iterable[Any]) -> None:
         """Append values; one of another type is converted to text."""
-        self._values += values
-        if len(self._values) >= _SHORT_PIECE:
-            self._convert()
+        if self._kind is str:
+            with suppress(TypeError):  # a list or an object
+                self._codes.fromlist(list(map(self._index.__getitem__, values)))
+                return
+        self._codes.extend(self._index[value if type(value) is self._kind else word(value)] for value in values)
 
     def array(self, order: Any = None) -> Any:
         """Return the categorical, see `Pieces`."""
-        self._convert(is_last=True)
         found = [value for value in self._index if value is not None]
         shown = [_replace_surrogates(value) if isinstance(value, str) else value for value in found]
         categories = [*self._known, *sorted(set(shown) - set(self._known), key=str)]
@@ -149,26 +153,17 @@ class Codes:
         codes = codes if order is None else codes[order]
         return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(categories))
 
-    def _convert(self, *, is_last: bool = False) -> None:
-        values, self._values = self._values, []
-        if not self._is_arrow:
-            self._codes.extend(self._index[value if type(value) is self._kind else word(value)] for value in values)
-            return
-        self._arrays.append(_arrow_strings(values, word))
-        self._count += len(values)
-        if is_last or self._count >= _PIECE:
-            encoded = _arrow.chunked_array(self._arrays).combine_chunks().dictionary_encode(null_encoding="encode")
-            codes = np.array([self._index[value] for value in encoded.dictionary.to_pylist()], dtype="int32")
-            self._codes.frombytes(codes[encoded.indices.to_numpy()].tobytes())
-            self._arrays, self._count = [], 0
-
 
 class _Index(dict[Any, int]):
-    def __init__(self, known: Sequence[Any]) -> None:
+    """The codes of words that were seen, of one type or texts; another value has the code of its text."""
+
+    def __init__(self, known: Sequence[Any], kind: type) -> None:
         super().__init__({**{value: code for code, value in enumerate(known)}, None: -1})
-        self._known = frozenset(known)
+        self._known, self._kind = frozenset(known), kind
 
     def __missing__(self, value: Any) -> int:
+        if not isinstance(value, (str, self._kind)):
+            return self[word(value)]
         if (usual := spelled(value, self._known)) in self:
             return self[usual]
         code = self[value] = len(self) - 1  # None has a place without a code
@@ -204,11 +199,18 @@ def _replace_surrogates(value: str | None) -> str | None:
     return None if value is None else value.encode("utf-8", "replace").decode()
 
 
-def times(values: list[Any]) -> Any:
-    """Return UTC times in microseconds, from whatever `parse_time` reads, or datetimes."""
-    if values and set(map(type, values)) == {int} and min(values) >= 0 and max(values) < UNIX_SECONDS:
-        return _utc((np.array(values, dtype="int64") * 1_000_000).view("M8[us]"))
-    return _utc(np.array([_datetime64(value) for value in values], dtype="M8[us]"))
+Arrays = tuple[Any, ...]
+"""Of numpy, all of one length: the values and, where a value cannot say that it is null, which ones are."""
+
+
+def _times(values: list[Any]) -> Arrays:
+    """Read times from whatever `parse_time` reads, or datetimes."""
+    if set(map(type, values)) == {int}:
+        with suppress(OverflowError):
+            seconds = np.array(values, dtype="int64")
+            if seconds.min() >= 0 and seconds.max() < UNIX_SECONDS:
+                return ((seconds * 1_000_000).view("M8[us]"),)
+    return (np.array([_datetime64(value) for value in values], dtype="M8[us]"),)
 
 
 def _utc(moments: Any) -> Any:
@@ -223,9 +225,12 @@ def _datetime64(value: Any) -> Any:
     return np.datetime64("NaT", "us") if moment is None or pd.isna(moment) else moment.replace(tzinfo=None)
 
 
-def days(values: list[Any]) -> Any:
-    """Return dates as midnights without a time zone."""
-    return pd.DatetimeIndex(np.array([_day(value) for value in values], dtype="M8[us]")).array
+def _days(values: list[Any]) -> Arrays:
+    return (np.array([_day(value) for value in values], dtype="M8[us]"),)
+
+
+def _midnights(days: Any) -> Any:
+    return pd.DatetimeIndex(days).array
 
 
 def _day(value: Any) -> Any:
@@ -235,14 +240,14 @@ def _day(value: Any) -> Any:
         return np.datetime64("NaT", "us")
 
 
-def integers(values: list[Any]) -> Any:
-    """Return nullable 64-bit integers."""
+def _integers(values: list[Any]) -> Arrays:
     kinds = set(map(type, values))
-    if kinds == {int} and min(values) in _INT64 and max(values) in _INT64:
-        return pd.arrays.IntegerArray(np.array(values, dtype="int64"), np.zeros(len(values), dtype=bool))
+    if kinds == {int}:
+        with suppress(OverflowError):  # beyond 64 bits
+            return np.array(values, dtype="int64"), np.zeros(len(values), dtype=bool)
     if kinds == {type(None)}:
-        return pd.arrays.IntegerArray(np.zeros(len(values), dtype="int64"), np.ones(len(values), dtype=bool))
-    return pd.array([_integer(value) for value in values], dtype="Int64")
+        return np.zeros(len(values), dtype="int64"), np.ones(len(values), dtype=bool)
+    return _nullable(map(_integer, values), "int64")
 
 
 def _integer(value: Any) -> int | None:
@@ -251,8 +256,8 @@ def _integer(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value in _INT64 else None
 
 
-def numbers(values: list[Any]) -> Any:
-    """Return nullable floats; infinities and NaN are null."""
+def _numbers(values: list[Any]) -> Arrays:
+    """Read floats; infinities and NaN are null."""
     try:
         is_plain = set(map(type, values)) <= {int, float, type(None)}
         found = np.array(values if is_plain else list(map(_number, values)), dtype="float64")
@@ -260,7 +265,7 @@ def numbers(values: list[Any]) -> Any:
         found = np.array(list(map(_number, values)), dtype="float64")
     mask = ~np.isfinite(found)
     found[mask] = 0.0  # values behind nulls take no part in comparisons, but in hashes of the buffer
-    return pd.arrays.FloatingArray(found, mask)
+    return found, mask
 
 
 def _number(value: Any) -> float:
@@ -270,24 +275,36 @@ def _number(value: Any) -> float:
         return float("nan")
 
 
-def booleans(values: list[Any]) -> Any:
-    """Return nullable booleans."""
+def _booleans(values: list[Any]) -> Arrays:
     if set(map(type, values)) == {bool}:
-        return pd.arrays.BooleanArray(np.array(values, dtype=bool), np.zeros(len(values), dtype=bool))
-    return pd.array([value if isinstance(value, bool) else None for value in values], dtype="boolean")
+        return np.array(values, dtype=bool), np.zeros(len(values), dtype=bool)
+    return _nullable((value if isinstance(value, bool) else None for value in values), "bool")
 
 
-def objects(values: Sequence[Any]) -> Any:
+def _nullable(values: Iterable[Any], dtype: str) -> Arrays:
+    found = [*values]
+    mask = np.array([value is None for value in found], dtype=bool)
+    return np.array([value or 0 for value in found], dtype=dtype), mask
+
+
+def objects(values: Sequence[Any], order: Any = None) -> Any:
     """Return Python objects as they are; pandas would otherwise turn texts into a string array."""
-    return pd.Series(np.fromiter(values, dtype=object, count=len(values)), dtype=object, copy=False)
+    found = np.fromiter(values, dtype=object, count=len(values))
+    return pd.Series(found if order is None else found[order], dtype=object, copy=False)
 
 
-_ARRAYS: Mapping[Kind, Callable[[list[Any]], Any]] = {
-    "text": texts,
-    "time": times,
-    "day": days,
-    "integer": integers,
-    "number": numbers,
-    "boolean": booleans,
-    "object": objects,
+_READERS: Mapping[Kind, Callable[[list[Any]], Arrays]] = {
+    "time": _times,
+    "day": _days,
+    "integer": _integers,
+    "number": _numbers,
+    "boolean": _booleans,
 }
+_MAKERS: Mapping[Kind, Callable[..., Any]] = {
+    "time": _utc,
+    "day": _midnights,
+    "integer": pd.arrays.IntegerArray,
+    "number": pd.arrays.FloatingArray,
+    "boolean": pd.arrays.BooleanArray,
+}
+"""Make a column of what the readers return."""

@@ -131,8 +131,9 @@ class SessionRows:
         """
         identifiers = identifiers_of(items)
         before = len(self._seen)
-        if self._seen.isdisjoint(identifiers) and len(set(identifiers)) == len(items):
-            self._seen.update(identifiers)
+        distinct = set(identifiers)
+        if len(distinct) == len(items) and self._seen.isdisjoint(distinct):
+            self._seen |= distinct
         else:
             items, identifiers = self._only_new(items, identifiers)
         if self._known and not self._known.keys().isdisjoint(identifiers):
@@ -352,7 +353,7 @@ def _number(url: str) -> int | None:
 
 def _count_page(values: Sequence[Any]) -> tuple[Sequence[int], Sequence[int | None], list[Any]]:
     """Count the pull requests of the raw sessions of a page, without an object for each."""
-    found: list[list[str | None]] = []
+    found: list[list[Any]] = []
     with suppress(KeyError, TypeError, AttributeError):
         every = list(chain.from_iterable(values))
         get = itemgetter if every and isinstance(every[0], Mapping) else attrgetter
@@ -360,14 +361,23 @@ def _count_page(values: Sequence[Any]) -> tuple[Sequence[int], Sequence[int | No
     if not found or not {*map(type, found[0]), *map(type, found[1])} <= {str} or not all(found[0]):
         counts = [_count(read_pull_requests(value)) for value in values]
         return [item[0] for item in counts], [item[1] for item in counts], [item[2] for item in counts]
-    names = [_repositories[url.rpartition("/")[0]] or repository(url) for url in found[0] if url]
-    numbers, each = list(map(len, values)), iter(names)
-    repos = [[next(each)] if number == 1 else [*dict.fromkeys(islice(each, number))] for number in numbers]
+    names = [_repositories[url.rpartition("/")[0]] or repository(url) for url in found[0]]
+    merged = {state for state in set(found[1]) if pull_request_state(state) == "merged"}
+    each, are_merged = iter(names), iter([state in merged for state in found[1]])
+    numbers, n_merged, repos = list(map(len, values)), list[int | None](), list[list[Any]]()
+    for number in numbers:  # few sessions have more than one
+        if not number:
+            repos.append([])
+            n_merged.append(0)
+        elif number == 1:
+            repos.append([next(each)])
+            n_merged.append(int(next(are_merged)))
+        else:
+            repos.append([*dict.fromkeys(islice(each, number))])
+            n_merged.append(sum(islice(are_merged, number)))
     if None in names:
         repos = [[name for name in listed if name] for listed in repos]
-    merged = {state for state in set(found[1]) if pull_request_state(state) == "merged"}
-    is_merged = iter([1 if state in merged else 0 for state in found[1]])
-    return numbers, [sum(islice(is_merged, number)) if number else 0 for number in numbers], repos
+    return numbers, n_merged, repos
 
 
 def _count(requests: Sequence[PullRequest]) -> PullRequestCounts:
