@@ -301,14 +301,17 @@ def _length(value: Any) -> int | None:
     return len(value) if isinstance(value, list) else None
 
 
-def by_time(created: Any, session_ids: Sequence[str]) -> Any:
-    """Return the row numbers that sort sessions newest first; None where they are sorted already."""
+def by_time(created: Any, session_ids: Any) -> Any:
+    """Return the row numbers that sort sessions newest first; None where they are sorted already. Takes two arrays."""
     seconds = np.where(created.isna(), np.iinfo("int64").min + 1, created.asi8)
     order = np.argsort(-seconds, kind="stable")
     same = np.flatnonzero(np.diff(seconds[order]) == 0)
-    for run in np.split(same, np.flatnonzero(np.diff(same) > 1) + 1) if len(same) else ():
-        second = slice(run[0], run[-1] + 2)  # created in the same second: by id
-        order[second] = sorted(order[second], key=lambda place: session_ids[place])
+    if len(same):  # created in the same second: by id
+        places = order[np.union1d(same, same + 1)]
+        names = dict(zip(places.tolist(), session_ids.take(places).tolist(), strict=True))
+        for run in np.split(same, np.flatnonzero(np.diff(same) > 1) + 1):
+            second = slice(run[0], run[-1] + 2)
+            order[second] = sorted(order[second].tolist(), key=names.__getitem__)
     return None if (np.diff(order) == 1).all() else order
 
 

@@ -78,9 +78,18 @@ def _write_tables(tables: Iterable[Any], path: Path) -> None:
         for table in tables:
             if writer is None:
                 dictionaries = [name for name in table.schema.names if name not in _DIFFERING]
-                made = require_pyarrow()[1].ParquetWriter(place, table.schema, use_dictionary=dictionaries)
+                # the least and the greatest of texts are what nobody selects by, and take a quarter of the time
+                measured = [field.name for field in table.schema if not _is_text(field.type)]
+                made = require_pyarrow()[1].ParquetWriter(
+                    place, table.schema, use_dictionary=dictionaries, write_statistics=measured
+                )
                 writer = stack.enter_context(made)
             writer.write_table(table.cast(writer.schema))
+
+
+def _is_text(kind: Any) -> bool:
+    types = require_pyarrow()[0].types
+    return bool(types.is_string(kind) or types.is_large_string(kind))
 
 
 def read_parquet(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -548,7 +557,7 @@ def _newest_first(frame: pd.DataFrame, without: pd.Series[Any] | None = None) ->
     created, names = frame["created_at"].array, frame["session_id"].array
     if kept is not None:
         created, names = created.take(kept), names.take(kept)
-    order = by_time(created, names.tolist())
+    order = by_time(created, names)
     if kept is not None:
         order = kept if order is None else kept[order]
     return frame if order is None else frame.take(order).reset_index(drop=True)
@@ -767,9 +776,15 @@ def _month(microseconds: int) -> str:
 
 def differing(fresh: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
     """Return the sessions of `fresh` whose pull requests or time of change differ from what is stored."""
-    keys = ["session_id", "updated_at", "n_prs", "n_merged"]
-    same = fresh[keys].merge(stored[keys], how="left", indicator=True)["_merge"] == "both"
-    return fresh[~same.to_numpy()].reset_index(drop=True)
+    known = set(_states(stored))
+    is_different = np.array([state not in known for state in _states(fresh)], dtype=bool)
+    return fresh[is_different].reset_index(drop=True)
+
+
+def _states(frame: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
+    updated = frame["updated_at"].dt.as_unit("us").array.asi8.tolist()
+    counts = (frame[name].to_numpy("int64", na_value=-1).tolist() for name in ("n_prs", "n_merged"))
+    return zip(frame["session_id"].tolist(), updated, *counts, strict=True)
 
 
 def last_update(frame: pd.DataFrame, column: str = "updated_at") -> float | None:

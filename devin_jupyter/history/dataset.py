@@ -92,7 +92,7 @@ async def sync(core: Core, folder: str | Path, *, engine: str | None = None, **f
         newest = max(newest, min(last_update(fresh) or 0.0, started))
         await asyncio.to_thread(_store, place, fresh)
         if known_until is not None:
-            read.update(fresh["session_id"])
+            read.update(fresh["session_id"].tolist())
         del fresh  # before the next one is read
     if known_until is not None and not core.service.is_v1:  # v1 never says whether something was merged
         await asyncio.to_thread(_store, place, await _merged(core, journaled, place, state, read, changed))
@@ -180,7 +180,7 @@ async def _merged(
     stored, state["asked_until"] = await asyncio.to_thread(
         open_pull_requests, _files(folder), MOST_ASKED_AGAIN, after, read
     )
-    rows, names = new_rows(core, journaled), [*stored["session_id"]]
+    rows, names = new_rows(core, journaled), stored["session_id"].tolist()
     if query.operation == "enterprise.sessions":
         for chunk in (names[at : at + _AT_ONCE] for at in range(0, len(names), _AT_ONCE)):
             rows.add([raw async for raw in core.enterprise.sessions(session_ids=chunk)])

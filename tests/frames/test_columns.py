@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from payloads import json_values
 
-from devin_jupyter.frames.columns import Column, array_of, frame_of
+from devin_jupyter.frames.columns import Codes, Column, Pieces, array_of, frame_of
 
 KINDS = [
     Column("x", "text"),
@@ -43,3 +45,20 @@ def test_a_column_has_its_dtype_with_no_values_with_nulls_and_with_anything(colu
 def test_numbers_beyond_every_float_are_null() -> None:
     assert array_of(Column("x", "number"), [10**400, 1, None]).isna().tolist() == [True, False, True]
     assert array_of(Column("x", "number"), [10**400, "1"]).isna().all()
+
+
+@pytest.mark.parametrize("column", [one for one in KINDS if one.kind != "choice"], ids=lambda one: f"{one.kind}")
+def test_a_column_made_of_pieces_is_that_of_all_values_in_the_order_that_is_wanted(column: Column) -> None:
+    odd: list[Any] = [None, True, 0, -1, 7, 2**70, 1.0, 2.5, float("inf"), [], ["a"], {"a": 1}]
+    odd += ["a", "b", "1", "\ud800", "2026-11-21"]
+    values = [odd[number * number % 101 % len(odd)] for number in range(1000)]
+    order = np.random.default_rng(0).permutation(len(values))[:700]
+    for wanted in (None, order):
+        made: Any = Codes(column.values) if column.kind == "word" else Pieces(column)
+        for start, end in ((0, 1), (1, 350), (350, 351), (351, 900), (900, 1000)):
+            made.extend(values[start:end])
+
+        whole = pd.Series(array_of(column, values))
+
+        found = pd.Series(made.array(wanted))
+        pd.testing.assert_series_equal(found, whole if wanted is None else whole.take(wanted).reset_index(drop=True))

@@ -153,6 +153,18 @@ def test_a_file_that_was_half_written_is_removed(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_says_between_which_times_its_sessions_are_and_nothing_of_the_kind_of_texts(
+    some: pd.DataFrame, tmp_path: Path
+) -> None:
+    target = tmp_path / "a.parquet"
+    frames.write_parquet(some, target)
+
+    group = pq.read_metadata(target).row_group(0)
+    ranges = {group.column(place).path_in_schema: group.column(place).statistics for place in range(group.num_columns)}
+    assert ranges["created_at"].max == some["created_at"].max()
+    assert ranges["session_id"] is ranges["title"] is None
+
+
 def test_parts_are_split_by_month_and_put_together_again(some: pd.DataFrame) -> None:
     rows = frames.SessionRows()
     rows.add([session(number, created_at=1_790_000_000 + number * 86_400 * 7) for number in range(20)])
