@@ -134,7 +134,7 @@ class Codes:
         self._kind = type(known[0]) if known else str
         self._index = _Index(known, self._kind)
 
-    def extend(self, values: Iterable[Any]) -> None:
+    def extend(self, values: Sequence[Any]) -> None:
         """Append values; one of another type is converted to text."""
         if self._kind is str:
             with suppress(TypeError):  # a list or an object
@@ -181,11 +181,11 @@ def _whole_text(value: Any) -> str | None:
     return value if type(value) is str or value is None else word(value, longest=None)
 
 
-def _arrow_strings(values: Sequence[Any], as_text: Callable[[Any], str | None] = _whole_text) -> Any:
+def _arrow_strings(values: Sequence[Any]) -> Any:
     try:
         return _arrow.array(values, type=_arrow.large_string())
     except (TypeError, ValueError):  # not all are texts, or there is half a character
-        found = [_replace_surrogates(as_text(value)) for value in values]
+        found = [_replace_surrogates(_whole_text(value)) for value in values]
         return _arrow.array(found, type=_arrow.large_string())
 
 
