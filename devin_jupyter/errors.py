@@ -113,7 +113,7 @@ def _one_line(text: str) -> str:
     return INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", " ".join(redact(text).split()))
 
 
-class _ThreeLines(BaseException):
+class ThreeLines(BaseException):
     """What happened, what it means for the session and the bill, what to do: at most three lines."""
 
     _rendered_traceback: TracebackType | None = None
@@ -172,7 +172,7 @@ class _ThreeLines(BaseException):
         return [f"{type(self).__name__}: {first}", *(f"  {line}" for line in rest)]
 
 
-class DevinError(_ThreeLines, Exception):
+class DevinError(ThreeLines, Exception):
     """Base of every exception of this package.
 
     Its three lines are `.message` (what happened), `.consequence` (what it means for the session and the bill) and
@@ -180,13 +180,13 @@ class DevinError(_ThreeLines, Exception):
     """
 
 
-class Detached(_ThreeLines, KeyboardInterrupt):
+class Detached(ThreeLines, KeyboardInterrupt):
     """A local wait was interrupted; the remote session keeps running, and costing, until it ends or is stopped."""
 
     _is_calm = True
 
 
-class DetachedAwait(_ThreeLines, asyncio.CancelledError):
+class DetachedAwait(ThreeLines, asyncio.CancelledError):
     """An `await session` was cancelled; the remote session keeps running, as with `Detached`."""
 
     _is_calm = True

@@ -159,7 +159,7 @@ def host(shell: Any = None) -> Host:
     return Host(
         kind=kind,
         outputs=outputs,
-        notebook=_notebook(getattr(shell, "user_ns", {})),
+        notebook=notebook_of(getattr(shell, "user_ns", {})),
         in_kernel=kernel is not None,
         cell_id=_text(metadata.get("cellId")),
         request=_text(header.get("msg_id")),
@@ -219,7 +219,8 @@ def _text(value: Any) -> str | None:
 _LAUNCHERS = frozenset({"ipykernel_launcher", "colab_kernel_launcher", "__main__"})
 
 
-def _notebook(names: Mapping[str, Any]) -> str:
+def notebook_of(names: Mapping[str, Any]) -> str:
+    """Return the path of the notebook or script that runs, else its folder; `names` are the notebook's variables."""
     name = names.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
     if isinstance(name, str) and name.endswith(".ipynb"):
         path = Path(name)
@@ -230,7 +231,7 @@ def _notebook(names: Mapping[str, Any]) -> str:
         notebook = path.with_suffix(".ipynb")  # a script that was made of a notebook is run for it
         return str(notebook if notebook.is_file() else path)
     is_kernel = script is not None and script.stem in _LAUNCHERS
-    return (_executed_by_parent(os.getppid()) if is_kernel else None) or str(working_directory())
+    return (executed_by_parent(os.getppid()) if is_kernel else None) or str(working_directory())
 
 
 PROCESSES = Path("/proc")
@@ -240,7 +241,7 @@ _EXECUTORS = ("papermill", "nbconvert", "execute", "jupyter-execute", "jupyter-n
 
 
 @cache
-def _executed_by_parent(parent: int) -> str | None:
+def executed_by_parent(parent: int) -> str | None:
     """Return the notebook that the program which started this kernel was given, where that can be seen."""
     words, folder = _command_of(parent)
     ran = [re.split(r"[/\\]", word)[-1] for word in words]

@@ -143,7 +143,7 @@ def cells_above() -> list[Cell]:
     shell = running_shell()
     ran = _ran(shell) if shell is not None else []
     here = _running_id()
-    saved = _saved(Path(host().notebook)) if here else []
+    saved = saved_cells(Path(host().notebook)) if here else []
     above = next((saved[:at] for at, cell in enumerate(saved) if cell.cell_id == here), None)
     if above is None:
         return [cell for cell in ran if not _OURS.match(cell.source)]
@@ -193,7 +193,7 @@ def _stored_text(outputs: Iterable[Any], result: Any) -> str:
     return "".join(parts)
 
 
-def _saved(path: Path) -> list[Cell]:
+def saved_cells(path: Path) -> list[Cell]:
     """Return the code cells of a notebook file; none if there is no such file, or it is not a notebook."""
     if path.suffix != ".ipynb":
         return []

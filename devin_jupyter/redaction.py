@@ -36,11 +36,11 @@ _LONG, _END = 80, 8
 
 def keep_secret(values: Iterable[str]) -> None:
     """Remember values (keys in use, session secrets) that must be masked wherever they turn up."""
-    global _secrets
+    global masked
     new = {str(value) for value in values if len(value) >= _SHORTEST and value not in _SIMULATOR_KEYS}
     with _lock:
-        if not new <= _secrets.values:
-            _secrets = _Secrets(_secrets.values | new)
+        if not new <= masked.values:
+            masked = Masked(masked.values | new)
 
 
 def redact(text: str) -> str:
@@ -48,7 +48,7 @@ def redact(text: str) -> str:
 
     The keys of the simulator's defaults are public and stay readable.
     """
-    text = _secrets.all.mask(text)
+    text = masked.all.mask(text)
     text = _KEY.sub(lambda m: m[0] if m[0] in _SIMULATOR_KEYS else f"{m[1]}_{_MASK}", text)
     return _BEARER.sub(lambda m: f"{m[1]} {_MASK}", text)
 
@@ -86,7 +86,7 @@ def contains_key(text: str) -> bool:
 
 def contains_secret(body: bytes) -> bool:
     """Whether the JSON of a response may hold an unmistakable secret, also with letters written as `\\u0041`."""
-    finds = _secrets.unmistakable.finds
+    finds = masked.unmistakable.finds
     if finds(body):
         return True
     return _ASCII_ESCAPE.search(body) is not None and finds(
@@ -105,7 +105,7 @@ def redact_response(value: Any) -> Any:
 
 def as_returned(text: str) -> str:
     """Return a text that was sent as it looks when the service returns it."""
-    return _secrets.unmistakable.mask(text)
+    return masked.unmistakable.mask(text)
 
 
 class _Masker:
@@ -132,7 +132,7 @@ class _Masker:
         return is_other or any(value in body for value in self._plain_bytes)
 
 
-class _Secrets:
+class Masked:
     """All values given to `keep_secret`; replaced as a whole, so that readers need no lock."""
 
     def __init__(self, values: frozenset[str] = frozenset()) -> None:
@@ -211,5 +211,5 @@ def _abbreviations(value: str) -> str:
     return rf"{start}[\s\S]{{0,{_LONG}}}?\.\.\.[\s\S]{{0,{_LONG}}}?{end}"
 
 
-_secrets = _Secrets()
+masked = Masked()
 _lock = threading.Lock()

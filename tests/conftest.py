@@ -195,16 +195,16 @@ def _kept() -> set[Running]:
 @pytest.fixture(autouse=True)
 def own_simulators(_kept: set[Running]) -> Iterator[None]:
     """What a test does in the simulator of the process is not there in the next test."""
-    before = set(server._running.values())
+    before = set(server.started.values())
     yield
-    for running in set(server._running.values()) - before - _kept:
+    for running in set(server.started.values()) - before - _kept:
         running.stop()
 
 
 @pytest.fixture(autouse=True)
 def own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test plants is not masked in the texts of the next."""
-    monkeypatch.setattr(redaction, "_secrets", redaction._secrets)
+    monkeypatch.setattr(redaction, "masked", redaction.masked)
 
 
 @pytest.fixture(autouse=True)

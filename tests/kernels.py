@@ -81,7 +81,7 @@ class Kernel:
             timeout_seconds=self.timeout,
         )
         self.transport = Transport(self.settings, wire=self.wire, sleep=no_pause)
-        service = Service(self.transport, self.settings)
+        self.service = service = Service(self.transport, self.settings)
         self.api = Api(Sessions(service), Attachments(service), Account(service), Playbooks(service))
         self.messages = Messages(service)
         self.store = SessionStore(self.journal, bare=self._bare_facts)

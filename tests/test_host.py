@@ -167,10 +167,10 @@ def test_a_notebook_that_a_program_runs_is_the_one_it_was_given(tmp_path, monkey
     (process / "cwd").symlink_to("/" if "--cwd" in words else tmp_path)  # papermill has gone there
     monkeypatch.setenv("PWD", str(tmp_path))
     monkeypatch.setattr(hosts, "PROCESSES", tmp_path / "proc")
-    hosts._executed_by_parent.cache_clear()
-    assert hosts._executed_by_parent(17) == (None if expected is None else str(tmp_path / expected))
-    assert hosts._executed_by_parent(18) is None  # not to be seen
-    hosts._executed_by_parent.cache_clear()
+    hosts.executed_by_parent.cache_clear()
+    assert hosts.executed_by_parent(17) == (None if expected is None else str(tmp_path / expected))
+    assert hosts.executed_by_parent(18) is None  # not to be seen
+    hosts.executed_by_parent.cache_clear()
 
 
 class _Gone(Exception):
@@ -210,21 +210,21 @@ def test_without_proc_the_program_that_runs_a_notebook_is_seen_by_psutil(
     monkeypatch.delenv("PWD", raising=False)
     monkeypatch.setattr(hosts, "PROCESSES", tmp_path / "no proc here")
     monkeypatch.setitem(sys.modules, "psutil", SimpleNamespace(Process=Process, Error=_Gone))
-    hosts._executed_by_parent.cache_clear()
-    assert hosts._executed_by_parent(17) == (None if expected is None else str(tmp_path / expected))
-    assert hosts._executed_by_parent(18) is None
+    hosts.executed_by_parent.cache_clear()
+    assert hosts.executed_by_parent(17) == (None if expected is None else str(tmp_path / expected))
+    assert hosts.executed_by_parent(18) is None
     monkeypatch.setitem(sys.modules, "psutil", None)  # not installed
-    hosts._executed_by_parent.cache_clear()
-    assert hosts._executed_by_parent(17) is None
-    hosts._executed_by_parent.cache_clear()
+    hosts.executed_by_parent.cache_clear()
+    assert hosts.executed_by_parent(17) is None
+    hosts.executed_by_parent.cache_clear()
 
 
 def test_a_notebook_has_one_name_whichever_way_its_folder_is_reached(tmp_path, monkeypatch):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     monkeypatch.setenv("JPY_SESSION_NAME", str(tmp_path / "link" / "x.ipynb"))
-    assert hosts._notebook({}) == str(tmp_path / "real" / "x.ipynb")
-    assert hosts._notebook({"__vsc_ipynb_file__": str(tmp_path / "real" / "x.ipynb")}) == hosts._notebook({})
+    assert hosts.notebook_of({}) == str(tmp_path / "real" / "x.ipynb")
+    assert hosts.notebook_of({"__vsc_ipynb_file__": str(tmp_path / "real" / "x.ipynb")}) == hosts.notebook_of({})
 
 
 def test_a_script_made_from_a_notebook_is_taken_for_that_notebook(tmp_path, monkeypatch):
@@ -232,6 +232,6 @@ def test_a_script_made_from_a_notebook_is_taken_for_that_notebook(tmp_path, monk
     script = tmp_path / "audit.py"
     script.write_text("")
     monkeypatch.setattr(hosts.sys, "argv", [str(script)])
-    assert hosts._notebook({}) == str(script)
+    assert hosts.notebook_of({}) == str(script)
     (tmp_path / "audit.ipynb").write_text("{}")
-    assert hosts._notebook({}) == str(tmp_path / "audit.ipynb")
+    assert hosts.notebook_of({}) == str(tmp_path / "audit.ipynb")

@@ -237,6 +237,11 @@ class BatchView(SuggestsNames, ABC, Generic[S]):
         return "text/html", str(self._repr_mimebundle_()["text/html"])
 
 
+def runner_of(batch: BatchView[Any]) -> Runner:
+    """Return what runs a batch; it belongs to the loop's thread."""
+    return batch._runner
+
+
 def _verbs(batch: AsyncBatch) -> dict[str, Callable[[], Any]]:
     """Return what the buttons of a board do; a text that one returns is shown."""
     runner = batch._runner

@@ -96,7 +96,10 @@ def retry_line(runner: Runner, take: str, chosen: Sequence[Job], n_attached: int
 
 
 def _label(phase: str) -> str:
-    return Phase(phase).label if phase in Phase._value2member_map_ else phase
+    try:
+        return Phase(phase).label
+    except ValueError:  # a row without a session has a word of its own
+        return phase
 
 
 def _rows(count: int, kind: str = "") -> str:

@@ -89,8 +89,8 @@ class _Deliveries:
             thread.join(max(0.0, until - time.monotonic()))
 
 
-_deliveries = _Deliveries()
-atexit.register(_deliveries.finish)
+deliveries = _Deliveries()
+atexit.register(deliveries.finish)
 
 
 def announce(handle: Handle, on_done: OnDone | None, *, on_loop: bool = False) -> None:
@@ -109,8 +109,8 @@ def announce(handle: Handle, on_done: OnDone | None, *, on_loop: bool = False) -
     following = _follow(handle, on_done, on_loop)
     if on_loop:
         task = asyncio.get_running_loop().create_task(following)
-        _deliveries.tasks.add(task)
-        task.add_done_callback(_deliveries.tasks.discard)
+        deliveries.tasks.add(task)
+        task.add_done_callback(deliveries.tasks.discard)
     else:
         loop.submit(following)
 
@@ -118,7 +118,9 @@ def announce(handle: Handle, on_done: OnDone | None, *, on_loop: bool = False) -
 def _was_over(handle: Any) -> bool:
     """Whether it was over before this run of the notebook; what this run started may already be over, too."""
     if hasattr(handle, "phase_counts"):
-        return bool(handle.is_over) and not handle._runner.started
+        from devin_jupyter.batches.batch import runner_of
+
+        return bool(handle.is_over) and not runner_of(handle).started
     return bool(handle.snapshot.turn_over) and handle.how not in ("created", "adopted")
 
 
@@ -136,7 +138,7 @@ async def _follow(handle: Any, on_done: OnDone, on_loop: bool) -> None:
             if inspect.isawaitable(result):
                 await result
         else:
-            _deliveries.start(lambda: _call(handle, on_done))
+            deliveries.start(lambda: _call(handle, on_done))
     except asyncio.CancelledError:
         raise
     except Exception as problem:  # the user's own function may raise anything

@@ -65,7 +65,7 @@ class Refresher:
     """Reads sessions; after one failure it does not make the next cells wait for the same."""
 
     def __init__(self, sessions: Sessions, store: SessionStore, timing: Timing) -> None:
-        self._sessions, self._store, self._timing = sessions, store, timing
+        self.sessions, self._store, self.timing = sessions, store, timing
         self._offline_until = 0.0
 
     async def look(self, record: Record) -> Observation:
@@ -75,11 +75,11 @@ class Refresher:
             ApiError, ConnectionTrouble: it was never seen before and cannot be now.
         """
         seen = record.snapshot
-        if seen is not None and self._timing.now() < self._offline_until:
+        if seen is not None and self.timing.now() < self._offline_until:
             return Observation(seen, None, "the service cannot be reached")
         ticket = self._store.ticket()
         try:
-            get = self._sessions.get(record.session_id, retries=seen is None)
+            get = self.sessions.get(record.session_id, retries=seen is None)
             raw = await asyncio.wait_for(get, REFRESH_TIMEOUT if seen else None)
         except NotFound:
             if seen is None:
@@ -90,14 +90,14 @@ class Refresher:
                 raise
             if isinstance(problem, ApiError):
                 return Observation(seen, None, f"the service does not show it ({problem.status_code})")
-            self._offline_until = self._timing.now() + RETRY_AFTER_OFFLINE
+            self._offline_until = self.timing.now() + RETRY_AFTER_OFFLINE
             return Observation(seen, None, "the service cannot be reached")
         return Observation(await self._store.see({**raw, "session_id": record.session_id}, ticket=ticket), raw)
 
     async def refresh_many(self, session_ids: Iterable[str]) -> None:
         """Read many sessions again, such as those that count in a budget before it refuses."""
         ticket = self._store.ticket()
-        found = await self._sessions.by_ids(session_ids)
+        found = await self.sessions.by_ids(session_ids)
         for raw in found.raws.values():
             await self._store.see(raw, ticket=ticket)
 

@@ -778,7 +778,7 @@ class Lookup:
 
     def __init__(self, sessions: Sessions, account: Account, api_version: str) -> None:
         self._sessions, self._account, self._is_v1 = sessions, account, api_version == "v1"
-        self._principal: Raw | None = None
+        self.principal: Raw | None = None
 
     async def find(self, *tags: str) -> list[Raw]:
         """Return the sessions with any of these tags, oldest first; also archived ones.
@@ -902,7 +902,7 @@ class Lookup:
         if not mine or owners & mine:
             return True
         is_by_v1_key = not v1_tags.isdisjoint(our_tags(raw))
-        return is_by_v1_key and not (self._principal or {}).get("user_id")
+        return is_by_v1_key and not (self.principal or {}).get("user_id")
 
     async def doubt(self, raw: Mapping[str, Any], as_user: str | None, v1_tags: Set[str] = frozenset()) -> str:
         """Return what to say of a session that counts as ours though that is not certain; or nothing."""
@@ -916,17 +916,17 @@ class Lookup:
         return f"started by {owner_of(raw)} with a key of v1" if is_by_v1_key else ""
 
     async def _my_names(self) -> set[str]:
-        if self._principal is None:
+        if self.principal is None:
             try:
-                self._principal = cast(Raw, await self._account.self())
+                self.principal = cast(Raw, await self._account.self())
             except Forbidden as refusal:
                 if refusal.error_code is not None:  # such as a frozen account
                     return set()
-                self._principal = {}
+                self.principal = {}
             except ApiError:
                 return set()
         names = ("service_user_id", "user_id", "creator_service_user_id")
-        return {str(self._principal[name]) for name in names if self._principal.get(name)}
+        return {str(self.principal[name]) for name in names if self.principal.get(name)}
 
 
 _CLOCK_MARGIN = 5.0

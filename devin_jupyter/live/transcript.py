@@ -195,7 +195,7 @@ class Transcript:
         if not isinstance(update, Mapping):
             return Hint.NONE
         variant, meta = update.get("sessionUpdate"), _meta(update)
-        read = _VARIANTS.get(variant) if isinstance(variant, str) else None
+        read = VARIANTS.get(variant) if isinstance(variant, str) else None
         if read is None:
             return Hint.NONE
         event = meta.get("cognition.ai/eventId")
@@ -486,7 +486,7 @@ _NAMELESS = "nameless "
 """What the ids of steps begin with that have none of their own: after a reload they cannot be told apart."""
 _CHUNKS = frozenset({"user_message_chunk", "agent_message_chunk", "agent_thought_chunk"})
 _BOXES = {"completed": "x", "in_progress": "~"}
-_VARIANTS: dict[str, Callable[[Transcript, Raw, Raw, datetime | None], Hint]] = {
+VARIANTS: dict[str, Callable[[Transcript, Raw, Raw, datetime | None], Hint]] = {
     **dict.fromkeys(_CHUNKS, Transcript._chunk),
     "tool_call": Transcript._tool,
     "tool_call_update": Transcript._tool,

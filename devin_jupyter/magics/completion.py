@@ -198,19 +198,19 @@ def candidates(variables: Mapping[str, Any], kind: str, fragment: str = "") -> l
         return [(name, type(value).__name__) for name, value in named if fits(value)]
 
     if kind in ("sessions", "tags", "repos"):
-        CACHE.refresh(_journal_records)
+        CACHE.refresh(journal_records)
         found = [*(names(_is_session) if kind == "sessions" else []), *CACHE.get(kind)]
         found += [(name, "") for name in _listed(kind) if name not in dict(found)]
     elif kind == "schemas":
         lists = ((f"list[{name}]", label) for name, label in names(_is_model))
         rows = [one for one in lists if one[0].startswith(fragment)]
-        found = [*names(_is_schema), *rows, *_files(fragment, (".json",))]
+        found = [*names(_is_schema), *rows, *files(fragment, (".json",))]
     elif kind in ("tables", "out"):
         found = names(_is_table if kind == "tables" else _is_session)
     elif kind == "functions":
         found = names(callable)
     elif kind == "files":
-        found = [*_parts_of_notebook(fragment), *names(_is_content), *_files(fragment)]
+        found = [*_parts_of_notebook(fragment), *names(_is_content), *files(fragment)]
     elif kind == "environment":
         found = [(name, "") for name in sorted(os.environ) if name != "DEVIN_API_KEY"]
     elif kind == "platforms":
@@ -268,7 +268,8 @@ def _is_content(value: Any) -> bool:
     return hasattr(type(value), "to_csv") or isinstance(value, (bytes, bytearray, str, os.PathLike))
 
 
-def _files(fragment: str, suffixes: tuple[str, ...] = ()) -> list[Candidate]:
+def files(fragment: str, suffixes: tuple[str, ...] = ()) -> list[Candidate]:
+    """Return the files and folders that the fragment of a path may mean; no suffixes allow all files."""
     folder, _, start = fragment.rpartition("/")
     base = Path(folder or ("/" if fragment.startswith("/") else ".")).expanduser()
     try:
@@ -285,7 +286,8 @@ def _files(fragment: str, suffixes: tuple[str, ...] = ()) -> list[Candidate]:
     return found
 
 
-def _journal_records() -> list[Any]:
+def journal_records() -> list[Any]:
+    """Return the sessions that the journal knows; none, and no journal is made, where there is none yet."""
     from devin_jupyter.client import sync
 
     journal = sync.journal()

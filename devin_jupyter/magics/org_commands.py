@@ -531,7 +531,7 @@ _PACKAGES = (
     "pydantic",
     "pandas",
 )
-_EMPTY_LOG = "no warnings; logging.getLogger('devin_jupyter').setLevel('DEBUG') records more, then run it again"
+EMPTY_LOG = "no warnings; logging.getLogger('devin_jupyter').setLevel('DEBUG') records more, then run it again"
 
 
 def debug(notebook: Notebook, args: Any) -> None:
@@ -556,7 +556,7 @@ def report(notebook: Notebook) -> str:
         "live channel": _live_report(),
         "last error": _last_error(),
         "requests": "\n".join(RECENT) or "none in this kernel",
-        "log": "\n".join(recent_lines()) or _EMPTY_LOG,
+        "log": "\n".join(recent_lines()) or EMPTY_LOG,
     }
     blocks = [f"== {name}\n{text}" for name, text in parts.items()]
     return redact("\n\n".join(["devin_jupyter report, redacted", *blocks]))

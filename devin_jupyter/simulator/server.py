@@ -17,7 +17,8 @@ from devin_jupyter.simulator.config import Config
 from devin_jupyter.simulator.engine import Simulation
 
 START_SECONDS = 30.0
-_running: dict[Config, Running] = {}
+started: dict[Config, Running] = {}
+"""The simulators of this process; one that is asked for again with the same options is the same."""
 _lock = threading.Lock()
 
 
@@ -65,8 +66,8 @@ class Running:
     def stop(self) -> None:
         """Close every connection and end the thread; a second call does nothing."""
         with _lock:
-            if _running.get(self.config) is self:
-                del _running[self.config]
+            if started.get(self.config) is self:
+                del started[self.config]
         self._server.should_exit = self._server.force_exit = True
         self._thread.join(timeout=10)
 
@@ -75,10 +76,10 @@ def start(config: Config | None = None) -> Running:
     """Return a running simulator with these options: an existing one, or a new one on a bound port."""
     config = config or Config()
     with _lock:
-        known = _running.get(config)
+        known = started.get(config)
         if known is not None and known.is_alive:
             return known
-        _running[config] = running = _start(config)
+        started[config] = running = _start(config)
         return running
 
 
@@ -154,5 +155,5 @@ def _serve(server: _Server, listener: socket.socket, app: Simulator) -> None:
 @atexit.register
 def stop_all() -> None:
     """Stop every simulator of this process."""
-    for running in list(_running.values()):
+    for running in list(started.values()):
         running.stop()

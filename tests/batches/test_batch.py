@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from batches.batch_client import POST, SEND, BatchClient
 
-from devin_jupyter.batches.batch import compare
+from devin_jupyter.batches.batch import compare, runner_of
 from devin_jupyter.batches.jobs import Stage
 from devin_jupyter.errors import BudgetExceeded, OptionError, SessionChanged, TemplateError
 
@@ -164,7 +164,7 @@ def test_no_more_turns_are_open_than_asked(client: BatchClient) -> None:
 def test_many_at_a_time_are_started_a_few_at_once(client: BatchClient) -> None:
     seen = [0]
     batch = client.map("Upgrade {{ row }}", range(24), max_acu=5, max_parallel=24)
-    batch.listen(lambda job: seen.append(sum(one.stage is Stage.STARTING for one in batch._runner.jobs)))
+    batch.listen(lambda job: seen.append(sum(one.stage is Stage.STARTING for one in runner_of(batch).jobs)))
 
     batch.wait()
 
@@ -483,7 +483,7 @@ def test_slowing_down_is_obeyed_and_said(client: BatchClient, simulator: Any) ->
     simulator.faults(rule)
     said = set()
     batch = upgrade(client, max_parallel=4)
-    batch.listen(lambda job: said.add(batch._runner.notice))
+    batch.listen(lambda job: said.add(runner_of(batch).notice))
 
     batch.wait()
 

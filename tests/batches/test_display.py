@@ -11,7 +11,7 @@ import pytest
 from batches.batch_client import POST, BatchClient
 
 from devin_jupyter import loop
-from devin_jupyter.batches.batch import Batch, dry_run, request_of, start
+from devin_jupyter.batches.batch import Batch, dry_run, request_of, runner_of, start
 from devin_jupyter.batches.display import progress_line, rows_of, summary_of
 from devin_jupyter.batches.gate import FailureKind, failure_kind
 from devin_jupyter.errors import (
@@ -89,7 +89,7 @@ def test_a_row_that_is_tried_again_stays_one_row_of_the_board(client: BatchClien
 
 def test_the_clock_of_a_board_stands_still_once_nothing_is_at_work(client: BatchClient) -> None:
     batch = upgrade(client, name="clock", tags=["sim:fail"]).wait()
-    runner = batch._runner
+    runner = runner_of(batch)
 
     def header() -> dict[str, Any]:
         return summary_of(runner)[1]
@@ -208,7 +208,7 @@ def test_running_a_cell_again_takes_over_from_the_runner_before(client: BatchCli
     first = upgrade(client, name="up", max_parallel=1, tags=["sim:slow"])
     second = upgrade(client, name="up", max_parallel=3, tags=["sim:slow"])
 
-    assert client.find("up")._runner is second._runner
+    assert runner_of(client.find("up")) is runner_of(second)
     assert second.wait().phase_counts == {"done": 3}
     assert first.is_over
     assert simulator.requests(POST) == 3
@@ -287,4 +287,4 @@ def test_the_handle_its_progress_and_its_board_agree_on_who_asks(client: BatchCl
     assert ": 1 asks you · 1 done · " in repr(batch)
     assert progress_line(batch.name, batch.tally).endswith(f"2/2  1 needs you · 1 finished · {batch.tally.spent}")
     assert ": 2 sessions · 1 needs you · 1 finished · " in batch._repr_mimebundle_()["text/plain"]
-    assert [row.label for row in rows_of(batch._runner)] == ["asks you", "done"]
+    assert [row.label for row in rows_of(runner_of(batch))] == ["asks you", "done"]

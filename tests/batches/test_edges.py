@@ -15,6 +15,7 @@ from batches.batch_client import LIST, POST, BatchClient
 from interrupt import ctrl_c_once_blocked
 
 from devin_jupyter import AsyncDevin, loop
+from devin_jupyter.batches.batch import runner_of
 from devin_jupyter.batches.display import StatusLine, progress_line, time_span
 from devin_jupyter.batches.jobs import Job, phases_of, positions_of, stats
 from devin_jupyter.batches.plan import make_plan
@@ -160,9 +161,9 @@ def test_a_batch_that_cannot_be_watched_pauses_and_continues_later(client: Batch
 
 def test_a_service_that_is_away_is_waited_for(client: BatchClient, simulator: Any) -> None:
     batch = upgrade(client, max_parallel=1)
-    loop.run(_slow_down(batch._runner.gate))
+    loop.run(_slow_down(runner_of(batch).gate))
 
-    assert batch._runner.notice == "slowed to 1 at a time: the line is down"
+    assert runner_of(batch).notice == "slowed to 1 at a time: the line is down"
     assert batch.wait().phase_counts == {"done": 3}
 
 
@@ -230,19 +231,19 @@ def test_secrets_are_read_again_and_files_need_the_cell(
 
     assert secret.phase_counts == {"done": 3}
     assert file.phase_counts == {"done": 1, "refused": 2}
-    assert "run the cell" in file._runner.jobs[1].error.hint
+    assert "run the cell" in runner_of(file).jobs[1].error.hint
     assert b"npm-canary-value" not in (tmp_path / "journal.db").read_bytes()
 
 
 def test_a_colleagues_session_is_named_and_not_taken(new_client: Callable[..., BatchClient], simulator: Any) -> None:
     upgrade(new_client("zoe.db"), ["acme/a"]).wait()
     client = new_client()
-    client.core.creator.lookup._principal = {"service_user_id": "service-user-bob"}
+    client.core.creator.lookup.principal = {"service_user_id": "service-user-bob"}
 
     batch = upgrade(client, ["acme/a", "acme/b"]).wait()
 
     assert batch.phase_counts == {"done": 1, "refused": 1}
-    assert isinstance(batch._runner.jobs[0].error, ColleaguesSession)
+    assert isinstance(runner_of(batch).jobs[0].error, ColleaguesSession)
     beside = upgrade(client, ["acme/a", "acme/b"], beside=True).wait()
     assert beside.phase_counts == {"done": 2}
     assert simulator.requests(POST) == 3

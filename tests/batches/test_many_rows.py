@@ -16,6 +16,8 @@ import pandas as pd
 import pytest
 from batches.batch_client import POST, BatchClient
 
+from devin_jupyter.batches.batch import runner_of
+
 ENDS = {
     "finished": "done",
     "exit": "done",
@@ -109,9 +111,9 @@ def test_a_running_process_is_followed_and_taken_over_when_it_dies(slow_simulato
         time.sleep(0.01)
 
     batch = client.map("Upgrade {{ row }}", range(24), max_acu=5, max_parallel=8, name="up", schema="version:str")
-    while batch._runner.notice is None:
+    while runner_of(batch).notice is None:
         time.sleep(0.01)
-    assert batch._runner.notice == "another kernel runs this batch; following it"
+    assert runner_of(batch).notice == "another kernel runs this batch; following it"
     process.kill()
     process.wait()
     while not batch.wait(0.1).is_over:

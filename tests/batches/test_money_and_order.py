@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from batches.batch_client import POST, BatchClient
 
+from devin_jupyter.batches.batch import runner_of
 from devin_jupyter.errors import NoAttribute, NotCalled, OptionError, TemplateError
 from devin_jupyter.models.snapshot import batch_scope
 
@@ -30,7 +31,7 @@ def test_spend_only_grows_and_is_one_number_everywhere(new_client: Callable[...,
     again = upgrade(new_client(), budget=100).wait()
 
     assert seen == sorted(set(seen))
-    account = client.core.journal.budgets.account(batch_scope(batch._runner.key))
+    account = client.core.journal.budgets.account(batch_scope(runner_of(batch).key))
     earlier = batch.tally.acus_earlier
     spent = f"{batch.acus:.2f}".rstrip("0").rstrip(".") + f" of 100 ACU ({earlier:g} in earlier takes)"
     assert earlier > 0
@@ -104,7 +105,7 @@ def test_an_empty_cell_leaves_the_option_out_for_its_row(client: BatchClient) ->
     }
     batch = client.map("Upgrade {{ row.repo }}", rows, max_acu="{{ row.cap }}", **options)
 
-    requests = [job.item.request for job in batch.wait()._runner.jobs]
+    requests = [job.item.request for job in runner_of(batch.wait()).jobs]
     assert [request.options["tags"] for request in requests] == [("all", "team:web"), ("all",), ("all", "team:")]
     assert [request.options.get("title") for request in requests] == [None, "B", "C"]
     assert [request.max_acu for request in requests] == [3, None, 4]

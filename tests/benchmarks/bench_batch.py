@@ -24,7 +24,7 @@ import httpx
 from harness import KEY, ORG, Row, requests, simulator
 
 from devin_jupyter import loop
-from devin_jupyter.batches.batch import Batch, request_of, start
+from devin_jupyter.batches.batch import Batch, request_of, runner_of, start
 from devin_jupyter.config import Pace, simulator_settings
 from devin_jupyter.journal import Journal
 from devin_jupyter.session import Core
@@ -77,7 +77,7 @@ def watching(count: int, pace_seconds: float, seconds: float) -> dict[str, float
         # the monitor asks at most one page in `fast` seconds, so this is a sweep every `pace_seconds`
         pace = Pace(fast=pace_seconds * 100 / max(count, 100), slow=pace_seconds)
         core, batch = open_batch(url, count, pace, Path(folder), max_acu=5, max_parallel=count)
-        while batch.tally.open < count or batch.tally.waiting or batch._runner._starting:
+        while batch.tally.open < count or batch.tally.waiting or runner_of(batch)._starting:
             time.sleep(0.2)
         time.sleep(2 * pace_seconds)
         looks = Looks(core.sessions)

@@ -29,7 +29,7 @@ KEY = "cog_canary0123456789abcdef"
 
 @pytest.fixture(autouse=True)
 def nothing_planted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redaction, "_secrets", redaction._Secrets())
+    monkeypatch.setattr(redaction, "masked", redaction.Masked())
 
 
 @settings(max_examples=200, deadline=None)
@@ -37,7 +37,7 @@ def nothing_planted(monkeypatch: pytest.MonkeyPatch) -> None:
     secret=st.text(min_size=12, max_size=40), before=st.text(max_size=5), after=st.text(max_size=5), ascii=st.booleans()
 )
 def test_no_secret_survives_in_a_text_of_an_answer(secret: str, before: str, after: str, ascii: bool) -> None:
-    redaction._secrets = redaction._Secrets()
+    redaction.masked = redaction.Masked()
     keep_secret([secret])
     try:
         body = json.dumps({"message": before + secret + after}, ensure_ascii=ascii).encode()
@@ -50,7 +50,7 @@ def test_no_secret_survives_in_a_text_of_an_answer(secret: str, before: str, aft
 @settings(max_examples=200, deadline=None)
 @given(secret=st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=12, max_size=40), data=st.data())
 def test_no_secret_survives_where_any_letter_of_the_json_is_escaped(secret: str, data: st.DataObject) -> None:
-    redaction._secrets = redaction._Secrets()
+    redaction.masked = redaction.Masked()
     keep_secret([secret])
     flags = data.draw(st.lists(st.booleans(), min_size=len(secret), max_size=len(secret)))
     text = "".join(
@@ -69,7 +69,7 @@ def _has_sound_ends(secret: str) -> bool:
 @settings(max_examples=200, deadline=None)
 @given(secret=st.text(st.characters(exclude_categories=["Cs"]), min_size=12, max_size=40).filter(_has_sound_ends))
 def test_no_secret_survives_in_html_or_in_an_address(secret: str) -> None:
-    redaction._secrets = redaction._Secrets()
+    redaction.masked = redaction.Masked()
     keep_secret([secret])
     for write in (html.escape, quote, quote_plus, partial(quote, safe="")):
         shown = write(secret)
@@ -196,7 +196,7 @@ def test_after_a_restart_secrets_are_masked_again_by_the_names_that_were_given(
     monkeypatch.setenv("MY_TOKEN", secret)
     with Devin(simulator.api_key, base_url=simulator.url, journal=Journal(tmp_path)) as before:
         before.create("say hello", secrets=["MY_TOKEN"])
-    monkeypatch.setattr(redaction, "_secrets", redaction._Secrets())
+    monkeypatch.setattr(redaction, "masked", redaction.Masked())
     with simulator.v3() as plain:  # as Devin may write it into a title
         plain.post("/sessions", json={"prompt": "x", "title": f"uses {secret} and {secret}"})
     with Devin(simulator.api_key, base_url=simulator.url, journal=Journal(tmp_path)) as after:

@@ -210,7 +210,7 @@ def test_the_exit_of_the_process_waits_a_moment_for_notifications(devin, monkeyp
     session = devin.create("say hello", on_done=notify)
     assert begun.wait(30)
     threading.Timer(0.05, go.set).start()
-    on_done._deliveries.finish()
+    on_done.deliveries.finish()
     assert ended == [session.id]
     monkeypatch.setattr(on_done, "EXIT_SECONDS", 0.0)
-    on_done._deliveries.finish()  # nothing is being delivered
+    on_done.deliveries.finish()  # nothing is being delivered

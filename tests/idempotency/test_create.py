@@ -328,7 +328,7 @@ async def test_new_is_refused_where_nobody_can_click(kernel: Any, simulator: Any
 async def test_a_colleagues_session_stops_the_cell_and_is_named(kernel: Any, simulator: Any, folder: Path) -> None:
     first = await kernel().start(policy=Policy())
     other = kernel(Journal(folder / "other"))
-    other.creator.lookup._principal = {"principal_type": "service_user", "service_user_id": "service-user-zoe"}
+    other.creator.lookup.principal = {"principal_type": "service_user", "service_user_id": "service-user-zoe"}
     with pytest.raises(ColleaguesSession) as caught:
         await other.start(policy=Policy())
     assert first.session_id in caught.value.message
@@ -377,7 +377,7 @@ async def test_a_finished_session_comes_from_the_journal_when_the_service_is_gon
     assert (await one.start()).snapshot.turn_over
     offline = kernel()
     offline.url = simulator.url
-    offline.creator.refresher._sessions = _Gone(offline.api.sessions)
+    offline.creator.refresher.sessions = _Gone(offline.api.sessions)
     again = await offline.start()
     assert (again.how, again.session_id, again.raw) == ("attached", first.session_id, None)
     assert "the service cannot be reached" in again.notice

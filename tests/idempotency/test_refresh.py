@@ -86,6 +86,6 @@ async def test_the_next_cells_do_not_wait_for_the_same_failure(folder: Path) -> 
     for _ in range(3):
         await refresher.look(record)
     assert api.sessions.asked == 1
-    refresher._timing = Timing(now=lambda: time.time() + 60)
+    refresher.timing = Timing(now=lambda: time.time() + 60)
     await refresher.look(record)
     assert api.sessions.asked == 2

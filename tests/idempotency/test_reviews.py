@@ -38,9 +38,9 @@ __all__ = ["devin"]
 def reviewer(kernel: Callable[..., Any]) -> Callable[..., Reviewer]:
     """Make what one kernel requests reviews with; without a journal of their own they share one."""
 
-    def make(journal: Journal | None = None, **options: Any) -> Reviewer:
+    def make(journal: Journal | None = None, kind: type[Reviews] = Reviews, **options: Any) -> Reviewer:
         one = kernel(journal, **options)
-        return Reviewer(Reviews(one.api.sessions._service), one.creator)
+        return Reviewer(kind(one.service), one.creator)
 
     return make
 
@@ -104,8 +104,7 @@ class Dying(Reviews):
 
 async def test_what_a_dead_kernel_requested_is_adopted(reviewer: Any, simulator: Any) -> None:
     simulator.faults({**POST, "kind": "drop_after", "times": 1})
-    one = reviewer()
-    one.reviews = Dying(one.reviews._service)
+    one = reviewer(kind=Dying)
     with pytest.raises(RuntimeError, match="gone"):
         await one.review(PR)
     found = await reviewer().review(PR)
@@ -117,8 +116,7 @@ async def test_what_a_dead_kernel_requested_before_a_newer_commit_is_not_request
 ) -> None:
     """The service has no list of reviews, and the one for the earlier commit is not found by the newest."""
     simulator.faults({**POST, "kind": "drop_after", "times": 1})
-    one = reviewer()
-    one.reviews = Dying(one.reviews._service)
+    one = reviewer(kind=Dying)
     with pytest.raises(RuntimeError, match="gone"):
         await one.review(PR)
     simulator.faults()
@@ -136,8 +134,7 @@ async def test_a_further_take_of_a_dead_kernel_is_not_requested_again_after_a_ne
 ) -> None:
     await reviewer().review(PR)
     simulator.faults({**POST, "kind": "drop_after", "times": 1})
-    one = reviewer()
-    one.reviews = Dying(one.reviews._service)
+    one = reviewer(kind=Dying)
     with pytest.raises(RuntimeError, match="gone"):
         await one.review(PR, take="2")
     simulator.faults()

@@ -65,7 +65,7 @@ async def test_a_session_that_a_colleague_started_with_a_key_of_v1_is_reported(
 ) -> None:
     await kernel(api_version="v1", api_key=simulator.v1_key).start(policy=Policy())
     person = kernel(Journal(folder / "elsewhere"))
-    person.creator.lookup._principal = {"principal_type": "pat_user", "user_id": "user-zoe"}
+    person.creator.lookup.principal = {"principal_type": "pat_user", "user_id": "user-zoe"}
     with pytest.raises(ColleaguesSession):
         await person.start(policy=Policy())
 

@@ -293,7 +293,7 @@ async def test_a_later_process_masks_the_secrets_of_the_sessions_it_loads(
     monkeypatch.setenv("NPM_TOKEN", value)
     one = kernel()
     started = await one.start("publish", secrets=read_secrets(("NPM_TOKEN",)))
-    monkeypatch.setattr(redaction, "_secrets", redaction._Secrets())  # another process has planted nothing yet
+    monkeypatch.setattr(redaction, "masked", redaction.Masked())  # another process has planted nothing yet
     assert redaction.redact(value) == value
     later = kernel()
     assert later.journal.sessions(notebook=CELL.notebook)[0].session_id == started.session_id

@@ -451,7 +451,7 @@ FIELDS = st.sampled_from(
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from([*transcript._VARIANTS, "hologram"]),
+            st.sampled_from([*transcript.VARIANTS, "hologram"]),
             st.dictionaries(FIELDS, JSON | st.just("c1"), max_size=4),
             st.dictionaries(KEYS, JSON | st.sampled_from(["status_update", "permission_request"]), max_size=4),
         ),

@@ -71,7 +71,7 @@ def test_the_report_holds_the_last_lines_of_the_log(shell, service):
     keep_recent_log()
     logging.getLogger("devin_jupyter").warning("something %s", "odd")
     assert "something odd" in shell.run("%devin debug").out
-    assert org_commands._EMPTY_LOG not in shell.run("%devin debug").out
+    assert org_commands.EMPTY_LOG not in shell.run("%devin debug").out
 
 
 def test_a_bare_number_is_not_a_time(shell, service):
@@ -213,11 +213,11 @@ def test_tab_offers_folders_and_files_that_fit_and_hides_the_hidden(shell, tmp_p
     (tmp_path / "schemas").mkdir()
     for name in ("finding.json", "notes.txt", ".secret.json"):
         (tmp_path / name).write_text(json.dumps({}))
-    assert {"finding.json", "schemas/"} == {text for text, _ in completion._files("", (".json",))}
-    assert [text for text, _ in completion._files(".s", (".json",))] == [".secret.json"]
-    assert completion._files("no/such/folder/x") == []
+    assert {"finding.json", "schemas/"} == {text for text, _ in completion.files("", (".json",))}
+    assert [text for text, _ in completion.files(".s", (".json",))] == [".secret.json"]
+    assert completion.files("no/such/folder/x") == []
     (tmp_path / "schemas" / "deep.json").write_text("{}")
-    assert completion._files("schemas/d", (".json",)) == [("schemas/deep.json", "file")]
+    assert completion.files("schemas/d", (".json",)) == [("schemas/deep.json", "file")]
 
 
 def test_a_profile_that_was_saved_is_offered(shell, tmp_path, monkeypatch):

@@ -81,7 +81,7 @@ def test_without_a_journal_nothing_is_offered_and_none_is_made(shell, monkeypatc
     disconnect()
     seen = CompletionCache()
     monkeypatch.setattr("devin_jupyter.magics.completion.CACHE", seen)
-    seen.refresh(completion._journal_records, wait=True)
+    seen.refresh(completion.journal_records, wait=True)
     assert seen.get("sessions") == []
     assert not (tmp_path / "home").exists()
 

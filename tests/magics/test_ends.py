@@ -4,6 +4,8 @@ import threading
 
 import pytest
 
+from devin_jupyter.client.sync import get_default
+
 DELETE = "DELETE /v3/organizations/{org_id}/sessions/{devin_id}"
 
 
@@ -35,7 +37,7 @@ def test_a_cell_whose_turn_takes_too_long_ends_its_session(shell, slow_service):
 def test_a_message_may_set_the_limit(shell, slow_service):
     shell.run("%%devin -o stars --quiet\nCount the stars")
     shell.run("%%devin --to stars --max-time 2h --quiet\nFaster")
-    assert shell.names["stars"]._shared.watched.record.facts.max_time == 7200
+    assert get_default().core.store.record(shell.names["stars"].id).facts.max_time == 7200
     ran = shell.run("%%devin --to stars --max-time 0.2s --wait\nMuch faster", fails=True)
     assert "longer than 0.2 s (--max-time)" in ran.out
 

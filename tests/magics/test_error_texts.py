@@ -116,7 +116,7 @@ def said(shell, service, monkeypatch, tmp_path):
 
 
 def test_errors_say_what_happened_what_it_means_and_what_to_do(said):
-    kinds = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors._ThreeLines)}
+    kinds = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.ThreeLines)}
     leaves = {kind for kind in kinds if not any(other is not kind and issubclass(other, kind) for other in kinds)}
     assert {kind.__name__ for kind in leaves} - said.keys() - ELSEWHERE.keys() == set()
     text = "\n".join(said.values())

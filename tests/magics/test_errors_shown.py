@@ -11,7 +11,7 @@ from devin_jupyter import errors
 
 MISTYPED = ["OptionError: %%devin has no option --repoz (did you mean --repos?)", "  %%devin? lists the options"]
 OURS = sorted(
-    (kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors._ThreeLines)),
+    (kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.ThreeLines)),
     key=lambda kind: kind.__name__,
 )
 PUBLIC = [kind for kind in OURS if not kind.__name__.startswith("_")]

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from devin_jupyter import notebook
+from devin_jupyter.client.sync import get_default
 from devin_jupyter.host import executions
 from devin_jupyter.notebook import failure_of
 from devin_jupyter.repair import answer_to, prompt_for
@@ -161,7 +162,7 @@ def test_a_fix_is_asked_for_once_and_shown_as_a_diff_that_nothing_runs(shell, se
     cells("%devin fix --dry-run")
     assert "price('coffee')" in capsys.readouterr().out
     cells("try:\n    {}['pears']\nexcept KeyError as error:\n    other = dj.fix(error)")
-    assert "pears" in shell.names["other"]._shared.watched.record.facts.prompt
+    assert "pears" in get_default().core.store.record(shell.names["other"].id).facts.prompt
 
 
 @pytest.mark.parametrize(
@@ -204,15 +205,15 @@ def test_a_corrected_cell_is_text_only(shell):
 def test_a_notebook_file_that_cannot_be_read_is_no_order(tmp_path):
     path = tmp_path / "broken.ipynb"
     path.write_text("{", encoding="utf-8")
-    assert notebook._saved(path) == []
-    assert notebook._saved(tmp_path) == []
+    assert notebook.saved_cells(path) == []
+    assert notebook.saved_cells(tmp_path) == []
     outputs = [
         {"output_type": "error", "traceback": ["\x1b[31mKeyError\x1b[0m: 'x'"]},
         {"output_type": "display_data", "data": {"text/plain": ["<Figure>"]}},
         {"output_type": "display_data", "data": {"image/png": "…"}},
     ]
     path.write_text(json.dumps({"cells": [{"cell_type": "code", "source": "x", "outputs": outputs}]}), "utf-8")
-    assert notebook._saved(path) == [notebook.Cell("x", "KeyError: 'x'\n<Figure>\n")]
+    assert notebook.saved_cells(path) == [notebook.Cell("x", "KeyError: 'x'\n<Figure>\n")]
 
 
 def test_where_there_is_no_cell_above_it_says_so(shell, service, cells, capsys):
