@@ -9,6 +9,7 @@ import pandas as pd
 
 from devin_jupyter.frames.columns import Column, frame_of
 from devin_jupyter.frames.tables import consumption
+from devin_jupyter.models.enums import REVIEW_STATUS
 from devin_jupyter.models.fields import strings
 
 Raw = Mapping[str, Any]
@@ -26,7 +27,6 @@ REPOSITORIES = (
 )
 """`repo` is `owner/repo`, as `--repos` takes it; the index is null unless it was asked for."""
 
-REVIEW_STATUS = ("pending", "running", "completed", "errored", "cancelled", "skipped")
 REVIEWS = (
     Column("pr_url", "text"),
     Column("repo", "text"),

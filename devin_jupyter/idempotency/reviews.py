@@ -29,6 +29,8 @@ from devin_jupyter.idempotency.create import Creator
 from devin_jupyter.idempotency.once import Attempt, PaidAct, in_seconds, once, shielded
 from devin_jupyter.journal.intents import name_of
 from devin_jupyter.journal.reviews import ABSENT, Identity, PaidReview, review_lease
+from devin_jupyter.models.enums import REVIEW_STATUS
+from devin_jupyter.models.fields import spelled
 from devin_jupyter.models.snapshot import notebook_scope, parse_time
 from devin_jupyter.text import format_utc
 
@@ -265,7 +267,7 @@ class ReviewCall(PaidAct[PaidReview, Mapping[str, Any], Review]):
     def _review(self, made: Mapping[str, Any], how: str, notice: str | None) -> Review:
         return Review(
             pr_url=self.url,
-            status=str(made.get("status")),
+            status=str(spelled(made.get("status"), REVIEW_STATUS)),
             commit_sha=str(made.get("commit_sha") or ""),
             created_at=parse_time(made.get("created_at")),
             how=how,

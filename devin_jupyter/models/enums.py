@@ -68,6 +68,7 @@ SEEN_STATUS_DETAIL = ("contract_expired",)
 SEEN_ORIGIN = ("scheduled",)
 SEEN_CATEGORY: tuple[str, ...] = ()
 
+REVIEW_STATUS = ("pending", "running", "completed", "errored", "cancelled", "skipped")
 PULL_REQUEST_STATES = ("open", "merged", "closed")
 
 

@@ -61,6 +61,14 @@ async def test_a_rerun_attaches_and_shows_the_present_state(reviewer: Any, simul
     assert f"{PR}: completed" in repr(again)
 
 
+async def test_a_state_in_other_case_is_the_known_one(
+    reviewer: Any, simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = v3_organization._review
+    monkeypatch.setattr(v3_organization, "_review", lambda *asked: {**real(*asked), "status": "Completed"})
+    assert (await reviewer().review(PR)).status == "completed"
+
+
 async def test_a_lost_answer_is_settled_by_asking_for_the_review(reviewer: Any, simulator: Any) -> None:
     simulator.faults({**POST, "kind": "drop_after", "times": 1})
     found = await reviewer().review(PR)
