@@ -5,6 +5,7 @@ Loading it must stay free: nothing heavy is imported before the first magic runs
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -210,6 +211,7 @@ def load(shell: InteractiveShell) -> None:
     shell.magics_manager.register_function(CellMagic(magics.run_cell), "cell", "devin")
     shell.magics_manager.register_function(LineMagic(magics.run_line), "line", "devin")
     shell.Completer.custom_matchers.append(_matcher(magics))
+    shell.input_transformers_cleanup.append(_plain_first_line)
     shell.events.register("pre_run_cell", magics.before_cell)
     shell.events.register("post_run_cell", magics.after_cell)
     if hasattr(shell.display_pub, "register_hook"):
@@ -246,7 +248,21 @@ def unload(shell: InteractiveShell) -> None:
     shell.configurables[:] = [item for item in shell.configurables if not isinstance(item, DevinMagics)]
     matchers = shell.Completer.custom_matchers
     matchers[:] = [item for item in matchers if getattr(item, "matcher_identifier", "") != _MATCHER]
+    cleanup = shell.input_transformers_cleanup
+    cleanup[:] = [item for item in cleanup if getattr(item, "__module__", "") != __name__]
     hooks.during_wait = None
+
+
+_PASTED = re.compile("[\ufeff\u200b\u2060\\s]*(%%?devin(?:\\s.*)?)", re.DOTALL)
+_QUOTED_OR_BLANK = re.compile("\"[^\"]*\"|'[^']*'|[\u00a0\u2000-\u200a\u202f\u3000]")
+
+
+def _plain_first_line(lines: list[str]) -> list[str]:
+    """Let a cell that was pasted from a web page be ours: without a byte order mark, and with plain blanks."""
+    found = _PASTED.fullmatch(lines[0]) if lines and not lines[0].isascii() else None
+    if found is None:
+        return lines
+    return [_QUOTED_OR_BLANK.sub(lambda part: part[0] if part[0][0] in "\"'" else " ", found[1]), *lines[1:]]
 
 
 def _status_line(session: Session | AsyncSession) -> AbstractContextManager[None]:

@@ -55,3 +55,22 @@ def test_a_default_that_changes_after_the_first_use_holds_from_the_next_one_on(s
     made = [tags.get(shell.names[name].id) for name in ("first", "second")]
     assert [any(tag.startswith("nb-") for tag in of_one) for of_one in made] == [True, False]
     get_default().close()
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["\ufeff%%devin --title 'a\xa0b'", "%%devin\xa0--title\xa0'a\xa0b'", "\u200b%%devin\u2009--title 'a\xa0b'\xa0"],
+    ids=["byte order mark", "blanks that do not break", "zero width and thin blanks"],
+)
+def test_a_cell_that_was_pasted_from_a_page_is_ours(shell, slow_service, line):
+    shell.run(f"{line} --quiet -o pasted\nCount the pages")
+    assert shell.names["pasted"].title == "a\xa0b"
+    assert "attached to" in shell.run("%%devin --title 'a\xa0b' --quiet -o pasted\nCount the pages").out
+
+
+def test_other_cells_keep_their_blanks(shell):
+    assert shell.run("print('a\xa0b')").out == "a\xa0b\n"
+    cleanup = shell.ipython.input_transformers_cleanup
+    before = len(cleanup)
+    shell.run("%reload_ext devin_jupyter")
+    assert len(cleanup) == before
