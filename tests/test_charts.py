@@ -7,8 +7,10 @@ import builtins
 import html
 import json
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import pandas as pd
 import pytest
@@ -62,6 +64,13 @@ def bundle(chart: Any) -> dict[str, Any]:
     return found
 
 
+def specification(chart: Any) -> dict[str, Any]:
+    """What is shown, without the picture, which takes far longer to draw than all else."""
+    with patch.dict(sys.modules, vl_convert=None):
+        found: dict[str, Any] = bundle(chart)[charts.MIME]
+    return found
+
+
 def values(chart: Any) -> list[dict[str, Any]]:
     specification = chart.to_dict()
     layer = specification["layer"][0]
@@ -94,11 +103,12 @@ def test_marks_link_to_sessions_and_only_to_web_pages(draw: Callable[[pd.DataFra
     safe, unsafe = draw(many(5)), draw(frame_of(session(1, url="javascript:alert(1)")))
 
     assert {item["url"] for item in values(safe)} == {V3["url"]}
-    assert "javascript" not in json.dumps(bundle(unsafe)[charts.MIME])
-    layer = bundle(safe)[charts.MIME]["layer"][0]
+    assert "javascript" not in json.dumps(specification(unsafe))
+    shown = specification(safe)
+    layer = shown["layer"][0]
     assert layer["encoding"]["href"]["field"] == "url"
     assert layer["encoding"]["tooltip"]
-    assert bundle(safe)[charts.MIME]["usermeta"]["embedOptions"]["loader"]["target"] == "_blank"
+    assert shown["usermeta"]["embedOptions"]["loader"]["target"] == "_blank"
 
 
 @pytest.mark.parametrize("draw", CHARTS.values(), ids=CHARTS)
@@ -108,7 +118,7 @@ def test_a_chart_can_be_changed_further_and_still_shows_itself(draw: Callable[[p
     changed = draw(many(5)).properties(width=111)
 
     assert isinstance(changed, altair.LayerChart)
-    assert bundle(changed)[charts.MIME]["width"] == 111
+    assert specification(changed)["width"] == 111
 
 
 def _contrast(one: str, other: str) -> float:
@@ -127,7 +137,7 @@ def test_colors_can_be_seen_on_light_and_on_dark_pages(page: str) -> None:
 
     assert min(_contrast(color, page) for color in marks) >= 2.5
     assert _contrast("#808488", page) >= 3.5
-    assert bundle(charts.timeline(many(3)))[charts.MIME]["config"]["background"] == "transparent"
+    assert specification(charts.timeline(many(3)))["config"]["background"] == "transparent"
 
 
 def test_every_phase_has_a_color() -> None:
@@ -166,7 +176,7 @@ def test_a_timeline_of_many_sessions_counts_all_of_them_in_at_most_40_bars(count
 
 def test_a_timeline_of_40_sessions_has_a_title_beside_every_bar() -> None:
     chart = charts.timeline(many(40))
-    svg = vl_convert.vegalite_to_svg(bundle(chart)[charts.MIME], vl_version=charts.VEGA_LITE)
+    svg = vl_convert.vegalite_to_svg(specification(chart), vl_version=charts.VEGA_LITE)
 
     assert [record["place"] for record in values(chart)] == list(range(40))
     assert [f">Task {number}<" in svg for number in range(40)] == [True] * 40
@@ -175,7 +185,7 @@ def test_a_timeline_of_40_sessions_has_a_title_beside_every_bar() -> None:
 def test_any_title_is_a_text() -> None:
     title = '"][datum.value]; `${x}` \\ \U0001f600 </text>'
     chart = charts.timeline(frame_of(session(1, title=title)))
-    svg = vl_convert.vegalite_to_svg(bundle(chart)[charts.MIME], vl_version=charts.VEGA_LITE)
+    svg = vl_convert.vegalite_to_svg(specification(chart), vl_version=charts.VEGA_LITE)
 
     axis = svg[svg.index("Y-axis") :]
     assert re.search(r"<text[^>]*>(.*?)</text>", axis, re.DOTALL)[1] == html.escape(title, quote=False)  # type: ignore[index]
@@ -183,7 +193,7 @@ def test_any_title_is_a_text() -> None:
 
 def labels(chart: Any) -> list[str]:
     """What is written along the axis of time; lines below one another are joined."""
-    svg = vl_convert.vegalite_to_svg(bundle(chart)[charts.MIME], vl_version=charts.VEGA_LITE)
+    svg = vl_convert.vegalite_to_svg(specification(chart), vl_version=charts.VEGA_LITE)
     axis = re.search(r'aria-label="X-axis.*?role-axis-label.*?</g>', svg, re.DOTALL)
     assert axis
     written = re.findall(r"<text[^>]*>(.*?)</text>", axis[0])
@@ -222,7 +232,7 @@ def test_spending_adds_up_for_every_grouping() -> None:
 def test_the_groups_of_a_day_are_stacked_the_most_expensive_below() -> None:
     frame = frame_of(session(1, tags=["cheap"], acus_consumed=1), session(2, tags=["dear"], acus_consumed=3))
 
-    svg = vl_convert.vegalite_to_svg(bundle(charts.spend(frame, by="tag"))[charts.MIME], vl_version=charts.VEGA_LITE)
+    svg = vl_convert.vegalite_to_svg(specification(charts.spend(frame, by="tag")), vl_version=charts.VEGA_LITE)
 
     bars = re.findall(r'aria-roledescription="bar" d="M0,([\d.]+)h\d+v([\d.]+)h-\d+Z" fill="(#\w+)"', svg)
     assert bars == [("55", "165", charts.GROUP_COLORS[0]), ("0", "55", charts.GROUP_COLORS[1])]
