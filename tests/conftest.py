@@ -61,6 +61,13 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
 
 
+LONG = {
+    *("test_dataset", "test_charts", "test_follow", "test_session", "test_terminal", "test_endings", "test_kills"),
+    *("test_changed_package", "test_typing", "test_round_trips", "test_frames", "test_without_threads"),
+}
+"""The modules without a browser or kernel that take longest, as `--durations=0` says."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest go first, so that no worker is left alone with them at the end: notebooks, browsers, kernels."""
     items.sort(
@@ -68,6 +75,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.path.suffix != ".ipynb",
             item.get_closest_marker("browser") is None,
             item.get_closest_marker("kernel") is None,
+            item.path.stem not in LONG,
         ]
     )
 
