@@ -45,9 +45,7 @@ run("%devin help")
 @pytest.mark.parametrize("before", ["%load_ext autoreload;%autoreload 2", "pass"])
 def test_a_changed_package_asks_for_a_restart_before_anything_is_sent(simulator, tmp_path, before):
     folder = tmp_path / "site"
-    shutil.copytree(
-        Path(devin_jupyter.__file__).parent, folder / "devin_jupyter", ignore=shutil.ignore_patterns("__py*")
-    )
+    shutil.copytree(Path(devin_jupyter.__file__).parent, folder / "devin_jupyter")
     environment = {**os.environ, "PYTHONPATH": str(folder), "IPYTHONDIR": str(tmp_path)}
     environment |= {"DEVIN_API_KEY": simulator.api_key, "DEVIN_API_URL": simulator.url}
     environment |= {"DEVIN_ORG_ID": simulator.org_id, "PYTHONDONTWRITEBYTECODE": "1"}
