@@ -549,12 +549,9 @@ def test_text_that_attacks_does_nothing_in_a_saved_file_whether_trusted_or_not(l
     lab.page.on("request", lambda request: outside.append(request.url))
     name, count = "hostile_sessions.ipynb", lab.ask("len(fakes.hostile_sessions())")
     lab.do(f"fakes.write_saved({name!r})")
-    other = lab.page.context.new_page()
-    other.on("request", lambda request: outside.append(request.url))
-    lab.jupyter.open(other, name, kernel=False)
-    expect(other.locator(".dv-snapshot")).to_have_count(count)
+    with lab.jupyter.beside(lab.page, name) as saved:
+        expect(saved.locator(".dv-snapshot")).to_have_count(count)
 
-    assert other.evaluate("() => window.pwned") is None
-    assert other.locator(".dv-snapshot :is(script, img, svg, iframe, style, form, object)").count() == 0
-    assert [url for url in outside if url.startswith("http") and lab.jupyter.url not in url] == []
-    other.close()
+        assert lab.page.evaluate("() => window.pwned") is None
+        assert saved.locator(".dv-snapshot :is(script, img, svg, iframe, style, form, object)").count() == 0
+        assert [url for url in outside if url.startswith("http") and lab.jupyter.url not in url] == []

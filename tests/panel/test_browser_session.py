@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -59,20 +58,13 @@ def _settled(lab: Any) -> None:
     lab.page.locator(".dv-snapshot > .dv-live").wait_for(timeout=60_000)
 
 
-@pytest.fixture(scope="module")
-def other(lab_page: Any) -> Iterator[Any]:
-    """A page of its own for what the file holds, where no kernel knows of it."""
-    page = lab_page.context.new_page()
-    yield page
-    page.close()
-
-
-def _reopen(lab: Any, other: Any, name: str) -> None:
+def _copied(lab: Any, name: str) -> Any:
+    """A copy of the file, opened beside the notebook."""
     shutil.copy(lab.jupyter.root / lab.name, lab.jupyter.root / name)
-    lab.jupyter.open(other, name, kernel=False)
+    return lab.jupyter.beside(lab.page, name)
 
 
-def test_a_cell_goes_through_its_phases_and_the_file_holds_the_final_state(lab: Any, other: Any) -> None:
+def test_a_cell_goes_through_its_phases_and_the_file_holds_the_final_state(lab: Any) -> None:
     lab.show(AUDIT)
     _at_work(lab)
     expect(lab.page.locator(".dv-tempo")).to_contain_text("running")
@@ -88,11 +80,11 @@ def test_a_cell_goes_through_its_phases_and_the_file_holds_the_final_state(lab: 
     assert _kinds(lab) == [set(), {"text/plain", "text/html", RECORD_MIME}]
     assert "✓ done" in _html(lab)
 
-    _reopen(lab, other, "reopened.ipynb")
-    expect(other.locator(".dv-snapshot")).to_contain_text("validated")
-    assert other.locator(".dv-live").count() == 0
-    assert "model not found" not in other.content()
-    picture(other, "session-reopened", ".dv-snapshot")
+    with _copied(lab, "reopened.ipynb") as copy:
+        expect(copy.locator(".dv-snapshot")).to_contain_text("validated")
+        assert copy.locator(".dv-live").count() == 0
+        assert "model not found" not in copy.inner_html()
+        picture(copy, "session-reopened", ".dv-snapshot")
 
 
 def test_a_question_is_answered_in_the_panel_after_the_turn(lab: Any) -> None:
@@ -155,7 +147,7 @@ def test_a_reloaded_page_finds_the_panel_alive(lab: Any) -> None:
     expect(lab.page.locator(".dv-from-you").last).to_contain_text("Yes.")
 
 
-def test_a_kernel_that_dies_leaves_a_readable_snapshot(lab: Any, other: Any) -> None:
+def test_a_kernel_that_dies_leaves_a_readable_snapshot(lab: Any) -> None:
     lab.show(LONG.format(" again"))
     _at_work(lab)
     expect(lab.page.locator(".dv-latest")).not_to_be_empty()
@@ -167,9 +159,9 @@ def test_a_kernel_that_dies_leaves_a_readable_snapshot(lab: Any, other: Any) -> 
     lab.page.locator(".jp-Dialog button").last.click(timeout=60_000)
     assert "working" in _html(lab)
 
-    _reopen(lab, other, "died.ipynb")
-    expect(other.locator(".dv-snapshot")).to_be_visible()
-    expect(other.locator(".dv-snapshot")).to_contain_text("working")
+    with _copied(lab, "died.ipynb") as copy:
+        expect(copy.locator(".dv-snapshot")).to_be_visible()
+        expect(copy.locator(".dv-snapshot")).to_contain_text("working")
 
 
 def test_a_finished_cell_that_runs_again_keeps_its_box_and_its_tabs(lab: Any) -> None:

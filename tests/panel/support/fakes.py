@@ -318,4 +318,5 @@ def write_saved(name: str) -> None:
         for session in hostile_sessions()
     ]
     cells = [new_code_cell("", outputs=[new_output("display_data", bundle)]) for bundle in bundles]
-    nbformat.write(new_notebook(cells=cells), name)
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}  # or JupyterLab asks for one
+    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), name)

@@ -39,6 +39,15 @@ OPEN_INSTEAD = """async name => {
     if (context && context.session) await context.shutdown();
     widget.dispose() }
   await app.commands.execute('docmanager:open', { path: name }) }"""
+OPEN_BESIDE = """async name => {
+  const { shell, commands } = window.jupyterapp; const before = shell.currentWidget.id;
+  const widget = await commands.execute('docmanager:open', { path: name });
+  await widget.context.ready; await widget.sessionContext.ready; return [widget.id, before] }"""
+CLOSE = """async ([id, before]) => {
+  const { shell } = window.jupyterapp;
+  const widget = [...shell.widgets('main')].find(each => each.id === id);
+  await widget.sessionContext.shutdown(); widget.dispose(); shell.activateById(before) }"""
+HAS_RETURNED = "id => window.jupyterapp.shell.currentWidget?.id === id"
 
 
 @dataclass
@@ -57,15 +66,23 @@ class Jupyter:
 
     def open(self, page: Any, name: str, *, kernel: bool = True) -> None:
         """Open a notebook in JupyterLab, in place of what is open in its page, and wait for its kernel."""
-        if page.evaluate(
-            "() => 'jupyterapp' in window && location.pathname.startsWith('/lab')"
-        ):  # loading it takes four times as long
+        if page.evaluate(HAS_LAB):  # loading it takes four times as long
             page.evaluate(OPEN_INSTEAD, name)
         else:
             page.goto(f"{self.url}/lab/tree/{name}?reset")
         page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60000)
         if kernel:
             page.wait_for_function(KERNEL_READY, timeout=60000, polling=100)
+
+    @contextlib.contextmanager
+    def beside(self, page: Any, name: str) -> Iterator[Any]:
+        """Open a notebook in a tab beside what is open, where no kernel knows of its outputs; give its place."""
+        identifier, before = page.evaluate(OPEN_BESIDE, name)
+        place = page.locator(f"[id='{identifier}']")
+        place.locator(".jp-Notebook .jp-Cell").first.wait_for()
+        yield place
+        page.evaluate(CLOSE, [identifier, before])
+        page.wait_for_function(HAS_RETURNED, arg=before, polling=100)
 
     @staticmethod
     def command(page: Any, name: str) -> None:
