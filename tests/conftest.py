@@ -381,7 +381,7 @@ def run_python():
 
     def run(code, *args):
         command = [sys.executable, "-c", code, *args]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

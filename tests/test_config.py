@@ -162,7 +162,6 @@ def test_a_virtual_environment_by_the_name_of_the_dotenv_file_is_ignored(empty_f
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pipes and devices among its files")
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize("kind", ["pipe", "endless", "link to a pipe"])
 def test_a_dotenv_file_that_would_block_or_never_end_is_named(kind, empty_folder, tmp_path):
     place = empty_folder / ".env"

@@ -123,7 +123,7 @@ def test_a_process_ends_quietly_while_sessions_are_watched():
 def run_python(code):
     command = [sys.executable, "-W", "error", "-c", textwrap.dedent(code)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=environment)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=True, env=environment)
 
 
 def test_the_shared_loop_is_the_one_the_package_uses():

@@ -47,7 +47,7 @@ def marimo_at(tmp_path):
 
 
 def finished(process):
-    out, err = process.communicate(timeout=150)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err.decode()
     return out.decode()
 

@@ -54,7 +54,7 @@ def test_replay_frames_and_charts_run_without_threads_network_and_missing_wheels
     monkeypatch.delenv("DEVIN_API_KEY")
     monkeypatch.delenv("DEVIN_API_URL")
     code = AS_IN_PYODIDE % (SCHEMA, str(tmp_path / "saved.ipynb"))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     answer = json.loads(json.dumps(session.result()))

@@ -19,7 +19,7 @@ def test_a_forked_child_is_told_to_open_the_batch_anew(simulator: Any, tmp_path:
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

@@ -35,7 +35,9 @@ def test_no_notebook_leaves_a_secret(path: Path, tmp_path: Path, simulator, monk
     notebook = nbformat.read(folder / path.name, as_version=4)
     with echo_service(simulator) as (url, _):  # for a notebook that uses the key it finds
         monkeypatch.setenv("DEVIN_API_URL", url)
-        NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
+        NotebookClient(
+            notebook, timeout=300, startup_timeout=300, resources={"metadata": {"path": str(folder)}}
+        ).execute()
     assert leaks_in(leftovers(notebook, folder, tmp_path / "home")) == []
 
 

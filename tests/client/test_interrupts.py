@@ -117,7 +117,7 @@ def sign(tmp_path):
 async def kernel(simulator_with, sign):
     """A real kernel, with a session of a slow simulator in it."""
     simulator = simulator_with(speed=1.0)
-    manager, client = await start_new_async_kernel()
+    manager, client = await start_new_async_kernel(startup_timeout=300)
     try:
         await run(client, SETUP.format(key=simulator.api_key, url=simulator.url, sign=str(sign)))
         yield manager, client
@@ -131,7 +131,7 @@ async def run(client, code, *, once_it_runs=None):
     request = client.execute(code, allow_stdin=False)
     error = None
     while True:
-        message = await client.get_iopub_msg(timeout=60)
+        message = await client.get_iopub_msg(timeout=300)
         if message["parent_header"].get("msg_id") != request:
             continue
         kind, content = message["msg_type"], message["content"]

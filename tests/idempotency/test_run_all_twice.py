@@ -37,7 +37,7 @@ class Runs:
         notebook = nbformat.read(self.folder / NOTEBOOK.name, 4)
         notebook.cells += [nbformat.v4.new_code_cell(line) for line in more]
         resources = {"metadata": {"path": str(self.folder)}}
-        await NotebookClient(notebook, timeout=120, resources=resources).async_execute()
+        await NotebookClient(notebook, timeout=300, startup_timeout=300, resources=resources).async_execute()
         return notebook
 
     def paid(self) -> tuple[int, int]:

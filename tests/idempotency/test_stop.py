@@ -200,7 +200,7 @@ def test_the_command_line_stops_what_the_folder_started(simulator: Any, folder: 
 def test_without_a_key_the_command_line_still_halts(folder: Path) -> None:
     environment = {**os.environ, "DEVIN_JUPYTER_HOME": str(folder), "PYTHONPATH": os.getcwd()}
     command = [sys.executable, "-m", "devin_jupyter", "stop", "--all"]
-    stop = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
+    stop = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
     assert stop.returncode == 1
     assert "halted: nobody posts on" in stop.stdout
     assert "no Devin API key was found" in stop.stderr

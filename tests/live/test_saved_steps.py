@@ -22,7 +22,7 @@ def test_a_saved_notebook_holds_steps_only_with_the_transcript(saves: bool) -> N
     ]
     _, before = sent_methods.noted(0)
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+    nbclient.NotebookClient(notebook, timeout=300, startup_timeout=300, kernel_name="python3").execute()
     saved = json.dumps(notebook)
     assert "your reply" not in saved
     for told in ("First I look at", "1 failed, 40 passed", "pytest -q"):

@@ -95,10 +95,16 @@ class Kernel:
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
-        self.manager, self.client = self._runner.run(start_new_async_kernel(kernel_name="python3"))
+        self.manager, self.client = self._runner.run(start_new_async_kernel(startup_timeout=300, kernel_name="python3"))
 
     def run(
-        self, code: str, *, headless: bool = False, cell_id: str | None = None, fails: bool = False, seconds: float = 60
+        self,
+        code: str,
+        *,
+        headless: bool = False,
+        cell_id: str | None = None,
+        fails: bool = False,
+        seconds: float = 300,
     ) -> list[dict[str, Any]]:
         """Run a cell and return its outputs as nbformat has them."""
         outputs: list[dict[str, Any]] = []
@@ -123,7 +129,7 @@ class Kernel:
         identifier: str = message["header"]["msg_id"]
         return identifier
 
-    def gather(self, request: str, outputs: list[dict[str, Any]], seconds: float = 60) -> dict[str, Any]:
+    def gather(self, request: str, outputs: list[dict[str, Any]], seconds: float = 300) -> dict[str, Any]:
         """Collect outputs until the request's reply, applying updates as a front end does."""
         while True:
             message = self.next(seconds)
@@ -134,7 +140,7 @@ class Kernel:
             self.apply(message, outputs)
         return self.gather_reply(request, seconds)
 
-    def gather_reply(self, request: str, seconds: float = 60) -> dict[str, Any]:
+    def gather_reply(self, request: str, seconds: float = 300) -> dict[str, Any]:
         """Wait for the reply to a request."""
         while True:
             reply = self._runner.run(self.client.get_shell_msg(timeout=seconds))
@@ -142,7 +148,7 @@ class Kernel:
                 content: dict[str, Any] = reply["content"]
                 return content
 
-    def next(self, seconds: float = 60) -> dict[str, Any]:
+    def next(self, seconds: float = 300) -> dict[str, Any]:
         """Return the next message to all front ends."""
         message: dict[str, Any] = self._runner.run(self.client.get_iopub_msg(timeout=seconds))
         return message
@@ -158,7 +164,7 @@ class Kernel:
 
     def _completed(self, code: str) -> dict[str, Any]:
         at = code.index("|")
-        reply = self._runner.run(self.client.complete(code[:at] + code[at + 1 :], at, reply=True, timeout=60))
+        reply = self._runner.run(self.client.complete(code[:at] + code[at + 1 :], at, reply=True, timeout=300))
         content: dict[str, Any] = reply["content"]
         return content
 

@@ -84,6 +84,6 @@ async def test_a_mistyped_cell_stops_a_run_of_the_whole_notebook():
     cells = ["%load_ext devin_jupyter", "%devin sned", "print('reached')"]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     with pytest.raises(CellExecutionError, match="did you mean send"):
-        await NotebookClient(notebook, kernel_name="python3").async_execute()
+        await NotebookClient(notebook, startup_timeout=300, kernel_name="python3").async_execute()
     assert [output.output_type for output in notebook.cells[1].outputs] == ["error"]
     assert notebook.cells[2].outputs == []

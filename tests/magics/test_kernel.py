@@ -109,7 +109,7 @@ async def test_nbclient_runs_a_notebook_to_its_answers(simulator, monkeypatch):
     monkeypatch.setenv("DEVIN_API_URL", simulator.url)
     cells = ["%load_ext devin_jupyter", "%%devin --schema 'n:int' -o s\nCount", "type(s.result()['n']).__name__"]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    await NotebookClient(notebook, kernel_name="python3").async_execute()
+    await NotebookClient(notebook, startup_timeout=300, kernel_name="python3").async_execute()
     [shown] = notebook.cells[1].outputs
     assert shown.data[RECORD]["phase"] == "done"
     assert notebook.cells[2].outputs[0].data["text/plain"] == "'int'"

@@ -17,7 +17,9 @@ async def test_the_quickstart_gives_its_committed_outputs_under_nbclient():
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     resources = {"metadata": {"path": str(PATH.parent)}}
-    await NotebookClient(fresh, kernel_name="python3", record_timing=False, resources=resources).async_execute()
+    await NotebookClient(
+        fresh, startup_timeout=300, kernel_name="python3", record_timing=False, resources=resources
+    ).async_execute()
     for before, after in zip(committed.cells, fresh.cells, strict=True):
         assert after.get("outputs") == before.get("outputs"), before.source
 

@@ -17,13 +17,13 @@ batch = client.map("do {{ row }}", ["a"])"""
 
 @pytest.fixture(scope="module")
 def tab() -> Iterator[Callable[[str], list[str]]]:
-    manager, client = start_new_kernel()
+    manager, client = start_new_kernel(startup_timeout=300)
     failed: list[Any] = []
-    client.execute_interactive(SETUP, timeout=60, output_hook=failed.append)
+    client.execute_interactive(SETUP, timeout=300, output_hook=failed.append)
     assert not [message for message in failed if message["msg_type"] == "error"]
 
     def ask(code: str) -> list[str]:
-        matches: list[str] = client.complete(code, len(code), reply=True, timeout=60)["content"]["matches"]
+        matches: list[str] = client.complete(code, len(code), reply=True, timeout=300)["content"]["matches"]
         return matches
 
     yield ask

@@ -27,7 +27,7 @@ def terminal(slow_simulator, monkeypatch, tmp_path):
     monkeypatch.delenv("COLUMNS", raising=False)
     command = ["-m", "IPython", "--simple-prompt", "--no-banner", "--no-confirm-exit", "--HistoryManager.enabled=False"]
     child = pexpect.spawn(
-        sys.executable, command, encoding="utf-8", timeout=30, dimensions=(40, 100), env=dict(os.environ)
+        sys.executable, command, encoding="utf-8", timeout=300, dimensions=(40, 100), env=dict(os.environ)
     )
     child.expect(PROMPT)
     say(child, "%load_ext devin_jupyter")

@@ -118,16 +118,22 @@ class Chromium:
         if self._launched is None:
             playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
             driver = self._opened.enter_context(playwright.sync_playwright())
-            playwright.expect.set_options(timeout=60_000)  # what is not there by then never comes
+            playwright.expect.set_options(timeout=WAITED)
             arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
             self._launched = driver.chromium.launch(executable_path=str(CHROMIUM), headless=True, args=arguments)
             self._opened.callback(self._launched.close)
         return self._launched
 
+    def opened(self) -> Any:
+        """Return a new context for pages."""
+        context = self.launched().new_context(viewport=VIEWPORT)
+        context.set_default_timeout(WAITED)
+        return context
+
     def lab(self) -> Any:
         """Return the page for JupyterLab, in which one notebook is opened after the other."""
         if self._lab is None:
-            self._lab = self.launched().new_context(viewport=VIEWPORT).new_page()
+            self._lab = self.opened().new_page()
         return self._lab
 
     def close(self) -> None:
@@ -136,6 +142,8 @@ class Chromium:
         self._opened.pop_all().close()
 
 
+WAITED = 150_000
+"""Milliseconds; what is not there by then never comes."""
 VIEWPORT = {"width": 1300, "height": 1000}
 _chromium = Chromium()
 
@@ -154,7 +162,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 def page() -> Iterator[Any]:
     """A fresh page; errors of the widgets' scripts fail the test."""
     _need_chromium()
-    context = _chromium.launched().new_context(viewport=VIEWPORT)
+    context = _chromium.opened()
     opened = context.new_page()
     with _without_errors(opened):
         yield opened

@@ -11,7 +11,7 @@ from accessibility import violations
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import expect
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 START = """%load_ext devin_jupyter
 import os; os.chdir({folder!r})
 import pandas as pd

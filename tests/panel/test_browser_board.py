@@ -13,7 +13,7 @@ from lab import picture
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import expect
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 THOUSAND = """%load_ext devin_jupyter
 import devin_jupyter as dj
 from devin_jupyter.simulator.config import Config
@@ -161,7 +161,7 @@ def test_voila_shows_the_panel_and_takes_the_reply(jupyter: Any, page: Any) -> N
     asked = "s = fakes.audit(phase=fakes.Phase.YOUR_TURN, question='Go on?'); Panel(s)"
     jupyter.notebook("dashboard.ipynb", f"import fakes\nfrom devin_jupyter.panel import Panel\n{asked}")
     page.goto(f"{jupyter.url}/voila/render/dashboard.ipynb")
-    expect(page.locator(".dv-live .dv-badge")).to_contain_text("asks you", timeout=60_000)
+    expect(page.locator(".dv-live .dv-badge")).to_contain_text("asks you")
     page.get_by_label("Message to Devin").fill("Go on.")
     page.get_by_role("button", name="Send", exact=True).click()
     expect(page.locator(".dv-live .dv-badge")).to_contain_text("queued")

@@ -10,7 +10,7 @@ from lab import NotebookPage, picture
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("altair", reason="altair is not installed")
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 START = """import devin_jupyter as dj
 from devin_jupyter.simulator.config import Config
 from devin_jupyter.simulator.server import start

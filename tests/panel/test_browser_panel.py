@@ -10,7 +10,7 @@ from accessibility import violations
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import expect
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 PANEL = "s = fakes.audit(); panel = Panel(s, name='audit'); panel"
 QUESTION = "Should I also fix `login.py`?\\n\\n- yes\\n- no"
 ASKS = f"s.show(phase=fakes.Phase.YOUR_TURN, question='{QUESTION}', updated_at=fakes.END)"

@@ -11,7 +11,7 @@ from lab import KERNEL_READY
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import expect
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 PANEL = "s = fakes.audit({fields}); panel = Panel(s); panel"
 LONG = "messages=tuple(fakes.message(n, 'line\\n' * 9) for n in range(12))"
 ASKS = "s.show(phase=fakes.Phase.YOUR_TURN, question='Shall I go on?', updated_at=fakes.END)"
@@ -187,7 +187,7 @@ def test_a_panel_whose_kernel_is_gone_is_gray_and_its_buttons_are_disabled(lab: 
     lab.page.get_by_label("Message to Devin").fill("still there?")
     expect(live.get_by_role("button", name="Send", exact=True)).to_be_enabled()
     lab.page.evaluate(DIES)
-    lab.page.locator(".jp-Dialog button").last.click(timeout=30_000)
+    lab.page.locator(".jp-Dialog button").last.click()
     expect(live.locator(".dv-trouble")).to_have_text(GONE)
 
     assert "grayscale" in live.locator(".dv-panel").evaluate("el => getComputedStyle(el).filter")

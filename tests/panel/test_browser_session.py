@@ -13,7 +13,7 @@ from devin_jupyter.recorded import RECORD_MIME
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import expect
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 VIEW = "application/vnd.jupyter.widget-view+json"
 CONNECT = """%load_ext devin_jupyter
 import devin_jupyter as dj, httpx
@@ -55,7 +55,7 @@ def _html(lab: Any) -> str:
 
 def _settled(lab: Any) -> None:
     """The widget's output is gone; the panel has moved into the static snapshot."""
-    lab.page.locator(".dv-snapshot > .dv-live").wait_for(timeout=60_000)
+    lab.page.locator(".dv-snapshot > .dv-live").wait_for()
 
 
 def _copied(lab: Any, name: str) -> Any:
@@ -156,7 +156,7 @@ def test_a_kernel_that_dies_leaves_a_readable_snapshot(lab: Any) -> None:
         """() => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel
         .requestExecute({ code: "import os; os._exit(1)" }) }"""
     )
-    lab.page.locator(".jp-Dialog button").last.click(timeout=60_000)
+    lab.page.locator(".jp-Dialog button").last.click()
     assert "working" in _html(lab)
 
     with _copied(lab, "died.ipynb") as copy:

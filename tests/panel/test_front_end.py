@@ -23,7 +23,7 @@ needs_node = pytest.mark.skipif(NODE is None, reason="no node here to run the fr
 def test_the_unit_tests_of_the_front_end_pass() -> None:
     environment = {**os.environ, "PANEL_JS": FOLDER.as_uri(), "NODE_NO_WARNINGS": "1"}
     files = [str(path) for path in sorted(TESTS.glob("*.test.mjs"))]
-    ran = subprocess.run([str(NODE), "--test", *files], env=environment, capture_output=True, text=True, timeout=120)
+    ran = subprocess.run([str(NODE), "--test", *files], env=environment, capture_output=True, text=True, timeout=300)
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
@@ -35,7 +35,7 @@ def test_the_script_of_a_widget_is_one_module_that_node_can_load(tmp_path: Path,
     whole.write_text(script(entry), encoding="utf-8")
     program = f"const made = (await import({whole.as_uri()!r})).default(); console.log(Object.keys(made).join())"
     ran = subprocess.run(
-        [str(NODE), "--input-type=module", "-e", program], capture_output=True, text=True, timeout=60, check=True
+        [str(NODE), "--input-type=module", "-e", program], capture_output=True, text=True, timeout=300, check=True
     )
 
     assert ran.stdout.strip() == "initialize,render"

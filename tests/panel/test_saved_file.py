@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from devin_jupyter.recorded import RECORD_MIME
 
-pytestmark = [pytest.mark.kernel, pytest.mark.timeout(180), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = [pytest.mark.kernel, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 CELLS = [
     "%load_ext devin_jupyter\nimport devin_jupyter as dj\ndj.connect(simulator=True);",
     "%%devin --repos acme/api --schema 'severity:low|high, count:int' -o audit\nAudit the payment API.",
@@ -51,7 +51,10 @@ FINAL = [(sorted(["text/plain", "text/html", RECORD_MIME]), True, ["count", "sev
 def executed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     notebook = _notebook()
     NotebookClient(
-        notebook, timeout=120, resources={"metadata": {"path": str(tmp_path_factory.mktemp("run"))}}
+        notebook,
+        timeout=300,
+        startup_timeout=300,
+        resources={"metadata": {"path": str(tmp_path_factory.mktemp("run"))}},
     ).execute()
     return notebook
 
@@ -66,7 +69,7 @@ def test_no_widget_and_no_front_end_is_kept_where_nobody_looks(executed: Any) ->
 
 def test_two_runs_leave_the_same_bytes(executed: Any, tmp_path: Path) -> None:
     again = _notebook()
-    NotebookClient(again, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(again, timeout=300, startup_timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
 
     assert json.dumps(_outputs(again)) == json.dumps(_outputs(executed))
 

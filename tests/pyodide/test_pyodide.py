@@ -82,14 +82,14 @@ def run_in_pyodide(node: str, tmp_path: Path) -> Any:
     with index_of(house) as url:
         places = [FOLDER, wheel_of("micropip"), HERE / "in_pyodide.py", shared, url]
         done = subprocess.run(
-            [node, str(HERE / "run.mjs"), *map(str, places)], capture_output=True, text=True, timeout=120, check=False
+            [node, str(HERE / "run.mjs"), *map(str, places)], capture_output=True, text=True, timeout=300, check=False
         )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return json.loads(done.stdout.rpartition("FOUND ")[2])
 
 
 @pytest.mark.kernel
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_recorded_notebooks_work_in_pyodide_and_the_rest_says_why_not(node: str, recorded: Any, tmp_path: Path) -> None:
     found = run_in_pyodide(node, tmp_path)
     answer = json.loads(json.dumps(recorded.result()))
@@ -118,7 +118,7 @@ def test_recorded_notebooks_work_in_pyodide_and_the_rest_says_why_not(node: str,
 
 
 @pytest.mark.kernel
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_frames_and_charts_work_in_pyodide(node: str, recorded: Any, tmp_path: Path) -> None:
     if not {"pandas", "altair"} <= {*at_hand()}:
         pytest.skip("pyodide's wheels of pandas and altair are not beside its lock file; npm does not bring them")

@@ -182,8 +182,8 @@ def test_a_schedule_that_could_not_run_is_invalid(client, fields, field):
 
 
 def test_a_single_run_lies_in_the_simulated_future(client, simulator):
-    soon = (datetime.now().astimezone() + timedelta(hours=1)).isoformat()
-    body = {"name": "Once", "prompt": "Go", "schedule_type": "one_time", "scheduled_at": soon}
-    assert made(client.post("/schedules", json=body))["scheduled_at"] == soon
+    soon = datetime.now().astimezone() + timedelta(hours=1)
+    body = {"name": "Once", "prompt": "Go", "schedule_type": "one_time", "scheduled_at": soon.isoformat()}
+    assert datetime.fromisoformat(made(client.post("/schedules", json=body))["scheduled_at"]) == soon
     simulator.clock(7200)
     assert field_of(client.post("/schedules", json=body)) == "scheduled_at"

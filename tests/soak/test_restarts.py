@@ -60,9 +60,9 @@ def run(manager: KernelManager, code: str) -> dict[str, Any]:
     client = manager.client()
     client.start_channels()
     try:
-        client.wait_for_ready(timeout=60)
+        client.wait_for_ready(timeout=300)
         reply = client.execute_interactive(
-            code, timeout=60, output_hook=lambda _: None, user_expressions={"ids": "' '.join(s.id for s in sessions)"}
+            code, timeout=300, output_hook=lambda _: None, user_expressions={"ids": "' '.join(s.id for s in sessions)"}
         )
         content: dict[str, Any] = reply["content"]
         assert content["status"] == "ok", content
@@ -144,7 +144,7 @@ def test_forked_children_use_the_client_and_the_parent_keeps_running(environment
         [sys.executable, "-W", "error", "-W", "ignore:.*fork.*:DeprecationWarning", "-c", FORKS],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.stderr == ""
@@ -169,6 +169,6 @@ def test_a_program_that_waits_ends_on_a_signal(environment: Any, number: signal.
         assert process.stdout is not None
         assert process.stdout.readline() == "waiting\n"
         process.send_signal(number)
-        rest, noise = process.communicate(timeout=60)
+        rest, noise = process.communicate(timeout=300)
     assert noise == ""
     assert rest == ("True\n" if number == signal.SIGINT else "")

@@ -217,7 +217,7 @@ def modules() -> dict[str, dict[str, Any]]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("DEVIN_", "COV_", "PYTEST"))}
         command = [sys.executable, "-c", "\n".join(program)]
         done = subprocess.run(
-            command, cwd=folder, env={**kept, **own}, capture_output=True, text=True, timeout=120, check=True
+            command, cwd=folder, env={**kept, **own}, capture_output=True, text=True, timeout=300, check=True
         )
     found = {}
     for name, every in json.loads(done.stdout.splitlines()[-1]).items():

@@ -70,9 +70,9 @@ class Jupyter:
             page.evaluate(OPEN_INSTEAD, name)
         else:
             page.goto(f"{self.url}/lab/tree/{name}?reset")
-        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60000)
+        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=300_000)
         if kernel:
-            page.wait_for_function(KERNEL_READY, timeout=60000, polling=100)
+            page.wait_for_function(KERNEL_READY, timeout=300_000, polling=100)
 
     @contextlib.contextmanager
     def beside(self, page: Any, name: str) -> Iterator[Any]:

@@ -37,7 +37,7 @@ class Wire:
     def wait(self, found: Callable[[], Any]) -> Any:
         """Wait until something is found among what was sent."""
         with self._news:
-            assert self._news.wait_for(found, timeout=60)
+            assert self._news.wait_for(found, timeout=300)
         return found()
 
     def last(self, **wanted: Any) -> dict[str, Any]:
