@@ -261,6 +261,7 @@ class Runner:
     async def attach(self, *, sweep: bool = True) -> None:
         """Attach to existing sessions: of the journal and, with `sweep`, those that one search on the service finds."""
         known = await self._find([job for job in self.wanted if job.stage is Stage.WAITING], sweep=sweep)
+        known = [job for job in known if job.stage is Stage.WAITING]  # the leader may have started one meanwhile
         for job in known:
             self._set_stage(job, Stage.STARTING)  # so that nothing else starts it meanwhile
         await gather_limited(partial(self._obtain, pays=False), known, limit=ATTACHED_AT_ONCE)
