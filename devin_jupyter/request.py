@@ -697,7 +697,7 @@ _RESOLVERS: Mapping[str, Callable[[Any, Mapping[str, Any]], Any]] = {
     "links": lambda items, names: tuple(_link(item, names) for item in items),
     "secrets": lambda said, _: read_secrets(said),
     "attach": read_attachments,
-    "take": lambda label, _: None if label == "1" else label,
+    "take": lambda label, _: None if label.strip() == "1" else label.strip(),
     "max_time": lambda limit, _: check_max_time(limit),
 }
 """How the values of options become what is sent, where they are not that already."""

@@ -272,7 +272,7 @@ class Syntax:
             known = {choice.lower(): choice for choice in argument.choices}
 
             def usual(word: Any) -> Any:
-                return known.get(word.lower(), word) if isinstance(word, str) else word
+                return known.get(word.strip().lower(), word) if isinstance(word, str) else word
 
             read = tuple(map(usual, read)) if isinstance(read, tuple) else usual(read)
         for word in read if isinstance(read, tuple) else (read,):

@@ -412,3 +412,9 @@ def test_an_address_without_a_clear_name_of_a_repository_is_refused(written):
     with pytest.raises(OptionError, match="OWNER/REPO") as caught:
         made(repos=[written])
     assert caught.value.consequence == ""
+
+
+def test_blanks_around_a_take_or_a_choice_are_no_other_request():
+    assert made("Fix it", take="week-47 \n").fingerprint(HERE) == made("Fix it", take="week-47").fingerprint(HERE)
+    assert made("Fix it", take=" 1").fingerprint(HERE) == made("Fix it").fingerprint(HERE)
+    assert made("Fix it", mode=" LITE").fingerprint(HERE) == made("Fix it", mode="lite").fingerprint(HERE)
