@@ -53,6 +53,15 @@ def redact(text: str) -> str:
     return _BEARER.sub(lambda m: f"{m[1]} {_MASK}", text)
 
 
+def is_whole(text: str) -> bool:
+    """Return whether a text can be written: it holds no half of a character, a lone surrogate."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def redact_tree(value: Any) -> Any:
     """Return a copy of a JSON value with every string, keys included, passed through `redact`."""
     if isinstance(value, str):

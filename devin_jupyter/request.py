@@ -25,9 +25,9 @@ from devin_jupyter.models.snapshot import Facts, Policy, Where
 from devin_jupyter.options import BY_NAME, OPTIONS, CreateOptions, OptionsT
 from devin_jupyter.options import fill as fill_options
 from devin_jupyter.recorded import same_text
-from devin_jupyter.redaction import keep_secret
+from devin_jupyter.redaction import is_whole, keep_secret
 from devin_jupyter.template import render
-from devin_jupyter.text import is_whole, kind_of, nearest, unknown_value
+from devin_jupyter.text import kind_of, nearest, unknown_value
 from devin_jupyter.values import kind_of_table, to_csv
 
 if TYPE_CHECKING:

@@ -164,15 +164,6 @@ def safe_tree(value: Any) -> Any:
     return [safe_tree(item) for item in value] if isinstance(value, list) else value
 
 
-def is_whole(text: str) -> bool:
-    """Return whether a text can be written: it holds no half of a character, a lone surrogate."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def one_line(value: object, limit: int = LINE_LIMIT) -> str:
     """Return the text as one safe line, cut at `limit`."""
     line = " ".join(safe_text(value, limit * 4).split())

@@ -27,7 +27,8 @@ from devin_jupyter.options.arguments import (
     whole_number,
 )
 from devin_jupyter.options.table import BY_NAME, GROUPS, MODES, OPTIONS, CellOptions, CreateOptions, MapOptions
-from devin_jupyter.text import is_whole, nearest
+from devin_jupyter.redaction import is_whole
+from devin_jupyter.text import nearest
 
 __all__ = [
     "BY_NAME",
@@ -158,7 +159,7 @@ def _usually_named(keywords: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read(values: Mapping[str, Any]) -> CellOptions:
     given = CELL.given(values)
-    if not is_whole(str(given.get("name", ""))):  # under which the journal keeps a batch
+    if "name" in given and not is_whole(str(given["name"])):  # under which the journal keeps a batch
         raise OptionError("--name contains half a character (a lone surrogate)", "nothing was sent")
     if "to" in given:
         for name in sorted(given):

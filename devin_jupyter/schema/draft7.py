@@ -15,7 +15,8 @@ from urllib.parse import quote, unquote
 
 from devin_jupyter.errors import SchemaError
 from devin_jupyter.models.enums import SCHEMA_BYTES
-from devin_jupyter.text import is_whole, nearest
+from devin_jupyter.redaction import is_whole
+from devin_jupyter.text import nearest
 
 Place = tuple[str | int, ...]
 Json = dict[str, Any]
@@ -105,7 +106,7 @@ def plain_json(value: Any, place: Place = ()) -> Any:
     """
     if isinstance(value, dict):
         for key in value:
-            if not isinstance(key, str) or not is_whole(key):
+            if not isinstance(key, str) or not (key.isascii() or is_whole(key)):
                 raise SchemaError(f"the schema has a key that is not text at {json_path(place)}: {key!r}")
         return {str.__str__(key): plain_json(item, (*place, key)) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -114,7 +115,7 @@ def plain_json(value: Any, place: Place = ()) -> Any:
         return value
     if isinstance(value, int):
         return int(value)
-    if isinstance(value, str) and is_whole(value):
+    if isinstance(value, str) and (value.isascii() or is_whole(value)):
         return str.__str__(value)  # the text itself, also of an enum member
     if isinstance(value, float) and value - value == 0:  # neither NaN nor infinite
         return value
