@@ -31,6 +31,8 @@ KERNEL_READY = """async () => {
   const kernel = widget.sessionContext.session && widget.sessionContext.session.kernel; if (!kernel) return false;
   await kernel.info; return kernel.status === 'idle' }"""
 
+SPLASH = "@jupyterlab/apputils-extension:splash"
+"""Moves over the page while a theme is loaded: without a GPU, drawing it takes as long as the change of themes."""
 HAS_LAB = "() => 'jupyterapp' in window && location.pathname.startsWith('/lab')"
 OPEN_INSTEAD = """async name => {
   const app = window.jupyterapp;
@@ -161,7 +163,6 @@ class NotebookPage:
         )
         is_light = str(name == "light").lower()
         self.page.wait_for_selector(f'body[data-jp-theme-light="{is_light}"]', state="attached")
-        self.page.wait_for_selector("#jupyterlab-splash", state="detached")  # it lies over everything for a moment
 
     def picture(self, name: str, selector: str | None = None) -> None:
         """Write a screenshot of a part of the page to the artifacts."""
@@ -213,6 +214,9 @@ def _environment(root: Path) -> dict[str, str]:
     settings = home / "settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True, exist_ok=True)
     (settings / "notification.jupyterlab-settings").write_text('{"fetchNews":"false","checkForUpdates":false}')
+    pages = home / "config" / "labconfig"
+    pages.mkdir(parents=True, exist_ok=True)
+    (pages / "page_config.json").write_text(json.dumps({"disabledExtensions": {SPLASH: True}}))
     places = {
         "JUPYTER_CONFIG_DIR": "config",
         "JUPYTER_DATA_DIR": "data",
