@@ -320,11 +320,7 @@ def test_the_height_changes_at_most_twice_in_a_turn(lab: Any) -> None:
                 "s.show(phase=fakes.Phase.DONE, updated_at=fakes.END)",
             ]
             for number, step in enumerate(turn):
-                lab.do(step)
-                lab.do(f"s.show(tags=('step-{number}',))")
-                lab.page.wait_for_function(
-                    "step => document.querySelector('.dv-panel') !== null && window.jupyterapp !== null", arg=number
-                )
+                lab.do(f"{step}; s.show(tags=('step-{number}',))")
                 lab.page.wait_for_timeout(120)
             expect(lab.page.locator(f"{LIVE} .dv-badge")).to_contain_text("done")
             lab.page.locator(SETTLED).wait_for()
