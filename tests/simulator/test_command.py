@@ -150,7 +150,7 @@ def test_a_server_that_cannot_start_says_so_and_leaves_no_thread(monkeypatch):
 
 
 def test_the_end_of_the_process_stops_every_simulator(monkeypatch):
-    monkeypatch.setattr(server, "_running", {})
+    monkeypatch.setattr(server, "started", {})
     running = [server.start(Config(seed=seed)) for seed in (44, 45)]
     server.stop_all()
     assert [one.is_alive for one in running] == [False, False]
