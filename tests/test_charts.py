@@ -9,6 +9,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 from unittest.mock import patch
 
@@ -21,7 +22,7 @@ from devin_jupyter.errors import OptionError
 from devin_jupyter.frames import chart_data
 from devin_jupyter.models.enums import Phase
 
-pytest.importorskip("altair")
+pytestmark = pytest.mark.skipif(find_spec("altair") is None, reason="altair is not installed")
 vl_convert = pytest.importorskip("vl_convert")
 
 DAY = 86_400

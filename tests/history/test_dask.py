@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import pandas as pd
@@ -16,7 +17,7 @@ from devin_jupyter.errors import OptionError
 from devin_jupyter.history import dataset
 from devin_jupyter.journal import Journal
 
-pytest.importorskip("dask.dataframe")
+pytestmark = pytest.mark.skipif(find_spec("dask") is None, reason="dask is not installed")
 
 
 @pytest.fixture

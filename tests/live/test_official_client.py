@@ -7,25 +7,12 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-import acp
 import pytest
-from acp.schema import SessionNotification
-from acp.ws import create_websocket_stream
 
 from devin_jupyter.models.enums import SCENARIOS
 
 FOLLOWED_UP = ("", "question", "approval")
 EVERY = (*FOLLOWED_UP, *(name for name in SCENARIOS if name not in FOLLOWED_UP))
-
-
-class Watcher(acp.Client):  # type: ignore[misc]
-    """Keeps what it is told; refuses everything else, as the base class does."""
-
-    def __init__(self) -> None:
-        self.seen: list[tuple[str, Any]] = []
-
-    async def session_update(self, session_id: str, update: Any, **_: Any) -> None:
-        self.seen.append((session_id, update))
 
 
 class Noted:
@@ -51,23 +38,40 @@ async def until(is_so: Callable[[], Any]) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_every_message_of_every_scenario_is_valid(simulator_with: Callable[..., Any]) -> None:
-    simulator = simulator_with(speed=1.0)  # time passes by its clock
+async def connected(simulator: Any) -> tuple[Any, list[tuple[str, Any]], list[dict[str, Any]]]:
+    """Return the official client, the updates that it is told and refuses none of, and all messages as they came."""
+    import acp
+    from acp.ws import create_websocket_stream
+
+    seen = list[tuple[str, Any]]()
+
+    class Watcher(acp.Client):  # type: ignore[misc]
+        """Keeps what it is told; refuses everything else, as the base class does."""
+
+        async def session_update(self, session_id: str, update: Any, **_: Any) -> None:
+            seen.append((session_id, update))
+
     address = simulator.url.replace("http", "ws") + "/acp/live"
     headers = {"Authorization": f"Bearer {simulator.running.pat}"}
-    watcher, stream = Watcher(), Noted(await create_websocket_stream(address, headers=headers))
-    client = acp.connect_to_agent(watcher, stream)
+    stream = Noted(await create_websocket_stream(address, headers=headers))
+    return acp.connect_to_agent(Watcher(), stream), seen, stream.raw
+
+
+async def test_every_message_of_every_scenario_is_valid(simulator_with: Callable[..., Any]) -> None:
+    import acp  # takes half a second, in no other worker than this test's
+    from acp.schema import SessionNotification
+
+    simulator = simulator_with(speed=1.0)  # time passes by its clock
+    client, seen, raw = await connected(simulator)
 
     def ends(session_id: str) -> int:
         """How often the end of a turn of a session was told."""
-        told = [
-            each["params"] for each in stream.raw if each.get("params", {}).get("sessionId") == f"devin-{session_id}"
-        ]
+        told = [each["params"] for each in raw if each.get("params", {}).get("sessionId") == f"devin-{session_id}"]
         statuses = [each["update"]["_meta"].get("cognition.ai/statusEnum") for each in told]
         return sum(status in ("blocked", "finished") for status in statuses)
 
     def heard(session_id: str) -> int:
-        return sum(about == f"devin-{session_id}" for about, _ in watcher.seen)
+        return sum(about == f"devin-{session_id}" for about, _ in seen)
 
     hello = await client.initialize(protocol_version=1)
     assert hello.protocol_version == 1
@@ -104,14 +108,14 @@ async def test_every_message_of_every_scenario_is_valid(simulator_with: Callable
             await client._conn.send_request(method, params)
         assert caught.value.code == code
     await client.close()
-    variants = Counter(type(update).__name__ for _, update in watcher.seen)
+    variants = Counter(type(update).__name__ for _, update in seen)
     assert {
         "UserMessageChunk", "AgentMessageChunk", "AgentThoughtChunk", "ToolCallStart", "ToolCallProgress",
         "AgentPlanUpdate", "SessionInfoUpdate",
     } <= set(variants)  # fmt: skip
-    updates = [message for message in stream.raw if message.get("method") == "session/update"]
-    assert len(updates) == len(watcher.seen)  # none was refused by the client's models
-    for message in stream.raw:
+    updates = [message for message in raw if message.get("method") == "session/update"]
+    assert len(updates) == len(seen)  # none was refused by the client's models
+    for message in raw:
         assert message["jsonrpc"] == "2.0"
         if "method" in message:
             SessionNotification.model_validate(message["params"])

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
 from lab import NotebookPage, picture
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytest.importorskip("altair", reason="altair is not installed")
 
-pytestmark = pytest.mark.browser
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(find_spec("altair") is None, reason="altair is not installed"),
+]
 START = """import devin_jupyter as dj
 from devin_jupyter.simulator.config import Config
 from devin_jupyter.simulator.server import start
