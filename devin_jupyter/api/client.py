@@ -404,10 +404,12 @@ class Service:
             info.method, info.path, params=params, json=json, files=files, info=info, retries=retries, text=text
         )
 
-    async def read(self, operation: str, *, params: Mapping[str, Any] | None = None, **ids: str) -> Any:
+    async def read(
+        self, operation: str, *, params: Mapping[str, Any] | None = None, retries: bool = True, **ids: str
+    ) -> Any:
         """Call an operation that only reads, like `call` at a third of the cost, for callers that read many pages."""
         info = await self.request_info(operation, **ids)
-        body = await self.transport.get_bytes(info.path, params, info=info)
+        body = await self.transport.get_bytes(info.path, params, info=info, retries=retries)
         for parse in json_parsers():
             try:
                 return parse(body)

@@ -51,7 +51,8 @@ from devin_jupyter.errors import (
 )
 from devin_jupyter.loop import REQUESTS_AT_ONCE, also_blocking, also_iterating, checked
 from devin_jupyter.models import wire
-from devin_jupyter.models.fields import bare_id, is_ours, parse_time, read_message
+from devin_jupyter.models.fields import NO_ID, bare_id, identifiers, is_ours, parse_time, read_message
+from devin_jupyter.models.fields import identifier as own_id
 from devin_jupyter.models.fields import session_id as prefixed
 
 S = TypeVar("S", bound=Mapping[str, Any])
@@ -124,7 +125,7 @@ class Sessions:
     def __init__(self, service: Service) -> None:
         self._service = service
         # which form of an id the filter of the list takes is not documented; the one that finds something is kept
-        self._id_forms: tuple[Callable[[str], str], ...] = (prefixed, bare_id)
+        self._id_forms: tuple[Callable[[str], str], ...] = (str, bare_id)  # of a prefixed id
 
     @also_blocking
     async def create(self, body: Mapping[str, Any]) -> wire.Session:
@@ -189,10 +190,13 @@ class Sessions:
         Raises:
             OptionError: an invalid session id.
         """
-        wanted = [prefixed(identifier) for identifier in session_ids]
+        return await self._some([prefixed(identifier) for identifier in session_ids], retries=retries)
+
+    async def _some(self, wanted: list[str], *, retries: bool) -> dict[str, wire.Session]:
         for form in self._id_forms:
-            params = {"session_ids": [form(identifier) for identifier in wanted], "first": LARGEST_PAGE}
-            found = by_id(await self._service.call_list(wire.Session, "sessions.list", params=params, retries=retries))
+            params = {"session_ids": [*map(form, wanted)], "first": LARGEST_PAGE}
+            page = await self._service.read("sessions.list", params=params, retries=retries)
+            found = by_id(cast(SessionList, items_of(page)))
             named = {identifier: found[identifier] for identifier in wanted if identifier in found}
             if named:
                 self._id_forms = (form,)
@@ -224,7 +228,7 @@ class Sessions:
                     found.problems.update((name, problem) for name in names if name not in found.raws)
 
         async def some(names: list[str]) -> None:
-            found.raws.update(await self.some(names, retries=retries))
+            found.raws.update(await self._some(names, retries=retries))
 
         async def newest(names: list[str]) -> None:
             most, left = len(names) + 2 * IDS_PER_PAGE, set(names)
@@ -890,16 +894,16 @@ class Insights:
             waited += POLL_SECONDS
 
 
-def by_id(items: Iterable[wire.Session]) -> dict[str, wire.Session]:
+def by_id(items: Sequence[wire.Session]) -> dict[str, wire.Session]:
     """Return raw sessions by their prefixed id, without those that have no readable id."""
-    return {identifier: item for item in items if (identifier := _id_of(item))}
+    found = dict(zip(identifiers(items), items, strict=True))
+    found.pop(NO_ID, None)
+    return found
 
 
 def _id_of(item: wire.Session) -> str:
-    try:
-        return prefixed(str(item.get("session_id") or ""))
-    except OptionError:
-        return ""
+    found = own_id(item)
+    return "" if found == NO_ID else found
 
 
 def _tags_of(answer: Mapping[str, Any]) -> list[str]:

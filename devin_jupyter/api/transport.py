@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import queue
+import re
 import ssl
 import sys
 import threading
@@ -25,7 +26,7 @@ from contextvars import ContextVar
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote_plus, urlsplit
 
 import httpx
 from httpx_retries import Retry, RetryTransport
@@ -259,30 +260,35 @@ class Transport:
         return parse_response(info, response.status_code, response.content, text=text)
 
     async def get_bytes(
-        self, path: str, params: Mapping[str, Any] | None = None, *, info: RequestInfo | None = None
+        self,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        info: RequestInfo | None = None,
+        retries: bool = True,
     ) -> bytes:
         """Return the body of a GET unparsed, for callers that read many pages their own way."""
         info = info or RequestInfo("GET", path)
-        body = await self._read_page(info, params)
+        body = await self._read_page(info, params, retries=retries)
         if not contains_secret(body):
             return body
         return json.dumps(parse_response(info, 200, body)).encode()
 
-    async def _read_page(self, info: RequestInfo, params: Mapping[str, Any] | None) -> bytes:
+    async def _read_page(self, info: RequestInfo, params: Mapping[str, Any] | None, *, retries: bool) -> bytes:
         """Return the body of a GET, where all goes well without the objects that httpx makes for each request.
 
         Anything but a 200 becomes the first try of a request as any other.
         """
         self._open()
         if self._wire is not None or sys.platform == "emscripten":  # which has no threads
-            return (await self._send(info, params=params)).content
+            return (await self._send(info, params=params, retries=retries)).content
         threads = self._open_threads()
         started, seconds = time.perf_counter(), self._settings.timeout_seconds
-        within = seconds * _LONGEST_CALL
+        within = seconds * (_LONGEST_CALL if retries else 1)
         first: _Answer | Exception | None = None
         if isinstance(threads.wire, _PageWire):
             with suppress(UnicodeEncodeError):  # of half a character, which is reported as for any request
-                query = urlencode(_query_pairs(params))
+                query = _encoded(_query_pairs(params))
                 target = f"{self._page_base.path.rstrip('/')}{info.path}?{query}".rstrip("?")
                 read = partial(threads.wire.read, self._page_base, target, self._page_headers, seconds)
                 try:
@@ -297,8 +303,9 @@ class Transport:
             if date := next((value for name, value in first.headers if name.lower() == "date"), ""):
                 self.date = date, time.monotonic()
             return first.content
-        left = max(0.0, within - (time.perf_counter() - started))
-        return (await self._send(info, params=params, is_page=True, first=first, within=left)).content
+        left = max(0.0, within - (time.perf_counter() - started)) if retries else within  # else nothing more is sent
+        response = await self._send(info, params=params, retries=retries, is_page=True, first=first, within=left)
+        return response.content
 
     async def fetch(self, path: str, *, info: RequestInfo | None = None) -> bytes:
         """Return the content of a file, following redirects; the key is never sent along."""
@@ -655,7 +662,8 @@ class _PageWire(httpx.BaseTransport):
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._context, self._is_closed = context, False
-        self._idle = collections.deque[http.client.HTTPConnection]()
+        self._idle = collections.deque[tuple[http.client.HTTPConnection, float]]()
+        """Each with the time until which it may be used again (monotonic)."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         seconds = request.extensions["timeout"]
@@ -689,14 +697,15 @@ class _PageWire(httpx.BaseTransport):
         self, url: httpx.URL, target: str, headers: dict[str, str], connect: float, read: float
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         while True:
-            is_new, connection = not self._idle, self._connection(url, connect)
+            idle = self._idle_connection()
+            connection = self._new_connection(url, connect) if idle is None else idle
             try:
                 connection.sock.settimeout(read)
                 connection.request("GET", target, headers=headers)
                 return connection, connection.getresponse()
             except Exception as problem:
                 connection.close()
-                if not is_new and isinstance(problem, ConnectionError):  # the service has closed it while it was idle
+                if idle is not None and isinstance(problem, ConnectionError):  # the service has closed it meanwhile
                     continue
                 raise _as_httpx(problem) from problem
 
@@ -704,17 +713,25 @@ class _PageWire(httpx.BaseTransport):
         self._is_closed = True
         with suppress(IndexError):
             while True:
-                self._idle.pop().close()
+                self._idle.pop()[0].close()
 
     def keep(self, connection: http.client.HTTPConnection) -> None:
         """Take a connection back whose answer was read."""
-        self._idle.append(connection)
+        self._idle.append((connection, time.monotonic() + (_LIMITS.keepalive_expiry or 0.0)))
         if self._is_closed:
             self.close()
 
-    def _connection(self, url: httpx.URL, seconds: float) -> http.client.HTTPConnection:
+    def _idle_connection(self) -> http.client.HTTPConnection | None:
+        """Return a connection to be used again. One that was idle for long may be dead without a word."""
         with suppress(IndexError):
-            return self._idle.pop()
+            while True:
+                connection, until = self._idle.pop()
+                if time.monotonic() < until:
+                    return connection
+                connection.close()
+        return None
+
+    def _new_connection(self, url: httpx.URL, seconds: float) -> http.client.HTTPConnection:
         host = url.raw_host.decode("ascii")
         new: http.client.HTTPConnection
         if url.scheme == "https":
@@ -859,6 +876,15 @@ def _query_pairs(params: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
         values = value if isinstance(value, (list, tuple, set, frozenset)) else (value,)
         pairs.extend((key, item) for item in values if item is not None)
     return pairs
+
+
+def _encoded(pairs: Iterable[tuple[str, Any]]) -> str:
+    """Return a query as `urlencode` does, where most values, such as a hundred ids, need no encoding."""
+    texts = ((key, str(value)) for key, value in pairs)
+    return "&".join([f"{key}={text if _UNRESERVED(text) else quote_plus(text)}" for key, text in texts])
+
+
+_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 
 
 def _log(request: RequestInfo, outcome: int | str, started: float, retry: object = None) -> None:

@@ -12,11 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
+import httpx
 import pytest
 from clients import KEY, some_settings
 
 from devin_jupyter import Devin, errors, loop
+from devin_jupyter.api import transport
 from devin_jupyter.api.transport import Transport
 from devin_jupyter.journal import Journal
 
@@ -130,6 +133,32 @@ async def test_a_connection_that_the_service_closed_is_replaced(last: bytes | No
     with serving(lambda n: answer() if n != 2 else last) as server:
         assert await read(server, 3) == [BODY] * 3
     assert server.connections == 2
+
+
+async def test_a_connection_that_was_idle_for_long_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "_LIMITS", httpx.Limits(keepalive_expiry=0.0))
+    with serving(lambda n: answer()) as server:
+        assert await read(server, 2) == [BODY] * 2
+    assert server.connections == 2
+
+
+async def test_callers_that_pace_themselves_are_told_of_a_failure_at_once() -> None:
+    with serving(lambda n: answer().replace(b"200 OK", b"503 Busy")) as server:
+        reader = Transport(some_settings(base_url=server.url), sleep=_no_pause)
+        with pytest.raises(errors.ServerError):
+            await reader.get_bytes("/v3/x", retries=False)
+        await reader.aclose()
+    assert len(server.requests) == 1
+
+
+async def test_a_query_is_written_as_python_writes_it() -> None:
+    query = {"session_ids": ["devin-0a", "devin-~_.b"], "name": "a b&c=ä/?", "first": 3, "none": None}
+    with serving(lambda n: answer()) as server:
+        reader = Transport(some_settings(base_url=server.url), sleep=_no_pause)
+        await reader.get_bytes("/v3/x", query)
+        await reader.aclose()
+    expected = urlencode({name: value for name, value in query.items() if value is not None}, doseq=True)
+    assert server.requests[0].split()[1].decode() == f"/v3/x?{expected}"
 
 
 async def post(server: Server, count: int) -> list[Any]:

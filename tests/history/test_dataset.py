@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 import devin_jupyter as dj
+from devin_jupyter.api.sessions import Found
 from devin_jupyter.errors import ConnectionTrouble, OptionError
 from devin_jupyter.frames import storage
 from devin_jupyter.history import dataset
@@ -66,16 +67,16 @@ def test_sessions_with_unmerged_pull_requests_are_read_again(
 ) -> None:
     first = devin.sync(tmp_path)
     asked: list[str] = []
-    some = devin.asynchronous.core.sessions.some
+    by_ids = devin.asynchronous.core.sessions.by_ids
 
-    async def merges(names: list[str], **call: Any) -> dict[str, Any]:
+    async def merges(names: list[str], **call: Any) -> Found:
         asked.extend(names)
-        found = await some(names, **call)
-        for item in found.values():
+        found = await by_ids(names, **call)
+        for item in found.raws.values():
             item["pull_requests"] = [{**request, "pr_state": "merged"} for request in item["pull_requests"]]
         return found
 
-    monkeypatch.setattr(devin.asynchronous.core.sessions, "some", merges)
+    monkeypatch.setattr(devin.asynchronous.core.sessions, "by_ids", merges)
 
     second = devin.sync(tmp_path)
 
