@@ -16,6 +16,8 @@ from devin_jupyter.redaction import redact
         ("Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.x.y", "Authorization: Bearer •••"),
         ("authorization: basic dXNlcjpwYXNzd29yZA==", "authorization: basic •••"),
         ("Basic dXNlcjpwYXNzWo", "Basic •••"),
+        ("AUTHORIZATION: BEARER eyJhbGciOiJIUzI1NiJ9.x.y", "AUTHORIZATION: BEARER •••"),
+        ("ä: baſic dXNlcjpwYXNzd29yZA== and cog_a1b2c3d4e5f6", "ä: baſic ••• and cog_•••"),
     ],
 )
 def test_credentials_are_masked(text: str, masked: str) -> None:
