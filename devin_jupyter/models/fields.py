@@ -175,6 +175,8 @@ def parse_time(value: Any) -> datetime | None:
     Args:
         value: Unix seconds, milliseconds, micro- or nanoseconds (a number, or its digits as text), or ISO 8601.
     """
+    if type(value) is int and 0 <= value < UNIX_SECONDS:  # as the API counts
+        return datetime.fromtimestamp(value, UTC)
     if isinstance(value, str) and _DIGITS.fullmatch(value.strip()):
         value = float(value)
     if isinstance(value, str):
@@ -440,7 +442,8 @@ def read_session(
     has_worked = status not in UNTOUCHED and (status is None or found["created_at"] != found["updated_at"])
     if has_worked and not found.get("acus"):
         found["acus"] = None
-    found["extra"] = {key: value for key, value in raw.items() if key not in KNOWN_KEYS[api_version]}
+    known = KNOWN_KEYS[api_version]
+    found["extra"] = {} if raw.keys() <= known else {key: value for key, value in raw.items() if key not in known}
     return found
 
 

@@ -417,9 +417,23 @@ def observe(
     if messages is None:
         messages = previous.messages if previous else ()
     fresh, valid = judge_output(fields["structured_output"], record)
-    snapshot = Snapshot(
+
+    def phase(*, send_pending: bool) -> Phase:
+        return phase_of(
+            PhaseInputs(
+                api_version=version,
+                status=fields["status"],
+                detail=fields["status_detail"],
+                has_schema=facts.schema is not None,
+                has_answer=fresh and valid,
+                terminated=record.terminated,
+                send_pending=send_pending,
+            )
+        )
+
+    seen = Snapshot(
         **fields,
-        phase=Phase.WORKING,
+        phase=phase(send_pending=False),
         output_is_fresh=fresh,
         output_is_valid=valid,
         messages=tuple(messages),
@@ -431,30 +445,16 @@ def observe(
         stopped_after=previous.stopped_after if previous is not None and record.terminated else None,
         observed_at=at,
     )
-
-    def phase(*, send_pending: bool) -> Phase:
-        return phase_of(
-            PhaseInputs(
-                api_version=version,
-                status=snapshot.status,
-                detail=snapshot.status_detail,
-                has_schema=facts.schema is not None,
-                has_answer=fresh and valid,
-                terminated=record.terminated,
-                send_pending=send_pending,
-            )
-        )
-
-    seen = replace(snapshot, phase=phase(send_pending=False))
     sent = record.sent
     if sent is None:
-        return replace(seen, question=_question(seen, previous))
+        question = _question(seen, previous)
+        return seen if question is None else replace(seen, question=question)
     waited = service_at - sent.service_at if service_at and sent.service_at else at - sent.at
     if previous is not None and previous.observed_at is not None and previous.observed_at < sent.at:
         previous = None  # from before the send: a kernel may have ended between that and the look after it
     is_pending = _is_pending(seen, record, previous, waited)
     if is_pending:
-        seen = replace(snapshot, phase=phase(send_pending=True), send_pending=True)
+        seen = replace(seen, phase=phase(send_pending=True), send_pending=True)
     seen = replace(seen, answer_after=_answer_after(sent, seen.messages, waited))
     is_silent = seen.turn_over and not is_pending and seen.last_word is None and not fresh
     was_silent = previous is not None and previous.unanswered

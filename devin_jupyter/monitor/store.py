@@ -15,8 +15,9 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -130,6 +131,8 @@ class WatchedSession:
     """When something was last done to it, or watching began (monotonic); the poll interval grows from here."""
     due: float = 0.0
     """When to look next (monotonic)."""
+    early: float = 0.0
+    """From when on it may be read along with sessions that are due (monotonic)."""
     connection: Connection = field(default_factory=Connection)
     session_id: str = field(init=False)
     """Always `devin-…`."""
@@ -222,7 +225,8 @@ class WatchedSession:
 
     def poll_soon(self, now: float) -> None:
         """Poll it now, and often for a while."""
-        self.active_since, self.due, self.is_hinted = now, now, True
+        self.active_since = self.due = self.early = now
+        self.is_hinted = True
         self.raw, self.problem, self.misses, self.retry_pause = None, None, 0, 0.0
 
     def release(self, outcome: Snapshot | DevinError) -> None:
@@ -368,7 +372,8 @@ class Subscription:
 
     def _want_messages(self, entry: WatchedSession) -> None:
         if self.messages and not entry.is_over:  # the messages so far should not have to wait for a poll interval
-            entry.due, entry.raw = self._store.clock.monotonic(), None
+            entry.due = entry.early = self._store.clock.monotonic()
+            entry.raw = None
 
     def _publish(self) -> None:
         pending, self._pending = self._pending, {}
@@ -802,7 +807,7 @@ class SessionStore:
 
     def _add(self, record: Record) -> WatchedSession:
         now = self.clock.monotonic()
-        entry = WatchedSession(record, active_since=now, due=now)
+        entry = WatchedSession(record, active_since=now, due=now, early=now)
         entry.live = replace(entry.live, reason=self.live_reason)
         self._sessions[record.session_id] = entry
         return entry
@@ -824,9 +829,12 @@ def _with_asking(entry: WatchedSession, snapshot: Snapshot) -> Snapshot:
     return snapshot if snapshot.is_asked is is_asked else replace(snapshot, is_asked=is_asked)
 
 
+_shown = attrgetter(*(item.name for item in fields(Snapshot) if item.name != "observed_at"))
+
+
 def is_unchanged(before: Snapshot | None, after: Snapshot) -> bool:
     """Return whether two snapshots differ only in the time they were taken."""
-    return before is not None and replace(before, observed_at=after.observed_at) == after
+    return before is not None and bool(_shown(before) == _shown(after))
 
 
 def _is_earlier(snapshot: Snapshot, other: Snapshot) -> bool:
