@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
+from heapq import nsmallest
+from operator import attrgetter
 
 from devin_jupyter.api.sessions import IDS_PER_PAGE, Found, Messages, Sessions
 from devin_jupyter.config import Pace
@@ -55,7 +57,7 @@ FIRST_RETRY, LONGEST_RETRY = 30.0, 600.0
 FAILED_SWEEPS = 5
 """After this many sweeps in a row that failed because of a bug in this package, waiting calls raise it."""
 TOGETHER = 0.5
-"""Sessions due within this part of their interval are read in the same sweep."""
+"""Sessions due within this part of their interval are read along with those that are due, where a request has room."""
 LONGEST_BACKOFF = 30.0
 LONGEST_RETRY_AFTER = 300.0
 """The longest pause in seconds; a service that asks for more probably has a wrong clock."""
@@ -117,6 +119,9 @@ class Poller:
         self.store, self.pace = store, pace or Pace()
         self._sessions, self._messages, self._is_v1 = sessions, messages, is_v1
         self._clock, self._backoff, self._pages = store.clock, Backoff(store.clock), 1.0
+        self._read_alone_at = self._saved_at = float("-inf")
+        self._unsaved: dict[str, Snapshot] = {}
+        """What has changed since the journal was written, by id."""
         self._limit = asyncio.Semaphore(CONCURRENT)
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -141,6 +146,7 @@ class Poller:
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+            await self._save(self._clock.monotonic())
         self.store.close()
 
     async def look(self, session: str | WatchedSession, *, retries: bool = True) -> Snapshot:
@@ -172,16 +178,19 @@ class Poller:
 
     async def _run(self) -> None:
         failed = 0
-        while active := self.store.active():
+        while (active := self.store.active()) or self._unsaved:
             self._wake.clear()
+            if not active:
+                await self._save(self._clock.monotonic())
+                continue
             self._pages = max(1.0, len(active) / IDS_PER_PAGE)
             now = self._clock.monotonic()
-            first = max(min(entry.due for entry in active), self._backoff.not_before)
+            first = max(min(map(_due_at, active)), self._backoff.not_before)
             if first > now:
                 await self._clock.pause(first - now, self._wake)
                 continue
             try:
-                await self._sweep([each for each in active if self._is_due(each, now)])
+                await self._sweep(self._due(active, now))
                 failed = 0
             except Exception as bug:
                 logger.exception("a sweep failed")
@@ -190,8 +199,16 @@ class Poller:
                 for entry in active if failed >= FAILED_SWEEPS else ():
                     self.store.give_up(entry, internal_error(bug))
 
+    def _due(self, active: list[WatchedSession], now: float) -> list[WatchedSession]:
+        """Return the sessions that are due, and as many of the next ones as fit into the same requests."""
+        if self._is_v1:  # which reads its newest pages, whatever is looked for
+            return [entry for entry in active if entry.early <= now]
+        due = [entry for entry in active if entry.due <= now]
+        room = -len(due) % IDS_PER_PAGE
+        return [*due, *nsmallest(room, (entry for entry in active if entry.early <= now < entry.due), key=_due_at)]
+
     async def _sweep(self, entries: list[WatchedSession]) -> None:
-        store, ticket = self.store, self.store.ticket()
+        ticket = self.store.ticket()
         self._limit = asyncio.Semaphore(CONCURRENT)  # a forked child inherits one without its holders
         before = [(entry.seen, entry.active_since) for entry in entries]
         found = await self._sessions.by_ids([entry.session_id for entry in entries], retries=False)
@@ -207,22 +224,43 @@ class Poller:
             except DevinError as problem:
                 found.problems[entry.session_id] = problem
 
-        await asyncio.gather(*(take_with_conversation(entry, raw) for entry, raw in talking))
+        if talking:
+            await asyncio.gather(*(take_with_conversation(entry, raw) for entry, raw in talking))
         self._judge(entries, found)
-        now, jitter = self._clock.monotonic(), self._clock.jitter()
-        changed: list[Snapshot] = []
-        for entry, (seen, active_since) in zip(entries, before, strict=True):
-            if entry.active_since == active_since:  # else it is due at once
-                entry.due = now + self._interval(entry, now) * jitter
+        await self._settle(entries, before)
+
+    async def _settle(self, entries: list[WatchedSession], before: list[tuple[Snapshot | None, float]]) -> None:
+        """Plan the next sweeps, keep what has changed, and wake those that wait.
+
+        Args:
+            entries: the sessions that were read.
+            before: of each, the snapshot and since when it was active, before they were.
+        """
+        now, jitter = self._clock.monotonic(), 1.0
+        exceeded, has_ended = list[WatchedSession](), False
+        for place, (entry, (seen, active_since)) in enumerate(zip(entries, before, strict=True)):
+            if place % IDS_PER_PAGE == 0:  # a request's sessions stay together, and requests part in time
+                jitter = self._clock.jitter()
+            left, current = entry.time_left(self._clock), entry.seen
             if entry.doubted_at is not None:
-                entry.due = now + SECOND_LOOK
-            if entry.seen is not None and entry.seen is not seen and not is_unchanged(seen, entry.seen):
-                changed.append(entry.seen)
-        await store.save(changed)
-        for entry in entries:
-            if (left := entry.time_left(self._clock)) is not None and left <= 0:
-                await self._end(entry)
-        store.release(entries)  # those who wait find the end of the turn in the journal too
+                entry.due = entry.early = now + SECOND_LOOK
+            elif entry.active_since == active_since:  # else it is due at once
+                self._plan(entry, now, left, jitter)
+            if current is not None and current is not seen and not is_unchanged(seen, current):
+                self._unsaved[entry.session_id] = current
+                has_ended |= current.turn_over
+            if left is not None and left <= 0:
+                exceeded.append(entry)
+        if has_ended or self._pages <= 1 or now - self._saved_at >= self.pace.fast * self._pages:
+            await self._save(now)
+        for entry in exceeded:
+            await self._end(entry)
+        self.store.release(entries)  # those who wait find the end of the turn in the journal too
+
+    async def _save(self, now: float) -> None:
+        """Write what has changed to the journal, many sessions at a time: a transaction costs as much as several."""
+        unsaved, self._unsaved, self._saved_at = [*self._unsaved.values()], {}, now
+        await self.store.save(unsaved)
 
     async def _end(self, entry: WatchedSession) -> None:
         """End a session whose turn exceeded its limit; a failure is tried again at the next look."""
@@ -239,12 +277,15 @@ class Poller:
     async def _read_alone(self, entries: list[WatchedSession], found: Found) -> None:
         """Read one session by itself that has looked the same in the list for long: it may be gone from the service."""
         now = self._clock.monotonic()
+        if now - self._read_alone_at < self.pace.fast * self._pages:
+            return
         for entry in entries:
             name = entry.session_id
-            is_same = entry.raw is not None and found.raws.get(name) == entry.raw
-            if not is_same or entry.is_over or now - max(entry.read_alone, entry.active_since) < ALONE_SECONDS:
+            if entry.raw is None or entry.is_over or now - max(entry.read_alone, entry.active_since) < ALONE_SECONDS:
                 continue
-            entry.read_alone = now
+            if found.raws.get(name) != entry.raw:
+                continue
+            entry.read_alone = self._read_alone_at = now
             try:
                 found.raws[name] = await self._sessions.get(name, retries=False)
             except DevinError as problem:
@@ -306,19 +347,24 @@ class Poller:
             return
         self.store.accept(entry, snapshot, ticket=ticket, raw=raw)
 
-    def _is_due(self, entry: WatchedSession, now: float) -> bool:
-        if entry.doubted_at is not None:
-            return entry.due <= now
-        return entry.due <= now or entry.due <= now + TOGETHER * self._interval(entry, now)
+    def _plan(self, entry: WatchedSession, now: float, left: float | None, jitter: float) -> None:
+        """Set when to read a session next."""
+        interval = self._interval(entry, now, left)
+        entry.due, entry.early = now + interval * jitter, now + (1 - TOGETHER) * interval * jitter
 
-    def _interval(self, entry: WatchedSession, now: float) -> float:
-        """Return the pause until the next look; many sessions are read no more often than few."""
+    def _interval(self, entry: WatchedSession, now: float, left: float | None) -> float:
+        """Return the pause until the next look; many sessions are read no more often than few.
+
+        Args:
+            entry: the session.
+            now: the present time (monotonic).
+            left: the seconds until its turn exceeds its limit.
+        """
         if entry.problem is not None:
             return entry.retry_pause
         if entry.is_over and not entry.is_hinted:
             return self.pace.asleep
         grown = min(self.pace.slow, self.pace.growth * (now - entry.active_since))
-        left = entry.time_left(self._clock)
         grown = grown if left is None or left <= 0 else min(grown, left)
         return max(self.pace.fast * self._pages, grown)
 
@@ -383,6 +429,9 @@ def merged(before: tuple[Message, ...], read: Iterable[Message]) -> tuple[Messag
     """Return the conversation with newly read messages added, each once, in the order of the service."""
     together = {message.event_id: message for message in before}
     return tuple((together | {message.event_id: message for message in read}).values())
+
+
+_due_at = attrgetter("due")
 
 
 def _retry_after(problem: DevinError) -> float:

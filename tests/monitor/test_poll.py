@@ -199,6 +199,62 @@ async def test_a_thousand_sessions_are_ten_requests_a_sweep(scene, version):
     assert len(one.seen) == 1000
 
 
+async def test_a_look_at_a_single_session_of_a_thousand_takes_others_along_that_are_due_next(scene):
+    one = scene(1000, pace=Pace(fast=0.5, slow=5.0))
+    for number in range(1000):
+        one.watch(number)
+        if number % 100 == 99:
+            await one.sweeps(1)
+    await one.sweeps(20)
+    one.world.asked.clear()
+    began = one.clock.seconds
+    for number in range(0, 1000, 37):
+        one.store.poll_now(id_of(number))
+        ticket, looked = one.store.ticket(), len(one.clock.pauses)
+        while one.store.find(id_of(number)).newest < ticket:  # noqa: ASYNC110 - one turn of the loop at a time
+            await asyncio.sleep(0)
+        assert len(one.clock.pauses) == looked
+        await one.sweeps(1)
+
+    sweeps = (one.clock.seconds - began) / 5.0
+    assert len(one.world.asked) <= 12 * sweeps
+    assert {path for path in one.world.asked} == {"sessions"}
+
+
+async def test_what_changes_in_a_thousand_sessions_is_kept_once_in_the_time_of_a_sweep(scene):
+    one = scene(1000, pace=Pace(fast=0.5, slow=5.0))
+    for number in range(1000):
+        one.watch(number)
+        if number % 100 == 99:
+            await one.sweeps(1)
+    one.journal.sweeps.clear()
+    began = one.clock.seconds
+    for turn in range(40):
+        one.world.change(turn)
+        await one.sweeps(1)
+    assert len(one.journal.sweeps) <= (one.clock.seconds - began) / 5.0 + 1
+
+    one.journal.sweeps.clear()
+    one.world.change(7, detail="finished")
+    while not any(id_of(7) in kept for kept in one.journal.sweeps):
+        assert not one.store.find(id_of(7)).is_over
+        await one.sweeps(1)
+
+
+async def test_what_was_not_yet_kept_is_kept_when_the_client_is_closed(scene):
+    one = scene(300)
+    for number in range(300):
+        one.watch(number)
+    await one.sweeps(1)
+    one.journal.sweeps.clear()
+    one.world.change(5)
+    one.store.poll_now(id_of(5))
+    await one.sweeps(1)
+    await one.poller.aclose()
+
+    assert one.journal.sweeps == [[id_of(5)]]
+
+
 async def test_many_sessions_are_asked_for_no_more_often_than_one(scene):
     one = scene(600)
     for number in range(600):
