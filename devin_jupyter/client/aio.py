@@ -153,7 +153,11 @@ class AsyncDevin:
     async def __aenter__(self) -> AsyncDevin:
         """Return the client itself."""
         if self.settings.live:
-            await self.core.follower.require()
+            try:
+                await self.core.follower.require()
+            except BaseException:
+                await self.aclose()  # nobody else does: it is not entered
+                raise
         return self
 
     async def __aexit__(self, *_: object) -> None:

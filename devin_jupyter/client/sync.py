@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -526,7 +526,8 @@ def connect(
     if simulator:
         client = _with_pace(_simulator_client(api_version, simulator_options, live), pause)
         client.core.creator.is_tagging = is_tagging
-        _require_live(client)
+        with _closed_if_refused(client):
+            _require_live(client)
         _use(client, None, implicit=False)
         return client
     if simulator_options:
@@ -566,13 +567,24 @@ def connect_checked(
     replays = client.core.lock if not client.settings.api_key else None
     if replays is not None:
         print(f"no key: replaying {replays.name}, recorded sessions: {len(replays.by_what)}; nothing is sent")
-    if check is not None:
-        check(client)
-    _require_live(client)
+    with _closed_if_refused(client):
+        if check is not None:
+            check(client)
+        _require_live(client)
     is_given = chosen[0] is not None or pat is not None or client.settings.profile is not None
     # when a lock file is replayed no key has been chosen yet: one that is set later is used
     _use(client, None if is_given else make, implicit=replays is not None)
     return client
+
+
+@contextmanager
+def _closed_if_refused(client: Devin) -> Iterator[None]:
+    """Close the connections of a client that does not come into use."""
+    try:
+        yield
+    except BaseException:
+        client.close()
+        raise
 
 
 def _require_live(client: Devin) -> None:

@@ -20,6 +20,7 @@ from devin_jupyter.live.channel import Timing
 from devin_jupyter.models.steps import Hint, LiveView
 from devin_jupyter.monitor.follow import Follower
 from devin_jupyter.monitor.store import SessionStore
+from devin_jupyter.session import Core
 
 
 def kinds(session: Session) -> set[str]:
@@ -278,6 +279,27 @@ async def test_the_async_client_fails_when_it_is_entered(
         async with asyncio.timeout(60):
             while not session.steps:  # noqa: ASYNC110  # nothing tells of the first one
                 await asyncio.sleep(0.01)
+
+
+async def test_a_client_that_is_refused_the_channel_leaves_no_connection_open(
+    simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[Core] = []
+    close = Core.aclose
+
+    async def noted(core: Core) -> None:
+        await close(core)
+        closed.append(core)
+
+    monkeypatch.setattr(Core, "aclose", noted)
+    place = {"api_key": simulator.api_key, "base_url": simulator.url, "org_id": simulator.org_id, "live": True}
+    with pytest.raises(dj.LiveUnavailable):
+        await asyncio.to_thread(dj.connect, **place)
+    assert len(closed) == 1
+    with pytest.raises(dj.LiveUnavailable):
+        async with dj.AsyncDevin(**place):
+            pass
+    assert len(closed) == 2
 
 
 # --- what goes wrong ----------------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ def served(mode: str, folder: Path) -> Iterator[str]:
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(command, cwd=folder, env=environment, stdin=quiet, stdout=quiet, stderr=quiet)
     try:
-        for _ in range(300):
+        for _ in range(3000):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 break
             time.sleep(0.1)
@@ -68,7 +68,7 @@ def served(mode: str, folder: Path) -> Iterator[str]:
     finally:
         process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(5)
+            process.wait(30)
         process.kill()
         process.wait()
 
