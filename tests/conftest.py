@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from dataclasses import dataclass
 from functools import partialmethod
 from pathlib import Path
@@ -26,7 +26,7 @@ import sent_methods
 from hypothesis import HealthCheck
 from hypothesis import settings as profiles
 
-from devin_jupyter import config, redaction
+from devin_jupyter import config, loop, redaction
 from devin_jupyter.api.transport import Transport
 from devin_jupyter.config import Pace
 from devin_jupyter.live import socket as live_socket
@@ -207,6 +207,26 @@ def own_simulators(_kept: set[Running]) -> Iterator[None]:
     yield
     for running in set(server.started.values()) - before - _kept:
         running.stop()
+
+
+@pytest.fixture(autouse=True)
+def own_clients(own_simulators: None) -> Iterator[None]:
+    """A connection that a test leaves open is closed after it, not found by the garbage collector in another test."""
+    left: list[Callable[[], Coroutine[Any, Any, None]]] = []
+    at_close = loop.at_close
+
+    def noted(closer: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        left.append(closer)
+        at_close(closer)
+
+    async def close() -> None:
+        await asyncio.gather(*(closer() for closer in left))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "at_close", noted)
+        yield
+    if left:
+        loop.run(close())
 
 
 @pytest.fixture(autouse=True)
