@@ -9,12 +9,14 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from clients import no_default_client
 
 import devin_jupyter as dj
 from devin_jupyter import loop
 from devin_jupyter.host import host
 from devin_jupyter.magics.commands import COMMANDS
 
+__all__ = ["no_default_client"]
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "marimo_quickstart.py"
 
 
@@ -151,9 +153,10 @@ def test_a_command_refuses_what_it_does_not_take():
         dj.commands.sessions(limit="many")
 
 
-def test_errors_of_commands_name_the_functions(simulator, monkeypatch):
+def test_errors_of_commands_name_the_functions(simulator, monkeypatch, tmp_path):
     monkeypatch.setenv("DEVIN_API_KEY", simulator.api_key)
     monkeypatch.setenv("DEVIN_API_URL", simulator.url)
+    monkeypatch.setenv("DEVIN_JUPYTER_HOME", str(tmp_path))
     said = {}
 
     def call(name, *args, **options):
