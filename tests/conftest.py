@@ -80,7 +80,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     )
 
 
-FIRST_BROWSER = ("panel", "board", "charts")
+FIRST_BROWSER = ("batch", "charts", "panel")
 """The modules of browser tests that the first of two workers runs; together they take as long as the others."""
 
 
