@@ -20,7 +20,7 @@ from devin_jupyter.api.responses import RequestInfo, unreadable
 from devin_jupyter.config import Settings, no_key, remember_org
 from devin_jupyter.errors import ApiError, NoOrganization, OptionError, UnreadableAnswer, Unsupported
 from devin_jupyter.models import wire
-from devin_jupyter.models.fields import json_parsers
+from devin_jupyter.models.fields import parse_json
 from devin_jupyter.text import nearest
 
 if TYPE_CHECKING:
@@ -410,12 +410,10 @@ class Service:
         """Call an operation that only reads, like `call` at a third of the cost, for callers that read many pages."""
         info = await self.request_info(operation, **ids)
         body = await self.transport.get_bytes(info.path, params, info=info, retries=retries)
-        for parse in json_parsers():
-            try:
-                return parse(body)
-            except (ValueError, RecursionError):  # what one refuses the next one may read
-                continue
-        raise unreadable(info, 200, body)
+        try:
+            return parse_json(body)
+        except ValueError:
+            raise unreadable(info, 200, body) from None
 
     async def call_as(self, kind: type[T], operation: str, *, retries: bool = True, **call: Any) -> T:
         """Call an operation whose response must be a JSON object, and return it as `kind`, a type of `models.wire`."""

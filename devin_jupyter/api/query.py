@@ -22,7 +22,7 @@ from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.fields import (
     KNOWN_KEYS,
     UNIX_SECONDS,
-    json_parsers,
+    parse_json,
     parse_time,
     row_parser,
     same_tags,
@@ -486,7 +486,11 @@ async def read_newest(fetch: Fetch, take: Take, window: Window, limit: int, pars
 
 def parsed(body: bytes) -> Page:
     """Read the body of a page."""
-    answer = _value(body)
+    try:
+        answer = parse_json(body)
+    except ValueError:
+        problem = "a page of sessions cannot be parsed"
+        raise UnreadableAnswer(problem, "nothing was changed", "try again later") from None
     items = items_of(answer)
     if not all(isinstance(item.get("session_id"), str) for item in items):
         raise UnreadableAnswer("an item of a page is no session", "nothing was changed", "try again later")
@@ -524,15 +528,6 @@ class RowParser:
 
 def _total(value: Any) -> int | None:
     return value if type(value) is int and value >= 0 else None
-
-
-def _value(body: bytes) -> Any:
-    for parse in json_parsers():
-        try:
-            return parse(body)
-        except (ValueError, RecursionError):  # also half a character, or a number that is none, which only some read
-            continue
-    raise UnreadableAnswer("a page of sessions cannot be parsed", "nothing was changed", "try again later")
 
 
 def _seconds(value: Any) -> int:

@@ -24,7 +24,7 @@ from devin_jupyter.errors import ArgumentError, OptionError
 from devin_jupyter.frames.columns import Column, array_of, frame_of, words
 from devin_jupyter.frames.sessions import SESSIONS, SessionRows, by_time
 from devin_jupyter.loop import understood
-from devin_jupyter.models.fields import json_parsers
+from devin_jupyter.models.fields import parse_json
 from devin_jupyter.text import kind_of, nearest, replacing
 
 _METADATA_KEY = b"devin_jupyter"
@@ -295,18 +295,8 @@ def from_json(texts: Any) -> list[Any]:
         filled = compute.fill_null(chunk.cast(arrow.large_string()), "null")
         whole = arrow.LargeListArray.from_arrays([0, len(filled)], filled)
         joined = compute.binary_join(whole, arrow.scalar(",", filled.type))[0]
-        found += _parse_json(b"[%b]" % joined.as_buffer().to_pybytes())
+        found += parse_json(b"[%b]" % joined.as_buffer().to_pybytes())
     return found
-
-
-def _parse_json(text: bytes) -> list[Any]:
-    for parse in json_parsers():
-        try:
-            found: list[Any] = parse(text)
-        except (ValueError, RecursionError):  # what one refuses the next one may read
-            continue
-        return found
-    raise ValueError("a column holds no JSON")
 
 
 def _object_columns(frame: pd.DataFrame) -> list[str]:

@@ -26,6 +26,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 
 from devin_jupyter import network
 from devin_jupyter.errors import DevinError
+from devin_jupyter.models.fields import parse_json
 from devin_jupyter.redaction import redact
 from devin_jupyter.text import one_line
 
@@ -176,8 +177,8 @@ class Socket:
 
     async def _read(self, frame: str | bytes) -> None:
         try:
-            message = json.loads(frame) if isinstance(frame, str) and len(frame) <= LARGEST_FRAME else None
-        except (ValueError, RecursionError):
+            message = parse_json(frame) if isinstance(frame, str) and len(frame) <= LARGEST_FRAME else None
+        except ValueError:
             message = None
         if not isinstance(message, dict):
             self.dropped += 1

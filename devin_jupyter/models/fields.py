@@ -447,9 +447,19 @@ def read_session(
     return found
 
 
+def parse_json(text: str | bytes) -> Any:
+    """Read JSON with the fastest parser that takes it; raises ValueError where none does."""
+    for parse in json_parsers():
+        try:
+            return parse(text)
+        except (ValueError, RecursionError):  # also half a character, or a number that is none, which only some read
+            continue
+    raise ValueError("no parser reads this as JSON")
+
+
 @cache
-def json_parsers() -> list[Callable[[bytes], Any]]:
-    """The parsers of JSON that are there, fastest first; what one refuses the next one may read."""
+def json_parsers() -> list[Callable[[str | bytes], Any]]:
+    """The parsers of JSON that are there, fastest first."""
     from pydantic_core import from_json
 
     try:
