@@ -209,9 +209,10 @@ async def test_a_look_at_a_single_session_of_a_thousand_takes_others_along_that_
     one.world.asked.clear()
     began = one.clock.seconds
     for number in range(0, 1000, 37):
+        one.world.change(number)
         one.store.poll_now(id_of(number))
-        ticket, looked = one.store.ticket(), len(one.clock.pauses)
-        while one.store.find(id_of(number)).newest < ticket:  # noqa: ASYNC110 - one turn of the loop at a time
+        looked, before = len(one.clock.pauses), one.store.find(id_of(number)).seen
+        while one.store.find(id_of(number)).seen is before:  # noqa: ASYNC110 - one turn of the loop at a time
             await asyncio.sleep(0)
         assert len(one.clock.pauses) == looked
         await one.sweeps(1)
