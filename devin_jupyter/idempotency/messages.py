@@ -119,8 +119,6 @@ class SendCall(PaidAct[PaidMessage, Arrival, SendResult]):
         self._last: PaidMessage | None = None
         self._conversation: Conversation | None = None
         self._urls: list[str] = []
-        self._looks = 0
-        """How often it was looked for since the last POST."""
 
     async def known(self) -> SendResult | None:
         """Return that the message was sent before, unless it is to be sent again."""
@@ -211,31 +209,17 @@ class SendCall(PaidAct[PaidMessage, Arrival, SendResult]):
 
     async def post(self, intent: PaidMessage, lease: str) -> Arrival:
         """Count the POST in the journal, then send it."""
-        self._looks, now = 0, self._timing.now()
+        now = self._timing.now()
         await asyncio.to_thread(self._journal.messages.about_to_post, intent, lease, now=now)
         self._timing.refuse_if_late(now)
         raw = await self._messages.send(self.session_id, self._text, attachment_urls=self._urls, as_user=self._as_user)
         return Arrival(raw)
 
     async def find(self, intent: PaidMessage) -> Arrival | None:
-        """The conversation holds the text once more than before.
-
-        Raises:
-            CreateUncertain: it holds another text of a person since, and not this one: the service may have changed it.
-        """
-        self._looks += 1
+        """The conversation holds the text once more than before."""
         conversation = await self._read()
         if intent.seen_before is not None:
-            if conversation.count_of(self._text) > intent.seen_before:
-                return Arrival()
-            before = intent.sent.last_event if intent.sent is not None else None
-            if not self._again and conversation.is_said_since(before) and self._looks >= len(self._timing.settle_at):
-                raise CreateUncertain(
-                    "it is not known whether the message arrived: its answer was lost",
-                    f"{self.session_id} has a message of a person since, which does not read like it",
-                    "read the conversation in the web app; --again sends it once more",
-                )
-            return None
+            return Arrival() if conversation.count_of(self._text) > intent.seen_before else None
         known = await asyncio.to_thread(self._journal.messages.count, intent.words)  # it could not be read then
         return Arrival() if len(conversation.times_of(self._text)) > known else None
 
@@ -289,19 +273,12 @@ class Conversation:
     times: dict[str, list[float | None]]
     """When people wrote what besides the prompt, by normalized text."""
     last_event: str | None
-    events: tuple[tuple[str | None, bool], ...] = ()
-    """The `event_id` of each message, and whether a person wrote it."""
     prompt: str | None = None
     """The prompt as it stands in the conversation, normalized; None where it does not."""
 
     def times_of(self, text: str) -> list[float | None]:
         """Return the times of this text."""
         return self.times.get(normalized(as_returned(text)), [])
-
-    def is_said_since(self, event: str | None) -> bool:
-        """Return whether a person wrote anything after the message with this id."""
-        place = next((at for at, (name, _) in enumerate(self.events) if event and name == event), None)
-        return place is not None and any(is_person for _, is_person in self.events[place + 1 :])
 
     def count_of(self, text: str) -> int:
         """Return how often this text stands there, as a message or as the prompt."""
@@ -317,14 +294,11 @@ async def read_conversation(messages: Messages, session_id: str, prompt: str = "
         prompt: as the journal keeps it; where it is not known, the first text by a person is taken for it.
     """
     said: list[tuple[str, float | None]] = []
-    events: list[tuple[str | None, bool]] = []
     last_event: str | None = None
     async for raw in messages.list(session_id):
         last_event = str(raw["event_id"]) if raw.get("event_id") else last_event
         message = read_message(raw)
-        is_person = message.source.lower() != "devin"
-        events.append((last_event if raw.get("event_id") else None, is_person))
-        if is_person:
+        if message.source.lower() != "devin":
             said.append((normalized(message.text), message.created_at.timestamp() if message.created_at else None))
     known = normalized(clean(prompt))
     is_prompt = (place for place, (text, _) in enumerate(said) if not known or normalized(clean(text)) == known)
@@ -333,7 +307,7 @@ async def read_conversation(messages: Messages, session_id: str, prompt: str = "
     for place, (text, moment) in enumerate(said):
         if place != at:
             texts.setdefault(text, []).append(moment)
-    return Conversation(texts, last_event, tuple(events), None if at is None else said[at][0])
+    return Conversation(texts, last_event, None if at is None else said[at][0])
 
 
 def normalized(text: str) -> str:

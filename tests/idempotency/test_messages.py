@@ -76,26 +76,6 @@ async def test_a_lost_answer_is_settled_however_the_conversation_is_shown(
     assert texts(simulator, session_id) == [text]
 
 
-async def test_a_message_that_the_service_shows_as_another_text_is_not_sent_again(
-    kernel: Any, simulator: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its answer was lost, and a person has written something since: whether that is it cannot be told."""
-
-    def change(raws: list[Any]) -> list[Any]:
-        return [{**raw, "message": raw["message"].replace("<b>", "&lt;b&gt;")} for raw in raws]
-
-    one = kernel()
-    session_id = (await one.start()).session_id
-    monkeypatch.setattr(Messages, "list", shown_as(change))
-    simulator.faults({**SEND, "kind": "drop_after", "times": 1})
-    for _ in range(2):  # and when it is run again
-        with pytest.raises(CreateUncertain, match="does not read like it"):
-            await one.messenger.send(session_id, "use <b>")
-    assert texts(simulator, session_id) == ["use <b>"]
-    assert (await one.messenger.send(session_id, "use <b>", again=True)).how == "sent"
-    assert texts(simulator, session_id) == ["use <b>"] * 2
-
-
 async def test_other_files_make_another_message(kernel: Any, simulator: Any) -> None:
     one = kernel()
     session_id = (await one.start()).session_id
