@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,8 @@ def _notebook(folder: Path) -> Any:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "saved.ipynb"  # under another name here, or nbval would run it
     shutil.copy(DATA / "saved_notebook.json", path)
+    saved = datetime(2026, 11, 30, 12, tzinfo=UTC).timestamp()
+    os.utime(path, (saved, saved))  # the day it was saved is the day its sessions were recorded
     return [readings.session(one) for one in dj.from_notebook(path)]
 
 
