@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import os
 import shutil
@@ -56,9 +57,12 @@ sys.dont_write_bytecode = False
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Tests are collected to stay: looking for garbage among them takes an eighth of the time."""
+    """Tests are collected to stay: looking for garbage among them takes an eighth of the time, then and later."""
     with paused_collector():
-        return (yield)
+        try:
+            return (yield)
+        finally:
+            gc.freeze()
 
 
 LONG = {
@@ -343,14 +347,15 @@ def simulator_with(_control: httpx.Client, _kept: set[Running]) -> Iterator[Call
     def make(**options: Any) -> SimulatorHandle:
         handle = SimulatorHandle(start(Config(**{"speed": 2400.0, **options})), _control)
         _kept.add(handle.running)
-        handle.reset()
+        if handle.running.simulation.requests:  # of a test that shared it as `dj.connect(simulator=True)` does
+            handle.reset()
         made.append(handle)
         return handle
 
     yield make
     for handle in made:
         if handle.running.is_alive:
-            handle.reset()  # `dj.connect(simulator=True)` shares it too
+            handle.reset()
 
 
 @pytest.fixture
