@@ -73,9 +73,10 @@ LONG = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest go first, so that no worker is left alone with them at the end: notebooks, browsers, kernels."""
+    """The longest go first, so that no worker is left with them at the end: soak, notebooks, browsers, kernels."""
     items.sort(
         key=lambda item: [
+            item.get_closest_marker("soak") is None,
             item.path.suffix != ".ipynb",
             item.get_closest_marker("browser") is None,
             item.get_closest_marker("kernel") is None,
