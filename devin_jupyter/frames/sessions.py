@@ -81,6 +81,10 @@ _PAGE_KEYS = {
 _DERIVED = ("phase", "needs_you", "duration")
 """The columns that follow from others, once these are there."""
 _OF_PHASE = ("status", "status_detail")
+_ROWS_AT_ONCE = 800
+"""Rows wait until there are so many: a column of one page takes half its time for anything but its values. With many
+more, the first are no longer near in memory.
+"""
 
 
 class SessionRows:
@@ -118,6 +122,8 @@ class SessionRows:
         self._has_output = list[bool]()
         self._read_already: dict[int, Snapshot] = {}
         """By row."""
+        self._waiting, self._waiting_identifiers = list[Any](), list[str]()
+        """Rows that are not in the columns yet, all of one type."""
 
     def __len__(self) -> int:
         return len(self._seen)
@@ -139,11 +145,12 @@ class SessionRows:
         if self._known and not self._known.keys().isdisjoint(identifiers):
             items, identifiers = self._without_known(items, identifiers, at)
         if items:
-            self._add_columns(items, identifiers)
+            self._add(items, identifiers)
         return len(self._seen) - before
 
     def add_snapshots(self, snapshots: Iterable[Snapshot]) -> None:
         """Add sessions that are read already."""
+        self._add_waiting()
         for snapshot in snapshots:
             self._seen.add(snapshot.session_id)
             self.provisional[snapshot.session_id] = not snapshot.output_is_final
@@ -166,6 +173,7 @@ class SessionRows:
             newest_first: sort by `created_at`.
             order: session ids in the wanted order, instead.
         """
+        self._add_waiting()
         columns = self._columns
         found: dict[str, Any] = {name: columns[name].array() for name in ("session_id", "created_at", *_OF_PHASE)}
         found |= self._phases(found["status"], found["status_detail"])
@@ -224,6 +232,20 @@ class SessionRows:
                 self.add_snapshots([observe(as_raw(item), self._known[name], at=moment)])
         rest = [(item, name) for item, name in pairs if name not in self._known]
         return [item for item, _ in rest], [name for _, name in rest]
+
+    def _add(self, items: Sequence[Any], identifiers: list[str]) -> None:
+        if self._waiting and type(self._waiting[0]) is not type(items[0]):
+            self._add_waiting()
+        self._waiting += items
+        self._waiting_identifiers += identifiers
+        if isinstance(items[0], Mapping) or len(self._waiting) >= _ROWS_AT_ONCE:
+            self._add_waiting()
+
+    def _add_waiting(self) -> None:
+        items, identifiers = self._waiting, self._waiting_identifiers
+        self._waiting, self._waiting_identifiers = [], []
+        if items:
+            self._add_columns(items, identifiers)
 
     def _add_columns(self, items: Sequence[Any], identifiers: list[str]) -> None:
         cells: dict[str, Sequence[Any]] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from payloads import V3, strange
 from payloads import session as any_session
+from records import record
 
 from devin_jupyter.api import query
 from devin_jupyter.api.query import RowParser, parsed
@@ -124,3 +126,22 @@ def test_many_sessions_are_turned_into_arrays_piece_by_piece() -> None:
     assert found["title"].dropna().tolist() == [f"t{number}" for number in range(8_997, -1, -3)]
     assert (found.dtypes == SessionRows().frame().dtypes).all()
     assert found["session_id"].iloc[0] == f"devin-{8_999:032x}"
+
+
+def test_pages_of_every_kind_follow_each_other_in_one_frame() -> None:
+    pages = [[session(10 * number + place) for place in range(3)] for number in range(8)]
+    pages[2][1]["something"] = "new"  # from here on, rows have one more field
+    pages[4][0]["title"] = 7  # from here on, pages are read as dicts
+    identifier = f"devin-{pages[1][1]['session_id']}"
+    known, moment = {identifier: record(identifier, org_id="org-known")}, datetime(2026, 11, 22, tzinfo=UTC)
+    mixed, plain, parser = SessionRows(known=known), SessionRows(known=known), RowParser()
+    kinds = set[type]()
+    for page in pages:
+        read = parser.parsed(body(*page)).items
+        kinds.add(type(read[0]))
+        assert mixed.add(read, at=moment) == plain.add(page, at=moment) == 3
+    assert len(kinds) == 3
+    assert mixed.add(RowParser().parsed(body(*pages[1])).items) == 0
+    found = mixed.frame()
+    assert found["extra"].dropna().tolist() == [{"something": "new"}]
+    pd.testing.assert_frame_equal(found, plain.frame())
