@@ -21,7 +21,7 @@ from pydantic import BaseModel, Field
 from devin_jupyter.simulator.config import Config
 from devin_jupyter.simulator.preload import first_automations, preloaded_sessions, sessions_of_others
 from devin_jupyter.simulator.scenarios import IDLE, Opener, plan_turn, repos_in, scenarios_of, title_of
-from devin_jupyter.simulator.sessions import Frame, Message, Session
+from devin_jupyter.simulator.sessions import Frame, Message, Pull, Session
 from devin_jupyter.simulator.store import FOLDERS, PLAYBOOKS, Store
 from devin_jupyter.simulator.values import category_of, digest, opaque
 from devin_jupyter.simulator.wire import Problem
@@ -233,6 +233,10 @@ class Simulation:
             start["preload"], seed=start["seed"], today=start["today"], names=[*self.config.names][1:]
         )
         """Past sessions of the other organizations of the enterprise."""
+        self._past_pulls: dict[str, list[tuple[Session, Pull]]] = {}
+        for session in (*self.others, *self.ordered):
+            for pull in session.timeline.pulls:
+                self._past_pulls.setdefault(pull.url, []).append((session, pull))
         self.sessions = {session.id: session for session in self.ordered}
         """By bare id."""
         if is_new:
@@ -264,6 +268,11 @@ class Simulation:
         view.sessions = {session.id: session for session in view.ordered}
         view.is_across = True
         return view
+
+    def past_pull(self, url: str) -> Pull | None:
+        """Return the pull request of this URL that a preloaded session opened."""
+        found = self._past_pulls.get(url, ())
+        return next((pull for session, pull in found if session.id in self.sessions), None)
 
     def allowed_tags(self, org_id: str) -> list[str]:
         """Return the session tags on the list of an organization; it counts where `config.allowed_tags` is set."""

@@ -12,7 +12,6 @@ from starlette.responses import Response
 from devin_jupyter.simulator import wire
 from devin_jupyter.simulator.engine import SERVICE_USER, Simulation
 from devin_jupyter.simulator.preload import LISTED, THROUGH_GROUPS, USERS, automation_fields, member
-from devin_jupyter.simulator.sessions import Pull
 from devin_jupyter.simulator.store import AUTOMATIONS
 from devin_jupyter.simulator.v3_sessions import ORG, UNCONNECTED, Sim
 from devin_jupyter.simulator.values import Dice, digest, opaque
@@ -190,12 +189,6 @@ def _review(sim: Simulation, path: str, number: int, sha: str, asked: float) -> 
     }
 
 
-def _past_pull(sim: Simulation, path: str, number: int) -> Pull | None:
-    url = f"https://{path}/pull/{number}"
-    past = (session for session in sim.ordered if session.order < 0)
-    return next((pull for session in past for pull in session.timeline.pulls if pull.url == url), None)
-
-
 async def read_review(sim: Sim, query: Annotated[wire.PrReviewQuery, Query()]) -> Response:
     path, number = _pull_of(query.pr_url)
     head = _head(sim, path, number)
@@ -211,7 +204,7 @@ async def read_review(sim: Sim, query: Annotated[wire.PrReviewQuery, Query()]) -
     )
     if found is not None:
         return json_response(_review(sim, path, number, found["sha"], found["asked"]))
-    past = _past_pull(sim, path, number)
+    past = sim.past_pull(f"https://{path}/pull/{number}")
     if past is not None and head.startswith(wanted) and Dice(past.url, "review").chance(_REVIEWED):
         return json_response(_review(sim, path, number, head, past.at + 600))
     raise not_found("Review")
