@@ -20,18 +20,19 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote_plus, urlsplit
 
 import httpx
 from httpx_retries import Retry, RetryTransport
 
 from devin_jupyter import errors, network
+from devin_jupyter.api.connections import Answer, Connections, NotConnected, Place, TooLarge
 from devin_jupyter.api.responses import RequestInfo, error_from, retry_after, unreadable
 from devin_jupyter.config import Settings, is_loopback
 from devin_jupyter.loop import acts_sent, new_thread
@@ -53,7 +54,6 @@ _LONGEST_CALL = 8
 _NEVER_APPLIED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, UnicodeError)
 _BELOW_HTTPX = ("httpx", "httpcore", "socksio", "anyio", "h11", "idna")
 _ELSEWHERE_SECONDS = 10.0
-_PART = 256 * 1024
 _POOLS = 8
 _LIMITS = httpx.Limits(max_connections=40, max_keepalive_connections=40, keepalive_expiry=20.0)
 Sleep = Callable[[float], Awaitable[None]]
@@ -66,14 +66,6 @@ LONGEST_RETRY_AFTER = 60.0
 
 MOST_ANSWER, MOST_FILE = 100_000_000, 1_000_000_000
 """Bytes of an answer and of a downloaded file, after decompression."""
-
-
-class _TooLarge(Exception):
-    """An answer is larger than anything that is read into memory."""
-
-    def __init__(self, status: int, most: int) -> None:
-        super().__init__(f"it is larger than {most // 1_000_000:,} MB")
-        self.status = status
 
 
 class _WholeAnswers(httpx.AsyncBaseTransport):
@@ -97,7 +89,7 @@ class _WholeAnswers(httpx.AsyncBaseTransport):
                 parts.append(part)
                 size += len(part)
                 if size > most:
-                    raise _TooLarge(response.status_code, most)
+                    raise TooLarge(response.status_code, most)
         finally:
             await response.aclose()
         kept = [(name, value) for name, value in headers.multi_items() if name not in _OF_THE_BODY]
@@ -182,7 +174,7 @@ def _retry_policy(sleep: Sleep, was_reached: Callable[[], bool]) -> Retry:
 
 
 _NO_RETRY = Retry(total=0)
-_left_to_the_parent: list[httpx.AsyncClient | _Threads] = []
+_left_to_the_parent: list[httpx.AsyncClient | _Pages | _Threads] = []
 
 
 class Transport:
@@ -207,7 +199,7 @@ class Transport:
         self._former: list[httpx.AsyncClient] = []
         """Clients from before a change of the environment, which may be in use until this is closed."""
         self._environment: tuple[str | None, ...] = ()
-        self._threads: _Threads | None = None
+        self._pages: _Pages | _Threads | None = None
         """What carries the pages of long lists."""
         self._page_base: httpx.URL
         self._page_headers: dict[str, str]
@@ -282,23 +274,23 @@ class Transport:
         self._open()
         if self._wire is not None or sys.platform == "emscripten":  # which has no threads
             return (await self._send(info, params=params, retries=retries)).content
-        threads = self._open_threads()
+        pages = self._open_pages()
         started, seconds = time.perf_counter(), self._settings.timeout_seconds
         within = seconds * (_LONGEST_CALL if retries else 1)
-        first: _Answer | Exception | None = None
-        if isinstance(threads.wire, _PageWire):
-            with suppress(UnicodeEncodeError):  # of half a character, which is reported as for any request
+        first: Answer | Exception | None = None
+        if isinstance(pages, _Pages):
+            try:
                 query = _encoded(_query_pairs(params))
                 target = f"{self._page_base.path.rstrip('/')}{info.path}?{query}".rstrip("?")
-                read = partial(threads.wire.read, self._page_base, target, self._page_headers, seconds)
-                try:
-                    async with asyncio.timeout(within):
-                        first = await threads.run(read)
-                except (httpx.HTTPError, TimeoutError, _TooLarge) as problem:
-                    first = problem
-        if isinstance(first, _Answer):
+                async with asyncio.timeout(within):
+                    first = await pages.read(self._page_base, target, self._page_headers, seconds)
+            except UnicodeEncodeError:
+                pass  # of half a character, which is reported as for any request
+            except (httpx.HTTPError, TimeoutError, TooLarge, UnicodeError) as problem:
+                first = problem
+        if isinstance(first, Answer):
             self._reached.set()
-        if isinstance(first, _Answer) and first.status == 200:
+        if isinstance(first, Answer) and first.status == 200:
             _log(info, first.status, started)
             if date := next((value for name, value in first.headers if name.lower() == "date"), ""):
                 self.date = date, time.monotonic()
@@ -330,9 +322,9 @@ class Transport:
     async def aclose(self) -> None:
         """Close the connections; a later request opens new ones."""
         client, self._client = self._client, None
-        threads, self._threads = self._threads, None
-        if threads is not None:
-            threads.close()
+        pages, self._pages = self._pages, None
+        if pages is not None:
+            await pages.aclose()
         if self._closing is not None:
             self._closing.detach()
         former, self._former = self._former, []
@@ -349,7 +341,7 @@ class Transport:
         files: Files | None = None,
         retries: bool = True,
         is_page: bool = False,
-        first: _Answer | Exception | None = None,
+        first: Answer | Exception | None = None,
         within: float | None = None,
     ) -> httpx.Response:
         extensions: dict[str, Any] = {} if retries else {"retry": _NO_RETRY}
@@ -419,7 +411,7 @@ class Transport:
                     response = await asyncio.create_task(send(request))
             except TimeoutError:
                 raise httpx.ReadTimeout("the response is cut off") from None
-        except _TooLarge as problem:
+        except TooLarge as problem:
             _log(info, problem.status, started)
             raise unreadable(info, problem.status, b"", str(problem)) from None
         except _AskedToWait as refusal:
@@ -450,7 +442,7 @@ class Transport:
         """Return what sends a request. What creates something goes through the client, where tracing tools hook in."""
         client = self._open()
         if is_page:
-            self._open_threads()
+            self._open_pages()
             return self._send_page
         return client.send if request.method == "POST" else self._send_one
 
@@ -467,7 +459,7 @@ class Transport:
         environment = tuple(map(os.environ.get, network.VARIABLES))
         if self._wire is None and self._client is not None and self._environment != environment:
             self._former.append(self._client)
-            self._client, self._threads = None, None
+            self._client, self._pages = None, None
         if self._client is None:
             self._loop, self._pid, self._environment = loop, os.getpid(), environment
             whole = _Pools(map(_WholeAnswers, [self._wire] if self._wire else self._network()))
@@ -484,17 +476,17 @@ class Transport:
             self._closing.atexit = False
         return self._client
 
-    def _open_threads(self) -> _Threads:
-        """Return what sends requests by sync clients, which take half the CPU time of the async one."""
-        if self._threads is None:
-            self._threads = _Threads(_wire_to(self._settings.base_url, _for_pages)[0])
+    def _open_pages(self) -> _Pages | _Threads:
+        """Return what reads pages, at a fraction of what the client takes for each."""
+        if self._pages is None:
+            self._pages = _wire_to(self._settings.base_url, _for_pages)[0]
             self._send_page = RetryTransport(
-                self._threads, retry=_retry_policy(self._sleep, self._reached.is_set)
+                _AfterFirst(self._pages), retry=_retry_policy(self._sleep, self._reached.is_set)
             ).handle_async_request
             self._page_base = httpx.URL(self._settings.base_url)
             self._page_headers = dict(self._open().build_request("GET", self._page_base, headers=self._auth).headers)
-            weakref.finalize(self, self._threads.close).atexit = False
-        return self._threads
+            weakref.finalize(self, self._pages.close).atexit = False
+        return self._pages
 
     def _leave_to_the_parent(self) -> None:
         """In a forked child: the sockets are the parent's, and closing them could disturb it."""
@@ -502,9 +494,9 @@ class Transport:
             raise RuntimeError("this client belongs to another event loop; make one for each, or aclose() it there")
         if self._closing is not None:
             self._closing.detach()
-        left = (*self._former, self._client, self._threads)
+        left = (*self._former, self._client, self._pages)
         _left_to_the_parent.extend(one for one in left if one is not None)
-        self._client, self._former, self._threads = None, [], None
+        self._client, self._former, self._pages = None, [], None
 
     def _network(self) -> list[httpx.AsyncHTTPTransport]:
         self._proxy = self._certificates = None
@@ -562,23 +554,73 @@ async def post_elsewhere(url: str, body: Mapping[str, Any]) -> None:
         raise errors.DevinError(f"{host} answered {response.status_code}")
 
 
-class _Threads(httpx.AsyncBaseTransport):
-    """Sends each request on a thread of its own choosing, of which there are as many as requests under way.
+class _AfterFirst(httpx.AsyncBaseTransport):
+    """Tells of the first try of a request, which was made without it, and makes the others."""
 
-    The threads are daemons: an abandoned request must not delay the exit of the process.
-    """
-
-    def __init__(self, wire: httpx.BaseTransport) -> None:
-        self.wire = wire
-        self._work = queue.SimpleQueue[tuple[Callable[[_IsWanted], Any], asyncio.Future[Any]] | None]()
-        self._under_way = self._count = 0
+    def __init__(self, wire: httpx.AsyncBaseTransport) -> None:
+        self._wire = wire
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         first = request.extensions.pop("first", None)
         if isinstance(first, Exception):
             raise first
-        if isinstance(first, _Answer):
-            return _whole(first.status, first.headers, first.content, request)
+        if isinstance(first, Answer):
+            return _whole(first, request)
+        return await self._wire.handle_async_request(request)
+
+
+class _Pages(httpx.AsyncBaseTransport):
+    """Reads pages where no proxy is between."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        kept = _LIMITS.keepalive_expiry or 0.0
+        self._connections = Connections(context, kept_seconds=kept, most=MOST_ANSWER)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        target, seconds = request.url.raw_path.decode("ascii"), request.extensions["timeout"]["read"]
+        return _whole(await self.read(request.url, target, dict(request.headers), seconds), request)
+
+    async def read(self, url: httpx.URL, target: str, headers: dict[str, str], seconds: float) -> Answer:
+        """Return the answer to a GET, its content unpacked.
+
+        Args:
+            url: scheme, host and port.
+            target: path and query.
+            headers: of the request.
+            seconds: how long to wait for each part.
+        """
+        is_secure = url.scheme == "https"
+        place = Place(url.raw_host.decode("ascii"), url.port or (443 if is_secure else 80), is_secure)
+        try:
+            answer = await self._connections.get(place, target, headers, connect=min(10, seconds), read=seconds)
+        except (NotConnected, http.client.HTTPException, OSError) as problem:
+            raise _as_httpx(problem) from problem.__cause__ or problem
+        if not any(name.lower() == "content-encoding" for name, _ in answer.headers):
+            return answer
+        packed = httpx.Response(answer.status, headers=answer.headers, stream=httpx.ByteStream(answer.content))
+        return answer._replace(content=_all_of(packed.iter_bytes(), answer.status))
+
+    async def aclose(self) -> None:
+        await self._connections.aclose()
+
+    def close(self) -> None:
+        """Close the connections soon; from any thread."""
+        self._connections.close()
+
+
+class _Threads(httpx.AsyncBaseTransport):
+    """Sends each request on a thread of its own choosing, of which there are as many as requests under way.
+
+    Through a proxy, a sync client takes half the time of the async one. The threads are daemons: an abandoned request
+    must not delay the exit of the process.
+    """
+
+    def __init__(self, wire: httpx.BaseTransport) -> None:
+        self._wire = wire
+        self._work = queue.SimpleQueue[tuple[Callable[[_IsWanted], Any], asyncio.Future[Any]] | None]()
+        self._under_way = self._count = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         return await self.run(partial(self._read, request))
 
     async def run(self, work: Callable[[_IsWanted], R]) -> R:
@@ -591,11 +633,14 @@ class _Threads(httpx.AsyncBaseTransport):
         self._work.put((work, answer))
         return await answer
 
+    async def aclose(self) -> None:
+        self.close()
+
     def close(self) -> None:
         """End the threads that wait, and close the connections."""
         for _ in range(self._count):
             self._work.put(None)
-        self.wire.close()
+        self._wire.close()
 
     def _serve(self) -> None:
         while (item := self._work.get()) is not None:
@@ -612,12 +657,12 @@ class _Threads(httpx.AsyncBaseTransport):
 
     def _read(self, request: httpx.Request, is_wanted: _IsWanted) -> httpx.Response:
         """Send a request, and return the response with its body, as `_WholeAnswers` does."""
-        response = self.wire.handle_request(request)
+        response = self._wire.handle_request(request)
         try:
             content = _all_of(response.iter_bytes(), response.status_code, is_wanted)
         finally:
             response.close()
-        return _whole(response.status_code, response.headers.multi_items(), content, request)
+        return _whole(Answer(response.status_code, response.headers.multi_items(), content), request)
 
     def _deliver(self, answer: asyncio.Future[Any], found: Any, problem: Exception | None) -> None:
         self._under_way -= 1
@@ -633,157 +678,39 @@ _IsWanted = Callable[[], bool]
 R = TypeVar("R")
 
 
-class _Answer(NamedTuple):
-    status: int
-    headers: list[tuple[str, str]]
-    content: bytes
-    """Unpacked."""
-
-
-def _all_of(parts: Iterable[bytes], status: int, is_wanted: _IsWanted) -> bytes:
+def _all_of(parts: Iterable[bytes], status: int, is_wanted: _IsWanted = lambda: True) -> bytes:
     kept, size = list[bytes](), 0
     for part in parts:
         size += len(part)
         if size > MOST_ANSWER:
-            raise _TooLarge(status, MOST_ANSWER)
+            raise TooLarge(status, MOST_ANSWER)
         if not is_wanted():
             raise httpx.ReadError("nobody waits for the answer")
         kept.append(part)
     return b"".join(kept)
 
 
-def _whole(status: int, headers: list[tuple[str, str]], content: bytes, request: httpx.Request) -> httpx.Response:
-    kept = [(name, value) for name, value in headers if name.lower() not in _OF_THE_BODY]
-    return httpx.Response(status, headers=kept, content=content, request=request)
-
-
-class _PageWire(httpx.BaseTransport):
-    """HTTP by Python's own client, where no proxy is between: it takes a third of the time that httpx takes."""
-
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._context, self._is_closed = context, False
-        self._idle = collections.deque[tuple[http.client.HTTPConnection, float]]()
-        """Each with the time until which it may be used again (monotonic)."""
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        seconds = request.extensions["timeout"]
-        target, headers = request.url.raw_path.decode("ascii"), dict(request.headers)
-        connection, answer = self._ask(request.url, target, headers, seconds["connect"], seconds["read"])
-        return httpx.Response(answer.status, headers=answer.getheaders(), stream=_Body(connection, answer, self))
-
-    def read(
-        self, url: httpx.URL, target: str, headers: dict[str, str], seconds: float, is_wanted: _IsWanted
-    ) -> _Answer:
-        """Return the whole answer to a GET.
-
-        Args:
-            url: scheme, host and port.
-            target: path and query.
-            headers: of the request.
-            seconds: how long to wait for each part.
-            is_wanted: whether anybody still waits for it.
-        """
-        connection, answer = self._ask(url, target, headers, min(10, seconds), seconds)
-        body = _Body(connection, answer, self)
-        try:
-            parts: Iterable[bytes] = body
-            if answer.getheader("Content-Encoding"):
-                parts = httpx.Response(answer.status, headers=answer.getheaders(), stream=body).iter_bytes()
-            return _Answer(answer.status, answer.getheaders(), _all_of(parts, answer.status, is_wanted))
-        finally:
-            body.close()
-
-    def _ask(
-        self, url: httpx.URL, target: str, headers: dict[str, str], connect: float, read: float
-    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-        while True:
-            idle = self._idle_connection()
-            connection = self._new_connection(url, connect) if idle is None else idle
-            try:
-                connection.sock.settimeout(read)
-                connection.request("GET", target, headers=headers)
-                return connection, connection.getresponse()
-            except Exception as problem:
-                connection.close()
-                if idle is not None and isinstance(problem, ConnectionError):  # the service has closed it meanwhile
-                    continue
-                raise _as_httpx(problem) from problem
-
-    def close(self) -> None:
-        self._is_closed = True
-        with suppress(IndexError):
-            while True:
-                self._idle.pop()[0].close()
-
-    def keep(self, connection: http.client.HTTPConnection) -> None:
-        """Take a connection back whose answer was read."""
-        self._idle.append((connection, time.monotonic() + (_LIMITS.keepalive_expiry or 0.0)))
-        if self._is_closed:
-            self.close()
-
-    def _idle_connection(self) -> http.client.HTTPConnection | None:
-        """Return a connection to be used again. One that was idle for long may be dead without a word."""
-        with suppress(IndexError):
-            while True:
-                connection, until = self._idle.pop()
-                if time.monotonic() < until:
-                    return connection
-                connection.close()
-        return None
-
-    def _new_connection(self, url: httpx.URL, seconds: float) -> http.client.HTTPConnection:
-        host = url.raw_host.decode("ascii")
-        new: http.client.HTTPConnection
-        if url.scheme == "https":
-            new = http.client.HTTPSConnection(host, url.port, timeout=seconds, context=self._context)
-        else:
-            new = http.client.HTTPConnection(host, url.port, timeout=seconds)
-        try:
-            new.connect()
-        except TimeoutError as problem:
-            raise httpx.ConnectTimeout(str(problem)) from problem
-        except OSError as problem:
-            raise httpx.ConnectError(str(problem)) from problem
-        return new
-
-
-class _Body(httpx.SyncByteStream):
-    """The body of an answer. Its connection is used again once all of it was read."""
-
-    def __init__(
-        self, connection: http.client.HTTPConnection, answer: http.client.HTTPResponse, wire: _PageWire
-    ) -> None:
-        self._connection, self._answer, self._wire = connection, answer, wire
-
-    def __iter__(self) -> Iterator[bytes]:
-        try:
-            while part := self._answer.read(_PART):
-                yield part
-            if self._answer.length:  # Python's client leaves this to its caller
-                raise http.client.IncompleteRead(b"", self._answer.length)
-        except Exception as problem:
-            raise _as_httpx(problem) from problem
-
-    def close(self) -> None:
-        if self._answer.isclosed() and not (self._answer.will_close or self._answer.length):
-            self._wire.keep(self._connection)
-        else:
-            self._connection.close()
+def _whole(answer: Answer, request: httpx.Request) -> httpx.Response:
+    kept = [(name, value) for name, value in answer.headers if name.lower() not in _OF_THE_BODY]
+    return httpx.Response(answer.status, headers=kept, content=answer.content, request=request)
 
 
 def _as_httpx(problem: Exception) -> Exception:
-    """Return an error of Python's HTTP client as httpx calls it."""
+    """Return an error of `Connections` as httpx calls it."""
+    if isinstance(problem, NotConnected):
+        kind = httpx.ConnectTimeout if isinstance(problem.__cause__, TimeoutError) else httpx.ConnectError
+        return kind(str(problem.__cause__))
     if isinstance(problem, TimeoutError):
         return httpx.ReadTimeout(str(problem))
     if isinstance(problem, http.client.HTTPException):
         return httpx.RemoteProtocolError(str(problem) or type(problem).__name__)
-    return httpx.ReadError(str(problem)) if isinstance(problem, OSError) else problem
+    return httpx.ReadError(str(problem))
 
 
-def _for_pages(
-    *, verify: ssl.SSLContext, limits: httpx.Limits, proxy: httpx.Proxy | None = None
-) -> httpx.BaseTransport:
-    return _PageWire(verify) if proxy is None else httpx.HTTPTransport(verify=verify, limits=limits, proxy=proxy)
+def _for_pages(*, verify: ssl.SSLContext, limits: httpx.Limits, proxy: httpx.Proxy | None = None) -> _Pages | _Threads:
+    if proxy is None:
+        return _Pages(verify)
+    return _Threads(httpx.HTTPTransport(verify=verify, limits=limits, proxy=proxy))
 
 
 def _for_requests(

@@ -1,4 +1,4 @@
-"""How the pages of long lists are carried: threads, connections that are used again, errors, and giving up."""
+"""How the pages of long lists are carried: connections that are used again, threads, errors, and giving up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import pytest
 from clients import KEY, some_settings
 
 from devin_jupyter import Devin, errors, loop
-from devin_jupyter.api import transport
+from devin_jupyter.api import connections, transport
 from devin_jupyter.api.transport import Transport
 from devin_jupyter.journal import Journal
 
@@ -318,6 +318,126 @@ async def test_no_connection_is_no_connection() -> None:
         await Transport(some_settings(base_url=url), sleep=_no_pause).get_bytes("/v3/x")
 
 
+def _chunked(*parts: bytes, ends: bytes = b"\r\n") -> bytes:
+    chunks = b"".join(b"%X;note=1\r\n%b\r\n" % (len(part), part) for part in parts)
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n" + ends
+
+
+LARGE = b"[%b]" % (b" " * 600_000)
+
+
+@pytest.mark.parametrize(
+    ("reply", "body", "connections"),
+    [
+        (answer(LARGE), LARGE, 1),
+        (answer(b"[%b]" % (b" " * 5_000_000)), b"[%b]" % (b" " * 5_000_000), 2),  # so large a buffer is not kept
+        (_chunked(BODY[:4], BODY[4:]), BODY, 1),
+        (_chunked(LARGE[:300_000], LARGE[300_000:], ends=b"Expires: 0\r\nX: y\r\n\r\n"), LARGE, 1),
+        (b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + answer(), BODY, 1),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + LARGE, LARGE, 2),
+        (answer(BODY, "Connection: Keep-Alive, Close"), BODY, 2),
+        (answer().replace(b"HTTP/1.1", b"HTTP/1.0"), BODY, 2),
+        (answer() + b"more", BODY, 2),
+    ],
+    ids=[
+        "large",
+        "very large",
+        "chunks",
+        "chunks and more headers",
+        "informed",
+        "until the end",
+        "last",
+        "1.0",
+        "more",
+    ],
+)
+async def test_an_answer_may_end_in_any_way_that_http_knows(reply: bytes, body: bytes, connections: int) -> None:
+    with serving(lambda n: reply) as server:
+        assert await read(server, 2) == [body, body]
+    assert server.connections == connections
+
+
+@pytest.mark.parametrize("size", [1, 3, 7])
+async def test_an_answer_may_come_in_pieces_of_any_size(size: int) -> None:
+    for whole in (_chunked(BODY[:4], BODY[4:], ends=b"X: y\r\n\r\n"), answer(BODY)):
+        connection = connections._Connection(100)
+        connection.connection_made(_Nowhere())
+        asking = asyncio.create_task(connection.ask(b"", 10))
+        await asyncio.sleep(0)
+        for at in range(0, len(whole), size):
+            assert not asking.done()
+            part = whole[at : at + size]
+            connection.get_buffer(-1)[: len(part)] = part
+            connection.buffer_updated(len(part))
+        assert (await asking).content == BODY
+        assert connection.is_reusable
+
+
+class _Nowhere(asyncio.Transport):
+    def write(self, data: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        answer().replace(b"Length: 13", b"Length: -1"),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{}",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000,
+    ],
+    ids=["length", "size of a chunk", "half a chunk", "endless head"],
+)
+async def test_an_answer_that_is_no_http_is_told_as_for_any_request(reply: bytes) -> None:
+    served = iter([reply] * 4)
+    with serving(lambda n: next(served)) as server:
+        server.is_hanging_up = True
+        with pytest.raises(errors.ConnectionLost, match="during GET /v3/x"):
+            await read(server)
+    assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize("reply", [answer(b" " * 101), _chunked(b" " * 101), answer().replace(b": 13", b": 9999")])
+async def test_an_answer_that_is_too_large_is_not_read(reply: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "MOST_ANSWER", 100)
+    with serving(lambda n: reply) as server, pytest.raises(errors.UnreadableAnswer, match="it is larger than"):
+        await read(server)
+    assert len(server.requests) == 1
+
+
+async def test_the_connection_of_a_page_that_is_given_up_is_not_used_again() -> None:
+    sent, left = threading.Event(), threading.Event()
+
+    def late(number: int) -> bytes | None:
+        if number == 1:
+            sent.set()
+            left.wait(10)
+        return answer(b"[%d]" % number)
+
+    with serving(late) as server:
+        transport = Transport(some_settings(base_url=server.url))
+        reading = asyncio.create_task(transport.get_bytes("/v3/x"))
+        await asyncio.to_thread(sent.wait, 10)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        left.set()
+        assert await transport.get_bytes("/v3/x") == b"[2]"
+        await transport.aclose()
+    assert server.connections == 2
+
+
+@pytest.fixture
+def by_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read pages as through a proxy."""
+
+    def kind(*, verify: Any, limits: httpx.Limits) -> Any:
+        return transport._Threads(httpx.HTTPTransport(verify=verify, limits=limits))
+
+    monkeypatch.setattr(transport, "_for_pages", kind)
+
+
+@pytest.mark.usefixtures("by_threads")
 async def test_a_page_that_nobody_waits_for_is_given_up_between_two_parts() -> None:
     sent, left = threading.Event(), threading.Event()
 
@@ -334,13 +454,13 @@ async def test_a_page_that_nobody_waits_for_is_given_up_between_two_parts() -> N
         with pytest.raises(asyncio.CancelledError):
             await reading
         left.set()
-        threads = transport._threads
-        assert threads is not None
+        threads: Any = transport._pages
         while threads._under_way:  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.01)
         await transport.aclose()
 
 
+@pytest.mark.usefixtures("by_threads")
 async def test_as_many_threads_as_requests_under_way_end_with_the_transport() -> None:
     before, both = set(threading.enumerate()), threading.Barrier(3)
 
