@@ -378,6 +378,25 @@ class _Nowhere(asyncio.Transport):
         pass
 
 
+async def test_compressed_pages_that_are_read_at_once_are_not_mixed_up() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError), closing(writer):
+            while asked := re.search(rb"first=(\d+) ", await reader.readuntil(b"\r\n\r\n")):
+                await asyncio.sleep(0)
+                content = gzip.compress(pages[int(asked[1])])
+                whole = _chunked(content[:20], content[20:])
+                writer.write(whole.replace(b"OK\r\n", b"OK\r\nContent-Encoding: gzip\r\n"))
+
+    pages = {number: b"[%d]" % number * 1000 for number in range(20)}
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        transport = Transport(some_settings(base_url=url))
+        for _ in range(3):
+            found = await asyncio.gather(*(transport.get_bytes("/v3/x", {"first": number}) for number in pages))
+            assert found == [*pages.values()]
+        await transport.aclose()
+
+
 @pytest.mark.parametrize(
     "reply",
     [
