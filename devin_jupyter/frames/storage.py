@@ -696,7 +696,7 @@ def open_pull_requests(
 ) -> tuple[pd.DataFrame, Place | None]:
     """Return stored sessions with pull requests that may still be merged, and where the next call shall go on.
 
-    Half of them are the newest, the others take turns. No more files are read than that takes.
+    Half of them are the newest, the others take turns. No more is read of the files than that takes.
 
     Args:
         files: those of `merge_into`, the newest first.
@@ -707,40 +707,50 @@ def open_pull_requests(
     Raises:
         OptionError: a file cannot be read.
     """
-    seen: dict[Path, pd.DataFrame] = {}
+    _, parquet = require_pyarrow()
+    with ExitStack() as stack:
 
-    def waiting(after: Place | None) -> Iterator[pd.DataFrame]:
-        month = "" if after is None else f"sessions-{_month(after[0])}"
-        for file in files:
-            if after is not None and file.stem > month and not file.stem.endswith(UNKNOWN_MONTH):
-                continue
-            if file not in seen:
-                seen[file] = _with_open_requests(file, without)
-            part = seen[file]
-            if after is not None:
-                created = part["created_at"].array.asi8
-                part = part[(created < after[0]) | ((created == after[0]) & (part["session_id"] > after[1]).array)]
-            yield part
+        @cache
+        def opened(file: Path) -> Any:
+            with naming(file):
+                return stack.enter_context(parquet.ParquetFile(file))
 
-    recent = _first(most // 2, waiting(None))
-    bound = _place(recent)
-    turn = _first(most - len(recent), waiting(after or bound))
-    again = _first(most - len(recent) - len(turn), waiting(bound))
+        @cache
+        def piece(file: Path, number: int) -> pd.DataFrame:
+            with naming(file):
+                return _with_open_requests(opened(file), number, without)
+
+        def waiting(after: Place | None) -> Iterator[pd.DataFrame]:
+            month = "" if after is None else f"sessions-{_month(after[0])}"
+            for file in files:
+                if after is not None and file.stem > month and not file.stem.endswith(UNKNOWN_MONTH):
+                    continue
+                for number in range(opened(file).num_row_groups):
+                    part = piece(file, number)
+                    if after is not None:
+                        created = part["created_at"].array.asi8
+                        is_later = (created == after[0]) & (part["session_id"] > after[1]).array
+                        part = part[(created < after[0]) | is_later]
+                    yield part
+
+        recent = _first(most // 2, waiting(None))
+        bound = _place(recent)
+        turn = _first(most - len(recent), waiting(after or bound))
+        again = _first(most - len(recent) - len(turn), waiting(bound))
     found = pd.concat([recent, turn, again], ignore_index=True).drop_duplicates("session_id", ignore_index=True)
     return found, _place(again) or _place(turn)
 
 
-def _with_open_requests(file: Path, without: Collection[str]) -> pd.DataFrame:
+def _with_open_requests(file: Any, number: int, without: Collection[str]) -> pd.DataFrame:
+    """Return those sessions of a row group, newest first, that have pull requests which are not merged."""
     import pyarrow.compute as compute
 
-    arrow, parquet = require_pyarrow()
-    with naming(file), parquet.ParquetFile(file) as opened:
-        table = opened.read(columns=[*_OF_PULL_REQUESTS], use_threads=False)
-        merged = compute.fill_null(table["n_merged"], 0)
-        names = arrow.array([*without], type=table.schema.field("session_id").type)
-        is_named = compute.is_in(table["session_id"], value_set=names)
-        is_open = compute.and_not(compute.less(merged, table["n_prs"]), is_named)
-        return _newest_first(table.filter(is_open).to_pandas())
+    table = file.read_row_group(number, columns=[*_OF_PULL_REQUESTS], use_threads=False)
+    merged = compute.fill_null(table["n_merged"], 0)
+    names = require_pyarrow()[0].array([*without], type=table.schema.field("session_id").type)
+    is_named = compute.is_in(table["session_id"], value_set=names)
+    is_open = compute.and_not(compute.less(merged, table["n_prs"]), is_named)
+    return _newest_first(table.filter(is_open).to_pandas())
 
 
 def _first(count: int, parts: Iterator[pd.DataFrame]) -> pd.DataFrame:

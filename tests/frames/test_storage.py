@@ -218,6 +218,36 @@ def test_a_file_is_merged_piece_by_piece_as_if_it_were_a_frame(
     assert max(pieces.row_group(number).num_rows for number in range(pieces.num_row_groups)) < 32
 
 
+def test_of_open_pull_requests_only_as_much_is_read_as_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "_ROWS_AT_ONCE", 16)
+    states = {0: [], 1: [{"pr_url": "https://github.com/acme/api/pull/1", "pr_state": "open"}]}
+    rows = frames.SessionRows()
+    rows.add(
+        [session(number, created_at=1_790_000_000 + number, pull_requests=states[number % 2]) for number in range(400)]
+    )
+    newest, oldest = tmp_path / "sessions-2026-09.parquet", tmp_path / "sessions-2026-08.parquet"
+    storage.merge_into(newest, rows.frame())
+    oldest.write_bytes(b"not read, since the newest file has enough")
+    waiting = [f"devin-{number:032x}" for number in range(399, 0, -2)]
+    read, read_group = list[int](), pq.ParquetFile.read_row_group
+
+    def noted(file: Any, number: int, **call: Any) -> Any:
+        read.append(number)
+        return read_group(file, number, **call)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", noted)
+    first, after = storage.open_pull_requests([newest, oldest], 20, without=waiting[:4])
+    assert first["session_id"].tolist() == waiting[4:24]
+    assert read == [0, 1, 2]
+
+    second, _ = storage.open_pull_requests([newest, oldest], 20, after)
+    assert second["session_id"].tolist() == waiting[:10] + waiting[24:34]
+    with pytest.raises(OptionError, match=r"2026-08\.parquet cannot be read"):
+        storage.open_pull_requests([newest, oldest], 500)
+
+
 def test_arrow_allocates_as_before_once_a_file_is_merged_or_cannot_be(some: pd.DataFrame, tmp_path: Path) -> None:
     usual, file = pa.default_memory_pool().backend_name, tmp_path / "sessions-2026-11.parquet"
 
