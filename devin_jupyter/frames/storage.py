@@ -276,13 +276,16 @@ def to_json(values: Iterable[Any]) -> Any:
     for value in values:
         if value is None:
             texts.append(None)
-        elif type(value) is list and set(map(type, value)) <= {str}:
-            key = tuple(value)
-            if key not in seen:
-                seen[key] = _encode(value)
-            texts.append(seen[key])
-        else:
-            texts.append(_encode(value))
+            continue
+        try:
+            text = seen.get(tuple(value)) if type(value) is list else None
+        except TypeError:  # lists and objects within
+            text = None
+        if text is None:
+            text = _encode(value)
+            if type(value) is list and set(map(type, value)) <= {str}:
+                seen[tuple(value)] = text
+        texts.append(text)
     return array_of(Column("", "text"), texts)
 
 

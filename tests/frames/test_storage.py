@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sys
 from pathlib import Path
@@ -246,6 +247,12 @@ def test_of_open_pull_requests_only_as_much_is_read_as_is_asked_for(
     assert second["session_id"].tolist() == waiting[:10] + waiting[24:34]
     with pytest.raises(OptionError, match=r"2026-08\.parquet cannot be read"):
         storage.open_pull_requests([newest, oldest], 500)
+
+
+def test_objects_that_are_equal_but_of_other_types_keep_their_own_text() -> None:
+    values: list[Any] = [["a"], [True], [1], [1.0], ["a"], [["a"]], [{"a": 1}], [None], [], None, {"a": [1]}, "a", []]
+
+    assert list(storage.to_json(values)) == [pd.NA if value is None else json.dumps(value) for value in values]
 
 
 def test_arrow_allocates_as_before_once_a_file_is_merged_or_cannot_be(some: pd.DataFrame, tmp_path: Path) -> None:
