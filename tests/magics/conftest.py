@@ -187,25 +187,66 @@ class Kernel:
         self._runner.close()
 
 
-@pytest.fixture
-def kernel_of():
-    """Return a function that starts a kernel in the environment of the moment and runs a first cell."""
+BEFORE = """
+import os
+for name in [name for name in os.environ if name.startswith("DEVIN_")]:
+    del os.environ[name]
+os.environ.update({environment!r})
+get_ipython().config.pop("DevinMagics", None)  # which %config has set
+%load_ext devin_jupyter
+%reset -f
+"""
+AFTER = """
+import devin_jupyter as dj
+from devin_jupyter.client.sync import disconnect
+dj.connect().close()
+disconnect()
+%unload_ext devin_jupyter
+"""
+
+
+@pytest.fixture(scope="module")
+def _kernels():
+    """The kernel that the tests of a module share, if one runs."""
     running = []
-
-    def start(code):
-        running.append(Kernel())
-        running[-1].run(code)
-        return running[-1]
-
-    yield start
+    yield running
     for kernel in running:
         kernel.stop()
 
 
 @pytest.fixture
-def kernel(kernel_of):
-    """A kernel with nothing loaded."""
-    return kernel_of("pass")
+def kernel_of(_kernels, monkeypatch):
+    """Return a function that gives a kernel with the extension, the environment of a simulator, and no names.
+
+    Another test of the module may have had the process, which takes longer to start than most tests; what it made and
+    connected is gone. A kernel that does not come back from that is not used again.
+    """
+    used = []
+
+    def start(simulator):
+        monkeypatch.setenv("DEVIN_API_KEY", simulator.api_key)
+        monkeypatch.setenv("DEVIN_API_URL", simulator.url)
+        if not _kernels:
+            _kernels.append(Kernel())
+        used.append(_kernels[0])
+        environment = {name: value for name, value in os.environ.items() if name.startswith("DEVIN_")}
+        used[0].run(BEFORE.format(environment=environment))
+        return used[0]
+
+    yield start
+    for kernel in used:
+        try:
+            kernel.run(AFTER, seconds=60)
+        except BaseException:
+            _kernels.remove(kernel)
+            kernel.stop()
+            raise
+
+
+@pytest.fixture
+def kernel(kernel_of, simulator):
+    """A kernel with the extension loaded and a simulator's key."""
+    return kernel_of(simulator)
 
 
 @pytest.fixture

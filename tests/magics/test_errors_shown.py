@@ -37,7 +37,6 @@ def test_the_whole_traceback_is_there_on_demand(shell):
 
 @pytest.mark.kernel
 def test_the_history_of_ipython_keeps_the_short_lines_and_tb_shows_the_frames(kernel):
-    kernel.run("%load_ext devin_jupyter")
     kernel.run("%%devin --repoz x\nprompt", fails=True)
     [kept] = kernel.run("print(*list(get_ipython().history_manager.exceptions.values())[-1]['traceback'], sep='\\n')")
     assert kept["text"].splitlines() == MISTYPED
@@ -72,7 +71,6 @@ def test_a_fault_of_ours_shows_in_three_lines_too(shell, monkeypatch):
 
 @pytest.mark.kernel
 def test_a_mistyped_cell_is_an_error_output_in_a_kernel(kernel):
-    kernel.run("%load_ext devin_jupyter")
     [output] = kernel.run("%%devin --repoz x\nprompt", fails=True)
     assert output["output_type"] == "error"
     assert output["ename"] == "OptionError"

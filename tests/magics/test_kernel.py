@@ -12,19 +12,15 @@ RECORD = "application/vnd.devin.session+json"
 
 
 @pytest.fixture
-def live(simulator, monkeypatch, kernel_of):
+def live(kernel):
     """A kernel whose environment holds the simulator's key."""
-    monkeypatch.setenv("DEVIN_API_KEY", simulator.api_key)
-    monkeypatch.setenv("DEVIN_API_URL", simulator.url)
-    return kernel_of("%load_ext devin_jupyter")
+    return kernel
 
 
 @pytest.fixture
-def slow(slow_simulator, monkeypatch, kernel_of):
+def slow(slow_simulator, kernel_of):
     """The same with turns of 240 s."""
-    monkeypatch.setenv("DEVIN_API_KEY", slow_simulator.api_key)
-    monkeypatch.setenv("DEVIN_API_URL", slow_simulator.url)
-    return kernel_of("%load_ext devin_jupyter")
+    return kernel_of(slow_simulator)
 
 
 def data_of(outputs):
