@@ -13,6 +13,7 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from jupyter_client.manager import start_new_async_kernel
+from one_process import AFTER, before
 from traitlets.config import Config
 
 from devin_jupyter.client.sync import disconnect
@@ -187,24 +188,6 @@ class Kernel:
         self._runner.close()
 
 
-BEFORE = """
-import os
-for name in [name for name in os.environ if name.startswith("DEVIN_")]:
-    del os.environ[name]
-os.environ.update({environment!r})
-get_ipython().config.pop("DevinMagics", None)  # which %config has set
-%load_ext devin_jupyter
-%reset -f
-"""
-AFTER = """
-import devin_jupyter as dj
-from devin_jupyter.client.sync import disconnect
-dj.connect().close()
-disconnect()
-%unload_ext devin_jupyter
-"""
-
-
 @pytest.fixture(scope="module")
 def _kernels():
     """The kernel that the tests of a module share, if one runs."""
@@ -229,8 +212,7 @@ def kernel_of(_kernels, monkeypatch):
         if not _kernels:
             _kernels.append(Kernel())
         used.append(_kernels[0])
-        environment = {name: value for name, value in os.environ.items() if name.startswith("DEVIN_")}
-        used[0].run(BEFORE.format(environment=environment))
+        used[0].run(before())
         return used[0]
 
     yield start

@@ -6,7 +6,7 @@ import signal
 import sys
 
 import pytest
-from sent_methods import note_for
+from one_process import AFTER, before
 
 pexpect = pytest.importorskip("pexpect")
 pytestmark = [
@@ -17,24 +17,72 @@ COLORS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 PROMPT = r"In \[\d+\]: "
 
 
+@pytest.fixture(scope="module")
+def _terminals():
+    """The terminal that the tests share, if one runs."""
+    running = []
+    yield running
+    for child in running:
+        leave(child)
+
+
 @pytest.fixture
-def terminal(slow_simulator, monkeypatch, tmp_path):
-    """IPython in a terminal of 100 columns, connected to a simulator in which turns take 240 s."""
+def key(slow_simulator, monkeypatch):
+    """The environment of a person with a key of a simulator in which turns take 240 s."""
     monkeypatch.setenv("DEVIN_API_KEY", slow_simulator.api_key)
     monkeypatch.setenv("DEVIN_API_URL", slow_simulator.url)
-    monkeypatch.setenv("IPYTHONDIR", str(note_for(tmp_path / "ipython")))
-    monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.delenv("COLUMNS", raising=False)
-    command = ["-m", "IPython", "--simple-prompt", "--no-banner", "--no-confirm-exit", "--HistoryManager.enabled=False"]
-    child = pexpect.spawn(
-        sys.executable, command, encoding="utf-8", timeout=300, dimensions=(40, 100), env=dict(os.environ)
-    )
-    child.expect(PROMPT)
+
+
+@pytest.fixture
+def terminal(_terminals, key, tmp_path):
+    """IPython in a terminal of 100 columns, with that key.
+
+    Another test may have had the process; what it made and connected is gone.
+    """
+    if not _terminals:
+        _terminals.append(new_terminal())
+    [child] = _terminals
+    child.setwinsize(40, 100)
+    run(child, before(), tmp_path / "before.ipy")
+    yield child
+    try:
+        run(child, AFTER, tmp_path / "after.ipy")
+    except BaseException:
+        _terminals.remove(child)
+        leave(child)
+        raise
+
+
+@pytest.fixture
+def own_terminal(key):
+    """The same, which nobody has had or will have."""
+    child = new_terminal()
     say(child, "%load_ext devin_jupyter")
     yield child
+    leave(child)
+
+
+def new_terminal():
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    environment.pop("COLUMNS", None)
+    command = ["-m", "IPython", "--simple-prompt", "--no-banner", "--no-confirm-exit", "--HistoryManager.enabled=False"]
+    child = pexpect.spawn(sys.executable, command, encoding="utf-8", timeout=300, dimensions=(40, 100), env=environment)
+    child.expect(PROMPT)
+    return child
+
+
+def leave(child):
     child.kill(signal.SIGKILL)
     child.wait()  # as long as it takes; close alone gives it a tenth of a second
     child.close()
+
+
+def run(child, code, path):
+    """Run cells between two tests, after whatever is still to be shown."""
+    path.write_text(f"{code}\nprint('the next ' + 'test')\n")
+    child.sendline(f"%run {path}")
+    child.expect("the next test", timeout=60)
+    child.expect(PROMPT)
 
 
 def say(child, line):
@@ -154,9 +202,9 @@ def test_without_waiting_the_session_is_shown_once_as_text(terminal):
     assert "<div" not in shown
 
 
-def test_leaving_says_nothing(terminal):
-    start(terminal, "-o s", "Count")
-    terminal.expect(PROMPT)
-    terminal.sendline("exit")
-    terminal.expect(pexpect.EOF)
-    assert plain(terminal.before).replace("exit", "").strip() == ""
+def test_leaving_says_nothing(own_terminal):
+    start(own_terminal, "-o s", "Count")
+    own_terminal.expect(PROMPT)
+    own_terminal.sendline("exit")
+    own_terminal.expect(pexpect.EOF)
+    assert plain(own_terminal.before).replace("exit", "").strip() == ""
