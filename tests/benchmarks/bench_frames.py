@@ -142,7 +142,7 @@ def compare(sizes: tuple[int, ...], passes: int, rounds: int, latency_ms: float)
     for number, sessions in enumerate(sizes):
         names = ("plain", "ours", "sdk") if number == 0 else ("plain", "ours")
         with simulator(preload=sessions) as url, simulator(preload=400) as small:
-            near = in_turn(names, url, small, rounds if number == 0 else 1, passes)
+            near = in_turn(names, url, small, rounds, passes)
         _table(f"{sessions:,} sessions over loopback HTTP", near)
         rows += _near(f"{sessions:,} sessions → typed frame", near)
         costs.append(_median(near["ours"], "cpu") / near["ours"]["rows"] * 1e6)

@@ -3,7 +3,7 @@
     python tests/benchmarks/run.py [--quick] [--only load cell kernel frames tables history batch live] [--readme]
 
 Wall clock beside CPU, medians of at least five with the smallest and the largest, ratios taken within one run on one
-machine. Takes about ten minutes on two idle cores;
+machine. Takes about a quarter of an hour on two idle cores;
 `--readme` puts the table into the README.
 """
 
