@@ -11,9 +11,10 @@ import json
 import os
 import re
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from devin_jupyter.errors import ArgumentError, OptionError
-from devin_jupyter.frames.columns import Column, array_of, frame_of, words
+from devin_jupyter.frames.columns import TEXT, Column, array_of, frame_of, words
 from devin_jupyter.frames.sessions import SESSIONS, SessionRows, by_time
 from devin_jupyter.loop import understood
 from devin_jupyter.models.fields import parse_json
@@ -30,6 +31,8 @@ from devin_jupyter.text import kind_of, nearest, replacing
 _METADATA_KEY = b"devin_jupyter"
 _ROWS_AT_ONCE = 8192
 """The text of more is never in memory together."""
+_FULL = 8192
+"""A file with so many sessions takes none of later days: a few changes cost as much as it takes to write it anew."""
 _DIFFERING = ("session_id", "url", "title", "structured_output", "created_at", "updated_at", "duration", "acus")
 """Columns whose values are nearly all different, so that a file does not look for equal ones."""
 _TEXT_SUFFIXES = ("txt", "md", "log", "py", "html", "xml", "yaml", "yml", "toml", "diff", "patch", "sql", "sh")
@@ -450,6 +453,58 @@ class _PlainMemory:
 _plain_memory = _PlainMemory()
 
 
+def split_by_file(frame: pd.DataFrame, folder: Path) -> Iterator[tuple[Path, pd.DataFrame]]:
+    """Split a sessions frame by the file of a folder that each session belongs in, which need not exist.
+
+    A month begins with `sessions-2026-11.parquet`. Once a file is full, the sessions of later days go into the next,
+    `sessions-2026-11-17.parquet` for those from the 17th on, so that no session ever moves from file to file. Where a
+    day belongs depends only on what was created before it: two who write at once, or again, agree.
+
+    Args:
+        frame: sessions.
+        folder: with files of `merge_into`.
+
+    Raises:
+        OptionError: a file cannot be read.
+    """
+    for month, new in split_by_month(frame).items():
+        if month == UNKNOWN_MONTH:
+            yield folder / f"sessions-{month}.parquet", new
+            continue
+        new = _newest_first(new)
+        days = new["created_at"].dt.day.to_numpy()
+        files = {1: folder / f"sessions-{month}.parquet"}
+        files |= {int(file.stem[-2:]): file for file in folder.glob(f"sessions-{month}-[0-3][0-9].parquet")}
+        count, last = _stored_days(files[max(files)])
+        for day, more in enumerate(np.bincount(days, minlength=32).tolist()):
+            if day > max(last, max(files) - 1):
+                if more and count >= _FULL:
+                    files[day], count = folder / f"sessions-{month}-{day:02}.parquet", 0
+                count += more
+        for start, end in pairwise([*sorted(files), 32]):
+            newer, all_since = int((days >= end).sum()), int((days >= start).sum())
+            if newer < all_since:
+                yield files[start], new.iloc[newer:all_since]  # no copy, of which a large month would need much
+
+
+def month_of(file: Path) -> str:
+    """Return the month whose sessions a file of `split_by_file` holds: `2026-11`."""
+    return file.stem.removeprefix("sessions-")[:7]
+
+
+@_plain_memory.used()
+def _stored_days(file: Path) -> tuple[int, int]:
+    """Return how many sessions a file of one month holds, and the day of the newest; zeros if there is no file."""
+    if not file.exists():
+        return 0, 0
+    import pyarrow.compute as compute
+
+    with naming(file), require_pyarrow()[1].ParquetFile(file) as opened:
+        created = opened.read(columns=["created_at"], use_threads=False)["created_at"]
+    newest = compute.max(created).as_py()
+    return len(created), newest.day if newest else 0
+
+
 @_plain_memory.used()
 def merge_into(path: Path, new: pd.DataFrame) -> None:
     """Put sessions into a Parquet file, which need not exist; a row of `new` replaces one of the file.
@@ -471,9 +526,14 @@ def merge_into(path: Path, new: pd.DataFrame) -> None:
             _write([merge_sessions(old, fresh)], objects, path, index=False)
         return
     new = _newest_first(new)
-    starts = range(0, max(1, len(new)), _ROWS_AT_ONCE)
-    slices = (_with_json(new.iloc[start : start + _ROWS_AT_ONCE], objects) for start in starts)
+    slices = (_with_json(new.iloc[start:end], objects) for start, end in _slices(len(new)))
     _write(slices, objects, path, index=False)
+
+
+def _slices(count: int) -> Iterator[tuple[int, int]]:
+    """Yield where slices of some thousands begin and end, of about one length; at least one, which may be empty."""
+    length = max(1, -(-count // max(1, -(-count // _ROWS_AT_ONCE))))
+    return ((start, start + length) for start in range(0, max(1, count), length))
 
 
 def _merged_pieces(path: Path, new: Any) -> Iterator[Any]:
@@ -504,10 +564,8 @@ def _merged_pieces(path: Path, new: Any) -> Iterator[Any]:
                 piece = piece.filter(compute.invert(is_replaced))
             if len(added):
                 piece = _sorted(arrow.concat_tables([piece, added]).unify_dictionaries())
-            n_slices = max(1, len(piece) // _ROWS_AT_ONCE)
-            length = -(-len(piece) // n_slices)
-            for start in range(0, max(1, len(piece)), max(1, length)):
-                yield piece.slice(start, length)
+            for start, end in _slices(len(piece)):
+                yield piece.slice(start, end - start)
 
 
 def _sorted(table: Any) -> Any:
@@ -570,42 +628,59 @@ def read_sessions(files: Sequence[Path], names: Sequence[str] = ()) -> pd.DataFr
     if not files:
         return SessionRows().frame()[[*names] or [column.name for column in SESSIONS]]
     with ExitStack() as stack:
-        opened = []
+        opened = {}
         for file in files:
             with naming(file):
-                opened.append(stack.enter_context(parquet.ParquetFile(file)))
-        there = set(names) or {"user_name"}.union(*(one.schema_arrow.names for one in opened))
+                opened[file] = stack.enter_context(parquet.ParquetFile(file))
+        schemas = [one.schema_arrow for one in opened.values()]
+        there = set(names) or {"user_name"}.union(*(schema.names for schema in schemas))
         columns = [column for column in SESSIONS if column.name in there]
-        types = _categories(one.schema_arrow for one in opened)
-        are_few = sum(one.metadata.num_rows for one in opened) <= _ROWS_AT_ONCE
+        types = _categories(schemas)
+        are_few = sum(one.metadata.num_rows for one in opened.values()) <= _ROWS_AT_ONCE
         data: dict[str, Any] = {}
         for some in [columns] if are_few else [[column] for column in columns]:
-            pieces = []
-            for file, one in zip(files, opened, strict=True):
-                with naming(file):
-                    pieces.append(_read_columns(one, some, types))
-            for column in some:
-                data[column.name] = pd.concat([piece[column.name] for piece in pieces], ignore_index=True)
+            data |= _read_columns(opened, some, types)
     return _newest_first(pd.DataFrame(data, copy=False))
 
 
 def _read_columns(
-    file: Any, columns: Sequence[Column], types: dict[str, pd.CategoricalDtype]
-) -> dict[str, pd.Series[Any]]:
-    names = set(file.schema_arrow.names)
-    table = file.read(columns=[column.name for column in columns if column.name in names], use_threads=False)
-    objects = [column.name for column in columns if column.kind == "object" and column.name in names]
-    frame = table.drop_columns(objects).to_pandas()
-    found: dict[str, pd.Series[Any]] = {}
+    opened: Mapping[Path, Any], columns: Sequence[Column], types: Mapping[str, pd.CategoricalDtype]
+) -> dict[str, Any]:
+    """Return columns of several files, one after the other, as if they were in one."""
+    arrow, _ = require_pyarrow()
+    kinds = {field.name: field.type for one in opened.values() for field in one.schema_arrow}
+    wanted = [column.name for column in columns if column.name in kinds]
+    tables = []
+    for file, one in opened.items():
+        missing = set(wanted).difference(one.schema_arrow.names)  # written before there was such a column
+        with naming(file):
+            table = one.read(columns=[name for name in wanted if name not in missing], use_threads=False)
+        for name in missing:
+            table = table.append_column(name, arrow.nulls(one.metadata.num_rows, kinds[name]))
+        tables.append(table)
+    table = arrow.concat_tables(tables, promote_options="permissive").unify_dictionaries()
+    objects = [column.name for column in columns if column.kind == "object" and column.name in kinds]
+    frame = table.drop_columns(objects).to_pandas(ignore_metadata=True, types_mapper=_dtype_of)
+    found: dict[str, Any] = {}
     for column in columns:
         name = column.name
-        if name not in names:  # written before there was such a column
-            found[name] = pd.Series(array_of(column, [None] * file.metadata.num_rows))
+        if name not in kinds:
+            found[name] = array_of(column, [None] * sum(one.metadata.num_rows for one in opened.values()))
         elif name in objects:
             found[name] = pd.Series(from_json(table[name]), dtype=object)
         else:
             found[name] = frame[name].astype(types[name]) if name in types else frame[name]
     return found
+
+
+def _dtype_of(kind: Any) -> Any:
+    """Return the dtype that frames have for an Arrow type; None where pandas chooses it."""
+    if _is_text(kind):
+        return TEXT
+    types = require_pyarrow()[0].types
+    if types.is_boolean(kind):
+        return pd.BooleanDtype()
+    return pd.Int64Dtype() if types.is_integer(kind) else pd.Float64Dtype() if types.is_floating(kind) else None
 
 
 def _categories(schemas: Iterable[Any]) -> dict[str, pd.CategoricalDtype]:
@@ -631,24 +706,26 @@ def empty_like(files: Sequence[Path]) -> pd.DataFrame:
         with naming(file):
             schemas.append(parquet.read_schema(file))
     there = {"user_name"}.union(*(schema.names for schema in schemas)) if files else {one.name for one in SESSIONS}
-    found = _no_sessions().astype(_categories(schemas))
+    found = _no_sessions()
+    types = {name: dtype for name, dtype in _categories(schemas).items() if dtype != found[name].dtype}
+    found = found.astype(types) if types else found
     return found[[name for name in found.columns if name in there]]
 
 
-def read_month(file: Path, like: pd.DataFrame, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Return the sessions of one file, with the dtypes of those of all.
+def read_month(files: Sequence[Path], like: pd.DataFrame, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the sessions of the files of a month, with the dtypes of those of all.
 
     Args:
-        file: one of those of `merge_into`.
+        files: some of those of `merge_into`, the newest first.
         like: a frame with these dtypes.
         columns: only these; Dask says which ones it needs.
 
     Raises:
-        OptionError: it cannot be read.
+        OptionError: one cannot be read.
     """
     names = [*like.columns] if columns is None else [*columns]
     types = {name: like[name].dtype for name in names if isinstance(like[name].dtype, pd.CategoricalDtype)}
-    found = read_sessions([file], [*{"session_id", "created_at", *names}])  # by which they are sorted
+    found = read_sessions(files, [*{"session_id", "created_at", *names}])  # by which they are sorted
     return found[names].astype(types)
 
 
@@ -724,9 +801,9 @@ def open_pull_requests(
                 return _with_open_requests(opened(file), number, without)
 
         def waiting(after: Place | None) -> Iterator[pd.DataFrame]:
-            month = "" if after is None else f"sessions-{_month(after[0])}"
+            day = "" if after is None else f"sessions-{_day(after[0])}"
             for file in files:
-                if after is not None and file.stem > month and not file.stem.endswith(UNKNOWN_MONTH):
+                if after is not None and file.stem > day and not file.stem.endswith(UNKNOWN_MONTH):
                     continue
                 for number in range(opened(file).num_row_groups):
                     part = piece(file, number)
@@ -772,9 +849,9 @@ def _place(part: pd.DataFrame) -> Place | None:
     return None if part.empty else (int(part["created_at"].array.asi8[-1]), str(part["session_id"].iloc[-1]))
 
 
-def _month(microseconds: int) -> str:
+def _day(microseconds: int) -> str:
     moment = np.datetime64(microseconds, "us")
-    return "" if np.isnat(moment) else str(moment.astype("M8[M]"))
+    return "" if np.isnat(moment) else str(moment.astype("M8[D]"))
 
 
 def differing(fresh: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:

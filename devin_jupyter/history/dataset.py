@@ -1,9 +1,11 @@
 """The history of an organization as a folder of Parquet files that a sync updates instead of reading everything again.
 
-    sessions-2026-11.parquet   the sessions created in that month
-    _sync.json                 the organization, the time of the last sync, and the names of the files
+    sessions-2026-11.parquet      the sessions created in that month, or the first of many
+    sessions-2026-11-17.parquet   those created from that day on
+    _sync.json                    the organization, the time of the last sync, and the names of the files
 
-Each file is replaced whole, `_sync.json` last: an interrupted sync is repeated by the next one.
+Each file is replaced whole, `_sync.json` last, and no session moves from file to file: an interrupted sync is repeated
+by the next one.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +31,11 @@ from devin_jupyter.frames.storage import (
     empty_like,
     last_update,
     merge_into,
+    month_of,
     open_pull_requests,
     read_month,
     read_sessions,
-    split_by_month,
+    split_by_file,
 )
 from devin_jupyter.history import Journaled, names_in, new_rows, read_journal, select
 from devin_jupyter.text import replacing
@@ -205,8 +209,8 @@ def _check_filters(filters: Mapping[str, Any]) -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Return the files of a folder, the newest month first and the unknown one last."""
-    files = sorted(folder.glob("sessions-*.parquet"), reverse=True)
+    """Return the files of a folder, the newest first and that of an unknown month last."""
+    files = sorted(folder.glob("sessions-*.parquet"), key=lambda file: file.stem, reverse=True)
     return sorted(files, key=lambda file: file.stem.endswith(UNKNOWN_MONTH))
 
 
@@ -252,8 +256,8 @@ def _prepare(folder: Path, owner: dict[str, Any]) -> dict[str, Any]:
 
 
 def _store(folder: Path, fresh: pd.DataFrame) -> None:
-    for month, new in split_by_month(fresh).items():
-        merge_into(folder / f"sessions-{month}.parquet", new)
+    for file, new in split_by_file(fresh, folder):
+        merge_into(file, new)
 
 
 def _write_state(folder: Path, state: dict[str, Any]) -> None:
@@ -301,10 +305,11 @@ def _dask_files(folder: Path) -> Any:
     dask, dd = require_dask()
     files = _files(folder.resolve())
     like = empty_like(files)
+    months = [[*some] for _, some in groupby(files, key=month_of)]
     with dask.config.set({"dataframe.convert-string": False}):  # it would turn lists and dicts into their text
         if not files:
             return dd.from_pandas(like, npartitions=1)
-        return dd.from_map(read_month, files, like=like, meta=like)
+        return dd.from_map(read_month, months, like=like, meta=like)
 
 
 def read_window(window: Window, where: Where, filters: Mapping[str, Any]) -> pd.DataFrame:

@@ -255,6 +255,32 @@ def test_objects_that_are_equal_but_of_other_types_keep_their_own_text() -> None
     assert list(storage.to_json(values)) == [pd.NA if value is None else json.dumps(value) for value in values]
 
 
+@pytest.mark.parametrize("at_once", [1, 8192])
+def test_files_with_different_columns_and_words_are_read_with_the_dtypes_of_one(
+    at_once: int, some: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "_ROWS_AT_ONCE", at_once)
+    newer, older = tmp_path / "sessions-2026-11.parquet", tmp_path / "sessions-2026-10.parquet"
+    left_out = ["n_messages", "acus", "category", "tags", "updated_at", "needs_you", "user_id"]
+    words = pd.CategoricalDtype([*some["category"].cat.categories, *(f"word {number}" for number in range(200))])
+    numbered = some.assign(category=pd.Categorical(["word 7"] * len(some), dtype=words), n_messages=2**62 + 1)
+    numbered["n_messages"] = numbered["n_messages"].astype("Int64")
+    storage.merge_into(newer, numbered.drop(columns=["mode"]))
+    storage.merge_into(older, some.assign(session_id=some["session_id"] + "0").drop(columns=left_out))
+
+    whole = storage.read_sessions([newer, older])
+
+    assert whole.columns.tolist() == some.columns.tolist()
+    assert whole.dtypes.drop("category").equals(some.dtypes.drop("category"))
+    is_older = whole["session_id"].str.endswith("0").array
+    assert whole.loc[is_older, left_out].isna().all(axis=None)
+    assert set(whole.loc[~is_older, "n_messages"]) == {2**62 + 1}
+    assert set(whole.loc[~is_older, "category"]) == {"word 7"}
+    tags = dict(zip(whole["session_id"], whole["tags"], strict=True))
+    assert [tags[name] for name in some["session_id"]] == some["tags"].tolist()
+    assert whole.loc[~is_older, "mode"].isna().all()
+
+
 def test_arrow_allocates_as_before_once_a_file_is_merged_or_cannot_be(some: pd.DataFrame, tmp_path: Path) -> None:
     usual, file = pa.default_memory_pool().backend_name, tmp_path / "sessions-2026-11.parquet"
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -126,12 +127,17 @@ def test_a_sync_that_fails_on_the_way_is_done_over_by_the_next(
     pd.testing.assert_frame_equal(devin.sync(tmp_path), devin.sessions_frame())
 
 
-def test_a_sync_that_is_killed_while_writing_leaves_whole_files(year: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("full", [8192, 10])
+def test_a_sync_that_is_killed_while_writing_leaves_whole_files(
+    full: int, year: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "_FULL", full)
     script = f"""
 import os
 import devin_jupyter as dj
 from devin_jupyter.frames import storage
 from devin_jupyter.journal import Journal
+storage._FULL = {full}
 done = []
 replace = storage.Path.replace
 def dies(self, target):
@@ -203,6 +209,76 @@ def test_a_file_that_was_deleted_only_costs_a_full_read(devin: dj.Devin, year: A
     before = year.requests(LIST)
     devin.sync(tmp_path)
     assert year.requests(LIST) - before < 8
+
+
+def _parts(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.glob("sessions-*.parquet")}
+
+
+def test_a_full_file_takes_no_session_of_later_days_and_stays_as_it_is(
+    devin: dj.Devin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "_FULL", 10)
+    whole = devin.sync(tmp_path)
+    before = _parts(tmp_path)
+
+    session = devin.create("One more", tags=["mine"]).wait()
+    second = devin.sync(tmp_path)
+
+    pd.testing.assert_frame_equal(whole, devin.sessions_frame().iloc[1:].reset_index(drop=True))
+    assert second["session_id"].tolist() == [session.id, *whole["session_id"]]
+    after = _parts(tmp_path)
+    assert len(before) > 20
+    assert len({name for name, content in after.items() if before.get(name) != content}) <= 2
+    for name in after:
+        month = storage.read_parquet(tmp_path / name)
+        per_day = month["created_at"].dt.date.value_counts()
+        assert len(month) < 10 + per_day.max()
+    rows = [storage.read_parquet(tmp_path / name)["session_id"] for name in after]
+    assert pd.concat(rows).is_unique
+
+
+def test_a_folder_of_one_file_a_month_goes_on_in_further_files(
+    devin: dj.Devin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = devin.sync(tmp_path, until="12d")
+    months = _parts(tmp_path)
+    monkeypatch.setattr(storage, "_FULL", 5)
+    (tmp_path / "_sync.json").unlink()
+
+    pd.testing.assert_frame_equal(devin.sync(tmp_path), devin.sessions_frame())
+
+    assert set(_parts(tmp_path)) > set(months)
+    assert len(read_dataset(tmp_path)) == 500 > len(first)
+    min(file for file in tmp_path.glob("sessions-*.parquet") if file.name not in months).unlink()
+    pd.testing.assert_frame_equal(devin.sync(tmp_path), devin.sessions_frame())
+
+
+def test_two_who_sync_at_once_hold_each_session_once(
+    devin: dj.Devin, year: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "_FULL", 10)
+    for _ in range(2):
+        with (
+            dj.Devin(year.api_key, org_id=year.org_id, base_url=year.url, journal=Journal(":memory:")) as other,
+            ThreadPoolExecutor() as threads,
+        ):
+            for done in [threads.submit(client.sync, tmp_path) for client in (devin, other)]:
+                done.result()
+        stored = read_dataset(tmp_path).drop(columns="user_name")
+        pd.testing.assert_frame_equal(stored, devin.sessions_frame().drop(columns="user_name"))
+
+
+def test_dask_has_a_partition_for_a_month_of_several_files(
+    devin: dj.Devin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("dask.dataframe")
+    monkeypatch.setattr(storage, "_FULL", 10)
+
+    lazy: Any = devin.sync(tmp_path, engine="dask")
+
+    assert lazy.npartitions == len({name[:16] for name in _parts(tmp_path)}) < len(_parts(tmp_path))
+    pd.testing.assert_frame_equal(lazy.compute().reset_index(drop=True), read_dataset(tmp_path))
 
 
 def test_v1_is_kept_as_well(year: Any, tmp_path: Path) -> None:
@@ -308,9 +384,11 @@ def test_dask_reads_a_folder_with_the_same_columns_and_dtypes(devin: dj.Devin, y
         devin.sync(tmp_path, engine="polars")
 
 
+@pytest.mark.parametrize("full", [8192, 10])
 def test_open_pull_requests_take_turns_where_there_are_many(
-    devin: dj.Devin, year: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    full: int, devin: dj.Devin, year: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(storage, "_FULL", full)
     first = devin.sync(tmp_path)
     monkeypatch.setattr(dataset, "MOST_ASKED_AGAIN", 60)
     asked = list[list[str]]()
