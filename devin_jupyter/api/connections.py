@@ -12,11 +12,12 @@ import collections
 import http.client
 import io
 import re
+import socket
 import ssl
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _STATUS = re.compile(rb"HTTP/1\.([01]) (\d{3})(?: [^\r\n]*)?")
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?")
@@ -133,16 +134,24 @@ class Connections:
         return None
 
     async def _new_connection(self, place: Place, seconds: float) -> _Connection:
-        self._loop = asyncio.get_running_loop()
-        context = self._context if place.is_secure else None
+        """Connect to the first address of the host that answers; the reason is that of the last one otherwise."""
+        self._loop = loop = asyncio.get_running_loop()
+        security: dict[str, Any] = {"ssl": self._context, "server_hostname": place.host} if place.is_secure else {}
+        problem = OSError("the host has no address")
         try:
-            async with asyncio.timeout(seconds):
-                _, connection = await self._loop.create_connection(
-                    lambda: _Connection(self._most), place.host, place.port, ssl=context
-                )
-        except OSError as problem:
-            raise NotConnected from problem
-        return connection
+            addresses = await loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+        except OSError as unknown:
+            raise NotConnected from unknown
+        for *_, address in addresses:
+            try:
+                async with asyncio.timeout(seconds):
+                    _, connection = await loop.create_connection(
+                        lambda: _Connection(self._most), str(address[0]), int(address[1]), **security
+                    )
+                    return connection
+            except OSError as refused:
+                problem = refused
+        raise NotConnected from problem
 
 
 class _Connection(asyncio.BufferedProtocol):

@@ -424,6 +424,24 @@ async def test_an_answer_that_is_too_large_is_not_read(reply: bytes, monkeypatch
     assert len(server.requests) == 1
 
 
+async def test_all_addresses_of_a_host_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        refusing = listener.getsockname()
+    with serving(lambda n: answer()) as server:
+        port = int(server.url.rpartition(":")[2])
+        hosts = {"both": [refusing, ("127.0.0.1", port)], "none": [refusing, refusing]}
+
+        def addresses(host: str, *_: Any, **__: Any) -> list[Any]:
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in hosts[host]]
+
+        monkeypatch.setattr(socket, "getaddrinfo", addresses)
+        server.url = f"http://both:{port}"
+        assert await read(server) == [BODY]
+        server.url = f"http://none:{port}"
+        with pytest.raises(errors.ConnectionFailed, match="nothing listens there"):
+            await read(server)
+
+
 async def test_the_connection_of_a_page_that_is_given_up_is_not_used_again() -> None:
     sent, left = threading.Event(), threading.Event()
 
