@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime
+from operator import attrgetter
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any
@@ -68,8 +69,11 @@ _STORED: dict[str, tuple[type, ...]] = {
     item.name: _OTHERS.get(item.name, _BY_COLUMN.get(_COLUMNS.get(item.name, ""), _ANY)) for item in fields(Snapshot)
 }
 """The fields of a snapshot as they are stored, flat, and what each may hold; `_ANY` are read one by one below."""
-_BLANK = Snapshot(session_id="", url="", phase=Phase.WORKING)
 _ALWAYS = ("session_id", "url", "phase")
+_BLANK = Snapshot(session_id="", url="", phase=Phase.WORKING)
+_DEFAULTS = tuple((name, object() if name in _ALWAYS else getattr(_BLANK, name)) for name in _STORED)
+_values = attrgetter(*_STORED)
+_to_text = json.JSONEncoder(separators=(",", ":")).encode
 _TIMES = ("created_at", "updated_at", "observed_at")
 _TUPLES = ("tags", "child_session_ids", "repos")
 
@@ -77,18 +81,17 @@ _TUPLES = ("tags", "child_session_ids", "repos")
 def snapshot_to_json(snapshot: Snapshot, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the fields that differ from their defaults, redacted."""
     kept: dict[str, Any] = {}
-    for name in _STORED:
-        value = getattr(snapshot, name)
-        if name in without or (name not in _ALWAYS and (value == getattr(_BLANK, name) or value in ((), {}))):
+    for (name, default), value in zip(_DEFAULTS, _values(snapshot), strict=True):
+        # most fields are at their defaults, which the first comparison tells without a call
+        if value is default or name in without or value == default or value in ((), {}):
             continue
-        kept[name] = _plain(value)
-    cleaned: dict[str, Any] = redact_tree(kept)
-    return cleaned
+        kept[name] = redact_tree(_plain(value))
+    return kept
 
 
 def snapshot_to_text(snapshot: Snapshot, *, without: tuple[str, ...] = ()) -> str:
     """Return the same as text for the journal."""
-    return json.dumps(snapshot_to_json(snapshot, without=without), separators=(",", ":"))
+    return _to_text(snapshot_to_json(snapshot, without=without))
 
 
 def snapshot_from_json(record: Mapping[str, Any], **changes: Any) -> Snapshot:
@@ -279,6 +282,8 @@ def clean(text: str) -> str:
 
 
 def _plain(value: Any) -> Any:
+    if type(value) is str:  # most are
+        return value
     if isinstance(value, (datetime, date)):
         return value.isoformat()
     if isinstance(value, Message):

@@ -468,8 +468,16 @@ def _use(db: sqlite3.Connection, session_id: str, cell: CellRef, now: float) -> 
     db.execute(f"INSERT OR REPLACE INTO unsynced.uses ({columns}) VALUES (?, ?, ?, ?, ?, ?)", values)
 
 
+_SEE = (
+    "UPDATE unsynced.sessions SET snapshot = ?, phase = ?, is_open = ?, acus = COALESCE(?, acus), observed_at = ?,"
+    " seen_by = ?, max_acu = COALESCE(max_acu, ?), schema_hash = COALESCE(schema_hash, ?)"
+    " WHERE session_id = ? AND COALESCE(observed_at, 0) <= ?"
+)
+_HAS_SCHEMA = "EXISTS (SELECT 1 FROM schemas WHERE hash = schema_hash)"
+
+
 def _save_snapshot(db: sqlite3.Connection, snapshot: Snapshot, seen_by: str) -> None:
-    observed = snapshot.observed_at.timestamp() if snapshot.observed_at else 0.0
+    observed, session_id = snapshot.observed_at.timestamp() if snapshot.observed_at else 0.0, snapshot.session_id
     values = (
         snapshot_to_text(snapshot, without=_KEPT_APART),
         snapshot.phase.value,
@@ -477,24 +485,23 @@ def _save_snapshot(db: sqlite3.Connection, snapshot: Snapshot, seen_by: str) -> 
         snapshot.acus,
         observed,
         seen_by,
+        snapshot.max_acu_limit,
     )
+    # a session that is watched is staged already, and its schema is kept
+    is_kept = "" if snapshot.schema is None else f" AND {_HAS_SCHEMA}"
+    if db.execute(_SEE + is_kept, (*values, None, session_id, observed)).rowcount:
+        return
     created = snapshot.created_at.timestamp() if snapshot.created_at else observed
-    stage(db, snapshot.session_id)
+    stage(db, session_id)
     db.execute(
         "INSERT OR IGNORE INTO unsynced.sessions (session_id, api_version, org_id, how, started_at)"
         " VALUES (?, ?, ?, 'seen', ?)",
-        (snapshot.session_id, snapshot.api_version, snapshot.org_id, created),
+        (session_id, snapshot.api_version, snapshot.org_id, created),
     )
-    kept = "SELECT 1 FROM schemas WHERE hash = s.schema_hash"  # what a session was started with stays
-    query = f"SELECT schema_hash FROM unsynced.sessions s WHERE session_id = ? AND EXISTS ({kept})"
-    known = db.execute(query, (snapshot.session_id,)).fetchone()
+    query = f"SELECT schema_hash FROM unsynced.sessions WHERE session_id = ? AND {_HAS_SCHEMA}"
+    known = db.execute(query, (session_id,)).fetchone()  # what a session was started with stays
     schema_hash = known["schema_hash"] if known else _keep_schema(db, snapshot.schema)
-    db.execute(
-        "UPDATE unsynced.sessions SET snapshot = ?, phase = ?, is_open = ?, acus = COALESCE(?, acus), observed_at = ?,"
-        " seen_by = ?, max_acu = COALESCE(max_acu, ?), schema_hash = COALESCE(schema_hash, ?)"
-        " WHERE session_id = ? AND COALESCE(observed_at, 0) <= ?",
-        (*values, snapshot.max_acu_limit, schema_hash, snapshot.session_id, observed),
-    )
+    db.execute(_SEE, (*values, schema_hash, session_id, observed))
 
 
 def _record_of(row: sqlite3.Row) -> Record:
