@@ -203,9 +203,11 @@ class Poller:
         """Return the sessions that are due, and as many of the next ones as fit into the same requests."""
         if self._is_v1:  # which reads its newest pages, whatever is looked for
             return [entry for entry in active if entry.early <= now]
-        due = [entry for entry in active if entry.due <= now]
-        room = -len(due) % IDS_PER_PAGE
-        return [*due, *nsmallest(room, (entry for entry in active if entry.early <= now < entry.due), key=_due_at)]
+        due, next_ones = list[WatchedSession](), list[WatchedSession]()
+        for entry in active:
+            if entry.early <= now:
+                (due if entry.due <= now else next_ones).append(entry)
+        return [*due, *nsmallest(-len(due) % IDS_PER_PAGE, next_ones, key=_due_at)]
 
     async def _sweep(self, entries: list[WatchedSession]) -> None:
         ticket = self.store.ticket()
@@ -303,8 +305,10 @@ class Poller:
             self.store.publish_connection(entry, Connection(last_seen=self._clock.now()))
         if ticket < entry.newest:
             return None  # an action came in between
-        is_held = entry.seen is not None and entry.seen.is_archived and not entry.is_over
-        if raw != entry.raw or entry.seen is None or entry.seen.send_pending or is_held:
+        seen = entry.seen
+        if seen is None or seen.send_pending or raw != entry.raw:
+            return raw
+        if seen.is_archived and not entry.is_over:  # which is held for a time
             return raw
         entry.doubted_at = None  # it is as it was before that look
         if entry.is_hinted:
@@ -362,7 +366,7 @@ class Poller:
         """
         if entry.problem is not None:
             return entry.retry_pause
-        if entry.is_over and not entry.is_hinted:
+        if not entry.is_hinted and entry.is_over:
             return self.pace.asleep
         grown = min(self.pace.slow, self.pace.growth * (now - entry.active_since))
         grown = grown if left is None or left <= 0 else min(grown, left)
@@ -370,7 +374,7 @@ class Poller:
 
     def _judge(self, entries: list[WatchedSession], found: Found) -> None:
         troubles: list[DevinError] = []
-        for entry in entries:
+        for entry in entries if found.problems else ():
             problem = found.problems.get(entry.session_id)
             if isinstance(problem, _REFUSALS) and problem.status_code not in _PASSING:
                 entry.misses += MISSES if problem.error_code == "migrated_session" else 1

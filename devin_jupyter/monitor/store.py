@@ -193,10 +193,8 @@ class WatchedSession:
 
     def time_left(self, clock: Clock) -> float | None:
         """Return the seconds until its turn exceeds its limit, below 0 once it has; None where there is no limit."""
-        if self.is_over or self.seen is None or self.seen.recorded is not None:
-            return None
-        limit = self.record.facts.max_time
-        if limit is None:
+        limit, seen = self.record.facts.max_time, self.seen
+        if limit is None or seen is None or seen.phase in TURN_OVER or seen.recorded is not None:
             return None
         if self.turn_began is not None:
             return limit - (clock.monotonic() - self.turn_began)
@@ -747,8 +745,8 @@ class SessionStore:
     def release(self, entries: Iterable[WatchedSession]) -> None:
         """Wake the calls that wait for a turn that is over; called once its snapshot is in the journal."""
         for entry in entries:
-            if entry.seen is not None and entry.is_over:
-                entry.release(entry.seen)
+            if (seen := entry.seen) is not None and seen.phase in TURN_OVER:
+                entry.release(seen)
                 self.update(entry)
 
     def give_up(self, entry: WatchedSession, problem: DevinError, *, retry_pause: float = 0.0) -> None:
