@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import collections
 import functools
-import http.client
 import json
 import logging
 import os
@@ -28,6 +27,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 from urllib.parse import quote_plus, urlsplit
 
+import h11
 import httpx
 from httpx_retries import Retry, RetryTransport
 
@@ -593,7 +593,7 @@ class _Pages(httpx.AsyncBaseTransport):
         place = Place(url.raw_host.decode("ascii"), url.port or (443 if is_secure else 80), is_secure)
         try:
             answer = await self._connections.get(place, target, headers, connect=min(10, seconds), read=seconds)
-        except (NotConnected, http.client.HTTPException, OSError) as problem:
+        except (NotConnected, h11.ProtocolError, OSError) as problem:
             raise _as_httpx(problem) from problem.__cause__ or problem
         if not any(name.lower() == "content-encoding" for name, _ in answer.headers):
             return answer
@@ -702,7 +702,7 @@ def _as_httpx(problem: Exception) -> Exception:
         return kind(str(problem.__cause__))
     if isinstance(problem, TimeoutError):
         return httpx.ReadTimeout(str(problem))
-    if isinstance(problem, http.client.HTTPException):
+    if isinstance(problem, h11.ProtocolError):
         return httpx.RemoteProtocolError(str(problem) or type(problem).__name__)
     return httpx.ReadError(str(problem))
 
