@@ -169,7 +169,8 @@ class LoopThread:
     """A lazily started event loop on a daemon thread, restarted in a forked child."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # the garbage collector may end a widget at any line below, whose `__del__` submits work too
+        self._lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._pid = 0
@@ -255,7 +256,8 @@ class LoopThread:
         with self._lock:
             alive = self._thread is not None and self._thread.is_alive() and self._pid == os.getpid()
             if self._loop is None or not alive:
-                self._start()
+                with paused_collector():
+                    self._start()
             assert self._loop is not None
             return self._loop
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import gc
 import os
 import random
 import subprocess
@@ -279,3 +280,23 @@ def test_jitter_leaves_the_random_numbers_of_a_notebook_alone():
     before = random.getstate()
     assert len({loop.jitter(0.1) for _ in range(9)}) > 1
     assert random.getstate() == before
+
+
+def test_what_the_collector_ends_while_work_is_handed_over_may_hand_over_work_as_well(thread, monkeypatch):
+    class Widget:
+        def __del__(self):
+            done.append(thread.submit(answer()))
+
+    def is_alive_after_a_collection(thread):
+        gc.collect()
+        return is_alive(thread)
+
+    thread.run(answer())
+    done, lost = [], Widget()
+    lost.itself = lost
+    del lost
+    is_alive = threading.Thread.is_alive
+    monkeypatch.setattr(threading.Thread, "is_alive", is_alive_after_a_collection)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        done.append(pool.submit(thread.submit, answer()).result(60))
+    assert [future.result(60) for future in done] == ["devin-io"] * 2
