@@ -9,7 +9,9 @@ import os
 import tempfile
 from pathlib import Path
 
+import nbval.kernel
 import pytest
+from new_kernel import twice
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -20,6 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(home.cleanup)
     os.environ["DEVIN_JUPYTER_HOME"] = home.name
     os.environ["IPYTHONDIR"] = str(Path(home.name) / "ipython")
+    nbval.kernel.start_new_kernel = twice(nbval.kernel.start_new_kernel)
     if not hasattr(config, "workerinput"):  # a worker of pytest-xdist may end while another runs the first hour
         _remove_written()
         config.add_cleanup(_remove_written)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from interrupt import ctrl_c_once_blocked
-from jupyter_client.manager import start_new_async_kernel
+from new_kernel import start_async_kernel
 
 import devin_jupyter as dj
 
@@ -117,7 +117,7 @@ def sign(tmp_path):
 async def kernel(simulator_with, sign):
     """A real kernel, with a session of a slow simulator in it."""
     simulator = simulator_with(speed=1.0)
-    manager, client = await start_new_async_kernel(startup_timeout=300)
+    manager, client = await start_async_kernel()
     try:
         await run(client, SETUP.format(key=simulator.api_key, url=simulator.url, sign=str(sign)))
         yield manager, client

@@ -12,7 +12,7 @@ import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-from jupyter_client.manager import start_new_async_kernel
+from new_kernel import start_async_kernel
 from one_process import AFTER, before
 from traitlets.config import Config
 
@@ -96,7 +96,7 @@ class Kernel:
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
-        self.manager, self.client = self._runner.run(start_new_async_kernel(startup_timeout=300, kernel_name="python3"))
+        self.manager, self.client = self._runner.run(start_async_kernel())
 
     def run(
         self,

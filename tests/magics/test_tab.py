@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from jupyter_client.manager import start_new_kernel
+from new_kernel import start_kernel
 
 pytestmark = pytest.mark.kernel
 SETUP = """import devin_jupyter as dj
@@ -17,7 +17,7 @@ batch = client.map("do {{ row }}", ["a"])"""
 
 @pytest.fixture(scope="module")
 def tab() -> Iterator[Callable[[str], list[str]]]:
-    manager, client = start_new_kernel(startup_timeout=300)
+    manager, client = start_kernel()
     failed: list[Any] = []
     client.execute_interactive(SETUP, timeout=300, output_hook=failed.append)
     assert not [message for message in failed if message["msg_type"] == "error"]
