@@ -342,20 +342,24 @@ def _control() -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def simulator_with(_control: httpx.Client, _kept: set[Running]) -> Iterator[Callable[..., SimulatorHandle]]:
-    """Return a fresh simulator with these options of `Config`; equal ones share a server, which is reset."""
+    """Return a fresh simulator with these options of `Config`; equal ones share a server, which is reset.
+
+    One with past sessions is reset when it is taken again, not after each test too: that makes all of them anew.
+    """
     made: list[SimulatorHandle] = []
 
     def make(**options: Any) -> SimulatorHandle:
         handle = SimulatorHandle(start(Config(**{"speed": 2400.0, **options})), _control)
+        is_used = handle.running in _kept and handle.running.config.preload > 0
         _kept.add(handle.running)
-        if handle.running.simulation.requests:  # of a test that shared it as `dj.connect(simulator=True)` does
+        if is_used or handle.running.simulation.requests:  # of `dj.connect(simulator=True)`, which shares it
             handle.reset()
         made.append(handle)
         return handle
 
     yield make
     for handle in made:
-        if handle.running.is_alive:
+        if handle.running.is_alive and handle.running.config.preload == 0:
             handle.reset()
 
 
