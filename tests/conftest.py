@@ -29,6 +29,7 @@ from hypothesis import settings as profiles
 
 from devin_jupyter import config, loop, redaction
 from devin_jupyter.api.transport import Transport
+from devin_jupyter.client import sync
 from devin_jupyter.config import Pace
 from devin_jupyter.live import socket as live_socket
 from devin_jupyter.loop import paused_collector
@@ -232,6 +233,15 @@ def own_clients(own_simulators: None) -> Iterator[None]:
         yield
     if left:
         loop.run(close())
+
+
+@pytest.fixture(autouse=True)
+def own_default_client() -> Iterator[None]:
+    """What a test connects to is not the default of the next one, by which time its simulator may be gone."""
+    registry = sync._registry
+    before = dict(vars(registry))
+    yield
+    vars(registry).update(before)
 
 
 @pytest.fixture(autouse=True)
