@@ -362,7 +362,7 @@ async def test_an_answer_may_end_in_any_way_that_http_knows(reply: bytes, body: 
 async def test_an_answer_may_come_in_pieces_of_any_size(size: int) -> None:
     for whole in (_chunked(BODY[:4], BODY[4:], ends=b"X: y\r\n\r\n"), answer(BODY)):
         connection = connections._Connection(100)
-        connection.connection_made(_Nowhere())
+        connection.connection_made(SendsNothing())
         request = h11.Request(method="GET", target="/", headers=[("Host", "localhost")])
         asking = asyncio.create_task(connection.ask(request, 10))
         await asyncio.sleep(0)
@@ -373,7 +373,7 @@ async def test_an_answer_may_come_in_pieces_of_any_size(size: int) -> None:
         assert connection.is_reusable
 
 
-class _Nowhere(asyncio.Transport):
+class SendsNothing(asyncio.Transport):
     def write(self, data: Any) -> None:
         pass
 
@@ -442,6 +442,17 @@ async def test_all_addresses_of_a_host_are_tried(monkeypatch: pytest.MonkeyPatch
             await read(server)
 
 
+async def given_up(server: Server, sent: threading.Event) -> Transport:
+    """Return a client that has asked for a page, and does not wait for the answer any more."""
+    transport = Transport(some_settings(base_url=server.url))
+    reading = asyncio.create_task(transport.get_bytes("/v3/x"))
+    await asyncio.to_thread(sent.wait, 10)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    return transport
+
+
 async def test_the_connection_of_a_page_that_is_given_up_is_not_used_again() -> None:
     sent, left = threading.Event(), threading.Event()
 
@@ -452,12 +463,7 @@ async def test_the_connection_of_a_page_that_is_given_up_is_not_used_again() -> 
         return answer(b"[%d]" % number)
 
     with serving(late) as server:
-        transport = Transport(some_settings(base_url=server.url))
-        reading = asyncio.create_task(transport.get_bytes("/v3/x"))
-        await asyncio.to_thread(sent.wait, 10)
-        reading.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await reading
+        transport = await given_up(server, sent)
         left.set()
         assert await transport.get_bytes("/v3/x") == b"[2]"
         await transport.aclose()
@@ -484,12 +490,7 @@ async def test_a_page_that_nobody_waits_for_is_given_up_between_two_parts() -> N
         return answer(b" " * 2_000_000)
 
     with serving(slowly) as server:
-        transport = Transport(some_settings(base_url=server.url))
-        reading = asyncio.create_task(transport.get_bytes("/v3/x"))
-        await asyncio.to_thread(sent.wait, 10)
-        reading.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await reading
+        transport = await given_up(server, sent)
         left.set()
         threads: Any = transport._pages
         while threads._under_way:  # noqa: ASYNC110 - there is no event to wait for

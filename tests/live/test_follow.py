@@ -138,6 +138,7 @@ def test_a_session_that_someone_else_started_is_watched_with_all_that_was_before
     ours = other.get(theirs.id)
     eventually(lambda: ours.live == "on")
     eventually(lambda: said(ours) == said(theirs) and ours.plan == theirs.plan)
+    assert ours.plan
     other.close()
 
 
