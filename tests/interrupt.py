@@ -3,43 +3,55 @@
 from __future__ import annotations
 
 import _thread
-import sys
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
+from types import FrameType
 
-_main = threading.main_thread()
+_WAITING = {futures.wait.__code__, threading.Event.wait.__code__, threading.Condition.wait.__code__}
 
 
 @contextmanager
 def ctrl_c_once_blocked(and_also: Callable[[], bool] = lambda: True) -> Iterator[None]:
-    """Interrupt the main thread, in the way that wakes no lock, once it blocks and another condition holds.
+    """Interrupt the main thread once, in the way that wakes no lock, while it blocks and another condition holds.
 
-    Python drops an interrupt that arrives while a finalizer runs, so a person would press again, and so does this.
+    The handler of the signal decides, which runs on the main thread: on its way into a blocking call or out of it, or
+    in a finalizer, which would drop the interrupt, it is not raised, and the key is pressed again.
+
+    Args:
+        and_also: once it holds, it must hold as long as the call blocks; asked on another thread.
     """
-    left = threading.Event()
+    is_over = threading.Event()
+
+    def interrupt(_: int, frame: FrameType | None) -> None:
+        if not is_over.is_set() and _blocks(frame):
+            is_over.set()
+            raise KeyboardInterrupt
 
     def press() -> None:
-        while not (_blocks() and and_also()):
-            if left.wait(0.005):
+        while not and_also():
+            if is_over.wait(0.005):
                 return
-        _thread.interrupt_main()
-        while not left.wait(5):
-            if _blocks():
-                _thread.interrupt_main()
+        while not is_over.wait(0.005):
+            _thread.interrupt_main()
 
+    before = signal.signal(signal.SIGINT, interrupt)
     presser = threading.Thread(target=press, daemon=True)
     presser.start()
     try:
         yield
     finally:
-        left.set()
+        is_over.set()
         presser.join()
+        signal.signal(signal.SIGINT, before)
 
 
-def _blocks() -> bool:
-    frame = sys._current_frames().get(_main.ident or 0)
-    while frame is not None and frame.f_code is not futures.wait.__code__:
+def _blocks(frame: FrameType | None) -> bool:
+    """Whether a frame waits for work on the loop, and does nothing else on top of that."""
+    while frame is not None and frame.f_code in _WAITING:
+        if frame.f_code is futures.wait.__code__:
+            return True
         frame = frame.f_back
-    return frame is not None
+    return False

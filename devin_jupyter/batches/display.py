@@ -138,13 +138,14 @@ def detached(runner: Runner, *, stopped: bool) -> tuple[str, str, str]:
     sums = runner.stats()
     if stopped:
         return "Stopped waiting.", f"Every open session was stopped ({sums.text}).", ""
-    keep = "session keeps" if sums.open == 1 else "sessions keep"
-    waits = (
-        f", and {_rows(sums.waiting, ' waiting')} will be started" if sums.waiting and not runner.gate.paused else ""
-    )
+    started = sums.open - sums.starting
+    keep = "session keeps" if started == 1 else "sessions keep"
+    # what is being started has no session yet, and is started also where the batch has been paused since
+    waiting = sums.starting + (0 if runner.gate.paused else sums.waiting)
+    waits = f", and {_rows(waiting, ' waiting')} will be started" if waiting else ""
     return (
         "Stopped waiting.",
-        f"{sums.open} {keep} running{waits} ({sums.acus:.10g} ACU so far).",
+        f"{started} {keep} running{waits} ({sums.acus:.10g} ACU so far).",
         "Run the cell again to wait. .pause() starts no more rows, .stop() ends every session.",
     )
 

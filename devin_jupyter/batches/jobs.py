@@ -176,6 +176,8 @@ class BatchStats:
     """Of these, how many are over or refused."""
     waiting: int
     open: int
+    starting: int
+    """Of those that are open, how many have no session yet."""
     acus: float
     """The cost of every session that the batch ever had, earlier takes included: it never shrinks."""
     acus_earlier: float
@@ -240,15 +242,17 @@ def stats(
     labels = Counter(job.label for job in sorted(jobs, key=lambda job: order.index(job.phase)))
     counts = Counter(phase for job in jobs for phase in [job.phase] * len(job.item.positions))
     run = [job for index, job in enumerate(jobs) if index < wanted or job.stage is not Stage.WAITING]
+    stages = [(job.stage, job.is_open) for job in run]  # once: the loop moves them meanwhile
     current, groups = {job.session_id for job in jobs}, Counter(job.group for job in run)
     return BatchStats(
         rows=rows,
         counts={phase: counts[phase] for phase in order if counts[phase]},
         labels=dict(labels),
         wanted=len(run),
-        over=sum(not job.is_open and job.stage is not Stage.WAITING for job in run),
-        waiting=sum(job.stage is Stage.WAITING for job in run),
-        open=sum(job.is_open for job in run),
+        over=sum(not is_open and stage is not Stage.WAITING for stage, is_open in stages),
+        waiting=sum(stage is Stage.WAITING for stage, _ in stages),
+        open=sum(is_open for _, is_open in stages),
+        starting=sum(stage is Stage.STARTING for stage, _ in stages),
         acus=round(sum(cost for cost in costs.values() if cost is not None), 6),
         acus_earlier=round(sum(cost or 0.0 for name, cost in costs.items() if name not in current), 6),
         acus_unknown=sum(cost is None for cost in costs.values()),

@@ -49,6 +49,12 @@ def upgrade(client: BatchClient, rows: Any = REPOS, **options: Any) -> Any:
     return client.map("Upgrade {{ row }}", rows, **said)
 
 
+def n_running(batch: Any) -> int:
+    """How many rows have a session whose turn is open."""
+    totals = batch.tally
+    return int(totals.open - totals.starting)
+
+
 @pytest.fixture
 def endless(slow_simulator: Any, tmp_path: Path) -> Iterator[BatchClient]:
     """A client of a simulator whose turns outlast every test."""
@@ -60,13 +66,27 @@ def endless(slow_simulator: Any, tmp_path: Path) -> Iterator[BatchClient]:
 def test_ctrl_c_detaches_from_all_at_once(endless: BatchClient) -> None:
     batch = upgrade(endless, range(9), max_parallel=3)
 
-    with ctrl_c_once_blocked(), pytest.raises(Detached) as detached:
+    with ctrl_c_once_blocked(lambda: n_running(batch) == 3), pytest.raises(Detached) as detached:
         batch.wait()
 
     assert batch.tally.waiting == 6
     assert detached.value.message == "Stopped waiting."
     assert "3 sessions keep running, and 6 waiting rows will be started (" in detached.value.consequence
     assert detached.value.hint.endswith(".pause() starts no more rows, .stop() ends every session.")
+    assert batch.stop().wait().is_over
+
+
+def test_ctrl_c_counts_a_row_that_is_being_started_among_those_that_will_be(
+    endless: BatchClient, slow_simulator: Any, held: Any
+) -> None:
+    slow_simulator.faults({"method": "POST", "kind": "slow"})
+    batch = upgrade(endless, range(9), max_parallel=3)
+
+    with ctrl_c_once_blocked(lambda: len(held.lengths) == 3), pytest.raises(Detached) as detached:
+        batch.wait()
+
+    assert detached.value.consequence == "0 sessions keep running, and 9 waiting rows will be started (0 ACU so far)."
+    held.end.set()
     assert batch.stop().wait().is_over
 
 
@@ -87,10 +107,11 @@ async def test_cancelling_an_await_detaches_too(client: BatchClient, simulator: 
         await batch
 
     task = asyncio.ensure_future(waiting())
-    await asyncio.sleep(0)  # as far as its wait
+    while n_running(batch) < 3:  # noqa: ASYNC110 - on the loop of the package
+        await asyncio.sleep(0.005)
     task.cancel()
 
-    with pytest.raises(DetachedAwait, match="sessions keep running"):
+    with pytest.raises(DetachedAwait, match=r"3 sessions keep running \("):
         await task
     while not batch.wait(0.1).is_over:
         simulator.clock(5000)
