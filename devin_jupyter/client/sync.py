@@ -316,8 +316,11 @@ class _Registry:
     """The environment when the client was created implicitly; None after `connect`."""
     folder: Path | None = None
     """The working directory at that time: its `.env` may change."""
-    simulated: dict[str, Journal] = field(default_factory=dict)
-    """The journals of the simulators in this process, by address, so that a second `connect` finds the sessions."""
+    simulated: dict[Running, Journal] = field(default_factory=dict)
+    """The journals of the simulators in this process, so that a second `connect` finds the sessions.
+
+    Not by their addresses: a later simulator may get the port of one that has ended.
+    """
 
 
 _registry = _Registry()
@@ -665,7 +668,7 @@ def _simulator_client(api_version: str | None, options: dict[str, Any], live: bo
         raise OptionError(f"the simulator cannot start: {mistake}", "nothing was started") from None
     chosen = replace(_simulator_settings(running, api_version), live=live)
     with _registry.lock:
-        journal = _registry.simulated.setdefault(running.url, Journal())
+        journal = _registry.simulated.setdefault(running, Journal())
     return Devin(settings=chosen, journal=journal)  # no lock file: a new simulator has none of its sessions
 
 
