@@ -37,12 +37,16 @@ from devin_jupyter.simulator import scenarios, server
 from devin_jupyter.simulator.config import Config
 from devin_jupyter.simulator.server import Running, start
 
-# every run is repeatable; with FUZZ_ANEW=1 in the environment the suites marked `fuzz` draw anew
+# every run is repeatable; with FUZZ_ANEW=1 in the environment the long suites draw anew
 profiles.register_profile(
     "repeatable",
+    max_examples=30,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+profiles.register_profile(
+    "long", profiles.get_profile("repeatable"), max_examples=100, derandomize="FUZZ_ANEW" not in os.environ
 )
 profiles.load_profile("repeatable")
 

@@ -32,7 +32,7 @@ def nothing_planted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redaction, "masked", redaction.Masked())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings().max_examples)
 @given(
     secret=st.text(min_size=12, max_size=40), before=st.text(max_size=5), after=st.text(max_size=5), ascii=st.booleans()
 )
@@ -47,7 +47,7 @@ def test_no_secret_survives_in_a_text_of_an_answer(secret: str, before: str, aft
     assert secret not in redact_response(json.loads(body))["message"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings().max_examples)
 @given(secret=st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=12, max_size=40), data=st.data())
 def test_no_secret_survives_where_any_letter_of_the_json_is_escaped(secret: str, data: st.DataObject) -> None:
     redaction.masked = redaction.Masked()
@@ -66,7 +66,7 @@ def _has_sound_ends(secret: str) -> bool:
     return secret == secret.strip() and not secret.endswith("_simulator")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings().max_examples)
 @given(secret=st.text(st.characters(exclude_categories=["Cs"]), min_size=12, max_size=40).filter(_has_sound_ends))
 def test_no_secret_survives_in_html_or_in_an_address(secret: str) -> None:
     redaction.masked = redaction.Masked()

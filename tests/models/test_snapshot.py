@@ -357,7 +357,7 @@ json_values = st.recursive(
 
 
 @pytest.mark.parametrize("version", ["v3", "v1"])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings().max_examples)
 @given(data=st.data())
 def test_no_json_in_any_field_can_raise(version, data):
     names = sorted(KNOWN_KEYS[version])
@@ -372,7 +372,7 @@ def test_no_json_in_any_field_can_raise(version, data):
     assert isinstance(hash(first.phase) ^ hash(second.session_id), int)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings().max_examples)
 @given(
     raw=st.dictionaries(
         st.sampled_from(["event_id", "source", "type", "message", "created_at", "timestamp"]), json_values

@@ -196,7 +196,7 @@ _values = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=4 * settings().max_examples)
 @given(st.dictionaries(_words, _values, max_size=5))
 def test_no_schema_breaks_the_maker(schema):
     if outputs.schema_problem(schema) is None:
