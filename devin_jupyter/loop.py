@@ -113,6 +113,17 @@ def new_thread(work: Callable[..., None], name: str, *arguments: Any) -> threadi
     return kind(target=work, args=arguments, name=name, daemon=True)
 
 
+def slices(future: concurrent.futures.Future[Any]) -> Iterator[None]:
+    """Wait until a future is done, and yield after each `SLICE_SECONDS` in which it was not."""
+    # A lock of C, not `futures.wait`, which takes the future's own for an instant in each slice: an interrupt at that
+    # instant leaves it locked (https://bugs.python.org/issue29988), and the loop's thread blocks at it for good.
+    over = threading.Lock()
+    over.acquire()
+    future.add_done_callback(lambda _: over.release())
+    while not over.acquire(timeout=SLICE_SECONDS):
+        yield
+
+
 class _InlineThread(threading.Thread):
     """Does its work when it is started, for Pythons that cannot start threads."""
 
@@ -205,7 +216,7 @@ class LoopThread:
         finally:
             _waiting_frame.reset(token)
         try:
-            while not concurrent.futures.wait([future], timeout=SLICE_SECONDS).done:
+            for _ in slices(future):
                 pass
         except BaseException:
             future.cancel()

@@ -49,7 +49,7 @@ from devin_jupyter.errors import (
     WaitTimeout,
 )
 from devin_jupyter.host import hooks, host
-from devin_jupyter.idempotency.attach import replay
+from devin_jupyter.idempotency.attach import CreateResult, replay
 from devin_jupyter.idempotency.create import Api, Creator
 from devin_jupyter.idempotency.messages import Messenger
 from devin_jupyter.idempotency.reviews import Reviewer
@@ -934,19 +934,18 @@ async def start_session(core: Core, request: SessionRequest, policy: Policy) -> 
     else:
         try:
             started = await core.creator.start(request, policy)
-        finally:
+        except BaseException:
             if policy.replace:
                 await refresh_ended(core)
-    record, snapshot = started.record, started.snapshot
-    if snapshot.turn_over and started.raw is not None and snapshot.last_word is None:
-        snapshot = await _with_conversation(core, record)
-        record = replace(record, snapshot=snapshot)
-    if started.raw is not None and record.is_open and may_be_a_flicker(snapshot, None, core.store.service_now()):
-        await core.store.clock.sleep(SECOND_LOOK)
-        with suppress(DevinError):
-            raw = await core.sessions.get(record.session_id, retries=False)
-            again = observe({**raw, "session_id": record.session_id}, record, at=core.store.clock.now())
-            record = record if again.turn_over else replace(record, snapshot=again)
+            raise
+    try:
+        if policy.replace:
+            await refresh_ended(core)
+        record = await _looked_at(core, started)
+    except asyncio.CancelledError:
+        if policy.stop_if_left and started.is_new:
+            await core.creator.end(started.session_id)
+        raise
     watched = core.store.track(record)
     if started.how == "created":
         watched.turn_began = core.store.clock.monotonic()
@@ -958,6 +957,21 @@ async def start_session(core: Core, request: SessionRequest, policy: Policy) -> 
         notice=started.notice,
         take=record.facts.take,
     )
+
+
+async def _looked_at(core: Core, started: CreateResult) -> Record:
+    """Return what is known of a session with its conversation, where it is over, and a second look at its state."""
+    record, snapshot = started.record, started.snapshot
+    if snapshot.turn_over and started.raw is not None and snapshot.last_word is None:
+        snapshot = await _with_conversation(core, record)
+        record = replace(record, snapshot=snapshot)
+    if started.raw is not None and record.is_open and may_be_a_flicker(snapshot, None, core.store.service_now()):
+        await core.store.clock.sleep(SECOND_LOOK)
+        with suppress(DevinError):
+            raw = await core.sessions.get(record.session_id, retries=False)
+            again = observe({**raw, "session_id": record.session_id}, record, at=core.store.clock.now())
+            record = record if again.turn_over else replace(record, snapshot=again)
+    return record
 
 
 async def _with_conversation(core: Core, record: Record) -> Snapshot:

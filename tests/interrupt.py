@@ -6,11 +6,10 @@ import _thread
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from concurrent import futures
 from contextlib import contextmanager
 from types import FrameType
 
-_WAITING = {futures.wait.__code__, threading.Event.wait.__code__, threading.Condition.wait.__code__}
+from devin_jupyter import loop
 
 
 @contextmanager
@@ -26,7 +25,7 @@ def ctrl_c_once_blocked(and_also: Callable[[], bool] = lambda: True) -> Iterator
     is_over = threading.Event()
 
     def interrupt(_: int, frame: FrameType | None) -> None:
-        if not is_over.is_set() and _blocks(frame):
+        if not is_over.is_set() and frame is not None and frame.f_code is loop.slices.__code__:
             is_over.set()
             raise KeyboardInterrupt
 
@@ -46,12 +45,3 @@ def ctrl_c_once_blocked(and_also: Callable[[], bool] = lambda: True) -> Iterator
         is_over.set()
         presser.join()
         signal.signal(signal.SIGINT, before)
-
-
-def _blocks(frame: FrameType | None) -> bool:
-    """Whether a frame waits for work on the loop, and does nothing else on top of that."""
-    while frame is not None and frame.f_code in _WAITING:
-        if frame.f_code is futures.wait.__code__:
-            return True
-        frame = frame.f_back
-    return False

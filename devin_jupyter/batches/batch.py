@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
-from concurrent import futures
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
@@ -481,7 +480,7 @@ class Batch(BatchView[Session], Blocking[AsyncBatch]):
         line = None if quiet or not display.is_watched() else display.StatusLine()
         waiting = loop.submit(self._async.wait(timeout))
         try:
-            while not futures.wait([waiting], timeout=SLICE_SECONDS).done:
+            for _ in loop.slices(waiting):
                 if line is not None:
                     line.show(display.progress_line(self.name, self.tally, self._runner.notice))
             waiting.result()

@@ -415,9 +415,8 @@ class Runner:
                 job.error = problem
             self._set_stage(job, Stage.REFUSED if kind is FailureKind.REFUSED else Stage.WAITING)
             return False
-        is_new = started.how in ("created", "adopted")
-        self.started, self.attached = self.started + is_new, self.attached + (not is_new)
-        if is_new:
+        self.started, self.attached = self.started + started.is_new, self.attached + (not started.is_new)
+        if started.is_new:
             self.began_at = self.began_at or time.time()
             self.gate.start_worked()
         job.how, job.error = started.how, None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -201,10 +201,9 @@ class Devin(Blocking[AsyncDevin]):
         if self.core.service.seen.is_useful:  # else the request is not built twice
             with in_python():
                 warn_unlisted(self, [request_of(prompt, others)])
-        with completing_requests(stops=stops):
-            session = Session(loop.run(self._async.create(prompt, **others)))
-        announce(session, told)
+        session = start_session(self, self._async.create(prompt, **others), stops=stops)
         try:
+            announce(session, told)
             return session.wait(seconds(waiting["wait"])) if "wait" in waiting else session
         except KeyboardInterrupt:
             if not stops:
@@ -221,9 +220,10 @@ class Devin(Blocking[AsyncDevin]):
         told = _on_done(waiting)
         with in_python():
             asked = batches.request_of(prompt, rows, others)
-            plan = loop.run(batches.plan(self.core, asked))
+            plan = loop.run_request(batches.plan(self.core, asked))
             warn_unlisted(self, [item.request for item in plan.items])
-            batch = _blocking_batch(loop.run(batches.start(self.core, asked, plan)))
+            with completing_requests():
+                batch = _blocking_batch(loop.run(batches.start(self.core, asked, plan)))
         announce(batch, told)
         if "wait" not in waiting:
             return batch
@@ -273,6 +273,38 @@ class Devin(Blocking[AsyncDevin]):
     guardrail_violations_frame = blocking(AsyncDevin.guardrail_violations_frame)
     metrics_frame = blocking(AsyncDevin.metrics_frame)
     sync = blocking(AsyncDevin.sync)
+
+
+def start_session(client: Devin, starting: Coroutine[Any, Any, AsyncSession], *, stops: bool) -> Session:
+    """Start a session, and say what becomes of it where that is interrupted.
+
+    Args:
+        client: whose session it is.
+        starting: returns its handle.
+        stops: one that was started all the same is terminated.
+
+    Raises:
+        Detached: interrupted (a KeyboardInterrupt).
+        DevinError: as for `create`.
+    """
+    made: list[AsyncSession] = []
+
+    async def make() -> None:
+        made.append(await starting)
+
+    async def end() -> None:  # after the interrupt has reached the work: none is made from then on
+        for session in made:
+            if session.how in ("created", "adopted"):
+                await client.core.creator.end(session.id)
+
+    with completing_requests(stops=stops):
+        try:
+            loop.run(make())
+        except KeyboardInterrupt:
+            if stops:
+                loop.submit(end())
+            raise
+        return Session(made[0])
 
 
 def warn_unlisted(client: Devin, requests: Sequence[SessionRequest]) -> None:

@@ -35,6 +35,11 @@ class CreateResult:
     """The line to print."""
 
     @property
+    def is_new(self) -> bool:
+        """Whether this request started it."""
+        return self.how in ("created", "adopted")
+
+    @property
     def session_id(self) -> str:
         """Always `devin-…`."""
         return self.record.session_id

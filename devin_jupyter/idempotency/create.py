@@ -163,7 +163,7 @@ class Creator:
             call = CreateCall(self, await self._next_free_take(call), policy, call.facts.where)
 
         async def end_new(result: CreateResult) -> None:
-            if result.how in ("created", "adopted"):
+            if result.is_new:
                 await self.end(result.session_id)
 
         attempt = Attempt(self.timing, policy.say, policy.is_patient)

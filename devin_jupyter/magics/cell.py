@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from devin_jupyter import loop
-from devin_jupyter.errors import DevinError, OptionError
+from devin_jupyter.errors import Detached, DevinError, OptionError
 from devin_jupyter.host import quiet_waits
 from devin_jupyter.loop import completing_requests
 from devin_jupyter.magics import display
@@ -64,9 +64,10 @@ def fix(notebook: Notebook, hint: str, options: CellOptions) -> Session | None:
 
 def _start(notebook: Notebook, body: str, options: CellOptions, *, is_guarded: bool = True) -> Session | None:
     from devin_jupyter.client.aio import policy_of
-    from devin_jupyter.client.sync import warn_unlisted
+    from devin_jupyter.client.sync import start_session, warn_unlisted
     from devin_jupyter.options import not_filled_in
     from devin_jupyter.request import build, fill
+    from devin_jupyter.session import stopped
 
     devin, variables = notebook.client, notebook.variables
     notes = not_filled_in(body, options, variables)
@@ -83,12 +84,19 @@ def _start(notebook: Notebook, body: str, options: CellOptions, *, is_guarded: b
         return None
     told = _on_done(notebook, options)
     warn_about_live_sessions(notebook, devin)
-    with completing_requests(stops=policy.stop_if_left):
-        session = devin.start(request, policy)
-    notebook.bind(options.get("out"), session)
-    print_notice(session._cell_notice)
-    _announce(session, told)
-    follow(notebook, session, options)
+    session = start_session(devin, devin.asynchronous.start(request, policy), stops=policy.stop_if_left)
+    try:
+        notebook.bind(options.get("out"), session)
+        print_notice(session._cell_notice)
+        _announce(session, told)
+        follow(notebook, session, options)
+    except Detached:
+        raise
+    except KeyboardInterrupt:  # before it waited, such as while the panel was made
+        if not policy.stop_if_left:
+            raise
+        session.stop()
+        raise stopped(session.snapshot) from None
     return session
 
 

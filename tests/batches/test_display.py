@@ -128,7 +128,7 @@ def test_a_quiet_wait_shows_no_line(
     client: BatchClient, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:
     monkeypatch.setattr("devin_jupyter.batches.display.is_watched", lambda: True)
-    monkeypatch.setattr("devin_jupyter.batches.batch.SLICE_SECONDS", 0.01)
+    monkeypatch.setattr("devin_jupyter.loop.SLICE_SECONDS", 0.01)
 
     upgrade(client, name="loud").wait()
     upgrade(client, ["acme/d"], name="silent").wait(quiet=True)

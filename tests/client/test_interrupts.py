@@ -7,6 +7,8 @@ from interrupt import ctrl_c_once_blocked
 from new_kernel import start_async_kernel
 
 import devin_jupyter as dj
+from devin_jupyter import loop
+from devin_jupyter.client import sync
 
 POST = "POST /v3/organizations/{org_id}/sessions"
 SETUP = """
@@ -92,17 +94,62 @@ def test_an_interrupted_read_changed_nothing_and_says_so(simulator_with, held, n
     assert len(problem.value._render_traceback_()) == 3
 
 
+def is_waited_for(client):
+    """Whether a call waits for the end of a turn; asked on the loop, to which the sessions belong."""
+
+    async def ask():
+        return any(session.is_awaited for session in client.core.store.sessions())
+
+    return loop.run(ask())
+
+
 def test_an_interrupted_wait_of_create_stops_the_session_where_that_was_said(simulator_with):
     simulator = simulator_with(speed=1.0)
     client = dj.Devin(simulator.api_key, base_url=simulator.url)
     stopped = r"Stopped waiting\.\nThe session was stopped \(devin-.*, (ACU unknown|.* ACU so far)\)"
-    waits = ctrl_c_once_blocked(lambda: any(one.is_awaited for one in client.core.store.sessions()))
+    waits = ctrl_c_once_blocked(lambda: is_waited_for(client))
 
     with waits, pytest.raises(dj.Detached, match=stopped):
         client.create("count", wait=60, on_interrupt="stop")
 
     (left,) = client.sessions.list()
     assert left["status"] == "exit"
+    client.close()
+
+
+def test_a_session_that_was_just_started_when_the_interrupt_came_is_stopped_where_that_was_said(
+    simulator_with, monkeypatch
+):
+    simulator = simulator_with(speed=1.0)
+    client = dj.Devin(simulator.api_key, base_url=simulator.url)
+
+    def too_late(future):
+        yield from slices(future)
+        raise KeyboardInterrupt
+
+    slices = loop.slices
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "slices", too_late)
+        with pytest.raises(dj.Detached, match="a session that it starts is terminated"):
+            client.create("count", wait=60, on_interrupt="stop")
+
+    while [one["status"] for one in client.sessions.list()] != ["exit"]:
+        pass
+    client.close()
+
+
+def test_an_interrupt_before_the_wait_stops_the_session_too(simulator_with, monkeypatch):
+    def interrupted(session, told):
+        raise KeyboardInterrupt
+
+    simulator = simulator_with(speed=1.0)
+    client = dj.Devin(simulator.api_key, base_url=simulator.url)
+    monkeypatch.setattr(sync, "announce", interrupted)
+
+    with pytest.raises(dj.Detached, match=r"Stopped waiting\.\nThe session was stopped"):
+        client.create("count", wait=60, on_interrupt="stop")
+
+    assert [one["status"] for one in client.sessions.list()] == ["exit"]
     client.close()
 
 

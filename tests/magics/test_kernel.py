@@ -115,8 +115,11 @@ async def test_nbclient_runs_a_notebook_to_its_answers(simulator, monkeypatch):
 STOP_ONCE_IT_WAITS = """
 import os, signal, threading, time
 import devin_jupyter as dj
+from devin_jupyter import loop
+async def waits(store):
+    return any(session.is_awaited for session in store.sessions())
 def stop(store):
-    while not any(session.is_awaited for session in store.sessions()):
+    while not loop.run(waits(store)):
         time.sleep(0.01)
     os.kill(os.getpid(), signal.SIGINT)
 threading.Thread(target=stop, args=[dj.connect().core.store], daemon=True).start()
