@@ -95,7 +95,7 @@ def test_the_table_sorts_filters_and_opens(lab: Any) -> None:
 def test_the_board_stays_responsive_and_narrow_ones_stack(lab: Any) -> None:
     lab.show(MANY)
     expect(lab.page.locator(".dv-card")).to_have_count(1000)
-    lab.page.set_viewport_size({"width": 700, "height": 1500})
+    lab.resize(700, 1500)
     board = lab.page.locator(".dv-board-frame")
 
     assert board.evaluate("el => el.scrollWidth <= el.clientWidth + 1")

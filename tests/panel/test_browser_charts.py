@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import pytest
-from lab import NotebookPage, picture
+from lab import NotebookPage, picture, resize
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -39,7 +39,7 @@ def test_charts_are_as_wide_as_the_cell_in_any_window_and_theme(jupyter: Any, la
     page = lab_page
     jupyter.notebook("charts.ipynb", START, *CHARTS)
     jupyter.open(page, "charts.ipynb")
-    page.set_viewport_size({"width": 1300, "height": 3200})
+    resize(page, 1300, 3200)
     jupyter.command(page, "notebook:run-all-cells")
     page.wait_for_function(FITS, arg=len(CHARTS), polling=200)
     shown = NotebookPage(page, jupyter, "charts.ipynb")
@@ -47,15 +47,15 @@ def test_charts_are_as_wide_as_the_cell_in_any_window_and_theme(jupyter: Any, la
         shown.theme(theme)
         for width in (520, 1300):
             page.evaluate(f"() => window.jupyterapp.shell.{'collapse' if width == 520 else 'expand'}Left()")
-            page.set_viewport_size({"width": width, "height": 3200})
+            resize(page, width, 3200)
             page.wait_for_function(FITS, arg=len(CHARTS), polling=200)
             picture(page, f"charts-{width}-{theme}", ".jp-Notebook")
     saved = jupyter.saved(page, "charts.ipynb")
     assert all("image/png" in cell.outputs[0].data for cell in saved.cells[1:])
 
-    page.set_viewport_size({"width": 900, "height": 600})  # most of the cells are drawn before they are on the page
+    resize(page, 900, 600)  # most of the cells are drawn before they are on the page
     for address in ("lab/tree/charts.ipynb?reset", "notebooks/charts.ipynb"):
         page.goto(f"{jupyter.url}/{address}")
         page.locator(".jp-OutputArea-output canvas").first.wait_for()
-        page.set_viewport_size({"width": 900, "height": 3200})
+        resize(page, 900, 3200)
         page.wait_for_function(FITS, arg=len(CHARTS), polling=200)

@@ -95,7 +95,7 @@ def test_the_focus_stays_with_the_control_that_acted_or_with_its_panel(lab: Any)
 def test_nothing_of_a_message_can_be_changed_while_it_is_sent(lab: Any) -> None:
     live = _show(lab)
     lab.do("import threading; gate = threading.Event()")
-    lab.do("panel.actions['send'] = lambda **_: gate.wait(20)")
+    lab.do("panel.actions['send'] = lambda **_: gate.wait(600)")
     picked = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"hello"}
     live.locator("input[type=file]").set_input_files([picked])
     lab.page.get_by_label("Message to Devin").fill("see this")

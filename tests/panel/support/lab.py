@@ -24,6 +24,10 @@ from sent_methods import note_for
 SUPPORT = Path(__file__).parent
 REPOSITORY = SUPPORT.parents[2]
 ARTIFACTS = REPOSITORY / "tests" / "artifacts"
+ARE_WANTED = "PICTURES" in os.environ
+"""Screenshots are for a person to look at; a browser on a busy machine is slow to make one."""
+TWO_FRAMES = "() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(() => drawn())))"
+HAS_SIZE = "([width, height]) => innerWidth === width && innerHeight === height"
 KERNEL_READY = """async () => {
   const app = window.jupyterapp; if (!app) return false; await app.restored;
   const widget = app.shell.currentWidget; if (!widget || !widget.sessionContext) return false;
@@ -109,11 +113,25 @@ class Jupyter:
         return nbformat.read(self.root / name, 4)
 
 
+def resize(page: Any, width: int, height: int) -> None:
+    """Give the window a size, and wait until what is in it has been laid out anew."""
+    if page.viewport_size == {"width": width, "height": height}:
+        return
+    page.set_viewport_size({"width": width, "height": height})
+    page.wait_for_function(HAS_SIZE, arg=[width, height], polling=100)
+    page.evaluate(TWO_FRAMES)
+
+
 def picture(page: Any, name: str, selector: str | None = None) -> None:
-    """Write a screenshot of a part of the page to the artifacts."""
-    ARTIFACTS.mkdir(exist_ok=True)
-    target = page.locator(selector).first if selector else page
-    target.screenshot(path=str(ARTIFACTS / f"{name}.png"))
+    """Have a part of the page drawn, and write a screenshot of it to the artifacts where somebody asked for them."""
+    target = page
+    if selector:
+        target = page.locator(selector).first
+        target.wait_for()
+    page.evaluate(TWO_FRAMES)
+    if ARE_WANTED:
+        ARTIFACTS.mkdir(exist_ok=True)
+        target.screenshot(path=str(ARTIFACTS / f"{name}.png"))
 
 
 @dataclass
@@ -126,7 +144,7 @@ class NotebookPage:
 
     def show(self, code: str) -> None:
         """Run code in the cell, in place of what was there."""
-        self.page.set_viewport_size({"width": 1300, "height": 1000})
+        self.resize(1300, 1000)
         self.page.evaluate(
             """code => { const notebook = window.jupyterapp.shell.currentWidget.content;
             notebook.widgets[0].model.sharedModel.setSource(code); notebook.activeCellIndex = 0 }""",
@@ -162,10 +180,18 @@ class NotebookPage:
             f"JupyterLab {name.title()}",
         )
         is_light = str(name == "light").lower()
-        self.page.wait_for_selector(f'body[data-jp-theme-light="{is_light}"]', state="attached")
+        self.page.wait_for_selector(f'body[data-jp-theme-light="{is_light}"] > #main')  # hidden for a frame
+
+    def resize(self, width: int, height: int) -> None:
+        """Give the window a size; see `resize`."""
+        resize(self.page, width, height)
+
+    def drawn(self) -> None:
+        """Wait until what was changed has been drawn, and what follows from that too."""
+        self.page.evaluate(TWO_FRAMES)
 
     def picture(self, name: str, selector: str | None = None) -> None:
-        """Write a screenshot of a part of the page to the artifacts."""
+        """Have a part of the page drawn; see `picture`."""
         picture(self.page, name, selector)
 
 
