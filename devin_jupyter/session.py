@@ -395,8 +395,8 @@ class SessionView(SuggestsNames):
     def frame(self, *, explode: str | None = None, keep_empty: bool = False, prefix: str = "") -> pd.DataFrame:
         """Return the output as a DataFrame: the schema's fields as columns, then id, URL, phase and ACUs.
 
-        If the schema is a list, there is a row for each of its items. A session without a schema that has replied has
-        one row; what it said is in `.result()` and `.messages_frame()`.
+        If the schema is a list, there is a row for each of its items, each with the ACUs of the whole session. A
+        session without a schema that has replied has one row; what it said is in `.result()` and `.messages_frame()`.
 
         Args:
             explode: the dotted path of another list to unnest, one row per item.
@@ -1116,7 +1116,7 @@ _PROBLEMS: dict[Phase, tuple[type[TurnError], str, str]] = {
     Phase.BLOCKED: (
         SessionBlocked,
         "{id} was suspended: {why}",
-        "raise the limit in the Devin settings, then .send('continue'); or see {url}",
+        "raise the limit in the Devin settings, then .send('continue', again=True); or see {url}",
     ),
     Phase.STOPPED: (
         SessionStopped,
@@ -1149,7 +1149,7 @@ _REASONS = {
 
 _UNARCHIVE = "it is archived, and a message would wake nothing: call .unarchive() first, then .send('…')"
 _RAISE_CAP = (
-    "raise its cap in the web app, then .send('continue'): {url}; "
+    "raise its cap in the web app, then .send('continue', again=True): {url}; "
     "or start another session, at additional cost, with the next --take and a higher --max-acu"
 )
 

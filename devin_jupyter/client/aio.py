@@ -498,7 +498,8 @@ class AsyncDevin:
 
         Nested fields have dotted names, enums are categories, dates are dates. An output that does not match its schema
         keeps its row: `error` says why, and values that do not fit their column are null. `provisional` marks outputs
-        that are not final. Sessions without an output are left out, unless `keep_empty` is set.
+        that are not final. Sessions without an output are left out, unless `keep_empty` is set. `acus` is the cost of
+        the whole session in each of its rows: for a sum, drop duplicates of `session_id` first.
 
             devin.outputs_frame(tags="audit", schema=Report, explode="findings")
 

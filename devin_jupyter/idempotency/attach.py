@@ -182,8 +182,11 @@ def attached(
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Name what differs without making another session: it stays as it was started."""
+    """Name what differs without making another session: it stays as it was started, and a cap is told."""
     names = [_NAMES.get(name, name) for name in now if name in before and before[name] != now[name]]
+    if "cap" in names:
+        first = before["max_acu"]
+        names[names.index("cap")] = f"cap ({format_acus(first) if first else 'none'})"
     if not names:
         return ""
     if len(names) == 1:

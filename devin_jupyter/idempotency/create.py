@@ -670,7 +670,7 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
         if seen is not None and seen.turn_over:
             cap = f"cap {self.request.max_acu} ACU" if self.request.max_acu else "no cap"
             undo = "undo the edit, or " if name == "this cell" and not self._is_same_text else ""
-            edited = f"{name} was edited" if name == "this cell" else f"{name} had another prompt before"
+            edited = f"{name} was edited" if name == "this cell" else f"{name} asked for something else before"
             why = "what is filled in has changed" if self._is_same_text else edited
             back = f'{undo}dj.get("{record.session_id}")'
             self._note = f"started a new session ({cap}), because {why}; the earlier one, {named}, stays: {back}"
@@ -691,7 +691,7 @@ class CreateCall(PaidAct[Intent, Raw, CreateResult]):
             what = f"What is filled in here has changed while the session for it is still running ({running})."
             several = "\ndj.create or dj.map start one for each value"
         elif name != "this cell":  # perhaps another cell
-            what = f"{name} had another prompt before, and its session is still running ({running})."
+            what = f"{name} asked for something else before, and its session is still running ({running})."
         return SessionChanged(
             what,
             f"{difference(record.facts, self.facts)}; nothing was sent and nothing was paid",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from devin_jupyter.idempotency.attach import CreateResult, cell_name, not_recorded, recorded, state
+from devin_jupyter.idempotency.attach import CreateResult, cell_name, difference, not_recorded, recorded, state
 from devin_jupyter.idempotency.create import CreateCall, Creator
 from devin_jupyter.models.snapshot import Policy, Record, Where
 from devin_jupyter.recorded import LockFile
@@ -142,8 +142,9 @@ def _refusal(call: CreateCall, before: Record | None) -> Decision | None:
         return "refuse", f"{problem.message}; {problem.hint}", None
     if before is not None and policy.interactive and not (policy.replace or policy.beside):
         name = cell_name(policy.guard)
-        why = f"{name} was edited while" if name == "this cell" else f"{name} had a different prompt before, and"
-        return "refuse", f"{why} {_named(before)} is working", before.session_id
+        why = f"{name} was edited while" if name == "this cell" else f"{name} asked for something else before, and"
+        edit = difference(before.facts, call.facts)
+        return "refuse", f"{why} {_named(before)} is working ({edit})", before.session_id
     refused = journal.budgets.refusal(
         call.facts.scopes,
         payer=call.fingerprint,

@@ -62,16 +62,7 @@ def _value(expression: str, variables: Mapping[str, Any]) -> str:
     except TemplateSyntaxError as problem:
         raise _broken(expression, problem.message or "") from None
     except UndefinedError as problem:
-        said = str(problem)
-        missing = said.split("'")[1] if said.endswith("is undefined") and "'" in said else ""
-        hint = nearest(missing, (name for name in variables if not name.startswith("_"))) if missing else ""
-        row = variables.get("row")  # of a batch
-        if missing and isinstance(row, Container) and not isinstance(row, str) and missing in row:
-            hint = f" (did you mean {{{{ row.{missing} }}}}?)"
-        if "row" in variables and said.endswith(f"has no attribute {inner.removeprefix('row.')!r}"):
-            hint = " (did you mean {{ row }}? The rows are plain values, without columns)"
-        do = f"give it a value, or write {{{{ {inner} or '…' }}}}" if said.endswith(" is null") else RAW
-        raise TemplateError(f"{expression} cannot be filled: {said}{hint}", hint=do) from None
+        raise _not_filled(expression, inner, str(problem), variables) from None
     except UsageMistake as problem:
         hint = problem.hint or RAW
         if isinstance(problem, TooLarge):
@@ -80,6 +71,25 @@ def _value(expression: str, variables: Mapping[str, Any]) -> str:
         raise TemplateError(f"{expression} cannot be filled: {problem.message}", hint=hint) from None
     except Exception as problem:  # the notebook's own objects may raise anything
         raise _broken(expression, f"{type(problem).__name__}: {problem}") from None
+
+
+def _not_filled(expression: str, inner: str, said: str, variables: Mapping[str, Any]) -> TemplateError:
+    """Return the error for what Jinja calls undefined: a name, an attribute or an item."""
+    missing = said.split("'")[1] if said.endswith("is undefined") and "'" in said else ""
+    hint = nearest(missing, (name for name in variables if not name.startswith("_"))) if missing else ""
+    row = variables.get("row")  # of a batch
+    if missing and isinstance(row, Container) and not isinstance(row, str) and missing in row:
+        hint = f" (did you mean {{{{ row.{missing} }}}}?)"
+    if "row" in variables and said.endswith(f"has no attribute {inner.removeprefix('row.')!r}"):
+        hint = " (did you mean {{ row }}? The rows are plain values, without columns)"
+    do = RAW
+    if said.endswith(" is null"):
+        do = f"give it a value, or write {{{{ {inner} or '…' }}}}"
+    elif missing == "row":
+        do = f"--each TABLE fills it in for each row (dj.map in Python); or {RAW}"
+    elif missing and not hint:
+        do = f"run the cell that defines it, {RAW}"
+    return TemplateError(f"{expression} cannot be filled: {said}{hint}", hint=do)
 
 
 def _broken(expression: str, problem: str) -> TemplateError:

@@ -146,10 +146,11 @@ async def test_cells_without_an_id_are_called_by_the_name_they_bind(kernel: Any,
     with pytest.raises(SessionChanged) as caught:
         await one.start("something else", policy=at_keyboard)
     assert caught.value.message.startswith(
-        "the cell with -o k had another prompt before, and its session is still running (devin-"
+        "the cell with -o k asked for something else before, and its session is still running (devin-"
     )
     plan = await plan_of(one.creator, asked, at_keyboard)
-    assert plan.why.startswith("the cell with -o k had a different prompt before, and devin-")
+    assert plan.why.startswith("the cell with -o k asked for something else before, and devin-")
+    assert plan.why.endswith(" is working (words: 2 added, 13 of 13 removed, first at 'something')")
     beside = await one.start("something else", policy=Policy(guard=cell))
     assert beside.notice.startswith(f"a second session of the cell with -o k: the earlier one, {first.session_id} (")
     assert f"; %devin stop {first.session_id} ends it" in beside.notice

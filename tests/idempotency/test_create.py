@@ -80,7 +80,7 @@ async def test_what_is_not_identity_attaches_and_is_named(kernel: Any) -> None:
     await one.start(title="a", max_acu=3)
     again = await one.start(title="b", max_acu=5, tags=("x",))
     assert again.how == "attached"
-    assert "title, tags and cap stay as first given" in again.notice
+    assert "title, tags and cap (3 ACU) stay as first given" in again.notice
 
 
 @pytest.mark.parametrize(

@@ -374,7 +374,7 @@ def test_a_loop_starts_all_its_sessions_and_a_rerun_attaches_to_them(shell, tmp_
     assert shell.run(LOOP.format(names="'xyz'", words="look after")).out.count("attached to") == 2
     assert len(journal.sessions()) == 3
     edited = shell.run(LOOP.format(names="'x'", words="take care of"), fails=True)
-    assert "You edited this cell" in edited.out or "had another prompt before" in edited.out
+    assert "You edited this cell" in edited.out or "asked for something else before" in edited.out
     notebook = tmp_path / "other.ipynb"
     cells = [{"cell_type": "code", "id": f"c{n}", "metadata": {}, "outputs": [], "execution_count": None,
               "source": f"%%devin --quiet -o part\nOf another notebook {n}"} for n in range(2)]  # fmt: skip

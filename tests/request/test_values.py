@@ -285,3 +285,9 @@ def test_what_gives_another_text_each_time_is_refused(text: str, why: str) -> No
 def test_self_is_a_name_as_any_other() -> None:
     assert render("{{ self.repos | first }} {{ self }}", {"self": Job(REPOS)}) == f"acme/api Job(repos={IN_ORDER})"
     assert "'self' is undefined" in refusal("{{ self.repos }}").message
+
+
+def test_a_name_without_a_value_says_which_cell_to_run_and_a_row_what_fills_it() -> None:
+    assert refusal("{{ report }}").hint.startswith("run the cell that defines it, ")
+    assert refusal("{{ repos }}", repo=1).hint.startswith("correct it")
+    assert refusal("{{ row.repo }}").hint.startswith("--each TABLE fills it in for each row (dj.map in Python); ")
