@@ -77,11 +77,15 @@ LONG = {
 """The modules without a browser or kernel that take longest, as `--durations=0` says."""
 
 
+SUITES = ("faults", "schemathesis", "fuzz", "environments", "soak", "canaries")
+"""What the default run leaves out, the longest tests first."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest go first, so that no worker is left with them at the end: soak, notebooks, browsers, kernels."""
+    """The longest go first, so that no worker is left with them at the end: notebooks, browsers, kernels."""
     items.sort(
         key=lambda item: [
-            item.get_closest_marker("soak") is None,
+            next((place for place, suite in enumerate(SUITES) if item.get_closest_marker(suite)), len(SUITES)),
             item.path.suffix != ".ipynb",
             item.get_closest_marker("browser") is None,
             item.get_closest_marker("kernel") is None,
