@@ -429,7 +429,7 @@ def _compress(png: bytes) -> bytes:
     pixels = zlib.decompress(b"".join(content for kind, content in chunks if kind == b"IDAT"))
     header = next(content for kind, content in chunks if kind == b"IHDR")
     parts = [png[:8]]
-    for kind, content in ((b"IHDR", header), (b"IDAT", zlib.compress(pixels, 9)), (b"IEND", b"")):
+    for kind, content in ((b"IHDR", header), (b"IDAT", zlib.compress(pixels, 8)), (b"IEND", b"")):
         checksum = zlib.crc32(kind + content).to_bytes(4, "big")
         parts += [len(content).to_bytes(4, "big"), kind, content, checksum]
     return b"".join(parts)
