@@ -16,11 +16,12 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from dataclasses import dataclass
-from functools import partialmethod
+from functools import cache, partialmethod
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import certifi
 import httpx
 import pytest
 import sent_methods
@@ -161,6 +162,24 @@ def loopback_only() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", connect)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def certificates_read_once() -> Iterator[None]:
+    """Clients share one context with certifi's certificates, which are read in 20 ms; nobody changes it."""
+    read = ssl.create_default_context
+
+    @cache
+    def shared(file: str) -> ssl.SSLContext:
+        return read(cafile=file)
+
+    def create(*purpose: Any, **options: Any) -> ssl.SSLContext:
+        is_plain = not purpose and options == {"cafile": certifi.where()} and "SSLKEYLOGFILE" not in os.environ
+        return shared(options["cafile"]) if is_plain else read(*purpose, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", create)
         yield
 
 
