@@ -52,7 +52,7 @@ def test_the_board_reads_well_and_passes_axe_in_both_themes(lab: Any) -> None:
         assert violations(lab.page, ".dv-board-frame") == []
 
 
-def test_a_board_of_a_thousand_moves_row_by_row(lab: Any) -> None:
+def test_a_board_of_a_thousand_moves_row_by_row_and_stacks_its_columns_where_it_is_narrow(lab: Any) -> None:
     lab.show(MANY)
     board = lab.page.locator(".dv-board-frame")
     expect(board.locator(".dv-card")).to_have_count(1000)
@@ -65,6 +65,15 @@ def test_a_board_of_a_thousand_moves_row_by_row(lab: Any) -> None:
     expect(board).to_contain_text("386 of 1,000 finished")
     kept = "() => window.cards.filter(card => card.isConnected).length"
     assert lab.page.evaluate(kept) == 998
+
+    lab.resize(700, 1500)
+    assert board.evaluate("el => el.scrollWidth <= el.clientWidth + 1")
+    tops = lab.page.locator(".dv-column:visible").evaluate_all("els => els.map(el => el.getBoundingClientRect().top)")
+    assert len(tops) == 4
+    assert tops == sorted(set(tops))
+    left = "el => el.getBoundingClientRect().left"
+    assert board.locator(".dv-title").evaluate(left) == board.locator("strong", has_text="finished").evaluate(left)
+    lab.picture("board-narrow", ".dv-board-frame")
 
 
 def test_the_table_sorts_filters_and_opens(lab: Any) -> None:
@@ -90,21 +99,6 @@ def test_the_table_sorts_filters_and_opens(lab: Any) -> None:
 
     tools.get_by_label("Filter sessions").fill("nothing at all")
     expect(lab.page.get_by_role("status").first).to_contain_text("No session matches the filter.")
-
-
-def test_the_board_stays_responsive_and_narrow_ones_stack(lab: Any) -> None:
-    lab.show(MANY)
-    expect(lab.page.locator(".dv-card")).to_have_count(1000)
-    lab.resize(700, 1500)
-    board = lab.page.locator(".dv-board-frame")
-
-    assert board.evaluate("el => el.scrollWidth <= el.clientWidth + 1")
-    tops = lab.page.locator(".dv-column:visible").evaluate_all("els => els.map(el => el.getBoundingClientRect().top)")
-    assert len(tops) == 4
-    assert tops == sorted(set(tops))
-    left = "el => el.getBoundingClientRect().left"
-    assert board.locator(".dv-title").evaluate(left) == board.locator("strong", has_text="finished").evaluate(left)
-    lab.picture("board-narrow", ".dv-board-frame")
 
 
 def test_an_empty_board_says_so_and_a_finished_one_leaves_a_table_in_the_file(lab: Any) -> None:

@@ -54,7 +54,7 @@ def test_charts_are_as_wide_as_the_cell_in_any_window_and_theme(jupyter: Any, la
     assert all("image/png" in cell.outputs[0].data for cell in saved.cells[1:])
 
     resize(page, 900, 600)  # most of the cells are drawn before they are on the page
-    for address in ("lab/tree/charts.ipynb?reset", "notebooks/charts.ipynb"):
+    for address in ("notebooks/charts.ipynb", "lab/tree/charts.ipynb?reset"):  # the page is JupyterLab's for the next
         page.goto(f"{jupyter.url}/{address}")
         page.locator(".jp-OutputArea-output canvas").first.wait_for()
         resize(page, 900, 3200)
