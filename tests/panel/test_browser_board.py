@@ -46,6 +46,7 @@ def test_the_command_shows_a_thousand_preloaded_sessions_and_a_row_opens_its_pan
 def test_the_board_reads_well_and_passes_axe_in_both_themes(lab: Any) -> None:
     lab.show(EACH)
     expect(lab.page.locator(".dv-card")).to_have_count(52)
+    lab.resize(1300, 1600)  # the whole board is in the window
     for theme in ("dark", "light"):
         lab.theme(theme)
         lab.picture(f"board-{theme}", ".dv-board-frame")
