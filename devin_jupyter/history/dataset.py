@@ -14,7 +14,9 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
@@ -33,6 +35,7 @@ from devin_jupyter.frames.storage import (
     merge_into,
     month_of,
     open_pull_requests,
+    plain_memory,
     read_month,
     read_sessions,
     split_by_file,
@@ -46,6 +49,8 @@ if TYPE_CHECKING:
 
     from devin_jupyter.session import Core
 
+InThread = Callable[..., Awaitable[Any]]
+"""Calls a function with its arguments on a thread."""
 Where = tuple[str, str | None, str]
 _DAY = 86400
 _MOST_PARTITIONS = 120
@@ -92,14 +97,15 @@ async def sync(core: Core, folder: str | Path, *, engine: str | None = None, **f
     changed = Query.of({**filters, "updated_since": since})
     journaled = await asyncio.to_thread(read_journal, core)
     newest, read = known_until or 0.0, set[str]()
-    async for fresh in _parts(core, journaled, changed, most=_FEW if known_until is None else _MANY):
-        newest = max(newest, min(last_update(fresh) or 0.0, started))
-        await asyncio.to_thread(_store, place, fresh)
-        if known_until is not None:
-            read.update(fresh["session_id"].tolist())
-        del fresh  # before the next one is read
-    if known_until is not None and not core.service.is_v1:  # v1 never says whether something was merged
-        await asyncio.to_thread(_store, place, await _merged(core, journaled, place, state, read, changed))
+    with plain_memory.used(), _one_thread() as in_thread:
+        async for fresh in _parts(core, journaled, changed, in_thread, most=_FEW if known_until is None else _MANY):
+            newest = max(newest, min(last_update(fresh) or 0.0, started))
+            await in_thread(_store, place, fresh)
+            if known_until is not None:
+                read.update(fresh["session_id"].tolist())
+            del fresh  # before the next one is read
+        if known_until is not None and not core.service.is_v1:  # v1 never says whether something was merged
+            await in_thread(_store, place, await _merged(core, journaled, place, state, read, changed))
     state["known_until"] = newest or None
     await asyncio.to_thread(_write_state, place, state)
     if engine == "dask":
@@ -114,7 +120,9 @@ def read_dataset(folder: str | Path) -> pd.DataFrame:
         return read_sessions(_files(_place(folder)))
 
 
-async def _parts(core: Core, journaled: Journaled, query: Query, most: int) -> AsyncIterator[pd.DataFrame]:
+async def _parts(
+    core: Core, journaled: Journaled, query: Query, in_thread: InThread, most: int
+) -> AsyncIterator[pd.DataFrame]:
     """Read what a query selects: at once up to `most` sessions, else about a month at a time, back from the newest."""
     whole = query.window()
     start, end, months = whole.start, whole.end, 0
@@ -122,7 +130,8 @@ async def _parts(core: Core, journaled: Journaled, query: Query, most: int) -> A
         most = sys.maxsize
     while True:
         try:
-            fresh = await _read(core, journaled, _within(query, start, end), sys.maxsize if months == 1 else most)
+            part, most_of_it = _within(query, start, end), sys.maxsize if months == 1 else most
+            fresh = await _read(core, journaled, part, in_thread, most_of_it)
         except _TooMany as found:
             months, most = 1, _MANY
             start = _months_before(found.newest, 0)
@@ -138,7 +147,7 @@ async def _parts(core: Core, journaled: Journaled, query: Query, most: int) -> A
             start = whole.start
 
 
-async def _read(core: Core, journaled: Journaled, query: Query, most: int) -> pd.DataFrame:
+async def _read(core: Core, journaled: Journaled, query: Query, in_thread: InThread, most: int) -> pd.DataFrame:
     rows, too_many = new_rows(core, journaled), list[_TooMany]()
 
     def add(items: list[Any], at: datetime) -> int:
@@ -150,7 +159,8 @@ async def _read(core: Core, journaled: Journaled, query: Query, most: int) -> pd
 
     with loop.paused_collector():
         await collect(core.sessions, query, partial(add, at=datetime.now(UTC)))
-        return await asyncio.to_thread(partial(rows.frame, newest_first=True))
+        found: pd.DataFrame = await in_thread(partial(rows.frame, newest_first=True))
+        return found
 
 
 class _TooMany(Exception):
@@ -191,6 +201,16 @@ async def _merged(
     else:
         rows.add((await core.sessions.by_ids(names)).existing())
     return differing(rows.frame(), stored)
+
+
+@contextmanager
+def _one_thread() -> Iterator[InThread]:
+    """Give what calls functions on one thread: the threads of a pool would each keep the memory that a month takes."""
+    thread, running = ThreadPoolExecutor(1), asyncio.get_running_loop()
+    try:
+        yield partial(running.run_in_executor, thread)
+    finally:
+        thread.shutdown(wait=False)
 
 
 def _place(folder: str | Path) -> Path:
