@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -13,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow
 import pytest
 
 import devin_jupyter as dj
 from devin_jupyter.api.sessions import Found
 from devin_jupyter.errors import ConnectionTrouble, OptionError
 from devin_jupyter.frames import storage
+from devin_jupyter.frames.sessions import SessionRows
 from devin_jupyter.history import dataset
 from devin_jupyter.history.dataset import read_dataset
 from devin_jupyter.journal import Journal
@@ -337,6 +340,33 @@ def test_a_long_history_is_read_month_by_month_and_is_the_same(
     assert {path.name for path in (tmp_path / "by month").iterdir()} == files
     some = devin.sync(tmp_path / "some", since="200d", until="20d", tags="team:growth")
     pd.testing.assert_frame_equal(some, devin.sessions_frame(since="200d", until="20d", tags="team:growth"))
+
+
+def test_a_long_history_takes_the_memory_of_one_thread_and_arrow_allocates_as_before(
+    devin: dj.Devin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataset, "_FEW", 20)
+    monkeypatch.setattr(dataset, "_MANY", 60)
+    places = list[tuple[int, str]]()
+    frame, write, usual = SessionRows.frame, dataset.merge_into, pyarrow.default_memory_pool().backend_name
+
+    def note() -> None:
+        places.append((threading.get_ident(), pyarrow.default_memory_pool().backend_name))
+
+    def framed(rows: SessionRows, *, newest_first: bool = False) -> pd.DataFrame:
+        if newest_first:  # not the few of which only the newest is asked for
+            note()
+        return frame(rows, newest_first=newest_first)
+
+    monkeypatch.setattr(SessionRows, "frame", framed)
+    monkeypatch.setattr(dataset, "merge_into", lambda path, new: (note(), write(path, new)))
+
+    devin.sync(tmp_path)
+
+    assert len(places) > 24
+    ((thread, pool),) = set(places)
+    assert (thread == threading.get_ident(), pool) == (False, "system")
+    assert pyarrow.default_memory_pool().backend_name == usual
 
 
 def test_a_history_that_is_dense_only_long_ago_is_never_in_memory_whole(
