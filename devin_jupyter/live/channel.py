@@ -127,6 +127,8 @@ class Channel:
         if self._loop is not None:
             _left_to_the_parent.append((self._task, self._socket, self._attached))
         self._attached: dict[str, Attached] = {}
+        self._beyond: set[str] = set()
+        """The sessions that were told that there are too many."""
         self._parked: OrderedDict[str, Mapping[Any, None]] = OrderedDict()
         self._kept: OrderedDict[str, int] = OrderedDict()
         self._socket: Socket | None = None
@@ -223,9 +225,7 @@ class Channel:
         wanted = list(dict.fromkeys([*self._held, *self._watched]))
         for session_id in set(self._attached) - set(wanted[:MOST_SESSIONS]):
             self._release(session_id)
-        for session_id in wanted[MOST_SESSIONS:]:
-            reason = f"at most {MOST_SESSIONS} {TOO_MANY}"
-            self._publish(LiveView(session_id=session_id, reason=reason, steps=tuple(self._earlier(session_id))))
+        self._tell_there_are_too_many(wanted[MOST_SESSIONS:])
         for session_id in wanted[:MOST_SESSIONS]:
             if session_id not in self._attached:
                 self._attached[session_id] = attached = Attached(session_id, self._transcript(session_id))
@@ -234,6 +234,14 @@ class Channel:
         is_wanted = bool(wanted or self._openers) and self.failed is None
         if is_wanted and (self._task is None or self._task.done()):
             self._task = loop.create_task(self._run(), name="devin-live")
+
+    def _tell_there_are_too_many(self, beyond: list[str]) -> None:
+        """Tell it those that were not told: else a thousand are at every start and end of one of them."""
+        for session_id in beyond:
+            if session_id not in self._beyond:
+                reason, steps = f"at most {MOST_SESSIONS} {TOO_MANY}", tuple(self._earlier(session_id))
+                self._publish(LiveView(session_id=session_id, reason=reason, steps=steps))
+        self._beyond = set(beyond)
 
     def _transcript(self, session_id: str) -> Transcript:
         self._kept.pop(session_id, None)
@@ -257,6 +265,7 @@ class Channel:
             oldest, _ = self._kept.popitem(last=False)
             steps = tuple(replace(step, text="", input="") for step in self._earlier(oldest))
             self._publish(LiveView(session_id=oldest, reason=why, steps=steps))
+            self._beyond.discard(oldest)
 
     def _set(self, attached: Attached, state: LiveState, reason: str | None) -> None:
         attached.state, attached.reason = state, reason

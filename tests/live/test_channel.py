@@ -156,6 +156,28 @@ async def test_at_most_so_many_are_followed_and_the_first_ones_come_first(
     await channel.aclose()
 
 
+async def test_that_there_are_too_many_is_told_once_and_again_to_one_that_comes_back(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channels, "MOST_SESSIONS", 1)
+    channel, (first, second, third) = service.channel(), [f"devin-{number:032d}" for number in range(3)]
+    channel.watch([first, second])
+    told = service.view(second)
+    assert told.reason == "at most 1 sessions are followed at a time"
+    channel.watch([first, second, third])
+    assert service.view(second) is told
+    assert service.view(third).reason == told.reason
+    channel.watch([second, third])
+    await service.on(second)
+    channel.watch([third, second])
+    assert service.view(second).reason == told.reason
+    channel.watch([third])
+    service.views.clear()
+    channel.watch([third, second])
+    assert service.view(second).reason == told.reason
+    await channel.aclose()
+
+
 async def test_sessions_that_are_over_hold_only_so_much(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channels, "_MOST_KEPT", 150)
     channel, many = service.channel(), [f"devin-{number:032d}" for number in range(3)]
