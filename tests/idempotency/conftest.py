@@ -2,4 +2,6 @@
 
 from kernels import folder, kernel, simulator
 
-__all__ = ["folder", "kernel", "simulator"]
+from .fork_client import forking
+
+__all__ = ["folder", "forking", "kernel", "simulator"]

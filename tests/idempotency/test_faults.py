@@ -11,6 +11,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 import pytest
@@ -189,10 +190,12 @@ def every_message(simulator: Any, session_ids: list[str]) -> Counter[tuple[str, 
 
 @pytest.mark.faults
 @pytest.mark.timeout(1800)
-async def test_every_paid_act_happens_once(simulator_with: Callable[..., Any], folder: Path) -> None:
+async def test_every_paid_act_happens_once(
+    forking: Popen[bytes], simulator_with: Callable[..., Any], folder: Path
+) -> None:
     simulator = simulator_with(speed=1.0)
     steps = folder / "steps.txt"
-    async with fork_server(steps) as server:
+    async with fork_server(forking, steps) as server:
         trial = Trial(simulator, folder, server, SEED)
         for done in range(0, ACTS, A_ROUND):
             await trial.round(min(A_ROUND, ACTS - done))
@@ -216,11 +219,11 @@ async def test_every_paid_act_happens_once(simulator_with: Callable[..., Any], f
 @pytest.mark.faults
 @pytest.mark.timeout(1800)
 async def test_without_tags_the_journal_keeps_every_paid_act_single(
-    simulator_with: Callable[..., Any], folder: Path
+    forking: Popen[bytes], simulator_with: Callable[..., Any], folder: Path
 ) -> None:
     simulator = simulator_with(speed=1.0, allowed_tags=())
     steps, n_acts = folder / "steps.txt", ACTS // 4
-    async with fork_server(steps) as server:
+    async with fork_server(forking, steps) as server:
         trial = Trial(simulator, folder, server, SEED, is_tagging=False)
         for done in range(0, n_acts, A_ROUND):  # on one machine, whose journal stays: nothing else knows a session
             await trial.round(min(A_ROUND, n_acts - done))

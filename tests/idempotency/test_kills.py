@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from devin_jupyter.journal import Journal
 
 from .fork_client import fork_server
 
+Forking = Popen[bytes]
 MOMENTS: list[dict[str, Any]] = [
     *({"die_at_step": number} for number in range(12)),  # a creation takes four transactions of three steps
     *({"die_at_call": moment} for moment in ("before", "after", 0.001)),
@@ -28,7 +30,7 @@ def place(simulator: Any, folder: Path, version: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("version", "moments"), [("v3", MOMENTS), ("v1", MOMENTS[2::6])])
 async def test_a_creation_killed_at_any_step_is_paid_once(
-    simulator: Any, folder: Path, version: str, moments: Any
+    forking: Forking, simulator: Any, folder: Path, version: str, moments: Any
 ) -> None:
     simulator.faults({"kind": "hide_new", "seconds": 0.6})
     steps = folder / "steps"
@@ -39,7 +41,7 @@ async def test_a_creation_killed_at_any_step_is_paid_once(
         assert first == {"number": first["number"], "error": "killed"}, accident
         assert (await server.perform(act))["how"] in ("created", "adopted", "attached")
 
-    async with fork_server(steps) as server:
+    async with fork_server(forking, steps) as server:
         await asyncio.gather(*(killed_then_run(number, accident) for number, accident in enumerate(moments)))
     simulator.faults()
     page = call_api(simulator, "GET", "/sessions", params={"first": 200})
@@ -52,7 +54,7 @@ async def test_a_creation_killed_at_any_step_is_paid_once(
 
 @pytest.mark.parametrize(("version", "moments"), [("v3", [*MOMENTS[::2], {"die_at_step": 13}]), ("v1", MOMENTS[1::6])])
 async def test_a_message_killed_at_any_step_arrives_once(
-    simulator: Any, folder: Path, version: str, moments: Any
+    forking: Forking, simulator: Any, folder: Path, version: str, moments: Any
 ) -> None:
     base = place(simulator, folder, version)
     sessions: list[str] = []
@@ -65,7 +67,7 @@ async def test_a_message_killed_at_any_step_arrives_once(
         assert (await server.perform(act))["how"] in ("sent", "already")
         assert (await server.perform(act))["how"] == "already"
 
-    async with fork_server(folder / "steps") as server:
+    async with fork_server(forking, folder / "steps") as server:
         await asyncio.gather(*(killed_then_sent(number, accident) for number, accident in enumerate(moments)))
     for session_id in sessions:
         page = call_api(simulator, "GET", f"/sessions/{session_id}/messages", params={"first": 200})
@@ -74,7 +76,7 @@ async def test_a_message_killed_at_any_step_arrives_once(
 
 @pytest.mark.parametrize("is_tagging", [True, False])
 async def test_a_creation_killed_by_a_loss_of_power_is_paid_once(
-    simulator: Any, folder: Path, is_tagging: bool
+    forking: Forking, simulator: Any, folder: Path, is_tagging: bool
 ) -> None:
     """What was never synced is gone, at whichever step: also right after the session was written down."""
 
@@ -91,14 +93,14 @@ async def test_a_creation_killed_by_a_loss_of_power_is_paid_once(
         journal.database.disconnect()
 
     accidents = [*MOMENTS, {}]
-    async with fork_server(folder / "steps") as server:
+    async with fork_server(forking, folder / "steps") as server:
         await asyncio.gather(*(lost_then_run(number, accident) for number, accident in enumerate(accidents)))
     assert simulator.stats()["sessions"] == len(accidents)
 
 
-async def test_the_next_kernel_waits_for_nobody_who_is_gone(simulator: Any, folder: Path) -> None:
+async def test_the_next_kernel_waits_for_nobody_who_is_gone(forking: Forking, simulator: Any, folder: Path) -> None:
     act = {"kind": "create", "prompt": "one", "take": None, **place(simulator, folder, "v3")}
-    async with fork_server(folder / "steps") as server:
+    async with fork_server(forking, folder / "steps") as server:
         assert (await server.perform({**act, "die_at_call": "before"}))["error"] == "killed"
         second = await server.perform(act)
     assert second["how"] == "created"
