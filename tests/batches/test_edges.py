@@ -107,6 +107,7 @@ async def test_cancelling_an_await_detaches_too(client: BatchClient, simulator: 
         await batch
 
     task = asyncio.ensure_future(waiting())
+    await asyncio.sleep(0)  # as far as its wait
     while n_running(batch) < 3:  # noqa: ASYNC110 - on the loop of the package
         await asyncio.sleep(0.005)
     task.cancel()
