@@ -28,7 +28,7 @@ UNCONNECTED = "unconnected/"
 """Repositories of this owner are not connected to the simulated organization."""
 
 
-def _simulation(request: Request) -> Simulation:
+async def _simulation(request: Request) -> Simulation:  # without `async` FastAPI would call it in a thread
     simulation: Simulation = request.app.state.simulation
     if "/enterprise/" in request.url.path:
         return simulation.across()

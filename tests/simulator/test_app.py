@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+
 import httpx
 import pytest
 
-from devin_jupyter.simulator.app import create_app
+from devin_jupyter.simulator.app import ROUTERS, create_app
 from devin_jupyter.simulator.config import Config
 from devin_jupyter.simulator.server import start
 from devin_jupyter.simulator.wire import encode_cursor
@@ -24,6 +26,17 @@ async def test_the_control_answers_its_own_machine_only(host, status):
         answer = await client.get("/_sim/stats")
         assert answer.status_code == status
         assert (await client.get("/v3/self")).status_code == 200
+
+
+def test_everything_that_a_route_calls_runs_on_the_loop_that_the_state_belongs_to():
+    waiting = [route.dependant for router in ROUTERS for route in router.routes]
+    called = set()
+    while waiting:
+        needs = waiting.pop()
+        called.add(needs.call)
+        waiting += needs.dependencies
+    assert len(called) > 100
+    assert [call for call in called if not inspect.iscoroutinefunction(call)] == []
 
 
 async def test_without_a_connection_to_close_a_lost_answer_is_an_error_of_the_connection():
