@@ -213,6 +213,9 @@ class LoopThread:
         token = _waiting_frame.set(waiting)
         try:
             future = self.submit(work)
+        except BaseException:
+            work.close()  # interrupted before it began: nothing will await it
+            raise
         finally:
             _waiting_frame.reset(token)
         try:

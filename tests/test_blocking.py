@@ -15,6 +15,7 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+from devin_jupyter import loop
 from devin_jupyter.errors import ArgumentError, Detached
 from devin_jupyter.loop import (
     Blocking,
@@ -238,6 +239,17 @@ def test_an_interrupt_before_the_work_has_begun_leaves_no_coroutine_that_nobody_
     with pytest.raises(KeyboardInterrupt):
         Counter().interrupted_sleep()
     gc.collect()  # Python would tell of it now
+
+
+@pytest.mark.parametrize("name", ["sleep", "guarded_sleep"])
+def test_an_interrupt_on_the_way_to_the_loop_leaves_no_such_coroutine_either(name, monkeypatch):
+    def pressed():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop._shared, "_running_loop", pressed)
+    with pytest.raises(Detached):
+        getattr(Counter(), name)()
+    gc.collect()
 
 
 @pytest.mark.parametrize("with_jedi", [True, False])
