@@ -550,12 +550,12 @@ def test_an_interrupt_ends_the_pause_of_the_collector_at_once(monkeypatch: pytes
             finally:
                 await asyncio.sleep(0.2)
 
-    def interrupted(*futures: Any, **options: Any) -> Any:
+    def interrupted(future: Any) -> Any:
         reading.wait(10)
         assert not gc.isenabled()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop.concurrent.futures, "wait", interrupted)
+    monkeypatch.setattr(loop, "slices", interrupted)
     with pytest.raises(KeyboardInterrupt):
         loop.run(read_for_long())
     assert gc.isenabled()
