@@ -576,9 +576,11 @@ def _merged_pieces(path: Path, new: Any) -> Iterator[Any]:
 
 
 def _sorted(table: Any) -> Any:
-    columns = table.select(["created_at", "session_id"]).to_pandas()
-    order = by_time(columns["created_at"].array, columns["session_id"].array)
-    return table if order is None else table.take(order)
+    """Return an Arrow table of sessions in the order of `by_time`."""
+    import pyarrow.compute as compute
+
+    keys = [("created_at", "descending"), ("session_id", "ascending")]
+    return table.take(compute.sort_indices(table, sort_keys=keys))
 
 
 def merge_sessions(old: pd.DataFrame | None, new: pd.DataFrame) -> pd.DataFrame:

@@ -293,6 +293,18 @@ def test_arrow_allocates_as_before_once_a_file_is_merged_or_cannot_be(some: pd.D
     assert pa.default_memory_pool().backend_name == usual
 
 
+def test_what_a_merge_adds_is_sorted_as_frames_are_also_within_a_second_and_without_a_time(tmp_path: Path) -> None:
+    rows = frames.SessionRows()
+    rows.add([session(number, created_at=(None, 1_764_000_001, 1_764_000_000)[number % 3]) for number in range(30)])
+    whole, file = rows.frame(newest_first=True), tmp_path / "sessions-2025-11.parquet"
+
+    for start in range(4):
+        storage.merge_into(file, whole.iloc[start::4].reset_index(drop=True))
+
+    assert pq.read_table(file)["session_id"].to_pylist() == whole["session_id"].tolist()
+    assert whole["created_at"].isna().tolist() == [False] * 20 + [True] * 10
+
+
 def test_a_csv_without_a_frame_to_take_the_dtypes_from_says_what_to_give(tmp_path: Path) -> None:
     frames.write_csv(pd.DataFrame({"n": [1]}), tmp_path / "n.csv")
     for given, words in (({}, ""), ({"like": "n.csv"}, ", not str")):
