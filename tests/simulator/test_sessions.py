@@ -185,18 +185,19 @@ def test_a_terminated_session_takes_no_messages_and_stays_ended(client):
     assert (again["status"], again["is_archived"]) == ("exit", True)
 
 
-def test_archiving_puts_to_sleep_and_only_unarchiving_lets_a_message_wake_it(client):
-    path = f"/sessions/{create(client)['session_id']}"
-    assert client.post(path + "/archive").json()["is_archived"] is True
-    state = client.get(path).json()
-    assert (state["status"], state["status_detail"]) == ("suspended", "user_request")
-    assert client.post(path + "/messages", json={"message": "?"}).status_code == 200
-    state = client.get(path).json()
-    assert (state["status"], state["status_detail"]) == ("suspended", "user_request")
-    assert client.get(path + "/messages").json()["items"][-1]["message"] == "?"
-    assert client.post(path + "/unarchive").json()["is_archived"] is False
-    woken = client.post(path + "/messages", json={"message": "Go on"}).json()
-    assert (woken["status"], woken["status_detail"]) == ("resuming", None)
+def test_archiving_puts_to_sleep_and_only_unarchiving_lets_a_message_wake_it(slow_simulator):
+    with slow_simulator.v3() as client:  # in which it resumes for 19 s, not for 8 ms
+        path = f"/sessions/{create(client)['session_id']}"
+        assert client.post(path + "/archive").json()["is_archived"] is True
+        state = client.get(path).json()
+        assert (state["status"], state["status_detail"]) == ("suspended", "user_request")
+        assert client.post(path + "/messages", json={"message": "?"}).status_code == 200
+        state = client.get(path).json()
+        assert (state["status"], state["status_detail"]) == ("suspended", "user_request")
+        assert client.get(path + "/messages").json()["items"][-1]["message"] == "?"
+        assert client.post(path + "/unarchive").json()["is_archived"] is False
+        woken = client.post(path + "/messages", json={"message": "Go on"}).json()
+        assert (woken["status"], woken["status_detail"]) == ("resuming", None)
 
 
 def test_a_disposable_session_cannot_be_woken(client):
