@@ -120,7 +120,9 @@ class Chromium:
             driver = self._opened.enter_context(playwright.sync_playwright())
             playwright.expect.set_options(timeout=WAITED)
             arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-            self._launched = driver.chromium.launch(executable_path=str(CHROMIUM), headless=True, args=arguments)
+            self._launched = driver.chromium.launch(
+                executable_path=str(CHROMIUM), headless=True, args=arguments, timeout=WAITED
+            )
             self._opened.callback(self._launched.close)
         return self._launched
 
