@@ -29,16 +29,16 @@ EACH = "BatchPanel(fakes.many(52), title='Upgrade')"
 def test_the_command_shows_a_thousand_preloaded_sessions_and_a_row_opens_its_panel(lab: Any) -> None:
     lab.show(THOUSAND)
     board = lab.page.locator(".dv-board-frame")
-    expect(board).to_contain_text(" of 1,000 finished")
+    expect(board.locator("strong", has_text=" of 1,000 finished")).to_have_count(1)
     expect(board.locator(".dv-label", has_text="simulated").first).to_be_visible()
     expect(lab.page.locator(".dv-card")).to_have_count(1000)
 
     lab.page.locator(".dv-card").nth(20).click()
     detail = lab.page.locator(".dv-detail .dv-panel")
-    expect(detail).to_be_visible()
+    detail.wait_for()  # `expect` describes the whole page each time it does not find what it looks for: seconds here
     expect(lab.page.locator(".dv-card-open").nth(20)).to_have_attribute("aria-expanded", "true")
     detail.get_by_role("tab", name="Conversation").click()
-    expect(detail.locator(".dv-chat > li").first).to_be_visible()
+    detail.locator(".dv-chat > li").first.wait_for()
     lab.page.locator(".dv-detail").get_by_role("button", name="Close").click()
     expect(detail).to_have_count(0)
 
@@ -63,7 +63,7 @@ def test_a_board_of_a_thousand_moves_row_by_row_and_stacks_its_columns_where_it_
     lab.page.evaluate("() => { window.cards = [...document.querySelectorAll('.dv-card')] }")
     lab.do("rows[12].show(phase=fakes.Phase.DONE); rows[13].show(phase=fakes.Phase.YOUR_TURN, question='Which?')")
     expect(board.locator(".dv-column", has_text="Working").locator("h4")).to_have_text("Working 228")
-    expect(board).to_contain_text("386 of 1,000 finished")
+    expect(board.locator("strong", has_text="386 of 1,000 finished")).to_have_count(1)
     kept = "() => window.cards.filter(card => card.isConnected).length"
     assert lab.page.evaluate(kept) == 998
 
@@ -96,7 +96,7 @@ def test_the_table_sorts_filters_and_opens(lab: Any) -> None:
     lab.picture("board-table", ".dv-board-frame")
     assert violations(lab.page, ".dv-board-frame") == []
     rows.first.get_by_role("button").click()
-    expect(lab.page.locator(".dv-detail .dv-panel")).to_be_visible()
+    lab.page.locator(".dv-detail .dv-panel").wait_for()
 
     tools.get_by_label("Filter sessions").fill("nothing at all")
     expect(lab.page.get_by_role("status").first).to_contain_text("No session matches the filter.")

@@ -553,7 +553,7 @@ def test_text_that_attacks_does_nothing_in_any_view(lab: Any, outside: list[str]
 
     lab.show("BatchPanel(fakes.hostile_sessions())")
     lab.page.locator(".dv-card").nth(count // 2).click()
-    expect(lab.page.locator(".dv-detail .dv-panel")).to_be_visible()
+    lab.page.locator(".dv-detail .dv-panel").wait_for()
     _nothing_changed(lab, outside)
     lab.page.get_by_role("button", name="Table").click()
     expect(lab.page.locator(".dv-table tbody tr")).to_have_count(count)
