@@ -71,6 +71,14 @@ def pytest_collection() -> Generator[None, object, object]:
             gc.freeze()
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_unconfigure() -> Generator[None, object, object]:
+    """Look for garbage once at the end: pytest, IPython and Python look up to ten times, half a second each."""
+    gc.collect()
+    gc.freeze()
+    return (yield)
+
+
 LONG = {
     *("test_dataset", "test_charts", "test_follow", "test_session", "test_terminal", "test_endings", "test_kills"),
     *("test_changed_package", "test_typing", "test_round_trips", "test_frames", "test_without_threads"),
