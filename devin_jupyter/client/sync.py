@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -247,7 +247,7 @@ class Devin(Blocking[AsyncDevin]):
     stop_all = blocking(AsyncDevin.stop_all)
     still_live = blocking(AsyncDevin.still_live)
     batch = blocking(AsyncDevin.batch, _blocking_batch)
-    start = blocking(AsyncDevin.start, Session, guard=nullcontext)  # its caller explains an interrupt
+    start = blocking(AsyncDevin.start, Session, guard=lambda _: completing_requests())
     plan = blocking(AsyncDevin.plan)
     unlisted = blocking(AsyncDevin.unlisted)
     budget = blocking(AsyncDevin.budget)

@@ -9,6 +9,7 @@ import sys
 from types import ModuleType
 
 import pytest
+from interrupt import ctrl_c_once_blocked
 from IPython.utils.capture import capture_output
 
 from devin_jupyter.batches import display as batch_display
@@ -270,16 +271,16 @@ def test_an_interrupt_stops_the_session_where_that_was_asked_for(shell, slow_ser
     assert shell.run("s.phase").value == "stopped"
 
 
-def test_an_interrupt_while_sending_says_what_happens_to_the_request(shell, slow_service, monkeypatch):
-    def start(self, request, policy=None):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("devin_jupyter.client.sync.Devin.start", start)
+def test_an_interrupt_while_sending_says_what_happens_to_the_request(shell, slow_service, held):
+    slow_service.faults({"method": "POST", "kind": "slow", "times": 1})
+    with ctrl_c_once_blocked(lambda: bool(held.lengths)):
         ran = shell.run("%%devin -o s\nTake your time", fails=True)
+    held.end.set()
     assert type(ran.error).__name__ == "Detached"
     assert "interrupted while sending" in ran.out
     assert "s" not in shell.names
+    assert "attached to" in shell.run("%%devin --quiet -o s\nTake your time").out
+    assert slow_service.stats()["sessions"] == 1
 
 
 def test_the_pace_of_looking_can_be_set_in_the_notebook(shell, service):
