@@ -10,7 +10,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import wraps
 from importlib import import_module
@@ -604,8 +604,8 @@ class AsyncSession(SessionView):
         """
         core, watched = self._core, self._shared.watched
         before = await core.poller.look(watched)
-        await core.sessions.terminate(self.id, archive=archive)
-        await core.store.note(watched, terminated=before.phase not in (Phase.DONE, Phase.FAILED))
+        async with nullcontext() if before.phase in (Phase.DONE, Phase.FAILED) else core.store.ending(watched):
+            await core.sessions.terminate(self.id, archive=archive)
         await core.poller.look(watched)
         return self
 

@@ -69,7 +69,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             how TEXT NOT NULL,
             started_at REAL NOT NULL,
             sent TEXT,                        -- the last message sent
-            is_terminated INTEGER NOT NULL DEFAULT 0,
+            is_terminated INTEGER NOT NULL DEFAULT 0, -- 1: by us; 2: we were about to
             snapshot TEXT, phase TEXT, is_open INTEGER NOT NULL DEFAULT 1, acus REAL, observed_at REAL,
             seen_by TEXT                      -- the process that looked last
         )

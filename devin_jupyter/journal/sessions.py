@@ -288,6 +288,18 @@ class Journal:
         found = [record for use in uses if (record := self.record(use["session_id"])) is not None]
         return found, uses[0]["source"]
 
+    def mark_terminating(self, session_id: str, *, is_terminating: bool = True) -> None:
+        """Note that we are about to terminate a session, or that this was refused; it counts once the session is over.
+
+        Args:
+            session_id: of the session.
+            is_terminating: False takes the note back.
+        """
+        with self.database.write("mark-terminating") as db:
+            stage(db, session_id)
+            change = "is_terminated = ? WHERE session_id = ? AND is_terminated != 1"
+            db.execute(f"UPDATE unsynced.sessions SET {change}", (2 if is_terminating else 0, session_id))
+
     def mark_terminated(self, session_id: str) -> None:
         """Note that we terminated a session."""
         with self.database.write("mark-terminated") as db:
@@ -314,9 +326,9 @@ class Journal:
         return [_record_of(item) for item in found]
 
     def is_terminated(self, session_id: str) -> bool:
-        """Return whether a process on this journal ended a session before it was done."""
-        record = self.record(session_id)
-        return record is not None and record.terminated
+        """Return whether a process on this journal ended a session that is over now, or was about to."""
+        found = self.database.row(*_select("s.session_id = ?", [session_id]))
+        return found is not None and bool(found["is_terminated"])
 
     def halt(self, *, now: float, by: str = "") -> None:
         """Set the halt flag: no kernel on this journal posts until `resume`."""
@@ -540,7 +552,7 @@ def _record_of(row: sqlite3.Row) -> Record:
             how=row["how"],
             started_at=row["started_at"],
             sent=sent_from_json(row["sent"]),
-            terminated=bool(row["is_terminated"]),
+            terminated=row["is_terminated"] == 1,
             snapshot=snapshot,
             is_open=bool(row["is_open"]),
             acus=row["acus"],

@@ -268,13 +268,12 @@ class Poller:
         """End a session whose turn exceeded its limit; a failure is tried again at the next look."""
         limit = entry.record.facts.max_time
         try:
-            await self._sessions.terminate(entry.session_id)
+            async with self.store.ending(entry, stopped_after=limit):
+                await self._sessions.terminate(entry.session_id)
         except (BadRequest, NotFound, Conflict):
             return  # it is over already: the next look says how
         except DevinError as problem:
             logger.warning("%s exceeds --max-time and cannot be stopped yet: %s", entry.session_id, problem.message)
-            return
-        await self.store.note(entry, terminated=True, stopped_after=limit)
 
     async def _read_alone(self, entries: list[WatchedSession], found: Found) -> None:
         """Read one session by itself that has looked the same in the list for long: it may be gone from the service."""
@@ -342,7 +341,7 @@ class Poller:
             if refusal.error_code is not None:  # it is held back for now
                 raise
             messages = []  # some keys may read a session and not its conversation
-        await self.store.check_terminated(entry, raw, ticket, wait=is_sweep)
+        await self.store.check_terminated(entry, raw, ticket)
         snapshot = self.store.observe(entry, raw, merged(entry.seen.messages if entry.seen else (), messages))
         if snapshot is None:
             return

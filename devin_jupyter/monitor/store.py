@@ -13,15 +13,15 @@ import itertools
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from devin_jupyter.errors import DevinError
+from devin_jupyter.errors import BadRequest, Conflict, DevinError, NotFound
 from devin_jupyter.host import changed_file
 from devin_jupyter.loop import jitter
 from devin_jupyter.models.enums import TURN_OVER, Phase
@@ -54,8 +54,6 @@ SECOND_LOOK = 1.2
 """When that second look is taken, in seconds."""
 HELD_SECONDS = 120.0
 """After so long without any change, an archived session counts as asleep, whatever the service calls it."""
-_NOTED_WITHIN = 0.3
-"""Seconds within which a process that ended a session has written that to the journal."""
 Raw = Mapping[str, Any]
 
 
@@ -569,6 +567,35 @@ class SessionStore:
                 await self.save([snapshot])
         self.update(entry)
 
+    @asynccontextmanager
+    async def ending(self, session: str | WatchedSession, *, stopped_after: float | None = None) -> AsyncIterator[None]:
+        """Record that the request made within ends the session, also before: the kernel may die after the request.
+
+        Args:
+            session: an id in any form, or the session in memory.
+            stopped_after: its turn took longer than these seconds.
+        """
+        entry = await self.load(session)
+        await self._mark_terminating(entry)
+        if stopped_after is not None and entry.seen is not None:
+            self._set(entry, seen := replace(entry.seen, stopped_after=stopped_after))
+            await self.save([seen])
+        try:
+            yield
+        except (BadRequest, Conflict, NotFound):  # it was over already; any other failure may have ended it
+            await self._mark_terminating(entry, is_terminating=False)
+            raise
+        await self.note(entry, terminated=True, stopped_after=stopped_after)
+
+    async def _mark_terminating(self, entry: WatchedSession, *, is_terminating: bool = True) -> None:
+        """Tell the journal that a session is about to be ended, or was not; its failure does not keep it running."""
+        try:
+            if self._journal is not None:
+                mark = self._journal.mark_terminating
+                await asyncio.to_thread(mark, entry.session_id, is_terminating=is_terminating)
+        except Exception as problem:
+            logger.warning("the journal does not say that %s was about to be ended: %s", entry.session_id, problem)
+
     async def limit(self, session: str | WatchedSession, max_time: float) -> None:
         """Set how long a turn may take from now on, in seconds; written to the journal too."""
         entry = await self.load(session)
@@ -684,24 +711,19 @@ class SessionStore:
         entry.doubted_at = now if entry.doubted_at is None else entry.doubted_at
         return True
 
-    async def check_terminated(self, entry: WatchedSession, raw: Raw, ticket: int, *, wait: bool = False) -> None:
+    async def check_terminated(self, entry: WatchedSession, raw: Raw, ticket: int) -> None:
         """Check the journal for whether another process terminated the session: the service says only that it is over.
 
         Args:
             entry: the session.
             raw: the answer that may say so.
             ticket: the ticket of that answer.
-            wait: ask again shortly after: the process that ends a session records it after the request.
         """
         if self._journal is None or entry.record.terminated or spelled(raw.get("status"), ("exit",)) != "exit":
             return
         try:
-            for pause in (0.0, _NOTED_WITHIN) if wait else (0.0,):
-                await self.clock.sleep(pause)
-                if await asyncio.to_thread(self._journal.is_terminated, entry.session_id):
-                    if ticket >= entry.newest:
-                        entry.record = replace(entry.record, terminated=True)
-                    return
+            if await asyncio.to_thread(self._journal.is_terminated, entry.session_id) and ticket >= entry.newest:
+                entry.record = replace(entry.record, terminated=True)
         except Exception as problem:
             logger.warning("the journal was not asked who ended %s: %s", entry.session_id, problem)
 

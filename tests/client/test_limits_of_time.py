@@ -1,10 +1,13 @@
 """`max_time`: a session whose turn takes longer is ended, also after a restart, and the error says why."""
 
 import time
+from contextlib import suppress
+from typing import Any
 
 import pytest
 
-from devin_jupyter import Devin, OptionError, Phase, SessionStopped
+from devin_jupyter import Devin, DevinError, OptionError, Phase, SessionStopped
+from devin_jupyter.errors import Conflict
 from devin_jupyter.journal import Journal
 
 DELETE = "DELETE /v3/organizations/{org_id}/sessions/{devin_id}"
@@ -57,6 +60,46 @@ def test_the_limit_survives_a_restart_and_the_newest_one_counts(slow, slow_simul
     with pytest.raises(SessionStopped, match=r"longer than 0.2 s"):
         third.result(30)
     assert slow_simulator.requests(POST) == 1
+
+
+ENDINGS: dict[str, tuple[float | None, Any]] = {
+    "limit": (0.2, lambda client, session: session.result(30)),
+    "session": (None, lambda client, session: session.stop()),
+    "all": (None, lambda client, session: client.stop_all()),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_session_that_a_kernel_ended_without_hearing_so_is_not_called_done_by_the_next(slow, slow_simulator, ending):
+    limit, end = ENDINGS[ending]
+    first = slow()
+    session = first.create("count the stars", **({"max_time": limit} if limit else {}))
+    slow_simulator.faults({"method": "DELETE", "kind": "drop_after", "times": 1000})
+    with suppress(DevinError):
+        end(first, session)
+    first.close()
+    assert slow_simulator.requests(DELETE) > 0
+
+    with pytest.raises(SessionStopped, match=r"longer than 0.2 s" if limit else "was stopped, or exited"):
+        slow().get(session.id).result(30)
+
+
+def test_a_session_is_ended_also_where_the_journal_cannot_note_it_before(slow, slow_simulator, monkeypatch, caplog):
+    session = slow().create("count the stars")
+    monkeypatch.setattr(Journal, "mark_terminating", lambda *_, **__: 1 / 0)
+    assert session.stop().phase is Phase.STOPPED
+    assert slow_simulator.requests(DELETE) == 1
+    assert "about to be ended" in caplog.text
+
+
+def test_a_session_that_the_service_did_not_end_and_that_ends_itself_is_done(slow, slow_simulator):
+    session = slow().create("count the stars", tags=["sim:exit"])
+    slow_simulator.faults({"method": "DELETE", "kind": "status", "status": 409, "times": 1000})
+    with pytest.raises(Conflict):
+        session.stop()
+    slow_simulator.faults()
+    slow_simulator.clock(240)
+    assert session.wait(30).phase is Phase.DONE
 
 
 def test_after_a_restart_the_line_about_live_sessions_has_the_limit_watched(slow, slow_simulator, tmp_path):

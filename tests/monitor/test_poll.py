@@ -98,6 +98,9 @@ class FakeJournal:
     def record(self, session_id):
         return None
 
+    def mark_terminating(self, session_id, *, is_terminating=True):
+        (self.terminated.add if is_terminating else self.terminated.discard)(session_id)
+
     def mark_terminated(self, session_id):
         self.terminated.add(session_id)
 
@@ -337,21 +340,6 @@ async def test_waiting_for_a_turn_that_is_over_asks_nothing(scene):
 
     assert await one.store.turn_over(id_of(0)) is over
     assert one.world.asked == []
-
-
-async def test_what_another_process_ended_and_wrote_down_a_moment_later_was_stopped(scene, monkeypatch):
-    one = scene()
-    one.watch()
-    await one.sweeps(1)
-
-    async def written_meanwhile(seconds):
-        if seconds > 0:
-            one.journal.terminated.add(id_of(0))
-
-    monkeypatch.setattr(one.clock, "sleep", written_meanwhile)
-    one.world.change(0, status="exit")
-
-    assert (await one.store.turn_over(id_of(0))).phase is Phase.STOPPED
 
 
 async def test_a_time_out_gives_the_session_as_it_is(scene):
