@@ -480,6 +480,36 @@ def completing_requests(*, stops: bool = False) -> Iterator[None]:
         raise Detached(message, "a session may be running, and costing ACUs; nothing is sent twice", hint) from None
 
 
+def run_paid(work: Coroutine[Any, Any, T], *, undo: Callable[[T], Coroutine[Any, Any, None]] | None) -> T:
+    """Run a paid call, which an interrupt does not cut short, and wait for it.
+
+    Args:
+        work: the call.
+        undo: what an interrupted call returned all the same is passed to it; None keeps it.
+
+    Raises:
+        Detached: interrupted (a KeyboardInterrupt).
+    """
+    made: list[T] = []
+
+    async def make() -> None:
+        made.append(await work)
+
+    async def end() -> None:  # after the interrupt has reached the work: none is made from then on
+        for one in made:
+            assert undo is not None
+            await undo(one)
+
+    with completing_requests(stops=undo is not None):
+        try:
+            run(make())
+        except KeyboardInterrupt:
+            if undo is not None:
+                submit(end())
+            raise
+        return made[0]
+
+
 @contextmanager
 def cancel_on_interrupt() -> Iterator[None]:
     """Make Ctrl-C cancel the current task where it would otherwise be raised in the event loop.

@@ -85,8 +85,9 @@ def snapshot_to_json(snapshot: Snapshot, *, without: tuple[str, ...] = ()) -> di
         # most fields are at their defaults, which the first comparison tells without a call
         if value is default or name in without or value == default or value in ((), {}):
             continue
-        kept[name] = redact_tree(_plain(value))
-    return kept
+        kept[name] = _plain(value)
+    cleaned: dict[str, Any] = redact_tree(kept)
+    return cleaned
 
 
 def snapshot_to_text(snapshot: Snapshot, *, without: tuple[str, ...] = ()) -> str:

@@ -287,24 +287,12 @@ def start_session(client: Devin, starting: Coroutine[Any, Any, AsyncSession], *,
         Detached: interrupted (a KeyboardInterrupt).
         DevinError: as for `create`.
     """
-    made: list[AsyncSession] = []
 
-    async def make() -> None:
-        made.append(await starting)
+    async def end(session: AsyncSession) -> None:
+        if session.how in ("created", "adopted"):
+            await client.core.creator.end(session.id)
 
-    async def end() -> None:  # after the interrupt has reached the work: none is made from then on
-        for session in made:
-            if session.how in ("created", "adopted"):
-                await client.core.creator.end(session.id)
-
-    with completing_requests(stops=stops):
-        try:
-            loop.run(make())
-        except KeyboardInterrupt:
-            if stops:
-                loop.submit(end())
-            raise
-        return Session(made[0])
+    return Session(loop.run_paid(starting, undo=end if stops else None))
 
 
 def warn_unlisted(client: Devin, requests: Sequence[SessionRequest]) -> None:

@@ -177,6 +177,7 @@ def _is_free(holder: sqlite3.Row, now: float) -> bool:
 # --- halting -------------------------------------------------------------------------------------------------
 
 _HALT = "halt"
+_HALTED = f"SELECT set_at FROM flags WHERE name = '{_HALT}'"
 
 
 class Flags:
@@ -196,8 +197,8 @@ class Flags:
 
     def halted_since(self) -> datetime | None:
         """Return since when everything is halted, or None."""
-        with self._database.read() as db:
-            return halted(db)
+        found = self._database.row(_HALTED)
+        return datetime.fromtimestamp(found["set_at"], UTC) if found else None
 
     def hold(self, batch: str, *, now: float) -> None:
         """Let no kernel start rows of a batch until `release`; the time of an earlier hold is kept."""
@@ -226,25 +227,21 @@ class Flags:
 
     def refuse(self) -> None:
         """Raise `Halted` while the halt flag is set."""
-        with self._database.read() as db:
-            refuse_if_halted(db)
+        _refuse(self._database.row(_HALTED))
 
 
 def refuse_if_halted(db: sqlite3.Connection) -> None:
     """Inside a transaction: raise `Halted` while the halt flag is set."""
-    since = halted(db)
-    if since is not None:
+    _refuse(db.execute(_HALTED).fetchone())
+
+
+def _refuse(halted: sqlite3.Row | None) -> None:
+    if halted is not None:
         raise Halted(
-            f"no session can start until you run %devin resume (%devin stop --all of {format_utc(since)})",
+            f"no session can start until you run %devin resume (%devin stop --all of {format_utc(halted['set_at'])})",
             "nothing was sent and nothing was paid",
             "%devin resume allows sessions and messages again",
         )
-
-
-def halted(db: sqlite3.Connection) -> datetime | None:
-    """Inside a transaction: return since when everything is halted, or None."""
-    found = db.execute("SELECT set_at FROM flags WHERE name = ?", (_HALT,)).fetchone()
-    return datetime.fromtimestamp(found["set_at"], UTC) if found else None
 
 
 # --- sessions that are about to be started -------------------------------------------------------------------
