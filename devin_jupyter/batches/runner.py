@@ -292,9 +292,10 @@ class Runner:
             self._is_led_elsewhere = False
             while not self._is_over():
                 self._wake.clear()
-                seconds_closed = self.gate.seconds_closed
-                is_shut = seconds_closed or (self.gate.no_room and self._open) or next(self._startable(), None) is None
-                if not is_shut and self.gate.at_a_time > len(self._open):
+                waits = next(self._startable(), None) is not None
+                seconds_closed = self.gate.seconds_closed if waits else 0.0
+                is_shut = seconds_closed or (self.gate.no_room and self._open)
+                if waits and not is_shut and self.gate.at_a_time > len(self._open):
                     has_budget, is_held = await asyncio.to_thread(self._read_journal)
                     # under a budget one row at a time, or a later row could reserve what an earlier one needs
                     at_once = 1 if has_budget else STARTED_AT_ONCE

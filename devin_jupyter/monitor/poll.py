@@ -210,9 +210,9 @@ class Poller:
         return [*due, *nsmallest(-len(due) % IDS_PER_PAGE, next_ones, key=_due_at)]
 
     async def _sweep(self, entries: list[WatchedSession]) -> None:
-        ticket = self.store.ticket()
         self._limit = asyncio.Semaphore(CONCURRENT)  # a forked child inherits one without its holders
         before = [(entry.seen, entry.active_since) for entry in entries]
+        ticket = self.store.ticket()
         found = await self._sessions.by_ids([entry.session_id for entry in entries], retries=False)
         await self._read_alone(entries, found)
 
@@ -243,7 +243,7 @@ class Poller:
         for place, (entry, (seen, active_since)) in enumerate(zip(entries, before, strict=True)):
             if place % IDS_PER_PAGE == 0:  # a request's sessions stay together, and requests part in time
                 jitter = self._clock.jitter()
-            left, current = entry.time_left(self._clock), entry.seen
+            current, left = entry.seen, entry.time_left(self._clock)
             if entry.doubted_at is not None:
                 entry.due = entry.early = now + SECOND_LOOK
             elif entry.active_since == active_since:  # else it is due at once

@@ -191,7 +191,7 @@ class WatchedSession:
 
     def time_left(self, clock: Clock) -> float | None:
         """Return the seconds until its turn exceeds its limit, below 0 once it has; None where there is no limit."""
-        limit, seen = self.record.facts.max_time, self.seen
+        seen, limit = self.seen, self.record.facts.max_time
         if limit is None or seen is None or seen.phase in TURN_OVER or seen.recorded is not None:
             return None
         if self.turn_began is not None:
