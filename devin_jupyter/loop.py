@@ -495,9 +495,8 @@ def run_paid(work: Coroutine[Any, Any, T], *, undo: Callable[[T], Coroutine[Any,
     async def make() -> None:
         made.append(await work)
 
-    async def end() -> None:  # after the interrupt has reached the work: none is made from then on
-        for one in made:
-            assert undo is not None
+    async def undo_made(undo: Callable[[T], Coroutine[Any, Any, None]]) -> None:
+        for one in made:  # the interrupt has reached the work: none is made from now on
             await undo(one)
 
     with completing_requests(stops=undo is not None):
@@ -505,7 +504,7 @@ def run_paid(work: Coroutine[Any, Any, T], *, undo: Callable[[T], Coroutine[Any,
             run(make())
         except KeyboardInterrupt:
             if undo is not None:
-                submit(end())
+                submit(undo_made(undo))
             raise
         return made[0]
 

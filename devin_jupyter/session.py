@@ -604,8 +604,10 @@ class AsyncSession(SessionView):
         """
         core, watched = self._core, self._shared.watched
         before = await core.poller.look(watched)
-        async with nullcontext() if before.phase in (Phase.DONE, Phase.FAILED) else core.store.ending(watched):
+        stops = before.phase not in (Phase.DONE, Phase.FAILED)
+        async with core.store.ending(watched) if stops else nullcontext():
             await core.sessions.terminate(self.id, archive=archive)
+        await core.store.note(watched, terminated=stops)
         await core.poller.look(watched)
         return self
 

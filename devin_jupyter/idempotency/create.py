@@ -270,11 +270,10 @@ class Creator:
 
     async def end(self, session_id: str) -> None:
         """End a session for good: the earlier one for `--replace`, or one that its caller no longer wants."""
-        try:
+        with suppress(BadRequest, NotFound, Conflict):  # it is over already
             async with self.store.ending(session_id):
                 await self.api.sessions.terminate(session_id)
-        except (BadRequest, NotFound, Conflict):  # it is over already
-            await self.store.note(session_id, terminated=True)
+        await self.store.note(session_id, terminated=True)
 
     async def adopt_orphan(self, intent: Intent, *, wait: bool = True) -> Raw | None:
         """Settle an intent that a dead process left behind, and keep the session that it made, if any.

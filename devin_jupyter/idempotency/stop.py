@@ -126,11 +126,11 @@ async def _end(creator: Creator, where: Where, record: Record) -> StopResult:
             await creator.api.sessions.terminate(record.session_id)
     except (BadRequest, Conflict, NotFound):
         result = "was over"
-        await creator.store.note(record.session_id, terminated=True)
     except DevinError as problem:
         return StopResult(session_id=record.session_id, title=title, result=problem.message, acus=record.acus)
     else:
         result = "stopped"
+    await creator.store.note(record.session_id, terminated=True)
     now = await asyncio.to_thread(creator.journal.record, record.session_id)
     return StopResult(session_id=record.session_id, title=title, result=result, acus=now.acus if now else None)
 

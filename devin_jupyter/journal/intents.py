@@ -483,7 +483,8 @@ class Messages:
             with self._database.write("message-sent") as db:
                 stage(db, message.session_id)
                 changes = (sent_to_json(sent), message.session_id)
-                db.execute("UPDATE unsynced.sessions SET sent = ?, is_open = 1 WHERE session_id = ?", changes)
+                marks = "sent = ?, is_open = 1, is_terminated = 0"  # what takes a message was not ended
+                db.execute(f"UPDATE unsynced.sessions SET {marks} WHERE session_id = ?", changes)
         with self._database.write("message-arrived", lasting=True) as db:
             db.execute(
                 "INSERT INTO messages (key, nth, session_id, words, written_at, posts, seen_before, before, sent_at)"

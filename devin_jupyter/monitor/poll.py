@@ -274,6 +274,8 @@ class Poller:
             return  # it is over already: the next look says how
         except DevinError as problem:
             logger.warning("%s exceeds --max-time and cannot be stopped yet: %s", entry.session_id, problem.message)
+            return
+        await self.store.note(entry, terminated=True, stopped_after=limit)
 
     async def _read_alone(self, entries: list[WatchedSession], found: Found) -> None:
         """Read one session by itself that has looked the same in the list for long: it may be gone from the service."""

@@ -569,7 +569,10 @@ class SessionStore:
 
     @asynccontextmanager
     async def ending(self, session: str | WatchedSession, *, stopped_after: float | None = None) -> AsyncIterator[None]:
-        """Record that the request made within ends the session, also before: the kernel may die after the request.
+        """Record that a session is about to be ended, by the request made within: the kernel may die right after it.
+
+        `note` follows. If the service refuses, as it does for a session that is over, this is taken back; any other
+        failure may have ended the session.
 
         Args:
             session: an id in any form, or the session in memory.
@@ -582,10 +585,9 @@ class SessionStore:
             await self.save([seen])
         try:
             yield
-        except (BadRequest, Conflict, NotFound):  # it was over already; any other failure may have ended it
+        except (BadRequest, Conflict, NotFound):
             await self._mark_terminating(entry, is_terminating=False)
             raise
-        await self.note(entry, terminated=True, stopped_after=stopped_after)
 
     async def _mark_terminating(self, entry: WatchedSession, *, is_terminating: bool = True) -> None:
         """Tell the journal that a session is about to be ended, or was not; its failure does not keep it running."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from devin_jupyter import Devin, DevinError, OptionError, Phase, SessionStopped
+from devin_jupyter import ConnectionTrouble, Devin, DevinError, JournalError, OptionError, Phase, SessionStopped
 from devin_jupyter.errors import Conflict
 from devin_jupyter.journal import Journal
 
@@ -90,6 +90,32 @@ def test_a_session_is_ended_also_where_the_journal_cannot_note_it_before(slow, s
     assert session.stop().phase is Phase.STOPPED
     assert slow_simulator.requests(DELETE) == 1
     assert "about to be ended" in caplog.text
+
+
+def test_a_session_that_took_a_message_after_it_could_not_be_ended_is_done_once_it_ends_itself(slow, slow_simulator):
+    first = slow()
+    session = first.create("count the stars", tags=["sim:exit"])
+    slow_simulator.faults({"method": "DELETE", "kind": "drop_before", "times": 1000})
+    with pytest.raises(ConnectionTrouble):
+        session.stop()
+    slow_simulator.faults()
+    session.send("And the planets.")
+    first.close()
+    slow_simulator.clock(1000)
+    assert slow().get(session.id).wait(30).phase is Phase.DONE
+
+
+def test_stop_all_tells_of_a_journal_that_cannot_record_what_was_ended(slow, slow_simulator, monkeypatch):
+    client = slow()
+    client.create("count the stars")
+
+    def full(*_):
+        raise JournalError("the disk is full", "nothing was written", "make room")
+
+    monkeypatch.setattr(Journal, "mark_terminated", full)
+    with pytest.raises(JournalError, match="the disk is full"):
+        client.stop_all()
+    assert slow_simulator.requests(DELETE) == 1
 
 
 def test_a_session_that_the_service_did_not_end_and_that_ends_itself_is_done(slow, slow_simulator):
