@@ -1,4 +1,4 @@
-"""The public API as a type checker sees it: checked by mypy in `tests/install/test_typing.py`, never run."""
+"""The public API as a type checker sees it: checked by mypy together with the package, never run."""
 
 from __future__ import annotations
 
