@@ -18,6 +18,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from devin_jupyter.collector import paused_collector
+
 # Everything public is loaded when first used, so that loading the extension stays free. The names and the modules that
 # they are in are those of `__init__.pyi`.
 
@@ -51,9 +53,9 @@ def __getattr__(name: str) -> Any:
 
         raise NoAttribute(f"devin_jupyter has no attribute {name!r}{nearest(name, __all__)}")
     module = _MODULE_OF[name]
-    value = (
-        import_module(f".{name}", __name__) if module is None else getattr(import_module(f".{module}", __name__), name)
-    )
+    with paused_collector():
+        found = import_module(f".{module or name}", __name__)
+    value = found if module is None else getattr(found, name)
     globals()[name] = value
     return value
 

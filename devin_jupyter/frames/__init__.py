@@ -4,21 +4,24 @@ Raw pages, snapshots and outputs come in; nothing here fetches anything. Every f
 whether it holds no rows, only nulls or a million.
 """
 
-from devin_jupyter.frames.organization import (
-    audit_logs,
-    automations,
-    enterprise_consumption,
-    guardrail_violations,
-    members,
-    metrics,
-    organizations,
-    repositories,
-    reviews,
-)
-from devin_jupyter.frames.outputs import Output, outputs, outputs_of
-from devin_jupyter.frames.sessions import PullRequestRows, SessionRows, pull_requests, with_names
-from devin_jupyter.frames.storage import flat, read_csv, read_parquet, require_pyarrow, write_csv, write_parquet
-from devin_jupyter.frames.tables import consumption, insights, messages, steps
+from devin_jupyter.collector import paused_collector
+
+with paused_collector():  # they import pandas
+    from devin_jupyter.frames.organization import (
+        audit_logs,
+        automations,
+        enterprise_consumption,
+        guardrail_violations,
+        members,
+        metrics,
+        organizations,
+        repositories,
+        reviews,
+    )
+    from devin_jupyter.frames.outputs import Output, outputs, outputs_of
+    from devin_jupyter.frames.sessions import PullRequestRows, SessionRows, pull_requests, with_names
+    from devin_jupyter.frames.storage import flat, read_csv, read_parquet, require_pyarrow, write_csv, write_parquet
+    from devin_jupyter.frames.tables import consumption, insights, messages, steps
 
 __all__ = [
     "Output",
