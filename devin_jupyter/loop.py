@@ -815,6 +815,10 @@ def wrong_call(problem: str, name: str, parameters: Iterable[inspect.Parameter])
     return ArgumentError(problem, "nothing was sent", f"it takes {name}({', '.join([*shown, *more])})")
 
 
+def _wrong_call(problem: str, method: Callable[..., Any]) -> ArgumentError:
+    return wrong_call(problem, method.__name__, [*_arguments(method)[0].parameters.values()][1:])
+
+
 _KINDS = {
     "str": "text",
     "int": "a whole number",
@@ -837,24 +841,22 @@ _TOLD_BETTER = frozenset(
 """Parameters that the methods themselves check, with words of their own."""
 
 
-def _plain_kinds(signature: inspect.Signature) -> dict[str, set[str]]:
-    """Return what the parameters take of which the annotation says it plainly."""
-    found = {}
+@functools.cache
+def _arguments(method: Callable[..., Any]) -> tuple[inspect.Signature, Mapping[str, Set[str]]]:
+    """Return the signature of a method, and what those parameters take of which the annotation says it plainly."""
+    signature, kinds = inspect.signature(method), {}
     for name, one in signature.parameters.items():
         parts = {part.partition("[")[0] for part in re.split(r" \| (?![^\[]*\])", str(one.annotation))}
         if name not in _TOLD_BETTER and one.kind is not one.VAR_KEYWORD and parts <= _KINDS.keys():
-            found[name] = parts
-    return found
+            kinds[name] = parts
+    return signature, kinds
 
 
 def _check_kinds(
-    method: Callable[..., Any],
-    signature: inspect.Signature,
-    kinds: Mapping[str, set[str]],
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
+    method: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> tuple[bool, ArgumentError | None]:
     """Return whether a call has all arguments and none that are unknown, and the error for one of a wrong kind."""
+    signature, kinds = _arguments(method)
     try:
         given = signature.bind(None, *args, **kwargs).arguments
     except TypeError:
@@ -867,10 +869,8 @@ def _check_kinds(
             if not _is_of(parts, value):
                 takes = " or ".join(dict.fromkeys(filter(None, map(_KINDS.__getitem__, sorted(parts)))))
                 what = {"prompt": "the prompt", "text": "a message"}.get(name, name)
-                parameters = list(signature.parameters.values())[1:]
                 verb = "are" if is_several else "is"
-                said = f"{what} {verb} {takes}, not {kind_of(value)}"
-                return True, wrong_call(said, method.__name__, parameters)
+                return True, _wrong_call(f"{what} {verb} {takes}, not {kind_of(value)}", method)
     return True, None
 
 
@@ -899,11 +899,8 @@ def checked(kind: type[T]) -> type[T]:
 
 
 def _checked(method: Callable[..., Any]) -> Callable[..., Any]:
-    signature = inspect.signature(method)
-    kinds, parameters = _plain_kinds(signature), list(signature.parameters.values())[1:]
-
     def work(self: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        fits, wrong = _check_kinds(method, signature, kinds, args, kwargs)
+        fits, wrong = _check_kinds(method, args, kwargs)
         if wrong is not None:
             raise wrong
         try:
@@ -911,7 +908,7 @@ def _checked(method: Callable[..., Any]) -> Callable[..., Any]:
         except TypeError as mistake:
             if fits or isinstance(mistake, ArgumentError):
                 raise  # from inside the method
-            raise wrong_call(str(mistake), method.__name__, parameters) from None
+            raise _wrong_call(str(mistake), method) from None
 
     if inspect.iscoroutinefunction(method):
 
@@ -934,12 +931,10 @@ _unchecked: dict[Callable[..., Any], Callable[..., Any]] = {}
 
 def _derived(method: Callable[..., Any], finish: Callable[[Any, Any], Any], returns: str | None) -> Callable[..., Any]:
     method = _unchecked.get(method, method)
-    signature = inspect.signature(method)
-    kinds = _plain_kinds(signature)
 
     @functools.wraps(method, updated=())  # the mark of `also_blocking` stays behind
     def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        fits, wrong = _check_kinds(method, signature, kinds, args, kwargs)
+        fits, wrong = _check_kinds(method, args, kwargs)
         if wrong is not None:
             args, kwargs = (), {}
             raise wrong
@@ -951,10 +946,11 @@ def _derived(method: Callable[..., Any], finish: Callable[[Any, Any], Any], retu
                 raise  # from inside the method
             args, kwargs = (), {}  # a verbose traceback shows the arguments of this frame, which may hold a secret
             said = str(mistake).replace(method.__qualname__, call.__qualname__)
-            raise wrong_call(said, method.__name__, list(signature.parameters.values())[1:]) from None
+            raise _wrong_call(said, method) from None
         return finish(self, work)
 
     # without it `help` would promise an AsyncIterator, or the async handle
+    signature = inspect.signature(method)
     answer = str(signature.return_annotation)
     if returns == "Iterator":
         answer = answer.replace("AsyncIterator", returns)
