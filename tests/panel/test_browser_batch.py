@@ -115,4 +115,5 @@ def test_stop_all_asks_and_a_running_batch_is_a_line_with_a_link_to_its_board(la
     board.get_by_role("button", name="Stop all…").click()
     board.get_by_role("button", name="Stop 2 sessions").click()
     expect(board.locator(".dv-column", has_text="Working")).to_be_hidden()
+    expect(board).to_be_focused()
     assert lab.ask("again.tally.open") == 0

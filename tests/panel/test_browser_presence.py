@@ -92,6 +92,24 @@ def test_the_focus_stays_with_the_control_that_acted_or_with_its_panel(lab: Any)
     expect(archive).to_be_focused()
 
 
+def test_a_menu_takes_no_focus_from_where_a_person_went_before_its_first_frame(lab: Any) -> None:
+    live = _show(lab, "phase=fakes.Phase.DONE")
+    live.evaluate(
+        """el => {
+          const named = name => [...el.querySelectorAll('button')].find(each => each.textContent === name);
+          el.querySelector('.dv-more').click(); const [copy, archive] = [named('Copy id'), named('Archive')];
+          window.firstFocus = document.activeElement === copy; archive.focus(); archive.click() }"""
+    )
+    assert lab.page.evaluate("window.firstFocus")
+    live.locator(".dv-menu .dv-problem").wait_for()
+    lab.drawn()
+    expect(live.get_by_role("button", name="Archive")).to_be_focused()
+
+    lab.do("s.show(acus=2.25)")
+    _saved_cost(lab, "2.25 of 5 ACU")  # the panel has moved, which closes a menu
+    expect(live.locator(".dv-panel")).to_be_focused()
+
+
 def test_nothing_of_a_message_can_be_changed_while_it_is_sent(lab: Any) -> None:
     live = _show(lab)
     lab.do("import threading; gate = threading.Event()")

@@ -1,6 +1,6 @@
 // Where a widget is shown: in its output while that is there, afterwards in the static snapshot of the same cell, whose
 // output stays in the saved file. The kernel marks that element, the anchor, with the id of this widget.
-import { isAtEnd } from "./dom.js";
+import { isAtEnd, isFocusNowhere, refocus } from "./dom.js";
 
 // The two hooks of a widget, from a function that makes a view of its model, and one that begins listening to it.
 export function anchored(makeView, begin) {
@@ -74,7 +74,7 @@ function keepFocus(el) {
   el.addEventListener("focusout", () => setTimeout(() => {
     if (el.isConnected && !el.contains(document.activeElement)) last = null;
   }));
-  return () => last?.focus({ preventScroll: true });
+  return () => { if (last && isFocusNowhere()) refocus(last); };
 }
 
 function keepScroll(el) {

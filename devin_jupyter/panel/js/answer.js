@@ -57,7 +57,6 @@ function footer(answer) {
     const few = table?.more ? ` the first ${number(table.rows.length)} rows` : "";
     copy.textContent = done ? `copied${few}` : "the browser keeps its clipboard closed";
     setTimeout(() => { copy.textContent = "copy"; }, 2000);
-    copy.focus({ preventScroll: true });
   });
   const note = answer.note ? [`${answer.note} · `] : [];
   return h("div", { class: "dv-note dv-quiet" }, ...note, copy, " · ", h("code", {}, answer.code));

@@ -3,7 +3,7 @@ import { boardView } from "./board.js";
 import { attendRows } from "./attention.js";
 import { act, channelOf, GONE } from "./channel.js";
 import { chatStore } from "./chat.js";
-import { h, labeled, quietKeys, uniqueId } from "./dom.js";
+import { h, keepingFocus, labeled, quietKeys, uniqueId } from "./dom.js";
 import { anchored } from "./anchor.js";
 import { barWords, COLUMNS, doneWords, isSimulated, matches, money, pace, parts, restWords, rowStore, totals } from "./rows.js";
 import { sessionView } from "./session.js";
@@ -79,7 +79,7 @@ function batchView(model, store, watchers) {
     remarks.replaceChildren(...lines.map((line) => h("p", {}, line)));
     remarks.hidden = !lines.length;
     tools.el.hidden = rows.length < 2;
-    verbs.update(header);
+    keepingFocus(frame, () => verbs.update(header));
     const isFiltered = shown.length < rows.length;
     for (const [name, view] of Object.entries(views)) {
       view.el.hidden = name !== tools.view() || !(shown.length || (header.waiting && !isFiltered));

@@ -1,5 +1,6 @@
 // The way to the kernel: `tell` sends, `ask` sends and resolves with the outcome of exactly this request.
 // A kernel that is gone makes sending throw; that is told to whoever watches, and so is its return.
+import { isFocusNowhere, refocus } from "./dom.js";
 
 const CUSTOM = "msg:custom";
 const COMM = "comm_live_update";
@@ -68,14 +69,9 @@ export async function act(channel, content, buffers, { controls, problem, busy }
   clearTimeout(patience);
   for (const control of controls) control.disabled = channel.isGone;
   busy(false);
-  if (controls.includes(held) && isNowhere()) (held.checkVisibility() ? held : problem.closest("[tabindex]"))?.focus({ preventScroll: true });
+  if (controls.includes(held) && isFocusNowhere()) refocus(held);
   say(problem, outcome.error || outcome.notice || "");
   return !outcome.error;
-}
-
-function isNowhere() {
-  const { activeElement } = document;
-  return !activeElement || activeElement === document.body || activeElement.disabled;
 }
 
 export function say(el, words) {

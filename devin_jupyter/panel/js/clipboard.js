@@ -8,10 +8,12 @@ export async function copied(text) {
   } catch {
     const field = h("textarea", { class: "dv-hidden", "aria-hidden": "true" });
     field.value = text;
+    const held = document.activeElement;
     document.body.append(field);
     field.select();
     const done = document.execCommand("copy");
     field.remove();
+    held?.focus({ preventScroll: true });
     return done;
   }
 }

@@ -80,6 +80,17 @@ export function keepingFocus(el, change) {
   if (inside && !(el.contains(held) && held.checkVisibility())) el.focus({ preventScroll: true });
 }
 
+// Gives the focus to an element, or to its panel where it is hidden.
+export function refocus(el) {
+  (el.checkVisibility() ? el : el.parentElement.closest("[tabindex]"))?.focus({ preventScroll: true });
+}
+
+// Whether no element has the focus: a control that is hidden or disabled loses it to the page.
+export function isFocusNowhere() {
+  const { activeElement } = document;
+  return !activeElement || activeElement === document.body || activeElement.disabled;
+}
+
 let count = 0;
 export function uniqueId(stem) {
   count += 1;

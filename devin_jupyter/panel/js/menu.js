@@ -24,6 +24,8 @@ export function menuView(channel) {
   const notify = h("button", { type: "button", class: "dv-button", title: "A desktop notification when Devin needs you or is done" }, "Notify me");
   notify.addEventListener("click", async () => { await allow(); notify.hidden = !canAsk(); });
 
+  // `toggle` comes after a frame, when a person may be further on: the browser gives the first item the focus at once.
+  copy.el.setAttribute("autofocus", "");
   const list = h("div", { id, class: "dv-menu", popover: "auto", role: "group", "aria-label": "Session" }, copy.el, open, notify, archive, cancel.el, stop.el, problem);
   const more = h("button", { type: "button", class: "dv-button dv-more", "aria-label": "More", "aria-expanded": "false", "aria-controls": id, popovertarget: id }, "⋯");
   const hide = () => list.hidePopover?.();
@@ -33,7 +35,6 @@ export function menuView(channel) {
     document[isOpen ? "addEventListener" : "removeEventListener"]("scroll", hide, { capture: true, passive: true });
     if (!isOpen) return;
     place(list, more);
-    items(list)[0]?.focus({ preventScroll: true });
   });
   list.addEventListener("keydown", (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -76,7 +77,6 @@ function copyButton(problem) {
     if (!(await copied(button.id))) { say(problem, `The browser keeps its clipboard closed; the id is ${button.id}`); return; }
     button.el.textContent = "Copied";
     setTimeout(() => { button.el.textContent = "Copy id"; }, 1500);
-    button.el.focus({ preventScroll: true });
   });
   return button;
 }

@@ -1,6 +1,6 @@
 // What one can do with all rows of a batch: pause, resume, retry, export, and stop, which asks once.
 import { act, say } from "./channel.js";
-import { h } from "./dom.js";
+import { h, refocus } from "./dom.js";
 import { number, plural } from "./words.js";
 
 const VERBS = [
@@ -41,7 +41,9 @@ export function verbRow(model, channel) {
   sure.addEventListener("keydown", (event) => { if (event.key === "Escape") show(false); });
   yes.addEventListener("click", async () => {
     await act(channel, { action: "stop_all" }, [], { controls: [yes, no], problem, busy: (is) => { if (is) yes.textContent = "Stopping…"; } });
+    const held = sure.contains(document.activeElement);
     sure.hidden = true;
+    if (held) refocus(ask);
   });
   const update = ({ can, failed }) => {
     for (const { name, el } of buttons) {
