@@ -18,8 +18,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devin_jupyter.collector import paused_collector
-
 # Everything public is loaded when first used, so that loading the extension stays free. The names and the modules that
 # they are in are those of `__init__.pyi`.
 
@@ -53,6 +51,8 @@ def __getattr__(name: str) -> Any:
 
         raise NoAttribute(f"devin_jupyter has no attribute {name!r}{nearest(name, __all__)}")
     module = _MODULE_OF[name]
+    from devin_jupyter.loop import paused_collector
+
     with paused_collector():
         found = import_module(f".{module or name}", __name__)
     value = found if module is None else getattr(found, name)

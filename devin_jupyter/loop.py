@@ -25,6 +25,7 @@ import asyncio
 import atexit
 import concurrent.futures
 import functools
+import gc
 import inspect
 import numbers
 import os
@@ -52,7 +53,6 @@ from typing import (
     overload,
 )
 
-from devin_jupyter.collector import paused_collector, resume_collector
 from devin_jupyter.errors import ArgumentError, Detached
 from devin_jupyter.text import kind_of, nearest
 
@@ -134,6 +134,55 @@ class _InlineThread(threading.Thread):
         pass
 
 
+_MANY = 10_000
+"""Objects that a collection looks at in a millisecond."""
+
+
+class _Collector:
+    """Pauses Python's garbage collector, for all reads and imports that are under way together.
+
+    It would look for garbage among the objects of thousands of pages, which takes as long as parsing them; in an import
+    of pandas it takes a quarter of the time.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._users = 0
+        self._is_paused = False
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Pause it, if it is on, until the last of them is over."""
+        with self._lock:
+            self._users += 1
+            if gc.isenabled():
+                gc.disable()
+                self._is_paused = True
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    self.resume()
+
+    def resume(self) -> None:
+        """End the pause now."""
+        with self._lock:
+            if self._is_paused:
+                self._is_paused = False
+                # What was made becomes old, or the next collection would look at it. What somebody froze stays frozen;
+                # counting that takes 20 ms for a million objects, longer than it takes to look at a short read.
+                if gc.get_count()[0] > _MANY and not gc.get_freeze_count():
+                    gc.freeze()
+                    gc.unfreeze()
+                gc.enable()
+
+
+_collector = _Collector()
+paused_collector = _collector.paused
+
+
 class LoopThread:
     """A lazily started event loop on a daemon thread, restarted in a forked child."""
 
@@ -175,7 +224,7 @@ class LoopThread:
                 pass
         except BaseException:
             future.cancel()
-            resume_collector()  # what is cancelled ends a moment later
+            _collector.resume()  # what is cancelled ends a moment later
             raise
         finally:
             waiting.clear()  # tasks that the work leaves behind keep their context

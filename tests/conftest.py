@@ -31,9 +31,9 @@ from hypothesis import settings as profiles
 from devin_jupyter import config, loop, redaction
 from devin_jupyter.api.transport import Transport
 from devin_jupyter.client import sync
-from devin_jupyter.collector import paused_collector
 from devin_jupyter.config import Pace
 from devin_jupyter.live import socket as live_socket
+from devin_jupyter.loop import paused_collector
 from devin_jupyter.simulator import scenarios, server
 from devin_jupyter.simulator.config import Config
 from devin_jupyter.simulator.server import Running, start

@@ -21,7 +21,6 @@ from devin_jupyter.api import analytics, enterprise, files, library, organizatio
 from devin_jupyter.client.aio import AsyncDevin, keyless, request_of
 from devin_jupyter.client.on_done import OnDone, announce
 from devin_jupyter.client.on_done import check as check_on_done
-from devin_jupyter.collector import paused_collector
 from devin_jupyter.config import (
     Settings,
     data_folder,
@@ -673,7 +672,7 @@ def _simulator_client(api_version: str | None, options: dict[str, Any], live: bo
             "recorded notebooks work there: dj.from_notebook(path), or a lock file beside the notebook",
         )
     try:
-        with paused_collector():
+        with loop.paused_collector():
             from devin_jupyter.simulator.config import Config
             from devin_jupyter.simulator.server import start
     except ImportError as missing:

@@ -4,7 +4,7 @@ Raw pages, snapshots and outputs come in; nothing here fetches anything. Every f
 whether it holds no rows, only nulls or a million.
 """
 
-from devin_jupyter.collector import paused_collector
+from devin_jupyter.loop import paused_collector
 
 with paused_collector():  # they import pandas
     from devin_jupyter.frames.organization import (

@@ -19,10 +19,9 @@ from devin_jupyter import frames
 from devin_jupyter.api.analytics import Consumption
 from devin_jupyter.api.query import Query, When, checked_limit, to_utc
 from devin_jupyter.api.sessions import IDS_PER_PAGE, collect, whole_conversation
-from devin_jupyter.collector import paused_collector
 from devin_jupyter.errors import OptionError, Unsupported
 from devin_jupyter.frames import PullRequestRows, SessionRows
-from devin_jupyter.loop import gather_limited
+from devin_jupyter.loop import gather_limited, paused_collector
 from devin_jupyter.models import wire
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.fields import Message, identifier, read_message

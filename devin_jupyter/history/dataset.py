@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, Any
 from devin_jupyter import frames, loop
 from devin_jupyter.api.query import Query, Window
 from devin_jupyter.api.sessions import collect
-from devin_jupyter.collector import paused_collector
 from devin_jupyter.errors import OptionError
 from devin_jupyter.frames.storage import (
     UNKNOWN_MONTH,
@@ -117,7 +116,7 @@ async def sync(core: Core, folder: str | Path, *, engine: str | None = None, **f
 
 def read_dataset(folder: str | Path) -> pd.DataFrame:
     """Return the sessions of a folder that `sync` keeps, without asking the service."""
-    with paused_collector():
+    with loop.paused_collector():
         return read_sessions(_files(_place(folder)))
 
 
@@ -158,7 +157,7 @@ async def _read(core: Core, journaled: Journaled, query: Query, in_thread: InThr
             raise too_many[0]
         return count
 
-    with paused_collector():
+    with loop.paused_collector():
         await collect(core.sessions, query, partial(add, at=datetime.now(UTC)))
         found: pd.DataFrame = await in_thread(partial(rows.frame, newest_first=True))
         return found

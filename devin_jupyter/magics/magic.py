@@ -13,7 +13,6 @@ from traitlets import Any as TraitAny
 from traitlets import Bool, Enum, Float, Integer, List, TraitError, Unicode, observe
 from traitlets.config import Configurable
 
-from devin_jupyter.collector import paused_collector
 from devin_jupyter.host import Execution, changed_file, check_package, executions, hooks
 
 if TYPE_CHECKING:
@@ -68,16 +67,14 @@ class DevinMagics(Configurable):  # type: ignore[misc]  # traitlets is not typed
 
     def run_cell(self, line: str, cell: str) -> None:
         """Start, attach to or message a Devin session with the cell as the prompt."""
-        with paused_collector():
-            from devin_jupyter.magics import cell as cells
+        from devin_jupyter.magics import cell as cells
 
         check_package()
         _guarded(cells.run, self._notebook_of_caller(), line, cell)
 
     def run_line(self, line: str) -> Any:
         """Run one of the commands that `%devin help` lists."""
-        with paused_collector():
-            from devin_jupyter.magics import commands
+        from devin_jupyter.magics import commands
 
         if line.split()[:1] not in _ALWAYS:
             check_package()

@@ -22,7 +22,6 @@ from clients import KEY, some_settings
 from devin_jupyter import Devin, errors, loop
 from devin_jupyter.api import connections, transport
 from devin_jupyter.api.transport import Transport
-from devin_jupyter.collector import paused_collector
 from devin_jupyter.journal import Journal
 
 BODY = b'{"items": []}'
@@ -525,17 +524,17 @@ async def test_as_many_threads_as_requests_under_way_end_with_the_transport() ->
 
 def test_the_collector_is_paused_for_as_long_as_anything_is_read_and_no_longer() -> None:
     assert gc.isenabled()
-    with paused_collector():
-        with paused_collector():
+    with loop.paused_collector():
+        with loop.paused_collector():
             assert not gc.isenabled()
         assert not gc.isenabled()
     assert gc.isenabled()
-    with pytest.raises(ZeroDivisionError), paused_collector():
+    with pytest.raises(ZeroDivisionError), loop.paused_collector():
         raise ZeroDivisionError
     assert gc.isenabled()
     gc.disable()
     try:
-        with paused_collector():
+        with loop.paused_collector():
             pass
         assert not gc.isenabled()
     finally:
@@ -546,7 +545,7 @@ def test_an_interrupt_ends_the_pause_of_the_collector_at_once(monkeypatch: pytes
     reading = threading.Event()
 
     async def read_for_long() -> None:
-        with paused_collector():
+        with loop.paused_collector():
             reading.set()
             try:
                 await asyncio.sleep(60)
