@@ -540,7 +540,6 @@ def build(
         raise half_a_character("the prompt")
     names, said = variables or {}, {**(defaults or {}), **options}
     said["tags"] = tuple(dict.fromkeys([*(defaults or {}).get("tags", ()), *(options.get("tags") or ())]))
-    resolved: dict[str, Any] = {}
     for option in OPTIONS:
         value = said.get(option.name)
         for text in value if isinstance(value, (tuple, list)) else (value,):
@@ -550,6 +549,9 @@ def build(
                 raise OptionError(f"{option.flag} has an empty value", hint=hint)
             if isinstance(text, str) and not is_whole(text):
                 raise half_a_character(option.flag)
+    resolved: dict[str, Any] = {}
+    for option in OPTIONS:
+        value = said.get(option.name)
         if option.empties and value:
             resolved[option.empties] = ()
         if option.field or option.identity or option.is_incidental:

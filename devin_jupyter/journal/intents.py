@@ -365,8 +365,9 @@ class Intents:
         """Return the intent without outcome whose POST may have been sent, of the first fingerprint that has one."""
         marks = ", ".join("?" * len(fingerprints))
         query = f"SELECT * FROM unsynced.intents WHERE posts > 0 AND fingerprint IN ({marks})"
-        found = {item["fingerprint"]: item for item in self._database.rows(query, *fingerprints)}
-        return next((_intent(found[text]) for text in fingerprints if text in found), None)
+        if found := self._database.rows(query, *fingerprints):
+            return _intent(min(found, key=lambda item: fingerprints.index(item["fingerprint"])))
+        return None
 
     def all(self, *, cell: CellRef | None = None, notebook: str | None = None) -> list[Intent]:
         """Return all intents without outcome, or those of a cell or a notebook, oldest first."""

@@ -127,7 +127,7 @@ class Journal:
 
     def sessions_like(self, *fingerprints: str, not_before: float | None = None) -> list[Record]:
         """Return the sessions with one of these fingerprints, newest first, not older than a Unix time."""
-        return [_record_of(item) for item in self.database.rows(*_with_fingerprints(fingerprints, not_before))]
+        return [*map(_record_of, self.database.rows(*_with_fingerprints(fingerprints, not_before)))]
 
     def remember(
         self,

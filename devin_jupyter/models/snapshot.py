@@ -473,7 +473,7 @@ def judge_output(output: Any, record: Record) -> tuple[bool, bool]:
         return False, False
     fresh = record.sent is None or output != record.sent.output_before
     schema, previous = record.facts.schema, record.snapshot
-    if previous is not None and previous.schema is record.facts.wire_schema and previous.structured_output == output:
+    if previous is not None and previous.schema == record.facts.wire_schema and previous.structured_output == output:
         return fresh, previous.output_is_valid
     try:
         return fresh, schema is None or schema.is_valid(output)

@@ -749,13 +749,13 @@ class SessionStore:
         before, entry.newest = entry.seen, max(entry.newest, ticket)
         snapshot = _with_asking(entry, snapshot)
         entry.raw, entry.is_hinted, entry.problem, entry.misses = raw, False, None, 0
-        if is_unchanged(before, snapshot):
+        is_news = not is_unchanged(before, snapshot)
+        if is_news:
+            self._set(entry, snapshot)
+        else:
             entry.record = replace(entry.record, snapshot=snapshot)
-            self.update(entry)
-            return False
-        self._set(entry, snapshot)
-        self.update(entry)
-        return True
+        self.update(entry, may_be_due=False)
+        return is_news
 
     async def save(self, snapshots: Sequence[Snapshot]) -> None:
         """Write snapshots to the journal. A failing journal does not stop the polling."""
@@ -817,13 +817,18 @@ class SessionStore:
         for subscription in tuple(entry.subscriptions):
             subscription.publish(entry.session_id, view, at_once=False)
 
-    def update(self, entry: WatchedSession) -> None:
-        """Start or stop polling a session, as its state requires."""
-        if entry.is_active:
+    def update(self, entry: WatchedSession, *, may_be_due: bool = True) -> None:
+        """Start or stop polling a session, as its state requires.
+
+        Args:
+            entry: the session.
+            may_be_due: False where the time of its next look stays as it is.
+        """
+        if not entry.is_active:
+            self._active.pop(entry, None)
+        elif may_be_due or entry not in self._active:
             self._active[entry] = None
             self.wake()
-        else:
-            self._active.pop(entry, None)
         if self.follow is not None:
             self.follow(entry)
 
