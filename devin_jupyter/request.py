@@ -536,19 +536,9 @@ def build(
     Raises:
         UsageMistake: a value that cannot be used; nothing was sent.
     """
-    if not is_whole(prompt):
-        raise half_a_character("the prompt")
     names, said = variables or {}, {**(defaults or {}), **options}
     said["tags"] = tuple(dict.fromkeys([*(defaults or {}).get("tags", ()), *(options.get("tags") or ())]))
-    for option in OPTIONS:
-        value = said.get(option.name)
-        for text in value if isinstance(value, (tuple, list)) else (value,):
-            # a placeholder that was filled with nothing must neither choose another session nor reach the service
-            if isinstance(text, str) and not text.strip():
-                hint = "leave it out, or fill it in"
-                raise OptionError(f"{option.flag} has an empty value", hint=hint)
-            if isinstance(text, str) and not is_whole(text):
-                raise half_a_character(option.flag)
+    _check_texts(prompt, said)
     resolved: dict[str, Any] = {}
     for option in OPTIONS:
         value = said.get(option.name)
@@ -566,6 +556,19 @@ def build(
     ]
     notes = tuple(dict.fromkeys([*notes, *unknown, *_left_out(said.get("repos") or ())]))
     return SessionRequest(prompt=prompt, options=cast("CreateOptions", resolved), notes=notes)
+
+
+def _check_texts(prompt: str, said: Mapping[str, Any]) -> None:
+    if not is_whole(prompt):
+        raise half_a_character("the prompt")
+    for option in OPTIONS:
+        value = said.get(option.name)
+        for text in value if isinstance(value, (tuple, list)) else (value,):
+            # a placeholder that was filled with nothing must neither choose another session nor reach the service
+            if isinstance(text, str) and not text.strip():
+                raise OptionError(f"{option.flag} has an empty value", hint="leave it out, or fill it in")
+            if isinstance(text, str) and not is_whole(text):
+                raise half_a_character(option.flag)
 
 
 def _schema(spec: Any, variables: Mapping[str, Any]) -> Schema | None:
