@@ -239,6 +239,8 @@ class Simulation:
                 self._past_pulls.setdefault(pull.url, []).append((session, pull))
         self.sessions = {session.id: session for session in self.ordered}
         """By bare id."""
+        self._across: dict[str | None, tuple[list[Session], dict[str, Session]]] = {}
+        """What a view of an organization, or of all, shows; until another session is started."""
         if is_new:
             self._add_folders()
             for automation in first_automations(start["today"]):
@@ -262,10 +264,12 @@ class Simulation:
 
     def across(self, org_id: str | None = None) -> Simulation:
         """Return a view for the key of an enterprise: the sessions of one organization, or of all."""
+        if org_id not in self._across:
+            found = [one for one in (*self.others, *self.ordered) if org_id in (None, one.org_id)]
+            found.sort(key=lambda session: session.created_at)
+            self._across[org_id] = found, {session.id: session for session in found}
         view = copy.copy(self)
-        found = [one for one in (*self.others, *self.ordered) if org_id in (None, one.org_id)]
-        view.ordered = sorted(found, key=lambda session: session.created_at)
-        view.sessions = {session.id: session for session in view.ordered}
+        view.ordered, view.sessions = self._across[org_id]
         view.is_across = True
         return view
 
@@ -438,6 +442,7 @@ class Simulation:
             session.extra |= {"automation_id": None, "confidence_band": {"low": 0.4, "high": 0.9}, "weather": "fair"}
         session.timeline.extend(messages=[Message(at, "user", prompt, opaque("event", seed, 0), birth["user_id"])])
         plan_turn(session, Opener(at, prompt, request.get("attachment_urls") or ()), self.config.turn_seconds)
+        self._across.clear()
         self.ordered.append(session)
         self.sessions[session.id] = session
         return session
