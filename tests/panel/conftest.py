@@ -19,7 +19,7 @@ from devin_jupyter.monitor.store import Connection
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))  # modules that tests and the kernels in the browser share
 from fakes import FakeSubscription
-from lab import Jupyter, NotebookPage, served
+from lab import ARE_WANTED, Jupyter, NotebookPage, served
 
 CHROMIUM = next((path for path in map(Path, ("/usr/bin/chromium", "/usr/bin/chromium-browser")) if path.exists()), None)
 
@@ -128,7 +128,7 @@ class Chromium:
 
     def opened(self) -> Any:
         """Return a new context for pages."""
-        context = self.launched().new_context(viewport=VIEWPORT)
+        context = self.launched().new_context(viewport=VIEWPORT, device_scale_factor=SCALE)
         context.set_default_timeout(WAITED)
         return context
 
@@ -147,6 +147,8 @@ class Chromium:
 WAITED = 150_000
 """Milliseconds; what is not there by then never comes."""
 VIEWPORT = {"width": 1300, "height": 1000}
+SCALE = 1 if ARE_WANTED else 0.25
+"""Pixels of the screen to one of a page, whose layout stays the same: without a GPU each of them takes CPU time."""
 _chromium = Chromium()
 
 
