@@ -536,7 +536,7 @@ def test_text_that_attacks_does_nothing_in_any_view(lab: Any, outside: list[str]
         for title in ("Conversation", "Steps", "Timeline", "Files", "Details"):
             lab.page.evaluate(
                 "title => document.querySelectorAll('[role=tab]').forEach(each => "
-                "{ if (each.innerText.startsWith(title)) each.click() })",
+                "{ if (each.textContent.startsWith(title)) each.click() })",
                 title,
             )
             if title == "Conversation":
