@@ -291,6 +291,8 @@ def strings(value: Any) -> tuple[str, ...]:
 
 def pull_requests(value: Any) -> tuple[PullRequest, ...]:
     """Return the pull requests of a raw session: the list of v3, or the only one of v1."""
+    if not value:  # most sessions at work
+        return ()
     if isinstance(value, Mapping):
         value = [value]
     if not isinstance(value, (list, tuple)):

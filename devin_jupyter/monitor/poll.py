@@ -58,6 +58,9 @@ FAILED_SWEEPS = 5
 """After this many sweeps in a row that failed because of a bug in this package, waiting calls raise it."""
 TOGETHER = 0.5
 """Sessions due within this part of their interval are read along with those that are due, where a request has room."""
+SAVED_EVERY = 60.0
+"""Seconds between two writes of what open turns show, where they are more than a request reads: writing a session costs
+as much as reading it, and the next kernel reads open turns anew. The end of a turn is written at once."""
 LONGEST_BACKOFF = 30.0
 LONGEST_RETRY_AFTER = 300.0
 """The longest pause in seconds; a service that asks for more probably has a wrong clock."""
@@ -253,14 +256,14 @@ class Poller:
                 has_ended |= current.turn_over
             if left is not None and left <= 0:
                 exceeded.append(entry)
-        if has_ended or self._pages <= 1 or now - self._saved_at >= self.pace.fast * self._pages:
+        if has_ended or self._pages <= 1 or now - self._saved_at >= SAVED_EVERY:
             await self._save(now)
         for entry in exceeded:
             await self._end(entry)
         self.store.release(entries)  # those who wait find the end of the turn in the journal too
 
     async def _save(self, now: float) -> None:
-        """Write what has changed to the journal, many sessions at a time: a transaction costs as much as several."""
+        """Write what has changed to the journal, many sessions in one transaction."""
         unsaved, self._unsaved, self._saved_at = [*self._unsaved.values()], {}, now
         await self.store.save(unsaved)
 

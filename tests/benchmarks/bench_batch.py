@@ -27,6 +27,7 @@ from devin_jupyter import loop
 from devin_jupyter.batches.batch import Batch, request_of, runner_of, start
 from devin_jupyter.config import Pace, simulator_settings
 from devin_jupyter.journal import Journal
+from devin_jupyter.monitor.poll import SAVED_EVERY
 from devin_jupyter.session import Core
 
 LIST = "GET /v3/organizations/{org_id}/sessions"
@@ -73,7 +74,7 @@ class Looks:
 
 @dataclass(frozen=True)
 class Watched:
-    """What the watching took, for each of the windows in which it was measured, about one sweep long."""
+    """What the watching took, for each of the windows in which it was measured."""
 
     milliseconds: list[float]
     """CPU a sweep."""
@@ -94,9 +95,10 @@ class Watched:
 def watching(count: int, pace_seconds: float, seconds: float) -> Watched:
     """Open all turns, let the starts settle, and measure nothing but the watching.
 
-    A full garbage collection takes as long as a third of a sweep and comes once in many: it stands in the largest of
-    the windows, not in the median of some runs.
+    Each of five windows is as long as from one write of what open turns show to the next, where time allows. A full
+    garbage collection takes as long as a third of a sweep and comes once in many.
     """
+    window = min(SAVED_EVERY, seconds / 5)
     with simulator(speed=0.5) as url, tempfile.TemporaryDirectory() as folder:
         # the monitor asks at most one page in `fast` seconds, so this is a sweep every `pace_seconds`
         pace = Pace(fast=pace_seconds * 100 / max(count, 100), slow=pace_seconds)
@@ -107,9 +109,9 @@ def watching(count: int, pace_seconds: float, seconds: float) -> Watched:
         looks, milliseconds = Looks(core.sessions), list[float]()
         looks.wait_for_one()
         asked, first, began = requests(url).get(LIST, 0), looks.sessions, time.perf_counter()
-        while len(milliseconds) * pace_seconds < seconds:
+        while len(milliseconds) * window < seconds:
             looked, used = looks.sessions, cpu()
-            time.sleep(pace_seconds * 0.95)
+            time.sleep(window - pace_seconds * 0.05)
             looks.wait_for_one()
             milliseconds.append(1000 * (cpu() - used) * count / (looks.sessions - looked))
         sweeps, passed = (looks.sessions - first) / count, time.perf_counter() - began

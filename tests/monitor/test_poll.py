@@ -12,7 +12,7 @@ from devin_jupyter.config import Pace
 from devin_jupyter.models.enums import Phase
 from devin_jupyter.models.snapshot import Snapshot, note_send, observe
 from devin_jupyter.monitor import store as store_module
-from devin_jupyter.monitor.poll import Poller
+from devin_jupyter.monitor.poll import SAVED_EVERY, Poller
 from devin_jupyter.monitor.store import SessionStore
 
 V1_ENUM = {"working": "working", "waiting_for_user": "blocked", "finished": "finished"}
@@ -200,6 +200,26 @@ async def test_a_thousand_sessions_are_ten_requests_a_sweep(scene, version):
     assert {path for path in one.world.asked} == {"sessions"}
     assert len(one.world.asked) <= 10 * (len(one.clock.pauses) + 1)
     assert len(one.seen) == 1000
+
+
+async def test_what_hundreds_of_open_turns_show_is_written_every_minute_and_the_end_of_one_at_once(scene):
+    one = scene(300, pace=Pace(fast=2.0, slow=6.0))
+    for number in range(300):
+        one.watch(number)
+    await one.sweeps(3)
+    one.journal.sweeps.clear()
+    began = one.clock.seconds
+    while one.clock.seconds < began + 5 * SAVED_EVERY:
+        for number in range(300):
+            one.world.change(number)
+        await one.sweeps(1)
+
+    assert 4 <= len(one.journal.sweeps) <= 6
+    assert all(len(written) == 300 for written in one.journal.sweeps)  # each session once
+
+    one.world.change(7, detail="finished")
+    await one.store.turn_over(id_of(7))
+    assert id_of(7) in one.journal.sweeps[-1]
 
 
 async def test_a_look_at_a_single_session_of_a_thousand_takes_others_along_that_are_due_next(scene):
