@@ -23,11 +23,12 @@ def thread():
 # --- listeners -------------------------------------------------------------------------------------------------------
 
 
-def test_to_stop_listening_twice_is_harmless(devin):
-    session = devin.create("listen", tags=["sim:finished"])
+def test_to_stop_listening_twice_is_harmless(devin, simulator, slow_lasts):
+    session = devin.create("listen", tags=["sim:slow"])
     seen = []
     stop = session.subscribe(seen.append)
-    session.wait(30)
+    simulator.clock(5000)
+    session.wait(300)
     stop()
     stop()
     assert seen[-1].phase is session.phase
