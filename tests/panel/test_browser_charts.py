@@ -53,14 +53,9 @@ def test_charts_are_as_wide_as_the_cell_in_any_window_and_theme(jupyter: Any, la
     saved = jupyter.saved(page, "charts.ipynb")
     assert all("image/png" in cell.outputs[0].data for cell in saved.cells[1:])
 
-    beside = page.context.new_page()
-    for opened, show in (
-        (page, lambda: jupyter.open(page, "charts.ipynb", kernel=False)),
-        (beside, lambda: beside.goto(f"{jupyter.url}/notebooks/charts.ipynb")),
-    ):
-        resize(opened, 900, 600)  # most of the cells are drawn before they are on the page
-        show()
-        opened.locator(".jp-OutputArea-output canvas").first.wait_for()
-        resize(opened, 900, 3200)
-        opened.wait_for_function(FITS, arg=len(CHARTS), polling=200)
-    beside.close()
+    resize(page, 900, 600)  # most of the cells are drawn before they are on the page
+    for address in ("notebooks/charts.ipynb", "lab/tree/charts.ipynb?reset"):  # the page is JupyterLab's for the next
+        page.goto(f"{jupyter.url}/{address}")
+        page.locator(".jp-OutputArea-output canvas").first.wait_for()
+        resize(page, 900, 3200)
+        page.wait_for_function(FITS, arg=len(CHARTS), polling=200)
